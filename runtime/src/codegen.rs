@@ -1,0 +1,248 @@
+//! The contract between the compiler and the gateway: everything that generated code may name, and nothing else.
+//!
+//! Generated modules are inert tables of these types. Every field is spelt out there, so a new field must be decided
+//! for every operation; whatever differs in code, not in data (kinds of credential, rewrites that need an engine), is
+//! reached through `&'static dyn …`, so that the linker drops what no document uses.
+
+pub use std::time::Duration;
+
+/// All APIs that one binary serves, in the order of their names.
+#[derive(Debug)]
+pub struct Gateway {
+    /// One entry per document in `specs/`.
+    pub apis: &'static [&'static Api],
+}
+
+/// One OpenAPI document.
+#[derive(Debug)]
+pub struct Api {
+    /// The stem of the document's file name: how `gateway.yaml` refers to it.
+    pub name: &'static str,
+    /// `info.title`.
+    pub title: &'static str,
+    /// The document's path, relative to the workspace.
+    pub source: &'static str,
+    /// Every path template with its operations, ordered by template.
+    pub routes: &'static [Route],
+    /// Everything that an operation of this API may call, ordered by name.
+    pub upstreams: &'static [&'static Upstream],
+    /// Every security scheme that an operation of this API refers to, ordered by name.
+    pub schemes: &'static [&'static dyn crate::access::Scheme],
+    /// The names of the headers that tell the upstream who calls; never accepted from a client.
+    pub identity_headers: IdentityHeaders,
+    /// Response bodies that replace the default `{"message": …}`.
+    pub error_bodies: &'static [ErrorBody],
+}
+
+/// A path template and the operations under it.
+#[derive(Debug)]
+pub struct Route {
+    /// The template with the base path of `servers`, such as `/v1/notes/{id}`; `{+rest}` matches across `/`.
+    pub template: &'static str,
+    /// Query parameters that must be there exactly once with exactly this value.
+    pub when: &'static [QueryPair],
+    /// What `OPTIONS` gets where no operation describes it.
+    pub preflight: Preflight,
+    /// One operation per method, ordered by method.
+    pub operations: &'static [&'static Operation],
+}
+
+/// A query parameter and the value that selects a route.
+#[derive(Debug)]
+pub struct QueryPair {
+    /// The decoded name.
+    pub name: &'static str,
+    /// The decoded value.
+    pub value: &'static str,
+}
+
+/// What an `OPTIONS` request gets on a described path that has no `options` operation.
+///
+/// `preflight: forward` needs no variant: the compiler writes an `OPTIONS` operation, so that a reviewer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preflight {
+    /// 204 with the described methods, for CORS preflight requests.
+    Answer,
+    /// 405, as for every method that is not described.
+    Deny,
+}
+
+/// One operation: who may call it, what it is forwarded to, and how.
+#[derive(Debug)]
+pub struct Operation {
+    /// `operationId`, or the method and the template where the document gives none.
+    pub id: &'static str,
+    /// The method, in upper case as on the wire.
+    pub method: &'static str,
+    /// Who may call.
+    pub access: Access,
+    /// Who is called.
+    pub upstream: &'static Upstream,
+    /// The path that the upstream sees.
+    pub forward_as: Rewrite,
+    /// Path parameters whose type is more than a string.
+    pub parameters: &'static [PathParameter],
+    /// Changes to the request on its way to the upstream.
+    pub request_headers: HeaderEdits,
+    /// Changes to the response on its way to the client.
+    pub response_headers: HeaderEdits,
+    /// A larger request body is refused with 413.
+    pub max_body: ByteSize,
+}
+
+/// Who may call an operation: OpenAPI's `security` with its inheritance done.
+#[derive(Debug)]
+pub enum Access {
+    /// No credential is asked for.
+    Anyone {
+        /// Where the document says so, for the access log and the reviewer, such as `security: []`.
+        because: &'static str,
+    },
+    /// One of these alternatives must hold, each with all of its requirements. An empty alternative (`{}`) admits a
+    /// request that brings no credential at all.
+    OneOf(&'static [&'static [Requirement]]),
+}
+
+/// A scheme and the scopes (or roles) that are all needed.
+#[derive(Debug)]
+pub struct Requirement {
+    /// How the caller proves who it is.
+    pub scheme: &'static dyn crate::access::Scheme,
+    /// What it must be allowed to do: every one of these.
+    pub scopes: &'static [&'static str],
+}
+
+/// A server that requests are forwarded to. Its address can be replaced per deployment.
+#[derive(Debug)]
+pub struct Upstream {
+    /// The name under `x-gateway.upstreams`, or `default` for the unnamed one.
+    pub name: &'static str,
+    /// `http://host[:port][/prefix]`.
+    pub url: &'static str,
+    /// Send the client's `Host` instead of the upstream's own.
+    pub preserve_host: bool,
+    /// To establish a connection; 504 when it passes.
+    pub connect_timeout: Duration,
+    /// From the end of the request to the head of the response; 504 when it passes.
+    pub response_timeout: Duration,
+    /// Between two pieces of a body, in either direction.
+    pub idle_timeout: Duration,
+}
+
+/// How the path of the forwarded request is made.
+#[derive(Debug)]
+pub enum Rewrite {
+    /// The path as it was received, less the base path of `servers`.
+    Received {
+        /// The base path, `""` for none.
+        base: &'static str,
+    },
+    /// A template filled with the path parameters.
+    Path(&'static str),
+    /// Something that needs an engine.
+    With(&'static dyn crate::rewrite::Rewriter),
+}
+
+/// A path parameter with a type that its value must have; anything else is answered with 400.
+#[derive(Debug)]
+pub struct PathParameter {
+    /// The name in the template.
+    pub name: &'static str,
+    /// What the decoded value must look like.
+    pub kind: ParameterKind,
+}
+
+/// The JSON Schema types that a path parameter is checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// An optional sign and digits.
+    Integer,
+    /// A JSON number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+/// Changes to the headers of a message: first `remove`, then `set` (replacing), then `add` (beside what is there).
+#[derive(Debug)]
+pub struct HeaderEdits {
+    /// Names, in lower case.
+    pub remove: &'static [&'static str],
+    /// Names as written by the author, and values.
+    pub set: &'static [(&'static str, &'static str)],
+    /// Names as written by the author, and values.
+    pub add: &'static [(&'static str, &'static str)],
+}
+
+/// The headers that carry the caller's identity to the upstream.
+#[derive(Debug)]
+pub struct IdentityHeaders {
+    /// The consumer's user name.
+    pub consumer: &'static str,
+    /// The credential that was used.
+    pub credential: &'static str,
+    /// The consumer's label `customId`.
+    pub custom_id: &'static str,
+    /// The OAuth client.
+    pub client: &'static str,
+    /// The user.
+    pub user: &'static str,
+}
+
+/// A refusal's body, as `x-gateway.errors.bodies` gives it.
+#[derive(Debug)]
+pub struct ErrorBody {
+    /// Which refusals carry it.
+    pub class: ErrorClass,
+    /// The JSON text.
+    pub json: &'static str,
+}
+
+/// The classes of refusals whose body a document may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// `auth.missing`, 401: no credential.
+    AuthMissing,
+    /// `auth.invalid`, 401: a credential that is not good.
+    AuthInvalid,
+    /// `auth.forbidden`, 403: a good credential that is not enough.
+    AuthForbidden,
+    /// `parameter.invalid`, 400: a path parameter that does not fit its schema.
+    ParameterInvalid,
+    /// `method.notAllowed`, 405.
+    MethodNotAllowed,
+    /// `body.tooLarge`, 413.
+    BodyTooLarge,
+    /// `upstream.failed`, 502.
+    UpstreamFailed,
+    /// `upstream.unavailable`, 503: credentials cannot be checked, or the gateway is overloaded.
+    Unavailable,
+    /// `upstream.timeout`, 504.
+    UpstreamTimeout,
+}
+
+/// A size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// Whole bytes.
+    pub const fn bytes(count: u64) -> Self {
+        Self(count)
+    }
+
+    /// Multiples of 1,024 bytes.
+    pub const fn kib(count: u64) -> Self {
+        Self(count << 10)
+    }
+
+    /// Multiples of 1,048,576 bytes.
+    pub const fn mib(count: u64) -> Self {
+        Self(count << 20)
+    }
+}
+
+pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
+pub use crate::credential::CredentialLocation;
+pub use crate::rewrite::RegexRewrite;
+pub use crate::secret::{Encoding, SecretReference, SecretSource};

@@ -1,0 +1,3 @@
+//! The parts of a compiled API gateway.
+
+pub mod codegen;
