@@ -1,0 +1,191 @@
+//! Messages for the author of a document: what is wrong, where, and what to write instead.
+
+mod codes;
+mod render;
+
+use gateway_yaml::Span;
+
+pub use codes::*;
+pub use render::{Format, render};
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth a look; the gateway is built.
+    Warning,
+    /// No gateway is built.
+    Error,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a diagnostic says nothing until it is pushed"]
+pub struct Diagnostic {
+    /// Its code.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong, in the author's words, with no full stop.
+    pub headline: String,
+    /// The place that is at fault; [`None`] only where no file could be read.
+    pub primary: Option<Label>,
+    /// Other places that belong to it.
+    pub secondary: Vec<Label>,
+    /// What to do about it, one line each.
+    pub help: Vec<String>,
+    /// Text that repairs it, shown as a patch.
+    pub suggestion: Option<Suggestion>,
+}
+
+/// A place and a few words to stand under it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// The words, may be empty.
+    pub text: String,
+}
+
+/// Text to put in the place of other text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// Why.
+    pub text: String,
+    /// What is replaced; empty to insert.
+    pub span: Span,
+    /// The text to paste.
+    pub replacement: String,
+}
+
+impl Diagnostic {
+    /// A mistake.
+    pub fn error(code: Code, headline: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, headline.into())
+    }
+
+    /// Something that deserves a look.
+    pub fn warning(code: Code, headline: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, headline.into())
+    }
+
+    fn new(code: Code, severity: Severity, headline: String) -> Self {
+        Self {
+            code,
+            severity,
+            headline,
+            primary: None,
+            secondary: Vec::new(),
+            help: Vec::new(),
+            suggestion: None,
+        }
+    }
+
+    /// The place at fault, with a few words under it.
+    pub fn at(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.primary = Some(Label { span, text: text.into() });
+        self
+    }
+
+    /// Another place that belongs to it.
+    pub fn also(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.secondary.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// A line on what to do.
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+
+    /// "did you mean `…`?", where there is something to mean.
+    pub fn did_you_mean(self, word: Option<&str>) -> Self {
+        match word {
+            Some(word) => self.help(format!("did you mean `{word}`?")),
+            None => self,
+        }
+    }
+
+    /// Text that repairs it.
+    pub fn suggest(mut self, text: impl Into<String>, span: Span, replacement: impl Into<String>) -> Self {
+        self.suggestion = Some(Suggestion { text: text.into(), span, replacement: replacement.into() });
+        self
+    }
+}
+
+/// Everything that the stages have to say, in the order in which they said it.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics {
+    items: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a message, unless the very same has been said: two operations may share a broken part through `$ref`.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if !self.items.contains(&diagnostic) {
+            self.items.push(diagnostic);
+        }
+    }
+
+    /// Adds all messages of another collection.
+    pub fn append(&mut self, other: Self) {
+        other.items.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// Whether anything keeps the gateway from being built.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.errors() > 0
+    }
+
+    /// How many errors there are.
+    #[must_use]
+    pub fn errors(&self) -> usize {
+        self.items.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count()
+    }
+
+    /// How many warnings there are.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.items.len() - self.errors()
+    }
+
+    /// Whether there is nothing to say.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// All messages.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.items.iter()
+    }
+
+    /// Orders the messages by file and place, so that the output does not depend on the order of checks.
+    pub fn sort(&mut self) {
+        self.items.sort_by_key(|diagnostic| {
+            (diagnostic.primary.as_ref().map(|label| (label.span.file, label.span.start)), diagnostic.code)
+        });
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Extend<Diagnostic> for Diagnostics {
+    fn extend<T: IntoIterator<Item = Diagnostic>>(&mut self, diagnostics: T) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+}

@@ -1,0 +1,93 @@
+//! The table of all diagnostic codes: number, name, usual severity, one line on what it means, and its page.
+//!
+//! The hundreds are subjects: 1 documents, secrets and unknown keys; 2 security; 3 OAuth 2 and signatures; 4 limits;
+//! 5 routing; 6 consumers. A number is never given a second meaning.
+
+use super::Severity::{self, Error, Warning};
+
+/// The number of a diagnostic, such as `GW203`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Code(pub u16);
+
+/// What the table says about a code.
+#[derive(Debug)]
+pub struct CodeInfo {
+    /// The number.
+    pub code: Code,
+    /// The name in kebab case.
+    pub name: &'static str,
+    /// How bad it usually is.
+    pub severity: Severity,
+    /// One line.
+    pub summary: &'static str,
+    /// The page for `explain` and the manual, in Markdown.
+    pub page: &'static str,
+}
+
+macro_rules! codes {
+    ($($id:ident $number:literal $name:literal $severity:ident $summary:literal)*) => {
+        $(#[doc = $summary] pub const $id: Code = Code($number);)*
+
+        /// All codes, ordered by number.
+        pub static CODES: &[CodeInfo] = &[$(CodeInfo {
+            code: $id,
+            name: $name,
+            severity: $severity,
+            summary: $summary,
+            page: include_str!(concat!("../../docs/", stringify!($id), ".md")),
+        }),*];
+    };
+}
+
+codes! {
+    GW101 101 "literal-secret"        Error   "A secret is written in the document instead of a reference to it"
+    GW102 102 "unknown-key"           Error   "A key that means nothing where it stands"
+    GW110 110 "syntax"                Error   "The file is neither YAML nor JSON"
+    GW111 111 "duplicate-key"         Error   "A key stands twice in one mapping"
+    GW112 112 "too-much"              Error   "Aliases, nesting or references without end"
+    GW113 113 "not-openapi"           Error   "The file is not an OpenAPI 3.0, 3.1 or 3.2 document"
+    GW114 114 "wrong-shape"           Error   "A value is missing or is of the wrong kind"
+    GW115 115 "unresolved-reference"  Error   "A `$ref` that leads nowhere"
+    GW116 116 "foreign-reference"     Error   "A `$ref` that leads out of the specs directory"
+    GW117 117 "circular-reference"    Error   "A `$ref` that leads back to itself"
+    GW118 118 "unreadable-file"       Error   "A file cannot be read"
+    GW119 119 "yaml-feature"          Error   "A feature of YAML that documents cannot use"
+    GW120 120 "conflicting-reference" Error   "Something stands both behind a `$ref` and beside it"
+    GW201 201 "unprotected-operation" Error   "An operation has no security at all"
+    GW202 202 "undefined-scheme"      Error   "A security requirement names a scheme that is not defined"
+    GW203 203 "roles-need-3.1"        Error   "Role names on a scheme other than OAuth 2 or OpenID Connect need OpenAPI 3.1"
+    GW204 204 "broken-security"       Error   "A `security` that is not a list of requirements"
+    GW205 205 "broken-scheme"         Error   "A security scheme whose definition is incomplete or wrong"
+    GW206 206 "unknown-scope"         Warning "A scope that no flow of the scheme declares"
+    GW510 510 "relative-path"         Error   "A path that does not start with `/`"
+}
+
+impl Code {
+    /// The table's line for this code.
+    #[must_use]
+    pub fn info(self) -> Option<&'static CodeInfo> {
+        CODES.binary_search_by_key(&self, |info| info.code).ok().map(|at| &CODES[at])
+    }
+
+    /// The code that a user typed: `GW203`, `gw203`, `203` or its name.
+    #[must_use]
+    pub fn find(text: &str) -> Option<&'static CodeInfo> {
+        let number = text.strip_prefix("GW").or(text.strip_prefix("gw")).unwrap_or(text);
+        match number.parse() {
+            Ok(number) => Self(number).info(),
+            Err(_) => CODES.iter().find(|info| info.name == text),
+        }
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GW{:03}", self.0)
+    }
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}

@@ -1,0 +1,21 @@
+//! YAML and JSON into a tree whose every value knows its place in the file.
+//!
+//! Documents reach the compiler and configuration reaches the gateway through this crate, so that every mistake
+//! anywhere is reported with file, line and column. Scalars follow the core schema of YAML 1.2 (`on` and `no` are
+//! text), keys are always text (`200` is `"200"`), JSON is read by the same parser.
+
+mod de;
+mod error;
+mod load;
+mod node;
+mod scalar;
+mod span;
+mod suggest;
+
+pub use de::{DeError, Spanned, from_node};
+pub use error::{ErrorKind, LoadError};
+pub use load::{Loaded, load, load_all};
+pub use node::{Entry, Key, Mapping, Node, Value};
+pub use scalar::Number;
+pub use span::{FileId, LineIndex, Position, Span, position};
+pub use suggest::suggest;

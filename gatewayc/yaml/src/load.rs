@@ -1,0 +1,441 @@
+//! Parser events into the tree: the only file that knows the parser.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle, Tag};
+
+use crate::{Entry, ErrorKind, FileId, Key, LoadError, Mapping, Node, Span, Value, scalar};
+
+/// How deep lists and mappings may nest, aliases included: whoever walks the tree recursively is safe.
+const MAX_DEPTH: u32 = 200;
+/// How many values all aliases and merges of a file may stand for. Real documents stay far below; a "billion laughs"
+/// file passes it within a few lines.
+const MAX_ALIASED: u64 = 200_000;
+/// Faults of one file that are reported; a file with more than these is not a file with mistakes but another format.
+const MAX_ERRORS: usize = 100;
+
+/// What could be made of a file.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The tree, unless the file is neither YAML nor JSON or goes beyond a limit. With other faults it is complete but
+    /// not to be trusted: of two equal keys both are kept.
+    pub node: Option<Node>,
+    /// All faults.
+    pub errors: Vec<LoadError>,
+}
+
+/// Loads a file that must be without fault. An empty file is [`Value::Null`].
+///
+/// # Errors
+/// The first fault.
+pub fn load(file: FileId, text: &str) -> Result<Node, LoadError> {
+    let loaded = load_all(file, text);
+    match (loaded.node, loaded.errors.into_iter().next()) {
+        (Some(node), None) => Ok(node),
+        (_, Some(error)) => Err(error),
+        (None, None) => Ok(null(Span::new(file, 0, 0))),
+    }
+}
+
+/// Loads what can be loaded, with everything that is wrong.
+#[must_use]
+pub fn load_all(file: FileId, text: &str) -> Loaded {
+    let Ok(length) = u32::try_from(text.len()) else {
+        let span = Span::new(file, 0, 0);
+        let error = fault(span, ErrorKind::Limit, "the file is larger than 4 GiB", "");
+        return Loaded { node: None, errors: vec![error] };
+    };
+    // The parser would count a byte order mark as content of the first line.
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let base = length - body.len() as u32;
+    let mut builder = Builder {
+        file,
+        base,
+        end: length,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        aliased: 0,
+        errors: Vec::new(),
+        root: None,
+    };
+    let node = match builder.run(body) {
+        Ok(()) => Some(builder.root.unwrap_or_else(|| null(Span::new(file, base, base)))),
+        Err(error) => {
+            builder.errors.push(explain_tab(*error, text));
+            None
+        }
+    };
+    Loaded { node, errors: builder.errors }
+}
+
+type Fatal = Box<LoadError>;
+
+struct Builder {
+    file: FileId,
+    /// Where the parser's offset 0 is.
+    base: u32,
+    /// Where the file ends.
+    end: u32,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Built>,
+    aliased: u64,
+    errors: Vec<LoadError>,
+    root: Option<Node>,
+}
+
+/// A finished value with what the limits need to know about it.
+#[derive(Clone)]
+struct Built {
+    node: Node,
+    /// Levels of nesting below and including this value.
+    height: u32,
+    /// Values in this value, itself included.
+    size: u64,
+}
+
+/// A list or mapping whose end has not come yet.
+struct Open {
+    content: Content,
+    anchor: usize,
+    start: u32,
+    flow: bool,
+    /// Where the last child ends; the parser places the end of a block at the next token.
+    last: u32,
+    height: u32,
+    size: u64,
+}
+
+enum Content {
+    Sequence(Vec<Node>),
+    Mapping { entries: Vec<Entry>, key: Option<PendingKey>, merges: Vec<Node> },
+}
+
+struct PendingKey {
+    key: Key,
+    merge: bool,
+}
+
+impl Builder {
+    fn run(&mut self, body: &str) -> Result<(), Fatal> {
+        let mut options = Options::default();
+        options.emit_comments = false;
+        // Keys of JSON objects may be long; the default is 1024 characters.
+        options.simple_key_max_lookahead = 1 << 16;
+        let mut documents = 0;
+        for event in Parser::new_from_str_with_options(body, options) {
+            let (event, span) = event.map_err(|error| self.syntax(&error))?;
+            let start = self.offset(&span.start);
+            let span = Span::new(self.file, start, self.offset(&span.end).max(start));
+            match event {
+                Event::DocumentStart(..) => documents += 1,
+                // A `---` at the end of the file opens a document with nothing in it.
+                Event::Scalar(text, ScalarStyle::Plain, ..) if documents > 1 && text.is_empty() && self.open.is_empty() => {}
+                Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_)
+                    if documents > 1 =>
+                {
+                    let message = "the file holds more than one YAML document";
+                    let error = fault(span, ErrorKind::ManyDocuments, message, "a second document starts here");
+                    self.errors.push(LoadError { help: Some("put each document into a file of its own".into()), ..error });
+                    return Ok(());
+                }
+                Event::Scalar(text, style, anchor, tag) => self.scalar(span, text, style, anchor, tag.as_deref())?,
+                Event::SequenceStart(style, anchor, tag) => {
+                    self.check_tag(span, tag.as_deref(), "seq");
+                    self.start(span, Content::Sequence(Vec::new()), style, anchor)?;
+                }
+                Event::MappingStart(style, anchor, tag) => {
+                    self.check_tag(span, tag.as_deref(), "map");
+                    let content = Content::Mapping { entries: Vec::new(), key: None, merges: Vec::new() };
+                    self.start(span, content, style, anchor)?;
+                }
+                Event::SequenceEnd | Event::MappingEnd => self.finish(span)?,
+                Event::Alias(anchor) => self.alias(span, anchor)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn offset(&self, marker: &granit_parser::Marker) -> u32 {
+        let offset = marker.byte_offset().unwrap_or_else(|| marker.index());
+        (self.base + offset as u32).min(self.end)
+    }
+
+    fn syntax(&self, error: &granit_parser::ScanError) -> Fatal {
+        let at = self.offset(error.marker());
+        let span = Span::new(self.file, at, at);
+        Box::new(fault(span, ErrorKind::Syntax, format!("this is not valid YAML: {}", error.info()), ""))
+    }
+
+    fn scalar(
+        &mut self,
+        span: Span,
+        text: Cow<'_, str>,
+        style: ScalarStyle,
+        anchor: usize,
+        tag: Option<&Tag>,
+    ) -> Result<(), Fatal> {
+        let plain = style == ScalarStyle::Plain;
+        if self.wants_key() {
+            let merge = plain && text == "<<" && tag.is_none();
+            let key = Key { span, name: text.into() };
+            if anchor != 0 {
+                let node = Node { span, value: Value::String(key.name.clone()) };
+                self.anchors.insert(anchor, Built { node, height: 0, size: 1 });
+            }
+            self.set_key(PendingKey { key, merge });
+            return Ok(());
+        }
+        let value = match tag {
+            None if plain => scalar::plain(&text),
+            None => Value::String(text.into()),
+            Some(tag) => self.tagged(span, text, plain, tag),
+        };
+        // An absent value has no place of its own; the place behind its key says more than the next token.
+        let span = if span.start == span.end { self.absent(span) } else { span };
+        self.add(Built { node: Node { span, value }, height: 0, size: 1 }, anchor)
+    }
+
+    fn absent(&self, span: Span) -> Span {
+        match self.open.last().map(|open| &open.content) {
+            Some(Content::Mapping { key: Some(pending), .. }) => pending.key.span,
+            _ => span,
+        }
+    }
+
+    fn tagged(&mut self, span: Span, text: Cow<'_, str>, plain: bool, tag: &Tag) -> Value {
+        let untagged = if plain { scalar::plain(&text) } else { Value::String(text.as_ref().into()) };
+        let resolved = scalar::plain(&text);
+        let fits = match tag.core_suffix() {
+            Some("str") => return Value::String(text.into()),
+            Some("null") => matches!(resolved, Value::Null),
+            Some("bool") => matches!(resolved, Value::Bool(_)),
+            Some("int") => matches!(&resolved, Value::Number(number) if number.is_integer()),
+            Some("float") => matches!(resolved, Value::Number(_)),
+            Some(_) => false,
+            // `!` alone is YAML's way to say "as it stands"; `!!binary` and `!!timestamp` are text in JSON.
+            None if tag.original() == "!" => return Value::String(text.into()),
+            None if ["binary", "timestamp"].iter().any(|known| is_yaml_tag(tag, known)) => return Value::String(text.into()),
+            None => {
+                self.unknown_tag(span, tag);
+                return untagged;
+            }
+        };
+        if fits {
+            return resolved;
+        }
+        let message = format!("the tag `{}` contradicts the value", tag.original());
+        self.report(fault(span, ErrorKind::Tag, message, "the value is not of this type"));
+        untagged
+    }
+
+    fn check_tag(&mut self, span: Span, tag: Option<&Tag>, wanted: &str) {
+        let Some(tag) = tag else { return };
+        let known = tag.core_suffix() == Some(wanted)
+            || tag.original() == "!"
+            || (wanted == "map" && ["set", "omap"].iter().any(|known| is_yaml_tag(tag, known)))
+            || (wanted == "seq" && ["omap", "pairs"].iter().any(|known| is_yaml_tag(tag, known)));
+        if !known {
+            self.unknown_tag(Span::new(span.file, span.start, span.start), tag);
+        }
+    }
+
+    fn unknown_tag(&mut self, span: Span, tag: &Tag) {
+        let message = format!("the tag `{}` means nothing here", tag.original());
+        let error = fault(span, ErrorKind::Tag, message, "tagged");
+        self.report(LoadError { help: Some("write the plain value: there is no template engine behind this file".into()), ..error });
+    }
+
+    fn start(&mut self, span: Span, content: Content, style: StructureStyle, anchor: usize) -> Result<(), Fatal> {
+        if self.wants_key() {
+            return Err(complex_key(span));
+        }
+        if self.open.len() as u32 >= MAX_DEPTH {
+            let message = format!("lists and mappings nest deeper than {MAX_DEPTH} levels");
+            return Err(Box::new(fault(first_byte(span), ErrorKind::Limit, message, "one level too many")));
+        }
+        let flow = style == StructureStyle::Flow;
+        let last = if flow { span.end } else { span.start };
+        self.open.push(Open { content, anchor, start: span.start, flow, last, height: 0, size: 1 });
+        Ok(())
+    }
+
+    fn finish(&mut self, end: Span) -> Result<(), Fatal> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let end = if open.flow { end.end } else { open.last };
+        let span = Span::new(self.file, open.start, end.max(open.start));
+        let value = match open.content {
+            Content::Sequence(items) => Value::Sequence(Arc::new(items)),
+            Content::Mapping { mut entries, merges, .. } => {
+                self.report_duplicates(&entries);
+                merge(&mut entries, &merges);
+                Value::Mapping(Arc::new(Mapping { entries }))
+            }
+        };
+        self.add(Built { node: Node { span, value }, height: open.height + 1, size: open.size }, open.anchor)
+    }
+
+    fn alias(&mut self, span: Span, anchor: usize) -> Result<(), Fatal> {
+        let Some(target) = self.anchors.get(&anchor).cloned() else {
+            let message = "this alias refers to the value that it stands in";
+            return Err(Box::new(fault(span, ErrorKind::Limit, message, "would repeat for ever")));
+        };
+        if self.wants_key() {
+            let Some(name) = target.node.as_text() else { return Err(complex_key(span)) };
+            self.set_key(PendingKey { key: Key { span, name: name.into() }, merge: false });
+            return Ok(());
+        }
+        self.aliased += target.size;
+        if self.aliased > MAX_ALIASED {
+            let message = format!("the aliases of this file stand for more than {MAX_ALIASED} values");
+            return Err(Box::new(fault(span, ErrorKind::Limit, message, "one alias too many")));
+        }
+        if self.open.len() as u32 + target.height > MAX_DEPTH {
+            let message = format!("lists and mappings nest deeper than {MAX_DEPTH} levels through this alias");
+            return Err(Box::new(fault(span, ErrorKind::Limit, message, "one level too many")));
+        }
+        let end = span.end;
+        self.add(target, 0)?;
+        if let Some(parent) = self.open.last_mut() {
+            parent.last = end;
+        }
+        Ok(())
+    }
+
+    /// Puts a finished value into the list or mapping that is open.
+    fn add(&mut self, built: Built, anchor: usize) -> Result<(), Fatal> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, built.clone());
+        }
+        let Some(parent) = self.open.last_mut() else {
+            self.root.get_or_insert(built.node);
+            return Ok(());
+        };
+        parent.height = parent.height.max(built.height);
+        parent.size += built.size;
+        parent.last = parent.last.max(built.node.span.end);
+        match &mut parent.content {
+            Content::Sequence(items) => items.push(built.node),
+            Content::Mapping { entries, key, merges } => match key.take() {
+                Some(PendingKey { merge: false, key }) => entries.push(Entry { key, value: built.node }),
+                Some(PendingKey { key, .. }) => collect_merge(merges, &key, built.node)?,
+                None => return Err(complex_key(built.node.span)),
+            },
+        }
+        Ok(())
+    }
+
+    fn wants_key(&self) -> bool {
+        matches!(self.open.last(), Some(Open { content: Content::Mapping { key: None, .. }, .. }))
+    }
+
+    fn set_key(&mut self, pending: PendingKey) {
+        if let Some(Open { content: Content::Mapping { key, .. }, last, .. }) = self.open.last_mut() {
+            *last = pending.key.span.end;
+            *key = Some(pending);
+        }
+    }
+
+    fn report_duplicates(&mut self, entries: &[Entry]) {
+        // Most mappings are small, and for these comparing is faster than hashing.
+        if entries.len() <= 8 {
+            for (at, entry) in entries.iter().enumerate() {
+                if let Some(first) = entries[..at].iter().find(|earlier| earlier.key.name == entry.key.name) {
+                    self.report(duplicate(&first.key, &entry.key));
+                }
+            }
+            return;
+        }
+        let mut seen: HashMap<&str, &Key> = HashMap::with_capacity(entries.len());
+        for Entry { key, .. } in entries {
+            match seen.get(&*key.name) {
+                Some(first) => self.report(duplicate(first, key)),
+                None => drop(seen.insert(&key.name, key)),
+            }
+        }
+    }
+
+    fn report(&mut self, error: LoadError) {
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push(error);
+        }
+    }
+}
+
+fn collect_merge(merges: &mut Vec<Node>, key: &Key, value: Node) -> Result<(), Fatal> {
+    match &value.value {
+        Value::Mapping(_) => merges.push(value),
+        Value::Sequence(items) if items.iter().all(|item| item.as_mapping().is_some()) => {
+            merges.extend(items.iter().cloned());
+        }
+        _ => {
+            let message = format!("`<<` merges a mapping or a list of mappings, and this is {}", value.kind_name());
+            return Err(Box::new(fault(key.span, ErrorKind::Key, message, "nothing to merge")));
+        }
+    }
+    Ok(())
+}
+
+/// Adds what `<<` brings: a key that stands here wins, then the earlier of the merged mappings.
+fn merge(entries: &mut Vec<Entry>, merges: &[Node]) {
+    if merges.is_empty() {
+        return;
+    }
+    let mut known: std::collections::HashSet<Box<str>> = entries.iter().map(|entry| entry.key.name.clone()).collect();
+    for entry in merges.iter().filter_map(Node::as_mapping).flatten() {
+        if known.insert(entry.key.name.clone()) {
+            entries.push(entry.clone());
+        }
+    }
+}
+
+fn duplicate(first: &Key, second: &Key) -> LoadError {
+    LoadError {
+        also: Some((first.span, "first here".into())),
+        help: Some("remove one of them, or merge them".into()),
+        ..fault(second.span, ErrorKind::DuplicateKey, format!("the key `{}` stands twice in one mapping", second.name), "again here")
+    }
+}
+
+fn complex_key(span: Span) -> Fatal {
+    let message = "a key must be text, not a list or a mapping";
+    let error = fault(first_byte(span), ErrorKind::Key, message, "not text");
+    Box::new(LoadError { help: Some("a value that starts with `{` or `[` must be quoted to be text".into()), ..error })
+}
+
+/// A tab in the indentation is the mistake behind most syntax errors whose message speaks of something else.
+fn explain_tab(mut error: LoadError, text: &str) -> LoadError {
+    let before = &text[..floor(text, error.span.start as usize)];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+    if error.kind == ErrorKind::Syntax && line[..indentation].contains('\t') {
+        error.help = Some("YAML is indented with spaces; this line has a tab".into());
+    }
+    error
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn is_yaml_tag(tag: &Tag, name: &str) -> bool {
+    tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some(name)
+}
+
+fn first_byte(span: Span) -> Span {
+    Span::new(span.file, span.start, span.end.min(span.start + 1))
+}
+
+fn null(span: Span) -> Node {
+    Node { span, value: Value::Null }
+}
+
+fn fault(span: Span, kind: ErrorKind, message: impl Into<String>, label: &str) -> LoadError {
+    LoadError { span, kind, message: message.into(), label: label.into(), also: None, help: None }
+}

@@ -1,0 +1,206 @@
+//! The tree: values with spans, mappings in the order of the file.
+
+use std::sync::Arc;
+
+use crate::{Number, Span};
+
+/// A value and where it stands.
+///
+/// Cloning is cheap: lists and mappings are shared, which is also how an alias refers to its anchor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where the value stands, without its key.
+    pub span: Span,
+    /// What it is.
+    pub value: Value,
+}
+
+/// A value of YAML's core schema, which is JSON's data model.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`, `~` or nothing at all.
+    Null,
+    /// `true` or `false`, unquoted.
+    Bool(bool),
+    /// A number, with its text.
+    Number(Number),
+    /// Text.
+    String(Box<str>),
+    /// A list.
+    Sequence(Arc<Vec<Node>>),
+    /// A mapping.
+    Mapping(Arc<Mapping>),
+}
+
+/// Keys and values in the order of the file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Mapping {
+    /// All entries. After a failed load a key may stand here twice; [`Mapping::get`] finds the first.
+    pub entries: Vec<Entry>,
+}
+
+/// A key and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: Key,
+    /// Its value.
+    pub value: Node,
+}
+
+/// A key: always text, whatever it looks like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Where the key stands.
+    pub span: Span,
+    /// Its text as written: `200`, `4xx`, `on`, `1.0`.
+    pub name: Box<str>,
+}
+
+impl Mapping {
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|entry| &entry.value)
+    }
+
+    /// A key with its value.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| &*entry.key.name == name)
+    }
+
+    /// All entries in the order of the file.
+    pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
+        self.entries.iter()
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether this is `{}`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Mapping {
+    type Item = &'a Entry;
+    type IntoIter = std::slice::Iter<'a, Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Node {
+    /// Text; a number or boolean is not text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Text, or the text of a number as it is written (`version: 1.0`).
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            Value::Number(number) => Some(number.text()),
+            _ => None,
+        }
+    }
+
+    /// A boolean.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// A number.
+    #[must_use]
+    pub fn as_number(&self) -> Option<&Number> {
+        match &self.value {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// A list.
+    #[must_use]
+    pub fn as_sequence(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// A mapping.
+    #[must_use]
+    pub fn as_mapping(&self) -> Option<&Mapping> {
+        match &self.value {
+            Value::Mapping(mapping) => Some(mapping),
+            _ => None,
+        }
+    }
+
+    /// Whether there is no value.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self.value, Value::Null)
+    }
+
+    /// The value of a key, where this is a mapping that has it.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.as_mapping()?.get(name)
+    }
+
+    /// What this is, in the words of a diagnostic: `a mapping`, `a list`, `text`, `a number`, `true or false`, `nothing`.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        match self.value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "text",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+
+    /// The value that a JSON pointer (RFC 6901, not percent-encoded) names.
+    #[must_use]
+    pub fn pointer(&self, pointer: &str) -> Option<&Node> {
+        if pointer.is_empty() {
+            return Some(self);
+        }
+        pointer.strip_prefix('/')?.split('/').try_fold(self, |node, token| node.step(&unescape_token(token)))
+    }
+
+    /// The child that one (unescaped) token of a JSON pointer names.
+    #[must_use]
+    pub fn step(&self, token: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Mapping(mapping) => mapping.get(token),
+            Value::Sequence(items) if token == "0" || !token.starts_with(['0', '+']) => {
+                items.get(token.parse::<usize>().ok()?)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Undoes the escapes of one token of a JSON pointer (RFC 6901 §4).
+pub(crate) fn unescape_token(token: &str) -> std::borrow::Cow<'_, str> {
+    if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
+}

@@ -1,0 +1,66 @@
+//! "Did you mean …?"
+
+/// The candidate that `word` is probably a misspelling of.
+///
+/// Letter case, hyphens and underscores hardly count; otherwise about every third letter may be wrong, swapped letters
+/// count once.
+#[must_use]
+pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // A hostile key can have megabytes, and the distance takes quadratic time.
+    if word.is_empty() || word.len() > 64 {
+        return None;
+    }
+    let folded = fold(word);
+    let allowed = folded.len().div_ceil(3);
+    let near = |candidate: &'a str| {
+        let distance = distance(&folded, &fold(candidate));
+        (candidate.len() <= 64 && candidate != word && distance <= allowed).then_some((distance, candidate))
+    };
+    candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)
+}
+
+fn fold(word: &str) -> Vec<char> {
+    word.chars().filter(|letter| !matches!(letter, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+}
+
+/// Edit distance with swaps of neighbours (optimal string alignment).
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = replaced.min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before_last[j - 2] + 1);
+            }
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::suggest;
+
+    #[test]
+    fn suggestions() {
+        let candidates = ["security", "servers", "summary", "rateLimit", "get", "put", "post"];
+        for (word, expected) in [
+            ("secuirty", Some("security")),
+            ("Security", Some("security")),
+            ("rateLimits", Some("rateLimit")),
+            ("rate-limit", Some("rateLimit")),
+            ("server", Some("servers")),
+            ("GET", Some("get")),
+            ("gte", Some("get")),
+            ("", None),
+            ("banana", None),
+            ("security", None),
+        ] {
+            assert_eq!(suggest(word, candidates), expected, "{word}");
+        }
+    }
+}
