@@ -1,0 +1,43 @@
+//! OpenAPI path templates: one way to read a request path, one way to match it, for the compiler and the gateway.
+//!
+//! **The one way in.** A request path (without its query) is read once, by [`RequestPath::parse`], which yields two
+//! texts:
+//!
+//! | text | what it is for | octets |
+//! |---|---|---|
+//! | [`wire`](RequestPath::wire) | what is forwarded | `%XX` of an unreserved character is decoded, other `%xx` are upper-cased, the rest stands as received (RFC 3986 §6.2.2) |
+//! | [`canonical`](RequestPath::canonical) | what is matched | everything is decoded once, except `%2F` and `%25` (they would change the meaning) and octets that are not UTF-8 |
+//!
+//! Refused, each with its own [`PathError`], all to be answered with 400: a path that does not begin with `/`, a
+//! malformed `%`, control characters (raw or encoded), raw characters that RFC 3986 does not allow in a path, and dot
+//! segments. A dot segment is `.` or `..`, plain or encoded, alone or followed by `;…`, between slashes or between
+//! anything that some server takes for a slash (`%2F`, `\`, `%5C`). Nothing is ever resolved: `//` is an empty
+//! segment, which only an empty segment of a template matches.
+//!
+//! **Templates** ([`Template`]) are sequences of literals and parameters. A parameter takes one or more characters of
+//! one segment; a greedy one (`{+rest}`) takes `/` as well, but never `%2F`. Literals are read like request paths, so a space in a template
+//! is `%20` on the wire.
+//!
+//! **Who answers** ([`Router::find`]) never depends on the order of insertion. Templates without greedy parameters
+//! come before those with; then the first differing segment from the left decides: a literal, then a pattern such as
+//! `{id}.json` (more literal characters first), then a whole parameter, then a greedy one. Of two equal templates, the
+//! one with more query conditions comes first. The first in this order that matches path and query answers.
+//!
+//! [`matchit`] finds the *shape* of a path (whole segments, names forgotten). Each shape has a slot with the candidates
+//! in order, including templates of other shapes that can match a path which lands there; the list ends at the first
+//! that always matches. `matchit` cannot hold `{*rest}` beside `{a}`, so greedy templates have a second router, keyed
+//! by the literal segments that they begin with.
+
+mod matching;
+mod overlap;
+mod path;
+mod query;
+mod router;
+mod template;
+mod trie;
+
+pub use overlap::{Overlap, overlap};
+pub use path::{PathError, RequestPath};
+pub use query::QueryPair;
+pub use router::{Conflict, Considered, Match, Outcome, Param, Params, Router, RouterBuilder};
+pub use template::{Template, TemplateError, TemplateErrorKind};

@@ -1,0 +1,536 @@
+//! Many templates against one path.
+
+use std::borrow::Cow;
+use std::cmp::{Ordering, Reverse};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::matching::{Ranges, matches};
+use crate::overlap::{Overlap, includes, overlap};
+use crate::path::{RequestPath, decode_at};
+use crate::query::QueryPair;
+use crate::template::{Segment, Template};
+use crate::trie::Trie;
+
+/// Collects templates for a [`Router`]; see the crate's documentation for who answers.
+#[derive(Debug)]
+pub struct RouterBuilder<T> {
+    routes: Vec<Route<T>>,
+}
+
+impl<T> Default for RouterBuilder<T> {
+    fn default() -> Self {
+        Self { routes: Vec::new() }
+    }
+}
+
+impl<T> RouterBuilder<T> {
+    /// A builder without templates.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a template with the query parameters that it asks for, and returns its index in the order of insertion.
+    pub fn insert(&mut self, template: Template, mut when: Vec<QueryPair>, value: T) -> usize {
+        when.sort_unstable();
+        when.dedup();
+        self.routes.push(Route {
+            template,
+            when,
+            value,
+        });
+        self.routes.len() - 1
+    }
+
+    /// Builds the router, and names the routes that can never answer because an equal one was inserted before them.
+    pub fn build(self) -> (Router<T>, Vec<Conflict>) {
+        let routes = self.routes;
+        let mut order: Vec<usize> = (0..routes.len()).collect();
+        order.sort_by(|&a, &b| routes[a].precedence(&routes[b]).then(a.cmp(&b)));
+        let mut conflicts = Vec::new();
+        order.dedup_by(|later, first| {
+            let equal = routes[*first].precedence(&routes[*later]).is_eq();
+            if equal {
+                conflicts.push(Conflict {
+                    first: *first,
+                    second: *later,
+                });
+            }
+            equal
+        });
+        conflicts.sort_unstable_by_key(|conflict| conflict.second);
+        let greedy = order.partition_point(|&route| !routes[route].template.is_greedy());
+        let (plain, greedy) = order.split_at(greedy);
+        let trie = Trie::new(plain.iter().map(|&route| (route, &routes[route].template)));
+        let shapes = Shapes::new(&routes, plain, &trie);
+        let prefixes = Prefixes::new(&routes, greedy);
+        (
+            Router {
+                routes,
+                trie,
+                shapes,
+                prefixes,
+            },
+            conflicts,
+        )
+    }
+}
+
+/// Two routes with equal templates (names aside) and equal query conditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// The index of the route that answers.
+    pub first: usize,
+    /// The index of the route that never does.
+    pub second: usize,
+}
+
+/// Finds the route that answers a request; see the crate's documentation for which one that is.
+#[derive(Debug)]
+pub struct Router<T> {
+    routes: Vec<Route<T>>,
+    trie: Trie,
+    shapes: Shapes,
+    prefixes: Prefixes,
+}
+
+impl<T> Router<T> {
+    /// The route that answers a request for this path and query (without `?`).
+    pub fn find<'a>(
+        &'a self,
+        path: &'a RequestPath<'a>,
+        query: Option<&str>,
+    ) -> Option<Match<'a, T>> {
+        let canonical = path.canonical();
+        let mut ranges = Ranges::default();
+        let mut answers = |index: usize| {
+            let route = &self.routes[index];
+            (matches(&route.template, canonical, &mut ranges)
+                && route.when.iter().all(|pair| pair.holds(query)))
+            .then_some(index)
+        };
+        let found = match self
+            .shapes
+            .router
+            .at(canonical)
+            .ok()
+            .and_then(|found| self.shapes.slots.get(*found.value))
+        {
+            Some(Slot::Candidates(routes)) => routes.iter().find_map(|&index| answers(index)),
+            Some(Slot::Search) => self.trie.find(canonical, &mut answers),
+            None => None,
+        };
+        let index = found.or_else(|| self.prefixes.along(canonical).find_map(&mut answers))?;
+        let route = &self.routes[index];
+        Some(Match {
+            index,
+            value: &route.value,
+            params: Params {
+                template: &route.template,
+                path,
+                ranges,
+            },
+        })
+    }
+
+    /// What became of every route, in the order of insertion: for people who ask why.
+    pub fn explain(&self, path: &RequestPath<'_>, query: Option<&str>) -> Vec<Considered<'_, T>> {
+        let winner = self.find(path, query).map(|found| found.index);
+        let outcome = |index: usize, route: &Route<T>| {
+            if !matches(&route.template, path.canonical(), &mut Ranges::default()) {
+                return Outcome::Path {
+                    segment: first_difference(&route.template, path.canonical()),
+                };
+            }
+            if let Some(pair) = route.when.iter().find(|pair| !pair.holds(query)) {
+                return Outcome::Query {
+                    name: pair.name.clone(),
+                    value: pair.value.clone(),
+                };
+            }
+            match winner {
+                Some(winner) if winner != index => Outcome::LessSpecific { than: winner },
+                _ => Outcome::Answers,
+            }
+        };
+        let routes = self.routes.iter().enumerate();
+        let considered = routes.map(|(index, route)| Considered {
+            index,
+            template: &route.template,
+            value: &route.value,
+            outcome: outcome(index, route),
+        });
+        considered.collect()
+    }
+
+    /// Pairs of routes of which the first takes every path of its own from the second, which matches more:
+    /// `(specific, general)`. Methods that only the general one has are answered with 405 on the paths of the
+    /// specific one.
+    ///
+    /// Bounded: of very many overlapping templates, only the first are reported.
+    pub fn masks(&self) -> Vec<(usize, usize)> {
+        let mut pairs: Vec<_> = self
+            .neighbours()
+            .filter(|&(a, b)| self.strictly_includes(b, a))
+            .collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    /// Pairs of routes that share paths although neither is more specific as a whole, each with an example. Segment
+    /// by segment from the left, the more specific one answers; an author may have meant the other.
+    ///
+    /// Bounded: of very many overlapping templates, only the first are reported.
+    pub fn overlaps(&self) -> Vec<Overlap> {
+        const MOST_PAIRS: usize = 20_000;
+        let mut overlaps: Vec<_> = self
+            .neighbours()
+            .filter(|&(a, b)| {
+                self.routes[a].precedence(&self.routes[b]).is_lt() && self.same_query(a, b)
+            })
+            .take(MOST_PAIRS)
+            .filter_map(|(first, second)| {
+                let example = overlap(&self.routes[first].template, &self.routes[second].template)?;
+                Some(Overlap {
+                    first,
+                    second,
+                    example,
+                })
+            })
+            .collect();
+        overlaps.sort_unstable_by_key(|overlap| (overlap.first, overlap.second));
+        overlaps
+    }
+
+    /// Pairs of different routes, both ways round, that may share paths.
+    fn neighbours(&self) -> impl Iterator<Item = (usize, usize)> {
+        const NODES: usize = 1_000_000;
+        const NODES_EACH: usize = 2_000;
+        let mut budget = NODES;
+        let greedy = &self.prefixes.all;
+        (0..self.routes.len()).flat_map(move |index| {
+            let template = &self.routes[index].template;
+            let mut each = NODES_EACH.min(budget);
+            budget -= each;
+            let mut found = Vec::new();
+            if template.is_greedy() {
+                found.extend(greedy.iter().copied().take(each));
+                each -= found.len();
+            } else {
+                found = self.trie.neighbours(template, &mut each);
+                let with_greedy = greedy.iter().copied().take(each);
+                found.extend(with_greedy);
+            }
+            budget += each;
+            found
+                .into_iter()
+                .filter(move |&other| other != index)
+                .map(move |other| (index, other))
+        })
+    }
+
+    fn strictly_includes(&self, general: usize, specific: usize) -> bool {
+        let (general, specific) = (&self.routes[general], &self.routes[specific]);
+        general.when.iter().all(|pair| specific.when.contains(pair))
+            && !general.template.same_language(&specific.template)
+            && includes(&general.template, &specific.template)
+    }
+
+    fn same_query(&self, a: usize, b: usize) -> bool {
+        self.routes[a].when == self.routes[b].when
+    }
+}
+
+/// The route that answers.
+#[derive(Debug)]
+pub struct Match<'a, T> {
+    /// Its index in the order of insertion.
+    pub index: usize,
+    /// What was inserted with it.
+    pub value: &'a T,
+    /// The path's parameters.
+    pub params: Params<'a>,
+}
+
+/// The parameters of a path, from left to right.
+#[derive(Debug, Clone)]
+pub struct Params<'a> {
+    template: &'a Template,
+    path: &'a RequestPath<'a>,
+    ranges: Ranges,
+}
+
+impl<'a> Params<'a> {
+    /// The first parameter of this name.
+    pub fn get(&self, name: &str) -> Option<Param<'a>> {
+        self.iter().find(|param| param.name == name)
+    }
+
+    /// All of them; a name may stand twice.
+    pub fn iter(&self) -> impl Iterator<Item = Param<'a>> {
+        (0..self.ranges.len()).filter_map(|index| {
+            let range = self.ranges.get(index)?;
+            Some(Param {
+                name: self.template.name(index),
+                canonical: self.path.canonical().get(range.clone())?,
+                wire: self.path.wire_of(range),
+            })
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// Whether the template has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// One parameter of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Param<'a> {
+    /// The name in the template.
+    pub name: &'a str,
+    /// The part of [`RequestPath::canonical`].
+    pub canonical: &'a str,
+    /// The part of [`RequestPath::wire`], fit to be put into another path.
+    pub wire: &'a str,
+}
+
+impl<'a> Param<'a> {
+    /// The value with nothing encoded; octets that are not UTF-8 become U+FFFD.
+    pub fn decoded(&self) -> Cow<'a, str> {
+        if !self.canonical.contains('%') {
+            return Cow::Borrowed(self.canonical);
+        }
+        let text = self.canonical.as_bytes();
+        let mut octets = Vec::with_capacity(text.len());
+        let mut at = 0;
+        while let Some(&octet) = text.get(at) {
+            let decoded = if octet == b'%' {
+                decode_at(text, at)
+            } else {
+                None
+            };
+            octets.push(decoded.unwrap_or(octet));
+            at += if decoded.is_some() { 3 } else { 1 };
+        }
+        Cow::Owned(String::from_utf8_lossy(&octets).into_owned())
+    }
+}
+
+/// A route and what became of it.
+#[derive(Debug)]
+pub struct Considered<'a, T> {
+    /// Its index in the order of insertion.
+    pub index: usize,
+    /// Its template.
+    pub template: &'a Template,
+    /// What was inserted with it.
+    pub value: &'a T,
+    /// Whether it answers, or why not.
+    pub outcome: Outcome,
+}
+
+/// Why a route answers or does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It answers.
+    Answers,
+    /// It matches, but a more specific one does too.
+    LessSpecific {
+        /// The index of the one that answers.
+        than: usize,
+    },
+    /// The path matches, the query lacks this pair (or has the name more than once).
+    Query {
+        /// The parameter's name.
+        name: String,
+        /// The value that it must have.
+        value: String,
+    },
+    /// The path does not match.
+    Path {
+        /// The first segment, counted from 0, that differs; the number of segments if the path is too short or long.
+        segment: usize,
+    },
+}
+
+#[derive(Debug)]
+struct Route<T> {
+    template: Template,
+    when: Vec<QueryPair>,
+    value: T,
+}
+
+impl<T> Route<T> {
+    /// `Less` answers first. `Equal` only where the other can never answer.
+    fn precedence(&self, other: &Self) -> Ordering {
+        let conditions = |route: &Self| Reverse(route.when.len());
+        self.template
+            .specificity(&other.template)
+            .then_with(|| conditions(self).cmp(&conditions(other)))
+            .then_with(|| self.when.cmp(&other.when))
+    }
+}
+
+/// Shapes of templates without greedy parameters.
+#[derive(Debug)]
+struct Shapes {
+    router: matchit::Router<usize>,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    /// All that can match here, most specific first.
+    Candidates(Box<[usize]>),
+    /// Too many to list: search on each request.
+    Search,
+}
+
+impl Shapes {
+    fn new<T>(routes: &[Route<T>], plain: &[usize], trie: &Trie) -> Self {
+        const MOST_NODES: usize = 128;
+        const MOST_CANDIDATES: usize = 32;
+        let mut shapes = Self {
+            router: matchit::Router::new(),
+            slots: Vec::new(),
+        };
+        let mut seen = HashMap::new();
+        for &route in plain {
+            let segments = routes[route].template.segments();
+            let shape: Vec<Option<&str>> = segments
+                .iter()
+                .map(|segment| {
+                    if let Segment::Literal(text) = segment {
+                        Some(text.as_str())
+                    } else {
+                        None
+                    }
+                })
+                .collect();
+            let Entry::Vacant(entry) = seen.entry(shape) else {
+                continue;
+            };
+            let shape = entry.key();
+            let always = |route: usize| routes[route].when.is_empty();
+            let slot = match trie.candidates(shape, &always, MOST_NODES) {
+                Some(candidates) if candidates.len() <= MOST_CANDIDATES => {
+                    Slot::Candidates(candidates.into())
+                }
+                _ => Slot::Search,
+            };
+            shapes
+                .router
+                .insert(pattern(shape), shapes.slots.len())
+                .expect("shapes differ, and no segment mixes literals and parameters");
+            shapes.slots.push(slot);
+            entry.insert(());
+        }
+        shapes
+    }
+}
+
+/// A shape in `matchit`'s syntax.
+fn pattern(shape: &[Option<&str>]) -> String {
+    let mut pattern = String::new();
+    for (index, segment) in shape.iter().enumerate() {
+        pattern.push('/');
+        match segment {
+            Some(literal) => pattern.push_str(&literal.replace('{', "{{").replace('}', "}}")),
+            None => pattern.push_str(&format!("{{{index}}}")),
+        }
+    }
+    pattern
+}
+
+/// Greedy templates, by the literal segments that they begin with.
+#[derive(Debug)]
+struct Prefixes {
+    router: matchit::Router<usize>,
+    slots: Vec<Prefix>,
+    /// Every greedy route, most specific first.
+    all: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Prefix {
+    /// Most specific first.
+    routes: Vec<usize>,
+    /// The slot of the next shorter prefix, whose routes are less specific.
+    shorter: Option<usize>,
+}
+
+impl Prefixes {
+    fn new<T>(routes: &[Route<T>], greedy: &[usize]) -> Self {
+        let mut prefixes = Self {
+            router: matchit::Router::new(),
+            slots: Vec::new(),
+            all: greedy.to_vec(),
+        };
+        let mut slots: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
+        for &route in greedy {
+            let literals = routes[route]
+                .template
+                .segments()
+                .iter()
+                .map_while(|segment| match segment {
+                    Segment::Literal(text) => Some(Some(text.as_str())),
+                    _ => None,
+                });
+            let next = prefixes.slots.len();
+            let slot = *slots.entry(literals.collect()).or_insert(next);
+            if slot == next {
+                prefixes.slots.push(Prefix {
+                    routes: Vec::new(),
+                    shorter: None,
+                });
+            }
+            prefixes.slots[slot].routes.push(route);
+        }
+        for (literals, &slot) in &slots {
+            prefixes.slots[slot].shorter = (0..literals.len())
+                .rev()
+                .find_map(|length| slots.get(&literals[..length]).copied());
+            let pattern = pattern(literals) + "/{*rest}";
+            prefixes
+                .router
+                .insert(pattern, slot)
+                .expect("prefixes differ, and each is literal up to the end");
+        }
+        prefixes
+    }
+
+    /// The routes whose literal beginning the path has, most specific first.
+    fn along(&self, canonical: &str) -> impl Iterator<Item = usize> {
+        let first = if self.slots.is_empty() {
+            None
+        } else {
+            self.router.at(canonical).ok().map(|found| *found.value)
+        };
+        let slots = std::iter::successors(first.and_then(|slot| self.slots.get(slot)), |prefix| {
+            self.slots.get(prefix.shorter?)
+        });
+        slots.flat_map(|prefix| prefix.routes.iter().copied())
+    }
+}
+
+/// The first segment in which a path that does not match differs from a template.
+fn first_difference(template: &Template, path: &str) -> usize {
+    let mut texts = path.get(1..).unwrap_or_default().split('/');
+    for (index, segment) in template.segments().iter().enumerate() {
+        let Some(text) = texts.next() else {
+            return index;
+        };
+        if segment.is_greedy()
+            || !crate::matching::matches_segment(segment, text, 0, &mut Ranges::default())
+        {
+            return index;
+        }
+    }
+    template.segments().len()
+}
