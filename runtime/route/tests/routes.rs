@@ -4,13 +4,15 @@ use gateway_route::{Outcome, QueryPair, RequestPath, Router, RouterBuilder, Temp
 
 /// Routes as `name template [?name=value]`, and what each request is answered by: `name parameters…`.
 struct Case {
-    routes: &'static [(
-        &'static str,
-        &'static str,
-        &'static [(&'static str, &'static str)],
-    )],
+    routes: &'static [Route],
     requests: &'static [(&'static str, &'static str)],
 }
+
+type Route = (
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
 
 const CASES: &[Case] = &[
     // A pattern, a pattern with more literal characters, and a literal in one segment.
