@@ -3,6 +3,8 @@
 mod codes;
 mod render;
 
+use std::collections::HashSet;
+
 use gateway_yaml::Span;
 
 pub use codes::*;
@@ -117,6 +119,7 @@ impl Diagnostic {
 #[derive(Debug, Clone, Default)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
+    said: HashSet<(Code, Option<Span>, String)>,
 }
 
 impl Diagnostics {
@@ -128,7 +131,8 @@ impl Diagnostics {
 
     /// Adds a message, unless the very same has been said: two operations may share a broken part through `$ref`.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.items.contains(&diagnostic) {
+        let span = diagnostic.primary.as_ref().map(|label| label.span);
+        if self.said.insert((diagnostic.code, span, diagnostic.headline.clone())) {
             self.items.push(diagnostic);
         }
     }

@@ -11,6 +11,7 @@ mod node;
 mod scalar;
 mod span;
 mod suggest;
+pub mod units;
 
 pub use de::{DeError, Spanned, from_node};
 pub use error::{ErrorKind, LoadError};

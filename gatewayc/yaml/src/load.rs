@@ -123,6 +123,8 @@ impl Builder {
         options.emit_comments = false;
         // Keys of JSON objects may be long; the default is 1024 characters.
         options.simple_key_max_lookahead = 1 << 16;
+        options.flow_nesting_limit = MAX_DEPTH as usize;
+        options.block_nesting_limit = MAX_DEPTH as usize;
         let mut documents = 0;
         for event in Parser::new_from_str_with_options(body, options) {
             let (event, span) = event.map_err(|error| self.syntax(&error))?;
@@ -131,7 +133,7 @@ impl Builder {
             match event {
                 Event::DocumentStart(..) => documents += 1,
                 // A `---` at the end of the file opens a document with nothing in it.
-                Event::Scalar(text, ScalarStyle::Plain, ..) if documents > 1 && text.is_empty() && self.open.is_empty() => {}
+                Event::Scalar(_, ScalarStyle::Plain, ..) if documents > 1 && span.start == span.end && self.open.is_empty() => {}
                 Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_)
                     if documents > 1 =>
                 {
@@ -166,6 +168,9 @@ impl Builder {
     fn syntax(&self, error: &granit_parser::ScanError) -> Fatal {
         let at = self.offset(error.marker());
         let span = Span::new(self.file, at, at);
+        if matches!(error.kind(), granit_parser::ErrorKind::RecursionLimitExceeded) {
+            return too_deep(span);
+        }
         Box::new(fault(span, ErrorKind::Syntax, format!("this is not valid YAML: {}", error.info()), ""))
     }
 
@@ -178,6 +183,8 @@ impl Builder {
         tag: Option<&Tag>,
     ) -> Result<(), Fatal> {
         let plain = style == ScalarStyle::Plain;
+        // The parser writes `~` for a value that is absent.
+        let text = if plain && span.start == span.end { Cow::Borrowed("") } else { text };
         if self.wants_key() {
             let merge = plain && text == "<<" && tag.is_none();
             let key = Key { span, name: text.into() };
@@ -253,8 +260,7 @@ impl Builder {
             return Err(complex_key(span));
         }
         if self.open.len() as u32 >= MAX_DEPTH {
-            let message = format!("lists and mappings nest deeper than {MAX_DEPTH} levels");
-            return Err(Box::new(fault(first_byte(span), ErrorKind::Limit, message, "one level too many")));
+            return Err(too_deep(first_byte(span)));
         }
         let flow = style == StructureStyle::Flow;
         let last = if flow { span.end } else { span.start };
@@ -293,8 +299,7 @@ impl Builder {
             return Err(Box::new(fault(span, ErrorKind::Limit, message, "one alias too many")));
         }
         if self.open.len() as u32 + target.height > MAX_DEPTH {
-            let message = format!("lists and mappings nest deeper than {MAX_DEPTH} levels through this alias");
-            return Err(Box::new(fault(span, ErrorKind::Limit, message, "one level too many")));
+            return Err(too_deep(span));
         }
         let end = span.end;
         self.add(target, 0)?;
@@ -397,6 +402,11 @@ fn duplicate(first: &Key, second: &Key) -> LoadError {
         help: Some("remove one of them, or merge them".into()),
         ..fault(second.span, ErrorKind::DuplicateKey, format!("the key `{}` stands twice in one mapping", second.name), "again here")
     }
+}
+
+fn too_deep(span: Span) -> Fatal {
+    let message = format!("lists and mappings nest deeper than {MAX_DEPTH} levels");
+    Box::new(fault(span, ErrorKind::Limit, message, "one level too many"))
 }
 
 fn complex_key(span: Span) -> Fatal {

@@ -31,7 +31,6 @@ fn values() {
         ("200: a\n4xx: b\non: c\n1.0: d\nnull: e\n", r#"{"200":"a","4xx":"b","on":"c","1.0":"d","null":"e"}"#),
         ("a: on\nb: 0755\nc: \"1\"\nd: yes", r#"{"a":"on","b":0755,"c":"1","d":"yes"}"#),
         ("big: 987654321234567900000", r#"{"big":987654321234567900000}"#),
-        ("{\"a\": [1, 2,], // no\n}", "error"),
         ("{\"a\":1,\"b\":[{}],\"c\":\"x\\/y\"}", r#"{"a":1,"b":[{}],"c":"x/y"}"#),
         ("{\n\t\"a\":\t1,\n\t\"b\": {\n\t\t\"c\": 2\n\t}\n}", r#"{"a":1,"b":{"c":2}}"#),
         ("{\"a\": [1, 2,], }", r#"{"a":[1,2]}"#),
@@ -51,7 +50,7 @@ fn values() {
     ] {
         match load(FileId(0), text) {
             Ok(node) => assert_eq!(json(&node), expected, "{text}"),
-            Err(error) => assert_eq!("error", expected, "{text}: {error:?}"),
+            Err(error) => panic!("{text}: {error:?}"),
         }
     }
 }
@@ -69,16 +68,16 @@ fn faults_have_places() {
         ("{\"a\": 1, \"a\": 2}", DuplicateKey, "1:10"),
         ("a: 1\n\"a\": 2", DuplicateKey, "2:1"),
         ("x:\n  a: 1\n  b: 1\n  c: 1\n  d: 1\n  e: 1\n  f: 1\n  g: 1\n  h: 1\n  i: 1\n  a: 1", DuplicateKey, "11:3"),
-        ("a: [1, 2", Syntax, "1:9"),
+        ("a: [1, 2", Syntax, "1:4"),
         ("a: {b: 1\nc: 2", Syntax, "2:2"),
-        ("a:\n\tb: 1", Syntax, "2:1"),
+        ("a:\n\tb: 1", Syntax, "2:2"),
         ("a: *nope", Syntax, "1:4"),
-        ("a: \"\\q\"", Syntax, "1:6"),
+        ("a: \"\\q\"", Syntax, "1:4"),
         ("info: &a\n  x: *a", Limit, "2:6"),
         ("&a [*a]", Limit, "1:5"),
         (&lots, Limit, "1:201"),
-        (&laughs, Limit, "6:21"),
-        (&deep_aliases, Limit, "200:13"),
+        (&laughs, Limit, "7:10"),
+        (&deep_aliases, Limit, "200:14"),
         ("? [a]\n: b", Key, "1:3"),
         ("a: {{b}: c}", Key, "1:5"),
         ("a: {<<: 1}", Key, "1:5"),

@@ -1,0 +1,99 @@
+//! Files on disk for the command line, confined to one directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use gatewayc::source::{FileProvider, ReadError, SourceSet};
+
+/// A set with the named documents. Without a root, it is the nearest directory that holds all of them.
+pub(crate) fn source_set(paths: &[PathBuf], root: Option<&Path>) -> io::Result<SourceSet<'static>> {
+    let files = expand(paths)?;
+    let canonical = |path: &Path| {
+        path.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+    };
+    let absolute: Vec<PathBuf> = files.iter().map(|file| canonical(file)).collect::<io::Result<_>>()?;
+    let root = match root {
+        Some(root) => canonical(root)?,
+        None => common_directory(&absolute),
+    };
+    let mut sources = SourceSet::new(Disk { root: root.clone() }, prefix(&root));
+    for (file, given) in absolute.iter().zip(&files) {
+        let Ok(relative) = file.strip_prefix(&root) else {
+            let message = format!("{} is not below {}", given.display(), root.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        };
+        let Some(relative) = relative.to_str() else {
+            let message = format!("the name of {} is not Unicode", given.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        };
+        sources.add_document(&relative.replace('\\', "/"));
+    }
+    Ok(sources)
+}
+
+/// Files below a directory.
+struct Disk {
+    root: PathBuf,
+}
+
+impl FileProvider for Disk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let explain = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => ReadError::Missing,
+            _ => ReadError::Other(error.to_string()),
+        };
+        // A symbolic link inside the root may lead out of it.
+        let path = self.root.join(path).canonicalize().map_err(explain)?;
+        if !path.starts_with(&self.root) {
+            return Err(ReadError::Outside);
+        }
+        if path.is_dir() {
+            return Err(ReadError::Other("it is a directory".into()));
+        }
+        std::fs::read(path).map_err(explain)
+    }
+}
+
+/// Directories become the documents directly in them, ordered by name.
+fn expand(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let file = entry?.path();
+            let extension = file.extension().and_then(|extension| extension.to_str());
+            if matches!(extension, Some("yaml" | "yml" | "json")) && file.is_file() {
+                inside.push(file);
+            }
+        }
+        inside.sort();
+        files.append(&mut inside);
+    }
+    Ok(files)
+}
+
+fn common_directory(files: &[PathBuf]) -> PathBuf {
+    let mut directories = files.iter().filter_map(|file| file.parent());
+    let mut common = directories.next().map(Path::to_path_buf).unwrap_or_default();
+    for directory in directories {
+        while !directory.starts_with(&common) && common.pop() {}
+    }
+    common
+}
+
+/// What stands before a path below the root so that people find the file from where they are.
+fn prefix(root: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).unwrap_or_default();
+    let mut prefix = match root.strip_prefix(&here) {
+        Ok(below) => below.display().to_string(),
+        Err(_) => root.display().to_string(),
+    };
+    if !prefix.is_empty() && !prefix.ends_with('/') {
+        prefix.push('/');
+    }
+    prefix
+}

@@ -1,0 +1,37 @@
+//! The compiler: annotated OpenAPI documents in, a gateway's tables and diagnostics out.
+//!
+//! ```text
+//! specs ─load─► source::SourceSet ─parse─► ast ─lower─► ir::Gateway ─check─► diagnostics ─emit─► files
+//! ```
+//!
+//! A pure library: files reach it through [`source::FileProvider`], and it has no clock and no environment. Every
+//! stage returns what it could make and adds to the diagnostics, so that one run shows all mistakes.
+
+pub mod ast;
+pub mod diagnostic;
+pub mod routes;
+pub mod source;
+
+mod parse;
+mod resolve;
+
+pub use parse::parse;
+
+use ast::Document;
+use diagnostic::Diagnostics;
+use source::SourceSet;
+
+/// What `gatewayc check` knows of a set of documents.
+pub struct Checked {
+    /// The documents, as far as they could be read.
+    pub documents: Vec<Document>,
+    /// All that is wrong with them, ordered by place.
+    pub diagnostics: Diagnostics,
+}
+
+/// Runs every stage that can find a mistake.
+pub fn check(sources: &mut SourceSet<'_>) -> Checked {
+    let (documents, mut diagnostics) = parse(sources);
+    diagnostics.sort();
+    Checked { documents, diagnostics }
+}

@@ -1,0 +1,160 @@
+//! The command line of the compiler: reads files, prints what the library says.
+
+mod files;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use gatewayc::diagnostic::{CODES, Code, Diagnostics, Format, render};
+use gatewayc::routes::{self, TableFormat};
+use gatewayc::source::SourceSet;
+
+/// Compiles annotated OpenAPI documents into an API gateway.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List every operation of any OpenAPI document, annotated or not
+    Routes {
+        #[command(flatten)]
+        input: Input,
+        /// How the list is printed
+        #[arg(long, value_enum, default_value = "table")]
+        format: ListFormat,
+    },
+    /// Report everything that is wrong; exits with 1 where a gateway could not be built
+    Check {
+        #[command(flatten)]
+        input: Input,
+        /// How the messages are printed
+        #[arg(long, value_enum, default_value = "human")]
+        format: MessageFormat,
+        /// Exit with 1 for warnings as well
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Explain a diagnostic code, such as GW102
+    Explain {
+        /// The code or its name; without one, all codes are listed
+        code: Option<String>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Input {
+    /// OpenAPI documents, YAML or JSON; a directory stands for the documents directly in it
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The directory that references must not leave [default: the nearest one that holds all documents]
+    #[arg(long, value_name = "DIRECTORY")]
+    root: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ListFormat {
+    Table,
+    Json,
+    Markdown,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MessageFormat {
+    Human,
+    Short,
+    Json,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        // Whoever reads our output may stop reading, such as `head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "gatewayc: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: Command) -> io::Result<ExitCode> {
+    match command {
+        Command::Routes { input, format } => list_routes(&input, format),
+        Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
+        Command::Explain { code } => explain(code.as_deref()),
+    }
+}
+
+fn list_routes(input: &Input, format: ListFormat) -> io::Result<ExitCode> {
+    let mut sources = files::source_set(&input.files, input.root.as_deref())?;
+    let (documents, diagnostics) = gatewayc::parse(&mut sources);
+    let format = match format {
+        ListFormat::Table => TableFormat::Table,
+        ListFormat::Json => TableFormat::Json,
+        ListFormat::Markdown => TableFormat::Markdown,
+    };
+    print(&routes::render(&routes::list(&documents, &sources), format))?;
+    // A reader wants to know what may be missing from the list, not what a gateway would refuse.
+    let mut incomplete = Diagnostics::new();
+    incomplete.extend(diagnostics.iter().filter(|diagnostic| routes::may_hide(diagnostic)).cloned());
+    report(&incomplete, &sources, MessageFormat::Human, &mut io::stderr().lock(), io::stderr().is_terminal())?;
+    Ok(if incomplete.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Result<ExitCode> {
+    let mut sources = files::source_set(&input.files, input.root.as_deref())?;
+    let checked = gatewayc::check(&mut sources);
+    report(&checked.diagnostics, &sources, format, &mut io::stdout().lock(), io::stdout().is_terminal())?;
+    let failed = checked.diagnostics.has_errors() || (deny_warnings && !checked.diagnostics.is_empty());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn explain(code: Option<&str>) -> io::Result<ExitCode> {
+    let Some(code) = code else {
+        let lines = CODES.iter().map(|info| format!("{}  {:24}  {}\n", info.code, info.name, info.summary));
+        print(&lines.collect::<String>())?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    match Code::find(code) {
+        Some(info) => print(info.page).map(|()| ExitCode::SUCCESS),
+        None => {
+            let message = format!("there is no code `{code}`; `gatewayc explain` lists all of them");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+    }
+}
+
+fn report(
+    diagnostics: &Diagnostics,
+    sources: &SourceSet<'_>,
+    format: MessageFormat,
+    output: &mut dyn io::Write,
+    styled: bool,
+) -> io::Result<()> {
+    let styled = styled && std::env::var_os("NO_COLOR").is_none();
+    let format = match format {
+        MessageFormat::Human if styled => Format::Styled,
+        MessageFormat::Human => Format::Human,
+        MessageFormat::Short => Format::Short,
+        MessageFormat::Json => Format::Json,
+    };
+    output.write_all(render(diagnostics, sources, format).as_bytes())?;
+    let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
+    if matches!(format, Format::Human | Format::Styled) && errors + warnings > 0 {
+        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        writeln!(output, "{}, {}", count(errors, "error"), count(warnings, "warning"))?;
+    }
+    Ok(())
+}
+
+fn print(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()
+}

@@ -1,0 +1,374 @@
+//! Documents into the syntax tree: one bad part is reported and costs no other part.
+
+mod keys;
+mod security;
+
+use gateway_yaml::{Entry, FileId, Node, Spanned, from_node, suggest};
+
+use crate::ast::{
+    Document, Operation, Parameter, ParameterLocation, PathItem, Security, Server, ServerVariable, Version,
+};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW113, GW114, GW118, GW510};
+use crate::resolve::Resolver;
+use crate::source::SourceSet;
+
+/// Parses all entry documents of a set.
+pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
+    let files = sources.documents().to_vec();
+    let mut parser = Parser { resolver: Resolver::new(sources), version: Version { major: 3, minor: 1 } };
+    let documents = files.into_iter().filter_map(|file| parser.document(file)).collect();
+    (documents, parser.resolver.diagnostics)
+}
+
+struct Parser<'s, 'p> {
+    resolver: Resolver<'s, 'p>,
+    /// The version of the document that is being parsed.
+    version: Version,
+}
+
+impl Parser<'_, '_> {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.resolver.diagnostics.push(diagnostic);
+    }
+
+    fn document(&mut self, file: FileId) -> Option<Document> {
+        self.resolver.report_faults(file);
+        let source = self.resolver.sources.file(file);
+        let path = source.display().to_owned();
+        let name = stem(source.path()).to_owned();
+        let root = match source.content() {
+            Ok(root) => root.clone(),
+            Err(error) => {
+                let headline = format!("`{path}` cannot be read: {error}");
+                if source.errors().is_empty() {
+                    self.report(Diagnostic::error(GW118, headline));
+                }
+                return None;
+            }
+        };
+        self.version = self.version(&root)?;
+        self.check_keys(&root, "the document", keys::ROOT);
+        let title = self.title(&root);
+        let servers = self.servers(&root);
+        let security = self.security(&root);
+        let schemes = self.schemes(&root);
+        let paths = self.paths(&root);
+        let gateway = root.get("x-gateway").cloned();
+        let document =
+            Document { file, path, name, version: self.version, root, title, servers, security, schemes, gateway, paths };
+        self.check_requirements(&document);
+        Some(document)
+    }
+
+    /// The version, where the file is an OpenAPI document at all.
+    fn version(&mut self, root: &Node) -> Option<Version> {
+        let Some(mapping) = root.as_mapping() else {
+            let headline = format!("this is not an OpenAPI document but {}", root.kind_name());
+            self.report(Diagnostic::error(GW113, headline).at(root.span, "should start with `openapi: 3.1.0`"));
+            return None;
+        };
+        if let Some(swagger) = mapping.entry("swagger") {
+            let diagnostic = Diagnostic::error(GW113, "this is a Swagger 2.0 document, not OpenAPI 3")
+                .at(swagger.key.span, "OpenAPI 3 documents have `openapi` here")
+                .help("convert it to OpenAPI 3, for example with swagger2openapi");
+            self.report(diagnostic);
+            return None;
+        }
+        let Some(entry) = mapping.entry("openapi") else {
+            let names = mapping.iter().map(|entry| &*entry.key.name);
+            let misspelt = names.clone().find(|name| suggest(name, ["openapi"]).is_some());
+            let at = match misspelt.and_then(|name| mapping.entry(name)) {
+                Some(entry) => entry.key.span,
+                None => mapping.entries.first().map_or(root.span, |entry| entry.key.span),
+            };
+            let diagnostic = Diagnostic::error(GW113, "this is not an OpenAPI document: it does not say `openapi: 3.…`");
+            self.report(diagnostic.at(at, "`openapi` is missing").did_you_mean(misspelt.map(|_| "openapi")));
+            return None;
+        };
+        let text = entry.value.as_text().unwrap_or_default();
+        let minor = ["3.0", "3.1", "3.2"].iter().position(|known| {
+            text.strip_prefix(known).is_some_and(|patch| patch.is_empty() || patch.starts_with(['.', '-']))
+        });
+        if minor.is_none() {
+            let diagnostic = Diagnostic::error(GW113, format!("`{text}` is not a version of OpenAPI that is known here"))
+                .at(entry.value.span, "expected 3.0, 3.1 or 3.2");
+            self.report(diagnostic);
+        }
+        // What else is wrong is worth knowing even where the version is.
+        Some(Version { major: 3, minor: minor.map_or(1, |minor| minor as u8) })
+    }
+
+    fn title(&mut self, root: &Node) -> String {
+        let Some(info) = root.get("info") else {
+            self.missing(root, "the document", "info", "info: {title: …, version: \"1\"}");
+            return String::new();
+        };
+        let Some(info) = self.resolver.follow(info) else { return String::new() };
+        let Some(title) = info.get("title") else {
+            if self.expect_mapping(&info, "`info`") {
+                self.missing(&info, "`info`", "title", "title: …");
+            }
+            return String::new();
+        };
+        title.as_text().unwrap_or_default().to_owned()
+    }
+
+    fn paths(&mut self, root: &Node) -> Vec<PathItem> {
+        let Some(entry) = root.as_mapping().and_then(|root| root.entry("paths")) else {
+            if self.version.minor == 0 {
+                self.missing(root, "the document", "paths", "paths: {}");
+            }
+            return Vec::new();
+        };
+        let Some(paths) = self.resolver.follow(&entry.value) else { return Vec::new() };
+        if paths.is_null() {
+            return Vec::new();
+        }
+        if !self.expect_mapping(&paths, "`paths`") {
+            return Vec::new();
+        }
+        let entries = paths.as_mapping().into_iter().flatten();
+        entries.filter(|entry| !entry.key.name.starts_with("x-")).filter_map(|entry| self.path_item(entry)).collect()
+    }
+
+    fn path_item(&mut self, entry: &Entry) -> Option<PathItem> {
+        let key = Spanned::new(entry.key.span, String::from(&*entry.key.name));
+        if !key.starts_with('/') {
+            let diagnostic = Diagnostic::error(GW510, format!("the path `{}` does not start with `/`", key.value))
+                .at(key.span, "not a path")
+                .help(format!("did you mean `/{}`?", key.value));
+            self.report(diagnostic);
+        }
+        let what = format!("the path item `{}`", key.value);
+        if entry.value.is_null() {
+            self.report(Diagnostic::warning(GW114, format!("{what} is empty")).at(key.span, "has no operations"));
+        }
+        let node = self.resolver.follow_adding(&entry.value)?;
+        if !node.is_null() && !self.expect_mapping(&node, &what) {
+            return None;
+        }
+        self.check_keys(&node, &what, keys::PATH_ITEM);
+        let parameters = self.parameters(&node, &what);
+        let servers = self.servers(&node);
+        let operations = self.operations(&key, &node);
+        Some(PathItem {
+            key,
+            span: node.span,
+            servers,
+            parameters,
+            gateway: node.get("x-gateway").cloned(),
+            operations,
+        })
+    }
+
+    fn operations(&mut self, path: &str, item: &Node) -> Vec<Operation> {
+        let mut operations = Vec::new();
+        for entry in item.as_mapping().into_iter().flatten() {
+            match &*entry.key.name {
+                "query" if self.version.minor < 2 => {
+                    let diagnostic = Diagnostic::error(GW114, format!("`query` under `{path}` needs OpenAPI 3.2"))
+                        .at(entry.key.span, "not a method of this version")
+                        .help("write `openapi: 3.2.0` at the top of the document");
+                    self.report(diagnostic);
+                    operations.extend(self.operation(path, "QUERY".into(), entry));
+                }
+                name if keys::METHODS.contains(&name) => {
+                    operations.extend(self.operation(path, name.to_ascii_uppercase(), entry));
+                }
+                "additionalOperations" => self.additional_operations(path, entry, &mut operations),
+                _ => {}
+            }
+        }
+        operations
+    }
+
+    fn additional_operations(&mut self, path: &str, entry: &Entry, operations: &mut Vec<Operation>) {
+        if self.version.minor < 2 {
+            let headline = format!("`additionalOperations` under `{path}` needs OpenAPI 3.2");
+            let diagnostic = Diagnostic::error(GW114, headline).at(entry.key.span, "means nothing in this version");
+            self.report(diagnostic.help("write `openapi: 3.2.0` at the top of the document"));
+        }
+        let Some(additional) = self.resolver.follow(&entry.value) else { return };
+        if !self.expect_mapping(&additional, "`additionalOperations`") {
+            return;
+        }
+        for entry in additional.as_mapping().into_iter().flatten() {
+            let method = String::from(&*entry.key.name);
+            if method.starts_with("x-") {
+                continue;
+            }
+            let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+            if method.is_empty() || !method.chars().all(is_token) {
+                let headline = format!("`{method}` is not a method of HTTP");
+                self.report(Diagnostic::error(GW114, headline).at(entry.key.span, "letters, digits and hyphens only"));
+            } else if keys::METHODS.contains(&&*method.to_ascii_lowercase()) {
+                let lower = method.to_ascii_lowercase();
+                let headline = format!("`{method}` stands under `additionalOperations` but has a key of its own");
+                let diagnostic = Diagnostic::error(GW114, headline).at(entry.key.span, "a method that OpenAPI knows");
+                self.report(diagnostic.help(format!("write `{lower}:` directly under the path")));
+            }
+            operations.extend(self.operation(path, method, entry));
+        }
+    }
+
+    fn operation(&mut self, path: &str, method: String, entry: &Entry) -> Option<Operation> {
+        let what = format!("the operation `{method} {path}`");
+        let node = self.resolver.follow_adding(&entry.value)?;
+        if !self.expect_mapping_under(&node, &what, entry.key.span) {
+            return None;
+        }
+        self.check_keys(&node, &what, keys::OPERATION);
+        let operation_id = node.get("operationId").and_then(|id| match id.as_text() {
+            Some(text) => Some(Spanned::new(id.span, text.to_owned())),
+            None => {
+                let headline = format!("the `operationId` of `{method} {path}` is {}", id.kind_name());
+                self.report(Diagnostic::error(GW114, headline).at(id.span, "expected text"));
+                None
+            }
+        });
+        Some(Operation {
+            span: entry.key.span,
+            operation_id,
+            summary: node.get("summary").and_then(Node::as_text).map(str::to_owned),
+            parameters: self.parameters(&node, &what),
+            servers: self.servers(&node),
+            security: self.security(&node),
+            gateway: node.get("x-gateway").cloned(),
+            method,
+            node,
+        })
+    }
+
+    fn parameters(&mut self, node: &Node, what: &str) -> Vec<Parameter> {
+        let Some(list) = self.list(node, "parameters", what) else { return Vec::new() };
+        list.iter().filter_map(|item| self.parameter(item)).collect()
+    }
+
+    fn parameter(&mut self, item: &Node) -> Option<Parameter> {
+        let node = self.resolver.follow(item)?;
+        if !self.expect_mapping(&node, "a parameter") {
+            return None;
+        }
+        let Some((name, text)) = node.get("name").and_then(|name| Some((name, name.as_text()?))) else {
+            let diagnostic = Diagnostic::error(GW114, "this parameter has no `name`");
+            self.report(diagnostic.at(node.span, "`name` is missing or is not text"));
+            return None;
+        };
+        const LOCATIONS: [(&str, ParameterLocation); 5] = [
+            ("path", ParameterLocation::Path),
+            ("query", ParameterLocation::Query),
+            ("header", ParameterLocation::Header),
+            ("cookie", ParameterLocation::Cookie),
+            ("querystring", ParameterLocation::QueryString),
+        ];
+        let given = node.get("in").and_then(Node::as_text);
+        let Some(&(_, location)) = LOCATIONS.iter().find(|(word, _)| given == Some(*word)) else {
+            let at = node.get("in").map_or(node.span, |given| given.span);
+            let near = given.and_then(|word| suggest(word, LOCATIONS.map(|(word, _)| word)));
+            let diagnostic = Diagnostic::error(GW114, format!("the parameter `{text}` does not say where it is"))
+                .at(at, "`in` should be `path`, `query`, `header` or `cookie`")
+                .did_you_mean(near);
+            self.report(diagnostic);
+            return None;
+        };
+        self.check_gateway_spelling(&node);
+        Some(Parameter {
+            span: node.span,
+            name: Spanned::new(name.span, text.to_owned()),
+            location,
+            schema: node.get("schema").cloned(),
+            required: node.get("required").is_some_and(is_true),
+            allow_reserved: node.get("allowReserved").is_some_and(is_true),
+            gateway: node.get("x-gateway").cloned(),
+        })
+    }
+
+    fn servers(&mut self, node: &Node) -> Vec<Server> {
+        let Some(list) = self.list(node, "servers", "this object") else { return Vec::new() };
+        list.iter().filter_map(|item| self.server(item)).collect()
+    }
+
+    fn server(&mut self, item: &Node) -> Option<Server> {
+        let node = self.resolver.follow(item)?;
+        if !self.expect_mapping(&node, "a server") {
+            return None;
+        }
+        let Some((url, text)) = node.get("url").and_then(|url| Some((url, url.as_text()?))) else {
+            self.report(Diagnostic::error(GW114, "this server has no `url`").at(node.span, "`url` is missing or is not text"));
+            return None;
+        };
+        let variables = node.get("variables").and_then(Node::as_mapping).into_iter().flatten();
+        let variables = variables.filter(|entry| !entry.key.name.starts_with("x-")).filter_map(|entry| self.variable(entry));
+        Some(Server { span: node.span, url: Spanned::new(url.span, text.to_owned()), variables: variables.collect() })
+    }
+
+    fn variable(&mut self, entry: &Entry) -> Option<ServerVariable> {
+        let name = Spanned::new(entry.key.span, String::from(&*entry.key.name));
+        let without_default = entry.value.as_mapping().is_some_and(|variable| variable.get("default").is_none());
+        if without_default {
+            return Some(ServerVariable { name, default: None, values: Vec::new() });
+        }
+        match from_node::<openapiv3::ServerVariable>(&keys::only(&entry.value, &["default", "enum"])) {
+            Ok(variable) => {
+                let values = variable.enumeration;
+                Some(ServerVariable { name, default: Some(variable.default), values })
+            }
+            Err(error) => {
+                let headline = format!("the server variable `{}` is not well-formed", name.value);
+                self.report(Diagnostic::error(GW114, headline).at(error.span, error.message));
+                None
+            }
+        }
+    }
+
+    /// The list under a key: nothing where the key is absent or null, a diagnostic where it is something else.
+    fn list(&mut self, node: &Node, key: &str, what: &str) -> Option<Vec<Node>> {
+        let value = self.resolver.get(node, key)?;
+        if value.is_null() {
+            return None;
+        }
+        if value.as_sequence().is_none() {
+            let headline = format!("`{key}` of {what} is {}, not a list", value.kind_name());
+            self.report(Diagnostic::error(GW114, headline).at(value.span, "expected a list"));
+        }
+        value.as_sequence().map(<[Node]>::to_vec)
+    }
+
+    fn expect_mapping(&mut self, node: &Node, what: &str) -> bool {
+        self.expect_mapping_under(node, what, node.span)
+    }
+
+    fn expect_mapping_under(&mut self, node: &Node, what: &str, span: gateway_yaml::Span) -> bool {
+        if node.as_mapping().is_some() {
+            return true;
+        }
+        let headline = format!("{what} is {}, not a mapping", node.kind_name());
+        self.report(Diagnostic::error(GW114, headline).at(span, "expected a mapping"));
+        false
+    }
+
+    fn missing(&mut self, parent: &Node, what: &str, key: &str, example: &str) {
+        let at = match parent.as_mapping().and_then(|mapping| mapping.entries.first()) {
+            Some(first) => first.key.span,
+            None => parent.span,
+        };
+        let diagnostic = Diagnostic::error(GW114, format!("{what} has no `{key}`"));
+        self.report(diagnostic.at(at, "in this object").help(format!("write `{example}`")));
+    }
+}
+
+/// `true`, also as text: real documents quote their booleans.
+fn is_true(node: &Node) -> bool {
+    node.as_bool() == Some(true) || node.as_str() == Some("true")
+}
+
+/// The file name without directories and without its last extension.
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem })
+}
+
+/// Whether a security marker is there for a broken part.
+pub(crate) fn is_broken(security: &Option<Security>) -> bool {
+    matches!(security, Some(Security::Broken(_)))
+}

@@ -1,0 +1,212 @@
+//! The list of operations of any document, annotated or not, as it is written: what a reader wants to see first.
+
+use std::fmt::Write as _;
+
+use gateway_yaml::{Node, Position};
+
+use crate::ast::{Document, Operation, PathItem, Security, Server};
+use crate::diagnostic::{
+    Diagnostic, GW110, GW112, GW113, GW114, GW115, GW116, GW117, GW118, GW119, Severity,
+};
+use crate::source::SourceSet;
+
+/// How the list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TableFormat {
+    /// Aligned columns.
+    #[default]
+    Table,
+    /// A JSON array.
+    Json,
+    /// A Markdown table.
+    Markdown,
+}
+
+/// One operation as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method.
+    pub method: String,
+    /// The template behind each base path of `servers`.
+    pub paths: Vec<String>,
+    /// `operationId`.
+    pub operation_id: Option<String>,
+    /// Who may call, as an expression: `key or (basic and mtls) or jwt[notes:write]`, `public`, `none` where the
+    /// document says nothing, `BROKEN` and `UNDEFINED(name)` where it says nothing that holds.
+    pub security: String,
+    /// `x-gateway.upstream`, nearest wins.
+    pub upstream: Option<String>,
+    /// The file of the operation.
+    pub file: String,
+    /// Where its method stands.
+    pub position: Position,
+}
+
+/// Lists all operations in the order of the documents.
+#[must_use]
+pub fn list(documents: &[Document], sources: &SourceSet<'_>) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for document in documents {
+        for path in &document.paths {
+            routes.extend(path.operations.iter().map(|operation| route(document, path, operation, sources)));
+        }
+    }
+    routes
+}
+
+fn route(document: &Document, path: &PathItem, operation: &Operation, sources: &SourceSet<'_>) -> Route {
+    let servers = [&operation.servers, &path.servers, &document.servers].into_iter().find(|servers| !servers.is_empty());
+    let (file, position) = sources.locate(operation.span);
+    let gateways = [&operation.gateway, &path.gateway, &document.gateway];
+    Route {
+        method: operation.method.clone(),
+        paths: base_paths(servers).iter().map(|base| format!("{base}{}", path.key.value)).collect(),
+        operation_id: operation.operation_id.as_ref().map(|id| id.value.clone()),
+        security: expression(document, operation.security.as_ref().or(document.security.as_ref())),
+        upstream: gateways.into_iter().flatten().find_map(upstream),
+        file: file.to_owned(),
+        position,
+    }
+}
+
+/// The distinct base paths; a base path that has a variable without a default is shown with the variable.
+fn base_paths(servers: Option<&Vec<Server>>) -> Vec<String> {
+    let mut paths = Vec::new();
+    for server in servers.into_iter().flatten() {
+        let path = server.base_path().unwrap_or_else(|| format!("<{}>", server.url.value));
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    if paths.is_empty() {
+        paths.push(String::new());
+    }
+    paths
+}
+
+fn upstream(gateway: &Node) -> Option<String> {
+    if let Some(builtin) = gateway.get("builtin").and_then(Node::as_text) {
+        return Some(format!("builtin {builtin}"));
+    }
+    let upstream = gateway.get("upstream")?;
+    upstream.as_text().or(upstream.get("url").and_then(Node::as_text)).map(str::to_owned)
+}
+
+fn expression(document: &Document, security: Option<&Security>) -> String {
+    let alternatives = match security {
+        None => return "none".into(),
+        Some(Security::Broken(_)) => return "BROKEN".into(),
+        Some(Security::AnyOf(alternatives)) => &alternatives.value,
+    };
+    if alternatives.iter().all(|alternative| alternative.requirements.is_empty()) {
+        return "public".into();
+    }
+    let several = alternatives.len() > 1;
+    let texts = alternatives.iter().map(|alternative| {
+        let texts: Vec<String> = alternative.requirements.iter().map(|requirement| {
+            let name = &requirement.scheme.value;
+            let text = match document.schemes.iter().find(|scheme| scheme.name.value == *name) {
+                None => format!("UNDEFINED({name})"),
+                Some(scheme) if scheme.kind.is_none() => format!("BROKEN({name})"),
+                Some(_) => name.clone(),
+            };
+            let scopes: Vec<&str> = requirement.scopes.iter().map(|scope| scope.value.as_str()).collect();
+            if scopes.is_empty() { text } else { format!("{text}[{}]", scopes.join(" ")) }
+        }).collect();
+        match texts.len() {
+            0 => "anonymous".into(),
+            1 => texts.concat(),
+            _ if several => format!("({})", texts.join(" and ")),
+            _ => texts.join(" and "),
+        }
+    });
+    texts.collect::<Vec<_>>().join(" or ")
+}
+
+/// Whether an operation may be missing from the list because of this.
+#[must_use]
+pub fn may_hide(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Error
+        && [GW110, GW112, GW113, GW114, GW115, GW116, GW117, GW118, GW119].contains(&diagnostic.code)
+}
+
+const HEADINGS: [&str; 6] = ["METHOD", "PATH", "OPERATION", "SECURITY", "UPSTREAM", "SOURCE"];
+
+/// The list as text.
+#[must_use]
+pub fn render(routes: &[Route], format: TableFormat) -> String {
+    match format {
+        TableFormat::Table => table(routes),
+        TableFormat::Json => json(routes),
+        TableFormat::Markdown => markdown(routes),
+    }
+}
+
+impl Route {
+    fn cells(&self) -> [String; 6] {
+        [
+            &*self.method,
+            &*self.paths.join(", "),
+            self.operation_id.as_deref().unwrap_or("-"),
+            &*self.security,
+            self.upstream.as_deref().unwrap_or("-"),
+            &*format!("{}:{}", self.file, self.position.line),
+        ]
+        // Whatever a document calls its operations, a row stays a row.
+        .map(|cell| cell.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect())
+    }
+}
+
+/// Aligned columns; a cell of excessive length does not widen the others' rows.
+fn table(routes: &[Route]) -> String {
+    const WIDEST: usize = 60;
+    let rows: Vec<[String; 6]> = routes.iter().map(Route::cells).collect();
+    let mut widths = HEADINGS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count().min(WIDEST));
+        }
+    }
+    let mut output = String::new();
+    let headings = HEADINGS.map(str::to_owned);
+    for row in std::iter::once(&headings).chain(&rows) {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        output.push_str(line.trim_end());
+        output.push('\n');
+    }
+    output
+}
+
+fn markdown(routes: &[Route]) -> String {
+    let mut output = format!("| {} |\n|{}\n", HEADINGS.join(" | "), "---|".repeat(HEADINGS.len()));
+    for route in routes {
+        let cells = route.cells().map(|cell| cell.replace('\\', "\\\\").replace('|', "\\|"));
+        let _ = writeln!(output, "| {} |", cells.join(" | "));
+    }
+    output
+}
+
+fn json(routes: &[Route]) -> String {
+    let objects: Vec<serde_json::Value> = routes
+        .iter()
+        .map(|route| {
+            serde_json::json!({
+                "method": route.method,
+                "path": route.paths.first(),
+                "paths": route.paths,
+                "operationId": route.operation_id,
+                "security": route.security,
+                "upstream": route.upstream,
+                "file": route.file,
+                "line": route.position.line,
+                "column": route.position.column,
+            })
+        })
+        .collect();
+    let mut output = serde_json::to_string_pretty(&objects).unwrap_or_default();
+    output.push('\n');
+    output
+}
