@@ -9,12 +9,19 @@
 
 pub mod ast;
 pub mod diagnostic;
+pub mod ir;
 pub mod routes;
 pub mod source;
+pub mod units;
+pub mod vocabulary;
 
+mod check;
+mod lower;
 mod parse;
 mod resolve;
 
+pub use check::router;
+pub use lower::lower;
 pub use parse::parse;
 
 use ast::Document;
@@ -25,6 +32,8 @@ use source::SourceSet;
 pub struct Checked {
     /// The documents, as far as they could be read.
     pub documents: Vec<Document>,
+    /// What the gateway does, as far as it could be made out. Nothing may be generated from it while there are errors.
+    pub gateway: ir::Gateway,
     /// All that is wrong with them, ordered by place.
     pub diagnostics: Diagnostics,
 }
@@ -32,6 +41,9 @@ pub struct Checked {
 /// Runs every stage that can find a mistake.
 pub fn check(sources: &mut SourceSet<'_>) -> Checked {
     let (documents, mut diagnostics) = parse(sources);
+    let (gateway, lowering) = lower(&documents);
+    diagnostics.append(lowering);
+    diagnostics.append(check::check(&gateway));
     diagnostics.sort();
-    Checked { documents, diagnostics }
+    Checked { documents, gateway, diagnostics }
 }

@@ -133,6 +133,11 @@ impl<T> Router<T> {
         })
     }
 
+    /// The value of a route by its index in the order of insertion.
+    pub fn get(&self, index: usize) -> Option<&T> {
+        self.routes.get(index).map(|route| &route.value)
+    }
+
     /// What became of every route, in the order of insertion: for people who ask why.
     pub fn explain(&self, path: &RequestPath<'_>, query: Option<&str>) -> Vec<Considered<'_, T>> {
         let winner = self.find(path, query).map(|found| found.index);

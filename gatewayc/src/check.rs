@@ -1,0 +1,96 @@
+//! What only shows when all routes are together: paths that shadow each other.
+
+use std::collections::BTreeSet;
+
+use gateway_route::{Router, RouterBuilder};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, GW501, GW504, GW505, GW506};
+use crate::ir::{Api, Gateway, Route};
+
+/// Checks the routes of every document with the very router that the gateway uses.
+pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
+    let mut diagnostics = Diagnostics::new();
+    for api in &gateway.apis {
+        check_api(api, &mut diagnostics);
+    }
+    check_documents(gateway, &mut diagnostics);
+    diagnostics
+}
+
+/// The router that answers for an API; values are indices into [`Api::routes`].
+pub fn router(api: &Api) -> Router<usize> {
+    build(api).0
+}
+
+fn build(api: &Api) -> (Router<usize>, Vec<gateway_route::Conflict>) {
+    let mut builder = RouterBuilder::new();
+    for (index, route) in api.routes.iter().enumerate() {
+        builder.insert(route.template.clone(), route.when.clone(), index);
+    }
+    builder.build()
+}
+
+fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
+    let (router, conflicts) = build(api);
+    let never: BTreeSet<usize> = conflicts.iter().map(|conflict| conflict.second).collect();
+    for conflict in &conflicts {
+        let (first, second) = (&api.routes[conflict.first], &api.routes[conflict.second]);
+        diagnostics.push(
+            Diagnostic::error(GW501, format!("ambiguous paths: `{}` and `{}` match the same requests", first.template, second.template))
+                .at(second.span, "the second")
+                .also(first.span, "the first")
+                .help("put all methods under one path; names of parameters do not tell requests apart"),
+        );
+    }
+    for overlap in router.overlaps() {
+        let (first, second) = (&api.routes[overlap.first], &api.routes[overlap.second]);
+        if never.contains(&overlap.first) || never.contains(&overlap.second) || first.span == second.span {
+            continue;
+        }
+        diagnostics.push(
+            Diagnostic::warning(GW504, format!("`{}` and `{}` both match `{}`", first.template, second.template, overlap.example))
+                .at(second.span, "does not answer there")
+                .also(first.span, "answers: it is more specific further to the left"),
+        );
+    }
+    for (specific, general) in router.masks() {
+        let (specific, general) = (&api.routes[specific], &api.routes[general]);
+        let hidden = hidden_methods(specific, general);
+        if hidden.is_empty() || specific.span == general.span {
+            continue;
+        }
+        let headline = format!("`{}` answers 405 for {}, which `{}` has", specific.template, hidden.join(", "), general.template);
+        diagnostics.push(Diagnostic::warning(GW505, headline).at(specific.span, "more specific, without these methods").also(general.span, "has them"));
+    }
+}
+
+/// The methods of `general` that requests for the paths of `specific` cannot reach.
+fn hidden_methods(specific: &Route, general: &Route) -> Vec<String> {
+    let has = |route: &Route, method: &str| route.operations.iter().any(|operation| operation.method == method);
+    let hidden = general.operations.iter().filter(|operation| !has(specific, &operation.method));
+    hidden.map(|operation| format!("`{}`", operation.method)).collect()
+}
+
+/// Documents on one listener must not serve the same path; which listeners there are is decided at deployment.
+fn check_documents(gateway: &Gateway, diagnostics: &mut Diagnostics) {
+    let mut builder = RouterBuilder::new();
+    for api in &gateway.apis {
+        for route in &api.routes {
+            builder.insert(route.template.clone(), route.when.clone(), (api, route));
+        }
+    }
+    let (router, conflicts) = builder.build();
+    let mut said = BTreeSet::new();
+    for conflict in conflicts {
+        let (Some((first_api, first)), Some((second_api, second))) = (router.get(conflict.first), router.get(conflict.second)) else { continue };
+        if first_api.name == second_api.name || !said.insert((&first_api.name, &second_api.name)) {
+            continue;
+        }
+        diagnostics.push(
+            Diagnostic::warning(GW506, format!("`{}` and `{}` both serve `{}`", first_api.source, second_api.source, second.template))
+                .at(second.span, "also served by the other document")
+                .also(first.span, "here")
+                .help("they need different listeners in gateway.yaml"),
+        );
+    }
+}

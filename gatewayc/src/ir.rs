@@ -1,0 +1,344 @@
+//! What the gateway does: inheritance done, defaults explicit, units typed, nothing left to decide.
+
+use std::time::Duration;
+
+use gateway_route::{QueryPair, Template};
+use gateway_yaml::Span;
+
+use crate::units::ByteSize;
+
+/// Everything that one binary serves, ordered by name.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    /// One API per document.
+    pub apis: Vec<Api>,
+}
+
+/// One document.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// The stem of the file name.
+    pub name: String,
+    /// `info.title`.
+    pub title: String,
+    /// The document's path as shown to people.
+    pub source: String,
+    /// Ordered by template and conditions.
+    pub routes: Vec<Route>,
+    /// Those that operations use, ordered by name.
+    pub upstreams: Vec<Upstream>,
+    /// Those that operations use, ordered by name.
+    pub schemes: Vec<Scheme>,
+    /// The names of the headers that tell the upstream who calls.
+    pub identity_headers: IdentityHeaders,
+    /// Ordered by class.
+    pub error_bodies: Vec<ErrorBody>,
+}
+
+/// A path template and its operations.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// With the base path of `servers`.
+    pub template: Template,
+    /// Query parameters that must be there.
+    pub when: Vec<QueryPair>,
+    /// What `OPTIONS` gets where no operation describes it.
+    pub preflight: Preflight,
+    /// Ordered by method.
+    pub operations: Vec<Operation>,
+    /// The path's key in the document.
+    pub span: Span,
+}
+
+/// What an `OPTIONS` request gets that no operation describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preflight {
+    /// 204 with the described methods.
+    Answer,
+    /// 405.
+    Deny,
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// `operationId`, or method and path.
+    pub id: String,
+    /// In upper case.
+    pub method: String,
+    /// The summary, for comments only.
+    pub summary: String,
+    /// Who may call.
+    pub access: Access,
+    /// The name of an upstream of the API.
+    pub upstream: String,
+    /// The path that the upstream sees.
+    pub rewrite: Rewrite,
+    /// Path parameters whose type is more than text, in the order of the template.
+    pub parameters: Vec<PathParameter>,
+    /// Changes to the request.
+    pub request_headers: HeaderEdits,
+    /// Changes to the response.
+    pub response_headers: HeaderEdits,
+    /// The largest request body.
+    pub max_body: ByteSize,
+    /// The operation's method in the document.
+    pub span: Span,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// No credential is asked for.
+    Anyone {
+        /// Where the document says so.
+        because: &'static str,
+    },
+    /// One of the alternatives must hold, each with all of its requirements.
+    OneOf(Vec<Vec<Requirement>>),
+}
+
+/// A scheme and what its caller must be allowed to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// The name of a scheme of the API.
+    pub scheme: String,
+    /// All of these.
+    pub scopes: Vec<String>,
+}
+
+/// How the forwarded path is made.
+#[derive(Debug, Clone)]
+pub enum Rewrite {
+    /// As received, less the base path.
+    Received {
+        /// `""` for none.
+        base: String,
+    },
+    /// A template filled with the path parameters.
+    Path(Template),
+    /// A regular expression and its replacement.
+    Regex {
+        /// The base path, which the expression does not see.
+        base: String,
+        /// The expression.
+        pattern: String,
+        /// The replacement.
+        to: String,
+    },
+}
+
+/// A path parameter with a type.
+#[derive(Debug, Clone)]
+pub struct PathParameter {
+    /// The name in the template.
+    pub name: String,
+    /// What its value must look like.
+    pub kind: ParameterKind,
+}
+
+/// The types that a path parameter is checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// Digits.
+    Integer,
+    /// A JSON number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+/// Changes to the headers of a message: `remove`, then `set`, then `add`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderEdits {
+    /// Names in lower case.
+    pub remove: Vec<String>,
+    /// Names as written, and values.
+    pub set: Vec<(String, String)>,
+    /// Names as written, and values.
+    pub add: Vec<(String, String)>,
+}
+
+/// A server that requests are forwarded to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// The name in the document, `default` for the unnamed one at the root.
+    pub name: String,
+    /// `http://host[:port][/prefix]`.
+    pub url: String,
+    /// Send the client's `Host`.
+    pub preserve_host: bool,
+    /// To connect.
+    pub connect_timeout: Duration,
+    /// To the head of the response.
+    pub response_timeout: Duration,
+    /// Between two pieces of a body.
+    pub idle_timeout: Duration,
+}
+
+/// How a caller proves who it is: a JWT signed with a known key.
+#[derive(Debug, Clone)]
+pub struct Scheme {
+    /// The name in `components.securitySchemes`.
+    pub name: String,
+    /// Where the token may stand.
+    pub locations: Vec<CredentialLocation>,
+    /// A header may hold the token without `Bearer `.
+    pub bare: bool,
+    /// `realm` of the challenge.
+    pub realm: String,
+    /// The upstream sees the token.
+    pub forward: bool,
+    /// The accepted algorithms, all of one family.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// What signatures are checked with.
+    pub key: JwtKey,
+    /// Claims that must be there.
+    pub required_claims: Vec<String>,
+    /// Accepted values of `iss`; empty accepts any.
+    pub issuers: Vec<String>,
+    /// Accepted values of `aud`; empty accepts any.
+    pub audiences: Vec<String>,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+    /// Accept an HMAC key below 32 bytes.
+    pub weak_secret_ok: bool,
+}
+
+/// A place that may hold a credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialLocation {
+    /// A header field.
+    Header(String),
+    /// A query parameter.
+    Query(String),
+    /// A cookie.
+    Cookie(String),
+}
+
+/// Signature algorithms; see [`JwtAlgorithm::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JwtAlgorithm {
+    /// As in the header of a token and in generated code.
+    pub name: &'static str,
+    /// What kind of key it needs.
+    pub family: KeyFamily,
+}
+
+/// Kinds of key; one scheme accepts one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFamily {
+    /// A shared secret.
+    Secret,
+    /// An RSA key.
+    Rsa,
+    /// A key on an elliptic curve.
+    EllipticCurve,
+    /// An Edwards-curve key.
+    Edwards,
+}
+
+impl JwtAlgorithm {
+    /// All that tokens may use. There is no `none`.
+    pub const ALL: &'static [Self] = &[
+        Self { name: "HS256", family: KeyFamily::Secret },
+        Self { name: "HS384", family: KeyFamily::Secret },
+        Self { name: "HS512", family: KeyFamily::Secret },
+        Self { name: "RS256", family: KeyFamily::Rsa },
+        Self { name: "RS384", family: KeyFamily::Rsa },
+        Self { name: "RS512", family: KeyFamily::Rsa },
+        Self { name: "PS256", family: KeyFamily::Rsa },
+        Self { name: "PS384", family: KeyFamily::Rsa },
+        Self { name: "PS512", family: KeyFamily::Rsa },
+        Self { name: "ES256", family: KeyFamily::EllipticCurve },
+        Self { name: "ES384", family: KeyFamily::EllipticCurve },
+        Self { name: "EdDSA", family: KeyFamily::Edwards },
+    ];
+}
+
+/// What signatures are checked with.
+#[derive(Debug, Clone)]
+pub enum JwtKey {
+    /// A shared secret.
+    Secret(SecretReference),
+    /// A PEM public key.
+    PublicKey(SecretReference),
+    /// A JSON Web Key Set.
+    Jwks(SecretReference),
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretReference {
+    /// The variable or the file.
+    pub source: SecretSource,
+    /// Whether its bytes are written in base64.
+    pub base64: bool,
+}
+
+/// The place of a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(String),
+    /// A file.
+    File(String),
+}
+
+/// The headers that tell the upstream who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityHeaders {
+    /// The consumer's user name.
+    pub consumer: String,
+    /// The credential that was used.
+    pub credential: String,
+    /// The consumer's label `customId`.
+    pub custom_id: String,
+    /// The OAuth client.
+    pub client: String,
+    /// The user.
+    pub user: String,
+}
+
+impl Default for IdentityHeaders {
+    fn default() -> Self {
+        Self {
+            consumer: "X-Consumer-Username".into(),
+            credential: "X-Credential-Identifier".into(),
+            custom_id: "X-Consumer-Custom-Id".into(),
+            client: "X-Client-ID".into(),
+            user: "X-User-ID".into(),
+        }
+    }
+}
+
+/// A refusal's body.
+#[derive(Debug, Clone)]
+pub struct ErrorBody {
+    /// One of [`ERROR_CLASSES`].
+    pub class: &'static ErrorClass,
+    /// The JSON text.
+    pub json: String,
+}
+
+/// A class of refusals whose body a document may choose.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ErrorClass {
+    /// In documents.
+    pub name: &'static str,
+    /// In generated code.
+    pub variant: &'static str,
+}
+
+/// All classes.
+pub static ERROR_CLASSES: &[ErrorClass] = &[
+    ErrorClass { name: "auth.missing", variant: "AuthMissing" },
+    ErrorClass { name: "auth.invalid", variant: "AuthInvalid" },
+    ErrorClass { name: "auth.forbidden", variant: "AuthForbidden" },
+    ErrorClass { name: "parameter.invalid", variant: "ParameterInvalid" },
+    ErrorClass { name: "method.notAllowed", variant: "MethodNotAllowed" },
+    ErrorClass { name: "body.tooLarge", variant: "BodyTooLarge" },
+    ErrorClass { name: "upstream.failed", variant: "UpstreamFailed" },
+    ErrorClass { name: "upstream.unavailable", variant: "Unavailable" },
+    ErrorClass { name: "upstream.timeout", variant: "UpstreamTimeout" },
+];

@@ -1,0 +1,466 @@
+//! From what documents say to what the gateway does: inheritance, defaults and security are decided here.
+
+mod base_path;
+mod security;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use gateway_route::{QueryPair, Template, TemplateErrorKind};
+use gateway_yaml::{Node, Span, Spanned, suggest};
+
+use crate::ast;
+use crate::diagnostic::*;
+use crate::ir::{Access, Api, Gateway, Operation, ParameterKind, PathParameter, Rewrite, Route, Upstream};
+use crate::units::ByteSize;
+use crate::vocabulary::{self, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy};
+use security::Schemes;
+
+/// A larger request body is refused unless a document says otherwise.
+const DEFAULT_MAX_BODY: ByteSize = ByteSize(128 << 20);
+
+/// Lowers all documents. What cannot be lowered has been reported.
+pub fn lower(documents: &[ast::Document]) -> (Gateway, Diagnostics) {
+    let mut diagnostics = Diagnostics::new();
+    let mut apis: Vec<Api> = documents.iter().map(|document| Lowering::of(document, &mut diagnostics)).collect();
+    for (index, document) in documents.iter().enumerate() {
+        if let Some(other) = documents[..index].iter().find(|other| other.name == document.name) {
+            let headline = format!("`{}` and `{}` are both called `{}`", other.path, document.path, document.name);
+            diagnostics.push(Diagnostic::error(GW106, headline).at(first_key(&document.root), "the second"));
+        }
+    }
+    apis.sort_by(|a, b| a.name.cmp(&b.name));
+    (Gateway { apis }, diagnostics)
+}
+
+struct Lowering<'a> {
+    document: &'a ast::Document,
+    diagnostics: &'a mut Diagnostics,
+    root: Root,
+    schemes: Schemes<'a>,
+    upstreams: Upstreams,
+}
+
+impl<'a> Lowering<'a> {
+    fn of(document: &'a ast::Document, diagnostics: &'a mut Diagnostics) -> Api {
+        let root = match &document.gateway {
+            Some(node) => vocabulary::root(node, diagnostics),
+            None => {
+                diagnostics.push(
+                    Diagnostic::error(GW105, "the document does not say how it is served")
+                        .at(first_key(&document.root), "no `x-gateway` at the root")
+                        .help("write `x-gateway: {version: 1, upstream: {url: \"http://127.0.0.1:8080\"}}`"),
+                );
+                Root::default()
+            }
+        };
+        let upstreams = Upstreams::new(&root, diagnostics);
+        let schemes = Schemes::new(document, diagnostics);
+        let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams };
+        let mut routes: Vec<Route> = document.paths.iter().flat_map(|path| lowering.path_item(path)).collect();
+        routes.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
+        lowering.check_operation_ids();
+        lowering.check_nothing_lost(&routes);
+        let Lowering { diagnostics, root, schemes, upstreams, .. } = lowering;
+        Api {
+            name: document.name.clone(),
+            title: document.title.clone(),
+            source: document.path.clone(),
+            routes,
+            upstreams: upstreams.used(diagnostics),
+            schemes: schemes.used(),
+            identity_headers: root.identity_headers,
+            error_bodies: root.error_bodies,
+        }
+    }
+
+    /// The routes of a path: one for each base path of its servers.
+    fn path_item(&mut self, path: &ast::PathItem) -> Vec<Route> {
+        let Some(key) = self.path_key(&path.key) else { return Vec::new() };
+        let identity = self.root.identity_headers.clone();
+        let nested = |node: &Option<Node>, place, diagnostics: &mut Diagnostics| match node {
+            Some(node) => vocabulary::nested(node, place, &identity, diagnostics),
+            None => Inheritable::default(),
+        };
+        let inherited = nested(&path.gateway, Place::PathItem, self.diagnostics).or(&self.root.inheritable);
+        let mut routes: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+        let mut templates: BTreeMap<String, Template> = BTreeMap::new();
+        for operation in &path.operations {
+            let policy = nested(&operation.gateway, Place::Operation, self.diagnostics).or(&inherited);
+            let access = self.schemes.access(self.document, path, operation, self.diagnostics);
+            let parameters = Parameters::new(path, operation, self.diagnostics);
+            parameters.check(&key.template, path, operation, self.diagnostics);
+            let servers = [&operation.servers, &path.servers, &self.document.servers];
+            let servers = servers.into_iter().find(|servers| !servers.is_empty());
+            for base in base_path::base_paths(servers.map_or(&[], |servers| servers), self.diagnostics) {
+                let Some(template) = self.template(&base, &key, &parameters) else { continue };
+                let upstream = self.upstreams.choose(&policy.upstream, &title(path, operation), operation.span, self.diagnostics);
+                let rewrite = self.rewrite(policy.rewrite.as_ref(), &base, &template, operation.span);
+                let (Some(access), Some(upstream), Some(rewrite)) = (access.clone(), upstream, rewrite) else { continue };
+                let text = template.to_string();
+                routes.entry(text.clone()).or_default().push(Operation {
+                    id: operation.operation_id.as_ref().map_or_else(|| format!("{} {text}", operation.method), |id| id.value.clone()),
+                    method: operation.method.clone(),
+                    summary: operation.summary.clone().unwrap_or_default(),
+                    access,
+                    upstream,
+                    rewrite,
+                    parameters: parameters.typed(&template, &self.document.root),
+                    request_headers: policy.request_headers.clone().unwrap_or_default(),
+                    response_headers: policy.response_headers.clone().unwrap_or_default(),
+                    max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
+                    span: operation.span,
+                });
+                templates.insert(text, template);
+            }
+        }
+        routes
+            .into_iter()
+            .filter_map(|(text, mut operations)| {
+                let template = templates.remove(&text)?;
+                self.forward_preflight(path, &template, &inherited, &mut operations);
+                operations.sort_by(|a, b| a.method.cmp(&b.method));
+                Some(Route {
+                    template,
+                    when: key.when.clone(),
+                    preflight: self.root.preflight.without_operation(),
+                    operations,
+                    span: path.key.span,
+                })
+            })
+            .collect()
+    }
+
+    /// `preflight: forward` is an operation like any other, so that a reviewer sees it.
+    fn forward_preflight(&mut self, path: &ast::PathItem, template: &Template, inherited: &Inheritable, operations: &mut Vec<Operation>) {
+        if self.root.preflight != PreflightPolicy::Forward || operations.iter().any(|operation| operation.method == "OPTIONS") {
+            return;
+        }
+        let Some(first) = operations.first() else { return };
+        let base = match &first.rewrite {
+            Rewrite::Received { base } | Rewrite::Regex { base, .. } => base.clone(),
+            Rewrite::Path(_) => String::new(),
+        };
+        let parameters = first.parameters.clone();
+        let title = format!("the preflight of `{}`", path.key.value);
+        let upstream = self.upstreams.choose(&inherited.upstream, &title, path.key.span, self.diagnostics);
+        let rewrite = self.rewrite(inherited.rewrite.as_ref(), &base, template, path.key.span);
+        let (Some(upstream), Some(rewrite)) = (upstream, rewrite) else { return };
+        operations.push(Operation {
+            id: format!("OPTIONS {template}"),
+            method: "OPTIONS".into(),
+            summary: String::new(),
+            access: Access::Anyone { because: "preflight: forward" },
+            upstream,
+            rewrite,
+            parameters,
+            request_headers: inherited.request_headers.clone().unwrap_or_default(),
+            response_headers: inherited.response_headers.clone().unwrap_or_default(),
+            max_body: inherited.max_body.unwrap_or(DEFAULT_MAX_BODY),
+            span: path.key.span,
+        });
+    }
+
+    /// A path's key: a template, and what `?` or `#` adds to it.
+    fn path_key(&mut self, key: &Spanned<String>) -> Option<PathKey> {
+        let text = key.value.as_str();
+        if !text.starts_with('/') {
+            return None; // Reported by the parser.
+        }
+        let mut depth = 0_usize;
+        let end = text.find(|character| {
+            match character {
+                '{' => depth += 1,
+                '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 && matches!(character, '?' | '#')
+        });
+        let (template, discriminator) = text.split_at(end.unwrap_or(text.len()));
+        let mut when = Vec::new();
+        for part in discriminator.split(['?', '#', '&']).filter(|part| !part.is_empty()) {
+            let (name, value) = match part.split_once('=') {
+                Some((name, value)) => (name, value),
+                None if discriminator.starts_with('?') => (part, ""),
+                None => ("", part),
+            };
+            if name.is_empty() || part.contains(['{', '}']) {
+                self.diagnostics.push(
+                    Diagnostic::error(GW515, format!("`{discriminator}` does not tell requests apart"))
+                        .at(key.span, "a fragment never reaches a server")
+                        .help("`?name=value` selects by a query parameter; otherwise describe the operations under paths of their own"),
+                );
+                return None;
+            }
+            when.push(QueryPair::new(decode_query(name), decode_query(value)));
+        }
+        when.sort();
+        match Template::parse(template) {
+            Ok(template) => Some(PathKey { template, when, span: key.span }),
+            Err(error) => {
+                self.report_template(key, error.kind, error.offset);
+                None
+            }
+        }
+    }
+
+    fn report_template(&mut self, key: &Spanned<String>, kind: TemplateErrorKind, offset: usize) {
+        // Most keys are plain scalars, so that an offset in the text is an offset in the file.
+        let plain = (key.span.end - key.span.start) as usize == key.value.len();
+        let start = key.span.start + u32::try_from(offset).unwrap_or_default();
+        let span = if plain && start < key.span.end { Span::new(key.span.file, start, key.span.end) } else { key.span };
+        self.diagnostics.push(Diagnostic::error(GW511, format!("`{}` is not a path template", key.value)).at(span, kind.to_string()));
+    }
+
+    fn template(&mut self, base: &str, key: &PathKey, parameters: &Parameters<'_>) -> Option<Template> {
+        let greedy: Vec<_> = parameters.greedy().chain(key.template.greedy_names()).collect();
+        match Template::parse(&format!("{base}{}", key.template)) {
+            Ok(template) => Some(template.with_greedy(&greedy)),
+            Err(error) => {
+                let headline = format!("the base path `{base}` of `servers` cannot stand before a path");
+                self.diagnostics.push(Diagnostic::error(GW516, headline).at(key.span, error.to_string()));
+                None
+            }
+        }
+    }
+
+    fn rewrite(&mut self, policy: Option<&RewritePolicy>, base: &str, template: &Template, at: Span) -> Option<Rewrite> {
+        match policy {
+            None => Some(Rewrite::Received { base: base.to_owned() }),
+            Some(RewritePolicy::Regex { pattern, to }) => {
+                Some(Rewrite::Regex { base: base.to_owned(), pattern: pattern.clone(), to: to.clone() })
+            }
+            Some(RewritePolicy::Path(path)) => {
+                let missing = path.names().find(|name| !template.names().any(|known| known == *name));
+                let Some(missing) = missing else { return Some(Rewrite::Path(path.value.clone())) };
+                let headline = format!("`rewrite` uses `{{{missing}}}`, which `{template}` does not have");
+                let diagnostic = Diagnostic::error(GW524, headline).at(path.span, "no such parameter").also(at, "of this operation");
+                self.diagnostics.push(diagnostic.did_you_mean(suggest(missing, template.names())));
+                None
+            }
+        }
+    }
+
+    fn check_operation_ids(&mut self) {
+        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
+        for id in self.document.paths.iter().flat_map(|path| &path.operations).filter_map(|operation| operation.operation_id.as_ref()) {
+            if let Some(first) = seen.get(id.value.as_str()) {
+                let diagnostic = Diagnostic::error(GW514, format!("two operations are called `{}`", id.value));
+                self.diagnostics.push(diagnostic.at(id.span, "the second").also(*first, "the first"));
+            } else {
+                seen.insert(&id.value, id.span);
+            }
+        }
+    }
+
+    /// Whatever keeps an operation from being compiled is an error; if none was reported, the mistake is ours, and no
+    /// gateway may come of it.
+    fn check_nothing_lost(&mut self, routes: &[Route]) {
+        let compiled: BTreeSet<Span> = routes.iter().flat_map(|route| &route.operations).map(|operation| operation.span).collect();
+        for path in &self.document.paths {
+            for operation in path.operations.iter().filter(|operation| !compiled.contains(&operation.span)) {
+                if !self.diagnostics.has_errors() && !self.reported_before(path, operation) {
+                    let headline = format!("{} was not compiled, and no reason was given; this is a bug of gatewayc", title(path, operation));
+                    self.diagnostics.push(Diagnostic::error(GW199, headline).at(operation.span, "this operation"));
+                }
+            }
+        }
+    }
+
+    /// The parser has refused a part of this operation.
+    fn reported_before(&self, path: &ast::PathItem, operation: &ast::Operation) -> bool {
+        let security = operation.security.as_ref().or(self.document.security.as_ref());
+        !path.key.starts_with('/') || self.schemes.is_broken(security)
+    }
+}
+
+struct PathKey {
+    template: Template,
+    when: Vec<QueryPair>,
+    span: Span,
+}
+
+/// The path parameters of an operation; its own replace those of its path item.
+struct Parameters<'a> {
+    declared: Vec<&'a ast::Parameter>,
+    greedy: Vec<&'a str>,
+}
+
+impl<'a> Parameters<'a> {
+    fn new(path: &'a ast::PathItem, operation: &'a ast::Operation, diagnostics: &mut Diagnostics) -> Self {
+        let mut found = Self { declared: Vec::new(), greedy: Vec::new() };
+        for parameter in operation.parameters.iter().chain(&path.parameters) {
+            let in_path = parameter.location == ast::ParameterLocation::Path;
+            let place = if in_path { Place::PathParameter } else { Place::OtherParameter };
+            let greedy = parameter.gateway.as_ref().is_some_and(|node| vocabulary::parameter(node, place, diagnostics));
+            let known = found.declared.iter().any(|other| other.name.value == parameter.name.value);
+            if !in_path || known {
+                continue;
+            }
+            found.declared.push(parameter);
+            if greedy || parameter.allow_reserved {
+                found.greedy.push(&parameter.name);
+            }
+        }
+        found
+    }
+
+    fn greedy(&self) -> impl Iterator<Item = &str> {
+        self.greedy.iter().copied()
+    }
+
+    /// Every parameter of the template is declared, and the other way round.
+    fn check(&self, template: &Template, path: &ast::PathItem, operation: &ast::Operation, diagnostics: &mut Diagnostics) {
+        for name in template.names().filter(|name| !self.declared.iter().any(|parameter| parameter.name.value == *name)) {
+            let headline = format!("`{{{name}}}` in `{}` is not declared under `parameters`", path.key.value);
+            let declared = self.declared.iter().map(|parameter| parameter.name.value.as_str()).filter(|known| !template.names().any(|name| name == *known));
+            let diagnostic = Diagnostic::warning(GW512, headline).at(path.key.span, "taken for text").also(operation.span, "by this operation");
+            diagnostics.push(diagnostic.did_you_mean(suggest(name, declared)));
+        }
+        for parameter in self.declared.iter().filter(|parameter| !template.names().any(|name| name == parameter.name.value)) {
+            let headline = format!("the path parameter `{}` is not in `{}`", parameter.name.value, path.key.value);
+            diagnostics.push(Diagnostic::warning(GW513, headline).at(parameter.name.span, "never has a value").also(path.key.span, "the path"));
+        }
+    }
+
+    /// Parameters with a type, in the order of the template.
+    fn typed(&self, template: &Template, root: &Node) -> Vec<PathParameter> {
+        let mut typed: Vec<PathParameter> = Vec::new();
+        for name in template.names() {
+            let declared = self.declared.iter().find(|parameter| parameter.name.value == name);
+            let kind = declared.and_then(|parameter| kind(parameter.schema.as_ref()?, root));
+            if let Some(kind) = kind
+                && typed.iter().all(|other| other.name != name)
+            {
+                typed.push(PathParameter { name: name.to_owned(), kind });
+            }
+        }
+        typed
+    }
+}
+
+/// The type of a schema, as far as it stands in the same document.
+fn kind(schema: &Node, root: &Node) -> Option<ParameterKind> {
+    let mut schema = schema;
+    for _ in 0..16 {
+        match schema.get("$ref").and_then(Node::as_str) {
+            Some(reference) => schema = root.pointer(reference.strip_prefix('#')?)?,
+            None => break,
+        }
+    }
+    match schema.get("type")?.as_str()? {
+        "integer" => Some(ParameterKind::Integer),
+        "number" => Some(ParameterKind::Number),
+        "boolean" => Some(ParameterKind::Boolean),
+        _ => None,
+    }
+}
+
+/// The upstreams of a document and which of them are used.
+struct Upstreams {
+    known: BTreeMap<String, Known>,
+    /// Whether something is wrong with `upstream` that has been reported once.
+    reported_missing: bool,
+}
+
+struct Known {
+    policy: UpstreamPolicy,
+    declared: Option<Span>,
+    used: bool,
+}
+
+impl Upstreams {
+    fn new(root: &Root, diagnostics: &mut Diagnostics) -> Self {
+        let mut known = BTreeMap::new();
+        for (name, policy) in &root.upstreams {
+            if name.value.is_empty() {
+                diagnostics.push(Diagnostic::error(GW521, "an upstream needs a name").at(name.span, "empty"));
+            }
+            known.insert(name.value.clone(), Known { policy: policy.clone(), declared: Some(name.span), used: false });
+        }
+        Self { known, reported_missing: false }
+    }
+
+    /// The name of the upstream that a policy means.
+    fn choose(&mut self, choice: &Option<UpstreamChoice>, who: &str, at: Span, diagnostics: &mut Diagnostics) -> Option<String> {
+        match choice {
+            Some(UpstreamChoice::Broken) => None,
+            Some(UpstreamChoice::Named(name)) => {
+                if let Some(known) = self.known.get_mut(&name.value) {
+                    known.used = true;
+                    return Some(name.value.clone());
+                }
+                let near = suggest(name, self.known.keys().map(String::as_str));
+                let diagnostic = Diagnostic::error(GW521, format!("no upstream is called `{}`", name.value)).at(name.span, "not in `upstreams` at the root");
+                diagnostics.push(diagnostic.did_you_mean(near));
+                None
+            }
+            Some(UpstreamChoice::Inline { name, policy }) => {
+                // Two descriptions of one address may differ in their timeouts.
+                let names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name} {number}")));
+                let free = |name: &String| self.known.get(name).is_none_or(|known| known.declared.is_none() && known.policy == *policy);
+                let name = names.into_iter().find(free)?;
+                self.known.insert(name.clone(), Known { policy: policy.clone(), declared: None, used: true });
+                Some(name)
+            }
+            None => {
+                if !self.reported_missing {
+                    self.reported_missing = true;
+                    diagnostics.push(
+                        Diagnostic::error(GW520, format!("{who} has no upstream"))
+                            .at(at, "where should it go?")
+                            .help("write `upstream: {url: \"http://127.0.0.1:8080\"}` in `x-gateway` at the root, the path or the operation"),
+                    );
+                }
+                None
+            }
+        }
+    }
+
+    fn used(self, diagnostics: &mut Diagnostics) -> Vec<Upstream> {
+        let complete = !diagnostics.has_errors();
+        let mut used = Vec::new();
+        for (name, Known { policy, declared, used: is_used }) in self.known {
+            if let (false, Some(span), true) = (is_used, declared, complete) {
+                diagnostics.push(Diagnostic::warning(GW522, format!("no operation uses the upstream `{name}`")).at(span, "never called"));
+            }
+            if is_used {
+                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host } = policy;
+                used.push(Upstream { name, url, preserve_host, connect_timeout, response_timeout, idle_timeout });
+            }
+        }
+        used
+    }
+}
+
+/// Where a message about a whole document points.
+fn first_key(root: &Node) -> Span {
+    root.as_mapping().and_then(|root| root.entries.first()).map_or(root.span, |entry| entry.key.span)
+}
+
+/// How messages call an operation.
+pub(crate) fn title(path: &ast::PathItem, operation: &ast::Operation) -> String {
+    match &operation.operation_id {
+        Some(id) => format!("operation `{}`", id.value),
+        None => format!("operation `{} {}`", operation.method, path.key.value),
+    }
+}
+
+/// A name or value in a path key, which is written as in a URL.
+fn decode_query(text: &str) -> String {
+    let mut octets = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        match (first, hex.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
+            (b'%', Some(octet)) => {
+                octets.push(octet);
+                rest = &after[2..];
+                continue;
+            }
+            (b'+', _) => octets.push(b' '),
+            (other, _) => octets.push(other),
+        }
+        rest = after;
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}

@@ -1,0 +1,166 @@
+//! `security` and security schemes: who may call. Whatever is unclear is refused.
+
+use std::collections::BTreeMap;
+
+use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW201, GW207};
+use crate::ir::{Access, CredentialLocation, Requirement, Scheme};
+use crate::lower::title;
+use crate::vocabulary::{self, SchemeExtension};
+
+/// The schemes of a document: which can be enforced, and which are asked for.
+pub(super) struct Schemes<'a> {
+    schemes: BTreeMap<&'a str, State<'a>>,
+}
+
+struct State<'a> {
+    definition: &'a ast::SecurityScheme,
+    /// The lowered scheme, or why there is none; nothing where that has been reported.
+    lowered: Result<Scheme, Option<Box<Diagnostic>>>,
+    used: bool,
+}
+
+impl<'a> Schemes<'a> {
+    pub(super) fn new(document: &'a ast::Document, diagnostics: &mut Diagnostics) -> Self {
+        let schemes = document.schemes.iter().map(|definition| {
+            let lowered = lower(definition, diagnostics);
+            (definition.name.as_str(), State { definition, lowered, used: false })
+        });
+        Self { schemes: schemes.collect() }
+    }
+
+    /// Who may call an operation; nothing where that is not clear, which has been reported.
+    pub(super) fn access(
+        &mut self,
+        document: &ast::Document,
+        path: &ast::PathItem,
+        operation: &ast::Operation,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Access> {
+        match operation.security.as_ref().or(document.security.as_ref()) {
+            Some(Security::AnyOf(alternatives)) => self.any_of(&alternatives.value, diagnostics),
+            Some(Security::Broken(_)) => None,
+            None => {
+                diagnostics.push(
+                    Diagnostic::error(GW201, format!("unprotected operation: {} has no security", title(path, operation)))
+                        .at(operation.span, "anyone could call it")
+                        .help("write `security: []` to make it public, or name a scheme here or at the root"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A list is OR, an object is AND, `{}` is anonymous, `[]` is public.
+    fn any_of(&mut self, alternatives: &[ast::Alternative], diagnostics: &mut Diagnostics) -> Option<Access> {
+        if alternatives.is_empty() {
+            return Some(Access::Anyone { because: "security: []" });
+        }
+        let all_of = |alternative: &ast::Alternative| -> Option<Vec<Requirement>> {
+            let requirements: Vec<_> = alternative.requirements.iter().map(|requirement| self.requirement(requirement, diagnostics)).collect();
+            requirements.into_iter().collect()
+        };
+        let alternatives: Vec<_> = alternatives.iter().map(all_of).collect();
+        Some(Access::OneOf(alternatives.into_iter().collect::<Option<_>>()?))
+    }
+
+    fn requirement(&mut self, requirement: &ast::Requirement, diagnostics: &mut Diagnostics) -> Option<Requirement> {
+        // An undefined scheme has been reported by the parser.
+        let state = self.schemes.get_mut(requirement.scheme.as_str())?;
+        state.used = true;
+        match &state.lowered {
+            Ok(scheme) => {
+                let mut scopes: Vec<_> = requirement.scopes.iter().map(|scope| scope.value.clone()).collect();
+                scopes.sort_unstable();
+                scopes.dedup();
+                Some(Requirement { scheme: scheme.name.clone(), scopes })
+            }
+            Err(problem) => {
+                if let Some(problem) = problem {
+                    diagnostics.push((**problem).clone().also(requirement.scheme.span, "required here"));
+                }
+                None
+            }
+        }
+    }
+
+    /// Whether the parser has refused the security of an operation.
+    pub(super) fn is_broken(&self, security: Option<&Security>) -> bool {
+        match security {
+            Some(Security::Broken(_)) => true,
+            Some(Security::AnyOf(alternatives)) => {
+                let mut requirements = alternatives.value.iter().flat_map(|alternative| &alternative.requirements);
+                requirements.any(|requirement| self.schemes.get(requirement.scheme.as_str()).is_none_or(|state| state.definition.kind.is_none()))
+            }
+            None => false,
+        }
+    }
+
+    /// The schemes that operations ask for, ordered by name.
+    pub(super) fn used(self) -> Vec<Scheme> {
+        self.schemes.into_values().filter(|state| state.used).filter_map(|state| state.lowered.ok()).collect()
+    }
+}
+
+fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Result<Scheme, Option<Box<Diagnostic>>> {
+    let extension = match &definition.gateway {
+        Some(node) => vocabulary::scheme(node, diagnostics),
+        None => SchemeExtension::default(),
+    };
+    let kind = definition.kind.as_ref().ok_or(None)?;
+    let unsupported = |what: &str, help: &str| {
+        let headline = format!("the scheme `{}` cannot be enforced: {what}", definition.name.value);
+        let diagnostic = Diagnostic::error(GW207, headline).at(definition.name.span, "defined here");
+        Err(Some(Box::new(if help.is_empty() { diagnostic } else { diagnostic.help(help) })))
+    };
+    const HOW: &str = "write `x-gateway: {jwt: {verify: {algorithms: [HS256], secret: {env: JWT_SECRET}}}}`";
+    if extension.broken {
+        return Err(None);
+    }
+    let (first, header_is_bare) = match kind {
+        SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer") => {
+            (CredentialLocation::Header("Authorization".into()), false)
+        }
+        SchemeKind::Http { scheme, .. } => {
+            return unsupported(&format!("HTTP authentication `{scheme}` is not supported by this version"), "");
+        }
+        SchemeKind::ApiKey { .. } if extension.jwt.is_none() => {
+            return unsupported("API keys are not supported by this version, unless they are JSON Web Tokens", HOW);
+        }
+        SchemeKind::ApiKey { location: ApiKeyLocation::Header, name } => (CredentialLocation::Header(name.clone()), true),
+        SchemeKind::ApiKey { location: ApiKeyLocation::Query, name } => (CredentialLocation::Query(name.clone()), false),
+        SchemeKind::ApiKey { location: ApiKeyLocation::Cookie, name } => (CredentialLocation::Cookie(name.clone()), false),
+        SchemeKind::OAuth2 { .. } => (CredentialLocation::Header("Authorization".into()), false),
+        SchemeKind::OpenIdConnect { .. } => return unsupported("OpenID Connect discovery is not supported by this version", ""),
+        SchemeKind::MutualTls => return unsupported("mutual TLS is not supported by this version", ""),
+    };
+    let is_oauth = matches!(kind, SchemeKind::OAuth2 { .. });
+    let Some(jwt) = extension.jwt else {
+        let help = if is_oauth { HOW.replace("{jwt: ", "{token: {jwt: ") + "}" } else { HOW.to_owned() };
+        return unsupported("nothing says how its tokens are checked", &help);
+    };
+    if is_oauth != extension.under_token {
+        let (right, wrong) = if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
+        return unsupported(&format!("its type takes `{right}`, not `{wrong}`"), "");
+    }
+    let locations = std::iter::once(first).chain(extension.also_in).collect();
+    Ok(Scheme {
+        name: definition.name.value.clone(),
+        locations,
+        bare: extension.bare.unwrap_or(header_is_bare),
+        realm: extension.realm.unwrap_or_else(|| printable(&definition.name.value)),
+        forward: extension.forward.unwrap_or(true),
+        algorithms: jwt.algorithms,
+        key: jwt.key,
+        required_claims: jwt.required_claims,
+        issuers: jwt.issuers,
+        audiences: jwt.audiences,
+        leeway: jwt.leeway,
+        weak_secret_ok: jwt.weak_secret_ok,
+    })
+}
+
+/// The default realm is the scheme's name, as far as a header can hold it.
+fn printable(name: &str) -> String {
+    name.chars().filter(|character| (' '..='~').contains(character) && !matches!(character, '"' | '\\')).collect()
+}

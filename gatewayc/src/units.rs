@@ -1,0 +1,133 @@
+//! Values with units, as documents write them: `250ms`, `10m`, `512KiB`, `100/m`.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A size in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub u64);
+
+/// Events per period; never zero.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// How many, may be a fraction.
+    pub count: f64,
+    /// In what time.
+    pub period: Duration,
+}
+
+/// Reads `250ms`, `5s`, `10m` or `8h`: a positive whole number and a unit.
+///
+/// # Errors
+/// What is expected, to stand under the author's text.
+pub fn duration(text: &str) -> Result<Duration, &'static str> {
+    const EXPECTED: &str = "expected a duration such as `250ms`, `5s`, `10m` or `8h`";
+    let (number, unit) = split(text).ok_or(EXPECTED)?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(EXPECTED),
+    };
+    match number.checked_mul(milliseconds) {
+        Some(0) => Err("a duration must be more than nothing"),
+        Some(total) if total <= 365 * 86_400_000 => Ok(Duration::from_millis(total)),
+        _ => Err("a duration must not exceed a year"),
+    }
+}
+
+/// Reads `512KiB`, `10MiB`, `1GiB` or a plain number of bytes.
+///
+/// # Errors
+/// What is expected, to stand under the author's text.
+pub fn size(text: &str) -> Result<ByteSize, &'static str> {
+    const EXPECTED: &str = "expected a size such as `512KiB`, `10MiB` or `1GiB`";
+    let (number, unit) = split(text).ok_or(EXPECTED)?;
+    let shift = match unit {
+        "" | "B" => 0,
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        _ => return Err(EXPECTED),
+    };
+    number.checked_mul(1 << shift).map(ByteSize).ok_or("too large")
+}
+
+/// Reads `4/s`, `100/m` or `0.1/s`.
+///
+/// # Errors
+/// What is expected, to stand under the author's text.
+pub fn rate(text: &str) -> Result<Rate, &'static str> {
+    const EXPECTED: &str = "expected a rate such as `4/s` or `100/m`";
+    let (count, period) = text.split_once('/').ok_or(EXPECTED)?;
+    let period = match period {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(EXPECTED),
+    };
+    let plain = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    match count.parse::<f64>() {
+        Ok(count) if plain && count > 0.0 && count.is_finite() => {
+            Ok(Rate { count, period: Duration::from_secs(period) })
+        }
+        Ok(_) if plain => Err("a rate must be more than nothing"),
+        _ => Err(EXPECTED),
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            bytes if bytes > 0 && bytes % (1 << 30) == 0 => write!(out, "{}GiB", bytes >> 30),
+            bytes if bytes > 0 && bytes % (1 << 20) == 0 => write!(out, "{}MiB", bytes >> 20),
+            bytes if bytes > 0 && bytes % (1 << 10) == 0 => write!(out, "{}KiB", bytes >> 10),
+            bytes => write!(out, "{bytes}B"),
+        }
+    }
+}
+
+/// A duration as [`duration`] reads it, in the largest unit that is exact.
+pub fn show_duration(duration: Duration) -> String {
+    let milliseconds = duration.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    match units.into_iter().find(|(size, _)| milliseconds >= *size && milliseconds % size == 0) {
+        Some((size, unit)) => format!("{}{unit}", milliseconds / size),
+        None => format!("{milliseconds}ms"),
+    }
+}
+
+/// `512KiB` is 512 and `KiB`.
+fn split(text: &str) -> Option<(u64, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    Some((text[..digits].parse().ok()?, &text[digits..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_and_shows() {
+        for text in ["250ms", "1ms", "5s", "90s", "10m", "8h", "1500ms"] {
+            assert_eq!(duration(text).map(show_duration).as_deref(), Ok(text));
+        }
+        assert_eq!(duration("120s").map(show_duration).as_deref(), Ok("2m"));
+        for text in ["", "5", "s", "0s", "-5s", "5 s", "1.5s", "5S", "99999999999999999999s", "9999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        for text in ["512KiB", "10MiB", "3GiB", "1000B", "0B"] {
+            assert_eq!(size(text).map(|size| size.to_string()).as_deref(), Ok(text));
+        }
+        for text in ["", "KiB", "1KB", "1 KiB", "-1B", "99999999999999GiB"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+        assert_eq!(rate("0.1/s"), Ok(Rate { count: 0.1, period: Duration::from_secs(1) }));
+        for text in ["", "4", "4/x", "0/s", "-1/s", "nan/s", "inf/s", "1e3/s"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+    }
+}

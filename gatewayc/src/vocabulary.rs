@@ -1,0 +1,530 @@
+//! `x-gateway`, read into types: what stands where, and what each member may be.
+
+mod reader;
+mod scheme;
+
+use std::time::Duration;
+
+use gateway_route::Template;
+use gateway_yaml::{Entry, Node, Span, Spanned};
+
+use crate::diagnostic::*;
+use crate::ir::{ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
+use crate::units::{self, ByteSize};
+
+pub use reader::{MEMBERS, Member, Place, Support};
+pub(crate) use reader::Reader;
+pub(crate) use scheme::{SchemeExtension, scheme};
+
+/// What `x-gateway` at the root says.
+#[derive(Debug, Default)]
+pub struct Root {
+    /// `upstreams`, in the order of the document.
+    pub upstreams: Vec<(Spanned<String>, UpstreamPolicy)>,
+    /// `identityHeaders`, with the defaults for those that it leaves out.
+    pub identity_headers: IdentityHeaders,
+    /// `errors.bodies`.
+    pub error_bodies: Vec<ErrorBody>,
+    /// `preflight`.
+    pub preflight: PreflightPolicy,
+    /// What operations inherit.
+    pub inheritable: Inheritable,
+}
+
+/// `preflight`.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum PreflightPolicy {
+    /// To the upstream, without a credential.
+    Forward,
+    /// By the gateway.
+    Answer,
+    /// 405.
+    #[default]
+    Deny,
+}
+
+impl PreflightPolicy {
+    /// What is left to decide at run time: forwarding is an operation of its own.
+    pub(crate) fn without_operation(self) -> Preflight {
+        if self == Self::Answer { Preflight::Answer } else { Preflight::Deny }
+    }
+}
+
+/// Members that an operation inherits from its path item, and that from the root: the nearest stands, as a whole.
+#[derive(Debug, Default, Clone)]
+pub struct Inheritable {
+    /// `upstream`.
+    pub upstream: Option<UpstreamChoice>,
+    /// `rewrite`.
+    pub rewrite: Option<RewritePolicy>,
+    /// `requestHeaders`.
+    pub request_headers: Option<HeaderEdits>,
+    /// `responseHeaders`.
+    pub response_headers: Option<HeaderEdits>,
+    /// `maxBody`.
+    pub max_body: Option<ByteSize>,
+}
+
+impl Inheritable {
+    /// What holds here, given what holds around.
+    pub(crate) fn or(self, outer: &Self) -> Self {
+        Self {
+            upstream: self.upstream.or_else(|| outer.upstream.clone()),
+            rewrite: self.rewrite.or_else(|| outer.rewrite.clone()),
+            request_headers: self.request_headers.or_else(|| outer.request_headers.clone()),
+            response_headers: self.response_headers.or_else(|| outer.response_headers.clone()),
+            max_body: self.max_body.or(outer.max_body),
+        }
+    }
+}
+
+/// `upstream`: by name, or described in place.
+#[derive(Debug, Clone)]
+pub enum UpstreamChoice {
+    /// A name under `upstreams`.
+    Named(Spanned<String>),
+    /// A description; the name is derived from it.
+    Inline {
+        /// `default` at the root, otherwise the URL's authority.
+        name: String,
+        /// The description.
+        policy: UpstreamPolicy,
+    },
+    /// Something that has been reported.
+    Broken,
+}
+
+/// The description of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamPolicy {
+    /// `url`.
+    pub url: String,
+    /// `timeout.connect`, 5 s.
+    pub connect_timeout: Duration,
+    /// `timeout` or `timeout.response`, 60 s.
+    pub response_timeout: Duration,
+    /// `timeout.idle`, 60 s.
+    pub idle_timeout: Duration,
+    /// `preserveHost`, false.
+    pub preserve_host: bool,
+}
+
+/// `rewrite`.
+#[derive(Debug, Clone)]
+pub enum RewritePolicy {
+    /// `path`.
+    Path(Spanned<Template>),
+    /// `regex` and `to`, which fit each other.
+    Regex {
+        /// The expression.
+        pattern: String,
+        /// The replacement.
+        to: String,
+    },
+}
+
+/// Reads `x-gateway` at the root.
+pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
+    let mut root = Root::default();
+    let mut reader = Reader::new(diagnostics);
+    let Some(members) = reader.members(node, Place::Root) else { return root };
+    // The names of identity headers decide which header changes are allowed.
+    if let Some(entry) = members.iter().find(|entry| &*entry.key.name == "identityHeaders") {
+        root.identity_headers = identity_headers(&mut reader, &entry.value);
+    }
+    if !members.iter().any(|entry| &*entry.key.name == "version") {
+        let at = members.first().map_or(node.span, |entry| entry.key.span);
+        reader.report(
+            Diagnostic::error(GW104, "`x-gateway` does not say which version of its vocabulary it uses")
+                .at(at, "`version` is missing")
+                .help("write `version: 1`"),
+        );
+    }
+    for entry in &members {
+        match &*entry.key.name {
+            "version" if entry.value.as_number().and_then(|number| number.as_u64()) != Some(1) => {
+                reader.wrong(&entry.value, "`version`", "expected 1, the only version there is");
+            }
+            "upstreams" => {
+                for entry in reader.mapping(&entry.value, "`upstreams`") {
+                    let name = Spanned::new(entry.key.span, entry.key.name.to_string());
+                    if let Some(policy) = upstream(&mut reader, &entry.value) {
+                        root.upstreams.push((name, policy));
+                    }
+                }
+            }
+            "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
+            "preflight" => {
+                let choices = [
+                    ("forward", PreflightPolicy::Forward),
+                    ("answer", PreflightPolicy::Answer),
+                    ("deny", PreflightPolicy::Deny),
+                ];
+                root.preflight = reader.choice(&entry.value, "`preflight`", &choices).unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    root.inheritable = inheritable(&mut reader, &members, Place::Root, &root.identity_headers);
+    root
+}
+
+/// Reads `x-gateway` at a path item or an operation.
+pub(crate) fn nested(node: &Node, place: Place, identity: &IdentityHeaders, diagnostics: &mut Diagnostics) -> Inheritable {
+    let mut reader = Reader::new(diagnostics);
+    match reader.members(node, place) {
+        Some(members) => inheritable(&mut reader, &members, place, identity),
+        None => Inheritable::default(),
+    }
+}
+
+/// Reads `x-gateway` at a parameter: whether the parameter is greedy.
+pub(crate) fn parameter(node: &Node, place: Place, diagnostics: &mut Diagnostics) -> bool {
+    let mut reader = Reader::new(diagnostics);
+    let members = reader.members(node, place).unwrap_or_default();
+    members.iter().any(|entry| reader.boolean(&entry.value, "`greedy`") == Some(true))
+}
+
+fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identity: &IdentityHeaders) -> Inheritable {
+    let mut found = Inheritable::default();
+    for Entry { key, value } in members.iter().copied() {
+        match &*key.name {
+            "upstream" => found.upstream = Some(upstream_choice(reader, value, place)),
+            "rewrite" => found.rewrite = rewrite(reader, value),
+            "requestHeaders" => found.request_headers = Some(header_edits(reader, value, Some(identity))),
+            "responseHeaders" => found.response_headers = Some(header_edits(reader, value, None)),
+            "maxBody" => found.max_body = reader.unit(value, "`maxBody`", units::size),
+            "acceptRisk" => accept_risk(reader, value),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> UpstreamChoice {
+    if let Some(name) = node.as_str() {
+        if name.contains("://") {
+            reader.report(
+                Diagnostic::error(GW521, format!("no upstream is called `{name}`"))
+                    .at(node.span, "an address, not a name")
+                    .suggest("an address stands under `url`", node.span, format!("{{url: \"{name}\"}}")),
+            );
+            return UpstreamChoice::Broken;
+        }
+        return UpstreamChoice::Named(Spanned::new(node.span, name.to_owned()));
+    }
+    let Some(policy) = upstream(reader, node) else { return UpstreamChoice::Broken };
+    let authority = policy.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let name = if place == Place::Root { "default".to_owned() } else { authority };
+    UpstreamChoice::Inline { name, policy }
+}
+
+fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
+    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost"]);
+    let mut policy = UpstreamPolicy {
+        url: String::new(),
+        connect_timeout: Duration::from_secs(5),
+        response_timeout: Duration::from_secs(60),
+        idle_timeout: Duration::from_secs(60),
+        preserve_host: false,
+    };
+    let mut url = None;
+    for Entry { key, value } in entries.iter().copied() {
+        match &*key.name {
+            "url" => url = Some(upstream_url(reader, value)),
+            "preserveHost" => policy.preserve_host = reader.boolean(value, "`preserveHost`").unwrap_or_default(),
+            _ if value.as_mapping().is_some() => {
+                for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle"]) {
+                    let Some(time) = reader.unit(value, "a timeout", units::duration) else { continue };
+                    match &*key.name {
+                        "connect" => policy.connect_timeout = time,
+                        "response" => policy.response_timeout = time,
+                        _ => policy.idle_timeout = time,
+                    }
+                }
+            }
+            _ => {
+                if let Some(time) = reader.unit(value, "`timeout`", units::duration) {
+                    policy.response_timeout = time;
+                }
+            }
+        }
+    }
+    if url.is_none() && node.as_mapping().is_some() {
+        reader.report(
+            Diagnostic::error(GW523, "this upstream has no `url`")
+                .at(node.span, "where should requests go?")
+                .help("write `url: http://127.0.0.1:8080`"),
+        );
+    }
+    policy.url = url??;
+    Some(policy)
+}
+
+/// `http://host[:port][/prefix]`.
+fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let url = reader.text(node, "`url`")?;
+    let problem = |url: &str| -> Option<&'static str> {
+        let Some(rest) = url.strip_prefix("http://") else {
+            return Some(if url.starts_with("https://") {
+                "upstreams over TLS are not supported by this version; use `http://`"
+            } else {
+                "expected `http://host:port`"
+            });
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if authority.contains('@') {
+            return Some("credentials do not belong into an address");
+        }
+        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) => (host, port),
+            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        };
+        let host_ok = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
+        let port_ok = port.is_empty() || port.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
+        if !host_ok || !port_ok {
+            return Some("expected `http://host:port`");
+        }
+        if !path.is_empty() && gateway_route::RequestPath::parse(path).is_err() {
+            return Some("only a plain path may follow the host: no query, no fragment, no dot segments");
+        }
+        None
+    };
+    match problem(url) {
+        Some(problem) => {
+            reader.report(Diagnostic::error(GW523, format!("`{url}` is not the address of an upstream")).at(node.span, problem));
+            None
+        }
+        None => Some(url.trim_end_matches('/').to_owned()),
+    }
+}
+
+fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> IdentityHeaders {
+    let mut headers = IdentityHeaders::default();
+    let names = ["consumer", "credential", "customId", "client", "user"];
+    for Entry { key, value } in reader.known(node, "`identityHeaders`", &names) {
+        let Some(name) = header_name(reader, value.span, value.as_str()) else { continue };
+        if is_managed(&name) {
+            reader.report(Diagnostic::error(GW525, format!("`{name}` cannot carry an identity")).at(value.span, "the gateway writes this header itself"));
+            continue;
+        }
+        *match &*key.name {
+            "consumer" => &mut headers.consumer,
+            "credential" => &mut headers.credential,
+            "customId" => &mut headers.custom_id,
+            "client" => &mut headers.client,
+            _ => &mut headers.user,
+        } = name;
+    }
+    headers
+}
+
+fn error_bodies(reader: &mut Reader<'_>, node: &Node) -> Vec<ErrorBody> {
+    let mut bodies = Vec::new();
+    for entry in reader.known(node, "`errors`", &["bodies"]) {
+        for Entry { key, value } in reader.mapping(&entry.value, "`bodies`") {
+            match ERROR_CLASSES.iter().find(|class| class.name == &*key.name) {
+                Some(class) => bodies.push(ErrorBody { class, json: json(value) }),
+                None if &*key.name == "limit.exceeded" => reader.unsupported(key, "limits are not"),
+                None => reader.unknown(key, "`bodies`", ERROR_CLASSES.iter().map(|class| class.name)),
+            }
+        }
+    }
+    bodies.sort_by_key(|body| body.class.name);
+    bodies
+}
+
+fn rewrite(reader: &mut Reader<'_>, node: &Node) -> Option<RewritePolicy> {
+    let entries = reader.known(node, "`rewrite`", &["path", "regex", "to"]);
+    let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+    match (member("path"), member("regex"), member("to")) {
+        (Some(path), None, None) => {
+            let text = reader.text(path, "`path`")?;
+            match Template::parse(text) {
+                Ok(template) => Some(RewritePolicy::Path(Spanned::new(path.span, template))),
+                Err(error) => {
+                    reader.report(Diagnostic::error(GW524, format!("`{text}` is not a path to forward")).at(path.span, error.to_string()));
+                    None
+                }
+            }
+        }
+        (None, Some(regex), Some(to)) => {
+            let (pattern, replacement) = (reader.text(regex, "`regex`")?, reader.text(to, "`to`")?);
+            let compiled = match regex_lite::Regex::new(pattern) {
+                Ok(compiled) => compiled,
+                Err(error) => {
+                    reader.report(
+                        Diagnostic::error(GW502, format!("`{pattern}` is not a regular expression"))
+                            .at(regex.span, error.to_string())
+                            .help("the syntax is that of Rust's `regex-lite`: linear time, no look-around, no back-references"),
+                    );
+                    return None;
+                }
+            };
+            if let Some(group) = missing_group(&compiled, replacement) {
+                reader.report(
+                    Diagnostic::error(GW502, format!("`{replacement}` refers to group `{group}`, which the expression does not have"))
+                        .at(to.span, "no such group")
+                        .also(regex.span, format!("has {} groups", compiled.captures_len() - 1)),
+                );
+                return None;
+            }
+            Some(RewritePolicy::Regex { pattern: pattern.to_owned(), to: replacement.to_owned() })
+        }
+        _ if node.as_mapping().is_some() => {
+            reader.wrong(node, "`rewrite`", "expected either `path`, or `regex` with `to`");
+            None
+        }
+        _ => None,
+    }
+}
+
+/// The first `$1`, `${1}` or `${name}` without a group.
+fn missing_group(regex: &regex_lite::Regex, to: &str) -> Option<String> {
+    let mut rest = to;
+    while let Some(at) = rest.find('$') {
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            rest = after;
+            continue;
+        }
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let group = match rest.strip_prefix('{') {
+            Some(braced) => braced.split_once('}').map_or(braced, |(name, _)| name),
+            None if digits > 0 => &rest[..digits],
+            None => return Some(rest.chars().take(1).collect()),
+        };
+        let known = match group.parse::<usize>() {
+            Ok(number) => number < regex.captures_len(),
+            Err(_) => regex.capture_names().flatten().any(|name| name == group),
+        };
+        if !known {
+            return Some(group.to_owned());
+        }
+    }
+    None
+}
+
+/// Reads `{set, add, remove}`. With identity headers, the edits are for requests, where more is refused.
+fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option<&IdentityHeaders>) -> HeaderEdits {
+    let mut edits = HeaderEdits::default();
+    for Entry { key, value } in reader.known(node, "header changes", &["set", "add", "remove"]) {
+        if &*key.name == "remove" {
+            for name in reader.list(value, "`remove`") {
+                if let Some(name) = editable(reader, name.span, name.as_str(), request) {
+                    edits.remove.push(name.to_ascii_lowercase());
+                }
+            }
+            continue;
+        }
+        for entry in reader.mapping(value, "header changes") {
+            let Some(name) = editable(reader, entry.key.span, Some(&entry.key.name), request) else { continue };
+            let Some(text) = header_value(reader, &name, &entry.value, request.is_some()) else { continue };
+            if &*key.name == "set" { &mut edits.set } else { &mut edits.add }.push((name, text));
+        }
+    }
+    edits.remove.sort_unstable();
+    edits.remove.dedup();
+    edits.set.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    edits.add.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    edits
+}
+
+fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool) -> Option<String> {
+    let Some(text) = node.as_text() else {
+        reader.wrong(node, &format!("the value of `{name}`"), "expected text");
+        return None;
+    };
+    if request && ["authorization", "cookie"].contains(&&*name.to_ascii_lowercase()) {
+        reader.report(
+            Diagnostic::error(GW101, format!("the credential in `{name}` is written out; a secret reference is required, which header changes cannot hold"))
+                .at(node.span, "anyone who can read the document can use it"),
+        );
+        return None;
+    }
+    let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
+    if !visible {
+        reader.report(Diagnostic::error(GW525, format!("the value of `{name}` cannot be sent")).at(node.span, "only visible ASCII, and no space at the ends"));
+    }
+    visible.then(|| text.to_owned())
+}
+
+/// A header name that documents may change.
+fn editable(reader: &mut Reader<'_>, span: Span, text: Option<&str>, request: Option<&IdentityHeaders>) -> Option<String> {
+    let name = header_name(reader, span, text)?;
+    let identity = request.is_some_and(|headers| {
+        let same = |identity: &String| identity.eq_ignore_ascii_case(&name);
+        [&headers.consumer, &headers.credential, &headers.custom_id, &headers.client, &headers.user].into_iter().any(same)
+    });
+    let lower = name.to_ascii_lowercase();
+    let about_client = request.is_some() && (lower == "host" || lower == "forwarded" || lower.starts_with("x-forwarded-"));
+    let why = if identity {
+        "tells the upstream who calls"
+    } else if about_client {
+        "tells the upstream where the request came from; see `preserveHost` for `Host`"
+    } else if is_managed(&name) {
+        "belongs to the connection, not to the message"
+    } else {
+        return Some(name);
+    };
+    reader.report(Diagnostic::error(GW525, format!("`{name}` cannot be changed")).at(span, why));
+    None
+}
+
+fn header_name(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Option<String> {
+    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    match text {
+        Some(name) if token(name) => Some(name.to_owned()),
+        _ => {
+            reader.report(Diagnostic::error(GW525, "this is not the name of a header").at(span, "letters, digits and hyphens"));
+            None
+        }
+    }
+}
+
+/// Headers that frame a message or belong to one connection (RFC 9110 §7.6.1), which a proxy writes itself.
+fn is_managed(name: &str) -> bool {
+    const MANAGED: [&str; 12] = [
+        "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
+        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via",
+    ];
+    MANAGED.contains(&&*name.to_ascii_lowercase())
+}
+
+fn accept_risk(reader: &mut Reader<'_>, node: &Node) {
+    for item in reader.list(node, "`acceptRisk`") {
+        let entries = reader.known(item, "an accepted risk", &["lint", "reason"]);
+        for Entry { key, value } in entries.iter().copied() {
+            let good = match &*key.name {
+                "lint" => value.as_str().and_then(Code::find).is_some() || value.as_str().is_some_and(|code| code.starts_with("GW3")),
+                _ => value.as_str().is_some_and(|reason| !reason.trim().is_empty()),
+            };
+            if !good {
+                reader.wrong(value, &format!("`{}`", key.name), "expected a code such as `GW301`, and a reason");
+            }
+        }
+        if entries.len() < 2 {
+            reader.wrong(item, "an accepted risk", "expected `lint` and `reason`");
+        }
+    }
+}
+
+/// A node as JSON text.
+fn json(node: &Node) -> String {
+    fn value(node: &Node) -> serde_json::Value {
+        use gateway_yaml::Value;
+        match &node.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Bool(flag) => (*flag).into(),
+            Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+                (Some(number), _) => number.into(),
+                (None, Some(number)) => number.into(),
+                (None, None) => number.as_f64().into(),
+            },
+            Value::String(text) => (&**text).into(),
+            Value::Sequence(items) => items.iter().map(value).collect(),
+            Value::Mapping(entries) => entries.iter().map(|entry| (entry.key.name.to_string(), value(&entry.value))).collect(),
+        }
+    }
+    value(node).to_string()
+}

@@ -1,0 +1,238 @@
+//! The members of `x-gateway`: which stand where, and what is said about those that do not.
+
+use gateway_yaml::{Entry, Key, Node, suggest};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW103, GW104};
+
+/// Where an `x-gateway` stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// At the document's root.
+    Root,
+    /// In a path item.
+    PathItem,
+    /// In an operation.
+    Operation,
+    /// In a path parameter.
+    PathParameter,
+    /// In another parameter, where nothing may stand.
+    OtherParameter,
+    /// In a security scheme.
+    Scheme,
+}
+
+impl Place {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Root => "the root",
+            Self::PathItem => "a path item",
+            Self::Operation => "an operation",
+            Self::PathParameter => "a path parameter",
+            Self::OtherParameter => "a parameter that is not in the path",
+            Self::Scheme => "a security scheme",
+        }
+    }
+}
+
+/// A member of `x-gateway`.
+#[derive(Debug)]
+pub struct Member {
+    /// Its name.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub places: &'static [Place],
+    /// Whether this version knows what to do with it.
+    pub support: Support,
+}
+
+/// Whether this version of the compiler knows what to do with a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It does.
+    Yes,
+    /// The member is part of the vocabulary, and refused: a policy that is not enforced must not look as if it were.
+    NotYet,
+}
+
+const ROOT: &[Place] = &[Place::Root];
+const ANYWHERE: &[Place] = &[Place::Root, Place::PathItem, Place::Operation];
+const SCHEME: &[Place] = &[Place::Scheme];
+
+/// The whole vocabulary.
+pub static MEMBERS: &[Member] = &[
+    Member { name: "version", places: ROOT, support: Support::Yes },
+    Member { name: "upstreams", places: ROOT, support: Support::Yes },
+    Member { name: "identityHeaders", places: ROOT, support: Support::Yes },
+    Member { name: "errors", places: ROOT, support: Support::Yes },
+    Member { name: "preflight", places: ROOT, support: Support::Yes },
+    Member { name: "limits", places: ROOT, support: Support::NotYet },
+    Member { name: "https", places: ROOT, support: Support::NotYet },
+    Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme], support: Support::NotYet },
+    Member { name: "rules", places: ROOT, support: Support::NotYet },
+    Member { name: "upstream", places: ANYWHERE, support: Support::Yes },
+    Member { name: "rewrite", places: ANYWHERE, support: Support::Yes },
+    Member { name: "requestHeaders", places: ANYWHERE, support: Support::Yes },
+    Member { name: "responseHeaders", places: ANYWHERE, support: Support::Yes },
+    Member { name: "maxBody", places: ANYWHERE, support: Support::Yes },
+    Member {
+        name: "acceptRisk",
+        places: &[Place::Root, Place::PathItem, Place::Operation, Place::Scheme],
+        support: Support::Yes,
+    },
+    Member { name: "rateLimit", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "consumers", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "anonymous", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "builtin", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "grants", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "file", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "dir", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "greedy", places: &[Place::PathParameter], support: Support::Yes },
+    Member { name: "alsoIn", places: SCHEME, support: Support::Yes },
+    Member { name: "forward", places: SCHEME, support: Support::Yes },
+    Member { name: "realm", places: SCHEME, support: Support::Yes },
+    Member { name: "bare", places: SCHEME, support: Support::Yes },
+    Member { name: "jwt", places: SCHEME, support: Support::Yes },
+    Member { name: "token", places: SCHEME, support: Support::Yes },
+    Member { name: "hmac", places: SCHEME, support: Support::NotYet },
+    Member { name: "session", places: SCHEME, support: Support::NotYet },
+    Member { name: "credential", places: SCHEME, support: Support::NotYet },
+    Member { name: "onMissing", places: SCHEME, support: Support::NotYet },
+];
+
+/// Reads nodes and says what is wrong with them.
+pub(crate) struct Reader<'d> {
+    diagnostics: &'d mut Diagnostics,
+}
+
+impl<'d> Reader<'d> {
+    pub(crate) fn new(diagnostics: &'d mut Diagnostics) -> Self {
+        Self { diagnostics }
+    }
+
+    pub(crate) fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The members that may stand here and are supported; the others are reported. `None` for what is no mapping.
+    pub(crate) fn members<'n>(&mut self, node: &'n Node, place: Place) -> Option<Vec<&'n Entry>> {
+        let Some(mapping) = node.as_mapping() else {
+            self.wrong(node, "`x-gateway`", "expected a mapping");
+            return None;
+        };
+        let mut members = Vec::new();
+        for entry in mapping {
+            let name = &*entry.key.name;
+            let here = MEMBERS.iter().filter(|member| member.places.contains(&place)).map(|member| member.name);
+            match MEMBERS.iter().find(|member| member.name == name) {
+                Some(member) if !member.places.contains(&place) => {
+                    let places: Vec<_> = member.places.iter().map(|place| place.name()).collect();
+                    self.report(
+                        Diagnostic::error(GW102, format!("`{name}` means nothing in the `x-gateway` of {}", place.name()))
+                            .at(entry.key.span, "misplaced key")
+                            .help(format!("`{name}` may stand in the `x-gateway` of {}", places.join(" or "))),
+                    );
+                }
+                Some(member) if member.support == Support::NotYet => self.unsupported(&entry.key, &format!("`{name}` is not")),
+                Some(_) => members.push(entry),
+                None => self.unknown(&entry.key, &format!("the `x-gateway` of {}", place.name()), here),
+            }
+        }
+        Some(members)
+    }
+
+    /// The entries of a mapping with a fixed set of keys; others are reported.
+    pub(crate) fn known<'n>(&mut self, node: &'n Node, what: &str, keys: &[&str]) -> Vec<&'n Entry> {
+        let mut entries = self.mapping(node, what);
+        entries.retain(|entry| {
+            let known = keys.contains(&&*entry.key.name);
+            if !known {
+                self.unknown(&entry.key, what, keys.iter().copied());
+            }
+            known
+        });
+        entries
+    }
+
+    /// The entries of a mapping; anything else is reported and has none.
+    pub(crate) fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> Vec<&'n Entry> {
+        if node.as_mapping().is_none() {
+            self.wrong(node, what, "expected a mapping");
+        }
+        node.as_mapping().into_iter().flatten().collect()
+    }
+
+    /// The items of a list; anything else is reported and has none.
+    pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        if node.as_sequence().is_none() {
+            self.wrong(node, what, "expected a list");
+        }
+        node.as_sequence().unwrap_or_default()
+    }
+
+    /// Text in a list of texts.
+    pub(crate) fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
+        let items = self.list(node, what).iter();
+        items.filter_map(|item| self.text(item, what).map(str::to_owned)).collect()
+    }
+
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        if node.as_str().is_none() {
+            self.wrong(node, what, "expected text");
+        }
+        node.as_str()
+    }
+
+    pub(crate) fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        if node.as_bool().is_none() {
+            self.wrong(node, what, "expected `true` or `false`");
+        }
+        node.as_bool()
+    }
+
+    pub(crate) fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
+        let text = node.as_str().unwrap_or_default();
+        let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            self.wrong(node, what, &format!("expected `{}`", names.join("` or `")));
+        }
+        found
+    }
+
+    pub(crate) fn unit<T>(&mut self, node: &Node, what: &str, read: fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        let result = read(node.as_text().unwrap_or_default());
+        if let Err(expected) = &result {
+            self.wrong(node, what, expected);
+        }
+        result.ok()
+    }
+
+    /// A value of the wrong kind.
+    pub(crate) fn wrong(&mut self, node: &Node, what: &str, expected: &str) {
+        let given = match node.as_text() {
+            Some(text) if text.len() < 60 => format!("`{text}`"),
+            _ => node.kind_name().to_owned(),
+        };
+        self.report(Diagnostic::error(GW104, format!("{what} cannot be {given}")).at(node.span, expected));
+    }
+
+    /// A member of the vocabulary that this version cannot enforce.
+    pub(crate) fn unsupported(&mut self, key: &Key, what: &str) {
+        self.report(
+            Diagnostic::error(GW103, format!("{what} supported by this version of the compiler"))
+                .at(key.span, "would not be enforced"),
+        );
+    }
+
+    pub(crate) fn unknown<'k>(&mut self, key: &Key, what: &str, known: impl Iterator<Item = &'k str> + Clone) {
+        let near = suggest(&key.name, known.clone()).map(str::to_owned);
+        let mut diagnostic = Diagnostic::error(GW102, format!("unknown key `{}` in {what}", key.name)).at(key.span, "means nothing here");
+        if near.is_none() {
+            let names: Vec<_> = known.collect();
+            if !names.is_empty() {
+                diagnostic = diagnostic.help(format!("it can be `{}`", names.join("`, `")));
+            }
+        }
+        self.report(diagnostic.did_you_mean(near.as_deref()));
+    }
+}

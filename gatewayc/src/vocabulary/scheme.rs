@@ -1,0 +1,262 @@
+//! `x-gateway` at a security scheme: how a credential of that scheme is found and checked.
+
+use std::time::Duration;
+
+use gateway_yaml::{Entry, Node, Span};
+
+use super::{Place, Reader};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW103, GW104, GW208};
+use crate::ir::{CredentialLocation, JwtAlgorithm, JwtKey, KeyFamily, SecretReference, SecretSource};
+use crate::units;
+
+/// What `x-gateway` at a scheme says.
+#[derive(Debug, Default)]
+pub(crate) struct SchemeExtension {
+    pub(crate) also_in: Vec<CredentialLocation>,
+    pub(crate) forward: Option<bool>,
+    pub(crate) realm: Option<String>,
+    pub(crate) bare: Option<bool>,
+    /// `jwt`, or `token.jwt` for `oauth2`.
+    pub(crate) jwt: Option<JwtPolicy>,
+    /// `jwt` and `token` differ in the schemes that they belong to.
+    pub(crate) under_token: bool,
+    /// Something was wrong or is not supported, and has been reported.
+    pub(crate) broken: bool,
+}
+
+/// `jwt`, with its defaults.
+#[derive(Debug)]
+pub(crate) struct JwtPolicy {
+    pub(crate) algorithms: Vec<JwtAlgorithm>,
+    pub(crate) key: JwtKey,
+    pub(crate) weak_secret_ok: bool,
+    pub(crate) required_claims: Vec<String>,
+    pub(crate) issuers: Vec<String>,
+    pub(crate) audiences: Vec<String>,
+    pub(crate) leeway: Duration,
+}
+
+/// Reads `x-gateway` at a security scheme.
+pub(crate) fn scheme(node: &Node, diagnostics: &mut Diagnostics) -> SchemeExtension {
+    let errors = diagnostics.errors();
+    let mut extension = SchemeExtension::default();
+    let mut reader = Reader::new(diagnostics);
+    for Entry { key, value } in reader.members(node, Place::Scheme).unwrap_or_default() {
+        match &*key.name {
+            "alsoIn" => extension.also_in = locations(&mut reader, value),
+            "forward" => extension.forward = reader.boolean(value, "`forward`"),
+            "bare" => extension.bare = reader.boolean(value, "`bare`"),
+            "realm" => extension.realm = realm(&mut reader, value),
+            "jwt" => extension.jwt = jwt(&mut reader, value),
+            "token" => {
+                extension.under_token = true;
+                for entry in reader.known(value, "`token`", &["jwt"]) {
+                    extension.jwt = jwt(&mut reader, &entry.value);
+                }
+            }
+            "acceptRisk" => super::accept_risk(&mut reader, value),
+            _ => {}
+        }
+    }
+    extension.broken = diagnostics.errors() > errors;
+    extension
+}
+
+fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<CredentialLocation> {
+    let mut locations = Vec::new();
+    for item in reader.list(node, "`alsoIn`") {
+        let entries = reader.known(item, "a place of a credential", &["in", "name"]);
+        let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+        let (Some(place), Some(name)) = (member("in"), member("name")) else {
+            reader.wrong(item, "a place of a credential", "expected `{in: header, name: …}`");
+            continue;
+        };
+        let kinds: [(&str, fn(String) -> CredentialLocation); 3] = [
+            ("header", CredentialLocation::Header),
+            ("query", CredentialLocation::Query),
+            ("cookie", CredentialLocation::Cookie),
+        ];
+        if let (Some(kind), Some(name)) = (reader.choice(place, "`in`", &kinds), reader.text(name, "`name`")) {
+            locations.push(kind(name.to_owned()));
+        }
+    }
+    locations
+}
+
+fn realm(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let text = reader.text(node, "`realm`")?;
+    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\');
+    if !plain {
+        reader.wrong(node, "`realm`", "only visible ASCII, without quotes and backslashes");
+    }
+    plain.then(|| text.to_owned())
+}
+
+fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
+    const KNOWN: [&str; 7] = ["verify", "issuers", "audiences", "requiredClaims", "leeway", "identify", "keyClaim"];
+    let mut required_claims = vec!["exp".to_owned()];
+    let (mut issuers, mut audiences, mut leeway) = (Vec::new(), Vec::new(), Duration::ZERO);
+    let mut verified = None;
+    let mut identified = false;
+    for Entry { key, value } in reader.known(node, "`jwt`", &KNOWN) {
+        match &*key.name {
+            "verify" => verified = Some(verify(reader, value)),
+            "issuers" => issuers = one_or_more(reader, value, "`issuers`"),
+            "audiences" => audiences = one_or_more(reader, value, "`audiences`"),
+            "requiredClaims" => required_claims = reader.texts(value, "`requiredClaims`"),
+            "leeway" => leeway = reader.unit(value, "`leeway`", units::duration).unwrap_or_default(),
+            _ => {
+                identified = true;
+                let headline = format!("`{}` is not supported by this version of the compiler: there are no consumers yet", key.name);
+                reader.report(Diagnostic::error(GW103, headline).at(key.span, "would not be enforced"));
+            }
+        }
+    }
+    if verified.is_none() && !identified {
+        reader.report(
+            Diagnostic::error(GW208, "nothing says how tokens of this scheme are checked")
+                .at(node.span, "`verify` is missing")
+                .help("write `verify: {algorithms: [RS256], publicKey: {file: keys/issuer.pem}}`"),
+        );
+    }
+    let Verification { algorithms, key, weak_secret_ok } = verified??;
+    Some(JwtPolicy { algorithms, key, weak_secret_ok, required_claims, issuers, audiences, leeway })
+}
+
+struct Verification {
+    algorithms: Vec<JwtAlgorithm>,
+    key: JwtKey,
+    weak_secret_ok: bool,
+}
+
+fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
+    let mut algorithms = None;
+    let mut keys: Vec<(Span, Option<JwtKey>)> = Vec::new();
+    let mut weak_secret_ok = false;
+    for Entry { key, value } in reader.known(node, "`verify`", &["algorithms", "secret", "publicKey", "jwks", "weakSecretOk"]) {
+        match &*key.name {
+            "algorithms" => algorithms = Some((value.span, read_algorithms(reader, value))),
+            "weakSecretOk" => weak_secret_ok = reader.boolean(value, "`weakSecretOk`").unwrap_or_default(),
+            name => {
+                let kind = match name {
+                    "secret" => JwtKey::Secret,
+                    "publicKey" => JwtKey::PublicKey,
+                    _ => JwtKey::Jwks,
+                };
+                keys.push((key.span, secret(reader, name, value).map(kind)));
+            }
+        }
+    }
+    let Some((at, algorithms)) = algorithms else {
+        reader.report(
+            Diagnostic::error(GW208, "no algorithm is pinned, so a token could choose how it is checked")
+                .at(node.span, "`algorithms` is missing")
+                .help("write `algorithms: [HS256]`, or what the issuer uses"),
+        );
+        return None;
+    };
+    let [(key_at, key)] = keys.as_slice() else {
+        reader.report(
+            Diagnostic::error(GW208, "tokens are checked with exactly one of `secret`, `publicKey` and `jwks`")
+                .at(node.span, format!("has {} of them", keys.len())),
+        );
+        return None;
+    };
+    let (key, algorithms) = (key.clone()?, algorithms?);
+    let family = algorithms.first()?.family;
+    if let Some(other) = algorithms.iter().find(|algorithm| algorithm.family != family) {
+        reader.report(
+            Diagnostic::error(GW208, format!("`{}` and `{}` need different kinds of key", algorithms[0].name, other.name))
+                .at(at, "algorithms of one scheme must be of one family")
+                .help("write one scheme for each, and list both under `security`"),
+        );
+        return None;
+    }
+    let fits = matches!(key, JwtKey::Secret(_)) == (family == KeyFamily::Secret);
+    if !fits {
+        let needs = if family == KeyFamily::Secret { "`secret`" } else { "`publicKey` or `jwks`" };
+        reader.report(
+            Diagnostic::error(GW208, format!("`{}` needs {needs}", algorithms[0].name))
+                .at(*key_at, "not a key for this algorithm")
+                .also(at, "the algorithms"),
+        );
+        return None;
+    }
+    Some(Verification { algorithms, key, weak_secret_ok })
+}
+
+fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgorithm>> {
+    let mut algorithms = Vec::new();
+    let items = reader.list(node, "`algorithms`");
+    for item in items {
+        let text = item.as_str().unwrap_or_default();
+        match JwtAlgorithm::ALL.iter().find(|algorithm| algorithm.name == text) {
+            Some(algorithm) if algorithms.contains(algorithm) => {}
+            Some(algorithm) => algorithms.push(*algorithm),
+            None if text.eq_ignore_ascii_case("none") => reader.report(
+                Diagnostic::error(GW208, "tokens without a signature are never accepted").at(item.span, "anyone could write such a token"),
+            ),
+            None => {
+                let names: Vec<_> = JwtAlgorithm::ALL.iter().map(|algorithm| algorithm.name).collect();
+                reader.report(
+                    Diagnostic::error(GW208, format!("`{text}` is not a supported algorithm"))
+                        .at(item.span, "not known here")
+                        .help(format!("it can be {}", names.join(", "))),
+                );
+            }
+        }
+    }
+    if items.is_empty() {
+        reader.report(Diagnostic::error(GW208, "no algorithm is accepted, so no token would be").at(node.span, "an empty list"));
+    }
+    (!algorithms.is_empty()).then_some(algorithms)
+}
+
+/// A reference to a secret. A literal is refused, whatever it is.
+fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretReference> {
+    let value = node.as_mapping().and_then(|mapping| mapping.get("value"));
+    if node.as_mapping().is_none() || value.is_some() {
+        let at = value.map_or(node.span, |value| value.span);
+        reader.report(
+            Diagnostic::error(GW101, format!("`{name}` is written out; a secret reference is required"))
+                .at(at, "anyone who can read the document knows it")
+                .suggest("name an environment variable or a file", node.span, "{env: JWT_SECRET}")
+                .help("`{env: NAME}` or `{file: path}`, each with `encoding: base64` if need be; and change the secret"),
+        );
+        return None;
+    }
+    let entries = reader.known(node, "a secret reference", &["env", "file", "encoding"]);
+    let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+    let encodings = [("base64", true), ("plain", false)];
+    let base64 = match member("encoding") {
+        Some(node) => reader.choice(node, "`encoding`", &encodings)?,
+        None => false,
+    };
+    let place = |reader: &mut Reader<'_>, node: &Node, what: &str| {
+        let text = reader.text(node, what)?;
+        let good = !text.is_empty() && !text.contains(['\0', '=']);
+        if !good {
+            reader.wrong(node, what, "expected a name");
+        }
+        good.then(|| text.to_owned())
+    };
+    let source = match (member("env"), member("file")) {
+        (Some(variable), None) => SecretSource::Env(place(reader, variable, "`env`")?),
+        (None, Some(path)) => SecretSource::File(place(reader, path, "`file`")?),
+        _ => {
+            let diagnostic = Diagnostic::error(GW104, format!("`{name}` does not say where the secret is"));
+            reader.report(diagnostic.at(node.span, "expected either `env` or `file`"));
+            return None;
+        }
+    };
+    Some(SecretReference { source, base64 })
+}
+
+/// An empty list would accept anything where the author meant nothing.
+fn one_or_more(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
+    let texts = reader.texts(node, what);
+    if texts.is_empty() {
+        reader.wrong(node, what, "expected at least one; leave the key out to accept any");
+    }
+    texts
+}
