@@ -66,9 +66,9 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
 
 /// The methods of `general` that requests for the paths of `specific` cannot reach.
 fn hidden_methods(specific: &Route, general: &Route) -> Vec<String> {
-    let has = |route: &Route, method: &str| route.operations.iter().any(|operation| operation.method == method);
-    let hidden = general.operations.iter().filter(|operation| !has(specific, &operation.method));
-    hidden.map(|operation| format!("`{}`", operation.method)).collect()
+    let has = |route: &Route, method: &str| route.described.iter().any(|(described, _)| described == method);
+    let hidden = general.described.iter().filter(|(method, _)| !has(specific, method));
+    hidden.map(|(method, _)| format!("`{method}`")).collect()
 }
 
 /// Documents on one listener must not serve the same path; which listeners there are is decided at deployment.

@@ -46,6 +46,9 @@ pub struct Route {
     pub preflight: Preflight,
     /// Ordered by method.
     pub operations: Vec<Operation>,
+    /// Method and id of every operation in the document, ordered by method: more than `operations` where some could not
+    /// be lowered.
+    pub described: Vec<(String, String)>,
     /// The path's key in the document.
     pub span: Span,
 }

@@ -53,7 +53,7 @@ impl<'a> Lowering<'a> {
                 Root::default()
             }
         };
-        let upstreams = Upstreams::new(&root, diagnostics);
+        let upstreams = Upstreams::new(&root, document.gateway.is_none(), diagnostics);
         let schemes = Schemes::new(document, diagnostics);
         let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams };
         let mut routes: Vec<Route> = document.paths.iter().flat_map(|path| lowering.path_item(path)).collect();
@@ -82,8 +82,7 @@ impl<'a> Lowering<'a> {
             None => Inheritable::default(),
         };
         let inherited = nested(&path.gateway, Place::PathItem, self.diagnostics).or(&self.root.inheritable);
-        let mut routes: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
-        let mut templates: BTreeMap<String, Template> = BTreeMap::new();
+        let mut routes: BTreeMap<String, Route> = BTreeMap::new();
         for operation in &path.operations {
             let policy = nested(&operation.gateway, Place::Operation, self.diagnostics).or(&inherited);
             let access = self.schemes.access(self.document, path, operation, self.diagnostics);
@@ -93,12 +92,22 @@ impl<'a> Lowering<'a> {
             let servers = servers.into_iter().find(|servers| !servers.is_empty());
             for base in base_path::base_paths(servers.map_or(&[], |servers| servers), self.diagnostics) {
                 let Some(template) = self.template(&base, &key, &parameters) else { continue };
+                let text = template.to_string();
+                let id = operation.operation_id.as_ref().map_or_else(|| format!("{} {text}", operation.method), |id| id.value.clone());
+                let route = routes.entry(text).or_insert_with(|| Route {
+                    template: template.clone(),
+                    when: key.when.clone(),
+                    preflight: self.root.preflight.without_operation(),
+                    operations: Vec::new(),
+                    described: Vec::new(),
+                    span: path.key.span,
+                });
+                route.described.push((operation.method.clone(), id.clone()));
                 let upstream = self.upstreams.choose(&policy.upstream, &title(path, operation), operation.span, self.diagnostics);
                 let rewrite = self.rewrite(policy.rewrite.as_ref(), &base, &template, operation.span);
                 let (Some(access), Some(upstream), Some(rewrite)) = (access.clone(), upstream, rewrite) else { continue };
-                let text = template.to_string();
-                routes.entry(text.clone()).or_default().push(Operation {
-                    id: operation.operation_id.as_ref().map_or_else(|| format!("{} {text}", operation.method), |id| id.value.clone()),
+                route.operations.push(Operation {
+                    id,
                     method: operation.method.clone(),
                     summary: operation.summary.clone().unwrap_or_default(),
                     access,
@@ -110,32 +119,22 @@ impl<'a> Lowering<'a> {
                     max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
                     span: operation.span,
                 });
-                templates.insert(text, template);
             }
         }
+        let mut routes: Vec<Route> = routes.into_values().collect();
+        for route in &mut routes {
+            self.forward_preflight(path, &inherited, route);
+            route.operations.sort_by(|a, b| a.method.cmp(&b.method));
+            route.described.sort();
+        }
         routes
-            .into_iter()
-            .filter_map(|(text, mut operations)| {
-                let template = templates.remove(&text)?;
-                self.forward_preflight(path, &template, &inherited, &mut operations);
-                operations.sort_by(|a, b| a.method.cmp(&b.method));
-                Some(Route {
-                    template,
-                    when: key.when.clone(),
-                    preflight: self.root.preflight.without_operation(),
-                    operations,
-                    span: path.key.span,
-                })
-            })
-            .collect()
     }
 
     /// `preflight: forward` is an operation like any other, so that a reviewer sees it.
-    fn forward_preflight(&mut self, path: &ast::PathItem, template: &Template, inherited: &Inheritable, operations: &mut Vec<Operation>) {
-        if self.root.preflight != PreflightPolicy::Forward || operations.iter().any(|operation| operation.method == "OPTIONS") {
-            return;
-        }
-        let Some(first) = operations.first() else { return };
+    fn forward_preflight(&mut self, path: &ast::PathItem, inherited: &Inheritable, route: &mut Route) {
+        let described = route.described.iter().any(|(method, _)| method == "OPTIONS");
+        let (false, PreflightPolicy::Forward, Some(first)) = (described, self.root.preflight, route.operations.first()) else { return };
+        let template = &route.template;
         let base = match &first.rewrite {
             Rewrite::Received { base } | Rewrite::Regex { base, .. } => base.clone(),
             Rewrite::Path(_) => String::new(),
@@ -145,8 +144,10 @@ impl<'a> Lowering<'a> {
         let upstream = self.upstreams.choose(&inherited.upstream, &title, path.key.span, self.diagnostics);
         let rewrite = self.rewrite(inherited.rewrite.as_ref(), &base, template, path.key.span);
         let (Some(upstream), Some(rewrite)) = (upstream, rewrite) else { return };
-        operations.push(Operation {
-            id: format!("OPTIONS {template}"),
+        let id = format!("OPTIONS {template}");
+        route.described.push(("OPTIONS".into(), id.clone()));
+        route.operations.push(Operation {
+            id,
             method: "OPTIONS".into(),
             summary: String::new(),
             access: Access::Anyone { because: "preflight: forward" },
@@ -369,7 +370,7 @@ struct Known {
 }
 
 impl Upstreams {
-    fn new(root: &Root, diagnostics: &mut Diagnostics) -> Self {
+    fn new(root: &Root, reported_missing: bool, diagnostics: &mut Diagnostics) -> Self {
         let mut known = BTreeMap::new();
         for (name, policy) in &root.upstreams {
             if name.value.is_empty() {
@@ -377,7 +378,7 @@ impl Upstreams {
             }
             known.insert(name.value.clone(), Known { policy: policy.clone(), declared: Some(name.span), used: false });
         }
-        Self { known, reported_missing: false }
+        Self { known, reported_missing }
     }
 
     /// The name of the upstream that a policy means.
