@@ -79,7 +79,7 @@ impl Parser<'_, '_> {
             let misspelt = names.clone().find(|name| suggest(name, ["openapi"]).is_some());
             let at = match misspelt.and_then(|name| mapping.entry(name)) {
                 Some(entry) => entry.key.span,
-                None => mapping.entries.first().map_or(root.span, |entry| entry.key.span),
+                None => mapping.entries().first().map_or(root.span, |entry| entry.key.span),
             };
             let diagnostic = Diagnostic::error(GW113, "this is not an OpenAPI document: it does not say `openapi: 3.…`");
             self.report(diagnostic.at(at, "`openapi` is missing").did_you_mean(misspelt.map(|_| "openapi")));
@@ -150,7 +150,14 @@ impl Parser<'_, '_> {
         self.check_keys(&node, &what, keys::PATH_ITEM);
         let parameters = self.parameters(&node, &what);
         let servers = self.servers(&node);
-        let operations = self.operations(&key, &node);
+        let mut operations = self.operations(&key, &node);
+        // OpenAPI has no `security` here, which has been reported; whoever wrote it did not mean operations to be open.
+        let misplaced = node.as_mapping().into_iter().flatten().find(|entry| keys::resembles_security(&entry.key.name));
+        if let Some(Entry { key, .. }) = misplaced {
+            for operation in operations.iter_mut().filter(|operation| operation.security.is_none()) {
+                operation.security = Some(Security::Broken(key.span));
+            }
+        }
         Some(PathItem {
             key,
             span: node.span,
@@ -172,7 +179,8 @@ impl Parser<'_, '_> {
                     self.report(diagnostic);
                     operations.extend(self.operation(path, "QUERY".into(), entry));
                 }
-                name if keys::METHODS.contains(&name) => {
+                // `GET` has been reported as an unknown key; a reader wants to see it all the same.
+                name if keys::METHODS.contains(&&*name.to_ascii_lowercase()) => {
                     operations.extend(self.operation(path, name.to_ascii_uppercase(), entry));
                 }
                 "additionalOperations" => self.additional_operations(path, entry, &mut operations),
@@ -342,13 +350,14 @@ impl Parser<'_, '_> {
         if node.as_mapping().is_some() {
             return true;
         }
-        let headline = format!("{what} is {}, not a mapping", node.kind_name());
+        let found = if node.is_null() { "empty" } else { node.kind_name() };
+        let headline = format!("{what} is {found}, not a mapping");
         self.report(Diagnostic::error(GW114, headline).at(span, "expected a mapping"));
         false
     }
 
     fn missing(&mut self, parent: &Node, what: &str, key: &str, example: &str) {
-        let at = match parent.as_mapping().and_then(|mapping| mapping.entries.first()) {
+        let at = match parent.as_mapping().and_then(|mapping| mapping.entries().first()) {
             Some(first) => first.key.span,
             None => parent.span,
         };
@@ -366,9 +375,4 @@ fn is_true(node: &Node) -> bool {
 fn stem(path: &str) -> &str {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem })
-}
-
-/// Whether a security marker is there for a broken part.
-pub(crate) fn is_broken(security: &Option<Security>) -> bool {
-    matches!(security, Some(Security::Broken(_)))
 }

@@ -201,7 +201,7 @@ impl<'s, 'p> Resolver<'s, 'p> {
                 }
             }
         }
-        Node { span: target.span, value: Value::Mapping(Arc::new(Mapping { entries })) }
+        Node { span: target.span, value: Value::Mapping(Arc::new(Mapping::new(entries))) }
     }
 
     /// Reports what the loader found in a file, once.

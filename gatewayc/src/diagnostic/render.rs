@@ -52,7 +52,10 @@ fn human(diagnostic: &Diagnostic, sources: &SourceSet<'_>, renderer: &Renderer) 
     let mut group = Group::with_title(level.primary_title(one_line(&diagnostic.headline)).id(code));
     let cuttings = cuttings(diagnostic, sources);
     for cutting in &cuttings {
-        group = group.element(cutting.origin()).element(cutting.snippet());
+        if cutting.shortened {
+            group = group.element(cutting.origin());
+        }
+        group = group.element(cutting.snippet());
     }
     for help in &diagnostic.help {
         group = group.element(Level::HELP.message(one_line(help)));
@@ -67,7 +70,24 @@ fn human(diagnostic: &Diagnostic, sources: &SourceSet<'_>, renderer: &Renderer) 
         let snippet = Snippet::source(text).line_start(first).path(file.display()).patch(patch);
         report.push(Level::HELP.secondary_title(one_line(&suggestion.text)).element(snippet));
     }
-    renderer.render(&report)
+    let rendered = renderer.render(&report);
+    if cuttings.iter().any(|cutting| cutting.shortened) { without_continuations(&rendered) } else { rendered }
+}
+
+/// Without the `:::` lines that the renderer puts between our own origin and the snippet.
+fn without_continuations(rendered: &str) -> String {
+    let is_continuation = |line: &&str| {
+        let mut escape = false;
+        let visible = line.chars().filter(|&letter| {
+            escape |= letter == '\u{1b}';
+            let shown = !escape;
+            escape &= letter != 'm';
+            shown
+        });
+        visible.collect::<String>().trim() == ":::"
+    };
+    let lines: Vec<&str> = rendered.lines().filter(|line| !is_continuation(line)).collect();
+    lines.join("\n")
 }
 
 /// Some lines of a file with what is labelled in them. Only these reach the renderer, which would otherwise scan
@@ -80,6 +100,8 @@ struct Cutting<'a> {
     /// Where the first label is: line and column.
     place: gateway_yaml::Position,
     text: std::borrow::Cow<'a, str>,
+    /// Whether lines were cut, so that the renderer cannot count their columns.
+    shortened: bool,
 }
 
 fn cuttings<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceSet<'_>) -> Vec<Cutting<'a>> {
@@ -106,6 +128,7 @@ fn cuttings<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceSet<'_>) -> Vec<C
                 last_line: line,
                 place: file.lines().position(file.text(), span.start),
                 text: "".into(),
+                shortened: false,
             }),
         }
     }
@@ -146,6 +169,7 @@ impl<'a> Cutting<'a> {
             self.labels[at].1 = range;
         }
         self.text = short.into();
+        self.shortened = true;
     }
 
     fn origin(&self) -> Origin<'_> {
@@ -158,7 +182,8 @@ impl<'a> Cutting<'a> {
             let annotation = kind.span(range.start.min(self.text.len())..end.min(self.text.len()));
             if text.is_empty() { annotation } else { annotation.label(one_line(text)) }
         });
-        Snippet::source(&*self.text).line_start(self.first_line).annotations(annotations.collect::<Vec<_>>())
+        let snippet = Snippet::source(&*self.text).line_start(self.first_line).annotations(annotations.collect::<Vec<_>>());
+        if self.shortened { snippet } else { snippet.path(self.file.display()) }
     }
 }
 

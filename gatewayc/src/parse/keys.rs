@@ -39,7 +39,7 @@ impl Parser<'_, '_> {
     pub(super) fn check_keys(&mut self, node: &Node, what: &str, known: &'static [&'static str]) {
         for entry in node.as_mapping().into_iter().flatten() {
             let name = &*entry.key.name;
-            if known.contains(&name) || name.starts_with("x-") {
+            if known.contains(&name) || name.starts_with("x-") || is_nearly_ours(name) {
                 continue;
             }
             let headline = format!("unknown key `{}` in {what}", shorten(name));
@@ -49,6 +49,9 @@ impl Parser<'_, '_> {
                 Some(near) => Diagnostic::error(GW102, headline)
                     .at(entry.key.span, "means nothing here")
                     .help(format!("did you mean `{near}`?")),
+                None if resembles_security(name) => Diagnostic::error(GW102, headline)
+                    .at(entry.key.span, "protects nothing here")
+                    .help("write `security` under each operation, or at the root for all of them"),
                 None => Diagnostic::warning(GW102, headline)
                     .at(entry.key.span, "means nothing here")
                     .help("an extension starts with `x-`"),
@@ -62,7 +65,7 @@ impl Parser<'_, '_> {
     pub(super) fn check_gateway_spelling(&mut self, node: &Node) {
         for entry in node.as_mapping().into_iter().flatten() {
             let name = &*entry.key.name;
-            if name.starts_with(['x', 'X']) && (4..=12).contains(&name.len()) && suggest(name, ["x-gateway"]).is_some() {
+            if is_nearly_ours(name) {
                 let diagnostic = Diagnostic::error(GW102, format!("unknown key `{name}`"))
                     .at(entry.key.span, "means nothing here")
                     .help("did you mean `x-gateway`?");
@@ -72,11 +75,20 @@ impl Parser<'_, '_> {
     }
 }
 
+fn is_nearly_ours(name: &str) -> bool {
+    name.starts_with(['x', 'X']) && (4..=12).contains(&name.len()) && suggest(name, ["x-gateway"]).is_some()
+}
+
+/// Whether whoever wrote this key meant `security`.
+pub(super) fn resembles_security(name: &str) -> bool {
+    !name.starts_with("x-") && (name == "security" || suggest(name, ["security"]).is_some())
+}
+
 /// A mapping with only some of its keys: what typed leaves are read from.
 pub(super) fn only(node: &Node, keys: &[&str]) -> Node {
     let Some(mapping) = node.as_mapping() else { return node.clone() };
     let wanted = mapping.iter().filter(|entry| keys.contains(&&*entry.key.name) && !entry.value.is_null());
-    Node { span: node.span, value: Value::Mapping(Arc::new(Mapping { entries: wanted.cloned().collect() })) }
+    Node { span: node.span, value: Value::Mapping(Arc::new(Mapping::new(wanted.cloned().collect()))) }
 }
 
 fn shorten(name: &str) -> String {

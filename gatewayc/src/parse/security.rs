@@ -5,10 +5,11 @@ use std::sync::Arc;
 use gateway_yaml::{DeError, Entry, Mapping, Node, Span, Spanned, Value, from_node, suggest};
 use openapiv3::{APIKeyLocation, OAuth2Flows};
 
-use super::{Parser, is_broken, keys};
+use super::{Parser, keys};
 use crate::ast::{Alternative, ApiKeyLocation, Document, Requirement, SchemeKind, Security, SecurityScheme};
 use crate::diagnostic::{Diagnostic, GW202, GW203, GW204, GW205, GW206};
 
+static LOCATIONS: &[&str] = &["header", "query", "cookie"];
 static TYPES: &[&str] = &["apiKey", "http", "oauth2", "openIdConnect", "mutualTLS"];
 
 impl Parser<'_, '_> {
@@ -17,8 +18,7 @@ impl Parser<'_, '_> {
         let mapping = node.as_mapping()?;
         let Some(entry) = mapping.entry("security") else {
             // `Security:` has been reported as an unknown key; that its operation inherits or is public would be wrong.
-            let resembles = |name: &str| !name.starts_with("x-") && suggest(name, ["security"]).is_some();
-            let misspelt = mapping.iter().find(|entry| resembles(&entry.key.name));
+            let misspelt = mapping.iter().find(|entry| keys::resembles_security(&entry.key.name));
             return misspelt.map(|entry| Security::Broken(entry.key.span));
         };
         // Of two equal keys nobody knows which one was meant.
@@ -33,7 +33,8 @@ impl Parser<'_, '_> {
 
     fn alternatives(&mut self, entry: &Entry) -> Option<Spanned<Vec<Alternative>>> {
         let list = self.resolver.follow(&entry.value)?;
-        let broken = Diagnostic::error(GW204, format!("`security` is {}, not a list of requirements", list.kind_name()));
+        let found = if list.is_null() { "empty" } else { list.kind_name() };
+        let broken = Diagnostic::error(GW204, format!("`security` is {found}, not a list of requirements"));
         match &list.value {
             Value::Sequence(items) => {
                 // Each faulty item is reported, also behind the first.
@@ -108,8 +109,11 @@ impl Parser<'_, '_> {
         if schemes.is_null() || !self.expect_mapping(&schemes, "`securitySchemes`") {
             return Vec::new();
         }
-        let entries = schemes.as_mapping().into_iter().flatten();
-        entries.filter(|entry| !entry.key.name.starts_with("x-")).map(|entry| self.scheme(entry)).collect()
+        // `x-api-key` is a name that real documents give to a scheme.
+        let is_scheme = |entry: &&Entry| {
+            !entry.key.name.starts_with("x-") || entry.value.get("type").or(entry.value.get("$ref")).is_some()
+        };
+        schemes.as_mapping().into_iter().flatten().filter(is_scheme).map(|entry| self.scheme(entry)).collect()
     }
 
     fn scheme(&mut self, entry: &Entry) -> SecurityScheme {
@@ -154,6 +158,16 @@ impl Parser<'_, '_> {
                 });
                 return None;
             }
+        }
+        if let Some(location) = node.get("in").filter(|_| kind.as_str() == Some("apiKey"))
+            && !location.as_str().is_some_and(|word| LOCATIONS.contains(&word))
+        {
+            let near = location.as_str().and_then(|word| suggest(word, LOCATIONS.iter().copied()));
+            let diagnostic = Diagnostic::error(GW205, format!("{what} does not say where the key is"))
+                .at(location.span, "`in` should be `header`, `query` or `cookie`")
+                .did_you_mean(near);
+            self.report(diagnostic);
+            return None;
         }
         let leaf = keys::only(node, &["type", "name", "in", "scheme", "bearerFormat", "openIdConnectUrl"]);
         let typed = match from_node::<openapiv3::SecurityScheme>(&leaf) {
@@ -258,10 +272,6 @@ impl Parser<'_, '_> {
                 self.check_security(document, operation.security.as_ref(), &what);
             }
         }
-        debug_assert!(
-            !is_broken(&document.security) || self.resolver.diagnostics.has_errors(),
-            "a broken security must have been reported"
-        );
     }
 
     fn check_security(&mut self, document: &Document, security: Option<&Security>, what: &str) {
@@ -319,16 +329,16 @@ fn has_other_flows(node: &Node) -> bool {
 /// Scopes without a description, which real documents have and `openapiv3` refuses, get an empty one.
 fn describe_scopes(flow: &Node) -> Node {
     let Some(mapping) = flow.as_mapping() else { return flow.clone() };
-    let mut entries = mapping.entries.clone();
+    let mut entries = mapping.entries().to_vec();
     for entry in entries.iter_mut().filter(|entry| &*entry.key.name == "scopes") {
         let Some(scopes) = entry.value.as_mapping() else { continue };
-        let mut scopes = scopes.clone();
-        for scope in scopes.entries.iter_mut().filter(|scope| scope.value.is_null()) {
+        let mut scopes = scopes.entries().to_vec();
+        for scope in scopes.iter_mut().filter(|scope| scope.value.is_null()) {
             scope.value.value = Value::String("".into());
         }
-        entry.value.value = Value::Mapping(Arc::new(scopes));
+        entry.value.value = Value::Mapping(Arc::new(Mapping::new(scopes)));
     }
-    Node { span: flow.span, value: Value::Mapping(Arc::new(Mapping { entries })) }
+    Node { span: flow.span, value: Value::Mapping(Arc::new(Mapping::new(entries))) }
 }
 
 /// The place of a fault; the name instead where the fault is that something is missing in the whole object.

@@ -229,8 +229,7 @@ impl<'de> Deserializer<'de> for &'de Node {
     ) -> Result<V::Value, DeError> {
         let result = match &self.value {
             Value::String(_) | Value::Number(_) => visitor.visit_enum(Variant { name: self, content: None }),
-            Value::Mapping(mapping) if mapping.len() == 1 => {
-                let Entry { key, value } = &mapping.entries[0];
+            Value::Mapping(mapping) if let [Entry { key, value }] = mapping.entries() => {
                 let name = StrDeserializer::new(&key.name);
                 visitor.visit_enum(Variant { name, content: Some(value) }).map_err(|error: DeError| error.or_at(key.span))
             }

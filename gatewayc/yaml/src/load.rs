@@ -1,7 +1,7 @@
 //! Parser events into the tree: the only file that knows the parser.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle, Tag};
@@ -274,10 +274,10 @@ impl Builder {
         let span = Span::new(self.file, open.start, end.max(open.start));
         let value = match open.content {
             Content::Sequence(items) => Value::Sequence(Arc::new(items)),
-            Content::Mapping { mut entries, merges, .. } => {
-                self.report_duplicates(&entries);
-                merge(&mut entries, &merges);
-                Value::Mapping(Arc::new(Mapping { entries }))
+            Content::Mapping { entries, merges, .. } => {
+                let mapping = Mapping::new(entries);
+                self.report_duplicates(&mapping);
+                Value::Mapping(Arc::new(if merges.is_empty() { mapping } else { merge(&mapping, &merges) }))
             }
         };
         self.add(Built { node: Node { span, value }, height: open.height + 1, size: open.size }, open.anchor)
@@ -343,22 +343,9 @@ impl Builder {
         }
     }
 
-    fn report_duplicates(&mut self, entries: &[Entry]) {
-        // Most mappings are small, and for these comparing is faster than hashing.
-        if entries.len() <= 8 {
-            for (at, entry) in entries.iter().enumerate() {
-                if let Some(first) = entries[..at].iter().find(|earlier| earlier.key.name == entry.key.name) {
-                    self.report(duplicate(&first.key, &entry.key));
-                }
-            }
-            return;
-        }
-        let mut seen: HashMap<&str, &Key> = HashMap::with_capacity(entries.len());
-        for Entry { key, .. } in entries {
-            match seen.get(&*key.name) {
-                Some(first) => self.report(duplicate(first, key)),
-                None => drop(seen.insert(&key.name, key)),
-            }
+    fn report_duplicates(&mut self, mapping: &Mapping) {
+        for (first, again) in mapping.duplicates() {
+            self.report(duplicate(first, again));
         }
     }
 
@@ -384,16 +371,15 @@ fn collect_merge(merges: &mut Vec<Node>, key: &Key, value: Node) -> Result<(), F
 }
 
 /// Adds what `<<` brings: a key that stands here wins, then the earlier of the merged mappings.
-fn merge(entries: &mut Vec<Entry>, merges: &[Node]) {
-    if merges.is_empty() {
-        return;
-    }
-    let mut known: std::collections::HashSet<Box<str>> = entries.iter().map(|entry| entry.key.name.clone()).collect();
+fn merge(mapping: &Mapping, merges: &[Node]) -> Mapping {
+    let mut entries: Vec<Entry> = mapping.iter().cloned().collect();
+    let mut known: HashSet<&str> = mapping.iter().map(|entry| &*entry.key.name).collect();
     for entry in merges.iter().filter_map(Node::as_mapping).flatten() {
-        if known.insert(entry.key.name.clone()) {
+        if known.insert(&entry.key.name) {
             entries.push(entry.clone());
         }
     }
+    Mapping::new(entries)
 }
 
 fn duplicate(first: &Key, second: &Key) -> LoadError {

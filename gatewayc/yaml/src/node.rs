@@ -33,11 +33,16 @@ pub enum Value {
 }
 
 /// Keys and values in the order of the file.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Mapping {
     /// All entries. After a failed load a key may stand here twice; [`Mapping::get`] finds the first.
-    pub entries: Vec<Entry>,
+    entries: Vec<Entry>,
+    /// The entries ordered by name, for mappings in which looking at each would take long.
+    by_name: Vec<u32>,
 }
+
+/// Below this size, looking at each entry is faster.
+const INDEXED_FROM: usize = 16;
 
 /// A key and its value.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +62,24 @@ pub struct Key {
     pub name: Box<str>,
 }
 
+impl PartialEq for Mapping {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
+
 impl Mapping {
+    /// A mapping of these entries, which must not change afterwards.
+    #[must_use]
+    pub fn new(entries: Vec<Entry>) -> Self {
+        let mut by_name: Vec<u32> = Vec::new();
+        if entries.len() >= INDEXED_FROM {
+            by_name.extend(0..entries.len() as u32);
+            by_name.sort_by_key(|&at| &entries[at as usize].key.name);
+        }
+        Self { entries, by_name }
+    }
+
     /// The value of a key.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Node> {
@@ -67,12 +89,40 @@ impl Mapping {
     /// A key with its value.
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| &*entry.key.name == name)
+        if self.by_name.is_empty() {
+            return self.entries.iter().find(|entry| &*entry.key.name == name);
+        }
+        let first = self.by_name.partition_point(|&at| &*self.entries[at as usize].key.name < name);
+        let entry = &self.entries[*self.by_name.get(first)? as usize];
+        (&*entry.key.name == name).then_some(entry)
+    }
+
+    /// Keys that stand here more than once, each time with the first of them: `(first, again)`.
+    pub(crate) fn duplicates(&self) -> Vec<(&Key, &Key)> {
+        let name = |at: usize| &self.entries[at].key.name;
+        let mut pairs = Vec::new();
+        if self.by_name.is_empty() {
+            for again in 1..self.entries.len() {
+                pairs.extend((0..again).find(|&first| name(first) == name(again)).map(|first| (first, again)));
+            }
+        } else {
+            for group in self.by_name.chunk_by(|&a, &b| name(a as usize) == name(b as usize)) {
+                pairs.extend(group[1..].iter().map(|&again| (group[0] as usize, again as usize)));
+            }
+            pairs.sort_by_key(|&(_, again)| again);
+        }
+        pairs.into_iter().map(|(first, again)| (&self.entries[first].key, &self.entries[again].key)).collect()
     }
 
     /// All entries in the order of the file.
     pub fn iter(&self) -> std::slice::Iter<'_, Entry> {
         self.entries.iter()
+    }
+
+    /// All entries in the order of the file, as a slice.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// How many entries there are.
