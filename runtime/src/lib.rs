@@ -1,3 +1,34 @@
-//! The parts of a compiled API gateway.
+//! The parts of a compiled API gateway: listeners, routing, authentication, proxying.
+//!
+//! This crate knows nothing of OpenAPI. The compiler turns documents into tables of the types in [`codegen`], and
+//! [`main`] serves them. ARCHITECTURE.md tells how a request goes through the modules.
 
+mod access;
+mod access_log;
+mod admin;
+mod cli;
 pub mod codegen;
+mod config;
+mod connection;
+mod credential;
+mod deadline;
+mod downstream;
+mod exchange;
+mod http1;
+mod jwt;
+mod launch;
+mod live;
+mod metrics;
+mod pipeline;
+mod reject;
+mod response;
+mod rewrite;
+mod route_table;
+mod secret;
+mod server;
+mod upstream;
+mod worker;
+
+pub use cli::{Command, main, main_with};
+pub use launch::{Launch, Ready};
+pub use route_table::route_table;

@@ -1,0 +1,233 @@
+//! One JSON line per request, written by a thread of its own.
+
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::metrics::ProcessMetrics;
+use crate::reject::{Reject, Side};
+use crate::response::write_number;
+
+/// Lines are handed to the writer in pieces of about this many bytes.
+const PIECE: usize = 32 << 10;
+
+/// Pieces that may wait for a slow reader of standard output: 16 MiB.
+const WAITING_PIECES: usize = 512;
+
+/// Starts the writing thread; it ends when all senders are gone.
+pub(crate) fn start_writer() -> (SyncSender<Vec<u8>>, std::thread::JoinHandle<()>) {
+    let (sender, receiver) = sync_channel(WAITING_PIECES);
+    (sender, std::thread::spawn(move || write_all(&receiver)))
+}
+
+fn write_all(receiver: &Receiver<Vec<u8>>) {
+    let mut out = std::io::stdout().lock();
+    for piece in receiver {
+        // Nobody reads any more: keep taking the lines, so that no request waits.
+        let _ = out.write_all(&piece).and_then(|()| out.flush());
+    }
+}
+
+/// One worker's lines on their way to the writer.
+pub(crate) struct AccessLog {
+    sender: Option<SyncSender<Vec<u8>>>,
+    lines: Vec<u8>,
+    count: u64,
+    process: Arc<ProcessMetrics>,
+}
+
+/// What a line says.
+pub(crate) struct Line<'a> {
+    /// Microseconds since the epoch at which the request began.
+    pub(crate) at_micros: u64,
+    pub(crate) listener: &'a str,
+    pub(crate) client: IpAddr,
+    pub(crate) method: &'a str,
+    /// Without the query, which may hold credentials.
+    pub(crate) path: &'a str,
+    pub(crate) api: &'a str,
+    pub(crate) operation: &'a str,
+    pub(crate) request_id: &'a str,
+    /// 0 where the client left before it got any.
+    pub(crate) status: u16,
+    pub(crate) took: Duration,
+    pub(crate) upstream: Option<(&'a str, Duration)>,
+    pub(crate) request_bytes: u64,
+    pub(crate) response_bytes: u64,
+    pub(crate) caller: Option<&'a str>,
+    /// Why the request was let pass.
+    pub(crate) because: &'a str,
+    pub(crate) reject: Option<&'a Reject>,
+}
+
+impl AccessLog {
+    /// Lines for `sender`; none at all without one.
+    pub(crate) fn new(sender: Option<SyncSender<Vec<u8>>>, process: Arc<ProcessMetrics>) -> Self {
+        Self { sender, lines: Vec::new(), count: 0, process }
+    }
+
+    /// Adds a line.
+    pub(crate) fn add(&mut self, line: &Line<'_>) {
+        if self.sender.is_none() {
+            return;
+        }
+        line.write(&mut self.lines);
+        self.count += 1;
+        if self.lines.len() >= PIECE {
+            self.flush();
+        }
+    }
+
+    /// Hands over what there is. A reader that does not keep up costs lines, and they are counted; it never costs a
+    /// request.
+    pub(crate) fn flush(&mut self) {
+        let Some(sender) = &self.sender else { return };
+        if self.lines.is_empty() {
+            return;
+        }
+        let piece = std::mem::replace(&mut self.lines, Vec::with_capacity(PIECE + PIECE / 8));
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(piece) {
+            self.process.log_lines_lost.fetch_add(self.count, Relaxed);
+        }
+        self.count = 0;
+    }
+}
+
+impl Line<'_> {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"time\":\"");
+        write_time(out, self.at_micros);
+        out.push(b'"');
+        text(out, "listener", self.listener);
+        out.extend_from_slice(b",\"client\":\"");
+        let _ = write!(out, "{}", self.client);
+        out.push(b'"');
+        text(out, "method", self.method);
+        text(out, "path", self.path);
+        text(out, "api", self.api);
+        text(out, "operation", self.operation);
+        text(out, "requestId", self.request_id);
+        number(out, "status", u64::from(self.status));
+        number(out, "durationMicros", micros(self.took));
+        if let Some((upstream, took)) = self.upstream {
+            text(out, "upstream", upstream);
+            number(out, "upstreamMicros", micros(took));
+        }
+        number(out, "requestBytes", self.request_bytes);
+        number(out, "responseBytes", self.response_bytes);
+        if let Some(caller) = self.caller {
+            text(out, "caller", caller);
+        }
+        if !self.because.is_empty() {
+            text(out, "because", self.because);
+        }
+        if let Some(reject) = self.reject {
+            text(out, "reject", reject.reason());
+            if let Some(detail) = reject.detail() {
+                text(out, "detail", detail);
+            }
+            text(out, "side", match reject.side() {
+                Side::Downstream => "downstream",
+                Side::Upstream => "upstream",
+                Side::Internal => "internal",
+            });
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn number(out: &mut Vec<u8>, key: &str, value: u64) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":");
+    write_number(out, value);
+}
+
+fn text(out: &mut Vec<u8>, key: &str, value: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(key.as_bytes());
+    out.extend_from_slice(b"\":\"");
+    for &byte in value.as_bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' | 0x80.. => out.push(byte),
+            _ => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// RFC 3339 in UTC with microseconds. The date is worked out by Howard Hinnant's `civil_from_days`.
+fn write_time(out: &mut Vec<u8>, at_micros: u64) {
+    let seconds = at_micros / 1_000_000;
+    let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    write_number(out, year);
+    for (separator, part, width) in [
+        (b'-', month, 2),
+        (b'-', day, 2),
+        (b'T', second_of_day / 3_600, 2),
+        (b':', second_of_day / 60 % 60, 2),
+        (b':', second_of_day % 60, 2),
+        (b'.', at_micros % 1_000_000, 6),
+    ] {
+        out.push(separator);
+        padded(out, part, width);
+    }
+    out.push(b'Z');
+}
+
+fn padded(out: &mut Vec<u8>, number: u64, width: u32) {
+    for place in (0..width).rev() {
+        out.push(b'0' + (number / 10_u64.pow(place) % 10) as u8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339() {
+        for (micros, expected) in [
+            (0, "1970-01-01T00:00:00.000000Z"),
+            (951_782_400_000_001, "2000-02-29T00:00:00.000001Z"),
+            (1_795_305_599_999_999, "2026-11-21T23:59:59.999999Z"),
+            (4_102_444_800_000_000, "2100-01-01T00:00:00.000000Z"),
+        ] {
+            let mut out = Vec::new();
+            write_time(&mut out, micros);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    #[test]
+    fn lines_are_json_whatever_the_client_sends() {
+        let line = Line {
+            at_micros: 0, listener: "web", client: IpAddr::from([127, 0, 0, 1]), method: "GET", path: "/\"\\\u{1}é", api: "a", operation: "", request_id: "1", status: 404,
+            took: Duration::from_micros(5), upstream: None, request_bytes: 0, response_bytes: 3, caller: Some("ann"), because: "", reject: Some(&Reject::BadRequest("x")),
+        };
+        let mut out = Vec::new();
+        line.write(&mut out);
+        let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
+        assert_eq!(value["path"], "/\"\\\u{1}é");
+        assert_eq!(value["reject"], "bad-request");
+        assert_eq!(value["side"], "downstream");
+    }
+}

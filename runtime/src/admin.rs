@@ -1,0 +1,78 @@
+//! The listener for operators: `/metrics`, `/healthz`, `/readyz`. Nothing of it is reachable on the public listeners.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+use crate::config::Problem;
+use crate::live::Live;
+use crate::metrics::{self, ProcessMetrics};
+
+/// What the operators' listener tells about.
+pub(crate) struct Admin {
+    pub(crate) live: &'static Live,
+    pub(crate) process: Arc<ProcessMetrics>,
+    /// The gateway accepts connections, and is not about to stop.
+    pub(crate) ready: AtomicBool,
+}
+
+/// Opens the listener.
+///
+/// # Errors
+/// The address cannot be opened.
+pub(crate) async fn open(address: SocketAddr) -> Result<TcpListener, Problem> {
+    TcpListener::bind(address).await.map_err(|error| Problem::plain(format!("the admin listener cannot open {address}: {error}; write another `admin: {{bind: …}}`, or `admin: off`")))
+}
+
+/// Serves until it is dropped.
+pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        };
+        let admin = Arc::clone(&admin);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let admin = Arc::clone(&admin);
+                async move { Ok::<_, Infallible>(respond(&admin, &request)) }
+            });
+            // An operator's connection that breaks is nobody's problem.
+            let _ = hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
+    }
+    match request.uri().path() {
+        "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
+        "/readyz" if admin.ready.load(Relaxed) => text(StatusCode::OK, "ready\n".to_owned()),
+        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        "/metrics" => {
+            let mut response = text(StatusCode::OK, metrics::render(admin.live, &admin.process));
+            response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+            response
+        }
+        _ => text(StatusCode::NOT_FOUND, "/metrics, /healthz or /readyz\n".to_owned()),
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}

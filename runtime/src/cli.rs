@@ -1,0 +1,94 @@
+//! The command line of a gateway binary.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::codegen::Gateway;
+use crate::launch::Launch;
+use crate::route_table::route_table;
+
+/// A further command that a binary offers.
+#[derive(Debug, Clone, Copy)]
+pub struct Command {
+    /// What is typed.
+    pub name: &'static str,
+    /// What it does.
+    pub run: fn(&'static Gateway, Launch) -> ExitCode,
+}
+
+/// An API gateway compiled from OpenAPI documents.
+#[derive(Debug, Parser)]
+#[command(name = "gateway", version, about)]
+struct Arguments {
+    /// The deployment's settings [default: gateway.yaml in this folder or beside the binary, if there is one]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Override a setting, such as listeners.web.bind=127.0.0.1:8080; repeatable
+    #[arg(long = "set", global = true, value_name = "PATH=VALUE")]
+    settings: Vec<String>,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Serve until SIGTERM (the default)
+    Run,
+    /// Check the settings and secrets of this deployment, and open nothing
+    Check,
+    /// Print every operation that was compiled in
+    Routes,
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// Runs the gateway as its command line says.
+pub fn main(gateway: &'static Gateway) -> ExitCode {
+    main_with(gateway, &[])
+}
+
+/// As [`main`], with further commands.
+pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
+    let arguments = Arguments::parse();
+    let launch = Launch { config: arguments.config.or_else(default_config), settings: arguments.settings, ..Launch::default() };
+    match arguments.action {
+        None | Some(Action::Run) => launch.serve(gateway, |ready| {
+            for (name, address) in &ready.listeners {
+                eprintln!("gateway: listening on {address} ({name})");
+            }
+            if let Some(admin) = ready.admin {
+                eprintln!("gateway: metrics and health on {admin}");
+            }
+        }),
+        Some(Action::Check) => launch.check(gateway),
+        Some(Action::Routes) => print(&route_table(gateway)),
+        Some(Action::Other(words)) => match commands.iter().find(|command| Some(command.name) == words.first().map(String::as_str)) {
+            Some(command) if words.len() == 1 => (command.run)(gateway, launch),
+            _ => unknown(&words, commands),
+        },
+    }
+}
+
+fn default_config() -> Option<PathBuf> {
+    let named = std::env::var_os("GATEWAY_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let here = || Some(PathBuf::from("gateway.yaml")).filter(|path| path.exists());
+    let beside = || Some(std::env::current_exe().ok()?.with_file_name("gateway.yaml")).filter(|path| path.exists());
+    named.or_else(here).or_else(beside)
+}
+
+fn print(text: &str) -> ExitCode {
+    use std::io::Write as _;
+    // A reader that has seen enough (`gateway routes | head`) is no failure.
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
+    let known: Vec<&str> = ["run", "check", "routes"].into_iter().chain(commands.iter().map(|command| command.name)).collect();
+    eprintln!("gateway: unknown command `{}`; there are {}", words.join(" "), known.join(", "));
+    ExitCode::from(2)
+}

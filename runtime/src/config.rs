@@ -1,0 +1,238 @@
+//! What a deployment decides: `gateway.yaml`, then the environment, then flags, each overriding the one before.
+
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::http1::head::HeadLimits;
+use settings::{Setting, Settings};
+
+/// A mistake in the deployment, told before anything is opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem(String);
+
+/// Where a setting was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place(String);
+
+impl Problem {
+    /// A mistake at a known place.
+    pub(crate) fn at(place: &Place, message: impl fmt::Display) -> Self {
+        Self(format!("{}: {message}", place.0))
+    }
+
+    /// A mistake that is nowhere in particular, such as something missing.
+    pub(crate) fn plain(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The deployment, with every default filled in.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) listeners: Vec<Listener>,
+    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Addresses that replace those of the documents, by API and upstream name.
+    pub(crate) upstreams: BTreeMap<(String, String), (String, Place)>,
+    /// Where `/metrics`, `/healthz` and `/readyz` are; nowhere if `None`.
+    pub(crate) admin: Option<SocketAddr>,
+    /// Threads that serve; one per core by default.
+    pub(crate) workers: usize,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) limits: Limits,
+    /// One JSON line per request on standard output.
+    pub(crate) access_log: bool,
+}
+
+/// An address that requests are accepted on.
+#[derive(Debug, Clone)]
+pub(crate) struct Listener {
+    pub(crate) name: String,
+    pub(crate) bind: SocketAddr,
+    /// The APIs served there; all of the binary's if `None`.
+    pub(crate) apis: Option<Vec<(String, Place)>>,
+}
+
+/// How long things may take on the client's side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// From the first byte of a head to its end; 408 when it passes.
+    pub(crate) head: Duration,
+    /// Between two requests of a connection.
+    pub(crate) keep_alive: Duration,
+    /// For what is running when the gateway is told to stop.
+    pub(crate) shutdown: Duration,
+}
+
+/// How large things may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) head: HeadLimits,
+    /// Connections from clients, over all workers; more are closed at once.
+    pub(crate) connections: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listeners: vec![Listener { name: "default".to_owned(), bind: SocketAddr::from(([127, 0, 0, 1], 8080)), apis: None }],
+            trusted_proxies: Vec::new(),
+            upstreams: BTreeMap::new(),
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            timeouts: Timeouts { head: Duration::from_secs(15), keep_alive: Duration::from_secs(75), shutdown: Duration::from_secs(25) },
+            limits: Limits { head: HeadLimits { request_line: 8 << 10, head: 32 << 10 }, connections: 20_000 },
+            access_log: true,
+        }
+    }
+}
+
+impl Config {
+    /// The address that replaces the one in the document.
+    pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &Place)> {
+        self.upstreams.get(&(api.to_owned(), upstream.to_owned())).map(|(url, place)| (url.as_str(), place))
+    }
+}
+
+/// Where settings come from.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    /// `gateway.yaml`; missing is no mistake unless it was asked for.
+    pub(crate) file: Option<PathBuf>,
+    /// `GATEWAY__…` variables.
+    pub(crate) environment: Vec<(String, String)>,
+    /// `--set path=value`.
+    pub(crate) flags: Vec<String>,
+}
+
+impl Sources {
+    /// The folder that file references start at.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let folder = self.file.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    }
+
+    /// Reads all settings.
+    ///
+    /// # Errors
+    /// Every mistake, each with its place.
+    pub(crate) fn read(&self) -> Result<Config, Vec<Problem>> {
+        let mut settings = Settings::default();
+        if let Some(file) = &self.file {
+            match std::fs::read_to_string(file) {
+                Ok(text) => settings.add_file(file, &text),
+                Err(error) => settings.problems.push(Problem::plain(format!("{} cannot be read: {error}", file.display()))),
+            }
+        }
+        for (name, value) in &self.environment {
+            settings.add_variable(name, value);
+        }
+        for flag in &self.flags {
+            settings.add_flag(flag);
+        }
+        interpret(settings)
+    }
+}
+
+fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
+    let mut config = Config::default();
+    let listeners = read_listeners(&mut settings);
+    if !listeners.is_empty() {
+        config.listeners = listeners;
+    }
+    if let Some(setting) = settings.take("trustedProxies") {
+        config.trusted_proxies = settings.list(&setting, "an address or a network such as 10.0.0.0/8", network);
+    }
+    for (names, setting) in settings.take_all("upstreams.*.*") {
+        if let Some(url) = settings.text(&setting) {
+            config.upstreams.insert((names[0].clone(), names[1].clone()), (url, setting.place));
+        }
+    }
+    if let Some(setting) = settings.take("admin")
+        && let Some(off) = settings.parse(&setting, "`off`, or `bind: 127.0.0.1:9901` below it", |text| (text == "off").then_some(()))
+    {
+        let () = off;
+        config.admin = None;
+    }
+    if let Some(setting) = settings.take("admin.bind") {
+        config.admin = settings.parse(&setting, "an address such as 127.0.0.1:9901", address);
+    }
+    read_into(&mut settings, "workers", "a number from 1 to 1024", |text| text.parse().ok().filter(|count| (1..=1024).contains(count)), &mut config.workers);
+    const DURATION: &str = "a duration such as 250ms, 5s or 10m";
+    read_into(&mut settings, "timeouts.head", DURATION, duration, &mut config.timeouts.head);
+    read_into(&mut settings, "timeouts.keepAlive", DURATION, duration, &mut config.timeouts.keep_alive);
+    read_into(&mut settings, "timeouts.shutdown", DURATION, duration, &mut config.timeouts.shutdown);
+    const SIZE: &str = "a size from 1KiB to 1MiB, such as 32KiB";
+    read_into(&mut settings, "limits.head", SIZE, size, &mut config.limits.head.head);
+    read_into(&mut settings, "limits.requestLine", SIZE, size, &mut config.limits.head.request_line);
+    read_into(&mut settings, "limits.connections", "a number from 1", |text| text.parse().ok().filter(|count| *count > 0), &mut config.limits.connections);
+    read_into(&mut settings, "accessLog", "`stdout` or `off`", |text| [("stdout", true), ("off", false)].iter().find(|(word, _)| *word == text).map(|(_, on)| *on), &mut config.access_log);
+    settings.refuse_rest(&[
+        "listeners.*.bind", "listeners.*.apis", "trustedProxies", "upstreams.*.*", "admin", "admin.bind", "workers", "timeouts.head", "timeouts.keepAlive", "timeouts.shutdown", "limits.head",
+        "limits.requestLine", "limits.connections", "accessLog",
+    ]);
+    if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }
+}
+
+fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
+    let mut apis: BTreeMap<String, (Setting, Vec<(String, Place)>)> = BTreeMap::new();
+    for (names, setting) in settings.take_all("listeners.*.apis") {
+        let list = settings.list_with_places(&setting, "the name of an API: the stem of its document's file name", |text| Some(text.to_owned()));
+        apis.insert(names[0].clone(), (setting, list));
+    }
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (names, setting) in settings.take_all("listeners.*.bind") {
+        let name = names[0].clone();
+        let apis = apis.remove(&name).map(|(_, list)| list);
+        let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:8080 or 0.0.0.0:8080", address) else { continue };
+        if let Some(twin) = listeners.iter().find(|listener| listener.bind == bind && bind.port() != 0) {
+            settings.problems.push(Problem::at(&setting.place, format!("listeners `{}` and `{name}` have the same address {bind}", twin.name)));
+        }
+        listeners.push(Listener { name, bind, apis });
+    }
+    for (name, (setting, _)) in apis {
+        settings.problems.push(Problem::at(&setting.place, format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`")));
+    }
+    listeners
+}
+
+fn read_into<T>(settings: &mut Settings, path: &str, expected: &str, parse: impl Fn(&str) -> Option<T>, into: &mut T) {
+    if let Some(setting) = settings.take(path)
+        && let Some(value) = settings.parse(&setting, expected, parse)
+    {
+        *into = value;
+    }
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
+}
+
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    gateway_yaml::units::duration(text).ok().filter(|duration| !duration.is_zero())
+}
+
+fn size(text: &str) -> Option<usize> {
+    let bytes = gateway_yaml::units::size(text).ok()?;
+    usize::try_from(bytes).ok().filter(|bytes| (1 << 10..=1 << 20).contains(bytes))
+}
+
+#[cfg(test)]
+mod tests;

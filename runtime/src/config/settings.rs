@@ -1,0 +1,178 @@
+//! Settings from several sources in one table, by their path.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gateway_yaml::{FileId, Node, Value, load, position, suggest};
+
+use super::{Place, Problem};
+
+/// A value and where it was given.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    node: Node,
+    pub(super) place: Place,
+    /// What `place` starts with, for elements of lists.
+    file: Option<(Box<Path>, std::rc::Rc<str>)>,
+}
+
+/// All settings, each under the path of its keys; what is read is taken out, so that what remains is a mistake.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    by_path: BTreeMap<Vec<String>, Setting>,
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Settings {
+    /// Adds what `gateway.yaml` says.
+    pub(super) fn add_file(&mut self, file: &Path, text: &str) {
+        match load(FileId(0), text) {
+            Ok(node) if node.is_null() => {}
+            Ok(node) if node.as_mapping().is_none() => self.problems.push(Problem::at(&place_in(file, text, node.span.start), "expected settings such as `listeners:`")),
+            Ok(node) => self.add_tree(&mut Vec::new(), &node, &(file.into(), text.into())),
+            Err(error) => self.problems.push(Problem::at(&place_in(file, text, error.span.start), error.message)),
+        }
+    }
+
+    fn add_tree(&mut self, path: &mut Vec<String>, node: &Node, file: &(Box<Path>, std::rc::Rc<str>)) {
+        match node.as_mapping() {
+            Some(mapping) if !mapping.is_empty() => {
+                for entry in mapping.iter() {
+                    path.push(entry.key.name.to_string());
+                    self.add_tree(path, &entry.value, file);
+                    path.pop();
+                }
+            }
+            _ => {
+                let place = place_in(&file.0, &file.1, node.span.start);
+                self.by_path.insert(path.clone(), Setting { node: node.clone(), place, file: Some(file.clone()) });
+            }
+        }
+    }
+
+    /// Adds `GATEWAY__LISTENERS__WEB__BIND=…`; letter case and `_` for `-` do not matter.
+    pub(super) fn add_variable(&mut self, name: &str, value: &str) {
+        let Some(path) = name.strip_prefix("GATEWAY__") else { return };
+        let path = path.split("__").map(str::to_owned).collect();
+        self.add_override(path, value, Place(format!("environment variable {name}")));
+    }
+
+    /// Adds `--set listeners.web.bind=…`.
+    pub(super) fn add_flag(&mut self, flag: &str) {
+        let place = Place(format!("--set {flag}"));
+        match flag.split_once('=') {
+            Some((path, value)) => self.add_override(path.split('.').map(str::to_owned).collect(), value, place),
+            None => self.problems.push(Problem::at(&place, "expected PATH=VALUE, such as listeners.web.bind=127.0.0.1:8080")),
+        }
+    }
+
+    fn add_override(&mut self, path: Vec<String>, value: &str, place: Place) {
+        match load(FileId(0), value) {
+            Ok(node) => {
+                let path = self.known_spelling(path);
+                self.by_path.insert(path, Setting { node, place, file: None });
+            }
+            Err(error) => self.problems.push(Problem::at(&place, error.message)),
+        }
+    }
+
+    /// The path as it is spelt elsewhere, where only case and punctuation differ.
+    fn known_spelling(&self, path: Vec<String>) -> Vec<String> {
+        const WORDS: &[&str] = &["listeners", "bind", "apis", "trustedProxies", "upstreams", "admin", "workers", "timeouts", "head", "keepAlive", "shutdown", "limits", "requestLine", "connections", "accessLog"];
+        let folded = |text: &str| text.replace('_', "-").to_ascii_lowercase();
+        let spell = |(depth, given): (usize, String)| {
+            let used = self.by_path.keys().filter_map(|known| known.get(depth).map(String::as_str));
+            used.chain(WORDS.iter().copied()).find(|known| folded(known) == folded(&given)).map_or_else(|| given.to_ascii_lowercase(), str::to_owned)
+        };
+        path.into_iter().enumerate().map(spell).collect()
+    }
+
+    /// Takes the setting at `path`, keys joined by dots.
+    pub(super) fn take(&mut self, path: &str) -> Option<Setting> {
+        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+        self.by_path.remove(&path)
+    }
+
+    /// Takes all settings whose path fits `pattern`, with what stands for each `*`.
+    pub(super) fn take_all(&mut self, pattern: &str) -> Vec<(Vec<String>, Setting)> {
+        let pattern: Vec<&str> = pattern.split('.').collect();
+        let fitting: Vec<Vec<String>> = self.by_path.keys().filter(|path| fits(path, &pattern)).cloned().collect();
+        let names = |path: &[String]| path.iter().zip(&pattern).filter(|(_, part)| **part == "*").map(|(name, _)| name.clone()).collect();
+        fitting.into_iter().filter_map(|path| Some((names(&path), self.by_path.remove(&path)?))).collect()
+    }
+
+    /// The setting as text.
+    pub(super) fn text(&mut self, setting: &Setting) -> Option<String> {
+        self.parse(setting, "text", |text| Some(text.to_owned()))
+    }
+
+    /// The setting as what `parse` makes of its text.
+    pub(super) fn parse<T>(&mut self, setting: &Setting, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.parse_node(&setting.node, &setting.place, expected, parse)
+    }
+
+    fn parse_node<T>(&mut self, node: &Node, place: &Place, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let text = scalar_text(node);
+        let value = text.as_deref().and_then(parse);
+        if value.is_none() {
+            let found = text.map_or_else(|| node.kind_name().to_owned(), |text| format!("`{text}`"));
+            self.problems.push(Problem::at(place, format!("expected {expected}, found {found}")));
+        }
+        value
+    }
+
+    /// The setting as a list.
+    pub(super) fn list<T>(&mut self, setting: &Setting, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<T> {
+        self.list_with_places(setting, expected, parse).into_iter().map(|(value, _)| value).collect()
+    }
+
+    /// The setting as a list, each element with its place.
+    pub(super) fn list_with_places<T>(&mut self, setting: &Setting, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<(T, Place)> {
+        let Some(elements) = setting.node.as_sequence() else {
+            self.problems.push(Problem::at(&setting.place, format!("expected a list, each element {expected}, found {}", setting.node.kind_name())));
+            return Vec::new();
+        };
+        let mut values = Vec::new();
+        for element in elements {
+            let place = setting.file.as_ref().map_or_else(|| setting.place.clone(), |(file, text)| place_in(file, text, element.span.start));
+            if let Some(value) = self.parse_node(element, &place, expected, &parse) {
+                values.push((value, place));
+            }
+        }
+        values
+    }
+
+    /// Reports everything that nobody has taken.
+    pub(super) fn refuse_rest(&mut self, known: &[&str]) {
+        for (path, setting) in std::mem::take(&mut self.by_path) {
+            let given = path.join(".");
+            // `listeners.web.bnid` is near `listeners.web.bind`: take the names that the author chose from the author.
+            let candidates: Vec<String> = known.iter().map(|pattern| fill(pattern, &path)).collect();
+            let hint = suggest(&given, candidates.iter().map(String::as_str)).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            self.problems.push(Problem::at(&setting.place, format!("unknown setting `{given}`{hint}")));
+        }
+    }
+}
+
+fn fits(path: &[String], pattern: &[&str]) -> bool {
+    path.len() == pattern.len() && path.iter().zip(pattern).all(|(name, part)| *part == "*" || name == part)
+}
+
+fn fill(pattern: &str, path: &[String]) -> String {
+    let parts = pattern.split('.').enumerate().map(|(depth, part)| if part == "*" { path.get(depth).map_or("*", String::as_str) } else { part });
+    parts.collect::<Vec<_>>().join(".")
+}
+
+fn scalar_text(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::String(text) => Some(text.to_string()),
+        Value::Number(number) => Some(number.text().to_owned()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Null | Value::Sequence(_) | Value::Mapping(_) => None,
+    }
+}
+
+fn place_in(file: &Path, text: &str, offset: u32) -> Place {
+    let at = position(text, offset);
+    Place(format!("{}:{}:{}", file.display(), at.line, at.column))
+}

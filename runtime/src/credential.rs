@@ -1,0 +1,161 @@
+//! Where in a request a credential stands, and how it is taken from there.
+
+use std::borrow::Cow;
+
+use crate::http1::head::Field;
+
+/// A place that may hold a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialLocation {
+    /// A header field, by its name.
+    Header(&'static str),
+    /// A query parameter, by its decoded name.
+    Query(&'static str),
+    /// A cookie, by its name.
+    Cookie(&'static str),
+}
+
+/// What stands at one place.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found<'a> {
+    /// Nothing.
+    Nothing,
+    /// One value.
+    One(Cow<'a, str>),
+    /// Several values, or bytes that are not text: nothing to trust.
+    Ambiguous,
+}
+
+/// The parts of a request that credentials are read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The header fields.
+    pub(crate) fields: &'a [Field<'a>],
+    /// The raw query.
+    pub(crate) query: Option<&'a str>,
+}
+
+impl CredentialLocation {
+    /// Reads what stands here.
+    pub(crate) fn find<'a>(&self, evidence: &Evidence<'a>) -> Found<'a> {
+        match self {
+            Self::Header(name) => header(evidence.fields, name),
+            Self::Query(name) => query_parameter(evidence.query, name),
+            Self::Cookie(name) => cookie(evidence.fields, name),
+        }
+    }
+}
+
+fn header<'a>(fields: &'a [Field<'a>], name: &str) -> Found<'a> {
+    only_one(fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).map(|field| text(field.value)))
+}
+
+/// Cookies of one name in any `Cookie` field (RFC 6265 §5.4); a value in double quotes is taken without them.
+fn cookie<'a>(fields: &'a [Field<'a>], name: &str) -> Found<'a> {
+    let pairs = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("cookie")).flat_map(|field| field.value.split(|byte| *byte == b';'));
+    only_one(pairs.filter_map(|pair| {
+        let pair = pair.trim_ascii();
+        let at = memchr::memchr(b'=', pair)?;
+        (&pair[..at] == name.as_bytes()).then(|| {
+            let value = &pair[at + 1..];
+            text(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
+        })
+    }))
+}
+
+fn query_parameter<'a>(query: Option<&'a str>, name: &str) -> Found<'a> {
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    only_one(pairs.filter_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (form_decode(key)? == name).then(|| form_decode(value))
+    }))
+}
+
+fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    std::str::from_utf8(bytes.trim_ascii()).ok().map(Cow::Borrowed)
+}
+
+fn only_one<'a>(mut values: impl Iterator<Item = Option<Cow<'a, str>>>) -> Found<'a> {
+    match (values.next(), values.next()) {
+        (None, _) => Found::Nothing,
+        (Some(Some(value)), None) => Found::One(value),
+        _ => Found::Ambiguous,
+    }
+}
+
+/// Decodes a name or a value of `application/x-www-form-urlencoded`; `None` if it is not UTF-8 or badly escaped.
+pub(crate) fn form_decode(raw: &str) -> Option<Cow<'_, str>> {
+    if !raw.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        return Some(Cow::Borrowed(raw));
+    }
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|byte| (byte as char).to_digit(16));
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high << 4 | low).ok()?
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+/// The query without the parameters called one of `names`, in its raw form otherwise; `None` when nothing is left.
+pub(crate) fn query_without<'a>(query: &'a str, names: &[&str]) -> Option<Cow<'a, str>> {
+    let hidden = |pair: &&str| {
+        let key = pair.split('=').next().unwrap_or("");
+        form_decode(key).is_some_and(|key| names.contains(&key.as_ref()))
+    };
+    if !query.split('&').any(|pair| hidden(&pair)) {
+        return Some(Cow::Borrowed(query));
+    }
+    let kept: Vec<&str> = query.split('&').filter(|pair| !hidden(pair)).collect();
+    (!kept.is_empty()).then(|| Cow::Owned(kept.join("&")))
+}
+
+/// A `Cookie` field's value without the cookies called one of `names`; `None` when nothing is left.
+pub(crate) fn cookies_without(value: &[u8], names: &[&str]) -> Option<Vec<u8>> {
+    let kept: Vec<&[u8]> = value
+        .split(|byte| *byte == b';')
+        .map(<[u8]>::trim_ascii)
+        .filter(|pair| {
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or(b"");
+            !pair.is_empty() && !names.iter().any(|hidden| hidden.as_bytes() == name)
+        })
+        .collect();
+    (!kept.is_empty()).then(|| kept.join(&b"; "[..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find<'a>(location: CredentialLocation, fields: &'a [Field<'a>], query: Option<&'a str>) -> Found<'a> {
+        location.find(&Evidence { fields, query })
+    }
+
+    #[test]
+    fn repeated_credentials_are_ambiguous() {
+        let fields = [Field { name: "X-Key", value: b"a" }, Field { name: "x-key", value: b"b" }, Field { name: "Cookie", value: b"t=1; u=2" }, Field { name: "cookie", value: b"t=3" }];
+        assert_eq!(find(CredentialLocation::Header("x-key"), &fields, None), Found::Ambiguous);
+        assert_eq!(find(CredentialLocation::Header("x-other"), &fields, None), Found::Nothing);
+        assert_eq!(find(CredentialLocation::Cookie("t"), &fields, None), Found::Ambiguous);
+        assert_eq!(find(CredentialLocation::Cookie("u"), &fields, None), Found::One("2".into()));
+        assert_eq!(find(CredentialLocation::Query("k"), &fields, Some("k=1&k=2")), Found::Ambiguous);
+        assert_eq!(find(CredentialLocation::Query("k"), &fields, Some("a=1&%6b=a+%2B")), Found::One("a +".into()));
+        assert_eq!(find(CredentialLocation::Query("k"), &fields, Some("k=%f")), Found::Ambiguous);
+    }
+
+    #[test]
+    fn hidden_parameters_leave_the_rest_as_received() {
+        assert_eq!(query_without("a=%20&jwt=x&b", &["jwt"]).as_deref(), Some("a=%20&b"));
+        assert_eq!(query_without("a=1", &["jwt"]).as_deref(), Some("a=1"));
+        assert_eq!(query_without("%6Awt=x", &["jwt"]), None);
+        assert_eq!(cookies_without(b"a=1; jwt=2;b=3", &["jwt"]).as_deref(), Some(&b"a=1; b=3"[..]));
+        assert_eq!(cookies_without(b"jwt=2", &["jwt"]), None);
+    }
+}

@@ -1,0 +1,151 @@
+//! The client's side of a connection: its bytes in, our bytes out.
+
+use std::cell::Cell;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+
+use crate::deadline::Deadline;
+
+/// Bytes of one read: large enough that a big body costs few system calls.
+const SCRATCH_SIZE: usize = 128 << 10;
+
+/// A buffer that grew beyond this is not kept for the next message.
+const KEPT_CAPACITY: usize = 16 << 10;
+
+thread_local! {
+    // One read buffer per thread, not per connection: an idle connection owns no buffer at all.
+    static SCRATCH: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// The thread's read buffer, borrowed for one poll.
+pub(crate) struct Scratch(Option<Box<[u8]>>);
+
+impl Scratch {
+    /// Borrows the buffer; it goes back when this is dropped.
+    pub(crate) fn take() -> Self {
+        Self(Some(SCRATCH.take().unwrap_or_else(|| vec![0; SCRATCH_SIZE].into_boxed_slice())))
+    }
+
+    /// Reads up to `limit` bytes; an empty slice is the end of the stream.
+    pub(crate) fn poll_read<R: AsyncRead + Unpin>(&mut self, io: &mut R, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<&[u8]>> {
+        let Some(bytes) = &mut self.0 else { return Poll::Ready(Ok(&[])) };
+        let room = bytes.len().min(limit);
+        let mut buffer = ReadBuf::new(&mut bytes[..room]);
+        ready!(Pin::new(io).poll_read(cx, &mut buffer))?;
+        let count = buffer.filled().len();
+        Poll::Ready(Ok(&bytes[..count]))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        SCRATCH.set(self.0.take());
+    }
+}
+
+/// Bytes that are to be written, and how far that got.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Outbox {
+    /// Where to append.
+    pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Nothing is left to write.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.written == self.bytes.len()
+    }
+
+    /// Writes what is pending.
+    pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.bytes.len() {
+            let count = ready!(Pin::new(&mut *io).poll_write(cx, &self.bytes[self.written..]))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += count;
+        }
+        self.written = 0;
+        self.bytes.clear();
+        if self.bytes.capacity() > KEPT_CAPACITY {
+            self.bytes = Vec::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes `data` straight from where it is, and keeps what the peer does not take yet. The outbox must be empty.
+    pub(crate) fn write_through<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>, mut data: &[u8]) -> io::Result<()> {
+        debug_assert!(self.is_empty());
+        while !data.is_empty() {
+            match Pin::new(&mut *io).poll_write(cx, data)? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(count) => data = &data[count..],
+                Poll::Pending => {
+                    self.bytes.extend_from_slice(data);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn release(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// A client's connection.
+pub(crate) struct Downstream<S> {
+    pub(crate) io: S,
+    /// What was received and is not used up; starts with the head of the request that is being handled.
+    pub(crate) inbox: Vec<u8>,
+    /// Bytes of `inbox` that are used up.
+    pub(crate) used: usize,
+    pub(crate) outbox: Outbox,
+    pub(crate) peer: IpAddr,
+    pub(crate) deadline: Deadline,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
+    /// A fresh connection.
+    pub(crate) fn new(io: S, peer: IpAddr, first_deadline: Instant) -> Self {
+        Self { io, inbox: Vec::new(), used: 0, outbox: Outbox::default(), peer, deadline: Deadline::new(first_deadline) }
+    }
+
+    /// What was received and is not used up.
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.inbox[self.used..]
+    }
+
+    /// Receives more into `inbox`, up to `limit` bytes; 0 is the end of the stream.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
+        let mut scratch = Scratch::take();
+        let bytes = ready!(scratch.poll_read(&mut self.io, cx, limit))?;
+        self.inbox.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    /// Forgets what is used up, so that `inbox` starts with the next message; an empty one gives its memory back.
+    pub(crate) fn forget_used(&mut self) {
+        if self.used == self.inbox.len() {
+            self.inbox.clear();
+            if self.inbox.capacity() > KEPT_CAPACITY {
+                self.inbox = Vec::new();
+            }
+        } else {
+            self.inbox.drain(..self.used);
+        }
+        self.used = 0;
+    }
+}

@@ -1,0 +1,192 @@
+//! What header fields are to a proxy: ours to write, ours to drop, or somebody else's to pass on.
+
+/// How a field is treated on its way through the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldClass {
+    /// Passed on.
+    EndToEnd,
+    /// Dropped: it is about one connection (RFC 9110 §7.6.1), or only the gateway may say it.
+    Dropped,
+    /// `Connection`: names further fields that are about one connection.
+    Connection,
+    /// `Content-Length`.
+    ContentLength,
+    /// `Transfer-Encoding`.
+    TransferEncoding,
+    /// `Host`.
+    Host,
+    /// `Expect`.
+    Expect,
+    /// `X-Forwarded-For`.
+    ForwardedFor,
+    /// `X-Forwarded-Host`.
+    ForwardedHost,
+    /// `X-Forwarded-Proto`.
+    ForwardedProto,
+    /// `Via`.
+    Via,
+    /// `X-Request-Id`.
+    RequestId,
+    /// `Cookie`, which may hold a credential that the upstream is not to see.
+    Cookie,
+}
+
+/// Names that mean something to the gateway, in lower case.
+const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
+    ("connection", FieldClass::Connection),
+    ("content-length", FieldClass::ContentLength),
+    ("cookie", FieldClass::Cookie),
+    ("expect", FieldClass::Expect),
+    ("host", FieldClass::Host),
+    ("keep-alive", FieldClass::Dropped),
+    ("proxy-authenticate", FieldClass::Dropped),
+    ("proxy-authorization", FieldClass::Dropped),
+    ("proxy-connection", FieldClass::Dropped),
+    ("te", FieldClass::Dropped),
+    ("trailer", FieldClass::Dropped),
+    ("transfer-encoding", FieldClass::TransferEncoding),
+    ("upgrade", FieldClass::Dropped),
+    ("via", FieldClass::Via),
+    ("x-request-id", FieldClass::RequestId),
+    // Where the request came from: the gateway's word, not the client's.
+    ("forwarded", FieldClass::Dropped),
+    ("x-forwarded-for", FieldClass::ForwardedFor),
+    ("x-forwarded-host", FieldClass::ForwardedHost),
+    ("x-forwarded-proto", FieldClass::ForwardedProto),
+    ("x-forwarded-port", FieldClass::Dropped),
+    ("x-forwarded-prefix", FieldClass::Dropped),
+    ("x-forwarded-scheme", FieldClass::Dropped),
+    ("x-forwarded-server", FieldClass::Dropped),
+    ("x-forwarded-ssl", FieldClass::Dropped),
+    ("x-real-ip", FieldClass::Dropped),
+    ("x-client-ip", FieldClass::Dropped),
+    ("true-client-ip", FieldClass::Dropped),
+    // Some servers take these for the path or the method: the request would reach another operation than the one
+    // that was decided on.
+    ("x-original-url", FieldClass::Dropped),
+    ("x-rewrite-url", FieldClass::Dropped),
+    ("x-http-method", FieldClass::Dropped),
+    ("x-http-method-override", FieldClass::Dropped),
+    ("x-method-override", FieldClass::Dropped),
+];
+
+const RESPONSE_FIELDS: &[(&str, FieldClass)] = &[
+    ("connection", FieldClass::Connection),
+    ("content-length", FieldClass::ContentLength),
+    ("keep-alive", FieldClass::Dropped),
+    ("proxy-authenticate", FieldClass::Dropped),
+    ("proxy-connection", FieldClass::Dropped),
+    ("te", FieldClass::Dropped),
+    ("trailer", FieldClass::Dropped),
+    ("transfer-encoding", FieldClass::TransferEncoding),
+    ("upgrade", FieldClass::Dropped),
+    ("x-request-id", FieldClass::RequestId),
+];
+
+/// Names longer than this are nobody's but the author's.
+const LONGEST: usize = 64;
+
+/// The classes of one direction's fields.
+#[derive(Debug)]
+pub(crate) struct FieldTable {
+    /// Indexed by the length of the name.
+    by_length: Vec<Vec<(Box<str>, FieldClass)>>,
+}
+
+impl FieldTable {
+    /// The table for requests; `identity` are the headers that tell the upstream who calls.
+    pub(crate) fn for_requests<'a>(identity: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut table = Self::of(REQUEST_FIELDS);
+        for name in identity {
+            table.insert(name, FieldClass::Dropped);
+        }
+        table
+    }
+
+    /// The table for responses.
+    pub(crate) fn for_responses() -> Self {
+        Self::of(RESPONSE_FIELDS)
+    }
+
+    fn of(fields: &[(&str, FieldClass)]) -> Self {
+        let mut table = Self { by_length: vec![Vec::new(); LONGEST + 1] };
+        for (name, class) in fields {
+            table.insert(name, *class);
+        }
+        table
+    }
+
+    fn insert(&mut self, name: &str, class: FieldClass) {
+        let name: String = name.bytes().map(|byte| folded(byte) as char).collect();
+        if let Some(row) = self.by_length.get_mut(name.len())
+            && !row.iter().any(|(known, _)| **known == *name)
+        {
+            row.push((name.into(), class));
+        }
+    }
+
+    /// How the field called `name` is treated.
+    ///
+    /// CGI and its descendants read `X_User` and `X-User` as one variable, so a name that differs from a known one
+    /// only in its punctuation is dropped.
+    pub(crate) fn classify(&self, name: &str) -> FieldClass {
+        let Some(row) = self.by_length.get(name.len()) else { return FieldClass::EndToEnd };
+        for (known, class) in row {
+            if known.bytes().zip(name.bytes()).all(|(known, byte)| known == folded(byte)) {
+                return if known.eq_ignore_ascii_case(name) { *class } else { FieldClass::Dropped };
+            }
+        }
+        FieldClass::EndToEnd
+    }
+}
+
+fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+/// Fields that a trailer section may not hold (RFC 9110 §6.5.1): they frame, route, authenticate or describe content.
+pub(crate) fn may_be_trailer(name: &str, table: &FieldTable) -> bool {
+    const FORBIDDEN: &[&str] = &["age", "authorization", "cache-control", "date", "expires", "location", "max-forwards", "pragma", "range", "retry-after", "set-cookie", "vary", "warning", "www-authenticate"];
+    let folded: String = name.bytes().map(|byte| folded(byte) as char).collect();
+    table.classify(name) == FieldClass::EndToEnd && !folded.starts_with("content-") && !folded.starts_with("if-") && !FORBIDDEN.contains(&&*folded)
+}
+
+/// The names in a `Connection` field's value (RFC 9110 §7.6.1).
+pub(crate) fn connection_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_of_known_names_are_dropped() {
+        let table = FieldTable::for_requests(["X-Consumer-Username"]);
+        for (name, class) in [
+            ("x-consumer-username", FieldClass::Dropped),
+            ("X_Consumer-Username", FieldClass::Dropped),
+            ("X.Consumer.Username", FieldClass::Dropped),
+            ("X-Consumer-Usernam", FieldClass::EndToEnd),
+            ("Transfer-Encoding", FieldClass::TransferEncoding),
+            ("Transfer_Encoding", FieldClass::Dropped),
+            ("X-Forwarded_For", FieldClass::Dropped),
+            ("x-forwarded-for", FieldClass::ForwardedFor),
+            ("X-HTTP-Method-Override", FieldClass::Dropped),
+            ("Accept", FieldClass::EndToEnd),
+            ("Authorization", FieldClass::EndToEnd),
+        ] {
+            assert_eq!(table.classify(name), class, "{name}");
+        }
+    }
+
+    #[test]
+    fn trailers_cannot_change_what_was_decided() {
+        let table = FieldTable::for_requests(["X-User-ID"]);
+        for name in ["Content-Length", "transfer-encoding", "Host", "Authorization", "x_user_id", "If-Match", "Cookie", "Content-Type"] {
+            assert!(!may_be_trailer(name, &table), "{name}");
+        }
+        assert!(may_be_trailer("X-Checksum", &table));
+        assert!(may_be_trailer("grpc-status", &table));
+    }
+}

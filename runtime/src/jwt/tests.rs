@@ -1,0 +1,168 @@
+//! Cases for token checks: one table of what is refused, with the reason.
+
+use jsonwebtoken::EncodingKey;
+use serde_json::json;
+
+use super::*;
+use crate::http1::head::Field;
+use crate::secret::{Encoding, SecretSource};
+
+const NOW: u64 = 1_000_000;
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+const SCHEME: JwtBearer = JwtBearer {
+    name: "jwt",
+    locations: &[CredentialLocation::Header("Authorization"), CredentialLocation::Query("jwt"), CredentialLocation::Cookie("jwt")],
+    bare: false,
+    realm: "jwt",
+    forward: true,
+    algorithms: &[JwtAlgorithm::HS256],
+    key: JwtKey::Secret(SecretReference { source: SecretSource::Env("JWT_TEST"), encoding: Encoding::Plain }),
+    required_claims: &["exp"],
+    issuers: &[],
+    audiences: &[],
+    leeway: Duration::ZERO,
+    weak_secret_ok: false,
+};
+
+fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, Vec<String>> {
+    scheme.prepare(&SecretStore { folder: Default::default(), stand_ins: vec![("JWT_TEST".to_owned(), secret.to_owned())] })
+}
+
+fn sign(header: &Value, claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let signed = format!("{}.{}", part(header), part(claims));
+    let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256).expect("signed");
+    format!("{signed}.{signature}")
+}
+
+fn good() -> String {
+    sign(&json!({"alg": "HS256"}), &json!({"sub": "ann", "exp": NOW + 60, "scope": "a b", "roles": ["c"]}))
+}
+
+fn check(scheme: &JwtBearer, authorization: &str, query: Option<&str>) -> Result<Caller, Denial> {
+    let authenticator = prepared(scheme, SECRET).expect("prepared");
+    let fields = [Field { name: "authorization", value: authorization.as_bytes() }];
+    let fields = if authorization.is_empty() { &[][..] } else { &fields[..] };
+    authenticator.authenticate(&Evidence { fields, query }, Moment { unix_seconds: NOW, worker: 0 })
+}
+
+#[test]
+fn a_good_token_names_its_caller() {
+    let caller = check(&SCHEME, &format!("Bearer {}", good()), None).expect("good");
+    assert_eq!(&*caller.subject, "ann");
+    assert_eq!(caller.scopes.iter().map(|scope| &**scope).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert!(check(&SCHEME, &format!("bearer   {}", good()), None).is_ok());
+    assert!(check(&SCHEME, "", Some(&format!("x=1&jwt={}", good()))).is_ok());
+}
+
+#[test]
+fn bare_tokens_need_to_be_allowed() {
+    assert_eq!(check(&SCHEME, &good(), None), Err(Denial::Invalid("not a Bearer credential")));
+    assert!(check(&JwtBearer { bare: true, ..SCHEME }, &good(), None).is_ok());
+    assert!(check(&JwtBearer { bare: true, ..SCHEME }, &format!("Bearer {}", good()), None).is_ok());
+    assert_eq!(check(&SCHEME, "Basic YTpi", None), Err(Denial::Missing));
+    assert_eq!(check(&SCHEME, "", None), Err(Denial::Missing));
+}
+
+#[test]
+fn a_bad_header_is_not_saved_by_a_good_query() {
+    assert!(matches!(check(&SCHEME, "Bearer x", Some(&format!("jwt={}", good()))), Err(Denial::Invalid(_))));
+}
+
+#[test]
+fn bad_tokens_are_refused() {
+    let claims = json!({"sub": "ann", "exp": NOW + 60});
+    let with = |member: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[member] = value;
+        sign(&json!({"alg": "HS256"}), &claims)
+    };
+    let good = good();
+    let (signed, signature) = good.rsplit_once('.').expect("three parts");
+    let cases = [
+        ("expired", with("exp", json!(NOW)), "the token has expired"),
+        ("exp as text", with("exp", json!((NOW + 60).to_string())), "a date claim is not a number"),
+        ("exp null", with("exp", json!(null)), "a required claim is missing"),
+        ("exp negative", with("exp", json!(-1)), "a date claim is out of range"),
+        ("exp list", with("exp", json!([NOW + 60])), "a date claim is not a number"),
+        ("nbf ahead", with("nbf", json!(NOW + 1)), "the token is not valid yet"),
+        ("nbf as text", with("nbf", json!("0")), "a date claim is not a number"),
+        ("no exp", sign(&json!({"alg": "HS256"}), &json!({"sub": "ann"})), "a required claim is missing"),
+        ("none", sign(&json!({"alg": "none"}), &claims), "alg is not accepted"),
+        ("None", sign(&json!({"alg": "None"}), &claims), "alg is not accepted"),
+        ("other HS", sign(&json!({"alg": "HS512"}), &claims), "alg is not accepted"),
+        ("confusion", sign(&json!({"alg": "RS256"}), &claims), "alg is not accepted"),
+        ("alg not text", sign(&json!({"alg": ["HS256"]}), &claims), "the header has no alg"),
+        ("enc", sign(&json!({"alg": "HS256", "enc": "A256GCM"}), &claims), "the header has crit, enc or zip"),
+        ("crit", sign(&json!({"alg": "HS256", "crit": []}), &claims), "the header has crit, enc or zip"),
+        ("zip", sign(&json!({"alg": "HS256", "zip": "DEF"}), &claims), "the header has crit, enc or zip"),
+        ("kid not text", sign(&json!({"alg": "HS256", "kid": 1}), &claims), "kid is not a string"),
+        ("list as payload", sign(&json!({"alg": "HS256"}), &json!([1])), "the payload is not a JSON object"),
+        ("no signature", format!("{signed}."), "not a compact JWS"),
+        ("two parts", signed.to_owned(), "not a compact JWS"),
+        ("five parts", format!("{good}.a.b"), "not a compact JWS"),
+        ("changed", format!("{signed}.{}A", &signature[..signature.len() - 1]), "the signature does not fit a known key"),
+        ("half a signature", format!("{signed}.{}", &signature[..20]), "the signature does not fit a known key"),
+        ("odd signature", format!("{signed}.!"), "the signature does not fit a known key"),
+        ("not base64", format!("e30=.{}.x", "e30"), "the header is not a JSON object"),
+        ("oversize", "a".repeat(MAX_TOKEN + 1), "the token is too long"),
+    ];
+    for (name, token, reason) in cases {
+        assert_eq!(check(&SCHEME, &format!("Bearer {token}"), None), Err(Denial::Invalid(reason)), "{name}");
+    }
+}
+
+#[test]
+fn issuers_audiences_and_leeway_count() {
+    let token = |claims: Value| format!("Bearer {}", sign(&json!({"alg": "HS256"}), &claims));
+    let scheme = JwtBearer { issuers: &["https://a"], audiences: &["x", "y"], leeway: Duration::from_secs(5), ..SCHEME };
+    assert!(check(&scheme, &token(json!({"exp": NOW - 4, "nbf": NOW + 5, "iss": "https://a", "aud": ["z", "y"]})), None).is_ok());
+    assert_eq!(check(&scheme, &token(json!({"exp": NOW - 5, "iss": "https://a", "aud": "x"})), None), Err(Denial::Invalid("the token has expired")));
+    assert_eq!(check(&scheme, &token(json!({"exp": NOW, "aud": "x"})), None), Err(Denial::Invalid("iss is not accepted")));
+    assert_eq!(check(&scheme, &token(json!({"exp": NOW, "iss": "https://a"})), None), Err(Denial::Invalid("aud is not accepted")));
+}
+
+#[test]
+fn a_cached_token_still_expires() {
+    let authenticator = prepared(&SCHEME, SECRET).expect("prepared");
+    let value = format!("Bearer {}", good());
+    let fields = [Field { name: "Authorization", value: value.as_bytes() }];
+    let at = |unix_seconds| authenticator.authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds, worker: 3 });
+    assert!(at(NOW).is_ok());
+    assert!(at(NOW + 59).is_ok());
+    assert_eq!(at(NOW + 60), Err(Denial::Invalid("the token has expired")));
+}
+
+#[test]
+fn weak_and_foreign_keys_are_told_at_start() {
+    let problem = |scheme: &JwtBearer, secret: &str| prepared(scheme, secret).expect_err("refused").concat();
+    assert!(problem(&SCHEME, "secret").contains("needs 32"));
+    assert!(prepared(&JwtBearer { weak_secret_ok: true, ..SCHEME }, "secret").is_ok());
+    let reference = SecretReference { source: SecretSource::Env("JWT_TEST"), encoding: Encoding::Plain };
+    let rs256 = JwtBearer { algorithms: &[JwtAlgorithm::RS256], key: JwtKey::PublicKey(reference), ..SCHEME };
+    assert!(problem(&rs256, "no key").contains("not a PEM key for RS256"));
+    let jwks = JwtBearer { algorithms: &[JwtAlgorithm::RS256], key: JwtKey::Jwks(reference), ..SCHEME };
+    assert!(problem(&jwks, "{").contains("not a JSON Web Key Set"));
+    assert!(problem(&jwks, r#"{"keys":[{"kty":"oct","k":"c2VjcmV0","alg":"HS256"}]}"#).contains("no key for RS256"));
+}
+
+#[test]
+fn keys_of_a_set_are_found_by_their_id() {
+    let key = |id: &str, secret: &str| json!({"kty": "oct", "kid": id, "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(secret)});
+    let set = json!({"keys": [key("old", "another secret of thirty-two bytes"), key("new", SECRET), {"kty": "unheard-of"}]}).to_string();
+    let reference = SecretReference { source: SecretSource::Env("JWT_TEST"), encoding: Encoding::Plain };
+    let authenticator = prepared(&JwtBearer { key: JwtKey::Jwks(reference), ..SCHEME }, &set).expect("prepared");
+    for (header, good) in [(json!({"alg": "HS256", "kid": "new"}), true), (json!({"alg": "HS256"}), true), (json!({"alg": "HS256", "kid": "old"}), false), (json!({"alg": "HS256", "kid": "none"}), false)] {
+        let value = format!("Bearer {}", sign(&header, &json!({"exp": NOW + 60})));
+        let fields = [Field { name: "Authorization", value: value.as_bytes() }];
+        let result = authenticator.authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds: NOW, worker: 0 });
+        assert_eq!(result.is_ok(), good, "{header}");
+    }
+}
+
+#[test]
+fn debug_output_has_no_key() {
+    let authenticator = prepared(&SCHEME, SECRET).expect("prepared");
+    assert!(!format!("{authenticator:?}").contains(SECRET));
+}

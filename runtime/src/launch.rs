@@ -1,0 +1,119 @@
+//! From tables and settings to a serving process, and to its end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin::{self, Admin};
+use crate::codegen::Gateway;
+use crate::config::{Problem, Sources};
+use crate::live::Live;
+use crate::metrics::ProcessMetrics;
+use crate::secret::SecretStore;
+use crate::server::Server;
+
+/// How to start a gateway.
+#[derive(Debug, Default)]
+pub struct Launch {
+    /// `gateway.yaml`, if there is one.
+    pub config: Option<PathBuf>,
+    /// `PATH=VALUE`, overriding the file and the environment.
+    pub settings: Vec<String>,
+    /// Values for environment variables that secrets refer to and that are not set. For demonstrations and tests.
+    pub stand_in_secrets: Vec<(String, String)>,
+}
+
+/// A gateway that accepts connections.
+#[derive(Debug)]
+pub struct Ready {
+    /// The listeners, by name.
+    pub listeners: Vec<(String, SocketAddr)>,
+    /// The operators' listener.
+    pub admin: Option<SocketAddr>,
+}
+
+impl Launch {
+    /// Serves until SIGTERM or SIGINT, then finishes what runs; `on_ready` is called once connections are accepted.
+    ///
+    /// Everything that is missing or wrong is told together on standard error, before a socket is opened.
+    pub fn serve(self, gateway: &'static Gateway, on_ready: impl FnOnce(&Ready)) -> ExitCode {
+        match self.assemble(gateway).and_then(|live| run(live, on_ready)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(problems) => refuse(&problems),
+        }
+    }
+
+    /// Checks settings and secrets, and opens nothing.
+    pub fn check(self, gateway: &'static Gateway) -> ExitCode {
+        match self.assemble(gateway) {
+            Ok(live) => {
+                let operations = live.operations().count();
+                eprintln!("gateway: {} listeners, {operations} operations, nothing missing", live.listeners.len());
+                ExitCode::SUCCESS
+            }
+            Err(problems) => refuse(&problems),
+        }
+    }
+
+    fn assemble(self, gateway: &'static Gateway) -> Result<Live, Vec<Problem>> {
+        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).filter(|(name, _)| name.starts_with("GATEWAY__")).collect();
+        let sources = Sources { file: self.config, environment, flags: self.settings };
+        let store = SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets };
+        Live::assemble(gateway, sources.read()?, &store)
+    }
+}
+
+fn refuse(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        eprintln!("gateway: {problem}");
+    }
+    ExitCode::FAILURE
+}
+
+fn run(live: Live, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
+    // The tables live as long as the process, and so does what is made of them: no reference is counted per request.
+    let live: &'static Live = Box::leak(Box::new(live));
+    let process = Arc::new(ProcessMetrics::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| vec![Problem::plain(format!("no runtime can be started: {error}"))])?;
+    runtime.block_on(async {
+        let admin_listener = match live.config.admin {
+            Some(address) => Some(admin::open(address).await.map_err(|problem| vec![problem])?),
+            None => None,
+        };
+        let mut signals = Signals::new().map_err(|error| vec![Problem::plain(format!("signals cannot be received: {error}"))])?;
+        let server = Server::start(live, &process)?;
+        let ready = Ready {
+            listeners: server.addresses.iter().map(|(name, address)| (name.to_string(), *address)).collect(),
+            admin: admin_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
+        };
+        let admin = Arc::new(Admin { live, process, ready: AtomicBool::new(true) });
+        if let Some(listener) = admin_listener {
+            tokio::spawn(admin::serve(Arc::clone(&admin), listener));
+        }
+        on_ready(&ready);
+        signals.first().await;
+        admin.ready.store(false, Relaxed);
+        // The operators' listener goes on telling what happens until the last request is done.
+        let _ = tokio::task::spawn_blocking(move || server.stop()).await;
+        Ok(())
+    })
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn first(&mut self) {
+        std::future::poll_fn(|cx| if self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }).await;
+    }
+}

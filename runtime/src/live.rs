@@ -1,0 +1,405 @@
+//! The generated tables joined with this deployment's addresses and secrets: everything a request needs, resolved once.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use gateway_route::{QueryPair, Router, RouterBuilder, Template};
+use ipnet::IpNet;
+
+use crate::access::{Authenticator, Scheme};
+use crate::codegen::{Access, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
+use crate::config::{Config, Problem};
+use crate::credential::CredentialLocation;
+use crate::http1::names::FieldTable;
+use crate::metrics::OperationMetrics;
+use crate::reject::Reject;
+use crate::rewrite::{PathTemplate, PreparedRewrite};
+use crate::secret::SecretStore;
+use crate::upstream::Endpoint;
+
+/// All that a running gateway works with; made at start, never changed.
+pub(crate) struct Live {
+    pub(crate) listeners: Vec<LiveListener>,
+    pub(crate) request_fields: FieldTable,
+    pub(crate) response_fields: FieldTable,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) config: Config,
+    /// For requests that reached no operation.
+    pub(crate) unrouted: OperationMetrics,
+}
+
+/// A listener with the routes of its APIs.
+pub(crate) struct LiveListener {
+    pub(crate) name: Box<str>,
+    pub(crate) bind: std::net::SocketAddr,
+    pub(crate) router: Router<()>,
+    /// What the router's indices stand for.
+    pub(crate) routes: Box<[LiveRoute]>,
+}
+
+/// A path template with what its methods do.
+pub(crate) struct LiveRoute {
+    pub(crate) operations: Box<[LiveOperation]>,
+    pub(crate) preflight: Preflight,
+    /// The value of `Allow`.
+    pub(crate) allow: String,
+    pub(crate) error_bodies: &'static [ErrorBody],
+}
+
+/// An operation with its pointers resolved.
+pub(crate) struct LiveOperation {
+    pub(crate) table: &'static Operation,
+    pub(crate) api: &'static Api,
+    pub(crate) access: LiveAccess,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) rewrite: LiveRewrite,
+    /// `WWW-Authenticate` lines for a missing credential, a bad one, and missing scopes.
+    pub(crate) challenges: Challenges,
+    pub(crate) hidden: HiddenCredentials,
+    pub(crate) metrics: OperationMetrics,
+}
+
+/// [`Access`] with its schemes ready to check.
+#[derive(Debug)]
+pub(crate) enum LiveAccess {
+    Anyone { because: &'static str },
+    OneOf(Vec<LiveAlternative>),
+}
+
+/// Requirements that must all hold.
+#[derive(Debug)]
+pub(crate) struct LiveAlternative {
+    pub(crate) requirements: Vec<LiveRequirement>,
+}
+
+/// A scheme ready to check, and the scopes that are needed.
+#[derive(Debug)]
+pub(crate) struct LiveRequirement {
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) scopes: &'static [&'static str],
+}
+
+/// [`Rewrite`] ready to run.
+#[derive(Debug)]
+pub(crate) enum LiveRewrite {
+    Received { base: &'static str },
+    Path(PathTemplate),
+    With { base: &'static str, rewrite: Box<dyn PreparedRewrite> },
+}
+
+/// The `WWW-Authenticate` lines of an operation, one per scheme, each with its line end.
+#[derive(Debug, Default)]
+pub(crate) struct Challenges {
+    pub(crate) missing: String,
+    pub(crate) invalid: String,
+    pub(crate) scope: String,
+}
+
+/// Where credentials stand that the upstream is not to see.
+#[derive(Debug, Default)]
+pub(crate) struct HiddenCredentials {
+    pub(crate) headers: Vec<&'static str>,
+    pub(crate) query: Vec<&'static str>,
+    pub(crate) cookies: Vec<&'static str>,
+}
+
+impl LiveRoute {
+    /// The operation for `method`, which is case-sensitive.
+    pub(crate) fn operation(&self, method: &str) -> Option<&LiveOperation> {
+        self.operations.iter().find(|operation| operation.table.method == method)
+    }
+}
+
+impl Live {
+    /// Joins the tables with the configuration; secrets come from `secrets`.
+    ///
+    /// # Errors
+    /// Everything that is missing or wrong, all at once.
+    pub(crate) fn assemble(gateway: &'static Gateway, config: Config, secrets: &SecretStore) -> Result<Self, Vec<Problem>> {
+        let mut assembly = Assembly { config: &config, secrets, problems: Vec::new(), endpoints: BTreeMap::new() };
+        let served: Vec<(usize, Vec<&'static Api>)> = config.listeners.iter().enumerate().map(|(index, listener)| (index, assembly.apis_of(gateway, listener))).collect();
+        let mut listeners = Vec::new();
+        let mut schemes: BTreeMap<(&str, &str), Arc<dyn Authenticator>> = BTreeMap::new();
+        for api in served.iter().flat_map(|(_, apis)| apis) {
+            for scheme in api.schemes {
+                if !schemes.contains_key(&(api.name, scheme.name()))
+                    && let Some(ready) = assembly.prepare(api, *scheme)
+                {
+                    schemes.insert((api.name, scheme.name()), ready);
+                }
+            }
+        }
+        for (index, apis) in served {
+            let listener = &config.listeners[index];
+            let (router, routes) = assembly.router(&listener.name, &apis, &schemes);
+            listeners.push(LiveListener { name: listener.name.as_str().into(), bind: listener.bind, router, routes });
+        }
+        assembly.check_overrides(gateway);
+        let mut problems = assembly.problems;
+        problems.dedup();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let identity = gateway.apis.iter().flat_map(|api| {
+            let headers = &api.identity_headers;
+            [headers.consumer, headers.credential, headers.custom_id, headers.client, headers.user]
+        });
+        Ok(Self {
+            listeners,
+            request_fields: FieldTable::for_requests(identity),
+            response_fields: FieldTable::for_responses(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            config,
+            unrouted: OperationMetrics::default(),
+        })
+    }
+
+    /// Whether `address` may say where a request came from.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(&address))
+    }
+
+    /// Every operation of every listener.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (&LiveListener, &LiveOperation)> {
+        self.listeners.iter().flat_map(|listener| listener.routes.iter().flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation))))
+    }
+}
+
+struct Assembly<'a> {
+    config: &'a Config,
+    secrets: &'a SecretStore,
+    problems: Vec<Problem>,
+    /// By API and upstream name.
+    endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
+}
+
+impl Assembly<'_> {
+    fn apis_of(&mut self, gateway: &'static Gateway, listener: &crate::config::Listener) -> Vec<&'static Api> {
+        let Some(names) = &listener.apis else { return gateway.apis.to_vec() };
+        let mut apis = Vec::new();
+        for (name, place) in names {
+            match gateway.apis.iter().find(|api| api.name == name) {
+                Some(api) => apis.push(*api),
+                None => {
+                    let known: Vec<&str> = gateway.apis.iter().map(|api| api.name).collect();
+                    let hint = gateway_yaml::suggest(name, known.iter().copied()).map_or_else(|| format!("this binary has {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
+                    self.problems.push(Problem::at(place, format!("listener `{}` names the API `{name}`, which was not compiled in; {hint}", listener.name)));
+                }
+            }
+        }
+        apis
+    }
+
+    fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {
+        match scheme.prepare(self.secrets) {
+            Ok(ready) => Some(Arc::from(ready)),
+            Err(problems) => {
+                self.problems.extend(problems.into_iter().map(|problem| Problem::plain(format!("security scheme `{}` of {}: {problem}", scheme.name(), api.source))));
+                None
+            }
+        }
+    }
+
+    fn router(&mut self, listener: &str, apis: &[&'static Api], schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>) -> (Router<()>, Box<[LiveRoute]>) {
+        let mut builder = RouterBuilder::new();
+        let (mut routes, mut inserted) = (Vec::new(), Vec::new());
+        for (api, route) in apis.iter().flat_map(|api| api.routes.iter().map(move |route| (*api, route))) {
+            let template = match Template::parse(route.template) {
+                Ok(template) => template,
+                Err(error) => {
+                    self.problems.push(Problem::plain(format!("{}: `{}` is not a path template: {error}", api.source, route.template)));
+                    continue;
+                }
+            };
+            let operations: Box<[LiveOperation]> = route.operations.iter().filter_map(|operation| self.operation(api, operation, schemes)).collect();
+            let conditions = route.when.iter().map(|pair| QueryPair::new(pair.name, pair.value)).collect();
+            let live = LiveRoute { allow: allow(&operations, route.preflight), operations, preflight: route.preflight, error_bodies: api.error_bodies };
+            builder.insert(template, conditions, ());
+            routes.push(live);
+            inserted.push((api, route.template));
+        }
+        let (router, conflicts) = builder.build();
+        for conflict in conflicts {
+            let ((first, theirs), (second, ours)) = (inserted[conflict.first], inserted[conflict.second]);
+            self.problems.push(Problem::plain(format!("listener `{listener}`: `{ours}` of {} and `{theirs}` of {} are the same path; put the APIs on different listeners", second.source, first.source)));
+        }
+        (router, routes.into())
+    }
+
+    fn operation(&mut self, api: &'static Api, operation: &'static Operation, schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>) -> Option<LiveOperation> {
+        let access = match &operation.access {
+            Access::Anyone { because } => LiveAccess::Anyone { because },
+            Access::OneOf(alternatives) => {
+                let alternatives: Option<Vec<_>> = alternatives.iter().map(|alternative| alternative_of(api, alternative, schemes)).collect();
+                // A scheme that could not be prepared is a problem already told.
+                LiveAccess::OneOf(alternatives?)
+            }
+        };
+        let rewrite = match &operation.forward_as {
+            Rewrite::Received { base } => LiveRewrite::Received { base },
+            Rewrite::Path(template) => LiveRewrite::Path(PathTemplate::parse(template)),
+            Rewrite::With(rewriter) => match rewriter.prepare() {
+                Ok(rewrite) => LiveRewrite::With { base: rewriter.base(), rewrite },
+                Err(problem) => {
+                    self.problems.push(Problem::plain(format!("operation `{}` of {}: {problem}", operation.id, api.source)));
+                    return None;
+                }
+            },
+        };
+        Some(LiveOperation {
+            table: operation,
+            api,
+            challenges: challenges(&access),
+            hidden: hidden(&access),
+            access,
+            endpoint: self.endpoint(api, operation.upstream)?,
+            rewrite,
+            metrics: OperationMetrics::default(),
+        })
+    }
+
+    fn endpoint(&mut self, api: &'static Api, upstream: &'static Upstream) -> Option<Endpoint> {
+        if let Some(endpoint) = self.endpoints.get(&(api.name, upstream.name)) {
+            return Some(endpoint.clone());
+        }
+        let (url, place) = match self.config.upstream(api.name, upstream.name) {
+            Some((url, place)) => (url, Some(place)),
+            None => (upstream.url, None),
+        };
+        match parse_url(url, self.endpoints.len()) {
+            Ok(endpoint) => {
+                self.endpoints.insert((api.name, upstream.name), endpoint.clone());
+                Some(endpoint)
+            }
+            Err(problem) => {
+                let message = format!("upstream `{}` of API `{}`: {problem}", upstream.name, api.name);
+                self.problems.push(place.map_or_else(|| Problem::plain(message.clone()), |place| Problem::at(place, message.clone())));
+                None
+            }
+        }
+    }
+
+    /// An override that reaches nothing is a typo.
+    fn check_overrides(&mut self, gateway: &'static Gateway) {
+        for ((api, upstream), (_, place)) in &self.config.upstreams {
+            let known = gateway.apis.iter().find(|known| known.name == api);
+            match known {
+                None => self.problems.push(Problem::at(place, format!("`upstreams` names the API `{api}`, which was not compiled in"))),
+                Some(known) if !known.upstreams.iter().any(|known| known.name == upstream) => {
+                    let names: Vec<&str> = known.upstreams.iter().map(|upstream| upstream.name).collect();
+                    self.problems.push(Problem::at(place, format!("API `{api}` has no upstream `{upstream}`; it has {}", names.join(", "))));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+fn alternative_of(api: &Api, alternative: &'static [crate::codegen::Requirement], schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>) -> Option<LiveAlternative> {
+    let requirements = alternative.iter().map(|requirement| {
+        let authenticator = schemes.get(&(api.name, requirement.scheme.name()))?;
+        Some(LiveRequirement { authenticator: Arc::clone(authenticator), scopes: requirement.scopes })
+    });
+    Some(LiveAlternative { requirements: requirements.collect::<Option<_>>()? })
+}
+
+/// `http://host[:port][/prefix]`.
+pub(crate) fn parse_url(url: &str, index: usize) -> Result<Endpoint, String> {
+    let rest = url.strip_prefix("http://").ok_or_else(|| format!("`{url}` does not start with http://"))?;
+    let (authority, prefix) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+    if authority.contains('@') || rest.contains(['?', '#', ' ']) {
+        return Err(format!("`{url}` has more than a host, a port and a path"));
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{port}` is not a port"))?),
+        _ => (authority, 80),
+    };
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
+        return Err(format!("`{url}` has no host"));
+    }
+    let prefix = prefix.trim_end_matches('/');
+    let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
+    Ok(Endpoint { index, host: host.into(), port, authority: authority.into(), prefix: prefix.into() })
+}
+
+fn allow(operations: &[LiveOperation], preflight: Preflight) -> String {
+    let mut methods: Vec<&str> = operations.iter().map(|operation| operation.table.method).collect();
+    if preflight == Preflight::Answer && !methods.contains(&"OPTIONS") {
+        methods.push("OPTIONS");
+    }
+    methods.sort_unstable();
+    methods.join(", ")
+}
+
+fn requirements(access: &LiveAccess) -> impl Iterator<Item = &LiveRequirement> {
+    let alternatives = match access {
+        LiveAccess::Anyone { .. } => &[][..],
+        LiveAccess::OneOf(alternatives) => alternatives,
+    };
+    alternatives.iter().flat_map(|alternative| &alternative.requirements)
+}
+
+fn challenges(access: &LiveAccess) -> Challenges {
+    let mut challenges = Challenges::default();
+    for LiveRequirement { authenticator, scopes } in requirements(access) {
+        for (lines, challenge) in [
+            (&mut challenges.missing, authenticator.challenge()),
+            (&mut challenges.invalid, authenticator.challenge_invalid()),
+            (&mut challenges.scope, authenticator.challenge_scope(scopes)),
+        ] {
+            let line = format!("WWW-Authenticate: {challenge}\r\n");
+            if !lines.contains(&line) {
+                lines.push_str(&line);
+            }
+        }
+    }
+    challenges
+}
+
+fn hidden(access: &LiveAccess) -> HiddenCredentials {
+    let mut hidden = HiddenCredentials::default();
+    for requirement in requirements(access) {
+        let (locations, forward) = requirement.authenticator.locations();
+        if forward {
+            continue;
+        }
+        for location in locations {
+            match location {
+                CredentialLocation::Header(name) => hidden.headers.push(name),
+                CredentialLocation::Query(name) => hidden.query.push(name),
+                CredentialLocation::Cookie(name) => hidden.cookies.push(name),
+            }
+        }
+    }
+    hidden
+}
+
+impl LiveOperation {
+    /// The lines that a refusal carries beside its status.
+    pub(crate) fn challenge(&self, reject: &Reject) -> &str {
+        match reject {
+            Reject::NoCredential => &self.challenges.missing,
+            Reject::InvalidCredential(_) => &self.challenges.invalid,
+            Reject::InsufficientScope => &self.challenges.scope,
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let endpoint = |url| parse_url(url, 0).map(|endpoint| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix));
+        assert_eq!(endpoint("http://a.example"), Ok(("a.example".into(), 80, "a.example".into(), "".into())));
+        assert_eq!(endpoint("http://127.0.0.1:3002/api/"), Ok(("127.0.0.1".into(), 3002, "127.0.0.1:3002".into(), "/api".into())));
+        assert_eq!(endpoint("http://[::1]:3002"), Ok(("[::1]".into(), 3002, "[::1]:3002".into(), "".into())));
+        assert_eq!(endpoint("http://[::1]"), Ok(("[::1]".into(), 80, "[::1]".into(), "".into())));
+        for bad in ["https://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The life of a request: one function decides, one forwards, one answers, and the log always comes last.
+
+mod forward;
+mod request;
+
+use std::future::poll_fn;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use gateway_route::RequestPath;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::access::{self, Permit};
+use crate::access_log::Line;
+use crate::codegen::Preflight;
+use crate::credential::Evidence;
+use crate::downstream::{Downstream, Scratch};
+use crate::exchange::Progress;
+use crate::http1::body::BodyLength;
+use crate::http1::head::{self, field_space};
+use crate::live::{LiveListener, LiveOperation, LiveRoute};
+use crate::reject::Reject;
+use crate::response::{self, OwnTerms};
+use crate::worker::Worker;
+use forward::{Forwarded, Forwarding};
+use request::{RequestFacts, Target};
+
+/// The body of a refused request is read to its end if it has at most so many bytes, so that the connection can go on.
+const DRAINED_BYTES: u64 = 64 << 10;
+
+/// For writing a response of the gateway's own, and for draining.
+const OWN_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What becomes of the client's connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Another request may follow.
+    KeepAlive,
+    /// Nothing more is expected in either direction.
+    Close,
+    /// The client may still be sending.
+    Linger,
+}
+
+/// Why a request is not forwarded.
+enum Stop {
+    Reject(Reject),
+    /// The answer to a CORS preflight request.
+    Preflight,
+}
+
+impl From<Reject> for Stop {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
+}
+
+/// What is known of a request, for its answer and its log line; filled as the decision goes on.
+struct Record {
+    listener: &'static LiveListener,
+    started: Instant,
+    head_length: usize,
+    request_id: String,
+    facts: RequestFacts,
+    route: Option<&'static LiveRoute>,
+    operation: Option<&'static LiveOperation>,
+    permit: Option<Permit>,
+    upstream_started: Option<Instant>,
+}
+
+/// Handles the request whose head is the first `head_length` bytes of the inbox.
+pub(crate) async fn handle<S>(worker: &Worker, listener: &'static LiveListener, down: &mut Downstream<S>, head_length: usize, started: Instant) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    down.used = head_length;
+    let mut record = Record::new(worker, listener, head_length, started);
+    match decide(worker, down, &mut record) {
+        Ok(forwarding) => match forward::forward(worker, down, forwarding, &mut record).await {
+            Forwarded::Answered(progress) => {
+                record.log(worker, down, &progress, None);
+                match (progress.keep_alive, progress.request_done) {
+                    (true, _) => After::KeepAlive,
+                    (false, true) => After::Close,
+                    (false, false) => After::Linger,
+                }
+            }
+            Forwarded::Cut(progress, reject) => {
+                record.log(worker, down, &progress, reject.as_ref());
+                After::Close
+            }
+            Forwarded::Refused(progress, reject) => answer(worker, down, &record, &Stop::Reject(reject), progress).await,
+        },
+        Err(stop) => answer(worker, down, &record, &stop, Progress::default()).await,
+    }
+}
+
+/// The life of a request, up to the upstream.
+fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Result<Forwarding, Stop> {
+    let (live, listener) = (worker.live, record.listener);
+    let mut space = field_space();
+    let request = head::parse_request(&down.inbox[..record.head_length], &mut space)?; // 400 431 505
+    record.facts = RequestFacts::of(&request, &live.request_fields)?; // 400 417
+    record.keep_request_id(&request, live, down.peer);
+    let target = Target::of(&request)?; // 400
+    let path = RequestPath::parse(target.path).map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
+    let found = listener.router.find(&path, target.query).ok_or(Reject::NotFound)?; // 404
+    let route = record.route.insert(&listener.routes[found.index]);
+    let operation = *record.operation.insert(pick(route, request.method)?); // 405, or the answer to a preflight request
+    request::check_parameters(operation, &found.params)?; // 400
+    let evidence = Evidence { fields: request.fields, query: target.query };
+    let permit = access::authorize(&operation.access, &evidence, worker.moment(record.started))?; // 401 403 503
+    request::admit_body(operation, record.facts.body)?; // 413
+    let scene = forward::Scene { live, peer: down.peer, operation, params: &found.params, path: &path };
+    Ok(scene.prepare(record.permit.insert(permit), &request, &target, &record.facts, &record.request_id)?) // 400
+}
+
+/// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
+fn pick(route: &'static LiveRoute, method: &str) -> Result<&'static LiveOperation, Stop> {
+    match route.operation(method) {
+        Some(operation) => Ok(operation),
+        None if method == "OPTIONS" && route.preflight == Preflight::Answer => Err(Stop::Preflight),
+        None => Err(Stop::Reject(Reject::MethodNotAllowed)),
+    }
+}
+
+/// Answers what could not even be parsed.
+pub(crate) async fn refuse_unparsed<S>(worker: &Worker, listener: &'static LiveListener, down: &mut Downstream<S>, reject: Reject, started: Instant) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let record = Record::new(worker, listener, down.inbox.len(), started);
+    down.used = down.inbox.len();
+    answer(worker, down, &record, &Stop::Reject(reject), Progress::default()).await
+}
+
+/// Writes the gateway's own answer.
+async fn answer<S>(worker: &Worker, down: &mut Downstream<S>, record: &Record, stop: &Stop, mut progress: Progress) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let too_slow = matches!(stop, Stop::Reject(Reject::RequestTimeout));
+    let body_gone = record.facts.keep_alive && !too_slow && !worker.draining.get() && drain_body(down, record, &progress).await;
+    let date = worker.date();
+    let fields = record.fields_of(stop, &down.inbox);
+    let terms = OwnTerms {
+        to_head: record.facts.to_head,
+        keep_alive: body_gone,
+        is_http11: record.facts.is_http11,
+        request_id: &record.request_id,
+        date: &date,
+        fields: &fields,
+        body: record.body_of(stop),
+    };
+    let reject = match stop {
+        Stop::Reject(reject) => {
+            progress.status = reject.status();
+            response::write_reject(down.outbox.buffer(), reject, &terms);
+            Some(reject)
+        }
+        Stop::Preflight => {
+            progress.status = 204;
+            response::write_preflight(down.outbox.buffer(), &terms);
+            None
+        }
+    };
+    let until = Instant::now() + OWN_RESPONSE_TIMEOUT;
+    let written = poll_fn(|cx| match down.outbox.poll_flush(&mut down.io, cx) {
+        Poll::Ready(result) => Poll::Ready(result.is_ok()),
+        Poll::Pending => down.deadline.poll_at(cx, until).map(|()| false),
+    })
+    .await;
+    record.log(worker, down, &progress, reject);
+    match (written, body_gone) {
+        (false, _) => After::Close,
+        (true, true) => After::KeepAlive,
+        (true, false) => After::Linger,
+    }
+}
+
+/// Reads a small body that nobody wants to its end; says whether it is gone.
+async fn drain_body<S>(down: &mut Downstream<S>, record: &Record, progress: &Progress) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut left = match record.facts.body {
+        BodyLength::None => return true,
+        // A client that waits for `100 Continue` will not send the body after a final status; or it will: who knows.
+        BodyLength::Exactly(length) if length <= DRAINED_BYTES && !record.facts.expects_continue => length - progress.request_bytes.min(length),
+        _ => return false,
+    };
+    let here = down.unread().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+    down.used += here;
+    left -= here as u64;
+    let until = Instant::now() + OWN_RESPONSE_TIMEOUT;
+    poll_fn(|cx| {
+        let mut scratch = Scratch::take();
+        while left > 0 {
+            let limit = usize::try_from(left).unwrap_or(usize::MAX);
+            match scratch.poll_read(&mut down.io, cx, limit) {
+                Poll::Ready(Ok(bytes)) if !bytes.is_empty() => left -= bytes.len() as u64,
+                Poll::Ready(_) => return Poll::Ready(false),
+                Poll::Pending => {
+                    ready!(down.deadline.poll_at(cx, until));
+                    return Poll::Ready(false);
+                }
+            }
+        }
+        Poll::Ready(true)
+    })
+    .await
+}
+
+impl Record {
+    fn new(worker: &Worker, listener: &'static LiveListener, head_length: usize, started: Instant) -> Self {
+        let request_id = worker.request_id();
+        Self { listener, started, head_length, request_id, facts: RequestFacts::unknown(), route: None, operation: None, permit: None, upstream_started: None }
+    }
+
+    /// A trusted proxy's id for the request stays, so that its log and ours can be joined.
+    fn keep_request_id(&mut self, request: &head::RequestHead<'_>, live: &crate::live::Live, peer: std::net::IpAddr) {
+        if let Some(id) = request::request_id(request, &live.request_fields)
+            && live.trusts(peer)
+        {
+            self.request_id = id.to_owned();
+        }
+    }
+
+    /// The fields that go with an answer, each with its line end.
+    fn fields_of(&self, stop: &Stop, inbox: &[u8]) -> String {
+        let allow = || self.route.map_or_else(String::new, |route| format!("Allow: {}\r\n", route.allow));
+        match stop {
+            Stop::Reject(Reject::MethodNotAllowed) => allow(),
+            Stop::Reject(reject) => self.operation.map_or_else(String::new, |operation| operation.challenge(reject).to_owned()),
+            Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
+        }
+    }
+
+    /// The body that the document gives to this kind of refusal.
+    fn body_of(&self, stop: &Stop) -> Option<&'static str> {
+        let Stop::Reject(reject) = stop else { return None };
+        let class = reject.class()?;
+        self.route?.error_bodies.iter().find(|body| body.class == class).map(|body| body.json)
+    }
+
+    /// Counts the request and writes its line.
+    fn log<S>(&self, worker: &Worker, down: &Downstream<S>, progress: &Progress, reject: Option<&Reject>) {
+        let took = self.started.elapsed();
+        let metrics = self.operation.map_or(&worker.live.unrouted, |operation| &operation.metrics);
+        metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
+        let (method, path) = request::method_and_path(&down.inbox[..self.head_length.min(down.inbox.len())]);
+        let upstream_took = self.upstream_started.map(|started| progress.head_at.map_or_else(|| started.elapsed(), |at| at.saturating_duration_since(started)));
+        worker.log.borrow_mut().add(&Line {
+            at_micros: worker.unix_micros(self.started),
+            listener: &self.listener.name,
+            client: down.peer,
+            method: &method,
+            path: &path,
+            api: self.operation.map_or("", |operation| operation.api.name),
+            operation: self.operation.map_or("", |operation| operation.table.id),
+            request_id: &self.request_id,
+            status: progress.status,
+            took,
+            upstream: self.operation.zip(upstream_took).map(|(operation, took)| (operation.table.upstream.name, took)),
+            request_bytes: progress.request_bytes,
+            response_bytes: progress.response_bytes,
+            caller: self.permit.as_ref().and_then(Permit::caller).map(|caller| &*caller.subject),
+            because: self.permit.as_ref().map_or("", Permit::because),
+            reject,
+        });
+    }
+}

@@ -1,0 +1,245 @@
+//! Sends a permitted request to its upstream and brings the response back.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
+
+use gateway_route::{Params, RequestPath};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::Record;
+use super::request::{RequestFacts, Target};
+use crate::access::Permit;
+use crate::credential::{cookies_without, query_without};
+use crate::downstream::Downstream;
+use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
+use crate::http1::body::BodyLength;
+use crate::http1::head::{Field, RequestHead};
+use crate::http1::names::FieldClass;
+use crate::live::{Live, LiveOperation, LiveRewrite};
+use crate::reject::Reject;
+use crate::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
+use crate::rewrite::is_safe;
+use crate::upstream::{ConnectError, UpstreamConnection};
+use crate::worker::Worker;
+
+/// How we call ourselves in `Via` (RFC 9110 §7.6.3).
+const VIA: &[u8] = b"1.1 gateway";
+
+/// A request that may be sent, with everything it takes.
+pub(super) struct Forwarding {
+    operation: &'static LiveOperation,
+    terms: RequestTerms,
+}
+
+/// How forwarding ended.
+pub(super) enum Forwarded {
+    /// The client has the whole response.
+    Answered(Progress),
+    /// The client is gone, or has to be cut off in the middle of the response.
+    Cut(Progress, Option<Reject>),
+    /// The client is to get this refusal.
+    Refused(Progress, Reject),
+}
+
+/// What a request is prepared from.
+pub(super) struct Scene<'a> {
+    pub(super) live: &'static Live,
+    pub(super) peer: IpAddr,
+    pub(super) operation: &'static LiveOperation,
+    pub(super) params: &'a Params<'a>,
+    pub(super) path: &'a RequestPath<'a>,
+}
+
+impl Scene<'_> {
+    /// Writes the head that the upstream gets. It takes a permit, so nothing is forwarded without a decision.
+    ///
+    /// # Errors
+    /// 400 where a rewrite makes a path that would reach somewhere else.
+    pub(super) fn prepare(&self, _permit: &Permit, request: &RequestHead<'_>, target: &Target<'_>, facts: &RequestFacts, request_id: &str) -> Result<Forwarding, Reject> {
+        let mut head = Vec::with_capacity(1024);
+        head.extend_from_slice(request.method.as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(self.operation.endpoint.prefix.as_bytes());
+        self.write_path(&mut head)?;
+        self.write_query(&mut head, target.query);
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        self.write_fields(&mut head, request, target, request_id);
+        match facts.body {
+            BodyLength::Exactly(length) => write_length(&mut head, length),
+            BodyLength::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            // Some servers answer 411 to a POST that does not say that it has no body.
+            BodyLength::None if matches!(request.method, "POST" | "PUT" | "PATCH") => write_length(&mut head, 0),
+            BodyLength::None | BodyLength::UntilClose => {}
+        }
+        if facts.expects_continue {
+            head.extend_from_slice(b"Expect: 100-continue\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        let table = self.operation.table;
+        let terms = RequestTerms {
+            head,
+            body: facts.body,
+            max_body: table.max_body.0,
+            expects_continue: facts.expects_continue,
+            response_timeout: table.upstream.response_timeout,
+            idle_timeout: table.upstream.idle_timeout,
+        };
+        Ok(Forwarding { operation: self.operation, terms })
+    }
+
+    fn write_path(&self, head: &mut Vec<u8>) -> Result<(), Reject> {
+        let start = head.len();
+        match &self.operation.rewrite {
+            LiveRewrite::Received { base } => head.extend_from_slice(self.path_below(base).as_bytes()),
+            LiveRewrite::Path(template) => template.fill(head, |name| self.params.get(name).map(|param| param.wire)),
+            LiveRewrite::With { base, rewrite } => {
+                let below = self.path_below(base);
+                match rewrite.rewrite(below) {
+                    Some(new) => head.extend_from_slice(new.as_bytes()),
+                    None => head.extend_from_slice(below.as_bytes()),
+                }
+            }
+        }
+        if head.len() == start {
+            head.push(b'/');
+        }
+        let rewritten = !matches!(self.operation.rewrite, LiveRewrite::Received { .. });
+        if rewritten && !is_safe(&head[start..]) {
+            return Err(Reject::BadRequest("the rewritten path would reach somewhere else"));
+        }
+        Ok(())
+    }
+
+    /// The path as received, less the base path.
+    fn path_below(&self, base: &str) -> &str {
+        if base.is_empty() {
+            return self.path.wire();
+        }
+        self.path.wire_of(base.len().min(self.path.canonical().len())..self.path.canonical().len())
+    }
+
+    fn write_query(&self, head: &mut Vec<u8>, query: Option<&str>) {
+        let Some(query) = query else { return };
+        let hidden = &self.operation.hidden.query;
+        let kept = if hidden.is_empty() { Some(query.into()) } else { query_without(query, hidden) };
+        if let Some(kept) = kept {
+            head.push(b'?');
+            head.extend_from_slice(kept.as_bytes());
+        }
+    }
+
+    fn write_fields(&self, head: &mut Vec<u8>, request: &RequestHead<'_>, target: &Target<'_>, request_id: &str) {
+        let operation = self.operation;
+        let trusted = self.live.trusts(self.peer);
+        let host = if operation.table.upstream.preserve_host { target.host } else { None };
+        write_field(head, "Host", host.unwrap_or(&operation.endpoint.authority).as_bytes());
+        let classify = |field: &Field<'_>| self.live.request_fields.classify(field.name);
+        let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
+        let edits = &operation.table.request_headers;
+        let mut forwarded = Origin::default();
+        for field in request.fields {
+            match classify(field) {
+                FieldClass::EndToEnd => {
+                    let hidden = operation.hidden.headers.iter().any(|name| name.eq_ignore_ascii_case(field.name));
+                    let about_connection = has_options && is_named(request.fields, &self.live.request_fields, field.name);
+                    if !hidden && !about_connection && !edits.replaces(field.name) {
+                        write_field(head, field.name, field.value);
+                    }
+                }
+                FieldClass::Cookie if operation.hidden.cookies.is_empty() && !edits.replaces(field.name) => write_field(head, field.name, field.value),
+                FieldClass::Cookie if !edits.replaces(field.name) => {
+                    if let Some(value) = cookies_without(field.value, &operation.hidden.cookies) {
+                        write_field(head, field.name, &value);
+                    }
+                }
+                FieldClass::Via => write_field(head, "Via", field.value),
+                FieldClass::ForwardedFor if trusted => forwarded.chain.push(field.value),
+                FieldClass::ForwardedHost if trusted => forwarded.host = Some(field.value),
+                FieldClass::ForwardedProto if trusted => forwarded.proto = Some(field.value),
+                _ => {}
+            }
+        }
+        write_field(head, "Via", VIA);
+        forwarded.write(head, self.peer, target.host);
+        write_field(head, "X-Request-Id", request_id.as_bytes());
+        write_edits(head, edits);
+    }
+}
+
+/// Where the request came from, as far as a trusted proxy says.
+#[derive(Default)]
+struct Origin<'a> {
+    chain: Vec<&'a [u8]>,
+    host: Option<&'a [u8]>,
+    proto: Option<&'a [u8]>,
+}
+
+impl Origin<'_> {
+    fn write(&self, head: &mut Vec<u8>, peer: IpAddr, host: Option<&str>) {
+        head.extend_from_slice(b"X-Forwarded-For: ");
+        for address in &self.chain {
+            head.extend_from_slice(address);
+            head.extend_from_slice(b", ");
+        }
+        let _ = std::io::Write::write_fmt(head, format_args!("{peer}\r\n"));
+        write_field(head, "X-Forwarded-Proto", self.proto.unwrap_or(b"http"));
+        if let Some(host) = self.host.or(host.map(str::as_bytes)) {
+            write_field(head, "X-Forwarded-Host", host);
+        }
+    }
+}
+
+/// Sends the request, once more if a kept connection turns out to be closed, and streams both bodies.
+pub(super) async fn forward<S>(worker: &Worker, down: &mut Downstream<S>, forwarding: Forwarding, record: &mut Record) -> Forwarded
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Forwarding { operation, terms } = forwarding;
+    record.upstream_started = Some(Instant::now());
+    let date = worker.date();
+    let response = ResponseTerms {
+        to_head: record.facts.to_head,
+        client_is_http11: record.facts.is_http11,
+        client_keeps_alive: record.facts.keep_alive && !worker.draining.get(),
+        fields: &worker.live.response_fields,
+        edits: &operation.table.response_headers,
+        request_id: &record.request_id,
+        date: &date,
+    };
+    let mut kept = worker.pool.take(&operation.endpoint);
+    loop {
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => match connect(worker, operation).await {
+                Ok(connection) => connection,
+                Err(reject) => return Forwarded::Refused(Progress::default(), reject),
+            },
+        };
+        let exchange = Exchange::new(down, &mut connection, &terms, &response, &worker.live.request_fields);
+        let (progress, result) = exchange.run().await;
+        match result {
+            Ok(()) => {
+                if progress.reusable {
+                    worker.pool.put(&operation.endpoint, connection);
+                }
+                return Forwarded::Answered(progress);
+            }
+            // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
+            Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => down.used = record.head_length,
+            Err(Failure::Stale) => return Forwarded::Refused(progress, Reject::UpstreamBroken("closed a kept connection before any byte of the response")),
+            Err(Failure::ClientGone) => return Forwarded::Cut(progress, None),
+            Err(Failure::Aborted(reject)) => return Forwarded::Cut(progress, Some(reject)),
+            Err(Failure::Rejected(reject)) => return Forwarded::Refused(progress, reject),
+        }
+    }
+}
+
+async fn connect(worker: &Worker, operation: &LiveOperation) -> Result<UpstreamConnection, Reject> {
+    let connection = worker.pool.connect(&operation.endpoint, operation.table.upstream.connect_timeout).await.map_err(|error| match error {
+        ConnectError::Unreachable => Reject::UpstreamUnreachable,
+        ConnectError::Timeout => Reject::UpstreamTimeout,
+    })?;
+    worker.process.upstream_connects.fetch_add(1, Relaxed);
+    Ok(connection)
+}

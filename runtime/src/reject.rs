@@ -1,0 +1,176 @@
+//! Every way in which a request can be refused, each with its status.
+
+use crate::codegen::ErrorClass;
+
+/// Who is at fault; becomes `"side"` in the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The client.
+    Downstream,
+    /// The server behind the gateway.
+    Upstream,
+    /// The gateway or its configuration.
+    Internal,
+}
+
+/// A refusal. What a variant carries goes to the access log; the client sees [`Reject::message`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reject {
+    /// 400: not RFC 9112 or RFC 3986 grammar, or framing that two parsers could read differently.
+    BadRequest(&'static str),
+    /// 400: a path parameter that does not fit its schema.
+    InvalidParameter(&'static str),
+    /// 401: no credential.
+    NoCredential,
+    /// 401: a credential that is not good; why is for the log only.
+    InvalidCredential(&'static str),
+    /// 403: a good credential without the scopes that the operation needs.
+    InsufficientScope,
+    /// 404: no path of any API on this listener.
+    NotFound,
+    /// 405: a described path, another method.
+    MethodNotAllowed,
+    /// 408: the request did not arrive in time.
+    RequestTimeout,
+    /// 413: the body is larger than the operation admits.
+    BodyTooLarge,
+    /// 414: the request line is too long.
+    UriTooLong,
+    /// 417: an expectation other than `100-continue`.
+    ExpectationFailed,
+    /// 431: too many or too large header fields.
+    HeadTooLarge,
+    /// 502: no connection to the upstream.
+    UpstreamUnreachable,
+    /// 502: the upstream closed or broke the protocol before its response was whole.
+    UpstreamBroken(&'static str),
+    /// 503: credentials cannot be checked at the moment.
+    CredentialsUnavailable,
+    /// 504: no connection, or no answer, in time.
+    UpstreamTimeout,
+    /// 505: not HTTP/1.0 or HTTP/1.1.
+    VersionNotSupported,
+}
+
+impl Reject {
+    /// The status code (RFC 9110 §15).
+    pub(crate) fn status(&self) -> u16 {
+        match self {
+            Self::BadRequest(_) | Self::InvalidParameter(_) => 400,
+            Self::NoCredential | Self::InvalidCredential(_) => 401,
+            Self::InsufficientScope => 403,
+            Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::BodyTooLarge => 413,
+            Self::UriTooLong => 414,
+            Self::ExpectationFailed => 417,
+            Self::HeadTooLarge => 431,
+            Self::UpstreamUnreachable | Self::UpstreamBroken(_) => 502,
+            Self::CredentialsUnavailable => 503,
+            Self::UpstreamTimeout => 504,
+            Self::VersionNotSupported => 505,
+        }
+    }
+
+    /// What the client reads under `message`: never an address, a token or a secret.
+    pub(crate) fn message(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "Bad request",
+            Self::InvalidParameter(_) => "A path parameter does not fit its schema",
+            Self::NoCredential => "Missing authorization in request",
+            Self::InvalidCredential(_) => "failed to verify jwt",
+            Self::InsufficientScope => "Insufficient scope",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::RequestTimeout => "Request timeout",
+            Self::BodyTooLarge => "Request body too large",
+            Self::UriTooLong => "URI too long",
+            Self::ExpectationFailed => "Expectation failed",
+            Self::HeadTooLarge => "Request header fields too large",
+            Self::UpstreamUnreachable | Self::UpstreamBroken(_) => "Bad gateway",
+            Self::CredentialsUnavailable => "Service unavailable",
+            Self::UpstreamTimeout => "Gateway timeout",
+            Self::VersionNotSupported => "HTTP version not supported",
+        }
+    }
+
+    /// The stable word for the access log.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad-request",
+            Self::InvalidParameter(_) => "invalid-parameter",
+            Self::NoCredential => "no-credential",
+            Self::InvalidCredential(_) => "invalid-credential",
+            Self::InsufficientScope => "insufficient-scope",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::RequestTimeout => "request-timeout",
+            Self::BodyTooLarge => "body-too-large",
+            Self::UriTooLong => "uri-too-long",
+            Self::ExpectationFailed => "expectation-failed",
+            Self::HeadTooLarge => "head-too-large",
+            Self::UpstreamUnreachable => "upstream-unreachable",
+            Self::UpstreamBroken(_) => "upstream-broken",
+            Self::CredentialsUnavailable => "credentials-unavailable",
+            Self::UpstreamTimeout => "upstream-timeout",
+            Self::VersionNotSupported => "version-not-supported",
+        }
+    }
+
+    /// What exactly was wrong, for the access log, where there is more to say than [`Reject::reason`].
+    pub(crate) fn detail(&self) -> Option<&'static str> {
+        match self {
+            Self::BadRequest(detail) | Self::InvalidParameter(detail) | Self::InvalidCredential(detail) | Self::UpstreamBroken(detail) => Some(detail),
+            _ => None,
+        }
+    }
+
+    /// Who is at fault.
+    pub(crate) fn side(&self) -> Side {
+        match self {
+            Self::UpstreamUnreachable | Self::UpstreamBroken(_) | Self::UpstreamTimeout => Side::Upstream,
+            Self::CredentialsUnavailable => Side::Internal,
+            _ => Side::Downstream,
+        }
+    }
+
+    /// The class under which a document may give its own body.
+    pub(crate) fn class(&self) -> Option<ErrorClass> {
+        Some(match self {
+            Self::InvalidParameter(_) => ErrorClass::ParameterInvalid,
+            Self::NoCredential => ErrorClass::AuthMissing,
+            Self::InvalidCredential(_) => ErrorClass::AuthInvalid,
+            Self::InsufficientScope => ErrorClass::AuthForbidden,
+            Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
+            Self::BodyTooLarge => ErrorClass::BodyTooLarge,
+            Self::UpstreamUnreachable | Self::UpstreamBroken(_) => ErrorClass::UpstreamFailed,
+            Self::CredentialsUnavailable => ErrorClass::Unavailable,
+            Self::UpstreamTimeout => ErrorClass::UpstreamTimeout,
+            _ => return None,
+        })
+    }
+}
+
+/// The reason phrase of a status that the gateway itself answers.
+pub(crate) fn reason_phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

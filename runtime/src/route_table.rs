@@ -1,0 +1,51 @@
+//! Prints what a binary serves, for people.
+
+use crate::codegen::{Access, Gateway, Operation, Requirement};
+
+/// One line per operation: method, path, operation, who may call, upstream.
+pub fn route_table(gateway: &Gateway) -> String {
+    let mut rows: Vec<[String; 5]> = vec![["METHOD", "PATH", "OPERATION", "ACCESS", "UPSTREAM"].map(str::to_owned)];
+    for api in gateway.apis {
+        for route in api.routes {
+            let conditions: Vec<String> = route.when.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
+            let path = if conditions.is_empty() { route.template.to_owned() } else { format!("{}?{}", route.template, conditions.join("&")) };
+            rows.extend(route.operations.iter().map(|operation| row(operation, &path)));
+        }
+    }
+    let mut widths = [0; 5];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut out = String::new();
+    for row in &rows {
+        let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+fn row(operation: &Operation, path: &str) -> [String; 5] {
+    let upstream = format!("-> {}", operation.upstream.name);
+    [operation.method.to_owned(), path.to_owned(), operation.id.to_owned(), access(&operation.access), upstream]
+}
+
+fn access(access: &Access) -> String {
+    match access {
+        Access::Anyone { because } if because.starts_with("security") => "public".to_owned(),
+        Access::Anyone { because } => format!("public ({because})"),
+        Access::OneOf(alternatives) => alternatives.iter().map(|alternative| all_of(alternative, alternatives.len() > 1)).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn all_of(requirements: &[Requirement], among_others: bool) -> String {
+    let parts: Vec<String> = requirements.iter().map(|requirement| if requirement.scopes.is_empty() { requirement.scheme.name().to_owned() } else { format!("{}[{}]", requirement.scheme.name(), requirement.scopes.join(" ")) }).collect();
+    match parts.len() {
+        0 => "anonymous".to_owned(),
+        1 => parts.concat(),
+        _ if among_others => format!("({})", parts.join(" and ")),
+        _ => parts.join(" and "),
+    }
+}

@@ -1,0 +1,143 @@
+//! Connections to upstreams: made, kept for the next request, and checked before they are used again.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use crate::downstream::Outbox;
+
+/// Idle connections that one worker keeps to one upstream.
+const MAX_IDLE: usize = 256;
+
+/// An idle connection is closed after this; shorter than the keep-alive time of common servers (nginx 75 s, Node 5 s
+/// are both met: the liveness check sees a connection that the server closed).
+const IDLE_TIME: Duration = Duration::from_secs(55);
+
+/// How long the addresses of a host name are believed.
+const RESOLVED_FOR: Duration = Duration::from_secs(5);
+
+/// Where an upstream is, as configured for this deployment.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    /// The index in the worker's pool.
+    pub(crate) index: usize,
+    pub(crate) host: Box<str>,
+    pub(crate) port: u16,
+    /// What goes into `Host` unless the client's is preserved.
+    pub(crate) authority: Box<str>,
+    /// Prepended to every path; no trailing slash.
+    pub(crate) prefix: Box<str>,
+}
+
+/// A connection to an upstream.
+pub(crate) struct UpstreamConnection {
+    pub(crate) io: TcpStream,
+    pub(crate) outbox: Outbox,
+    /// Part of a response head that came in several pieces.
+    pub(crate) inbox: Vec<u8>,
+    /// The connection has answered a request before.
+    pub(crate) reused: bool,
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectError {
+    /// Refused, unreachable, or the name is unknown.
+    Unreachable,
+    /// Not in time.
+    Timeout,
+}
+
+struct Idle {
+    io: TcpStream,
+    since: Instant,
+}
+
+/// One worker's idle connections, per upstream.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: RefCell<Vec<Vec<Idle>>>,
+    resolved: RefCell<HashMap<usize, (Instant, Vec<SocketAddr>)>>,
+}
+
+impl Pool {
+    /// The connection that was idle for the shortest time and is still open.
+    pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
+        let mut idle = self.idle.borrow_mut();
+        let idle = idle.get_mut(endpoint.index)?;
+        while let Some(Idle { io, .. }) = idle.pop() {
+            // Nothing may come between two responses: an end of stream, an error or bytes all mean that the
+            // connection is not ours to use.
+            if matches!(io.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+                return Some(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: true });
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose last response ended cleanly.
+    pub(crate) fn put(&self, endpoint: &Endpoint, connection: UpstreamConnection) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() <= endpoint.index {
+            idle.resize_with(endpoint.index + 1, Vec::new);
+        }
+        if idle[endpoint.index].len() < MAX_IDLE {
+            idle[endpoint.index].push(Idle { io: connection.io, since: Instant::now() });
+        }
+    }
+
+    /// Closes what was idle for too long. Called every now and then.
+    pub(crate) fn prune(&self, now: Instant) {
+        for idle in self.idle.borrow_mut().iter_mut() {
+            // The oldest are at the front.
+            let expired = idle.iter().take_while(|connection| now.duration_since(connection.since) > IDLE_TIME).count();
+            idle.drain(..expired);
+        }
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    /// [`ConnectError`], after every address of the host was tried.
+    pub(crate) async fn connect(&self, endpoint: &Endpoint, limit: Duration) -> Result<UpstreamConnection, ConnectError> {
+        match timeout(limit, self.connect_to_any(endpoint)).await {
+            Ok(Ok(io)) => Ok(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: false }),
+            Ok(Err(_)) => Err(ConnectError::Unreachable),
+            Err(_) => Err(ConnectError::Timeout),
+        }
+    }
+
+    async fn connect_to_any(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {
+        let mut last = io::Error::from(io::ErrorKind::NotFound);
+        for address in self.resolve(endpoint).await? {
+            match TcpStream::connect(address).await {
+                Ok(io) => {
+                    io.set_nodelay(true)?;
+                    return Ok(io);
+                }
+                Err(error) => last = error,
+            }
+        }
+        self.resolved.borrow_mut().remove(&endpoint.index);
+        Err(last)
+    }
+
+    async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = endpoint.host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, endpoint.port)]);
+        }
+        if let Some((at, addresses)) = self.resolved.borrow().get(&endpoint.index)
+            && at.elapsed() < RESOLVED_FOR
+        {
+            return Ok(addresses.clone());
+        }
+        let addresses: Vec<_> = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?.collect();
+        self.resolved.borrow_mut().insert(endpoint.index, (Instant::now(), addresses.clone()));
+        Ok(addresses)
+    }
+}

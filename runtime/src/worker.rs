@@ -1,0 +1,154 @@
+//! What one serving thread owns: its pool of connections, its log, its clock.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::access::Moment;
+use crate::access_log::AccessLog;
+use crate::live::Live;
+use crate::metrics::ProcessMetrics;
+use crate::upstream::Pool;
+
+/// How often the clock is set, the log handed over and the pool pruned.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+
+/// One serving thread. Nothing in it is shared, so nothing in it is locked.
+pub(crate) struct Worker {
+    pub(crate) live: &'static Live,
+    pub(crate) index: usize,
+    pub(crate) pool: Pool,
+    pub(crate) log: RefCell<AccessLog>,
+    pub(crate) process: Arc<ProcessMetrics>,
+    /// No further request is taken.
+    pub(crate) draining: Cell<bool>,
+    connections: RefCell<HashMap<u64, Registered>>,
+    next_connection: Cell<u64>,
+    clock: Cell<(Instant, u64)>,
+    date: RefCell<Rc<str>>,
+    random: Cell<u64>,
+}
+
+struct Registered {
+    idle: Rc<Cell<bool>>,
+    task: AbortHandle,
+}
+
+impl Worker {
+    /// A worker without connections.
+    pub(crate) fn new(live: &'static Live, index: usize, log: AccessLog, process: Arc<ProcessMetrics>) -> Self {
+        let worker = Self {
+            live,
+            index,
+            pool: Pool::default(),
+            log: RefCell::new(log),
+            process,
+            draining: Cell::new(false),
+            connections: RefCell::default(),
+            next_connection: Cell::new(0),
+            clock: Cell::new((Instant::now(), 0)),
+            date: RefCell::new(Rc::from("")),
+            random: Cell::new(RandomState::new().build_hasher().finish() | 1),
+        };
+        worker.set_clock();
+        worker
+    }
+
+    /// The regular work between requests; runs until it is dropped.
+    pub(crate) async fn tick(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            let now = ticks.tick().await;
+            self.set_clock();
+            self.log.borrow_mut().flush();
+            self.pool.prune(now);
+        }
+    }
+
+    fn set_clock(&self) {
+        let now = SystemTime::now();
+        let micros = now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+        self.clock.set((Instant::now(), micros));
+        *self.date.borrow_mut() = Rc::from(httpdate::fmt_http_date(now));
+    }
+
+    /// Microseconds since the epoch at `instant`; needs no system call.
+    pub(crate) fn unix_micros(&self, instant: Instant) -> u64 {
+        let (set_at, micros) = self.clock.get();
+        micros.saturating_add(u64::try_from(instant.saturating_duration_since(set_at).as_micros()).unwrap_or(0))
+    }
+
+    /// The moment at which a request that began at `instant` is judged.
+    pub(crate) fn moment(&self, instant: Instant) -> Moment {
+        Moment { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index }
+    }
+
+    /// The value of `Date`, at most one tick old.
+    pub(crate) fn date(&self) -> Rc<str> {
+        Rc::clone(&self.date.borrow())
+    }
+
+    /// A fresh request id: 32 hexadecimal digits. It has to be unique, not secret.
+    pub(crate) fn request_id(&self) -> String {
+        let mut id = String::with_capacity(32);
+        for _ in 0..2 {
+            let word = self.next_random();
+            id.extend((0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(word >> (digit * 4) & 15) as usize])));
+        }
+        id
+    }
+
+    /// SplitMix64.
+    fn next_random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.random.set(state);
+        let mut word = state;
+        word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ word >> 31
+    }
+
+    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` tells whether it may be dropped.
+    pub(crate) fn spawn(self: &Rc<Self>, idle: Rc<Cell<bool>>, serve: impl Future<Output = ()> + 'static) {
+        let id = self.next_connection.get();
+        self.next_connection.set(id + 1);
+        let open = Open { worker: Rc::clone(self), id };
+        let task = tokio::task::spawn_local(async move {
+            let _open = open;
+            serve.await;
+        });
+        self.connections.borrow_mut().insert(id, Registered { idle, task: task.abort_handle() });
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
+    /// Takes no further request: closes what is idle, and lets the rest finish.
+    pub(crate) fn drain(&self) {
+        self.draining.set(true);
+        for connection in self.connections.borrow().values().filter(|connection| connection.idle.get()) {
+            connection.task.abort();
+        }
+    }
+}
+
+/// Takes a connection off the books when its task ends, however it ends.
+struct Open {
+    worker: Rc<Worker>,
+    id: u64,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.worker.connections.borrow_mut().remove(&self.id);
+        self.worker.process.connections.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
