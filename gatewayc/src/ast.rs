@@ -31,6 +31,8 @@ pub struct Document {
     pub gateway: Option<Node>,
     /// `paths` in the order of the document.
     pub paths: Vec<PathItem>,
+    /// Whether `paths` holds every operation of the document. What is missing has been reported.
+    pub complete: bool,
 }
 
 /// A version of OpenAPI.
@@ -125,7 +127,7 @@ pub enum SchemeKind {
     /// `oauth2`.
     OAuth2 {
         /// The flows it describes.
-        flows: openapiv3::OAuth2Flows,
+        flows: Box<openapiv3::OAuth2Flows>,
     },
     /// `openIdConnect`.
     OpenIdConnect {

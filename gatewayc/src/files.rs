@@ -16,7 +16,12 @@ pub(crate) fn source_set(paths: &[PathBuf], root: Option<&Path>) -> io::Result<S
         Some(root) => canonical(root)?,
         None => common_directory(&absolute),
     };
-    let mut sources = SourceSet::new(Disk { root: root.clone() }, prefix(&root));
+    let as_given = absolute.first().zip(files.first()).and_then(|(file, given)| {
+        // People find a file most easily under the name that they gave.
+        let relative = file.strip_prefix(&root).ok()?.to_str()?;
+        Some(given.to_str()?.strip_suffix(relative)?.to_owned())
+    });
+    let mut sources = SourceSet::new(Disk { root: root.clone() }, as_given.unwrap_or_else(|| prefix(&root)));
     for (file, given) in absolute.iter().zip(&files) {
         let Ok(relative) = file.strip_prefix(&root) else {
             let message = format!("{} is not below {}", given.display(), root.display());

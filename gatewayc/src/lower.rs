@@ -435,7 +435,7 @@ impl Upstreams {
 
 /// Where a message about a whole document points.
 fn first_key(root: &Node) -> Span {
-    root.as_mapping().and_then(|root| root.entries.first()).map_or(root.span, |entry| entry.key.span)
+    root.as_mapping().and_then(|root| root.entries().first()).map_or(root.span, |entry| entry.key.span)
 }
 
 /// How messages call an operation.

@@ -101,10 +101,9 @@ fn list_routes(input: &Input, format: ListFormat) -> io::Result<ExitCode> {
     };
     print(&routes::render(&routes::list(&documents, &sources), format))?;
     // A reader wants to know what may be missing from the list, not what a gateway would refuse.
-    let mut incomplete = Diagnostics::new();
-    incomplete.extend(diagnostics.iter().filter(|diagnostic| routes::may_hide(diagnostic)).cloned());
-    report(&incomplete, &sources, MessageFormat::Human, &mut io::stderr().lock(), io::stderr().is_terminal())?;
-    Ok(if incomplete.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let missing = routes::missing(&documents, &diagnostics, &sources);
+    report(&missing, &sources, MessageFormat::Human, &mut io::stderr().lock(), io::stderr().is_terminal())?;
+    Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Result<ExitCode> {

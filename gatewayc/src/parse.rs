@@ -3,7 +3,7 @@
 mod keys;
 mod security;
 
-use gateway_yaml::{Entry, FileId, Node, Spanned, from_node, suggest};
+use gateway_yaml::{Entry, ErrorKind, FileId, Node, Spanned, from_node, suggest};
 
 use crate::ast::{
     Document, Operation, Parameter, ParameterLocation, PathItem, Security, Server, ServerVariable, Version,
@@ -15,7 +15,7 @@ use crate::source::SourceSet;
 /// Parses all entry documents of a set.
 pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
     let files = sources.documents().to_vec();
-    let mut parser = Parser { resolver: Resolver::new(sources), version: Version { major: 3, minor: 1 } };
+    let mut parser = Parser { resolver: Resolver::new(sources), version: Version { major: 3, minor: 1 }, complete: true };
     let documents = files.into_iter().filter_map(|file| parser.document(file)).collect();
     (documents, parser.resolver.diagnostics)
 }
@@ -24,6 +24,8 @@ struct Parser<'s, 'p> {
     resolver: Resolver<'s, 'p>,
     /// The version of the document that is being parsed.
     version: Version,
+    /// Whether no operation of that document has been lost so far.
+    complete: bool,
 }
 
 impl Parser<'_, '_> {
@@ -46,6 +48,7 @@ impl Parser<'_, '_> {
                 return None;
             }
         };
+        self.complete = !source.errors().iter().any(|error| error.kind == ErrorKind::ManyDocuments);
         self.version = self.version(&root)?;
         self.check_keys(&root, "the document", keys::ROOT);
         let title = self.title(&root);
@@ -55,7 +58,20 @@ impl Parser<'_, '_> {
         let paths = self.paths(&root);
         let gateway = root.get("x-gateway").cloned();
         let document =
-            Document { file, path, name, version: self.version, root, title, servers, security, schemes, gateway, paths };
+            Document {
+            file,
+            path,
+            name,
+            version: self.version,
+            root,
+            title,
+            servers,
+            security,
+            schemes,
+            gateway,
+            paths,
+            complete: self.complete,
+        };
         self.check_requirements(&document);
         Some(document)
     }
@@ -120,15 +136,22 @@ impl Parser<'_, '_> {
             }
             return Vec::new();
         };
-        let Some(paths) = self.resolver.follow(&entry.value) else { return Vec::new() };
+        let Some(paths) = self.resolver.follow(&entry.value) else {
+            self.complete = false;
+            return Vec::new();
+        };
         if paths.is_null() {
             return Vec::new();
         }
         if !self.expect_mapping(&paths, "`paths`") {
+            self.complete = false;
             return Vec::new();
         }
         let entries = paths.as_mapping().into_iter().flatten();
-        entries.filter(|entry| !entry.key.name.starts_with("x-")).filter_map(|entry| self.path_item(entry)).collect()
+        let entries = entries.filter(|entry| !entry.key.name.starts_with("x-"));
+        let items: Vec<Option<PathItem>> = entries.map(|entry| self.path_item(entry)).collect();
+        self.complete &= items.iter().all(Option::is_some);
+        items.into_iter().flatten().collect()
     }
 
     fn path_item(&mut self, entry: &Entry) -> Option<PathItem> {
@@ -177,14 +200,16 @@ impl Parser<'_, '_> {
                         .at(entry.key.span, "not a method of this version")
                         .help("write `openapi: 3.2.0` at the top of the document");
                     self.report(diagnostic);
-                    operations.extend(self.operation(path, "QUERY".into(), entry));
+                    self.operation(path, "QUERY".into(), entry, &mut operations);
                 }
                 // `GET` has been reported as an unknown key; a reader wants to see it all the same.
                 name if keys::METHODS.contains(&&*name.to_ascii_lowercase()) => {
-                    operations.extend(self.operation(path, name.to_ascii_uppercase(), entry));
+                    self.operation(path, name.to_ascii_uppercase(), entry, &mut operations);
                 }
                 "additionalOperations" => self.additional_operations(path, entry, &mut operations),
-                _ => {}
+                name if keys::PATH_ITEM.contains(&name) || name.starts_with("x-") => {}
+                // `gett` was to be an operation.
+                name => self.complete &= suggest(name, keys::METHODS.iter().copied()).is_none(),
             }
         }
         operations
@@ -196,8 +221,12 @@ impl Parser<'_, '_> {
             let diagnostic = Diagnostic::error(GW114, headline).at(entry.key.span, "means nothing in this version");
             self.report(diagnostic.help("write `openapi: 3.2.0` at the top of the document"));
         }
-        let Some(additional) = self.resolver.follow(&entry.value) else { return };
+        let Some(additional) = self.resolver.follow(&entry.value) else {
+            self.complete = false;
+            return;
+        };
         if !self.expect_mapping(&additional, "`additionalOperations`") {
+            self.complete = false;
             return;
         }
         for entry in additional.as_mapping().into_iter().flatten() {
@@ -215,11 +244,18 @@ impl Parser<'_, '_> {
                 let diagnostic = Diagnostic::error(GW114, headline).at(entry.key.span, "a method that OpenAPI knows");
                 self.report(diagnostic.help(format!("write `{lower}:` directly under the path")));
             }
-            operations.extend(self.operation(path, method, entry));
+            self.operation(path, method, entry, operations);
         }
     }
 
-    fn operation(&mut self, path: &str, method: String, entry: &Entry) -> Option<Operation> {
+    fn operation(&mut self, path: &str, method: String, entry: &Entry, operations: &mut Vec<Operation>) {
+        match self.parse_operation(path, method, entry) {
+            Some(operation) => operations.push(operation),
+            None => self.complete = false,
+        }
+    }
+
+    fn parse_operation(&mut self, path: &str, method: String, entry: &Entry) -> Option<Operation> {
         let what = format!("the operation `{method} {path}`");
         let node = self.resolver.follow_adding(&entry.value)?;
         if !self.expect_mapping_under(&node, &what, entry.key.span) {

@@ -12,7 +12,7 @@ use crate::diagnostic::{
 use crate::source::{ReadError, SourceSet, join};
 
 /// References that one reference may lead through.
-const MAX_HOPS: usize = 64;
+const MAX_HOPS: usize = 16;
 /// References that are followed to find one value, counting those inside pointers.
 const MAX_STEPS: usize = 1024;
 
@@ -220,7 +220,7 @@ fn fault(error: &LoadError) -> Diagnostic {
         ErrorKind::Limit => GW112,
         ErrorKind::Tag | ErrorKind::ManyDocuments => GW119,
     };
-    let mut diagnostic = Diagnostic::error(code, &*error.message).at(error.span, &*error.label);
+    let mut diagnostic = Diagnostic::error(code, &*error.message).at(error.span, error.label);
     if let Some((span, label)) = &error.also {
         diagnostic = diagnostic.also(*span, &**label);
     }

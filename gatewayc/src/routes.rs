@@ -6,7 +6,7 @@ use gateway_yaml::{Node, Position};
 
 use crate::ast::{Document, Operation, PathItem, Security, Server};
 use crate::diagnostic::{
-    Diagnostic, GW110, GW112, GW113, GW114, GW115, GW116, GW117, GW118, GW119, Severity,
+    Code, Diagnostics, GW102, GW110, GW112, GW113, GW114, GW115, GW116, GW117, GW118, GW119, Severity,
 };
 use crate::source::SourceSet;
 
@@ -123,11 +123,16 @@ fn expression(document: &Document, security: Option<&Security>) -> String {
     texts.collect::<Vec<_>>().join(" or ")
 }
 
-/// Whether an operation may be missing from the list because of this.
+/// What may be the reason that operations are missing from the list; nothing where none is missing.
 #[must_use]
-pub fn may_hide(diagnostic: &Diagnostic) -> bool {
-    diagnostic.severity == Severity::Error
-        && [GW110, GW112, GW113, GW114, GW115, GW116, GW117, GW118, GW119].contains(&diagnostic.code)
+pub fn missing(documents: &[Document], diagnostics: &Diagnostics, sources: &SourceSet<'_>) -> Diagnostics {
+    const REASONS: &[Code] = &[GW102, GW110, GW112, GW113, GW114, GW115, GW116, GW117, GW118, GW119];
+    let mut reasons = Diagnostics::new();
+    if documents.len() < sources.documents().len() || documents.iter().any(|document| !document.complete) {
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+        reasons.extend(errors.filter(|diagnostic| REASONS.contains(&diagnostic.code)).cloned());
+    }
+    reasons
 }
 
 const HEADINGS: [&str; 6] = ["METHOD", "PATH", "OPERATION", "SECURITY", "UPSTREAM", "SOURCE"];

@@ -11,7 +11,7 @@ use crate::source::{SourceFile, SourceSet};
 /// How messages are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// With the source under it, and colours where `styled`.
+    /// With the source under it, as rustc prints.
     #[default]
     Human,
     /// As `Human`, with colours.

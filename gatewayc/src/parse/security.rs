@@ -189,7 +189,7 @@ impl Parser<'_, '_> {
             },
             openapiv3::SecurityScheme::HTTP { scheme, bearer_format, .. } => SchemeKind::Http { scheme, bearer_format },
             openapiv3::SecurityScheme::OpenIDConnect { open_id_connect_url: url, .. } => SchemeKind::OpenIdConnect { url },
-            openapiv3::SecurityScheme::OAuth2 { flows, .. } => SchemeKind::OAuth2 { flows },
+            openapiv3::SecurityScheme::OAuth2 { flows, .. } => SchemeKind::OAuth2 { flows: Box::new(flows) },
         };
         let empty = match &kind {
             SchemeKind::ApiKey { name, .. } => name.is_empty().then_some("name"),
@@ -239,7 +239,7 @@ impl Parser<'_, '_> {
             };
             complete &= result.is_some();
         }
-        complete.then_some(SchemeKind::OAuth2 { flows: typed })
+        complete.then(|| SchemeKind::OAuth2 { flows: Box::new(typed) })
     }
 
     /// One flow as `openapiv3` types it; the inner [`None`] where the document writes `null`.

@@ -14,7 +14,7 @@ pub struct LoadError {
     /// The fault in one sentence, in the author's words.
     pub message: String,
     /// A few words to stand under the place.
-    pub label: String,
+    pub label: &'static str,
     /// A second place that belongs to the fault, such as the first of two equal keys.
     pub also: Option<(Span, String)>,
     /// What to do about it.

@@ -432,6 +432,6 @@ fn null(span: Span) -> Node {
     Node { span, value: Value::Null }
 }
 
-fn fault(span: Span, kind: ErrorKind, message: impl Into<String>, label: &str) -> LoadError {
-    LoadError { span, kind, message: message.into(), label: label.into(), also: None, help: None }
+fn fault(span: Span, kind: ErrorKind, message: impl Into<String>, label: &'static str) -> LoadError {
+    LoadError { span, kind, message: message.into(), label, also: None, help: None }
 }

@@ -1,0 +1,130 @@
+//! The command as a user meets it: exit codes, output streams, the specs root on a real file system.
+
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+/// A directory of its own for every test, removed at the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let path = std::env::temp_dir().join(format!("gatewayc-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        for (file, text) in files {
+            let file = path.join(file);
+            fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
+            fs::write(file, text).expect("a file");
+        }
+        Self(path)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatewayc"));
+        command.args(arguments).current_dir(&self.0).output().expect("runs")
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+const GOOD: &str = "openapi: 3.1.0\ninfo: {title: Notes, version: \"1\"}\nservers: [{url: https://example.com/v1/}, {url: /beta}]\nsecurity: [{key: []}, {basic: [], mtls: []}, {jwt: [\"notes:write\"]}]\npaths:\n  /notes:\n    x-gateway: {upstream: notes}\n    get: {operationId: listNotes}\n    put: {security: []}\n    patch: {security: [{key: []}, {}]}\ncomponents:\n  securitySchemes:\n    key: {type: apiKey, in: header, name: X-Key}\n    basic: {type: http, scheme: basic}\n    mtls: {type: mutualTLS}\n    jwt: {type: http, scheme: bearer}\n";
+
+#[test]
+fn routes_as_a_table() {
+    let directory = Directory::new("table", &[("specs/notes.yaml", GOOD)]);
+    let output = directory.run(&["routes", "specs/notes.yaml"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stdout));
+}
+
+#[test]
+fn routes_as_json() {
+    let directory = Directory::new("json", &[("specs/notes.yaml", GOOD)]);
+    let output = directory.run(&["routes", "--format", "json", "specs"]);
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(list[0]["paths"], serde_json::json!(["/v1/notes", "/beta/notes"]));
+    assert_eq!((&list[2]["method"], &list[2]["line"]), (&"PATCH".into(), &10.into()));
+}
+
+#[test]
+fn what_cannot_be_listed_is_said_on_standard_error() {
+    let text_of = "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths:\n  /a: {get: {}}\n  /b: {$ref: gone.yaml}\n";
+    let directory = Directory::new("missing", &[("x.yaml", text_of)]);
+    let output = directory.run(&["routes", "x.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains("\nGET     /a"), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("x.yaml:5:14"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn exit_codes_of_check() {
+    let bad = "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths: {/a: {get: {secuirty: []}}}\n";
+    let directory = Directory::new("check", &[("bad.yaml", bad)]);
+    for (arguments, code) in [
+        (&["check", "bad.yaml"][..], 1),
+        (&["check", "--format", "short", "bad.yaml"], 1),
+        (&["check", "nope.yaml"], 2),
+        (&["check"], 2),
+        (&["explain", "GW202"], 0),
+        (&["explain"], 0),
+        (&["--version"], 0),
+    ] {
+        let output = directory.run(arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", text(&output.stderr));
+    }
+    let json = directory.run(&["check", "--format", "json", "bad.yaml"]);
+    for line in text(&json.stdout).lines() {
+        let message: serde_json::Value = serde_json::from_str(line).expect("one object per line");
+        assert!(message["code"].is_string() && message["file"] == "bad.yaml" && message["line"].is_u64(), "{line}");
+    }
+}
+
+#[test]
+fn references_must_not_leave_the_root() {
+    let main = "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths:\n  /a: {$ref: ../common/a.yaml}\n";
+    let files = [("api/main.yaml", main), ("common/a.yaml", "get: {operationId: common}\n")];
+    let directory = Directory::new("root", &files);
+    let alone = directory.run(&["routes", "api/main.yaml"]);
+    assert!(text(&alone.stderr).contains("error[GW116]"), "{}", text(&alone.stderr));
+    let with_root = directory.run(&["routes", "--root", ".", "api/main.yaml"]);
+    assert!(text(&with_root.stdout).contains("common/a.yaml:1"), "{}", text(&with_root.stdout));
+    let outside = directory.run(&["routes", "--root", "common", "api/main.yaml"]);
+    assert_eq!(outside.status.code(), Some(2), "{}", text(&outside.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn links_must_not_leave_the_root_either() {
+    let main = "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths:\n  /a: {$ref: link.yaml}\n";
+    let directory = Directory::new("link", &[("api/main.yaml", main), ("secret.yaml", "get: {}\n")]);
+    std::os::unix::fs::symlink("../secret.yaml", directory.0.join("api/link.yaml")).expect("a link");
+    let output = directory.run(&["routes", "api/main.yaml"]);
+    assert!(text(&output.stderr).contains("error[GW116]"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn a_reader_may_stop_reading() {
+    let many: String = (0..5000).map(|n| format!("  /{n}: {{get: {{}}}}\n")).collect();
+    let text_of = format!("openapi: 3.1.0\ninfo: {{title: x, version: \"1\"}}\npaths:\n{many}");
+    let directory = Directory::new("pipe", &[("x.yaml", &text_of)]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_gatewayc"))
+        .args(["routes", "x.yaml"])
+        .current_dir(&directory.0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!((output.status.code(), &*text(&output.stderr)), (Some(0), ""));
+}
