@@ -71,15 +71,7 @@ impl Diagnostic {
     }
 
     fn new(code: Code, severity: Severity, headline: String) -> Self {
-        Self {
-            code,
-            severity,
-            headline,
-            primary: None,
-            secondary: Vec::new(),
-            help: Vec::new(),
-            suggestion: None,
-        }
+        Self { code, severity, headline, primary: None, secondary: Vec::new(), help: Vec::new(), suggestion: None }
     }
 
     /// The place at fault, with a few words under it.

@@ -15,7 +15,8 @@ use crate::source::SourceSet;
 /// Parses all entry documents of a set.
 pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
     let files = sources.documents().to_vec();
-    let mut parser = Parser { resolver: Resolver::new(sources), version: Version { major: 3, minor: 1 }, complete: true };
+    let mut parser =
+        Parser { resolver: Resolver::new(sources), version: Version { major: 3, minor: 1 }, complete: true };
     let documents = files.into_iter().filter_map(|file| parser.document(file)).collect();
     (documents, parser.resolver.diagnostics)
 }
@@ -57,8 +58,7 @@ impl Parser<'_, '_> {
         let schemes = self.schemes(&root);
         let paths = self.paths(&root);
         let gateway = root.get("x-gateway").cloned();
-        let document =
-            Document {
+        let document = Document {
             file,
             path,
             name,
@@ -97,7 +97,8 @@ impl Parser<'_, '_> {
                 Some(entry) => entry.key.span,
                 None => mapping.entries().first().map_or(root.span, |entry| entry.key.span),
             };
-            let diagnostic = Diagnostic::error(GW113, "this is not an OpenAPI document: it does not say `openapi: 3.…`");
+            let diagnostic =
+                Diagnostic::error(GW113, "this is not an OpenAPI document: it does not say `openapi: 3.…`");
             self.report(diagnostic.at(at, "`openapi` is missing").did_you_mean(misspelt.map(|_| "openapi")));
             return None;
         };
@@ -106,8 +107,9 @@ impl Parser<'_, '_> {
             text.strip_prefix(known).is_some_and(|patch| patch.is_empty() || patch.starts_with(['.', '-']))
         });
         if minor.is_none() {
-            let diagnostic = Diagnostic::error(GW113, format!("`{text}` is not a version of OpenAPI that is known here"))
-                .at(entry.value.span, "expected 3.0, 3.1 or 3.2");
+            let diagnostic =
+                Diagnostic::error(GW113, format!("`{text}` is not a version of OpenAPI that is known here"))
+                    .at(entry.value.span, "expected 3.0, 3.1 or 3.2");
             self.report(diagnostic);
         }
         // What else is wrong is worth knowing even where the version is.
@@ -338,11 +340,14 @@ impl Parser<'_, '_> {
             return None;
         }
         let Some((url, text)) = node.get("url").and_then(|url| Some((url, url.as_text()?))) else {
-            self.report(Diagnostic::error(GW114, "this server has no `url`").at(node.span, "`url` is missing or is not text"));
+            self.report(
+                Diagnostic::error(GW114, "this server has no `url`").at(node.span, "`url` is missing or is not text"),
+            );
             return None;
         };
         let variables = node.get("variables").and_then(Node::as_mapping).into_iter().flatten();
-        let variables = variables.filter(|entry| !entry.key.name.starts_with("x-")).filter_map(|entry| self.variable(entry));
+        let variables =
+            variables.filter(|entry| !entry.key.name.starts_with("x-")).filter_map(|entry| self.variable(entry));
         Some(Server { span: node.span, url: Spanned::new(url.span, text.to_owned()), variables: variables.collect() })
     }
 

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use gateway_yaml::{Entry, ErrorKind, FileId, LoadError, Mapping, Node, Span, Value, suggest};
 
-use crate::diagnostic::{
-    Diagnostic, Diagnostics, GW110, GW111, GW112, GW114, GW115, GW116, GW117, GW119, GW120,
-};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW110, GW111, GW112, GW114, GW115, GW116, GW117, GW119, GW120};
 use crate::source::{ReadError, SourceSet, join};
 
 /// References that one reference may lead through.
@@ -100,11 +98,13 @@ impl<'s, 'p> Resolver<'s, 'p> {
             return Some((file, fragment.to_owned()));
         }
         let scheme = path.split_once(':').map(|(scheme, _)| scheme);
-        let is_scheme = |scheme: &str| scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        let is_scheme =
+            |scheme: &str| scheme.len() > 1 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
         if scheme.is_some_and(is_scheme) || path.starts_with("//") {
             let headline = format!("the reference `{text}` leads out of the specs directory");
             let diagnostic = Diagnostic::error(GW116, headline).at(span, "only files are read, nothing is fetched");
-            self.diagnostics.push(diagnostic.help("copy the file into the specs directory and refer to it by its relative path"));
+            self.diagnostics
+                .push(diagnostic.help("copy the file into the specs directory and refer to it by its relative path"));
             return None;
         }
         let from = self.sources.file(span.file).path().to_owned();
@@ -112,7 +112,9 @@ impl<'s, 'p> Resolver<'s, 'p> {
         let Some(joined) = joined else {
             let headline = format!("the reference `{text}` leads out of the specs directory");
             let diagnostic = Diagnostic::error(GW116, headline).at(span, "outside of the specs directory");
-            self.diagnostics.push(diagnostic.help("move the file into the specs directory, or name a higher directory as its root"));
+            self.diagnostics.push(
+                diagnostic.help("move the file into the specs directory, or name a higher directory as its root"),
+            );
             return None;
         };
         let file = self.sources.open(&joined);
@@ -148,7 +150,8 @@ impl<'s, 'p> Resolver<'s, 'p> {
         let Some(tokens) = fragment.strip_prefix('/') else {
             let headline = format!("the reference `{text}` leads nowhere");
             let diagnostic = Diagnostic::error(GW115, headline).at(span, "not a JSON pointer");
-            self.diagnostics.push(diagnostic.help("write the way from the root of the file, such as `#/components/parameters/id`"));
+            self.diagnostics
+                .push(diagnostic.help("write the way from the root of the file, such as `#/components/parameters/id`"));
             return None;
         };
         for token in tokens.split('/') {

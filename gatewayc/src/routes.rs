@@ -55,7 +55,8 @@ pub fn list(documents: &[Document], sources: &SourceSet<'_>) -> Vec<Route> {
 }
 
 fn route(document: &Document, path: &PathItem, operation: &Operation, sources: &SourceSet<'_>) -> Route {
-    let servers = [&operation.servers, &path.servers, &document.servers].into_iter().find(|servers| !servers.is_empty());
+    let servers =
+        [&operation.servers, &path.servers, &document.servers].into_iter().find(|servers| !servers.is_empty());
     let (file, position) = sources.locate(operation.span);
     let gateways = [&operation.gateway, &path.gateway, &document.gateway];
     Route {
@@ -103,16 +104,20 @@ fn expression(document: &Document, security: Option<&Security>) -> String {
     }
     let several = alternatives.len() > 1;
     let texts = alternatives.iter().map(|alternative| {
-        let texts: Vec<String> = alternative.requirements.iter().map(|requirement| {
-            let name = &requirement.scheme.value;
-            let text = match document.schemes.iter().find(|scheme| scheme.name.value == *name) {
-                None => format!("UNDEFINED({name})"),
-                Some(scheme) if scheme.kind.is_none() => format!("BROKEN({name})"),
-                Some(_) => name.clone(),
-            };
-            let scopes: Vec<&str> = requirement.scopes.iter().map(|scope| scope.value.as_str()).collect();
-            if scopes.is_empty() { text } else { format!("{text}[{}]", scopes.join(" ")) }
-        }).collect();
+        let texts: Vec<String> = alternative
+            .requirements
+            .iter()
+            .map(|requirement| {
+                let name = &requirement.scheme.value;
+                let text = match document.schemes.iter().find(|scheme| scheme.name.value == *name) {
+                    None => format!("UNDEFINED({name})"),
+                    Some(scheme) if scheme.kind.is_none() => format!("BROKEN({name})"),
+                    Some(_) => name.clone(),
+                };
+                let scopes: Vec<&str> = requirement.scopes.iter().map(|scope| scope.value.as_str()).collect();
+                if scopes.is_empty() { text } else { format!("{text}[{}]", scopes.join(" ")) }
+            })
+            .collect();
         match texts.len() {
             0 => "anonymous".into(),
             1 => texts.concat(),

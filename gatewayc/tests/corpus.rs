@@ -127,7 +127,10 @@ fn references_into_other_files() {
         .iter()
         .map(|route| {
             let id = route.operation_id.as_deref().unwrap_or("-");
-            format!("{} {} {id} {} {}:{}", route.method, route.paths[0], route.security, route.file, route.position.line)
+            format!(
+                "{} {} {id} {} {}:{}",
+                route.method, route.paths[0], route.security, route.file, route.position.line
+            )
         })
         .collect();
     assert_eq!(

@@ -68,7 +68,8 @@ fn fixtures_get_the_messages_that_they_ask_for() {
             let severity = if diagnostic.severity == Severity::Error { "error" } else { "warning" };
             let all = format!("{} {} {}", diagnostic.headline, label.text, diagnostic.help.join(" "));
             let found = expected.iter().position(|(line, column, kind, code, words)| {
-                (*line, *column, &**kind, code.clone()) == (place.line, place.column, severity, diagnostic.code.to_string())
+                (*line, *column, &**kind, code.clone())
+                    == (place.line, place.column, severity, diagnostic.code.to_string())
                     && all.contains(&**words)
             });
             match found {

@@ -17,9 +17,52 @@ impl Dice {
     fn text(&mut self) -> String {
         // DEL and the C1 controls are missing on purpose: JSON allows them unescaped, YAML refuses them with a place.
         const PIECES: &[&str] = &[
-            "a", "key", ": ", " #", "#", "- ", "{", "}", "[", "]", ",", "\"", "\\", "/", "'", "&a", "*a", "!!str ", "|", ">", "%",
-            "@", "`", "~", "null", "true", "1.5", "0x1F", "<<", "\n", "\r\n", "\t", "\u{0}", "\u{8}", "\u{85}", "\u{a0}",
-            "\u{2028}", "\u{feff}", "é", "😀", "\u{10ffff}", "---", "...", "? ", "  ", "=",
+            "a",
+            "key",
+            ": ",
+            " #",
+            "#",
+            "- ",
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            "\"",
+            "\\",
+            "/",
+            "'",
+            "&a",
+            "*a",
+            "!!str ",
+            "|",
+            ">",
+            "%",
+            "@",
+            "`",
+            "~",
+            "null",
+            "true",
+            "1.5",
+            "0x1F",
+            "<<",
+            "\n",
+            "\r\n",
+            "\t",
+            "\u{0}",
+            "\u{8}",
+            "\u{85}",
+            "\u{a0}",
+            "\u{2028}",
+            "\u{feff}",
+            "é",
+            "😀",
+            "\u{10ffff}",
+            "---",
+            "...",
+            "? ",
+            "  ",
+            "=",
         ];
         (0..self.below(6)).map(|_| PIECES[self.below(PIECES.len())]).collect()
     }
@@ -30,7 +73,9 @@ impl Dice {
             1 => Value::Bool(self.below(2) == 0),
             2 => Value::from(self.below(usize::MAX) as i64 >> self.below(64)),
             3 => Value::from(u64::MAX - self.below(1000) as u64),
-            4 => Number::from_f64((self.below(1 << 53) as f64 - 4e15) / 3.7e12 + 0.1).map_or(Value::Null, Value::Number),
+            4 => {
+                Number::from_f64((self.below(1 << 53) as f64 - 4e15) / 3.7e12 + 0.1).map_or(Value::Null, Value::Number)
+            }
             5 => Value::String(self.text()),
             6 => Value::Array((0..self.below(5)).map(|_| self.value(depth - 1)).collect()),
             _ => Value::Object((0..self.below(5)).map(|_| (self.text(), self.value(depth - 1))).collect::<Map<_, _>>()),
@@ -45,10 +90,15 @@ fn same_as_a_json_parser() {
         let expected = dice.value(5);
         let compact = expected.to_string();
         let pretty = serde_json::to_string_pretty(&expected).expect("writes");
-        let ascii: String = compact.chars().map(|letter| {
-            if letter.is_ascii() { return letter.to_string() }
-            letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect()
-        }).collect();
+        let ascii: String = compact
+            .chars()
+            .map(|letter| {
+                if letter.is_ascii() {
+                    return letter.to_string();
+                }
+                letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect()
+            })
+            .collect();
         for text in [&compact, &pretty, &ascii, &pretty.replace("\n", "\r\n"), &pretty.replace("  ", "\t")] {
             // `\t` for two blanks changes texts with two blanks in them; JSON allows no raw tab there.
             if serde_json::from_str::<Value>(text).ok().as_ref() != Some(&expected) {

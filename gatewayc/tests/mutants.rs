@@ -43,7 +43,8 @@ components:
       type: oauth2
       flows: {clientCredentials: {tokenUrl: /token, scopes: {read: , write: w}}}
 "##;
-const PARTS: &str = "items:\n  a/b: {post: {responses: {}}}\n  orders: {delete: {}}\nops:\n  list: {operationId: list}\n";
+const PARTS: &str =
+    "items:\n  a/b: {post: {responses: {}}}\n  orders: {delete: {}}\nops:\n  list: {operationId: list}\n";
 
 struct Files(HashMap<&'static str, Vec<u8>>);
 
@@ -148,9 +149,18 @@ fn shapes_that_take_time() {
         repeated("- ", 100_000),
         repeated("? ", 100_000),
         repeated("a: &a\n", 10_000),
-        format!("openapi: 3.1.0\npaths:\n{}", (0..3000).map(|n| format!("  /{n}: {{$ref: '#/paths/~1{}'}}\n", n + 1)).collect::<String>()),
-        format!("openapi: 3.1.0\npaths:\n{}", (0..3000).map(|n| format!("  /{n}: {{gett: 1, $ref: 'x{n}.yaml'}}\n")).collect::<String>()),
-        format!("openapi: 3.1.0\npaths: {{{}}}", (0..2000).map(|n| format!("/{n}: {{gett: 1, get: {{secuirty: 1}}}}, ")).collect::<String>()),
+        format!(
+            "openapi: 3.1.0\npaths:\n{}",
+            (0..3000).map(|n| format!("  /{n}: {{$ref: '#/paths/~1{}'}}\n", n + 1)).collect::<String>()
+        ),
+        format!(
+            "openapi: 3.1.0\npaths:\n{}",
+            (0..3000).map(|n| format!("  /{n}: {{gett: 1, $ref: 'x{n}.yaml'}}\n")).collect::<String>()
+        ),
+        format!(
+            "openapi: 3.1.0\npaths: {{{}}}",
+            (0..2000).map(|n| format!("/{n}: {{gett: 1, get: {{secuirty: 1}}}}, ")).collect::<String>()
+        ),
         format!("a: &a [{}]\nb: [{}]", repeated("1, ", 10_000), repeated("*a, ", 10_000)),
         format!("{}: 1", "k".repeat(1_000_000)),
         format!("\"{}\": 1", "k".repeat(1_000_000)),

@@ -151,7 +151,8 @@ impl<'a> Cutting<'a> {
         let mut moved = Vec::new();
         let mut line_start = 0;
         for line in text.split_inclusive('\n') {
-            let inside = |range: &std::ops::Range<usize>| (line_start..line_start + line.len().max(1)).contains(&range.start);
+            let inside =
+                |range: &std::ops::Range<usize>| (line_start..line_start + line.len().max(1)).contains(&range.start);
             let focus = self.labels.iter().filter(|(_, range, _)| inside(range)).map(|(_, range, _)| range.clone());
             let focus = focus.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(line_start..line_start);
             let from = floor(text, focus.start.saturating_sub(LONG_LINE / 4).max(line_start));
@@ -182,7 +183,8 @@ impl<'a> Cutting<'a> {
             let annotation = kind.span(range.start.min(self.text.len())..end.min(self.text.len()));
             if text.is_empty() { annotation } else { annotation.label(one_line(text)) }
         });
-        let snippet = Snippet::source(&*self.text).line_start(self.first_line).annotations(annotations.collect::<Vec<_>>());
+        let snippet =
+            Snippet::source(&*self.text).line_start(self.first_line).annotations(annotations.collect::<Vec<_>>());
         if self.shortened { snippet } else { snippet.path(self.file.display()) }
     }
 }

@@ -8,30 +8,82 @@ use super::Parser;
 use crate::diagnostic::{Diagnostic, GW102};
 
 pub(super) static ROOT: &[&str] = &[
-    "openapi", "$self", "info", "jsonSchemaDialect", "servers", "paths", "webhooks", "components", "security", "tags",
+    "openapi",
+    "$self",
+    "info",
+    "jsonSchemaDialect",
+    "servers",
+    "paths",
+    "webhooks",
+    "components",
+    "security",
+    "tags",
     "externalDocs",
 ];
 
 pub(super) static METHODS: &[&str] = &["get", "put", "post", "delete", "options", "head", "patch", "trace", "query"];
 
 pub(super) static PATH_ITEM: &[&str] = &[
-    "$ref", "summary", "description", "servers", "parameters", "get", "put", "post", "delete", "options", "head",
-    "patch", "trace", "query", "additionalOperations",
+    "$ref",
+    "summary",
+    "description",
+    "servers",
+    "parameters",
+    "get",
+    "put",
+    "post",
+    "delete",
+    "options",
+    "head",
+    "patch",
+    "trace",
+    "query",
+    "additionalOperations",
 ];
 
 pub(super) static OPERATION: &[&str] = &[
-    "$ref", "tags", "summary", "description", "externalDocs", "operationId", "parameters", "requestBody", "responses",
-    "callbacks", "deprecated", "security", "servers",
+    "$ref",
+    "tags",
+    "summary",
+    "description",
+    "externalDocs",
+    "operationId",
+    "parameters",
+    "requestBody",
+    "responses",
+    "callbacks",
+    "deprecated",
+    "security",
+    "servers",
 ];
 
 pub(super) static COMPONENTS: &[&str] = &[
-    "$ref", "schemas", "responses", "parameters", "examples", "requestBodies", "headers", "securitySchemes", "links",
-    "callbacks", "pathItems", "mediaTypes",
+    "$ref",
+    "schemas",
+    "responses",
+    "parameters",
+    "examples",
+    "requestBodies",
+    "headers",
+    "securitySchemes",
+    "links",
+    "callbacks",
+    "pathItems",
+    "mediaTypes",
 ];
 
 pub(super) static SECURITY_SCHEME: &[&str] = &[
-    "$ref", "type", "description", "name", "in", "scheme", "bearerFormat", "flows", "openIdConnectUrl",
-    "oauth2MetadataUrl", "deprecated",
+    "$ref",
+    "type",
+    "description",
+    "name",
+    "in",
+    "scheme",
+    "bearerFormat",
+    "flows",
+    "openIdConnectUrl",
+    "oauth2MetadataUrl",
+    "deprecated",
 ];
 
 impl Parser<'_, '_> {

@@ -47,7 +47,9 @@ impl Parser<'_, '_> {
                     .at(entry.key.span, "has no value")
                     .help("write `security: []` where anyone may call, or remove the key to inherit"),
             ),
-            Value::Mapping(_) => self.report(broken.at(list.span, "expected a list").help("write it as `- scheme: []`")),
+            Value::Mapping(_) => {
+                self.report(broken.at(list.span, "expected a list").help("write it as `- scheme: []`"))
+            }
             _ => self.report(broken.at(list.span, "expected a list")),
         }
         None
@@ -135,7 +137,8 @@ impl Parser<'_, '_> {
         }
         self.check_keys(node, &what, keys::SECURITY_SCHEME);
         let Some(kind) = node.get("type") else {
-            let diagnostic = Diagnostic::error(GW205, format!("{what} has no `type`")).at(name.span, "`type` is missing");
+            let diagnostic =
+                Diagnostic::error(GW205, format!("{what} has no `type`")).at(name.span, "`type` is missing");
             self.report(diagnostic.help("`type` is `apiKey`, `http`, `oauth2`, `openIdConnect` or `mutualTLS`"));
             return None;
         };
@@ -188,7 +191,9 @@ impl Parser<'_, '_> {
                 name,
             },
             openapiv3::SecurityScheme::HTTP { scheme, bearer_format, .. } => SchemeKind::Http { scheme, bearer_format },
-            openapiv3::SecurityScheme::OpenIDConnect { open_id_connect_url: url, .. } => SchemeKind::OpenIdConnect { url },
+            openapiv3::SecurityScheme::OpenIDConnect { open_id_connect_url: url, .. } => {
+                SchemeKind::OpenIdConnect { url }
+            }
             openapiv3::SecurityScheme::OAuth2 { flows, .. } => SchemeKind::OAuth2 { flows: Box::new(flows) },
         };
         let empty = match &kind {
@@ -197,7 +202,9 @@ impl Parser<'_, '_> {
             _ => None,
         };
         if let Some(key) = empty {
-            self.report(Diagnostic::error(GW205, format!("{what} has an empty `{key}`")).at(name.span, "names nothing"));
+            self.report(
+                Diagnostic::error(GW205, format!("{what} has an empty `{key}`")).at(name.span, "names nothing"),
+            );
             return None;
         }
         Some(kind)
@@ -225,7 +232,8 @@ impl Parser<'_, '_> {
                 "deviceAuthorization" => Some(()),
                 extension if extension.starts_with("x-") => Some(()),
                 unknown => {
-                    let known = ["implicit", "password", "clientCredentials", "authorizationCode", "deviceAuthorization"];
+                    let known =
+                        ["implicit", "password", "clientCredentials", "authorizationCode", "deviceAuthorization"];
                     let diagnostic = Diagnostic::error(GW205, format!("{what} has the unknown flow `{unknown}`"))
                         .at(entry.key.span, "not a flow of OAuth 2")
                         .did_you_mean(match unknown {
@@ -291,8 +299,12 @@ impl Parser<'_, '_> {
             let Some(first) = scopes.first() else { continue };
             match &scheme.kind {
                 Some(SchemeKind::OAuth2 { flows }) => {
-                    for scope in scopes.iter().filter(|scope| !declares(flows, scope) && !has_other_flows(&scheme.node)) {
-                        let headline = format!("{what} needs the scope `{}`, which `{}` does not declare", scope.value, name.value);
+                    for scope in scopes.iter().filter(|scope| !declares(flows, scope) && !has_other_flows(&scheme.node))
+                    {
+                        let headline = format!(
+                            "{what} needs the scope `{}`, which `{}` does not declare",
+                            scope.value, name.value
+                        );
                         self.report(Diagnostic::warning(GW206, headline).at(scope.span, "not in any of its flows"));
                     }
                 }
@@ -303,7 +315,9 @@ impl Parser<'_, '_> {
                         name.value
                     );
                     let diagnostic = Diagnostic::error(GW203, headline).at(first.span, "means nothing in OpenAPI 3.0");
-                    self.report(diagnostic.help(format!("write `openapi: 3.1.0` at the top, or `{}: []` here", name.value)));
+                    self.report(
+                        diagnostic.help(format!("write `openapi: 3.1.0` at the top, or `{}: []` here", name.value)),
+                    );
                 }
                 Some(_) => {}
             }

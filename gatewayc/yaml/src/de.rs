@@ -189,7 +189,9 @@ impl<'de> Deserializer<'de> for &'de Node {
     /// Text is also what a number is written as: `version: 1.0` means the text `1.0`.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match &self.value {
-            Value::Number(number) => visitor.visit_borrowed_str(number.text()).map_err(|error: DeError| error.or_at(self.span)),
+            Value::Number(number) => {
+                visitor.visit_borrowed_str(number.text()).map_err(|error: DeError| error.or_at(self.span))
+            }
             _ => self.deserialize_any(visitor),
         }
     }
@@ -231,7 +233,9 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::String(_) | Value::Number(_) => visitor.visit_enum(Variant { name: self, content: None }),
             Value::Mapping(mapping) if let [Entry { key, value }] = mapping.entries() => {
                 let name = StrDeserializer::new(&key.name);
-                visitor.visit_enum(Variant { name, content: Some(value) }).map_err(|error: DeError| error.or_at(key.span))
+                visitor
+                    .visit_enum(Variant { name, content: Some(value) })
+                    .map_err(|error: DeError| error.or_at(key.span))
             }
             _ => Err(DeError::custom(format_args!("expected one of the choices, found {}", self.kind_name()))),
         };
@@ -289,7 +293,9 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, DeError> {
-        let Some(value) = self.value.take() else { return Err(DeError::custom("a value was asked for before its key")) };
+        let Some(value) = self.value.take() else {
+            return Err(DeError::custom("a value was asked for before its key"));
+        };
         seed.deserialize(value).map_err(|error| error.or_at(value.span))
     }
 

@@ -133,13 +133,15 @@ impl Builder {
             match event {
                 Event::DocumentStart(..) => documents += 1,
                 // A `---` at the end of the file opens a document with nothing in it.
-                Event::Scalar(_, ScalarStyle::Plain, ..) if documents > 1 && span.start == span.end && self.open.is_empty() => {}
+                Event::Scalar(_, ScalarStyle::Plain, ..)
+                    if documents > 1 && span.start == span.end && self.open.is_empty() => {}
                 Event::Scalar(..) | Event::SequenceStart(..) | Event::MappingStart(..) | Event::Alias(_)
                     if documents > 1 =>
                 {
                     let message = "the file holds more than one YAML document";
                     let error = fault(span, ErrorKind::ManyDocuments, message, "a second document starts here");
-                    self.errors.push(LoadError { help: Some("put each document into a file of its own".into()), ..error });
+                    self.errors
+                        .push(LoadError { help: Some("put each document into a file of its own".into()), ..error });
                     return Ok(());
                 }
                 Event::Scalar(text, style, anchor, tag) => self.scalar(span, text, style, anchor, tag.as_deref())?,
@@ -224,7 +226,9 @@ impl Builder {
             Some(_) => false,
             // `!` alone is YAML's way to say "as it stands"; `!!binary` and `!!timestamp` are text in JSON.
             None if tag.original() == "!" => return Value::String(text.into()),
-            None if ["binary", "timestamp"].iter().any(|known| is_yaml_tag(tag, known)) => return Value::String(text.into()),
+            None if ["binary", "timestamp"].iter().any(|known| is_yaml_tag(tag, known)) => {
+                return Value::String(text.into());
+            }
             None => {
                 self.unknown_tag(span, tag);
                 return untagged;
@@ -252,7 +256,10 @@ impl Builder {
     fn unknown_tag(&mut self, span: Span, tag: &Tag) {
         let message = format!("the tag `{}` means nothing here", tag.original());
         let error = fault(span, ErrorKind::Tag, message, "tagged");
-        self.report(LoadError { help: Some("write the plain value: there is no template engine behind this file".into()), ..error });
+        self.report(LoadError {
+            help: Some("write the plain value: there is no template engine behind this file".into()),
+            ..error
+        });
     }
 
     fn start(&mut self, span: Span, content: Content, style: StructureStyle, anchor: usize) -> Result<(), Fatal> {
@@ -386,7 +393,12 @@ fn duplicate(first: &Key, second: &Key) -> LoadError {
     LoadError {
         also: Some((first.span, "first here".into())),
         help: Some("remove one of them, or merge them".into()),
-        ..fault(second.span, ErrorKind::DuplicateKey, format!("the key `{}` stands twice in one mapping", second.name), "again here")
+        ..fault(
+            second.span,
+            ErrorKind::DuplicateKey,
+            format!("the key `{}` stands twice in one mapping", second.name),
+            "again here",
+        )
     }
 }
 

@@ -17,10 +17,7 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
         "d" => 86_400_000,
         _ => return Err(EXPECTED),
     };
-    number
-        .checked_mul(millis)
-        .map(Duration::from_millis)
-        .ok_or(EXPECTED)
+    number.checked_mul(millis).map(Duration::from_millis).ok_or(EXPECTED)
 }
 
 /// Reads a size in bytes: digits and one of `B`, `KiB`, `MiB`, `GiB`, such as `64KiB`; plain digits are bytes.

@@ -38,9 +38,15 @@ fn values() {
         ("a: &x {k: 1}\nb: *x\nc: [*x, *x]", r#"{"a":{"k":1},"b":{"k":1},"c":[{"k":1},{"k":1}]}"#),
         ("&k key: *k", r#"{"key":"key"}"#),
         ("a: &x {k: 1, l: 2}\nb: {<<: *x, l: 3}", r#"{"a":{"k":1,"l":2},"b":{"l":3,"k":1}}"#),
-        ("a: &x {k: 1}\nb: &y {k: 2, m: 3}\nc: {<<: [*x, *y], z: 0}", r#"{"a":{"k":1},"b":{"k":2,"m":3},"c":{"z":0,"k":1,"m":3}}"#),
+        (
+            "a: &x {k: 1}\nb: &y {k: 2, m: 3}\nc: {<<: [*x, *y], z: 0}",
+            r#"{"a":{"k":1},"b":{"k":2,"m":3},"c":{"z":0,"k":1,"m":3}}"#,
+        ),
         ("\"<<\": 1", r#"{"<<":1}"#),
-        ("a: !!str 1\nb: !!int \"2\"\nc: !!float 3\nd: ! 4\ne: !!binary aGk=", r#"{"a":"1","b":2,"c":3,"d":"4","e":"aGk="}"#),
+        (
+            "a: !!str 1\nb: !!int \"2\"\nc: !!float 3\nd: ! 4\ne: !!binary aGk=",
+            r#"{"a":"1","b":2,"c":3,"d":"4","e":"aGk="}"#,
+        ),
         ("a: !!map {b: !!seq [1]}\nc: !!set {d}", r#"{"a":{"b":[1]},"c":{"d":null}}"#),
         ("a: |\n  x\n  y\nb: >-\n  x\n  y\n", r#"{"a":"x\ny\n","b":"x y"}"#),
         ("a:\nb: ~\nc: \"\"\n", r#"{"a":null,"b":null,"c":""}"#),
@@ -58,7 +64,8 @@ fn values() {
 #[test]
 fn faults_have_places() {
     let lots = "[".repeat(300);
-    let deep_aliases: String = (1..300).fold("a0: &a0 []\n".to_owned(), |text, n| text + &format!("a{n}: &a{n} [*a{}]\n", n - 1));
+    let deep_aliases: String =
+        (1..300).fold("a0: &a0 []\n".to_owned(), |text, n| text + &format!("a{n}: &a{n} [*a{}]\n", n - 1));
     let laughs: String = (1..12).fold("a0: &a0 [x]\n".to_owned(), |text, n| {
         text + &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "))
     });
