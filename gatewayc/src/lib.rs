@@ -4,18 +4,26 @@
 //! specs ─load─► source::SourceSet ─parse─► ast ─lower─► ir::Gateway ─check─► diagnostics ─emit─► files
 //! ```
 //!
-//! A pure library: files reach it through [`source::FileProvider`], and it has no clock and no environment. Every
-//! stage returns what it could make and adds to the diagnostics, so that one run shows all mistakes.
+//! A pure library: files reach it through [`source::FileProvider`], and it has no clock and no environment; only
+//! [`build_script`] and the command line have. Every stage returns what it could make and adds to the diagnostics, so
+//! that one run shows all mistakes.
+
+// The command line and the build script read files in the same way; the former is a crate of its own.
+extern crate self as gatewayc;
 
 pub mod ast;
+pub mod build_script;
 pub mod diagnostic;
+pub mod emit;
 pub mod ir;
+pub mod policy;
 pub mod routes;
 pub mod source;
 pub mod units;
 pub mod vocabulary;
 
 mod check;
+mod files;
 mod lower;
 mod parse;
 mod resolve;

@@ -1,0 +1,170 @@
+//! What `build.rs` of a gateway does: the documents of a folder become the sources that are compiled and reviewed.
+//!
+//! Every `.yaml`, `.yml` and `.json` file directly in `specs/` is a document. Files in folders below it are parts that
+//! documents refer to by `$ref`.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `GATEWAY_SPECS` | the folder of the documents, instead of `specs` |
+//! | `GATEWAY_GENERATED` | the folder of the reviewed copy, instead of `generated`; with `GATEWAY_SPECS` alone, there is none |
+//! | `GATEWAY_LOCKED` | `1`: the reviewed copy is not refreshed, and any difference is an error |
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::exit;
+
+use crate::diagnostic::{Format, Severity, render};
+use crate::emit::{File, MARK, emit};
+use crate::files;
+
+/// Compiles the documents for the package whose build script this is. Ends the process where that is not possible.
+pub fn run() {
+    for variable in ["GATEWAY_SPECS", "GATEWAY_GENERATED", "GATEWAY_LOCKED"] {
+        print(&format!("cargo::rerun-if-env-changed={variable}"));
+    }
+    if let Err(problem) = Build::from_environment().and_then(|build| build.run()) {
+        complain(&problem);
+        exit(1);
+    }
+}
+
+struct Build {
+    specs: PathBuf,
+    /// The reviewed copy.
+    generated: Option<PathBuf>,
+    /// What is compiled.
+    out: PathBuf,
+    locked: bool,
+}
+
+impl Build {
+    fn from_environment() -> Result<Self, String> {
+        let required = |name: &str| env::var_os(name).ok_or_else(|| format!("{name} is not set; is this a build script?"));
+        let package = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
+        let specs = env::var_os("GATEWAY_SPECS");
+        let generated = match (env::var_os("GATEWAY_GENERATED"), &specs) {
+            (Some(folder), _) => Some(package.join(folder)),
+            (None, Some(_)) => None,
+            (None, None) => Some(package.join("generated")),
+        };
+        Ok(Self {
+            specs: package.join(specs.unwrap_or_else(|| "specs".into())),
+            generated,
+            out: required("OUT_DIR")?.into(),
+            locked: env::var_os("GATEWAY_LOCKED").is_some_and(|value| !value.is_empty() && value != "0"),
+        })
+    }
+
+    fn run(&self) -> Result<(), String> {
+        print(&format!("cargo::rerun-if-changed={}", self.specs.display()));
+        let mut warnings = String::new();
+        let files = compile(&self.specs, &mut warnings)?;
+        for line in warnings.lines() {
+            print(&format!("cargo::warning={line}"));
+        }
+        for file in &files {
+            replace(&self.out.join(&file.name), &file.text).map_err(|error| format!("{}: {error}", self.out.display()))?;
+        }
+        let Some(generated) = &self.generated else { return Ok(()) };
+        print(&format!("cargo::rerun-if-changed={}", generated.display()));
+        let differences = differences(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))?;
+        if differences.is_empty() {
+            return Ok(());
+        }
+        if self.locked {
+            return Err(format!(
+                "error: {} is not what the documents in {} give: {}\n  = help: run `gatewayc generate --specs {} --out {}`, or build without GATEWAY_LOCKED, and commit the result",
+                generated.display(),
+                self.specs.display(),
+                differences.join(", "),
+                self.specs.display(),
+                generated.display(),
+            ));
+        }
+        write(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))
+    }
+}
+
+/// Compiles every document directly in a folder; the text of warnings goes to `warnings`.
+///
+/// # Errors
+/// The text of all messages where there are errors.
+pub fn compile(specs: &Path, warnings: &mut String) -> Result<Vec<File>, String> {
+    let mut sources = files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("{}: {error}", specs.display()))?;
+    let checked = crate::check(&mut sources);
+    if checked.diagnostics.has_errors() {
+        return Err(render(&checked.diagnostics, &sources, Format::Human));
+    }
+    debug_assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning));
+    warnings.push_str(&render(&checked.diagnostics, &sources, Format::Short));
+    Ok(emit(&checked.gateway))
+}
+
+/// The names of files that a folder lacks, has with another content, or has too many.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn differences(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
+    let mut differences: BTreeSet<String> = stale(files, folder)?.into_iter().collect();
+    for file in files {
+        if fs::read_to_string(folder.join(&file.name)).ok().as_ref() != Some(&file.text) {
+            differences.insert(file.name.clone());
+        }
+    }
+    Ok(differences.into_iter().collect())
+}
+
+/// Brings a folder up to date, and touches only what differs. Files that the compiler did not write stay.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn write(files: &[File], folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for name in stale(files, folder)? {
+        fs::remove_file(folder.join(name))?;
+    }
+    files.iter().try_for_each(|file| replace(&folder.join(&file.name), &file.text))
+}
+
+/// Files that the compiler wrote for documents that are gone.
+fn stale(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
+    let mut stale = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(stale),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let expected = files.iter().any(|file| file.name == name);
+        if name.ends_with(".rs") && !expected && fs::read_to_string(entry.path())?.starts_with(MARK) {
+            stale.push(name);
+        }
+    }
+    Ok(stale)
+}
+
+/// Writes a file if it differs: beside it first, so that nobody ever reads half of it.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        return Ok(());
+    }
+    let beside = path.with_extension(format!("rs.{}", std::process::id()));
+    fs::write(&beside, text)?;
+    fs::rename(&beside, path)
+}
+
+/// Instructions for cargo.
+#[allow(clippy::print_stdout, reason = "cargo reads the standard output of build scripts")]
+fn print(line: &str) {
+    println!("{line}");
+}
+
+/// Cargo shows the standard error of a build script that fails.
+fn complain(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,184 @@
+//! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
+
+use std::fmt::Write as _;
+
+use crate::ir::{Access, Api, CredentialLocation, Gateway, HeaderEdits, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource};
+use crate::units::show_duration;
+
+/// The whole policy: a paragraph for each scheme and for each operation, so that weakening one of them is a change in
+/// this text.
+pub fn render(gateway: &Gateway) -> String {
+    let mut out = String::new();
+    for api in &gateway.apis {
+        let _ = writeln!(out, "api {} ({})", api.name, one_line(&api.title));
+        let headers = &api.identity_headers;
+        let names = [&headers.consumer, &headers.credential, &headers.custom_id, &headers.client, &headers.user];
+        let _ = writeln!(out, "  identity headers: {}", names.map(String::as_str).join(", "));
+        for body in &api.error_bodies {
+            let _ = writeln!(out, "  body of {}: {}", body.class.name, one_line(&body.json));
+        }
+        for scheme in &api.schemes {
+            let _ = writeln!(out, "\nscheme {}/{}", api.name, scheme.name);
+            write_scheme(&mut out, scheme);
+        }
+        for route in &api.routes {
+            for operation in &route.operations {
+                let _ = writeln!(out, "\n{} {}", operation.method, path(route));
+                write_operation(&mut out, api, route, operation);
+            }
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn write_scheme(out: &mut String, scheme: &Scheme) {
+    let locations = scheme.locations.iter().map(|location| match location {
+        CredentialLocation::Header(name) => format!("header {name}"),
+        CredentialLocation::Query(name) => format!("query {name}"),
+        CredentialLocation::Cookie(name) => format!("cookie {name}"),
+    });
+    let algorithms: Vec<_> = scheme.algorithms.iter().map(|algorithm| algorithm.name).collect();
+    let (kind, reference) = match &scheme.key {
+        JwtKey::Secret(reference) => ("secret", reference),
+        JwtKey::PublicKey(reference) => ("public key", reference),
+        JwtKey::Jwks(reference) => ("key set", reference),
+    };
+    line(out, "token in", &locations.collect::<Vec<_>>().join(", "));
+    line(out, "without `Bearer`", if scheme.bare { "accepted" } else { "refused" });
+    line(out, "algorithms", &algorithms.join(", "));
+    line(out, kind, &secret(reference));
+    line(out, "weak secret", if scheme.weak_secret_ok { "accepted" } else { "refused" });
+    line(out, "required claims", &list_or(&scheme.required_claims, "none"));
+    line(out, "issuers", &list_or(&scheme.issuers, "any"));
+    line(out, "audiences", &list_or(&scheme.audiences, "any"));
+    line(out, "leeway", &show_duration(scheme.leeway));
+    line(out, "realm", &scheme.realm);
+    line(out, "token forwarded", if scheme.forward { "yes" } else { "no" });
+}
+
+fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Operation) {
+    line(out, "id", &operation.id);
+    line(out, "who may call", &access(&operation.access));
+    if let Some(upstream) = api.upstreams.iter().find(|upstream| upstream.name == operation.upstream) {
+        let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
+        line(out, "upstream", &format!("{} at {}{host}", upstream.name, upstream.url));
+        let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
+        line(out, "timeouts", &format!("connect {}, response {}, idle {}", times[0], times[1], times[2]));
+    }
+    line(out, "path", &forwarded(&operation.rewrite));
+    if !operation.parameters.is_empty() {
+        let parameters = operation.parameters.iter().map(|parameter| format!("{} ({:?})", parameter.name, parameter.kind));
+        line(out, "typed parameters", &parameters.collect::<Vec<_>>().join(", ").to_lowercase());
+    }
+    for (what, edits) in [("request headers", &operation.request_headers), ("response headers", &operation.response_headers)] {
+        if *edits != HeaderEdits::default() {
+            line(out, what, &header_edits(edits));
+        }
+    }
+    line(out, "max body", &operation.max_body.to_string());
+    line(out, "other OPTIONS", &format!("{:?}", route.preflight).to_lowercase());
+}
+
+/// The aligned table at the head of a generated module.
+pub(crate) fn table(api: &Api) -> Vec<String> {
+    const COLUMNS: usize = 4;
+    let mut rows: Vec<[String; COLUMNS + 1]> = Vec::new();
+    let mut routes: Vec<&Route> = api.routes.iter().collect();
+    routes.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
+    for route in routes {
+        let mut operations: Vec<&Operation> = route.operations.iter().collect();
+        operations.sort_by(|a, b| a.method.cmp(&b.method));
+        for operation in operations {
+            let rewrite = match &operation.rewrite {
+                Rewrite::Received { base } if base.is_empty() => String::new(),
+                rewrite => format!(" as {}", forwarded(rewrite)),
+            };
+            let id = if operation.id.starts_with(&format!("{} ", operation.method)) { "-" } else { &operation.id };
+            let row = [operation.method.clone(), path(route), one_line(id), one_line(&access(&operation.access)), format!("-> {}{rewrite}", operation.upstream)];
+            rows.push(row);
+        }
+    }
+    let mut widths = [0; COLUMNS];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            // One long cell must not push all others out of sight.
+            *width = (*width).max(cell.chars().count().min(60));
+        }
+    }
+    let line = |row: &[String; COLUMNS + 1]| {
+        let cells = row.iter().enumerate().map(|(column, cell)| match widths.get(column) {
+            Some(width) => format!("{cell:width$}   "),
+            None => cell.clone(),
+        });
+        format!("  {}", cells.collect::<String>())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A route's template with its query conditions.
+pub(crate) fn path(route: &Route) -> String {
+    let pairs = route.when.iter().map(|pair| format!("{}={}", pair.name, pair.value));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    if query.is_empty() { route.template.to_string() } else { one_line(&format!("{}?{query}", route.template)) }
+}
+
+/// Who may call, as an expression.
+pub(crate) fn access(access: &Access) -> String {
+    let alternatives = match access {
+        Access::Anyone { because: "security: []" } => return "anyone".into(),
+        Access::Anyone { because } => return format!("anyone ({because})"),
+        Access::OneOf(alternatives) => alternatives,
+    };
+    let alternative = |requirements: &Vec<crate::ir::Requirement>| {
+        if requirements.is_empty() {
+            return "anonymous".to_owned();
+        }
+        let requirement = |requirement: &crate::ir::Requirement| match requirement.scopes.as_slice() {
+            [] => format!("jwt `{}`", requirement.scheme),
+            scopes => format!("jwt `{}` [{}]", requirement.scheme, scopes.join(" ")),
+        };
+        requirements.iter().map(requirement).collect::<Vec<_>>().join(" and ")
+    };
+    one_line(&alternatives.iter().map(alternative).collect::<Vec<_>>().join(" or "))
+}
+
+fn forwarded(rewrite: &Rewrite) -> String {
+    match rewrite {
+        Rewrite::Received { base } if base.is_empty() => "received".into(),
+        Rewrite::Received { base } => format!("received without {base}"),
+        Rewrite::Path(template) => template.to_string(),
+        Rewrite::Regex { base, pattern, to } if base.is_empty() => format!("regex {pattern} => {to}"),
+        Rewrite::Regex { base, pattern, to } => format!("regex {pattern} => {to} without {base}"),
+    }
+}
+
+fn header_edits(edits: &HeaderEdits) -> String {
+    let pair = |what: &'static str| move |(name, value): &(String, String)| format!("{what} {name}: {value}");
+    let removed = edits.remove.iter().map(|name| format!("remove {name}"));
+    removed.chain(edits.set.iter().map(pair("set"))).chain(edits.add.iter().map(pair("add"))).collect::<Vec<_>>().join("; ")
+}
+
+fn secret(reference: &SecretReference) -> String {
+    let place = match &reference.source {
+        SecretSource::Env(name) => format!("environment variable {name}"),
+        SecretSource::File(path) => format!("file {path}"),
+    };
+    if reference.base64 { format!("{place}, in base64") } else { place }
+}
+
+fn list_or(texts: &[String], none: &str) -> String {
+    if texts.is_empty() { none.to_owned() } else { texts.join(", ") }
+}
+
+fn line(out: &mut String, what: &str, value: &str) {
+    let _ = writeln!(out, "  {what}: {}", one_line(value));
+}
+
+/// Text that cannot pretend to be another line.
+fn one_line(text: &str) -> String {
+    text.chars().flat_map(|character| {
+        let escaped: Vec<char> = if character.is_control() { character.escape_debug().collect() } else { vec![character] };
+        escaped
+    }).collect()
+}
