@@ -211,7 +211,10 @@ impl Parser<'_, '_> {
                 "additionalOperations" => self.additional_operations(path, entry, &mut operations),
                 name if keys::PATH_ITEM.contains(&name) || name.starts_with("x-") => {}
                 // `gett` was to be an operation.
-                name => self.complete &= suggest(name, keys::METHODS.iter().copied()).is_none(),
+                name => {
+                    let misspelt = suggest(name, keys::METHODS.iter().copied()).is_some();
+                    self.complete &= !misspelt && !keys::resembles_operation(&entry.value);
+                }
             }
         }
         operations

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use gateway_yaml::{FileId, LineIndex, LoadError, Node, Position, Span};
+use gateway_yaml::{ErrorKind, FileId, LineIndex, LoadError, Loaded, Node, Position, Span};
 
 /// Reads files below one directory, the specs root.
 pub trait FileProvider {
@@ -105,11 +105,15 @@ impl<'a> SourceSet<'a> {
             content: Err(ReadError::Missing),
             errors: Vec::new(),
         };
-        match self.provider.read(path).and_then(decode) {
-            Ok(text) => {
-                let loaded = gateway_yaml::load_all(file, &text);
-                source.lines = LineIndex::new(&text);
+        match self.provider.read(path) {
+            Ok(bytes) => {
+                let (text, fault) = decode(file, bytes);
                 source.text = text;
+                let loaded = match fault {
+                    None => gateway_yaml::load_all(file, &source.text),
+                    Some(fault) => Loaded { node: None, errors: vec![fault] },
+                };
+                source.lines = LineIndex::new(&source.text);
                 source.errors = loaded.errors;
                 source.content = loaded.node.ok_or_else(|| ReadError::Other("it is not valid YAML".into()));
             }
@@ -178,15 +182,23 @@ impl SourceFile {
     }
 }
 
-fn decode(bytes: Vec<u8>) -> Result<String, ReadError> {
-    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
-        return Err(ReadError::Other("it is encoded in UTF-16; save it as UTF-8".into()));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..offset].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        ReadError::Other(format!("it is not UTF-8 (line {line}, byte {offset})"))
-    })
+/// The text of a file, to be shown only where it is not UTF-8 throughout.
+fn decode(file: FileId, bytes: Vec<u8>) -> (String, Option<LoadError>) {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return (text, None),
+        Err(error) => error,
+    };
+    let utf16 = error.as_bytes().starts_with(&[0xFF, 0xFE]) || error.as_bytes().starts_with(&[0xFE, 0xFF]);
+    let at = error.utf8_error().valid_up_to() as u32;
+    let fault = LoadError {
+        span: Span::new(file, at, at),
+        kind: ErrorKind::Syntax,
+        message: format!("the file is not UTF-8{}", if utf16 { " but UTF-16" } else { "" }),
+        label: "not a character",
+        also: None,
+        help: Some("save the file as UTF-8".into()),
+    };
+    (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(fault))
 }
 
 /// Joins a reference's path to the directory of the file that it stands in.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use gatewayc::diagnostic::{CODES, Code, Diagnostics, Format, Severity, render};
-use gatewayc::source::SourceSet;
+use gatewayc::source::{FileProvider, ReadError, SourceSet};
 
 fn load(files: &[(&str, &str)]) -> SourceSet<'static> {
     let texts: HashMap<String, String> = files.iter().map(|&(path, text)| (path.into(), text.into())).collect();
@@ -136,6 +136,21 @@ fn one_long_line() {
         r#"{{"openapi":"3.0.3","info":{{"title":"{filler}","version":"1"}},"paths":{{"/a":{{"get":{{"secuirty":[]}}}}}},"x-filler":"{filler}"}}"#
     );
     insta::assert_snapshot!(cause_and_effect(&source, Format::Human));
+}
+
+#[test]
+fn not_utf8() {
+    struct Latin1;
+    impl FileProvider for Latin1 {
+        fn read(&self, _: &str) -> Result<Vec<u8>, ReadError> {
+            Ok(b"openapi: 3.1.0\ninfo: {title: caf\xe9}\n".to_vec())
+        }
+    }
+    let mut sources = SourceSet::new(Latin1, "specs/");
+    sources.add_document("notes.yaml");
+    let (_, diagnostics) = gatewayc::parse(&mut sources);
+    let printed = render(&diagnostics, &sources, Format::Short);
+    assert_eq!(printed, "specs/notes.yaml:2:18: error[GW110]: the file is not UTF-8\n");
 }
 
 #[test]

@@ -104,6 +104,14 @@ impl Parser<'_, '_> {
                 None if resembles_security(name) => Diagnostic::error(GW102, headline)
                     .at(entry.key.span, "protects nothing here")
                     .help("write `security` under each operation, or at the root for all of them"),
+                None if std::ptr::eq(known, PATH_ITEM) && resembles_operation(&entry.value) => {
+                    Diagnostic::error(GW102, headline).at(entry.key.span, "not a method that OpenAPI knows").help(
+                        format!(
+                            "OpenAPI 3.2 has other methods under `additionalOperations: {{{}: …}}`",
+                            name.to_uppercase()
+                        ),
+                    )
+                }
                 None => Diagnostic::warning(GW102, headline)
                     .at(entry.key.span, "means nothing here")
                     .help("an extension starts with `x-`"),
@@ -129,6 +137,11 @@ impl Parser<'_, '_> {
 
 fn is_nearly_ours(name: &str) -> bool {
     name.starts_with(['x', 'X']) && (4..=12).contains(&name.len()) && suggest(name, ["x-gateway"]).is_some()
+}
+
+/// Whether this is an operation, whatever its key.
+pub(super) fn resembles_operation(node: &Node) -> bool {
+    node.get("responses").or(node.get("operationId")).is_some()
 }
 
 /// Whether whoever wrote this key meant `security`.
