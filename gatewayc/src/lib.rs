@@ -15,6 +15,7 @@ pub mod ast;
 pub mod build_script;
 pub mod diagnostic;
 pub mod emit;
+pub mod explain;
 pub mod ir;
 pub mod policy;
 pub mod routes;

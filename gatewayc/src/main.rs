@@ -3,10 +3,11 @@
 mod files;
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use gatewayc::build_script;
 use gatewayc::diagnostic::{CODES, Code, Diagnostics, Format, render};
 use gatewayc::routes::{self, TableFormat};
 use gatewayc::source::SourceSet;
@@ -40,10 +41,27 @@ enum Command {
         #[arg(long)]
         deny_warnings: bool,
     },
-    /// Explain a diagnostic code, such as GW102
+    /// Write the Rust source of the gateway, as its build does
+    Generate {
+        /// The directory of the documents
+        #[arg(long, value_name = "DIRECTORY", default_value = "specs")]
+        specs: PathBuf,
+        /// Where the source goes; files of documents that are gone are removed
+        #[arg(long, value_name = "DIRECTORY", default_value = "generated")]
+        out: PathBuf,
+    },
+    /// Explain a diagnostic code, such as GW102, or which operation answers a request, such as GET /v1/notes
     Explain {
-        /// The code or its name; without one, all codes are listed
-        code: Option<String>,
+        /// The code or its name, or the method of a request; without one, all codes are listed
+        #[arg(value_name = "CODE|METHOD")]
+        subject: Option<String>,
+        /// The URL of a request
+        url: Option<String>,
+        /// The documents, or directories of documents [default: specs]
+        specs: Vec<PathBuf>,
+        /// How the answer for a request is printed
+        #[arg(long, value_enum, default_value = "text")]
+        format: ExplainFormat,
     },
 }
 
@@ -62,6 +80,12 @@ enum ListFormat {
     Table,
     Json,
     Markdown,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum ExplainFormat {
+    Text,
+    Json,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -87,7 +111,11 @@ fn run(command: Command) -> io::Result<ExitCode> {
     match command {
         Command::Routes { input, format } => list_routes(&input, format),
         Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
-        Command::Explain { code } => explain(code.as_deref()),
+        Command::Generate { specs, out } => generate(&specs, &out),
+        Command::Explain { subject: Some(method), url: Some(url), specs, format } => {
+            explain_request(&method, &url, specs, format)
+        }
+        Command::Explain { subject, .. } => explain(subject.as_deref()),
     }
 }
 
@@ -112,6 +140,31 @@ fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Resul
     report(&checked.diagnostics, &sources, format, &mut io::stdout().lock(), io::stdout().is_terminal())?;
     let failed = checked.diagnostics.has_errors() || (deny_warnings && !checked.diagnostics.is_empty());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
+    let mut warnings = String::new();
+    match build_script::compile(specs, &mut warnings) {
+        Ok(files) => {
+            io::stderr().write_all(warnings.as_bytes())?;
+            build_script::write(&files, out).map(|()| ExitCode::SUCCESS)
+        }
+        Err(messages) => {
+            io::stderr().write_all(messages.as_bytes())?;
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+fn explain_request(method: &str, url: &str, specs: Vec<PathBuf>, format: ExplainFormat) -> io::Result<ExitCode> {
+    let specs = if specs.is_empty() { vec!["specs".into()] } else { specs };
+    let mut sources = files::source_set(&specs, None)?;
+    let explanation = gatewayc::explain::explain(&gatewayc::check(&mut sources).gateway, method, url);
+    print(&match format {
+        ExplainFormat::Text => explanation.text(),
+        ExplainFormat::Json => explanation.json(),
+    })?;
+    Ok(if explanation.is_answered() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn explain(code: Option<&str>) -> io::Result<ExitCode> {

@@ -304,7 +304,7 @@ fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> IdentityHeaders {
     let names = ["consumer", "credential", "customId", "client", "user"];
     for Entry { key, value } in reader.known(node, "`identityHeaders`", &names) {
         let Some(name) = header_name(reader, value.span, value.as_str()) else { continue };
-        if is_managed(&name) {
+        if is_managed(&name) || name.eq_ignore_ascii_case("host") {
             reader.report(Diagnostic::error(GW525, format!("`{name}` cannot carry an identity")).at(value.span, "the gateway writes this header itself"));
             continue;
         }

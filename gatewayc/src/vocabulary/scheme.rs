@@ -243,6 +243,7 @@ fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretRefe
     let source = match (member("env"), member("file")) {
         (Some(variable), None) => SecretSource::Env(place(reader, variable, "`env`")?),
         (None, Some(path)) => SecretSource::File(place(reader, path, "`file`")?),
+        _ if entries.len() < node.as_mapping().map_or(0, |mapping| mapping.len()) => return None, // An unknown key.
         _ => {
             let diagnostic = Diagnostic::error(GW104, format!("`{name}` does not say where the secret is"));
             reader.report(diagnostic.at(node.span, "expected either `env` or `file`"));

@@ -1,0 +1,52 @@
+//! `gatewayc explain METHOD URL`, held against the corpus where it is there.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use gatewayc::explain::explain;
+use gatewayc::source::SourceSet;
+use serde_json::Value;
+
+fn explained(text: &str, method: &str, url: &str) -> gatewayc::explain::Explanation {
+    let mut sources = SourceSet::new(HashMap::from([("a.yaml".to_owned(), text.to_owned())]), "");
+    sources.add_document("a.yaml");
+    explain(&gatewayc::check(&mut sources).gateway, method, url)
+}
+
+#[test]
+fn route_conflicts() {
+    let folder = std::env::var("GATEWAY_CORPUS").map_or_else(|_| PathBuf::from("../../shared/corpus"), PathBuf::from);
+    let read = |name: &str| std::fs::read_to_string(folder.join("synthetic").join(name));
+    let (Ok(document), Ok(expectations)) = (read("route-conflicts.yaml"), read("route-conflicts.expect.json")) else { return };
+    let expectations: Vec<(String, String, Option<String>, Option<Value>)> = serde_json::from_str(&expectations).expect("a list of rows");
+    for (method, url, operation, parameters) in expectations {
+        let found: Value = serde_json::from_str(&explained(&document, &method, &url).json()).expect("JSON");
+        assert_eq!(found["operation"].as_str(), operation.as_deref(), "{method} {url}");
+        if let Some(parameters) = parameters {
+            assert_eq!(found["parameters"], parameters, "{method} {url}");
+        }
+    }
+}
+
+#[test]
+fn says_why_not() {
+    let document = r##"
+openapi: 3.1.0
+info: {title: t, version: "1"}
+x-gateway: {version: 1, upstream: {url: "http://127.0.0.1:1"}}
+security: []
+paths:
+  /a/{id}: {get: {operationId: one}}
+  /a/me: {get: {operationId: me}}
+  /a?v=2: {get: {operationId: second}}
+"##;
+    let text = |method: &str, url: &str| explained(document, method, url).text();
+    assert_eq!(
+        text("GET", "https://api.example/a/me?x=1#y"),
+        "GET https://api.example/a/me?x=1#y\n  is answered by `me` of a: /a/me\n  who may call: anyone\n  upstream: default\n  not /a/{id}: /a/me is more specific\n  not /a?v=2: the path goes on behind its end\n"
+    );
+    assert!(text("GET", "/a/%35").contains("  id = \"5\"\n"));
+    assert!(text("PUT", "/a/5").contains("is answered with 405 by /a/{id} of a, which has GET\n"));
+    assert!(text("GET", "/a").contains("is answered with 404: no path of a matches\n  not /a?v=2: the query needs `v=2`, once\n"));
+    assert!(text("GET", "/a/%2e%2e/b").contains("is answered with 400: a dot segment\n"));
+}

@@ -1,0 +1,195 @@
+//! Mistakes in annotations, security and routing: each with the code that it gets, and the words that matter.
+
+use std::collections::HashMap;
+
+use gatewayc::diagnostic::{Format, render};
+use gatewayc::source::SourceSet;
+
+/// A document around one operation: `ROOT`, `SCHEME` and `OPERATION` are members of the three `x-gateway` objects,
+/// `PATHS` are further paths.
+const DOCUMENT: &str = r#"openapi: 3.1.0
+info: {title: t, version: "1"}
+x-gateway:
+  version: 1
+  upstream: {url: "http://127.0.0.1:8080"}
+ROOT
+security: [{Jwt: []}]
+components:
+  securitySchemes:
+    Jwt:
+      type: http
+      scheme: bearer
+      x-gateway: {SCHEME}
+    Basic: {type: http, scheme: basic}
+paths:
+  /notes/{id}:
+    parameters: [{name: id, in: path, required: true, schema: {type: string}}]
+    get:
+      operationId: getNote
+      x-gateway: {OPERATION}
+PATHS
+"#;
+
+const GOOD_SCHEME: &str = "jwt: {verify: {algorithms: [HS256], secret: {env: S}}}";
+
+fn document(root: &str, scheme: &str, operation: &str, paths: &str) -> String {
+    DOCUMENT.replace("ROOT", root).replace("SCHEME", scheme).replace("OPERATION", operation).replace("PATHS", paths)
+}
+
+fn messages(documents: &[(&str, &str)]) -> String {
+    let files: HashMap<String, String> = documents.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let mut sources = SourceSet::new(files, "");
+    for (name, _) in documents {
+        sources.add_document(name);
+    }
+    let checked = gatewayc::check(&mut sources);
+    render(&checked.diagnostics, &sources, Format::Human)
+}
+
+/// `expect` is `CODE words`; nothing else may be reported.
+fn check(document: &str, expect: &str) {
+    let found = messages(&[("a.yaml", document)]);
+    let (code, words) = expect.split_once(' ').unwrap_or((expect, ""));
+    let codes: Vec<&str> = found.match_indices("[GW").map(|(at, _)| &found[at + 1..at + 6]).collect();
+    let expected: Vec<&str> = if code == "none" { Vec::new() } else { vec![code] };
+    assert_eq!(codes, expected, "{expect}\n{document}\n{found}");
+    let without_ticks = found.replace('`', "");
+    assert!(found.contains(words) || without_ticks.contains(words), "{words:?} is not in\n{found}");
+}
+
+#[test]
+fn at_the_root() {
+    for (root, expect) in [
+        ("", "none"),
+        ("  preflight: answer\n  maxBody: 10MiB\n  errors: {bodies: {auth.missing: {error: [1, null, true]}}}", "none"),
+        ("  upstreems: {}", "GW102 did you mean `upstreams`?"),
+        ("  greedy: true", "GW102 misplaced"),
+        ("  limits: {}", "GW103 limits is not supported by this version"),
+        ("  rules: []", "GW103"),
+        ("  https: {redirect: true}", "GW103"),
+        ("  authorizationServer: {}", "GW103"),
+        ("  consumers: {}", "GW103"),
+        ("  anonymous: {}", "GW103"),
+        ("  grants: []", "GW103"),
+        ("  errors: {bodies: {auth.mising: {}}}", "GW102 did you mean `auth.missing`?"),
+        ("  errors: {bodies: {limit.exceeded: {}}}", "GW103"),
+        ("  preflight: yes", "GW104 expected `forward` or `answer` or `deny`"),
+        ("  maxBody: 10MB", "GW104 512KiB"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:1\"}}", "GW522 `x`"),
+        ("  upstreams: {x: {url: \"127.0.0.1:1\"}}", "GW523"),
+        ("  upstreams: {x: {url: \"https://127.0.0.1:1\"}}", "GW523 TLS"),
+        ("  upstreams: {x: {url: \"http://u:p@127.0.0.1:1\"}}", "GW523 credentials"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:99999\"}}", "GW523"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1/a?b\"}}", "GW523"),
+        ("  upstreams: {x: {}}", "GW523 no `url`"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:1\", timeout: 5}}", "GW104 250ms"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:1\", timeout: {red: 5s}}}", "GW102"),
+        ("  identityHeaders: {consumer: \"X Y\"}", "GW525"),
+        ("  identityHeaders: {consumer: Host}", "GW525"),
+        ("  requestHeaders: {set: {Host: a}}", "GW525"),
+        ("  requestHeaders: {set: {X-User-ID: root}}", "GW525 who calls"),
+        ("  requestHeaders: {remove: [X-Forwarded-For]}", "GW525"),
+        ("  requestHeaders: {set: {Authorization: Bearer x}}", "GW101 secret reference"),
+        ("  responseHeaders: {set: {Transfer-Encoding: chunked}}", "GW525"),
+        ("  responseHeaders: {set: {X-A: \"a\\nb\"}}", "GW525"),
+        ("  requestHeaders: {sett: {}}", "GW102"),
+    ] {
+        check(&document(root, GOOD_SCHEME, "", ""), expect);
+    }
+    check(&document("", GOOD_SCHEME, "", "").replace("version: 1\n", "maxBody: 1MiB\n"), "GW104 write `version: 1`");
+    check(&document("", GOOD_SCHEME, "", "").replace("version: 1\n", "version: 2\n"), "GW104");
+    check(&document("", GOOD_SCHEME, "", "").replace("  upstream: {url", "  upstreams: {a: {url").replace(":8080\"}", ":8080\"}}"), "GW520");
+    check("openapi: 3.1.0\ninfo: {title: t, version: \"1\"}\npaths: {/a: {get: {security: []}}}\n", "GW105");
+}
+
+#[test]
+fn at_an_operation() {
+    for (operation, expect) in [
+        ("maxBody: 1KiB, upstream: {url: \"http://127.0.0.1:1/x\"}", "none"),
+        ("rateLimits: []", "GW102 unknown key rateLimits"),
+        ("rateLimit: []", "GW103"),
+        ("builtin: jwt.sign", "GW103"),
+        ("version: 1", "GW102"),
+        ("upstream: nots", "GW521"),
+        ("upstream: \"http://127.0.0.1:1\"", "GW521 url"),
+        ("rewrite: {path: \"/people/{id}\"}", "none"),
+        ("rewrite: {path: \"/people/{ids}\"}", "GW524 did you mean `id`?"),
+        ("rewrite: {path: \"people\"}", "GW524"),
+        ("rewrite: {path: \"/a?b=c\"}", "GW524"),
+        ("rewrite: {regex: \"^/(.*)$\", to: \"/x/$1\"}", "none"),
+        ("rewrite: {regex: \"^/(?=a)(.*)$\", to: \"/x/$1\"}", "GW502"),
+        ("rewrite: {regex: \"^/(.*)$\", to: \"/x/$2\"}", "GW502 group"),
+        ("rewrite: {regex: \"^/(.*)$\"}", "GW104"),
+        ("acceptRisk: [{lint: GW301, reason: because}]", "none"),
+        ("acceptRisk: [{lint: GW301}]", "GW104"),
+    ] {
+        check(&document("", GOOD_SCHEME, operation, ""), expect);
+    }
+}
+
+#[test]
+fn at_a_scheme() {
+    for (scheme, expect) in [
+        ("realm: r, bare: true, forward: false, alsoIn: [{in: query, name: t}], jwt: {verify: {algorithms: [RS256, PS256], jwks: {file: k}}, issuers: [i], leeway: 5s}", "none"),
+        ("jwt: {verify: {algorithms: [HS256], secret: my-secret}}", "GW101 secret reference"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {value: my-secret}}}", "GW101 secret reference"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {env: S, encoding: base46}}}", "GW104"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {env: S, file: T}}}", "GW104"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {enw: S}}}", "GW102"),
+        ("jwt: {verify: {secret: {env: S}}}", "GW208 `algorithms` is missing"),
+        ("jwt: {verify: {algorithms: [], secret: {env: S}}}", "GW208"),
+        ("jwt: {verify: {algorithms: [none], secret: {env: S}}}", "GW208 never accepted"),
+        ("jwt: {verify: {algorithms: [HS265], secret: {env: S}}}", "GW208 HS256"),
+        ("jwt: {verify: {algorithms: [HS256]}}", "GW208 exactly one"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {env: S}, publicKey: {env: S}}}", "GW208 exactly one"),
+        ("jwt: {verify: {algorithms: [HS256], publicKey: {env: S}}}", "GW208 `HS256` needs `secret`"),
+        ("jwt: {verify: {algorithms: [RS256], secret: {env: S}}}", "GW208 `publicKey` or `jwks`"),
+        ("jwt: {verify: {algorithms: [RS256, ES256], publicKey: {env: S}}}", "GW208 family"),
+        ("jwt: {issuers: [a]}", "GW208 `verify`"),
+        ("jwt: {identify: consumer}", "GW103"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, issuers: []}", "GW104"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, audience: [a]}", "GW102 did you mean `audiences`?"),
+        ("hmac: {}", "GW103"),
+        ("credential: admin", "GW103"),
+        ("realm: a", "GW207"),
+        ("token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}", "GW207"),
+    ] {
+        check(&document("", scheme, "", ""), expect);
+    }
+    check(&document("", GOOD_SCHEME, "", "").replace("security: [{Jwt: []}]", ""), "GW201 write security: [] to make it public");
+    check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "[{Basic: []}, {Jwt: []}]"), "GW207 `basic`");
+    check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "[{Jw: []}]"), "GW202 did you mean `Jwt`?");
+    check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "{Jwt: []}"), "GW204");
+    check(&document("", GOOD_SCHEME, "", "").replace("3.1.0", "3.0.3").replace("[{Jwt: []}]", "[{Jwt: [read]}]"), "GW203 role names need OpenAPI 3.1");
+}
+
+#[test]
+fn among_paths() {
+    let path = |key: &str, parameters: &[&str]| {
+        let parameters: Vec<_> = parameters.iter().map(|name| format!("{{name: {name}, in: path, required: true, schema: {{type: string}}}}")).collect();
+        format!("  \"{key}\": {{parameters: [{}], get: {{}}}}", parameters.join(", "))
+    };
+    for (paths, expect) in [
+        (path("/notes/{key}", &["key"]), "GW501 ambiguous paths"),
+        (path("/{kind}/{id}.json", &["kind", "id"]), "GW504 `/notes/x.json`"),
+        (path("/notes/mine", &[]), "none"),
+        (path("/notes/mine", &[]).replace("get:", "put:"), "GW505 405"),
+        (path("/other/{id", &["id"]), "GW511 `}`"),
+        (path("/other/{id}", &[]), "GW512"),
+        (path("/other", &["id"]), "GW513"),
+        (path("/other#x", &[]), "GW515"),
+        (path("/other?a=1", &[]), "none"),
+        (path("/other?a={b}", &[]), "GW515"),
+        (path("/other", &[]).replace("get: {}", "get: {operationId: getNote}"), "GW514"),
+        (path("/other", &[]).replace("get: {}", "servers: [{url: \"/{v}\"}], get: {}"), "GW516"),
+        (path("/other/{rest}", &["rest"]).replace("schema: {type: string}", "schema: {type: string}, x-gateway: {greedy: true}"), "none"),
+        (path("/other/{rest}", &["rest"]).replace("schema: {type: string}", "schema: {type: string}, x-gateway: {gredy: true}"), "GW102 did you mean `greedy`?"),
+    ] {
+        check(&document("", GOOD_SCHEME, "", &paths), expect);
+    }
+    let one = document("", GOOD_SCHEME, "", "");
+    let found = messages(&[("a.yaml", &one), ("b.yaml", &one)]);
+    assert!(found.contains("GW506"), "{found}");
+    let found = messages(&[("a.yaml", &one), ("a.json", &one)]);
+    assert!(found.contains("GW106"), "{found}");
+}
