@@ -15,7 +15,7 @@ impl Dice {
     }
 
     fn text(&mut self) -> String {
-        // DEL and the C1 controls are missing on purpose: JSON allows them unescaped, YAML refuses them with a place.
+        // DEL and the C1 controls are missing on purpose: JSON allows them unescaped, we report them.
         const PIECES: &[&str] = &[
             "a",
             "key",

@@ -60,7 +60,15 @@ pub fn load_all(file: FileId, text: &str) -> Loaded {
         errors: Vec::new(),
         root: None,
     };
-    let node = match builder.run(body) {
+    let (body, controls) = without_controls(body);
+    for (at, control) in controls {
+        let span = Span::new(file, base + at, base + at + control.len_utf8() as u32);
+        let message = format!("the control character U+{:04X} cannot stand in a file", u32::from(control));
+        let error = fault(span, ErrorKind::Syntax, message, "invisible");
+        builder
+            .report(LoadError { help: Some("remove it, or write it as an escape in double quotes".into()), ..error });
+    }
+    let node = match builder.run(&body) {
         Ok(()) => Some(builder.root.unwrap_or_else(|| null(Span::new(file, base, base)))),
         Err(error) => {
             builder.errors.push(explain_tab(*error, text));
@@ -68,6 +76,31 @@ pub fn load_all(file: FileId, text: &str) -> Loaded {
         }
     };
     Loaded { node, errors: builder.errors }
+}
+
+/// The text with characters that YAML forbids (§5.1) replaced by others of the same length, and where they are: one
+/// such character in a description must not cost the whole document.
+fn without_controls(text: &str) -> (Cow<'_, str>, Vec<(u32, char)>) {
+    let is_forbidden = |c: char| {
+        matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}')
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    // In UTF-8 each of them has one of these bytes, which hardly any document has.
+    let suspicious = |byte: u8| matches!(byte, 0..=8 | 0xb | 0xc | 0xe..=0x1f | 0x7f | 0xc2 | 0xef);
+    if !text.bytes().any(suspicious) {
+        return (text.into(), Vec::new());
+    }
+    let found: Vec<_> = text.char_indices().filter(|&(_, c)| is_forbidden(c)).map(|(at, c)| (at as u32, c)).collect();
+    if found.is_empty() {
+        return (text.into(), found);
+    }
+    let of_same_length = |c: char| match c.len_utf8() {
+        _ if !is_forbidden(c) => c,
+        1 => ' ',
+        2 => '\u{a0}',
+        _ => '\u{fffd}',
+    };
+    (text.chars().map(of_same_length).collect::<String>().into(), found)
 }
 
 type Fatal = Box<LoadError>;

@@ -123,6 +123,17 @@ fn spans_cover_the_text() {
 }
 
 #[test]
+fn control_characters_do_not_cost_the_document() {
+    let text = "\u{feff}a: it\u{92}s\nb: \"x\u{7f}\0\"\nc: \u{ffff}\nd: \u{a0}\u{85}é\n";
+    let loaded = load_all(FileId(0), text);
+    let places: Vec<String> =
+        loaded.errors.iter().map(|error| error.span.slice(text).escape_unicode().to_string()).collect();
+    assert_eq!(places, ["\\u{92}", "\\u{7f}", "\\u{0}", "\\u{ffff}"], "{:?}", loaded.errors);
+    let node = loaded.node.expect("a tree");
+    assert_eq!(node.get("c").map(|value| value.span.slice(text)), Some("\u{ffff}"), "places are not shifted");
+}
+
+#[test]
 fn all_faults_in_one_run_and_the_tree_besides() {
     let loaded = load_all(FileId(0), "a: {x: 1, x: 2}\na: !Sub y\nb: {z: 1, z: 1}\n");
     assert_eq!(loaded.errors.len(), 4, "{:?}", loaded.errors);
