@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 /// Bytes of one read: large enough that a big body costs few system calls.
 const SCRATCH_SIZE: usize = 128 << 10;
 
-/// A buffer that grew beyond this is not kept for the next message.
+/// A buffer that grew beyond this is not kept for the next request.
 const KEPT_CAPACITY: usize = 16 << 10;
 
 thread_local! {
@@ -77,9 +77,6 @@ impl Outbox {
         }
         self.written = 0;
         self.bytes.clear();
-        if self.bytes.capacity() > KEPT_CAPACITY {
-            self.bytes = Vec::new();
-        }
         Poll::Ready(Ok(()))
     }
 
@@ -99,9 +96,10 @@ impl Outbox {
         Ok(())
     }
 
-    /// Gives the memory back.
-    pub(crate) fn release(&mut self) {
-        *self = Self::default();
+    /// Forgets what is pending.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.written = 0;
     }
 }
 
@@ -136,16 +134,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         Poll::Ready(Ok(bytes.len()))
     }
 
-    /// Forgets what is used up, so that `inbox` starts with the next message; an empty one gives its memory back.
+    /// Forgets what is used up, so that `inbox` starts with the next message; what grew large gives its memory back.
     pub(crate) fn forget_used(&mut self) {
-        if self.used == self.inbox.len() {
-            self.inbox.clear();
-            if self.inbox.capacity() > KEPT_CAPACITY {
-                self.inbox = Vec::new();
-            }
-        } else {
-            self.inbox.drain(..self.used);
-        }
+        self.inbox.drain(..self.used);
         self.used = 0;
+        for buffer in [&mut self.inbox, &mut self.outbox.bytes] {
+            if buffer.capacity() > KEPT_CAPACITY && buffer.is_empty() {
+                *buffer = Vec::new();
+            }
+        }
     }
 }

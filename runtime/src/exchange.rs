@@ -191,7 +191,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
 
     fn abandon_upload(&mut self) {
         self.upload = Upload::Abandoned;
-        self.up.outbox.release();
+        self.up.outbox.clear();
     }
 
     /// Sends on what of the body came with the head.
@@ -334,9 +334,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             let mut head = httparse::Response::new(&mut []);
             let rest = &bytes[used..];
             let length = match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut head, rest, &mut space) {
-                Ok(httparse::Status::Complete(length)) => length,
+                Ok(httparse::Status::Complete(length)) if length <= MAX_RESPONSE_HEAD => length,
                 Ok(httparse::Status::Partial) if rest.len() < MAX_RESPONSE_HEAD => break,
-                Ok(httparse::Status::Partial) => return Err(broken("the head of the response is too large")),
+                Ok(_) => return Err(broken("the head of the response is too large")),
                 Err(_) => return Err(broken("the head of the response is not HTTP/1.1")),
             };
             used += length;

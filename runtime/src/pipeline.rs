@@ -140,8 +140,9 @@ async fn answer<S>(worker: &Worker, down: &mut Downstream<S>, record: &Record, s
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let too_slow = matches!(stop, Stop::Reject(Reject::RequestTimeout));
-    let body_gone = record.facts.keep_alive && !too_slow && !worker.draining.get() && drain_body(down, record, &progress).await;
+    // After a malformed request nobody knows where the next one begins; a slow one never ends.
+    let hopeless = matches!(stop, Stop::Reject(Reject::BadRequest(_) | Reject::RequestTimeout));
+    let body_gone = record.facts.keep_alive && !hopeless && !worker.draining.get() && drain_body(down, record, &progress).await;
     let date = worker.date();
     let fields = record.fields_of(stop, &down.inbox);
     let terms = OwnTerms {

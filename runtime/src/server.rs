@@ -100,6 +100,8 @@ fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(share)?;
     socket.set_nonblocking(true)?;
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -158,9 +160,6 @@ async fn accept(worker: Rc<Worker>, listener: &'static LiveListener, socket: Tcp
 }
 
 fn greet(worker: &Rc<Worker>, listener: &'static LiveListener, stream: TcpStream, peer: SocketAddr) {
-    if stream.set_nodelay(true).is_err() {
-        return;
-    }
     worker.process.connections.fetch_add(1, Relaxed);
     let first_deadline = Instant::now() + worker.live.config.timeouts.keep_alive;
     let down = Downstream::new(stream, peer.ip().to_canonical(), first_deadline);

@@ -97,7 +97,7 @@ pub(crate) fn parse_request<'a>(head: &'a [u8], space: &'a mut FieldSpace<'a>) -
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(Reject::BadRequest("the head is incomplete")),
         Err(httparse::Error::TooManyHeaders) => return Err(Reject::HeadTooLarge),
-        Err(httparse::Error::Version) => return Err(Reject::VersionNotSupported),
+        Err(httparse::Error::Version) if names_another_version(head) => return Err(Reject::VersionNotSupported),
         Err(_) => return Err(Reject::BadRequest("the head is not HTTP/1.1")),
     }
     let (Some(method), Some(target), Some(version)) = (request.method, request.path, request.version) else {
@@ -110,6 +110,13 @@ pub(crate) fn parse_request<'a>(head: &'a [u8], space: &'a mut FieldSpace<'a>) -
         return Err(Reject::BadRequest("a header field without a name"));
     }
     Ok(RequestHead { method, target, is_http11: version == 1, fields })
+}
+
+/// Whether the request line is well formed but for a version that is not HTTP/1.0 or HTTP/1.1.
+fn names_another_version(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\r').find(|line| !line.is_empty() && *line != b"\n").unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    matches!(words[..], [_, _, version] if version.len() == 8 && version.starts_with(b"HTTP/") && version[5].is_ascii_digit() && version[6] == b'.' && version[7].is_ascii_digit())
 }
 
 #[cfg(test)]

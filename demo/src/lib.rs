@@ -1,0 +1,75 @@
+//! `gateway demo`: starts this repository's gateway with an upstream of its own, and says what to try.
+
+mod upstream;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use runtime::codegen::Gateway;
+use runtime::{Command, Launch, Ready, route_table};
+use serde_json::json;
+
+/// The command, for [`runtime::main_with`].
+pub const DEMO: Command = Command { name: "demo", run };
+
+/// How long the demo's token is good, in seconds.
+const TOKEN_SECONDS: u64 = 12 * 3600;
+
+/// Keys for this process only: whoever wants to sign tokens has to read this file, and gets as far as this machine.
+const NOTES_KEY: &str = "only for the demonstration: 32 bytes or more";
+const FILES_KEY_BASE64: &str = "b25seSBmb3IgdGhlIGRlbW9uc3RyYXRpb246IDMyIGJ5dGVz";
+
+fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
+    let upstream = match upstream::start() {
+        Ok(address) => address,
+        Err(error) => {
+            eprintln!("gateway: the demo's upstream cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for api in gateway.apis {
+        for known in api.upstreams {
+            launch.settings.insert(0, format!("upstreams.{}.{}=http://{upstream}", api.name, known.name));
+        }
+    }
+    launch.stand_in_secrets.push(("NOTES_JWT_SECRET".to_owned(), NOTES_KEY.to_owned()));
+    launch.stand_in_secrets.push(("FILES_SESSION_SECRET".to_owned(), FILES_KEY_BASE64.to_owned()));
+    let key = std::env::var("NOTES_JWT_SECRET").unwrap_or_else(|_| NOTES_KEY.to_owned());
+    launch.serve(gateway, |ready| introduce(gateway, ready, upstream, &token(&key)))
+}
+
+/// A token that may read and write notes.
+fn token(key: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let claims = json!({"sub": "demo", "scope": "notes:read notes:write", "exp": now + TOKEN_SECONDS});
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key.as_bytes())).unwrap_or_default()
+}
+
+fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, token: &str) {
+    let Some((_, listener)) = ready.listeners.first() else { return };
+    let admin = ready.admin.map_or_else(String::new, |admin| format!("  curl http://{admin}/metrics\n      what was counted so far\n"));
+    eprintln!(
+        "
+{table}
+The gateway listens on http://{listener}, and every upstream is the demo's own on http://{upstream}. Try:
+
+  curl -i http://{listener}/v1/health
+      200: public, answered by the upstream, which shows what reached it
+  curl -i http://{listener}/v1/notes
+      401: no token; WWW-Authenticate says what is needed
+  curl -i http://{listener}/v1/notes -H 'Authorization: Bearer {token}'
+      200: a good token
+  curl -i http://{listener}/v1/notes/first -H 'Authorization: Bearer {token}'
+      400: the document says that the id is an integer
+  curl -i -X PUT http://{listener}/v1/notes
+      405: a described path, but not with this method; Allow lists those it has
+  curl -i http://{listener}/v1/nothing
+      404: not described, so not reachable
+{admin}
+Below is the access log, one JSON line per request. Ctrl-C ends the demo.
+",
+        table = route_table(gateway),
+    );
+}

@@ -1,0 +1,16 @@
+//! What the compiler writes compiles: its golden files, against this runtime.
+
+mod everything {
+    include!("../gatewayc/tests/golden/everything.rs");
+}
+
+mod public {
+    include!("../gatewayc/tests/golden/public.rs");
+}
+
+#[test]
+fn golden_modules_are_tables_of_the_runtime() {
+    assert_eq!(everything::API.name, "everything");
+    assert_eq!(everything::API.schemes.len(), 3);
+    assert_eq!(public::API.routes.iter().map(|route| route.operations.len()).sum::<usize>(), 3);
+}

@@ -1,0 +1,29 @@
+//! The policy of the whole gateway in words. A change here changes who may do what: read it before you accept it.
+
+use std::collections::HashMap;
+use std::fs;
+
+use gatewayc::diagnostic::{Format, render};
+use gatewayc::source::SourceSet;
+
+#[test]
+fn policy() {
+    let mut names = Vec::new();
+    let mut files = HashMap::new();
+    for entry in fs::read_dir("specs").expect("the documents") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if path.is_file() && [".yaml", ".yml", ".json"].iter().any(|extension| name.ends_with(extension)) {
+            files.insert(name.clone(), fs::read_to_string(&path).expect("a document"));
+            names.push(name);
+        }
+    }
+    names.sort();
+    let mut sources = SourceSet::new(files, "specs/");
+    for name in &names {
+        sources.add_document(name);
+    }
+    let checked = gatewayc::check(&mut sources);
+    assert!(!checked.diagnostics.has_errors(), "{}", render(&checked.diagnostics, &sources, Format::Human));
+    insta::assert_snapshot!(gatewayc::policy::render(&checked.gateway));
+}

@@ -1,0 +1,445 @@
+//! What clients and upstreams see of each other through the gateway.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Gateway, Upstream, authorized, eventually, read_body};
+
+#[test]
+fn paths_are_mapped_to_the_upstream() {
+    let gateway = Gateway::before(&Upstream::echo());
+    for (target, reached) in [
+        ("/v1/health", "/health"),
+        ("/v1/health?a=1&b=%20%2f", "/health?a=1&b=%20%2f"),
+        ("/files/a/b%20c/d.txt?x=1", "/a/b%20c/d.txt?x=1"),
+        ("/files/%7euser/%c3%a9", "/~user/%C3%A9"),
+        ("/files/a%3Bb/c%2Cd", "/a%3Bb/c%2Cd"),
+        ("/download/2024/a.txt", "/2024-a.txt"),
+        ("/download/x/a.txt", "/download/x/a.txt"),
+        ("/thumbnails/cat.png", "/thumbnails/cat.png"),
+        ("/%76%31/health", "/health"),
+    ] {
+        let answer = gateway.get(target, "");
+        assert_eq!((answer.status, answer.json()["target"].as_str()), (200, Some(reached)), "{target}");
+    }
+}
+
+#[test]
+fn what_is_not_described_is_not_reachable() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    for (target, status) in [
+        ("/", 404), ("/v1", 404), ("/v1/", 404), ("/health", 404), ("/v1/HEALTH", 404), ("/v1/health/", 404), ("//v1/health", 404), ("/v1//health", 404), ("/v1/notes/", 404),
+        ("/v1/health%2F", 404), ("/files/", 404), ("/metrics", 404), ("/healthz", 404),
+        ("/files/../v1/health", 400), ("/files/%2e%2e/v1/health", 400), ("/files/a/..", 400), ("/files/.", 400), ("/files/a%2F..%2Fb", 400), ("/files/..%5Cb", 400), ("/files/..;x/b", 400),
+        ("/files/a\\b", 400), ("/files/%00", 400), ("/files/%zz", 400), ("/files/%", 400), ("/files/a#b", 400), ("/files/%0d%0aX:1", 400), ("/v1/notes/abc", 400), ("/v1/notes/1.5", 400),
+    ] {
+        let answer = gateway.get(target, "");
+        assert_eq!(answer.status, status, "{target}: {answer:?}");
+        assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
+        assert!(answer.json()["message"].is_string());
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn another_method_is_405_with_the_methods_there_are() {
+    let gateway = Gateway::before(&Upstream::echo());
+    for (method, target, allow) in [("PUT", "/v1/notes", "GET, POST"), ("get", "/v1/health", "GET"), ("OPTIONS", "/v1/notes", "GET, POST"), ("HEAD", "/v1/login", "POST"), ("TRACE", "/v1/health", "GET"), ("POST", "/files/a", "GET, OPTIONS, PUT")] {
+        let answer = gateway.request(method, target, "");
+        assert_eq!((answer.status, answer.header("allow").as_str()), (405, allow), "{method} {target}");
+    }
+}
+
+#[test]
+fn preflight_requests_are_answered_where_the_document_says_so() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let answer = gateway.request("OPTIONS", "/files/a", "Origin: https://app.example\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: X-Session, content-type\r\n");
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("access-control-allow-methods"), "GET, OPTIONS, PUT");
+    assert_eq!(answer.header("access-control-allow-headers"), "X-Session, content-type");
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    let split = gateway.request("OPTIONS", "/files/a", "Origin: x\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: a b\r\n");
+    assert_eq!(split.header("access-control-allow-headers"), "");
+    assert_eq!(gateway.request("OPTIONS", "/files/a", "").header("allow"), "GET, OPTIONS, PUT");
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn the_upstream_learns_who_asked_and_nothing_that_is_not_true() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let lies = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Original-URL: /admin\r\n\
+        X-Consumer-Username: root\r\nX_Consumer_Username: root\r\nx-user-id: root\r\nX.User.ID: root\r\nX-Client-Id: root\r\nX-Credential-Identifier: root\r\nX-HTTP-Method-Override: DELETE\r\nX-Request-Id: mine\r\n";
+    let seen = gateway.get("/v1/health", lies).json()["headers"].clone();
+    assert_eq!(seen["x-forwarded-for"], "127.0.0.1");
+    assert_eq!(seen["x-forwarded-proto"], "http");
+    assert_eq!(seen["x-forwarded-host"], "gateway.test");
+    assert_eq!(seen["via"], "1.1 gateway");
+    assert_eq!(seen["x-request-id"].as_str().map(str::len), Some(32));
+    let text = seen.to_string();
+    for lie in ["6.6.6.6", "root", "evil", "admin", "DELETE", "mine"] {
+        assert!(!text.contains(lie), "{lie} in {text}");
+    }
+}
+
+#[test]
+fn trusted_proxies_are_believed() {
+    let gateway = Gateway::start(&["trustedProxies=[127.0.0.0/8]"], Upstream::echo().address);
+    let said = "X-Forwarded-For: 192.0.2.7, 192.0.2.8\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: public.example\r\nX-Request-Id: trace-1\r\nVia: 1.1 edge\r\n";
+    let answer = gateway.get("/v1/health", said);
+    let seen = &answer.json()["headers"];
+    assert_eq!(seen["x-forwarded-for"], "192.0.2.7, 192.0.2.8, 127.0.0.1");
+    assert_eq!(seen["x-forwarded-proto"], "https");
+    assert_eq!(seen["x-forwarded-host"], "public.example");
+    assert_eq!(seen["via"], "1.1 edge | 1.1 gateway");
+    assert_eq!((seen["x-request-id"].as_str(), answer.header("x-request-id").as_str()), (Some("trace-1"), "trace-1"));
+    let odd = gateway.get("/v1/health", "X-Request-Id: a \"b\r\n");
+    assert_eq!(odd.header("x-request-id").len(), 32);
+}
+
+#[test]
+fn headers_about_one_connection_stay_there() {
+    let upstream = Upstream::start(|_, connection| {
+        connection.send("HTTP/1.1 200 OK\r\nConnection: X-Hop, keep-alive\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n");
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let answer = gateway.get("/v1/health", "Connection: close, X-Foo\r\nX-Foo: 1\r\nX-Bar: 2\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: websocket\r\nProxy-Authorization: Basic x\r\nProxy-Connection: close\r\n");
+    assert_eq!((answer.header("x-hop").as_str(), answer.header("x-end").as_str(), answer.header("keep-alive").as_str(), answer.header("upgrade").as_str()), ("", "2", "", ""));
+    assert_eq!(answer.header("connection"), "close");
+    let seen = upstream.heads()[0].to_lowercase();
+    assert!(seen.contains("x-bar: 2"));
+    for gone in ["x-foo", "\r\nkeep-alive", "te: trailers", "upgrade", "proxy-", "connection:"] {
+        assert!(!seen.contains(gone), "{gone} in {seen}");
+    }
+}
+
+#[test]
+fn operations_edit_headers() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let answer = gateway.get("/thumbnails/cat.png", "X-Debug: 1\r\nX-Thumbnail-Size: 9999\r\n");
+    assert_eq!(answer.json()["headers"]["x-thumbnail-size"], "64");
+    assert!(answer.json()["headers"].get("x-debug").is_none());
+    let answer = gateway.get("/files/a", "");
+    assert_eq!((answer.header("cache-control").as_str(), answer.header("server").as_str(), answer.header("x-powered-by").as_str()), ("public, max-age=60", "", "tests"));
+    assert_eq!(answer.json()["headers"]["host"], "gateway.test", "preserveHost");
+    assert_ne!(gateway.get("/v1/health", "").json()["headers"]["host"], "gateway.test");
+}
+
+#[test]
+fn bodies_pass_in_every_framing() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let mut connection = gateway.connect();
+    connection.send("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(connection.response(false).json()["body"], "hello");
+    connection.send("POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+    std::thread::sleep(Duration::from_millis(20));
+    connection.send("lo\r\n6;x=y\r\n world\r\n0\r\nX-Sum: 1\r\nHost: evil\r\nX-User-Id: root\r\n\r\n");
+    let seen = connection.response(false).json();
+    assert_eq!((seen["body"].as_str(), seen["headers"]["transfer-encoding"].as_str(), seen["headers"].get("content-length")), (Some("hello world"), Some("chunked"), None));
+    connection.send("POST /v1/login HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(connection.response(false).json()["headers"]["content-length"], "0");
+    // Three requests in one packet.
+    connection.send("GET /v1/health?1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /v1/login?2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /v1/health?3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let targets: Vec<_> = (0..3).map(|_| connection.response(false).json()["target"].clone()).collect();
+    assert_eq!(targets, ["/health?1", "/login?2", "/health?3"]);
+}
+
+#[test]
+fn trailers_pass_unless_they_would_change_the_request() {
+    let upstream = Upstream::start(|head, connection| {
+        let mut lines = Vec::new();
+        if head.starts_with("POST") {
+            while lines.last().map(String::as_str) != Some("") || lines.iter().all(|line| line != "0") {
+                lines.push(connection.line());
+            }
+        }
+        connection.send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: {}\r\nContent-Length: 7\r\n\r\n", lines.join("~")));
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let answer = gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Digest: 1\r\nX-User-ID: root\r\nAuthorization: x\r\nX_Forwarded_For: y\r\n\r\n");
+    assert!(answer.ends_with("3\r\nabc\r\n0\r\nX-Sum: 1~x~0~X-Digest: 1~\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn old_clients_get_what_they_understand() {
+    let upstream = Upstream::start(|head, connection| {
+        let chunked = head.contains("/health");
+        connection.send(if chunked { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n" } else { "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc" });
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let answer = gateway.raw("GET /v1/health HTTP/1.0\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nabc") && answer.contains("Connection: close") && !answer.contains("chunked"), "{answer}");
+    let mut connection = gateway.connect();
+    for _ in 0..2 {
+        connection.send("POST /v1/login HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n");
+        let answer = connection.response(false);
+        assert_eq!((answer.body.as_str(), answer.header("connection").as_str()), ("abc", "keep-alive"));
+    }
+}
+
+#[test]
+fn a_response_without_length_ends_with_its_connection() {
+    let upstream = Upstream::start(|head, connection| {
+        if head.contains("half") {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc");
+        } else {
+            connection.send("HTTP/1.0 200 OK\r\n\r\nabc");
+        }
+        false
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = connection.response(false);
+    assert_eq!((answer.body.as_str(), answer.header("transfer-encoding").as_str()), ("abc", "chunked"));
+    // A body that is cut off must not look whole.
+    let answer = gateway.raw("GET /v1/health?half HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(answer.contains("Content-Length: 10") && answer.ends_with("abc"));
+    assert_eq!(gateway.log_line(|line| line["reject"] == "upstream-broken")["side"], "upstream");
+}
+
+#[test]
+fn head_204_and_304_have_no_body() {
+    let upstream = Upstream::start(|head, connection| {
+        connection.send(match head.split(' ').nth(1) {
+            Some("/a") => "HTTP/1.1 204 No Content\r\n\r\n",
+            Some("/b") => "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Length: 99\r\n\r\n",
+            _ => "HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n",
+        });
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    for (target, status, length) in [("/files/a", 204, ""), ("/files/b", 304, "99"), ("/files/a", 204, "")] {
+        connection.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = connection.response(false);
+        assert_eq!((answer.status, answer.header("content-length").as_str(), answer.header("transfer-encoding").as_str()), (status, length, ""));
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn early_hints_are_relayed() {
+    let upstream = Upstream::start(|_, connection| {
+        connection.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: x\r\n\r\n");
+        std::thread::sleep(Duration::from_millis(20));
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
+    let hints = connection.head();
+    assert!(hints.starts_with("HTTP/1.1 103 ") && hints.contains("Link: </a.css>") && !hints.contains("Connection"), "{hints}");
+    assert_eq!(connection.response(false).body, "x");
+}
+
+#[test]
+fn expectations_are_met_by_the_upstream() {
+    let upstream = Upstream::start(|head, connection| {
+        if head.contains("refuse") {
+            connection.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+            return false;
+        }
+        if !head.contains("mute") {
+            connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        let body = read_body(head, connection);
+        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let head = |target: &str| format!("POST /v1/login{target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    let mut connection = gateway.connect();
+    for target in ["", "?mute"] {
+        connection.send(head(target));
+        assert!(connection.head().starts_with("HTTP/1.1 100 Continue"), "{target}");
+        connection.send("hello");
+        assert_eq!(connection.response(false).body, "hello", "{target}");
+    }
+    connection.send(head("?refuse"));
+    assert_eq!(connection.response(false).status, 403);
+    assert!(connection.is_closed(), "whether the body follows is unknown");
+    // A refusal of the gateway's own comes before any 100.
+    let answer = gateway.raw("POST /v1/notes HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    assert!(gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: tea\r\n\r\nhello").starts_with("HTTP/1.1 417 "));
+}
+
+#[test]
+fn connections_to_the_upstream_are_kept() {
+    let upstream = Upstream::start(|head, connection| {
+        let size = if head.contains("big") { 300_000 } else { 10 };
+        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n{}", "x".repeat(size)));
+        true
+    });
+    let gateway = Gateway::start(&["workers=1"], upstream.address);
+    for target in ["/v1/health", "/v1/health?big", "/v1/health", "/v1/health?big"] {
+        assert_eq!(gateway.get(target, "").status, 200);
+    }
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn a_kept_connection_that_was_closed_is_replaced_in_silence() {
+    // Each connection answers one request, and closes when it reads the second.
+    let upstream = Upstream::start({
+        let answered = std::sync::Mutex::new(std::collections::HashSet::new());
+        move |head, connection| {
+            let peer = connection.stream.peer_addr().expect("connected");
+            let first = answered.lock().expect("no panic").insert(peer);
+            if first {
+                let body = read_body(head, connection);
+                connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+            }
+            first
+        }
+    });
+    let gateway = Gateway::start(&["workers=1"], upstream.address);
+    assert_eq!(gateway.get("/v1/health", "").status, 200);
+    assert_eq!(gateway.get("/v1/health", "").status, 200, "sent again on a new connection");
+    assert_eq!(upstream.heads().len(), 3);
+    // What is not idempotent is not sent twice.
+    let answer = gateway.request("POST", "/v1/login", "Content-Length: 0\r\n");
+    assert_eq!((answer.status, answer.json()["message"].as_str()), (502, Some("Bad gateway")));
+    assert_eq!(upstream.heads().len(), 4);
+}
+
+#[test]
+fn failing_upstreams_are_502_and_504_without_their_address() {
+    let refused = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let gateway = Gateway::start(&[], refused);
+    let answer = gateway.get("/v1/health", "");
+    assert_eq!(answer.status, 502);
+    assert!(!answer.body.contains("127.0.0.1") && !answer.head.contains(&refused.port().to_string()), "{answer:?}");
+    assert_eq!(gateway.log_line(|line| line["status"] == 502)["reject"], "upstream-unreachable");
+
+    let upstream = Upstream::start(|head, connection| {
+        match head {
+            head if head.contains("garbage") => connection.send("ICY 200 OK\r\n\r\n"),
+            head if head.contains("both") => connection.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            head if head.contains("lengths") => connection.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
+            head if head.contains("huge") => connection.send(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000))),
+            head if head.contains("switch") => connection.send("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+            head if head.contains("silent") => return false,
+            _ => std::thread::sleep(Duration::from_secs(10)),
+        }
+        false
+    });
+    let gateway = Gateway::before(&upstream);
+    for target in ["garbage", "both", "lengths", "huge", "switch", "silent"] {
+        assert_eq!(gateway.get(&format!("/v1/health?{target}"), "").status, 502, "{target}");
+    }
+    let started = Instant::now();
+    let answer = gateway.get("/thumbnails/slow.png", "");
+    assert_eq!(answer.status, 504);
+    assert!((1.9..5.0).contains(&started.elapsed().as_secs_f64()), "after {:?}", started.elapsed());
+    assert_eq!(answer.json()["message"], "Gateway timeout");
+}
+
+#[test]
+fn bodies_that_are_too_large_are_refused() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let answer = gateway.raw(format!("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", (1 << 20) + 1));
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("Connection: close"), "{answer}");
+    let mut connection = gateway.connect();
+    connection.send("POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let piece = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
+    for _ in 0..17 {
+        if std::io::Write::write_all(&mut connection.stream, piece.as_bytes()).is_err() {
+            break;
+        }
+    }
+    assert_eq!(connection.response(false).status, 413);
+}
+
+#[test]
+fn a_client_that_goes_away_takes_its_request_along() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let upstream = Upstream::start(move |_, connection| {
+        let started = Instant::now();
+        let gone = connection.is_closed();
+        let _ = sender.send((gone, started.elapsed()));
+        false
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request at the upstream", || (!upstream.heads().is_empty()).then_some(()));
+    drop(connection);
+    let (gone, after) = receiver.recv_timeout(Duration::from_secs(10)).expect("the upstream is told");
+    assert!(gone && after < Duration::from_secs(5), "after {after:?}");
+    assert_eq!(gateway.log_line(|line| line["operation"] == "health")["status"], 0);
+}
+
+#[test]
+fn a_client_that_has_only_finished_sending_gets_its_answer() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let mut connection = gateway.connect();
+    connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
+    connection.stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+    assert_eq!(connection.response(false).status, 200);
+    assert!(connection.is_closed());
+}
+
+#[test]
+fn slow_readers_slow_the_upstream_and_cost_no_memory() {
+    const SIZE: usize = 200 << 20;
+    let upstream = Upstream::start(|_, connection| {
+        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n"));
+        let piece = vec![b'x'; 1 << 20];
+        (0..SIZE >> 20).all(|_| std::io::Write::write_all(&mut connection.stream, &piece).is_ok())
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send("GET /files/big HTTP/1.1\r\nHost: a\r\n\r\n");
+    connection.head();
+    std::thread::sleep(Duration::from_millis(500));
+    let resident = resident_kib(gateway.pid());
+    assert!(resident < 40 << 10, "{resident} KiB while the client reads nothing");
+    connection.exactly(SIZE / 100);
+}
+
+#[test]
+fn uploads_stream_both_ways_at_once() {
+    let upstream = Upstream::start(|_, connection| {
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        loop {
+            let size = usize::from_str_radix(&connection.line(), 16).expect("a size");
+            let piece = connection.exactly(size);
+            connection.line();
+            connection.send(format!("{size:x}\r\n{}\r\n", String::from_utf8_lossy(&piece)));
+            if size == 0 {
+                return true;
+            }
+        }
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send("POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    assert!(connection.head().starts_with("HTTP/1.1 200 "));
+    for piece in ["one", "two", "three"] {
+        connection.send(format!("{:x}\r\n{piece}\r\n", piece.len()));
+        assert_eq!(connection.line(), format!("{:x}", piece.len()));
+        assert_eq!(connection.line(), piece, "comes back before the next is sent");
+        assert_eq!(connection.exactly(0).len(), 0);
+    }
+}
+
+#[test]
+fn authorised_requests_carry_their_token_on() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let seen = gateway.get("/v1/notes", &authorized()).json();
+    assert!(seen["headers"]["authorization"].as_str().is_some_and(|value| value.starts_with("Bearer ")));
+}
+
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("resident size");
+    line.split_ascii_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
+}

@@ -1,0 +1,367 @@
+//! Starts the shipped gateway and upstreams for it, and talks to both in raw bytes.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// The secret that the tests' tokens are signed with, for the APIs `notes` and `files`.
+pub(crate) const SECRET: &str = "a secret of the tests: 32 bytes or more";
+
+/// A test that waits longer than this has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running gateway; killed when dropped.
+pub(crate) struct Gateway {
+    process: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Gateway {
+    /// The gateway with every upstream at `upstream`.
+    pub(crate) fn before(upstream: &Upstream) -> Self {
+        Self::start(&[], upstream.address)
+    }
+
+    /// The gateway with every upstream at `upstream` and some settings.
+    pub(crate) fn start(settings: &[&str], upstream: SocketAddr) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+        for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
+            command.args(["--set", setting]);
+        }
+        for name in ["notes.default", "files.store", "files.thumbnails"] {
+            command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
+        }
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the gateway starts");
+        let (address, admin) = addresses(&mut process);
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
+        let shared = Arc::clone(&log);
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared.lock().expect("no panic").push(line)));
+        Self { process, address, admin, log }
+    }
+
+    /// Sends bytes and reads until the gateway closes the connection.
+    pub(crate) fn raw(&self, bytes: impl AsRef<[u8]>) -> String {
+        let mut connection = self.connect();
+        connection.send(bytes);
+        connection.read_to_end()
+    }
+
+    /// One request on a connection of its own; `headers` are whole lines.
+    pub(crate) fn request(&self, method: &str, target: &str, headers: &str) -> Response {
+        let mut connection = self.connect();
+        connection.send(format!("{method} {target} HTTP/1.1\r\nHost: gateway.test\r\n{headers}\r\n"));
+        connection.response(method == "HEAD")
+    }
+
+    pub(crate) fn get(&self, target: &str, headers: &str) -> Response {
+        self.request("GET", target, headers)
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        Connection::to(self.address)
+    }
+
+    /// What the operators' listener answers.
+    pub(crate) fn operations(&self, path: &str) -> Response {
+        let mut connection = Connection::to(self.admin);
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: admin.test\r\n\r\n"));
+        connection.response(false)
+    }
+
+    /// The first line of the access log that `fits`.
+    pub(crate) fn log_line(&self, fits: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        eventually("a log line", || {
+            let lines = self.log.lock().expect("no panic");
+            lines.iter().map(|line| serde_json::from_str(line).expect("each line is JSON")).find(|line| fits(line))
+        })
+    }
+
+    /// The access log so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("no panic").join("\n")
+    }
+
+    pub(crate) fn terminate(&self) {
+        let killed = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().expect("kill runs");
+        assert!(killed.success());
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
+        let process = &mut self.process;
+        eventually("the end of the process", || process.try_wait().expect("a child"))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn addresses(process: &mut Child) -> (SocketAddr, SocketAddr) {
+    let (mut address, mut told) = (None, String::new());
+    let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
+    while let Some(Ok(line)) = lines.next() {
+        let parse = |text: &str| text.split(' ').next().and_then(|text| text.parse().ok());
+        if let Some(rest) = line.strip_prefix("gateway: listening on ") {
+            address = parse(rest);
+        } else if let Some(rest) = line.strip_prefix("gateway: metrics and health on ") {
+            std::thread::spawn(move || lines.for_each(|line| eprintln!("{}", line.unwrap_or_default())));
+            return (address.expect("a listener"), parse(rest).expect("an address"));
+        }
+        told.push_str(&line);
+        told.push('\n');
+    }
+    panic!("the gateway did not start:\n{told}");
+}
+
+/// Repeats `attempt` until it gives something.
+pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A client's connection.
+pub(crate) struct Connection {
+    pub(crate) stream: TcpStream,
+    received: Vec<u8>,
+}
+
+/// A response, taken apart.
+#[derive(Debug, Clone)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Response {
+    /// The values of a header, joined.
+    pub(crate) fn header(&self, name: &str) -> String {
+        let values = self.head.lines().filter_map(|line| line.split_once(": ")).filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        values.collect::<Vec<_>>().join(" | ")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
+
+impl Connection {
+    pub(crate) fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("connects");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("an option");
+        Self { stream, received: Vec::new() }
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.stream.write_all(bytes.as_ref()).expect("the gateway reads");
+    }
+
+    pub(crate) fn read_to_end(&mut self) -> String {
+        let mut bytes = std::mem::take(&mut self.received);
+        let _ = self.stream.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The head of the next message.
+    pub(crate) fn head(&mut self) -> String {
+        loop {
+            if let Some(at) = find(&self.received, b"\r\n\r\n") {
+                let rest = self.received.split_off(at + 4);
+                return String::from_utf8_lossy(&std::mem::replace(&mut self.received, rest)).into_owned();
+            }
+            assert!(self.more(), "the connection closed in the middle of a head: {:?}", String::from_utf8_lossy(&self.received));
+        }
+    }
+
+    /// The next final response.
+    pub(crate) fn response(&mut self, to_head: bool) -> Response {
+        let head = self.head();
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        let mut response = Response { status, head, body: String::new() };
+        let body = match (response.header("content-length"), response.header("transfer-encoding")) {
+            _ if to_head || status < 200 || status == 204 || status == 304 => Vec::new(),
+            (_, coding) if coding == "chunked" => self.chunks(),
+            (length, _) if !length.is_empty() => self.exactly(length.parse().expect("a length")),
+            _ => {
+                while self.more() {}
+                std::mem::take(&mut self.received)
+            }
+        };
+        response.body = String::from_utf8_lossy(&body).into_owned();
+        response
+    }
+
+    pub(crate) fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.received.len() < count {
+            assert!(self.more(), "the connection closed {} bytes early", count - self.received.len());
+        }
+        let rest = self.received.split_off(count);
+        std::mem::replace(&mut self.received, rest)
+    }
+
+    pub(crate) fn line(&mut self) -> String {
+        loop {
+            if let Some(at) = find(&self.received, b"\r\n") {
+                let line = self.exactly(at + 2);
+                return String::from_utf8_lossy(&line[..at]).into_owned();
+            }
+            assert!(self.more(), "the connection closed in the middle of a line");
+        }
+    }
+
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let size = usize::from_str_radix(&self.line(), 16).expect("a chunk size");
+            if size == 0 {
+                while !self.line().is_empty() {}
+                return body;
+            }
+            body.extend(self.exactly(size));
+            assert_eq!(self.line(), "");
+        }
+    }
+
+    /// Receives more; false at the end.
+    pub(crate) fn more(&mut self) -> bool {
+        let mut buffer = [0; 65536];
+        match self.stream.read(&mut buffer) {
+            Ok(count) => {
+                self.received.extend_from_slice(&buffer[..count]);
+                count > 0
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("nothing came: {error}"),
+        }
+    }
+
+    /// The other side has closed.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.received.is_empty() && !self.more()
+    }
+}
+
+fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
+    bytes.windows(wanted.len()).position(|window| window == wanted)
+}
+
+/// An upstream on loopback, a thread per connection.
+pub(crate) struct Upstream {
+    pub(crate) address: SocketAddr,
+    /// The heads that were received.
+    heads: Arc<Mutex<Vec<String>>>,
+    connections: Arc<Mutex<usize>>,
+}
+
+impl Upstream {
+    /// `serve` is called for each request with its head; it reads the body and writes the response, and says whether
+    /// the connection goes on.
+    pub(crate) fn start(serve: impl Fn(&str, &mut Connection) -> bool + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let (heads, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
+        let (kept_heads, counted, serve) = (Arc::clone(&heads), Arc::clone(&connections), Arc::new(serve));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                *counted.lock().expect("no panic") += 1;
+                let (heads, serve) = (Arc::clone(&kept_heads), Arc::clone(&serve));
+                std::thread::spawn(move || {
+                    let mut connection = Connection { stream, received: Vec::new() };
+                    loop {
+                        while find(&connection.received, b"\r\n\r\n").is_none() {
+                            if !connection.more() {
+                                return;
+                            }
+                        }
+                        let head = connection.head();
+                        heads.lock().expect("no panic").push(head.clone());
+                        if !serve(&head, &mut connection) {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        Self { address, heads, connections }
+    }
+
+    /// Answers 200 with the request, as JSON: `method`, `target`, `headers` (lower case), `body`.
+    pub(crate) fn echo() -> Self {
+        Self::start(|head, connection| {
+            let body = read_body(head, connection);
+            let mut lines = head.lines();
+            let mut words = lines.next().unwrap_or_default().split(' ');
+            let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let mut headers = serde_json::Map::new();
+            for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
+                let name = name.to_lowercase();
+                let value = headers.get(&name).and_then(|value| value.as_str()).map_or_else(|| value.to_owned(), |first| format!("{first} | {value}"));
+                headers.insert(name, value.into());
+            }
+            let text = serde_json::json!({"method": method, "target": target, "headers": headers, "body": body}).to_string();
+            let sent = if method == "HEAD" { "" } else { &text };
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: echo\r\nX-Powered-By: tests\r\nContent-Length: {}\r\n\r\n{sent}", text.len()));
+            true
+        })
+    }
+
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.heads.lock().expect("no panic").clone()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        *self.connections.lock().expect("no panic")
+    }
+}
+
+/// Reads the body that goes with a head.
+pub(crate) fn read_body(head: &str, connection: &mut Connection) -> String {
+    let value = |name: &str| head.lines().filter_map(|line| line.split_once(": ")).find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned());
+    let body = match (value("transfer-encoding"), value("content-length")) {
+        (Some(_), _) => connection.chunks(),
+        (None, Some(length)) => connection.exactly(length.parse().expect("a length")),
+        (None, None) => Vec::new(),
+    };
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// A token for the API `notes`.
+pub(crate) fn token(claims: serde_json::Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).expect("signed")
+}
+
+/// A header line with a token that may do everything with notes.
+pub(crate) fn authorized() -> String {
+    format!("Authorization: Bearer {}\r\n", token(serde_json::json!({"sub": "ann", "scope": "notes:read notes:write", "exp": 4_102_444_800_u64})))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
