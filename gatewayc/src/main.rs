@@ -201,6 +201,9 @@ fn report(
     if matches!(format, Format::Human | Format::Styled) && errors + warnings > 0 {
         let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         writeln!(output, "{}, {}", count(errors, "error"), count(warnings, "warning"))?;
+        if let Some(info) = diagnostics.iter().find_map(|diagnostic| diagnostic.code.info()) {
+            writeln!(output, "For more about a code, try `gatewayc explain {}` ({})", info.code, info.name)?;
+        }
     }
     Ok(())
 }
