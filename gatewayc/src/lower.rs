@@ -11,6 +11,7 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 use crate::ast;
 use crate::diagnostic::*;
 use crate::ir::{Access, Api, Gateway, Operation, ParameterKind, PathParameter, Rewrite, Route, Upstream};
+use crate::policy;
 use crate::units::ByteSize;
 use crate::vocabulary::{self, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy};
 use security::Schemes;
@@ -93,7 +94,6 @@ impl<'a> Lowering<'a> {
             for base in base_path::base_paths(servers.map_or(&[], |servers| servers), self.diagnostics) {
                 let Some(template) = self.template(&base, &key, &parameters) else { continue };
                 let text = template.to_string();
-                let id = operation.operation_id.as_ref().map_or_else(|| format!("{} {text}", operation.method), |id| id.value.clone());
                 let route = routes.entry(text).or_insert_with(|| Route {
                     template: template.clone(),
                     when: key.when.clone(),
@@ -102,6 +102,8 @@ impl<'a> Lowering<'a> {
                     described: Vec::new(),
                     span: path.key.span,
                 });
+                let id = operation.operation_id.as_ref().map(|id| id.value.clone());
+                let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
                 route.described.push((operation.method.clone(), id.clone()));
                 let upstream = self.upstreams.choose(&policy.upstream, &title(path, operation), operation.span, self.diagnostics);
                 let rewrite = self.rewrite(policy.rewrite.as_ref(), &base, &template, operation.span);
@@ -144,7 +146,7 @@ impl<'a> Lowering<'a> {
         let upstream = self.upstreams.choose(&inherited.upstream, &title, path.key.span, self.diagnostics);
         let rewrite = self.rewrite(inherited.rewrite.as_ref(), &base, template, path.key.span);
         let (Some(upstream), Some(rewrite)) = (upstream, rewrite) else { return };
-        let id = format!("OPTIONS {template}");
+        let id = format!("OPTIONS {}", policy::path(route));
         route.described.push(("OPTIONS".into(), id.clone()));
         route.operations.push(Operation {
             id,

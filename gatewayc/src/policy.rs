@@ -138,7 +138,8 @@ pub(crate) fn access(access: &Access) -> String {
             [] => format!("jwt `{}`", requirement.scheme),
             scopes => format!("jwt `{}` [{}]", requirement.scheme, scopes.join(" ")),
         };
-        requirements.iter().map(requirement).collect::<Vec<_>>().join(" and ")
+        let all = requirements.iter().map(requirement).collect::<Vec<_>>().join(" and ");
+        if requirements.len() > 1 && alternatives.len() > 1 { format!("({all})") } else { all }
     };
     one_line(&alternatives.iter().map(alternative).collect::<Vec<_>>().join(" or "))
 }

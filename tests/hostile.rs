@@ -1,0 +1,151 @@
+//! What the compiler accepts, rustc accepts: hundreds of documents full of hostile names, in one build.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+
+#[test]
+fn whatever_is_accepted_compiles() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
+    let _ = fs::remove_dir_all(&folder);
+    let (alone, specs, out) = (folder.join("alone"), folder.join("specs"), folder.join("out"));
+    for folder in [&alone, &specs] {
+        fs::create_dir_all(folder).expect("a folder");
+    }
+    let mut random = Random(42);
+    let mut accepted = 0;
+    for index in 0..400 {
+        let name = format!("{}{}.json", FILES[index % FILES.len()], if index < FILES.len() { String::new() } else { index.to_string() });
+        let text = document(&mut random).to_string();
+        fs::write(alone.join(&name), &text).expect("a document");
+        if gatewayc::build_script::compile(&alone, &mut String::new()).is_ok() {
+            fs::write(specs.join(&name), &text).expect("a document");
+            accepted += 1;
+        }
+        fs::remove_file(alone.join(&name)).expect("the document");
+    }
+    assert!(accepted >= 200, "only {accepted} documents were accepted");
+    let files = gatewayc::build_script::compile(&specs, &mut String::new()).unwrap_or_else(|messages| panic!("{messages}"));
+    assert_eq!(files.len(), accepted + 1);
+    gatewayc::build_script::write(&files, &out).expect("the generated files");
+    rustfmt_has_nothing_to_do(&files.iter().map(|file| out.join(&file.name)).collect::<Vec<_>>());
+    rustc_accepts(&specs);
+}
+
+fn rustfmt_has_nothing_to_do(files: &[PathBuf]) {
+    let modules = files.iter().filter(|file| !file.ends_with("gateway.rs"));
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("rustfmt.toml");
+    // Not every machine has rustfmt.
+    let Ok(output) = Command::new("rustfmt").args(["--check", "--edition", "2024", "--config-path"]).arg(config).args(modules).output() else {
+        return;
+    };
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+}
+
+/// Builds this very package on the documents, without its reviewed copy.
+fn rustc_accepts(specs: &Path) {
+    let output = Command::new(env!("CARGO"))
+        .args(["check", "--lib", "--no-default-features", "--offline", "--quiet", "--target-dir"])
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-target"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("GATEWAY_SPECS", specs)
+        .env_remove("GATEWAY_GENERATED")
+        .env_remove("GATEWAY_LOCKED")
+        .env("RUSTFLAGS", "-D warnings")
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+const FILES: &[&str] = &["fn", "self", "Self", "main", "lib", "gateway", "runtime", "std", "core", "3scale", "a b", "a-b", "a_b", "é", "_", "crate", "API", "x.y"];
+
+/// Text that has broken generators before.
+const NAMES: &[&str] = &[
+    "", " ", "fn", "self", "Self", "crate", "super", "r#fn", "_", "__", "API", "GATEWAY", "UNCHANGED", "Operation", "2fa", "-", "a-b",
+    "a_b", "aB", "AB", "a b", "é", "日本", "\u{202e}evil", "\u{2066}x\u{2069}", "a\u{0301}", "\u{feff}", "\"", "\"#", "r#\"", "\\", "\\\"", "*/",
+    "/*", "//", "///", "//!", "#![x]", "\n", "\r\n", "a\nstatic X: u8 = 1;", "\n}\nfn evil() {}\n", "\t", "\0", "\u{1b}[31m", "{{x}}", "<<< x >>>",
+    "<% x %>", "<# x #>", "{% raw %}", "${x}", "$1", "%s", "{}", "{0}", "concat!()", "include!(\"/etc/passwd\")", "\u{2028}", "\u{10ffff}", "'", "''", "`", "😀",
+];
+
+fn document(random: &mut Random) -> Value {
+    let mut paths = Map::new();
+    let mut ids: Vec<String> = Vec::new();
+    for index in 0..1 + random.below(4) {
+        let parameter = random.name().replace(['{', '}', '/', '+', '?', '#', '*', '.', ';', '&'], "");
+        let parameter = if parameter.trim().is_empty() { "id".to_owned() } else { parameter };
+        let literal: String = random.name().chars().filter(|character| !character.is_control() && !"{}/?#%.".contains(*character)).collect();
+        let path = format!("/p{index}{literal}/{{{parameter}}}{}", if random.below(4) == 0 { format!("?k={}", index) } else { String::new() });
+        let mut item = Map::new();
+        item.insert("parameters".into(), json!([{"name": parameter, "in": "path", "required": true, "schema": {"type": "integer"}, "x-gateway": {"greedy": random.below(4) == 0}}]));
+        for method in ["get", "post", "delete"] {
+            let mut operation = json!({"summary": random.name(), "description": random.name(), "x-gateway": {}});
+            let id = random.name();
+            if !id.is_empty() && !ids.contains(&id) {
+                operation["operationId"] = id.clone().into();
+                ids.push(id);
+            }
+            if random.below(2) == 0 {
+                operation["security"] = json!([{"s": [random.name(), random.name()]}, {"s": []}]);
+            }
+            let header: String = random.name().chars().filter(|character| (' '..='~').contains(character)).collect();
+            if random.below(3) == 0 {
+                operation["x-gateway"]["requestHeaders"] = json!({"set": {"X-A": header.trim()}, "add": {"X-B": header.trim()}, "remove": ["X-C"]});
+            }
+            if random.below(4) == 0 {
+                operation["x-gateway"]["rewrite"] = json!({"regex": "^(.*)$", "to": format!("/{}/$1", random.name().replace('$', ""))});
+            }
+            if random.below(4) == 0 {
+                operation["x-gateway"]["upstream"] = json!("up");
+            }
+            item.insert(method.into(), operation);
+        }
+        paths.insert(path, item.into());
+    }
+    let claim = [random.name(), "x".repeat(random.below(200))].concat();
+    let mut upstreams = Map::new();
+    upstreams.insert("up".into(), json!({"url": "http://127.0.0.1:1"}));
+    json!({
+        "openapi": "3.1.0",
+        "info": {"title": random.name(), "version": "1"},
+        "security": [],
+        "x-gateway": {
+            "version": 1,
+            "upstream": {"url": format!("http://127.0.0.1:{}", 1 + random.below(9))},
+            "upstreams": upstreams,
+            "errors": {"bodies": {"auth.missing": {random.name(): [random.name(), {"x": random.name()}]}}},
+        },
+        "components": {"securitySchemes": {"s": {
+            "type": "http", "scheme": "bearer",
+            "x-gateway": {"alsoIn": [{"in": "cookie", "name": random.name()}], "jwt": {
+                "verify": {"algorithms": ["HS256"], "secret": {"file": format!("k{}", random.name().replace(['\0', '='], ""))}},
+                "requiredClaims": [claim], "issuers": [random.name(), random.name()],
+            }},
+        }}},
+        "paths": paths,
+    })
+}
+
+/// SplitMix64: reproducible variety.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut value = self.0;
+        value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((value ^ (value >> 31)) % bound as u64) as usize
+    }
+
+    /// One hostile name, two, or ten thousand characters.
+    fn name(&mut self) -> String {
+        let name = NAMES[self.below(NAMES.len())];
+        match self.below(40) {
+            0 => name.repeat(10_000 / name.len().max(1)),
+            1..10 => format!("{name}{}", NAMES[self.below(NAMES.len())]),
+            _ => name.to_owned(),
+        }
+    }
+}
