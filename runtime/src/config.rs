@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) upstreams: BTreeMap<(String, String), (String, Place)>,
     /// Where `/metrics`, `/healthz` and `/readyz` are; nowhere if `None`.
     pub(crate) admin: Option<SocketAddr>,
+    /// The deployment says where; without that, an address in use is no reason not to serve.
+    pub(crate) admin_was_asked_for: bool,
     /// Threads that serve; one per core by default.
     pub(crate) workers: usize,
     pub(crate) timeouts: Timeouts,
@@ -92,6 +94,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             upstreams: BTreeMap::new(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
+            admin_was_asked_for: false,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             timeouts: Timeouts { head: Duration::from_secs(15), keep_alive: Duration::from_secs(75), shutdown: Duration::from_secs(25) },
             limits: Limits { head: HeadLimits { request_line: 8 << 10, head: 32 << 10 }, connections: 20_000 },
@@ -169,6 +172,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     }
     if let Some(setting) = settings.take("admin.bind") {
         config.admin = settings.parse(&setting, "an address such as 127.0.0.1:9901", address);
+        config.admin_was_asked_for = true;
     }
     read_into(&mut settings, "workers", "a number from 1 to 1024", |text| text.parse().ok().filter(|count| (1..=1024).contains(count)), &mut config.workers);
     const DURATION: &str = "a duration such as 250ms, 5s or 10m";

@@ -81,7 +81,14 @@ fn run(live: Live, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| vec![Problem::plain(format!("no runtime can be started: {error}"))])?;
     runtime.block_on(async {
         let admin_listener = match live.config.admin {
-            Some(address) => Some(admin::open(address).await.map_err(|problem| vec![problem])?),
+            Some(address) => match admin::open(address).await {
+                Ok(listener) => Some(listener),
+                Err(problem) if live.config.admin_was_asked_for => return Err(vec![problem]),
+                Err(problem) => {
+                    eprintln!("gateway: no metrics and health: {problem}");
+                    None
+                }
+            },
             None => None,
         };
         let mut signals = Signals::new().map_err(|error| vec![Problem::plain(format!("signals cannot be received: {error}"))])?;
