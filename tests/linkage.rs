@@ -1,0 +1,12 @@
+//! What the documents use is in the binary: the counterpart of `public-only/tests/linkage.rs`.
+
+#[path = "support/symbols.rs"]
+mod symbols;
+
+#[test]
+fn a_gateway_with_tokens_has_the_token_library() {
+    let names = symbols::of(env!("CARGO_BIN_EXE_gateway"));
+    for library in ["jsonwebtoken", "RegexRewrite"] {
+        assert!(names.contains(library), "{library} is not linked");
+    }
+}

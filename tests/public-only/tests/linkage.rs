@@ -1,0 +1,13 @@
+//! What no document uses is not in the binary.
+
+#[path = "../../support/symbols.rs"]
+mod symbols;
+
+#[test]
+fn a_gateway_without_tokens_has_no_token_library() {
+    let names = symbols::of(env!("CARGO_BIN_EXE_gateway-public-only"));
+    assert!(names.contains("runtime"), "the names are there");
+    for library in ["jsonwebtoken", "RegexRewrite"] {
+        assert!(!names.contains(library), "{library} is linked");
+    }
+}
