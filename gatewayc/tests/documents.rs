@@ -139,6 +139,43 @@ fn one_long_line() {
 }
 
 #[test]
+fn what_openapi_3_2_adds() {
+    let source = r##"openapi: 3.2.0
+$self: https://example.com/api.yaml
+info: {title: Notes, version: "1"}
+security: [{mtls: []}]
+paths:
+  /notes:
+    query: {operationId: searchNotes, parameters: [{name: q, in: querystring, content: {}}]}
+    additionalOperations:
+      PURGE: {operationId: purgeNotes}
+      get: {}
+  /same: {$ref: "https://example.com/api.yaml#/components/pathItems/same"}
+webhooks: {note: {post: {operationId: notOurs}}}
+components:
+  pathItems: {same: {get: {operationId: same}}}
+  securitySchemes:
+    mtls: {type: mutualTLS, deprecated: true}
+    device: {type: oauth2, oauth2MetadataUrl: /meta, flows: {deviceAuthorization: {deviceAuthorizationUrl: /d, tokenUrl: /t, scopes: {}}}}
+"##;
+    let mut sources = load(&[("notes.yaml", source)]);
+    let (documents, diagnostics) = gatewayc::parse(&mut sources);
+    let printed = render(&diagnostics, &sources, Format::Short);
+    assert_eq!(
+        printed,
+        "specs/notes.yaml:10:7: error[GW114]: `get` stands under `additionalOperations` but has a key of its own\n"
+    );
+    let operations = documents[0].paths.iter().flat_map(|path| &path.operations);
+    let listed: Vec<_> = operations
+        .map(|operation| (&*operation.method, operation.operation_id.as_ref().map(|id| id.value.as_str())))
+        .collect();
+    assert_eq!(
+        listed,
+        [("QUERY", Some("searchNotes")), ("PURGE", Some("purgeNotes")), ("get", None), ("GET", Some("same"))]
+    );
+}
+
+#[test]
 fn not_utf8() {
     struct Latin1;
     impl FileProvider for Latin1 {

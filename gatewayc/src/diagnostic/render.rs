@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 use gateway_yaml::Span;
 
-use super::{Code, Diagnostic, Diagnostics, Label, Severity};
+use super::{Diagnostic, Diagnostics, Label, Severity};
 use crate::source::{SourceFile, SourceSet};
 
 /// How messages are printed.
@@ -267,12 +267,4 @@ fn json(diagnostic: &Diagnostic, sources: &SourceSet<'_>) -> String {
         });
     }
     object.to_string()
-}
-
-impl Code {
-    /// What `explain` prints.
-    #[must_use]
-    pub fn explain(self) -> Option<&'static str> {
-        self.info().map(|info| info.page)
-    }
 }
