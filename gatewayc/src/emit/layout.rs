@@ -112,8 +112,7 @@ impl Expression {
     fn overflows(&self) -> bool {
         match self {
             Atom(_) => false,
-            Struct(..) | Slice(_) => true,
-            Call(name, _) => !name.is_empty(),
+            Struct(..) | Slice(_) | Call(..) => true,
             Reference(inner) => inner.overflows(),
         }
     }
