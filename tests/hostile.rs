@@ -17,7 +17,11 @@ fn whatever_is_accepted_compiles() {
     let mut random = Random(42);
     let mut accepted = 0;
     for index in 0..400 {
-        let name = format!("{}{}.json", FILES[index % FILES.len()], if index < FILES.len() { String::new() } else { index.to_string() });
+        let name = format!(
+            "{}{}.json",
+            FILES[index % FILES.len()],
+            if index < FILES.len() { String::new() } else { index.to_string() }
+        );
         let text = document(&mut random).to_string();
         fs::write(alone.join(&name), &text).expect("a document");
         if gatewayc::build_script::compile(&alone, &mut String::new()).is_ok() {
@@ -27,7 +31,8 @@ fn whatever_is_accepted_compiles() {
         fs::remove_file(alone.join(&name)).expect("the document");
     }
     assert!(accepted >= 200, "only {accepted} documents were accepted");
-    let files = gatewayc::build_script::compile(&specs, &mut String::new()).unwrap_or_else(|messages| panic!("{messages}"));
+    let files =
+        gatewayc::build_script::compile(&specs, &mut String::new()).unwrap_or_else(|messages| panic!("{messages}"));
     assert_eq!(files.len(), accepted + 1);
     gatewayc::build_script::write(&files, &out).expect("the generated files");
     rustfmt_has_nothing_to_do(&files.iter().map(|file| out.join(&file.name)).collect::<Vec<_>>());
@@ -38,10 +43,20 @@ fn rustfmt_has_nothing_to_do(files: &[PathBuf]) {
     let modules = files.iter().filter(|file| !file.ends_with("gateway.rs"));
     let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("rustfmt.toml");
     // Not every machine has rustfmt.
-    let Ok(output) = Command::new("rustfmt").args(["--check", "--edition", "2024", "--config-path"]).arg(config).args(modules).output() else {
+    let Ok(output) = Command::new("rustfmt")
+        .args(["--check", "--edition", "2024", "--config-path"])
+        .arg(config)
+        .args(modules)
+        .output()
+    else {
         return;
     };
-    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
 }
 
 /// Builds this very package on the documents, without its reviewed copy.
@@ -56,17 +71,82 @@ fn rustc_accepts(specs: &Path) {
         .expect("cargo runs");
     let messages = String::from_utf8_lossy(&output.stderr);
     // The compiler's own warnings about overlapping paths pass through; what rustc has to say is about us.
-    assert!(output.status.success() && !messages.contains("generated/lib.rs") && !messages.contains("/out/"), "{messages}");
+    assert!(
+        output.status.success() && !messages.contains("generated/lib.rs") && !messages.contains("/out/"),
+        "{messages}"
+    );
 }
 
-const FILES: &[&str] = &["fn", "self", "Self", "main", "lib", "gateway", "runtime", "std", "core", "3scale", "a b", "a-b", "a_b", "é", "_", "crate", "API", "x.y"];
+const FILES: &[&str] = &[
+    "fn", "self", "Self", "main", "lib", "gateway", "runtime", "std", "core", "3scale", "a b", "a-b", "a_b", "é", "_",
+    "crate", "API", "x.y",
+];
 
 /// Text that has broken generators before.
 const NAMES: &[&str] = &[
-    "", " ", "fn", "self", "Self", "crate", "super", "r#fn", "_", "__", "API", "GATEWAY", "UNCHANGED", "Operation", "2fa", "-", "a-b",
-    "a_b", "aB", "AB", "a b", "é", "日本", "\u{202e}evil", "\u{2066}x\u{2069}", "a\u{0301}", "\u{feff}", "\"", "\"#", "r#\"", "\\", "\\\"", "*/",
-    "/*", "//", "///", "//!", "#![x]", "\n", "\r\n", "a\nstatic X: u8 = 1;", "\n}\nfn evil() {}\n", "\t", "\0", "\u{1b}[31m", "{{x}}", "<<< x >>>",
-    "<% x %>", "<# x #>", "{% raw %}", "${x}", "$1", "%s", "{}", "{0}", "concat!()", "include!(\"/etc/passwd\")", "\u{2028}", "\u{10ffff}", "'", "''", "`", "😀",
+    "",
+    " ",
+    "fn",
+    "self",
+    "Self",
+    "crate",
+    "super",
+    "r#fn",
+    "_",
+    "__",
+    "API",
+    "GATEWAY",
+    "UNCHANGED",
+    "Operation",
+    "2fa",
+    "-",
+    "a-b",
+    "a_b",
+    "aB",
+    "AB",
+    "a b",
+    "é",
+    "日本",
+    "\u{202e}evil",
+    "\u{2066}x\u{2069}",
+    "a\u{0301}",
+    "\u{feff}",
+    "\"",
+    "\"#",
+    "r#\"",
+    "\\",
+    "\\\"",
+    "*/",
+    "/*",
+    "//",
+    "///",
+    "//!",
+    "#![x]",
+    "\n",
+    "\r\n",
+    "a\nstatic X: u8 = 1;",
+    "\n}\nfn evil() {}\n",
+    "\t",
+    "\0",
+    "\u{1b}[31m",
+    "{{x}}",
+    "<<< x >>>",
+    "<% x %>",
+    "<# x #>",
+    "{% raw %}",
+    "${x}",
+    "$1",
+    "%s",
+    "{}",
+    "{0}",
+    "concat!()",
+    "include!(\"/etc/passwd\")",
+    "\u{2028}",
+    "\u{10ffff}",
+    "'",
+    "''",
+    "`",
+    "😀",
 ];
 
 fn document(random: &mut Random) -> Value {
@@ -75,8 +155,15 @@ fn document(random: &mut Random) -> Value {
     for index in 0..1 + random.below(4) {
         let parameter = random.name().replace(['{', '}', '/', '+', '?', '#', '*', '.', ';', '&'], "");
         let parameter = if parameter.trim().is_empty() { "id".to_owned() } else { parameter };
-        let literal: String = random.name().chars().filter(|character| !character.is_control() && !"{}/?#%.".contains(*character)).collect();
-        let path = format!("/p{index}{literal}/{{{parameter}}}{}", if random.below(4) == 0 { format!("?k={}", index) } else { String::new() });
+        let literal: String = random
+            .name()
+            .chars()
+            .filter(|character| !character.is_control() && !"{}/?#%.".contains(*character))
+            .collect();
+        let path = format!(
+            "/p{index}{literal}/{{{parameter}}}{}",
+            if random.below(4) == 0 { format!("?k={}", index) } else { String::new() }
+        );
         let mut item = Map::new();
         item.insert("parameters".into(), json!([{"name": parameter, "in": "path", "required": true, "schema": {"type": "integer"}, "x-gateway": {"greedy": random.below(4) == 0}}]));
         for method in ["get", "post", "delete"] {
@@ -91,10 +178,12 @@ fn document(random: &mut Random) -> Value {
             }
             let header: String = random.name().chars().filter(|character| (' '..='~').contains(character)).collect();
             if random.below(3) == 0 {
-                operation["x-gateway"]["requestHeaders"] = json!({"set": {"X-A": header.trim()}, "add": {"X-B": header.trim()}, "remove": ["X-C"]});
+                operation["x-gateway"]["requestHeaders"] =
+                    json!({"set": {"X-A": header.trim()}, "add": {"X-B": header.trim()}, "remove": ["X-C"]});
             }
             if random.below(4) == 0 {
-                operation["x-gateway"]["rewrite"] = json!({"regex": "^(.*)$", "to": format!("/{}/$1", random.name().replace('$', ""))});
+                operation["x-gateway"]["rewrite"] =
+                    json!({"regex": "^(.*)$", "to": format!("/{}/$1", random.name().replace('$', ""))});
             }
             if random.below(4) == 0 {
                 operation["x-gateway"]["upstream"] = json!("up");

@@ -48,11 +48,21 @@ fn who_may_do_what() {
 fn refusals_say_what_is_needed() {
     let gateway = Gateway::before(&Upstream::echo());
     let missing = gateway.get("/v1/notes", "");
-    assert_eq!((missing.header("www-authenticate").as_str(), missing.json()["message"].as_str()), ("Bearer realm=\"accounts\"", Some("Missing authorization in request")));
+    assert_eq!(
+        (missing.header("www-authenticate").as_str(), missing.json()["message"].as_str()),
+        ("Bearer realm=\"accounts\"", Some("Missing authorization in request"))
+    );
     let invalid = gateway.get("/v1/notes", "Authorization: Bearer a.b.c\r\n");
-    assert_eq!((invalid.header("www-authenticate").as_str(), invalid.json()["message"].as_str()), ("Bearer realm=\"accounts\", error=\"invalid_token\"", Some("failed to verify jwt")));
-    let scope = gateway.request("POST", "/v1/notes", &bearer(json!({"sub": "ann", "scope": "notes:read", "exp": LATER})));
-    assert_eq!(scope.header("www-authenticate"), "Bearer realm=\"accounts\", error=\"insufficient_scope\", scope=\"notes:read notes:write\"");
+    assert_eq!(
+        (invalid.header("www-authenticate").as_str(), invalid.json()["message"].as_str()),
+        ("Bearer realm=\"accounts\", error=\"invalid_token\"", Some("failed to verify jwt"))
+    );
+    let scope =
+        gateway.request("POST", "/v1/notes", &bearer(json!({"sub": "ann", "scope": "notes:read", "exp": LATER})));
+    assert_eq!(
+        scope.header("www-authenticate"),
+        "Bearer realm=\"accounts\", error=\"insufficient_scope\", scope=\"notes:read notes:write\""
+    );
 }
 
 #[test]
@@ -72,14 +82,18 @@ fn credentials_that_are_not_forwarded_are_gone_wherever_they_stood() {
         ("/files/a?x=1".to_owned(), format!("X-Session: {token}\r\n")),
         (format!("/files/a?x=1&session={token}"), String::new()),
         ("/files/a?x=1".to_owned(), format!("Cookie: a=1; session={token}; b=2\r\n")),
-        (format!("/files/a?x=1&session=other&%73ession={token}"), format!("X-Session: {token}\r\nCookie: session=third\r\n")),
+        (
+            format!("/files/a?x=1&session=other&%73ession={token}"),
+            format!("X-Session: {token}\r\nCookie: session=third\r\n"),
+        ),
     ] {
         let answer = gateway.request("PUT", &target, &format!("{headers}Content-Length: 0\r\n"));
         assert_eq!(answer.status, 200, "{target} {headers}");
         assert_eq!(answer.json()["target"], "/a?x=1");
         assert!(!answer.body.contains(&token) && !answer.body.contains("session"), "{}", answer.body);
     }
-    let answer = gateway.request("PUT", "/files/a", &format!("Cookie: a=1; session={token}; b=2\r\nContent-Length: 0\r\n"));
+    let answer =
+        gateway.request("PUT", "/files/a", &format!("Cookie: a=1; session={token}; b=2\r\nContent-Length: 0\r\n"));
     assert_eq!(answer.json()["headers"]["cookie"], "a=1; b=2");
 }
 

@@ -12,7 +12,16 @@ fn each_request_has_a_line() {
     let gateway = Gateway::before(&Upstream::echo());
     let answer = gateway.get("/v1/notes/7?secret=1", &authorized());
     let line = gateway.log_line(|line| line["operation"] == "getNote");
-    for (key, expected) in [("listener", "test"), ("client", "127.0.0.1"), ("method", "GET"), ("path", "/v1/notes/7"), ("api", "notes"), ("caller", "ann"), ("because", "credential"), ("upstream", "default")] {
+    for (key, expected) in [
+        ("listener", "test"),
+        ("client", "127.0.0.1"),
+        ("method", "GET"),
+        ("path", "/v1/notes/7"),
+        ("api", "notes"),
+        ("caller", "ann"),
+        ("because", "credential"),
+        ("upstream", "default"),
+    ] {
         assert_eq!(line[key], expected, "{key} in {line}");
     }
     assert_eq!(line["requestId"], answer.header("x-request-id"));
@@ -90,7 +99,11 @@ fn termination_has_a_deadline() {
 
 fn gateway(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
-    command.args(arguments).env_remove("NOTES_JWT_SECRET").env_remove("FILES_SESSION_SECRET").envs(environment.iter().copied());
+    command
+        .args(arguments)
+        .env_remove("NOTES_JWT_SECRET")
+        .env_remove("FILES_SESSION_SECRET")
+        .envs(environment.iter().copied());
     let output = command.output().expect("runs");
     (output.status.success(), String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned())
 }
@@ -118,20 +131,43 @@ fn everything_that_is_missing_is_told_together() {
 
 #[test]
 fn a_complete_deployment_checks_out_and_opens_nothing() {
-    let (ok, told) = gateway(&["check"], &[("NOTES_JWT_SECRET", support::SECRET), ("FILES_SESSION_SECRET", "YSBzZWNyZXQgb2YgdGhlIHRlc3RzOiAzMiBieXRlcyBvciBtb3Jl")]);
+    let (ok, told) = gateway(
+        &["check"],
+        &[
+            ("NOTES_JWT_SECRET", support::SECRET),
+            ("FILES_SESSION_SECRET", "YSBzZWNyZXQgb2YgdGhlIHRlc3RzOiAzMiBieXRlcyBvciBtb3Jl"),
+        ],
+    );
     assert!(ok && told.contains("nothing missing"), "{told}");
     let (ok, told) = gateway(&["check"], &[("NOTES_JWT_SECRET", "short"), ("FILES_SESSION_SECRET", "YQ==")]);
     assert!(!ok && told.contains("needs 32") && !told.contains("short;"), "{told}");
     let (ok, told) = gateway(&["chekc"], &[]);
     assert!(!ok && told.contains("unknown command `chekc`"), "{told}");
     let (ok, table) = gateway(&["routes"], &[]);
-    assert!(ok && table.lines().any(|line| line.split_whitespace().eq(["POST", "/v1/notes", "createNote", "accounts[notes:read", "notes:write]", "->", "default"])), "{table}");
+    assert!(
+        ok && table.lines().any(|line| line.split_whitespace().eq([
+            "POST",
+            "/v1/notes",
+            "createNote",
+            "accounts[notes:read",
+            "notes:write]",
+            "->",
+            "default"
+        ])),
+        "{table}"
+    );
 }
 
 #[test]
 fn an_address_in_use_is_told() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let bind = format!("listeners.web.bind={}", taken.local_addr().expect("bound"));
-    let (ok, told) = gateway(&["--set", &bind, "--set", "admin=off"], &[("NOTES_JWT_SECRET", support::SECRET), ("FILES_SESSION_SECRET", "YSBzZWNyZXQgb2YgdGhlIHRlc3RzOiAzMiBieXRlcyBvciBtb3Jl")]);
+    let (ok, told) = gateway(
+        &["--set", &bind, "--set", "admin=off"],
+        &[
+            ("NOTES_JWT_SECRET", support::SECRET),
+            ("FILES_SESSION_SECRET", "YSBzZWNyZXQgb2YgdGhlIHRlc3RzOiAzMiBieXRlcyBvciBtb3Jl"),
+        ],
+    );
     assert!(!ok && told.contains("listener `web` cannot open"), "{told}");
 }

@@ -18,7 +18,10 @@ const MALFORMED: &[(&str, u16)] = &[
     ("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", 400),
     ("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400),
     ("POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
-    ("POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400),
+    (
+        "POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        400,
+    ),
     ("POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", 400),
     ("POST /v1/login HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     // Chunks (RFC 9112 §7.1).
@@ -114,7 +117,8 @@ fn heads_have_a_size() {
         let answer = gateway.raw(&request);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{}…: {answer}", &request[..40]);
     }
-    let fits = format!("GET /v1/health HTTP/1.1\r\nHost: a\r\n{}\r\n", format!("X: {}\r\n", "y".repeat(300)).repeat(90));
+    let fits =
+        format!("GET /v1/health HTTP/1.1\r\nHost: a\r\n{}\r\n", format!("X: {}\r\n", "y".repeat(300)).repeat(90));
     let mut connection = gateway.connect();
     connection.send(fits);
     assert_eq!(connection.response(false).status, 200);
@@ -143,7 +147,9 @@ fn a_body_that_stops_coming_is_408() {
     let mut connection = gateway.connect();
     let session = support::token(serde_json::json!({"exp": 4_102_444_800_u64}));
     // The upstream `thumbnails` has an idle timeout of 2 s; `store` has 60 s.
-    connection.send(format!("GET /thumbnails/a.png HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nX-Session: {session}\r\n\r\nhello"));
+    connection.send(format!(
+        "GET /thumbnails/a.png HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nX-Session: {session}\r\n\r\nhello"
+    ));
     assert_eq!(connection.response(false).status, 408);
 }
 

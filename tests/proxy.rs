@@ -30,10 +30,34 @@ fn what_is_not_described_is_not_reachable() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     for (target, status) in [
-        ("/", 404), ("/v1", 404), ("/v1/", 404), ("/health", 404), ("/v1/HEALTH", 404), ("/v1/health/", 404), ("//v1/health", 404), ("/v1//health", 404), ("/v1/notes/", 404),
-        ("/v1/health%2F", 404), ("/files/", 404), ("/metrics", 404), ("/healthz", 404),
-        ("/files/../v1/health", 400), ("/files/%2e%2e/v1/health", 400), ("/files/a/..", 400), ("/files/.", 400), ("/files/a%2F..%2Fb", 400), ("/files/..%5Cb", 400), ("/files/..;x/b", 400),
-        ("/files/a\\b", 400), ("/files/%00", 400), ("/files/%zz", 400), ("/files/%", 400), ("/files/a#b", 400), ("/files/%0d%0aX:1", 400), ("/v1/notes/abc", 400), ("/v1/notes/1.5", 400),
+        ("/", 404),
+        ("/v1", 404),
+        ("/v1/", 404),
+        ("/health", 404),
+        ("/v1/HEALTH", 404),
+        ("/v1/health/", 404),
+        ("//v1/health", 404),
+        ("/v1//health", 404),
+        ("/v1/notes/", 404),
+        ("/v1/health%2F", 404),
+        ("/files/", 404),
+        ("/metrics", 404),
+        ("/healthz", 404),
+        ("/files/../v1/health", 400),
+        ("/files/%2e%2e/v1/health", 400),
+        ("/files/a/..", 400),
+        ("/files/.", 400),
+        ("/files/a%2F..%2Fb", 400),
+        ("/files/..%5Cb", 400),
+        ("/files/..;x/b", 400),
+        ("/files/a\\b", 400),
+        ("/files/%00", 400),
+        ("/files/%zz", 400),
+        ("/files/%", 400),
+        ("/files/a#b", 400),
+        ("/files/%0d%0aX:1", 400),
+        ("/v1/notes/abc", 400),
+        ("/v1/notes/1.5", 400),
     ] {
         let answer = gateway.get(target, "");
         assert_eq!(answer.status, status, "{target}: {answer:?}");
@@ -46,7 +70,14 @@ fn what_is_not_described_is_not_reachable() {
 #[test]
 fn another_method_is_405_with_the_methods_there_are() {
     let gateway = Gateway::before(&Upstream::echo());
-    for (method, target, allow) in [("PUT", "/v1/notes", "GET, POST"), ("get", "/v1/health", "GET"), ("OPTIONS", "/v1/notes", "GET, POST"), ("HEAD", "/v1/login", "POST"), ("TRACE", "/v1/health", "GET"), ("POST", "/files/a", "GET, OPTIONS, PUT")] {
+    for (method, target, allow) in [
+        ("PUT", "/v1/notes", "GET, POST"),
+        ("get", "/v1/health", "GET"),
+        ("OPTIONS", "/v1/notes", "GET, POST"),
+        ("HEAD", "/v1/login", "POST"),
+        ("TRACE", "/v1/health", "GET"),
+        ("POST", "/files/a", "GET, OPTIONS, PUT"),
+    ] {
         let answer = gateway.request(method, target, "");
         assert_eq!((answer.status, answer.header("allow").as_str()), (405, allow), "{method} {target}");
     }
@@ -61,7 +92,11 @@ fn preflight_requests_are_answered_where_the_document_says_so() {
     assert_eq!(answer.header("access-control-allow-methods"), "GET, OPTIONS, PUT");
     assert_eq!(answer.header("access-control-allow-headers"), "X-Session, content-type");
     assert_eq!(answer.header("access-control-allow-origin"), "*");
-    let split = gateway.request("OPTIONS", "/files/a", "Origin: x\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: a b\r\n");
+    let split = gateway.request(
+        "OPTIONS",
+        "/files/a",
+        "Origin: x\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: a b\r\n",
+    );
     assert_eq!(split.header("access-control-allow-headers"), "");
     assert_eq!(gateway.request("OPTIONS", "/files/a", "").header("allow"), "GET, OPTIONS, PUT");
     assert_eq!(upstream.connections(), 0);
@@ -107,7 +142,15 @@ fn headers_about_one_connection_stay_there() {
     });
     let gateway = Gateway::before(&upstream);
     let answer = gateway.get("/v1/health", "Connection: close, X-Foo\r\nX-Foo: 1\r\nX-Bar: 2\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: websocket\r\nProxy-Authorization: Basic x\r\nProxy-Connection: close\r\n");
-    assert_eq!((answer.header("x-hop").as_str(), answer.header("x-end").as_str(), answer.header("keep-alive").as_str(), answer.header("upgrade").as_str()), ("", "2", "", ""));
+    assert_eq!(
+        (
+            answer.header("x-hop").as_str(),
+            answer.header("x-end").as_str(),
+            answer.header("keep-alive").as_str(),
+            answer.header("upgrade").as_str()
+        ),
+        ("", "2", "", "")
+    );
     assert_eq!(answer.header("connection"), "close");
     let seen = upstream.heads()[0].to_lowercase();
     assert!(seen.contains("x-bar: 2"));
@@ -123,7 +166,14 @@ fn operations_edit_headers() {
     assert_eq!(answer.json()["headers"]["x-thumbnail-size"], "64");
     assert!(answer.json()["headers"].get("x-debug").is_none());
     let answer = gateway.get("/files/a", "");
-    assert_eq!((answer.header("cache-control").as_str(), answer.header("server").as_str(), answer.header("x-powered-by").as_str()), ("public, max-age=60", "", "tests"));
+    assert_eq!(
+        (
+            answer.header("cache-control").as_str(),
+            answer.header("server").as_str(),
+            answer.header("x-powered-by").as_str()
+        ),
+        ("public, max-age=60", "", "tests")
+    );
     assert_eq!(answer.json()["headers"]["host"], "gateway.test", "preserveHost");
     assert_ne!(gateway.get("/v1/health", "").json()["headers"]["host"], "gateway.test");
 }
@@ -138,7 +188,10 @@ fn bodies_pass_in_every_framing() {
     std::thread::sleep(Duration::from_millis(20));
     connection.send("lo\r\n6;x=y\r\n world\r\n0\r\nX-Sum: 1\r\nHost: evil\r\nX-User-Id: root\r\n\r\n");
     let seen = connection.response(false).json();
-    assert_eq!((seen["body"].as_str(), seen["headers"]["transfer-encoding"].as_str(), seen["headers"].get("content-length")), (Some("hello world"), Some("chunked"), None));
+    assert_eq!(
+        (seen["body"].as_str(), seen["headers"]["transfer-encoding"].as_str(), seen["headers"].get("content-length")),
+        (Some("hello world"), Some("chunked"), None)
+    );
     connection.send("POST /v1/login HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(connection.response(false).json()["headers"]["content-length"], "0");
     // Three requests in one packet.
@@ -168,12 +221,22 @@ fn trailers_pass_unless_they_would_change_the_request() {
 fn old_clients_get_what_they_understand() {
     let upstream = Upstream::start(|head, connection| {
         let chunked = head.contains("/health");
-        connection.send(if chunked { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n" } else { "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc" });
+        connection.send(if chunked {
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-T: 1\r\n\r\n"
+        } else {
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+        });
         true
     });
     let gateway = Gateway::before(&upstream);
     let answer = gateway.raw("GET /v1/health HTTP/1.0\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nabc") && answer.contains("Connection: close") && !answer.contains("chunked"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n")
+            && answer.ends_with("\r\n\r\nabc")
+            && answer.contains("Connection: close")
+            && !answer.contains("chunked"),
+        "{answer}"
+    );
     let mut connection = gateway.connect();
     for _ in 0..2 {
         connection.send("POST /v1/login HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n");
@@ -218,7 +281,10 @@ fn head_204_and_304_have_no_body() {
     for (target, status, length) in [("/files/a", 204, ""), ("/files/b", 304, "99"), ("/files/a", 204, "")] {
         connection.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n"));
         let answer = connection.response(false);
-        assert_eq!((answer.status, answer.header("content-length").as_str(), answer.header("transfer-encoding").as_str()), (status, length, ""));
+        assert_eq!(
+            (answer.status, answer.header("content-length").as_str(), answer.header("transfer-encoding").as_str()),
+            (status, length, "")
+        );
     }
     assert_eq!(upstream.connections(), 1);
 }
@@ -235,7 +301,10 @@ fn early_hints_are_relayed() {
     let mut connection = gateway.connect();
     connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
     let hints = connection.head();
-    assert!(hints.starts_with("HTTP/1.1 103 ") && hints.contains("Link: </a.css>") && !hints.contains("Connection"), "{hints}");
+    assert!(
+        hints.starts_with("HTTP/1.1 103 ") && hints.contains("Link: </a.css>") && !hints.contains("Connection"),
+        "{hints}"
+    );
     assert_eq!(connection.response(false).body, "x");
 }
 
@@ -254,7 +323,9 @@ fn expectations_are_met_by_the_upstream() {
         true
     });
     let gateway = Gateway::before(&upstream);
-    let head = |target: &str| format!("POST /v1/login{target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    let head = |target: &str| {
+        format!("POST /v1/login{target} HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n")
+    };
     let mut connection = gateway.connect();
     for target in ["", "?mute"] {
         connection.send(head(target));
@@ -268,7 +339,11 @@ fn expectations_are_met_by_the_upstream() {
     // A refusal of the gateway's own comes before any 100.
     let answer = gateway.raw("POST /v1/notes HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
-    assert!(gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: tea\r\n\r\nhello").starts_with("HTTP/1.1 417 "));
+    assert!(
+        gateway
+            .raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: tea\r\n\r\nhello")
+            .starts_with("HTTP/1.1 417 ")
+    );
 }
 
 #[test]
@@ -312,7 +387,8 @@ fn a_kept_connection_that_was_closed_is_replaced_in_silence() {
 
 #[test]
 fn failing_upstreams_are_502_and_504_without_their_address() {
-    let refused = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+    let refused =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let gateway = Gateway::start(&[], refused);
     let answer = gateway.get("/v1/health", "");
     assert_eq!(answer.status, 502);
@@ -322,9 +398,15 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
     let upstream = Upstream::start(|head, connection| {
         match head {
             head if head.contains("garbage") => connection.send("ICY 200 OK\r\n\r\n"),
-            head if head.contains("both") => connection.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
-            head if head.contains("lengths") => connection.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
-            head if head.contains("huge") => connection.send(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000))),
+            head if head.contains("both") => {
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+            }
+            head if head.contains("lengths") => {
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd")
+            }
+            head if head.contains("huge") => {
+                connection.send(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000)))
+            }
             head if head.contains("switch") => connection.send("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
             head if head.contains("silent") => return false,
             _ => std::thread::sleep(Duration::from_secs(10)),
@@ -345,7 +427,8 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
 #[test]
 fn bodies_that_are_too_large_are_refused() {
     let gateway = Gateway::before(&Upstream::echo());
-    let answer = gateway.raw(format!("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", (1 << 20) + 1));
+    let answer =
+        gateway.raw(format!("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", (1 << 20) + 1));
     assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("Connection: close"), "{answer}");
     let mut connection = gateway.connect();
     connection.send("POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");

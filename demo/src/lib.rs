@@ -44,12 +44,15 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
 fn token(key: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let claims = json!({"sub": "demo", "scope": "notes:read notes:write", "exp": now + TOKEN_SECONDS});
-    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key.as_bytes())).unwrap_or_default()
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(key.as_bytes()))
+        .unwrap_or_default()
 }
 
 fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, token: &str) {
     let Some((_, listener)) = ready.listeners.first() else { return };
-    let admin = ready.admin.map_or_else(String::new, |admin| format!("  curl http://{admin}/metrics\n      what was counted so far\n"));
+    let admin = ready
+        .admin
+        .map_or_else(String::new, |admin| format!("  curl http://{admin}/metrics\n      what was counted so far\n"));
     eprintln!(
         "
 {table}

@@ -32,7 +32,9 @@ async fn serve(listener: std::net::TcpListener) {
         let Ok((stream, _)) = listener.accept().await else { continue };
         // A connection that breaks is the client's business.
         tokio::spawn(async move {
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(echo)).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service_fn(echo))
+                .await;
         });
     }
 }
@@ -40,7 +42,11 @@ async fn serve(listener: std::net::TcpListener) {
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = Limited::new(body, MAX_BODY).collect().await.map(|body| body.to_bytes());
-    let headers: Map<String, Value> = parts.headers.iter().map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes())))).collect();
+    let headers: Map<String, Value> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes()))))
+        .collect();
     let text = json!({
         "method": parts.method.as_str(),
         "path": parts.uri.path(),

@@ -16,7 +16,7 @@ pub trait Scheme: fmt::Debug + Sync {
     ///
     /// # Errors
     /// Everything that is missing or wrong, one sentence each, without secrets.
-        fn prepare(&self, secrets: &SecretStore) -> Result<Box<dyn Authenticator>, Vec<String>>;
+    fn prepare(&self, secrets: &SecretStore) -> Result<Box<dyn Authenticator>, Vec<String>>;
 }
 
 /// Checks the credentials of one scheme.
@@ -115,7 +115,11 @@ pub(crate) fn authorize(access: &LiveAccess, evidence: &Evidence<'_>, now: Momen
     Err(worst)
 }
 
-fn all_of(requirements: &[crate::live::LiveRequirement], evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Reject> {
+fn all_of(
+    requirements: &[crate::live::LiveRequirement],
+    evidence: &Evidence<'_>,
+    now: Moment,
+) -> Result<Caller, Reject> {
     let mut first: Option<Caller> = None;
     let mut lacks_scope = false;
     for requirement in requirements {

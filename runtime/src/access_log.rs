@@ -2,9 +2,9 @@
 
 use std::io::Write as _;
 use std::net::IpAddr;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use crate::metrics::ProcessMetrics;
@@ -129,11 +129,15 @@ impl Line<'_> {
             if let Some(detail) = reject.detail() {
                 text(out, "detail", detail);
             }
-            text(out, "side", match reject.side() {
-                Side::Downstream => "downstream",
-                Side::Upstream => "upstream",
-                Side::Internal => "internal",
-            });
+            text(
+                out,
+                "side",
+                match reject.side() {
+                    Side::Downstream => "downstream",
+                    Side::Upstream => "upstream",
+                    Side::Internal => "internal",
+                },
+            );
         }
         out.extend_from_slice(b"}\n");
     }
@@ -220,8 +224,22 @@ mod tests {
     #[test]
     fn lines_are_json_whatever_the_client_sends() {
         let line = Line {
-            at_micros: 0, listener: "web", client: IpAddr::from([127, 0, 0, 1]), method: "GET", path: "/\"\\\u{1}é", api: "a", operation: "", request_id: "1", status: 404,
-            took: Duration::from_micros(5), upstream: None, request_bytes: 0, response_bytes: 3, caller: Some("ann"), because: "", reject: Some(&Reject::BadRequest("x")),
+            at_micros: 0,
+            listener: "web",
+            client: IpAddr::from([127, 0, 0, 1]),
+            method: "GET",
+            path: "/\"\\\u{1}é",
+            api: "a",
+            operation: "",
+            request_id: "1",
+            status: 404,
+            took: Duration::from_micros(5),
+            upstream: None,
+            request_bytes: 0,
+            response_bytes: 3,
+            caller: Some("ann"),
+            because: "",
+            reject: Some(&Reject::BadRequest("x")),
         };
         let mut out = Vec::new();
         line.write(&mut out);

@@ -31,7 +31,11 @@ pub(crate) struct Admin {
 /// # Errors
 /// The address cannot be opened.
 pub(crate) async fn open(address: SocketAddr) -> Result<TcpListener, Problem> {
-    TcpListener::bind(address).await.map_err(|error| Problem::plain(format!("the admin listener cannot open {address}: {error}; write another `admin: {{bind: …}}`, or `admin: off`")))
+    TcpListener::bind(address).await.map_err(|error| {
+        Problem::plain(format!(
+            "the admin listener cannot open {address}: {error}; write another `admin: {{bind: …}}`, or `admin: off`"
+        ))
+    })
 }
 
 /// Serves until it is dropped.
@@ -48,7 +52,10 @@ pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener) {
                 async move { Ok::<_, Infallible>(respond(&admin, &request)) }
             });
             // An operator's connection that breaks is nobody's problem.
-            let _ = hyper::server::conn::http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
@@ -63,7 +70,10 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
         "/metrics" => {
             let mut response = text(StatusCode::OK, metrics::render(admin.live, &admin.process));
-            response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
+            response.headers_mut().insert(
+                CONTENT_TYPE,
+                hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+            );
             response
         }
         _ => text(StatusCode::NOT_FOUND, "/metrics, /healthz or /readyz\n".to_owned()),

@@ -52,7 +52,8 @@ pub fn main(gateway: &'static Gateway) -> ExitCode {
 /// As [`main`], with further commands.
 pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     let arguments = Arguments::parse();
-    let launch = Launch { config: arguments.config.or_else(default_config), settings: arguments.settings, ..Launch::default() };
+    let launch =
+        Launch { config: arguments.config.or_else(default_config), settings: arguments.settings, ..Launch::default() };
     match arguments.action {
         None | Some(Action::Run) => launch.serve(gateway, |ready| {
             for (name, address) in &ready.listeners {
@@ -64,10 +65,12 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         }),
         Some(Action::Check) => launch.check(gateway),
         Some(Action::Routes) => print(&route_table(gateway)),
-        Some(Action::Other(words)) => match commands.iter().find(|command| Some(command.name) == words.first().map(String::as_str)) {
-            Some(command) if words.len() == 1 => (command.run)(gateway, launch),
-            _ => unknown(&words, commands),
-        },
+        Some(Action::Other(words)) => {
+            match commands.iter().find(|command| Some(command.name) == words.first().map(String::as_str)) {
+                Some(command) if words.len() == 1 => (command.run)(gateway, launch),
+                _ => unknown(&words, commands),
+            }
+        }
     }
 }
 
@@ -88,7 +91,8 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
-    let known: Vec<&str> = ["run", "check", "routes"].into_iter().chain(commands.iter().map(|command| command.name)).collect();
+    let known: Vec<&str> =
+        ["run", "check", "routes"].into_iter().chain(commands.iter().map(|command| command.name)).collect();
     eprintln!("gateway: unknown command `{}`; there are {}", words.join(" "), known.join(", "));
     ExitCode::from(2)
 }

@@ -242,7 +242,7 @@ impl ByteSize {
     }
 }
 
-pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
 pub use crate::credential::CredentialLocation;
+pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
 pub use crate::rewrite::RegexRewrite;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};

@@ -90,13 +90,21 @@ pub(crate) struct Limits {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listeners: vec![Listener { name: "default".to_owned(), bind: SocketAddr::from(([127, 0, 0, 1], 8080)), apis: None }],
+            listeners: vec![Listener {
+                name: "default".to_owned(),
+                bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                apis: None,
+            }],
             trusted_proxies: Vec::new(),
             upstreams: BTreeMap::new(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
             admin_was_asked_for: false,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
-            timeouts: Timeouts { head: Duration::from_secs(15), keep_alive: Duration::from_secs(75), shutdown: Duration::from_secs(25) },
+            timeouts: Timeouts {
+                head: Duration::from_secs(15),
+                keep_alive: Duration::from_secs(75),
+                shutdown: Duration::from_secs(25),
+            },
             limits: Limits { head: HeadLimits { request_line: 8 << 10, head: 32 << 10 }, connections: 20_000 },
             access_log: true,
         }
@@ -137,7 +145,9 @@ impl Sources {
         if let Some(file) = &self.file {
             match std::fs::read_to_string(file) {
                 Ok(text) => settings.add_file(file, &text),
-                Err(error) => settings.problems.push(Problem::plain(format!("{} cannot be read: {error}", file.display()))),
+                Err(error) => {
+                    settings.problems.push(Problem::plain(format!("{} cannot be read: {error}", file.display())))
+                }
             }
         }
         for (name, value) in &self.environment {
@@ -165,7 +175,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         }
     }
     if let Some(setting) = settings.take("admin")
-        && let Some(off) = settings.parse(&setting, "`off`, or `bind: 127.0.0.1:9901` below it", |text| (text == "off").then_some(()))
+        && let Some(off) =
+            settings.parse(&setting, "`off`, or `bind: 127.0.0.1:9901` below it", |text| (text == "off").then_some(()))
     {
         let () = off;
         config.admin = None;
@@ -174,7 +185,13 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         config.admin = settings.parse(&setting, "an address such as 127.0.0.1:9901", address);
         config.admin_was_asked_for = true;
     }
-    read_into(&mut settings, "workers", "a number from 1 to 1024", |text| text.parse().ok().filter(|count| (1..=1024).contains(count)), &mut config.workers);
+    read_into(
+        &mut settings,
+        "workers",
+        "a number from 1 to 1024",
+        |text| text.parse().ok().filter(|count| (1..=1024).contains(count)),
+        &mut config.workers,
+    );
     const DURATION: &str = "a duration such as 250ms, 5s or 10m";
     read_into(&mut settings, "timeouts.head", DURATION, duration, &mut config.timeouts.head);
     read_into(&mut settings, "timeouts.keepAlive", DURATION, duration, &mut config.timeouts.keep_alive);
@@ -182,11 +199,35 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     const SIZE: &str = "a size from 1KiB to 1MiB, such as 32KiB";
     read_into(&mut settings, "limits.head", SIZE, size, &mut config.limits.head.head);
     read_into(&mut settings, "limits.requestLine", SIZE, size, &mut config.limits.head.request_line);
-    read_into(&mut settings, "limits.connections", "a number from 1", |text| text.parse().ok().filter(|count| *count > 0), &mut config.limits.connections);
-    read_into(&mut settings, "accessLog", "`stdout` or `off`", |text| [("stdout", true), ("off", false)].iter().find(|(word, _)| *word == text).map(|(_, on)| *on), &mut config.access_log);
+    read_into(
+        &mut settings,
+        "limits.connections",
+        "a number from 1",
+        |text| text.parse().ok().filter(|count| *count > 0),
+        &mut config.limits.connections,
+    );
+    read_into(
+        &mut settings,
+        "accessLog",
+        "`stdout` or `off`",
+        |text| [("stdout", true), ("off", false)].iter().find(|(word, _)| *word == text).map(|(_, on)| *on),
+        &mut config.access_log,
+    );
     settings.refuse_rest(&[
-        "listeners.*.bind", "listeners.*.apis", "trustedProxies", "upstreams.*.*", "admin", "admin.bind", "workers", "timeouts.head", "timeouts.keepAlive", "timeouts.shutdown", "limits.head",
-        "limits.requestLine", "limits.connections", "accessLog",
+        "listeners.*.bind",
+        "listeners.*.apis",
+        "trustedProxies",
+        "upstreams.*.*",
+        "admin",
+        "admin.bind",
+        "workers",
+        "timeouts.head",
+        "timeouts.keepAlive",
+        "timeouts.shutdown",
+        "limits.head",
+        "limits.requestLine",
+        "limits.connections",
+        "accessLog",
     ]);
     if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }
 }
@@ -194,21 +235,32 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
 fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
     let mut apis: BTreeMap<String, (Setting, Vec<(String, Place)>)> = BTreeMap::new();
     for (names, setting) in settings.take_all("listeners.*.apis") {
-        let list = settings.list_with_places(&setting, "the name of an API: the stem of its document's file name", |text| Some(text.to_owned()));
+        let list =
+            settings.list_with_places(&setting, "the name of an API: the stem of its document's file name", |text| {
+                Some(text.to_owned())
+            });
         apis.insert(names[0].clone(), (setting, list));
     }
     let mut listeners: Vec<Listener> = Vec::new();
     for (names, setting) in settings.take_all("listeners.*.bind") {
         let name = names[0].clone();
         let apis = apis.remove(&name).map(|(_, list)| list);
-        let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:8080 or 0.0.0.0:8080", address) else { continue };
+        let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:8080 or 0.0.0.0:8080", address) else {
+            continue;
+        };
         if let Some(twin) = listeners.iter().find(|listener| listener.bind == bind && bind.port() != 0) {
-            settings.problems.push(Problem::at(&setting.place, format!("listeners `{}` and `{name}` have the same address {bind}", twin.name)));
+            settings.problems.push(Problem::at(
+                &setting.place,
+                format!("listeners `{}` and `{name}` have the same address {bind}", twin.name),
+            ));
         }
         listeners.push(Listener { name, bind, apis });
     }
     for (name, (setting, _)) in apis {
-        settings.problems.push(Problem::at(&setting.place, format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`")));
+        settings.problems.push(Problem::at(
+            &setting.place,
+            format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`"),
+        ));
     }
     listeners
 }

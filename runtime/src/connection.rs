@@ -26,14 +26,20 @@ const LINGER_BYTES: usize = 1 << 20;
 const HEAD_READ: usize = 16 << 10;
 
 /// Serves `down` until it closes. `idle` is true while no request is in flight.
-pub(crate) async fn serve<S>(worker: Rc<Worker>, listener: &'static LiveListener, mut down: Downstream<S>, idle: Rc<Cell<bool>>)
-where
+pub(crate) async fn serve<S>(
+    worker: Rc<Worker>,
+    listener: &'static LiveListener,
+    mut down: Downstream<S>,
+    idle: Rc<Cell<bool>>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     loop {
         let after = match next_head(&worker, &mut down, &idle).await {
             Next::Head { length, started } => pipeline::handle(&worker, listener, &mut down, length, started).await,
-            Next::Malformed { reject, started } => pipeline::refuse_unparsed(&worker, listener, &mut down, reject, started).await,
+            Next::Malformed { reject, started } => {
+                pipeline::refuse_unparsed(&worker, listener, &mut down, reject, started).await
+            }
             Next::Closed => return,
         };
         match after {
@@ -51,7 +57,11 @@ enum Next {
 }
 
 /// Waits for the head of the next request.
-async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(worker: &Worker, down: &mut Downstream<S>, idle: &Cell<bool>) -> Next {
+async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    idle: &Cell<bool>,
+) -> Next {
     let limits = worker.live.config.limits.head;
     let timeouts = worker.live.config.timeouts;
     let waiting_since = Instant::now();
@@ -74,7 +84,9 @@ async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(worker: &Worker, down: &mu
             let Poll::Ready(received) = down.poll_receive(cx, HEAD_READ) else {
                 let deadline = started.map_or(waiting_since + timeouts.keep_alive, |started| started + timeouts.head);
                 ready!(down.deadline.poll_at(cx, deadline));
-                return Poll::Ready(started.map_or(Next::Closed, |started| Next::Malformed { reject: Reject::RequestTimeout, started }));
+                return Poll::Ready(
+                    started.map_or(Next::Closed, |started| Next::Malformed { reject: Reject::RequestTimeout, started }),
+                );
             };
             if !matches!(received, Ok(1..)) {
                 return Poll::Ready(Next::Closed);

@@ -52,7 +52,10 @@ fn header<'a>(fields: &'a [Field<'a>], name: &str) -> Found<'a> {
 
 /// Cookies of one name in any `Cookie` field (RFC 6265 §5.4); a value in double quotes is taken without them.
 fn cookie<'a>(fields: &'a [Field<'a>], name: &str) -> Found<'a> {
-    let pairs = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("cookie")).flat_map(|field| field.value.split(|byte| *byte == b';'));
+    let pairs = fields
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case("cookie"))
+        .flat_map(|field| field.value.split(|byte| *byte == b';'));
     only_one(pairs.filter_map(|pair| {
         let pair = pair.trim_ascii();
         let at = memchr::memchr(b'=', pair)?;
@@ -140,7 +143,12 @@ mod tests {
 
     #[test]
     fn repeated_credentials_are_ambiguous() {
-        let fields = [Field { name: "X-Key", value: b"a" }, Field { name: "x-key", value: b"b" }, Field { name: "Cookie", value: b"t=1; u=2" }, Field { name: "cookie", value: b"t=3" }];
+        let fields = [
+            Field { name: "X-Key", value: b"a" },
+            Field { name: "x-key", value: b"b" },
+            Field { name: "Cookie", value: b"t=1; u=2" },
+            Field { name: "cookie", value: b"t=3" },
+        ];
         assert_eq!(find(CredentialLocation::Header("x-key"), &fields, None), Found::Ambiguous);
         assert_eq!(find(CredentialLocation::Header("x-other"), &fields, None), Found::Nothing);
         assert_eq!(find(CredentialLocation::Cookie("t"), &fields, None), Found::Ambiguous);

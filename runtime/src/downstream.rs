@@ -32,7 +32,12 @@ impl Scratch {
     }
 
     /// Reads up to `limit` bytes; an empty slice is the end of the stream.
-    pub(crate) fn poll_read<R: AsyncRead + Unpin>(&mut self, io: &mut R, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<&[u8]>> {
+    pub(crate) fn poll_read<R: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut R,
+        cx: &mut Context<'_>,
+        limit: usize,
+    ) -> Poll<io::Result<&[u8]>> {
         let Some(bytes) = &mut self.0 else { return Poll::Ready(Ok(&[])) };
         let room = bytes.len().min(limit);
         let mut buffer = ReadBuf::new(&mut bytes[..room]);
@@ -67,7 +72,11 @@ impl Outbox {
     }
 
     /// Writes what is pending.
-    pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut W,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while self.written < self.bytes.len() {
             let count = ready!(Pin::new(&mut *io).poll_write(cx, &self.bytes[self.written..]))?;
             if count == 0 {
@@ -81,7 +90,12 @@ impl Outbox {
     }
 
     /// Writes `data` straight from where it is, and keeps what the peer does not take yet. The outbox must be empty.
-    pub(crate) fn write_through<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>, mut data: &[u8]) -> io::Result<()> {
+    pub(crate) fn write_through<W: AsyncWrite + Unpin>(
+        &mut self,
+        io: &mut W,
+        cx: &mut Context<'_>,
+        mut data: &[u8],
+    ) -> io::Result<()> {
         debug_assert!(self.is_empty());
         while !data.is_empty() {
             match Pin::new(&mut *io).poll_write(cx, data)? {
@@ -118,7 +132,14 @@ pub(crate) struct Downstream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
     /// A fresh connection.
     pub(crate) fn new(io: S, peer: IpAddr, first_deadline: Instant) -> Self {
-        Self { io, inbox: Vec::new(), used: 0, outbox: Outbox::default(), peer, deadline: Deadline::new(first_deadline) }
+        Self {
+            io,
+            inbox: Vec::new(),
+            used: 0,
+            outbox: Outbox::default(),
+            peer,
+            deadline: Deadline::new(first_deadline),
+        }
     }
 
     /// What was received and is not used up.

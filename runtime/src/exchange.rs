@@ -1,5 +1,8 @@
 //! One request forwarded and its response brought back: both bodies stream at once, and neither is ever buffered whole.
 
+mod download;
+mod upload;
+
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -7,10 +10,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::downstream::{Downstream, Scratch};
-use crate::http1::body::{BodyLength, Framing};
-use crate::http1::chunked::{self, Decoder, Step};
-use crate::http1::head::{Field, field_space};
+use crate::downstream::Downstream;
+use crate::http1::body::BodyLength;
+use crate::http1::chunked::{self, Decoder};
 use crate::http1::names::{FieldTable, may_be_trailer};
 use crate::reject::Reject;
 use crate::response::{self, ResponseTerms};
@@ -117,11 +119,32 @@ pub(crate) struct Exchange<'a, S> {
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     /// An exchange over a connection that carries nothing else.
-    pub(crate) fn new(down: &'a mut Downstream<S>, up: &'a mut UpstreamConnection, request: &'a RequestTerms, response: &'a ResponseTerms<'a>, fields: &'a FieldTable) -> Self {
+    pub(crate) fn new(
+        down: &'a mut Downstream<S>,
+        up: &'a mut UpstreamConnection,
+        request: &'a RequestTerms,
+        response: &'a ResponseTerms<'a>,
+        fields: &'a FieldTable,
+    ) -> Self {
         up.outbox.buffer().extend_from_slice(&request.head);
-        let upload = if request.expects_continue && request.body != BodyLength::None { Upload::Held } else { Upload::of(request.body) };
+        let upload = if request.expects_continue && request.body != BodyLength::None {
+            Upload::Held
+        } else {
+            Upload::of(request.body)
+        };
         let progress = Progress { replayable: true, ..Progress::default() };
-        Self { down, up, request, response, fields, upload, download: Download::Head { interim: 0 }, last_progress: Instant::now(), half_closed_at: None, progress }
+        Self {
+            down,
+            up,
+            request,
+            response,
+            fields,
+            upload,
+            download: Download::Head { interim: 0 },
+            last_progress: Instant::now(),
+            half_closed_at: None,
+            progress,
+        }
     }
 
     /// Runs to the end; the progress is told in any case.
@@ -169,295 +192,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         if self.progress.status == 0 { Failure::Rejected(reject) } else { Failure::Aborted(reject) }
     }
 
-    // ---- the request, towards the upstream
-
-    fn poll_upload(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        loop {
-            if self.upload.wants_body() && !self.down.unread().is_empty() {
-                self.send_unread(cx)?;
-            }
-            if ready!(self.up.outbox.poll_flush(&mut self.up.io, cx)).is_err() {
-                // The upstream may have answered before it hung up (413, say): read on.
-                self.abandon_upload();
-            }
-            match self.upload {
-                Upload::Done | Upload::Abandoned => return Poll::Ready(Ok(())),
-                Upload::Held => return Poll::Pending,
-                Upload::Counted(_) | Upload::Chunked(_) if self.down.unread().is_empty() => ready!(self.poll_receive_body(cx))?,
-                Upload::Counted(_) | Upload::Chunked(_) => {}
-            }
-        }
-    }
-
-    fn abandon_upload(&mut self) {
-        self.upload = Upload::Abandoned;
-        self.up.outbox.clear();
-    }
-
-    /// Sends on what of the body came with the head.
-    fn send_unread(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
-        let inbox = std::mem::take(&mut self.down.inbox);
-        let sent = self.send_body(&inbox[self.down.used..], cx);
-        self.down.inbox = inbox;
-        self.down.used += sent?;
-        Ok(())
-    }
-
-    fn poll_receive_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let limit = match self.upload {
-            Upload::Counted(left) => usize::try_from(left).unwrap_or(usize::MAX),
-            _ => usize::MAX,
-        };
-        let mut scratch = Scratch::take();
-        let bytes = match ready!(scratch.poll_read(&mut self.down.io, cx, limit)) {
-            Ok([]) | Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
-            Ok(bytes) => bytes,
-        };
-        // What was streamed is not kept, so it cannot be sent a second time.
-        self.progress.replayable = false;
-        let sent = self.send_body(bytes, cx)?;
-        self.down.inbox.extend_from_slice(&bytes[sent..]);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Takes what belongs to the body from the start of `bytes`, and says how much that was.
-    fn send_body(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<usize, Failure> {
-        let taken = match &mut self.upload {
-            Upload::Counted(left) => {
-                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                *left -= take as u64;
-                let ended = *left == 0;
-                self.progress.request_bytes += take as u64;
-                if !self.up.outbox.is_empty() {
-                    self.up.outbox.buffer().extend_from_slice(&bytes[..take]);
-                } else if self.up.outbox.write_through(&mut self.up.io, cx, &bytes[..take]).is_err() {
-                    self.abandon_upload();
-                    return Ok(take);
-                }
-                if ended {
-                    self.upload = Upload::Done;
-                }
-                take
-            }
-            Upload::Chunked(decoder) => {
-                let out = self.up.outbox.buffer();
-                let mut taken = 0;
-                let ended = loop {
-                    let rest = &bytes[taken..];
-                    match decoder.step(rest) {
-                        Err(chunked::BadChunk) => return Err(self.fail(Reject::BadRequest("the body is not in the chunked coding"))),
-                        Ok(Step::NeedMore) => break false,
-                        Ok(Step::Framing(count)) => taken += count,
-                        Ok(Step::Data(count)) => {
-                            write_chunk(out, &rest[..count]);
-                            taken += count;
-                            self.progress.request_bytes += count as u64;
-                        }
-                        Ok(Step::End(count)) => {
-                            taken += count;
-                            if end_chunks(out, decoder.trailers(), self.fields).is_err() {
-                                return Err(self.fail(Reject::BadRequest("the trailer section is malformed")));
-                            }
-                            break true;
-                        }
-                    }
-                };
-                if ended {
-                    self.upload = Upload::Done;
-                }
-                taken
-            }
-            Upload::Held | Upload::Done | Upload::Abandoned => 0,
-        };
-        if self.progress.request_bytes > self.request.max_body {
-            return Err(self.fail(Reject::BodyTooLarge));
-        }
-        Ok(taken)
-    }
-
-    // ---- the response, towards the client
-
-    fn poll_download(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        loop {
-            if ready!(self.down.outbox.poll_flush(&mut self.down.io, cx)).is_err() {
-                return Poll::Ready(Err(Failure::ClientGone));
-            }
-            if matches!(self.download, Download::Finished) {
-                return Poll::Ready(Ok(()));
-            }
-            let mut scratch = Scratch::take();
-            match ready!(scratch.poll_read(&mut self.up.io, cx, usize::MAX)) {
-                Ok([]) | Err(_) => self.on_upstream_end()?,
-                Ok(bytes) if matches!(self.download, Download::Head { .. }) => self.receive_head(bytes, cx)?,
-                Ok(bytes) => self.receive_body(bytes, cx)?,
-            }
-        }
-    }
-
-    fn on_upstream_end(&mut self) -> Result<(), Failure> {
-        match self.download {
-            Download::Head { interim: 0 } if self.up.inbox.is_empty() && self.up.reused => Err(Failure::Stale),
-            Download::Head { .. } => Err(Failure::Rejected(Reject::UpstreamBroken("closed before the head of the response was whole"))),
-            Download::UntilClose => {
-                self.end_body(&[])?;
-                self.progress.reusable = false;
-                Ok(())
-            }
-            _ => Err(Failure::Aborted(Reject::UpstreamBroken("closed before the body of the response was whole"))),
-        }
-    }
-
-    fn receive_head(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Failure> {
-        if self.up.inbox.is_empty() {
-            let used = self.parse_heads(bytes, cx)?;
-            if matches!(self.download, Download::Head { .. }) {
-                self.up.inbox.extend_from_slice(&bytes[used..]);
-            }
-            return Ok(());
-        }
-        let mut inbox = std::mem::take(&mut self.up.inbox);
-        inbox.extend_from_slice(bytes);
-        let used = self.parse_heads(&inbox, cx)?;
-        if matches!(self.download, Download::Head { .. }) {
-            inbox.drain(..used);
-            self.up.inbox = inbox;
-        }
-        Ok(())
-    }
-
-    /// Reads informational responses and the final one, as far as they are whole; says how much that used up.
-    fn parse_heads(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<usize, Failure> {
-        let broken = |what| Failure::Rejected(Reject::UpstreamBroken(what));
-        let mut used = 0;
-        while let Download::Head { interim } = &mut self.download {
-            let mut space = field_space();
-            let mut head = httparse::Response::new(&mut []);
-            let rest = &bytes[used..];
-            let length = match httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut head, rest, &mut space) {
-                Ok(httparse::Status::Complete(length)) if length <= MAX_RESPONSE_HEAD => length,
-                Ok(httparse::Status::Partial) if rest.len() < MAX_RESPONSE_HEAD => break,
-                Ok(_) => return Err(broken("the head of the response is too large")),
-                Err(_) => return Err(broken("the head of the response is not HTTP/1.1")),
-            };
-            used += length;
-            let (Some(status), Some(version)) = (head.code, head.version) else { return Err(broken("no status")) };
-            if (100..200).contains(&status) {
-                *interim += 1;
-                if *interim > MAX_INTERIM || status == 101 {
-                    return Err(broken("an informational response that was not asked for"));
-                }
-                self.relay_interim(status, head.headers);
-                continue;
-            }
-            let framing = Framing::of(head.headers, &self.response.fields).map_err(|bad| broken(bad.0))?;
-            let length = framing.of_response(status, self.response.to_head);
-            self.progress.reusable = length != BodyLength::UntilClose && persists(version, head.headers);
-            self.begin_response(status, head.reason.unwrap_or(""), head.headers, framing, length);
-            let rest = &bytes[used..];
-            used = bytes.len();
-            if !rest.is_empty() || matches!(self.download, Download::Finished) {
-                self.receive_body(rest, cx)?;
-            }
-        }
-        Ok(used)
-    }
-
-    fn relay_interim(&mut self, status: u16, fields: &[Field<'_>]) {
-        if status == 100 {
-            if matches!(self.upload, Upload::Held) {
-                self.grant_continue();
-            }
-        } else if self.response.client_is_http11 {
-            response::write_interim(self.down.outbox.buffer(), status, fields, self.response);
-        }
-    }
-
-    fn grant_continue(&mut self) {
-        self.down.outbox.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
-        self.upload = Upload::of(self.request.body);
-    }
-
-    fn begin_response(&mut self, status: u16, reason: &str, fields: &[Field<'_>], framing: Framing, length: BodyLength) {
-        // Where the client is still sending, nobody can tell where its next request would begin.
-        let open_ended = matches!(length, BodyLength::Chunked | BodyLength::UntilClose) && !self.response.client_is_http11;
-        let keep_alive = self.response.client_keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
-        response::write_head(self.down.outbox.buffer(), status, reason, fields, framing, length, keep_alive, self.response);
-        self.progress.status = status;
-        self.progress.keep_alive = keep_alive;
-        self.progress.head_at = Some(Instant::now());
-        self.download = match length {
-            BodyLength::None => Download::Finished,
-            BodyLength::Exactly(length) => Download::Counted(length),
-            BodyLength::Chunked => Download::Chunked(Box::default()),
-            BodyLength::UntilClose => Download::UntilClose,
-        };
-    }
-
-    fn receive_body(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Failure> {
-        match &mut self.download {
-            Download::Counted(left) => {
-                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                *left -= take as u64;
-                let ended = *left == 0;
-                self.progress.response_bytes += take as u64;
-                if ended {
-                    self.download = Download::Finished;
-                }
-                self.progress.reusable &= take == bytes.len();
-                if !self.down.outbox.is_empty() {
-                    self.down.outbox.buffer().extend_from_slice(&bytes[..take]);
-                } else if self.down.outbox.write_through(&mut self.down.io, cx, &bytes[..take]).is_err() {
-                    return Err(Failure::ClientGone);
-                }
-            }
-            Download::Chunked(decoder) => {
-                let mut taken = 0;
-                loop {
-                    let rest = &bytes[taken..];
-                    match decoder.step(rest) {
-                        Err(chunked::BadChunk) => return Err(Failure::Aborted(Reject::UpstreamBroken("the body is not in the chunked coding"))),
-                        Ok(Step::NeedMore) => break,
-                        Ok(Step::Framing(count)) => taken += count,
-                        Ok(Step::Data(count)) => {
-                            taken += count;
-                            self.progress.response_bytes += count as u64;
-                            if self.response.client_is_http11 {
-                                write_chunk(self.down.outbox.buffer(), &rest[..count]);
-                            } else {
-                                self.down.outbox.buffer().extend_from_slice(&rest[..count]);
-                            }
-                        }
-                        Ok(Step::End(count)) => {
-                            self.progress.reusable &= taken + count == bytes.len();
-                            let trailers = decoder.trailers().to_vec();
-                            return self.end_body(&trailers);
-                        }
-                    }
-                }
-            }
-            Download::UntilClose => {
-                self.progress.response_bytes += bytes.len() as u64;
-                if self.response.client_is_http11 {
-                    write_chunk(self.down.outbox.buffer(), bytes);
-                } else {
-                    self.down.outbox.buffer().extend_from_slice(bytes);
-                }
-            }
-            Download::Head { .. } | Download::Finished => self.progress.reusable &= bytes.is_empty(),
-        }
-        Ok(())
-    }
-
-    fn end_body(&mut self, trailers: &[u8]) -> Result<(), Failure> {
-        self.download = Download::Finished;
-        if self.response.client_is_http11 && end_chunks(self.down.outbox.buffer(), trailers, self.fields).is_err() {
-            return Err(Failure::Aborted(Reject::UpstreamBroken("the trailer section is malformed")));
-        }
-        Ok(())
-    }
-
-    // ---- everything that can go wrong in between
-
     fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
         let watched = matches!(self.upload, Upload::Done | Upload::Held) && self.half_closed_at.is_none();
         while watched && self.down.unread().len() < READ_AHEAD {
@@ -474,7 +208,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     }
 
     fn deadline(&self) -> Instant {
-        let waits_for_head = matches!(self.download, Download::Head { .. }) && matches!(self.upload, Upload::Done | Upload::Abandoned);
+        let waits_for_head =
+            matches!(self.download, Download::Head { .. }) && matches!(self.upload, Upload::Done | Upload::Abandoned);
         let patience = match self.upload {
             Upload::Held => CONTINUE_AFTER,
             _ if waits_for_head => self.request.response_timeout,
@@ -495,7 +230,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
                 self.last_progress = Instant::now();
                 None
             }
-            (Download::Head { .. }, Upload::Counted(_) | Upload::Chunked(_)) if self.up.outbox.is_empty() => Some(Failure::Rejected(Reject::RequestTimeout)),
+            (Download::Head { .. }, Upload::Counted(_) | Upload::Chunked(_)) if self.up.outbox.is_empty() => {
+                Some(Failure::Rejected(Reject::RequestTimeout))
+            }
             (Download::Head { .. }, _) => Some(Failure::Rejected(Reject::UpstreamTimeout)),
             (_, _) if !self.down.outbox.is_empty() => Some(Failure::ClientGone),
             _ => Some(Failure::Aborted(Reject::UpstreamTimeout)),
@@ -522,14 +259,6 @@ impl Progress {
     fn amount(&self) -> (u64, u64, u16) {
         (self.request_bytes, self.response_bytes, self.status)
     }
-}
-
-/// Whether the upstream keeps the connection open (RFC 9112 §9.3).
-fn persists(version: u8, fields: &[Field<'_>]) -> bool {
-    let says = |option: &[u8]| {
-        fields.iter().filter(|field| field.name.eq_ignore_ascii_case("connection")).flat_map(|field| crate::http1::names::connection_options(field.value)).any(|value| value.eq_ignore_ascii_case(option))
-    };
-    if version == 1 { !says(b"close") } else { says(b"keep-alive") }
 }
 
 fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {

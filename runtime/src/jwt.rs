@@ -156,13 +156,19 @@ impl JwtBearer {
     fn keys_from_secret(&self, secret: &Secret) -> Result<Vec<VerifyingKey>, String> {
         let length = secret.expose().len();
         if length < MIN_HMAC_KEY && !self.weak_secret_ok {
-            return Err(format!("the secret has {length} bytes, and an HMAC key needs {MIN_HMAC_KEY}; use a longer one, or write `weakSecretOk: true` beside it"));
+            return Err(format!(
+                "the secret has {length} bytes, and an HMAC key needs {MIN_HMAC_KEY}; use a longer one, or write `weakSecretOk: true` beside it"
+            ));
         }
-        Ok(vec![VerifyingKey { id: None, key: DecodingKey::from_secret(secret.expose()), algorithms: self.algorithms.to_vec() }])
+        Ok(vec![VerifyingKey {
+            id: None,
+            key: DecodingKey::from_secret(secret.expose()),
+            algorithms: self.algorithms.to_vec(),
+        }])
     }
 
     fn keys_from_pem(&self, pem: &Secret) -> Result<Vec<VerifyingKey>, String> {
-        let kinds: [(fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>, fn(JwtAlgorithm) -> bool); 3] = [
+        let kinds: [KeyKind; 3] = [
             (DecodingKey::from_rsa_pem, JwtAlgorithm::is_rsa),
             (DecodingKey::from_ec_pem, |algorithm| matches!(algorithm, JwtAlgorithm::ES256 | JwtAlgorithm::ES384)),
             (DecodingKey::from_ed_pem, |algorithm| algorithm == JwtAlgorithm::EdDSA),
@@ -173,14 +179,22 @@ impl JwtBearer {
                 return Ok(vec![VerifyingKey { id: None, key, algorithms }]);
             }
         }
-        Err(format!("the public key is not a PEM key for {}", self.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")))
+        Err(format!(
+            "the public key is not a PEM key for {}",
+            self.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")
+        ))
     }
 
     fn keys_from_set(&self, json: &Secret) -> Result<Vec<VerifyingKey>, String> {
-        let set: JwkSet = serde_json::from_slice(json.expose()).map_err(|error| format!("the key set is not a JSON Web Key Set (line {}, column {})", error.line(), error.column()))?;
+        let set: JwkSet = serde_json::from_slice(json.expose()).map_err(|error| {
+            format!("the key set is not a JSON Web Key Set (line {}, column {})", error.line(), error.column())
+        })?;
         let keys: Vec<_> = set.keys.iter().filter_map(|jwk| self.key_from_jwk(jwk)).collect();
         if keys.is_empty() {
-            return Err(format!("the key set has no key for {}", self.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")));
+            return Err(format!(
+                "the key set has no key for {}",
+                self.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")
+            ));
         }
         Ok(keys)
     }
@@ -202,13 +216,22 @@ impl JwtBearer {
             _ => false,
         };
         let stated = jwk.common.key_algorithm.map(|algorithm| algorithm.to_string());
-        let algorithms: Vec<_> = self.algorithms.iter().copied().filter(fits).filter(|algorithm| stated.as_deref().is_none_or(|stated| stated == algorithm.name())).collect();
+        let algorithms: Vec<_> = self
+            .algorithms
+            .iter()
+            .copied()
+            .filter(fits)
+            .filter(|algorithm| stated.as_deref().is_none_or(|stated| stated == algorithm.name()))
+            .collect();
         if algorithms.is_empty() {
             return None;
         }
         Some(VerifyingKey { id: jwk.common.key_id.clone(), key: DecodingKey::from_jwk(jwk).ok()?, algorithms })
     }
 }
+
+/// How a PEM key of one kind is read, and which algorithms it is for.
+type KeyKind = (fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>, fn(JwtAlgorithm) -> bool);
 
 /// A key and the algorithms that it may be used with: never one key for two families.
 struct VerifyingKey {
@@ -255,22 +278,34 @@ struct JwtVerifier {
 
 impl std::fmt::Debug for JwtVerifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JwtVerifier").field("scheme", &self.scheme).field("keys", &self.keys.len()).finish_non_exhaustive()
+        f.debug_struct("JwtVerifier")
+            .field("scheme", &self.scheme)
+            .field("keys", &self.keys.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Authenticator for JwtVerifier {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Denial> {
-        let held = self.scheme.locations.iter().map(|location| (location, location.find(evidence))).find(|(_, found)| *found != Found::Nothing);
+        let held = self
+            .scheme
+            .locations
+            .iter()
+            .map(|location| (location, location.find(evidence)))
+            .find(|(_, found)| *found != Found::Nothing);
         let (location, value) = match held {
             None => return Err(Denial::Missing),
-            Some((_, Found::Ambiguous | Found::Nothing)) => return Err(Denial::Invalid("several credentials, or one that is not text")),
+            Some((_, Found::Ambiguous | Found::Nothing)) => {
+                return Err(Denial::Invalid("several credentials, or one that is not text"));
+            }
             Some((location, Found::One(value))) => (location, value),
         };
         let token = match (location, strip_bearer(&value)) {
             (CredentialLocation::Header(_), Some(token)) => token,
             // A header that is not `Authorization` has no scheme of its own.
-            (CredentialLocation::Header(name), None) if !self.scheme.bare && name.eq_ignore_ascii_case("authorization") => {
+            (CredentialLocation::Header(name), None)
+                if !self.scheme.bare && name.eq_ignore_ascii_case("authorization") =>
+            {
                 // `Basic …` is somebody else's credential; one word is a token that lacks its scheme.
                 let other_scheme = value.contains(' ');
                 return Err(if other_scheme { Denial::Missing } else { Denial::Invalid("not a Bearer credential") });
@@ -343,7 +378,9 @@ impl JwtVerifier {
         let named = |key: &&VerifyingKey| key_id.is_none() || key.id.is_none() || key.id.as_deref() == key_id;
         for key in self.keys.iter().filter(pinned).filter(named).take(MAX_KEYS_TRIED) {
             let Some(pinned) = key.algorithms.iter().find(|pinned| pinned.name() == algorithm) else { continue };
-            if jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, pinned.implementation()).unwrap_or(false) {
+            if jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, pinned.implementation())
+                .unwrap_or(false)
+            {
                 return Ok(());
             }
         }
@@ -365,15 +402,24 @@ impl JwtVerifier {
             return Err("the token is not valid yet");
         }
         date(claims, "iat")?;
-        if !self.scheme.issuers.is_empty() && !claims.get("iss").and_then(Value::as_str).is_some_and(|issuer| self.scheme.issuers.contains(&issuer)) {
+        if !self.scheme.issuers.is_empty()
+            && !claims.get("iss").and_then(Value::as_str).is_some_and(|issuer| self.scheme.issuers.contains(&issuer))
+        {
             return Err("iss is not accepted");
         }
-        if !self.scheme.audiences.is_empty() && !strings(claims.get("aud")).any(|audience| self.scheme.audiences.contains(&audience)) {
+        if !self.scheme.audiences.is_empty()
+            && !strings(claims.get("aud")).any(|audience| self.scheme.audiences.contains(&audience))
+        {
             return Err("aud is not accepted");
         }
         let subject = claims.get("sub").and_then(Value::as_str).unwrap_or("");
         // OAuth's `scope` is one text with blanks (RFC 9068 §2.2.3); others write lists in `scp` or `roles`.
-        let scopes = ["scope", "scp", "roles"].iter().flat_map(|claim| strings(claims.get(*claim))).flat_map(str::split_ascii_whitespace).map(Box::from).collect();
+        let scopes = ["scope", "scp", "roles"]
+            .iter()
+            .flat_map(|claim| strings(claims.get(*claim)))
+            .flat_map(str::split_ascii_whitespace)
+            .map(Box::from)
+            .collect();
         Ok((Caller { subject: Arc::from(subject), scopes }, expiry.map(|expiry| expiry.saturating_add(leeway))))
     }
 }

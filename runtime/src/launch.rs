@@ -60,7 +60,10 @@ impl Launch {
     }
 
     fn assemble(self, gateway: &'static Gateway) -> Result<Live, Vec<Problem>> {
-        let environment = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).filter(|(name, _)| name.starts_with("GATEWAY__")).collect();
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("GATEWAY__"))
+            .collect();
         let sources = Sources { file: self.config, environment, flags: self.settings };
         let store = SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets };
         Live::assemble(gateway, sources.read()?, &store)
@@ -78,7 +81,10 @@ fn run(live: Live, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
     // The tables live as long as the process, and so does what is made of them: no reference is counted per request.
     let live: &'static Live = Box::leak(Box::new(live));
     let process = Arc::new(ProcessMetrics::default());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| vec![Problem::plain(format!("no runtime can be started: {error}"))])?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| vec![Problem::plain(format!("no runtime can be started: {error}"))])?;
     runtime.block_on(async {
         let admin_listener = match live.config.admin {
             Some(address) => match admin::open(address).await {
@@ -91,7 +97,8 @@ fn run(live: Live, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
             },
             None => None,
         };
-        let mut signals = Signals::new().map_err(|error| vec![Problem::plain(format!("signals cannot be received: {error}"))])?;
+        let mut signals =
+            Signals::new().map_err(|error| vec![Problem::plain(format!("signals cannot be received: {error}"))])?;
         let server = Server::start(live, &process)?;
         let ready = Ready {
             listeners: server.addresses.iter().map(|(name, address)| (name.to_string(), *address)).collect(),
@@ -121,6 +128,13 @@ impl Signals {
     }
 
     async fn first(&mut self) {
-        std::future::poll_fn(|cx| if self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }).await;
+        std::future::poll_fn(|cx| {
+            if self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready() {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
     }
 }

@@ -116,9 +116,18 @@ impl Live {
     ///
     /// # Errors
     /// Everything that is missing or wrong, all at once.
-    pub(crate) fn assemble(gateway: &'static Gateway, config: Config, secrets: &SecretStore) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn assemble(
+        gateway: &'static Gateway,
+        config: Config,
+        secrets: &SecretStore,
+    ) -> Result<Self, Vec<Problem>> {
         let mut assembly = Assembly { config: &config, secrets, problems: Vec::new(), endpoints: BTreeMap::new() };
-        let served: Vec<(usize, Vec<&'static Api>)> = config.listeners.iter().enumerate().map(|(index, listener)| (index, assembly.apis_of(gateway, listener))).collect();
+        let served: Vec<(usize, Vec<&'static Api>)> = config
+            .listeners
+            .iter()
+            .enumerate()
+            .map(|(index, listener)| (index, assembly.apis_of(gateway, listener)))
+            .collect();
         let mut listeners = Vec::new();
         let mut schemes: BTreeMap<(&str, &str), Arc<dyn Authenticator>> = BTreeMap::new();
         for api in served.iter().flat_map(|(_, apis)| apis) {
@@ -162,7 +171,12 @@ impl Live {
 
     /// Every operation of every listener.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&LiveListener, &LiveOperation)> {
-        self.listeners.iter().flat_map(|listener| listener.routes.iter().flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation))))
+        self.listeners.iter().flat_map(|listener| {
+            listener
+                .routes
+                .iter()
+                .flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation)))
+        })
     }
 }
 
@@ -183,8 +197,17 @@ impl Assembly<'_> {
                 Some(api) => apis.push(*api),
                 None => {
                     let known: Vec<&str> = gateway.apis.iter().map(|api| api.name).collect();
-                    let hint = gateway_yaml::suggest(name, known.iter().copied()).map_or_else(|| format!("this binary has {}", known.join(", ")), |near| format!("did you mean `{near}`?"));
-                    self.problems.push(Problem::at(place, format!("listener `{}` names the API `{name}`, which was not compiled in; {hint}", listener.name)));
+                    let hint = gateway_yaml::suggest(name, known.iter().copied()).map_or_else(
+                        || format!("this binary has {}", known.join(", ")),
+                        |near| format!("did you mean `{near}`?"),
+                    );
+                    self.problems.push(Problem::at(
+                        place,
+                        format!(
+                            "listener `{}` names the API `{name}`, which was not compiled in; {hint}",
+                            listener.name
+                        ),
+                    ));
                 }
             }
         }
@@ -195,26 +218,42 @@ impl Assembly<'_> {
         match scheme.prepare(self.secrets) {
             Ok(ready) => Some(Arc::from(ready)),
             Err(problems) => {
-                self.problems.extend(problems.into_iter().map(|problem| Problem::plain(format!("security scheme `{}` of {}: {problem}", scheme.name(), api.source))));
+                self.problems.extend(problems.into_iter().map(|problem| {
+                    Problem::plain(format!("security scheme `{}` of {}: {problem}", scheme.name(), api.source))
+                }));
                 None
             }
         }
     }
 
-    fn router(&mut self, listener: &str, apis: &[&'static Api], schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>) -> (Router<()>, Box<[LiveRoute]>) {
+    fn router(
+        &mut self,
+        listener: &str,
+        apis: &[&'static Api],
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> (Router<()>, Box<[LiveRoute]>) {
         let mut builder = RouterBuilder::new();
         let (mut routes, mut inserted) = (Vec::new(), Vec::new());
         for (api, route) in apis.iter().flat_map(|api| api.routes.iter().map(move |route| (*api, route))) {
             let template = match Template::parse(route.template) {
                 Ok(template) => template,
                 Err(error) => {
-                    self.problems.push(Problem::plain(format!("{}: `{}` is not a path template: {error}", api.source, route.template)));
+                    self.problems.push(Problem::plain(format!(
+                        "{}: `{}` is not a path template: {error}",
+                        api.source, route.template
+                    )));
                     continue;
                 }
             };
-            let operations: Box<[LiveOperation]> = route.operations.iter().filter_map(|operation| self.operation(api, operation, schemes)).collect();
+            let operations: Box<[LiveOperation]> =
+                route.operations.iter().filter_map(|operation| self.operation(api, operation, schemes)).collect();
             let conditions = route.when.iter().map(|pair| QueryPair::new(pair.name, pair.value)).collect();
-            let live = LiveRoute { allow: allow(&operations, route.preflight), operations, preflight: route.preflight, error_bodies: api.error_bodies };
+            let live = LiveRoute {
+                allow: allow(&operations, route.preflight),
+                operations,
+                preflight: route.preflight,
+                error_bodies: api.error_bodies,
+            };
             builder.insert(template, conditions, ());
             routes.push(live);
             inserted.push((api, route.template));
@@ -227,11 +266,17 @@ impl Assembly<'_> {
         (router, routes.into())
     }
 
-    fn operation(&mut self, api: &'static Api, operation: &'static Operation, schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>) -> Option<LiveOperation> {
+    fn operation(
+        &mut self,
+        api: &'static Api,
+        operation: &'static Operation,
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Option<LiveOperation> {
         let access = match &operation.access {
             Access::Anyone { because } => LiveAccess::Anyone { because },
             Access::OneOf(alternatives) => {
-                let alternatives: Option<Vec<_>> = alternatives.iter().map(|alternative| alternative_of(api, alternative, schemes)).collect();
+                let alternatives: Option<Vec<_>> =
+                    alternatives.iter().map(|alternative| alternative_of(api, alternative, schemes)).collect();
                 // A scheme that could not be prepared is a problem already told.
                 LiveAccess::OneOf(alternatives?)
             }
@@ -242,7 +287,8 @@ impl Assembly<'_> {
             Rewrite::With(rewriter) => match rewriter.prepare() {
                 Ok(rewrite) => LiveRewrite::With { base: rewriter.base(), rewrite },
                 Err(problem) => {
-                    self.problems.push(Problem::plain(format!("operation `{}` of {}: {problem}", operation.id, api.source)));
+                    self.problems
+                        .push(Problem::plain(format!("operation `{}` of {}: {problem}", operation.id, api.source)));
                     return None;
                 }
             },
@@ -274,7 +320,9 @@ impl Assembly<'_> {
             }
             Err(problem) => {
                 let message = format!("upstream `{}` of API `{}`: {problem}", upstream.name, api.name);
-                self.problems.push(place.map_or_else(|| Problem::plain(message.clone()), |place| Problem::at(place, message.clone())));
+                self.problems.push(
+                    place.map_or_else(|| Problem::plain(message.clone()), |place| Problem::at(place, message.clone())),
+                );
                 None
             }
         }
@@ -285,10 +333,15 @@ impl Assembly<'_> {
         for ((api, upstream), (_, place)) in &self.config.upstreams {
             let known = gateway.apis.iter().find(|known| known.name == api);
             match known {
-                None => self.problems.push(Problem::at(place, format!("`upstreams` names the API `{api}`, which was not compiled in"))),
+                None => self
+                    .problems
+                    .push(Problem::at(place, format!("`upstreams` names the API `{api}`, which was not compiled in"))),
                 Some(known) if !known.upstreams.iter().any(|known| known.name == upstream) => {
                     let names: Vec<&str> = known.upstreams.iter().map(|upstream| upstream.name).collect();
-                    self.problems.push(Problem::at(place, format!("API `{api}` has no upstream `{upstream}`; it has {}", names.join(", "))));
+                    self.problems.push(Problem::at(
+                        place,
+                        format!("API `{api}` has no upstream `{upstream}`; it has {}", names.join(", ")),
+                    ));
                 }
                 Some(_) => {}
             }
@@ -296,7 +349,11 @@ impl Assembly<'_> {
     }
 }
 
-fn alternative_of(api: &Api, alternative: &'static [crate::codegen::Requirement], schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>) -> Option<LiveAlternative> {
+fn alternative_of(
+    api: &Api,
+    alternative: &'static [crate::codegen::Requirement],
+    schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+) -> Option<LiveAlternative> {
     let requirements = alternative.iter().map(|requirement| {
         let authenticator = schemes.get(&(api.name, requirement.scheme.name()))?;
         Some(LiveRequirement { authenticator: Arc::clone(authenticator), scopes: requirement.scopes })
@@ -312,7 +369,9 @@ pub(crate) fn parse_url(url: &str, index: usize) -> Result<Endpoint, String> {
         return Err(format!("`{url}` has more than a host, a port and a path"));
     }
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{port}` is not a port"))?),
+        Some((host, port)) if !port.contains(']') => {
+            (host, port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{port}` is not a port"))?)
+        }
         _ => (authority, 80),
     };
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
@@ -393,12 +452,17 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        let endpoint = |url| parse_url(url, 0).map(|endpoint| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix));
+        let endpoint =
+            |url| parse_url(url, 0).map(|endpoint| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix));
         assert_eq!(endpoint("http://a.example"), Ok(("a.example".into(), 80, "a.example".into(), "".into())));
-        assert_eq!(endpoint("http://127.0.0.1:3002/api/"), Ok(("127.0.0.1".into(), 3002, "127.0.0.1:3002".into(), "/api".into())));
+        assert_eq!(
+            endpoint("http://127.0.0.1:3002/api/"),
+            Ok(("127.0.0.1".into(), 3002, "127.0.0.1:3002".into(), "/api".into()))
+        );
         assert_eq!(endpoint("http://[::1]:3002"), Ok(("[::1]".into(), 3002, "[::1]:3002".into(), "".into())));
         assert_eq!(endpoint("http://[::1]"), Ok(("[::1]".into(), 80, "[::1]".into(), "".into())));
-        for bad in ["https://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"] {
+        for bad in ["https://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"]
+        {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::live::{Live, LiveOperation};
 
 /// Upper bounds of the histogram's buckets, in microseconds.
-const BUCKETS_MICROS: [u64; 12] = [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
+const BUCKETS_MICROS: [u64; 12] =
+    [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000, 5_000_000, 30_000_000];
 
 /// What is counted for one operation. All of it is monotonic.
 #[derive(Debug, Default)]
@@ -62,14 +63,33 @@ impl OperationMetrics {
         let mut cumulative = 0;
         for (bound, count) in BUCKETS_MICROS.iter().zip(&self.buckets) {
             cumulative += count.load(Relaxed);
-            let _ = writeln!(families.durations, "gateway_request_duration_seconds_bucket{{{labels},le=\"{}\"}} {cumulative}", *bound as f64 / 1e6);
+            let _ = writeln!(
+                families.durations,
+                "gateway_request_duration_seconds_bucket{{{labels},le=\"{}\"}} {cumulative}",
+                *bound as f64 / 1e6
+            );
         }
         cumulative += self.buckets[BUCKETS_MICROS.len()].load(Relaxed);
-        let _ = writeln!(families.durations, "gateway_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {cumulative}");
-        let _ = writeln!(families.durations, "gateway_request_duration_seconds_sum{{{labels}}} {}", self.micros.load(Relaxed) as f64 / 1e6);
+        let _ = writeln!(
+            families.durations,
+            "gateway_request_duration_seconds_bucket{{{labels},le=\"+Inf\"}} {cumulative}"
+        );
+        let _ = writeln!(
+            families.durations,
+            "gateway_request_duration_seconds_sum{{{labels}}} {}",
+            self.micros.load(Relaxed) as f64 / 1e6
+        );
         let _ = writeln!(families.durations, "gateway_request_duration_seconds_count{{{labels}}} {cumulative}");
-        let _ = writeln!(families.received, "gateway_request_body_bytes_total{{{labels}}} {}", self.request_bytes.load(Relaxed));
-        let _ = writeln!(families.sent, "gateway_response_body_bytes_total{{{labels}}} {}", self.response_bytes.load(Relaxed));
+        let _ = writeln!(
+            families.received,
+            "gateway_request_body_bytes_total{{{labels}}} {}",
+            self.request_bytes.load(Relaxed)
+        );
+        let _ = writeln!(
+            families.sent,
+            "gateway_response_body_bytes_total{{{labels}}} {}",
+            self.response_bytes.load(Relaxed)
+        );
     }
 }
 
@@ -92,16 +112,36 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
     let mut family = |name: &str, kind: &str, help: &str, lines: &str| {
         let _ = write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}");
     };
-    family("gateway_requests_total", "counter", "Requests by the class of their status; `none` for those whose client left first.", &families.requests);
-    family("gateway_request_duration_seconds", "histogram", "From the first byte of the request to the last byte of the response.", &families.durations);
+    family(
+        "gateway_requests_total",
+        "counter",
+        "Requests by the class of their status; `none` for those whose client left first.",
+        &families.requests,
+    );
+    family(
+        "gateway_request_duration_seconds",
+        "histogram",
+        "From the first byte of the request to the last byte of the response.",
+        &families.durations,
+    );
     family("gateway_request_body_bytes_total", "counter", "Bytes of request bodies.", &families.received);
     family("gateway_response_body_bytes_total", "counter", "Bytes of response bodies.", &families.sent);
     for (name, kind, help, value) in [
         ("gateway_connections", "gauge", "Open connections from clients.", &process.connections),
         ("gateway_connections_accepted_total", "counter", "Connections from clients.", &process.accepted),
-        ("gateway_connections_refused_total", "counter", "Connections closed because there were too many.", &process.refused),
+        (
+            "gateway_connections_refused_total",
+            "counter",
+            "Connections closed because there were too many.",
+            &process.refused,
+        ),
         ("gateway_upstream_connects_total", "counter", "Connections made to upstreams.", &process.upstream_connects),
-        ("gateway_access_log_lines_lost_total", "counter", "Access log lines that nobody took in time.", &process.log_lines_lost),
+        (
+            "gateway_access_log_lines_lost_total",
+            "counter",
+            "Access log lines that nobody took in time.",
+            &process.log_lines_lost,
+        ),
     ] {
         family(name, kind, help, &format!("{name} {}\n", value.load(Relaxed)));
     }
@@ -109,7 +149,12 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
 }
 
 fn labels(listener: &str, operation: &LiveOperation) -> String {
-    format!("listener=\"{}\",api=\"{}\",operation=\"{}\"", escaped(listener), escaped(operation.api.name), escaped(operation.table.id))
+    format!(
+        "listener=\"{}\",api=\"{}\",operation=\"{}\"",
+        escaped(listener),
+        escaped(operation.api.name),
+        escaped(operation.table.id)
+    )
 }
 
 fn escaped(text: &str) -> String {
@@ -128,7 +173,11 @@ mod tests {
         let mut families = Families::default();
         metrics.write(&mut families, "operation=\"a\"");
         assert!(families.requests.contains("status=\"2xx\"} 1") && families.requests.contains("status=\"5xx\"} 1"));
-        assert!(families.durations.contains("le=\"0.0005\"} 1\n") && families.durations.contains("le=\"30\"} 1\n") && families.durations.contains("le=\"+Inf\"} 2\n"));
+        assert!(
+            families.durations.contains("le=\"0.0005\"} 1\n")
+                && families.durations.contains("le=\"30\"} 1\n")
+                && families.durations.contains("le=\"+Inf\"} 2\n")
+        );
         assert!(families.sent.ends_with(" 20\n"));
     }
 }

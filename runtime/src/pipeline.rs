@@ -70,7 +70,13 @@ struct Record {
 }
 
 /// Handles the request whose head is the first `head_length` bytes of the inbox.
-pub(crate) async fn handle<S>(worker: &Worker, listener: &'static LiveListener, down: &mut Downstream<S>, head_length: usize, started: Instant) -> After
+pub(crate) async fn handle<S>(
+    worker: &Worker,
+    listener: &'static LiveListener,
+    down: &mut Downstream<S>,
+    head_length: usize,
+    started: Instant,
+) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -90,7 +96,9 @@ where
                 record.log(worker, down, &progress, reject.as_ref());
                 After::Close
             }
-            Forwarded::Refused(progress, reject) => answer(worker, down, &record, &Stop::Reject(reject), progress).await,
+            Forwarded::Refused(progress, reject) => {
+                answer(worker, down, &record, &Stop::Reject(reject), progress).await
+            }
         },
         Err(stop) => answer(worker, down, &record, &stop, Progress::default()).await,
     }
@@ -104,7 +112,8 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     record.facts = RequestFacts::of(&request, &live.request_fields)?; // 400 417
     record.keep_request_id(&request, live, down.peer);
     let target = Target::of(&request)?; // 400
-    let path = RequestPath::parse(target.path).map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
+    let path = RequestPath::parse(target.path)
+        .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
     let found = listener.router.find(&path, target.query).ok_or(Reject::NotFound)?; // 404
     let route = record.route.insert(&listener.routes[found.index]);
     let operation = *record.operation.insert(pick(route, request.method)?); // 405, or the answer to a preflight request
@@ -126,7 +135,13 @@ fn pick(route: &'static LiveRoute, method: &str) -> Result<&'static LiveOperatio
 }
 
 /// Answers what could not even be parsed.
-pub(crate) async fn refuse_unparsed<S>(worker: &Worker, listener: &'static LiveListener, down: &mut Downstream<S>, reject: Reject, started: Instant) -> After
+pub(crate) async fn refuse_unparsed<S>(
+    worker: &Worker,
+    listener: &'static LiveListener,
+    down: &mut Downstream<S>,
+    reject: Reject,
+    started: Instant,
+) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -136,13 +151,20 @@ where
 }
 
 /// Writes the gateway's own answer.
-async fn answer<S>(worker: &Worker, down: &mut Downstream<S>, record: &Record, stop: &Stop, mut progress: Progress) -> After
+async fn answer<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    record: &Record,
+    stop: &Stop,
+    mut progress: Progress,
+) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     // After a malformed request nobody knows where the next one begins; a slow one never ends.
     let hopeless = matches!(stop, Stop::Reject(Reject::BadRequest(_) | Reject::RequestTimeout));
-    let body_gone = record.facts.keep_alive && !hopeless && !worker.draining.get() && drain_body(down, record, &progress).await;
+    let body_gone =
+        record.facts.keep_alive && !hopeless && !worker.draining.get() && drain_body(down, record, &progress).await;
     let date = worker.date();
     let fields = record.fields_of(stop, &down.inbox);
     let terms = OwnTerms {
@@ -188,7 +210,9 @@ where
     let mut left = match record.facts.body {
         BodyLength::None => return true,
         // A client that waits for `100 Continue` will not send the body after a final status; or it will: who knows.
-        BodyLength::Exactly(length) if length <= DRAINED_BYTES && !record.facts.expects_continue => length - progress.request_bytes.min(length),
+        BodyLength::Exactly(length) if length <= DRAINED_BYTES && !record.facts.expects_continue => {
+            length - progress.request_bytes.min(length)
+        }
         _ => return false,
     };
     let here = down.unread().len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -216,7 +240,17 @@ where
 impl Record {
     fn new(worker: &Worker, listener: &'static LiveListener, head_length: usize, started: Instant) -> Self {
         let request_id = worker.request_id();
-        Self { listener, started, head_length, request_id, facts: RequestFacts::unknown(), route: None, operation: None, permit: None, upstream_started: None }
+        Self {
+            listener,
+            started,
+            head_length,
+            request_id,
+            facts: RequestFacts::unknown(),
+            route: None,
+            operation: None,
+            permit: None,
+            upstream_started: None,
+        }
     }
 
     /// A trusted proxy's id for the request stays, so that its log and ours can be joined.
@@ -233,7 +267,9 @@ impl Record {
         let allow = || self.route.map_or_else(String::new, |route| format!("Allow: {}\r\n", route.allow));
         match stop {
             Stop::Reject(Reject::MethodNotAllowed) => allow(),
-            Stop::Reject(reject) => self.operation.map_or_else(String::new, |operation| operation.challenge(reject).to_owned()),
+            Stop::Reject(reject) => {
+                self.operation.map_or_else(String::new, |operation| operation.challenge(reject).to_owned())
+            }
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
         }
     }
@@ -251,7 +287,9 @@ impl Record {
         let metrics = self.operation.map_or(&worker.live.unrouted, |operation| &operation.metrics);
         metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
         let (method, path) = request::method_and_path(&down.inbox[..self.head_length.min(down.inbox.len())]);
-        let upstream_took = self.upstream_started.map(|started| progress.head_at.map_or_else(|| started.elapsed(), |at| at.saturating_duration_since(started)));
+        let upstream_took = self.upstream_started.map(|started| {
+            progress.head_at.map_or_else(|| started.elapsed(), |at| at.saturating_duration_since(started))
+        });
         worker.log.borrow_mut().add(&Line {
             at_micros: worker.unix_micros(self.started),
             listener: &self.listener.name,

@@ -121,7 +121,10 @@ impl Reject {
     /// What exactly was wrong, for the access log, where there is more to say than [`Reject::reason`].
     pub(crate) fn detail(&self) -> Option<&'static str> {
         match self {
-            Self::BadRequest(detail) | Self::InvalidParameter(detail) | Self::InvalidCredential(detail) | Self::UpstreamBroken(detail) => Some(detail),
+            Self::BadRequest(detail)
+            | Self::InvalidParameter(detail)
+            | Self::InvalidCredential(detail)
+            | Self::UpstreamBroken(detail) => Some(detail),
             _ => None,
         }
     }

@@ -65,7 +65,16 @@ fn write_status_line(out: &mut Vec<u8>, status: u16, reason: &str) {
 
 /// Appends the head of the upstream's final response.
 #[allow(clippy::too_many_arguments, reason = "each is one fact about the response; a struct would only rename them")]
-pub(crate) fn write_head(out: &mut Vec<u8>, status: u16, reason: &str, fields: &[Field<'_>], framing: Framing, length: BodyLength, keep_alive: bool, terms: &ResponseTerms<'_>) {
+pub(crate) fn write_head(
+    out: &mut Vec<u8>,
+    status: u16,
+    reason: &str,
+    fields: &[Field<'_>],
+    framing: Framing,
+    length: BodyLength,
+    keep_alive: bool,
+    terms: &ResponseTerms<'_>,
+) {
     write_status_line(out, status, reason);
     let has_date = write_end_to_end(out, fields, terms);
     write_edits(out, terms.edits);
@@ -78,7 +87,9 @@ pub(crate) fn write_head(out: &mut Vec<u8>, status: u16, reason: &str, fields: &
                 write_length(out, length);
             }
         }
-        BodyLength::Chunked | BodyLength::UntilClose if terms.client_is_http11 => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        BodyLength::Chunked | BodyLength::UntilClose if terms.client_is_http11 => {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n")
+        }
         BodyLength::Chunked | BodyLength::UntilClose => {}
     }
     write_field(out, "X-Request-Id", terms.request_id.as_bytes());
@@ -101,7 +112,10 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
     let mut has_date = false;
     let named = fields.iter().any(|field| terms.fields.classify(field.name) == FieldClass::Connection);
     for field in fields {
-        if terms.fields.classify(field.name) != FieldClass::EndToEnd || terms.edits.replaces(field.name) || (named && is_named(fields, terms.fields, field.name)) {
+        if terms.fields.classify(field.name) != FieldClass::EndToEnd
+            || terms.edits.replaces(field.name)
+            || (named && is_named(fields, terms.fields, field.name))
+        {
             continue;
         }
         has_date |= field.name.eq_ignore_ascii_case("date");
@@ -112,7 +126,11 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
 
 /// Whether a `Connection` field names `name`.
 pub(crate) fn is_named(fields: &[Field<'_>], table: &FieldTable, name: &str) -> bool {
-    fields.iter().filter(|field| table.classify(field.name) == FieldClass::Connection).flat_map(|field| connection_options(field.value)).any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+    fields
+        .iter()
+        .filter(|field| table.classify(field.name) == FieldClass::Connection)
+        .flat_map(|field| connection_options(field.value))
+        .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Appends what an operation sets and adds.
@@ -125,7 +143,8 @@ pub(crate) fn write_edits(out: &mut Vec<u8>, edits: &HeaderEdits) {
 impl HeaderEdits {
     /// Whether the received field called `name` goes: it is removed, or set anew.
     pub(crate) fn replaces(&self, name: &str) -> bool {
-        self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name)) || self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
+        self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
+            || self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
     }
 }
 

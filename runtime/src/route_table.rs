@@ -7,8 +7,13 @@ pub fn route_table(gateway: &Gateway) -> String {
     let mut rows: Vec<[String; 5]> = vec![["METHOD", "PATH", "OPERATION", "ACCESS", "UPSTREAM"].map(str::to_owned)];
     for api in gateway.apis {
         for route in api.routes {
-            let conditions: Vec<String> = route.when.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
-            let path = if conditions.is_empty() { route.template.to_owned() } else { format!("{}?{}", route.template, conditions.join("&")) };
+            let conditions: Vec<String> =
+                route.when.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
+            let path = if conditions.is_empty() {
+                route.template.to_owned()
+            } else {
+                format!("{}?{}", route.template, conditions.join("&"))
+            };
             rows.extend(route.operations.iter().map(|operation| row(operation, &path)));
         }
     }
@@ -36,12 +41,25 @@ fn access(access: &Access) -> String {
     match access {
         Access::Anyone { because } if because.starts_with("security") => "public".to_owned(),
         Access::Anyone { because } => format!("public ({because})"),
-        Access::OneOf(alternatives) => alternatives.iter().map(|alternative| all_of(alternative, alternatives.len() > 1)).collect::<Vec<_>>().join(" or "),
+        Access::OneOf(alternatives) => alternatives
+            .iter()
+            .map(|alternative| all_of(alternative, alternatives.len() > 1))
+            .collect::<Vec<_>>()
+            .join(" or "),
     }
 }
 
 fn all_of(requirements: &[Requirement], among_others: bool) -> String {
-    let parts: Vec<String> = requirements.iter().map(|requirement| if requirement.scopes.is_empty() { requirement.scheme.name().to_owned() } else { format!("{}[{}]", requirement.scheme.name(), requirement.scopes.join(" ")) }).collect();
+    let parts: Vec<String> = requirements
+        .iter()
+        .map(|requirement| {
+            if requirement.scopes.is_empty() {
+                requirement.scheme.name().to_owned()
+            } else {
+                format!("{}[{}]", requirement.scheme.name(), requirement.scopes.join(" "))
+            }
+        })
+        .collect();
     match parts.len() {
         0 => "anonymous".to_owned(),
         1 => parts.concat(),

@@ -62,7 +62,8 @@ pub struct SecretStore {
 
 impl SecretStore {
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        let stand_in = || self.stand_ins.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone().into_bytes());
+        let stand_in =
+            || self.stand_ins.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone().into_bytes());
         std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes).or_else(stand_in)
     }
 }
@@ -125,7 +126,8 @@ mod tests {
         let reference = SecretReference { source: SecretSource::File("keys/a.pem"), encoding: Encoding::Plain };
         let message = reference.resolve(&store).expect_err("no such file");
         assert!(message.contains("/nonexistent/keys/a.pem"), "{message}");
-        let reference = SecretReference { source: SecretSource::Env("GATEWAY_TEST_NEVER_SET"), encoding: Encoding::Plain };
+        let reference =
+            SecretReference { source: SecretSource::Env("GATEWAY_TEST_NEVER_SET"), encoding: Encoding::Plain };
         assert_eq!(reference.resolve(&store), Err("environment variable GATEWAY_TEST_NEVER_SET is not set".to_owned()));
     }
 }

@@ -54,21 +54,31 @@ impl Server {
         for listener in &live.listeners {
             match bind(listener.bind, live.config.workers) {
                 Ok(sockets) => bound.push(Bound { listener, sockets }),
-                Err(error) => problems.push(Problem::plain(format!("listener `{}` cannot open {}: {error}", listener.name, listener.bind))),
+                Err(error) => problems.push(Problem::plain(format!(
+                    "listener `{}` cannot open {}: {error}",
+                    listener.name, listener.bind
+                ))),
             }
         }
         if !problems.is_empty() {
             return Err(problems);
         }
-        let addresses = bound.iter().map(|bound| (bound.listener.name.clone(), bound.sockets[0].local_addr().unwrap_or(bound.listener.bind))).collect();
+        let addresses = bound
+            .iter()
+            .map(|bound| (bound.listener.name.clone(), bound.sockets[0].local_addr().unwrap_or(bound.listener.bind)))
+            .collect();
         let (log_sender, log) = live.config.access_log.then(access_log::start_writer).unzip();
         let (stop, stopping) = watch::channel(false);
         let workers = (0..live.config.workers).map(|index| {
             let listeners = bound.iter_mut().filter_map(|bound| Some((bound.listener, bound.sockets.pop()?))).collect();
             let (log, process, stopping) = (log_sender.clone(), Arc::clone(process), stopping.clone());
-            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || run_worker(live, index, listeners, log, process, stopping))
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || run_worker(live, index, listeners, log, process, stopping))
         });
-        let workers = workers.collect::<io::Result<_>>().map_err(|error| vec![Problem::plain(format!("no thread can be started: {error}"))])?;
+        let workers = workers
+            .collect::<io::Result<_>>()
+            .map_err(|error| vec![Problem::plain(format!("no thread can be started: {error}"))])?;
         Ok(Self { addresses, stop, workers, log })
     }
 
@@ -107,8 +117,18 @@ fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn run_worker(live: &'static Live, index: usize, listeners: Vec<(&'static LiveListener, std::net::TcpListener)>, log: Option<SyncSender<Vec<u8>>>, process: Arc<ProcessMetrics>, stopping: watch::Receiver<bool>) {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build_local(tokio::runtime::LocalOptions::default()) {
+fn run_worker(
+    live: &'static Live,
+    index: usize,
+    listeners: Vec<(&'static LiveListener, std::net::TcpListener)>,
+    log: Option<SyncSender<Vec<u8>>>,
+    process: Arc<ProcessMetrics>,
+    stopping: watch::Receiver<bool>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+    {
         Ok(runtime) => runtime,
         Err(error) => return eprintln!("gateway: worker {index} cannot start: {error}"),
     };
@@ -116,7 +136,13 @@ fn run_worker(live: &'static Live, index: usize, listeners: Vec<(&'static LiveLi
         let worker = Rc::new(Worker::new(live, index, AccessLog::new(log, Arc::clone(&process)), process));
         let accepting: Vec<_> = listeners
             .into_iter()
-            .filter_map(|(listener, socket)| Some(tokio::task::spawn_local(accept(Rc::clone(&worker), listener, TcpListener::from_std(socket).ok()?))))
+            .filter_map(|(listener, socket)| {
+                Some(tokio::task::spawn_local(accept(
+                    Rc::clone(&worker),
+                    listener,
+                    TcpListener::from_std(socket).ok()?,
+                )))
+            })
             .collect();
         let ticking = tokio::task::spawn_local({
             let worker = Rc::clone(&worker);
@@ -153,7 +179,8 @@ async fn accept(worker: Rc<Worker>, listener: &'static LiveListener, socket: Tcp
                 }
                 greet(&worker, listener, stream, peer);
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }

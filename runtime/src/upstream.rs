@@ -104,7 +104,11 @@ impl Pool {
     ///
     /// # Errors
     /// [`ConnectError`], after every address of the host was tried.
-    pub(crate) async fn connect(&self, endpoint: &Endpoint, limit: Duration) -> Result<UpstreamConnection, ConnectError> {
+    pub(crate) async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        limit: Duration,
+    ) -> Result<UpstreamConnection, ConnectError> {
         match timeout(limit, self.connect_to_any(endpoint)).await {
             Ok(Ok(io)) => Ok(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: false }),
             Ok(Err(_)) => Err(ConnectError::Unreachable),

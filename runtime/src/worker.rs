@@ -73,7 +73,8 @@ impl Worker {
 
     fn set_clock(&self) {
         let now = SystemTime::now();
-        let micros = now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+        let micros =
+            now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
         self.clock.set((Instant::now(), micros));
         *self.date.borrow_mut() = Rc::from(httpdate::fmt_http_date(now));
     }

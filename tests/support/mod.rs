@@ -40,12 +40,19 @@ impl Gateway {
             command.args(["--set", setting]);
         }
         command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
-        let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the gateway starts");
+        let mut process = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway starts");
         let (address, admin) = addresses(&mut process);
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
         let shared = Arc::clone(&log);
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| shared.lock().expect("no panic").push(line)));
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| shared.lock().expect("no panic").push(line))
+        });
         Self { process, address, admin, log }
     }
 
@@ -160,7 +167,12 @@ pub(crate) struct Response {
 impl Response {
     /// The values of a header, joined.
     pub(crate) fn header(&self, name: &str) -> String {
-        let values = self.head.lines().filter_map(|line| line.split_once(": ")).filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        let values = self
+            .head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value);
         values.collect::<Vec<_>>().join(" | ")
     }
 
@@ -194,7 +206,11 @@ impl Connection {
                 let rest = self.received.split_off(at + 4);
                 return String::from_utf8_lossy(&std::mem::replace(&mut self.received, rest)).into_owned();
             }
-            assert!(self.more(), "the connection closed in the middle of a head: {:?}", String::from_utf8_lossy(&self.received));
+            assert!(
+                self.more(),
+                "the connection closed in the middle of a head: {:?}",
+                String::from_utf8_lossy(&self.received)
+            );
         }
     }
 
@@ -320,10 +336,14 @@ impl Upstream {
             let mut headers = serde_json::Map::new();
             for (name, value) in lines.filter_map(|line| line.split_once(": ")) {
                 let name = name.to_lowercase();
-                let value = headers.get(&name).and_then(|value| value.as_str()).map_or_else(|| value.to_owned(), |first| format!("{first} | {value}"));
+                let value = headers
+                    .get(&name)
+                    .and_then(|value| value.as_str())
+                    .map_or_else(|| value.to_owned(), |first| format!("{first} | {value}"));
                 headers.insert(name, value.into());
             }
-            let text = serde_json::json!({"method": method, "target": target, "headers": headers, "body": body}).to_string();
+            let text =
+                serde_json::json!({"method": method, "target": target, "headers": headers, "body": body}).to_string();
             let sent = if method == "HEAD" { "" } else { &text };
             connection.send(format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: echo\r\nX-Powered-By: tests\r\nContent-Length: {}\r\n\r\n{sent}", text.len()));
             true
@@ -341,7 +361,12 @@ impl Upstream {
 
 /// Reads the body that goes with a head.
 pub(crate) fn read_body(head: &str, connection: &mut Connection) -> String {
-    let value = |name: &str| head.lines().filter_map(|line| line.split_once(": ")).find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned());
+    let value = |name: &str| {
+        head.lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.to_owned())
+    };
     let body = match (value("transfer-encoding"), value("content-length")) {
         (Some(_), _) => connection.chunks(),
         (None, Some(length)) => connection.exactly(length.parse().expect("a length")),
@@ -358,7 +383,10 @@ pub(crate) fn token(claims: serde_json::Value) -> String {
 
 /// A header line with a token that may do everything with notes.
 pub(crate) fn authorized() -> String {
-    format!("Authorization: Bearer {}\r\n", token(serde_json::json!({"sub": "ann", "scope": "notes:read notes:write", "exp": 4_102_444_800_u64})))
+    format!(
+        "Authorization: Bearer {}\r\n",
+        token(serde_json::json!({"sub": "ann", "scope": "notes:read notes:write", "exp": 4_102_444_800_u64}))
+    )
 }
 
 fn base64(bytes: &[u8]) -> String {

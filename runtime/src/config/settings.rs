@@ -28,7 +28,9 @@ impl Settings {
     pub(super) fn add_file(&mut self, file: &Path, text: &str) {
         match load(FileId(0), text) {
             Ok(node) if node.is_null() => {}
-            Ok(node) if node.as_mapping().is_none() => self.problems.push(Problem::at(&place_in(file, text, node.span.start), "expected settings such as `listeners:`")),
+            Ok(node) if node.as_mapping().is_none() => self
+                .problems
+                .push(Problem::at(&place_in(file, text, node.span.start), "expected settings such as `listeners:`")),
             Ok(node) => self.add_tree(&mut Vec::new(), &node, &(file.into(), text.into())),
             Err(error) => self.problems.push(Problem::at(&place_in(file, text, error.span.start), error.message)),
         }
@@ -62,7 +64,9 @@ impl Settings {
         let place = Place(format!("--set {flag}"));
         match flag.split_once('=') {
             Some((path, value)) => self.add_override(path.split('.').map(str::to_owned).collect(), value, place),
-            None => self.problems.push(Problem::at(&place, "expected PATH=VALUE, such as listeners.web.bind=127.0.0.1:8080")),
+            None => self
+                .problems
+                .push(Problem::at(&place, "expected PATH=VALUE, such as listeners.web.bind=127.0.0.1:8080")),
         }
     }
 
@@ -78,11 +82,29 @@ impl Settings {
 
     /// The path as it is spelt elsewhere, where only case and punctuation differ.
     fn known_spelling(&self, path: Vec<String>) -> Vec<String> {
-        const WORDS: &[&str] = &["listeners", "bind", "apis", "trustedProxies", "upstreams", "admin", "workers", "timeouts", "head", "keepAlive", "shutdown", "limits", "requestLine", "connections", "accessLog"];
+        const WORDS: &[&str] = &[
+            "listeners",
+            "bind",
+            "apis",
+            "trustedProxies",
+            "upstreams",
+            "admin",
+            "workers",
+            "timeouts",
+            "head",
+            "keepAlive",
+            "shutdown",
+            "limits",
+            "requestLine",
+            "connections",
+            "accessLog",
+        ];
         let folded = |text: &str| text.replace('_', "-").to_ascii_lowercase();
         let spell = |(depth, given): (usize, String)| {
             let used = self.by_path.keys().filter_map(|known| known.get(depth).map(String::as_str));
-            used.chain(WORDS.iter().copied()).find(|known| folded(known) == folded(&given)).map_or_else(|| given.to_ascii_lowercase(), str::to_owned)
+            used.chain(WORDS.iter().copied())
+                .find(|known| folded(known) == folded(&given))
+                .map_or_else(|| given.to_ascii_lowercase(), str::to_owned)
         };
         path.into_iter().enumerate().map(spell).collect()
     }
@@ -97,7 +119,9 @@ impl Settings {
     pub(super) fn take_all(&mut self, pattern: &str) -> Vec<(Vec<String>, Setting)> {
         let pattern: Vec<&str> = pattern.split('.').collect();
         let fitting: Vec<Vec<String>> = self.by_path.keys().filter(|path| fits(path, &pattern)).cloned().collect();
-        let names = |path: &[String]| path.iter().zip(&pattern).filter(|(_, part)| **part == "*").map(|(name, _)| name.clone()).collect();
+        let names = |path: &[String]| {
+            path.iter().zip(&pattern).filter(|(_, part)| **part == "*").map(|(name, _)| name.clone()).collect()
+        };
         fitting.into_iter().filter_map(|path| Some((names(&path), self.by_path.remove(&path)?))).collect()
     }
 
@@ -107,11 +131,22 @@ impl Settings {
     }
 
     /// The setting as what `parse` makes of its text.
-    pub(super) fn parse<T>(&mut self, setting: &Setting, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    pub(super) fn parse<T>(
+        &mut self,
+        setting: &Setting,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         self.parse_node(&setting.node, &setting.place, expected, parse)
     }
 
-    fn parse_node<T>(&mut self, node: &Node, place: &Place, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    fn parse_node<T>(
+        &mut self,
+        node: &Node,
+        place: &Place,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
         let text = scalar_text(node);
         let value = text.as_deref().and_then(parse);
         if value.is_none() {
@@ -127,14 +162,25 @@ impl Settings {
     }
 
     /// The setting as a list, each element with its place.
-    pub(super) fn list_with_places<T>(&mut self, setting: &Setting, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Vec<(T, Place)> {
+    pub(super) fn list_with_places<T>(
+        &mut self,
+        setting: &Setting,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<(T, Place)> {
         let Some(elements) = setting.node.as_sequence() else {
-            self.problems.push(Problem::at(&setting.place, format!("expected a list, each element {expected}, found {}", setting.node.kind_name())));
+            self.problems.push(Problem::at(
+                &setting.place,
+                format!("expected a list, each element {expected}, found {}", setting.node.kind_name()),
+            ));
             return Vec::new();
         };
         let mut values = Vec::new();
         for element in elements {
-            let place = setting.file.as_ref().map_or_else(|| setting.place.clone(), |(file, text)| place_in(file, text, element.span.start));
+            let place = setting
+                .file
+                .as_ref()
+                .map_or_else(|| setting.place.clone(), |(file, text)| place_in(file, text, element.span.start));
             if let Some(value) = self.parse_node(element, &place, expected, &parse) {
                 values.push((value, place));
             }
@@ -148,7 +194,8 @@ impl Settings {
             let given = path.join(".");
             // `listeners.web.bnid` is near `listeners.web.bind`: take the names that the author chose from the author.
             let candidates: Vec<String> = known.iter().map(|pattern| fill(pattern, &path)).collect();
-            let hint = suggest(&given, candidates.iter().map(String::as_str)).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+            let hint = suggest(&given, candidates.iter().map(String::as_str))
+                .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             self.problems.push(Problem::at(&setting.place, format!("unknown setting `{given}`{hint}")));
         }
     }
@@ -159,7 +206,10 @@ fn fits(path: &[String], pattern: &[&str]) -> bool {
 }
 
 fn fill(pattern: &str, path: &[String]) -> String {
-    let parts = pattern.split('.').enumerate().map(|(depth, part)| if part == "*" { path.get(depth).map_or("*", String::as_str) } else { part });
+    let parts = pattern
+        .split('.')
+        .enumerate()
+        .map(|(depth, part)| if part == "*" { path.get(depth).map_or("*", String::as_str) } else { part });
     parts.collect::<Vec<_>>().join(".")
 }
 

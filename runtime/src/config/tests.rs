@@ -24,7 +24,12 @@ fn an_empty_file_gives_the_defaults() {
 #[test]
 fn later_sources_override_earlier_ones() {
     let yaml = "listeners:\n  web-1: {bind: \"127.0.0.1:1\", apis: [notes]}\ntimeouts: {keepAlive: 5s}\n";
-    let config = read(yaml, &[("GATEWAY__LISTENERS__WEB_1__BIND", "127.0.0.1:2"), ("GATEWAY__TIMEOUTS__KEEPALIVE", "6s")], &["timeouts.keepAlive=7s", "trustedProxies=[10.0.0.0/8, \"::1\"]"]).expect("good");
+    let config = read(
+        yaml,
+        &[("GATEWAY__LISTENERS__WEB_1__BIND", "127.0.0.1:2"), ("GATEWAY__TIMEOUTS__KEEPALIVE", "6s")],
+        &["timeouts.keepAlive=7s", "trustedProxies=[10.0.0.0/8, \"::1\"]"],
+    )
+    .expect("good");
     assert_eq!(config.listeners.len(), 1);
     assert_eq!(config.listeners[0].bind.port(), 2);
     assert_eq!(config.timeouts.keep_alive, Duration::from_secs(7));

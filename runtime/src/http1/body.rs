@@ -145,7 +145,10 @@ mod tests {
         assert_eq!(framing(&[]).map(|f| f.of_request(true)), Ok(Ok(BodyLength::None)));
         assert_eq!(framing(&[("Content-Length", "7")]).map(|f| f.of_request(true)), Ok(Ok(BodyLength::Exactly(7))));
         assert_eq!(framing(&[("Content-Length", "7, 7")]).map(|f| f.of_request(true)), Ok(Ok(BodyLength::Exactly(7))));
-        assert_eq!(framing(&[("Transfer-Encoding", "Chunked")]).map(|f| f.of_request(true)), Ok(Ok(BodyLength::Chunked)));
+        assert_eq!(
+            framing(&[("Transfer-Encoding", "Chunked")]).map(|f| f.of_request(true)),
+            Ok(Ok(BodyLength::Chunked))
+        );
         assert!(framing(&[("Transfer-Encoding", "chunked")]).is_ok_and(|f| f.of_request(false).is_err()));
         assert_eq!(framing(&[("Content-Length", "7")]).map(|f| f.of_response(304, false)), Ok(BodyLength::None));
         assert_eq!(framing(&[]).map(|f| f.of_response(200, false)), Ok(BodyLength::UntilClose));

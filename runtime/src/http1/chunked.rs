@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn bodies_decode_alike_in_pieces_of_any_size() {
-        let input = b"4\r\nWiki\r\n6;x=\"y\"\r\npedia \r\nE \t;z\r\nin \r\n\r\nchunks.\r\n000\r\nX-Sum: 1\r\nB: 2\r\n\r\nrest";
+        let input =
+            b"4\r\nWiki\r\n6;x=\"y\"\r\npedia \r\nE \t;z\r\nin \r\n\r\nchunks.\r\n000\r\nX-Sum: 1\r\nB: 2\r\n\r\nrest";
         for piece in 1..input.len() {
             let (content, trailers, used) = decode(input, piece).expect("well formed");
             assert_eq!(content, b"Wikipedia in \r\n\r\nchunks.");
@@ -186,9 +187,24 @@ mod tests {
     #[test]
     fn what_another_parser_might_read_differently_is_refused() {
         for input in [
-            "4\nWiki\r\n0\r\n\r\n", "4\r\nWiki0\r\n\r\n", "4\r\nWiki\n0\r\n\r\n", "0x4\r\nWiki\r\n0\r\n\r\n", "+4\r\nWiki\r\n", "-1\r\n", " 4\r\nWiki\r\n",
-            "4 \r\nWiki\r\n0\r\n\r\n", "\r\n4\r\nWiki\r\n", "4;\n\r\nWiki", "4;a\0\r\n", "4\r\r\nWiki", "10000000000000000\r\n", "ffffffffffffffff\r\n", "g\r\n", ";a\r\n",
-            "0\r\nX: a\nY: b\r\n\r\n", "0\r\n\n",
+            "4\nWiki\r\n0\r\n\r\n",
+            "4\r\nWiki0\r\n\r\n",
+            "4\r\nWiki\n0\r\n\r\n",
+            "0x4\r\nWiki\r\n0\r\n\r\n",
+            "+4\r\nWiki\r\n",
+            "-1\r\n",
+            " 4\r\nWiki\r\n",
+            "4 \r\nWiki\r\n0\r\n\r\n",
+            "\r\n4\r\nWiki\r\n",
+            "4;\n\r\nWiki",
+            "4;a\0\r\n",
+            "4\r\r\nWiki",
+            "10000000000000000\r\n",
+            "ffffffffffffffff\r\n",
+            "g\r\n",
+            ";a\r\n",
+            "0\r\nX: a\nY: b\r\n\r\n",
+            "0\r\n\n",
         ] {
             assert_eq!(decode(input.as_bytes(), 7), Err(BadChunk), "{input:?}");
         }

@@ -148,7 +148,12 @@ mod tests {
 
     #[test]
     fn ambiguous_line_ends_are_refused() {
-        for text in ["GET / HTTP/1.1\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n", "GET / HTTP/1.1\r\nA: \0\r\n\r\n", "\n"] {
+        for text in [
+            "GET / HTTP/1.1\nHost: a\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\rC: d\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: \0\r\n\r\n",
+            "\n",
+        ] {
             assert!(matches!(scan(text), Err(Reject::BadRequest(_))), "{text:?}");
         }
     }

@@ -146,9 +146,27 @@ fn folded(byte: u8) -> u8 {
 
 /// Fields that a trailer section may not hold (RFC 9110 §6.5.1): they frame, route, authenticate or describe content.
 pub(crate) fn may_be_trailer(name: &str, table: &FieldTable) -> bool {
-    const FORBIDDEN: &[&str] = &["age", "authorization", "cache-control", "date", "expires", "location", "max-forwards", "pragma", "range", "retry-after", "set-cookie", "vary", "warning", "www-authenticate"];
+    const FORBIDDEN: &[&str] = &[
+        "age",
+        "authorization",
+        "cache-control",
+        "date",
+        "expires",
+        "location",
+        "max-forwards",
+        "pragma",
+        "range",
+        "retry-after",
+        "set-cookie",
+        "vary",
+        "warning",
+        "www-authenticate",
+    ];
     let folded: String = name.bytes().map(|byte| folded(byte) as char).collect();
-    table.classify(name) == FieldClass::EndToEnd && !folded.starts_with("content-") && !folded.starts_with("if-") && !FORBIDDEN.contains(&&*folded)
+    table.classify(name) == FieldClass::EndToEnd
+        && !folded.starts_with("content-")
+        && !folded.starts_with("if-")
+        && !FORBIDDEN.contains(&&*folded)
 }
 
 /// The names in a `Connection` field's value (RFC 9110 §7.6.1).
@@ -183,7 +201,16 @@ mod tests {
     #[test]
     fn trailers_cannot_change_what_was_decided() {
         let table = FieldTable::for_requests(["X-User-ID"]);
-        for name in ["Content-Length", "transfer-encoding", "Host", "Authorization", "x_user_id", "If-Match", "Cookie", "Content-Type"] {
+        for name in [
+            "Content-Length",
+            "transfer-encoding",
+            "Host",
+            "Authorization",
+            "x_user_id",
+            "If-Match",
+            "Cookie",
+            "Content-Type",
+        ] {
             assert!(!may_be_trailer(name, &table), "{name}");
         }
         assert!(may_be_trailer("X-Checksum", &table));

@@ -54,7 +54,10 @@ impl TokenCache {
 
     fn keep(&mut self, token: Box<str>, entry: Entry) {
         // Beside the text: the entry, its share of the table, and the allocations of the caller.
-        let weight = token.len() + entry.caller.subject.len() + entry.caller.scopes.iter().map(|scope| scope.len() + 32).sum::<usize>() + 160;
+        let weight = token.len()
+            + entry.caller.subject.len()
+            + entry.caller.scopes.iter().map(|scope| scope.len() + 32).sum::<usize>()
+            + 160;
         if self.young.bytes + weight > self.capacity {
             self.old = std::mem::take(&mut self.young);
         }

@@ -12,7 +12,11 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 const SCHEME: JwtBearer = JwtBearer {
     name: "jwt",
-    locations: &[CredentialLocation::Header("Authorization"), CredentialLocation::Query("jwt"), CredentialLocation::Cookie("jwt")],
+    locations: &[
+        CredentialLocation::Header("Authorization"),
+        CredentialLocation::Query("jwt"),
+        CredentialLocation::Cookie("jwt"),
+    ],
     bare: false,
     realm: "jwt",
     forward: true,
@@ -26,13 +30,18 @@ const SCHEME: JwtBearer = JwtBearer {
 };
 
 fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, Vec<String>> {
-    scheme.prepare(&SecretStore { folder: Default::default(), stand_ins: vec![("JWT_TEST".to_owned(), secret.to_owned())] })
+    scheme.prepare(&SecretStore {
+        folder: Default::default(),
+        stand_ins: vec![("JWT_TEST".to_owned(), secret.to_owned())],
+    })
 }
 
 fn sign(header: &Value, claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", part(header), part(claims));
-    let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256).expect("signed");
+    let signature =
+        jsonwebtoken::crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
+            .expect("signed");
     format!("{signed}.{signature}")
 }
 
@@ -102,7 +111,11 @@ fn bad_tokens_are_refused() {
         ("no signature", format!("{signed}."), "not a compact JWS"),
         ("two parts", signed.to_owned(), "not a compact JWS"),
         ("five parts", format!("{good}.a.b"), "not a compact JWS"),
-        ("changed", format!("{signed}.{}A", &signature[..signature.len() - 1]), "the signature does not fit a known key"),
+        (
+            "changed",
+            format!("{signed}.{}A", &signature[..signature.len() - 1]),
+            "the signature does not fit a known key",
+        ),
         ("half a signature", format!("{signed}.{}", &signature[..20]), "the signature does not fit a known key"),
         ("odd signature", format!("{signed}.!"), "the signature does not fit a known key"),
         ("not base64", format!("e30=.{}.x", "e30"), "the header is not a JSON object"),
@@ -116,11 +129,24 @@ fn bad_tokens_are_refused() {
 #[test]
 fn issuers_audiences_and_leeway_count() {
     let token = |claims: Value| format!("Bearer {}", sign(&json!({"alg": "HS256"}), &claims));
-    let scheme = JwtBearer { issuers: &["https://a"], audiences: &["x", "y"], leeway: Duration::from_secs(5), ..SCHEME };
-    assert!(check(&scheme, &token(json!({"exp": NOW - 4, "nbf": NOW + 5, "iss": "https://a", "aud": ["z", "y"]})), None).is_ok());
-    assert_eq!(check(&scheme, &token(json!({"exp": NOW - 5, "iss": "https://a", "aud": "x"})), None), Err(Denial::Invalid("the token has expired")));
-    assert_eq!(check(&scheme, &token(json!({"exp": NOW, "aud": "x"})), None), Err(Denial::Invalid("iss is not accepted")));
-    assert_eq!(check(&scheme, &token(json!({"exp": NOW, "iss": "https://a"})), None), Err(Denial::Invalid("aud is not accepted")));
+    let scheme =
+        JwtBearer { issuers: &["https://a"], audiences: &["x", "y"], leeway: Duration::from_secs(5), ..SCHEME };
+    assert!(
+        check(&scheme, &token(json!({"exp": NOW - 4, "nbf": NOW + 5, "iss": "https://a", "aud": ["z", "y"]})), None)
+            .is_ok()
+    );
+    assert_eq!(
+        check(&scheme, &token(json!({"exp": NOW - 5, "iss": "https://a", "aud": "x"})), None),
+        Err(Denial::Invalid("the token has expired"))
+    );
+    assert_eq!(
+        check(&scheme, &token(json!({"exp": NOW, "aud": "x"})), None),
+        Err(Denial::Invalid("iss is not accepted"))
+    );
+    assert_eq!(
+        check(&scheme, &token(json!({"exp": NOW, "iss": "https://a"})), None),
+        Err(Denial::Invalid("aud is not accepted"))
+    );
 }
 
 #[test]
@@ -128,7 +154,9 @@ fn a_cached_token_still_expires() {
     let authenticator = prepared(&SCHEME, SECRET).expect("prepared");
     let value = format!("Bearer {}", good());
     let fields = [Field { name: "Authorization", value: value.as_bytes() }];
-    let at = |unix_seconds| authenticator.authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds, worker: 3 });
+    let at = |unix_seconds| {
+        authenticator.authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds, worker: 3 })
+    };
     assert!(at(NOW).is_ok());
     assert!(at(NOW + 59).is_ok());
     assert_eq!(at(NOW + 60), Err(Denial::Invalid("the token has expired")));
@@ -149,14 +177,23 @@ fn weak_and_foreign_keys_are_told_at_start() {
 
 #[test]
 fn keys_of_a_set_are_found_by_their_id() {
-    let key = |id: &str, secret: &str| json!({"kty": "oct", "kid": id, "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(secret)});
-    let set = json!({"keys": [key("old", "another secret of thirty-two bytes"), key("new", SECRET), {"kty": "unheard-of"}]}).to_string();
+    let key =
+        |id: &str, secret: &str| json!({"kty": "oct", "kid": id, "alg": "HS256", "k": URL_SAFE_NO_PAD.encode(secret)});
+    let set =
+        json!({"keys": [key("old", "another secret of thirty-two bytes"), key("new", SECRET), {"kty": "unheard-of"}]})
+            .to_string();
     let reference = SecretReference { source: SecretSource::Env("JWT_TEST"), encoding: Encoding::Plain };
     let authenticator = prepared(&JwtBearer { key: JwtKey::Jwks(reference), ..SCHEME }, &set).expect("prepared");
-    for (header, good) in [(json!({"alg": "HS256", "kid": "new"}), true), (json!({"alg": "HS256"}), true), (json!({"alg": "HS256", "kid": "old"}), false), (json!({"alg": "HS256", "kid": "none"}), false)] {
+    for (header, good) in [
+        (json!({"alg": "HS256", "kid": "new"}), true),
+        (json!({"alg": "HS256"}), true),
+        (json!({"alg": "HS256", "kid": "old"}), false),
+        (json!({"alg": "HS256", "kid": "none"}), false),
+    ] {
         let value = format!("Bearer {}", sign(&header, &json!({"exp": NOW + 60})));
         let fields = [Field { name: "Authorization", value: value.as_bytes() }];
-        let result = authenticator.authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds: NOW, worker: 0 });
+        let result = authenticator
+            .authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds: NOW, worker: 0 });
         assert_eq!(result.is_ok(), good, "{header}");
     }
 }

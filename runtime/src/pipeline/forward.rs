@@ -56,7 +56,14 @@ impl Scene<'_> {
     ///
     /// # Errors
     /// 400 where a rewrite makes a path that would reach somewhere else.
-    pub(super) fn prepare(&self, _permit: &Permit, request: &RequestHead<'_>, target: &Target<'_>, facts: &RequestFacts, request_id: &str) -> Result<Forwarding, Reject> {
+    pub(super) fn prepare(
+        &self,
+        _permit: &Permit,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        facts: &RequestFacts,
+        request_id: &str,
+    ) -> Result<Forwarding, Reject> {
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
         head.push(b' ');
@@ -142,12 +149,15 @@ impl Scene<'_> {
             match classify(field) {
                 FieldClass::EndToEnd => {
                     let hidden = operation.hidden.headers.iter().any(|name| name.eq_ignore_ascii_case(field.name));
-                    let about_connection = has_options && is_named(request.fields, &self.live.request_fields, field.name);
+                    let about_connection =
+                        has_options && is_named(request.fields, &self.live.request_fields, field.name);
                     if !hidden && !about_connection && !edits.replaces(field.name) {
                         write_field(head, field.name, field.value);
                     }
                 }
-                FieldClass::Cookie if operation.hidden.cookies.is_empty() && !edits.replaces(field.name) => write_field(head, field.name, field.value),
+                FieldClass::Cookie if operation.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
+                    write_field(head, field.name, field.value)
+                }
                 FieldClass::Cookie if !edits.replaces(field.name) => {
                     if let Some(value) = cookies_without(field.value, &operation.hidden.cookies) {
                         write_field(head, field.name, &value);
@@ -191,7 +201,12 @@ impl Origin<'_> {
 }
 
 /// Sends the request, once more if a kept connection turns out to be closed, and streams both bodies.
-pub(super) async fn forward<S>(worker: &Worker, down: &mut Downstream<S>, forwarding: Forwarding, record: &mut Record) -> Forwarded
+pub(super) async fn forward<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    forwarding: Forwarding,
+    record: &mut Record,
+) -> Forwarded
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -227,7 +242,12 @@ where
             }
             // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
             Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => down.used = record.head_length,
-            Err(Failure::Stale) => return Forwarded::Refused(progress, Reject::UpstreamBroken("closed a kept connection before any byte of the response")),
+            Err(Failure::Stale) => {
+                return Forwarded::Refused(
+                    progress,
+                    Reject::UpstreamBroken("closed a kept connection before any byte of the response"),
+                );
+            }
             Err(Failure::ClientGone) => return Forwarded::Cut(progress, None),
             Err(Failure::Aborted(reject)) => return Forwarded::Cut(progress, Some(reject)),
             Err(Failure::Rejected(reject)) => return Forwarded::Refused(progress, reject),
@@ -236,10 +256,13 @@ where
 }
 
 async fn connect(worker: &Worker, operation: &LiveOperation) -> Result<UpstreamConnection, Reject> {
-    let connection = worker.pool.connect(&operation.endpoint, operation.table.upstream.connect_timeout).await.map_err(|error| match error {
-        ConnectError::Unreachable => Reject::UpstreamUnreachable,
-        ConnectError::Timeout => Reject::UpstreamTimeout,
-    })?;
+    let connection =
+        worker.pool.connect(&operation.endpoint, operation.table.upstream.connect_timeout).await.map_err(|error| {
+            match error {
+                ConnectError::Unreachable => Reject::UpstreamUnreachable,
+                ConnectError::Timeout => Reject::UpstreamTimeout,
+            }
+        })?;
     worker.process.upstream_connects.fetch_add(1, Relaxed);
     Ok(connection)
 }

@@ -34,7 +34,14 @@ pub(super) struct RequestFacts {
 impl RequestFacts {
     /// What is assumed of a request that cannot be parsed: nothing that would let the connection go on.
     pub(super) fn unknown() -> Self {
-        Self { body: BodyLength::None, keep_alive: false, is_http11: true, to_head: false, expects_continue: false, is_idempotent: false }
+        Self {
+            body: BodyLength::None,
+            keep_alive: false,
+            is_http11: true,
+            to_head: false,
+            expects_continue: false,
+            is_idempotent: false,
+        }
     }
 
     /// Reads and checks the facts.
@@ -104,9 +111,17 @@ impl<'a> Target<'a> {
     /// # Errors
     /// 400 for a target that is neither in origin form nor in absolute form, or has characters outside of RFC 3986.
     pub(super) fn of(request: &RequestHead<'a>) -> Result<Self, Reject> {
-        let host = request.fields.iter().find(|field| field.name.eq_ignore_ascii_case("host")).and_then(|field| std::str::from_utf8(field.value).ok());
+        let host = request
+            .fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case("host"))
+            .and_then(|field| std::str::from_utf8(field.value).ok());
         let (host, origin) = match absolute_form(request.target) {
-            Some((authority, _)) if authority.is_empty() || authority.contains('@') || !is_host(authority.as_bytes()) => return Err(Reject::BadRequest("the request target has no host")),
+            Some((authority, _))
+                if authority.is_empty() || authority.contains('@') || !is_host(authority.as_bytes()) =>
+            {
+                return Err(Reject::BadRequest("the request target has no host"));
+            }
             // The target's host wins over the field (RFC 9112 §3.2.2).
             Some((authority, rest)) => (Some(authority), rest),
             None if request.target == "*" && request.method == "OPTIONS" => return Err(Reject::NotFound),
@@ -151,7 +166,11 @@ fn fits(kind: ParameterKind, value: &str) -> bool {
     match kind {
         ParameterKind::Integer => digits(unsigned),
         // A JSON number (RFC 8259 §6): what Rust reads, less what JSON has no word for.
-        ParameterKind::Number => unsigned.starts_with(|first: char| first.is_ascii_digit()) && unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte)) && value.parse::<f64>().is_ok_and(f64::is_finite),
+        ParameterKind::Number => {
+            unsigned.starts_with(|first: char| first.is_ascii_digit())
+                && unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte))
+                && value.parse::<f64>().is_ok_and(f64::is_finite)
+        }
         ParameterKind::Boolean => value == "true" || value == "false",
     }
 }
@@ -171,7 +190,10 @@ pub(super) fn admit_body(operation: &LiveOperation, body: BodyLength) -> Result<
 pub(super) fn request_id<'a>(request: &RequestHead<'a>, table: &FieldTable) -> Option<&'a str> {
     let field = request.fields.iter().find(|field| table.classify(field.name) == FieldClass::RequestId)?;
     let id = std::str::from_utf8(field.value).ok()?;
-    (!id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')).then_some(id)
+    (!id.is_empty()
+        && id.len() <= MAX_REQUEST_ID
+        && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'))
+    .then_some(id)
 }
 
 /// The method and the path (without the query) of a head, for the log; whatever is there, if it is not a head.
@@ -183,20 +205,36 @@ pub(super) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
     let mut words = line.split(|byte| *byte == b' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    (String::from_utf8_lossy(&method[..method.len().min(32)]), String::from_utf8_lossy(&path[..path.len().min(LONGEST)]))
+    (
+        String::from_utf8_lossy(&method[..method.len().min(32)]),
+        String::from_utf8_lossy(&path[..path.len().min(LONGEST)]),
+    )
 }
 
 /// The CORS fields of an answer to a preflight request (Fetch Standard, CORS protocol): any origin may ask, without
 /// credentials of the browser, and only the described methods are named.
 pub(super) fn preflight_fields(inbox: &[u8], route: Option<&LiveRoute>) -> String {
     let mut space = crate::http1::head::field_space();
-    let (Ok(request), Some(route)) = (crate::http1::head::parse_request(inbox, &mut space), route) else { return String::new() };
-    let value = |name: &str| request.fields.iter().find(|field: &&Field<'_>| field.name.eq_ignore_ascii_case(name)).and_then(|field| std::str::from_utf8(field.value).ok());
+    let (Ok(request), Some(route)) = (crate::http1::head::parse_request(inbox, &mut space), route) else {
+        return String::new();
+    };
+    let value = |name: &str| {
+        request
+            .fields
+            .iter()
+            .find(|field: &&Field<'_>| field.name.eq_ignore_ascii_case(name))
+            .and_then(|field| std::str::from_utf8(field.value).ok())
+    };
     if value("origin").is_none() || value("access-control-request-method").is_none() {
         return String::new();
     }
-    let mut fields = format!("Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: {}\r\nAccess-Control-Max-Age: 600\r\nVary: Access-Control-Request-Headers\r\n", route.allow);
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    let mut fields = format!(
+        "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: {}\r\nAccess-Control-Max-Age: 600\r\nVary: Access-Control-Request-Headers\r\n",
+        route.allow
+    );
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    };
     if let Some(headers) = value("access-control-request-headers")
         && headers.split(',').map(str::trim).all(is_name)
     {
@@ -209,8 +247,12 @@ pub(super) fn preflight_fields(inbox: &[u8], route: Option<&LiveRoute>) -> Strin
 mod tests {
     use super::*;
 
-    fn target(method: &'static str, target: &'static str) -> Result<(&'static str, Option<&'static str>, Option<&'static str>), Reject> {
-        let request = RequestHead { method, target, is_http11: true, fields: &[Field { name: "Host", value: b"field.example" }] };
+    fn target(
+        method: &'static str,
+        target: &'static str,
+    ) -> Result<(&'static str, Option<&'static str>, Option<&'static str>), Reject> {
+        let request =
+            RequestHead { method, target, is_http11: true, fields: &[Field { name: "Host", value: b"field.example" }] };
         Target::of(&request).map(|target| (target.path, target.query, target.host))
     }
 
