@@ -25,10 +25,18 @@ paths:
         let (kind, which) = (index / 4, index % 4);
         let parameters = "parameters: [{name: id, in: path, required: true, schema: {type: integer}}]";
         match which {
-            0 => writeln!(out, "  /things{kind}:\n    get: {{operationId: listThings{kind}, summary: list the things}}")?,
-            1 => writeln!(out, "    post: {{operationId: createThing{kind}, security: [{{jwt: [\"things:write\"]}}], x-gateway: {{maxBody: 64KiB}}}}")?,
+            0 => {
+                writeln!(out, "  /things{kind}:\n    get: {{operationId: listThings{kind}, summary: list the things}}")?
+            }
+            1 => writeln!(
+                out,
+                "    post: {{operationId: createThing{kind}, security: [{{jwt: [\"things:write\"]}}], x-gateway: {{maxBody: 64KiB}}}}"
+            )?,
             2 => writeln!(out, "  /things{kind}/{{id}}:\n    {parameters}\n    get: {{operationId: getThing{kind}}}")?,
-            _ => writeln!(out, "    delete: {{operationId: deleteThing{kind}, x-gateway: {{upstream: other, rewrite: {{path: \"/gone/{{id}}\"}}}}}}")?,
+            _ => writeln!(
+                out,
+                "    delete: {{operationId: deleteThing{kind}, x-gateway: {{upstream: other, rewrite: {{path: \"/gone/{{id}}\"}}}}}}"
+            )?,
         }
     }
     if count < 4 {

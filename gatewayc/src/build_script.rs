@@ -42,7 +42,8 @@ struct Build {
 
 impl Build {
     fn from_environment() -> Result<Self, String> {
-        let required = |name: &str| env::var_os(name).ok_or_else(|| format!("{name} is not set; is this a build script?"));
+        let required =
+            |name: &str| env::var_os(name).ok_or_else(|| format!("{name} is not set; is this a build script?"));
         let package = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
         let specs = env::var_os("GATEWAY_SPECS");
         let generated = match (env::var_os("GATEWAY_GENERATED"), &specs) {
@@ -66,11 +67,13 @@ impl Build {
             print(&format!("cargo::warning={line}"));
         }
         for file in &files {
-            replace(&self.out.join(&file.name), &file.text).map_err(|error| format!("{}: {error}", self.out.display()))?;
+            replace(&self.out.join(&file.name), &file.text)
+                .map_err(|error| format!("{}: {error}", self.out.display()))?;
         }
         let Some(generated) = &self.generated else { return Ok(()) };
         print(&format!("cargo::rerun-if-changed={}", generated.display()));
-        let differences = differences(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))?;
+        let differences =
+            differences(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))?;
         if differences.is_empty() {
             return Ok(());
         }
@@ -93,7 +96,8 @@ impl Build {
 /// # Errors
 /// The text of all messages where there are errors.
 pub fn compile(specs: &Path, warnings: &mut String) -> Result<Vec<File>, String> {
-    let mut sources = files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("{}: {error}", specs.display()))?;
+    let mut sources = files::source_set(&[specs.to_path_buf()], Some(specs))
+        .map_err(|error| format!("{}: {error}", specs.display()))?;
     let checked = crate::check(&mut sources);
     if checked.diagnostics.has_errors() {
         return Err(render(&checked.diagnostics, &sources, Format::Human));

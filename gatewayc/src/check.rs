@@ -36,10 +36,13 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
     for conflict in &conflicts {
         let (first, second) = (&api.routes[conflict.first], &api.routes[conflict.second]);
         diagnostics.push(
-            Diagnostic::error(GW501, format!("ambiguous paths: `{}` and `{}` match the same requests", first.template, second.template))
-                .at(second.span, "the second")
-                .also(first.span, "the first")
-                .help("put all methods under one path; names of parameters do not tell requests apart"),
+            Diagnostic::error(
+                GW501,
+                format!("ambiguous paths: `{}` and `{}` match the same requests", first.template, second.template),
+            )
+            .at(second.span, "the second")
+            .also(first.span, "the first")
+            .help("put all methods under one path; names of parameters do not tell requests apart"),
         );
     }
     for overlap in router.overlaps() {
@@ -48,9 +51,12 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
             continue;
         }
         diagnostics.push(
-            Diagnostic::warning(GW504, format!("`{}` and `{}` both match `{}`", first.template, second.template, overlap.example))
-                .at(second.span, "does not answer there")
-                .also(first.span, "answers: it is more specific further to the left"),
+            Diagnostic::warning(
+                GW504,
+                format!("`{}` and `{}` both match `{}`", first.template, second.template, overlap.example),
+            )
+            .at(second.span, "does not answer there")
+            .also(first.span, "answers: it is more specific further to the left"),
         );
     }
     for (specific, general) in router.masks() {
@@ -59,8 +65,13 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
         if hidden.is_empty() || specific.span == general.span {
             continue;
         }
-        let headline = format!("`{}` answers 405 for {}, which `{}` has", specific.template, hidden.join(", "), general.template);
-        diagnostics.push(Diagnostic::warning(GW505, headline).at(specific.span, "more specific, without these methods").also(general.span, "has them"));
+        let headline =
+            format!("`{}` answers 405 for {}, which `{}` has", specific.template, hidden.join(", "), general.template);
+        diagnostics.push(
+            Diagnostic::warning(GW505, headline)
+                .at(specific.span, "more specific, without these methods")
+                .also(general.span, "has them"),
+        );
     }
 }
 
@@ -82,15 +93,22 @@ fn check_documents(gateway: &Gateway, diagnostics: &mut Diagnostics) {
     let (router, conflicts) = builder.build();
     let mut said = BTreeSet::new();
     for conflict in conflicts {
-        let (Some((first_api, first)), Some((second_api, second))) = (router.get(conflict.first), router.get(conflict.second)) else { continue };
+        let (Some((first_api, first)), Some((second_api, second))) =
+            (router.get(conflict.first), router.get(conflict.second))
+        else {
+            continue;
+        };
         if first_api.name == second_api.name || !said.insert((&first_api.name, &second_api.name)) {
             continue;
         }
         diagnostics.push(
-            Diagnostic::warning(GW506, format!("`{}` and `{}` both serve `{}`", first_api.source, second_api.source, second.template))
-                .at(second.span, "also served by the other document")
-                .also(first.span, "here")
-                .help("they need different listeners in gateway.yaml"),
+            Diagnostic::warning(
+                GW506,
+                format!("`{}` and `{}` both serve `{}`", first_api.source, second_api.source, second.template),
+            )
+            .at(second.span, "also served by the other document")
+            .also(first.span, "here")
+            .help("they need different listeners in gateway.yaml"),
         );
     }
 }

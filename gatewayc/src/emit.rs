@@ -17,8 +17,8 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use crate::ir::{
-    Access, Api, CredentialLocation, ErrorBody, Gateway, HeaderEdits, IdentityHeaders, JwtKey, Operation, ParameterKind, PathParameter,
-    Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    Access, Api, CredentialLocation, ErrorBody, Gateway, HeaderEdits, IdentityHeaders, JwtKey, Operation,
+    ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -119,12 +119,19 @@ impl<'a> Module<'a> {
             items.push(item(format!("scheme `{}`", scheme.name), ident, "JwtBearer", scheme_value(scheme)));
         }
         let uses_unchanged = self.routes.iter().flat_map(|(_, operations)| operations).any(|(_, operation)| {
-            [&operation.request_headers, &operation.response_headers].into_iter().any(|edits| *edits == HeaderEdits::default())
+            [&operation.request_headers, &operation.response_headers]
+                .into_iter()
+                .any(|edits| *edits == HeaderEdits::default())
         });
         let mut constants = Vec::new();
         if uses_unchanged {
             let mut idents = Idents::default();
-            constants.push(item(String::new(), &idents.upper("UNCHANGED"), "HeaderEdits", edits_spelt_out(&HeaderEdits::default())));
+            constants.push(item(
+                String::new(),
+                &idents.upper("UNCHANGED"),
+                "HeaderEdits",
+                edits_spelt_out(&HeaderEdits::default()),
+            ));
         }
         const BEFORE: &str = "pub(super) static API: Api = ";
         fill(
@@ -143,7 +150,10 @@ impl<'a> Module<'a> {
     fn api_value(&self, source: &str) -> Expression {
         let routes = self.routes.iter().map(|(route, operations)| {
             let when = route.when.iter().map(|pair| {
-                Expression::Struct("QueryPair", vec![("name", Expression::text(&pair.name)), ("value", Expression::text(&pair.value))])
+                Expression::Struct(
+                    "QueryPair",
+                    vec![("name", Expression::text(&pair.name)), ("value", Expression::text(&pair.value))],
+                )
             });
             let preflight = match route.preflight {
                 Preflight::Answer => "Preflight::Answer",
@@ -155,7 +165,12 @@ impl<'a> Module<'a> {
                     ("template", Expression::text(&route.template.to_string())),
                     ("when", Expression::Slice(when.collect())),
                     ("preflight", Expression::word(preflight)),
-                    ("operations", Expression::Slice(operations.iter().map(|(ident, _)| Expression::reference_to(ident)).collect())),
+                    (
+                        "operations",
+                        Expression::Slice(
+                            operations.iter().map(|(ident, _)| Expression::reference_to(ident)).collect(),
+                        ),
+                    ),
                 ],
             )
         });
@@ -166,8 +181,16 @@ impl<'a> Module<'a> {
                 ("title", Expression::text(&self.api.title)),
                 ("source", Expression::text(source)),
                 ("routes", Expression::Slice(routes.collect())),
-                ("upstreams", Expression::Slice(self.upstreams.iter().map(|(ident, _)| Expression::reference_to(ident)).collect())),
-                ("schemes", Expression::Slice(self.schemes.iter().map(|(ident, _)| Expression::reference_to(ident)).collect())),
+                (
+                    "upstreams",
+                    Expression::Slice(
+                        self.upstreams.iter().map(|(ident, _)| Expression::reference_to(ident)).collect(),
+                    ),
+                ),
+                (
+                    "schemes",
+                    Expression::Slice(self.schemes.iter().map(|(ident, _)| Expression::reference_to(ident)).collect()),
+                ),
                 ("identity_headers", identity_headers(&self.api.identity_headers)),
                 ("error_bodies", Expression::Slice(self.api.error_bodies.iter().map(error_body).collect())),
             ],
@@ -195,7 +218,9 @@ impl<'a> Module<'a> {
 
     fn access(&self, access: &Access) -> Expression {
         let alternatives = match access {
-            Access::Anyone { because } => return Expression::Struct("Access::Anyone", vec![("because", Expression::text(because))]),
+            Access::Anyone { because } => {
+                return Expression::Struct("Access::Anyone", vec![("because", Expression::text(because))]);
+            }
             Access::OneOf(alternatives) => alternatives,
         };
         let alternatives = alternatives.iter().map(|requirements| {
@@ -204,7 +229,10 @@ impl<'a> Module<'a> {
                 let (scheme, _) = scheme.expect("lowering keeps every scheme that an operation requires");
                 Expression::Struct(
                     "Requirement",
-                    vec![("scheme", Expression::reference_to(scheme)), ("scopes", Expression::texts(&requirement.scopes))],
+                    vec![
+                        ("scheme", Expression::reference_to(scheme)),
+                        ("scopes", Expression::texts(&requirement.scopes)),
+                    ],
                 )
             });
             Expression::Slice(requirements.collect())
@@ -216,7 +244,11 @@ impl<'a> Module<'a> {
 /// The comment above an operation.
 fn headline(route: &Route, operation: &Operation) -> String {
     let path = policy::path(route);
-    if operation.summary.is_empty() { format!("{} {path}", operation.method) } else { format!("{} {path}: {}", operation.method, operation.summary) }
+    if operation.summary.is_empty() {
+        format!("{} {path}", operation.method)
+    } else {
+        format!("{} {path}: {}", operation.method, operation.summary)
+    }
 }
 
 fn rewrite(rewrite: &Rewrite) -> Expression {
@@ -224,8 +256,15 @@ fn rewrite(rewrite: &Rewrite) -> Expression {
         Rewrite::Received { base } => Expression::Struct("Rewrite::Received", vec![("base", Expression::text(base))]),
         Rewrite::Path(template) => Expression::Call("Rewrite::Path", vec![Expression::text(&template.to_string())]),
         Rewrite::Regex { base, pattern, to } => {
-            let fields = vec![("base", Expression::text(base)), ("pattern", Expression::text(pattern)), ("to", Expression::text(to))];
-            Expression::Call("Rewrite::With", vec![Expression::Reference(Box::new(Expression::Struct("RegexRewrite", fields)))])
+            let fields = vec![
+                ("base", Expression::text(base)),
+                ("pattern", Expression::text(pattern)),
+                ("to", Expression::text(to)),
+            ];
+            Expression::Call(
+                "Rewrite::With",
+                vec![Expression::Reference(Box::new(Expression::Struct("RegexRewrite", fields)))],
+            )
         }
     }
 }
@@ -236,7 +275,10 @@ fn parameter(parameter: &PathParameter) -> Expression {
         ParameterKind::Number => "ParameterKind::Number",
         ParameterKind::Boolean => "ParameterKind::Boolean",
     };
-    Expression::Struct("PathParameter", vec![("name", Expression::text(&parameter.name)), ("kind", Expression::word(kind))])
+    Expression::Struct(
+        "PathParameter",
+        vec![("name", Expression::text(&parameter.name)), ("kind", Expression::word(kind))],
+    )
 }
 
 fn edits(edits: &HeaderEdits) -> Expression {
@@ -245,9 +287,17 @@ fn edits(edits: &HeaderEdits) -> Expression {
 
 fn edits_spelt_out(edits: &HeaderEdits) -> Expression {
     let pairs = |pairs: &[(String, String)]| {
-        Expression::Slice(pairs.iter().map(|(name, value)| Expression::Call("", vec![Expression::text(name), Expression::text(value)])).collect())
+        Expression::Slice(
+            pairs
+                .iter()
+                .map(|(name, value)| Expression::Call("", vec![Expression::text(name), Expression::text(value)]))
+                .collect(),
+        )
     };
-    Expression::Struct("HeaderEdits", vec![("remove", Expression::texts(&edits.remove)), ("set", pairs(&edits.set)), ("add", pairs(&edits.add))])
+    Expression::Struct(
+        "HeaderEdits",
+        vec![("remove", Expression::texts(&edits.remove)), ("set", pairs(&edits.set)), ("add", pairs(&edits.add))],
+    )
 }
 
 fn size(size: ByteSize) -> Expression {
@@ -288,16 +338,21 @@ fn upstream_value(upstream: &Upstream) -> Expression {
 
 fn scheme_value(scheme: &Scheme) -> Expression {
     let location = |location: &CredentialLocation| match location {
-        CredentialLocation::Header(name) => Expression::Call("CredentialLocation::Header", vec![Expression::text(name)]),
+        CredentialLocation::Header(name) => {
+            Expression::Call("CredentialLocation::Header", vec![Expression::text(name)])
+        }
         CredentialLocation::Query(name) => Expression::Call("CredentialLocation::Query", vec![Expression::text(name)]),
-        CredentialLocation::Cookie(name) => Expression::Call("CredentialLocation::Cookie", vec![Expression::text(name)]),
+        CredentialLocation::Cookie(name) => {
+            Expression::Call("CredentialLocation::Cookie", vec![Expression::text(name)])
+        }
     };
     let (key, reference) = match &scheme.key {
         JwtKey::Secret(reference) => ("JwtKey::Secret", reference),
         JwtKey::PublicKey(reference) => ("JwtKey::PublicKey", reference),
         JwtKey::Jwks(reference) => ("JwtKey::Jwks", reference),
     };
-    let algorithms = scheme.algorithms.iter().map(|algorithm| Expression::Atom(format!("JwtAlgorithm::{}", algorithm.name)));
+    let algorithms =
+        scheme.algorithms.iter().map(|algorithm| Expression::Atom(format!("JwtAlgorithm::{}", algorithm.name)));
     Expression::Struct(
         "JwtBearer",
         vec![
@@ -328,7 +383,13 @@ fn secret_reference(reference: &SecretReference) -> Expression {
 
 fn identity_headers(headers: &IdentityHeaders) -> Expression {
     let IdentityHeaders { consumer, credential, custom_id, client, user } = headers;
-    let fields = [("consumer", consumer), ("credential", credential), ("custom_id", custom_id), ("client", client), ("user", user)];
+    let fields = [
+        ("consumer", consumer),
+        ("credential", credential),
+        ("custom_id", custom_id),
+        ("client", client),
+        ("user", user),
+    ];
     Expression::Struct("IdentityHeaders", fields.map(|(field, name)| (field, Expression::text(name))).into())
 }
 

@@ -30,7 +30,13 @@ struct ApiExplanation {
 #[derive(Debug)]
 enum Answer {
     /// The operation's id, the route, who may call, the upstream, and the parameters as name and decoded value.
-    Operation { id: String, route: String, access: Option<String>, upstream: Option<String>, params: Vec<(String, String)> },
+    Operation {
+        id: String,
+        route: String,
+        access: Option<String>,
+        upstream: Option<String>,
+        params: Vec<(String, String)>,
+    },
     /// 405, with the route and its methods.
     OtherMethods { route: String, allow: Vec<String> },
     /// 404.
@@ -60,11 +66,21 @@ impl Explanation {
                 continue;
             }
             let _ = match answer {
-                Answer::Operation { id, route, .. } => writeln!(out, "{} {}\n  is answered by `{id}` of {api}: {route}", self.method, self.url),
-                Answer::OtherMethods { route, allow } => {
-                    writeln!(out, "{} {}\n  is answered with 405 by {route} of {api}, which has {}", self.method, self.url, allow.join(", "))
+                Answer::Operation { id, route, .. } => {
+                    writeln!(out, "{} {}\n  is answered by `{id}` of {api}: {route}", self.method, self.url)
                 }
-                Answer::NoRoute => writeln!(out, "{} {}\n  is answered with 404: no path of {api} matches", self.method, self.url),
+                Answer::OtherMethods { route, allow } => {
+                    writeln!(
+                        out,
+                        "{} {}\n  is answered with 405 by {route} of {api}, which has {}",
+                        self.method,
+                        self.url,
+                        allow.join(", ")
+                    )
+                }
+                Answer::NoRoute => {
+                    writeln!(out, "{} {}\n  is answered with 404: no path of {api} matches", self.method, self.url)
+                }
                 Answer::Refused(why) => writeln!(out, "{} {}\n  is answered with 400: {why}", self.method, self.url),
             };
             if let Answer::Operation { access, upstream, params, .. } = answer {
@@ -109,7 +125,8 @@ impl Explanation {
             _ => None,
         });
         let operation = answer.map(|(id, _)| id);
-        let parameters = answer.map(|(_, params)| params.iter().rev().cloned().collect::<std::collections::BTreeMap<_, _>>());
+        let parameters =
+            answer.map(|(_, params)| params.iter().rev().cloned().collect::<std::collections::BTreeMap<_, _>>());
         let value = json!({
             "method": self.method,
             "url": self.url,
@@ -127,7 +144,13 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let path = match RequestPath::parse(path) {
         Ok(path) => path,
-        Err(error) => return ApiExplanation { api: api.name.clone(), answer: Answer::Refused(error.to_string()), others: Vec::new() },
+        Err(error) => {
+            return ApiExplanation {
+                api: api.name.clone(),
+                answer: Answer::Refused(error.to_string()),
+                others: Vec::new(),
+            };
+        }
     };
     let router = crate::router(api);
     let mut near = Vec::new();
@@ -163,7 +186,11 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                         route: policy::path(route),
                         access: operation.map(|operation| policy::access(&operation.access)),
                         upstream: operation.map(|operation| operation.upstream.clone()),
-                        params: found.params.iter().map(|param| (param.name.to_owned(), param.decoded().into_owned())).collect(),
+                        params: found
+                            .params
+                            .iter()
+                            .map(|param| (param.name.to_owned(), param.decoded().into_owned()))
+                            .collect(),
                     }
                 }
             }

@@ -13,7 +13,9 @@ use crate::diagnostic::*;
 use crate::ir::{Access, Api, Gateway, Operation, ParameterKind, PathParameter, Rewrite, Route, Upstream};
 use crate::policy;
 use crate::units::ByteSize;
-use crate::vocabulary::{self, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy};
+use crate::vocabulary::{
+    self, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy,
+};
 use security::Schemes;
 
 /// A larger request body is refused unless a document says otherwise.
@@ -105,9 +107,12 @@ impl<'a> Lowering<'a> {
                 let id = operation.operation_id.as_ref().map(|id| id.value.clone());
                 let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
                 route.described.push((operation.method.clone(), id.clone()));
-                let upstream = self.upstreams.choose(&policy.upstream, &title(path, operation), operation.span, self.diagnostics);
+                let upstream =
+                    self.upstreams.choose(&policy.upstream, &title(path, operation), operation.span, self.diagnostics);
                 let rewrite = self.rewrite(policy.rewrite.as_ref(), &base, &template, operation.span);
-                let (Some(access), Some(upstream), Some(rewrite)) = (access.clone(), upstream, rewrite) else { continue };
+                let (Some(access), Some(upstream), Some(rewrite)) = (access.clone(), upstream, rewrite) else {
+                    continue;
+                };
                 route.operations.push(Operation {
                     id,
                     method: operation.method.clone(),
@@ -135,7 +140,10 @@ impl<'a> Lowering<'a> {
     /// `preflight: forward` is an operation like any other, so that a reviewer sees it.
     fn forward_preflight(&mut self, path: &ast::PathItem, inherited: &Inheritable, route: &mut Route) {
         let described = route.described.iter().any(|(method, _)| method == "OPTIONS");
-        let (false, PreflightPolicy::Forward, Some(first)) = (described, self.root.preflight, route.operations.first()) else { return };
+        let (false, PreflightPolicy::Forward, Some(first)) = (described, self.root.preflight, route.operations.first())
+        else {
+            return;
+        };
         let template = &route.template;
         let base = match &first.rewrite {
             Rewrite::Received { base } | Rewrite::Regex { base, .. } => base.clone(),
@@ -211,7 +219,9 @@ impl<'a> Lowering<'a> {
         let plain = (key.span.end - key.span.start) as usize == key.value.len();
         let start = key.span.start + u32::try_from(offset).unwrap_or_default();
         let span = if plain && start < key.span.end { Span::new(key.span.file, start, key.span.end) } else { key.span };
-        self.diagnostics.push(Diagnostic::error(GW511, format!("`{}` is not a path template", key.value)).at(span, kind.to_string()));
+        self.diagnostics.push(
+            Diagnostic::error(GW511, format!("`{}` is not a path template", key.value)).at(span, kind.to_string()),
+        );
     }
 
     fn template(&mut self, base: &str, key: &PathKey, parameters: &Parameters<'_>) -> Option<Template> {
@@ -226,7 +236,13 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn rewrite(&mut self, policy: Option<&RewritePolicy>, base: &str, template: &Template, at: Span) -> Option<Rewrite> {
+    fn rewrite(
+        &mut self,
+        policy: Option<&RewritePolicy>,
+        base: &str,
+        template: &Template,
+        at: Span,
+    ) -> Option<Rewrite> {
         match policy {
             None => Some(Rewrite::Received { base: base.to_owned() }),
             Some(RewritePolicy::Regex { pattern, to }) => {
@@ -236,7 +252,8 @@ impl<'a> Lowering<'a> {
                 let missing = path.names().find(|name| !template.names().any(|known| known == *name));
                 let Some(missing) = missing else { return Some(Rewrite::Path(path.value.clone())) };
                 let headline = format!("`rewrite` uses `{{{missing}}}`, which `{template}` does not have");
-                let diagnostic = Diagnostic::error(GW524, headline).at(path.span, "no such parameter").also(at, "of this operation");
+                let diagnostic =
+                    Diagnostic::error(GW524, headline).at(path.span, "no such parameter").also(at, "of this operation");
                 self.diagnostics.push(diagnostic.did_you_mean(suggest(missing, template.names())));
                 None
             }
@@ -245,7 +262,13 @@ impl<'a> Lowering<'a> {
 
     fn check_operation_ids(&mut self) {
         let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
-        for id in self.document.paths.iter().flat_map(|path| &path.operations).filter_map(|operation| operation.operation_id.as_ref()) {
+        for id in self
+            .document
+            .paths
+            .iter()
+            .flat_map(|path| &path.operations)
+            .filter_map(|operation| operation.operation_id.as_ref())
+        {
             if let Some(first) = seen.get(id.value.as_str()) {
                 let diagnostic = Diagnostic::error(GW514, format!("two operations are called `{}`", id.value));
                 self.diagnostics.push(diagnostic.at(id.span, "the second").also(*first, "the first"));
@@ -258,11 +281,15 @@ impl<'a> Lowering<'a> {
     /// Whatever keeps an operation from being compiled is an error; if none was reported, the mistake is ours, and no
     /// gateway may come of it.
     fn check_nothing_lost(&mut self, routes: &[Route]) {
-        let compiled: BTreeSet<Span> = routes.iter().flat_map(|route| &route.operations).map(|operation| operation.span).collect();
+        let compiled: BTreeSet<Span> =
+            routes.iter().flat_map(|route| &route.operations).map(|operation| operation.span).collect();
         for path in &self.document.paths {
             for operation in path.operations.iter().filter(|operation| !compiled.contains(&operation.span)) {
                 if !self.diagnostics.has_errors() && !self.reported_before(path, operation) {
-                    let headline = format!("{} was not compiled, and no reason was given; this is a bug of gatewayc", title(path, operation));
+                    let headline = format!(
+                        "{} was not compiled, and no reason was given; this is a bug of gatewayc",
+                        title(path, operation)
+                    );
                     self.diagnostics.push(Diagnostic::error(GW199, headline).at(operation.span, "this operation"));
                 }
             }
@@ -312,16 +339,35 @@ impl<'a> Parameters<'a> {
     }
 
     /// Every parameter of the template is declared, and the other way round.
-    fn check(&self, template: &Template, path: &ast::PathItem, operation: &ast::Operation, diagnostics: &mut Diagnostics) {
-        for name in template.names().filter(|name| !self.declared.iter().any(|parameter| parameter.name.value == *name)) {
+    fn check(
+        &self,
+        template: &Template,
+        path: &ast::PathItem,
+        operation: &ast::Operation,
+        diagnostics: &mut Diagnostics,
+    ) {
+        for name in template.names().filter(|name| !self.declared.iter().any(|parameter| parameter.name.value == *name))
+        {
             let headline = format!("`{{{name}}}` in `{}` is not declared under `parameters`", path.key.value);
-            let declared = self.declared.iter().map(|parameter| parameter.name.value.as_str()).filter(|known| !template.names().any(|name| name == *known));
-            let diagnostic = Diagnostic::warning(GW512, headline).at(path.key.span, "taken for text").also(operation.span, "by this operation");
+            let declared = self
+                .declared
+                .iter()
+                .map(|parameter| parameter.name.value.as_str())
+                .filter(|known| !template.names().any(|name| name == *known));
+            let diagnostic = Diagnostic::warning(GW512, headline)
+                .at(path.key.span, "taken for text")
+                .also(operation.span, "by this operation");
             diagnostics.push(diagnostic.did_you_mean(suggest(name, declared)));
         }
-        for parameter in self.declared.iter().filter(|parameter| !template.names().any(|name| name == parameter.name.value)) {
+        for parameter in
+            self.declared.iter().filter(|parameter| !template.names().any(|name| name == parameter.name.value))
+        {
             let headline = format!("the path parameter `{}` is not in `{}`", parameter.name.value, path.key.value);
-            diagnostics.push(Diagnostic::warning(GW513, headline).at(parameter.name.span, "never has a value").also(path.key.span, "the path"));
+            diagnostics.push(
+                Diagnostic::warning(GW513, headline)
+                    .at(parameter.name.span, "never has a value")
+                    .also(path.key.span, "the path"),
+            );
         }
     }
 
@@ -384,7 +430,13 @@ impl Upstreams {
     }
 
     /// The name of the upstream that a policy means.
-    fn choose(&mut self, choice: &Option<UpstreamChoice>, who: &str, at: Span, diagnostics: &mut Diagnostics) -> Option<String> {
+    fn choose(
+        &mut self,
+        choice: &Option<UpstreamChoice>,
+        who: &str,
+        at: Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<String> {
         match choice {
             Some(UpstreamChoice::Broken) => None,
             Some(UpstreamChoice::Named(name)) => {
@@ -393,14 +445,17 @@ impl Upstreams {
                     return Some(name.value.clone());
                 }
                 let near = suggest(name, self.known.keys().map(String::as_str));
-                let diagnostic = Diagnostic::error(GW521, format!("no upstream is called `{}`", name.value)).at(name.span, "not in `upstreams` at the root");
+                let diagnostic = Diagnostic::error(GW521, format!("no upstream is called `{}`", name.value))
+                    .at(name.span, "not in `upstreams` at the root");
                 diagnostics.push(diagnostic.did_you_mean(near));
                 None
             }
             Some(UpstreamChoice::Inline { name, policy }) => {
                 // Two descriptions of one address may differ in their timeouts.
                 let names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name} {number}")));
-                let free = |name: &String| self.known.get(name).is_none_or(|known| known.declared.is_none() && known.policy == *policy);
+                let free = |name: &String| {
+                    self.known.get(name).is_none_or(|known| known.declared.is_none() && known.policy == *policy)
+                };
                 let name = names.into_iter().find(free)?;
                 self.known.insert(name.clone(), Known { policy: policy.clone(), declared: None, used: true });
                 Some(name)
@@ -424,7 +479,10 @@ impl Upstreams {
         let mut used = Vec::new();
         for (name, Known { policy, declared, used: is_used }) in self.known {
             if let (false, Some(span), true) = (is_used, declared, complete) {
-                diagnostics.push(Diagnostic::warning(GW522, format!("no operation uses the upstream `{name}`")).at(span, "never called"));
+                diagnostics.push(
+                    Diagnostic::warning(GW522, format!("no operation uses the upstream `{name}`"))
+                        .at(span, "never called"),
+                );
             }
             if is_used {
                 let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host } = policy;
@@ -453,7 +511,10 @@ fn decode_query(text: &str) -> String {
     let mut octets = Vec::new();
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok()).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let hex = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
         match (first, hex.and_then(|digits| u8::from_str_radix(digits, 16).ok())) {
             (b'%', Some(octet)) => {
                 octets.push(octet);

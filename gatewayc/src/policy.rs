@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::ir::{Access, Api, CredentialLocation, Gateway, HeaderEdits, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource};
+use crate::ir::{
+    Access, Api, CredentialLocation, Gateway, HeaderEdits, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference,
+    SecretSource,
+};
 use crate::units::show_duration;
 
 /// The whole policy: a paragraph for each scheme and for each operation, so that weakening one of them is a change in
@@ -68,10 +71,13 @@ fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Opera
     }
     line(out, "path", &forwarded(&operation.rewrite));
     if !operation.parameters.is_empty() {
-        let parameters = operation.parameters.iter().map(|parameter| format!("{} ({:?})", parameter.name, parameter.kind));
+        let parameters =
+            operation.parameters.iter().map(|parameter| format!("{} ({:?})", parameter.name, parameter.kind));
         line(out, "typed parameters", &parameters.collect::<Vec<_>>().join(", ").to_lowercase());
     }
-    for (what, edits) in [("request headers", &operation.request_headers), ("response headers", &operation.response_headers)] {
+    for (what, edits) in
+        [("request headers", &operation.request_headers), ("response headers", &operation.response_headers)]
+    {
         if *edits != HeaderEdits::default() {
             line(out, what, &header_edits(edits));
         }
@@ -95,7 +101,13 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 rewrite => format!(" as {}", forwarded(rewrite)),
             };
             let id = if operation.id.starts_with(&format!("{} ", operation.method)) { "-" } else { &operation.id };
-            let row = [operation.method.clone(), path(route), one_line(id), one_line(&access(&operation.access)), format!("-> {}{rewrite}", operation.upstream)];
+            let row = [
+                operation.method.clone(),
+                path(route),
+                one_line(id),
+                one_line(&access(&operation.access)),
+                format!("-> {}{rewrite}", operation.upstream),
+            ];
             rows.push(row);
         }
     }
@@ -157,7 +169,11 @@ fn forwarded(rewrite: &Rewrite) -> String {
 fn header_edits(edits: &HeaderEdits) -> String {
     let pair = |what: &'static str| move |(name, value): &(String, String)| format!("{what} {name}: {value}");
     let removed = edits.remove.iter().map(|name| format!("remove {name}"));
-    removed.chain(edits.set.iter().map(pair("set"))).chain(edits.add.iter().map(pair("add"))).collect::<Vec<_>>().join("; ")
+    removed
+        .chain(edits.set.iter().map(pair("set")))
+        .chain(edits.add.iter().map(pair("add")))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn secret(reference: &SecretReference) -> String {
@@ -178,8 +194,11 @@ fn line(out: &mut String, what: &str, value: &str) {
 
 /// Text that cannot pretend to be another line.
 fn one_line(text: &str) -> String {
-    text.chars().flat_map(|character| {
-        let escaped: Vec<char> = if character.is_control() { character.escape_debug().collect() } else { vec![character] };
-        escaped
-    }).collect()
+    text.chars()
+        .flat_map(|character| {
+            let escaped: Vec<char> =
+                if character.is_control() { character.escape_debug().collect() } else { vec![character] };
+            escaped
+        })
+        .collect()
 }

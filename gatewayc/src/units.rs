@@ -93,8 +93,8 @@ impl fmt::Display for ByteSize {
 /// A duration as [`duration`] reads it, in the largest unit that is exact.
 pub fn show_duration(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
-    let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    match units.into_iter().find(|(size, _)| milliseconds >= *size && milliseconds % size == 0) {
+    let units = [(3_600_000_u128, "h"), (60_000, "m"), (1_000, "s")];
+    match units.into_iter().find(|(size, _)| milliseconds >= *size && milliseconds.is_multiple_of(*size)) {
         Some((size, unit)) => format!("{}{unit}", milliseconds / size),
         None => format!("{milliseconds}ms"),
     }

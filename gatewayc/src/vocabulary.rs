@@ -12,8 +12,8 @@ use crate::diagnostic::*;
 use crate::ir::{ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
 use crate::units::{self, ByteSize};
 
-pub use reader::{MEMBERS, Member, Place, Support};
 pub(crate) use reader::Reader;
+pub use reader::{MEMBERS, Member, Place, Support};
 pub(crate) use scheme::{SchemeExtension, scheme};
 
 /// What `x-gateway` at the root says.
@@ -170,7 +170,12 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
 }
 
 /// Reads `x-gateway` at a path item or an operation.
-pub(crate) fn nested(node: &Node, place: Place, identity: &IdentityHeaders, diagnostics: &mut Diagnostics) -> Inheritable {
+pub(crate) fn nested(
+    node: &Node,
+    place: Place,
+    identity: &IdentityHeaders,
+    diagnostics: &mut Diagnostics,
+) -> Inheritable {
     let mut reader = Reader::new(diagnostics);
     match reader.members(node, place) {
         Some(members) => inheritable(&mut reader, &members, place, identity),
@@ -280,8 +285,10 @@ fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
             Some((host, port)) => (host, port),
             None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
         };
-        let host_ok = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
-        let port_ok = port.is_empty() || port.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
+        let host_ok =
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
+        let port_ok = port.is_empty()
+            || port.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
         if !host_ok || !port_ok {
             return Some("expected `http://host:port`");
         }
@@ -292,7 +299,9 @@ fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     };
     match problem(url) {
         Some(problem) => {
-            reader.report(Diagnostic::error(GW523, format!("`{url}` is not the address of an upstream")).at(node.span, problem));
+            reader.report(
+                Diagnostic::error(GW523, format!("`{url}` is not the address of an upstream")).at(node.span, problem),
+            );
             None
         }
         None => Some(url.trim_end_matches('/').to_owned()),
@@ -305,7 +314,10 @@ fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> IdentityHeaders {
     for Entry { key, value } in reader.known(node, "`identityHeaders`", &names) {
         let Some(name) = header_name(reader, value.span, value.as_str()) else { continue };
         if is_managed(&name) || name.eq_ignore_ascii_case("host") {
-            reader.report(Diagnostic::error(GW525, format!("`{name}` cannot carry an identity")).at(value.span, "the gateway writes this header itself"));
+            reader.report(
+                Diagnostic::error(GW525, format!("`{name}` cannot carry an identity"))
+                    .at(value.span, "the gateway writes this header itself"),
+            );
             continue;
         }
         *match &*key.name {
@@ -343,7 +355,10 @@ fn rewrite(reader: &mut Reader<'_>, node: &Node) -> Option<RewritePolicy> {
             match Template::parse(text) {
                 Ok(template) => Some(RewritePolicy::Path(Spanned::new(path.span, template))),
                 Err(error) => {
-                    reader.report(Diagnostic::error(GW524, format!("`{text}` is not a path to forward")).at(path.span, error.to_string()));
+                    reader.report(
+                        Diagnostic::error(GW524, format!("`{text}` is not a path to forward"))
+                            .at(path.span, error.to_string()),
+                    );
                     None
                 }
             }
@@ -363,9 +378,12 @@ fn rewrite(reader: &mut Reader<'_>, node: &Node) -> Option<RewritePolicy> {
             };
             if let Some(group) = missing_group(&compiled, replacement) {
                 reader.report(
-                    Diagnostic::error(GW502, format!("`{replacement}` refers to group `{group}`, which the expression does not have"))
-                        .at(to.span, "no such group")
-                        .also(regex.span, format!("has {} groups", compiled.captures_len() - 1)),
+                    Diagnostic::error(
+                        GW502,
+                        format!("`{replacement}` refers to group `{group}`, which the expression does not have"),
+                    )
+                    .at(to.span, "no such group")
+                    .also(regex.span, format!("has {} groups", compiled.captures_len() - 1)),
                 );
                 return None;
             }
@@ -444,20 +462,31 @@ fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool)
     }
     let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
     if !visible {
-        reader.report(Diagnostic::error(GW525, format!("the value of `{name}` cannot be sent")).at(node.span, "only visible ASCII, and no space at the ends"));
+        reader.report(
+            Diagnostic::error(GW525, format!("the value of `{name}` cannot be sent"))
+                .at(node.span, "only visible ASCII, and no space at the ends"),
+        );
     }
     visible.then(|| text.to_owned())
 }
 
 /// A header name that documents may change.
-fn editable(reader: &mut Reader<'_>, span: Span, text: Option<&str>, request: Option<&IdentityHeaders>) -> Option<String> {
+fn editable(
+    reader: &mut Reader<'_>,
+    span: Span,
+    text: Option<&str>,
+    request: Option<&IdentityHeaders>,
+) -> Option<String> {
     let name = header_name(reader, span, text)?;
     let identity = request.is_some_and(|headers| {
         let same = |identity: &String| identity.eq_ignore_ascii_case(&name);
-        [&headers.consumer, &headers.credential, &headers.custom_id, &headers.client, &headers.user].into_iter().any(same)
+        [&headers.consumer, &headers.credential, &headers.custom_id, &headers.client, &headers.user]
+            .into_iter()
+            .any(same)
     });
     let lower = name.to_ascii_lowercase();
-    let about_client = request.is_some() && (lower == "host" || lower == "forwarded" || lower.starts_with("x-forwarded-"));
+    let about_client =
+        request.is_some() && (lower == "host" || lower == "forwarded" || lower.starts_with("x-forwarded-"));
     let why = if identity {
         "tells the upstream who calls"
     } else if about_client {
@@ -472,11 +501,15 @@ fn editable(reader: &mut Reader<'_>, span: Span, text: Option<&str>, request: Op
 }
 
 fn header_name(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Option<String> {
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    let token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    };
     match text {
         Some(name) if token(name) => Some(name.to_owned()),
         _ => {
-            reader.report(Diagnostic::error(GW525, "this is not the name of a header").at(span, "letters, digits and hyphens"));
+            reader.report(
+                Diagnostic::error(GW525, "this is not the name of a header").at(span, "letters, digits and hyphens"),
+            );
             None
         }
     }
@@ -485,8 +518,18 @@ fn header_name(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Optio
 /// Headers that frame a message or belong to one connection (RFC 9110 §7.6.1), which a proxy writes itself.
 fn is_managed(name: &str) -> bool {
     const MANAGED: [&str; 12] = [
-        "connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization",
-        "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "via",
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
     ];
     MANAGED.contains(&&*name.to_ascii_lowercase())
 }
@@ -496,7 +539,10 @@ fn accept_risk(reader: &mut Reader<'_>, node: &Node) {
         let entries = reader.known(item, "an accepted risk", &["lint", "reason"]);
         for Entry { key, value } in entries.iter().copied() {
             let good = match &*key.name {
-                "lint" => value.as_str().and_then(Code::find).is_some() || value.as_str().is_some_and(|code| code.starts_with("GW3")),
+                "lint" => {
+                    value.as_str().and_then(Code::find).is_some()
+                        || value.as_str().is_some_and(|code| code.starts_with("GW3"))
+                }
                 _ => value.as_str().is_some_and(|reason| !reason.trim().is_empty()),
             };
             if !good {
@@ -523,7 +569,9 @@ fn json(node: &Node) -> String {
             },
             Value::String(text) => (&**text).into(),
             Value::Sequence(items) => items.iter().map(value).collect(),
-            Value::Mapping(entries) => entries.iter().map(|entry| (entry.key.name.to_string(), value(&entry.value))).collect(),
+            Value::Mapping(entries) => {
+                entries.iter().map(|entry| (entry.key.name.to_string(), value(&entry.value))).collect()
+            }
         }
     }
     value(node).to_string()

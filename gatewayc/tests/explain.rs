@@ -17,8 +17,11 @@ fn explained(text: &str, method: &str, url: &str) -> gatewayc::explain::Explanat
 fn route_conflicts() {
     let folder = std::env::var("GATEWAY_CORPUS").map_or_else(|_| PathBuf::from("../../shared/corpus"), PathBuf::from);
     let read = |name: &str| std::fs::read_to_string(folder.join("synthetic").join(name));
-    let (Ok(document), Ok(expectations)) = (read("route-conflicts.yaml"), read("route-conflicts.expect.json")) else { return };
-    let expectations: Vec<(String, String, Option<String>, Option<Value>)> = serde_json::from_str(&expectations).expect("a list of rows");
+    let (Ok(document), Ok(expectations)) = (read("route-conflicts.yaml"), read("route-conflicts.expect.json")) else {
+        return;
+    };
+    let expectations: Vec<(String, String, Option<String>, Option<Value>)> =
+        serde_json::from_str(&expectations).expect("a list of rows");
     for (method, url, operation, parameters) in expectations {
         let found: Value = serde_json::from_str(&explained(&document, &method, &url).json()).expect("JSON");
         assert_eq!(found["operation"].as_str(), operation.as_deref(), "{method} {url}");
@@ -47,6 +50,9 @@ paths:
     );
     assert!(text("GET", "/a/%35").contains("  id = \"5\"\n"));
     assert!(text("PUT", "/a/5").contains("is answered with 405 by /a/{id} of a, which has GET\n"));
-    assert!(text("GET", "/a").contains("is answered with 404: no path of a matches\n  not /a?v=2: the query needs `v=2`, once\n"));
+    assert!(
+        text("GET", "/a")
+            .contains("is answered with 404: no path of a matches\n  not /a?v=2: the query needs `v=2`, once\n")
+    );
     assert!(text("GET", "/a/%2e%2e/b").contains("is answered with 400: a dot segment\n"));
 }

@@ -17,7 +17,9 @@ fn folder() -> PathBuf {
 
 fn documents() -> Vec<(String, String)> {
     let entries = fs::read_dir(folder()).expect("the folder of golden documents");
-    let paths = entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    let paths = entries
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
     let mut documents: Vec<_> = paths
         .map(|path| {
             let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();

@@ -37,7 +37,8 @@ fn document(root: &str, scheme: &str, operation: &str, paths: &str) -> String {
 }
 
 fn messages(documents: &[(&str, &str)]) -> String {
-    let files: HashMap<String, String> = documents.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let files: HashMap<String, String> =
+        documents.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let mut sources = SourceSet::new(files, "");
     for (name, _) in documents {
         sources.add_document(name);
@@ -98,7 +99,12 @@ fn at_the_root() {
     }
     check(&document("", GOOD_SCHEME, "", "").replace("version: 1\n", "maxBody: 1MiB\n"), "GW104 write `version: 1`");
     check(&document("", GOOD_SCHEME, "", "").replace("version: 1\n", "version: 2\n"), "GW104");
-    check(&document("", GOOD_SCHEME, "", "").replace("  upstream: {url", "  upstreams: {a: {url").replace(":8080\"}", ":8080\"}}"), "GW520");
+    check(
+        &document("", GOOD_SCHEME, "", "")
+            .replace("  upstream: {url", "  upstreams: {a: {url")
+            .replace(":8080\"}", ":8080\"}}"),
+        "GW520",
+    );
     check("openapi: 3.1.0\ninfo: {title: t, version: \"1\"}\npaths: {/a: {get: {security: []}}}\n", "GW105");
 }
 
@@ -130,7 +136,10 @@ fn at_an_operation() {
 #[test]
 fn at_a_scheme() {
     for (scheme, expect) in [
-        ("realm: r, bare: true, forward: false, alsoIn: [{in: query, name: t}], jwt: {verify: {algorithms: [RS256, PS256], jwks: {file: k}}, issuers: [i], leeway: 5s}", "none"),
+        (
+            "realm: r, bare: true, forward: false, alsoIn: [{in: query, name: t}], jwt: {verify: {algorithms: [RS256, PS256], jwks: {file: k}}, issuers: [i], leeway: 5s}",
+            "none",
+        ),
         ("jwt: {verify: {algorithms: [HS256], secret: my-secret}}", "GW101 secret reference"),
         ("jwt: {verify: {algorithms: [HS256], secret: {value: my-secret}}}", "GW101 secret reference"),
         ("jwt: {verify: {algorithms: [HS256], secret: {env: S, encoding: base46}}}", "GW104"),
@@ -156,17 +165,26 @@ fn at_a_scheme() {
     ] {
         check(&document("", scheme, "", ""), expect);
     }
-    check(&document("", GOOD_SCHEME, "", "").replace("security: [{Jwt: []}]", ""), "GW201 write security: [] to make it public");
+    check(
+        &document("", GOOD_SCHEME, "", "").replace("security: [{Jwt: []}]", ""),
+        "GW201 write security: [] to make it public",
+    );
     check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "[{Basic: []}, {Jwt: []}]"), "GW207 `basic`");
     check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "[{Jw: []}]"), "GW202 did you mean `Jwt`?");
     check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "{Jwt: []}"), "GW204");
-    check(&document("", GOOD_SCHEME, "", "").replace("3.1.0", "3.0.3").replace("[{Jwt: []}]", "[{Jwt: [read]}]"), "GW203 role names need OpenAPI 3.1");
+    check(
+        &document("", GOOD_SCHEME, "", "").replace("3.1.0", "3.0.3").replace("[{Jwt: []}]", "[{Jwt: [read]}]"),
+        "GW203 role names need OpenAPI 3.1",
+    );
 }
 
 #[test]
 fn among_paths() {
     let path = |key: &str, parameters: &[&str]| {
-        let parameters: Vec<_> = parameters.iter().map(|name| format!("{{name: {name}, in: path, required: true, schema: {{type: string}}}}")).collect();
+        let parameters: Vec<_> = parameters
+            .iter()
+            .map(|name| format!("{{name: {name}, in: path, required: true, schema: {{type: string}}}}"))
+            .collect();
         format!("  \"{key}\": {{parameters: [{}], get: {{}}}}", parameters.join(", "))
     };
     for (paths, expect) in [
@@ -182,8 +200,16 @@ fn among_paths() {
         (path("/other?a={b}", &[]), "GW515"),
         (path("/other", &[]).replace("get: {}", "get: {operationId: getNote}"), "GW514"),
         (path("/other", &[]).replace("get: {}", "servers: [{url: \"/{v}\"}], get: {}"), "GW516"),
-        (path("/other/{rest}", &["rest"]).replace("schema: {type: string}", "schema: {type: string}, x-gateway: {greedy: true}"), "none"),
-        (path("/other/{rest}", &["rest"]).replace("schema: {type: string}", "schema: {type: string}, x-gateway: {gredy: true}"), "GW102 did you mean `greedy`?"),
+        (
+            path("/other/{rest}", &["rest"])
+                .replace("schema: {type: string}", "schema: {type: string}, x-gateway: {greedy: true}"),
+            "none",
+        ),
+        (
+            path("/other/{rest}", &["rest"])
+                .replace("schema: {type: string}", "schema: {type: string}, x-gateway: {gredy: true}"),
+            "GW102 did you mean `greedy`?",
+        ),
     ] {
         check(&document("", GOOD_SCHEME, "", &paths), expect);
     }

@@ -118,7 +118,15 @@ impl Expression {
     }
 }
 
-fn write_list(out: &mut String, open: &str, items: &[Expression], close: &str, indent: usize, column: usize, after: usize) {
+fn write_list(
+    out: &mut String,
+    open: &str,
+    items: &[Expression],
+    close: &str,
+    indent: usize,
+    column: usize,
+    after: usize,
+) {
     out.push_str(open);
     if let [only] = items
         && only.overflows()

@@ -124,7 +124,8 @@ fn words(name: &str) -> String {
         if words.len() >= LONGEST_NAME {
             break;
         }
-        let boundary = !character.is_ascii_alphanumeric() || (character.is_ascii_uppercase() && previous.is_ascii_lowercase());
+        let boundary =
+            !character.is_ascii_alphanumeric() || (character.is_ascii_uppercase() && previous.is_ascii_lowercase());
         if boundary && !words.is_empty() && !words.ends_with('_') {
             words.push('_');
         }
@@ -141,11 +142,11 @@ fn words(name: &str) -> String {
 /// Strict and reserved words of all editions, and names with a meaning of their own in a crate's root.
 fn is_keyword(name: &str) -> bool {
     const WORDS: &[&str] = &[
-        "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate", "do", "dyn",
-        "else", "enum", "extern", "false", "final", "fn", "for", "gateway", "gen", "if", "impl", "in", "let", "lib", "loop",
-        "macro", "main", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "runtime", "self", "static",
-        "std", "struct", "super", "test", "trait", "true", "try", "type", "typeof", "union", "unsafe", "unsized", "use", "virtual",
-        "where", "while", "yield",
+        "abstract", "alloc", "as", "async", "await", "become", "box", "break", "const", "continue", "core", "crate",
+        "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gateway", "gen", "if", "impl", "in",
+        "let", "lib", "loop", "macro", "main", "match", "mod", "move", "mut", "override", "priv", "pub", "ref",
+        "return", "runtime", "self", "static", "std", "struct", "super", "test", "trait", "true", "try", "type",
+        "typeof", "union", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
     ];
     WORDS.contains(&name)
 }
@@ -174,14 +175,23 @@ mod tests {
         }
         assert!(idents.upper(&"x".repeat(10_000)).as_str().len() <= 70);
         let mut modules = Idents::default();
-        for (name, expected) in [("fn", "api_fn"), ("Self", "api_self"), ("pet-store", "pet_store"), ("3scale", "api_3scale"), ("main", "api_main")] {
+        for (name, expected) in [
+            ("fn", "api_fn"),
+            ("Self", "api_self"),
+            ("pet-store", "pet_store"),
+            ("3scale", "api_3scale"),
+            ("main", "api_main"),
+        ] {
             assert_eq!(modules.lower(name).as_str(), expected, "{name}");
         }
     }
 
     #[test]
     fn hostile_text_stays_where_it_is() {
-        assert_eq!(Comment::new("a */ b\n#[x]\u{202e}\u{2028}c \\ \"").as_str(), "a */ b #[x]\\u{202e}\\u{2028}c \\ \"");
+        assert_eq!(
+            Comment::new("a */ b\n#[x]\u{202e}\u{2028}c \\ \"").as_str(),
+            "a */ b #[x]\\u{202e}\\u{2028}c \\ \""
+        );
         assert_eq!(Literal::new("\"#\n\u{202e}\\").as_str(), "\"\\\"#\\n\\u{202e}\\\\\"");
     }
 }

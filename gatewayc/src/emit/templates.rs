@@ -66,7 +66,10 @@ fn try_fill(name: &'static str, template: &'static str, values: Value) -> Result
     environment.set_syntax(syntax.trim_blocks(true).keep_trailing_newline(true).build()?);
     environment.set_formatter(|out, _, value| match value.downcast_object_ref::<Source>() {
         Some(source) => out.write_str(&source.0).map_err(Error::from),
-        None => Err(Error::new(ErrorKind::BadSerialization, format!("{} must be an identifier, a literal or a comment", value.kind()))),
+        None => Err(Error::new(
+            ErrorKind::BadSerialization,
+            format!("{} must be an identifier, a literal or a comment", value.kind()),
+        )),
     });
     environment.add_template(name, template)?;
     environment.get_template(name)?.render(values)
@@ -82,6 +85,9 @@ mod tests {
     fn plain_text_is_refused() {
         assert!(try_fill("t", "<<< x >>>", context! { x => "text" }).is_err());
         assert!(try_fill("t", "<<< x >>>", context! { y => Value::from(SourceValue::ours("text")) }).is_err());
-        assert_eq!(try_fill("t", "<<< x >>>", context! { x => Value::from(SourceValue::ours("text")) }).ok().as_deref(), Some("text"));
+        assert_eq!(
+            try_fill("t", "<<< x >>>", context! { x => Value::from(SourceValue::ours("text")) }).ok().as_deref(),
+            Some("text")
+        );
     }
 }

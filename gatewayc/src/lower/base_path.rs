@@ -38,7 +38,8 @@ fn of_server(server: &Server) -> Result<Vec<String>, String> {
             (Some(default), false) => vec![default],
             (None, false) => continue,
         };
-        urls = urls.iter().flat_map(|url| values.iter().map(|value| url.replace(&marker, value))).take(MOST + 1).collect();
+        urls =
+            urls.iter().flat_map(|url| values.iter().map(|value| url.replace(&marker, value))).take(MOST + 1).collect();
         if urls.len() > MOST {
             return Err(format!("the variables give more than {MOST} base paths"));
         }
@@ -100,7 +101,10 @@ mod tests {
             (server("https://a.example", &[]), vec![""]),
             (server("https://a.example/x/v1/", &[]), vec!["/x/v1"]),
             (server("//a.example/v1", &[]), vec!["/v1"]),
-            (server("https://{host}/{v}", &[("host", Some("a"), &["a", "b"]), ("v", Some("v1"), &["v1", "v2"])]), vec!["/v1", "/v2"]),
+            (
+                server("https://{host}/{v}", &[("host", Some("a"), &["a", "b"]), ("v", Some("v1"), &["v1", "v2"])]),
+                vec!["/v1", "/v2"],
+            ),
             (server("https://{host}/v1", &[]), vec!["/v1"]),
             (server("/{v}", &[("v", Some("v1"), &[])]), vec!["/v1"]),
         ];

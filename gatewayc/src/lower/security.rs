@@ -42,9 +42,12 @@ impl<'a> Schemes<'a> {
             Some(Security::Broken(_)) => None,
             None => {
                 diagnostics.push(
-                    Diagnostic::error(GW201, format!("unprotected operation: {} has no security", title(path, operation)))
-                        .at(operation.span, "anyone could call it")
-                        .help("write `security: []` to make it public, or name a scheme here or at the root"),
+                    Diagnostic::error(
+                        GW201,
+                        format!("unprotected operation: {} has no security", title(path, operation)),
+                    )
+                    .at(operation.span, "anyone could call it")
+                    .help("write `security: []` to make it public, or name a scheme here or at the root"),
                 );
                 None
             }
@@ -57,7 +60,8 @@ impl<'a> Schemes<'a> {
             return Some(Access::Anyone { because: "security: []" });
         }
         let all_of = |alternative: &ast::Alternative| -> Option<Vec<Requirement>> {
-            let requirements: Vec<_> = alternative.requirements.iter().map(|requirement| self.requirement(requirement, diagnostics)).collect();
+            let requirements: Vec<_> =
+                alternative.requirements.iter().map(|requirement| self.requirement(requirement, diagnostics)).collect();
             requirements.into_iter().collect()
         };
         let alternatives: Vec<_> = alternatives.iter().map(all_of).collect();
@@ -90,7 +94,9 @@ impl<'a> Schemes<'a> {
             Some(Security::Broken(_)) => true,
             Some(Security::AnyOf(alternatives)) => {
                 let mut requirements = alternatives.value.iter().flat_map(|alternative| &alternative.requirements);
-                requirements.any(|requirement| self.schemes.get(requirement.scheme.as_str()).is_none_or(|state| state.definition.kind.is_none()))
+                requirements.any(|requirement| {
+                    self.schemes.get(requirement.scheme.as_str()).is_none_or(|state| state.definition.kind.is_none())
+                })
             }
             None => false,
         }
@@ -127,11 +133,19 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
         SchemeKind::ApiKey { .. } if extension.jwt.is_none() => {
             return unsupported("API keys are not supported by this version, unless they are JSON Web Tokens", HOW);
         }
-        SchemeKind::ApiKey { location: ApiKeyLocation::Header, name } => (CredentialLocation::Header(name.clone()), true),
-        SchemeKind::ApiKey { location: ApiKeyLocation::Query, name } => (CredentialLocation::Query(name.clone()), false),
-        SchemeKind::ApiKey { location: ApiKeyLocation::Cookie, name } => (CredentialLocation::Cookie(name.clone()), false),
+        SchemeKind::ApiKey { location: ApiKeyLocation::Header, name } => {
+            (CredentialLocation::Header(name.clone()), true)
+        }
+        SchemeKind::ApiKey { location: ApiKeyLocation::Query, name } => {
+            (CredentialLocation::Query(name.clone()), false)
+        }
+        SchemeKind::ApiKey { location: ApiKeyLocation::Cookie, name } => {
+            (CredentialLocation::Cookie(name.clone()), false)
+        }
         SchemeKind::OAuth2 { .. } => (CredentialLocation::Header("Authorization".into()), false),
-        SchemeKind::OpenIdConnect { .. } => return unsupported("OpenID Connect discovery is not supported by this version", ""),
+        SchemeKind::OpenIdConnect { .. } => {
+            return unsupported("OpenID Connect discovery is not supported by this version", "");
+        }
         SchemeKind::MutualTls => return unsupported("mutual TLS is not supported by this version", ""),
     };
     let is_oauth = matches!(kind, SchemeKind::OAuth2 { .. });
@@ -140,7 +154,8 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
         return unsupported("nothing says how its tokens are checked", &help);
     };
     if is_oauth != extension.under_token {
-        let (right, wrong) = if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
+        let (right, wrong) =
+            if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
         return unsupported(&format!("its type takes `{right}`, not `{wrong}`"), "");
     }
     let locations = std::iter::once(first).chain(extension.also_in).collect();

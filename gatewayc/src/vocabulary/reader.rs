@@ -127,12 +127,17 @@ impl<'d> Reader<'d> {
                 Some(member) if !member.places.contains(&place) => {
                     let places: Vec<_> = member.places.iter().map(|place| place.name()).collect();
                     self.report(
-                        Diagnostic::error(GW102, format!("`{name}` means nothing in the `x-gateway` of {}", place.name()))
-                            .at(entry.key.span, "misplaced key")
-                            .help(format!("`{name}` may stand in the `x-gateway` of {}", places.join(" or "))),
+                        Diagnostic::error(
+                            GW102,
+                            format!("`{name}` means nothing in the `x-gateway` of {}", place.name()),
+                        )
+                        .at(entry.key.span, "misplaced key")
+                        .help(format!("`{name}` may stand in the `x-gateway` of {}", places.join(" or "))),
                     );
                 }
-                Some(member) if member.support == Support::NotYet => self.unsupported(&entry.key, &format!("`{name}` is not")),
+                Some(member) if member.support == Support::NotYet => {
+                    self.unsupported(&entry.key, &format!("`{name}` is not"))
+                }
                 Some(_) => members.push(entry),
                 None => self.unknown(&entry.key, &format!("the `x-gateway` of {}", place.name()), here),
             }
@@ -226,7 +231,8 @@ impl<'d> Reader<'d> {
 
     pub(crate) fn unknown<'k>(&mut self, key: &Key, what: &str, known: impl Iterator<Item = &'k str> + Clone) {
         let near = suggest(&key.name, known.clone()).map(str::to_owned);
-        let mut diagnostic = Diagnostic::error(GW102, format!("unknown key `{}` in {what}", key.name)).at(key.span, "means nothing here");
+        let mut diagnostic = Diagnostic::error(GW102, format!("unknown key `{}` in {what}", key.name))
+            .at(key.span, "means nothing here");
         if near.is_none() {
             let names: Vec<_> = known.collect();
             if !names.is_empty() {

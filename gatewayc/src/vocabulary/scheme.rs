@@ -62,6 +62,8 @@ pub(crate) fn scheme(node: &Node, diagnostics: &mut Diagnostics) -> SchemeExtens
     extension
 }
 
+type Locate = fn(String) -> CredentialLocation;
+
 fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<CredentialLocation> {
     let mut locations = Vec::new();
     for item in reader.list(node, "`alsoIn`") {
@@ -71,7 +73,7 @@ fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<CredentialLocation> {
             reader.wrong(item, "a place of a credential", "expected `{in: header, name: …}`");
             continue;
         };
-        let kinds: [(&str, fn(String) -> CredentialLocation); 3] = [
+        let kinds: [(&str, Locate); 3] = [
             ("header", CredentialLocation::Header),
             ("query", CredentialLocation::Query),
             ("cookie", CredentialLocation::Cookie),
@@ -107,7 +109,10 @@ fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
             "leeway" => leeway = reader.unit(value, "`leeway`", units::duration).unwrap_or_default(),
             _ => {
                 identified = true;
-                let headline = format!("`{}` is not supported by this version of the compiler: there are no consumers yet", key.name);
+                let headline = format!(
+                    "`{}` is not supported by this version of the compiler: there are no consumers yet",
+                    key.name
+                );
                 reader.report(Diagnostic::error(GW103, headline).at(key.span, "would not be enforced"));
             }
         }
@@ -133,7 +138,9 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
     let mut algorithms = None;
     let mut keys: Vec<(Span, Option<JwtKey>)> = Vec::new();
     let mut weak_secret_ok = false;
-    for Entry { key, value } in reader.known(node, "`verify`", &["algorithms", "secret", "publicKey", "jwks", "weakSecretOk"]) {
+    for Entry { key, value } in
+        reader.known(node, "`verify`", &["algorithms", "secret", "publicKey", "jwks", "weakSecretOk"])
+    {
         match &*key.name {
             "algorithms" => algorithms = Some((value.span, read_algorithms(reader, value))),
             "weakSecretOk" => weak_secret_ok = reader.boolean(value, "`weakSecretOk`").unwrap_or_default(),
@@ -166,9 +173,12 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
     let family = algorithms.first()?.family;
     if let Some(other) = algorithms.iter().find(|algorithm| algorithm.family != family) {
         reader.report(
-            Diagnostic::error(GW208, format!("`{}` and `{}` need different kinds of key", algorithms[0].name, other.name))
-                .at(at, "algorithms of one scheme must be of one family")
-                .help("write one scheme for each, and list both under `security`"),
+            Diagnostic::error(
+                GW208,
+                format!("`{}` and `{}` need different kinds of key", algorithms[0].name, other.name),
+            )
+            .at(at, "algorithms of one scheme must be of one family")
+            .help("write one scheme for each, and list both under `security`"),
         );
         return None;
     }
@@ -194,7 +204,8 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
             Some(algorithm) if algorithms.contains(algorithm) => {}
             Some(algorithm) => algorithms.push(*algorithm),
             None if text.eq_ignore_ascii_case("none") => reader.report(
-                Diagnostic::error(GW208, "tokens without a signature are never accepted").at(item.span, "anyone could write such a token"),
+                Diagnostic::error(GW208, "tokens without a signature are never accepted")
+                    .at(item.span, "anyone could write such a token"),
             ),
             None => {
                 let names: Vec<_> = JwtAlgorithm::ALL.iter().map(|algorithm| algorithm.name).collect();
@@ -207,7 +218,9 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
         }
     }
     if items.is_empty() {
-        reader.report(Diagnostic::error(GW208, "no algorithm is accepted, so no token would be").at(node.span, "an empty list"));
+        reader.report(
+            Diagnostic::error(GW208, "no algorithm is accepted, so no token would be").at(node.span, "an empty list"),
+        );
     }
     (!algorithms.is_empty()).then_some(algorithms)
 }
@@ -221,7 +234,9 @@ fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretRefe
             Diagnostic::error(GW101, format!("`{name}` is written out; a secret reference is required"))
                 .at(at, "anyone who can read the document knows it")
                 .suggest("name an environment variable or a file", node.span, "{env: JWT_SECRET}")
-                .help("`{env: NAME}` or `{file: path}`, each with `encoding: base64` if need be; and change the secret"),
+                .help(
+                    "`{env: NAME}` or `{file: path}`, each with `encoding: base64` if need be; and change the secret",
+                ),
         );
         return None;
     }

@@ -15,8 +15,8 @@
 //! segment, which only an empty segment of a template matches.
 //!
 //! **Templates** ([`Template`]) are sequences of literals and parameters. A parameter takes one or more characters of
-//! one segment; a greedy one (`{+rest}`) takes `/` as well, but never `%2F`. Literals are read like request paths, so a space in a template
-//! is `%20` on the wire.
+//! one segment; a greedy one (`{+rest}`) takes `/` as well, but never `%2F`. Literals are read like request paths, so a
+//! space in a template is `%20` on the wire.
 //!
 //! **Who answers** ([`Router::find`]) never depends on the order of insertion. Templates without greedy parameters
 //! come before those with; then the first differing segment from the left decides: a literal, then a pattern such as

@@ -14,10 +14,7 @@ pub(crate) struct Ranges {
 
 impl Ranges {
     fn push(&mut self, start: usize, end: usize) {
-        let range = (
-            u32::try_from(start).unwrap_or(u32::MAX),
-            u32::try_from(end).unwrap_or(u32::MAX),
-        );
+        let range = (u32::try_from(start).unwrap_or(u32::MAX), u32::try_from(end).unwrap_or(u32::MAX));
         match self.inline.get_mut(self.length) {
             Some(slot) => *slot = range,
             None => self.more.push(range),
@@ -35,11 +32,8 @@ impl Ranges {
     }
 
     pub(crate) fn get(&self, index: usize) -> Option<Range<usize>> {
-        let found = if index < self.length.min(4) {
-            self.inline.get(index)
-        } else {
-            self.more.get(index.wrapping_sub(4))
-        };
+        let found =
+            if index < self.length.min(4) { self.inline.get(index) } else { self.more.get(index.wrapping_sub(4)) };
         found.map(|&(start, end)| start as usize..end as usize)
     }
 }
@@ -54,9 +48,7 @@ pub(crate) fn matches(template: &Template, path: &str, ranges: &mut Ranges) -> b
             if segments.peek().is_none() && *pieces == [Piece::Greedy] {
                 // `/{+rest}` at the end, by far the most frequent.
                 ranges.push(rest, path.len());
-                return path
-                    .get(rest..)
-                    .is_some_and(|text| !text.is_empty() && !text.contains("%2F"));
+                return path.get(rest..).is_some_and(|text| !text.is_empty() && !text.contains("%2F"));
             }
             return matches_across(&template.flat(), path, ranges);
         }
@@ -77,12 +69,7 @@ fn memchr_slash(text: &str) -> Option<usize> {
 }
 
 /// One segment that is not greedy. `offset` is where it begins in the path.
-pub(crate) fn matches_segment(
-    segment: &Segment,
-    text: &str,
-    offset: usize,
-    ranges: &mut Ranges,
-) -> bool {
+pub(crate) fn matches_segment(segment: &Segment, text: &str, offset: usize, ranges: &mut Ranges) -> bool {
     match segment {
         Segment::Literal(literal) => literal == text,
         Segment::Parameter => {
@@ -162,10 +149,7 @@ fn find(text: &str, literal: &str, from: usize) -> Option<usize> {
 /// A `%` in canonical text always begins `%XX`, which is one character.
 fn is_boundary(text: &str, at: usize) -> bool {
     let octets = text.as_bytes();
-    !(1..=2).any(|back| {
-        at.checked_sub(back)
-            .is_some_and(|before| octets.get(before) == Some(&b'%'))
-    })
+    !(1..=2).any(|back| at.checked_sub(back).is_some_and(|before| octets.get(before) == Some(&b'%')))
 }
 
 /// The offset behind the character at this offset.
@@ -186,30 +170,21 @@ fn matches_across(pieces: &[Piece], path: &str, ranges: &mut Ranges) -> bool {
     // ends[piece][at]: where the piece ends, at the earliest, if it begins at `at` and everything after it matches.
     let mut ends = vec![NEVER; width * pieces.len()];
     let matches_from = |ends: &[u32], piece: usize, at: usize| {
-        if piece == pieces.len() {
-            at == path.len()
-        } else {
-            ends[piece * width + at] != NEVER
-        }
+        if piece == pieces.len() { at == path.len() } else { ends[piece * width + at] != NEVER }
     };
-    let units: Vec<usize> = std::iter::successors(Some(0), |&at| Some(after_unit(path, at)))
-        .take_while(|&at| at < path.len())
-        .collect();
+    let units: Vec<usize> =
+        std::iter::successors(Some(0), |&at| Some(after_unit(path, at))).take_while(|&at| at < path.len()).collect();
     for (index, piece) in pieces.iter().enumerate().rev() {
         for &at in units.iter().rev() {
             let next = after_unit(path, at);
             let end = match piece {
                 Piece::Literal(literal) => {
                     let end = at + literal.len();
-                    (path[at..].starts_with(literal.as_str())
-                        && matches_from(&ends, index + 1, end))
-                    .then_some(end)
+                    (path[at..].starts_with(literal.as_str()) && matches_from(&ends, index + 1, end)).then_some(end)
                 }
                 Piece::Parameter if path[at..].starts_with('/') => None,
                 Piece::Greedy if path[at..].starts_with("%2F") => None,
-                Piece::Parameter | Piece::Greedy if matches_from(&ends, index + 1, next) => {
-                    Some(next)
-                }
+                Piece::Parameter | Piece::Greedy if matches_from(&ends, index + 1, next) => Some(next),
                 Piece::Parameter | Piece::Greedy => match ends.get(index * width + next) {
                     Some(&end) if end != NEVER => Some(end as usize),
                     _ => None,
@@ -256,10 +231,8 @@ pub(crate) mod tests {
         let mut ranges = Ranges::default();
         matches(&template, path.canonical(), &mut ranges).then(|| {
             assert_eq!(ranges.len(), template.names().len());
-            let values: Vec<_> = (0..ranges.len())
-                .filter_map(|index| ranges.get(index))
-                .map(|range| &path.canonical()[range])
-                .collect();
+            let values: Vec<_> =
+                (0..ranges.len()).filter_map(|index| ranges.get(index)).map(|range| &path.canonical()[range]).collect();
             values.join(" ")
         })
     }
@@ -293,44 +266,22 @@ pub(crate) mod tests {
             ("/a/{+rest}", "/a", None),
             ("/a/{+rest}", "/a//", Some("/")),
             ("/a/{+rest}", "/a/b%2Fc", None),
-            (
-                "/v1/{+name}:publish",
-                "/v1/a/b:publish:publish",
-                Some("a/b:publish"),
-            ),
-            (
-                "/v1/{+project}/topics",
-                "/v1/a/topics/topics",
-                Some("a/topics"),
-            ),
-            (
-                "/v1/{+project}/topics/{id}",
-                "/v1/a/b/topics/c",
-                Some("a/b c"),
-            ),
+            ("/v1/{+name}:publish", "/v1/a/b:publish:publish", Some("a/b:publish")),
+            ("/v1/{+project}/topics", "/v1/a/topics/topics", Some("a/topics")),
+            ("/v1/{+project}/topics/{id}", "/v1/a/b/topics/c", Some("a/b c")),
             ("/v1/{+project}/topics/{id}", "/v1/a/b/topics/c/d", None),
             ("/{+a}/x/{+b}", "/1/x/x/2", Some("1 x/2")),
             ("/{a}-{+b}.z", "/q-w/e.z", Some("q w/e")),
         ];
         for (template, path, expected) in cases {
-            assert_eq!(
-                parameters(template, path).as_deref(),
-                expected,
-                "{template} {path}"
-            );
+            assert_eq!(parameters(template, path).as_deref(), expected, "{template} {path}");
         }
     }
 
     #[test]
     fn takes_no_exponential_time() {
         let template = "/{+a}a{+b}a{+c}a{+d}a{+e}a{+f}a{+g}/z";
-        assert_eq!(
-            parameters(template, &format!("/{}", "a".repeat(4_000))),
-            None
-        );
-        assert_eq!(
-            parameters("/{a}a{b}a{c}a{d}a{e}z", &format!("/{}", "a".repeat(8_000))),
-            None
-        );
+        assert_eq!(parameters(template, &format!("/{}", "a".repeat(4_000))), None);
+        assert_eq!(parameters("/{a}a{b}a{c}a{d}a{e}z", &format!("/{}", "a".repeat(8_000))), None);
     }
 }

@@ -42,11 +42,8 @@ pub fn overlap(a: &Template, b: &Template) -> Option<String> {
 /// Whether `general` matches every path that `specific` does, `%2F` aside (which greedy parameters do not take).
 pub(crate) fn includes(general: &Template, specific: &Template) -> bool {
     // A character that stands in no literal can only be taken by a parameter, which then takes any other as well.
-    let probes: &[&str] = if specific.is_greedy() {
-        &["\u{F8FF}", "\u{F8FF}/\u{F8FF}/\u{F8FF}"]
-    } else {
-        &["\u{F8FF}"]
-    };
+    let probes: &[&str] =
+        if specific.is_greedy() { &["\u{F8FF}", "\u{F8FF}/\u{F8FF}/\u{F8FF}"] } else { &["\u{F8FF}"] };
     probes.iter().all(|probe| {
         let path: String = specific
             .flat()
@@ -110,11 +107,7 @@ fn moves(a: &[Step], b: &[Step], (at_a, at_b): State) -> Vec<(String, State)> {
     };
     if takes(step_a, unit) && takes(step_b, unit) {
         let next = |at: usize, step: &Step| {
-            if matches!(step, Step::More(_)) {
-                at
-            } else {
-                at + 1
-            }
+            if matches!(step, Step::More(_)) { at } else { at + 1 }
         };
         moves.push((unit.to_owned(), (next(at_a, step_a), next(at_b, step_b))));
     }
@@ -138,8 +131,7 @@ fn spell(came_from: &CameFrom, end: State) -> String {
     }
     units.reverse();
     let canonical = units.concat().replace('{', "%7B").replace('}', "%7D");
-    Template::parse(&canonical.replace('?', "%3F").replace('#', "%23"))
-        .map_or(canonical, |path| path.to_string())
+    Template::parse(&canonical.replace('?', "%3F").replace('#', "%23")).map_or(canonical, |path| path.to_string())
 }
 
 #[cfg(test)]
@@ -153,11 +145,7 @@ mod tests {
     #[test]
     fn finds_the_path_that_both_match() {
         let cases = [
-            (
-                "/amb/{p}/history",
-                "/amb/autoscale/{q}",
-                Some("/amb/autoscale/history"),
-            ),
+            ("/amb/{p}/history", "/amb/autoscale/{q}", Some("/amb/autoscale/history")),
             ("/p{a}", "/{b}s", Some("/ps")),
             ("/x/{a}-v1", "/x/v-{b}", Some("/x/v-v1")),
             ("/{a}.json", "/{b}.xml", None),
@@ -175,17 +163,10 @@ mod tests {
             let found = overlap(&a, &b);
             if let Some(example) = &found {
                 for side in [&a, &b] {
-                    assert!(
-                        matches(side, example, &mut Ranges::default()),
-                        "{side} {example}"
-                    );
+                    assert!(matches(side, example, &mut Ranges::default()), "{side} {example}");
                 }
             }
-            assert_eq!(
-                found.as_deref().map(str::len),
-                expected.map(str::len),
-                "{a} {b} {found:?}"
-            );
+            assert_eq!(found.as_deref().map(str::len), expected.map(str::len), "{a} {b} {found:?}");
         }
     }
 }

@@ -39,13 +39,8 @@ impl<'a> RequestPath<'a> {
             return Self::parse_encoded(raw);
         }
         dots.end()?;
-        let text =
-            std::str::from_utf8(raw).map_err(|_| PathError::ForbiddenCharacter { offset: 0 })?;
-        Ok(Self {
-            wire: Cow::Borrowed(text),
-            canonical: Cow::Borrowed(text),
-            offsets: None,
-        })
+        let text = std::str::from_utf8(raw).map_err(|_| PathError::ForbiddenCharacter { offset: 0 })?;
+        Ok(Self { wire: Cow::Borrowed(text), canonical: Cow::Borrowed(text), offsets: None })
     }
 
     fn parse_encoded(raw: &[u8]) -> Result<Self, PathError> {
@@ -90,11 +85,7 @@ impl<'a> RequestPath<'a> {
             Ok(text) => (text, offsets),
             Err(error) => keep_non_utf8_encoded(error.as_bytes(), &offsets),
         };
-        Ok(Self {
-            wire: Cow::Owned(wire),
-            canonical: Cow::Owned(canonical),
-            offsets: Some(offsets.into_boxed_slice()),
-        })
+        Ok(Self { wire: Cow::Owned(wire), canonical: Cow::Owned(canonical), offsets: Some(offsets.into_boxed_slice()) })
     }
 
     /// What is forwarded: as received, with `%XX` in its normal form.
@@ -151,17 +142,15 @@ impl fmt::Display for PathError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAbsolute => out.write_str("the path does not begin with `/`"),
-            Self::MalformedPercent { offset } => write!(
-                out,
-                "a `%` at octet {offset} lacks its two hexadecimal digits"
-            ),
+            Self::MalformedPercent { offset } => {
+                write!(out, "a `%` at octet {offset} lacks its two hexadecimal digits")
+            }
             Self::ControlCharacter { offset } => {
                 write!(out, "a control character at octet {offset}")
             }
-            Self::ForbiddenCharacter { offset } => write!(
-                out,
-                "a character at octet {offset} has to be percent-encoded"
-            ),
+            Self::ForbiddenCharacter { offset } => {
+                write!(out, "a character at octet {offset} has to be percent-encoded")
+            }
             Self::DotSegment => out.write_str("a dot segment"),
         }
     }
@@ -196,11 +185,7 @@ impl DotSegments {
     }
 
     fn end(&self) -> Result<(), PathError> {
-        if self.dots > 0 && !self.harmless {
-            Err(PathError::DotSegment)
-        } else {
-            Ok(())
-        }
+        if self.dots > 0 && !self.harmless { Err(PathError::DotSegment) } else { Ok(()) }
     }
 }
 
@@ -214,10 +199,7 @@ pub(crate) fn push_encoded(text: &mut String, octet: u8) {
 
 /// The octet that `%XX` at this offset stands for.
 pub(crate) fn decode_at(text: &[u8], at: usize) -> Option<u8> {
-    let digit = |offset: usize| {
-        text.get(offset)
-            .and_then(|&octet| char::from(octet).to_digit(16))
-    };
+    let digit = |offset: usize| text.get(offset).and_then(|&octet| char::from(octet).to_digit(16));
     let value = digit(at + 1)? << 4 | digit(at + 2)?;
     u8::try_from(value).ok()
 }
@@ -225,10 +207,7 @@ pub(crate) fn decode_at(text: &[u8], at: usize) -> Option<u8> {
 /// Characters that may stand for themselves in a path.
 pub(crate) fn is_allowed_raw(octet: u8) -> bool {
     octet.is_ascii_graphic()
-        && !matches!(
-            octet,
-            b'"' | b'#' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
-        )
+        && !matches!(octet, b'"' | b'#' | b'<' | b'>' | b'?' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
 }
 
 /// RFC 3986 §2.3.
@@ -290,11 +269,7 @@ mod tests {
         ("/a;..", "/a;..", "/a;.."),
         ("/a%5Cb", "/a%5Cb", "/a\\b"),
         ("/%7Bid%7D", "/%7Bid%7D", "/{id}"),
-        (
-            "/a[1]:b@c!$&'()*+,;=",
-            "/a[1]:b@c!$&'()*+,;=",
-            "/a[1]:b@c!$&'()*+,;=",
-        ),
+        ("/a[1]:b@c!$&'()*+,;=", "/a[1]:b@c!$&'()*+,;=", "/a[1]:b@c!$&'()*+,;="),
     ];
 
     #[test]
@@ -329,46 +304,20 @@ mod tests {
             "/..%5c",
         ];
         for raw in dots {
-            assert_eq!(
-                RequestPath::parse(raw).err(),
-                Some(PathError::DotSegment),
-                "{raw}"
-            );
+            assert_eq!(RequestPath::parse(raw).err(), Some(PathError::DotSegment), "{raw}");
         }
         for raw in ["", "*", "a", "http://a/", "?"] {
-            assert_eq!(
-                RequestPath::parse(raw).err(),
-                Some(PathError::NotAbsolute),
-                "{raw}"
-            );
+            assert_eq!(RequestPath::parse(raw).err(), Some(PathError::NotAbsolute), "{raw}");
         }
         for raw in ["/a%", "/a%2", "/a%2g", "/%%41", "/%+1", "/%u0041"] {
-            assert!(
-                matches!(
-                    RequestPath::parse(raw),
-                    Err(PathError::MalformedPercent { .. })
-                ),
-                "{raw}"
-            );
+            assert!(matches!(RequestPath::parse(raw), Err(PathError::MalformedPercent { .. })), "{raw}");
         }
         for raw in ["/a%00", "/a\tb", "/a%0d%0a", "/\u{7f}", "/%7F"] {
-            assert!(
-                matches!(
-                    RequestPath::parse(raw),
-                    Err(PathError::ControlCharacter { .. })
-                ),
-                "{raw}"
-            );
+            assert!(matches!(RequestPath::parse(raw), Err(PathError::ControlCharacter { .. })), "{raw}");
         }
         for octet in b" \"#<>?\\^`{|}\x80\xff" {
             for raw in [vec![b'/', *octet], vec![b'/', b'%', b'4', b'1', *octet]] {
-                assert!(
-                    matches!(
-                        RequestPath::parse(&raw),
-                        Err(PathError::ForbiddenCharacter { .. })
-                    ),
-                    "{octet}"
-                );
+                assert!(matches!(RequestPath::parse(&raw), Err(PathError::ForbiddenCharacter { .. })), "{octet}");
             }
         }
     }
@@ -406,17 +355,11 @@ mod tests {
                 continue;
             };
             accepted += 1;
-            let again =
-                RequestPath::parse(path.wire()).expect("what is forwarded can be read again");
+            let again = RequestPath::parse(path.wire()).expect("what is forwarded can be read again");
             assert_eq!(again.wire(), path.wire());
             assert_eq!(again.canonical(), path.canonical());
             let (mut from, mut joined) = (0, String::new());
-            for (at, _) in path
-                .canonical()
-                .char_indices()
-                .skip(1)
-                .chain([(path.canonical().len(), ' ')])
-            {
+            for (at, _) in path.canonical().char_indices().skip(1).chain([(path.canonical().len(), ' ')]) {
                 joined.push_str(path.wire_of(from..at));
                 from = at;
             }

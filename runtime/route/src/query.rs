@@ -12,10 +12,7 @@ pub struct QueryPair {
 impl QueryPair {
     /// A pair of decoded texts.
     pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: value.into(),
-        }
+        Self { name: name.into(), value: value.into() }
     }
 
     /// Whether the query (without `?`) names the parameter once and with this value.

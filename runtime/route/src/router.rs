@@ -34,11 +34,7 @@ impl<T> RouterBuilder<T> {
     pub fn insert(&mut self, template: Template, mut when: Vec<QueryPair>, value: T) -> usize {
         when.sort_unstable();
         when.dedup();
-        self.routes.push(Route {
-            template,
-            when,
-            value,
-        });
+        self.routes.push(Route { template, when, value });
         self.routes.len() - 1
     }
 
@@ -51,10 +47,7 @@ impl<T> RouterBuilder<T> {
         order.dedup_by(|later, first| {
             let equal = routes[*first].precedence(&routes[*later]).is_eq();
             if equal {
-                conflicts.push(Conflict {
-                    first: *first,
-                    second: *later,
-                });
+                conflicts.push(Conflict { first: *first, second: *later });
             }
             equal
         });
@@ -64,15 +57,7 @@ impl<T> RouterBuilder<T> {
         let trie = Trie::new(plain.iter().map(|&route| (route, &routes[route].template)));
         let shapes = Shapes::new(&routes, plain, &trie);
         let prefixes = Prefixes::new(&routes, greedy);
-        (
-            Router {
-                routes,
-                trie,
-                shapes,
-                prefixes,
-            },
-            conflicts,
-        )
+        (Router { routes, trie, shapes, prefixes }, conflicts)
     }
 }
 
@@ -96,41 +81,22 @@ pub struct Router<T> {
 
 impl<T> Router<T> {
     /// The route that answers a request for this path and query (without `?`).
-    pub fn find<'a>(
-        &'a self,
-        path: &'a RequestPath<'a>,
-        query: Option<&str>,
-    ) -> Option<Match<'a, T>> {
+    pub fn find<'a>(&'a self, path: &'a RequestPath<'a>, query: Option<&str>) -> Option<Match<'a, T>> {
         let canonical = path.canonical();
         let mut ranges = Ranges::default();
         let mut answers = |index: usize| {
             let route = &self.routes[index];
-            (matches(&route.template, canonical, &mut ranges)
-                && route.when.iter().all(|pair| pair.holds(query)))
-            .then_some(index)
+            (matches(&route.template, canonical, &mut ranges) && route.when.iter().all(|pair| pair.holds(query)))
+                .then_some(index)
         };
-        let found = match self
-            .shapes
-            .router
-            .at(canonical)
-            .ok()
-            .and_then(|found| self.shapes.slots.get(*found.value))
-        {
+        let found = match self.shapes.router.at(canonical).ok().and_then(|found| self.shapes.slots.get(*found.value)) {
             Some(Slot::Candidates(routes)) => routes.iter().find_map(|&index| answers(index)),
             Some(Slot::Search) => self.trie.find(canonical, &mut answers),
             None => None,
         };
         let index = found.or_else(|| self.prefixes.along(canonical).find_map(&mut answers))?;
         let route = &self.routes[index];
-        Some(Match {
-            index,
-            value: &route.value,
-            params: Params {
-                template: &route.template,
-                path,
-                ranges,
-            },
-        })
+        Some(Match { index, value: &route.value, params: Params { template: &route.template, path, ranges } })
     }
 
     /// The value of a route by its index in the order of insertion.
@@ -143,15 +109,10 @@ impl<T> Router<T> {
         let winner = self.find(path, query).map(|found| found.index);
         let outcome = |index: usize, route: &Route<T>| {
             if !matches(&route.template, path.canonical(), &mut Ranges::default()) {
-                return Outcome::Path {
-                    segment: first_difference(&route.template, path.canonical()),
-                };
+                return Outcome::Path { segment: first_difference(&route.template, path.canonical()) };
             }
             if let Some(pair) = route.when.iter().find(|pair| !pair.holds(query)) {
-                return Outcome::Query {
-                    name: pair.name.clone(),
-                    value: pair.value.clone(),
-                };
+                return Outcome::Query { name: pair.name.clone(), value: pair.value.clone() };
             }
             match winner {
                 Some(winner) if winner != index => Outcome::LessSpecific { than: winner },
@@ -174,10 +135,7 @@ impl<T> Router<T> {
     ///
     /// Bounded: of very many overlapping templates, only the first are reported.
     pub fn masks(&self) -> Vec<(usize, usize)> {
-        let mut pairs: Vec<_> = self
-            .neighbours()
-            .filter(|&(a, b)| self.strictly_includes(b, a))
-            .collect();
+        let mut pairs: Vec<_> = self.neighbours().filter(|&(a, b)| self.strictly_includes(b, a)).collect();
         pairs.sort_unstable();
         pairs
     }
@@ -190,17 +148,11 @@ impl<T> Router<T> {
         const MOST_PAIRS: usize = 20_000;
         let mut overlaps: Vec<_> = self
             .neighbours()
-            .filter(|&(a, b)| {
-                self.routes[a].precedence(&self.routes[b]).is_lt() && self.same_query(a, b)
-            })
+            .filter(|&(a, b)| self.routes[a].precedence(&self.routes[b]).is_lt() && self.same_query(a, b))
             .take(MOST_PAIRS)
             .filter_map(|(first, second)| {
                 let example = overlap(&self.routes[first].template, &self.routes[second].template)?;
-                Some(Overlap {
-                    first,
-                    second,
-                    example,
-                })
+                Some(Overlap { first, second, example })
             })
             .collect();
         overlaps.sort_unstable_by_key(|overlap| (overlap.first, overlap.second));
@@ -227,10 +179,7 @@ impl<T> Router<T> {
                 found.extend(with_greedy);
             }
             budget += each;
-            found
-                .into_iter()
-                .filter(move |&other| other != index)
-                .map(move |other| (index, other))
+            found.into_iter().filter(move |&other| other != index).map(move |other| (index, other))
         })
     }
 
@@ -315,11 +264,7 @@ impl<'a> Param<'a> {
         let mut octets = Vec::with_capacity(text.len());
         let mut at = 0;
         while let Some(&octet) = text.get(at) {
-            let decoded = if octet == b'%' {
-                decode_at(text, at)
-            } else {
-                None
-            };
+            let decoded = if octet == b'%' { decode_at(text, at) } else { None };
             octets.push(decoded.unwrap_or(octet));
             at += if decoded.is_some() { 3 } else { 1 };
         }
@@ -401,22 +346,13 @@ impl Shapes {
     fn new<T>(routes: &[Route<T>], plain: &[usize], trie: &Trie) -> Self {
         const MOST_NODES: usize = 128;
         const MOST_CANDIDATES: usize = 32;
-        let mut shapes = Self {
-            router: matchit::Router::new(),
-            slots: Vec::new(),
-        };
+        let mut shapes = Self { router: matchit::Router::new(), slots: Vec::new() };
         let mut seen = HashMap::new();
         for &route in plain {
             let segments = routes[route].template.segments();
             let shape: Vec<Option<&str>> = segments
                 .iter()
-                .map(|segment| {
-                    if let Segment::Literal(text) = segment {
-                        Some(text.as_str())
-                    } else {
-                        None
-                    }
-                })
+                .map(|segment| if let Segment::Literal(text) = segment { Some(text.as_str()) } else { None })
                 .collect();
             let Entry::Vacant(entry) = seen.entry(shape) else {
                 continue;
@@ -424,9 +360,7 @@ impl Shapes {
             let shape = entry.key();
             let always = |route: usize| routes[route].when.is_empty();
             let slot = match trie.candidates(shape, &always, MOST_NODES) {
-                Some(candidates) if candidates.len() <= MOST_CANDIDATES => {
-                    Slot::Candidates(candidates.into())
-                }
+                Some(candidates) if candidates.len() <= MOST_CANDIDATES => Slot::Candidates(candidates.into()),
                 _ => Slot::Search,
             };
             shapes
@@ -472,51 +406,32 @@ struct Prefix {
 
 impl Prefixes {
     fn new<T>(routes: &[Route<T>], greedy: &[usize]) -> Self {
-        let mut prefixes = Self {
-            router: matchit::Router::new(),
-            slots: Vec::new(),
-            all: greedy.to_vec(),
-        };
+        let mut prefixes = Self { router: matchit::Router::new(), slots: Vec::new(), all: greedy.to_vec() };
         let mut slots: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
         for &route in greedy {
-            let literals = routes[route]
-                .template
-                .segments()
-                .iter()
-                .map_while(|segment| match segment {
-                    Segment::Literal(text) => Some(Some(text.as_str())),
-                    _ => None,
-                });
+            let literals = routes[route].template.segments().iter().map_while(|segment| match segment {
+                Segment::Literal(text) => Some(Some(text.as_str())),
+                _ => None,
+            });
             let next = prefixes.slots.len();
             let slot = *slots.entry(literals.collect()).or_insert(next);
             if slot == next {
-                prefixes.slots.push(Prefix {
-                    routes: Vec::new(),
-                    shorter: None,
-                });
+                prefixes.slots.push(Prefix { routes: Vec::new(), shorter: None });
             }
             prefixes.slots[slot].routes.push(route);
         }
         for (literals, &slot) in &slots {
-            prefixes.slots[slot].shorter = (0..literals.len())
-                .rev()
-                .find_map(|length| slots.get(&literals[..length]).copied());
+            prefixes.slots[slot].shorter =
+                (0..literals.len()).rev().find_map(|length| slots.get(&literals[..length]).copied());
             let pattern = pattern(literals) + "/{*rest}";
-            prefixes
-                .router
-                .insert(pattern, slot)
-                .expect("prefixes differ, and each is literal up to the end");
+            prefixes.router.insert(pattern, slot).expect("prefixes differ, and each is literal up to the end");
         }
         prefixes
     }
 
     /// The routes whose literal beginning the path has, most specific first.
     fn along(&self, canonical: &str) -> impl Iterator<Item = usize> {
-        let first = if self.slots.is_empty() {
-            None
-        } else {
-            self.router.at(canonical).ok().map(|found| *found.value)
-        };
+        let first = if self.slots.is_empty() { None } else { self.router.at(canonical).ok().map(|found| *found.value) };
         let slots = std::iter::successors(first.and_then(|slot| self.slots.get(slot)), |prefix| {
             self.slots.get(prefix.shorter?)
         });
@@ -531,9 +446,7 @@ fn first_difference(template: &Template, path: &str) -> usize {
         let Some(text) = texts.next() else {
             return index;
         };
-        if segment.is_greedy()
-            || !crate::matching::matches_segment(segment, text, 0, &mut Ranges::default())
-        {
+        if segment.is_greedy() || !crate::matching::matches_segment(segment, text, 0, &mut Ranges::default()) {
             return index;
         }
     }

@@ -45,8 +45,7 @@ impl Template {
                     return Err(TemplateErrorKind::ControlCharacter.at(at));
                 }
                 '%' => {
-                    let octet = decode_at(text.as_bytes(), at)
-                        .ok_or(TemplateErrorKind::MalformedPercent.at(at))?;
+                    let octet = decode_at(text.as_bytes(), at).ok_or(TemplateErrorKind::MalformedPercent.at(at))?;
                     if octet.is_ascii_control() {
                         return Err(TemplateErrorKind::ControlCharacter.at(at));
                     }
@@ -55,25 +54,17 @@ impl Template {
                 }
                 other => {
                     let mut octets = [0; 4];
-                    reader
-                        .literal
-                        .extend_from_slice(other.encode_utf8(&mut octets).as_bytes());
+                    reader.literal.extend_from_slice(other.encode_utf8(&mut octets).as_bytes());
                 }
             }
             at += next.len_utf8();
         }
         reader.end_segment();
         if let Some(segment) = reader.segments.iter().position(Segment::is_dot_segment) {
-            let offset = text
-                .match_indices('/')
-                .nth(segment)
-                .map_or(0, |(offset, _)| offset + 1);
+            let offset = text.match_indices('/').nth(segment).map_or(0, |(offset, _)| offset + 1);
             return Err(TemplateErrorKind::DotSegment.at(offset));
         }
-        Ok(Self {
-            segments: reader.segments,
-            names: reader.names,
-        })
+        Ok(Self { segments: reader.segments, names: reader.names })
     }
 
     /// Makes the named parameters greedy, for documents that say so beside the template.
@@ -102,15 +93,9 @@ impl Template {
 
     /// The names of the greedy parameters.
     pub fn greedy_names(&self) -> impl Iterator<Item = &str> {
-        let parameters = self
-            .segments
-            .iter()
-            .flat_map(Segment::pieces)
-            .filter(|piece| !matches!(piece, Piece::Literal(_)));
-        parameters
-            .zip(self.names())
-            .filter(|(piece, _)| *piece == Piece::Greedy)
-            .map(|(_, name)| name)
+        let parameters =
+            self.segments.iter().flat_map(Segment::pieces).filter(|piece| !matches!(piece, Piece::Literal(_)));
+        parameters.zip(self.names()).filter(|(piece, _)| *piece == Piece::Greedy).map(|(_, name)| name)
     }
 
     /// Whether a parameter matches across `/`.
@@ -138,11 +123,7 @@ impl Template {
                     return order;
                 }
             }
-            if theirs.next().is_some() {
-                Ordering::Greater
-            } else {
-                Ordering::Equal
-            }
+            if theirs.next().is_some() { Ordering::Greater } else { Ordering::Equal }
         })
     }
 
@@ -249,16 +230,10 @@ impl fmt::Display for TemplateErrorKind {
             Self::Unclosed => "this `{` has no `}` in its segment",
             Self::Unopened => "this `}` has no `{`",
             Self::EmptyName => "a parameter needs a name",
-            Self::Operator => {
-                "operators of RFC 6570 other than `{+name}` are not supported in paths"
-            }
-            Self::QueryOrFragment => {
-                "a path ends at `?` or `#`; write `%3F` or `%23` for the character"
-            }
+            Self::Operator => "operators of RFC 6570 other than `{+name}` are not supported in paths",
+            Self::QueryOrFragment => "a path ends at `?` or `#`; write `%3F` or `%23` for the character",
             Self::ControlCharacter => "a control character, which no request path can contain",
-            Self::MalformedPercent => {
-                "this `%` lacks its two hexadecimal digits; write `%25` for the character"
-            }
+            Self::MalformedPercent => "this `%` lacks its two hexadecimal digits; write `%25` for the character",
             Self::DotSegment => "a dot segment, which no request path can contain",
         })
     }
@@ -322,16 +297,13 @@ impl Segment {
             Self::Parameter => (2, Reverse(0)),
             Self::Greedy(pieces) => (3, Reverse(literal_characters(pieces))),
         };
-        rank(self)
-            .cmp(&rank(other))
-            .then_with(|| match (self, other) {
-                (Self::Literal(mine), Self::Literal(theirs)) => mine.cmp(theirs),
-                (
-                    Self::Pattern(mine) | Self::Greedy(mine),
-                    Self::Pattern(theirs) | Self::Greedy(theirs),
-                ) => mine.cmp(theirs),
-                _ => Ordering::Equal,
-            })
+        rank(self).cmp(&rank(other)).then_with(|| match (self, other) {
+            (Self::Literal(mine), Self::Literal(theirs)) => mine.cmp(theirs),
+            (Self::Pattern(mine) | Self::Greedy(mine), Self::Pattern(theirs) | Self::Greedy(theirs)) => {
+                mine.cmp(theirs)
+            }
+            _ => Ordering::Equal,
+        })
     }
 
     fn is_dot_segment(&self) -> bool {
@@ -339,23 +311,12 @@ impl Segment {
             return false;
         };
         let decoded = text.replace("%2F", "/").replace('\\', "/");
-        decoded
-            .split('/')
-            .any(|part| matches!(part.split(';').next(), Some("." | "..")))
+        decoded.split('/').any(|part| matches!(part.split(';').next(), Some("." | "..")))
     }
 }
 
 fn literal_characters(pieces: &[Piece]) -> usize {
-    pieces
-        .iter()
-        .map(|piece| {
-            if let Piece::Literal(text) = piece {
-                text.chars().count()
-            } else {
-                0
-            }
-        })
-        .sum()
+    pieces.iter().map(|piece| if let Piece::Literal(text) = piece { text.chars().count() } else { 0 }).sum()
 }
 
 /// Canonical text as a request carries it.
@@ -410,15 +371,13 @@ impl Reader {
         if !self.literal.is_empty() {
             let octets = std::mem::take(&mut self.literal);
             let offsets = vec![0; octets.len()];
-            self.pieces
-                .push(Piece::Literal(keep_non_utf8_encoded(&octets, &offsets).0));
+            self.pieces.push(Piece::Literal(keep_non_utf8_encoded(&octets, &offsets).0));
         }
     }
 
     fn end_segment(&mut self) {
         self.end_literal();
-        self.segments
-            .push(Segment::of(std::mem::take(&mut self.pieces)));
+        self.segments.push(Segment::of(std::mem::take(&mut self.pieces)));
     }
 }
 
@@ -479,9 +438,7 @@ mod tests {
 
     #[test]
     fn greedy_beside_the_template() {
-        let template = Template::parse("/api/{a}/{rest}")
-            .expect("a template")
-            .with_greedy(&["rest"]);
+        let template = Template::parse("/api/{a}/{rest}").expect("a template").with_greedy(&["rest"]);
         assert_eq!(template.to_string(), "/api/{a}/{+rest}");
         assert_eq!(template.greedy_names().collect::<Vec<_>>(), ["rest"]);
     }

@@ -27,9 +27,7 @@ pub(crate) type Shape<'a> = [Option<&'a str>];
 impl Trie {
     /// `routes` come most specific first.
     pub(crate) fn new<'a>(routes: impl Iterator<Item = (usize, &'a Template)>) -> Self {
-        let mut trie = Self {
-            nodes: vec![Node::default()],
-        };
+        let mut trie = Self { nodes: vec![Node::default()] };
         for (route, template) in routes {
             let mut at = 0;
             for segment in template.segments() {
@@ -63,11 +61,7 @@ impl Trie {
 
     /// Calls `visit` for every route whose template matches the canonical path, most specific first, until it returns
     /// something.
-    pub(crate) fn find<Found>(
-        &self,
-        path: &str,
-        visit: &mut dyn FnMut(usize) -> Option<Found>,
-    ) -> Option<Found> {
+    pub(crate) fn find<Found>(&self, path: &str, visit: &mut dyn FnMut(usize) -> Option<Found>) -> Option<Found> {
         let segments: Vec<&str> = path.get(1..)?.split('/').collect();
         self.find_from(0, &segments, visit)
     }
@@ -106,23 +100,8 @@ impl Trie {
         always: &dyn Fn(usize) -> bool,
         budget: usize,
     ) -> Option<Vec<usize>> {
-        let mut search = Candidates {
-            trie: self,
-            shape,
-            always,
-            budget,
-            routes: Vec::new(),
-        };
-        search
-            .from(
-                0,
-                0,
-                Standing {
-                    behind: false,
-                    certain: true,
-                },
-            )
-            .ok()?;
+        let mut search = Candidates { trie: self, shape, always, budget, routes: Vec::new() };
+        search.from(0, 0, Standing { behind: false, certain: true }).ok()?;
         Some(search.routes)
     }
 
@@ -133,13 +112,7 @@ impl Trie {
         found
     }
 
-    fn neighbours_from(
-        &self,
-        at: usize,
-        rest: &[Segment],
-        budget: &mut usize,
-        found: &mut Vec<usize>,
-    ) {
+    fn neighbours_from(&self, at: usize, rest: &[Segment], budget: &mut usize, found: &mut Vec<usize>) {
         let Some(left) = budget.checked_sub(1) else {
             return;
         };
@@ -189,11 +162,7 @@ fn may_meet(segment: &Segment, pattern: &Segment) -> bool {
     }
     let ends = |segment: &Segment| {
         let literal = |piece: Option<&Piece>| {
-            if let Some(Piece::Literal(text)) = piece {
-                text.clone()
-            } else {
-                String::new()
-            }
+            if let Some(Piece::Literal(text)) = piece { text.clone() } else { String::new() }
         };
         let pieces = segment.pieces();
         (literal(pieces.first()), literal(pieces.last()))
@@ -238,10 +207,7 @@ impl Candidates<'_> {
         };
         match segment {
             Some(text) => {
-                let behind = Standing {
-                    behind: true,
-                    ..standing
-                };
+                let behind = Standing { behind: true, ..standing };
                 if let Some(&child) = node.literals.get(*text)
                     && self.from(child, depth + 1, standing)?
                 {
@@ -260,10 +226,7 @@ impl Candidates<'_> {
                 }
             }
             None => {
-                let unsure = Standing {
-                    certain: false,
-                    ..standing
-                };
+                let unsure = Standing { certain: false, ..standing };
                 if standing.behind {
                     for &child in node.literals.values() {
                         self.from(child, depth + 1, unsure)?;
@@ -272,8 +235,7 @@ impl Candidates<'_> {
                 for (_, child) in &node.patterns {
                     self.from(*child, depth + 1, unsure)?;
                 }
-                node.parameter
-                    .map_or(Ok(false), |child| self.from(child, depth + 1, standing))
+                node.parameter.map_or(Ok(false), |child| self.from(child, depth + 1, standing))
             }
         }
     }

@@ -8,11 +8,7 @@ struct Case {
     requests: &'static [(&'static str, &'static str)],
 }
 
-type Route = (
-    &'static str,
-    &'static str,
-    &'static [(&'static str, &'static str)],
-);
+type Route = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const CASES: &[Case] = &[
     // A pattern, a pattern with more literal characters, and a literal in one segment.
@@ -124,10 +120,7 @@ const CASES: &[Case] = &[
         ],
     },
     // The same name twice.
-    Case {
-        routes: &[("twice", "/maps/{id}/copies/{id}", &[])],
-        requests: &[("/maps/1/copies/2", "twice id=1 id=2")],
-    },
+    Case { routes: &[("twice", "/maps/{id}/copies/{id}", &[])], requests: &[("/maps/1/copies/2", "twice id=1 id=2")] },
 ];
 
 #[test]
@@ -138,10 +131,7 @@ fn the_most_specific_answers_in_any_order() {
             let mut routes = case.routes.to_vec();
             routes.rotate_left(rotation);
             for (name, template, when) in routes {
-                let when = when
-                    .iter()
-                    .map(|&(name, value)| QueryPair::new(name, value))
-                    .collect();
+                let when = when.iter().map(|&(name, value)| QueryPair::new(name, value)).collect();
                 builder.insert(parse(template), when, name);
             }
             let (router, conflicts) = builder.build();
@@ -155,35 +145,20 @@ fn the_most_specific_answers_in_any_order() {
 
 #[test]
 fn the_corpus() {
-    let folder =
-        std::env::var("GATEWAY_CORPUS").unwrap_or_else(|_| "../../../shared/corpus".into());
+    let folder = std::env::var("GATEWAY_CORPUS").unwrap_or_else(|_| "../../../shared/corpus".into());
     let read = |name: &str| std::fs::read_to_string(format!("{folder}/synthetic/{name}"));
-    let (Ok(document), Ok(expectations)) = (
-        read("route-conflicts.yaml"),
-        read("route-conflicts.expect.json"),
-    ) else {
+    let (Ok(document), Ok(expectations)) = (read("route-conflicts.yaml"), read("route-conflicts.expect.json")) else {
         return;
     };
     let mut builder = RouterBuilder::new();
     let mut template = None;
     for line in document.lines() {
         if let Some(path) = line.strip_prefix("  /") {
-            let path = path
-                .split_once(": ")
-                .map_or(path.trim_end_matches(':'), |(path, _)| path);
+            let path = path.split_once(": ").map_or(path.trim_end_matches(':'), |(path, _)| path);
             template = Some(parse(&format!("/{path}")));
         }
         if let (Some(path), Some((_, operation))) = (&template, line.split_once("operationId: ")) {
-            builder.insert(
-                path.clone(),
-                Vec::new(),
-                operation
-                    .split(',')
-                    .next()
-                    .unwrap_or_default()
-                    .trim()
-                    .to_owned(),
-            );
+            builder.insert(path.clone(), Vec::new(), operation.split(',').next().unwrap_or_default().trim().to_owned());
             template = None;
         }
     }
@@ -191,20 +166,14 @@ fn the_corpus() {
     let mut count = 0;
     for line in expectations.lines().filter(|line| line.contains("\"/")) {
         let mut words = line.split('"').skip(1).step_by(2).skip(1);
-        let (Some(path), operation) = (words.next(), words.next()) else {
-            panic!("{line}")
-        };
+        let (Some(path), operation) = (words.next(), words.next()) else { panic!("{line}") };
         let mut expected = operation.unwrap_or("-").to_owned();
         let has_values = !line.contains(",null");
         while let (true, Some(name), Some(value)) = (has_values, words.next(), words.next()) {
             expected = format!("{expected} {name}={value}");
         }
         let found = answer(&router, path);
-        let found = if has_values {
-            found
-        } else {
-            found.split(' ').next().unwrap_or_default().to_owned()
-        };
+        let found = if has_values { found } else { found.split(' ').next().unwrap_or_default().to_owned() };
         assert_eq!(found, expected, "{path}");
         count += 1;
     }
@@ -214,37 +183,17 @@ fn the_corpus() {
 #[test]
 fn equal_templates_and_overlaps_are_reported() {
     let mut builder = RouterBuilder::new();
-    for template in [
-        "/a/{x}",
-        "/a/{y}",
-        "/amb/{p}/history",
-        "/amb/autoscale/{q}",
-        "/a/me",
-        "/a/{+rest}",
-    ] {
+    for template in ["/a/{x}", "/a/{y}", "/amb/{p}/history", "/amb/autoscale/{q}", "/a/me", "/a/{+rest}"] {
         builder.insert(parse(template), Vec::new(), ());
     }
     let (router, conflicts) = builder.build();
-    assert_eq!(
-        conflicts
-            .iter()
-            .map(|conflict| (conflict.first, conflict.second))
-            .collect::<Vec<_>>(),
-        [(0, 1)]
-    );
-    let overlaps: Vec<_> = router
-        .overlaps()
-        .into_iter()
-        .map(|overlap| (overlap.first, overlap.second, overlap.example))
-        .collect();
+    assert_eq!(conflicts.iter().map(|conflict| (conflict.first, conflict.second)).collect::<Vec<_>>(), [(0, 1)]);
+    let overlaps: Vec<_> =
+        router.overlaps().into_iter().map(|overlap| (overlap.first, overlap.second, overlap.example)).collect();
     assert_eq!(overlaps, [(3, 2, "/amb/autoscale/history".to_owned())]);
     assert_eq!(router.masks(), [(0, 5), (1, 5), (4, 0), (4, 5)]);
     let path = RequestPath::parse("/a/me").expect("a path");
-    let outcomes: Vec<_> = router
-        .explain(&path, None)
-        .into_iter()
-        .map(|considered| considered.outcome)
-        .collect();
+    let outcomes: Vec<_> = router.explain(&path, None).into_iter().map(|considered| considered.outcome).collect();
     assert_eq!(outcomes[0], Outcome::LessSpecific { than: 4 });
     assert_eq!(outcomes[4], Outcome::Answers);
     assert_eq!(outcomes[2], Outcome::Path { segment: 0 });
@@ -253,10 +202,8 @@ fn equal_templates_and_overlaps_are_reported() {
 #[test]
 fn agrees_with_trying_every_template() {
     let mut random = Random(1);
-    let pieces = [
-        "a", "b", "ab", "{p}", "{q}", "{p}.a", "a{p}", "{p}{q}", "{p}b{q}", "a{p}b", "", "{+r}",
-        "{+r}b", "a{+r}",
-    ];
+    let pieces =
+        ["a", "b", "ab", "{p}", "{q}", "{p}.a", "a{p}", "{p}{q}", "{p}b{q}", "a{p}b", "", "{+r}", "{+r}b", "a{+r}"];
     let texts = ["a", "b", "ab", "aab", "x.a", "axb", "", "a.a", "%2F", "bab"];
     let mut answered = 0;
     for _ in 0..6_000 {
@@ -267,11 +214,7 @@ fn agrees_with_trying_every_template() {
             for _ in 0..1 + random.below(3) {
                 text = format!("{text}/{}", pieces[random.below(pieces.len())]);
             }
-            let when = if random.below(6) == 0 {
-                vec![QueryPair::new("k", "v")]
-            } else {
-                Vec::new()
-            };
+            let when = if random.below(6) == 0 { vec![QueryPair::new("k", "v")] } else { Vec::new() };
             templates.push((parse(&text), when.clone()));
             builder.insert(parse(&text), when, index);
         }
@@ -295,10 +238,7 @@ fn agrees_with_trying_every_template() {
                 found,
                 expected,
                 "{raw} {query:?} {:?}",
-                templates
-                    .iter()
-                    .map(|(template, when)| format!("{template} {}", when.len()))
-                    .collect::<Vec<_>>()
+                templates.iter().map(|(template, when)| format!("{template} {}", when.len())).collect::<Vec<_>>()
             );
             answered += usize::from(found.is_some());
         }
@@ -333,9 +273,7 @@ fn naive(template: &str, path: &str) -> bool {
         return path.is_empty();
     };
     if first != '{' {
-        return path
-            .strip_prefix(first)
-            .is_some_and(|rest| naive(&template[first.len_utf8()..], rest));
+        return path.strip_prefix(first).is_some_and(|rest| naive(&template[first.len_utf8()..], rest));
     }
     let greedy = template.starts_with("{+");
     let template = template.split_once('}').map_or("", |(_, rest)| rest);
@@ -345,11 +283,7 @@ fn naive(template: &str, path: &str) -> bool {
         if rest.starts_with('/') && !greedy || rest.starts_with("%2F") && greedy {
             return false;
         }
-        taken += if rest.starts_with('%') {
-            3
-        } else {
-            rest.chars().next().map_or(1, char::len_utf8)
-        };
+        taken += if rest.starts_with('%') { 3 } else { rest.chars().next().map_or(1, char::len_utf8) };
         if naive(template, &path[taken..]) {
             return true;
         }
@@ -362,9 +296,7 @@ fn parse(template: &str) -> Template {
 }
 
 fn answer<T: ToString>(router: &Router<T>, request: &str) -> String {
-    let (path, query) = request
-        .split_once('?')
-        .map_or((request, None), |(path, query)| (path, Some(query)));
+    let (path, query) = request.split_once('?').map_or((request, None), |(path, query)| (path, Some(query)));
     let path = RequestPath::parse(path).expect("a path");
     let Some(found) = router.find(&path, query) else {
         return "-".into();
