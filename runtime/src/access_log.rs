@@ -1,14 +1,13 @@
 //! One JSON line per request, written by a thread of its own.
 
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use crate::metrics::ProcessMetrics;
-use crate::reject::{Reject, Side};
+use crate::reject::Reject;
 use crate::response::write_number;
 
 /// Lines are handed to the writer in pieces of about this many bytes.
@@ -36,6 +35,7 @@ pub(crate) struct AccessLog {
     sender: Option<SyncSender<Vec<u8>>>,
     lines: Vec<u8>,
     count: u64,
+    clock: SecondClock,
     process: Arc<ProcessMetrics>,
 }
 
@@ -44,7 +44,8 @@ pub(crate) struct Line<'a> {
     /// Microseconds since the epoch at which the request began.
     pub(crate) at_micros: u64,
     pub(crate) listener: &'a str,
-    pub(crate) client: IpAddr,
+    /// The client's address.
+    pub(crate) client: &'a str,
     pub(crate) method: &'a str,
     /// Without the query, which may hold credentials.
     pub(crate) path: &'a str,
@@ -66,7 +67,7 @@ pub(crate) struct Line<'a> {
 impl AccessLog {
     /// Lines for `sender`; none at all without one.
     pub(crate) fn new(sender: Option<SyncSender<Vec<u8>>>, process: Arc<ProcessMetrics>) -> Self {
-        Self { sender, lines: Vec::new(), count: 0, process }
+        Self { sender, lines: Vec::new(), count: 0, clock: SecondClock::default(), process }
     }
 
     /// Adds a line.
@@ -74,7 +75,7 @@ impl AccessLog {
         if self.sender.is_none() {
             return;
         }
-        line.write(&mut self.lines);
+        line.write(&mut self.lines, &mut self.clock);
         self.count += 1;
         if self.lines.len() >= PIECE {
             self.flush();
@@ -97,47 +98,36 @@ impl AccessLog {
 }
 
 impl Line<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>, clock: &mut SecondClock) {
         out.extend_from_slice(b"{\"time\":\"");
-        write_time(out, self.at_micros);
-        out.push(b'"');
-        text(out, "listener", self.listener);
-        out.extend_from_slice(b",\"client\":\"");
-        let _ = write!(out, "{}", self.client);
-        out.push(b'"');
-        text(out, "method", self.method);
-        text(out, "path", self.path);
-        text(out, "api", self.api);
-        text(out, "operation", self.operation);
-        text(out, "requestId", self.request_id);
-        number(out, "status", u64::from(self.status));
-        number(out, "durationMicros", micros(self.took));
+        clock.write_time(out, self.at_micros);
+        text(out, b"\",\"listener\":\"", self.listener);
+        text(out, b"\",\"client\":\"", self.client);
+        text(out, b"\",\"method\":\"", self.method);
+        text(out, b"\",\"path\":\"", self.path);
+        text(out, b"\",\"api\":\"", self.api);
+        text(out, b"\",\"operation\":\"", self.operation);
+        text(out, b"\",\"requestId\":\"", self.request_id);
+        number(out, b"\",\"status\":", u64::from(self.status));
+        number(out, b",\"durationMicros\":", micros(self.took));
         if let Some((upstream, took)) = self.upstream {
-            text(out, "upstream", upstream);
-            number(out, "upstreamMicros", micros(took));
+            number(out, b",\"upstreamMicros\":", micros(took));
+            quoted(out, b",\"upstream\":\"", upstream);
         }
-        number(out, "requestBytes", self.request_bytes);
-        number(out, "responseBytes", self.response_bytes);
+        number(out, b",\"requestBytes\":", self.request_bytes);
+        number(out, b",\"responseBytes\":", self.response_bytes);
         if let Some(caller) = self.caller {
-            text(out, "caller", caller);
+            quoted(out, b",\"caller\":\"", caller);
         }
         if !self.because.is_empty() {
-            text(out, "because", self.because);
+            quoted(out, b",\"because\":\"", self.because);
         }
         if let Some(reject) = self.reject {
-            text(out, "reject", reject.reason());
+            quoted(out, b",\"reject\":\"", reject.reason());
             if let Some(detail) = reject.detail() {
-                text(out, "detail", detail);
+                quoted(out, b",\"detail\":\"", detail);
             }
-            text(
-                out,
-                "side",
-                match reject.side() {
-                    Side::Downstream => "downstream",
-                    Side::Upstream => "upstream",
-                    Side::Internal => "internal",
-                },
-            );
+            quoted(out, b",\"side\":\"", reject.side().word());
         }
         out.extend_from_slice(b"}\n");
     }
@@ -147,32 +137,60 @@ fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn number(out: &mut Vec<u8>, key: &str, value: u64) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b"\":");
+/// `opening` and a number.
+fn number(out: &mut Vec<u8>, opening: &[u8], value: u64) {
+    out.extend_from_slice(opening);
     write_number(out, value);
 }
 
-fn text(out: &mut Vec<u8>, key: &str, value: &str) {
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b"\":\"");
-    for &byte in value.as_bytes() {
+/// `opening`, text, and the closing quotation mark.
+fn quoted(out: &mut Vec<u8>, opening: &[u8], value: &str) {
+    text(out, opening, value);
+    out.push(b'"');
+}
+
+/// `opening` and text, escaped for JSON.
+fn text(out: &mut Vec<u8>, opening: &[u8], value: &str) {
+    out.extend_from_slice(opening);
+    let is_plain = |byte: u8| !matches!(byte, b'"' | b'\\' | 0x7f | 0..b' ');
+    if value.bytes().all(is_plain) {
+        return out.extend_from_slice(value.as_bytes());
+    }
+    for byte in value.bytes() {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b' '..=b'~' | 0x80.. => out.push(byte),
+            _ if is_plain(byte) => out.push(byte),
             _ => {
                 let _ = write!(out, "\\u{byte:04x}");
             }
         }
     }
-    out.push(b'"');
 }
 
-/// RFC 3339 in UTC with microseconds. The date is worked out by Howard Hinnant's `civil_from_days`.
-fn write_time(out: &mut Vec<u8>, at_micros: u64) {
-    let seconds = at_micros / 1_000_000;
+/// Remembers the text of the current second: a busy worker writes it thousands of times.
+#[derive(Default)]
+struct SecondClock {
+    second: u64,
+    text: Vec<u8>,
+}
+
+impl SecondClock {
+    fn write_time(&mut self, out: &mut Vec<u8>, at_micros: u64) {
+        let second = at_micros / 1_000_000;
+        if self.text.is_empty() || self.second != second {
+            self.second = second;
+            self.text.clear();
+            write_second(&mut self.text, second);
+        }
+        out.extend_from_slice(&self.text);
+        out.push(b'.');
+        padded(out, at_micros % 1_000_000, 6);
+        out.push(b'Z');
+    }
+}
+
+/// RFC 3339 in UTC, without the zone. The date is worked out by Howard Hinnant's `civil_from_days`.
+fn write_second(out: &mut Vec<u8>, seconds: u64) {
     let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
     let shifted = days + 719_468;
     let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
@@ -189,12 +207,10 @@ fn write_time(out: &mut Vec<u8>, at_micros: u64) {
         (b'T', second_of_day / 3_600, 2),
         (b':', second_of_day / 60 % 60, 2),
         (b':', second_of_day % 60, 2),
-        (b'.', at_micros % 1_000_000, 6),
     ] {
         out.push(separator);
         padded(out, part, width);
     }
-    out.push(b'Z');
 }
 
 fn padded(out: &mut Vec<u8>, number: u64, width: u32) {
@@ -216,7 +232,7 @@ mod tests {
             (4_102_444_800_000_000, "2100-01-01T00:00:00.000000Z"),
         ] {
             let mut out = Vec::new();
-            write_time(&mut out, micros);
+            SecondClock::default().write_time(&mut out, micros);
             assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }
@@ -226,7 +242,7 @@ mod tests {
         let line = Line {
             at_micros: 0,
             listener: "web",
-            client: IpAddr::from([127, 0, 0, 1]),
+            client: "127.0.0.1",
             method: "GET",
             path: "/\"\\\u{1}é",
             api: "a",
@@ -242,7 +258,7 @@ mod tests {
             reject: Some(&Reject::BadRequest("x")),
         };
         let mut out = Vec::new();
-        line.write(&mut out);
+        line.write(&mut out, &mut SecondClock::default());
         let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!(value["path"], "/\"\\\u{1}é");
         assert_eq!(value["reject"], "bad-request");

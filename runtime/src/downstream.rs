@@ -66,6 +66,11 @@ impl Outbox {
         &mut self.bytes
     }
 
+    /// How much is left to write.
+    pub(crate) fn pending(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
     /// Nothing is left to write.
     pub(crate) fn is_empty(&self) -> bool {
         self.written == self.bytes.len()
@@ -126,6 +131,8 @@ pub(crate) struct Downstream<S> {
     pub(crate) used: usize,
     pub(crate) outbox: Outbox,
     pub(crate) peer: IpAddr,
+    /// `peer` as text, for the log and for `X-Forwarded-For`.
+    pub(crate) peer_text: Box<str>,
     pub(crate) deadline: Deadline,
 }
 
@@ -138,6 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             used: 0,
             outbox: Outbox::default(),
             peer,
+            peer_text: peer.to_string().into(),
             deadline: Deadline::new(first_deadline),
         }
     }

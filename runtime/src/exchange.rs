@@ -155,7 +155,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         loop {
-            let before = self.progress.amount();
+            let before = self.amount();
             if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {
                 return Poll::Ready(Err(failure));
             }
@@ -169,7 +169,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             if let Poll::Ready(failure) = self.poll_client_gone(cx) {
                 return Poll::Ready(Err(failure));
             }
-            if before != self.progress.amount() {
+            if before != self.amount() {
                 self.last_progress = Instant::now();
             }
             let deadline = self.deadline();
@@ -185,6 +185,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         self.progress.request_done = upload_done;
         self.progress.keep_alive &= upload_done && self.half_closed_at.is_none();
         self.progress.reusable &= upload_done;
+    }
+
+    /// Changes whenever something moves.
+    fn amount(&self) -> (u64, u64, u16, usize, usize) {
+        let progress = &self.progress;
+        (
+            progress.request_bytes,
+            progress.response_bytes,
+            progress.status,
+            self.up.outbox.pending(),
+            self.down.outbox.pending(),
+        )
     }
 
     /// A refusal, in the form that is still possible.
@@ -251,13 +263,6 @@ impl Upload {
 
     fn wants_body(&self) -> bool {
         matches!(self, Self::Counted(_) | Self::Chunked(_))
-    }
-}
-
-impl Progress {
-    /// Changes whenever something moves.
-    fn amount(&self) -> (u64, u64, u16) {
-        (self.request_bytes, self.response_bytes, self.status)
     }
 }
 

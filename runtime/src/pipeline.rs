@@ -121,7 +121,14 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     let evidence = Evidence { fields: request.fields, query: target.query };
     let permit = access::authorize(&operation.access, &evidence, worker.moment(record.started))?; // 401 403 503
     request::admit_body(operation, record.facts.body)?; // 413
-    let scene = forward::Scene { live, peer: down.peer, operation, params: &found.params, path: &path };
+    let scene = forward::Scene {
+        live,
+        peer: down.peer,
+        peer_text: &down.peer_text,
+        operation,
+        params: &found.params,
+        path: &path,
+    };
     Ok(scene.prepare(record.permit.insert(permit), &request, &target, &record.facts, &record.request_id)?) // 400
 }
 
@@ -293,7 +300,7 @@ impl Record {
         worker.log.borrow_mut().add(&Line {
             at_micros: worker.unix_micros(self.started),
             listener: &self.listener.name,
-            client: down.peer,
+            client: &down.peer_text,
             method: &method,
             path: &path,
             api: self.operation.map_or("", |operation| operation.api.name),

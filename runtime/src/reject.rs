@@ -13,6 +13,17 @@ pub(crate) enum Side {
     Internal,
 }
 
+impl Side {
+    /// The word for the access log.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Downstream => "downstream",
+            Self::Upstream => "upstream",
+            Self::Internal => "internal",
+        }
+    }
+}
+
 /// A refusal. What a variant carries goes to the access log; the client sees [`Reject::message`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reject {

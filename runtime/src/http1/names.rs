@@ -90,7 +90,16 @@ const LONGEST: usize = 64;
 #[derive(Debug)]
 pub(crate) struct FieldTable {
     /// Indexed by the length of the name.
-    by_length: Vec<Vec<(Box<str>, FieldClass)>>,
+    by_length: Vec<Row>,
+}
+
+/// The known names of one length.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    /// A bit for each (folded) byte that a name starts or ends with: most fields are nobody's, and a look suffices.
+    first: u64,
+    last: u64,
+    names: Vec<(Box<str>, FieldClass)>,
 }
 
 impl FieldTable {
@@ -109,7 +118,7 @@ impl FieldTable {
     }
 
     fn of(fields: &[(&str, FieldClass)]) -> Self {
-        let mut table = Self { by_length: vec![Vec::new(); LONGEST + 1] };
+        let mut table = Self { by_length: vec![Row::default(); LONGEST + 1] };
         for (name, class) in fields {
             table.insert(name, *class);
         }
@@ -119,9 +128,11 @@ impl FieldTable {
     fn insert(&mut self, name: &str, class: FieldClass) {
         let name: String = name.bytes().map(|byte| folded(byte) as char).collect();
         if let Some(row) = self.by_length.get_mut(name.len())
-            && !row.iter().any(|(known, _)| **known == *name)
+            && !row.names.iter().any(|(known, _)| **known == *name)
         {
-            row.push((name.into(), class));
+            row.first |= name.bytes().next().map_or(0, bit);
+            row.last |= name.bytes().next_back().map_or(0, bit);
+            row.names.push((name.into(), class));
         }
     }
 
@@ -130,14 +141,29 @@ impl FieldTable {
     /// CGI and its descendants read `X_User` and `X-User` as one variable, so a name that differs from a known one
     /// only in its punctuation is dropped.
     pub(crate) fn classify(&self, name: &str) -> FieldClass {
-        let Some(row) = self.by_length.get(name.len()) else { return FieldClass::EndToEnd };
-        for (known, class) in row {
+        let (Some(row), Some(first), Some(last)) =
+            (self.by_length.get(name.len()), name.bytes().next(), name.bytes().next_back())
+        else {
+            return FieldClass::EndToEnd;
+        };
+        if row.first & bit(folded(first)) == 0 || row.last & bit(folded(last)) == 0 {
+            return FieldClass::EndToEnd;
+        }
+        for (known, class) in &row.names {
+            if known.eq_ignore_ascii_case(name) {
+                return *class;
+            }
             if known.bytes().zip(name.bytes()).all(|(known, byte)| known == folded(byte)) {
-                return if known.eq_ignore_ascii_case(name) { *class } else { FieldClass::Dropped };
+                return FieldClass::Dropped;
             }
         }
         FieldClass::EndToEnd
     }
+}
+
+/// One of 64 bits; letters have different ones.
+fn bit(byte: u8) -> u64 {
+    1 << (byte & 63)
 }
 
 fn folded(byte: u8) -> u8 {

@@ -46,6 +46,7 @@ pub(super) enum Forwarded {
 pub(super) struct Scene<'a> {
     pub(super) live: &'static Live,
     pub(super) peer: IpAddr,
+    pub(super) peer_text: &'a str,
     pub(super) operation: &'static LiveOperation,
     pub(super) params: &'a Params<'a>,
     pub(super) path: &'a RequestPath<'a>,
@@ -171,7 +172,7 @@ impl Scene<'_> {
             }
         }
         write_field(head, "Via", VIA);
-        forwarded.write(head, self.peer, target.host);
+        forwarded.write(head, self.peer_text, target.host);
         write_field(head, "X-Request-Id", request_id.as_bytes());
         write_edits(head, edits);
     }
@@ -186,13 +187,14 @@ struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    fn write(&self, head: &mut Vec<u8>, peer: IpAddr, host: Option<&str>) {
+    fn write(&self, head: &mut Vec<u8>, peer: &str, host: Option<&str>) {
         head.extend_from_slice(b"X-Forwarded-For: ");
         for address in &self.chain {
             head.extend_from_slice(address);
             head.extend_from_slice(b", ");
         }
-        let _ = std::io::Write::write_fmt(head, format_args!("{peer}\r\n"));
+        head.extend_from_slice(peer.as_bytes());
+        head.extend_from_slice(b"\r\n");
         write_field(head, "X-Forwarded-Proto", self.proto.unwrap_or(b"http"));
         if let Some(host) = self.host.or(host.map(str::as_bytes)) {
             write_field(head, "X-Forwarded-Host", host);
