@@ -32,6 +32,7 @@ pub fn run() {
 }
 
 struct Build {
+    package: PathBuf,
     specs: PathBuf,
     /// The reviewed copy.
     generated: Option<PathBuf>,
@@ -55,8 +56,14 @@ impl Build {
             specs: package.join(specs.unwrap_or_else(|| "specs".into())),
             generated,
             out: required("OUT_DIR")?.into(),
+            package,
             locked: env::var_os("GATEWAY_LOCKED").is_some_and(|value| !value.is_empty() && value != "0"),
         })
+    }
+
+    /// A path as it is seen from the package.
+    fn below<'p>(&self, path: &'p Path) -> std::path::Display<'p> {
+        path.strip_prefix(&self.package).unwrap_or(path).display()
     }
 
     fn run(&self) -> Result<(), String> {
@@ -78,13 +85,11 @@ impl Build {
             return Ok(());
         }
         if self.locked {
+            let (specs, generated) = (self.below(&self.specs), self.below(generated));
             return Err(format!(
-                "error: {} is not what the documents in {} give: {}\n  = help: run `gatewayc generate --specs {} --out {}`, or build without GATEWAY_LOCKED, and commit the result",
-                generated.display(),
-                self.specs.display(),
+                "error: {generated} is not what the documents in {specs} give: {}\n  = help: run `gatewayc generate \
+                 --specs {specs} --out {generated}`, or build without GATEWAY_LOCKED, and commit the result",
                 differences.join(", "),
-                self.specs.display(),
-                generated.display(),
             ));
         }
         write(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))
