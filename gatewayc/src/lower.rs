@@ -269,7 +269,7 @@ impl<'a> Lowering<'a> {
             .flat_map(|path| &path.operations)
             .filter_map(|operation| operation.operation_id.as_ref())
         {
-            if let Some(first) = seen.get(id.value.as_str()) {
+            if let Some(first) = seen.get(id.value.as_str()).filter(|first| **first != id.span) {
                 let diagnostic = Diagnostic::error(GW514, format!("two operations are called `{}`", id.value));
                 self.diagnostics.push(diagnostic.at(id.span, "the second").also(*first, "the first"));
             } else {
@@ -281,10 +281,14 @@ impl<'a> Lowering<'a> {
     /// Whatever keeps an operation from being compiled is an error; if none was reported, the mistake is ours, and no
     /// gateway may come of it.
     fn check_nothing_lost(&mut self, routes: &[Route]) {
-        let compiled: BTreeSet<Span> =
-            routes.iter().flat_map(|route| &route.operations).map(|operation| operation.span).collect();
+        // An operation's own place is not enough: two paths may share a path item by reference.
+        let place = |route: &Route, operation: &Operation| (route.span, operation.span, operation.method.clone());
+        let places =
+            |route: &Route| -> Vec<_> { route.operations.iter().map(|operation| place(route, operation)).collect() };
+        let compiled: BTreeSet<_> = routes.iter().flat_map(places).collect();
         for path in &self.document.paths {
-            for operation in path.operations.iter().filter(|operation| !compiled.contains(&operation.span)) {
+            let place = |operation: &ast::Operation| (path.key.span, operation.span, operation.method.clone());
+            for operation in path.operations.iter().filter(|operation| !compiled.contains(&place(operation))) {
                 if !self.diagnostics.has_errors() && !self.reported_before(path, operation) {
                     let headline = format!(
                         "{} was not compiled, and no reason was given; this is a bug of gatewayc",
