@@ -65,6 +65,8 @@ fn what_is_not_described_is_not_reachable() {
         assert!(answer.json()["message"].is_string());
     }
     assert_eq!(upstream.connections(), 0);
+    let answer = gateway.get("/v1/notes/abc", "");
+    assert_eq!(answer.json()["message"], "The path parameter `id` does not fit its schema");
 }
 
 #[test]

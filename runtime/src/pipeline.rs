@@ -186,7 +186,7 @@ where
     let reject = match stop {
         Stop::Reject(reject) => {
             progress.status = reject.status();
-            response::write_reject(down.outbox.buffer(), reject, &terms);
+            progress.response_bytes = response::write_reject(down.outbox.buffer(), reject, &terms);
             Some(reject)
         }
         Stop::Preflight => {

@@ -1,5 +1,7 @@
 //! Every way in which a request can be refused, each with its status.
 
+use std::borrow::Cow;
+
 use crate::codegen::ErrorClass;
 
 /// Who is at fault; becomes `"side"` in the access log.
@@ -85,10 +87,12 @@ impl Reject {
     }
 
     /// What the client reads under `message`: never an address, a token or a secret.
-    pub(crate) fn message(&self) -> &'static str {
-        match self {
+    pub(crate) fn message(&self) -> Cow<'static, str> {
+        let message = match self {
             Self::BadRequest(_) => "Bad request",
-            Self::InvalidParameter(_) => "A path parameter does not fit its schema",
+            Self::InvalidParameter(name) => {
+                return format!("The path parameter `{name}` does not fit its schema").into();
+            }
             Self::NoCredential => "Missing authorization in request",
             Self::InvalidCredential(_) => "failed to verify jwt",
             Self::InsufficientScope => "Insufficient scope",
@@ -103,7 +107,8 @@ impl Reject {
             Self::CredentialsUnavailable => "Service unavailable",
             Self::UpstreamTimeout => "Gateway timeout",
             Self::VersionNotSupported => "HTTP version not supported",
-        }
+        };
+        message.into()
     }
 
     /// The stable word for the access log.

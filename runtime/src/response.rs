@@ -175,28 +175,28 @@ pub(crate) struct OwnTerms<'a> {
     pub(crate) body: Option<&'a str>,
 }
 
-/// Appends a refusal.
-pub(crate) fn write_reject(out: &mut Vec<u8>, reject: &Reject, terms: &OwnTerms<'_>) {
+/// Appends a refusal, and says how long its body is.
+pub(crate) fn write_reject(out: &mut Vec<u8>, reject: &Reject, terms: &OwnTerms<'_>) -> u64 {
     let message;
     let body = match terms.body {
         Some(body) => body,
         None => {
-            message = format!("{{\"message\":\"{}\"}}", reject.message());
+            message = serde_json::json!({"message": reject.message()}).to_string();
             &message
         }
     };
-    write_own(out, reject.status(), "application/json; charset=utf-8", body, terms);
+    write_own(out, reject.status(), body, terms)
 }
 
 /// Appends the answer to a CORS preflight request.
 pub(crate) fn write_preflight(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
-    write_own(out, 204, "", "", terms);
+    write_own(out, 204, "", terms);
 }
 
-fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &str, terms: &OwnTerms<'_>) {
+fn write_own(out: &mut Vec<u8>, status: u16, body: &str, terms: &OwnTerms<'_>) -> u64 {
     write_status_line(out, status, reason_phrase(status));
     if status != 204 {
-        write_field(out, "Content-Type", content_type.as_bytes());
+        write_field(out, "Content-Type", b"application/json; charset=utf-8");
         write_length(out, body.len() as u64);
     }
     out.extend_from_slice(terms.fields.as_bytes());
@@ -204,7 +204,9 @@ fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &str, ter
     write_field(out, "Date", terms.date.as_bytes());
     write_persistence(out, terms.keep_alive, terms.is_http11);
     out.extend_from_slice(b"\r\n");
-    if !terms.to_head {
-        out.extend_from_slice(body.as_bytes());
+    if terms.to_head {
+        return 0;
     }
+    out.extend_from_slice(body.as_bytes());
+    body.len() as u64
 }
