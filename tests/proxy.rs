@@ -335,6 +335,10 @@ fn expectations_are_met_by_the_upstream() {
         connection.send("hello");
         assert_eq!(connection.response(false).body, "hello", "{target}");
     }
+    let started = Instant::now();
+    connection.send(head("?mute") + "hello");
+    assert_eq!(connection.response(false).body, "hello", "a client that does not wait");
+    assert!(started.elapsed() < Duration::from_millis(900), "after {:?}", started.elapsed());
     connection.send(head("?refuse"));
     assert_eq!(connection.response(false).status, 403);
     assert!(connection.is_closed(), "whether the body follows is unknown");

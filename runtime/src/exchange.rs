@@ -163,11 +163,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             if let Poll::Ready(result) = self.poll_download(cx) {
                 return Poll::Ready(result.map(|()| self.finish()));
             }
-            if held && !matches!(self.upload, Upload::Held) {
-                continue;
-            }
             if let Poll::Ready(failure) = self.poll_client_gone(cx) {
                 return Poll::Ready(Err(failure));
+            }
+            if matches!(self.upload, Upload::Held) && !self.down.unread().is_empty() {
+                // The client did not wait, so nobody has to grant anything.
+                self.upload = Upload::of(self.request.body);
+            }
+            if held && !matches!(self.upload, Upload::Held) {
+                continue;
             }
             if before != self.amount() {
                 self.last_progress = Instant::now();
