@@ -1,0 +1,404 @@
+//! Loads one server with HTTP/1.1 GET requests from one thread, and tells what came back in one line of JSON.
+//!
+//! ```text
+//! load PORT [--connections 64] [--seconds 3] [--rate N] [--path /s]… [--paths FILE] [--header 'Name: value']…
+//!           [--tokens FILE] [--new-connection] [--idle N]
+//! ```
+//!
+//! Without `--rate` every connection sends its next request when the answer is complete (closed loop). With it,
+//! requests are due at fixed moments, and latency counts from the moment a request was due, also when no connection
+//! was free then: a server that stalls cannot hide it by slowing the load down.
+//!
+//! Paths and tokens are taken in turn. `--idle N` opens N connections, makes one request on each, prints its line,
+//! and holds them for the given time.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use memchr::memmem;
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
+
+/// More than this is not the head of an answer.
+const MAX_HEAD: usize = 16 << 10;
+
+fn main() {
+    let result = Options::from_arguments().and_then(|options| Load::new(&options)?.run());
+    if let Err(problem) = result {
+        eprintln!("load: {problem}");
+        std::process::exit(1);
+    }
+}
+
+struct Options {
+    address: SocketAddr,
+    connections: usize,
+    duration: Duration,
+    rate: Option<f64>,
+    new_connection: bool,
+    idle: bool,
+    /// Every request that is sent, in turn.
+    requests: Vec<Vec<u8>>,
+}
+
+impl Options {
+    fn from_arguments() -> io::Result<Self> {
+        let (mut paths, mut tokens, mut headers) = (Vec::new(), Vec::new(), String::new());
+        let mut options = Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            connections: 64,
+            duration: Duration::from_secs(3),
+            rate: None,
+            new_connection: false,
+            idle: false,
+            requests: Vec::new(),
+        };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| problem(format!("{argument} lacks its value")));
+            match argument.as_str() {
+                "--connections" => options.connections = number(&value()?)?,
+                "--seconds" => options.duration = Duration::from_secs_f64(number(&value()?)?),
+                "--rate" => options.rate = Some(number(&value()?)?),
+                "--path" => paths.push(value()?),
+                "--paths" => paths.extend(lines(&value()?)?),
+                "--header" => headers += &format!("{}\r\n", value()?),
+                "--tokens" => tokens.extend(lines(&value()?)?),
+                "--new-connection" => options.new_connection = true,
+                "--idle" => {
+                    options.idle = true;
+                    options.connections = number(&value()?)?;
+                }
+                port => options.address.set_port(number(port)?),
+            }
+        }
+        if paths.is_empty() {
+            paths.push("/s".to_owned());
+        }
+        if options.new_connection {
+            headers += "Connection: close\r\n";
+        }
+        let authorizations: Vec<String> = match &tokens[..] {
+            [] => vec![String::new()],
+            tokens => tokens.iter().map(|token| format!("Authorization: Bearer {token}\r\n")).collect(),
+        };
+        for path in &paths {
+            for authorization in &authorizations {
+                let request = format!(
+                    "GET {path} HTTP/1.1\r\nHost: bench.local\r\nUser-Agent: load\r\nAccept: */*\r\n{headers}{authorization}\r\n"
+                );
+                options.requests.push(request.into_bytes());
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// What is counted.
+#[derive(Default)]
+struct Count {
+    ok: u64,
+    bad: u64,
+    errors: u64,
+    connects: u64,
+    /// Microseconds, one for every answer.
+    latencies: Vec<u32>,
+}
+
+struct Load<'a> {
+    options: &'a Options,
+    epoll: OwnedFd,
+    connections: Vec<Connection>,
+    /// Connections without a request, in the open loop.
+    free: Vec<usize>,
+    /// Moments of requests that found no free connection.
+    queue: VecDeque<Instant>,
+    next_request: usize,
+    count: Count,
+}
+
+struct Connection {
+    stream: Option<TcpStream>,
+    /// The answer to the current request counts from here.
+    due: Instant,
+    busy: bool,
+    answer: Answer,
+}
+
+/// An answer on its way.
+#[derive(Default)]
+struct Answer {
+    head: Vec<u8>,
+    status: u16,
+    body: Body,
+}
+
+#[derive(Default, Clone, Copy)]
+enum Body {
+    #[default]
+    NotYet,
+    Left(u64),
+}
+
+impl<'a> Load<'a> {
+    fn new(options: &'a Options) -> io::Result<Self> {
+        let connection = || Connection { stream: None, due: Instant::now(), busy: false, answer: Answer::default() };
+        Ok(Self {
+            options,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            connections: std::iter::repeat_with(connection).take(options.connections).collect(),
+            free: Vec::new(),
+            queue: VecDeque::new(),
+            next_request: 0,
+            count: Count::default(),
+        })
+    }
+
+    fn run(mut self) -> io::Result<()> {
+        if self.options.idle {
+            return self.hold();
+        }
+        let started = Instant::now();
+        let end = started + self.options.duration;
+        if self.options.rate.is_some() {
+            self.free = (0..self.connections.len()).collect();
+        } else {
+            (0..self.connections.len()).for_each(|index| self.send(index, Instant::now()));
+        }
+        let mut events = Vec::with_capacity(256);
+        let mut scratch = vec![0; 256 << 10];
+        let mut issued = 0_u64;
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                break;
+            }
+            let mut until = end;
+            if let Some(rate) = self.options.rate {
+                loop {
+                    let due = started + Duration::from_secs_f64(issued as f64 / rate);
+                    if due > now {
+                        until = until.min(due);
+                        break;
+                    }
+                    issued += 1;
+                    match self.free.pop() {
+                        Some(index) => self.send(index, due),
+                        None => self.queue.push_back(due),
+                    }
+                }
+            }
+            let timeout = timespec(until.saturating_duration_since(Instant::now()));
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for event in events.drain(..) {
+                self.receive(usize::try_from(event.data.u64()).unwrap_or(0), &mut scratch);
+            }
+        }
+        let lateness = self.queue.front().map_or(0, |due| due.elapsed().as_micros());
+        self.count.report(started.elapsed(), self.queue.len(), lateness)
+    }
+
+    /// Opens connections, makes one request on each, and keeps them open.
+    fn hold(mut self) -> io::Result<()> {
+        let started = Instant::now();
+        let mut scratch = vec![0; 64 << 10];
+        for index in 0..self.connections.len() {
+            self.send(index, Instant::now());
+            if let Some(stream) = &self.connections[index].stream {
+                stream.set_nonblocking(false)?;
+                stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            }
+            while self.connections[index].busy {
+                self.receive(index, &mut scratch);
+            }
+        }
+        self.count.report(started.elapsed(), 0, 0)?;
+        std::thread::sleep(self.options.duration);
+        Ok(())
+    }
+
+    /// Sends the next request on a connection.
+    fn send(&mut self, index: usize, due: Instant) {
+        let request = &self.options.requests[self.next_request];
+        self.next_request = (self.next_request + 1) % self.options.requests.len();
+        let connection = &mut self.connections[index];
+        (connection.due, connection.busy) = (due, true);
+        if connection.stream.is_none() {
+            match dial(self.options, &self.epoll, index) {
+                Ok(stream) => {
+                    self.count.connects += 1;
+                    connection.stream = Some(stream);
+                }
+                Err(_) => return self.fail(index),
+            }
+        }
+        // A request is far smaller than any send buffer.
+        let written = connection.stream.as_mut().map(|stream| stream.write(request));
+        if !matches!(written, Some(Ok(length)) if length == request.len()) {
+            self.fail(index);
+        }
+    }
+
+    fn fail(&mut self, index: usize) {
+        self.count.errors += 1;
+        let connection = &mut self.connections[index];
+        connection.stream = None;
+        connection.answer = Answer::default();
+        connection.busy = false;
+        if self.options.rate.is_some() {
+            self.free.push(index);
+        } else if !self.options.idle && self.count.errors < 10_000 {
+            self.send(index, Instant::now());
+        }
+    }
+
+    fn receive(&mut self, index: usize, scratch: &mut [u8]) {
+        let connection = &mut self.connections[index];
+        let Some(stream) = &mut connection.stream else { return };
+        match stream.read(scratch) {
+            Ok(0) if !connection.busy => connection.stream = None,
+            Ok(0) => self.fail(index),
+            Ok(read) => match connection.answer.take(&scratch[..read]) {
+                Ok(true) => self.answered(index),
+                Ok(false) => {}
+                Err(_) => self.fail(index),
+            },
+            // Idle connections block, with a limit.
+            Err(error) if error.kind() == ErrorKind::WouldBlock && !self.options.idle => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => self.fail(index),
+        }
+    }
+
+    fn answered(&mut self, index: usize) {
+        let now = Instant::now();
+        let connection = &mut self.connections[index];
+        let micros = now.saturating_duration_since(connection.due).as_micros();
+        self.count.latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
+        let good = (200..300).contains(&connection.answer.status);
+        *(if good { &mut self.count.ok } else { &mut self.count.bad }) += 1;
+        connection.busy = false;
+        connection.answer = Answer { head: std::mem::take(&mut connection.answer.head), ..Answer::default() };
+        connection.answer.head.clear();
+        if self.options.new_connection {
+            connection.stream = None;
+        }
+        match self.options.rate {
+            _ if self.options.idle => {}
+            None => self.send(index, now),
+            Some(_) => match self.queue.pop_front() {
+                Some(due) => self.send(index, due),
+                None => self.free.push(index),
+            },
+        }
+    }
+}
+
+impl Count {
+    fn report(&mut self, elapsed: Duration, queued: usize, late: u128) -> io::Result<()> {
+        self.latencies.sort_unstable();
+        let quantile = |quantile: f64| {
+            let last = self.latencies.len().checked_sub(1)?;
+            self.latencies.get((last as f64 * quantile).round() as usize).copied()
+        };
+        let done = self.ok + self.bad;
+        let line = serde_json::json!({
+            "done": done,
+            "ok": self.ok,
+            "bad": self.bad,
+            "errors": self.errors,
+            "connects": self.connects,
+            "seconds": elapsed.as_secs_f64(),
+            "rps": done as f64 / elapsed.as_secs_f64(),
+            "p50": quantile(0.5),
+            "p99": quantile(0.99),
+            "p999": quantile(0.999),
+            "max": quantile(1.0),
+            "queued": queued,
+            "late": u64::try_from(late).unwrap_or(u64::MAX),
+        });
+        writeln!(io::stdout().lock(), "{line}")
+    }
+}
+
+impl Answer {
+    /// Takes what came; says whether the answer is complete.
+    fn take(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        let Body::Left(left) = self.body else { return self.take_head(bytes) };
+        self.take_body(left, bytes.len())
+    }
+
+    fn take_head(&mut self, bytes: &[u8]) -> io::Result<bool> {
+        if self.head.is_empty()
+            && let Some(end) = memmem::find(bytes, b"\r\n\r\n")
+        {
+            let length = self.read_head(&bytes[..end + 2])?;
+            return self.take_body(length, bytes.len() - end - 4);
+        }
+        self.head.extend_from_slice(bytes);
+        let Some(end) = memmem::find(&self.head, b"\r\n\r\n") else {
+            return if self.head.len() > MAX_HEAD { Err(ErrorKind::InvalidData.into()) } else { Ok(false) };
+        };
+        let (rest, head) = (self.head.len() - end - 4, std::mem::take(&mut self.head));
+        let length = self.read_head(&head[..end + 2])?;
+        self.take_body(length, rest)
+    }
+
+    fn take_body(&mut self, left: u64, got: usize) -> io::Result<bool> {
+        let left = left.checked_sub(got as u64).ok_or(ErrorKind::InvalidData)?;
+        self.body = Body::Left(left);
+        Ok(left == 0)
+    }
+
+    /// Reads status and length; an answer without a length is an error here.
+    fn read_head(&mut self, head: &[u8]) -> io::Result<u64> {
+        let status = head.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+        self.status = status.ok_or(ErrorKind::InvalidData)?;
+        let mut rest = head;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let line = &rest[..end];
+            if line.len() > 16 && line[..15].eq_ignore_ascii_case(b"content-length:") {
+                let length = std::str::from_utf8(&line[15..]).ok().and_then(|length| length.trim().parse().ok());
+                return length.ok_or_else(|| ErrorKind::InvalidData.into());
+            }
+            rest = &rest[end + 1..];
+        }
+        if self.status == 204 || self.status == 304 { Ok(0) } else { Err(ErrorKind::InvalidData.into()) }
+    }
+}
+
+fn dial(options: &Options, epoll: &OwnedFd, index: usize) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(options.address)?;
+    set_tcp_nodelay(&stream, true)?;
+    if options.new_connection {
+        // Tens of thousands of connections a second would leave no port free otherwise.
+        set_socket_linger(&stream, Some(Duration::ZERO))?;
+    }
+    stream.set_nonblocking(true)?;
+    epoll::add(epoll, &stream, epoll::EventData::new_u64(index as u64), epoll::EventFlags::IN)?;
+    Ok(stream)
+}
+
+fn lines(file: &str) -> io::Result<Vec<String>> {
+    Ok(std::fs::read_to_string(file)?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+fn number<N: FromStr>(text: &str) -> io::Result<N> {
+    text.parse().map_err(|_| problem(format!("`{text}` is not a number or not an option")))
+}
+
+fn problem(text: String) -> io::Error {
+    io::Error::new(ErrorKind::InvalidInput, text)
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    Timespec { tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX), tv_nsec: duration.subsec_nanos().into() }
+}

@@ -1,0 +1,105 @@
+//! Measures the gateway against nginx, HAProxy and Envoy on the same machine; `docs/performance.md` says how to read it.
+//!
+//! ```text
+//! cargo run --release -p gateway-benches -- [SCENARIO…] [--rounds N] [--seconds S] [--peers a,b]
+//! cargo run --release -p gateway-benches -- scale
+//! ```
+
+#![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
+
+mod build;
+mod lab;
+mod measure;
+mod peers;
+mod report;
+mod scale;
+mod scenarios;
+
+use std::io;
+use std::process::exit;
+
+use lab::Lab;
+use scenarios::{Kind, SCENARIOS};
+
+/// What to do, from the command line.
+struct Plan {
+    scenarios: Vec<String>,
+    rounds: usize,
+    seconds: f64,
+    peers: Option<Vec<String>>,
+}
+
+fn main() {
+    if let Err(problem) = run() {
+        eprintln!("gateway-benches: {problem}");
+        exit(1);
+    }
+}
+
+fn run() -> io::Result<()> {
+    let plan = Plan::from_arguments()?;
+    if plan.scenarios.iter().any(|name| name == "list") {
+        for scenario in SCENARIOS {
+            println!("{:10} {}", scenario.name, scenario.what);
+        }
+        println!("{:10} the compiler and rustc with 1,000 and 20,000 operations", "scale");
+        return Ok(());
+    }
+    let (scale, scenarios): (Vec<_>, Vec<_>) = plan.scenarios.iter().partition(|name| *name == "scale");
+    if !scale.is_empty() {
+        scale::run()?;
+    }
+    if !scale.is_empty() && scenarios.is_empty() {
+        return Ok(());
+    }
+    let gateway = build::gateway()?;
+    let lab = Lab::open()?;
+    let (mut peers, missing) = peers::find(&lab, &gateway)?;
+    println!("{}\n", report::machine());
+    for peer in &peers {
+        println!("* {} {}", peer.name, peer.version);
+    }
+    for name in missing {
+        println!("* {name} is not installed, and left out");
+    }
+    if let Some(wanted) = &plan.peers {
+        peers.retain(|peer| wanted.iter().any(|name| name == peer.name));
+    }
+    for scenario in SCENARIOS {
+        if !scenarios.is_empty() && !scenarios.iter().any(|name| *name == scenario.name) {
+            continue;
+        }
+        println!("\n### {}: {}\n", scenario.name, scenario.what);
+        match scenario.kind {
+            Kind::Load(load) => {
+                let samples = measure::rounds(&lab, &peers, scenario, &load, plan.rounds, plan.seconds)?;
+                report::load(scenario, &samples);
+            }
+            Kind::Start => report::start(&measure::start(&lab, &peers, plan.rounds)),
+            Kind::Memory => report::memory(&measure::memory(&lab, &peers)?),
+        }
+    }
+    Ok(())
+}
+
+impl Plan {
+    fn from_arguments() -> io::Result<Self> {
+        let mut plan = Self { scenarios: Vec::new(), rounds: 5, seconds: 2.5, peers: None };
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| wrong(&format!("{argument} lacks its value")));
+            match argument.as_str() {
+                "--rounds" => plan.rounds = value()?.parse().map_err(|_| wrong("--rounds takes a number"))?,
+                "--seconds" => plan.seconds = value()?.parse().map_err(|_| wrong("--seconds takes a number"))?,
+                "--peers" => plan.peers = Some(value()?.split(',').map(str::to_owned).collect()),
+                name if scenarios::is_known(name) => plan.scenarios.push(name.to_owned()),
+                other => return Err(wrong(&format!("`{other}` is no scenario; `list` lists them"))),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+fn wrong(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}

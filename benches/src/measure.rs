@@ -1,0 +1,175 @@
+//! Interleaved rounds: what is compared is measured within seconds of each other, each peer started afresh.
+
+use std::fs;
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::json;
+
+use crate::lab::{Lab, Sample};
+use crate::peers::{JWT_SECRET, Peer, Work};
+use crate::scenarios::{LoadShape, Paths, Scenario, routes};
+
+/// Idle clients.
+const IDLE: usize = 5_000;
+
+/// One peer in one round.
+pub(crate) struct Measured {
+    pub(crate) peer: &'static str,
+    pub(crate) round: usize,
+    pub(crate) sample: Sample,
+}
+
+pub(crate) struct Started {
+    pub(crate) peer: &'static str,
+    pub(crate) millis: Vec<f64>,
+}
+
+pub(crate) struct Footprint {
+    pub(crate) peer: &'static str,
+    pub(crate) started_rss: u64,
+    pub(crate) started_pss: u64,
+    pub(crate) loaded_rss: u64,
+    pub(crate) loaded_pss: u64,
+    /// KiB for each, and how many.
+    pub(crate) idle: (f64, u64),
+}
+
+/// Every peer of a scenario once a round; odd rounds go backwards.
+pub(crate) fn rounds(
+    lab: &Lab,
+    peers: &[Peer],
+    scenario: &Scenario,
+    shape: &LoadShape,
+    rounds: usize,
+    seconds: f64,
+) -> io::Result<Vec<Measured>> {
+    let mut measured = Vec::new();
+    let peers: Vec<&Peer> = peers.iter().filter(|peer| scenario.peers.contains(&peer.name)).collect();
+    for round in 0..rounds {
+        let mut order = peers.clone();
+        if round % 2 == 1 {
+            order.reverse();
+        }
+        for peer in order {
+            match once(lab, peer, shape, seconds) {
+                Ok(sample) => measured.push(Measured { peer: peer.name, round, sample }),
+                Err(error) => println!("{} in round {round}: {error}", peer.name),
+            }
+        }
+    }
+    Ok(measured)
+}
+
+fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Sample> {
+    let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
+    let running = lab.start(peer, shape.work)?;
+    let warm = LoadShape { rate: None, ..*shape };
+    let result = arguments(lab, &warm, 0.7)
+        .and_then(|arguments| lab.load(&running, port, &arguments))
+        .and_then(|_| lab.load(&running, port, &arguments(lab, shape, seconds)?));
+    running.stop();
+    result
+}
+
+fn arguments(lab: &Lab, shape: &LoadShape, seconds: f64) -> io::Result<Vec<String>> {
+    let mut arguments =
+        vec!["--connections".to_owned(), shape.connections.to_string(), "--seconds".to_owned(), seconds.to_string()];
+    match shape.paths {
+        Paths::One(path) => arguments.extend(["--path".to_owned(), path.to_owned()]),
+        Paths::Routes => {
+            let file = lab.folder.join("paths");
+            fs::write(&file, routes().join("\n"))?;
+            arguments.extend(["--paths".to_owned(), file.display().to_string()]);
+        }
+    }
+    if shape.tokens {
+        let file = lab.folder.join("tokens");
+        if !file.exists() {
+            fs::write(&file, tokens()?.join("\n"))?;
+        }
+        arguments.extend(["--tokens".to_owned(), file.display().to_string()]);
+    }
+    if shape.new_connection {
+        arguments.push("--new-connection".to_owned());
+    }
+    if let Some(rate) = shape.rate {
+        arguments.extend(["--rate".to_owned(), rate.to_string()]);
+    }
+    Ok(arguments)
+}
+
+/// Tokens of 100 callers, good for a day.
+fn tokens() -> io::Result<Vec<String>> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?.as_secs();
+    let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
+    let token = |caller: u32| {
+        let claims = json!({
+            "iss": "bench", "sub": format!("caller-{caller}"), "iat": now, "exp": now + 86_400,
+            "scope": "items:read items:write", "email": format!("caller-{caller}@example.com")
+        });
+        encode(&Header::default(), &claims, &key).map_err(io::Error::other)
+    };
+    (0..100).map(token).collect()
+}
+
+/// From `exec` to the first answer.
+pub(crate) fn start(lab: &Lab, peers: &[Peer], rounds: usize) -> Vec<Started> {
+    let mut started = Vec::new();
+    for peer in peers.iter().filter(|peer| peer.port(Work::Routes).is_some() && peer.name != "nginx-log") {
+        let mut millis = Vec::new();
+        for _ in 0..rounds.max(5) {
+            match lab.start(peer, Work::Routes) {
+                Ok(running) => {
+                    millis.push(running.first_answer.as_secs_f64() * 1e3);
+                    running.stop();
+                }
+                Err(error) => println!("{}: {error}", peer.name),
+            }
+        }
+        started.push(Started { peer: peer.name, millis });
+    }
+    started
+}
+
+/// At the start, after a load, and for each of many idle clients that have made one request.
+pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
+    let shape = LoadShape {
+        work: Work::Routes,
+        paths: Paths::Routes,
+        tokens: false,
+        connections: 64,
+        new_connection: false,
+        rate: None,
+    };
+    let mut footprints = Vec::new();
+    for peer in peers.iter().filter(|peer| peer.name != "nginx-log") {
+        let Some(port) = peer.port(Work::Routes) else { continue };
+        let running = lab.start(peer, Work::Routes)?;
+        let (started_rss, started_pss) = (running.rss_kib(), running.pss_kib());
+        let loaded = lab.load(&running, port, &arguments(lab, &shape, 2.0)?)?;
+        running.stop();
+
+        // Started afresh: what the load has left behind would hide some of it.
+        let running = lab.start(peer, Work::Routes)?;
+        let before = running.pss_kib();
+        let idle = ["--idle", &IDLE.to_string(), "--seconds", "60", "--path", Work::Routes.path()].map(str::to_owned);
+        let (mut holder, line) = lab.hold(port, &idle)?;
+        let held = line["ok"].as_u64().unwrap_or(0);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let grown = running.pss_kib().saturating_sub(before);
+        holder.kill()?;
+        holder.wait()?;
+        running.stop();
+        footprints.push(Footprint {
+            peer: peer.name,
+            started_rss,
+            started_pss,
+            loaded_rss: loaded.rss_kib,
+            loaded_pss: loaded.pss_kib,
+            idle: (grown as f64 / held.max(1) as f64, held),
+        });
+    }
+    Ok(footprints)
+}

@@ -1,0 +1,157 @@
+//! What is measured, in the order of the tables, and what is aimed at.
+
+use crate::peers::Work;
+
+/// One table.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    pub(crate) kind: Kind,
+    /// Who is measured, where installed.
+    pub(crate) peers: &'static [&'static str],
+    /// Ratios to these peers are told.
+    pub(crate) bases: &'static [&'static str],
+    pub(crate) targets: &'static [Target],
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Load(LoadShape),
+    /// From `exec` to the first answer.
+    Start,
+    /// With 200 routes, and for idle clients.
+    Memory,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct LoadShape {
+    pub(crate) work: Work,
+    pub(crate) paths: Paths,
+    pub(crate) tokens: bool,
+    pub(crate) connections: usize,
+    pub(crate) new_connection: bool,
+    /// Requests a second, in the open loop.
+    pub(crate) rate: Option<u32>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Paths {
+    One(&'static str),
+    /// All 200 of `specs/routes.yaml`, in turn.
+    Routes,
+}
+
+/// The CPU time of the gateway for a request, as a part of another peer's in the same round.
+pub(crate) struct Target {
+    pub(crate) base: &'static str,
+    pub(crate) at_most: f64,
+    pub(crate) stretch: Option<f64>,
+}
+
+/// Memory with 200 routes.
+pub(crate) const MOST_RSS_KIB: u64 = 25 << 10;
+/// Memory of an idle client connection.
+pub(crate) const MOST_IDLE_KIB: f64 = 16.0;
+/// From start to the first answer.
+pub(crate) const MOST_START_MILLIS: f64 = 50.0;
+
+const SATURATION: LoadShape = LoadShape {
+    work: Work::Plain,
+    paths: Paths::One("/s"),
+    tokens: false,
+    connections: 64,
+    new_connection: false,
+    rate: None,
+};
+
+const ALL: &[&str] = &["gateway", "nginx", "haproxy", "envoy"];
+
+const fn target(base: &'static str, at_most: f64, stretch: Option<f64>) -> Target {
+    Target { base, at_most, stretch }
+}
+
+pub(crate) static SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "plain",
+        what: "a public route, 100 bytes; the gateway with access log and metrics, the others without (nginx-log: with)",
+        kind: Kind::Load(SATURATION),
+        peers: &["gateway", "nginx", "nginx-log", "haproxy", "envoy", "hyper"],
+        bases: &["nginx", "envoy", "hyper"],
+        targets: &[target("nginx", 1.0, Some(0.9)), target("envoy", 0.52, None)],
+    },
+    Scenario {
+        name: "jwt",
+        what: "a token with HS256 is required, 100 tokens in turn; the gateway with access log and metrics",
+        kind: Kind::Load(LoadShape { work: Work::Jwt, paths: Paths::One("/private/s"), tokens: true, ..SATURATION }),
+        peers: &["gateway", "haproxy", "envoy"],
+        bases: &["haproxy", "envoy"],
+        targets: &[target("haproxy", 0.75, None), target("envoy", 0.45, None)],
+    },
+    Scenario {
+        name: "newconn",
+        what: "a new connection for every request, 32 at a time",
+        kind: Kind::Load(LoadShape { new_connection: true, connections: 32, ..SATURATION }),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("nginx", 0.9, None)],
+    },
+    Scenario {
+        name: "body16k",
+        what: "an answer of 16 KiB",
+        kind: Kind::Load(LoadShape { paths: Paths::One("/16k"), ..SATURATION }),
+        peers: &["gateway", "nginx", "haproxy", "envoy", "hyper"],
+        bases: &["nginx", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "body1m",
+        what: "an answer of 1 MiB, 16 at a time",
+        kind: Kind::Load(LoadShape { paths: Paths::One("/1m"), connections: 16, ..SATURATION }),
+        peers: &["gateway", "nginx", "haproxy", "envoy", "hyper"],
+        bases: &["nginx", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "routes",
+        what: "200 routes in turn; the others match prefixes, the gateway templates",
+        kind: Kind::Load(LoadShape { work: Work::Routes, paths: Paths::Routes, ..SATURATION }),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "latency",
+        what: "3,000 requests a second, due at fixed moments",
+        kind: Kind::Load(LoadShape { rate: Some(3_000), ..SATURATION }),
+        peers: ALL,
+        bases: &["nginx", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "start",
+        what: "from start to the first answer, with 200 routes",
+        kind: Kind::Start,
+        peers: ALL,
+        bases: &[],
+        targets: &[],
+    },
+    Scenario {
+        name: "memory",
+        what: "with 200 routes, and with 5,000 idle clients",
+        kind: Kind::Memory,
+        peers: ALL,
+        bases: &[],
+        targets: &[],
+    },
+];
+
+pub(crate) fn is_known(name: &str) -> bool {
+    ["list", "scale"].contains(&name) || SCENARIOS.iter().any(|scenario| scenario.name == name)
+}
+
+/// The paths that `specs/routes.yaml` describes.
+pub(crate) fn routes() -> Vec<String> {
+    let of_service =
+        |service| ["", "/42", "/42/details", "/42/parts/wheel"].map(|rest| format!("/service{service}/v1/items{rest}"));
+    (0..50).flat_map(of_service).collect()
+}
