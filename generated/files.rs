@@ -51,6 +51,8 @@ static DOWNLOAD: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /files/{+path}: read a file
@@ -64,6 +66,8 @@ static READ_FILE: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: HeaderEdits { remove: &["server"], set: &[("Cache-Control", "public, max-age=60")], add: &[] },
     max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // PUT /files/{+path}: write a file
@@ -77,6 +81,8 @@ static WRITE_FILE: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(10),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -90,6 +96,8 @@ static THUMBNAIL: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[("X-Thumbnail-Size", "64")], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // upstream `store`
@@ -120,9 +128,9 @@ static SESSION: JwtBearer = JwtBearer {
         CredentialLocation::Query("session"),
         CredentialLocation::Cookie("session"),
     ],
-    bare: true,
     realm: "session",
     forward: false,
+    bare: true,
     algorithms: &[JwtAlgorithm::HS256],
     key: JwtKey::Secret(SecretReference {
         source: SecretSource::Env("FILES_SESSION_SECRET"),

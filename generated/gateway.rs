@@ -8,5 +8,11 @@ mod notes {
     include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 }
 
+mod reports {
+    include!(concat!(env!("OUT_DIR"), "/reports.rs"));
+}
+
 /// Every API that this gateway serves.
-pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway { apis: &[&files::API, &notes::API] };
+pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
+    apis: &[&files::API, &notes::API, &reports::API],
+};

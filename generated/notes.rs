@@ -51,6 +51,8 @@ static HEALTH: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // POST /v1/login: exchange a password for a token
@@ -64,6 +66,8 @@ static LOGIN: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v1/notes: list the notes
@@ -77,6 +81,8 @@ static LIST_NOTES: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // POST /v1/notes: create a note
@@ -90,6 +96,8 @@ static CREATE_NOTE: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -103,6 +111,8 @@ static DELETE_NOTE: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v1/notes/{id}: read a note
@@ -116,6 +126,8 @@ static GET_NOTE: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // upstream `default`
@@ -132,9 +144,9 @@ static DEFAULT: Upstream = Upstream {
 static ACCOUNTS: JwtBearer = JwtBearer {
     name: "accounts",
     locations: &[CredentialLocation::Header("Authorization")],
-    bare: false,
     realm: "accounts",
     forward: true,
+    bare: false,
     algorithms: &[JwtAlgorithm::HS256],
     key: JwtKey::Secret(SecretReference { source: SecretSource::Env("NOTES_JWT_SECRET"), encoding: Encoding::Plain }),
     required_claims: &["exp", "sub"],

@@ -41,10 +41,6 @@ fn operations_are_counted() {
     }
     gateway.get("/v1/notes", "");
     gateway.get("/nowhere", "");
-    let text = eventually("the counts", || {
-        let text = gateway.operations("/metrics").body;
-        text.contains("operation=\"health\",status=\"2xx\"} 3").then_some(text)
-    });
     for line in [
         "gateway_requests_total{listener=\"test\",api=\"notes\",operation=\"listNotes\",status=\"4xx\"} 1",
         "gateway_requests_total{listener=\"\",api=\"\",operation=\"\",status=\"4xx\"} 1",
@@ -53,7 +49,8 @@ fn operations_are_counted() {
         "# TYPE gateway_request_duration_seconds histogram",
         "gateway_connections_accepted_total 5",
     ] {
-        assert!(text.contains(line), "no {line} in\n{text}");
+        // A request is counted when its answer is out: the client may be quicker.
+        eventually(line, || gateway.operations("/metrics").body.contains(line).then_some(()));
     }
     assert_eq!(gateway.operations("/healthz").status, 200);
     assert_eq!(gateway.operations("/readyz").status, 200);
@@ -99,6 +96,8 @@ fn termination_has_a_deadline() {
 
 fn gateway(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");
+    command.args(["--set", &format!("consumers.file={consumers}")]);
     command
         .args(arguments)
         .env_remove("NOTES_JWT_SECRET")

@@ -3,6 +3,7 @@
 mod upstream;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,16 @@ const TOKEN_SECONDS: u64 = 12 * 3600;
 const NOTES_KEY: &str = "only for the demonstration: 32 bytes or more";
 const FILES_KEY_BASE64: &str = "b25seSBmb3IgdGhlIGRlbW9uc3RyYXRpb246IDMyIGJ5dGVz";
 
+const API_KEY: &str = "demo-key";
+
+const CONSUMERS: &str = "
+consumers:
+  - username: demo
+    group: gold
+    credentials: [{id: demo-1, type: key, key: {env: DEMO_API_KEY}}]
+  - username: guest
+";
+
 fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
     let upstream = match upstream::start() {
         Ok(address) => address,
@@ -34,10 +45,37 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
             launch.settings.insert(0, format!("upstreams.{}.{}=http://{upstream}", api.name, known.name));
         }
     }
+    let consumers = match Consumers::write() {
+        Ok(consumers) => consumers,
+        Err(error) => {
+            eprintln!("gateway: the demo's consumers cannot be written: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    launch.settings.insert(0, format!("consumers.file={}", consumers.0.display()));
+    launch.stand_in_secrets.push(("DEMO_API_KEY".to_owned(), API_KEY.to_owned()));
     launch.stand_in_secrets.push(("NOTES_JWT_SECRET".to_owned(), NOTES_KEY.to_owned()));
     launch.stand_in_secrets.push(("FILES_SESSION_SECRET".to_owned(), FILES_KEY_BASE64.to_owned()));
     let key = std::env::var("NOTES_JWT_SECRET").unwrap_or_else(|_| NOTES_KEY.to_owned());
     launch.serve(gateway, |ready| introduce(gateway, ready, upstream, &token(&key)))
+}
+
+/// The demo's consumers, in a file that goes away with the demo.
+struct Consumers(PathBuf);
+
+impl Consumers {
+    fn write() -> std::io::Result<Self> {
+        let file = std::env::temp_dir().join(format!("gateway-demo-{}.yaml", std::process::id()));
+        std::fs::write(&file, CONSUMERS)?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for Consumers {
+    fn drop(&mut self) {
+        // Nothing depends on it any more.
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// A token that may read and write notes.
@@ -64,6 +102,8 @@ The gateway listens on http://{listener}, and every upstream is the demo's own o
       401: no token; WWW-Authenticate says what is needed
   curl -i http://{listener}/v1/notes -H 'Authorization: Bearer {token}'
       200: a good token
+  curl -i http://{listener}/reports/monthly -H 'X-API-Key: {API_KEY}'
+      200: an API key; the upstream learns whose it is, and not the key
   curl -i http://{listener}/v1/notes/first -H 'Authorization: Bearer {token}'
       400: the document says that the id is an integer
   curl -i -X PUT http://{listener}/v1/notes

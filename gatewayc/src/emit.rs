@@ -17,8 +17,9 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use crate::ir::{
-    Access, Api, CredentialLocation, ErrorBody, Gateway, HeaderEdits, IdentityHeaders, JwtKey, Operation,
-    ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    Access, Anonymous, Api, ConsumerRules, Credential, CredentialLocation, ErrorBody, Gateway, HeaderEdits,
+    IdentityHeaders, Jwt, JwtKey, Operation, ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme,
+    SecretReference, SecretSource, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -116,7 +117,11 @@ impl<'a> Module<'a> {
             items.push(item(format!("upstream `{}`", upstream.name), ident, "Upstream", upstream_value(upstream)));
         }
         for (ident, scheme) in &self.schemes {
-            items.push(item(format!("scheme `{}`", scheme.name), ident, "JwtBearer", scheme_value(scheme)));
+            let kind = match scheme.credential {
+                Credential::ApiKey => "ApiKey",
+                Credential::Jwt(_) => "JwtBearer",
+            };
+            items.push(item(format!("scheme `{}`", scheme.name), ident, kind, scheme_value(kind, scheme)));
         }
         let uses_unchanged = self.routes.iter().flat_map(|(_, operations)| operations).any(|(_, operation)| {
             [&operation.request_headers, &operation.response_headers]
@@ -212,6 +217,8 @@ impl<'a> Module<'a> {
                 ("request_headers", edits(&operation.request_headers)),
                 ("response_headers", edits(&operation.response_headers)),
                 ("max_body", size(operation.max_body)),
+                ("consumers", consumer_rules(&operation.consumers)),
+                ("anonymous", anonymous(&operation.anonymous)),
             ],
         )
     }
@@ -300,6 +307,38 @@ fn edits_spelt_out(edits: &HeaderEdits) -> Expression {
     )
 }
 
+fn consumer_rules(rules: &ConsumerRules) -> Expression {
+    if *rules == ConsumerRules::default() {
+        return Expression::word("ConsumerRules::NONE");
+    }
+    let methods = rules
+        .methods
+        .iter()
+        .map(|(name, methods)| Expression::Call("", vec![Expression::text(name), Expression::texts(methods)]));
+    Expression::Struct(
+        "ConsumerRules",
+        vec![
+            ("allow", Expression::texts(&rules.allow)),
+            ("groups", Expression::texts(&rules.groups)),
+            ("deny", Expression::texts(&rules.deny)),
+            ("methods", Expression::Slice(methods.collect())),
+        ],
+    )
+}
+
+fn anonymous(anonymous: &Anonymous) -> Expression {
+    if *anonymous == Anonymous::default() {
+        return Expression::word("Anonymous::NOBODY");
+    }
+    Expression::Struct(
+        "Anonymous",
+        vec![
+            ("consumer", Expression::text(&anonymous.consumer)),
+            ("despite_invalid", boolean(anonymous.despite_invalid)),
+        ],
+    )
+}
+
 fn size(size: ByteSize) -> Expression {
     let (unit, count) = match size.0 {
         bytes if bytes > 0 && bytes % (1 << 20) == 0 => ("ByteSize::mib", bytes >> 20),
@@ -336,7 +375,7 @@ fn upstream_value(upstream: &Upstream) -> Expression {
     )
 }
 
-fn scheme_value(scheme: &Scheme) -> Expression {
+fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
     let location = |location: &CredentialLocation| match location {
         CredentialLocation::Header(name) => {
             Expression::Call("CredentialLocation::Header", vec![Expression::text(name)])
@@ -346,30 +385,36 @@ fn scheme_value(scheme: &Scheme) -> Expression {
             Expression::Call("CredentialLocation::Cookie", vec![Expression::text(name)])
         }
     };
-    let (key, reference) = match &scheme.key {
+    let mut fields = vec![
+        ("name", Expression::text(&scheme.name)),
+        ("locations", Expression::Slice(scheme.locations.iter().map(location).collect())),
+        ("realm", Expression::text(&scheme.realm)),
+        ("forward", boolean(scheme.forward)),
+    ];
+    if let Credential::Jwt(jwt) = &scheme.credential {
+        fields.extend(jwt_fields(jwt));
+    }
+    Expression::Struct(kind, fields)
+}
+
+fn jwt_fields(jwt: &Jwt) -> Vec<(&'static str, Expression)> {
+    let (key, reference) = match &jwt.key {
         JwtKey::Secret(reference) => ("JwtKey::Secret", reference),
         JwtKey::PublicKey(reference) => ("JwtKey::PublicKey", reference),
         JwtKey::Jwks(reference) => ("JwtKey::Jwks", reference),
     };
     let algorithms =
-        scheme.algorithms.iter().map(|algorithm| Expression::Atom(format!("JwtAlgorithm::{}", algorithm.name)));
-    Expression::Struct(
-        "JwtBearer",
-        vec![
-            ("name", Expression::text(&scheme.name)),
-            ("locations", Expression::Slice(scheme.locations.iter().map(location).collect())),
-            ("bare", boolean(scheme.bare)),
-            ("realm", Expression::text(&scheme.realm)),
-            ("forward", boolean(scheme.forward)),
-            ("algorithms", Expression::Slice(algorithms.collect())),
-            ("key", Expression::Call(key, vec![secret_reference(reference)])),
-            ("required_claims", Expression::texts(&scheme.required_claims)),
-            ("issuers", Expression::texts(&scheme.issuers)),
-            ("audiences", Expression::texts(&scheme.audiences)),
-            ("leeway", duration(scheme.leeway)),
-            ("weak_secret_ok", boolean(scheme.weak_secret_ok)),
-        ],
-    )
+        jwt.algorithms.iter().map(|algorithm| Expression::Atom(format!("JwtAlgorithm::{}", algorithm.name)));
+    vec![
+        ("bare", boolean(jwt.bare)),
+        ("algorithms", Expression::Slice(algorithms.collect())),
+        ("key", Expression::Call(key, vec![secret_reference(reference)])),
+        ("required_claims", Expression::texts(&jwt.required_claims)),
+        ("issuers", Expression::texts(&jwt.issuers)),
+        ("audiences", Expression::texts(&jwt.audiences)),
+        ("leeway", duration(jwt.leeway)),
+        ("weak_secret_ok", boolean(jwt.weak_secret_ok)),
+    ]
 }
 
 fn secret_reference(reference: &SecretReference) -> Expression {

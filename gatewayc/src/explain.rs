@@ -184,7 +184,7 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                     Answer::Operation {
                         id: id.clone(),
                         route: policy::path(route),
-                        access: operation.map(|operation| policy::access(&operation.access)),
+                        access: operation.map(|operation| policy::access(api, &operation.access)),
                         upstream: operation.map(|operation| operation.upstream.clone()),
                         params: found
                             .params

@@ -85,8 +85,34 @@ pub struct Operation {
     pub response_headers: HeaderEdits,
     /// The largest request body.
     pub max_body: ByteSize,
+    /// Which consumers may call.
+    pub consumers: ConsumerRules,
+    /// What `{}` in `security` means.
+    pub anonymous: Anonymous,
     /// The operation's method in the document.
     pub span: Span,
+}
+
+/// Which consumers may call; without any rule, all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConsumerRules {
+    /// Only these user names, and
+    pub allow: Vec<String>,
+    /// the members of these groups.
+    pub groups: Vec<String>,
+    /// Not these user names.
+    pub deny: Vec<String>,
+    /// These user names with these methods only, ordered by name.
+    pub methods: Vec<(String, Vec<String>)>,
+}
+
+/// How a request without credentials goes on where `{}` admits it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Anonymous {
+    /// The consumer as whom it counts, `""` for none.
+    pub consumer: String,
+    /// A credential that is not good counts as none.
+    pub despite_invalid: bool,
 }
 
 /// Who may call.
@@ -179,19 +205,45 @@ pub struct Upstream {
     pub idle_timeout: Duration,
 }
 
-/// How a caller proves who it is: a JWT signed with a known key.
+/// How a caller proves who it is.
 #[derive(Debug, Clone)]
 pub struct Scheme {
     /// The name in `components.securitySchemes`.
     pub name: String,
-    /// Where the token may stand.
+    /// Where the credential may stand.
     pub locations: Vec<CredentialLocation>,
-    /// A header may hold the token without `Bearer `.
-    pub bare: bool,
     /// `realm` of the challenge.
     pub realm: String,
-    /// The upstream sees the token.
+    /// The upstream sees the credential.
     pub forward: bool,
+    /// What the credential is.
+    pub credential: Credential,
+}
+
+/// Kinds of credential.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// A key that names a consumer.
+    ApiKey,
+    /// A JWT signed with a known key.
+    Jwt(Box<Jwt>),
+}
+
+impl Scheme {
+    /// What a reviewer calls the kind of credential.
+    pub fn kind(&self) -> &'static str {
+        match self.credential {
+            Credential::ApiKey => "api key",
+            Credential::Jwt(_) => "jwt",
+        }
+    }
+}
+
+/// How a token is checked.
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    /// A header may hold the token without `Bearer `.
+    pub bare: bool,
     /// The accepted algorithms, all of one family.
     pub algorithms: Vec<JwtAlgorithm>,
     /// What signatures are checked with.

@@ -10,7 +10,9 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
 use crate::diagnostic::*;
-use crate::ir::{Access, Api, Gateway, Operation, ParameterKind, PathParameter, Rewrite, Route, Upstream};
+use crate::ir::{
+    Access, Anonymous, Api, ConsumerRules, Gateway, Operation, ParameterKind, PathParameter, Rewrite, Route, Upstream,
+};
 use crate::policy;
 use crate::units::ByteSize;
 use crate::vocabulary::{
@@ -87,8 +89,10 @@ impl<'a> Lowering<'a> {
         let inherited = nested(&path.gateway, Place::PathItem, self.diagnostics).or(&self.root.inheritable);
         let mut routes: BTreeMap<String, Route> = BTreeMap::new();
         for operation in &path.operations {
-            let policy = nested(&operation.gateway, Place::Operation, self.diagnostics).or(&inherited);
+            let own = nested(&operation.gateway, Place::Operation, self.diagnostics);
             let access = self.schemes.access(self.document, path, operation, self.diagnostics);
+            self.check_consumers(&own, &inherited, access.as_ref(), path, operation);
+            let policy = own.or(&inherited);
             let parameters = Parameters::new(path, operation, self.diagnostics);
             parameters.check(&key.template, path, operation, self.diagnostics);
             let servers = [&operation.servers, &path.servers, &self.document.servers];
@@ -124,6 +128,8 @@ impl<'a> Lowering<'a> {
                     request_headers: policy.request_headers.clone().unwrap_or_default(),
                     response_headers: policy.response_headers.clone().unwrap_or_default(),
                     max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
+                    consumers: policy.consumers.clone().unwrap_or_default(),
+                    anonymous: policy.anonymous.clone().map(|anonymous| anonymous.value).unwrap_or_default(),
                     span: operation.span,
                 });
             }
@@ -135,6 +141,44 @@ impl<'a> Lowering<'a> {
             route.described.sort();
         }
         routes
+    }
+
+    /// A rule about consumers has to meet consumers: otherwise it says more than it does.
+    fn check_consumers(
+        &mut self,
+        own: &Inheritable,
+        inherited: &Inheritable,
+        access: Option<&Access>,
+        path: &ast::PathItem,
+        operation: &ast::Operation,
+    ) {
+        let Some(access) = access else { return };
+        let alternatives = match access {
+            Access::Anyone { .. } => &[][..],
+            Access::OneOf(alternatives) => alternatives,
+        };
+        let is_public = matches!(access, Access::Anyone { .. });
+        let knows_consumers =
+            alternatives.iter().flatten().any(|requirement| self.schemes.knows_consumers(requirement));
+        // An operation that is public may leave alone what is said for all operations.
+        let rules = if is_public { &own.consumers } else { &own.consumers.clone().or(inherited.consumers.clone()) };
+        if rules.is_some() && !knows_consumers {
+            let headline = format!("`consumers` of {} never meets a consumer", title(path, operation));
+            self.diagnostics.push(
+                Diagnostic::error(GW209, headline)
+                    .at(operation.span, "no scheme of its `security` knows consumers")
+                    .help("ask for an API key in `security`, or remove `consumers`"),
+            );
+        }
+        let has_empty = alternatives.iter().any(Vec::is_empty);
+        if let Some(anonymous) = own.anonymous.as_ref().filter(|_| !has_empty) {
+            let headline = format!("`anonymous` of {} never applies", title(path, operation));
+            self.diagnostics.push(
+                Diagnostic::error(GW210, headline)
+                    .at(anonymous.span, "its `security` has no alternative `{}`")
+                    .help("write `security: [{key: []}, {}]`, or remove `anonymous`"),
+            );
+        }
     }
 
     /// `preflight: forward` is an operation like any other, so that a reviewer sees it.
@@ -167,6 +211,8 @@ impl<'a> Lowering<'a> {
             request_headers: inherited.request_headers.clone().unwrap_or_default(),
             response_headers: inherited.response_headers.clone().unwrap_or_default(),
             max_body: inherited.max_body.unwrap_or(DEFAULT_MAX_BODY),
+            consumers: ConsumerRules::default(),
+            anonymous: Anonymous::default(),
             span: path.key.span,
         });
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::ir::{
-    Access, Api, CredentialLocation, Gateway, HeaderEdits, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference,
-    SecretSource,
+    Access, Anonymous, Api, ConsumerRules, Credential, CredentialLocation, Gateway, HeaderEdits, Jwt, JwtKey,
+    Operation, Rewrite, Route, Scheme, SecretReference, SecretSource,
 };
 use crate::units::show_duration;
 
@@ -41,28 +41,41 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
         CredentialLocation::Query(name) => format!("query {name}"),
         CredentialLocation::Cookie(name) => format!("cookie {name}"),
     });
-    let algorithms: Vec<_> = scheme.algorithms.iter().map(|algorithm| algorithm.name).collect();
-    let (kind, reference) = match &scheme.key {
+    let what = if matches!(scheme.credential, Credential::Jwt(_)) { "token" } else { scheme.kind() };
+    line(out, &format!("{what} in"), &locations.collect::<Vec<_>>().join(", "));
+    if let Credential::Jwt(jwt) = &scheme.credential {
+        write_jwt(out, jwt);
+    }
+    line(out, "realm", &scheme.realm);
+    line(out, &format!("{what} forwarded"), if scheme.forward { "yes" } else { "no" });
+}
+
+fn write_jwt(out: &mut String, jwt: &Jwt) {
+    let algorithms: Vec<_> = jwt.algorithms.iter().map(|algorithm| algorithm.name).collect();
+    let (kind, reference) = match &jwt.key {
         JwtKey::Secret(reference) => ("secret", reference),
         JwtKey::PublicKey(reference) => ("public key", reference),
         JwtKey::Jwks(reference) => ("key set", reference),
     };
-    line(out, "token in", &locations.collect::<Vec<_>>().join(", "));
-    line(out, "without `Bearer`", if scheme.bare { "accepted" } else { "refused" });
+    line(out, "without `Bearer`", if jwt.bare { "accepted" } else { "refused" });
     line(out, "algorithms", &algorithms.join(", "));
     line(out, kind, &secret(reference));
-    line(out, "weak secret", if scheme.weak_secret_ok { "accepted" } else { "refused" });
-    line(out, "required claims", &list_or(&scheme.required_claims, "none"));
-    line(out, "issuers", &list_or(&scheme.issuers, "any"));
-    line(out, "audiences", &list_or(&scheme.audiences, "any"));
-    line(out, "leeway", &show_duration(scheme.leeway));
-    line(out, "realm", &scheme.realm);
-    line(out, "token forwarded", if scheme.forward { "yes" } else { "no" });
+    line(out, "weak secret", if jwt.weak_secret_ok { "accepted" } else { "refused" });
+    line(out, "required claims", &list_or(&jwt.required_claims, "none"));
+    line(out, "issuers", &list_or(&jwt.issuers, "any"));
+    line(out, "audiences", &list_or(&jwt.audiences, "any"));
+    line(out, "leeway", &show_duration(jwt.leeway));
 }
 
 fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Operation) {
     line(out, "id", &operation.id);
-    line(out, "who may call", &access(&operation.access));
+    line(out, "who may call", &access(api, &operation.access));
+    if operation.consumers != ConsumerRules::default() {
+        line(out, "consumers", &consumers(&operation.consumers));
+    }
+    if operation.anonymous != Anonymous::default() {
+        line(out, "anonymous", &anonymous(&operation.anonymous));
+    }
     if let Some(upstream) = api.upstreams.iter().find(|upstream| upstream.name == operation.upstream) {
         let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
         line(out, "upstream", &format!("{} at {}{host}", upstream.name, upstream.url));
@@ -105,7 +118,7 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 operation.method.clone(),
                 path(route),
                 one_line(id),
-                one_line(&access(&operation.access)),
+                one_line(&who(api, operation)),
                 format!("-> {}{rewrite}", operation.upstream),
             ];
             rows.push(row);
@@ -135,8 +148,40 @@ pub(crate) fn path(route: &Route) -> String {
     if query.is_empty() { route.template.to_string() } else { one_line(&format!("{}?{query}", route.template)) }
 }
 
+/// Who may call, with the rules about consumers, in one cell.
+fn who(api: &Api, operation: &Operation) -> String {
+    let mut cell = access(api, &operation.access);
+    if operation.consumers != ConsumerRules::default() {
+        cell += &format!("; {}", consumers(&operation.consumers));
+    }
+    if operation.anonymous != Anonymous::default() {
+        cell += &format!("; anonymous {}", anonymous(&operation.anonymous));
+    }
+    cell
+}
+
+fn consumers(rules: &ConsumerRules) -> String {
+    let mut parts = Vec::new();
+    let groups = rules.groups.iter().map(|group| format!("group {group}"));
+    let admitted: Vec<_> = rules.allow.iter().cloned().chain(groups).collect();
+    if !admitted.is_empty() {
+        parts.push(format!("only {}", admitted.join(", ")));
+    }
+    if !rules.deny.is_empty() {
+        parts.push(format!("not {}", rules.deny.join(", ")));
+    }
+    parts.extend(rules.methods.iter().map(|(name, methods)| format!("{name} with {}", methods.join(", "))));
+    parts.join("; ")
+}
+
+fn anonymous(anonymous: &Anonymous) -> String {
+    let consumer = if anonymous.consumer.is_empty() { String::new() } else { format!("as {}", anonymous.consumer) };
+    let invalid = if anonymous.despite_invalid { "even with a bad credential" } else { "" };
+    [consumer.as_str(), invalid].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
 /// Who may call, as an expression.
-pub(crate) fn access(access: &Access) -> String {
+pub(crate) fn access(api: &Api, access: &Access) -> String {
     let alternatives = match access {
         Access::Anyone { because: "security: []" } => return "anyone".into(),
         Access::Anyone { because } => return format!("anyone ({because})"),
@@ -146,9 +191,13 @@ pub(crate) fn access(access: &Access) -> String {
         if requirements.is_empty() {
             return "anonymous".to_owned();
         }
-        let requirement = |requirement: &crate::ir::Requirement| match requirement.scopes.as_slice() {
-            [] => format!("jwt `{}`", requirement.scheme),
-            scopes => format!("jwt `{}` [{}]", requirement.scheme, scopes.join(" ")),
+        let requirement = |requirement: &crate::ir::Requirement| {
+            let scheme = api.schemes.iter().find(|scheme| scheme.name == requirement.scheme);
+            let kind = scheme.map_or("", Scheme::kind);
+            match requirement.scopes.as_slice() {
+                [] => format!("{kind} `{}`", requirement.scheme),
+                scopes => format!("{kind} `{}` [{}]", requirement.scheme, scopes.join(" ")),
+            }
         };
         let all = requirements.iter().map(requirement).collect::<Vec<_>>().join(" and ");
         if requirements.len() > 1 && alternatives.len() > 1 { format!("({all})") } else { all }

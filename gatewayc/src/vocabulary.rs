@@ -9,7 +9,7 @@ use gateway_route::Template;
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
-use crate::ir::{ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
+use crate::ir::{Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
 use crate::units::{self, ByteSize};
 
 pub(crate) use reader::Reader;
@@ -63,6 +63,10 @@ pub struct Inheritable {
     pub response_headers: Option<HeaderEdits>,
     /// `maxBody`.
     pub max_body: Option<ByteSize>,
+    /// `consumers`.
+    pub consumers: Option<ConsumerRules>,
+    /// `anonymous`.
+    pub anonymous: Option<Spanned<Anonymous>>,
 }
 
 impl Inheritable {
@@ -74,6 +78,8 @@ impl Inheritable {
             request_headers: self.request_headers.or_else(|| outer.request_headers.clone()),
             response_headers: self.response_headers.or_else(|| outer.response_headers.clone()),
             max_body: self.max_body.or(outer.max_body),
+            consumers: self.consumers.or_else(|| outer.consumers.clone()),
+            anonymous: self.anonymous.or_else(|| outer.anonymous.clone()),
         }
     }
 }
@@ -199,11 +205,62 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "requestHeaders" => found.request_headers = Some(header_edits(reader, value, Some(identity))),
             "responseHeaders" => found.response_headers = Some(header_edits(reader, value, None)),
             "maxBody" => found.max_body = reader.unit(value, "`maxBody`", units::size),
+            "consumers" => found.consumers = Some(consumers(reader, value)),
+            "anonymous" => found.anonymous = Some(Spanned::new(key.span, anonymous(reader, value))),
             "acceptRisk" => accept_risk(reader, value),
             _ => {}
         }
     }
     found
+}
+
+fn consumers(reader: &mut Reader<'_>, node: &Node) -> ConsumerRules {
+    let mut rules = ConsumerRules::default();
+    for Entry { key, value } in reader.known(node, "`consumers`", &["allow", "groups", "deny", "methods"]) {
+        match &*key.name {
+            "allow" => rules.allow = names(reader, value, "`allow`"),
+            "groups" => rules.groups = names(reader, value, "`groups`"),
+            "deny" => rules.deny = names(reader, value, "`deny`"),
+            _ => {
+                for entry in reader.mapping(value, "`methods`") {
+                    let methods = names(reader, &entry.value, "a list of methods");
+                    for method in &methods {
+                        if method.is_empty() || !method.bytes().all(|byte| byte.is_ascii_uppercase()) {
+                            reader.wrong(&entry.value, "a list of methods", "methods in upper case, such as GET");
+                        }
+                    }
+                    rules.methods.push((entry.key.name.to_string(), methods));
+                }
+                rules.methods.sort();
+            }
+        }
+    }
+    rules
+}
+
+/// An empty list would look like a rule and admit everybody, so there is none.
+fn names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
+    let mut names = reader.texts(node, what);
+    if names.is_empty() {
+        reader.wrong(node, what, "one name or more; leave the list out to admit everybody");
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn anonymous(reader: &mut Reader<'_>, node: &Node) -> Anonymous {
+    let mut anonymous = Anonymous::default();
+    for Entry { key, value } in reader.known(node, "`anonymous`", &["consumer", "onInvalid"]) {
+        match &*key.name {
+            "consumer" => anonymous.consumer = reader.text(value, "`consumer`").unwrap_or_default().to_owned(),
+            _ => {
+                let choices = [("refuse", false), ("fallback", true)];
+                anonymous.despite_invalid = reader.choice(value, "`onInvalid`", &choices).unwrap_or_default();
+            }
+        }
+    }
+    anonymous
 }
 
 fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> UpstreamChoice {

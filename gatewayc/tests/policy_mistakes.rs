@@ -69,8 +69,9 @@ fn at_the_root() {
         ("  rules: []", "GW103"),
         ("  https: {redirect: true}", "GW103"),
         ("  authorizationServer: {}", "GW103"),
-        ("  consumers: {}", "GW103"),
-        ("  anonymous: {}", "GW103"),
+        ("  consumers: {allow: [a]}", "GW209 never meets a consumer"),
+        ("  anonymous: {}", "none"),
+        ("  anonymous: {onInvalid: pass}", "GW104 expected `refuse` or `fallback`"),
         ("  grants: []", "GW103"),
         ("  errors: {bodies: {auth.mising: {}}}", "GW102 did you mean `auth.missing`?"),
         ("  errors: {bodies: {limit.exceeded: {}}}", "GW103"),
@@ -218,4 +219,25 @@ fn among_paths() {
     assert!(found.contains("GW506"), "{found}");
     let found = messages(&[("a.yaml", &one), ("a.json", &one)]);
     assert!(found.contains("GW106"), "{found}");
+}
+
+#[test]
+fn about_consumers() {
+    for (security, extension, expect) in [
+        ("[{key: []}]", "{consumers: {allow: [a], groups: [g], deny: [b], methods: {c: [GET]}}}", "none"),
+        ("[{key: []}, {}]", "{anonymous: {consumer: guest, onInvalid: fallback}}", "none"),
+        ("[{key: []}]", "{consumers: {allow: []}}", "GW104 one name or more"),
+        ("[{key: []}]", "{consumers: {alow: [a]}}", "GW102 did you mean `allow`?"),
+        ("[{key: []}]", "{consumers: {methods: {a: [get]}}}", "GW104 upper case"),
+        ("[]", "{consumers: {allow: [a]}}", "GW209 never meets a consumer"),
+        ("[{key: []}]", "{anonymous: {consumer: guest}}", "GW210 never applies"),
+        ("[{key: []}, {}]", "{anonymous: {consumer: [guest]}}", "GW104 expected text"),
+    ] {
+        let document = format!(
+            "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nx-gateway: {{version: 1, upstream: {{url: \"http://127.0.0.1:1\"}}}}\n\
+            components: {{securitySchemes: {{key: {{type: apiKey, in: header, name: X-Key}}}}}}\n\
+            paths:\n  /a:\n    get:\n      security: {security}\n      x-gateway: {extension}\n      responses: {{}}\n  /b:\n    get: {{security: [{{key: []}}], responses: {{}}}}\n"
+        );
+        check(&document, expect);
+    }
 }

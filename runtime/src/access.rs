@@ -1,9 +1,12 @@
 //! Who may call: authentication gives a caller, authorisation gives a permit, and nothing is forwarded without one.
 
 use std::fmt;
+use std::sync::Arc;
 
+use crate::codegen::ConsumerRules;
+use crate::consumers::{ConsumerStore, Identity};
 use crate::credential::{CredentialLocation, Evidence};
-use crate::live::LiveAccess;
+use crate::live::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement};
 use crate::reject::Reject;
 use crate::secret::SecretStore;
 
@@ -16,7 +19,14 @@ pub trait Scheme: fmt::Debug + Sync {
     ///
     /// # Errors
     /// Everything that is missing or wrong, one sentence each, without secrets.
-    fn prepare(&self, secrets: &SecretStore) -> Result<Box<dyn Authenticator>, Vec<String>>;
+    fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>>;
+}
+
+/// What schemes are prepared from.
+#[derive(Debug)]
+pub struct Resources {
+    pub(crate) secrets: SecretStore,
+    pub(crate) consumers: Arc<ConsumerStore>,
 }
 
 /// Checks the credentials of one scheme.
@@ -50,18 +60,28 @@ pub struct Moment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Who it is, for the access log.
-    pub subject: std::sync::Arc<str>,
+    pub subject: Arc<str>,
     /// What it may do.
-    pub scopes: std::sync::Arc<[Box<str>]>,
+    pub scopes: Arc<[Box<str>]>,
+    /// The consumer, where the scheme knows consumers.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// Why a scheme does not accept a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
     /// The request brings no credential of this scheme.
-    Missing,
-    /// The credential is not good; why is for the log only.
-    Invalid(&'static str),
+    Missing {
+        /// For the client.
+        message: &'static str,
+    },
+    /// The credential is not good.
+    Invalid {
+        /// For the client.
+        message: &'static str,
+        /// For the log.
+        why: &'static str,
+    },
     /// The scheme cannot decide at the moment.
     Unavailable,
 }
@@ -85,52 +105,102 @@ impl Permit {
     }
 }
 
-/// Decides whether a request may reach its operation: one alternative must hold, with all of its requirements.
+/// Decides whether a request may reach its operation: one alternative must hold, with all of its requirements, and the
+/// consumer must be one whom the operation admits.
 ///
 /// A credential that is there and not good refuses the request even where an empty alternative (`{}`) would admit one
-/// without: a typo must not turn a caller into a stranger.
+/// without, unless the operation says `onInvalid: fallback`: a typo must not turn a caller into a stranger.
 ///
 /// # Errors
-/// 401 without a good credential, 403 without the scopes, 503 where no scheme could decide.
-pub(crate) fn authorize(access: &LiveAccess, evidence: &Evidence<'_>, now: Moment) -> Result<Permit, Reject> {
-    let alternatives = match access {
-        LiveAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
-        LiveAccess::OneOf(alternatives) => alternatives,
-    };
-    let mut worst = Reject::NoCredential;
-    let mut anonymous = false;
-    for alternative in alternatives {
-        if alternative.requirements.is_empty() {
-            anonymous = true;
-            continue;
-        }
-        match all_of(&alternative.requirements, evidence, now) {
-            Ok(caller) => return Ok(Permit { caller: Some(caller), because: "credential" }),
-            Err(reject) => worst = worse(worst, reject),
-        }
-    }
-    if anonymous && worst == Reject::NoCredential {
-        return Ok(Permit { caller: None, because: "anonymous" });
-    }
-    Err(worst)
-}
-
-fn all_of(
-    requirements: &[crate::live::LiveRequirement],
+/// 401 without a good credential, 403 without the scopes or for another consumer, 503 where no scheme could decide.
+pub(crate) fn authorize(
+    access: &LiveAccess,
+    rules: &ConsumerRules,
+    method: &str,
     evidence: &Evidence<'_>,
     now: Moment,
-) -> Result<Caller, Reject> {
+) -> Result<Permit, Reject> {
+    let permit = match access {
+        LiveAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
+        LiveAccess::OneOf { alternatives, anonymous } => one_of(alternatives, anonymous.as_ref(), evidence, now)?,
+    };
+    rules.admit(permit.caller(), method)?;
+    Ok(permit)
+}
+
+fn one_of(
+    alternatives: &[LiveAlternative],
+    anonymous: Option<&LiveAnonymous>,
+    evidence: &Evidence<'_>,
+    now: Moment,
+) -> Result<Permit, Reject> {
+    let mut worst: Option<Reject> = None;
+    for alternative in alternatives {
+        match all_of(&alternative.requirements, evidence, now) {
+            Ok(caller) => return Ok(Permit { caller: Some(caller), because: "credential" }),
+            Err(reject) => worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject))),
+        }
+    }
+    let worst = worst.unwrap_or(Reject::NoCredential(SEVERAL_FAILED));
+    if let Some(anonymous) = anonymous
+        && (anonymous.despite_invalid || matches!(worst, Reject::NoCredential(_)))
+    {
+        return anonymous.permit();
+    }
+    // With several ways in, no single complaint tells the client what to do; the challenges do.
+    Err(match worst {
+        Reject::NoCredential(_) if alternatives.len() > 1 => Reject::NoCredential(SEVERAL_FAILED),
+        Reject::InvalidCredential { why, .. } if alternatives.len() > 1 => {
+            Reject::InvalidCredential { message: SEVERAL_FAILED, why }
+        }
+        worst => worst,
+    })
+}
+
+/// What the client reads where several schemes would have done.
+const SEVERAL_FAILED: &str = "Authorization Failed";
+
+impl LiveAnonymous {
+    fn permit(&self) -> Result<Permit, Reject> {
+        let caller = match self.consumer {
+            None => None,
+            Some(name) => {
+                let consumers = self.consumers.current();
+                let consumer = consumers.named(name).ok_or(Reject::CredentialsUnavailable)?;
+                Some(Caller::consumer(&Identity { consumer: Arc::clone(consumer), credential: None }))
+            }
+        };
+        Ok(Permit { caller, because: "anonymous" })
+    }
+}
+
+impl Caller {
+    /// A consumer as caller: its roles are what it may do.
+    pub(crate) fn consumer(identity: &Identity) -> Self {
+        let consumer = &identity.consumer;
+        Self {
+            subject: Arc::from(&*consumer.username),
+            scopes: Arc::clone(&consumer.roles),
+            identity: Some(identity.clone()),
+        }
+    }
+}
+
+fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Reject> {
     let mut first: Option<Caller> = None;
     let mut lacks_scope = false;
     for requirement in requirements {
         let caller = requirement.authenticator.authenticate(evidence, now).map_err(|denial| match denial {
-            Denial::Missing => Reject::NoCredential,
-            Denial::Invalid(why) => Reject::InvalidCredential(why),
+            Denial::Missing { message } => Reject::NoCredential(message),
+            Denial::Invalid { message, why } => Reject::InvalidCredential { message, why },
             Denial::Unavailable => Reject::CredentialsUnavailable,
         })?;
         // Two schemes that name different callers would let two half-stolen credentials combine into a whole one.
-        if first.as_ref().is_some_and(|first| first.subject != caller.subject) {
-            return Err(Reject::InvalidCredential("the schemes name different callers"));
+        if first.as_ref().is_some_and(|first| !first.is_same_as(&caller)) {
+            return Err(Reject::InvalidCredential {
+                message: SEVERAL_FAILED,
+                why: "the schemes name different callers",
+            });
         }
         lacks_scope |= !requirement.scopes.iter().all(|scope| caller.scopes.iter().any(|held| **held == **scope));
         first.get_or_insert(caller);
@@ -141,13 +211,40 @@ fn all_of(
     }
 }
 
+impl Caller {
+    /// A consumer is never the same as somebody whom another authority calls by the same name.
+    fn is_same_as(&self, other: &Self) -> bool {
+        self.subject == other.subject && self.identity.is_some() == other.identity.is_some()
+    }
+}
+
+impl ConsumerRules {
+    /// Whether the operation admits this caller.
+    fn admit(&self, caller: Option<&Caller>, method: &str) -> Result<(), Reject> {
+        let Self { allow, groups, deny, methods } = self;
+        if allow.is_empty() && groups.is_empty() && deny.is_empty() && methods.is_empty() {
+            return Ok(());
+        }
+        let Some(identity) = caller.and_then(|caller| caller.identity.as_ref()) else {
+            return Err(Reject::ConsumerRequired);
+        };
+        let (name, group) = (&*identity.consumer.username, identity.consumer.group.as_deref());
+        let listed = allow.contains(&name) || group.is_some_and(|group| groups.contains(&group));
+        let by_method = methods.iter().find(|(user, _)| *user == name);
+        let admitted = !deny.contains(&name)
+            && (listed || (allow.is_empty() && groups.is_empty()))
+            && by_method.is_none_or(|(_, methods)| methods.contains(&method));
+        if admitted { Ok(()) } else { Err(Reject::ConsumerForbidden) }
+    }
+}
+
 /// Of two refusals, the one that tells the client more: it came closer.
 fn worse(one: Reject, other: Reject) -> Reject {
     fn rank(reject: &Reject) -> u8 {
         match reject {
             Reject::InsufficientScope => 3,
             Reject::CredentialsUnavailable => 2,
-            Reject::InvalidCredential(_) => 1,
+            Reject::InvalidCredential { .. } => 1,
             _ => 0,
         }
     }

@@ -88,6 +88,37 @@ pub struct Operation {
     pub response_headers: HeaderEdits,
     /// A larger request body is refused with 413.
     pub max_body: ByteSize,
+    /// Which consumers may call, beside having a good credential.
+    pub consumers: ConsumerRules,
+    /// What an empty alternative (`{}`) of `access` means.
+    pub anonymous: Anonymous,
+}
+
+/// Which consumers an operation admits; without any rule, all of them.
+#[derive(Debug)]
+pub struct ConsumerRules {
+    /// Only these user names, and
+    pub allow: &'static [&'static str],
+    /// the members of these groups.
+    pub groups: &'static [&'static str],
+    /// Not these user names, whatever else holds.
+    pub deny: &'static [&'static str],
+    /// These user names with these methods only.
+    pub methods: &'static [(&'static str, &'static [&'static str])],
+}
+
+impl ConsumerRules {
+    /// Every consumer may call.
+    pub const NONE: Self = Self { allow: &[], groups: &[], deny: &[], methods: &[] };
+}
+
+/// How a request without credentials goes on where `{}` admits it.
+#[derive(Debug)]
+pub struct Anonymous {
+    /// The consumer as whom it counts, or `""` for none.
+    pub consumer: &'static str,
+    /// A credential that is not good counts as none.
+    pub despite_invalid: bool,
 }
 
 /// Who may call an operation: OpenAPI's `security` with its inheritance done.
@@ -101,6 +132,11 @@ pub enum Access {
     /// One of these alternatives must hold, each with all of its requirements. An empty alternative (`{}`) admits a
     /// request that brings no credential at all.
     OneOf(&'static [&'static [Requirement]]),
+}
+
+impl Anonymous {
+    /// A request without credentials counts as no consumer.
+    pub const NOBODY: Self = Self { consumer: "", despite_invalid: false };
 }
 
 /// A scheme and the scopes (or roles) that are all needed.
@@ -242,6 +278,7 @@ impl ByteSize {
     }
 }
 
+pub use crate::api_key::ApiKey;
 pub use crate::credential::CredentialLocation;
 pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
 pub use crate::rewrite::RegexRewrite;

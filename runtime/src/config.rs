@@ -45,6 +45,10 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// `consumers.yaml`, relative to the folder of `gateway.yaml`.
+    pub(crate) consumers: Option<PathBuf>,
+    /// `{value: …}` is allowed in `consumers.yaml`: for tests.
+    pub(crate) insecure_literals: bool,
     /// Addresses that replace those of the documents, by API and upstream name.
     pub(crate) upstreams: BTreeMap<(String, String), (String, Place)>,
     /// Where `/metrics`, `/healthz` and `/readyz` are; nowhere if `None`.
@@ -96,6 +100,8 @@ impl Default for Config {
                 apis: None,
             }],
             trusted_proxies: Vec::new(),
+            consumers: None,
+            insecure_literals: false,
             upstreams: BTreeMap::new(),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
             admin_was_asked_for: false,
@@ -169,6 +175,16 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     if let Some(setting) = settings.take("trustedProxies") {
         config.trusted_proxies = settings.list(&setting, "an address or a network such as 10.0.0.0/8", network);
     }
+    if let Some(setting) = settings.take("consumers.file") {
+        config.consumers = settings.text(&setting).map(PathBuf::from);
+    }
+    read_into(
+        &mut settings,
+        "insecureLiterals",
+        "`true` or `false`",
+        |text| text.parse().ok(),
+        &mut config.insecure_literals,
+    );
     for (names, setting) in settings.take_all("upstreams.*.*") {
         if let Some(url) = settings.text(&setting) {
             config.upstreams.insert((names[0].clone(), names[1].clone()), (url, setting.place));
@@ -217,6 +233,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "listeners.*.bind",
         "listeners.*.apis",
         "trustedProxies",
+        "consumers.file",
+        "insecureLiterals",
         "upstreams.*.*",
         "admin",
         "admin.bind",

@@ -11,10 +11,18 @@ use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicK
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
 
-use crate::access::{Authenticator, Caller, Denial, Moment, Scheme};
+use crate::access::{Authenticator, Caller, Denial, Moment, Resources, Scheme};
 use crate::credential::{CredentialLocation, Evidence, Found};
-use crate::secret::{Secret, SecretReference, SecretStore};
+use crate::secret::{Secret, SecretReference};
 use cache::TokenCache;
+
+/// For a request without a token.
+const MISSING: Denial = Denial::Missing { message: "Missing authorization in request" };
+
+/// For a token that is not good: the client learns no more than that.
+fn invalid(why: &'static str) -> Denial {
+    Denial::Invalid { message: "failed to verify jwt", why }
+}
 
 /// A longer token, in bytes, is refused before anything is decoded.
 const MAX_TOKEN: usize = 8 * 1024;
@@ -135,11 +143,11 @@ impl Scheme for JwtBearer {
         self.name
     }
 
-    fn prepare(&self, secrets: &SecretStore) -> Result<Box<dyn Authenticator>, Vec<String>> {
+    fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let reference = match &self.key {
             JwtKey::Secret(reference) | JwtKey::PublicKey(reference) | JwtKey::Jwks(reference) => reference,
         };
-        let secret = reference.resolve(secrets).map_err(|problem| vec![problem])?;
+        let secret = reference.resolve(&resources.secrets).map_err(|problem| vec![problem])?;
         let keys = match &self.key {
             JwtKey::Secret(_) => self.keys_from_secret(&secret),
             JwtKey::PublicKey(_) => self.keys_from_pem(&secret),
@@ -294,9 +302,9 @@ impl Authenticator for JwtVerifier {
             .map(|location| (location, location.find(evidence)))
             .find(|(_, found)| *found != Found::Nothing);
         let (location, value) = match held {
-            None => return Err(Denial::Missing),
+            None => return Err(MISSING),
             Some((_, Found::Ambiguous | Found::Nothing)) => {
-                return Err(Denial::Invalid("several credentials, or one that is not text"));
+                return Err(invalid("several credentials, or one that is not text"));
             }
             Some((location, Found::One(value))) => (location, value),
         };
@@ -308,21 +316,21 @@ impl Authenticator for JwtVerifier {
             {
                 // `Basic …` is somebody else's credential; one word is a token that lacks its scheme.
                 let other_scheme = value.contains(' ');
-                return Err(if other_scheme { Denial::Missing } else { Denial::Invalid("not a Bearer credential") });
+                return Err(if other_scheme { MISSING } else { invalid("not a Bearer credential") });
             }
             _ => value.as_ref(),
         };
         if token.is_empty() {
-            return Err(Denial::Missing);
+            return Err(MISSING);
         }
         if token.len() > MAX_TOKEN {
-            return Err(Denial::Invalid("the token is too long"));
+            return Err(invalid("the token is too long"));
         }
         let cache = &self.caches[now.worker % self.caches.len()];
         if let Some(caller) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(token, now.unix_seconds) {
             return Ok(caller);
         }
-        let (caller, until) = self.verify(token, now.unix_seconds).map_err(Denial::Invalid)?;
+        let (caller, until) = self.verify(token, now.unix_seconds).map_err(invalid)?;
         if let Some(until) = until {
             cache.lock().unwrap_or_else(PoisonError::into_inner).insert(token, caller.clone(), until);
         }
@@ -420,7 +428,10 @@ impl JwtVerifier {
             .flat_map(str::split_ascii_whitespace)
             .map(Box::from)
             .collect();
-        Ok((Caller { subject: Arc::from(subject), scopes }, expiry.map(|expiry| expiry.saturating_add(leeway))))
+        Ok((
+            Caller { subject: Arc::from(subject), scopes, identity: None },
+            expiry.map(|expiry| expiry.saturating_add(leeway)),
+        ))
     }
 }
 

@@ -5,16 +5,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin};
 use crate::codegen::Gateway;
 use crate::config::{Problem, Sources};
+use crate::consumers::ConsumerStore;
 use crate::live::Live;
 use crate::metrics::ProcessMetrics;
 use crate::secret::SecretStore;
 use crate::server::Server;
+
+/// How often `consumers.yaml` is looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How to start a gateway.
 #[derive(Debug, Default)]
@@ -66,7 +71,7 @@ impl Launch {
             .collect();
         let sources = Sources { file: self.config, environment, flags: self.settings };
         let store = SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets };
-        Live::assemble(gateway, sources.read()?, &store)
+        Live::assemble(gateway, sources.read()?, store)
     }
 }
 
@@ -109,12 +114,42 @@ fn run(live: Live, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
             tokio::spawn(admin::serve(Arc::clone(&admin), listener));
         }
         on_ready(&ready);
+        let watching = tokio::spawn(watch_consumers(Arc::clone(&live.consumers)));
         signals.first().await;
+        watching.abort();
         admin.ready.store(false, Relaxed);
         // The operators' listener goes on telling what happens until the last request is done.
         let _ = tokio::task::spawn_blocking(move || server.stop()).await;
         Ok(())
     })
+}
+
+/// Reads `consumers.yaml` again when it changes, and on SIGHUP.
+async fn watch_consumers(consumers: Arc<ConsumerStore>) {
+    let Some(file) = consumers.file().map(std::path::Path::to_path_buf) else { return };
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let state = || std::fs::metadata(&file).ok().map(|data| (data.modified().ok(), data.len()));
+    let mut known = state();
+    loop {
+        let asked = tokio::time::timeout(WATCH_INTERVAL, hangup.recv()).await.is_ok();
+        let now = state();
+        if !asked && now == known {
+            continue;
+        }
+        known = now;
+        let store = Arc::clone(&consumers);
+        match tokio::task::spawn_blocking(move || store.reload()).await {
+            Ok(Ok((count, remarks))) => {
+                remarks.iter().for_each(|remark| eprintln!("gateway: {remark}"));
+                eprintln!("gateway: {} has {count} consumers now", file.display());
+            }
+            Ok(Err(problems)) => {
+                problems.iter().for_each(|problem| eprintln!("gateway: {problem}"));
+                eprintln!("gateway: the consumers stay as they were");
+            }
+            Err(_) => eprintln!("gateway: {} could not be read; the consumers stay as they were", file.display()),
+        }
+    }
 }
 
 struct Signals {

@@ -6,12 +6,15 @@
 mod access;
 mod access_log;
 mod admin;
+mod api_key;
 mod cli;
 pub mod codegen;
 mod config;
 mod connection;
+mod consumers;
 mod credential;
 mod deadline;
+mod digest;
 mod downstream;
 mod exchange;
 mod http1;

@@ -1,15 +1,16 @@
 //! The generated tables joined with this deployment's addresses and secrets: everything a request needs, resolved once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use gateway_route::{QueryPair, Router, RouterBuilder, Template};
 use ipnet::IpNet;
 
-use crate::access::{Authenticator, Scheme};
-use crate::codegen::{Access, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
+use crate::access::{Authenticator, Resources, Scheme};
+use crate::codegen::{Access, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
 use crate::config::{Config, Problem};
+use crate::consumers::ConsumerStore;
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
 use crate::metrics::OperationMetrics;
@@ -25,6 +26,7 @@ pub(crate) struct Live {
     pub(crate) response_fields: FieldTable,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) config: Config,
+    pub(crate) consumers: Arc<ConsumerStore>,
     /// For requests that reached no operation.
     pub(crate) unrouted: OperationMetrics,
 }
@@ -63,8 +65,25 @@ pub(crate) struct LiveOperation {
 /// [`Access`] with its schemes ready to check.
 #[derive(Debug)]
 pub(crate) enum LiveAccess {
-    Anyone { because: &'static str },
-    OneOf(Vec<LiveAlternative>),
+    Anyone {
+        because: &'static str,
+    },
+    OneOf {
+        /// Those that ask for something.
+        alternatives: Vec<LiveAlternative>,
+        /// The one that does not, if there is one.
+        anonymous: Option<LiveAnonymous>,
+    },
+}
+
+/// Who a request without credentials is.
+#[derive(Debug)]
+pub(crate) struct LiveAnonymous {
+    /// The consumer as whom it counts.
+    pub(crate) consumer: Option<&'static str>,
+    /// A credential that is not good counts as none.
+    pub(crate) despite_invalid: bool,
+    pub(crate) consumers: Arc<ConsumerStore>,
 }
 
 /// Requirements that must all hold.
@@ -119,9 +138,12 @@ impl Live {
     pub(crate) fn assemble(
         gateway: &'static Gateway,
         config: Config,
-        secrets: &SecretStore,
+        secrets: SecretStore,
     ) -> Result<Self, Vec<Problem>> {
-        let mut assembly = Assembly { config: &config, secrets, problems: Vec::new(), endpoints: BTreeMap::new() };
+        let consumers = open_consumers(gateway, &config, &secrets)?;
+        let resources = Resources { secrets, consumers };
+        let mut assembly =
+            Assembly { config: &config, resources: &resources, problems: Vec::new(), endpoints: BTreeMap::new() };
         let served: Vec<(usize, Vec<&'static Api>)> = config
             .listeners
             .iter()
@@ -160,6 +182,7 @@ impl Live {
             response_fields: FieldTable::for_responses(),
             trusted_proxies: config.trusted_proxies.clone(),
             config,
+            consumers: resources.consumers,
             unrouted: OperationMetrics::default(),
         })
     }
@@ -180,9 +203,36 @@ impl Live {
     }
 }
 
+/// The consumers that the deployment names; an operation may need some of them.
+fn open_consumers(
+    gateway: &'static Gateway,
+    config: &Config,
+    secrets: &SecretStore,
+) -> Result<Arc<ConsumerStore>, Vec<Problem>> {
+    let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
+    let needed: HashSet<_> =
+        operations.map(|operation| operation.anonymous.consumer).filter(|name| !name.is_empty()).collect();
+    match &config.consumers {
+        Some(file) => {
+            let file = secrets.folder.join(file);
+            let (store, remarks) = ConsumerStore::open(&file, secrets.clone(), config.insecure_literals, needed)?;
+            for remark in remarks {
+                eprintln!("gateway: {remark}");
+            }
+            Ok(Arc::new(store))
+        }
+        None => match needed.iter().min() {
+            Some(name) => Err(vec![Problem::plain(format!(
+                "an operation needs the consumer `{name}`; write `consumers: {{file: consumers.yaml}}`"
+            ))]),
+            None => Ok(Arc::new(ConsumerStore::none())),
+        },
+    }
+}
+
 struct Assembly<'a> {
     config: &'a Config,
-    secrets: &'a SecretStore,
+    resources: &'a Resources,
     problems: Vec<Problem>,
     /// By API and upstream name.
     endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
@@ -215,7 +265,7 @@ impl Assembly<'_> {
     }
 
     fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {
-        match scheme.prepare(self.secrets) {
+        match scheme.prepare(self.resources) {
             Ok(ready) => Some(Arc::from(ready)),
             Err(problems) => {
                 self.problems.extend(problems.into_iter().map(|problem| {
@@ -275,10 +325,12 @@ impl Assembly<'_> {
         let access = match &operation.access {
             Access::Anyone { because } => LiveAccess::Anyone { because },
             Access::OneOf(alternatives) => {
-                let alternatives: Option<Vec<_>> =
-                    alternatives.iter().map(|alternative| alternative_of(api, alternative, schemes)).collect();
+                let asking = alternatives.iter().filter(|alternative| !alternative.is_empty());
+                let asking: Option<Vec<_>> =
+                    asking.map(|alternative| alternative_of(api, alternative, schemes)).collect();
+                let has_empty = alternatives.iter().any(|alternative| alternative.is_empty());
                 // A scheme that could not be prepared is a problem already told.
-                LiveAccess::OneOf(alternatives?)
+                LiveAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
             }
         };
         let rewrite = match &operation.forward_as {
@@ -303,6 +355,12 @@ impl Assembly<'_> {
             rewrite,
             metrics: OperationMetrics::default(),
         })
+    }
+
+    fn anonymous(&self, operation: &'static Operation) -> LiveAnonymous {
+        let Anonymous { consumer, despite_invalid } = operation.anonymous;
+        let consumer = (!consumer.is_empty()).then_some(consumer);
+        LiveAnonymous { consumer, despite_invalid, consumers: Arc::clone(&self.resources.consumers) }
     }
 
     fn endpoint(&mut self, api: &'static Api, upstream: &'static Upstream) -> Option<Endpoint> {
@@ -394,7 +452,7 @@ fn allow(operations: &[LiveOperation], preflight: Preflight) -> String {
 fn requirements(access: &LiveAccess) -> impl Iterator<Item = &LiveRequirement> {
     let alternatives = match access {
         LiveAccess::Anyone { .. } => &[][..],
-        LiveAccess::OneOf(alternatives) => alternatives,
+        LiveAccess::OneOf { alternatives, .. } => alternatives,
     };
     alternatives.iter().flat_map(|alternative| &alternative.requirements)
 }
@@ -438,8 +496,8 @@ impl LiveOperation {
     /// The lines that a refusal carries beside its status.
     pub(crate) fn challenge(&self, reject: &Reject) -> &str {
         match reject {
-            Reject::NoCredential => &self.challenges.missing,
-            Reject::InvalidCredential(_) => &self.challenges.invalid,
+            Reject::NoCredential(_) | Reject::ConsumerRequired => &self.challenges.missing,
+            Reject::InvalidCredential { .. } => &self.challenges.invalid,
             Reject::InsufficientScope => &self.challenges.scope,
             _ => "",
         }

@@ -119,7 +119,13 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     let operation = *record.operation.insert(pick(route, request.method)?); // 405, or the answer to a preflight request
     request::check_parameters(operation, &found.params)?; // 400
     let evidence = Evidence { fields: request.fields, query: target.query };
-    let permit = access::authorize(&operation.access, &evidence, worker.moment(record.started))?; // 401 403 503
+    let permit = access::authorize(
+        &operation.access,
+        &operation.table.consumers,
+        request.method,
+        &evidence,
+        worker.moment(record.started),
+    )?; // 401 403 503
     request::admit_body(operation, record.facts.body)?; // 413
     let scene = forward::Scene {
         live,

@@ -33,10 +33,19 @@ pub(crate) enum Reject {
     BadRequest(&'static str),
     /// 400: a path parameter that does not fit its schema.
     InvalidParameter(&'static str),
-    /// 401: no credential.
-    NoCredential,
-    /// 401: a credential that is not good; why is for the log only.
-    InvalidCredential(&'static str),
+    /// 401: no credential; what the client reads.
+    NoCredential(&'static str),
+    /// 401: a credential that is not good.
+    InvalidCredential {
+        /// What the client reads.
+        message: &'static str,
+        /// For the log only.
+        why: &'static str,
+    },
+    /// 401: the operation is for certain consumers, and the caller is none.
+    ConsumerRequired,
+    /// 403: a good credential of a consumer whom the operation does not admit.
+    ConsumerForbidden,
     /// 403: a good credential without the scopes that the operation needs.
     InsufficientScope,
     /// 404: no path of any API on this listener.
@@ -70,8 +79,8 @@ impl Reject {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) | Self::InvalidParameter(_) => 400,
-            Self::NoCredential | Self::InvalidCredential(_) => 401,
-            Self::InsufficientScope => 403,
+            Self::NoCredential(_) | Self::InvalidCredential { .. } | Self::ConsumerRequired => 401,
+            Self::InsufficientScope | Self::ConsumerForbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -93,8 +102,9 @@ impl Reject {
             Self::InvalidParameter(name) => {
                 return format!("The path parameter `{name}` does not fit its schema").into();
             }
-            Self::NoCredential => "Missing authorization in request",
-            Self::InvalidCredential(_) => "failed to verify jwt",
+            Self::NoCredential(message) | Self::InvalidCredential { message, .. } => message,
+            Self::ConsumerRequired => "The request is rejected, please check the consumer_name for this request",
+            Self::ConsumerForbidden => "The consumer_name is forbidden.",
             Self::InsufficientScope => "Insufficient scope",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
@@ -116,8 +126,10 @@ impl Reject {
         match self {
             Self::BadRequest(_) => "bad-request",
             Self::InvalidParameter(_) => "invalid-parameter",
-            Self::NoCredential => "no-credential",
-            Self::InvalidCredential(_) => "invalid-credential",
+            Self::NoCredential(_) => "no-credential",
+            Self::InvalidCredential { .. } => "invalid-credential",
+            Self::ConsumerRequired => "consumer-required",
+            Self::ConsumerForbidden => "consumer-forbidden",
             Self::InsufficientScope => "insufficient-scope",
             Self::NotFound => "not-found",
             Self::MethodNotAllowed => "method-not-allowed",
@@ -139,7 +151,7 @@ impl Reject {
         match self {
             Self::BadRequest(detail)
             | Self::InvalidParameter(detail)
-            | Self::InvalidCredential(detail)
+            | Self::InvalidCredential { why: detail, .. }
             | Self::UpstreamBroken(detail) => Some(detail),
             _ => None,
         }
@@ -158,9 +170,9 @@ impl Reject {
     pub(crate) fn class(&self) -> Option<ErrorClass> {
         Some(match self {
             Self::InvalidParameter(_) => ErrorClass::ParameterInvalid,
-            Self::NoCredential => ErrorClass::AuthMissing,
-            Self::InvalidCredential(_) => ErrorClass::AuthInvalid,
-            Self::InsufficientScope => ErrorClass::AuthForbidden,
+            Self::NoCredential(_) | Self::ConsumerRequired => ErrorClass::AuthMissing,
+            Self::InvalidCredential { .. } => ErrorClass::AuthInvalid,
+            Self::InsufficientScope | Self::ConsumerForbidden => ErrorClass::AuthForbidden,
             Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
             Self::BodyTooLarge => ErrorClass::BodyTooLarge,
             Self::UpstreamUnreachable | Self::UpstreamBroken(_) => ErrorClass::UpstreamFailed,

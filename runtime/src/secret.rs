@@ -45,6 +45,12 @@ impl Secret {
     }
 }
 
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({} bytes)", self.0.len())
@@ -52,19 +58,57 @@ impl fmt::Debug for Secret {
 }
 
 /// Where references lead in this deployment.
-#[derive(Default)]
-pub struct SecretStore {
+#[derive(Clone, Default)]
+pub(crate) struct SecretStore {
     /// Relative file paths start here.
     pub(crate) folder: PathBuf,
     /// Stands in for variables that the environment does not have.
     pub(crate) stand_ins: Vec<(String, String)>,
 }
 
+impl fmt::Debug for SecretStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretStore").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
 impl SecretStore {
-    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+    /// The secret in an environment variable.
+    ///
+    /// # Errors
+    /// As for [`SecretReference::resolve`].
+    pub(crate) fn variable(&self, name: &str, encoding: Encoding) -> Result<Secret, String> {
         let stand_in =
             || self.stand_ins.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone().into_bytes());
-        std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes).or_else(stand_in)
+        match std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes).or_else(stand_in) {
+            Some(bytes) => decode(bytes, encoding, &format!("environment variable {name}")),
+            None => Err(format!("environment variable {name} is not set")),
+        }
+    }
+
+    /// The secret in a file.
+    ///
+    /// # Errors
+    /// As for [`SecretReference::resolve`].
+    pub(crate) fn file(&self, path: &str, encoding: Encoding) -> Result<Secret, String> {
+        let path = self.folder.join(path);
+        match std::fs::read(&path) {
+            Ok(bytes) => decode(without_line_end(bytes), encoding, &format!("file {}", path.display())),
+            Err(error) => Err(format!("file {} cannot be read: {error}", path.display())),
+        }
+    }
+}
+
+fn decode(bytes: Vec<u8>, encoding: Encoding, place: &str) -> Result<Secret, String> {
+    if bytes.is_empty() {
+        return Err(format!("{place} is empty"));
+    }
+    match encoding {
+        Encoding::Plain => Ok(Secret(bytes)),
+        Encoding::Base64 => match STANDARD.decode(&bytes) {
+            Ok(decoded) if !decoded.is_empty() => Ok(Secret(decoded)),
+            _ => Err(format!("{place} is not in base64 format")),
+        },
     }
 }
 
@@ -75,28 +119,9 @@ impl SecretReference {
     /// A sentence that names the place and never the content, for a place that is missing, empty, or not in its
     /// encoding.
     pub(crate) fn resolve(&self, store: &SecretStore) -> Result<Secret, String> {
-        let (bytes, place) = match self.source {
-            SecretSource::Env(name) => match store.variable(name) {
-                Some(value) => (value, format!("environment variable {name}")),
-                None => return Err(format!("environment variable {name} is not set")),
-            },
-            SecretSource::File(path) => {
-                let path = store.folder.join(path);
-                match std::fs::read(&path) {
-                    Ok(bytes) => (without_line_end(bytes), format!("file {}", path.display())),
-                    Err(error) => return Err(format!("file {} cannot be read: {error}", path.display())),
-                }
-            }
-        };
-        if bytes.is_empty() {
-            return Err(format!("{place} is empty"));
-        }
-        match self.encoding {
-            Encoding::Plain => Ok(Secret(bytes)),
-            Encoding::Base64 => match STANDARD.decode(&bytes) {
-                Ok(decoded) if !decoded.is_empty() => Ok(Secret(decoded)),
-                _ => Err(format!("{place} is not in base64 format")),
-            },
+        match self.source {
+            SecretSource::Env(name) => store.variable(name, self.encoding),
+            SecretSource::File(path) => store.file(path, self.encoding),
         }
     }
 }

@@ -33,13 +33,15 @@ impl Gateway {
         for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
             command.args(["--set", setting]);
         }
-        for name in ["notes.default", "files.store", "files.thumbnails"] {
+        for name in ["notes.default", "files.store", "files.thumbnails", "reports.default"] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
+        let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");
+        command.args(["--set", &format!("consumers.file={consumers}")]);
         for setting in settings {
             command.args(["--set", setting]);
         }
-        command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
+        secrets(&mut command);
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -118,6 +120,14 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// The secrets that the documents and the tests' consumers refer to.
+pub(crate) fn secrets(command: &mut Command) {
+    command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
+    for name in ["OLAF", "ANN", "MALLORY"] {
+        command.env(format!("TEST_{name}_KEY"), format!("{}-secret", name.to_lowercase()));
     }
 }
 

@@ -66,6 +66,8 @@ codes! {
     GW206 206 "unknown-scope"             Warning "A scope that no flow of the scheme declares"
     GW207 207 "unsupported-scheme"        Error   "An operation requires a scheme that cannot be enforced"
     GW208 208 "bad-verification"          Error   "It is not clear, or not safe, how tokens are checked"
+    GW209 209 "consumers-without-consumers" Error "A rule about consumers where no scheme knows consumers"
+    GW210 210 "anonymous-without-alternative" Error "`anonymous` where `security` has no alternative `{}`"
     GW501 501 "ambiguous-paths"           Error   "Two paths match the same requests"
     GW502 502 "bad-regex"                 Error   "A regular expression that cannot be used"
     GW504 504 "overlapping-paths"         Warning "Two paths match a request, and neither is more specific as a whole"

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW201, GW207};
-use crate::ir::{Access, CredentialLocation, Requirement, Scheme};
+use crate::ir::{Access, Credential, CredentialLocation, Jwt, Requirement, Scheme};
 use crate::lower::title;
 use crate::vocabulary::{self, SchemeExtension};
 
@@ -88,6 +88,14 @@ impl<'a> Schemes<'a> {
         }
     }
 
+    /// Whether a requirement's scheme tells which consumer calls.
+    pub(super) fn knows_consumers(&self, requirement: &Requirement) -> bool {
+        let state = self.schemes.get(requirement.scheme.as_str());
+        state.is_some_and(
+            |state| matches!(&state.lowered, Ok(scheme) if matches!(scheme.credential, Credential::ApiKey)),
+        )
+    }
+
     /// Whether the parser has refused the security of an operation.
     pub(super) fn is_broken(&self, security: Option<&Security>) -> bool {
         match security {
@@ -130,9 +138,6 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
         SchemeKind::Http { scheme, .. } => {
             return unsupported(&format!("HTTP authentication `{scheme}` is not supported by this version"), "");
         }
-        SchemeKind::ApiKey { .. } if extension.jwt.is_none() => {
-            return unsupported("API keys are not supported by this version, unless they are JSON Web Tokens", HOW);
-        }
         SchemeKind::ApiKey { location: ApiKeyLocation::Header, name } => {
             (CredentialLocation::Header(name.clone()), true)
         }
@@ -148,6 +153,17 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
         }
         SchemeKind::MutualTls => return unsupported("mutual TLS is not supported by this version", ""),
     };
+    let name = definition.name.value.clone();
+    let locations = std::iter::once(first).chain(extension.also_in).collect();
+    let realm = extension.realm.unwrap_or_else(|| printable(&name));
+    let forward = extension.forward.unwrap_or(true);
+    let scheme = |credential| Scheme { name, locations, realm, forward, credential };
+    if matches!(kind, SchemeKind::ApiKey { .. }) && extension.jwt.is_none() {
+        return match (extension.bare, extension.under_token) {
+            (None, false) => Ok(scheme(Credential::ApiKey)),
+            _ => unsupported("`bare` and `token` are about tokens, and it takes an API key", ""),
+        };
+    }
     let is_oauth = matches!(kind, SchemeKind::OAuth2 { .. });
     let Some(jwt) = extension.jwt else {
         let help = if is_oauth { HOW.replace("{jwt: ", "{token: {jwt: ") + "}" } else { HOW.to_owned() };
@@ -158,13 +174,8 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
             if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
         return unsupported(&format!("its type takes `{right}`, not `{wrong}`"), "");
     }
-    let locations = std::iter::once(first).chain(extension.also_in).collect();
-    Ok(Scheme {
-        name: definition.name.value.clone(),
-        locations,
+    Ok(scheme(Credential::Jwt(Box::new(Jwt {
         bare: extension.bare.unwrap_or(header_is_bare),
-        realm: extension.realm.unwrap_or_else(|| printable(&definition.name.value)),
-        forward: extension.forward.unwrap_or(true),
         algorithms: jwt.algorithms,
         key: jwt.key,
         required_claims: jwt.required_claims,
@@ -172,7 +183,7 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
         audiences: jwt.audiences,
         leeway: jwt.leeway,
         weak_secret_ok: jwt.weak_secret_ok,
-    })
+    }))))
 }
 
 /// The default realm is the scheme's name, as far as a header can hold it.

@@ -159,6 +159,8 @@ static N_2FA: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/custom
@@ -172,6 +174,8 @@ static OWN_PREFLIGHT: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v1/files/{+path}
@@ -185,6 +189,8 @@ static READ_FILE: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/files/{+path}
@@ -198,6 +204,8 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // PUT /v1/files/{+path}
@@ -211,6 +219,8 @@ static READ_FILE_2: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::kib(10),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/jobs/{+name}:cancel
@@ -224,6 +234,8 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // POST /v1/jobs/{+name}:cancel
@@ -241,6 +253,8 @@ static FN: Operation = Operation {
     },
     response_headers: HeaderEdits { remove: &["x-powered-by"], set: &[("X-Served-By", "gw")], add: &[] },
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/or-and
@@ -254,6 +268,8 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // POST /v1/or-and
@@ -271,6 +287,8 @@ static OR_AND: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v1/public: a */ comment #[evil]
@@ -284,6 +302,8 @@ static GET_V1_PUBLIC: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/public
@@ -297,6 +317,8 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v1/rest?method=photos.get
@@ -310,6 +332,8 @@ static PHOTOS_GET: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/rest?method=photos.get
@@ -323,6 +347,8 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v1/rest?method=photos.list
@@ -336,6 +362,8 @@ static PHOTOS_LIST: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/rest?method=photos.list
@@ -349,6 +377,8 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v1/typed/{id}/{ratio}.{flag}
@@ -366,6 +396,8 @@ static TYPED: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v1/typed/{id}/{ratio}.{flag}
@@ -383,6 +415,8 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v2/custom
@@ -396,6 +430,8 @@ static N_2FA_2: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/custom
@@ -409,6 +445,8 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v2/files/{+path}
@@ -422,6 +460,8 @@ static READ_FILE_3: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/files/{+path}
@@ -435,6 +475,8 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // PUT /v2/files/{+path}
@@ -448,6 +490,8 @@ static READ_FILE_4: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::kib(10),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/jobs/{+name}:cancel
@@ -461,6 +505,8 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // POST /v2/jobs/{+name}:cancel
@@ -478,6 +524,8 @@ static FN_2: Operation = Operation {
     },
     response_headers: HeaderEdits { remove: &["x-powered-by"], set: &[("X-Served-By", "gw")], add: &[] },
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/or-and
@@ -491,6 +539,8 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // POST /v2/or-and
@@ -508,6 +558,8 @@ static OR_AND_2: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v2/public: a */ comment #[evil]
@@ -521,6 +573,8 @@ static GET_V2_PUBLIC: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/public
@@ -534,6 +588,8 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v2/rest?method=photos.get
@@ -547,6 +603,8 @@ static PHOTOS_GET_2: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/rest?method=photos.get
@@ -560,6 +618,8 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v2/rest?method=photos.list
@@ -573,6 +633,8 @@ static PHOTOS_LIST_2: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/rest?method=photos.list
@@ -586,6 +648,8 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /v2/typed/{id}/{ratio}.{flag}
@@ -603,6 +667,8 @@ static TYPED_2: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // OPTIONS /v2/typed/{id}/{ratio}.{flag}
@@ -620,6 +686,8 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // upstream `127.0.0.1:9000`
@@ -656,9 +724,9 @@ static NOTES: Upstream = Upstream {
 static IDP: JwtBearer = JwtBearer {
     name: "idp",
     locations: &[CredentialLocation::Header("Authorization")],
-    bare: false,
     realm: "idp",
     forward: true,
+    bare: false,
     algorithms: &[JwtAlgorithm::RS256, JwtAlgorithm::PS256],
     key: JwtKey::Jwks(SecretReference { source: SecretSource::File("keys/idp.json"), encoding: Encoding::Plain }),
     required_claims: &["exp"],
@@ -676,9 +744,9 @@ static JWT: JwtBearer = JwtBearer {
         CredentialLocation::Query("token"),
         CredentialLocation::Cookie("token"),
     ],
-    bare: true,
     realm: "jwt",
     forward: true,
+    bare: true,
     algorithms: &[JwtAlgorithm::HS256, JwtAlgorithm::HS512],
     key: JwtKey::Secret(SecretReference { source: SecretSource::Env("JWT_SECRET"), encoding: Encoding::Base64 }),
     required_claims: &["exp", "sub"],
@@ -692,9 +760,9 @@ static JWT: JwtBearer = JwtBearer {
 static KEY: JwtBearer = JwtBearer {
     name: "key",
     locations: &[CredentialLocation::Header("X-Token")],
-    bare: true,
     realm: "key",
     forward: false,
+    bare: true,
     algorithms: &[JwtAlgorithm::ES256],
     key: JwtKey::PublicKey(SecretReference { source: SecretSource::File("keys/es.pem"), encoding: Encoding::Plain }),
     required_claims: &["exp"],

@@ -36,6 +36,8 @@ static HOME: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // DELETE /a/{b}
@@ -49,6 +51,8 @@ static A: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // GET /a/{b}
@@ -62,6 +66,8 @@ static A_2: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // upstream `default`

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     fn caller(name: &str) -> Caller {
-        Caller { subject: name.into(), scopes: [].into() }
+        Caller { subject: name.into(), scopes: [].into(), identity: None }
     }
 
     #[test]

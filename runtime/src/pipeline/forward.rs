@@ -59,7 +59,7 @@ impl Scene<'_> {
     /// 400 where a rewrite makes a path that would reach somewhere else.
     pub(super) fn prepare(
         &self,
-        _permit: &Permit,
+        permit: &Permit,
         request: &RequestHead<'_>,
         target: &Target<'_>,
         facts: &RequestFacts,
@@ -73,6 +73,7 @@ impl Scene<'_> {
         self.write_query(&mut head, target.query);
         head.extend_from_slice(b" HTTP/1.1\r\n");
         self.write_fields(&mut head, request, target, request_id);
+        self.write_identity(&mut head, permit);
         match facts.body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
             BodyLength::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -94,6 +95,19 @@ impl Scene<'_> {
             idle_timeout: table.upstream.idle_timeout,
         };
         Ok(Forwarding { operation: self.operation, terms })
+    }
+
+    /// Tells the upstream who calls. Whatever a client said in these fields was dropped on the way.
+    fn write_identity(&self, head: &mut Vec<u8>, permit: &Permit) {
+        let Some(identity) = permit.caller().and_then(|caller| caller.identity.as_ref()) else { return };
+        let names = &self.operation.api.identity_headers;
+        write_field(head, names.consumer, identity.consumer.username.as_bytes());
+        if let Some(credential) = &identity.credential {
+            write_field(head, names.credential, credential.as_bytes());
+        }
+        if let Some(custom_id) = &identity.consumer.custom_id {
+            write_field(head, names.custom_id, custom_id.as_bytes());
+        }
     }
 
     fn write_path(&self, head: &mut Vec<u8>) -> Result<(), Reject> {

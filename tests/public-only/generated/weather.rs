@@ -31,6 +31,8 @@ static WEATHER: Operation = Operation {
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
 };
 
 // upstream `default`

@@ -1,0 +1,137 @@
+//! The registered parties: who they are, and by which credentials they are known.
+//!
+//! They live in `consumers.yaml`, beside the documents and never in them. The file is read again when it changes; a
+//! broken one is refused as a whole and the old one stays.
+
+mod read;
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::config::Problem;
+use crate::digest::Digest;
+use crate::secret::SecretStore;
+
+/// A registered party.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Consumer {
+    /// The unique name.
+    pub(crate) username: Box<str>,
+    pub(crate) group: Option<Box<str>>,
+    pub(crate) roles: Arc<[Box<str>]>,
+    /// The label `customId`.
+    pub(crate) custom_id: Option<Box<str>>,
+}
+
+/// A consumer and the credential by which it was recognised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) consumer: Arc<Consumer>,
+    /// The credential's `id`, if it has one.
+    pub(crate) credential: Option<Arc<str>>,
+}
+
+/// All consumers, found by what a request brings.
+#[derive(Default)]
+pub(crate) struct Consumers {
+    by_name: HashMap<Box<str>, Arc<Consumer>>,
+    by_key: HashMap<Digest, Identity>,
+}
+
+impl Consumers {
+    /// The consumer of this name.
+    pub(crate) fn named(&self, username: &str) -> Option<&Arc<Consumer>> {
+        self.by_name.get(username)
+    }
+
+    /// Who has this API key.
+    pub(crate) fn with_key(&self, key: &Digest) -> Option<&Identity> {
+        self.by_key.get(key)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+}
+
+/// The consumers of a running gateway. Readers never wait.
+pub(crate) struct ConsumerStore {
+    current: ArcSwap<Consumers>,
+    source: Option<Source>,
+}
+
+impl std::fmt::Debug for ConsumerStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ConsumerStore({} consumers)", self.current.load().len())
+    }
+}
+
+struct Source {
+    file: PathBuf,
+    secrets: SecretStore,
+    /// `{value: …}` is allowed.
+    literals: bool,
+    /// Consumers that an operation names, such as the one that stands for anonymous callers.
+    needed: HashSet<&'static str>,
+}
+
+impl ConsumerStore {
+    /// A gateway without consumers.
+    pub(crate) fn none() -> Self {
+        Self { current: ArcSwap::default(), source: None }
+    }
+
+    /// The consumers of `file`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, each with its place.
+    pub(crate) fn open(
+        file: &Path,
+        secrets: SecretStore,
+        literals: bool,
+        needed: HashSet<&'static str>,
+    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
+        let source = Source { file: file.to_owned(), secrets, literals, needed };
+        let (consumers, remarks) = source.read()?;
+        Ok((Self { current: ArcSwap::from_pointee(consumers), source: Some(source) }, remarks))
+    }
+
+    /// Whether there is a file at all.
+    pub(crate) fn is_configured(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// The file, to watch it.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.source.as_ref().map(|source| &*source.file)
+    }
+
+    /// What holds now.
+    pub(crate) fn current(&self) -> arc_swap::Guard<Arc<Consumers>> {
+        self.current.load()
+    }
+
+    /// Reads the file again, and tells how many consumers there are now.
+    ///
+    /// # Errors
+    /// As for [`ConsumerStore::open`]; what held before goes on to hold.
+    pub(crate) fn reload(&self) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
+        let Some(source) = &self.source else { return Ok((0, Vec::new())) };
+        let (consumers, remarks) = source.read()?;
+        let count = consumers.len();
+        self.current.store(Arc::new(consumers));
+        Ok((count, remarks))
+    }
+}
+
+impl Source {
+    fn read(&self) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
+        let text = std::fs::read_to_string(&self.file)
+            .map_err(|error| vec![Problem::plain(format!("{} cannot be read: {error}", self.file.display()))])?;
+        read::consumers(&self.file, &text, &self.secrets, self.literals, &self.needed)
+    }
+}
