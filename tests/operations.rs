@@ -142,6 +142,8 @@ fn a_complete_deployment_checks_out_and_opens_nothing() {
     assert!(!ok && told.contains("needs 32") && !told.contains("short;"), "{told}");
     let (ok, told) = gateway(&["chekc"], &[]);
     assert!(!ok && told.contains("unknown command `chekc`"), "{told}");
+    let (ok, told) = gateway(&["demo", "--set", "listeners.demo.bind=nowhere"], &[]);
+    assert!(!ok && told.contains("--set listeners.demo.bind=nowhere: expected an address"), "{told}");
     let (ok, table) = gateway(&["routes"], &[]);
     assert!(
         ok && table.lines().any(|line| line.split_whitespace().eq([

@@ -65,12 +65,26 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         }),
         Some(Action::Check) => launch.check(gateway),
         Some(Action::Routes) => print(&route_table(gateway)),
-        Some(Action::Other(words)) => {
-            match commands.iter().find(|command| Some(command.name) == words.first().map(String::as_str)) {
-                Some(command) if words.len() == 1 => (command.run)(gateway, launch),
-                _ => unknown(&words, commands),
-            }
+        Some(Action::Other(words)) => further(gateway, commands, words, launch),
+    }
+}
+
+/// A command of [`main_with`]: its name, then the flags that may also stand before it.
+fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, mut launch: Launch) -> ExitCode {
+    let Some(command) = commands.iter().find(|command| words.first().is_some_and(|word| word == command.name)) else {
+        return unknown(&words, commands);
+    };
+    match Arguments::try_parse_from(words) {
+        Ok(Arguments { config, settings, action: None }) => {
+            launch.config = config.or(launch.config);
+            launch.settings.extend(settings);
+            (command.run)(gateway, launch)
         }
+        Ok(_) => {
+            eprintln!("gateway: `{}` takes no further words", command.name);
+            ExitCode::from(2)
+        }
+        Err(error) => error.exit(),
     }
 }
 
