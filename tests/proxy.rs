@@ -477,6 +477,21 @@ fn a_client_that_has_only_finished_sending_gets_its_answer() {
 }
 
 #[test]
+fn a_long_response_to_a_client_that_has_finished_sending_is_not_cut() {
+    let upstream = Upstream::start(|_, connection| {
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+        std::thread::sleep(Duration::from_millis(900));
+        connection.send("def");
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
+    connection.stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+    assert_eq!(connection.response(false).body, "abcdef");
+}
+
+#[test]
 fn slow_readers_slow_the_upstream_and_cost_no_memory() {
     const SIZE: usize = 200 << 20;
     let upstream = Upstream::start(|_, connection| {

@@ -232,12 +232,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             _ => self.request.idle_timeout,
         };
         let deadline = self.last_progress + patience;
-        self.half_closed_at.map_or(deadline, |at| deadline.min(at + HALF_CLOSED_FOR))
+        self.gone_at().map_or(deadline, |gone_at| deadline.min(gone_at))
+    }
+
+    /// When a client that closed its side counts as gone. Once the response has begun, writing it tells.
+    fn gone_at(&self) -> Option<Instant> {
+        let waits = matches!(self.download, Download::Head { .. });
+        self.half_closed_at.filter(|_| waits).map(|at| at + HALF_CLOSED_FOR)
     }
 
     /// What the passed deadline means; `None` goes on.
     fn on_deadline(&mut self) -> Option<Failure> {
-        if self.half_closed_at.is_some_and(|at| at.elapsed() >= HALF_CLOSED_FOR) {
+        if self.gone_at().is_some_and(|gone_at| gone_at <= Instant::now()) {
             return Some(Failure::ClientGone);
         }
         match (&self.download, &self.upload) {
