@@ -175,3 +175,69 @@ fn refusals_keep_the_connection_where_the_body_is_small() {
     connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(connection.response(false).status, 200);
 }
+
+/// Xorshift: the same mutations in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound.max(1) as u64).unwrap_or(0)
+    }
+}
+
+#[test]
+fn damaged_requests_are_answered_or_refused_and_nothing_else() {
+    const SEEDS: &[&str] = &[
+        "GET /v1/health?a=1 HTTP/1.1\r\nHost: a\r\nAccept: */*\r\n\r\n",
+        "POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
+        "POST /v1/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
+        "GET http://b.example/files/a%2Fb/c HTTP/1.1\r\nHost: a\r\nConnection: x, y\r\nCookie: a=b; c=d\r\n\r\n",
+    ];
+    const PIECES: &[&str] = &[
+        "\r\n",
+        "\n",
+        "\r",
+        "\0",
+        " ",
+        ":",
+        "Content-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Host: b\r\n",
+        "0\r\n\r\n",
+        "%2e%2e/",
+        "HTTP/1.1",
+        "\u{e9}",
+        "GET / HTTP/1.1\r\n",
+    ];
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&["timeouts.head=500ms"], upstream.address);
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    for round in 0..2_000 {
+        let mut request = SEEDS[round % SEEDS.len()].as_bytes().to_vec();
+        for _ in 0..=random.below(3) {
+            let at = random.below(request.len());
+            match random.below(4) {
+                0 => request[at] = u8::try_from(random.below(256)).unwrap_or(0),
+                1 => drop(request.drain(at..(at + 1 + random.below(4)).min(request.len()))),
+                2 => request.truncate(at.max(1)),
+                _ => drop(request.splice(at..at, PIECES[random.below(PIECES.len())].bytes())),
+            }
+        }
+        let before = upstream.heads().len();
+        let mut connection = gateway.connect();
+        connection.send(&request);
+        // The rest will not come: whoever waits for it gives up.
+        let _ = connection.stream.shutdown(std::net::Shutdown::Write);
+        let answer = connection.read_to_end();
+        let text = String::from_utf8_lossy(&request);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 "), "{text:?}: {answer:?}");
+        let responses = answer.matches("HTTP/1.1 200 OK\r\n").count();
+        let reached = upstream.heads().len() - before;
+        assert!(reached <= text.matches("HTTP/1.").count(), "{text:?} became {reached} requests");
+        assert!(responses <= reached, "{text:?}: {answer:?}");
+    }
+    assert_eq!(gateway.get("/v1/health", "").status, 200);
+}
