@@ -117,7 +117,7 @@ fn tokens() -> io::Result<Vec<String>> {
 /// From `exec` to the first answer.
 pub(crate) fn start(lab: &Lab, peers: &[Peer], rounds: usize) -> Vec<Started> {
     let mut started = Vec::new();
-    for peer in peers.iter().filter(|peer| peer.port(Work::Routes).is_some() && peer.name != "nginx-log") {
+    for peer in peers.iter().filter(|peer| is_main(peer)) {
         let mut millis = Vec::new();
         for _ in 0..rounds.max(5) {
             match lab.start(peer, Work::Routes) {
@@ -133,6 +133,11 @@ pub(crate) fn start(lab: &Lab, peers: &[Peer], rounds: usize) -> Vec<Started> {
     started
 }
 
+/// Not a variant of another peer, and with routes.
+fn is_main(peer: &Peer) -> bool {
+    peer.port(Work::Routes).is_some() && !peer.name.contains('-')
+}
+
 /// At the start, after a load, and for each of many idle clients that have made one request.
 pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
     let shape = LoadShape {
@@ -144,7 +149,7 @@ pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
         rate: None,
     };
     let mut footprints = Vec::new();
-    for peer in peers.iter().filter(|peer| peer.name != "nginx-log") {
+    for peer in peers.iter().filter(|peer| is_main(peer)) {
         let Some(port) = peer.port(Work::Routes) else { continue };
         let running = lab.start(peer, Work::Routes)?;
         let (started_rss, started_pss) = (running.rss_kib(), running.pss_kib());
