@@ -14,6 +14,10 @@ use crate::scenarios::{LoadShape, Paths, Scenario, routes};
 /// Idle clients.
 const IDLE: usize = 5_000;
 
+/// Cores that something else may use before a measurement is repeated, and how often it is made at most.
+const DISTURBED: f64 = 0.15;
+const ATTEMPTS: usize = 4;
+
 /// One peer in one round.
 pub(crate) struct Measured {
     pub(crate) peer: &'static str,
@@ -53,7 +57,7 @@ pub(crate) fn rounds(
             order.reverse();
         }
         for peer in order {
-            match once(lab, peer, shape, seconds) {
+            match undisturbed(lab, peer, shape, seconds) {
                 Ok(sample) => measured.push(Measured { peer: peer.name, round, sample }),
                 Err(error) => println!("{} in round {round}: {error}", peer.name),
             }
@@ -62,11 +66,26 @@ pub(crate) fn rounds(
     Ok(measured)
 }
 
+/// Measures again while something else is busy on the machine; takes the quietest of a few.
+fn undisturbed(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Sample> {
+    let mut quietest = once(lab, peer, shape, seconds)?;
+    for _ in 1..ATTEMPTS {
+        if quietest.other < DISTURBED {
+            break;
+        }
+        let again = once(lab, peer, shape, seconds)?;
+        if again.other < quietest.other {
+            quietest = again;
+        }
+    }
+    Ok(quietest)
+}
+
 fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Sample> {
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
     let running = lab.start(peer, shape.work)?;
     let warm = LoadShape { rate: None, ..*shape };
-    let result = arguments(lab, &warm, 0.7)
+    let result = arguments(lab, &warm, 0.5)
         .and_then(|arguments| lab.load(&running, port, &arguments))
         .and_then(|_| lab.load(&running, port, &arguments(lab, shape, seconds)?));
     running.stop();
