@@ -54,7 +54,10 @@ impl Peer {
 
 /// Every peer that is there, with its configuration written; the names of the others.
 pub(crate) fn find(lab: &Lab, gateway: &Path) -> io::Result<(Vec<Peer>, Vec<&'static str>)> {
-    let mut peers = vec![gateway_peer(lab, gateway)?];
+    let mut peers = vec![
+        gateway_peer(lab, gateway, "gateway", "stdout", 18100)?,
+        gateway_peer(lab, gateway, "gateway-nolog", "off", 18110)?,
+    ];
     let mut missing = Vec::new();
     let installed: [(&'static str, Option<PathBuf>); 3] = [
         ("nginx", on_path("nginx")),
@@ -110,23 +113,28 @@ fn write(lab: &Lab, name: &str, text: &str) -> io::Result<String> {
     Ok(path.display().to_string())
 }
 
-/// Everything that production has: access log (here to a file), metrics, all deadlines.
-fn gateway_peer(lab: &Lab, program: &Path) -> io::Result<Peer> {
-    let settings = "\
+/// Everything that production has: access log (here to a file), metrics, all deadlines. Without the log, for its price.
+fn gateway_peer(lab: &Lab, program: &Path, name: &'static str, access_log: &str, port: u16) -> io::Result<Peer> {
+    let settings = format!(
+        "\
 listeners:
-  items: {bind: '127.0.0.1:18100', apis: [items]}
-  routes: {bind: '127.0.0.1:18101', apis: [routes]}
-admin: {bind: '127.0.0.1:18109'}
+  items: {{bind: '127.0.0.1:{port}', apis: [items]}}
+  routes: {{bind: '127.0.0.1:{}', apis: [routes]}}
+admin: {{bind: '127.0.0.1:{}'}}
 workers: 1
-";
-    let settings = write(lab, "gateway.yaml", settings)?;
+accessLog: {access_log}
+",
+        port + 1,
+        port + 2
+    );
+    let settings = write(lab, &format!("{name}.yaml"), &settings)?;
     Ok(Peer {
-        name: "gateway",
+        name,
         version: version(program, "--version"),
         program: program.to_path_buf(),
         arguments: vec!["--config".to_owned(), settings],
         environment: vec![("BENCH_JWT_SECRET", JWT_SECRET.to_owned())],
-        ports: vec![(Work::Plain, 18100), (Work::Jwt, 18100), (Work::Routes, 18101)],
+        ports: vec![(Work::Plain, port), (Work::Jwt, port), (Work::Routes, port + 1)],
     })
 }
 

@@ -75,7 +75,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         name: "plain",
         what: "a public route, 100 bytes; the gateway with access log and metrics, the others without (nginx-log: with)",
         kind: Kind::Load(SATURATION),
-        peers: &["gateway", "nginx", "nginx-log", "haproxy", "envoy", "hyper"],
+        peers: &["gateway", "gateway-nolog", "nginx", "nginx-log", "haproxy", "envoy", "hyper"],
         bases: &["nginx", "envoy", "hyper"],
         targets: &[target("nginx", 1.0, Some(0.9)), target("envoy", 0.52, None)],
     },

@@ -2,6 +2,7 @@
 
 mod keys;
 mod security;
+mod strays;
 
 use gateway_yaml::{Entry, ErrorKind, FileId, Node, Spanned, from_node, suggest};
 
@@ -52,6 +53,7 @@ impl Parser<'_, '_> {
         self.complete = !source.errors().iter().any(|error| error.kind == ErrorKind::ManyDocuments);
         self.version = self.version(&root)?;
         self.check_keys(&root, "the document", keys::ROOT);
+        self.check_strays(&root, &strays::DOCUMENT);
         let title = self.title(&root);
         let servers = self.servers(&root);
         let security = self.security(&root);
@@ -138,7 +140,7 @@ impl Parser<'_, '_> {
             }
             return Vec::new();
         };
-        let Some(paths) = self.resolver.follow(&entry.value) else {
+        let Some(paths) = self.resolver.follow_adding(&entry.value) else {
             self.complete = false;
             return Vec::new();
         };
@@ -173,6 +175,7 @@ impl Parser<'_, '_> {
             return None;
         }
         self.check_keys(&node, &what, keys::PATH_ITEM);
+        self.check_strays(&node, &strays::PATH_ITEM);
         let parameters = self.parameters(&node, &what);
         let servers = self.servers(&node);
         let mut operations = self.operations(&key, &node);
@@ -226,7 +229,7 @@ impl Parser<'_, '_> {
             let diagnostic = Diagnostic::error(GW114, headline).at(entry.key.span, "means nothing in this version");
             self.report(diagnostic.help("write `openapi: 3.2.0` at the top of the document"));
         }
-        let Some(additional) = self.resolver.follow(&entry.value) else {
+        let Some(additional) = self.resolver.follow_adding(&entry.value) else {
             self.complete = false;
             return;
         };
@@ -234,6 +237,7 @@ impl Parser<'_, '_> {
             self.complete = false;
             return;
         }
+        self.check_strays(&additional, &strays::ADDITIONAL_OPERATIONS);
         for entry in additional.as_mapping().into_iter().flatten() {
             let method = String::from(&*entry.key.name);
             if method.starts_with("x-") {
@@ -248,6 +252,9 @@ impl Parser<'_, '_> {
                 let headline = format!("`{method}` stands under `additionalOperations` but has a key of its own");
                 let diagnostic = Diagnostic::error(GW114, headline).at(entry.key.span, "a method that OpenAPI knows");
                 self.report(diagnostic.help(format!("write `{lower}:` directly under the path")));
+            } else if method.eq_ignore_ascii_case("connect") {
+                let headline = format!("`{method}` asks for a tunnel, which is not an operation on `{path}`");
+                self.report(Diagnostic::error(GW114, headline).at(entry.key.span, "cannot be forwarded"));
             }
             self.operation(path, method, entry, operations);
         }
@@ -267,6 +274,7 @@ impl Parser<'_, '_> {
             return None;
         }
         self.check_keys(&node, &what, keys::OPERATION);
+        self.check_strays(&node, &strays::OPERATION);
         let operation_id = node.get("operationId").and_then(|id| match id.as_text() {
             Some(text) => Some(Spanned::new(id.span, text.to_owned())),
             None => {
@@ -321,6 +329,8 @@ impl Parser<'_, '_> {
             return None;
         };
         self.check_gateway_spelling(&node);
+        self.check_beside_reference(item);
+        self.check_strays(&node, &strays::PARAMETER);
         Some(Parameter {
             span: node.span,
             name: Spanned::new(name.span, text.to_owned()),

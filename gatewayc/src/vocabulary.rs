@@ -338,14 +338,24 @@ fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         if authority.contains('@') {
             return Some("credentials do not belong into an address");
         }
-        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, port)) => (host, port),
-            None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+        let (host_ok, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, port)) => (host.parse::<std::net::Ipv6Addr>().is_ok(), port),
+            None => {
+                let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+                let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+                (
+                    host.bytes().all(allowed) && host.trim_end_matches('.').split('.').all(|label| !label.is_empty()),
+                    port,
+                )
+            }
         };
-        let host_ok =
-            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
+        let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
         let port_ok = port.is_empty()
-            || port.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_some_and(|port| port > 0);
+            || port
+                .strip_prefix(':')
+                .filter(|port| digits(port))
+                .and_then(|port| port.parse::<u16>().ok())
+                .is_some_and(|port| port > 0);
         if !host_ok || !port_ok {
             return Some("expected `http://host:port`");
         }
@@ -433,6 +443,13 @@ fn rewrite(reader: &mut Reader<'_>, node: &Node) -> Option<RewritePolicy> {
                     return None;
                 }
             };
+            if let Some(problem) = bad_replacement(pattern, replacement) {
+                reader.report(
+                    Diagnostic::error(GW524, format!("`{replacement}` does not make a path to forward"))
+                        .at(to.span, problem),
+                );
+                return None;
+            }
             if let Some(group) = missing_group(&compiled, replacement) {
                 reader.report(
                     Diagnostic::error(
@@ -452,6 +469,28 @@ fn rewrite(reader: &mut Reader<'_>, node: &Node) -> Option<RewritePolicy> {
         }
         _ => None,
     }
+}
+
+/// Why a replacement gives no path, whatever the groups hold. What they do hold is checked for every request.
+fn bad_replacement(pattern: &str, to: &str) -> Option<&'static str> {
+    if to.contains(['?', '#']) {
+        return Some("only the path is rewritten; the query is forwarded as received");
+    }
+    if !to.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+        return Some("only visible ASCII; anything else is percent-encoded");
+    }
+    // Braces name groups here, and cannot stand in a path.
+    if to
+        .replace(['{', '}'], "x")
+        .split('/')
+        .any(|segment| gateway_route::RequestPath::parse(&format!("/{segment}")).is_err())
+    {
+        return Some("no dot segments, and `%` only before two hexadecimal digits");
+    }
+    if pattern.starts_with("^/") && !to.starts_with(['/', '$']) {
+        return Some("a path starts with `/`");
+    }
+    None
 }
 
 /// The first `$1`, `${1}` or `${name}` without a group.
@@ -492,7 +531,16 @@ fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option<&IdentityH
             }
             continue;
         }
+        let mut names: Vec<String> = Vec::new();
         for entry in reader.mapping(value, "header changes") {
+            let lower = entry.key.name.to_ascii_lowercase();
+            if &*key.name == "set" && names.contains(&lower) {
+                reader.report(
+                    Diagnostic::error(GW525, format!("`{}` is set twice", entry.key.name))
+                        .at(entry.key.span, "letter case does not tell headers apart"),
+                );
+            }
+            names.push(lower);
             let Some(name) = editable(reader, entry.key.span, Some(&entry.key.name), request) else { continue };
             let Some(text) = header_value(reader, &name, &entry.value, request.is_some()) else { continue };
             if &*key.name == "set" { &mut edits.set } else { &mut edits.add }.push((name, text));
@@ -536,12 +584,12 @@ fn editable(
 ) -> Option<String> {
     let name = header_name(reader, span, text)?;
     let identity = request.is_some_and(|headers| {
-        let same = |identity: &String| identity.eq_ignore_ascii_case(&name);
+        let same = |identity: &String| canonical(identity) == canonical(&name);
         [&headers.consumer, &headers.credential, &headers.custom_id, &headers.client, &headers.user]
             .into_iter()
             .any(same)
     });
-    let lower = name.to_ascii_lowercase();
+    let lower = canonical(&name);
     let about_client =
         request.is_some() && (lower == "host" || lower == "forwarded" || lower.starts_with("x-forwarded-"));
     let why = if identity {
@@ -588,7 +636,13 @@ fn is_managed(name: &str) -> bool {
         "upgrade",
         "via",
     ];
-    MANAGED.contains(&&*name.to_ascii_lowercase())
+    MANAGED.contains(&&*canonical(name))
+}
+
+/// A name as CGI and its descendants see it: they take `X_User_ID` for `X-User-ID`.
+fn canonical(name: &str) -> String {
+    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase().into() } else { '-' };
+    name.bytes().map(plain).collect()
 }
 
 fn accept_risk(reader: &mut Reader<'_>, node: &Node) {

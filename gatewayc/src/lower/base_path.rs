@@ -61,12 +61,11 @@ fn of_server(server: &Server) -> Result<Vec<String>, String> {
 
 /// The path of an absolute or relative URL, with a slash in front and none at the end.
 fn path(url: &str) -> String {
-    let path = match url.split_once("://") {
-        Some((_, rest)) => rest.find('/').map_or("", |slash| &rest[slash..]),
-        None => match url.strip_prefix("//") {
-            Some(rest) => rest.find('/').map_or("", |slash| &rest[slash..]),
-            None => url.strip_prefix("./").unwrap_or(url),
-        },
+    // `/redirect/https://…` is a path, and `?` ends an authority as well as `/` does.
+    let absolute = url.split_once("://").filter(|(scheme, _)| !scheme.contains(['/', '?', '#']));
+    let path = match absolute.map(|(_, rest)| rest).or_else(|| url.strip_prefix("//")) {
+        Some(rest) => rest.find(['/', '?', '#']).map_or("", |end| &rest[end..]),
+        None => url.strip_prefix("./").unwrap_or(url),
     };
     match path.trim_matches('/') {
         "" | "." => String::new(),
@@ -107,13 +106,14 @@ mod tests {
             ),
             (server("https://{host}/v1", &[]), vec!["/v1"]),
             (server("/{v}", &[("v", Some("v1"), &[])]), vec!["/v1"]),
+            (server("/to/https://b.example/c", &[]), vec!["/to/https://b.example/c"]),
         ];
         for (server, expected) in cases {
             let mut diagnostics = Diagnostics::new();
             assert_eq!(base_paths(std::slice::from_ref(&server), &mut diagnostics), expected, "{}", server.url.value);
             assert!(diagnostics.is_empty());
         }
-        for server in [server("/{v}", &[]), server("/v1?x", &[])] {
+        for server in [server("/{v}", &[]), server("/v1?x", &[]), server("https://a.example?x=/v1", &[])] {
             let mut diagnostics = Diagnostics::new();
             base_paths(&[server], &mut diagnostics);
             assert_eq!(diagnostics.errors(), 1);

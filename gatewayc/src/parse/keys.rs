@@ -89,6 +89,7 @@ pub(super) static SECURITY_SCHEME: &[&str] = &[
 impl Parser<'_, '_> {
     /// Reports keys that mean nothing in this object.
     pub(super) fn check_keys(&mut self, node: &Node, what: &str, known: &'static [&'static str]) {
+        let under_operation = std::ptr::eq(known, PATH_ITEM) || std::ptr::eq(known, OPERATION);
         for entry in node.as_mapping().into_iter().flatten() {
             let name = &*entry.key.name;
             if known.contains(&name) || name.starts_with("x-") || is_nearly_ours(name) {
@@ -101,9 +102,14 @@ impl Parser<'_, '_> {
                 Some(near) => Diagnostic::error(GW102, headline)
                     .at(entry.key.span, "means nothing here")
                     .help(format!("did you mean `{near}`?")),
-                None if resembles_security(name) => Diagnostic::error(GW102, headline)
-                    .at(entry.key.span, "protects nothing here")
-                    .help("write `security` under each operation, or at the root for all of them"),
+                None if resembles_security(name) || (under_operation && speaks_of_security(name)) => {
+                    Diagnostic::error(GW102, headline)
+                        .at(entry.key.span, "protects nothing here")
+                        .help("write `security` under each operation, or at the root for all of them")
+                }
+                None if name == "<<" => Diagnostic::error(GW102, headline)
+                    .at(entry.key.span, "merges nothing in quotes")
+                    .help("write `<<` without quotes"),
                 None if std::ptr::eq(known, PATH_ITEM) && resembles_operation(&entry.value) => {
                     Diagnostic::error(GW102, headline).at(entry.key.span, "not a method that OpenAPI knows").help(
                         format!(
@@ -135,7 +141,8 @@ impl Parser<'_, '_> {
     }
 }
 
-fn is_nearly_ours(name: &str) -> bool {
+/// Whether whoever wrote this key meant `x-gateway`.
+pub(super) fn is_nearly_ours(name: &str) -> bool {
     name.starts_with(['x', 'X']) && (4..=12).contains(&name.len()) && suggest(name, ["x-gateway"]).is_some()
 }
 
@@ -147,6 +154,12 @@ pub(super) fn resembles_operation(node: &Node) -> bool {
 /// Whether whoever wrote this key meant `security`.
 pub(super) fn resembles_security(name: &str) -> bool {
     !name.starts_with("x-") && (name == "security" || suggest(name, ["security"]).is_some())
+}
+
+/// Whether this key speaks of who may call, in other words than OpenAPI does.
+fn speaks_of_security(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("securit") || ["auth", "authentication", "authorization", "sec"].contains(&&*name)
 }
 
 /// A mapping with only some of its keys: what typed leaves are read from.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gateway_yaml::{DeError, Entry, Mapping, Node, Span, Spanned, Value, from_node, suggest};
 use openapiv3::{APIKeyLocation, OAuth2Flows};
 
-use super::{Parser, keys};
+use super::{Parser, keys, strays};
 use crate::ast::{Alternative, ApiKeyLocation, Document, Requirement, SchemeKind, Security, SecurityScheme};
 use crate::diagnostic::{Diagnostic, GW202, GW203, GW204, GW205, GW206};
 
@@ -102,15 +102,19 @@ impl Parser<'_, '_> {
 
     /// `components.securitySchemes`.
     pub(super) fn schemes(&mut self, root: &Node) -> Vec<SecurityScheme> {
-        let Some(components) = self.resolver.get(root, "components") else { return Vec::new() };
+        let Some(components) = root.get("components").and_then(|node| self.resolver.follow_adding(node)) else {
+            return Vec::new();
+        };
         if components.is_null() || !self.expect_mapping(&components, "`components`") {
             return Vec::new();
         }
         self.check_keys(&components, "`components`", keys::COMPONENTS);
-        let Some(schemes) = self.resolver.get(&components, "securitySchemes") else { return Vec::new() };
+        let schemes = components.get("securitySchemes").and_then(|node| self.resolver.follow_adding(node));
+        let Some(schemes) = schemes else { return Vec::new() };
         if schemes.is_null() || !self.expect_mapping(&schemes, "`securitySchemes`") {
             return Vec::new();
         }
+        self.check_strays(&schemes, &strays::SCHEMES);
         // `x-api-key` is a name that real documents give to a scheme.
         let is_scheme = |entry: &&Entry| {
             !entry.key.name.starts_with("x-") || entry.value.get("type").or(entry.value.get("$ref")).is_some()
@@ -123,6 +127,7 @@ impl Parser<'_, '_> {
         let Some(node) = self.resolver.follow(&entry.value) else {
             return SecurityScheme { name, node: entry.value.clone(), kind: None, gateway: None };
         };
+        self.check_beside_reference(&entry.value);
         let kind = self.scheme_kind(&name, &node);
         let gateway = node.get("x-gateway").cloned();
         SecurityScheme { name, node, kind, gateway }
@@ -136,6 +141,7 @@ impl Parser<'_, '_> {
             return None;
         }
         self.check_keys(node, &what, keys::SECURITY_SCHEME);
+        self.check_strays(node, &strays::SCHEME);
         let Some(kind) = node.get("type") else {
             let diagnostic =
                 Diagnostic::error(GW205, format!("{what} has no `type`")).at(name.span, "`type` is missing");

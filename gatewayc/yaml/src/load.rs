@@ -142,7 +142,7 @@ struct Open {
 
 enum Content {
     Sequence(Vec<Node>),
-    Mapping { entries: Vec<Entry>, key: Option<PendingKey>, merges: Vec<Node> },
+    Mapping { entries: Vec<Entry>, key: Option<PendingKey>, merges: Vec<Node>, merge_key: Option<Key> },
 }
 
 struct PendingKey {
@@ -184,7 +184,8 @@ impl Builder {
                 }
                 Event::MappingStart(style, anchor, tag) => {
                     self.check_tag(span, tag.as_deref(), "map");
-                    let content = Content::Mapping { entries: Vec::new(), key: None, merges: Vec::new() };
+                    let content =
+                        Content::Mapping { entries: Vec::new(), key: None, merges: Vec::new(), merge_key: None };
                     self.start(span, content, style, anchor)?;
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.finish(span)?,
@@ -221,7 +222,7 @@ impl Builder {
         // The parser writes `~` for a value that is absent.
         let text = if plain && span.start == span.end { Cow::Borrowed("") } else { text };
         if self.wants_key() {
-            let merge = plain && text == "<<" && tag.is_none();
+            let merge = plain && text == "<<" && tag.is_none_or(|tag| is_yaml_tag(tag, "merge"));
             let key = Key { span, name: text.into() };
             if anchor != 0 {
                 let node = Node { span, value: Value::String(key.name.clone()) };
@@ -363,9 +364,19 @@ impl Builder {
         parent.last = parent.last.max(built.node.span.end);
         match &mut parent.content {
             Content::Sequence(items) => items.push(built.node),
-            Content::Mapping { entries, key, merges } => match key.take() {
+            Content::Mapping { entries, key, merges, merge_key } => match key.take() {
                 Some(PendingKey { merge: false, key }) => entries.push(Entry { key, value: built.node }),
-                Some(PendingKey { key, .. }) => collect_merge(merges, &key, built.node)?,
+                Some(PendingKey { key, .. }) => {
+                    collect_merge(merges, &key, built.node)?;
+                    // Some parsers let the first of two `<<` win, and some the last.
+                    match merge_key {
+                        None => *merge_key = Some(key),
+                        Some(first) => {
+                            let error = duplicate(first, &key);
+                            self.report(error);
+                        }
+                    }
+                }
                 None => return Err(complex_key(built.node.span)),
             },
         }
