@@ -16,7 +16,10 @@ fn whatever_is_accepted_compiles() {
     }
     let mut random = Random(42);
     let mut accepted = 0;
-    for index in 0..400 {
+    for index in 0..1_500 {
+        if accepted == 200 {
+            break;
+        }
         let name = format!(
             "{}{}.json",
             FILES[index % FILES.len()],
@@ -30,7 +33,7 @@ fn whatever_is_accepted_compiles() {
         }
         fs::remove_file(alone.join(&name)).expect("the document");
     }
-    assert!(accepted >= 200, "only {accepted} documents were accepted");
+    assert_eq!(accepted, 200, "too many documents are refused for this test to show much");
     let files =
         gatewayc::build_script::compile(&specs, &mut String::new()).unwrap_or_else(|messages| panic!("{messages}"));
     assert_eq!(files.len(), accepted + 1);
