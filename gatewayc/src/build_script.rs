@@ -46,8 +46,10 @@ impl Build {
         let required =
             |name: &str| env::var_os(name).ok_or_else(|| format!("{name} is not set; is this a build script?"));
         let package = PathBuf::from(required("CARGO_MANIFEST_DIR")?);
-        let specs = env::var_os("GATEWAY_SPECS");
-        let generated = match (env::var_os("GATEWAY_GENERATED"), &specs) {
+        // `GATEWAY_SPECS=$UNSET` is not the package's own folder.
+        let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let specs = folder("GATEWAY_SPECS");
+        let generated = match (folder("GATEWAY_GENERATED"), &specs) {
             (Some(folder), _) => Some(package.join(folder)),
             (None, Some(_)) => None,
             (None, None) => Some(package.join("generated")),
@@ -99,10 +101,15 @@ impl Build {
 /// Compiles every document directly in a folder; the text of warnings goes to `warnings`.
 ///
 /// # Errors
-/// The text of all messages where there are errors.
+/// The text of all messages where there are errors. A folder without documents is one: whoever points a build at the
+/// wrong folder must not get a gateway that serves nothing.
 pub fn compile(specs: &Path, warnings: &mut String) -> Result<Vec<File>, String> {
-    let mut sources = files::source_set(&[specs.to_path_buf()], Some(specs))
-        .map_err(|error| format!("{}: {error}", specs.display()))?;
+    let mut sources =
+        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
+    if sources.documents().is_empty() {
+        let folder = specs.display();
+        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
+    }
     let checked = crate::check(&mut sources);
     if checked.diagnostics.has_errors() {
         return Err(render(&checked.diagnostics, &sources, Format::Human));
@@ -150,7 +157,9 @@ fn stale(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let expected = files.iter().any(|file| file.name == name);
-        if name.ends_with(".rs") && !expected && fs::read_to_string(entry.path())?.starts_with(MARK) {
+        // What is no text is not ours, and neither is a folder.
+        let is_ours = || fs::read_to_string(entry.path()).is_ok_and(|text| text.starts_with(MARK));
+        if name.ends_with(".rs") && !expected && is_ours() {
             stale.push(name);
         }
     }

@@ -159,7 +159,18 @@ fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
 fn explain_request(method: &str, url: &str, specs: Vec<PathBuf>, format: ExplainFormat) -> io::Result<ExitCode> {
     let specs = if specs.is_empty() { vec!["specs".into()] } else { specs };
     let mut sources = files::source_set(&specs, None)?;
-    let explanation = gatewayc::explain::explain(&gatewayc::check(&mut sources).gateway, method, url);
+    let checked = gatewayc::check(&mut sources);
+    if checked.diagnostics.has_errors() {
+        // What could not be compiled cannot answer, and the reader must know that it is missing.
+        report(
+            &checked.diagnostics,
+            &sources,
+            MessageFormat::Human,
+            &mut io::stderr().lock(),
+            io::stderr().is_terminal(),
+        )?;
+    }
+    let explanation = gatewayc::explain::explain(&checked.gateway, method, url);
     print(&match format {
         ExplainFormat::Text => explanation.text(),
         ExplainFormat::Json => explanation.json(),

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Output};
 
 use gatewayc::build_script::{compile, differences, write};
 use gatewayc::emit::{File, MARK};
@@ -40,6 +41,89 @@ fn a_folder_follows_its_documents() {
     fs::write(specs.join("a.yaml"), DOCUMENT.replace("security: []", "")).expect("a document");
     let messages = compile(&specs, &mut String::new()).expect_err("an unprotected operation");
     assert!(messages.contains("GW201"), "{messages}");
+}
+
+#[test]
+fn a_folder_without_documents_is_no_gateway() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-documents");
+    fs::create_dir_all(folder.join("a.yaml")).expect("a folder that is called like a document");
+    let message = compile(&folder, &mut String::new()).expect_err("nothing to serve");
+    assert!(message.contains("there is no document"), "{message}");
+}
+
+#[test]
+fn what_is_no_text_is_not_ours() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("not-ours");
+    fs::create_dir_all(folder.join("folder.rs")).expect("a folder");
+    fs::write(folder.join("octets.rs"), [0xff]).expect("a file");
+    assert_eq!(differences(&[], &folder).expect("readable"), [""; 0]);
+}
+
+/// Not a test: what a build script does, in a process of its own with the environment that cargo gives it.
+#[test]
+#[ignore = "run by the next test"]
+fn as_a_build_script() {
+    if std::env::var_os("OUT_DIR").is_some() {
+        gatewayc::build_script::run();
+    }
+}
+
+fn build(package: &Path, variables: &[(&str, &str)]) -> Output {
+    let out = package.join("out");
+    fs::create_dir_all(&out).expect("a folder");
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    command.args(["--exact", "as_a_build_script", "--ignored", "--nocapture", "--test-threads=1"]);
+    for name in ["GATEWAY_SPECS", "GATEWAY_GENERATED", "GATEWAY_LOCKED"] {
+        command.env_remove(name);
+    }
+    command.env("CARGO_MANIFEST_DIR", package).env("OUT_DIR", &out).envs(variables.iter().copied());
+    command.current_dir(package).output().expect("it starts")
+}
+
+#[test]
+fn a_locked_build_refuses_any_difference() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("locked");
+    let _ = fs::remove_dir_all(&package);
+    let (specs, generated) = (package.join("specs"), package.join("generated"));
+    fs::create_dir_all(&specs).expect("a folder");
+    fs::write(specs.join("a.yaml"), DOCUMENT.replace(r#", /b: {$ref: "parts/b.yaml"}"#, "")).expect("a document");
+    let module = generated.join("a.rs");
+    let locked = |variables: &[(&str, &str)]| {
+        let before = fs::read_to_string(&module).ok();
+        let output = build(&package, &[&[("GATEWAY_LOCKED", "1")], variables].concat());
+        assert_eq!(fs::read_to_string(&module).ok(), before, "a locked build writes nothing there");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let refused = |what: &str| {
+        let (good, said) = locked(&[]);
+        assert!(!good && said.contains(what) && said.contains("gatewayc generate"), "{what}: {said}");
+    };
+
+    refused("a.rs, gateway.rs");
+    assert!(build(&package, &[]).status.success());
+    let reviewed = fs::read_to_string(&module).expect("written by the build");
+    assert_eq!(fs::read_to_string(package.join("out/a.rs")).ok().as_ref(), Some(&reviewed), "compiled = reviewed");
+    assert_eq!(locked(&[]), (true, String::new()));
+    for (specs, generated) in [("specs", "generated"), ("./specs/", "./generated")] {
+        assert!(locked(&[("GATEWAY_SPECS", specs), ("GATEWAY_GENERATED", generated)]).0, "{specs}");
+    }
+    let absolute = [&specs, &generated].map(|folder| folder.to_str().expect("Unicode"));
+    assert!(locked(&[("GATEWAY_SPECS", absolute[0]), ("GATEWAY_GENERATED", absolute[1])]).0);
+
+    fs::write(&module, reviewed.replace("/a", "/b")).expect("edited by hand");
+    refused("a.rs");
+    fs::remove_file(&module).expect("missing");
+    refused("a.rs");
+    fs::write(&module, &reviewed).expect("as reviewed");
+    fs::write(generated.join("old.rs"), format!("{MARK} from specs/old.yaml.\n")).expect("a file too many");
+    refused("old.rs");
+    fs::remove_file(generated.join("old.rs")).expect("removed");
+    assert!(locked(&[]).0);
+
+    fs::write(specs.join("a.yaml"), DOCUMENT.replace("security: []", "secuirty: []")).expect("a mistake");
+    let (good, said) = locked(&[]);
+    assert!(!good && said.contains("GW102") && said.contains("did you mean `security`?"), "{said}");
+    assert!(said.contains("--> specs/a.yaml:4:1"), "a path as the package sees it: {said}");
 }
 
 fn names(files: &[File]) -> Vec<&str> {

@@ -48,6 +48,15 @@ fn routes_as_a_table() {
 }
 
 #[test]
+fn explain_says_what_could_not_be_compiled() {
+    let directory = Directory::new("explain-broken", &[("specs/a.yaml", "openapi: ["), ("specs/b.yaml", GOOD)]);
+    let output = directory.run(&["explain", "GET", "/a", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).starts_with('{'), "standard output is JSON alone");
+    assert!(text(&output.stderr).contains("error[GW110]"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn routes_as_json() {
     let directory = Directory::new("json", &[("specs/notes.yaml", GOOD)]);
     let output = directory.run(&["routes", "--format", "json", "specs"]);

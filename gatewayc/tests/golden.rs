@@ -60,7 +60,7 @@ fn the_order_of_a_document_does_not_matter() {
     let mut shuffled = documents();
     shuffled.reverse();
     for (_, text) in &mut shuffled {
-        *text = reverse_paths(text);
+        *text = reverse_paths(text).replace("{jwt: [], key: []}", "{key: [], jwt: []}");
     }
     assert_eq!(compile(&shuffled), expected);
 }

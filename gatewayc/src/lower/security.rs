@@ -62,7 +62,10 @@ impl<'a> Schemes<'a> {
         let all_of = |alternative: &ast::Alternative| -> Option<Vec<Requirement>> {
             let requirements: Vec<_> =
                 alternative.requirements.iter().map(|requirement| self.requirement(requirement, diagnostics)).collect();
-            requirements.into_iter().collect()
+            let mut requirements = requirements.into_iter().collect::<Option<Vec<_>>>()?;
+            // The keys of an object have no order.
+            requirements.sort_by(|a, b| a.scheme.cmp(&b.scheme));
+            Some(requirements)
         };
         let alternatives: Vec<_> = alternatives.iter().map(all_of).collect();
         Some(Access::OneOf(alternatives.into_iter().collect::<Option<_>>()?))
