@@ -442,11 +442,19 @@ fn kind(schema: &Node, root: &Node) -> Option<ParameterKind> {
     let mut schema = schema;
     for _ in 0..16 {
         match schema.get("$ref").and_then(Node::as_str) {
+            // `#` is the file that the reference stands in, which need not be this one.
+            Some(_) if schema.span.file != root.span.file => return None,
             Some(reference) => schema = root.pointer(reference.strip_prefix('#')?)?,
             None => break,
         }
     }
-    match schema.get("type")?.as_str()? {
+    let given = schema.get("type")?;
+    // From OpenAPI 3.1 on, types are a list as well.
+    let word = match given.as_sequence() {
+        Some([only]) => only.as_str()?,
+        _ => given.as_str()?,
+    };
+    match word {
         "integer" => Some(ParameterKind::Integer),
         "number" => Some(ParameterKind::Number),
         "boolean" => Some(ParameterKind::Boolean),

@@ -254,3 +254,27 @@ fn about_consumers() {
         check(&document, expect);
     }
 }
+
+#[test]
+fn types_of_parameters() {
+    let types = |schema: &str| {
+        let main = document("", GOOD_SCHEME, "", "")
+            .replace("schema: {type: string}", schema)
+            .replace("  securitySchemes:", "  schemas: {Id: {type: integer}}\n  securitySchemes:")
+            .replace("[{name: id, in: path, required: true, schema: {$ref: part}}]", "[{$ref: \"part.yaml#/id\"}]");
+        let part = "id: {name: id, in: path, required: true, schema: {$ref: \"#/components/schemas/Id\"}}\n\
+                    components: {schemas: {Id: {type: string}}}\n";
+        let files: HashMap<String, String> =
+            [("a.yaml", main.as_str()), ("part.yaml", part)].map(|(name, text)| (name.into(), text.into())).into();
+        let mut sources = SourceSet::new(files, "");
+        sources.add_document("a.yaml");
+        let checked = gatewayc::check(&mut sources);
+        assert!(!checked.diagnostics.has_errors(), "{}", render(&checked.diagnostics, &sources, Format::Human));
+        checked.gateway.apis[0].routes[0].operations[0].parameters.len()
+    };
+    assert_eq!(types("schema: {type: string}"), 0);
+    assert_eq!(types("schema: {type: integer}"), 1);
+    assert_eq!(types("schema: {type: [integer]}"), 1);
+    assert_eq!(types("schema: {$ref: \"#/components/schemas/Id\"}"), 1);
+    assert_eq!(types("schema: {$ref: part}"), 0, "the `Id` of the other file is text");
+}
