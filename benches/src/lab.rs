@@ -56,7 +56,7 @@ impl Lab {
         let folder = std::env::temp_dir().join(format!("gateway-benches-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let programs = std::env::current_exe()?.parent().map(Path::to_path_buf).unwrap_or_default();
-        favour_this_session();
+        favour_this_run();
         let files = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
         let mut lab = Self { folder, programs, backend: None };
@@ -207,9 +207,9 @@ fn signal(process: u32, signal: Signal) {
     }
 }
 
-/// The kernel shares the cores between sessions before it looks at anything else, so that `nice` does not help against
+/// The kernel shares the cores between terminals before it looks at anything else, so that `nice` does not help against
 /// a build in another terminal. This does, where it is permitted.
-fn favour_this_session() {
+fn favour_this_run() {
     let _ = fs::write("/proc/self/autogroup", "-15");
 }
 
