@@ -107,7 +107,7 @@ fn preflight_requests_are_answered_where_the_document_says_so() {
 #[test]
 fn the_upstream_learns_who_asked_and_nothing_that_is_not_true() {
     let gateway = Gateway::before(&Upstream::echo());
-    let lies = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Original-URL: /admin\r\n\
+    let lies = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Original-URL: /admin\r\nX-Forwarded-Uri: /admin\r\nX-Forwarded-User: root\r\n\
         X-Consumer-Username: root\r\nX_Consumer_Username: root\r\nx-user-id: root\r\nX.User.ID: root\r\nX-Client-Id: root\r\nX-Credential-Identifier: root\r\nX-HTTP-Method-Override: DELETE\r\nX-Request-Id: mine\r\n";
     let seen = gateway.get("/v1/health", lies).json()["headers"].clone();
     assert_eq!(seen["x-forwarded-for"], "127.0.0.1");
@@ -413,6 +413,11 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
             head if head.contains("huge") => {
                 connection.send(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000)))
             }
+            head if head.contains("newline") => connection.send("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+            head if head.contains("status") => connection.send("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"),
+            head if head.contains("chunk") => {
+                connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
+            }
             head if head.contains("switch") => connection.send("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
             head if head.contains("silent") => return false,
             _ => std::thread::sleep(Duration::from_secs(10)),
@@ -420,7 +425,7 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
         false
     });
     let gateway = Gateway::before(&upstream);
-    for target in ["garbage", "both", "lengths", "huge", "switch", "silent"] {
+    for target in ["garbage", "both", "lengths", "huge", "newline", "status", "chunk", "switch", "silent"] {
         assert_eq!(gateway.get(&format!("/v1/health?{target}"), "").status, 502, "{target}");
     }
     let started = Instant::now();

@@ -43,19 +43,20 @@ pub(crate) struct AccessLog {
 pub(crate) struct Line<'a> {
     /// Microseconds since the epoch at which the request began.
     pub(crate) at_micros: u64,
-    pub(crate) listener: &'a str,
+    /// What is the same for every request of a listener and of an operation, written at start: see [`constants`].
+    pub(crate) constants: &'a str,
     /// The client's address.
     pub(crate) client: &'a str,
     pub(crate) method: &'a str,
     /// Without the query, which may hold credentials.
     pub(crate) path: &'a str,
-    pub(crate) api: &'a str,
-    pub(crate) operation: &'a str,
+    /// Visible ASCII without quotes and backslashes.
     pub(crate) request_id: &'a str,
     /// 0 where the client left before it got any.
     pub(crate) status: u16,
     pub(crate) took: Duration,
-    pub(crate) upstream: Option<(&'a str, Duration)>,
+    /// To the head of the upstream's response.
+    pub(crate) upstream_took: Option<Duration>,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     pub(crate) caller: Option<&'a str>,
@@ -97,22 +98,36 @@ impl AccessLog {
     }
 }
 
+/// The members of a line that are known at start, from the end of the time on.
+pub(crate) fn constants(listener: &str, operation: Option<(&str, &str, &str)>) -> String {
+    let (api, operation, upstream) = operation.unwrap_or_default();
+    let mut out = Vec::new();
+    text(&mut out, b"\",\"listener\":\"", listener);
+    text(&mut out, b"\",\"api\":\"", api);
+    text(&mut out, b"\",\"operation\":\"", operation);
+    if !upstream.is_empty() {
+        text(&mut out, b"\",\"upstream\":\"", upstream);
+    }
+    out.push(b'"');
+    // Made of text by copying and escaping, so it is text.
+    String::from_utf8(out).unwrap_or_default()
+}
+
 impl Line<'_> {
     fn write(&self, out: &mut Vec<u8>, clock: &mut SecondClock) {
         out.extend_from_slice(b"{\"time\":\"");
         clock.write_time(out, self.at_micros);
-        text(out, b"\",\"listener\":\"", self.listener);
-        text(out, b"\",\"client\":\"", self.client);
+        out.extend_from_slice(self.constants.as_bytes());
+        out.extend_from_slice(b",\"client\":\"");
+        out.extend_from_slice(self.client.as_bytes());
         text(out, b"\",\"method\":\"", self.method);
         text(out, b"\",\"path\":\"", self.path);
-        text(out, b"\",\"api\":\"", self.api);
-        text(out, b"\",\"operation\":\"", self.operation);
-        text(out, b"\",\"requestId\":\"", self.request_id);
+        out.extend_from_slice(b"\",\"requestId\":\"");
+        out.extend_from_slice(self.request_id.as_bytes());
         number(out, b"\",\"status\":", u64::from(self.status));
         number(out, b",\"durationMicros\":", micros(self.took));
-        if let Some((upstream, took)) = self.upstream {
+        if let Some(took) = self.upstream_took {
             number(out, b",\"upstreamMicros\":", micros(took));
-            quoted(out, b",\"upstream\":\"", upstream);
         }
         number(out, b",\"requestBytes\":", self.request_bytes);
         number(out, b",\"responseBytes\":", self.response_bytes);
@@ -239,18 +254,17 @@ mod tests {
 
     #[test]
     fn lines_are_json_whatever_the_client_sends() {
+        let constants = constants("web", Some(("a", "odd \"name\"", "")));
         let line = Line {
             at_micros: 0,
-            listener: "web",
+            constants: &constants,
             client: "127.0.0.1",
             method: "GET",
             path: "/\"\\\u{1}é",
-            api: "a",
-            operation: "",
             request_id: "1",
             status: 404,
             took: Duration::from_micros(5),
-            upstream: None,
+            upstream_took: None,
             request_bytes: 0,
             response_bytes: 3,
             caller: Some("ann"),
@@ -261,6 +275,7 @@ mod tests {
         line.write(&mut out, &mut SecondClock::default());
         let value: serde_json::Value = serde_json::from_slice(&out).expect("JSON");
         assert_eq!(value["path"], "/\"\\\u{1}é");
+        assert_eq!((value["listener"].as_str(), value["operation"].as_str()), (Some("web"), Some("odd \"name\"")));
         assert_eq!(value["reject"], "bad-request");
         assert_eq!(value["side"], "downstream");
     }

@@ -64,13 +64,13 @@ async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Next {
     let limits = worker.live.config.limits.head;
     let timeouts = worker.live.config.timeouts;
-    let waiting_since = Instant::now();
+    let waiting_since = worker.recently();
     let mut scan = HeadScan::default();
     let mut started = (!down.inbox.is_empty()).then_some(waiting_since);
     poll_fn(|cx| {
         loop {
             if !down.inbox.is_empty() {
-                let started = *started.get_or_insert_with(Instant::now);
+                let started = *started.get_or_insert_with(|| worker.now());
                 match scan.end_of_head(&down.inbox, limits) {
                     Ok(Some(length)) => {
                         idle.set(false);

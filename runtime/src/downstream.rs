@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::deadline::Deadline;
 
 /// Bytes of one read: large enough that a big body costs few system calls.
-const SCRATCH_SIZE: usize = 128 << 10;
+const SCRATCH_SIZE: usize = 256 << 10;
 
 /// A buffer that grew beyond this is not kept for the next request.
 const KEPT_CAPACITY: usize = 16 << 10;
@@ -69,6 +69,11 @@ impl Outbox {
     /// How much is left to write.
     pub(crate) fn pending(&self) -> usize {
         self.bytes.len() - self.written
+    }
+
+    /// Some of what is pending is written already.
+    pub(crate) fn has_started(&self) -> bool {
+        self.written > 0
     }
 
     /// Nothing is left to write.

@@ -113,6 +113,10 @@ pub(crate) struct Exchange<'a, S> {
     upload: Upload,
     download: Download,
     last_progress: Instant,
+    /// The first poll sends the head: that is no progress worth a look at the clock.
+    polled: bool,
+    /// The client has the head of the response.
+    committed: bool,
     half_closed_at: Option<Instant>,
     progress: Progress,
 }
@@ -125,6 +129,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         request: &'a RequestTerms,
         response: &'a ResponseTerms<'a>,
         fields: &'a FieldTable,
+        now: Instant,
     ) -> Self {
         up.outbox.buffer().extend_from_slice(&request.head);
         let upload = if request.expects_continue && request.body != BodyLength::None {
@@ -141,7 +146,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             fields,
             upload,
             download: Download::Head { interim: 0 },
-            last_progress: Instant::now(),
+            last_progress: now,
+            polled: false,
+            committed: false,
             half_closed_at: None,
             progress,
         }
@@ -160,8 +167,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
                 return Poll::Ready(Err(failure));
             }
             let held = matches!(self.upload, Upload::Held);
-            if let Poll::Ready(result) = self.poll_download(cx) {
-                return Poll::Ready(result.map(|()| self.finish()));
+            match self.poll_download(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.finish();
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.take_back(failure))),
+                Poll::Pending => {}
             }
             if let Poll::Ready(failure) = self.poll_client_gone(cx) {
                 return Poll::Ready(Err(failure));
@@ -173,9 +185,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             if held && !matches!(self.upload, Upload::Held) {
                 continue;
             }
-            if before != self.amount() {
+            if self.polled && before != self.amount() {
                 self.last_progress = Instant::now();
             }
+            self.polled = true;
             let deadline = self.deadline();
             ready!(self.down.deadline.poll_at(cx, deadline));
             if let Some(failure) = self.on_deadline() {
@@ -189,6 +202,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         self.progress.request_done = upload_done;
         self.progress.keep_alive &= upload_done && self.half_closed_at.is_none();
         self.progress.reusable &= upload_done;
+    }
+
+    /// A response of which the client has seen nothing yet can still be replaced by a refusal.
+    fn take_back(&mut self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Aborted(reject) if !self.committed && !self.down.outbox.has_started() => {
+                self.down.outbox.clear();
+                self.progress.status = 0;
+                self.progress.response_bytes = 0;
+                Failure::Rejected(reject)
+            }
+            failure => failure,
+        }
     }
 
     /// Changes whenever something moves.

@@ -369,8 +369,8 @@ impl JwtVerifier {
     fn verify_signature(&self, header: &Map<String, Value>, signed: &str, signature: &str) -> Result<(), &'static str> {
         // `enc` and `zip` belong to JWE, `crit` to extensions that are not understood here (RFC 7515 §4.1.11);
         // a library that handled a token with `enc` as JWE once skipped the signature (CVE-2024-33531).
-        if ["crit", "enc", "zip"].iter().any(|member| header.contains_key(*member)) {
-            return Err("the header has crit, enc or zip");
+        if ["b64", "crit", "enc", "zip"].iter().any(|member| header.contains_key(*member)) {
+            return Err("the header has b64, crit, enc or zip");
         }
         let algorithm = header.get("alg").and_then(Value::as_str).ok_or("the header has no alg")?;
         let key_id = match header.get("kid") {
@@ -420,14 +420,16 @@ impl JwtVerifier {
         {
             return Err("aud is not accepted");
         }
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or("");
+        let subject = match claims.get("sub") {
+            None => "",
+            Some(Value::String(subject)) if !subject.is_empty() => subject,
+            Some(_) => return Err("sub is not a name"),
+        };
         // OAuth's `scope` is one text with blanks (RFC 9068 §2.2.3); others write lists in `scp` or `roles`.
-        let scopes = ["scope", "scp", "roles"]
-            .iter()
-            .flat_map(|claim| strings(claims.get(*claim)))
-            .flat_map(str::split_ascii_whitespace)
-            .map(Box::from)
-            .collect();
+        let words = |claim| claims.get(claim).and_then(Value::as_str).into_iter().flat_map(str::split_ascii_whitespace);
+        let lists = ["scope", "scp", "roles"].into_iter().filter_map(|claim| claims.get(claim)?.as_array());
+        let listed = lists.flatten().filter_map(Value::as_str);
+        let scopes = ["scope", "scp", "roles"].into_iter().flat_map(words).chain(listed).map(Box::from).collect();
         Ok((
             Caller { subject: Arc::from(subject), scopes, identity: None },
             expiry.map(|expiry| expiry.saturating_add(leeway)),
@@ -443,9 +445,33 @@ fn strip_bearer(value: &str) -> Option<&str> {
 
 fn json_part(part: &str, complaint: &'static str) -> Result<Map<String, Value>, &'static str> {
     let bytes = URL_SAFE_NO_PAD.decode(part).map_err(|_| complaint)?;
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(members)) => Ok(members),
-        _ => Err(complaint),
+    serde_json::from_slice(&bytes).map(|UniqueMembers(members)| members).map_err(|_| complaint)
+}
+
+/// A JSON object whose members all have different names: of two, two readers could take different ones (RFC 7519 §4).
+struct UniqueMembers(Map<String, Value>);
+
+impl<'de> serde::Deserialize<'de> for UniqueMembers {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> serde::de::Visitor<'de> for Members {
+            type Value = Map<String, Value>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+                let mut members = Map::new();
+                while let Some((name, value)) = access.next_entry::<String, Value>()? {
+                    if members.insert(name, value).is_some() {
+                        return Err(serde::de::Error::custom("a member stands twice"));
+                    }
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Members).map(Self)
     }
 }
 

@@ -8,6 +8,7 @@ use gateway_route::{QueryPair, Router, RouterBuilder, Template};
 use ipnet::IpNet;
 
 use crate::access::{Authenticator, Resources, Scheme};
+use crate::access_log;
 use crate::codegen::{Access, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
 use crate::config::{Config, Problem};
 use crate::consumers::ConsumerStore;
@@ -27,8 +28,6 @@ pub(crate) struct Live {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) config: Config,
     pub(crate) consumers: Arc<ConsumerStore>,
-    /// For requests that reached no operation.
-    pub(crate) unrouted: OperationMetrics,
 }
 
 /// A listener with the routes of its APIs.
@@ -38,6 +37,10 @@ pub(crate) struct LiveListener {
     pub(crate) router: Router<()>,
     /// What the router's indices stand for.
     pub(crate) routes: Box<[LiveRoute]>,
+    /// The constant members of the log lines of requests that reach no operation.
+    pub(crate) log_constants: String,
+    /// For requests that reach no operation.
+    pub(crate) unrouted: OperationMetrics,
 }
 
 /// A path template with what its methods do.
@@ -59,6 +62,8 @@ pub(crate) struct LiveOperation {
     /// `WWW-Authenticate` lines for a missing credential, a bad one, and missing scopes.
     pub(crate) challenges: Challenges,
     pub(crate) hidden: HiddenCredentials,
+    /// The constant members of its log lines.
+    pub(crate) log_constants: String,
     pub(crate) metrics: OperationMetrics,
 }
 
@@ -164,7 +169,14 @@ impl Live {
         for (index, apis) in served {
             let listener = &config.listeners[index];
             let (router, routes) = assembly.router(&listener.name, &apis, &schemes);
-            listeners.push(LiveListener { name: listener.name.as_str().into(), bind: listener.bind, router, routes });
+            listeners.push(LiveListener {
+                name: listener.name.as_str().into(),
+                bind: listener.bind,
+                router,
+                routes,
+                log_constants: access_log::constants(&listener.name, None),
+                unrouted: OperationMetrics::default(),
+            });
         }
         assembly.check_overrides(gateway);
         let mut problems = assembly.problems;
@@ -183,7 +195,6 @@ impl Live {
             trusted_proxies: config.trusted_proxies.clone(),
             config,
             consumers: resources.consumers,
-            unrouted: OperationMetrics::default(),
         })
     }
 
@@ -295,8 +306,11 @@ impl Assembly<'_> {
                     continue;
                 }
             };
-            let operations: Box<[LiveOperation]> =
-                route.operations.iter().filter_map(|operation| self.operation(api, operation, schemes)).collect();
+            let operations: Box<[LiveOperation]> = route
+                .operations
+                .iter()
+                .filter_map(|operation| self.operation(listener, api, operation, schemes))
+                .collect();
             let conditions = route.when.iter().map(|pair| QueryPair::new(pair.name, pair.value)).collect();
             let live = LiveRoute {
                 allow: allow(&operations, route.preflight),
@@ -318,6 +332,7 @@ impl Assembly<'_> {
 
     fn operation(
         &mut self,
+        listener: &str,
         api: &'static Api,
         operation: &'static Operation,
         schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
@@ -353,6 +368,7 @@ impl Assembly<'_> {
             access,
             endpoint: self.endpoint(api, operation.upstream)?,
             rewrite,
+            log_constants: access_log::constants(listener, Some((api.name, operation.id, operation.upstream.name))),
             metrics: OperationMetrics::default(),
         })
     }

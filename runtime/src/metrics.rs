@@ -104,7 +104,10 @@ struct Families {
 /// The text exposition format, version 0.0.4.
 pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
     let mut families = Families::default();
-    live.unrouted.write(&mut families, "listener=\"\",api=\"\",operation=\"\"");
+    for listener in &live.listeners {
+        let labels = format!("listener=\"{}\",api=\"\",operation=\"\"", escaped(&listener.name));
+        listener.unrouted.write(&mut families, &labels);
+    }
     for (listener, operation) in live.operations() {
         operation.metrics.write(&mut families, &labels(&listener.name, operation));
     }

@@ -176,13 +176,12 @@ where
 {
     // After a malformed request nobody knows where the next one begins; a slow one never ends.
     let hopeless = matches!(stop, Stop::Reject(Reject::BadRequest(_) | Reject::RequestTimeout));
-    let body_gone =
-        record.facts.keep_alive && !hopeless && !worker.draining.get() && drain_body(down, record, &progress).await;
+    let keep_alive = record.facts.keep_alive && !hopeless && !worker.draining.get() && is_drainable(record);
     let date = worker.date();
     let fields = record.fields_of(stop, &down.inbox);
     let terms = OwnTerms {
         to_head: record.facts.to_head,
-        keep_alive: body_gone,
+        keep_alive,
         is_http11: record.facts.is_http11,
         request_id: &record.request_id,
         date: &date,
@@ -208,26 +207,31 @@ where
     })
     .await;
     record.log(worker, down, &progress, reject);
-    match (written, body_gone) {
-        (false, _) => After::Close,
-        (true, true) => After::KeepAlive,
-        (true, false) => After::Linger,
+    // The answer does not wait for a body that nobody wants; the next request does.
+    match written {
+        false => After::Close,
+        true if keep_alive && drain_body(down, record, &progress).await => After::KeepAlive,
+        true => After::Linger,
     }
 }
 
-/// Reads a small body that nobody wants to its end; says whether it is gone.
+/// Whether a body that nobody wants is small enough to be read to its end.
+fn is_drainable(record: &Record) -> bool {
+    match record.facts.body {
+        BodyLength::None => true,
+        // A client that waits for `100 Continue` will not send the body after a final status; or it will: who knows.
+        BodyLength::Exactly(length) => length <= DRAINED_BYTES && !record.facts.expects_continue,
+        BodyLength::Chunked | BodyLength::UntilClose => false,
+    }
+}
+
+/// Reads a body that nobody wants to its end; says whether that worked.
 async fn drain_body<S>(down: &mut Downstream<S>, record: &Record, progress: &Progress) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut left = match record.facts.body {
-        BodyLength::None => return true,
-        // A client that waits for `100 Continue` will not send the body after a final status; or it will: who knows.
-        BodyLength::Exactly(length) if length <= DRAINED_BYTES && !record.facts.expects_continue => {
-            length - progress.request_bytes.min(length)
-        }
-        _ => return false,
-    };
+    let BodyLength::Exactly(length) = record.facts.body else { return true };
+    let mut left = length - progress.request_bytes.min(length);
     let here = down.unread().len().min(usize::try_from(left).unwrap_or(usize::MAX));
     down.used += here;
     left -= here as u64;
@@ -296,25 +300,25 @@ impl Record {
 
     /// Counts the request and writes its line.
     fn log<S>(&self, worker: &Worker, down: &Downstream<S>, progress: &Progress, reject: Option<&Reject>) {
-        let took = self.started.elapsed();
-        let metrics = self.operation.map_or(&worker.live.unrouted, |operation| &operation.metrics);
+        let now = worker.now();
+        let took = now.saturating_duration_since(self.started);
+        let (metrics, constants) = match self.operation {
+            Some(operation) => (&operation.metrics, &operation.log_constants),
+            None => (&self.listener.unrouted, &self.listener.log_constants),
+        };
         metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
         let (method, path) = request::method_and_path(&down.inbox[..self.head_length.min(down.inbox.len())]);
-        let upstream_took = self.upstream_started.map(|started| {
-            progress.head_at.map_or_else(|| started.elapsed(), |at| at.saturating_duration_since(started))
-        });
+        let upstream_took = |started: Instant| progress.head_at.unwrap_or(now).saturating_duration_since(started);
         worker.log.borrow_mut().add(&Line {
             at_micros: worker.unix_micros(self.started),
-            listener: &self.listener.name,
+            constants,
             client: &down.peer_text,
             method: &method,
             path: &path,
-            api: self.operation.map_or("", |operation| operation.api.name),
-            operation: self.operation.map_or("", |operation| operation.table.id),
             request_id: &self.request_id,
             status: progress.status,
             took,
-            upstream: self.operation.zip(upstream_took).map(|(operation, took)| (operation.table.upstream.name, took)),
+            upstream_took: self.upstream_started.map(upstream_took),
             request_bytes: progress.request_bytes,
             response_bytes: progress.response_bytes,
             caller: self.permit.as_ref().and_then(Permit::caller).map(|caller| &*caller.subject),

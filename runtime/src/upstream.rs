@@ -81,13 +81,13 @@ impl Pool {
     }
 
     /// Keeps a connection whose last response ended cleanly.
-    pub(crate) fn put(&self, endpoint: &Endpoint, connection: UpstreamConnection) {
+    pub(crate) fn put(&self, endpoint: &Endpoint, connection: UpstreamConnection, now: Instant) {
         let mut idle = self.idle.borrow_mut();
         if idle.len() <= endpoint.index {
             idle.resize_with(endpoint.index + 1, Vec::new);
         }
         if idle[endpoint.index].len() < MAX_IDLE {
-            idle[endpoint.index].push(Idle { io: connection.io, since: Instant::now() });
+            idle[endpoint.index].push(Idle { io: connection.io, since: now });
         }
     }
 

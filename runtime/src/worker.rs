@@ -28,9 +28,10 @@ pub(crate) struct Worker {
     pub(crate) process: Arc<ProcessMetrics>,
     /// No further request is taken.
     pub(crate) draining: Cell<bool>,
-    connections: RefCell<HashMap<u64, Registered>>,
+    connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
     next_connection: Cell<u64>,
     clock: Cell<(Instant, u64)>,
+    recent: Cell<Instant>,
     date: RefCell<Rc<str>>,
     random: Cell<u64>,
 }
@@ -53,6 +54,7 @@ impl Worker {
             connections: RefCell::default(),
             next_connection: Cell::new(0),
             clock: Cell::new((Instant::now(), 0)),
+            recent: Cell::new(Instant::now()),
             date: RefCell::new(Rc::from("")),
             random: Cell::new(RandomState::new().build_hasher().finish() | 1),
         };
@@ -75,7 +77,7 @@ impl Worker {
         let now = SystemTime::now();
         let micros =
             now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
-        self.clock.set((Instant::now(), micros));
+        self.clock.set((self.now(), micros));
         *self.date.borrow_mut() = Rc::from(httpdate::fmt_http_date(now));
     }
 
@@ -83,6 +85,18 @@ impl Worker {
     pub(crate) fn unix_micros(&self, instant: Instant) -> u64 {
         let (set_at, micros) = self.clock.get();
         micros.saturating_add(u64::try_from(instant.saturating_duration_since(set_at).as_micros()).unwrap_or(0))
+    }
+
+    /// The time, read now; what needs no more than a recent time takes [`Worker::recently`].
+    pub(crate) fn now(&self) -> Instant {
+        let now = Instant::now();
+        self.recent.set(now);
+        now
+    }
+
+    /// The time when somebody last asked, at most one tick ago.
+    pub(crate) fn recently(&self) -> Instant {
+        self.recent.get()
     }
 
     /// The moment at which a request that began at `instant` is judged.

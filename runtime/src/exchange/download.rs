@@ -20,6 +20,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             if ready!(self.down.outbox.poll_flush(&mut self.down.io, cx)).is_err() {
                 return Poll::Ready(Err(Failure::ClientGone));
             }
+            self.committed |= self.progress.status != 0;
             if matches!(self.download, Download::Finished) {
                 return Poll::Ready(Ok(()));
             }
@@ -83,6 +84,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             };
             used += length;
             let (Some(status), Some(version)) = (head.code, head.version) else { return Err(broken("no status")) };
+            if has_bare_newline(&rest[..length]) {
+                return Err(broken("a line of the head of the response ends without CR"));
+            }
+            if status > 599 {
+                return Err(broken("a status that HTTP does not have"));
+            }
             if (100..200).contains(&status) {
                 *interim += 1;
                 if *interim > MAX_INTERIM || status == 101 {
@@ -218,6 +225,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         }
         Ok(())
     }
+}
+
+/// Whether a line ends in LF alone, where another reader might see no end (RFC 9112 §2.2).
+fn has_bare_newline(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r')
 }
 
 /// Whether the upstream keeps the connection open (RFC 9112 §9.3).

@@ -37,11 +37,13 @@ fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, 
 }
 
 fn sign(header: &Value, claims: &Value) -> String {
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", part(header), part(claims));
-    let signature =
-        jsonwebtoken::crypto::sign(signed.as_bytes(), &EncodingKey::from_secret(SECRET.as_bytes()), Algorithm::HS256)
-            .expect("signed");
+    sign_raw(&header.to_string(), &claims.to_string())
+}
+
+fn sign_raw(header: &str, claims: &str) -> String {
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).expect("signed");
     format!("{signed}.{signature}")
 }
 
@@ -103,9 +105,14 @@ fn bad_tokens_are_refused() {
         ("other HS", sign(&json!({"alg": "HS512"}), &claims), "alg is not accepted"),
         ("confusion", sign(&json!({"alg": "RS256"}), &claims), "alg is not accepted"),
         ("alg not text", sign(&json!({"alg": ["HS256"]}), &claims), "the header has no alg"),
-        ("enc", sign(&json!({"alg": "HS256", "enc": "A256GCM"}), &claims), "the header has crit, enc or zip"),
-        ("crit", sign(&json!({"alg": "HS256", "crit": []}), &claims), "the header has crit, enc or zip"),
-        ("zip", sign(&json!({"alg": "HS256", "zip": "DEF"}), &claims), "the header has crit, enc or zip"),
+        ("enc", sign(&json!({"alg": "HS256", "enc": "A256GCM"}), &claims), "the header has b64, crit, enc or zip"),
+        ("crit", sign(&json!({"alg": "HS256", "crit": []}), &claims), "the header has b64, crit, enc or zip"),
+        ("zip", sign(&json!({"alg": "HS256", "zip": "DEF"}), &claims), "the header has b64, crit, enc or zip"),
+        ("b64", sign(&json!({"alg": "HS256", "b64": false}), &claims), "the header has b64, crit, enc or zip"),
+        ("alg twice", sign_raw(r#"{"alg":"none","alg":"HS256"}"#, "{}"), "the header is not a JSON object"),
+        ("exp twice", sign_raw(r#"{"alg":"HS256"}"#, r#"{"exp":1,"exp":9999999}"#), "the payload is not a JSON object"),
+        ("sub an object", with("sub", json!({})), "sub is not a name"),
+        ("sub empty", with("sub", json!("")), "sub is not a name"),
         ("kid not text", sign(&json!({"alg": "HS256", "kid": 1}), &claims), "kid is not a string"),
         ("list as payload", sign(&json!({"alg": "HS256"}), &json!([1])), "the payload is not a JSON object"),
         ("no signature", format!("{signed}."), "not a compact JWS"),

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use gateway_route::{Params, RequestPath};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
 
 use super::Record;
 use super::request::{RequestFacts, Target};
@@ -227,7 +226,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Forwarding { operation, terms } = forwarding;
-    record.upstream_started = Some(Instant::now());
+    let started = worker.now();
+    record.upstream_started = Some(started);
     let date = worker.date();
     let response = ResponseTerms {
         to_head: record.facts.to_head,
@@ -247,12 +247,13 @@ where
                 Err(reject) => return Forwarded::Refused(Progress::default(), reject),
             },
         };
-        let exchange = Exchange::new(down, &mut connection, &terms, &response, &worker.live.request_fields);
+        let exchange =
+            Exchange::new(down, &mut connection, &terms, &response, &worker.live.request_fields, worker.recently());
         let (progress, result) = exchange.run().await;
         match result {
             Ok(()) => {
                 if progress.reusable {
-                    worker.pool.put(&operation.endpoint, connection);
+                    worker.pool.put(&operation.endpoint, connection, worker.recently());
                 }
                 return Forwarded::Answered(progress);
             }
