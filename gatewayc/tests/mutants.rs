@@ -64,7 +64,7 @@ fn survives(main: Vec<u8>, parts: Vec<u8>) {
         let _ = render(&checked.diagnostics, &sources, format);
     }
     let _ = routes::render(&routes::list(&checked.documents, &sources), TableFormat::Table);
-    assert!(start.elapsed() < Duration::from_secs(5), "too slow:\n{shown}");
+    assert!(start.elapsed() < Duration::from_secs(60), "too slow:\n{shown}");
 }
 
 /// The same sequence in every run (xorshift), so that a failure can be repeated.
