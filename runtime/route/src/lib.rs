@@ -6,17 +6,22 @@
 //! | text | what it is for | octets |
 //! |---|---|---|
 //! | [`wire`](RequestPath::wire) | what is forwarded | `%XX` of an unreserved character is decoded, other `%xx` are upper-cased, the rest stands as received (RFC 3986 §6.2.2) |
-//! | [`canonical`](RequestPath::canonical) | what is matched | everything is decoded once, except `%2F` and `%25` (they would change the meaning) and octets that are not UTF-8 |
+//! | [`canonical`](RequestPath::canonical) | what is matched | everything is decoded once, except `%2F` and `%25`, which would change the meaning |
 //!
 //! Refused, each with its own [`PathError`], all to be answered with 400: a path that does not begin with `/`, a
-//! malformed `%`, control characters (raw or encoded), raw characters that RFC 3986 does not allow in a path, and dot
-//! segments. A dot segment is `.` or `..`, plain or encoded, alone or followed by `;…`, between slashes or between
+//! malformed `%`, control characters (raw or encoded), raw characters that RFC 3986 does not allow in a path, octets
+//! that are not UTF-8 (`%C0%AE` is a dot to careless decoders), and dot segments. A dot segment is `.` or `..`, plain or encoded, alone or followed by `;…`, between slashes or between
 //! anything that some server takes for a slash (`%2F`, `\`, `%5C`). Nothing is ever resolved: `//` is an empty
 //! segment, which only an empty segment of a template matches.
 //!
 //! **Templates** ([`Template`]) are sequences of literals and parameters. A parameter takes one or more characters of
-//! one segment; a greedy one (`{+rest}`) takes `/` as well, but never `%2F`. Literals are read like request paths, so a
-//! space in a template is `%20` on the wire.
+//! one segment; a greedy one (`{+rest}`) takes `/` as well. Literals are read like request paths, so a space in a
+//! template is `%20` on the wire.
+//!
+//! A greedy parameter must not be a way around its neighbours: if `/{+path}` took `//admin/7`, an upstream that merges
+//! slashes would serve `/admin/7`, whatever `/admin/{id}` asks for. So it takes nothing that some server reads as other
+//! segments than those that were matched: no `/` beside another one, no `;`, no `\`, `%2F` or `%25`. Such a path is not
+//! refused; the template does not match it, and another one may. One `/` at the end is taken.
 //!
 //! **Who answers** ([`Router::find`]) never depends on the order of insertion. Templates without greedy parameters
 //! come before those with; then the first differing segment from the left decides: a literal, then a pattern such as

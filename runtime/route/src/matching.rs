@@ -48,7 +48,7 @@ pub(crate) fn matches(template: &Template, path: &str, ranges: &mut Ranges) -> b
             if segments.peek().is_none() && *pieces == [Piece::Greedy] {
                 // `/{+rest}` at the end, by far the most frequent.
                 ranges.push(rest, path.len());
-                return path.get(rest..).is_some_and(|text| !text.is_empty() && !text.contains("%2F"));
+                return path.get(rest..).is_some_and(|text| !text.is_empty() && is_greedy_value(text));
             }
             return matches_across(&template.flat(), path, ranges);
         }
@@ -62,6 +62,23 @@ pub(crate) fn matches(template: &Template, path: &str, ranges: &mut Ranges) -> b
         rest = end + 1;
     }
     rest == path.len() + 1
+}
+
+/// Whether a greedy parameter takes all of this text, which stands behind a slash and goes up to the end.
+fn is_greedy_value(text: &str) -> bool {
+    let mut before = b'/';
+    text.bytes().all(|octet| {
+        let twice = octet == b'/' && before == b'/';
+        before = octet;
+        // `%` in canonical text begins `%2F` or `%25`.
+        !twice && !matches!(octet, b'%' | b';' | b'\\')
+    })
+}
+
+/// Whether a greedy parameter takes this character.
+pub(crate) fn is_greedy_unit(unit: &str) -> bool {
+    // `%` in canonical text begins `%2F` or `%25`.
+    !unit.starts_with(['%', ';', '\\'])
 }
 
 fn memchr_slash(text: &str) -> Option<usize> {
@@ -161,6 +178,14 @@ pub(crate) fn after_unit(text: &str, at: usize) -> usize {
     }
 }
 
+/// Whether a greedy parameter takes the character at this offset: no empty segment begins or ends there.
+fn takes_greedily(path: &str, at: usize) -> bool {
+    let octets = path.as_bytes();
+    let is_slash = |at: usize| octets.get(at) == Some(&b'/');
+    let beside = is_slash(at + 1) || at.checked_sub(1).is_some_and(is_slash);
+    is_greedy_unit(&path[at..]) && !(is_slash(at) && beside)
+}
+
 /// Any pieces against the whole path: for each piece from the right, from which offsets the rest matches. Time and
 /// memory are the product of both lengths, whatever the template.
 fn matches_across(pieces: &[Piece], path: &str, ranges: &mut Ranges) -> bool {
@@ -183,7 +208,7 @@ fn matches_across(pieces: &[Piece], path: &str, ranges: &mut Ranges) -> bool {
                     (path[at..].starts_with(literal.as_str()) && matches_from(&ends, index + 1, end)).then_some(end)
                 }
                 Piece::Parameter if path[at..].starts_with('/') => None,
-                Piece::Greedy if path[at..].starts_with("%2F") => None,
+                Piece::Greedy if !takes_greedily(path, at) => None,
                 Piece::Parameter | Piece::Greedy if matches_from(&ends, index + 1, next) => Some(next),
                 Piece::Parameter | Piece::Greedy => match ends.get(index * width + next) {
                     Some(&end) if end != NEVER => Some(end as usize),
@@ -264,10 +289,30 @@ pub(crate) mod tests {
             ("/a/{+rest}", "/a/b/c/", Some("b/c/")),
             ("/a/{+rest}", "/a/", None),
             ("/a/{+rest}", "/a", None),
-            ("/a/{+rest}", "/a//", Some("/")),
+            ("/a/{+rest}", "/a//", None),
+            ("/a/{+rest}", "/a//b", None),
+            ("/a/{+rest}", "/a/b//c", None),
+            ("/a/{+rest}", "/a/b//", None),
+            ("/a/{+rest}", "/a/b;c/d", None),
+            ("/a/{+rest}", "/a/b%3Bc/d", None),
+            ("/a/{+rest}", "/a/b%5Cd", None),
             ("/a/{+rest}", "/a/b%2Fc", None),
+            ("/a/{+rest}", "/a/b%25c", None),
+            ("/a/{+rest}", "/a/b%2Cc", Some("b,c")),
+            ("/a/{x}", "/a/b;c%2Fd%25%5C", Some("b;c%2Fd%25\\")),
+            ("/a//{+rest}", "/a//b", Some("b")),
+            ("/a;x/{+rest}", "/a;x/b", Some("b")),
+            ("/x-{+rest}", "/x-/b", Some("/b")),
+            ("/x-{+rest}", "/x-//b", None),
             ("/v1/{+name}:publish", "/v1/a/b:publish:publish", Some("a/b:publish")),
             ("/v1/{+project}/topics", "/v1/a/topics/topics", Some("a/topics")),
+            ("/v1/{+project}/topics", "/v1//topics/topics", None),
+            ("/v1/{+project}/topics", "/v1/a//topics", None),
+            ("/v1/{+project}/topics", "/v1/a;b/topics", None),
+            ("/v1/{+project}/topics", "/v1/a%2Fb/topics", None),
+            ("/v1/{+project}/topics", "/v1/a%25b/topics", None),
+            ("/v1/{+project}/topics", "/v1/a%5Cb/topics", None),
+            ("/v1/{+project}/{id}", "/v1/a/b;c", Some("a b;c")),
             ("/v1/{+project}/topics/{id}", "/v1/a/b/topics/c", Some("a/b c")),
             ("/v1/{+project}/topics/{id}", "/v1/a/b/topics/c/d", None),
             ("/{+a}/x/{+b}", "/1/x/x/2", Some("1 x/2")),

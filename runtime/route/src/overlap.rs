@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::matching::{Ranges, matches};
+use crate::matching::{Ranges, is_greedy_unit, matches};
 use crate::template::{Piece, Template};
 
 /// Two routes that share paths although neither is more specific as a whole.
@@ -24,13 +24,14 @@ pub fn overlap(a: &Template, b: &Template) -> Option<String> {
     let (a, b) = (steps(a), steps(b));
     // Breadth first over both templates at once: the shortest path that both match.
     let mut came_from = CameFrom::new();
-    let mut queue = VecDeque::from([(0, 0)]);
+    let start = (0, 0, Slash::No);
+    let mut queue = VecDeque::from([start]);
     while let Some(state) = queue.pop_front() {
-        if state == (a.len(), b.len()) {
+        if (state.0, state.1) == (a.len(), b.len()) {
             return Some(spell(&came_from, state));
         }
         for (unit, next) in moves(&a, &b, state) {
-            if next != (0, 0) && !came_from.contains_key(&next) {
+            if next != start && !came_from.contains_key(&next) {
                 came_from.insert(next, (state, unit));
                 queue.push_back(next);
             }
@@ -39,7 +40,7 @@ pub fn overlap(a: &Template, b: &Template) -> Option<String> {
     None
 }
 
-/// Whether `general` matches every path that `specific` does, `%2F` aside (which greedy parameters do not take).
+/// Whether `general` matches every path that `specific` does, aside from what greedy parameters do not take.
 pub(crate) fn includes(general: &Template, specific: &Template) -> bool {
     // A character that stands in no literal can only be taken by a parameter, which then takes any other as well.
     let probes: &[&str] =
@@ -58,8 +59,16 @@ pub(crate) fn includes(general: &Template, specific: &Template) -> bool {
     })
 }
 
-/// How far both templates have been followed.
-type State = (usize, usize);
+/// How far both templates have been followed, and what the last character was.
+type State = (usize, usize, Slash);
+
+/// A greedy parameter takes no `/` beside another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Slash {
+    No,
+    Yes,
+    Greedy,
+}
 
 /// The state before each state, and the character between them.
 type CameFrom = HashMap<State, (State, String)>;
@@ -90,13 +99,13 @@ fn steps(template: &Template) -> Vec<Step> {
 }
 
 /// What both templates can do next; an empty unit leaves a repetition.
-fn moves(a: &[Step], b: &[Step], (at_a, at_b): State) -> Vec<(String, State)> {
+fn moves(a: &[Step], b: &[Step], (at_a, at_b, before): State) -> Vec<(String, State)> {
     let mut moves = Vec::new();
     if let Some(Step::More(_)) = a.get(at_a) {
-        moves.push((String::new(), (at_a + 1, at_b)));
+        moves.push((String::new(), (at_a + 1, at_b, before)));
     }
     if let Some(Step::More(_)) = b.get(at_b) {
-        moves.push((String::new(), (at_a, at_b + 1)));
+        moves.push((String::new(), (at_a, at_b + 1, before)));
     }
     let (Some(step_a), Some(step_b)) = (a.get(at_a), b.get(at_b)) else {
         return moves;
@@ -105,11 +114,17 @@ fn moves(a: &[Step], b: &[Step], (at_a, at_b): State) -> Vec<(String, State)> {
         (Step::Unit(unit), _) | (_, Step::Unit(unit)) => unit.as_str(),
         _ => "x",
     };
-    if takes(step_a, unit) && takes(step_b, unit) {
+    let slash = match (unit, is_greedy(step_a) || is_greedy(step_b)) {
+        ("/", true) => Slash::Greedy,
+        ("/", false) => Slash::Yes,
+        _ => Slash::No,
+    };
+    let beside = before != Slash::No && slash != Slash::No && (before, slash) != (Slash::Yes, Slash::Yes);
+    if takes(step_a, unit) && takes(step_b, unit) && !beside {
         let next = |at: usize, step: &Step| {
             if matches!(step, Step::More(_)) { at } else { at + 1 }
         };
-        moves.push((unit.to_owned(), (next(at_a, step_a), next(at_b, step_b))));
+        moves.push((unit.to_owned(), (next(at_a, step_a), next(at_b, step_b), slash)));
     }
     moves
 }
@@ -117,9 +132,13 @@ fn moves(a: &[Step], b: &[Step], (at_a, at_b): State) -> Vec<(String, State)> {
 fn takes(step: &Step, unit: &str) -> bool {
     match step {
         Step::Unit(mine) => mine == unit,
-        Step::One(Piece::Greedy) | Step::More(Piece::Greedy) => unit != "%2F",
+        step if is_greedy(step) => is_greedy_unit(unit),
         Step::One(_) | Step::More(_) => unit != "/",
     }
+}
+
+fn is_greedy(step: &Step) -> bool {
+    matches!(step, Step::One(Piece::Greedy) | Step::More(Piece::Greedy))
 }
 
 fn spell(came_from: &CameFrom, end: State) -> String {
@@ -157,6 +176,10 @@ mod tests {
             ("/a/{+rest}", "/a/{x}/b", None),
             ("/a/{+rest}", "/a/b/c", None),
             ("/{+a}/x", "/y/{+b}", Some("/y/x")),
+            ("/{+a}/x", "/y;z/{b}", None),
+            ("/{+a}", "/y//{b}", None),
+            ("/{+a}/x", "/y//{+b}", None),
+            ("/a{+rest}", "/a//b", None),
         ];
         for (a, b, expected) in cases {
             let (a, b) = (template(a), template(b));

@@ -255,7 +255,7 @@ pub struct Param<'a> {
 }
 
 impl<'a> Param<'a> {
-    /// The value with nothing encoded; octets that are not UTF-8 become U+FFFD.
+    /// The value with nothing encoded.
     pub fn decoded(&self) -> Cow<'a, str> {
         if !self.canonical.contains('%') {
             return Cow::Borrowed(self.canonical);

@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::fmt::{self, Write};
 
-use crate::path::{decode_at, is_allowed_raw, keep_non_utf8_encoded, push_encoded};
+use crate::path::{decode_at, is_allowed_raw, push_encoded};
 
 /// A path template such as `/tiles/{z}/{x}/{y}.{ext}` or `/v1/{+name}:publish`.
 ///
@@ -29,7 +29,7 @@ impl Template {
         let mut at = 1;
         while let Some(next) = text[at..].chars().next() {
             match next {
-                '/' => reader.end_segment(),
+                '/' => reader.end_segment(at)?,
                 '{' => {
                     let name = &text[at + 1..];
                     let length = name.find(['}', '{', '/']).unwrap_or(name.len());
@@ -59,7 +59,7 @@ impl Template {
             }
             at += next.len_utf8();
         }
-        reader.end_segment();
+        reader.end_segment(at)?;
         if let Some(segment) = reader.segments.iter().position(Segment::is_dot_segment) {
             let offset = text.match_indices('/').nth(segment).map_or(0, |(offset, _)| offset + 1);
             return Err(TemplateErrorKind::DotSegment.at(offset));
@@ -213,6 +213,8 @@ pub enum TemplateErrorKind {
     ControlCharacter,
     /// A `%` without two hexadecimal digits.
     MalformedPercent,
+    /// Encoded octets that are not UTF-8, before this place; no request can carry them.
+    NotUtf8,
     /// A segment `.` or `..`, which no request can carry.
     DotSegment,
 }
@@ -234,6 +236,7 @@ impl fmt::Display for TemplateErrorKind {
             Self::QueryOrFragment => "a path ends at `?` or `#`; write `%3F` or `%23` for the character",
             Self::ControlCharacter => "a control character, which no request path can contain",
             Self::MalformedPercent => "this `%` lacks its two hexadecimal digits; write `%25` for the character",
+            Self::NotUtf8 => "encoded octets before this place are not UTF-8, and no request path can contain them",
             Self::DotSegment => "a dot segment, which no request path can contain",
         })
     }
@@ -323,7 +326,7 @@ fn literal_characters(pieces: &[Piece]) -> usize {
 fn on_the_wire(canonical: &str) -> String {
     let mut wire = String::with_capacity(canonical.len());
     for octet in canonical.bytes() {
-        // A `%` in canonical text begins `%2F`, `%25` or an octet that is not UTF-8.
+        // A `%` in canonical text begins `%2F` or `%25`.
         if is_allowed_raw(octet) {
             wire.push(char::from(octet));
         } else {
@@ -361,23 +364,25 @@ impl Reader {
         if name.starts_with(['?', '#', '&', ';', '.', '+']) || name.ends_with(['*', '+']) {
             return Err(TemplateErrorKind::Operator.at(at));
         }
-        self.end_literal();
+        self.end_literal(at)?;
         self.pieces.push(piece);
         self.names.push(name.into());
         Ok(())
     }
 
-    fn end_literal(&mut self) {
+    fn end_literal(&mut self, at: usize) -> Result<(), TemplateError> {
         if !self.literal.is_empty() {
             let octets = std::mem::take(&mut self.literal);
-            let offsets = vec![0; octets.len()];
-            self.pieces.push(Piece::Literal(keep_non_utf8_encoded(&octets, &offsets).0));
+            let text = String::from_utf8(octets).map_err(|_| TemplateErrorKind::NotUtf8.at(at))?;
+            self.pieces.push(Piece::Literal(text));
         }
+        Ok(())
     }
 
-    fn end_segment(&mut self) {
-        self.end_literal();
+    fn end_segment(&mut self, at: usize) -> Result<(), TemplateError> {
+        self.end_literal(at)?;
         self.segments.push(Segment::of(std::mem::take(&mut self.pieces)));
+        Ok(())
     }
 }
 
@@ -398,7 +403,7 @@ mod tests {
             ("/m/{id}/c/{id}", "/m/{id}/c/{id}", "id id"),
             ("/invite ", "/invite%20", ""),
             ("/%7e%7Bx%7D%2f%25", "/~%7Bx%7D%2F%25", ""),
-            ("/café/%ff", "/caf%C3%A9/%FF", ""),
+            ("/café/%c3%a9", "/caf%C3%A9/%C3%A9", ""),
             ("/:id/a[0]", "/:id/a[0]", ""),
             ("/{a b}/{x?}", "/{a b}/{x?}", "a b x?"),
         ];
@@ -428,6 +433,8 @@ mod tests {
             ("/a\nb", 2, TemplateErrorKind::ControlCharacter),
             ("/a%00", 2, TemplateErrorKind::ControlCharacter),
             ("/100%", 4, TemplateErrorKind::MalformedPercent),
+            ("/a%ff/b", 5, TemplateErrorKind::NotUtf8),
+            ("/%c3{a}%a9", 4, TemplateErrorKind::NotUtf8),
             ("/a/../b", 3, TemplateErrorKind::DotSegment),
             ("/a/%2e", 3, TemplateErrorKind::DotSegment),
         ];

@@ -89,6 +89,26 @@ const CASES: &[Case] = &[
             ("/api/", "-"),
             ("/api/a%2Fb/c", "-"),
             ("/api/a%2Fb", "exact id=a%2Fb"),
+            ("/api/a;b", "exact id=a;b"),
+            ("/api/a;b/c", "-"),
+        ],
+    },
+    // A greedy template is no way around the others, whatever the upstream does with the path.
+    Case {
+        routes: &[("public", "/{+path}", &[]), ("guarded", "/admin/{id}", &[])],
+        requests: &[
+            ("/admin/7", "guarded id=7"),
+            ("/%61dmin/7", "guarded id=7"),
+            ("//admin/7", "-"),
+            ("/admin//7", "-"),
+            ("/admin;x/7", "-"),
+            ("/admin%3Bx/7", "-"),
+            ("/admin%5C7", "-"),
+            ("/admin%2F7", "-"),
+            ("/admin%252F7", "-"),
+            ("/x//", "-"),
+            ("/admin/7/", "public path=admin/7/"),
+            ("/a%2Cb/c", "public path=a,b/c"),
         ],
     },
     // Conditions on the query; encoded spaces; empty segments.
@@ -204,7 +224,7 @@ fn agrees_with_trying_every_template() {
     let mut random = Random(1);
     let pieces =
         ["a", "b", "ab", "{p}", "{q}", "{p}.a", "a{p}", "{p}{q}", "{p}b{q}", "a{p}b", "", "{+r}", "{+r}b", "a{+r}"];
-    let texts = ["a", "b", "ab", "aab", "x.a", "axb", "", "a.a", "%2F", "bab"];
+    let texts = ["a", "b", "ab", "aab", "x.a", "axb", "", "a.a", "%2F", "bab", "a;b", "%5C", "a%25"];
     let mut answered = 0;
     for _ in 0..6_000 {
         let mut builder = RouterBuilder::new();
@@ -269,22 +289,28 @@ fn many_templates_are_built_in_no_time() {
 
 /// Every way to take the template apart, without any cleverness.
 fn naive(template: &str, path: &str) -> bool {
+    naive_from(template, path, 0)
+}
+
+fn naive_from(template: &str, whole: &str, at: usize) -> bool {
+    let path = &whole[at..];
     let Some(first) = template.chars().next() else {
         return path.is_empty();
     };
     if first != '{' {
-        return path.strip_prefix(first).is_some_and(|rest| naive(&template[first.len_utf8()..], rest));
+        return path.starts_with(first) && naive_from(&template[first.len_utf8()..], whole, at + first.len_utf8());
     }
     let greedy = template.starts_with("{+");
     let template = template.split_once('}').map_or("", |(_, rest)| rest);
     let mut taken = 0;
     while taken < path.len() {
         let rest = &path[taken..];
-        if rest.starts_with('/') && !greedy || rest.starts_with("%2F") && greedy {
+        let empty_segment = rest.starts_with("//") || rest.starts_with('/') && whole[..at + taken].ends_with('/');
+        if rest.starts_with('/') && !greedy || (rest.starts_with(['%', ';', '\\']) || empty_segment) && greedy {
             return false;
         }
         taken += if rest.starts_with('%') { 3 } else { rest.chars().next().map_or(1, char::len_utf8) };
-        if naive(template, &path[taken..]) {
+        if naive_from(template, whole, at + taken) {
             return true;
         }
     }
