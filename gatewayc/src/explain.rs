@@ -163,6 +163,12 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                 (usize::MAX, format!("{than} is more specific"))
             }
             Outcome::Query { name, value } => (usize::MAX - 1, format!("the query needs `{name}={value}`, once")),
+            Outcome::UnclearQuery { name } => (
+                usize::MAX,
+                format!(
+                    "the query is not clear about `{name}`: it is there more than once, beside a `;` or badly encoded"
+                ),
+            ),
             Outcome::Path { segment: 0 } => continue,
             Outcome::Path { segment } => (segment, difference(route, path.canonical(), segment)),
         };

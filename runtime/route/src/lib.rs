@@ -28,6 +28,11 @@
 //! `{id}.json` (more literal characters first), then a whole parameter, then a greedy one. Of two equal templates, the
 //! one with more query conditions comes first. The first in this order that matches path and query answers.
 //!
+//! **Unclear queries** find nobody. If a route with the template of the one that would answer, or with one before it
+//! that matches the path, has a condition on a parameter that the query names more than once, beside a `;` (which some
+//! servers take for `&`) or with a malformed `%`, then no route answers, not even one without conditions: `/act` must not carry `action=delete` to an
+//! upstream that reads the query differently. A name with a malformed `%` may be any name.
+//!
 //! [`matchit`] finds the *shape* of a path (whole segments, names forgotten). Each shape has a slot with the candidates
 //! in order, including templates of other shapes that can match a path which lands there; the list ends at the first
 //! that always matches. `matchit` cannot hold `{*rest}` beside `{a}`, so greedy templates have a second router, keyed

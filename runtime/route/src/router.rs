@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use crate::matching::{Ranges, matches};
 use crate::overlap::{Overlap, includes, overlap};
 use crate::path::{RequestPath, decode_at};
-use crate::query::QueryPair;
+use crate::query::{QueryPair, Reading, read};
 use crate::template::{Segment, Template};
 use crate::trie::Trie;
 
@@ -34,13 +34,13 @@ impl<T> RouterBuilder<T> {
     pub fn insert(&mut self, template: Template, mut when: Vec<QueryPair>, value: T) -> usize {
         when.sort_unstable();
         when.dedup();
-        self.routes.push(Route { template, when, value });
+        self.routes.push(Route { template, when, tested: Box::default(), value });
         self.routes.len() - 1
     }
 
     /// Builds the router, and names the routes that can never answer because an equal one was inserted before them.
     pub fn build(self) -> (Router<T>, Vec<Conflict>) {
-        let routes = self.routes;
+        let mut routes = self.routes;
         let mut order: Vec<usize> = (0..routes.len()).collect();
         order.sort_by(|&a, &b| routes[a].precedence(&routes[b]).then(a.cmp(&b)));
         let mut conflicts = Vec::new();
@@ -52,6 +52,7 @@ impl<T> RouterBuilder<T> {
             equal
         });
         conflicts.sort_unstable_by_key(|conflict| conflict.second);
+        note_tested_names(&mut routes, &order);
         let greedy = order.partition_point(|&route| !routes[route].template.is_greedy());
         let (plain, greedy) = order.split_at(greedy);
         let trie = Trie::new(plain.iter().map(|&route| (route, &routes[route].template)));
@@ -82,21 +83,36 @@ pub struct Router<T> {
 impl<T> Router<T> {
     /// The route that answers a request for this path and query (without `?`).
     pub fn find<'a>(&'a self, path: &'a RequestPath<'a>, query: Option<&str>) -> Option<Match<'a, T>> {
+        self.decide(path, query).ok()?
+    }
+
+    fn decide<'a>(
+        &'a self,
+        path: &'a RequestPath<'a>,
+        query: Option<&str>,
+    ) -> Result<Option<Match<'a, T>>, UnclearQuery<'a>> {
         let canonical = path.canonical();
         let mut ranges = Ranges::default();
         let mut answers = |index: usize| {
             let route = &self.routes[index];
-            (matches(&route.template, canonical, &mut ranges) && route.when.iter().all(|pair| pair.holds(query)))
-                .then_some(index)
+            if !matches(&route.template, canonical, &mut ranges) {
+                return None;
+            }
+            if let Some(name) = route.unclear_in(query) {
+                return Some(Err(UnclearQuery { name }));
+            }
+            route.when.iter().all(|pair| pair.holds(query)).then_some(Ok(index))
         };
         let found = match self.shapes.router.at(canonical).ok().and_then(|found| self.shapes.slots.get(*found.value)) {
             Some(Slot::Candidates(routes)) => routes.iter().find_map(|&index| answers(index)),
             Some(Slot::Search) => self.trie.find(canonical, &mut answers),
             None => None,
         };
-        let index = found.or_else(|| self.prefixes.along(canonical).find_map(&mut answers))?;
+        let Some(index) = found.or_else(|| self.prefixes.along(canonical).find_map(&mut answers)).transpose()? else {
+            return Ok(None);
+        };
         let route = &self.routes[index];
-        Some(Match { index, value: &route.value, params: Params { template: &route.template, path, ranges } })
+        Ok(Some(Match { index, value: &route.value, params: Params { template: &route.template, path, ranges } }))
     }
 
     /// The value of a route by its index in the order of insertion.
@@ -106,16 +122,19 @@ impl<T> Router<T> {
 
     /// What became of every route, in the order of insertion: for people who ask why.
     pub fn explain(&self, path: &RequestPath<'_>, query: Option<&str>) -> Vec<Considered<'_, T>> {
-        let winner = self.find(path, query).map(|found| found.index);
+        let decision = self.decide(path, query);
         let outcome = |index: usize, route: &Route<T>| {
             if !matches(&route.template, path.canonical(), &mut Ranges::default()) {
                 return Outcome::Path { segment: first_difference(&route.template, path.canonical()) };
             }
+            if let Err(UnclearQuery { name }) = decision {
+                return Outcome::UnclearQuery { name: name.to_owned() };
+            }
             if let Some(pair) = route.when.iter().find(|pair| !pair.holds(query)) {
                 return Outcome::Query { name: pair.name.clone(), value: pair.value.clone() };
             }
-            match winner {
-                Some(winner) if winner != index => Outcome::LessSpecific { than: winner },
+            match &decision {
+                Ok(Some(winner)) if winner.index != index => Outcome::LessSpecific { than: winner.index },
                 _ => Outcome::Answers,
             }
         };
@@ -295,12 +314,18 @@ pub enum Outcome {
         /// The index of the one that answers.
         than: usize,
     },
-    /// The path matches, the query lacks this pair (or has the name more than once).
+    /// The path matches, the query lacks this pair.
     Query {
         /// The parameter's name.
         name: String,
         /// The value that it must have.
         value: String,
+    },
+    /// The path matches, but no route answers a query that names this parameter more than once, beside a `;` or with a
+    /// malformed `%`.
+    UnclearQuery {
+        /// The parameter's name.
+        name: String,
     },
     /// The path does not match.
     Path {
@@ -313,10 +338,40 @@ pub enum Outcome {
 struct Route<T> {
     template: Template,
     when: Vec<QueryPair>,
+    /// The names in the conditions of all routes with this template.
+    tested: Box<[Box<str>]>,
     value: T,
 }
 
+/// Tells every route which parameters the routes with its template test; `order` has those side by side.
+fn note_tested_names<T>(routes: &mut [Route<T>], order: &[usize]) {
+    let mut rest = order;
+    while let Some(&first) = rest.first() {
+        let template = &routes[first].template;
+        let end = rest.iter().take_while(|&&route| routes[route].template.same_language(template)).count();
+        let (equal, others) = rest.split_at(end);
+        let mut tested: Vec<Box<str>> =
+            equal.iter().flat_map(|&route| &routes[route].when).map(|pair| pair.name.as_str().into()).collect();
+        tested.sort_unstable();
+        tested.dedup();
+        for &route in equal {
+            routes[route].tested = tested.clone().into();
+        }
+        rest = others;
+    }
+}
+
+/// No route answers: the upstream may read this parameter differently.
+struct UnclearQuery<'a> {
+    name: &'a str,
+}
+
 impl<T> Route<T> {
+    fn unclear_in(&self, query: Option<&str>) -> Option<&str> {
+        let mut tested = self.tested.iter().map(|name| &**name);
+        tested.find(|name| read(query, name) == Reading::Unclear)
+    }
+
     /// `Less` answers first. `Equal` only where the other can never answer.
     fn precedence(&self, other: &Self) -> Ordering {
         let conditions = |route: &Self| Reverse(route.when.len());

@@ -127,7 +127,16 @@ const CASES: &[Case] = &[
         requests: &[
             ("/t", "bare"),
             ("/t?v=2", "v2"),
-            ("/t?v=2&v=2", "bare"),
+            ("/t?v=2&v=2", "-"),
+            ("/t?v=1", "bare"),
+            ("/t?v=1&v=2", "-"),
+            ("/t?v=2&x=1&x=2", "-"),
+            ("/t?y=1&y=2;z&%79=%zz", "bare"),
+            ("/t?y=1;v=2", "-"),
+            ("/t?v=2;", "-"),
+            ("/t?v=%zz", "-"),
+            ("/t?%7=2", "-"),
+            ("/invite?v=2&v=2&%", "invite"),
             ("/t?x=a+b&v=%32", "v2x"),
             ("/?Action=Start", "start"),
             ("/", "-"),
@@ -137,6 +146,29 @@ const CASES: &[Case] = &[
             ("/hooks/x", "-"),
             ("/a//b", "hollow"),
             ("/a/%78/b", "full x=x"),
+        ],
+    },
+    // Conditions of another route with the same template count, those of a less specific one do not; and what is less
+    // specific does not answer in its place.
+    Case {
+        routes: &[
+            ("read", "/act", &[("a", "read")]),
+            ("drop", "/act", &[("b", "drop")]),
+            ("other", "/{x}", &[("c", "1")]),
+            ("any", "/{x}", &[]),
+            ("rest", "/{+x}", &[]),
+        ],
+        requests: &[
+            ("/act?a=read", "read"),
+            ("/act?a=read&b=drop", "read"),
+            ("/act?a=read&b=drop&b=drop", "-"),
+            ("/act?b=drop;", "-"),
+            ("/act?a=read&c=1&c=1", "read"),
+            ("/act?c=1", "other x=act"),
+            ("/act?c=1&c=1", "-"),
+            ("/act", "any x=act"),
+            ("/x?a=read;&b=%", "any x=x"),
+            ("/x/y?a=1&a=1&c=1;", "rest x=x/y"),
         ],
     },
     // The same name twice.
@@ -220,6 +252,22 @@ fn equal_templates_and_overlaps_are_reported() {
 }
 
 #[test]
+fn an_unclear_query_is_explained() {
+    let mut builder = RouterBuilder::new();
+    builder.insert(parse("/act"), vec![QueryPair::new("action", "delete")], ());
+    builder.insert(parse("/act"), Vec::new(), ());
+    builder.insert(parse("/{x}"), Vec::new(), ());
+    let (router, _) = builder.build();
+    let path = RequestPath::parse("/act").expect("a path");
+    for query in ["action=delete&action=delete", "x;action=delete", "action=delete;", "action=%zz"] {
+        assert!(router.find(&path, Some(query)).is_none(), "{query}");
+        for considered in router.explain(&path, Some(query)) {
+            assert_eq!(considered.outcome, Outcome::UnclearQuery { name: "action".into() }, "{query}");
+        }
+    }
+}
+
+#[test]
 fn agrees_with_trying_every_template() {
     let mut random = Random(1);
     let pieces =
@@ -245,14 +293,16 @@ fn agrees_with_trying_every_template() {
                 raw = format!("{raw}/{}", texts[random.below(texts.len())]);
             }
             let path = RequestPath::parse(&raw).expect("a path");
-            let query = (random.below(2) == 0).then_some("k=v");
+            let query = [None, Some("k=v"), Some("k=v&k=v")][random.below(3)];
+            let is_unclear = query == Some("k=v&k=v");
             let expected = (0..templates.len())
                 .filter(|&index| query.is_some() || templates[index].1.is_empty())
                 .filter(|&index| naive(&templates[index].0.to_string(), path.canonical()))
                 .min_by(|&a, &b| {
                     let (a, b) = (&templates[a], &templates[b]);
                     a.0.specificity(&b.0).then(b.1.len().cmp(&a.1.len()))
-                });
+                })
+                .filter(|&index| !is_unclear || templates[index].1.is_empty());
             let found = router.find(&path, query).map(|found| found.index);
             assert_eq!(
                 found,
