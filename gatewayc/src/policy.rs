@@ -99,7 +99,8 @@ fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Opera
     line(out, "other OPTIONS", &format!("{:?}", route.preflight).to_lowercase());
 }
 
-/// The aligned table at the head of a generated module.
+/// The aligned table at the head of a generated module. Who may call comes last, unaligned: where that changes, the
+/// line of the operation changes and no other.
 pub(crate) fn table(api: &Api) -> Vec<String> {
     const COLUMNS: usize = 4;
     let mut rows: Vec<[String; COLUMNS + 1]> = Vec::new();
@@ -118,8 +119,8 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 operation.method.clone(),
                 path(route),
                 one_line(id),
+                one_line(&format!("-> {}{rewrite}", operation.upstream)),
                 one_line(&who(api, operation)),
-                format!("-> {}{rewrite}", operation.upstream),
             ];
             rows.push(row);
         }
