@@ -1,11 +1,11 @@
 //! What only shows when all routes are together: paths that shadow each other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_route::{Router, RouterBuilder};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW501, GW504, GW505, GW506};
-use crate::ir::{Api, Gateway, Route};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW501, GW504, GW505, GW506, GW507};
+use crate::ir::{Access, Api, Gateway, Operation, Route};
 
 /// Checks the routes of every document with the very router that the gateway uses.
 pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
@@ -59,7 +59,9 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
             .also(first.span, "answers: it is more specific further to the left"),
         );
     }
-    for (specific, general) in router.masks() {
+    let masks = router.masks();
+    check_ways_around(api, &masks, diagnostics);
+    for (specific, general) in masks {
         let (specific, general) = (&api.routes[specific], &api.routes[general]);
         let hidden = hidden_methods(specific, general);
         if hidden.is_empty() || specific.span == general.span {
@@ -72,6 +74,50 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
                 .at(specific.span, "more specific, without these methods")
                 .also(general.span, "has them"),
         );
+    }
+}
+
+/// A greedy parameter takes nothing that is known to be read as another path, but upstreams differ: in case, in
+/// characters that look alike, in what they rewrite.
+fn check_ways_around(api: &Api, masks: &[(usize, usize)], diagnostics: &mut Diagnostics) {
+    let mut guarded_below: BTreeMap<usize, Vec<&Route>> = BTreeMap::new();
+    for &(specific, general) in masks {
+        let (route, public) = (&api.routes[specific], &api.routes[general]);
+        if public.template.is_greedy() && is_way_around(public, route) {
+            guarded_below.entry(general).or_default().push(route);
+        }
+    }
+    for (public, guarded) in guarded_below {
+        let public = &api.routes[public];
+        let Some(first) = guarded.first() else { continue };
+        let ask = match guarded.len() - 1 {
+            0 => ", which asks".to_owned(),
+            more => format!(" and {more} more, which ask"),
+        };
+        diagnostics.push(
+            Diagnostic::warning(
+                GW507,
+                format!("`{}` is public and covers `{}`{ask} for a credential", public.template, first.template),
+            )
+            .at(public.span, "paths that the upstream reads differently may reach what is guarded")
+            .also(first.span, "guarded")
+            .help("prefer a narrower prefix before the greedy parameter"),
+        );
+    }
+}
+
+/// Whether an operation that admits anyone has the method and the upstream of one that does not.
+fn is_way_around(public: &Route, guarded: &Route) -> bool {
+    let meets = |open: &Operation, closed: &Operation| open.method == closed.method && open.upstream == closed.upstream;
+    let closed = || guarded.operations.iter().filter(|operation| !admits_anyone(operation));
+    let mut open = public.operations.iter().filter(|operation| admits_anyone(operation));
+    open.any(|open| closed().any(|closed| meets(open, closed)))
+}
+
+fn admits_anyone(operation: &Operation) -> bool {
+    match &operation.access {
+        Access::Anyone { .. } => true,
+        Access::OneOf(alternatives) => alternatives.iter().any(Vec::is_empty),
     }
 }
 

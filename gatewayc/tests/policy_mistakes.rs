@@ -227,6 +227,18 @@ fn among_paths() {
     ] {
         check(&document("", GOOD_SCHEME, "", &paths), expect);
     }
+    let greedy = |get: &str| path("/{+rest}", &["rest"]).replace("get: {}", get);
+    for (get, expect) in [
+        ("get: {security: []}", "GW507 covers /notes/{id}, which asks"),
+        ("get: {security: [{Jwt: []}, {}]}", "GW507 prefer a narrower prefix"),
+        ("get: {}", "none"),
+        ("get: {security: [], x-gateway: {upstream: {url: \"http://127.0.0.1:8081\"}}}", "none"),
+        ("get: {}, put: {security: []}", "GW505"),
+    ] {
+        check(&document("", GOOD_SCHEME, "", &greedy(get)), expect);
+    }
+    let two = format!("{}\n{}", greedy("get: {security: []}"), path("/tasks", &[]));
+    check(&document("", GOOD_SCHEME, "", &two), "GW507 covers /notes/{id} and 1 more, which");
     let one = document("", GOOD_SCHEME, "", "");
     let found = messages(&[("a.yaml", &one), ("b.yaml", &one)]);
     assert!(found.contains("GW506"), "{found}");

@@ -73,6 +73,7 @@ codes! {
     GW504 504 "overlapping-paths"         Warning "Two paths match a request, and neither is more specific as a whole"
     GW505 505 "masked-methods"            Warning "A path hides methods of a more general one"
     GW506 506 "served-twice"              Warning "Two documents serve the same path"
+    GW507 507 "public-around-guarded"     Warning "A public path with a greedy parameter covers one that asks for a credential"
     GW510 510 "relative-path"             Error   "A path that does not start with `/`"
     GW511 511 "bad-path-template"         Error   "A path that is not a template"
     GW512 512 "undeclared-path-parameter" Warning "A parameter in a path that is not declared"
