@@ -6,7 +6,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `GATEWAY_SPECS` | the folder of the documents, instead of `specs` |
-//! | `GATEWAY_GENERATED` | the folder of the reviewed copy, instead of `generated`; with `GATEWAY_SPECS` alone, there is none |
+//! | `GATEWAY_GENERATED` | the folder of the reviewed copy, instead of `generated`; with `GATEWAY_SPECS` alone, there is none, and `GATEWAY_LOCKED` compares nothing |
 //! | `GATEWAY_LOCKED` | `1`: the reviewed copy is not refreshed, and any difference is an error |
 
 use std::collections::BTreeSet;
@@ -79,7 +79,15 @@ impl Build {
             replace(&self.out.join(&file.name), &file.text)
                 .map_err(|error| format!("{}: {error}", self.out.display()))?;
         }
-        let Some(generated) = &self.generated else { return Ok(()) };
+        let Some(generated) = &self.generated else {
+            if self.locked {
+                print(
+                    "cargo::warning=GATEWAY_LOCKED compared nothing: GATEWAY_SPECS is set, and GATEWAY_GENERATED does not \
+                     say where the reviewed copy is",
+                );
+            }
+            return Ok(());
+        };
         print(&format!("cargo::rerun-if-changed={}", generated.display()));
         let differences =
             differences(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))?;

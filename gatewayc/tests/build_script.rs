@@ -110,6 +110,14 @@ fn a_locked_build_refuses_any_difference() {
     let absolute = [&specs, &generated].map(|folder| folder.to_str().expect("Unicode"));
     assert!(locked(&[("GATEWAY_SPECS", absolute[0]), ("GATEWAY_GENERATED", absolute[1])]).0);
 
+    let alone = build(&package, &[("GATEWAY_LOCKED", "1"), ("GATEWAY_SPECS", "specs")]);
+    let said = String::from_utf8_lossy(&alone.stdout);
+    assert!(alone.status.success() && said.contains("cargo::warning=GATEWAY_LOCKED compared nothing"), "{said}");
+    for variables in [&[("GATEWAY_LOCKED", "1")][..], &[("GATEWAY_SPECS", "specs")]] {
+        let said = build(&package, variables).stdout;
+        assert!(!String::from_utf8_lossy(&said).contains("compared nothing"), "{variables:?}");
+    }
+
     fs::write(&module, reviewed.replace("/a", "/b")).expect("edited by hand");
     refused("a.rs");
     fs::remove_file(&module).expect("missing");
