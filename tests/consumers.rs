@@ -119,6 +119,7 @@ fn alternatives_are_or_and_objects_are_and() {
     assert_eq!(fixture.gateway.get("/reports/either", &authorized()).status, 200);
     assert_eq!(fixture.gateway.get("/reports/either", &format!("X-API-Key: wrong\r\n{}", authorized())).status, 200);
     assert_eq!(fixture.status("GET", "/reports/both", "ann-secret"), 401);
+    assert_eq!(fixture.gateway.get("/reports/both", &authorized()).status, 401);
     // The token's `sub` is `ann` as well, but another authority says so: these are not the same party.
     assert_eq!(fixture.gateway.get("/reports/both", &format!("X-API-Key: ann-secret\r\n{}", authorized())).status, 401);
 }
@@ -131,6 +132,8 @@ fn anonymous_callers_count_as_the_consumer_that_the_document_names() {
     let known = fixture.gateway.get("/reports/summary", "X-API-Key: ann-secret\r\n");
     assert_eq!(known.json()["headers"]["x-consumer-username"], "ann");
     assert_eq!(fixture.status("GET", "/reports/summary", "wrong"), 401, "a typo makes nobody a guest");
+    let empty = |target| fixture.gateway.get(target, "X-API-Key: \r\n").status;
+    assert_eq!((empty("/reports/summary?key=wrong"), empty("/reports/summary?key=ann-secret")), (401, 200));
 }
 
 #[test]
@@ -151,6 +154,21 @@ fn the_file_is_read_again_when_it_changes() {
     eventually("the new consumers", || {
         let seen = fixture.gateway.get("/reports/monthly", "X-API-Key: ann-secret\r\n").json();
         (seen["headers"]["x-consumer-username"] == "mallory").then_some(())
+    });
+}
+
+#[test]
+fn a_change_that_keeps_time_and_length_is_seen() {
+    let fixture = Fixture::new("same");
+    let other = fixture.file.with_extension("new");
+    std::fs::write(&other, CONSUMERS.replace("username: ann", "username: eva")).expect("written");
+    let modified = std::fs::metadata(&fixture.file).and_then(|data| data.modified()).expect("a time");
+    let file = std::fs::File::options().write(true).open(&other).expect("opened");
+    file.set_modified(modified).expect("the same time");
+    std::fs::rename(&other, &fixture.file).expect("replaced");
+    eventually("the new name", || {
+        let seen = fixture.gateway.get("/reports/monthly", "X-API-Key: ann-secret\r\n").json();
+        (seen["headers"]["x-consumer-username"] == "eva").then_some(())
     });
 }
 
@@ -185,6 +203,19 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
             "duplicate key of key credentials: `guest` has the same",
         ),
         ("consumer: []", "unknown section `consumer`"),
+        (
+            "consumers:\n  - username: guest\n    credentials: [{type: key, key: literal}]",
+            "expected one of {env: NAME}",
+        ),
+        (
+            "consumers:\n  - username: guest\n    credentials: [{type: key, key: {literal}}]",
+            "expected one of {env: NAME}",
+        ),
+        (
+            "consumers:\n  - username: guest\n    credentials: [{type: key, key: {sha256: a, encoding: base64}}]",
+            "expected one of {env: NAME}",
+        ),
+        ("groups: []", "there is no section `consumers`"),
         ("consumers: {", ":1:"),
         ("- a", "expected `consumers:`"),
     ];
@@ -192,7 +223,7 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
         std::fs::write(&file, text).expect("written");
         let told = check(&[&format!("consumers.file={}", file.display())]);
         assert!(told.contains(expected) && told.contains(file.to_str().expect("text")), "{text}: {told}");
-        assert!(!told.contains("ann-secret") && !told.contains("literal\n"), "{told}");
+        assert!(!told.contains("ann-secret") && !told.contains("literal"), "{told}");
     }
     std::fs::remove_file(&file).expect("removed");
     assert!(check(&[]).contains("write `consumers: {file: consumers.yaml}`"));

@@ -2,6 +2,7 @@
 
 mod upstream;
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,7 +67,8 @@ struct Consumers(PathBuf);
 impl Consumers {
     fn write() -> std::io::Result<Self> {
         let file = std::env::temp_dir().join(format!("gateway-demo-{}.yaml", std::process::id()));
-        std::fs::write(&file, CONSUMERS)?;
+        // Somebody else may have put a link there.
+        std::fs::File::create_new(&file)?.write_all(CONSUMERS.as_bytes())?;
         Ok(Self(file))
     }
 }

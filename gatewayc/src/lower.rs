@@ -117,6 +117,13 @@ impl<'a> Lowering<'a> {
                 let (Some(access), Some(upstream), Some(rewrite)) = (access.clone(), upstream, rewrite) else {
                     continue;
                 };
+                // What is inherited and does not apply is not shown either.
+                let (asks, admits_anonymous) = match &access {
+                    Access::Anyone { .. } => (false, false),
+                    Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
+                };
+                let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
+                let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
                 route.operations.push(Operation {
                     id,
                     method: operation.method.clone(),
@@ -128,8 +135,8 @@ impl<'a> Lowering<'a> {
                     request_headers: policy.request_headers.clone().unwrap_or_default(),
                     response_headers: policy.response_headers.clone().unwrap_or_default(),
                     max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
-                    consumers: policy.consumers.clone().unwrap_or_default(),
-                    anonymous: policy.anonymous.clone().map(|anonymous| anonymous.value).unwrap_or_default(),
+                    consumers,
+                    anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
                     span: operation.span,
                 });
             }

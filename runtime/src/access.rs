@@ -143,7 +143,11 @@ fn one_of(
     }
     let worst = worst.unwrap_or(Reject::NoCredential(SEVERAL_FAILED));
     if let Some(anonymous) = anonymous
-        && (anonymous.despite_invalid || matches!(worst, Reject::NoCredential(_)))
+        && match worst {
+            Reject::NoCredential(_) => true,
+            Reject::InvalidCredential { .. } => anonymous.despite_invalid,
+            _ => false,
+        }
     {
         return anonymous.permit();
     }
@@ -186,28 +190,47 @@ impl Caller {
     }
 }
 
+/// All of the requirements; each is asked, so that what the order hides cannot decide.
 fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Reject> {
     let mut first: Option<Caller> = None;
+    let mut worst: Option<Reject> = None;
     let mut lacks_scope = false;
     for requirement in requirements {
-        let caller = requirement.authenticator.authenticate(evidence, now).map_err(|denial| match denial {
-            Denial::Missing { message } => Reject::NoCredential(message),
-            Denial::Invalid { message, why } => Reject::InvalidCredential { message, why },
-            Denial::Unavailable => Reject::CredentialsUnavailable,
-        })?;
-        // Two schemes that name different callers would let two half-stolen credentials combine into a whole one.
-        if first.as_ref().is_some_and(|first| !first.is_same_as(&caller)) {
-            return Err(Reject::InvalidCredential {
-                message: SEVERAL_FAILED,
-                why: "the schemes name different callers",
-            });
+        match requirement.authenticator.authenticate(evidence, now) {
+            // Two schemes that name different callers would let two half-stolen credentials combine into a whole one.
+            Ok(caller) if first.as_ref().is_some_and(|first| !first.is_same_as(&caller)) => {
+                let why = "the schemes name different callers";
+                worst = Some(Reject::InvalidCredential { message: SEVERAL_FAILED, why });
+            }
+            Ok(caller) => {
+                let has = |scope: &&str| caller.scopes.iter().any(|held| **held == **scope);
+                lacks_scope |= !requirement.scopes.iter().all(has);
+                first.get_or_insert(caller);
+            }
+            Err(denial) => {
+                let reject = Reject::from(denial);
+                worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject)));
+            }
         }
-        lacks_scope |= !requirement.scopes.iter().all(|scope| caller.scopes.iter().any(|held| **held == **scope));
-        first.get_or_insert(caller);
     }
-    match first {
-        Some(caller) if !lacks_scope => Ok(caller),
+    match (first, worst) {
+        // Who brings one half of what belongs together is not somebody who brings nothing.
+        (Some(_), Some(Reject::NoCredential(message))) => {
+            Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" })
+        }
+        (_, Some(worst)) => Err(worst),
+        (Some(caller), None) if !lacks_scope => Ok(caller),
         _ => Err(Reject::InsufficientScope),
+    }
+}
+
+impl From<Denial> for Reject {
+    fn from(denial: Denial) -> Self {
+        match denial {
+            Denial::Missing { message } => Self::NoCredential(message),
+            Denial::Invalid { message, why } => Self::InvalidCredential { message, why },
+            Denial::Unavailable => Self::CredentialsUnavailable,
+        }
     }
 }
 

@@ -49,11 +49,9 @@ impl Authenticator for KeyLookup {
     fn authenticate(&self, evidence: &Evidence<'_>, _now: Moment) -> Result<Caller, Denial> {
         const MISSING: Denial = Denial::Missing { message: "Missing API key found in request" };
         let invalid = |why| Denial::Invalid { message: "Invalid API key in request", why };
-        let found =
-            self.locations.iter().map(|location| location.find(evidence)).find(|found| *found != Found::Nothing);
+        let found = self.locations.iter().map(|location| location.find(evidence)).find(|found| !found.is_empty());
         let key = match found {
             None => return Err(MISSING),
-            Some(Found::One(key)) if key.is_empty() => return Err(MISSING),
             Some(Found::One(key)) if key.len() > MAX_KEY => return Err(invalid("the key is too long")),
             Some(Found::One(key)) => key,
             Some(Found::Ambiguous | Found::Nothing) => return Err(invalid("several keys, or one that is not text")),

@@ -6,6 +6,7 @@
 mod read;
 
 use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,6 +63,33 @@ impl Consumers {
 pub(crate) struct ConsumerStore {
     current: ArcSwap<Consumers>,
     source: Option<Source>,
+    first_state: Option<FileState>,
+}
+
+/// What tells that a file is not the one that it was.
+///
+/// Time and length alone do not: one digest is as long as another, and copies may keep the time of the original.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileState {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    /// The state of `file` now; `None` if there is none.
+    pub(crate) fn of(file: &Path) -> Option<Self> {
+        let data = std::fs::metadata(file).ok()?;
+        Some(Self {
+            device: data.dev(),
+            inode: data.ino(),
+            length: data.len(),
+            modified: (data.mtime(), data.mtime_nsec()),
+            changed: (data.ctime(), data.ctime_nsec()),
+        })
+    }
 }
 
 impl std::fmt::Debug for ConsumerStore {
@@ -82,7 +110,7 @@ struct Source {
 impl ConsumerStore {
     /// A gateway without consumers.
     pub(crate) fn none() -> Self {
-        Self { current: ArcSwap::default(), source: None }
+        Self { current: ArcSwap::default(), source: None, first_state: None }
     }
 
     /// The consumers of `file`.
@@ -96,8 +124,10 @@ impl ConsumerStore {
         needed: HashSet<&'static str>,
     ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         let source = Source { file: file.to_owned(), secrets, literals, needed };
+        // Before it is read: a change in between must be seen.
+        let first_state = FileState::of(file);
         let (consumers, remarks) = source.read()?;
-        Ok((Self { current: ArcSwap::from_pointee(consumers), source: Some(source) }, remarks))
+        Ok((Self { current: ArcSwap::from_pointee(consumers), source: Some(source), first_state }, remarks))
     }
 
     /// Whether there is a file at all.
@@ -108,6 +138,11 @@ impl ConsumerStore {
     /// The file, to watch it.
     pub(crate) fn file(&self) -> Option<&Path> {
         self.source.as_ref().map(|source| &*source.file)
+    }
+
+    /// The file's state when it was read first.
+    pub(crate) fn first_state(&self) -> Option<FileState> {
+        self.first_state
     }
 
     /// What holds now.
@@ -130,6 +165,9 @@ impl ConsumerStore {
 
 impl Source {
     fn read(&self) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
+        if std::fs::metadata(&self.file).is_ok_and(|data| !data.is_file()) {
+            return Err(vec![Problem::plain(format!("{} is not a file", self.file.display()))]);
+        }
         let text = std::fs::read_to_string(&self.file)
             .map_err(|error| vec![Problem::plain(format!("{} cannot be read: {error}", self.file.display()))])?;
         read::consumers(&self.file, &text, &self.secrets, self.literals, &self.needed)

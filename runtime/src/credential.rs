@@ -26,6 +26,17 @@ pub(crate) enum Found<'a> {
     Ambiguous,
 }
 
+impl Found<'_> {
+    /// Nothing stands there, or an empty value.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::One(value) => value.is_empty(),
+            Self::Ambiguous => false,
+        }
+    }
+}
+
 /// The parts of a request that credentials are read from.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {

@@ -300,7 +300,7 @@ impl Authenticator for JwtVerifier {
             .locations
             .iter()
             .map(|location| (location, location.find(evidence)))
-            .find(|(_, found)| *found != Found::Nothing);
+            .find(|(_, found)| !found.is_empty());
         let (location, value) = match held {
             None => return Err(MISSING),
             Some((_, Found::Ambiguous | Found::Nothing)) => {

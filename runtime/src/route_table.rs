@@ -1,6 +1,6 @@
 //! Prints what a binary serves, for people.
 
-use crate::codegen::{Access, Gateway, Operation, Requirement};
+use crate::codegen::{Access, ConsumerRules, Gateway, Operation, Requirement};
 
 /// One line per operation: method, path, operation, who may call, upstream.
 pub fn route_table(gateway: &Gateway) -> String {
@@ -34,7 +34,32 @@ pub fn route_table(gateway: &Gateway) -> String {
 
 fn row(operation: &Operation, path: &str) -> [String; 5] {
     let upstream = format!("-> {}", operation.upstream.name);
-    [operation.method.to_owned(), path.to_owned(), operation.id.to_owned(), access(&operation.access), upstream]
+    [operation.method.to_owned(), path.to_owned(), operation.id.to_owned(), who(operation), upstream]
+}
+
+/// Who may call, with the rules about consumers.
+fn who(operation: &Operation) -> String {
+    let ConsumerRules { allow, groups, deny, methods } = operation.consumers;
+    let mut parts = vec![access(&operation.access)];
+    let admitted: Vec<String> = allow
+        .iter()
+        .map(|name| (*name).to_owned())
+        .chain(groups.iter().map(|group| format!("group {group}")))
+        .collect();
+    if !admitted.is_empty() {
+        parts.push(format!("only {}", admitted.join(", ")));
+    }
+    if !deny.is_empty() {
+        parts.push(format!("not {}", deny.join(", ")));
+    }
+    parts.extend(methods.iter().map(|(name, methods)| format!("{name} with {}", methods.join(", "))));
+    if !operation.anonymous.consumer.is_empty() {
+        parts.push(format!("anonymous as {}", operation.anonymous.consumer));
+    }
+    if operation.anonymous.despite_invalid {
+        parts.push("anonymous even with a bad credential".to_owned());
+    }
+    parts.join("; ")
 }
 
 fn access(access: &Access) -> String {

@@ -73,6 +73,16 @@ impl fmt::Debug for SecretStore {
 }
 
 impl SecretStore {
+    /// Whether there is nothing at a place of the kind `env` or `file`.
+    pub(crate) fn is_absent(&self, kind: &str, place: &str) -> bool {
+        match kind {
+            "env" => std::env::var_os(place).is_none_or(|value| value.is_empty()),
+            "file" => std::fs::metadata(self.folder.join(place))
+                .map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |data| data.len() == 0),
+            _ => false,
+        }
+    }
+
     /// The secret in an environment variable.
     ///
     /// # Errors

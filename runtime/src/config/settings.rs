@@ -36,6 +36,12 @@ impl Settings {
         }
     }
 
+    /// Puts a setting in its place; `admin: off` and `admin: {bind: …}` replace each other.
+    fn put(&mut self, path: Vec<String>, setting: Setting) {
+        self.by_path.retain(|known, _| !known.starts_with(&path) && !path.starts_with(known));
+        self.by_path.insert(path, setting);
+    }
+
     fn add_tree(&mut self, path: &mut Vec<String>, node: &Node, file: &(Box<Path>, std::rc::Rc<str>)) {
         match node.as_mapping() {
             Some(mapping) if !mapping.is_empty() => {
@@ -47,7 +53,7 @@ impl Settings {
             }
             _ => {
                 let place = place_in(&file.0, &file.1, node.span.start);
-                self.by_path.insert(path.clone(), Setting { node: node.clone(), place, file: Some(file.clone()) });
+                self.put(path.clone(), Setting { node: node.clone(), place, file: Some(file.clone()) });
             }
         }
     }
@@ -74,7 +80,7 @@ impl Settings {
         match load(FileId(0), value) {
             Ok(node) => {
                 let path = self.known_spelling(path);
-                self.by_path.insert(path, Setting { node, place, file: None });
+                self.put(path, Setting { node, place, file: None });
             }
             Err(error) => self.problems.push(Problem::at(&place, error.message)),
         }

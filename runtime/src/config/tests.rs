@@ -55,3 +55,13 @@ fn every_mistake_is_told_with_its_place() {
     }
     assert_eq!(problems.len(), 8, "{all}");
 }
+
+#[test]
+fn the_operators_listener_is_off_where_the_last_source_says_so() {
+    let file = "admin: {bind: \"127.0.0.1:1\"}";
+    let admin = |environment: &[(&str, &str)], flags: &[&str]| read(file, environment, flags).expect("good").admin;
+    assert!(admin(&[], &[]).is_some());
+    assert_eq!(admin(&[("GATEWAY__ADMIN", "off")], &[]), None);
+    assert_eq!(admin(&[], &["admin=off"]), None);
+    assert!(admin(&[("GATEWAY__ADMIN", "off")], &["admin.bind=127.0.0.1:2"]).is_some_and(|admin| admin.port() == 2));
+}

@@ -36,20 +36,10 @@ struct KeyEntry {
     id: Option<String>,
     #[allow(dead_code, reason = "decided which of these types this is")]
     r#type: IgnoredAny,
-    key: Spanned<SecretEntry>,
+    #[allow(dead_code, reason = "read from the tree, by code that quotes no value")]
+    key: IgnoredAny,
     #[serde(default)]
     optional: bool,
-}
-
-/// Where a secret is: exactly one of the places.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct SecretEntry {
-    env: Option<String>,
-    file: Option<String>,
-    value: Option<String>,
-    sha256: Option<String>,
-    encoding: Option<String>,
 }
 
 /// A secret as it was found.
@@ -130,6 +120,9 @@ impl Reading<'_> {
         let Some(sections) = node.as_mapping() else {
             return self.problem(node.span, "expected `consumers:` and a list");
         };
+        if sections.get("consumers").is_none() {
+            self.problem(node.span, "there is no section `consumers`; write `consumers: []` if there are none");
+        }
         for entry in sections.iter() {
             match &*entry.key.name {
                 "consumers" => match entry.value.as_sequence() {
@@ -207,51 +200,61 @@ impl Reading<'_> {
     fn key(&mut self, node: &Node, consumer: &Arc<Consumer>) {
         let Some(entry) = self.typed::<KeyEntry>(node) else { return };
         let Some(identity) = self.identity(node, entry.id, consumer) else { return };
-        let digest = match self.secret(&entry.key, entry.optional) {
+        let Some(key) = node.get("key") else { return };
+        let digest = match self.secret(key, entry.optional) {
             Some(FoundSecret::Plain(secret)) => Digest::of(secret.expose()),
             Some(FoundSecret::Sha256(digest)) => digest,
             None => return,
         };
         if let Some(other) = self.found.by_key.get(&digest) {
             let owner = other.consumer.username.clone();
-            return self.problem(entry.key.span, format!("duplicate key of key credentials: `{owner}` has the same"));
+            return self.problem(key.span, format!("duplicate key of key credentials: `{owner}` has the same"));
         }
         self.found.by_key.insert(digest, identity);
     }
 
-    /// Fetches a secret; `None` has been told, or is optional and not there.
-    fn secret(&mut self, entry: &Spanned<SecretEntry>, optional: bool) -> Option<FoundSecret> {
-        let SecretEntry { env, file, value, sha256, encoding } = &entry.value;
-        let encoding = match encoding.as_deref() {
-            None => Encoding::Plain,
-            Some("base64") => Encoding::Base64,
-            Some(other) => {
-                self.problem(entry.span, format!("unknown encoding `{other}`; there is base64"));
-                return None;
-            }
+    /// Fetches a secret; `None` has been told, or is optional and not there. What the author wrote is not repeated: it
+    /// may be the secret itself.
+    fn secret(&mut self, node: &Node, optional: bool) -> Option<FoundSecret> {
+        const EXPECTED: &str = "expected one of {env: NAME}, {file: path} and {sha256: hex}";
+        const KNOWN: &[&str] = &["env", "file", "value", "sha256", "encoding"];
+        let Some(members) = node.as_mapping() else {
+            self.problem(node.span, format!("{EXPECTED}, found {}", node.kind_name()));
+            return None;
         };
-        let found = match (env, file, value, sha256) {
-            (Some(name), None, None, None) => self.secrets.variable(name, encoding).map(FoundSecret::Plain),
-            (None, Some(path), None, None) => self.secrets.file(path, encoding).map(FoundSecret::Plain),
-            (None, None, Some(value), None) if self.literals && !value.is_empty() => {
-                Ok(FoundSecret::Plain(Secret::from(value.as_str())))
+        let text = |name: &str| members.get(name).and_then(Node::as_text);
+        let places: Vec<&str> = KNOWN[..4].iter().copied().filter(|name| members.get(name).is_some()).collect();
+        let is_known = members.iter().all(|entry| KNOWN.contains(&&*entry.key.name) && entry.value.as_text().is_some());
+        let encoding = match text("encoding") {
+            None => Some(Encoding::Plain),
+            Some("base64") if matches!(places[..], ["env" | "file"]) => Some(Encoding::Base64),
+            Some(_) => None,
+        };
+        let ([place], true, Some(encoding)) = (&places[..], is_known, encoding) else {
+            self.problem(node.span, format!("{EXPECTED}, the first two with `encoding: base64` if need be"));
+            return None;
+        };
+        let given = text(place).unwrap_or_default();
+        let found = match *place {
+            "env" => self.secrets.variable(given, encoding).map(FoundSecret::Plain),
+            "file" => self.secrets.file(given, encoding).map(FoundSecret::Plain),
+            "value" if self.literals && !given.is_empty() => Ok(FoundSecret::Plain(Secret::from(given))),
+            "value" => {
+                Err("`value` is for tests; write `{env: …}` or `{file: …}`, or set `insecureLiterals: true`".into())
             }
-            (None, None, Some(_), None) => {
-                Err("`value` is for tests; write `{env: …}` or `{file: …}`, or set `insecureLiterals: true`".to_owned())
-            }
-            (None, None, None, Some(hex)) => Digest::from_hex(hex)
-                .map(FoundSecret::Sha256)
-                .ok_or_else(|| "`sha256` needs 64 hexadecimal digits".to_owned()),
-            _ => Err("expected exactly one of env, file and sha256".to_owned()),
+            _ => match Digest::from_hex(given) {
+                Some(digest) => Ok(FoundSecret::Sha256(digest)),
+                None => Err("`sha256` needs 64 hexadecimal digits".into()),
+            },
         };
         match found {
             Ok(secret) => Some(secret),
-            Err(problem) if optional && (env.is_some() || file.is_some()) => {
-                self.remark(entry.span, format!("an optional credential is left out: {problem}"));
+            Err(problem) if optional && self.secrets.is_absent(place, given) => {
+                self.remark(node.span, format!("an optional credential is left out: {problem}"));
                 None
             }
             Err(problem) => {
-                self.problem(entry.span, problem);
+                self.problem(node.span, problem);
                 None
             }
         }

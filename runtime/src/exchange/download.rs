@@ -26,20 +26,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             }
             let mut scratch = Scratch::take();
             match ready!(scratch.poll_read(&mut self.up.io, cx, usize::MAX)) {
-                Ok([]) | Err(_) => self.on_upstream_end()?,
+                Ok([]) => self.on_upstream_end(true)?,
+                Err(_) => self.on_upstream_end(false)?,
                 Ok(bytes) if matches!(self.download, Download::Head { .. }) => self.receive_head(bytes, cx)?,
                 Ok(bytes) => self.receive_body(bytes, cx)?,
             }
         }
     }
 
-    fn on_upstream_end(&mut self) -> Result<(), Failure> {
+    fn on_upstream_end(&mut self, orderly: bool) -> Result<(), Failure> {
         match self.download {
             Download::Head { interim: 0 } if self.up.inbox.is_empty() && self.up.reused => Err(Failure::Stale),
             Download::Head { .. } => {
                 Err(Failure::Rejected(Reject::UpstreamBroken("closed before the head of the response was whole")))
             }
-            Download::UntilClose => {
+            // A reset is no end: the body must not look whole.
+            Download::UntilClose if orderly => {
                 self.end_body(&[])?;
                 self.progress.reusable = false;
                 Ok(())

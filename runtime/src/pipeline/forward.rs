@@ -14,7 +14,7 @@ use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, RequestHead};
-use crate::http1::names::FieldClass;
+use crate::http1::names::{FieldClass, are_twins};
 use crate::live::{Live, LiveOperation, LiveRewrite};
 use crate::reject::Reject;
 use crate::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
@@ -158,17 +158,19 @@ impl Scene<'_> {
         let classify = |field: &Field<'_>| self.live.request_fields.classify(field.name);
         let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
         let edits = &operation.table.request_headers;
+        let hides = |name: &str| operation.hidden.headers.iter().any(|hidden| are_twins(hidden, name));
         let mut forwarded = Origin::default();
         for field in request.fields {
             match classify(field) {
                 FieldClass::EndToEnd => {
-                    let hidden = operation.hidden.headers.iter().any(|name| name.eq_ignore_ascii_case(field.name));
+                    let hidden = hides(field.name);
                     let about_connection =
                         has_options && is_named(request.fields, &self.live.request_fields, field.name);
                     if !hidden && !about_connection && !edits.replaces(field.name) {
                         write_field(head, field.name, field.value);
                     }
                 }
+                FieldClass::Cookie if hides(field.name) => {}
                 FieldClass::Cookie if operation.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
                     write_field(head, field.name, field.value)
                 }
