@@ -277,6 +277,24 @@ fn a_response_without_length_ends_with_its_connection() {
 }
 
 #[test]
+fn a_response_that_is_reset_does_not_look_whole() {
+    // Closing with unread bytes resets the connection.
+    let upstream = Upstream::start(|_, connection| {
+        connection.send("HTTP/1.1 200 OK\r\n\r\npartial");
+        std::thread::sleep(Duration::from_millis(100));
+        false
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    let head = "POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n";
+    // The end may come before all of it is sent.
+    let _ = std::io::Write::write_all(&mut connection.stream, format!("{head}{}", "x".repeat(300_000)).as_bytes());
+    let answer = connection.read_to_end();
+    assert!(answer.contains("\r\n7\r\npartial\r\n") && !answer.contains("\r\n0\r\n"), "{answer}");
+    assert_eq!(gateway.log_line(|line| line["operation"] == "login")["reject"], "upstream-broken");
+}
+
+#[test]
 fn head_204_and_304_have_no_body() {
     let upstream = Upstream::start(|head, connection| {
         connection.send(match head.split(' ').nth(1) {
