@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use gateway_yaml::units::{self, UnitError};
+
 /// A size in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ByteSize(pub u64);
@@ -21,20 +23,12 @@ pub struct Rate {
 /// # Errors
 /// What is expected, to stand under the author's text.
 pub fn duration(text: &str) -> Result<Duration, &'static str> {
-    const EXPECTED: &str = "expected a duration such as `250ms`, `5s`, `10m` or `8h`";
-    let (number, unit) = split(text).ok_or(EXPECTED)?;
-    let milliseconds = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err(EXPECTED),
-    };
-    match number.checked_mul(milliseconds) {
-        Some(0) => Err("a duration must be more than nothing"),
-        Some(total) if total <= 365 * 86_400_000 => Ok(Duration::from_millis(total)),
-        _ => Err("a duration must not exceed a year"),
+    const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+    match units::duration(text) {
+        Ok(Duration::ZERO) => Err("a duration must be more than nothing"),
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(_) | Err(UnitError::TooLarge) => Err("a duration must not exceed a year"),
+        Err(UnitError::Shape) => Err("expected a duration such as `250ms`, `5s`, `10m` or `8h`"),
     }
 }
 
@@ -43,16 +37,10 @@ pub fn duration(text: &str) -> Result<Duration, &'static str> {
 /// # Errors
 /// What is expected, to stand under the author's text.
 pub fn size(text: &str) -> Result<ByteSize, &'static str> {
-    const EXPECTED: &str = "expected a size such as `512KiB`, `10MiB` or `1GiB`";
-    let (number, unit) = split(text).ok_or(EXPECTED)?;
-    let shift = match unit {
-        "" | "B" => 0,
-        "KiB" => 10,
-        "MiB" => 20,
-        "GiB" => 30,
-        _ => return Err(EXPECTED),
-    };
-    number.checked_mul(1 << shift).map(ByteSize).ok_or("too large")
+    units::size(text).map(ByteSize).map_err(|error| match error {
+        UnitError::Shape => "expected a size such as `512KiB`, `10MiB` or `1GiB`",
+        UnitError::TooLarge => "too large",
+    })
 }
 
 /// Reads `4/s`, `100/m` or `0.1/s`.
@@ -98,12 +86,6 @@ pub fn show_duration(duration: Duration) -> String {
         Some((size, unit)) => format!("{}{unit}", milliseconds / size),
         None => format!("{milliseconds}ms"),
     }
-}
-
-/// `512KiB` is 512 and `KiB`.
-fn split(text: &str) -> Option<(u64, &str)> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    Some((text[..digits].parse().ok()?, &text[digits..]))
 }
 
 #[cfg(test)]

@@ -49,8 +49,7 @@ impl Authenticator for KeyLookup {
     fn authenticate(&self, evidence: &Evidence<'_>, _now: Moment) -> Result<Caller, Denial> {
         const MISSING: Denial = Denial::Missing { message: "Missing API key found in request" };
         let invalid = |why| Denial::Invalid { message: "Invalid API key in request", why };
-        let found = self.locations.iter().map(|location| location.find(evidence)).find(|found| !found.is_empty());
-        let key = match found {
+        let key = match evidence.first_at(self.locations).map(|(_, found)| found) {
             None => return Err(MISSING),
             Some(Found::One(key)) if key.len() > MAX_KEY => return Err(invalid("the key is too long")),
             Some(Found::One(key)) => key,

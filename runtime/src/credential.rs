@@ -46,6 +46,16 @@ pub struct Evidence<'a> {
     pub(crate) query: Option<&'a str>,
 }
 
+impl<'a> Evidence<'a> {
+    /// The first of `locations` that holds something, and what it holds: that place decides.
+    pub(crate) fn first_at<'l>(
+        &self,
+        locations: &'l [CredentialLocation],
+    ) -> Option<(&'l CredentialLocation, Found<'a>)> {
+        locations.iter().map(|location| (location, location.find(self))).find(|(_, found)| !found.is_empty())
+    }
+}
+
 impl CredentialLocation {
     /// Reads what stands here.
     pub(crate) fn find<'a>(&self, evidence: &Evidence<'a>) -> Found<'a> {

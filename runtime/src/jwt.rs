@@ -187,10 +187,7 @@ impl JwtBearer {
                 return Ok(vec![VerifyingKey { id: None, key, algorithms }]);
             }
         }
-        Err(format!(
-            "the public key is not a PEM key for {}",
-            self.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")
-        ))
+        Err(format!("the public key is not a PEM key for {}", self.algorithm_names()))
     }
 
     fn keys_from_set(&self, json: &Secret) -> Result<Vec<VerifyingKey>, String> {
@@ -199,12 +196,13 @@ impl JwtBearer {
         })?;
         let keys: Vec<_> = set.keys.iter().filter_map(|jwk| self.key_from_jwk(jwk)).collect();
         if keys.is_empty() {
-            return Err(format!(
-                "the key set has no key for {}",
-                self.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")
-            ));
+            return Err(format!("the key set has no key for {}", self.algorithm_names()));
         }
         Ok(keys)
+    }
+
+    fn algorithm_names(&self) -> String {
+        self.algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ")
     }
 
     /// A key that is for signatures and fits a pinned algorithm; others in the set are none of our business.
@@ -295,13 +293,7 @@ impl std::fmt::Debug for JwtVerifier {
 
 impl Authenticator for JwtVerifier {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Denial> {
-        let held = self
-            .scheme
-            .locations
-            .iter()
-            .map(|location| (location, location.find(evidence)))
-            .find(|(_, found)| !found.is_empty());
-        let (location, value) = match held {
+        let (location, value) = match evidence.first_at(self.scheme.locations) {
             None => return Err(MISSING),
             Some((_, Found::Ambiguous | Found::Nothing)) => {
                 return Err(invalid("several credentials, or one that is not text"));

@@ -2,41 +2,49 @@
 
 use std::time::Duration;
 
+/// What is wrong with a value; the caller knows the words for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitError {
+    /// Not a whole number and a known unit.
+    Shape,
+    /// More than can be counted.
+    TooLarge,
+}
+
 /// Reads a duration: digits and one of `ms`, `s`, `m`, `h`, `d`, such as `250ms` or `10m`.
 ///
 /// # Errors
-/// What a duration looks like, for anything else.
-pub fn duration(text: &str) -> Result<Duration, &'static str> {
-    const EXPECTED: &str = "a duration is a whole number and a unit, such as 250ms, 5s, 10m, 8h or 30d";
-    let (number, unit) = split(text).ok_or(EXPECTED)?;
+/// [`UnitError`], for anything else.
+pub fn duration(text: &str) -> Result<Duration, UnitError> {
+    let (number, unit) = split(text).ok_or(UnitError::Shape)?;
     let millis = match unit {
         "ms" => 1,
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
         "d" => 86_400_000,
-        _ => return Err(EXPECTED),
+        _ => return Err(UnitError::Shape),
     };
-    number.checked_mul(millis).map(Duration::from_millis).ok_or(EXPECTED)
+    number.checked_mul(millis).map(Duration::from_millis).ok_or(UnitError::TooLarge)
 }
 
 /// Reads a size in bytes: digits and one of `B`, `KiB`, `MiB`, `GiB`, such as `64KiB`; plain digits are bytes.
 ///
 /// # Errors
-/// What a size looks like, for anything else.
-pub fn size(text: &str) -> Result<u64, &'static str> {
-    const EXPECTED: &str = "a size is a whole number and a unit, such as 512B, 64KiB, 10MiB or 1GiB";
-    let (number, unit) = split(text).ok_or(EXPECTED)?;
+/// [`UnitError`], for anything else.
+pub fn size(text: &str) -> Result<u64, UnitError> {
+    let (number, unit) = split(text).ok_or(UnitError::Shape)?;
     let bytes: u64 = match unit {
         "" | "B" => 1,
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
-        _ => return Err(EXPECTED),
+        _ => return Err(UnitError::Shape),
     };
-    number.checked_mul(bytes).ok_or(EXPECTED)
+    number.checked_mul(bytes).ok_or(UnitError::TooLarge)
 }
 
+/// `512KiB` is 512 and `KiB`.
 fn split(text: &str) -> Option<(u64, &str)> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     Some((text[..digits].parse().ok()?, &text[digits..]))
