@@ -205,14 +205,17 @@ impl<'a> Module<'a> {
     fn operation(&self, operation: &Operation) -> Expression {
         let upstream = self.upstreams.iter().find(|(_, upstream)| upstream.name == operation.upstream);
         let (upstream, _) = upstream.expect("lowering keeps every upstream that an operation uses");
+        let action = Expression::Struct(
+            "Action::Forward",
+            vec![("to", Expression::reference_to(upstream)), ("path", rewrite(&operation.rewrite))],
+        );
         Expression::Struct(
             "Operation",
             vec![
                 ("id", Expression::text(&operation.id)),
                 ("method", Expression::text(&operation.method)),
                 ("access", self.access(&operation.access)),
-                ("upstream", Expression::reference_to(upstream)),
-                ("forward_as", rewrite(&operation.rewrite)),
+                ("action", action),
                 ("parameters", Expression::Slice(operation.parameters.iter().map(parameter).collect())),
                 ("request_headers", edits(&operation.request_headers)),
                 ("response_headers", edits(&operation.response_headers)),

@@ -1,6 +1,7 @@
 //! Who may call: authentication gives a caller, authorisation gives a permit, and nothing is forwarded without one.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::codegen::ConsumerRules;
@@ -9,6 +10,7 @@ use crate::credential::{CredentialLocation, Evidence};
 use crate::live::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement};
 use crate::reject::Reject;
 use crate::secret::SecretStore;
+use crate::token_keys::TokenKeys;
 
 /// A security scheme as a document describes it: inert, and shared by every start.
 pub trait Scheme: fmt::Debug + Sync {
@@ -20,9 +22,15 @@ pub trait Scheme: fmt::Debug + Sync {
     /// # Errors
     /// Everything that is missing or wrong, one sentence each, without secrets.
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>>;
+
+    /// Reads the keys of consumers' tokens, for a scheme that takes such tokens. What needs no token needs no reader, and
+    /// the linker drops it.
+    fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
+        None
+    }
 }
 
-/// What schemes are prepared from.
+/// What schemes and builtins are prepared from.
 #[derive(Debug)]
 pub struct Resources {
     pub(crate) secrets: SecretStore,
@@ -31,8 +39,8 @@ pub struct Resources {
 
 /// Checks the credentials of one scheme.
 pub trait Authenticator: fmt::Debug + Send + Sync {
-    /// Tells who calls.
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Denial>;
+    /// Tells who calls, or what must be known first.
+    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal>;
 
     /// The value of a `WWW-Authenticate` field (RFC 9110 §11.6.1) for a request that brought nothing.
     fn challenge(&self) -> String;
@@ -86,6 +94,80 @@ pub enum Denial {
     Unavailable,
 }
 
+/// Why a scheme does not tell who calls.
+pub enum Refusal {
+    /// It is not to be believed.
+    Denied(Denial),
+    /// That is not decided yet.
+    Ask(Question),
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+/// What a scheme must know before it can decide. Nothing is forwarded, and no later alternative is tried, until then.
+pub enum Question {
+    /// The content of the request, of at most so many bytes; more is 413. The scheme is asked again, with
+    /// [`Evidence::body`].
+    Body {
+        /// In bytes.
+        limit: u64,
+    },
+    /// Work that takes long. What it ends with is the scheme's verdict on this request.
+    Work(Work),
+}
+
+/// Runs on the worker thread, and must not block it.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Verdict>>>;
+
+/// What a scheme decided in the end.
+pub(crate) type Verdict = Result<Caller, Denial>;
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body { limit } => write!(f, "Body({limit} bytes)"),
+            Self::Work(_) => f.write_str("Work"),
+        }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied(denial) => denial.fmt(f),
+            Self::Ask(question) => question.fmt(f),
+        }
+    }
+}
+
+/// Tells schemes apart: the address of the authenticator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SchemeId(usize);
+
+impl SchemeId {
+    fn of(authenticator: &Arc<dyn Authenticator>) -> Self {
+        Self(Arc::as_ptr(authenticator).cast::<()>() as usize)
+    }
+}
+
+/// Why a request gets no permit.
+#[derive(Debug)]
+pub(crate) enum NoPermit {
+    Reject(Reject),
+    /// This scheme has a question first.
+    Ask(SchemeId, Question),
+}
+
+impl From<Reject> for NoPermit {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
+}
+
 /// The result of authorisation. Only [`authorize`] makes one, and forwarding takes one.
 #[derive(Debug)]
 pub(crate) struct Permit {
@@ -119,7 +201,7 @@ pub(crate) fn authorize(
     method: &str,
     evidence: &Evidence<'_>,
     now: Moment,
-) -> Result<Permit, Reject> {
+) -> Result<Permit, NoPermit> {
     let permit = match access {
         LiveAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
         LiveAccess::OneOf { alternatives, anonymous } => one_of(alternatives, anonymous.as_ref(), evidence, now)?,
@@ -133,12 +215,16 @@ fn one_of(
     anonymous: Option<&LiveAnonymous>,
     evidence: &Evidence<'_>,
     now: Moment,
-) -> Result<Permit, Reject> {
+) -> Result<Permit, NoPermit> {
     let mut worst: Option<Reject> = None;
     for alternative in alternatives {
         match all_of(&alternative.requirements, evidence, now) {
             Ok(caller) => return Ok(Permit { caller: Some(caller), because: "credential" }),
-            Err(reject) => worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject))),
+            Err(NoPermit::Reject(reject)) => {
+                worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject)));
+            }
+            // The first alternative that holds decides, so a later one has to wait.
+            Err(ask) => return Err(ask),
         }
     }
     let worst = worst.unwrap_or(Reject::NoCredential(SEVERAL_FAILED));
@@ -149,7 +235,7 @@ fn one_of(
             _ => false,
         }
     {
-        return anonymous.permit();
+        return Ok(anonymous.permit()?);
     }
     // With several ways in, no single complaint tells the client what to do; the challenges do.
     Err(match worst {
@@ -158,7 +244,8 @@ fn one_of(
             Reject::InvalidCredential { message: SEVERAL_FAILED, why }
         }
         worst => worst,
-    })
+    }
+    .into())
 }
 
 /// What the client reads where several schemes would have done.
@@ -191,12 +278,25 @@ impl Caller {
 }
 
 /// All of the requirements; each is asked, so that what the order hides cannot decide.
-fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Reject> {
+fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment) -> Result<Caller, NoPermit> {
     let mut first: Option<Caller> = None;
     let mut worst: Option<Reject> = None;
     let mut lacks_scope = false;
+    let mut question_of: Option<(SchemeId, Question)> = None;
     for requirement in requirements {
-        match requirement.authenticator.authenticate(evidence, now) {
+        let scheme = SchemeId::of(&requirement.authenticator);
+        let verdict = match evidence.verdict_of(scheme) {
+            Some(verdict) => verdict.clone(),
+            None => match requirement.authenticator.authenticate(evidence, now) {
+                Ok(caller) => Ok(caller),
+                Err(Refusal::Denied(denial)) => Err(denial),
+                Err(Refusal::Ask(question)) => {
+                    question_of.get_or_insert((scheme, question));
+                    continue;
+                }
+            },
+        };
+        match verdict {
             // Two schemes that name different callers would let two half-stolen credentials combine into a whole one.
             Ok(caller) if first.as_ref().is_some_and(|first| !first.is_same_as(&caller)) => {
                 let why = "the schemes name different callers";
@@ -213,14 +313,18 @@ fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment
             }
         }
     }
+    // A request that is refused anyway costs no long work.
+    if let (Some((scheme, question)), None) = (question_of, &worst) {
+        return Err(NoPermit::Ask(scheme, question));
+    }
     match (first, worst) {
         // Who brings one half of what belongs together is not somebody who brings nothing.
         (Some(_), Some(Reject::NoCredential(message))) => {
-            Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" })
+            Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" }.into())
         }
-        (_, Some(worst)) => Err(worst),
+        (_, Some(worst)) => Err(worst.into()),
         (Some(caller), None) if !lacks_scope => Ok(caller),
-        _ => Err(Reject::InsufficientScope),
+        _ => Err(Reject::InsufficientScope.into()),
     }
 }
 

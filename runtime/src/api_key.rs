@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::access::{Authenticator, Caller, Denial, Moment, Resources, Scheme};
+use crate::access::{Authenticator, Caller, Denial, Moment, Refusal, Resources, Scheme};
 use crate::consumers::ConsumerStore;
 use crate::credential::{CredentialLocation, Evidence, Found};
 use crate::digest::Digest;
@@ -46,11 +46,11 @@ struct KeyLookup {
 }
 
 impl Authenticator for KeyLookup {
-    fn authenticate(&self, evidence: &Evidence<'_>, _now: Moment) -> Result<Caller, Denial> {
+    fn authenticate(&self, evidence: &Evidence<'_>, _now: Moment) -> Result<Caller, Refusal> {
         const MISSING: Denial = Denial::Missing { message: "Missing API key found in request" };
-        let invalid = |why| Denial::Invalid { message: "Invalid API key in request", why };
+        let invalid = |why| Refusal::from(Denial::Invalid { message: "Invalid API key in request", why });
         let key = match evidence.first_at(self.locations).map(|(_, found)| found) {
-            None => return Err(MISSING),
+            None => return Err(MISSING.into()),
             Some(Found::One(key)) if key.len() > MAX_KEY => return Err(invalid("the key is too long")),
             Some(Found::One(key)) => key,
             Some(Found::Ambiguous | Found::Nothing) => return Err(invalid("several keys, or one that is not text")),

@@ -76,10 +76,8 @@ pub struct Operation {
     pub method: &'static str,
     /// Who may call.
     pub access: Access,
-    /// Who is called.
-    pub upstream: &'static Upstream,
-    /// The path that the upstream sees.
-    pub forward_as: Rewrite,
+    /// What is done with a permitted request.
+    pub action: Action,
     /// Path parameters whose type is more than a string.
     pub parameters: &'static [PathParameter],
     /// Changes to the request on its way to the upstream.
@@ -92,6 +90,20 @@ pub struct Operation {
     pub consumers: ConsumerRules,
     /// What an empty alternative (`{}`) of `access` means.
     pub anonymous: Anonymous,
+}
+
+/// What an operation does with a permitted request.
+#[derive(Debug)]
+pub enum Action {
+    /// Sends it to an upstream.
+    Forward {
+        /// Who is called.
+        to: &'static Upstream,
+        /// The path that the upstream sees.
+        path: Rewrite,
+    },
+    /// Answers it.
+    Answer(&'static dyn crate::builtin::Builtin),
 }
 
 /// Which consumers an operation admits; without any rule, all of them.

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 
 use crate::config::Problem;
 use crate::digest::Digest;
-use crate::secret::SecretStore;
+use crate::secret::{Secret, SecretStore};
 
 /// A registered party.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +40,13 @@ pub(crate) struct Identity {
 pub(crate) struct Consumers {
     by_name: HashMap<Box<str>, Arc<Consumer>>,
     by_key: HashMap<Digest, Identity>,
+    by_key_id: HashMap<Box<str>, HmacCredential>,
+}
+
+/// A secret that signs requests.
+pub(crate) struct HmacCredential {
+    pub(crate) identity: Identity,
+    pub(crate) secret: Secret,
 }
 
 impl Consumers {
@@ -51,6 +58,11 @@ impl Consumers {
     /// Who has this API key.
     pub(crate) fn with_key(&self, key: &Digest) -> Option<&Identity> {
         self.by_key.get(key)
+    }
+
+    /// Whose requests this key signs.
+    pub(crate) fn with_key_id(&self, key_id: &str) -> Option<&HmacCredential> {
+        self.by_key_id.get(key_id)
     }
 
     /// How many there are.

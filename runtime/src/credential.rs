@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::access::{SchemeId, Verdict};
 use crate::http1::head::Field;
 
 /// A place that may hold a credential.
@@ -37,16 +38,42 @@ impl Found<'_> {
     }
 }
 
-/// The parts of a request that credentials are read from.
+/// The parts of a request that credentials are read from, and what is known of it beside.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// The header fields.
-    pub(crate) fields: &'a [Field<'a>],
+    /// As received.
+    pub(crate) method: &'a str,
+    /// The request target as received (RFC 9112 §3.2).
+    pub(crate) target: &'a str,
+    /// The path as received.
+    pub(crate) path: &'a str,
     /// The raw query.
     pub(crate) query: Option<&'a str>,
+    /// From the target or from `Host`.
+    pub(crate) authority: Option<&'a str>,
+    /// The request came over TLS.
+    pub(crate) is_https: bool,
+    /// The header fields.
+    pub(crate) fields: &'a [Field<'a>],
+    /// The whole content, without a transfer coding, once a scheme has asked for it.
+    pub(crate) body: Option<&'a [u8]>,
+    /// What schemes have decided after long work.
+    pub(crate) verdicts: &'a [(SchemeId, Verdict)],
 }
 
 impl<'a> Evidence<'a> {
+    /// What this scheme has decided already.
+    pub(crate) fn verdict_of(&self, scheme: SchemeId) -> Option<&'a Verdict> {
+        self.verdicts.iter().find(|(known, _)| *known == scheme).map(|(_, verdict)| verdict)
+    }
+
+    /// A request that consists of these parts only.
+    #[cfg(test)]
+    pub(crate) fn of(fields: &'a [Field<'a>], query: Option<&'a str>) -> Self {
+        let (method, target, path) = ("GET", "/", "/");
+        Self { method, target, path, query, authority: None, is_https: false, fields, body: None, verdicts: &[] }
+    }
+
     /// The first of `locations` that holds something, and what it holds: that place decides.
     pub(crate) fn first_at<'l>(
         &self,
@@ -159,7 +186,7 @@ mod tests {
     use super::*;
 
     fn find<'a>(location: CredentialLocation, fields: &'a [Field<'a>], query: Option<&'a str>) -> Found<'a> {
-        location.find(&Evidence { fields, query })
+        location.find(&Evidence::of(fields, query))
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod access;
 mod access_log;
 mod admin;
 mod api_key;
+mod builtin;
 mod cli;
 pub mod codegen;
 mod config;
@@ -29,6 +30,7 @@ mod rewrite;
 mod route_table;
 mod secret;
 mod server;
+mod token_keys;
 mod upstream;
 mod worker;
 

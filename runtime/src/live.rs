@@ -9,7 +9,8 @@ use ipnet::IpNet;
 
 use crate::access::{Authenticator, Resources, Scheme};
 use crate::access_log;
-use crate::codegen::{Access, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
+use crate::builtin::PreparedBuiltin;
+use crate::codegen::{Access, Action, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
 use crate::config::{Config, Problem};
 use crate::consumers::ConsumerStore;
 use crate::credential::CredentialLocation;
@@ -57,14 +58,28 @@ pub(crate) struct LiveOperation {
     pub(crate) table: &'static Operation,
     pub(crate) api: &'static Api,
     pub(crate) access: LiveAccess,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) rewrite: LiveRewrite,
+    pub(crate) action: LiveAction,
     /// `WWW-Authenticate` lines for a missing credential, a bad one, and missing scopes.
     pub(crate) challenges: Challenges,
     pub(crate) hidden: HiddenCredentials,
     /// The constant members of its log lines.
     pub(crate) log_constants: String,
     pub(crate) metrics: OperationMetrics,
+}
+
+/// [`Action`] ready to be taken.
+#[derive(Debug)]
+pub(crate) enum LiveAction {
+    Forward(LiveForward),
+    Answer(Box<dyn PreparedBuiltin>),
+}
+
+/// Where requests go, and under which path.
+#[derive(Debug)]
+pub(crate) struct LiveForward {
+    pub(crate) upstream: &'static Upstream,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) rewrite: LiveRewrite,
 }
 
 /// [`Access`] with its schemes ready to check.
@@ -348,7 +363,40 @@ impl Assembly<'_> {
                 LiveAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
             }
         };
-        let rewrite = match &operation.forward_as {
+        let action = match &operation.action {
+            Action::Forward { to, path } => LiveAction::Forward(LiveForward {
+                upstream: to,
+                endpoint: self.endpoint(api, to)?,
+                rewrite: self.rewrite(api, operation, path)?,
+            }),
+            Action::Answer(builtin) => match builtin.prepare(self.resources) {
+                Ok(prepared) => LiveAction::Answer(prepared),
+                Err(problems) => {
+                    let what = format!("operation `{}` of {}", operation.id, api.source);
+                    self.problems
+                        .extend(problems.into_iter().map(|problem| Problem::plain(format!("{what}: {problem}"))));
+                    return None;
+                }
+            },
+        };
+        let upstream = match &operation.action {
+            Action::Forward { to, .. } => to.name,
+            Action::Answer(_) => "",
+        };
+        Some(LiveOperation {
+            table: operation,
+            api,
+            challenges: challenges(&access),
+            hidden: hidden(&access),
+            access,
+            action,
+            log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),
+            metrics: OperationMetrics::default(),
+        })
+    }
+
+    fn rewrite(&mut self, api: &Api, operation: &Operation, path: &'static Rewrite) -> Option<LiveRewrite> {
+        Some(match path {
             Rewrite::Received { base } => LiveRewrite::Received { base },
             Rewrite::Path(template) => LiveRewrite::Path(PathTemplate::parse(template)),
             Rewrite::With(rewriter) => match rewriter.prepare() {
@@ -359,17 +407,6 @@ impl Assembly<'_> {
                     return None;
                 }
             },
-        };
-        Some(LiveOperation {
-            table: operation,
-            api,
-            challenges: challenges(&access),
-            hidden: hidden(&access),
-            access,
-            endpoint: self.endpoint(api, operation.upstream)?,
-            rewrite,
-            log_constants: access_log::constants(listener, Some((api.name, operation.id, operation.upstream.name))),
-            metrics: OperationMetrics::default(),
         })
     }
 

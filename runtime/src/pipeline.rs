@@ -1,6 +1,7 @@
 //! The life of a request: one function decides, one forwards, one answers, and the log always comes last.
 
 mod forward;
+mod gather;
 mod request;
 
 use std::future::poll_fn;
@@ -11,19 +12,21 @@ use gateway_route::RequestPath;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::access::{self, Permit};
+use crate::access::{self, NoPermit, Permit, Question, SchemeId, Verdict};
 use crate::access_log::Line;
+use crate::builtin::{Call, OwnAnswer};
 use crate::codegen::Preflight;
 use crate::credential::Evidence;
 use crate::downstream::{Downstream, Scratch};
 use crate::exchange::Progress;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{self, field_space};
-use crate::live::{LiveListener, LiveOperation, LiveRoute};
+use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
 use crate::reject::Reject;
 use crate::response::{self, OwnTerms};
 use crate::worker::Worker;
 use forward::{Forwarded, Forwarding};
+use gather::Content;
 use request::{RequestFacts, Target};
 
 /// The body of a refused request is read to its end if it has at most so many bytes, so that the connection can go on.
@@ -48,11 +51,24 @@ enum Stop {
     Reject(Reject),
     /// The answer to a CORS preflight request.
     Preflight,
+    /// What the operation itself answers.
+    Answer(OwnAnswer),
+    /// A scheme cannot decide yet; the decision begins anew when it can.
+    Ask(SchemeId, Question),
 }
 
 impl From<Reject> for Stop {
     fn from(reject: Reject) -> Self {
         Self::Reject(reject)
+    }
+}
+
+impl From<NoPermit> for Stop {
+    fn from(reason: NoPermit) -> Self {
+        match reason {
+            NoPermit::Reject(reject) => Self::Reject(reject),
+            NoPermit::Ask(scheme, question) => Self::Ask(scheme, question),
+        }
     }
 }
 
@@ -65,6 +81,10 @@ struct Record {
     facts: RequestFacts,
     route: Option<&'static LiveRoute>,
     operation: Option<&'static LiveOperation>,
+    /// What schemes decided after long work.
+    verdicts: Vec<(SchemeId, Verdict)>,
+    /// The content, where a scheme had to see it.
+    content: Option<Content>,
     permit: Option<Permit>,
     upstream_started: Option<Instant>,
 }
@@ -82,7 +102,17 @@ where
 {
     down.used = head_length;
     let mut record = Record::new(worker, listener, head_length, started);
-    match decide(worker, down, &mut record) {
+    let decision = loop {
+        match decide(worker, down, &mut record) {
+            // Boxed: few requests wait for this, and all would carry its state.
+            Err(Stop::Ask(scheme, question)) => match Box::pin(record.ask(down, scheme, question)).await {
+                Ok(()) => {}
+                Err(reject) => break Err(Stop::Reject(reject)),
+            },
+            decision => break decision,
+        }
+    };
+    match decision {
         Ok(forwarding) => match forward::forward(worker, down, forwarding, &mut record).await {
             Forwarded::Answered(progress) => {
                 record.log(worker, down, &progress, None);
@@ -110,6 +140,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     let mut space = field_space();
     let request = head::parse_request(&down.inbox[..record.head_length], &mut space)?; // 400 431 505
     record.facts = RequestFacts::of(&request, &live.request_fields)?; // 400 417
+    record.facts.expects_continue &= record.content.is_none();
     record.keep_request_id(&request, live, down.peer);
     let target = Target::of(&request)?; // 400
     let path = RequestPath::parse(target.path)
@@ -118,7 +149,17 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     let route = record.route.insert(&listener.routes[found.index]);
     let operation = *record.operation.insert(pick(route, request.method)?); // 405, or the answer to a preflight request
     request::check_parameters(operation, &found.params)?; // 400
-    let evidence = Evidence { fields: request.fields, query: target.query };
+    let evidence = Evidence {
+        method: request.method,
+        target: request.target,
+        path: target.path,
+        query: target.query,
+        authority: target.host,
+        is_https: false,
+        fields: request.fields,
+        body: record.content.as_ref().map(|content| content.bytes(&down.inbox)),
+        verdicts: &record.verdicts,
+    };
     let permit = access::authorize(
         &operation.access,
         &operation.table.consumers,
@@ -127,15 +168,24 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         worker.moment(record.started),
     )?; // 401 403 503
     request::admit_body(operation, record.facts.body)?; // 413
+    let permit = record.permit.insert(permit);
+    let to = match &operation.action {
+        LiveAction::Forward(to) => to,
+        LiveAction::Answer(builtin) => {
+            let call = Call { caller: permit.caller(), query: target.query, now: worker.moment(record.started) };
+            return Err(Stop::Answer(builtin.answer(&call)));
+        }
+    };
     let scene = forward::Scene {
         live,
         peer: down.peer,
         peer_text: &down.peer_text,
         operation,
+        to,
         params: &found.params,
         path: &path,
     };
-    Ok(scene.prepare(record.permit.insert(permit), &request, &target, &record.facts, &record.request_id)?) // 400
+    Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id)?) // 400
 }
 
 /// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
@@ -187,6 +237,10 @@ where
         date: &date,
         fields: &fields,
         body: record.body_of(stop),
+        edits: match stop {
+            Stop::Answer(_) => record.operation.map(|operation| &operation.table.response_headers),
+            _ => None,
+        },
     };
     let reject = match stop {
         Stop::Reject(reject) => {
@@ -194,7 +248,12 @@ where
             progress.response_bytes = response::write_reject(down.outbox.buffer(), reject, &terms);
             Some(reject)
         }
-        Stop::Preflight => {
+        Stop::Answer(answer) => {
+            progress.status = answer.status;
+            progress.response_bytes = response::write_answer(down.outbox.buffer(), answer, &terms);
+            None
+        }
+        Stop::Ask(..) | Stop::Preflight => {
             progress.status = 204;
             response::write_preflight(down.outbox.buffer(), &terms);
             None
@@ -265,6 +324,8 @@ impl Record {
             facts: RequestFacts::unknown(),
             route: None,
             operation: None,
+            verdicts: Vec::new(),
+            content: None,
             permit: None,
             upstream_started: None,
         }
@@ -279,6 +340,32 @@ impl Record {
         }
     }
 
+    /// Finds out what a scheme must know.
+    ///
+    /// # Errors
+    /// What is wrong with the body, where that was asked for.
+    async fn ask<S>(&mut self, down: &mut Downstream<S>, scheme: SchemeId, question: Question) -> Result<(), Reject>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        match question {
+            Question::Work(work) => self.verdicts.push((scheme, work.await)),
+            // A scheme that has seen the body and asks again would ask for ever.
+            Question::Body { .. } if self.content.is_some() => return Err(Reject::CredentialsUnavailable),
+            Question::Body { limit } => {
+                let limit = self.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0));
+                let terms = gather::Terms {
+                    head_length: self.head_length,
+                    body: self.facts.body,
+                    expects_continue: self.facts.expects_continue,
+                    limit,
+                };
+                self.content = Some(gather::content(down, &terms).await?);
+            }
+        }
+        Ok(())
+    }
+
     /// The fields that go with an answer, each with its line end.
     fn fields_of(&self, stop: &Stop, inbox: &[u8]) -> String {
         let allow = || self.route.map_or_else(String::new, |route| format!("Allow: {}\r\n", route.allow));
@@ -288,6 +375,8 @@ impl Record {
                 self.operation.map_or_else(String::new, |operation| operation.challenge(reject).to_owned())
             }
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
+            // What the gateway makes itself is for this caller and this moment.
+            Stop::Answer(_) | Stop::Ask(..) => "Cache-Control: no-store\r\n".to_owned(),
         }
     }
 

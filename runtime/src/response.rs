@@ -1,5 +1,6 @@
 //! Writes responses: the upstream's, filtered, and the gateway's own.
 
+use crate::builtin::OwnAnswer;
 use crate::codegen::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
@@ -173,6 +174,8 @@ pub(crate) struct OwnTerms<'a> {
     pub(crate) fields: &'a str,
     /// The body that the document gives to this class of refusal.
     pub(crate) body: Option<&'a str>,
+    /// What the operation changes.
+    pub(crate) edits: Option<&'a HeaderEdits>,
 }
 
 /// Appends a refusal, and says how long its body is.
@@ -185,21 +188,32 @@ pub(crate) fn write_reject(out: &mut Vec<u8>, reject: &Reject, terms: &OwnTerms<
             &message
         }
     };
-    write_own(out, reject.status(), body, terms)
+    write_own(out, reject.status(), JSON, body, terms)
 }
+
+/// Appends the answer of an operation that is not forwarded, and says how long its body is. It is for this caller and
+/// this moment only.
+pub(crate) fn write_answer(out: &mut Vec<u8>, answer: &OwnAnswer, terms: &OwnTerms<'_>) -> u64 {
+    write_own(out, answer.status, answer.content_type, &answer.body, terms)
+}
+
+const JSON: &str = "application/json; charset=utf-8";
 
 /// Appends the answer to a CORS preflight request.
 pub(crate) fn write_preflight(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
-    write_own(out, 204, "", terms);
+    write_own(out, 204, JSON, "", terms);
 }
 
-fn write_own(out: &mut Vec<u8>, status: u16, body: &str, terms: &OwnTerms<'_>) -> u64 {
+fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &str, terms: &OwnTerms<'_>) -> u64 {
     write_status_line(out, status, reason_phrase(status));
     if status != 204 {
-        write_field(out, "Content-Type", b"application/json; charset=utf-8");
+        write_field(out, "Content-Type", content_type.as_bytes());
         write_length(out, body.len() as u64);
     }
     out.extend_from_slice(terms.fields.as_bytes());
+    if let Some(edits) = terms.edits {
+        write_edits(out, edits);
+    }
     write_field(out, "X-Request-Id", terms.request_id.as_bytes());
     write_field(out, "Date", terms.date.as_bytes());
     write_persistence(out, terms.keep_alive, terms.is_http11);

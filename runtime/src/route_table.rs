@@ -1,8 +1,8 @@
 //! Prints what a binary serves, for people.
 
-use crate::codegen::{Access, ConsumerRules, Gateway, Operation, Requirement};
+use crate::codegen::{Access, Action, ConsumerRules, Gateway, Operation, Requirement};
 
-/// One line per operation: method, path, operation, who may call, upstream.
+/// One line per operation: method, path, operation, who may call, upstream or builtin.
 pub fn route_table(gateway: &Gateway) -> String {
     let mut rows: Vec<[String; 5]> = vec![["METHOD", "PATH", "OPERATION", "ACCESS", "UPSTREAM"].map(str::to_owned)];
     for api in gateway.apis {
@@ -33,8 +33,11 @@ pub fn route_table(gateway: &Gateway) -> String {
 }
 
 fn row(operation: &Operation, path: &str) -> [String; 5] {
-    let upstream = format!("-> {}", operation.upstream.name);
-    [operation.method.to_owned(), path.to_owned(), operation.id.to_owned(), who(operation), upstream]
+    let action = match &operation.action {
+        Action::Forward { to, .. } => format!("-> {}", to.name),
+        Action::Answer(builtin) => format!("-> builtin {}", builtin.name()),
+    };
+    [operation.method.to_owned(), path.to_owned(), operation.id.to_owned(), who(operation), action]
 }
 
 /// Who may call, with the rules about consumers.

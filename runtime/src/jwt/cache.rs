@@ -8,7 +8,7 @@ use crate::access::Caller;
 ///
 /// Two generations: when the young one is full it becomes the old one, and what is still in use moves over as it is
 /// met. That bounds memory without a list to maintain per hit.
-pub(super) struct TokenCache {
+pub(crate) struct TokenCache {
     young: Generation,
     old: Generation,
     /// Bytes that one generation may hold.
@@ -29,12 +29,12 @@ struct Entry {
 
 impl TokenCache {
     /// A cache that holds up to `bytes` of tokens and callers.
-    pub(super) fn new(bytes: usize) -> Self {
+    pub(crate) fn new(bytes: usize) -> Self {
         Self { young: Generation::default(), old: Generation::default(), capacity: bytes / 2 }
     }
 
     /// Who sent `token`, if it was verified before and is still valid at `now` (seconds since the epoch).
-    pub(super) fn get(&mut self, token: &str, now: u64) -> Option<Caller> {
+    pub(crate) fn get(&mut self, token: &str, now: u64) -> Option<Caller> {
         if let Some(entry) = self.young.entries.get(token) {
             return (now < entry.until).then(|| entry.caller.clone());
         }
@@ -48,7 +48,7 @@ impl TokenCache {
     }
 
     /// Remembers a verified token until `until`, seconds since the epoch.
-    pub(super) fn insert(&mut self, token: &str, caller: Caller, until: u64) {
+    pub(crate) fn insert(&mut self, token: &str, caller: Caller, until: u64) {
         self.keep(Box::from(token), Entry { caller, until });
     }
 

@@ -1,9 +1,15 @@
 //! Cases for token checks: one table of what is refused, with the reason.
 
-use jsonwebtoken::EncodingKey;
-use serde_json::json;
+use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::{Value, json};
+
+use super::token::MAX_TOKEN;
 use super::*;
+use crate::access::Verdict;
 use crate::consumers::ConsumerStore;
 use crate::http1::head::Field;
 use crate::secret::{Encoding, SecretSource, SecretStore};
@@ -51,11 +57,18 @@ fn good() -> String {
     sign(&json!({"alg": "HS256"}), &json!({"sub": "ann", "exp": NOW + 60, "scope": "a b", "roles": ["c"]}))
 }
 
-fn check(scheme: &JwtBearer, authorization: &str, query: Option<&str>) -> Result<Caller, Denial> {
+fn verdict(answer: Result<Caller, Refusal>) -> Verdict {
+    answer.map_err(|refusal| match refusal {
+        Refusal::Denied(denial) => denial,
+        Refusal::Ask(question) => panic!("{question:?}"),
+    })
+}
+
+fn check(scheme: &JwtBearer, authorization: &str, query: Option<&str>) -> Verdict {
     let authenticator = prepared(scheme, SECRET).expect("prepared");
     let fields = [Field { name: "authorization", value: authorization.as_bytes() }];
     let fields = if authorization.is_empty() { &[][..] } else { &fields[..] };
-    authenticator.authenticate(&Evidence { fields, query }, Moment { unix_seconds: NOW, worker: 0 })
+    verdict(authenticator.authenticate(&Evidence::of(fields, query), Moment { unix_seconds: NOW, worker: 0 }))
 }
 
 #[test]
@@ -159,7 +172,7 @@ fn a_cached_token_still_expires() {
     let value = format!("Bearer {}", good());
     let fields = [Field { name: "Authorization", value: value.as_bytes() }];
     let at = |unix_seconds| {
-        authenticator.authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds, worker: 3 })
+        verdict(authenticator.authenticate(&Evidence::of(&fields, None), Moment { unix_seconds, worker: 3 }))
     };
     assert!(at(NOW).is_ok());
     assert!(at(NOW + 59).is_ok());
@@ -196,8 +209,7 @@ fn keys_of_a_set_are_found_by_their_id() {
     ] {
         let value = format!("Bearer {}", sign(&header, &json!({"exp": NOW + 60})));
         let fields = [Field { name: "Authorization", value: value.as_bytes() }];
-        let result = authenticator
-            .authenticate(&Evidence { fields: &fields, query: None }, Moment { unix_seconds: NOW, worker: 0 });
+        let result = authenticator.authenticate(&Evidence::of(&fields, None), Moment { unix_seconds: NOW, worker: 0 });
         assert_eq!(result.is_ok(), good, "{header}");
     }
 }

@@ -15,7 +15,7 @@ use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
 use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, RequestHead};
 use crate::http1::names::{FieldClass, are_twins};
-use crate::live::{Live, LiveOperation, LiveRewrite};
+use crate::live::{Live, LiveForward, LiveOperation, LiveRewrite};
 use crate::reject::Reject;
 use crate::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
 use crate::rewrite::is_safe;
@@ -28,6 +28,7 @@ const VIA: &[u8] = b"1.1 gateway";
 /// A request that may be sent, with everything it takes.
 pub(super) struct Forwarding {
     operation: &'static LiveOperation,
+    to: &'static LiveForward,
     terms: RequestTerms,
 }
 
@@ -47,6 +48,7 @@ pub(super) struct Scene<'a> {
     pub(super) peer: IpAddr,
     pub(super) peer_text: &'a str,
     pub(super) operation: &'static LiveOperation,
+    pub(super) to: &'static LiveForward,
     pub(super) params: &'a Params<'a>,
     pub(super) path: &'a RequestPath<'a>,
 }
@@ -67,7 +69,7 @@ impl Scene<'_> {
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
         head.push(b' ');
-        head.extend_from_slice(self.operation.endpoint.prefix.as_bytes());
+        head.extend_from_slice(self.to.endpoint.prefix.as_bytes());
         self.write_path(&mut head)?;
         self.write_query(&mut head, target.query);
         head.extend_from_slice(b" HTTP/1.1\r\n");
@@ -90,10 +92,10 @@ impl Scene<'_> {
             body: facts.body,
             max_body: table.max_body.0,
             expects_continue: facts.expects_continue,
-            response_timeout: table.upstream.response_timeout,
-            idle_timeout: table.upstream.idle_timeout,
+            response_timeout: self.to.upstream.response_timeout,
+            idle_timeout: self.to.upstream.idle_timeout,
         };
-        Ok(Forwarding { operation: self.operation, terms })
+        Ok(Forwarding { operation: self.operation, to: self.to, terms })
     }
 
     /// Tells the upstream who calls. Whatever a client said in these fields was dropped on the way.
@@ -111,7 +113,7 @@ impl Scene<'_> {
 
     fn write_path(&self, head: &mut Vec<u8>) -> Result<(), Reject> {
         let start = head.len();
-        match &self.operation.rewrite {
+        match &self.to.rewrite {
             LiveRewrite::Received { base } => head.extend_from_slice(self.path_below(base).as_bytes()),
             LiveRewrite::Path(template) => template.fill(head, |name| self.params.get(name).map(|param| param.wire)),
             LiveRewrite::With { base, rewrite } => {
@@ -125,7 +127,7 @@ impl Scene<'_> {
         if head.len() == start {
             head.push(b'/');
         }
-        let rewritten = !matches!(self.operation.rewrite, LiveRewrite::Received { .. });
+        let rewritten = !matches!(self.to.rewrite, LiveRewrite::Received { .. });
         if rewritten && !is_safe(&head[start..]) {
             return Err(Reject::BadRequest("the rewritten path would reach somewhere else"));
         }
@@ -153,8 +155,8 @@ impl Scene<'_> {
     fn write_fields(&self, head: &mut Vec<u8>, request: &RequestHead<'_>, target: &Target<'_>, request_id: &str) {
         let operation = self.operation;
         let trusted = self.live.trusts(self.peer);
-        let host = if operation.table.upstream.preserve_host { target.host } else { None };
-        write_field(head, "Host", host.unwrap_or(&operation.endpoint.authority).as_bytes());
+        let host = if self.to.upstream.preserve_host { target.host } else { None };
+        write_field(head, "Host", host.unwrap_or(&self.to.endpoint.authority).as_bytes());
         let classify = |field: &Field<'_>| self.live.request_fields.classify(field.name);
         let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
         let edits = &operation.table.request_headers;
@@ -227,7 +229,7 @@ pub(super) async fn forward<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Forwarding { operation, terms } = forwarding;
+    let Forwarding { operation, to, terms } = forwarding;
     let started = worker.now();
     record.upstream_started = Some(started);
     let date = worker.date();
@@ -240,11 +242,11 @@ where
         request_id: &record.request_id,
         date: &date,
     };
-    let mut kept = worker.pool.take(&operation.endpoint);
+    let mut kept = worker.pool.take(&to.endpoint);
     loop {
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => match connect(worker, operation).await {
+            None => match connect(worker, to).await {
                 Ok(connection) => connection,
                 Err(reject) => return Forwarded::Refused(Progress::default(), reject),
             },
@@ -255,7 +257,7 @@ where
         match result {
             Ok(()) => {
                 if progress.reusable {
-                    worker.pool.put(&operation.endpoint, connection, worker.recently());
+                    worker.pool.put(&to.endpoint, connection, worker.recently());
                 }
                 return Forwarded::Answered(progress);
             }
@@ -274,13 +276,11 @@ where
     }
 }
 
-async fn connect(worker: &Worker, operation: &LiveOperation) -> Result<UpstreamConnection, Reject> {
+async fn connect(worker: &Worker, to: &LiveForward) -> Result<UpstreamConnection, Reject> {
     let connection =
-        worker.pool.connect(&operation.endpoint, operation.table.upstream.connect_timeout).await.map_err(|error| {
-            match error {
-                ConnectError::Unreachable => Reject::UpstreamUnreachable,
-                ConnectError::Timeout => Reject::UpstreamTimeout,
-            }
+        worker.pool.connect(&to.endpoint, to.upstream.connect_timeout).await.map_err(|error| match error {
+            ConnectError::Unreachable => Reject::UpstreamUnreachable,
+            ConnectError::Timeout => Reject::UpstreamTimeout,
         })?;
     worker.process.upstream_connects.fetch_add(1, Relaxed);
     Ok(connection)
