@@ -38,6 +38,7 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthInvalid, json: "{\"error\":\"INVALID_TOKEN\"}" },
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
     ],
+    accepted_risks: &[],
 };
 
 // GET /download/{+path}: where files were before: /download/2024/a.txt is now /2024-a.txt

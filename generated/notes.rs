@@ -38,6 +38,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    accepted_risks: &[],
 };
 
 // GET /v1/health: is the service there?

@@ -36,6 +36,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    accepted_risks: &[],
 };
 
 // GET /reports/audit: everything, for auditors

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gateway_route::{Router, RouterBuilder};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW501, GW504, GW505, GW506, GW507};
-use crate::ir::{Access, Api, Gateway, Operation, Route};
+use crate::ir::{Access, Action, Api, Gateway, Operation, Route};
 
 /// Checks the routes of every document with the very router that the gateway uses.
 pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
@@ -108,7 +108,13 @@ fn check_ways_around(api: &Api, masks: &[(usize, usize)], diagnostics: &mut Diag
 
 /// Whether an operation that admits anyone has the method and the upstream of one that does not.
 fn is_way_around(public: &Route, guarded: &Route) -> bool {
-    let meets = |open: &Operation, closed: &Operation| open.method == closed.method && open.upstream == closed.upstream;
+    let meets = |open: &Operation, closed: &Operation| match (&open.action, &closed.action) {
+        (Action::Forward { upstream: open_to, .. }, Action::Forward { upstream: closed_to, .. }) => {
+            open.method == closed.method && open_to == closed_to
+        }
+        // What the gateway answers itself, no upstream reads differently.
+        _ => false,
+    };
     let closed = || guarded.operations.iter().filter(|operation| !admits_anyone(operation));
     let mut open = public.operations.iter().filter(|operation| admits_anyone(operation));
     open.any(|open| closed().any(|closed| meets(open, closed)))

@@ -37,6 +37,23 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// Text that repairs it, shown as a patch.
     pub suggestion: Option<Suggestion>,
+    /// Why the author lives with it, as `acceptRisk` says.
+    pub acknowledged: Option<String>,
+}
+
+/// A risk that a document accepts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acceptance {
+    /// Messages with this code,
+    pub code: Code,
+    /// that point into one of these places.
+    pub scope: Vec<Span>,
+    /// What that is, such as "operation `sign`".
+    pub what: String,
+    /// Why.
+    pub reason: String,
+    /// Where the code stands in `acceptRisk`.
+    pub at: Span,
 }
 
 /// A place and a few words to stand under it.
@@ -71,7 +88,8 @@ impl Diagnostic {
     }
 
     fn new(code: Code, severity: Severity, headline: String) -> Self {
-        Self { code, severity, headline, primary: None, secondary: Vec::new(), help: Vec::new(), suggestion: None }
+        let (primary, suggestion, acknowledged) = (None, None, None);
+        Self { code, severity, headline, primary, secondary: Vec::new(), help: Vec::new(), suggestion, acknowledged }
     }
 
     /// The place at fault, with a few words under it.
@@ -112,6 +130,7 @@ impl Diagnostic {
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
     said: HashSet<(Code, Option<Span>, String)>,
+    accepted: Vec<Acceptance>,
 }
 
 impl Diagnostics {
@@ -132,6 +151,35 @@ impl Diagnostics {
     /// Adds all messages of another collection.
     pub fn append(&mut self, other: Self) {
         other.items.into_iter().for_each(|diagnostic| self.push(diagnostic));
+        self.accepted.extend(other.accepted);
+    }
+
+    /// Notes a risk that a document accepts.
+    pub fn accept(&mut self, acceptance: Acceptance) {
+        self.accepted.push(acceptance);
+    }
+
+    /// Turns what is accepted into acknowledged warnings, once all stages have spoken. An acceptance of nothing is told:
+    /// it would accept the risk on the day it appears.
+    pub fn settle(&mut self) {
+        for Acceptance { code, scope, what, reason, at } in std::mem::take(&mut self.accepted) {
+            let within = |label: &Label| scope.iter().any(|span| span.contains(label.span));
+            let mut met = false;
+            for item in self.items.iter_mut().filter(|item| item.code == code) {
+                if item.primary.as_ref().is_some_and(within) {
+                    met = true;
+                    item.severity = Severity::Warning;
+                    item.acknowledged = Some(reason.clone());
+                }
+            }
+            if !met {
+                self.push(
+                    Diagnostic::warning(GW319, format!("{what} accepts {code}, which nobody reports there"))
+                        .at(at, "accepts nothing")
+                        .help("remove it, or put it where the risk is"),
+                );
+            }
+        }
     }
 
     /// Whether anything keeps the gateway from being built.
@@ -150,6 +198,12 @@ impl Diagnostics {
     #[must_use]
     pub fn warnings(&self) -> usize {
         self.items.len() - self.errors()
+    }
+
+    /// How many messages nobody has acknowledged.
+    #[must_use]
+    pub fn unacknowledged(&self) -> usize {
+        self.items.iter().filter(|diagnostic| diagnostic.acknowledged.is_none()).count()
     }
 
     /// Whether there is nothing to say.

@@ -17,9 +17,9 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use crate::ir::{
-    Access, Anonymous, Api, ConsumerRules, Credential, CredentialLocation, ErrorBody, Gateway, HeaderEdits,
-    IdentityHeaders, Jwt, JwtKey, Operation, ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme,
-    SecretReference, SecretSource, Upstream,
+    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
+    ErrorBody, Gateway, HeaderEdits, IdentityHeaders, Jwt, JwtKey, Operation, ParameterKind, PathParameter, Preflight,
+    Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -119,7 +119,9 @@ impl<'a> Module<'a> {
         for (ident, scheme) in &self.schemes {
             let kind = match scheme.credential {
                 Credential::ApiKey => "ApiKey",
+                Credential::Basic => "Basic",
                 Credential::Jwt(_) => "JwtBearer",
+                Credential::ConsumerJwt(_) => "ConsumerJwt",
             };
             items.push(item(format!("scheme `{}`", scheme.name), ident, kind, scheme_value(kind, scheme)));
         }
@@ -198,24 +200,19 @@ impl<'a> Module<'a> {
                 ),
                 ("identity_headers", identity_headers(&self.api.identity_headers)),
                 ("error_bodies", Expression::Slice(self.api.error_bodies.iter().map(error_body).collect())),
+                ("accepted_risks", Expression::Slice(self.api.accepted_risks.iter().map(accepted_risk).collect())),
             ],
         )
     }
 
     fn operation(&self, operation: &Operation) -> Expression {
-        let upstream = self.upstreams.iter().find(|(_, upstream)| upstream.name == operation.upstream);
-        let (upstream, _) = upstream.expect("lowering keeps every upstream that an operation uses");
-        let action = Expression::Struct(
-            "Action::Forward",
-            vec![("to", Expression::reference_to(upstream)), ("path", rewrite(&operation.rewrite))],
-        );
         Expression::Struct(
             "Operation",
             vec![
                 ("id", Expression::text(&operation.id)),
                 ("method", Expression::text(&operation.method)),
                 ("access", self.access(&operation.access)),
-                ("action", action),
+                ("action", self.action(&operation.action)),
                 ("parameters", Expression::Slice(operation.parameters.iter().map(parameter).collect())),
                 ("request_headers", edits(&operation.request_headers)),
                 ("response_headers", edits(&operation.response_headers)),
@@ -224,6 +221,23 @@ impl<'a> Module<'a> {
                 ("anonymous", anonymous(&operation.anonymous)),
             ],
         )
+    }
+
+    fn action(&self, action: &Action) -> Expression {
+        match action {
+            Action::Forward { upstream: name, rewrite: path } => {
+                let upstream = self.upstreams.iter().find(|(_, upstream)| upstream.name == *name);
+                let (upstream, _) = upstream.expect("lowering keeps every upstream that an operation uses");
+                Expression::Struct(
+                    "Action::Forward",
+                    vec![("to", Expression::reference_to(upstream)), ("path", rewrite(path))],
+                )
+            }
+            Action::Answer(Builtin::JwtSign { key_claim }) => {
+                let builtin = Expression::Struct("JwtSign", vec![("key_claim", Expression::text(key_claim))]);
+                Expression::Call("Action::Answer", vec![Expression::Reference(Box::new(builtin))])
+            }
+        }
     }
 
     fn access(&self, access: &Access) -> Expression {
@@ -388,14 +402,17 @@ fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
             Expression::Call("CredentialLocation::Cookie", vec![Expression::text(name)])
         }
     };
-    let mut fields = vec![
-        ("name", Expression::text(&scheme.name)),
-        ("locations", Expression::Slice(scheme.locations.iter().map(location).collect())),
-        ("realm", Expression::text(&scheme.realm)),
-        ("forward", boolean(scheme.forward)),
-    ];
-    if let Credential::Jwt(jwt) = &scheme.credential {
-        fields.extend(jwt_fields(jwt));
+    let mut fields = vec![("name", Expression::text(&scheme.name))];
+    // A password has one place only, which is not said again.
+    if !matches!(scheme.credential, Credential::Basic) {
+        fields.push(("locations", Expression::Slice(scheme.locations.iter().map(location).collect())));
+    }
+    fields.push(("realm", Expression::text(&scheme.realm)));
+    fields.push(("forward", boolean(scheme.forward)));
+    match &scheme.credential {
+        Credential::ApiKey | Credential::Basic => {}
+        Credential::Jwt(jwt) => fields.extend(jwt_fields(jwt)),
+        Credential::ConsumerJwt(jwt) => fields.extend(consumer_jwt_fields(jwt)),
     }
     Expression::Struct(kind, fields)
 }
@@ -417,6 +434,17 @@ fn jwt_fields(jwt: &Jwt) -> Vec<(&'static str, Expression)> {
         ("audiences", Expression::texts(&jwt.audiences)),
         ("leeway", duration(jwt.leeway)),
         ("weak_secret_ok", boolean(jwt.weak_secret_ok)),
+    ]
+}
+
+fn consumer_jwt_fields(jwt: &ConsumerJwt) -> Vec<(&'static str, Expression)> {
+    vec![
+        ("bare", boolean(jwt.bare)),
+        ("key_claim", Expression::text(&jwt.key_claim)),
+        ("required_claims", Expression::texts(&jwt.required_claims)),
+        ("issuers", Expression::texts(&jwt.issuers)),
+        ("audiences", Expression::texts(&jwt.audiences)),
+        ("leeway", duration(jwt.leeway)),
     ]
 }
 
@@ -444,6 +472,12 @@ fn identity_headers(headers: &IdentityHeaders) -> Expression {
 fn error_body(body: &ErrorBody) -> Expression {
     let class = Expression::Atom(format!("ErrorClass::{}", body.class.variant));
     Expression::Struct("ErrorBody", vec![("class", class), ("json", Expression::text(&body.json))])
+}
+
+fn accepted_risk(risk: &AcceptedRisk) -> Expression {
+    let AcceptedRisk { lint, what, reason } = risk;
+    let fields = [("lint", lint), ("what", what), ("reason", reason)];
+    Expression::Struct("AcceptedRisk", fields.map(|(field, text)| (field, Expression::text(text))).into())
 }
 
 /// A document's path as it may stand in a reviewed file: the same on every machine.

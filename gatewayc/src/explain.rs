@@ -191,7 +191,7 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                         id: id.clone(),
                         route: policy::path(route),
                         access: operation.map(|operation| policy::access(api, &operation.access)),
-                        upstream: operation.map(|operation| operation.upstream.clone()),
+                        upstream: operation.map(|operation| policy::target(&operation.action)),
                         params: found
                             .params
                             .iter()

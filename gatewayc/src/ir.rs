@@ -33,6 +33,19 @@ pub struct Api {
     pub identity_headers: IdentityHeaders,
     /// Ordered by class.
     pub error_bodies: Vec<ErrorBody>,
+    /// What `acceptRisk` accepts, ordered by code and place.
+    pub accepted_risks: Vec<AcceptedRisk>,
+}
+
+/// A risk that a document accepts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AcceptedRisk {
+    /// The code of the message, such as `GW312`.
+    pub lint: String,
+    /// What takes it, such as "operation `sign`".
+    pub what: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A path template and its operations.
@@ -73,10 +86,8 @@ pub struct Operation {
     pub summary: String,
     /// Who may call.
     pub access: Access,
-    /// The name of an upstream of the API.
-    pub upstream: String,
-    /// The path that the upstream sees.
-    pub rewrite: Rewrite,
+    /// What is done with a permitted request.
+    pub action: Action,
     /// Path parameters whose type is more than text, in the order of the template.
     pub parameters: Vec<PathParameter>,
     /// Changes to the request.
@@ -91,6 +102,39 @@ pub struct Operation {
     pub anonymous: Anonymous,
     /// The operation's method in the document.
     pub span: Span,
+}
+
+/// What an operation does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Sends requests to an upstream.
+    Forward {
+        /// The name of an upstream of the API.
+        upstream: String,
+        /// The path that the upstream sees.
+        rewrite: Rewrite,
+    },
+    /// Answers them.
+    Answer(Builtin),
+}
+
+/// What the gateway can answer itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Builtin {
+    /// Signs tokens of consumers.
+    JwtSign {
+        /// The claim that names the credential.
+        key_claim: String,
+    },
+}
+
+impl Builtin {
+    /// The word after `builtin:`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::JwtSign { .. } => "jwt.sign",
+        }
+    }
 }
 
 /// Which consumers may call; without any rule, all of them.
@@ -225,8 +269,12 @@ pub struct Scheme {
 pub enum Credential {
     /// A key that names a consumer.
     ApiKey,
+    /// User name and password of a consumer.
+    Basic,
     /// A JWT signed with a known key.
     Jwt(Box<Jwt>),
+    /// A JWT signed by a consumer.
+    ConsumerJwt(Box<ConsumerJwt>),
 }
 
 impl Scheme {
@@ -234,7 +282,17 @@ impl Scheme {
     pub fn kind(&self) -> &'static str {
         match self.credential {
             Credential::ApiKey => "api key",
+            Credential::Basic => "basic",
             Credential::Jwt(_) => "jwt",
+            Credential::ConsumerJwt(_) => "consumer jwt",
+        }
+    }
+
+    /// Whether it tells which consumer calls.
+    pub fn knows_consumers(&self) -> bool {
+        match self.credential {
+            Credential::ApiKey | Credential::Basic | Credential::ConsumerJwt(_) => true,
+            Credential::Jwt(_) => false,
         }
     }
 }
@@ -258,6 +316,23 @@ pub struct Jwt {
     pub leeway: Duration,
     /// Accept an HMAC key below 32 bytes.
     pub weak_secret_ok: bool,
+}
+
+/// How a consumer's token is checked.
+#[derive(Debug, Clone)]
+pub struct ConsumerJwt {
+    /// A header may hold the token without `Bearer `.
+    pub bare: bool,
+    /// The claim that names the credential.
+    pub key_claim: String,
+    /// Claims that must be there.
+    pub required_claims: Vec<String>,
+    /// Accepted values of `iss`; empty accepts any.
+    pub issuers: Vec<String>,
+    /// Accepted values of `aud`; empty accepts any.
+    pub audiences: Vec<String>,
+    /// How far clocks may differ.
+    pub leeway: Duration,
 }
 
 /// A place that may hold a credential.

@@ -53,6 +53,7 @@ pub fn check(sources: &mut SourceSet<'_>) -> Checked {
     let (gateway, lowering) = lower(&documents);
     diagnostics.append(lowering);
     diagnostics.append(check::check(&gateway));
+    diagnostics.settle();
     diagnostics.sort();
     Checked { documents, gateway, diagnostics }
 }

@@ -11,7 +11,8 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 use crate::ast;
 use crate::diagnostic::*;
 use crate::ir::{
-    Access, Anonymous, Api, ConsumerRules, Gateway, Operation, ParameterKind, PathParameter, Rewrite, Route, Upstream,
+    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerRules, Gateway, Operation, ParameterKind,
+    PathParameter, Rewrite, Route, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -43,6 +44,7 @@ struct Lowering<'a> {
     root: Root,
     schemes: Schemes<'a>,
     upstreams: Upstreams,
+    risks: Vec<AcceptedRisk>,
 }
 
 impl<'a> Lowering<'a> {
@@ -59,13 +61,17 @@ impl<'a> Lowering<'a> {
             }
         };
         let upstreams = Upstreams::new(&root, document.gateway.is_none(), diagnostics);
-        let schemes = Schemes::new(document, diagnostics);
-        let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams };
+        let mut risks = Vec::new();
+        let schemes = Schemes::new(document, &mut risks, diagnostics);
+        let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams, risks };
+        let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
+        lowering.accept(accepted, "the document", vec![document.root.span]);
         let mut routes: Vec<Route> = document.paths.iter().flat_map(|path| lowering.path_item(path)).collect();
         routes.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
         lowering.check_operation_ids();
         lowering.check_nothing_lost(&routes);
-        let Lowering { diagnostics, root, schemes, upstreams, .. } = lowering;
+        let Lowering { diagnostics, root, schemes, upstreams, mut risks, .. } = lowering;
+        risks.sort();
         Api {
             name: document.name.clone(),
             title: document.title.clone(),
@@ -75,6 +81,15 @@ impl<'a> Lowering<'a> {
             schemes: schemes.used(),
             identity_headers: root.identity_headers,
             error_bodies: root.error_bodies,
+            accepted_risks: risks,
+        }
+    }
+
+    /// Notes the risks that are accepted at `what`, which is described in `scope`.
+    fn accept(&mut self, accepted: Vec<vocabulary::AcceptedRisk>, what: &str, scope: Vec<Span>) {
+        for vocabulary::AcceptedRisk { code, reason, at } in accepted {
+            let acceptance = Acceptance { code, scope: scope.clone(), what: what.to_owned(), reason, at };
+            accept(self.diagnostics, acceptance, &mut self.risks);
         }
     }
 
@@ -86,12 +101,24 @@ impl<'a> Lowering<'a> {
             Some(node) => vocabulary::nested(node, place, &identity, diagnostics),
             None => Inheritable::default(),
         };
-        let inherited = nested(&path.gateway, Place::PathItem, self.diagnostics).or(&self.root.inheritable);
+        let mut inherited = nested(&path.gateway, Place::PathItem, self.diagnostics).or(&self.root.inheritable);
+        let in_path = path.operations.iter().map(|operation| operation.span).chain([path.key.span]);
+        let annotated = path.operations.iter().filter_map(|operation| operation.gateway.as_ref()).chain(&path.gateway);
+        let in_path = in_path.chain(annotated.map(|node| node.span)).collect();
+        let accepted = std::mem::take(&mut inherited.accepted);
+        self.accept(accepted, &format!("path `{}`", path.key.value), in_path);
         let mut routes: BTreeMap<String, Route> = BTreeMap::new();
         for operation in &path.operations {
-            let own = nested(&operation.gateway, Place::Operation, self.diagnostics);
+            let mut own = nested(&operation.gateway, Place::Operation, self.diagnostics);
+            let in_operation = operation.gateway.as_ref().map(|node| node.span);
+            let in_operation = in_operation.into_iter().chain([operation.span]).collect();
+            self.accept(std::mem::take(&mut own.accepted), &title(path, operation), in_operation);
             let access = self.schemes.access(self.document, path, operation, self.diagnostics);
             self.check_consumers(&own, &inherited, access.as_ref(), path, operation);
+            let builtin = own.builtin.take();
+            if let (Some(builtin), Some(access)) = (&builtin, &access) {
+                self.check_builtin(builtin, &own, access, path, operation);
+            }
             let policy = own.or(&inherited);
             let parameters = Parameters::new(path, operation, self.diagnostics);
             parameters.check(&key.template, path, operation, self.diagnostics);
@@ -111,12 +138,17 @@ impl<'a> Lowering<'a> {
                 let id = operation.operation_id.as_ref().map(|id| id.value.clone());
                 let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
                 route.described.push((operation.method.clone(), id.clone()));
-                let upstream =
-                    self.upstreams.choose(&policy.upstream, &title(path, operation), operation.span, self.diagnostics);
-                let rewrite = self.rewrite(policy.rewrite.as_ref(), &base, &template, operation.span);
-                let (Some(access), Some(upstream), Some(rewrite)) = (access.clone(), upstream, rewrite) else {
-                    continue;
+                let action = match &builtin {
+                    Some(builtin) => builtin.value.clone().map(Action::Answer),
+                    None => {
+                        let title = title(path, operation);
+                        let upstream =
+                            self.upstreams.choose(&policy.upstream, &title, operation.span, self.diagnostics);
+                        let rewrite = self.rewrite(policy.rewrite.as_ref(), &base, &template, operation.span);
+                        upstream.zip(rewrite).map(|(upstream, rewrite)| Action::Forward { upstream, rewrite })
+                    }
                 };
+                let (Some(access), Some(action)) = (access.clone(), action) else { continue };
                 // What is inherited and does not apply is not shown either.
                 let (asks, admits_anonymous) = match &access {
                     Access::Anyone { .. } => (false, false),
@@ -129,8 +161,7 @@ impl<'a> Lowering<'a> {
                     method: operation.method.clone(),
                     summary: operation.summary.clone().unwrap_or_default(),
                     access,
-                    upstream,
-                    rewrite,
+                    action,
                     parameters: parameters.typed(&template, &self.document.root),
                     request_headers: policy.request_headers.clone().unwrap_or_default(),
                     response_headers: policy.response_headers.clone().unwrap_or_default(),
@@ -188,15 +219,66 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// What the gateway answers itself is not changed on its way to an upstream, and not for anyone who asks.
+    fn check_builtin(
+        &mut self,
+        builtin: &Spanned<Option<Builtin>>,
+        own: &Inheritable,
+        access: &Access,
+        path: &ast::PathItem,
+        operation: &ast::Operation,
+    ) {
+        let Inheritable { upstream, rewrite, request_headers, max_body, .. } = own;
+        let stray = [
+            ("upstream", upstream.is_some()),
+            ("rewrite", rewrite.is_some()),
+            ("requestHeaders", request_headers.is_some()),
+            ("maxBody", max_body.is_some()),
+        ];
+        let title = title(path, operation);
+        for (name, _) in stray.into_iter().filter(|(_, is_there)| *is_there) {
+            self.diagnostics.push(
+                Diagnostic::error(GW526, format!("{title} is answered by the gateway, so `{name}` means nothing"))
+                    .at(builtin.span, "answers itself")
+                    .help(format!("remove `builtin`, or remove `{name}`")),
+            );
+        }
+        let Some(Builtin::JwtSign { .. }) = &builtin.value else { return };
+        let is_open = match access {
+            Access::Anyone { .. } => true,
+            Access::OneOf(alternatives) => alternatives.iter().any(Vec::is_empty),
+        };
+        if is_open {
+            self.diagnostics.push(
+                Diagnostic::error(GW312, format!("anyone can have tokens signed by {title}"))
+                    .at(builtin.span, "whoever knows a key, which every token shows, can make tokens for ever")
+                    .help("ask for a credential in `security`; then each consumer gets tokens of its own credentials only")
+                    .help("or accept it: `acceptRisk: [{lint: GW312, reason: …}]`"),
+            );
+        } else if let Access::OneOf(alternatives) = access
+            && !alternatives.iter().flatten().any(|requirement| self.schemes.knows_consumers(requirement))
+        {
+            self.diagnostics.push(
+                Diagnostic::error(GW209, format!("{title} signs for its caller, and never meets a consumer"))
+                    .at(operation.span, "no scheme of its `security` knows consumers")
+                    .help("ask for an API key or a password in `security`"),
+            );
+        }
+    }
+
     /// `preflight: forward` is an operation like any other, so that a reviewer sees it.
     fn forward_preflight(&mut self, path: &ast::PathItem, inherited: &Inheritable, route: &mut Route) {
         let described = route.described.iter().any(|(method, _)| method == "OPTIONS");
-        let (false, PreflightPolicy::Forward, Some(first)) = (described, self.root.preflight, route.operations.first())
-        else {
+        // A path that the gateway answers itself has no upstream to ask.
+        let first = route.operations.iter().find_map(|operation| match &operation.action {
+            Action::Forward { rewrite, .. } => Some((operation, rewrite)),
+            Action::Answer(_) => None,
+        });
+        let (false, PreflightPolicy::Forward, Some((first, rewrite))) = (described, self.root.preflight, first) else {
             return;
         };
         let template = &route.template;
-        let base = match &first.rewrite {
+        let base = match rewrite {
             Rewrite::Received { base } | Rewrite::Regex { base, .. } => base.clone(),
             Rewrite::Path(_) => String::new(),
         };
@@ -212,8 +294,7 @@ impl<'a> Lowering<'a> {
             method: "OPTIONS".into(),
             summary: String::new(),
             access: Access::Anyone { because: "preflight: forward" },
-            upstream,
-            rewrite,
+            action: Action::Forward { upstream, rewrite },
             parameters,
             request_headers: inherited.request_headers.clone().unwrap_or_default(),
             response_headers: inherited.response_headers.clone().unwrap_or_default(),
@@ -556,6 +637,13 @@ impl Upstreams {
         }
         used
     }
+}
+
+/// Notes a risk that a document accepts, for the messages and for whoever reads what was compiled.
+fn accept(diagnostics: &mut Diagnostics, acceptance: Acceptance, risks: &mut Vec<AcceptedRisk>) {
+    let Acceptance { code, what, reason, .. } = &acceptance;
+    risks.push(AcceptedRisk { lint: code.to_string(), what: what.clone(), reason: reason.clone() });
+    diagnostics.accept(acceptance);
 }
 
 /// Where a message about a whole document points.

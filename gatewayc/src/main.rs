@@ -138,7 +138,7 @@ fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Resul
     let mut sources = files::source_set(&input.files, input.root.as_deref())?;
     let checked = gatewayc::check(&mut sources);
     report(&checked.diagnostics, &sources, format, &mut io::stdout().lock(), io::stdout().is_terminal())?;
-    let failed = checked.diagnostics.has_errors() || (deny_warnings && !checked.diagnostics.is_empty());
+    let failed = checked.diagnostics.has_errors() || (deny_warnings && checked.diagnostics.unacknowledged() > 0);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

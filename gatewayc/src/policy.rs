@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::ir::{
-    Access, Anonymous, Api, ConsumerRules, Credential, CredentialLocation, Gateway, HeaderEdits, Jwt, JwtKey,
-    Operation, Rewrite, Route, Scheme, SecretReference, SecretSource,
+    Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
+    HeaderEdits, Jwt, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::units::show_duration;
 
@@ -19,6 +19,9 @@ pub fn render(gateway: &Gateway) -> String {
         let _ = writeln!(out, "  identity headers: {}", names.map(String::as_str).join(", "));
         for body in &api.error_bodies {
             let _ = writeln!(out, "  body of {}: {}", body.class.name, one_line(&body.json));
+        }
+        for risk in &api.accepted_risks {
+            let _ = writeln!(out, "  accepts {} of {}: {}", risk.lint, one_line(&risk.what), one_line(&risk.reason));
         }
         for scheme in &api.schemes {
             let _ = writeln!(out, "\nscheme {}/{}", api.name, scheme.name);
@@ -41,10 +44,16 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
         CredentialLocation::Query(name) => format!("query {name}"),
         CredentialLocation::Cookie(name) => format!("cookie {name}"),
     });
-    let what = if matches!(scheme.credential, Credential::Jwt(_)) { "token" } else { scheme.kind() };
+    let what = match scheme.credential {
+        Credential::Jwt(_) | Credential::ConsumerJwt(_) => "token",
+        Credential::Basic => "password",
+        Credential::ApiKey => scheme.kind(),
+    };
     line(out, &format!("{what} in"), &locations.collect::<Vec<_>>().join(", "));
-    if let Credential::Jwt(jwt) = &scheme.credential {
-        write_jwt(out, jwt);
+    match &scheme.credential {
+        Credential::ApiKey | Credential::Basic => {}
+        Credential::Jwt(jwt) => write_jwt(out, jwt),
+        Credential::ConsumerJwt(jwt) => write_consumer_jwt(out, jwt),
     }
     line(out, "realm", &scheme.realm);
     line(out, &format!("{what} forwarded"), if scheme.forward { "yes" } else { "no" });
@@ -67,6 +76,15 @@ fn write_jwt(out: &mut String, jwt: &Jwt) {
     line(out, "leeway", &show_duration(jwt.leeway));
 }
 
+fn write_consumer_jwt(out: &mut String, jwt: &ConsumerJwt) {
+    line(out, "signed by", &format!("the consumer whose credential is in the claim {}", jwt.key_claim));
+    line(out, "without `Bearer`", if jwt.bare { "accepted" } else { "refused" });
+    line(out, "required claims", &list_or(&jwt.required_claims, "none"));
+    line(out, "issuers", &list_or(&jwt.issuers, "any"));
+    line(out, "audiences", &list_or(&jwt.audiences, "any"));
+    line(out, "leeway", &show_duration(jwt.leeway));
+}
+
 fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Operation) {
     line(out, "id", &operation.id);
     line(out, "who may call", &access(api, &operation.access));
@@ -76,13 +94,15 @@ fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Opera
     if operation.anonymous != Anonymous::default() {
         line(out, "anonymous", &anonymous(&operation.anonymous));
     }
-    if let Some(upstream) = api.upstreams.iter().find(|upstream| upstream.name == operation.upstream) {
-        let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
-        line(out, "upstream", &format!("{} at {}{host}", upstream.name, upstream.url));
-        let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
-        line(out, "timeouts", &format!("connect {}, response {}, idle {}", times[0], times[1], times[2]));
+    match &operation.action {
+        Action::Forward { upstream, rewrite } => {
+            if let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) {
+                write_upstream(out, upstream);
+            }
+            line(out, "path", &forwarded(rewrite));
+        }
+        Action::Answer(builtin) => line(out, "answers", &answers(builtin)),
     }
-    line(out, "path", &forwarded(&operation.rewrite));
     if !operation.parameters.is_empty() {
         let parameters =
             operation.parameters.iter().map(|parameter| format!("{} ({:?})", parameter.name, parameter.kind));
@@ -99,6 +119,27 @@ fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Opera
     line(out, "other OPTIONS", &format!("{:?}", route.preflight).to_lowercase());
 }
 
+fn write_upstream(out: &mut String, upstream: &Upstream) {
+    let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
+    line(out, "upstream", &format!("{} at {}{host}", upstream.name, upstream.url));
+    let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
+    line(out, "timeouts", &format!("connect {}, response {}, idle {}", times[0], times[1], times[2]));
+}
+
+fn answers(builtin: &Builtin) -> String {
+    match builtin {
+        Builtin::JwtSign { key_claim } => format!("{}, for the credential in the claim {key_claim}", builtin.name()),
+    }
+}
+
+/// Where requests go, in a word or two.
+pub(crate) fn target(action: &Action) -> String {
+    match action {
+        Action::Forward { upstream, .. } => upstream.clone(),
+        Action::Answer(builtin) => format!("builtin {}", builtin.name()),
+    }
+}
+
 /// The aligned table at the head of a generated module. Who may call comes last, unaligned: where that changes, the
 /// line of the operation changes and no other.
 pub(crate) fn table(api: &Api) -> Vec<String> {
@@ -110,16 +151,17 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
         let mut operations: Vec<&Operation> = route.operations.iter().collect();
         operations.sort_by(|a, b| a.method.cmp(&b.method));
         for operation in operations {
-            let rewrite = match &operation.rewrite {
-                Rewrite::Received { base } if base.is_empty() => String::new(),
-                rewrite => format!(" as {}", forwarded(rewrite)),
+            let rewrite = match &operation.action {
+                Action::Forward { rewrite: Rewrite::Received { base }, .. } if base.is_empty() => String::new(),
+                Action::Forward { rewrite, .. } => format!(" as {}", forwarded(rewrite)),
+                Action::Answer(_) => String::new(),
             };
             let id = if operation.id.starts_with(&format!("{} ", operation.method)) { "-" } else { &operation.id };
             let row = [
                 operation.method.clone(),
                 path(route),
                 one_line(id),
-                one_line(&format!("-> {}{rewrite}", operation.upstream)),
+                one_line(&format!("-> {}{rewrite}", target(&operation.action))),
                 one_line(&who(api, operation)),
             ];
             rows.push(row);

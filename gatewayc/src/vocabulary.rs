@@ -9,12 +9,12 @@ use gateway_route::Template;
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
-use crate::ir::{Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
+use crate::ir::{Anonymous, Builtin, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
 use crate::units::{self, ByteSize};
 
 pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place, Support};
-pub(crate) use scheme::{SchemeExtension, scheme};
+pub(crate) use scheme::{JwtPolicy, JwtSigner, SchemeExtension, Verification, scheme};
 
 /// What `x-gateway` at the root says.
 #[derive(Debug, Default)]
@@ -67,6 +67,10 @@ pub struct Inheritable {
     pub consumers: Option<ConsumerRules>,
     /// `anonymous`.
     pub anonymous: Option<Spanned<Anonymous>>,
+    /// `builtin`, with its arguments; not inherited.
+    pub builtin: Option<Spanned<Option<Builtin>>>,
+    /// `acceptRisk`; not inherited.
+    pub accepted: Vec<AcceptedRisk>,
 }
 
 impl Inheritable {
@@ -80,6 +84,8 @@ impl Inheritable {
             max_body: self.max_body.or(outer.max_body),
             consumers: self.consumers.or_else(|| outer.consumers.clone()),
             anonymous: self.anonymous.or_else(|| outer.anonymous.clone()),
+            builtin: self.builtin,
+            accepted: self.accepted,
         }
     }
 }
@@ -207,11 +213,55 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "maxBody" => found.max_body = reader.unit(value, "`maxBody`", units::size),
             "consumers" => found.consumers = Some(consumers(reader, value)),
             "anonymous" => found.anonymous = Some(Spanned::new(key.span, anonymous(reader, value))),
-            "acceptRisk" => accept_risk(reader, value),
+            "builtin" => found.builtin = Some(Spanned::new(key.span, builtin(reader, value, members))),
+            "acceptRisk" => found.accepted = accept_risk(reader, value),
             _ => {}
         }
     }
     found
+}
+
+/// `builtin` with its arguments, which stand beside it.
+fn builtin(reader: &mut Reader<'_>, node: &Node, members: &[&Entry]) -> Option<Builtin> {
+    const LATER: &[&str] = &["oauth.", "login.", "logout", "account", "static", "clients.", "users."];
+    let name = reader.text(node, "`builtin`")?;
+    let key_claim = members.iter().find(|entry| &*entry.key.name == "keyClaim");
+    match name {
+        "jwt.sign" => {
+            let key_claim = match key_claim {
+                Some(entry) => claim(reader, &entry.value)?,
+                None => DEFAULT_KEY_CLAIM.to_owned(),
+            };
+            Some(Builtin::JwtSign { key_claim })
+        }
+        later if LATER.iter().any(|known| later.starts_with(known)) => {
+            reader.report(
+                Diagnostic::error(
+                    GW103,
+                    format!("the builtin `{later}` is not supported by this version of the compiler"),
+                )
+                .at(node.span, "would not answer"),
+            );
+            None
+        }
+        _ => {
+            reader.wrong(node, "`builtin`", "expected `jwt.sign`");
+            None
+        }
+    }
+}
+
+/// The claim that names a consumer's credential, where a document does not say.
+pub(crate) const DEFAULT_KEY_CLAIM: &str = "key";
+
+/// The name of a claim that can name a credential.
+pub(crate) fn claim(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let name = reader.text(node, "`keyClaim`")?;
+    let good = !name.is_empty() && !["exp", "nbf", "iat", "aud"].contains(&name);
+    if !good {
+        reader.wrong(node, "`keyClaim`", "a claim of one text, such as `key` or `iss`");
+    }
+    good.then(|| name.to_owned())
 }
 
 fn consumers(reader: &mut Reader<'_>, node: &Node) -> ConsumerRules {
@@ -677,25 +727,44 @@ fn canonical(name: &str) -> String {
     name.bytes().map(plain).collect()
 }
 
-fn accept_risk(reader: &mut Reader<'_>, node: &Node) {
+/// A risk that `acceptRisk` names, and why.
+#[derive(Debug, Clone)]
+pub struct AcceptedRisk {
+    /// The code.
+    pub code: Code,
+    /// Why.
+    pub reason: String,
+    /// Where the code stands.
+    pub at: Span,
+}
+
+/// Errors that say "not without your word for it".
+const ACCEPTABLE_ERRORS: &[Code] = &[GW312];
+
+fn accept_risk(reader: &mut Reader<'_>, node: &Node) -> Vec<AcceptedRisk> {
+    let mut accepted = Vec::new();
     for item in reader.list(node, "`acceptRisk`") {
         let entries = reader.known(item, "an accepted risk", &["lint", "reason"]);
-        for Entry { key, value } in entries.iter().copied() {
-            let good = match &*key.name {
-                "lint" => {
-                    value.as_str().and_then(Code::find).is_some()
-                        || value.as_str().is_some_and(|code| code.starts_with("GW3"))
-                }
-                _ => value.as_str().is_some_and(|reason| !reason.trim().is_empty()),
-            };
-            if !good {
-                reader.wrong(value, &format!("`{}`", key.name), "expected a code such as `GW301`, and a reason");
-            }
-        }
-        if entries.len() < 2 {
+        let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+        let (Some(lint), Some(reason)) = (member("lint"), member("reason")) else {
             reader.wrong(item, "an accepted risk", "expected `lint` and `reason`");
+            continue;
+        };
+        let code = lint.as_str().filter(|text| text.starts_with("GW")).and_then(Code::find);
+        let can_be_accepted =
+            |code: &Code, usual: Severity| usual == Severity::Warning || ACCEPTABLE_ERRORS.contains(code);
+        match code {
+            Some(info) if can_be_accepted(&info.code, info.severity) => match reason.as_str().map(str::trim) {
+                Some(reason) if !reason.is_empty() => {
+                    accepted.push(AcceptedRisk { code: info.code, reason: reason.to_owned(), at: lint.span });
+                }
+                _ => reader.wrong(reason, "`reason`", "expected a reason"),
+            },
+            Some(info) => reader.wrong(lint, "`lint`", &format!("{} is a mistake, not a risk", info.code)),
+            None => reader.wrong(lint, "`lint`", "expected a code such as `GW312`"),
         }
     }
+    accepted
 }
 
 /// A node as JSON text.

@@ -21,6 +21,7 @@ components:
       scheme: bearer
       x-gateway: {SCHEME}
     Basic: {type: http, scheme: basic}
+    Digest: {type: http, scheme: digest}
 paths:
   /notes/{id}:
     parameters: [{name: id, in: path, required: true, schema: {type: string}}]
@@ -123,7 +124,9 @@ fn at_an_operation() {
         ("maxBody: 1KiB, upstream: {url: \"http://127.0.0.1:1/x\"}", "none"),
         ("rateLimits: []", "GW102 unknown key rateLimits"),
         ("rateLimit: []", "GW103"),
-        ("builtin: jwt.sign", "GW103"),
+        ("builtin: jwt.sign", "GW209 signs for its caller"),
+        ("builtin: jwt.sing", "GW104 jwt.sign"),
+        ("builtin: login.form", "GW103 login.form"),
         ("version: 1", "GW102"),
         ("upstream: nots", "GW521"),
         ("upstream: \"http://127.0.0.1:1\"", "GW521 url"),
@@ -140,8 +143,11 @@ fn at_an_operation() {
         ("rewrite: {regex: \"^/(.*)$\", to: \"/x\\r\\n$1\"}", "GW524 visible"),
         ("rewrite: {regex: \"^/(.*)$\", to: \"http://x/$1\"}", "GW524 starts with"),
         ("rewrite: {regex: \"/old/\", to: \"/$$1.${0}\"}", "none"),
-        ("acceptRisk: [{lint: GW301, reason: because}]", "none"),
-        ("acceptRisk: [{lint: GW301}]", "GW104"),
+        ("acceptRisk: [{lint: GW312, reason: because}]", "GW319 accepts nothing"),
+        ("acceptRisk: [{lint: GW312}]", "GW104"),
+        ("acceptRisk: [{lint: GW312, reason: \" \"}]", "GW104 reason"),
+        ("acceptRisk: [{lint: GW999, reason: because}]", "GW104 a code"),
+        ("acceptRisk: [{lint: GW201, reason: because}]", "GW104 mistake, not a risk"),
     ] {
         check(&document("", GOOD_SCHEME, operation, ""), expect);
     }
@@ -169,7 +175,16 @@ fn at_a_scheme() {
         ("jwt: {verify: {algorithms: [RS256], secret: {env: S}}}", "GW208 `publicKey` or `jwks`"),
         ("jwt: {verify: {algorithms: [RS256, ES256], publicKey: {env: S}}}", "GW208 family"),
         ("jwt: {issuers: [a]}", "GW208 `verify`"),
-        ("jwt: {identify: consumer}", "GW103"),
+        ("jwt: {identify: consumer}", "none"),
+        (
+            "jwt: {identify: consumer, keyClaim: iss, requiredClaims: [], issuers: [a], audiences: [b], leeway: 2s}",
+            "none",
+        ),
+        ("jwt: {identify: consumer, keyClaim: exp}", "GW104 `key` or `iss`"),
+        ("jwt: {identify: consumers}", "GW104 `consumer`"),
+        ("jwt: {keyClaim: iss}", "GW208 `identify: consumer`"),
+        ("jwt: {identify: consumer, verify: {algorithms: [HS256], secret: {env: S}}}", "GW208 either"),
+        ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, keyClaim: iss}", "GW208 `identify: consumer`"),
         ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, issuers: []}", "GW104"),
         ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, audience: [a]}", "GW102 did you mean `audiences`?"),
         ("hmac: {}", "GW103"),
@@ -183,7 +198,7 @@ fn at_a_scheme() {
         &document("", GOOD_SCHEME, "", "").replace("security: [{Jwt: []}]", ""),
         "GW201 write security: [] to make it public",
     );
-    check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "[{Basic: []}, {Jwt: []}]"), "GW207 `basic`");
+    check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "[{Digest: []}, {Jwt: []}]"), "GW207 `digest`");
     check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "[{Jw: []}]"), "GW202 did you mean `Jwt`?");
     check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "{Jwt: []}"), "GW204");
     check(
@@ -293,4 +308,48 @@ fn types_of_parameters() {
     assert_eq!(types("schema: {type: [integer]}"), 1);
     assert_eq!(types("schema: {$ref: \"#/components/schemas/Id\"}"), 1);
     assert_eq!(types("schema: {$ref: part}"), 0, "the `Id` of the other file is text");
+}
+
+#[test]
+fn at_a_basic_scheme() {
+    for (extension, expect) in [
+        ("{realm: r, forward: false}", "none"),
+        ("{jwt: {identify: consumer}}", "GW207 takes a password"),
+        ("{bare: true}", "GW207 takes a password"),
+        ("{alsoIn: [{in: query, name: p}]}", "GW207 in `Authorization` only"),
+    ] {
+        let scheme = format!("{{type: http, scheme: Basic, x-gateway: {extension}}}");
+        let text = document("", GOOD_SCHEME, "", "").replace("{type: http, scheme: basic}", &scheme);
+        check(&text.replace("[{Jwt: []}]", "[{Basic: []}]"), expect);
+    }
+}
+
+#[test]
+fn what_the_gateway_answers_itself() {
+    let with = |security: &str, operation: &str| {
+        let scheme = "{type: apiKey, in: header, name: k}";
+        let text = document("", GOOD_SCHEME, operation, "").replace("{type: http, scheme: basic}", scheme);
+        text.replace("[{Jwt: []}]", security)
+    };
+    const ACCEPTED: &str = "acceptRisk: [{lint: GW312, reason: \"only the build network\"}]";
+    for (security, operation, expect) in [
+        ("[{Basic: []}]", "builtin: jwt.sign", "none"),
+        ("[{Basic: []}]", "builtin: jwt.sign, keyClaim: iss, responseHeaders: {set: {X-A: b}}", "none"),
+        ("[{Basic: []}]", "builtin: jwt.sign, keyClaim: exp", "GW104"),
+        ("[{Basic: []}]", "builtin: jwt.sign, upstream: default", "GW526 upstream"),
+        ("[{Basic: []}]", "builtin: jwt.sign, rewrite: {path: /x}", "GW526 rewrite"),
+        ("[{Basic: []}]", "builtin: jwt.sign, maxBody: 1KiB", "GW526 maxBody"),
+        ("[]", "builtin: jwt.sign", "GW312 anyone can have tokens signed"),
+        ("[{Basic: []}, {}]", "builtin: jwt.sign", "GW312 anyone"),
+        ("[]", &format!("builtin: jwt.sign, {ACCEPTED}"), "GW312 acknowledged: only the build network"),
+        ("[{Basic: []}]", &format!("builtin: jwt.sign, {ACCEPTED}"), "GW319 accepts nothing"),
+    ] {
+        check(&with(security, operation), expect);
+    }
+    let root = with("[]", "builtin: jwt.sign").replace("version: 1", &format!("version: 1\n  {ACCEPTED}"));
+    check(&root, "GW312 acknowledged");
+    let elsewhere = with("[]", "builtin: jwt.sign")
+        .replace("scheme: bearer\n      x-gateway: {", &format!("scheme: bearer\n      x-gateway: {{{ACCEPTED}, "));
+    let found = messages(&[("a.yaml", &elsewhere)]);
+    assert!(found.contains("error[GW312]") && found.contains("warning[GW319]"), "{found}");
 }

@@ -32,6 +32,19 @@ pub struct Api {
     pub identity_headers: IdentityHeaders,
     /// Response bodies that replace the default `{"message": …}`.
     pub error_bodies: &'static [ErrorBody],
+    /// What the document's `acceptRisk` accepts; listed by `gateway routes`.
+    pub accepted_risks: &'static [AcceptedRisk],
+}
+
+/// A risk that a document accepts.
+#[derive(Debug)]
+pub struct AcceptedRisk {
+    /// The code of the compiler's message, such as `GW312`.
+    pub lint: &'static str,
+    /// What takes it, such as "operation `sign`".
+    pub what: &'static str,
+    /// Why.
+    pub reason: &'static str,
 }
 
 /// A path template and the operations under it.
@@ -291,7 +304,10 @@ impl ByteSize {
 }
 
 pub use crate::api_key::ApiKey;
+pub use crate::basic::Basic;
 pub use crate::credential::CredentialLocation;
+pub use crate::jwt::consumer::ConsumerJwt;
+pub use crate::jwt::sign::JwtSign;
 pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
 pub use crate::rewrite::RegexRewrite;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};

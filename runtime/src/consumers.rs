@@ -9,19 +9,23 @@ use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::config::Problem;
 use crate::digest::Digest;
+use crate::jwt::JwtAlgorithm;
 use crate::secret::{Secret, SecretStore};
+use crate::token_keys::{TokenKeys, TokenSigner, TokenVerifier};
 
 /// A registered party.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Consumer {
     /// The unique name.
     pub(crate) username: Box<str>,
-    pub(crate) group: Option<Box<str>>,
+    pub(crate) group: Option<Arc<str>>,
     pub(crate) roles: Arc<[Box<str>]>,
     /// The label `customId`.
     pub(crate) custom_id: Option<Box<str>>,
@@ -35,12 +39,36 @@ pub(crate) struct Identity {
     pub(crate) credential: Option<Arc<str>>,
 }
 
-/// All consumers, found by what a request brings.
-#[derive(Default)]
-pub(crate) struct Consumers {
-    by_name: HashMap<Box<str>, Arc<Consumer>>,
-    by_key: HashMap<Digest, Identity>,
-    by_key_id: HashMap<Box<str>, HmacCredential>,
+/// A user name's password.
+pub(crate) struct PasswordCredential {
+    pub(crate) identity: Identity,
+    pub(crate) password: StoredPassword,
+}
+
+/// A password, in a form that does not tell it.
+pub(crate) enum StoredPassword {
+    /// A hash in the PHC string format (RFC 9106).
+    Argon2id(Box<str>),
+    /// Of a password that the deployment keeps elsewhere.
+    Digest(Digest),
+}
+
+/// The key of a consumer's tokens.
+pub(crate) struct TokenCredential {
+    pub(crate) identity: Identity,
+    pub(crate) algorithm: JwtAlgorithm,
+    pub(crate) verifier: Box<dyn TokenVerifier>,
+    /// How far clocks may differ.
+    pub(crate) leeway: Duration,
+    /// For credentials that the gateway itself signs tokens for.
+    pub(crate) signing: Option<Signing>,
+}
+
+/// How tokens of a credential are made.
+pub(crate) struct Signing {
+    pub(crate) signer: Box<dyn TokenSigner>,
+    /// From the signature to `exp`.
+    pub(crate) ttl: Duration,
 }
 
 /// A secret that signs requests.
@@ -49,15 +77,67 @@ pub(crate) struct HmacCredential {
     pub(crate) secret: Secret,
 }
 
+/// All consumers, found by what a request brings.
+#[derive(Default)]
+pub(crate) struct Consumers {
+    by_name: HashSet<ByName>,
+    by_key: HashMap<Digest, Identity>,
+    by_user: HashMap<Box<str>, PasswordCredential>,
+    /// The hash that takes the most work to check, and how much.
+    costliest: Option<(u64, Box<str>)>,
+    by_token_key: HashMap<Box<str>, TokenCredential>,
+    by_key_id: HashMap<Box<str>, HmacCredential>,
+    /// Differs between any two readings of the file.
+    generation: u64,
+}
+
+/// A consumer, found by its name.
+struct ByName(Arc<Consumer>);
+
+impl std::borrow::Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        &self.0.username
+    }
+}
+
+impl std::hash::Hash for ByName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        (*self.0.username).hash(state);
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.username == other.0.username
+    }
+}
+
+impl Eq for ByName {}
+
 impl Consumers {
     /// The consumer of this name.
     pub(crate) fn named(&self, username: &str) -> Option<&Arc<Consumer>> {
-        self.by_name.get(username)
+        self.by_name.get(username).map(|found| &found.0)
     }
 
     /// Who has this API key.
     pub(crate) fn with_key(&self, key: &Digest) -> Option<&Identity> {
         self.by_key.get(key)
+    }
+
+    /// The password of this user name, which need not be the name of a consumer.
+    pub(crate) fn with_user(&self, user: &str) -> Option<&PasswordCredential> {
+        self.by_user.get(user)
+    }
+
+    /// A hash that costs as much to check as any other here.
+    pub(crate) fn costliest_password(&self) -> Option<&str> {
+        self.costliest.as_ref().map(|(_, hash)| &**hash)
+    }
+
+    /// Whose tokens name this key.
+    pub(crate) fn with_token_key(&self, key: &str) -> Option<&TokenCredential> {
+        self.by_token_key.get(key)
     }
 
     /// Whose requests this key signs.
@@ -68,6 +148,11 @@ impl Consumers {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
+    }
+
+    /// Differs between any two readings of the file: what was derived from one does not hold for the other.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 }
 
@@ -110,13 +195,16 @@ impl std::fmt::Debug for ConsumerStore {
     }
 }
 
-struct Source {
-    file: PathBuf,
-    secrets: SecretStore,
+/// Where consumers come from, and what is asked of them.
+pub(crate) struct Source {
+    pub(crate) file: PathBuf,
+    pub(crate) secrets: SecretStore,
     /// `{value: …}` is allowed.
-    literals: bool,
+    pub(crate) literals: bool,
     /// Consumers that an operation names, such as the one that stands for anonymous callers.
-    needed: HashSet<&'static str>,
+    pub(crate) needed: HashSet<&'static str>,
+    /// Reads the keys of tokens, where some API takes tokens of consumers.
+    pub(crate) token_keys: Option<&'static dyn TokenKeys>,
 }
 
 impl ConsumerStore {
@@ -125,19 +213,13 @@ impl ConsumerStore {
         Self { current: ArcSwap::default(), source: None, first_state: None }
     }
 
-    /// The consumers of `file`.
+    /// The consumers of a file.
     ///
     /// # Errors
     /// Everything that is wrong with the file, each with its place.
-    pub(crate) fn open(
-        file: &Path,
-        secrets: SecretStore,
-        literals: bool,
-        needed: HashSet<&'static str>,
-    ) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
-        let source = Source { file: file.to_owned(), secrets, literals, needed };
+    pub(crate) fn open(source: Source) -> Result<(Self, Vec<Problem>), Vec<Problem>> {
         // Before it is read: a change in between must be seen.
-        let first_state = FileState::of(file);
+        let first_state = FileState::of(&source.file);
         let (consumers, remarks) = source.read()?;
         Ok((Self { current: ArcSwap::from_pointee(consumers), source: Some(source), first_state }, remarks))
     }
@@ -177,11 +259,14 @@ impl ConsumerStore {
 
 impl Source {
     fn read(&self) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
+        static READINGS: AtomicU64 = AtomicU64::new(1);
         if std::fs::metadata(&self.file).is_ok_and(|data| !data.is_file()) {
             return Err(vec![Problem::plain(format!("{} is not a file", self.file.display()))]);
         }
         let text = std::fs::read_to_string(&self.file)
             .map_err(|error| vec![Problem::plain(format!("{} cannot be read: {error}", self.file.display()))])?;
-        read::consumers(&self.file, &text, &self.secrets, self.literals, &self.needed)
+        let (mut consumers, remarks) = read::consumers(self, &text)?;
+        consumers.generation = READINGS.fetch_add(1, Relaxed);
+        Ok((consumers, remarks))
     }
 }

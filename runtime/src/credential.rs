@@ -67,8 +67,12 @@ impl<'a> Evidence<'a> {
         self.verdicts.iter().find(|(known, _)| *known == scheme).map(|(_, verdict)| verdict)
     }
 
+    /// A query, for what is read from there like a credential.
+    pub(crate) fn of_query(query: Option<&'a str>) -> Self {
+        Self::of(&[], query)
+    }
+
     /// A request that consists of these parts only.
-    #[cfg(test)]
     pub(crate) fn of(fields: &'a [Field<'a>], query: Option<&'a str>) -> Self {
         let (method, target, path) = ("GET", "/", "/");
         Self { method, target, path, query, authority: None, is_https: false, fields, body: None, verdicts: &[] }

@@ -27,6 +27,11 @@ impl Digest {
         Some(Self(bytes))
     }
 
+    /// The bytes, which tell nothing of the secret.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn from_slice(slice: &[u8]) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(slice);

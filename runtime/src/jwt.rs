@@ -1,7 +1,9 @@
 //! JSON Web Tokens as credentials: compact JWS only (RFC 7515), with pinned algorithms (RFC 8725 §3.1).
 
 mod cache;
+pub(crate) mod consumer;
 mod keys;
+pub(crate) mod sign;
 pub(crate) mod token;
 
 use std::sync::{Mutex, PoisonError};

@@ -12,13 +12,14 @@ use crate::access_log;
 use crate::builtin::PreparedBuiltin;
 use crate::codegen::{Access, Action, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
 use crate::config::{Config, Problem};
-use crate::consumers::ConsumerStore;
+use crate::consumers::{ConsumerStore, Source};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
 use crate::metrics::OperationMetrics;
 use crate::reject::Reject;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
 use crate::secret::SecretStore;
+use crate::token_keys::TokenKeys;
 use crate::upstream::Endpoint;
 
 /// All that a running gateway works with; made at start, never changed.
@@ -240,8 +241,14 @@ fn open_consumers(
         operations.map(|operation| operation.anonymous.consumer).filter(|name| !name.is_empty()).collect();
     match &config.consumers {
         Some(file) => {
-            let file = secrets.folder.join(file);
-            let (store, remarks) = ConsumerStore::open(&file, secrets.clone(), config.insecure_literals, needed)?;
+            let source = Source {
+                file: secrets.folder.join(file),
+                secrets: secrets.clone(),
+                literals: config.insecure_literals,
+                needed,
+                token_keys: token_keys(gateway),
+            };
+            let (store, remarks) = ConsumerStore::open(source)?;
             for remark in remarks {
                 eprintln!("gateway: {remark}");
             }
@@ -254,6 +261,18 @@ fn open_consumers(
             None => Ok(Arc::new(ConsumerStore::none())),
         },
     }
+}
+
+/// What reads the keys of consumers' tokens, if any API takes or makes such tokens.
+pub(crate) fn token_keys(gateway: &'static Gateway) -> Option<&'static dyn TokenKeys> {
+    let schemes = gateway.apis.iter().flat_map(|api| api.schemes).find_map(|scheme| scheme.token_keys());
+    schemes.or_else(|| {
+        let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
+        operations.into_iter().find_map(|operation| match &operation.action {
+            Action::Answer(builtin) => builtin.token_keys(),
+            Action::Forward { .. } => None,
+        })
+    })
 }
 
 struct Assembly<'a> {

@@ -1,6 +1,6 @@
 //! Prints what a binary serves, for people.
 
-use crate::codegen::{Access, Action, ConsumerRules, Gateway, Operation, Requirement};
+use crate::codegen::{AcceptedRisk, Access, Action, ConsumerRules, Gateway, Operation, Requirement};
 
 /// One line per operation: method, path, operation, who may call, upstream or builtin.
 pub fn route_table(gateway: &Gateway) -> String {
@@ -28,6 +28,13 @@ pub fn route_table(gateway: &Gateway) -> String {
         let line: String = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}  ")).collect();
         out.push_str(line.trim_end());
         out.push('\n');
+    }
+    for api in gateway.apis {
+        for risk in api.accepted_risks {
+            let AcceptedRisk { lint, what, reason } = risk;
+            let reason = reason.replace(char::is_control, " ");
+            out.push_str(&format!("{}: {what} accepts {lint}: {reason}\n", api.source));
+        }
     }
     out
 }

@@ -68,6 +68,8 @@ codes! {
     GW208 208 "bad-verification"          Error   "It is not clear, or not safe, how tokens are checked"
     GW209 209 "consumers-without-consumers" Error "A rule about consumers where no scheme knows consumers"
     GW210 210 "anonymous-without-alternative" Error "`anonymous` where `security` has no alternative `{}`"
+    GW312 312 "open-signing"              Error   "Anyone can have tokens signed"
+    GW319 319 "unneeded-acceptance"       Warning "`acceptRisk` accepts something that is not there"
     GW501 501 "ambiguous-paths"           Error   "Two paths match the same requests"
     GW502 502 "bad-regex"                 Error   "A regular expression that cannot be used"
     GW504 504 "overlapping-paths"         Warning "Two paths match a request, and neither is more specific as a whole"
@@ -87,6 +89,7 @@ codes! {
     GW523 523 "bad-upstream-url"          Error   "An upstream without a usable address"
     GW524 524 "bad-rewrite"               Error   "A rewrite that cannot be done"
     GW525 525 "bad-header-change"         Error   "A header that documents must not change"
+    GW526 526 "builtin-and-upstream"      Error   "An operation that the gateway answers itself, with something for an upstream"
 }
 
 impl Code {

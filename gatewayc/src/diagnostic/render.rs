@@ -57,8 +57,13 @@ fn human(diagnostic: &Diagnostic, sources: &SourceSet<'_>, renderer: &Renderer) 
         }
         group = group.element(cutting.snippet());
     }
-    for help in &diagnostic.help {
-        group = group.element(Level::HELP.message(one_line(help)));
+    match &diagnostic.acknowledged {
+        Some(reason) => group = group.element(Level::NOTE.message(one_line(&format!("acknowledged: {reason}")))),
+        None => {
+            for help in &diagnostic.help {
+                group = group.element(Level::HELP.message(one_line(help)));
+            }
+        }
     }
     let mut report = vec![group];
     if let Some(suggestion) = &diagnostic.suggestion {
@@ -234,6 +239,9 @@ fn short(diagnostic: &Diagnostic, sources: &SourceSet<'_>) -> String {
         let _ = write!(line, "{file}:{place}: ");
     }
     let _ = write!(line, "{}[{}]: {}", severity(diagnostic.severity), diagnostic.code, one_line(&diagnostic.headline));
+    if let Some(reason) = &diagnostic.acknowledged {
+        let _ = write!(line, " (acknowledged: {})", one_line(reason));
+    }
     line
 }
 
@@ -253,6 +261,7 @@ fn json(diagnostic: &Diagnostic, sources: &SourceSet<'_>) -> String {
         "severity": severity(diagnostic.severity),
         "message": diagnostic.headline,
         "help": diagnostic.help,
+        "acknowledged": diagnostic.acknowledged,
         "related": diagnostic.secondary.iter().map(place).collect::<Vec<_>>(),
     });
     if let (Some(label), Some(object)) = (&diagnostic.primary, object.as_object_mut())

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
-use crate::diagnostic::{Diagnostic, Diagnostics, GW201, GW207};
-use crate::ir::{Access, Credential, CredentialLocation, Jwt, Requirement, Scheme};
-use crate::lower::title;
-use crate::vocabulary::{self, SchemeExtension};
+use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207};
+use crate::ir::{self, Access, ConsumerJwt, Credential, CredentialLocation, Jwt, Requirement, Scheme};
+use crate::lower::{accept, title};
+use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, SchemeExtension, Verification};
 
 /// The schemes of a document: which can be enforced, and which are asked for.
 pub(super) struct Schemes<'a> {
@@ -21,9 +21,13 @@ struct State<'a> {
 }
 
 impl<'a> Schemes<'a> {
-    pub(super) fn new(document: &'a ast::Document, diagnostics: &mut Diagnostics) -> Self {
+    pub(super) fn new(
+        document: &'a ast::Document,
+        risks: &mut Vec<ir::AcceptedRisk>,
+        diagnostics: &mut Diagnostics,
+    ) -> Self {
         let schemes = document.schemes.iter().map(|definition| {
-            let lowered = lower(definition, diagnostics);
+            let lowered = lower(definition, risks, diagnostics);
             (definition.name.as_str(), State { definition, lowered, used: false })
         });
         Self { schemes: schemes.collect() }
@@ -94,9 +98,7 @@ impl<'a> Schemes<'a> {
     /// Whether a requirement's scheme tells which consumer calls.
     pub(super) fn knows_consumers(&self, requirement: &Requirement) -> bool {
         let state = self.schemes.get(requirement.scheme.as_str());
-        state.is_some_and(
-            |state| matches!(&state.lowered, Ok(scheme) if matches!(scheme.credential, Credential::ApiKey)),
-        )
+        state.is_some_and(|state| state.lowered.as_ref().is_ok_and(Scheme::knows_consumers))
     }
 
     /// Whether the parser has refused the security of an operation.
@@ -119,11 +121,23 @@ impl<'a> Schemes<'a> {
     }
 }
 
-fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Result<Scheme, Option<Box<Diagnostic>>> {
+fn lower(
+    definition: &ast::SecurityScheme,
+    risks: &mut Vec<ir::AcceptedRisk>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Scheme, Option<Box<Diagnostic>>> {
     let extension = match &definition.gateway {
         Some(node) => vocabulary::scheme(node, diagnostics),
         None => SchemeExtension::default(),
     };
+    for AcceptedRisk { code, reason, at } in extension.accepted {
+        let scope = vec![definition.name.span, definition.node.span];
+        accept(
+            diagnostics,
+            Acceptance { code, scope, what: format!("scheme `{}`", definition.name.value), reason, at },
+            risks,
+        );
+    }
     let kind = definition.kind.as_ref().ok_or(None)?;
     let unsupported = |what: &str, help: &str| {
         let headline = format!("the scheme `{}` cannot be enforced: {what}", definition.name.value);
@@ -136,6 +150,9 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
     }
     let (first, header_is_bare) = match kind {
         SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer") => {
+            (CredentialLocation::Header("Authorization".into()), false)
+        }
+        SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("basic") => {
             (CredentialLocation::Header("Authorization".into()), false)
         }
         SchemeKind::Http { scheme, .. } => {
@@ -157,7 +174,8 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
         SchemeKind::MutualTls => return unsupported("mutual TLS is not supported by this version", ""),
     };
     let name = definition.name.value.clone();
-    let locations = std::iter::once(first).chain(extension.also_in).collect();
+    let locations: Vec<_> = std::iter::once(first).chain(extension.also_in).collect();
+    let has_other_places = locations.len() > 1;
     let realm = extension.realm.unwrap_or_else(|| printable(&name));
     let forward = extension.forward.unwrap_or(true);
     let scheme = |credential| Scheme { name, locations, realm, forward, credential };
@@ -165,6 +183,14 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
         return match (extension.bare, extension.under_token) {
             (None, false) => Ok(scheme(Credential::ApiKey)),
             _ => unsupported("`bare` and `token` are about tokens, and it takes an API key", ""),
+        };
+    }
+    if matches!(kind, SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("basic")) {
+        let about_tokens = extension.jwt.is_some() || extension.bare.is_some() || extension.under_token;
+        return match (about_tokens, has_other_places) {
+            (false, false) => Ok(scheme(Credential::Basic)),
+            (true, _) => unsupported("`jwt`, `bare` and `token` are about tokens, and it takes a password", ""),
+            (false, _) => unsupported("a password stands in `Authorization` only, and it has `alsoIn`", ""),
         };
     }
     let is_oauth = matches!(kind, SchemeKind::OAuth2 { .. });
@@ -177,16 +203,21 @@ fn lower(definition: &ast::SecurityScheme, diagnostics: &mut Diagnostics) -> Res
             if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
         return unsupported(&format!("its type takes `{right}`, not `{wrong}`"), "");
     }
-    Ok(scheme(Credential::Jwt(Box::new(Jwt {
-        bare: extension.bare.unwrap_or(header_is_bare),
-        algorithms: jwt.algorithms,
-        key: jwt.key,
-        required_claims: jwt.required_claims,
-        issuers: jwt.issuers,
-        audiences: jwt.audiences,
-        leeway: jwt.leeway,
-        weak_secret_ok: jwt.weak_secret_ok,
-    }))))
+    let bare = extension.bare.unwrap_or(header_is_bare);
+    let JwtPolicy { signer, required_claims, issuers, audiences, leeway } = jwt;
+    Ok(scheme(match signer {
+        JwtSigner::Consumer { .. } if is_oauth => {
+            return unsupported("tokens of an OAuth 2 server are not signed by consumers", "");
+        }
+        JwtSigner::Consumer { key_claim } => {
+            let jwt = ConsumerJwt { bare, key_claim, required_claims, issuers, audiences, leeway };
+            Credential::ConsumerJwt(Box::new(jwt))
+        }
+        JwtSigner::Issuer(Verification { algorithms, key, weak_secret_ok }) => {
+            let jwt = Jwt { bare, algorithms, key, required_claims, issuers, audiences, leeway, weak_secret_ok };
+            Credential::Jwt(Box::new(jwt))
+        }
+    }))
 }
 
 /// The default realm is the scheme's name, as far as a header can hold it.

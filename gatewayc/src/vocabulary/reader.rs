@@ -56,6 +56,7 @@ pub enum Support {
 
 const ROOT: &[Place] = &[Place::Root];
 const ANYWHERE: &[Place] = &[Place::Root, Place::PathItem, Place::Operation];
+const OPERATION: &[Place] = &[Place::Operation];
 const SCHEME: &[Place] = &[Place::Scheme];
 
 /// The whole vocabulary.
@@ -82,7 +83,8 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "rateLimit", places: ANYWHERE, support: Support::NotYet },
     Member { name: "consumers", places: ANYWHERE, support: Support::Yes },
     Member { name: "anonymous", places: ANYWHERE, support: Support::Yes },
-    Member { name: "builtin", places: ANYWHERE, support: Support::NotYet },
+    Member { name: "builtin", places: OPERATION, support: Support::Yes },
+    Member { name: "keyClaim", places: OPERATION, support: Support::Yes },
     Member { name: "grants", places: ANYWHERE, support: Support::NotYet },
     Member { name: "file", places: ANYWHERE, support: Support::NotYet },
     Member { name: "dir", places: ANYWHERE, support: Support::NotYet },

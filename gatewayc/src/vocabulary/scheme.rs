@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
 
-use super::{Place, Reader};
-use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW103, GW104, GW208};
+use super::{AcceptedRisk, Place, Reader};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW104, GW208};
 use crate::ir::{CredentialLocation, JwtAlgorithm, JwtKey, KeyFamily, SecretReference, SecretSource};
 use crate::units;
 
@@ -18,6 +18,8 @@ pub(crate) struct SchemeExtension {
     pub(crate) bare: Option<bool>,
     /// `jwt`, or `token.jwt` for `oauth2`.
     pub(crate) jwt: Option<JwtPolicy>,
+    /// `acceptRisk`.
+    pub(crate) accepted: Vec<AcceptedRisk>,
     /// `jwt` and `token` differ in the schemes that they belong to.
     pub(crate) under_token: bool,
     /// Something was wrong or is not supported, and has been reported.
@@ -27,13 +29,31 @@ pub(crate) struct SchemeExtension {
 /// `jwt`, with its defaults.
 #[derive(Debug)]
 pub(crate) struct JwtPolicy {
-    pub(crate) algorithms: Vec<JwtAlgorithm>,
-    pub(crate) key: JwtKey,
-    pub(crate) weak_secret_ok: bool,
+    pub(crate) signer: JwtSigner,
     pub(crate) required_claims: Vec<String>,
     pub(crate) issuers: Vec<String>,
     pub(crate) audiences: Vec<String>,
     pub(crate) leeway: Duration,
+}
+
+/// Who signs tokens.
+#[derive(Debug)]
+pub(crate) enum JwtSigner {
+    /// `verify`: somebody whose key is known.
+    Issuer(Verification),
+    /// `identify: consumer`: the consumer whose credential a claim names.
+    Consumer {
+        /// `keyClaim`.
+        key_claim: String,
+    },
+}
+
+/// `verify`.
+#[derive(Debug)]
+pub(crate) struct Verification {
+    pub(crate) algorithms: Vec<JwtAlgorithm>,
+    pub(crate) key: JwtKey,
+    pub(crate) weak_secret_ok: bool,
 }
 
 /// Reads `x-gateway` at a security scheme.
@@ -54,7 +74,7 @@ pub(crate) fn scheme(node: &Node, diagnostics: &mut Diagnostics) -> SchemeExtens
                     extension.jwt = jwt(&mut reader, &entry.value);
                 }
             }
-            "acceptRisk" => super::accept_risk(&mut reader, value),
+            "acceptRisk" => extension.accepted = super::accept_risk(&mut reader, value),
             _ => {}
         }
     }
@@ -99,7 +119,8 @@ fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
     let mut required_claims = vec!["exp".to_owned()];
     let (mut issuers, mut audiences, mut leeway) = (Vec::new(), Vec::new(), Duration::ZERO);
     let mut verified = None;
-    let mut identified = false;
+    let mut identified = None;
+    let mut key_claim = None;
     for Entry { key, value } in reader.known(node, "`jwt`", &KNOWN) {
         match &*key.name {
             "verify" => verified = Some(verify(reader, value)),
@@ -107,31 +128,41 @@ fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
             "audiences" => audiences = one_or_more(reader, value, "`audiences`"),
             "requiredClaims" => required_claims = reader.texts(value, "`requiredClaims`"),
             "leeway" => leeway = reader.unit(value, "`leeway`", units::duration).unwrap_or_default(),
-            _ => {
-                identified = true;
-                let headline = format!(
-                    "`{}` is not supported by this version of the compiler: there are no consumers yet",
-                    key.name
-                );
-                reader.report(Diagnostic::error(GW103, headline).at(key.span, "would not be enforced"));
-            }
+            "identify" => identified = Some(reader.choice(value, "`identify`", &[("consumer", key.span)])?),
+            _ => key_claim = Some((key.span, super::claim(reader, value)?)),
         }
     }
-    if verified.is_none() && !identified {
-        reader.report(
-            Diagnostic::error(GW208, "nothing says how tokens of this scheme are checked")
-                .at(node.span, "`verify` is missing")
-                .help("write `verify: {algorithms: [RS256], publicKey: {file: keys/issuer.pem}}`"),
-        );
-    }
-    let Verification { algorithms, key, weak_secret_ok } = verified??;
-    Some(JwtPolicy { algorithms, key, weak_secret_ok, required_claims, issuers, audiences, leeway })
-}
-
-struct Verification {
-    algorithms: Vec<JwtAlgorithm>,
-    key: JwtKey,
-    weak_secret_ok: bool,
+    let signer = match (verified, identified, key_claim) {
+        (Some(verification), None, None) => JwtSigner::Issuer(verification?),
+        (None, Some(_), claim) => JwtSigner::Consumer {
+            key_claim: claim.map_or_else(|| super::DEFAULT_KEY_CLAIM.to_owned(), |(_, claim)| claim),
+        },
+        (Some(_), Some(at), _) => {
+            reader.report(
+                Diagnostic::error(GW208, "tokens are signed either by one issuer or by consumers")
+                    .at(at, "`verify` stands beside it")
+                    .help("keep `verify` for one key, or `identify: consumer` for the keys in consumers.yaml"),
+            );
+            return None;
+        }
+        (_, None, Some((at, _))) => {
+            reader.report(
+                Diagnostic::error(GW208, "`keyClaim` is about tokens of consumers")
+                    .at(at, "without `identify: consumer`")
+                    .help("write `identify: consumer` beside it"),
+            );
+            return None;
+        }
+        (None, None, None) => {
+            reader.report(
+                Diagnostic::error(GW208, "nothing says how tokens of this scheme are checked")
+                    .at(node.span, "`verify` is missing")
+                    .help("write `verify: {algorithms: [RS256], publicKey: {file: keys/issuer.pem}}`, or `identify: consumer`"),
+            );
+            return None;
+        }
+    };
+    Some(JwtPolicy { signer, required_claims, issuers, audiences, leeway })
 }
 
 fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {

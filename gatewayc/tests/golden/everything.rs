@@ -146,6 +146,7 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
         ErrorBody { class: ErrorClass::UpstreamTimeout, json: "[\"slow\",1.5,null]" },
     ],
+    accepted_risks: &[],
 };
 
 // GET /v1/custom

@@ -15,7 +15,7 @@ pub mod units;
 
 pub use de::{DeError, Spanned, from_node};
 pub use error::{ErrorKind, LoadError};
-pub use load::{Loaded, load, load_all};
+pub use load::{Loaded, load, load_all, load_each};
 pub use node::{Entry, Key, Mapping, Node, Value};
 pub use scalar::Number;
 pub use span::{FileId, LineIndex, Position, Span, position};

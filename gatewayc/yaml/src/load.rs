@@ -42,6 +42,22 @@ pub fn load(file: FileId, text: &str) -> Result<Node, LoadError> {
 /// Loads what can be loaded, with everything that is wrong.
 #[must_use]
 pub fn load_all(file: FileId, text: &str) -> Loaded {
+    load_with(file, text, None)
+}
+
+/// As [`load_all`], for files with a list too long for a tree: each item of the list under the root's key `list` is
+/// handed over as soon as it is read, and kept nowhere. The list in the tree is empty.
+pub fn load_each(file: FileId, text: &str, list: &str, mut item: impl FnMut(Node)) -> Loaded {
+    load_with(file, text, Some(Taker { list, item: &mut item }))
+}
+
+/// Takes items away.
+struct Taker<'a> {
+    list: &'a str,
+    item: &'a mut dyn FnMut(Node),
+}
+
+fn load_with(file: FileId, text: &str, taker: Option<Taker<'_>>) -> Loaded {
     let Ok(length) = u32::try_from(text.len()) else {
         let span = Span::new(file, 0, 0);
         let error = fault(span, ErrorKind::Limit, "the file is larger than 4 GiB", "");
@@ -59,6 +75,7 @@ pub fn load_all(file: FileId, text: &str) -> Loaded {
         aliased: 0,
         errors: Vec::new(),
         root: None,
+        taker,
     };
     let (body, controls) = without_controls(body);
     for (at, control) in controls {
@@ -105,7 +122,7 @@ fn without_controls(text: &str) -> (Cow<'_, str>, Vec<(u32, char)>) {
 
 type Fatal = Box<LoadError>;
 
-struct Builder {
+struct Builder<'a> {
     file: FileId,
     /// Where the parser's offset 0 is.
     base: u32,
@@ -116,6 +133,7 @@ struct Builder {
     aliased: u64,
     errors: Vec<LoadError>,
     root: Option<Node>,
+    taker: Option<Taker<'a>>,
 }
 
 /// A finished value with what the limits need to know about it.
@@ -145,12 +163,19 @@ enum Content {
     Mapping { entries: Vec<Entry>, key: Option<PendingKey>, merges: Vec<Node>, merge_key: Option<Key> },
 }
 
+impl Open {
+    /// Whether this is a mapping whose value under `name` is being read.
+    fn holds(&self, name: &str) -> bool {
+        matches!(&self.content, Content::Mapping { key: Some(pending), .. } if &*pending.key.name == name)
+    }
+}
+
 struct PendingKey {
     key: Key,
     merge: bool,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn run(&mut self, body: &str) -> Result<(), Fatal> {
         let mut options = Options::default();
         options.emit_comments = false;
@@ -354,6 +379,16 @@ impl Builder {
     fn add(&mut self, built: Built, anchor: usize) -> Result<(), Fatal> {
         if anchor != 0 {
             self.anchors.insert(anchor, built.clone());
+        }
+        if let Some(taker) = &mut self.taker
+            && let [root, Open { content: Content::Sequence(_), .. }] = &self.open[..]
+            && root.holds(taker.list)
+        {
+            if let Some(list) = self.open.last_mut() {
+                list.last = list.last.max(built.node.span.end);
+            }
+            (taker.item)(built.node);
+            return Ok(());
         }
         let Some(parent) = self.open.last_mut() else {
             self.root.get_or_insert(built.node);

@@ -36,6 +36,12 @@ impl Span {
         text.get(self.range()).unwrap_or_default()
     }
 
+    /// Whether `other` lies within this span.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     /// The smallest span that covers both; `self` where they are in different files.
     #[must_use]
     pub fn to(self, other: Self) -> Self {

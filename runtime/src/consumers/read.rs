@@ -1,118 +1,111 @@
 //! Reads `consumers.yaml`: every mistake is told with its place, and with one mistake nothing of the file is used.
+//!
+//! The file may hold millions of consumers, so it is read one consumer at a time. Whatever stands where a secret belongs
+//! is never repeated: it may be the secret itself.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
+mod credential;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::sync::Arc;
 
-use gateway_yaml::{FileId, Node, Span, Spanned, from_node, load, position};
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use gateway_yaml::{Entry, FileId, Node, Span, load_each, position, suggest};
 
-use super::{Consumer, Consumers, Identity};
+use super::{ByName, Consumer, Consumers, Identity, Source};
 use crate::config::Problem;
-use crate::digest::Digest;
-use crate::secret::{Encoding, Secret, SecretStore};
 
 /// Sections that belong to later versions, or to other programs that share the file.
 const OTHER_SECTIONS: &[&str] = &["groups", "oauthClients", "users", "permissions"];
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct ConsumerEntry {
-    username: Spanned<String>,
-    group: Option<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    rate_limit: Option<Spanned<IgnoredAny>>,
-    #[allow(dead_code, reason = "read from the tree, one by one")]
-    credentials: Option<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct KeyEntry {
-    id: Option<String>,
-    #[allow(dead_code, reason = "decided which of these types this is")]
-    r#type: IgnoredAny,
-    #[allow(dead_code, reason = "read from the tree, by code that quotes no value")]
-    key: IgnoredAny,
-    #[serde(default)]
-    optional: bool,
-}
-
-/// A secret as it was found.
-enum FoundSecret {
-    Plain(Secret),
-    Sha256(Digest),
-}
+/// More mistakes, or remarks, are only counted: telling the place of each takes a look at the whole file.
+const TOLD: usize = 50;
 
 /// Reads the file's text.
 ///
 /// # Errors
 /// All mistakes.
-pub(super) fn consumers(
-    file: &Path,
-    text: &str,
-    secrets: &SecretStore,
-    literals: bool,
-    needed: &HashSet<&'static str>,
-) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
+pub(super) fn consumers(source: &Source, text: &str) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
     let mut reading = Reading {
-        file,
+        source,
         text,
-        secrets,
-        literals,
         found: Consumers::default(),
-        problems: Vec::new(),
-        remarks: Vec::new(),
+        groups: HashSet::new(),
+        roles: HashMap::new(),
+        problems: Told::default(),
+        remarks: Told::default(),
     };
-    match load(FileId(0), text) {
-        Ok(node) => reading.document(&node),
-        Err(error) => reading.problem(error.span, error.message),
+    let loaded = load_each(FileId(0), text, "consumers", |node| reading.consumer(&node));
+    for error in loaded.errors {
+        reading.problem(error.span, error.message);
     }
-    for name in needed {
+    if let Some(node) = loaded.node {
+        reading.document(&node);
+    }
+    for name in &source.needed {
         if reading.problems.is_empty() && reading.found.named(name).is_none() {
-            let message = format!("{}: there is no consumer `{name}`, and an operation needs it", file.display());
-            reading.problems.push(Problem::plain(message));
+            let message =
+                format!("{}: there is no consumer `{name}`, and an operation needs it", source.file.display());
+            reading.problems.list.push(Problem::plain(message));
         }
     }
-    if reading.problems.is_empty() { Ok((reading.found, reading.remarks)) } else { Err(reading.problems) }
+    let Reading { found, problems, remarks, .. } = reading;
+    if problems.is_empty() { Ok((found, remarks.finish("remarks"))) } else { Err(problems.finish("mistakes")) }
 }
 
 struct Reading<'a> {
-    file: &'a Path,
+    source: &'a Source,
     text: &'a str,
-    secrets: &'a SecretStore,
-    literals: bool,
     found: Consumers,
-    problems: Vec<Problem>,
-    remarks: Vec<Problem>,
+    /// Many consumers share few groups and sets of roles.
+    groups: HashSet<Arc<str>>,
+    roles: HashMap<Vec<Box<str>>, Arc<[Box<str>]>>,
+    problems: Told,
+    remarks: Told,
+}
+
+/// What is to be told, up to [`TOLD`], and how much more there is.
+#[derive(Default)]
+struct Told {
+    list: Vec<Problem>,
+    more: usize,
+}
+
+impl Told {
+    fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    fn is_full(&self) -> bool {
+        self.list.len() >= TOLD
+    }
+
+    fn finish(mut self, what: &str) -> Vec<Problem> {
+        if self.more > 0 {
+            self.list.push(Problem::plain(format!("and {} more {what}", self.more)));
+        }
+        self.list
+    }
 }
 
 impl Reading<'_> {
-    fn place(&self, span: Span) -> String {
+    fn at(&self, span: Span, message: impl Display) -> Problem {
         let at = position(self.text, span.start);
-        format!("{}:{}:{}", self.file.display(), at.line, at.column)
+        Problem::plain(format!("{}:{}:{}: {message}", self.source.file.display(), at.line, at.column))
     }
 
-    fn problem(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.problems.push(Problem::plain(format!("{}: {message}", self.place(span))));
+    fn problem(&mut self, span: Span, message: impl Display) {
+        if self.problems.is_full() {
+            self.problems.more += 1;
+        } else {
+            self.problems.list.push(self.at(span, message));
+        }
     }
 
-    fn remark(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.remarks.push(Problem::plain(format!("{}: {message}", self.place(span))));
-    }
-
-    fn typed<T: DeserializeOwned>(&mut self, node: &Node) -> Option<T> {
-        match from_node(node) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let help = error.help.map_or_else(String::new, |help| format!("; {help}"));
-                self.problem(error.span, format!("{}{help}", error.message));
-                None
-            }
+    fn remark(&mut self, span: Span, message: impl Display) {
+        if self.remarks.is_full() {
+            self.remarks.more += 1;
+        } else {
+            self.remarks.list.push(self.at(span, message));
         }
     }
 
@@ -125,13 +118,11 @@ impl Reading<'_> {
         }
         for entry in sections.iter() {
             match &*entry.key.name {
-                "consumers" => match entry.value.as_sequence() {
-                    Some(consumers) => consumers.iter().for_each(|node| self.consumer(node)),
-                    None => self.problem(
-                        entry.value.span,
-                        format!("expected a list of consumers, found {}", entry.value.kind_name()),
-                    ),
-                },
+                "consumers" if entry.value.as_sequence().is_none() => {
+                    let found = entry.value.kind_name();
+                    self.problem(entry.value.span, format!("expected a list of consumers, found {found}"));
+                }
+                "consumers" => {}
                 name if OTHER_SECTIONS.contains(&name) => {
                     self.remark(entry.key.span, format!("`{name}` is not used by this version"));
                 }
@@ -141,122 +132,125 @@ impl Reading<'_> {
     }
 
     fn consumer(&mut self, node: &Node) {
-        let Some(entry) = self.typed::<ConsumerEntry>(node) else { return };
-        let name = &entry.username.value;
+        const KNOWN: &[&str] = &["username", "group", "roles", "labels", "rateLimit", "credentials"];
+        let Some(members) = self.members(node, "a consumer", KNOWN) else { return };
+        let member = |name: &str| members.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+        let Some(name) = member("username") else {
+            return self.problem(node.span, "a consumer needs a `username`");
+        };
+        let Some(username) = self.text_of(name, "`username`") else { return };
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if name.is_empty() || !name.bytes().all(is_name) {
+        if username.is_empty() || !username.bytes().all(is_name) {
+            let username = username.escape_default();
             return self
-                .problem(entry.username.span, format!("`{name}` is not a user name: letters, digits, `_` and `-`"));
+                .problem(name.span, format!("`{username}` is not a user name: letters, digits, `_` and `-` [GW605]"));
         }
-        if self.found.by_name.contains_key(name.as_str()) {
-            return self.problem(entry.username.span, format!("there are two consumers called `{name}`"));
+        if self.found.named(username).is_some() {
+            return self.problem(name.span, format!("there are two consumers called `{username}` [GW605]"));
         }
-        if let Some(limit) = entry.rate_limit {
-            self.remark(limit.span, format!("`rateLimit` of `{name}` is not enforced by this version"));
+        if let Some(limit) = member("rateLimit") {
+            self.remark(limit.span, format!("`rateLimit` of `{username}` is not enforced by this version"));
         }
-        let custom_id = entry.labels.get("customId");
-        if let Some(odd) = custom_id.filter(|id| !id.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
-            return self
-                .problem(node.span, format!("the label customId `{}` cannot stand in a header", odd.escape_default()));
-        }
+        let group = member("group").and_then(|node| self.text_of(node, "`group`"));
+        let roles = member("roles").map(|node| self.texts(node, "`roles`")).unwrap_or_default();
+        let custom_id = member("labels").and_then(|node| self.custom_id(node));
         let consumer = Arc::new(Consumer {
-            username: name.as_str().into(),
-            group: entry.group.map(Into::into),
-            roles: entry.roles.into_iter().map(Into::into).collect(),
-            custom_id: custom_id.map(|id| id.as_str().into()),
+            username: username.into(),
+            group: group.map(|group| self.group(group)),
+            roles: self.shared_roles(roles),
+            custom_id: custom_id.map(Into::into),
         });
-        self.found.by_name.insert(name.as_str().into(), Arc::clone(&consumer));
-        match node.get("credentials").map(|node| (node, node.as_sequence())) {
-            None => {}
-            Some((_, Some(credentials))) => credentials.iter().for_each(|node| self.credential(node, &consumer)),
-            Some((node, None)) => {
-                self.problem(node.span, format!("expected a list of credentials, found {}", node.kind_name()))
+        self.found.by_name.insert(ByName(Arc::clone(&consumer)));
+        if let Some(credentials) = member("credentials") {
+            match credentials.as_sequence() {
+                Some(list) => list.iter().for_each(|node| self.credential(node, &consumer)),
+                None => {
+                    let found = credentials.kind_name();
+                    self.problem(credentials.span, format!("expected a list of credentials, found {found}"));
+                }
             }
         }
     }
 
-    fn credential(&mut self, node: &Node, consumer: &Arc<Consumer>) {
-        match node.get("type").and_then(Node::as_str) {
-            Some("key") => self.key(node, consumer),
-            Some(later @ ("basic" | "jwt" | "hmac")) => self.remark(
-                node.span,
-                format!("credentials of type {later} (`{}`) are not used by this version", consumer.username),
-            ),
-            Some(other) => self.problem(node.span, format!("unknown type of credential `{other}`; there is `key`")),
-            None => self.problem(node.span, "a credential needs a type, such as `type: key`"),
+    /// The entries of a mapping, all of which are known.
+    fn members<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<&'n [Entry]> {
+        let Some(mapping) = node.as_mapping() else {
+            self.problem(node.span, format!("expected {what}, found {}", node.kind_name()));
+            return None;
+        };
+        for entry in mapping.iter().filter(|entry| !known.contains(&&*entry.key.name)) {
+            let help = match suggest(&entry.key.name, known.iter().copied()) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None => format!("; it can have `{}`", known.join("`, `")),
+            };
+            self.problem(entry.key.span, format!("unknown key `{}` in {what}{help}", entry.key.name));
         }
+        Some(mapping.entries())
     }
 
-    fn identity(&mut self, node: &Node, id: Option<String>, consumer: &Arc<Consumer>) -> Option<Identity> {
-        if let Some(id) = &id
-            && !(1..=256).contains(&id.len()) | !id.bytes().all(|byte| byte.is_ascii_graphic())
+    fn text_of<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        // `username: 2024` and `group: true` are names as well.
+        let text = node.as_text();
+        if text.is_none() {
+            self.problem(node.span, format!("{what} is {}, not text", node.kind_name()));
+        }
+        text
+    }
+
+    fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<&'n str> {
+        let Some(items) = node.as_sequence() else {
+            self.problem(node.span, format!("{what} is {}, not a list", node.kind_name()));
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.text_of(item, what)).collect()
+    }
+
+    fn custom_id<'n>(&mut self, labels: &'n Node) -> Option<&'n str> {
+        let Some(entries) = labels.as_mapping() else {
+            self.problem(labels.span, format!("`labels` is {}, not a mapping", labels.kind_name()));
+            return None;
+        };
+        let mut custom_id = None;
+        for Entry { key, value } in entries.iter() {
+            let text = self.text_of(value, "a label");
+            if &*key.name == "customId" {
+                custom_id = text.map(|text| (text, value.span));
+            }
+        }
+        let (custom_id, span) = custom_id?;
+        if !custom_id.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+            let odd = custom_id.escape_default();
+            self.problem(span, format!("the label customId `{odd}` cannot stand in a header"));
+        }
+        Some(custom_id)
+    }
+
+    fn group(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.groups.get(name) {
+            return Arc::clone(known);
+        }
+        let group: Arc<str> = name.into();
+        self.groups.insert(Arc::clone(&group));
+        group
+    }
+
+    fn shared_roles(&mut self, roles: Vec<&str>) -> Arc<[Box<str>]> {
+        let roles: Vec<Box<str>> = roles.into_iter().map(Into::into).collect();
+        if let Some(known) = self.roles.get(&roles) {
+            return Arc::clone(known);
+        }
+        let shared: Arc<[Box<str>]> = roles.clone().into();
+        self.roles.insert(roles, Arc::clone(&shared));
+        shared
+    }
+
+    fn identity(&mut self, node: &Node, id: Option<&str>, consumer: &Arc<Consumer>) -> Option<Identity> {
+        if let Some(id) = id
+            && (!(1..=256).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_graphic()))
         {
             self.problem(node.span, format!("`{}` is not an id: 1 to 256 visible characters", id.escape_default()));
             return None;
         }
         Some(Identity { consumer: Arc::clone(consumer), credential: id.map(Into::into) })
-    }
-
-    fn key(&mut self, node: &Node, consumer: &Arc<Consumer>) {
-        let Some(entry) = self.typed::<KeyEntry>(node) else { return };
-        let Some(identity) = self.identity(node, entry.id, consumer) else { return };
-        let Some(key) = node.get("key") else { return };
-        let digest = match self.secret(key, entry.optional) {
-            Some(FoundSecret::Plain(secret)) => Digest::of(secret.expose()),
-            Some(FoundSecret::Sha256(digest)) => digest,
-            None => return,
-        };
-        if let Some(other) = self.found.by_key.get(&digest) {
-            let owner = other.consumer.username.clone();
-            return self.problem(key.span, format!("duplicate key of key credentials: `{owner}` has the same"));
-        }
-        self.found.by_key.insert(digest, identity);
-    }
-
-    /// Fetches a secret; `None` has been told, or is optional and not there. What the author wrote is not repeated: it
-    /// may be the secret itself.
-    fn secret(&mut self, node: &Node, optional: bool) -> Option<FoundSecret> {
-        const EXPECTED: &str = "expected one of {env: NAME}, {file: path} and {sha256: hex}";
-        const KNOWN: &[&str] = &["env", "file", "value", "sha256", "encoding"];
-        let Some(members) = node.as_mapping() else {
-            self.problem(node.span, format!("{EXPECTED}, found {}", node.kind_name()));
-            return None;
-        };
-        let text = |name: &str| members.get(name).and_then(Node::as_text);
-        let places: Vec<&str> = KNOWN[..4].iter().copied().filter(|name| members.get(name).is_some()).collect();
-        let is_known = members.iter().all(|entry| KNOWN.contains(&&*entry.key.name) && entry.value.as_text().is_some());
-        let encoding = match text("encoding") {
-            None => Some(Encoding::Plain),
-            Some("base64") if matches!(places[..], ["env" | "file"]) => Some(Encoding::Base64),
-            Some(_) => None,
-        };
-        let ([place], true, Some(encoding)) = (&places[..], is_known, encoding) else {
-            self.problem(node.span, format!("{EXPECTED}, the first two with `encoding: base64` if need be"));
-            return None;
-        };
-        let given = text(place).unwrap_or_default();
-        let found = match *place {
-            "env" => self.secrets.variable(given, encoding).map(FoundSecret::Plain),
-            "file" => self.secrets.file(given, encoding).map(FoundSecret::Plain),
-            "value" if self.literals && !given.is_empty() => Ok(FoundSecret::Plain(Secret::from(given))),
-            "value" => {
-                Err("`value` is for tests; write `{env: …}` or `{file: …}`, or set `insecureLiterals: true`".into())
-            }
-            _ => match Digest::from_hex(given) {
-                Some(digest) => Ok(FoundSecret::Sha256(digest)),
-                None => Err("`sha256` needs 64 hexadecimal digits".into()),
-            },
-        };
-        match found {
-            Ok(secret) => Some(secret),
-            Err(problem) if optional && self.secrets.is_absent(place, given) => {
-                self.remark(node.span, format!("an optional credential is left out: {problem}"));
-                None
-            }
-            Err(problem) => {
-                self.problem(node.span, problem);
-                None
-            }
-        }
     }
 }

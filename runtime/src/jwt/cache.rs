@@ -13,6 +13,8 @@ pub(crate) struct TokenCache {
     old: Generation,
     /// Bytes that one generation may hold.
     capacity: usize,
+    /// Of the keys that verified the tokens.
+    keys: u64,
 }
 
 #[derive(Default)]
@@ -30,7 +32,7 @@ struct Entry {
 impl TokenCache {
     /// A cache that holds up to `bytes` of tokens and callers.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self { young: Generation::default(), old: Generation::default(), capacity: bytes / 2 }
+        Self { young: Generation::default(), old: Generation::default(), capacity: bytes / 2, keys: 0 }
     }
 
     /// Who sent `token`, if it was verified before and is still valid at `now` (seconds since the epoch).
@@ -45,6 +47,15 @@ impl TokenCache {
         let caller = entry.caller.clone();
         self.keep(token, entry);
         Some(caller)
+    }
+
+    /// As [`TokenCache::get`], where keys change: what was verified with others than `keys` is forgotten.
+    pub(crate) fn get_of(&mut self, keys: u64, token: &str, now: u64) -> Option<Caller> {
+        if self.keys != keys {
+            (self.young, self.old) = Default::default();
+            self.keys = keys;
+        }
+        self.get(token, now)
     }
 
     /// Remembers a verified token until `until`, seconds since the epoch.

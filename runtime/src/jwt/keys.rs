@@ -193,7 +193,12 @@ impl VerifyingKey {
         let Some(pinned) = self.algorithms.iter().find(|pinned| pinned.name() == token.algorithm()) else {
             return false;
         };
-        jsonwebtoken::crypto::verify(token.signature, token.signed.as_bytes(), &self.key, pinned.implementation())
+        self.made(token.signed, token.signature, *pinned)
+    }
+
+    /// Whether this key made `signature` (base64url) over `signed`. A signature that is not even one did not.
+    pub(super) fn made(&self, signed: &str, signature: &str, algorithm: JwtAlgorithm) -> bool {
+        jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &self.key, algorithm.implementation())
             .unwrap_or(false)
     }
 
