@@ -258,7 +258,11 @@ impl LiveAnonymous {
             Some(name) => {
                 let consumers = self.consumers.current();
                 let consumer = consumers.named(name).ok_or(Reject::CredentialsUnavailable)?;
-                Some(Caller::consumer(&Identity { consumer: Arc::clone(consumer), credential: None }))
+                Some(Caller::consumer(&Identity {
+                    consumer: Arc::clone(consumer),
+                    credential: None,
+                    expires: Identity::NEVER,
+                }))
             }
         };
         Ok(Permit { caller, because: "anonymous" })

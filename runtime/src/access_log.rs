@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::metrics::ProcessMetrics;
 use crate::reject::Reject;
 use crate::response::write_number;
+use crate::timestamp::{padded, write_second};
 
 /// Lines are handed to the writer in pieces of about this many bytes.
 const PIECE: usize = 32 << 10;
@@ -201,36 +202,6 @@ impl SecondClock {
         out.push(b'.');
         padded(out, at_micros % 1_000_000, 6);
         out.push(b'Z');
-    }
-}
-
-/// RFC 3339 in UTC, without the zone. The date is worked out by Howard Hinnant's `civil_from_days`.
-fn write_second(out: &mut Vec<u8>, seconds: u64) {
-    let (days, second_of_day) = (seconds / 86_400, seconds % 86_400);
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    write_number(out, year);
-    for (separator, part, width) in [
-        (b'-', month, 2),
-        (b'-', day, 2),
-        (b'T', second_of_day / 3_600, 2),
-        (b':', second_of_day / 60 % 60, 2),
-        (b':', second_of_day % 60, 2),
-    ] {
-        out.push(separator);
-        padded(out, part, width);
-    }
-}
-
-fn padded(out: &mut Vec<u8>, number: u64, width: u32) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (number / 10_u64.pow(place) % 10) as u8);
     }
 }
 

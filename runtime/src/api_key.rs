@@ -6,6 +6,7 @@ use crate::access::{Authenticator, Caller, Denial, Moment, Refusal, Resources, S
 use crate::consumers::ConsumerStore;
 use crate::credential::{CredentialLocation, Evidence, Found};
 use crate::digest::Digest;
+use crate::key_format;
 
 /// A longer key, in bytes, is nobody's.
 const MAX_KEY: usize = 4096;
@@ -46,7 +47,7 @@ struct KeyLookup {
 }
 
 impl Authenticator for KeyLookup {
-    fn authenticate(&self, evidence: &Evidence<'_>, _now: Moment) -> Result<Caller, Refusal> {
+    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
         const MISSING: Denial = Denial::Missing { message: "Missing API key found in request" };
         let invalid = |why| Refusal::from(Denial::Invalid { message: "Invalid API key in request", why });
         let key = match evidence.first_at(self.locations).map(|(_, found)| found) {
@@ -55,9 +56,12 @@ impl Authenticator for KeyLookup {
             Some(Found::One(key)) => key,
             Some(Found::Ambiguous | Found::Nothing) => return Err(invalid("several keys, or one that is not text")),
         };
+        if !key_format::is_plausible(&key) {
+            return Err(invalid("a key of ours with a typo"));
+        }
         // What is looked up is the digest: the time that it takes tells nothing of the keys.
         let consumers = self.consumers.current();
-        let identity = consumers.with_key(&Digest::of(key.as_bytes())).ok_or_else(|| invalid("nobody's key"))?;
+        let identity = consumers.with_key(&Digest::of(key.as_bytes()), now.unix_seconds).ok_or_else(|| invalid("nobody's key"))?;
         Ok(Caller::consumer(identity))
     }
 

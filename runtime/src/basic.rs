@@ -56,10 +56,10 @@ struct PasswordCheck {
 }
 
 impl Authenticator for PasswordCheck {
-    fn authenticate(&self, evidence: &Evidence<'_>, _now: Moment) -> Result<Caller, Refusal> {
+    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
         let (user, password) = credential(evidence)?;
         let consumers = self.consumers.current();
-        let known = consumers.with_user(&user);
+        let known = consumers.with_user(&user, now.unix_seconds);
         let expected = match known.map(|known| &known.password) {
             Some(StoredPassword::Argon2id(hash)) => Expected::Argon2id(hash),
             Some(StoredPassword::Digest(digest)) => Expected::Digest(digest),

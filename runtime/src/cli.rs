@@ -1,5 +1,7 @@
 //! The command line of a gateway binary.
 
+mod consumers;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -20,7 +22,7 @@ pub struct Command {
 
 /// An API gateway compiled from OpenAPI documents.
 #[derive(Debug, Parser)]
-#[command(name = "gateway", version, about)]
+#[command(name = "gateway", version)]
 struct Arguments {
     /// The deployment's settings [default: gateway.yaml in this folder or beside the binary, if there is one]
     #[arg(long, short, global = true, value_name = "FILE")]
@@ -40,6 +42,15 @@ enum Action {
     Check,
     /// Print every operation that was compiled in
     Routes,
+    /// List, add and remove consumers
+    #[command(subcommand)]
+    Consumers(consumers::Consumers),
+    /// Create, roll and revoke API keys
+    #[command(subcommand)]
+    Keys(consumers::Keys),
+    /// Sign tokens of consumers
+    #[command(subcommand)]
+    Token(consumers::Token),
     #[command(external_subcommand)]
     Other(Vec<String>),
 }
@@ -65,6 +76,9 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         }),
         Some(Action::Check) => launch.check(gateway),
         Some(Action::Routes) => print(&route_table(gateway)),
+        Some(Action::Consumers(action)) => tell(action.run(&launch)),
+        Some(Action::Keys(action)) => tell(action.run(&launch)),
+        Some(Action::Token(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Other(words)) => further(gateway, commands, words, launch),
     }
 }
@@ -95,6 +109,16 @@ fn default_config() -> Option<PathBuf> {
     named.or_else(here).or_else(beside)
 }
 
+fn tell(result: Result<String, String>) -> ExitCode {
+    match result {
+        Ok(text) => print(&text),
+        Err(problems) => {
+            problems.lines().for_each(|problem| eprintln!("gateway: {problem}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn print(text: &str) -> ExitCode {
     use std::io::Write as _;
     // A reader that has seen enough (`gateway routes | head`) is no failure.
@@ -106,7 +130,7 @@ fn print(text: &str) -> ExitCode {
 
 fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
     let known: Vec<&str> =
-        ["run", "check", "routes"].into_iter().chain(commands.iter().map(|command| command.name)).collect();
+        ["run", "check", "routes", "consumers", "keys", "token"].into_iter().chain(commands.iter().map(|command| command.name)).collect();
     eprintln!("gateway: unknown command `{}`; there are {}", words.join(" "), known.join(", "));
     ExitCode::from(2)
 }

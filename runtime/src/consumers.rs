@@ -3,6 +3,7 @@
 //! They live in `consumers.yaml`, beside the documents and never in them. The file is read again when it changes; a
 //! broken one is refused as a whole and the old one stays.
 
+pub(crate) mod edit;
 mod read;
 
 use std::collections::{HashMap, HashSet};
@@ -37,6 +38,17 @@ pub(crate) struct Identity {
     pub(crate) consumer: Arc<Consumer>,
     /// The credential's `id`, if it has one.
     pub(crate) credential: Option<Arc<str>>,
+    /// From then on, in seconds since the epoch, the credential is nobody's.
+    pub(crate) expires: u64,
+}
+
+impl Identity {
+    /// For credentials without an end.
+    pub(crate) const NEVER: u64 = u64::MAX;
+
+    fn is_good(&self, now: u64) -> bool {
+        now < self.expires
+    }
 }
 
 /// A user name's password.
@@ -120,14 +132,14 @@ impl Consumers {
         self.by_name.get(username).map(|found| &found.0)
     }
 
-    /// Who has this API key.
-    pub(crate) fn with_key(&self, key: &Digest) -> Option<&Identity> {
-        self.by_key.get(key)
+    /// Who has this API key at `now`, in seconds since the epoch.
+    pub(crate) fn with_key(&self, key: &Digest, now: u64) -> Option<&Identity> {
+        self.by_key.get(key).filter(|identity| identity.is_good(now))
     }
 
     /// The password of this user name, which need not be the name of a consumer.
-    pub(crate) fn with_user(&self, user: &str) -> Option<&PasswordCredential> {
-        self.by_user.get(user)
+    pub(crate) fn with_user(&self, user: &str, now: u64) -> Option<&PasswordCredential> {
+        self.by_user.get(user).filter(|credential| credential.identity.is_good(now))
     }
 
     /// A hash that costs as much to check as any other here.
@@ -136,13 +148,13 @@ impl Consumers {
     }
 
     /// Whose tokens name this key.
-    pub(crate) fn with_token_key(&self, key: &str) -> Option<&TokenCredential> {
-        self.by_token_key.get(key)
+    pub(crate) fn with_token_key(&self, key: &str, now: u64) -> Option<&TokenCredential> {
+        self.by_token_key.get(key).filter(|credential| credential.identity.is_good(now))
     }
 
     /// Whose requests this key signs.
-    pub(crate) fn with_key_id(&self, key_id: &str) -> Option<&HmacCredential> {
-        self.by_key_id.get(key_id)
+    pub(crate) fn with_key_id(&self, key_id: &str, now: u64) -> Option<&HmacCredential> {
+        self.by_key_id.get(key_id).filter(|credential| credential.identity.is_good(now))
     }
 
     /// How many there are.

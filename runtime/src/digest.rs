@@ -27,6 +27,11 @@ impl Digest {
         Some(Self(bytes))
     }
 
+    /// In hexadecimal.
+    pub(crate) fn to_hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// The bytes, which tell nothing of the secret.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0

@@ -12,7 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin::{self, Admin};
 use crate::codegen::Gateway;
-use crate::config::{Problem, Sources};
+use crate::config::{Config, Problem, Sources};
 use crate::consumers::{ConsumerStore, FileState};
 use crate::live::Live;
 use crate::metrics::ProcessMetrics;
@@ -84,13 +84,19 @@ impl Launch {
     }
 
     fn assemble(self, gateway: &'static Gateway) -> Result<Live, Vec<Problem>> {
+        let (config, secrets) = self.settings()?;
+        Live::assemble(gateway, config, secrets)
+    }
+
+    /// This deployment's settings, and where its secrets are.
+    pub(crate) fn settings(&self) -> Result<(Config, SecretStore), Vec<Problem>> {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .filter(|(name, _)| name.starts_with("GATEWAY__"))
             .collect();
-        let sources = Sources { file: self.config, environment, flags: self.settings };
-        let store = SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets };
-        Live::assemble(gateway, sources.read()?, store)
+        let sources = Sources { file: self.config.clone(), environment, flags: self.settings.clone() };
+        let secrets = SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets.clone() };
+        Ok((sources.read()?, secrets))
     }
 }
 

@@ -13,6 +13,7 @@ use gateway_yaml::{Entry, FileId, Node, Span, load_each, position, suggest};
 
 use super::{ByName, Consumer, Consumers, Identity, Source};
 use crate::config::Problem;
+use crate::timestamp;
 
 /// Sections that belong to later versions, or to other programs that share the file.
 const OTHER_SECTIONS: &[&str] = &["groups", "oauthClients", "users", "permissions"];
@@ -244,13 +245,29 @@ impl Reading<'_> {
         shared
     }
 
-    fn identity(&mut self, node: &Node, id: Option<&str>, consumer: &Arc<Consumer>) -> Option<Identity> {
+    fn identity(
+        &mut self,
+        node: &Node,
+        id: Option<&str>,
+        expires: Option<&Node>,
+        consumer: &Arc<Consumer>,
+    ) -> Option<Identity> {
         if let Some(id) = id
             && (!(1..=256).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_graphic()))
         {
             self.problem(node.span, format!("`{}` is not an id: 1 to 256 visible characters", id.escape_default()));
             return None;
         }
-        Some(Identity { consumer: Arc::clone(consumer), credential: id.map(Into::into) })
+        let expires = match expires {
+            None => Identity::NEVER,
+            Some(node) => match node.as_text().and_then(timestamp::parse) {
+                Some(seconds) => seconds,
+                None => {
+                    self.problem(node.span, "`expires` is not a time such as 2026-12-31 or 2026-12-31T23:59:59Z");
+                    return None;
+                }
+            },
+        };
+        Some(Identity { consumer: Arc::clone(consumer), credential: id.map(Into::into), expires })
     }
 }

@@ -136,7 +136,7 @@ impl ConsumerTokens {
             },
         )?;
         let credential = consumers
-            .with_token_key(key)
+            .with_token_key(key, now)
             .ok_or(Denial::Invalid { message: "Invalid user key in JWT token", why: "nobody's key" })?;
         // RFC 8725 §3.1: the token does not choose its algorithm.
         if token.algorithm() != credential.algorithm.name() {
@@ -147,6 +147,7 @@ impl ConsumerTokens {
         }
         let rules = ClaimRules { leeway: self.rules.leeway.max(credential.leeway), ..self.rules };
         let until = rules.check(&token.claims, now).map_err(invalid)?;
+        let until = until.map(|until| until.min(credential.identity.expires));
         Ok((Caller::consumer(&credential.identity), until))
     }
 }

@@ -72,7 +72,7 @@ impl Reading<'_> {
             return self
                 .problem(node.span, format!("unknown type of credential `{kind}`; expected one of `{}`", names()));
         };
-        let known: Vec<&str> = ["id", "type", "optional"].iter().chain(*members).copied().collect();
+        let known: Vec<&str> = ["id", "type", "expires", "optional"].iter().chain(*members).copied().collect();
         let Some(entries) = self.members(node, &format!("a credential of type {kind}"), &known) else { return };
         let mut members = Members { node, entries, optional: false };
         members.optional = self.flag(&members, "optional");
@@ -83,7 +83,7 @@ impl Reading<'_> {
             },
             None => None,
         };
-        if let Some(identity) = self.identity(node, id, consumer) {
+        if let Some(identity) = self.identity(node, id, members.get("expires"), consumer) {
             read(self, &members, identity);
         }
     }

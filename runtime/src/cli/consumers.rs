@@ -1,0 +1,332 @@
+//! `gateway consumers`, `gateway keys` and `gateway token`: who may call, without an editor.
+//!
+//! They change the text of `consumers.yaml`; a running gateway notices by itself. What is created is shown once, and only
+//! its hash is kept.
+
+use std::collections::HashSet;
+use std::io::{BufRead as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::{Args, Subcommand};
+use gateway_yaml::units;
+use serde_json::{Map, Value};
+
+use crate::codegen::Gateway;
+use crate::consumers::edit::{Change, apply, list};
+use crate::consumers::{ConsumerStore, FileState, Source};
+use crate::digest::Digest;
+use crate::jwt::sign;
+use crate::launch::Launch;
+use crate::{key_format, live, password, timestamp};
+
+/// What is done with consumers.
+#[derive(Debug, Subcommand)]
+pub(super) enum Consumers {
+    /// List the consumers with their credentials
+    List,
+    /// Add a consumer
+    Add {
+        /// The user name: letters, digits, `_` and `-`
+        username: String,
+        /// The group that it belongs to
+        #[arg(long)]
+        group: Option<String>,
+        /// A role that it has; repeatable
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+        /// What the upstream knows it by
+        #[arg(long, value_name = "ID")]
+        custom_id: Option<String>,
+    },
+    /// Remove a consumer with all its credentials
+    Remove {
+        /// The user name
+        username: String,
+    },
+    /// Give a consumer a password, read from the first line of standard input, for `Authorization: Basic`
+    Password {
+        /// The consumer
+        username: String,
+        /// The name to log in with [default: that of the consumer]
+        #[arg(long)]
+        user: Option<String>,
+        /// The credential's id [default: password]
+        #[arg(long, default_value = "password")]
+        id: String,
+    },
+}
+
+/// What is done with API keys.
+#[derive(Debug, Subcommand)]
+pub(super) enum Keys {
+    /// Create a key, print it once, and keep its hash
+    Create {
+        /// The consumer
+        username: String,
+        #[command(flatten)]
+        key: NewKey,
+    },
+    /// Create a key that takes over from another, which goes on to be accepted for a while
+    Roll {
+        /// The consumer
+        username: String,
+        /// The id of the key that ends
+        old: String,
+        /// For how long the old key is still accepted, such as 24h
+        #[arg(long, default_value = "24h", value_parser = duration)]
+        overlap: Duration,
+        #[command(flatten)]
+        key: NewKey,
+    },
+    /// Take a credential away, at once
+    Revoke {
+        /// The consumer
+        username: String,
+        /// The credential's id
+        id: String,
+    },
+}
+
+/// How a new key is called, and when it ends.
+#[derive(Debug, Args)]
+pub(super) struct NewKey {
+    /// The credential's id [default: made of the date and a few digits]
+    #[arg(long)]
+    id: Option<String>,
+    /// For how long the key is accepted, such as 90d [default: until it is revoked]
+    #[arg(long, value_parser = duration)]
+    expires: Option<Duration>,
+}
+
+/// What is done with tokens.
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// Sign a token for a credential that has `signing`, and print it
+    Sign {
+        /// The credential's `key`
+        key: String,
+        /// A claim, such as sub=ann or admin=true; a value that is JSON is taken as such; repeatable
+        #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = claim)]
+        claims: Vec<(String, Value)>,
+        /// The claim that names the credential
+        #[arg(long, default_value = "key")]
+        key_claim: String,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(|_| "expected a duration such as 24h or 90d".to_owned())
+}
+
+fn claim(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+    Ok((name.to_owned(), value))
+}
+
+impl Consumers {
+    /// Does it, and gives what is to be printed.
+    ///
+    /// # Errors
+    /// Sentences.
+    pub(super) fn run(self, launch: &Launch) -> Result<String, String> {
+        let file = File::of(launch)?;
+        match self {
+            Self::List => file.table(),
+            Self::Add { username, group, roles, custom_id } => {
+                let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+                if username.is_empty() || !username.bytes().all(is_name) {
+                    return Err(format!("`{username}` is not a user name: letters, digits, `_` and `-`"));
+                }
+                if file.listed()?.iter().any(|known| known.username == username) {
+                    return Err(format!("there is a consumer called `{username}` already"));
+                }
+                let mut item = format!("{{username: {}", quoted(&username));
+                if let Some(group) = group {
+                    item += &format!(", group: {}", quoted(&group));
+                }
+                if !roles.is_empty() {
+                    let roles: Vec<String> = roles.iter().map(|role| quoted(role)).collect();
+                    item += &format!(", roles: [{}]", roles.join(", "));
+                }
+                if let Some(id) = custom_id {
+                    item += &format!(", labels: {{customId: {}}}", quoted(&id));
+                }
+                file.change(&[Change::AddConsumer(&format!("{item}, credentials: []}}"))])?;
+                Ok(String::new())
+            }
+            Self::Remove { username } => file.change(&[Change::RemoveConsumer(&username)]).map(|()| String::new()),
+            Self::Password { username, user, id } => {
+                let mut line = String::new();
+                std::io::stdin().lock().read_line(&mut line).map_err(|error| error.to_string())?;
+                let secret = line.trim_end_matches(['\n', '\r']);
+                if secret.is_empty() {
+                    return Err("the first line of standard input is empty".to_owned());
+                }
+                let hash = password::hash(secret.as_bytes())?;
+                let user = quoted(user.as_deref().unwrap_or(&username));
+                file.no_credential(&username, &id)?;
+                let item = format!(
+                    "{{id: {}, type: basic, username: {user}, password: {{argon2id: \"{hash}\"}}}}",
+                    quoted(&id)
+                );
+                file.change(&[Change::AddCredential(&username, &item)])?;
+                Ok(String::new())
+            }
+        }
+    }
+}
+
+impl Keys {
+    /// As [`Consumers::run`].
+    pub(super) fn run(self, launch: &Launch) -> Result<String, String> {
+        let file = File::of(launch)?;
+        match self {
+            Self::Create { username, key } => file.create_key(&username, key, &[]),
+            Self::Roll { username, old, overlap, key } => {
+                let end = quoted(&timestamp::format(now() + overlap.as_secs()));
+                file.create_key(&username, key, &[Change::SetMember(&username, &old, "expires", &end)])
+            }
+            Self::Revoke { username, id } => {
+                file.change(&[Change::RemoveCredential(&username, &id)]).map(|()| String::new())
+            }
+        }
+    }
+}
+
+impl Token {
+    /// As [`Consumers::run`].
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+        let Self::Sign { key, claims, key_claim } = self;
+        let Some(token_keys) = live::token_keys(gateway) else {
+            return Err("no API of this binary takes tokens of consumers".to_owned());
+        };
+        let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
+        let file = File::named(config.consumers.as_deref(), &secrets.folder)?;
+        let literals = config.insecure_literals;
+        let source =
+            Source { file: file.path, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys) };
+        let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
+        let consumers = store.current();
+        let credential =
+            consumers.with_token_key(&key, now()).ok_or_else(|| format!("no credential of type jwt has the key `{key}`"))?;
+        let claims: Map<String, Value> = claims.into_iter().collect();
+        let token = sign::sign(credential, &key_claim, &key, claims, now())
+            .ok_or_else(|| format!("the credential `{key}` has no `signing`; write `signing: {{ttl: 30s}}`"))?;
+        Ok(token + "\n")
+    }
+}
+
+fn lines(problems: &[crate::config::Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Text in double quotes, as YAML and JSON both read it.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// `consumers.yaml`.
+struct File {
+    path: PathBuf,
+}
+
+impl File {
+    fn of(launch: &Launch) -> Result<Self, String> {
+        let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
+        Self::named(config.consumers.as_deref(), &secrets.folder)
+    }
+
+    fn named(file: Option<&Path>, folder: &Path) -> Result<Self, String> {
+        let file = file.ok_or("the settings name no file of consumers; write `consumers: {file: consumers.yaml}`")?;
+        Ok(Self { path: folder.join(file) })
+    }
+
+    fn read(&self) -> Result<String, String> {
+        std::fs::read_to_string(&self.path).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))
+    }
+
+    fn listed(&self) -> Result<Vec<crate::consumers::edit::Listed>, String> {
+        list(&self.read()?).map_err(|problem| format!("{}: {problem}", self.path.display()))
+    }
+
+    fn table(&self) -> Result<String, String> {
+        let mut out = String::new();
+        for consumer in self.listed()? {
+            out += &consumer.username;
+            if let Some(group) = &consumer.group {
+                out += &format!("  group {group}");
+            }
+            if !consumer.roles.is_empty() {
+                out += &format!("  roles {}", consumer.roles.join(", "));
+            }
+            out.push('\n');
+            for (kind, id, expires) in &consumer.credentials {
+                out += &format!("  {kind:<6} {}", id.as_deref().unwrap_or("-"));
+                if let Some(expires) = expires {
+                    out += &format!("  until {expires}");
+                }
+                out.push('\n');
+            }
+        }
+        Ok(out)
+    }
+
+    fn no_credential(&self, username: &str, id: &str) -> Result<(), String> {
+        let listed = self.listed()?;
+        let consumer = listed.iter().find(|consumer| consumer.username == username);
+        let taken = consumer.is_some_and(|consumer| {
+            consumer.credentials.iter().any(|(_, known, _)| known.as_deref() == Some(id))
+        });
+        if taken { Err(format!("`{username}` has a credential called `{id}` already")) } else { Ok(()) }
+    }
+
+    fn create_key(&self, username: &str, key: NewKey, changes: &[Change<'_>]) -> Result<String, String> {
+        let secret = key_format::create()?;
+        let digest = Digest::of(secret.as_bytes()).to_hex();
+        let id = key.id.unwrap_or_else(|| format!("key-{}-{}", &timestamp::format(now())[..10], &digest[..4]));
+        self.no_credential(username, &id)?;
+        let expires = key.expires.map_or_else(String::new, |after| {
+            format!(", expires: {}", quoted(&timestamp::format(now() + after.as_secs())))
+        });
+        let item = format!("{{id: {}, type: key, key: {{sha256: {digest}}}{expires}}}", quoted(&id));
+        self.change(&[&[Change::AddCredential(username, &item)], changes].concat())?;
+        eprintln!("gateway: the key `{id}` of `{username}`; it is shown this once");
+        Ok(secret + "\n")
+    }
+
+    /// Makes all changes, or none: the new file takes the place of the old one whole.
+    fn change(&self, changes: &[Change<'_>]) -> Result<(), String> {
+        let place = |problem: String| format!("{}: {problem}", self.path.display());
+        let system = |error: std::io::Error| place(error.to_string());
+        let state = FileState::of(&self.path);
+        let mut text = self.read()?;
+        for change in changes {
+            text = apply(&text, change).map_err(place)?;
+        }
+        let mode = std::fs::metadata(&self.path).map_err(system)?.permissions();
+        let beside = self.path.with_extension(format!("yaml.{}", std::process::id()));
+        let written = (|| {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+            file.write_all(text.as_bytes())?;
+            file.set_permissions(mode)?;
+            file.sync_all()
+        })();
+        let replaced = written.map_err(system).and_then(|()| {
+            if FileState::of(&self.path) != state {
+                return Err(place("somebody else has changed it; try again".to_owned()));
+            }
+            std::fs::rename(&beside, &self.path).map_err(system)
+        });
+        if replaced.is_err() {
+            let _ = std::fs::remove_file(&beside);
+        }
+        replaced
+    }
+}
