@@ -5,7 +5,7 @@ mod support;
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::{Gateway, Upstream, authorized, eventually};
+use support::{Gateway, Upstream, authorized, eventually, token};
 
 const CONSUMERS: &str = "
 consumers:
@@ -17,7 +17,9 @@ consumers:
       - {id: olaf-2, type: key, key: {sha256: dd58c44e823a36af1d861b47b20fc0ff0d23b3677f95c864932b22b257b6702f}}
   - username: ann
     roles: [auditor]
-    credentials: [{type: key, key: {env: TEST_ANN_KEY}}]
+    credentials:
+      - {type: key, key: {env: TEST_ANN_KEY}}
+      - {type: jwt, key: ann-service, secret: {env: TEST_TOKEN_SECRET}}
   - username: mallory
     group: gold
     credentials: [{id: m, type: key, key: {env: TEST_MALLORY_KEY}}]
@@ -119,9 +121,14 @@ fn alternatives_are_or_and_objects_are_and() {
     assert_eq!(fixture.gateway.get("/reports/either", &authorized()).status, 200);
     assert_eq!(fixture.gateway.get("/reports/either", &format!("X-API-Key: wrong\r\n{}", authorized())).status, 200);
     assert_eq!(fixture.status("GET", "/reports/both", "ann-secret"), 401);
-    assert_eq!(fixture.gateway.get("/reports/both", &authorized()).status, 401);
-    // The token's `sub` is `ann` as well, but another authority says so: these are not the same party.
-    assert_eq!(fixture.gateway.get("/reports/both", &format!("X-API-Key: ann-secret\r\n{}", authorized())).status, 401);
+    let service = format!(
+        "Authorization: Bearer {}\r\n",
+        token(serde_json::json!({"key": "ann-service", "exp": 4_102_444_800_u64}))
+    );
+    assert_eq!(fixture.gateway.get("/reports/both", &service).status, 401);
+    assert_eq!(fixture.gateway.get("/reports/both", &format!("X-API-Key: ann-secret\r\n{service}")).status, 200);
+    // Two halves of different parties make no whole.
+    assert_eq!(fixture.gateway.get("/reports/both", &format!("X-API-Key: olaf-secret\r\n{service}")).status, 401);
 }
 
 #[test]

@@ -24,12 +24,17 @@ const NOTES_KEY: &str = "only for the demonstration: 32 bytes or more";
 const FILES_KEY_BASE64: &str = "b25seSBmb3IgdGhlIGRlbW9uc3RyYXRpb246IDMyIGJ5dGVz";
 
 const API_KEY: &str = "demo-key";
+const PASSWORD: &str = "demo-password";
+const TOKEN_SECRET: &str = "signs tokens of the consumer demo: 32 bytes or more";
 
 const CONSUMERS: &str = "
 consumers:
   - username: demo
     group: gold
-    credentials: [{id: demo-1, type: key, key: {env: DEMO_API_KEY}}]
+    credentials:
+      - {id: demo-1, type: key, key: {env: DEMO_API_KEY}}
+      - {id: demo-2, type: basic, username: demo, password: {env: DEMO_PASSWORD}}
+      - {id: demo-3, type: jwt, key: demo-service, secret: {env: DEMO_TOKEN_SECRET}, signing: {ttl: 10m}}
   - username: guest
 ";
 
@@ -54,9 +59,15 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
         }
     };
     launch.settings.insert(0, format!("consumers.file={}", consumers.0.display()));
-    launch.stand_in_secrets.push(("DEMO_API_KEY".to_owned(), API_KEY.to_owned()));
-    launch.stand_in_secrets.push(("NOTES_JWT_SECRET".to_owned(), NOTES_KEY.to_owned()));
-    launch.stand_in_secrets.push(("FILES_SESSION_SECRET".to_owned(), FILES_KEY_BASE64.to_owned()));
+    for (name, value) in [
+        ("DEMO_API_KEY", API_KEY),
+        ("DEMO_PASSWORD", PASSWORD),
+        ("DEMO_TOKEN_SECRET", TOKEN_SECRET),
+        ("NOTES_JWT_SECRET", NOTES_KEY),
+        ("FILES_SESSION_SECRET", FILES_KEY_BASE64),
+    ] {
+        launch.stand_in_secrets.push((name.to_owned(), value.to_owned()));
+    }
     let key = std::env::var("NOTES_JWT_SECRET").unwrap_or_else(|_| NOTES_KEY.to_owned());
     launch.serve(gateway, |ready| introduce(gateway, ready, upstream, &token(&key)))
 }
@@ -106,6 +117,12 @@ The gateway listens on http://{listener}, and every upstream is the demo's own o
       200: a good token
   curl -i http://{listener}/reports/monthly -H 'X-API-Key: {API_KEY}'
       200: an API key; the upstream learns whose it is, and not the key
+  curl -i http://{listener}/reports/staff -u demo:{PASSWORD}
+      200: a user name and a password
+  curl -i \"http://{listener}/reports/token?key=demo-service\" -u demo:{PASSWORD}
+      200: a token that the gateway signs for the caller, good for ten minutes
+  curl -i http://{listener}/reports/feed -H \"Authorization: Bearer $(curl -s \"http://{listener}/reports/token?key=demo-service\" -u demo:{PASSWORD})\"
+      200: that token; its key and algorithm come from the consumer's credential
   curl -i http://{listener}/v1/notes/first -H 'Authorization: Bearer {token}'
       400: the document says that the id is an integer
   curl -i -X PUT http://{listener}/v1/notes

@@ -325,6 +325,15 @@ fn at_a_basic_scheme() {
 }
 
 #[test]
+fn all_schemes_of_an_object_name_one_caller() {
+    let with = |security: &str| document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", security);
+    check(&with("[{Basic: [], Jwt: []}]"), "GW213 can never hold together");
+    check(&with("[{Basic: []}, {Jwt: []}]"), "none");
+    let consumer = document("", "jwt: {identify: consumer}", "", "");
+    check(&consumer.replace("[{Jwt: []}]", "[{Basic: [], Jwt: []}]"), "none");
+}
+
+#[test]
 fn what_the_gateway_answers_itself() {
     let with = |security: &str, operation: &str| {
         let scheme = "{type: apiKey, in: header, name: k}";

@@ -129,8 +129,10 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
-    let known: Vec<&str> =
-        ["run", "check", "routes", "consumers", "keys", "token"].into_iter().chain(commands.iter().map(|command| command.name)).collect();
+    let known: Vec<&str> = ["run", "check", "routes", "consumers", "keys", "token"]
+        .into_iter()
+        .chain(commands.iter().map(|command| command.name))
+        .collect();
     eprintln!("gateway: unknown command `{}`; there are {}", words.join(" "), known.join(", "));
     ExitCode::from(2)
 }

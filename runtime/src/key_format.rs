@@ -22,7 +22,8 @@ pub(crate) fn create() -> Result<String, String> {
         let mut bytes = [0; 64];
         rand::fill(&mut bytes).map_err(|_| "the system gives no random numbers")?;
         // Of 256 values, 248 spread evenly over 62 characters.
-        let letters = bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(*byte % 62)]));
+        let letters =
+            bytes.iter().filter(|byte| **byte < 248).map(|byte| char::from(ALPHABET[usize::from(*byte % 62)]));
         key.extend(letters.take(PREFIX.len() + RANDOM - key.len()));
     }
     key.push_str(&check(&key));

@@ -126,6 +126,7 @@ impl Drop for Gateway {
 /// The secrets that the documents and the tests' consumers refer to.
 pub(crate) fn secrets(command: &mut Command) {
     command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
+    command.env("TEST_TOKEN_SECRET", SECRET).env("TEST_PASSWORD", "correct horse");
     for name in ["OLAF", "ANN", "MALLORY"] {
         command.env(format!("TEST_{name}_KEY"), format!("{}-secret", name.to_lowercase()));
     }
@@ -399,7 +400,7 @@ pub(crate) fn authorized() -> String {
     )
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }

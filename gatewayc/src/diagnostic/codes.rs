@@ -68,6 +68,7 @@ codes! {
     GW208 208 "bad-verification"          Error   "It is not clear, or not safe, how tokens are checked"
     GW209 209 "consumers-without-consumers" Error "A rule about consumers where no scheme knows consumers"
     GW210 210 "anonymous-without-alternative" Error "`anonymous` where `security` has no alternative `{}`"
+    GW213 213 "impossible-and"            Error   "Schemes that can never hold together"
     GW312 312 "open-signing"              Error   "Anyone can have tokens signed"
     GW319 319 "unneeded-acceptance"       Warning "`acceptRisk` accepts something that is not there"
     GW501 501 "ambiguous-paths"           Error   "Two paths match the same requests"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
-use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207};
+use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW213};
 use crate::ir::{self, Access, ConsumerJwt, Credential, CredentialLocation, Jwt, Requirement, Scheme};
 use crate::lower::{accept, title};
 use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, SchemeExtension, Verification};
@@ -69,10 +69,33 @@ impl<'a> Schemes<'a> {
             let mut requirements = requirements.into_iter().collect::<Option<Vec<_>>>()?;
             // The keys of an object have no order.
             requirements.sort_by(|a, b| a.scheme.cmp(&b.scheme));
-            Some(requirements)
+            self.can_hold(alternative, &requirements, diagnostics).then_some(requirements)
         };
         let alternatives: Vec<_> = alternatives.iter().map(all_of).collect();
         Some(Access::OneOf(alternatives.into_iter().collect::<Option<_>>()?))
+    }
+
+    /// All schemes of an object must name the same caller, and a consumer is never the same as somebody whom another
+    /// authority calls by the same name.
+    fn can_hold(
+        &self,
+        alternative: &ast::Alternative,
+        requirements: &[Requirement],
+        diagnostics: &mut Diagnostics,
+    ) -> bool {
+        let (consumers, others): (Vec<_>, Vec<_>) =
+            requirements.iter().partition(|requirement| self.knows_consumers(requirement));
+        let (Some(consumer), Some(other)) = (consumers.first(), others.first()) else { return true };
+        diagnostics.push(
+            Diagnostic::error(GW213, format!("`{}` and `{}` can never hold together", consumer.scheme, other.scheme))
+                .at(alternative.span, "all schemes of an object must name the same caller")
+                .help(format!(
+                    "`{}` names a consumer, and `{}` somebody whom its issuer knows",
+                    consumer.scheme, other.scheme
+                ))
+                .help("list them as alternatives, or check tokens with `jwt: {identify: consumer}`"),
+        );
+        false
     }
 
     fn requirement(&mut self, requirement: &ast::Requirement, diagnostics: &mut Diagnostics) -> Option<Requirement> {

@@ -210,8 +210,9 @@ impl Token {
             Source { file: file.path, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys) };
         let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
         let consumers = store.current();
-        let credential =
-            consumers.with_token_key(&key, now()).ok_or_else(|| format!("no credential of type jwt has the key `{key}`"))?;
+        let credential = consumers
+            .with_token_key(&key, now())
+            .ok_or_else(|| format!("no credential of type jwt has the key `{key}`"))?;
         let claims: Map<String, Value> = claims.into_iter().collect();
         let token = sign::sign(credential, &key_claim, &key, claims, now())
             .ok_or_else(|| format!("the credential `{key}` has no `signing`; write `signing: {{ttl: 30s}}`"))?;
@@ -281,9 +282,8 @@ impl File {
     fn no_credential(&self, username: &str, id: &str) -> Result<(), String> {
         let listed = self.listed()?;
         let consumer = listed.iter().find(|consumer| consumer.username == username);
-        let taken = consumer.is_some_and(|consumer| {
-            consumer.credentials.iter().any(|(_, known, _)| known.as_deref() == Some(id))
-        });
+        let taken = consumer
+            .is_some_and(|consumer| consumer.credentials.iter().any(|(_, known, _)| known.as_deref() == Some(id)));
         if taken { Err(format!("`{username}` has a credential called `{id}` already")) } else { Ok(()) }
     }
 

@@ -63,14 +63,15 @@ pub(crate) fn list(text: &str) -> Result<Vec<Listed>, String> {
 pub(crate) fn apply(text: &str, change: &Change<'_>) -> Result<String, String> {
     let found = Found::of(text, change.consumer())?;
     let consumer = || {
-        found.consumer.as_ref().ok_or_else(|| format!("there is no consumer `{}`", change.consumer().unwrap_or_default()))
+        found
+            .consumer
+            .as_ref()
+            .ok_or_else(|| format!("there is no consumer `{}`", change.consumer().unwrap_or_default()))
     };
     let credential = |id: &str| -> Result<(usize, &Node), String> {
         let credentials = consumer()?.get("credentials").and_then(Node::as_sequence).unwrap_or_default();
-        let mut named = credentials
-            .iter()
-            .enumerate()
-            .filter(|(_, node)| node.get("id").and_then(Node::as_text) == Some(id));
+        let mut named =
+            credentials.iter().enumerate().filter(|(_, node)| node.get("id").and_then(Node::as_text) == Some(id));
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one),
             (None, _) => Err(format!("`{}` has no credential `{id}`", change.consumer().unwrap_or_default())),
@@ -318,7 +319,12 @@ groups: {gold: {}}
 
     #[test]
     fn lists_may_become_empty_and_grow_again() {
-        for text in ["consumers: []\n", "consumers:\n  - username: ann\n", "consumers: [{username: ann}]", "{\"consumers\": []}"] {
+        for text in [
+            "consumers: []\n",
+            "consumers:\n  - username: ann\n",
+            "consumers: [{username: ann}]",
+            "{\"consumers\": []}",
+        ] {
             let empty = apply(text, &Change::RemoveConsumer("ann")).unwrap_or_else(|_| text.to_owned());
             assert!(list(&empty).expect("readable").is_empty(), "{empty}");
             let full = changed(&empty, &Change::AddConsumer("{username: ben, credentials: []}"));
