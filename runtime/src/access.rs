@@ -55,13 +55,15 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
     fn locations(&self) -> (&'static [CredentialLocation], bool);
 }
 
-/// The time at which a request is judged, and the thread that does it.
+/// The request that is judged, the time at which it is, and the thread that does it.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// Seconds since the epoch.
     pub unix_seconds: u64,
     /// The index of the worker thread, for caches that are not shared.
     pub worker: usize,
+    /// Tells requests apart; unique in this process. A scheme may be asked several times about one request.
+    pub request: u64,
 }
 
 /// The result of authentication.

@@ -306,6 +306,7 @@ impl ByteSize {
 pub use crate::api_key::ApiKey;
 pub use crate::basic::Basic;
 pub use crate::credential::CredentialLocation;
+pub use crate::hmac::{BodyDigest, HmacAlgorithm, HmacProfile, HmacSignature, Replay};
 pub use crate::jwt::consumer::ConsumerJwt;
 pub use crate::jwt::sign::JwtSign;
 pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};

@@ -74,6 +74,7 @@ impl From<NoPermit> for Stop {
 
 /// What is known of a request, for its answer and its log line; filled as the decision goes on.
 struct Record {
+    number: u64,
     listener: &'static LiveListener,
     started: Instant,
     head_length: usize,
@@ -165,14 +166,18 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         &operation.table.consumers,
         request.method,
         &evidence,
-        worker.moment(record.started),
+        worker.moment(record.started, record.number),
     )?; // 401 403 503
     request::admit_body(operation, record.facts.body)?; // 413
     let permit = record.permit.insert(permit);
     let to = match &operation.action {
         LiveAction::Forward(to) => to,
         LiveAction::Answer(builtin) => {
-            let call = Call { caller: permit.caller(), query: target.query, now: worker.moment(record.started) };
+            let call = Call {
+                caller: permit.caller(),
+                query: target.query,
+                now: worker.moment(record.started, record.number),
+            };
             return Err(Stop::Answer(builtin.answer(&call)));
         }
     };
@@ -317,6 +322,7 @@ impl Record {
     fn new(worker: &Worker, listener: &'static LiveListener, head_length: usize, started: Instant) -> Self {
         let request_id = worker.request_id();
         Self {
+            number: worker.number(),
             listener,
             started,
             head_length,

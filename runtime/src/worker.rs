@@ -34,6 +34,7 @@ pub(crate) struct Worker {
     recent: Cell<Instant>,
     date: RefCell<Rc<str>>,
     random: Cell<u64>,
+    next_request: Cell<u64>,
 }
 
 struct Registered {
@@ -57,6 +58,8 @@ impl Worker {
             recent: Cell::new(Instant::now()),
             date: RefCell::new(Rc::from("")),
             random: Cell::new(RandomState::new().build_hasher().finish() | 1),
+            // No worker counts as far as the next one begins.
+            next_request: Cell::new((index as u64) << 48),
         };
         worker.set_clock();
         worker
@@ -100,8 +103,13 @@ impl Worker {
     }
 
     /// The moment at which a request that began at `instant` is judged.
-    pub(crate) fn moment(&self, instant: Instant) -> Moment {
-        Moment { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index }
+    pub(crate) fn moment(&self, instant: Instant, request: u64) -> Moment {
+        Moment { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index, request }
+    }
+
+    /// A number for a request; no other one in this process has it.
+    pub(crate) fn number(&self) -> u64 {
+        self.next_request.replace(self.next_request.get() + 1)
     }
 
     /// The value of `Date`, at most one tick old.

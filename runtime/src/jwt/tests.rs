@@ -68,7 +68,9 @@ fn check(scheme: &JwtBearer, authorization: &str, query: Option<&str>) -> Verdic
     let authenticator = prepared(scheme, SECRET).expect("prepared");
     let fields = [Field { name: "authorization", value: authorization.as_bytes() }];
     let fields = if authorization.is_empty() { &[][..] } else { &fields[..] };
-    verdict(authenticator.authenticate(&Evidence::of(fields, query), Moment { unix_seconds: NOW, worker: 0 }))
+    verdict(
+        authenticator.authenticate(&Evidence::of(fields, query), Moment { unix_seconds: NOW, worker: 0, request: 0 }),
+    )
 }
 
 #[test]
@@ -172,7 +174,9 @@ fn a_cached_token_still_expires() {
     let value = format!("Bearer {}", good());
     let fields = [Field { name: "Authorization", value: value.as_bytes() }];
     let at = |unix_seconds| {
-        verdict(authenticator.authenticate(&Evidence::of(&fields, None), Moment { unix_seconds, worker: 3 }))
+        verdict(
+            authenticator.authenticate(&Evidence::of(&fields, None), Moment { unix_seconds, worker: 3, request: 0 }),
+        )
     };
     assert!(at(NOW).is_ok());
     assert!(at(NOW + 59).is_ok());
@@ -209,7 +213,8 @@ fn keys_of_a_set_are_found_by_their_id() {
     ] {
         let value = format!("Bearer {}", sign(&header, &json!({"exp": NOW + 60})));
         let fields = [Field { name: "Authorization", value: value.as_bytes() }];
-        let result = authenticator.authenticate(&Evidence::of(&fields, None), Moment { unix_seconds: NOW, worker: 0 });
+        let result = authenticator
+            .authenticate(&Evidence::of(&fields, None), Moment { unix_seconds: NOW, worker: 0, request: 0 });
         assert_eq!(result.is_ok(), good, "{header}");
     }
 }

@@ -1,0 +1,229 @@
+//! Request signatures: a consumer shows that it knows a secret by signing the request with it, and never sends it.
+//!
+//! The profile decides what is signed and where the signature stands. All of them go the same way: read what the request
+//! claims, check the time, find the key, compare; only then is the body read, if a digest of it is asked for, and the
+//! signature marked as used.
+
+mod apisix_v1;
+mod cavage;
+mod claim;
+mod digest;
+mod replay;
+mod rfc9421;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
+use crate::codegen::ByteSize;
+use crate::consumers::{ConsumerStore, HmacCredential};
+use crate::credential::{CredentialLocation, Evidence};
+use claim::{Claim, Terms, Unsigned, Why};
+use digest::Expected;
+use replay::{NotUsable, Used};
+
+/// A scheme of signed requests.
+#[derive(Debug)]
+pub struct HmacSignature {
+    /// The key under `components/securitySchemes`.
+    pub name: &'static str,
+    /// The name of the HTTP authentication scheme: the first word of `Authorization`, where the profile uses that.
+    pub scheme: &'static str,
+    /// `realm` of the challenge (RFC 9110 §11.5).
+    pub realm: &'static str,
+    /// What is signed, and how it is written.
+    pub profile: HmacProfile,
+    /// The accepted algorithms.
+    pub algorithms: &'static [HmacAlgorithm],
+    /// How far the time of signing may be from now, in either direction.
+    pub clock_skew: Duration,
+    /// Headers or components that every signature must cover.
+    pub signed_headers: &'static [&'static str],
+    /// Whether a digest of the body is asked for.
+    pub body_digest: BodyDigest,
+    /// Whether a signature counts once.
+    pub replay: Replay,
+    /// What the upstream does not see.
+    pub hidden: &'static [CredentialLocation],
+}
+
+/// What is signed, and how it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HmacProfile {
+    /// In the manner of draft-cavage-http-signatures, as APISIX 3.11 and later.
+    CavageApisix,
+    /// `X-HMAC-…` headers, as APISIX 3.10 and before.
+    ApisixV1,
+    /// HTTP Message Signatures.
+    Rfc9421,
+}
+
+/// Algorithms of HMAC (RFC 2104).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HmacAlgorithm {
+    /// `hmac-sha1`, for clients that have nothing else.
+    HmacSha1,
+    /// `hmac-sha256`.
+    HmacSha256,
+    /// `hmac-sha512`.
+    HmacSha512,
+}
+
+/// Whether a digest of the body is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyDigest {
+    /// The body is not looked at.
+    Ignored,
+    /// There must be one, and it must fit.
+    Required {
+        /// A larger body is refused with 413.
+        max_body: ByteSize,
+    },
+}
+
+/// Whether a signature counts once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// It counts as often as it comes, while its time lasts.
+    Accept,
+    /// It counts for one request.
+    Refuse,
+}
+
+impl HmacAlgorithm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::HmacSha1 => "hmac-sha1",
+            Self::HmacSha256 => "hmac-sha256",
+            Self::HmacSha512 => "hmac-sha512",
+        }
+    }
+
+    fn key(self, secret: &[u8]) -> aws_lc_rs::hmac::Key {
+        use aws_lc_rs::hmac;
+        let algorithm = match self {
+            Self::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Self::HmacSha256 => hmac::HMAC_SHA256,
+            Self::HmacSha512 => hmac::HMAC_SHA512,
+        };
+        hmac::Key::new(algorithm, secret)
+    }
+}
+
+impl Scheme for HmacSignature {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
+        if !resources.consumers.is_configured() {
+            return Err(vec!["signing keys belong to consumers; write `consumers: {file: consumers.yaml}`".to_owned()]);
+        }
+        let Self {
+            scheme, realm, profile, algorithms, clock_skew, signed_headers, body_digest, replay, hidden, ..
+        } = *self;
+        Ok(Box::new(SignatureCheck {
+            terms: Terms { scheme, algorithms, required: signed_headers, nonce: replay == Replay::Refuse },
+            realm,
+            profile,
+            skew: clock_skew.as_secs(),
+            body_digest,
+            used: (replay == Replay::Refuse).then(Used::new),
+            hidden,
+            consumers: Arc::clone(&resources.consumers),
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct SignatureCheck {
+    terms: Terms<'static>,
+    realm: &'static str,
+    profile: HmacProfile,
+    /// In seconds.
+    skew: u64,
+    body_digest: BodyDigest,
+    /// The signatures that have been used, where each counts once.
+    used: Option<Used>,
+    hidden: &'static [CredentialLocation],
+    consumers: Arc<ConsumerStore>,
+}
+
+/// The client is told nothing more: whether a key exists, or which part does not fit, helps nobody who has the secret.
+fn invalid(why: Why) -> Refusal {
+    Denial::Invalid { message: "client request can't be validated", why }.into()
+}
+
+impl From<Unsigned> for Refusal {
+    fn from(unsigned: Unsigned) -> Self {
+        match unsigned {
+            Unsigned::Missing => Denial::Missing { message: "Missing authorization in request" }.into(),
+            Unsigned::Bad(why) => invalid(why),
+        }
+    }
+}
+
+impl SignatureCheck {
+    fn claim(&self, evidence: &Evidence<'_>, is_known: impl Fn(&str) -> bool) -> Result<Claim, Unsigned> {
+        match self.profile {
+            HmacProfile::CavageApisix => cavage::claim(evidence, &self.terms),
+            HmacProfile::ApisixV1 => apisix_v1::claim(evidence, &self.terms),
+            HmacProfile::Rfc9421 => rfc9421::claim(evidence, &self.terms, is_known),
+        }
+    }
+
+    /// Whether the body is what the head says; asks for it when all else is good.
+    fn check_body(&self, evidence: &Evidence<'_>, key: &aws_lc_rs::hmac::Key) -> Result<(), Refusal> {
+        let BodyDigest::Required { max_body } = self.body_digest else { return Ok(()) };
+        let expected = match self.profile {
+            HmacProfile::CavageApisix => Expected::of_digest(evidence.fields),
+            HmacProfile::ApisixV1 => Expected::of_x_hmac_digest(evidence.fields),
+            HmacProfile::Rfc9421 => Expected::of_content_digest(evidence.fields),
+        };
+        let expected = expected.map_err(invalid)?;
+        let Some(body) = evidence.body else { return Err(Refusal::Ask(Question::Body { limit: max_body.0 })) };
+        if expected.fits(body, key) { Ok(()) } else { Err(invalid("the digest is that of another body")) }
+    }
+
+    fn use_once(&self, claim: &Claim, now: Moment) -> Result<(), Refusal> {
+        let Some(used) = &self.used else { return Ok(()) };
+        let end = claim.window.end(self.skew);
+        used.claim(&claim.key_id, &claim.mac, end, now.unix_seconds, now.request).map_err(|reason| match reason {
+            NotUsable::Again => invalid("the signature has been used"),
+            NotUsable::Late => invalid("the signature ended while its request was read"),
+            NotUsable::Full => Denial::Unavailable.into(),
+        })
+    }
+}
+
+impl Authenticator for SignatureCheck {
+    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
+        let consumers = self.consumers.current();
+        let claim = self.claim(evidence, |key_id| consumers.with_key_id(key_id, now.unix_seconds).is_some())?;
+        claim.window.check(now.unix_seconds, self.skew).map_err(invalid)?;
+        let HmacCredential { identity, secret } =
+            consumers.with_key_id(&claim.key_id, now.unix_seconds).ok_or_else(|| invalid("nobody's key"))?;
+        let key = claim.algorithm.key(secret.expose());
+        // In constant time.
+        aws_lc_rs::hmac::verify(&key, &claim.text, &claim.mac).map_err(|_| invalid("the signature does not fit"))?;
+        self.check_body(evidence, &key)?;
+        self.use_once(&claim, now)?;
+        Ok(Caller::consumer(identity))
+    }
+
+    fn challenge(&self) -> String {
+        format!("hmac realm=\"{}\"", self.realm)
+    }
+
+    fn challenge_invalid(&self) -> String {
+        self.challenge()
+    }
+
+    fn challenge_scope(&self, _scopes: &[&str]) -> String {
+        self.challenge()
+    }
+
+    fn locations(&self) -> (&'static [CredentialLocation], bool) {
+        (self.hidden, false)
+    }
+}
