@@ -18,8 +18,8 @@ use minijinja::value::Value;
 
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
-    ErrorBody, Gateway, HeaderEdits, IdentityHeaders, Jwt, JwtKey, Operation, ParameterKind, PathParameter, Preflight,
-    Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, IdentityHeaders, Jwt, JwtKey, Operation,
+    ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -122,6 +122,7 @@ impl<'a> Module<'a> {
                 Credential::Basic => "Basic",
                 Credential::Jwt(_) => "JwtBearer",
                 Credential::ConsumerJwt(_) => "ConsumerJwt",
+                Credential::Hmac(_) => "HmacSignature",
             };
             items.push(item(format!("scheme `{}`", scheme.name), ident, kind, scheme_value(kind, scheme)));
         }
@@ -392,29 +393,67 @@ fn upstream_value(upstream: &Upstream) -> Expression {
     )
 }
 
-fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
-    let location = |location: &CredentialLocation| match location {
-        CredentialLocation::Header(name) => {
-            Expression::Call("CredentialLocation::Header", vec![Expression::text(name)])
-        }
-        CredentialLocation::Query(name) => Expression::Call("CredentialLocation::Query", vec![Expression::text(name)]),
-        CredentialLocation::Cookie(name) => {
-            Expression::Call("CredentialLocation::Cookie", vec![Expression::text(name)])
-        }
+fn locations(locations: &[CredentialLocation]) -> Expression {
+    let location = |location: &CredentialLocation| {
+        let (kind, name) = match location {
+            CredentialLocation::Header(name) => ("CredentialLocation::Header", name),
+            CredentialLocation::Query(name) => ("CredentialLocation::Query", name),
+            CredentialLocation::Cookie(name) => ("CredentialLocation::Cookie", name),
+        };
+        Expression::Call(kind, vec![Expression::text(name)])
     };
+    Expression::Slice(locations.iter().map(location).collect())
+}
+
+fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
+    if let Credential::Hmac(hmac) = &scheme.credential {
+        return Expression::Struct(kind, hmac_fields(scheme, hmac));
+    }
     let mut fields = vec![("name", Expression::text(&scheme.name))];
     // A password has one place only, which is not said again.
     if !matches!(scheme.credential, Credential::Basic) {
-        fields.push(("locations", Expression::Slice(scheme.locations.iter().map(location).collect())));
+        fields.push(("locations", locations(&scheme.locations)));
     }
     fields.push(("realm", Expression::text(&scheme.realm)));
     fields.push(("forward", boolean(scheme.forward)));
     match &scheme.credential {
-        Credential::ApiKey | Credential::Basic => {}
+        Credential::ApiKey | Credential::Basic | Credential::Hmac(_) => {}
         Credential::Jwt(jwt) => fields.extend(jwt_fields(jwt)),
         Credential::ConsumerJwt(jwt) => fields.extend(consumer_jwt_fields(jwt)),
     }
     Expression::Struct(kind, fields)
+}
+
+fn hmac_fields(scheme: &Scheme, hmac: &Hmac) -> Vec<(&'static str, Expression)> {
+    let profile = match hmac.profile {
+        HmacProfile::CavageApisix => "HmacProfile::CavageApisix",
+        HmacProfile::ApisixV1 => "HmacProfile::ApisixV1",
+        HmacProfile::Rfc9421 => "HmacProfile::Rfc9421",
+    };
+    let algorithm = |algorithm: &HmacAlgorithm| {
+        Expression::word(match algorithm {
+            HmacAlgorithm::HmacSha1 => "HmacAlgorithm::HmacSha1",
+            HmacAlgorithm::HmacSha256 => "HmacAlgorithm::HmacSha256",
+            HmacAlgorithm::HmacSha512 => "HmacAlgorithm::HmacSha512",
+        })
+    };
+    let body_digest = match hmac.digest_of {
+        Some(max_body) => Expression::Struct("BodyDigest::Required", vec![("max_body", size(max_body))]),
+        None => Expression::word("BodyDigest::Ignored"),
+    };
+    let replay = if hmac.refuses_replay { "Replay::Refuse" } else { "Replay::Accept" };
+    vec![
+        ("name", Expression::text(&scheme.name)),
+        ("scheme", Expression::text(&hmac.scheme)),
+        ("realm", Expression::text(&scheme.realm)),
+        ("profile", Expression::word(profile)),
+        ("algorithms", Expression::Slice(hmac.algorithms.iter().map(algorithm).collect())),
+        ("clock_skew", duration(hmac.clock_skew)),
+        ("signed_headers", Expression::texts(&hmac.signed_headers)),
+        ("body_digest", body_digest),
+        ("replay", Expression::word(replay)),
+        ("hidden", locations(&hmac.hidden)),
+    ]
 }
 
 fn jwt_fields(jwt: &Jwt) -> Vec<(&'static str, Expression)> {

@@ -1,11 +1,15 @@
 //! What the gateway does: inheritance done, defaults explicit, units typed, nothing left to decide.
 
+mod hmac;
+
 use std::time::Duration;
 
 use gateway_route::{QueryPair, Template};
 use gateway_yaml::Span;
 
 use crate::units::ByteSize;
+
+pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
 
 /// Everything that one binary serves, ordered by name.
 #[derive(Debug, Clone)]
@@ -275,6 +279,8 @@ pub enum Credential {
     Jwt(Box<Jwt>),
     /// A JWT signed by a consumer.
     ConsumerJwt(Box<ConsumerJwt>),
+    /// A consumer's signature over the request.
+    Hmac(Box<Hmac>),
 }
 
 impl Scheme {
@@ -285,13 +291,14 @@ impl Scheme {
             Credential::Basic => "basic",
             Credential::Jwt(_) => "jwt",
             Credential::ConsumerJwt(_) => "consumer jwt",
+            Credential::Hmac(_) => "hmac",
         }
     }
 
     /// Whether it tells which consumer calls.
     pub fn knows_consumers(&self) -> bool {
         match self.credential {
-            Credential::ApiKey | Credential::Basic | Credential::ConsumerJwt(_) => true,
+            Credential::ApiKey | Credential::Basic | Credential::ConsumerJwt(_) | Credential::Hmac(_) => true,
             Credential::Jwt(_) => false,
         }
     }

@@ -1,6 +1,7 @@
 //! From what documents say to what the gateway does: inheritance, defaults and security are decided here.
 
 mod base_path;
+mod hmac;
 mod security;
 
 use std::collections::{BTreeMap, BTreeSet};

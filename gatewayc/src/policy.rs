@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::ir::{
     Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
-    HeaderEdits, Jwt, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    HeaderEdits, Hmac, Jwt, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::units::show_duration;
 
@@ -39,24 +39,43 @@ pub fn render(gateway: &Gateway) -> String {
 }
 
 fn write_scheme(out: &mut String, scheme: &Scheme) {
-    let locations = scheme.locations.iter().map(|location| match location {
-        CredentialLocation::Header(name) => format!("header {name}"),
-        CredentialLocation::Query(name) => format!("query {name}"),
-        CredentialLocation::Cookie(name) => format!("cookie {name}"),
-    });
     let what = match scheme.credential {
         Credential::Jwt(_) | Credential::ConsumerJwt(_) => "token",
         Credential::Basic => "password",
+        Credential::Hmac(_) => "signature",
         Credential::ApiKey => scheme.kind(),
     };
-    line(out, &format!("{what} in"), &locations.collect::<Vec<_>>().join(", "));
+    line(out, &format!("{what} in"), &locations(&scheme.locations));
     match &scheme.credential {
         Credential::ApiKey | Credential::Basic => {}
         Credential::Jwt(jwt) => write_jwt(out, jwt),
         Credential::ConsumerJwt(jwt) => write_consumer_jwt(out, jwt),
+        Credential::Hmac(hmac) => write_hmac(out, hmac),
     }
     line(out, "realm", &scheme.realm);
     line(out, &format!("{what} forwarded"), if scheme.forward { "yes" } else { "no" });
+}
+
+fn locations(locations: &[CredentialLocation]) -> String {
+    let location = |location: &CredentialLocation| match location {
+        CredentialLocation::Header(name) => format!("header {name}"),
+        CredentialLocation::Query(name) => format!("query {name}"),
+        CredentialLocation::Cookie(name) => format!("cookie {name}"),
+    };
+    list_or(&locations.iter().map(location).collect::<Vec<_>>(), "nothing")
+}
+
+fn write_hmac(out: &mut String, hmac: &Hmac) {
+    let algorithms: Vec<_> = hmac.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+    line(out, "profile", hmac.profile.name());
+    line(out, "http scheme", &hmac.scheme);
+    line(out, "algorithms", &algorithms.join(", "));
+    line(out, "clock skew", &show_duration(hmac.clock_skew));
+    line(out, "must be signed", &list_or(&hmac.signed_headers, "nothing"));
+    let digest = hmac.digest_of.map(|size| format!("required, for at most {size}"));
+    line(out, "body digest", digest.as_deref().unwrap_or("ignored"));
+    line(out, "used again", if hmac.refuses_replay { "refused" } else { "accepted" });
+    line(out, "not forwarded", &locations(&hmac.hidden));
 }
 
 fn write_jwt(out: &mut String, jwt: &Jwt) {

@@ -14,7 +14,7 @@ use crate::units::{self, ByteSize};
 
 pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place, Support};
-pub(crate) use scheme::{JwtPolicy, JwtSigner, SchemeExtension, Verification, scheme};
+pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, SchemeExtension, Verification, is_token, scheme};
 
 /// What `x-gateway` at the root says.
 #[derive(Debug, Default)]

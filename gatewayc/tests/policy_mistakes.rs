@@ -187,7 +187,7 @@ fn at_a_scheme() {
         ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, keyClaim: iss}", "GW208 `identify: consumer`"),
         ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, issuers: []}", "GW104"),
         ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, audience: [a]}", "GW102 did you mean `audiences`?"),
-        ("hmac: {}", "GW103"),
+        ("hmac: {profile: rfc9421}", "GW207 a scheme name of its own, not bearer"),
         ("credential: admin", "GW103"),
         ("realm: a", "GW207"),
         ("token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}", "GW207"),
@@ -283,6 +283,89 @@ fn about_consumers() {
             paths:\n  /a:\n    get:\n      security: {security}\n      x-gateway: {extension}\n      responses: {{}}\n  /b:\n    get: {{security: [{{key: []}}], responses: {{}}}}\n"
         );
         check(&document, expect);
+    }
+}
+
+#[test]
+fn about_signatures() {
+    let scheme = |definition: &str, extension: &str| {
+        format!(
+            "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nx-gateway: {{version: 1, upstream: {{url: \"http://127.0.0.1:1\"}}}}\n\
+            components: {{securitySchemes: {{Sig: {{{definition}, x-gateway: {{{extension}}}}}}}}}\n\
+            paths:\n  /a:\n    get: {{security: [{{Sig: []}}], responses: {{}}}}\n"
+        )
+    };
+    const CAVAGE: &str =
+        "profile: cavage-apisix, algorithms: [hmac-sha256], signedHeaders: [\"@request-target\", date]";
+    for (hmac, expect) in [
+        (CAVAGE, "none"),
+        ("profile: rfc9421, replay: refuse, bodyDigest: required, maxBody: 10KiB, clockSkew: 30s", "none"),
+        ("profile: rfc9421, signedHeaders: [\"@method\", \"@path\", \"@query\", Content-Type]", "none"),
+        ("profile: apisix-v1, keepHeaders: true, replay: refuse", "none"),
+        ("profile: cavage-apisix, signedHeaders: [\"@request-target\", date]", "GW311 weak algorithm"),
+        ("profile: apisix-v1, algorithms: [hmac-sha1]", "GW311 weak algorithm"),
+        (
+            "profile: cavage-apisix, algorithms: [hmac-sha256], signedHeaders: [\"@request-target\"]",
+            "GW313 the freshness check is not covered by the signature",
+        ),
+        (
+            "profile: cavage-apisix, algorithms: [hmac-sha512], signedHeaders: [Date]",
+            "GW314 request line is not covered by the signature",
+        ),
+        ("profile: rfc9421, signedHeaders: [\"@method\", \"@path\"]", "GW314 add @method and @target-uri"),
+        ("profile: rfc9421, signedHeaders: [\"@target-uri\"]", "GW314 request line"),
+        (&format!("{CAVAGE}, bodyDigest: required"), "GW314 the digest of the body is not covered"),
+        ("profile: apisix-v1, bodyDigest: required", "GW314 add x-hmac-digest"),
+        ("{}", "GW104 profile is missing"),
+        ("algorithms: [hmac-sha256]", "GW104 profile is missing"),
+        ("profile: cavage", "GW104 expected cavage-apisix or apisix-v1 or rfc9421"),
+        ("profile: rfc9421, clockSkw: 5s", "GW102 did you mean clockSkew?"),
+        ("profile: rfc9421, clockSkew: 5", "GW104 250ms"),
+        ("profile: rfc9421, clockSkew: 500ms", "GW104 whole seconds"),
+        ("profile: rfc9421, algorithms: [hmac-sha512]", "GW208 it can be hmac-sha256"),
+        ("profile: apisix-v1, algorithms: [hmac-md5]", "GW208 hmac-md5 is not an algorithm"),
+        ("profile: rfc9421, algorithms: []", "GW208 no algorithm is accepted"),
+        ("profile: rfc9421, signedHeaders: [\"@method\", \"@target-uri\", \"@status\"]", "GW104 it is none of"),
+        ("profile: rfc9421, signedHeaders: [\"@method\", \"@target-uri\", \"a b\"]", "GW104 the name of a header"),
+        ("profile: rfc9421, signedHeaders: [\"@method\", \"@target-uri\", a, A]", "GW104 twice"),
+        ("profile: rfc9421, signedHeaders: [\"@method\", \"@target-uri\", signature]", "GW104 cannot cover itself"),
+        ("profile: apisix-v1, signedHeaders: [\"@request-target\"]", "GW104 signs the request line anyway"),
+        (&CAVAGE.replace("date", "date, \"@method\""), "GW104 @request-target for the request line"),
+        (&CAVAGE.replace("[hmac-sha256]", "hmac-sha256"), "GW104 expected a list"),
+        ("profile: rfc9421, maxBody: 1MiB", "GW104 write bodyDigest: required"),
+        ("profile: rfc9421, bodyDigest: true", "GW104 expected required or ignored"),
+        ("profile: rfc9421, keepHeaders: true", "GW104 is about the headers of apisix-v1"),
+        ("profile: rfc9421, replay: no", "GW104 expected accept or refuse"),
+    ] {
+        check(&scheme("type: http, scheme: signature", &format!("hmac: {{{hmac}}}").replace("{{}}", "{}")), expect);
+    }
+    let replay = CAVAGE.replace(", date]", "], replay: refuse, clockSkew: 1m");
+    let found = messages(&[("a.yaml", &scheme("type: http, scheme: signature", &format!("hmac: {{{replay}}}")))]);
+    assert!(found.contains("[GW208]") && found.contains("`date` is not among the signed headers"), "{found}");
+    let risky = "hmac: {profile: cavage-apisix, signedHeaders: []}";
+    let found = messages(&[("a.yaml", &scheme("type: http, scheme: signature", risky))]);
+    assert!(["[GW311]", "[GW313]", "[GW314]"].iter().all(|code| found.contains(code)), "{found}");
+    let accepted = "acceptRisk: [{lint: GW311, reason: a}, {lint: GW313, reason: b}, {lint: GW314, reason: c}]";
+    let found = messages(&[("a.yaml", &scheme("type: http, scheme: signature", &format!("{risky}, {accepted}")))]);
+    assert_eq!(found.matches("acknowledged: ").count(), 3, "{found}");
+    for (definition, extension, expect) in [
+        ("type: http, scheme: signature", "realm: r", "GW207 write x-gateway: {hmac: {profile: rfc9421}}"),
+        ("type: http, scheme: basic", "hmac: {profile: rfc9421}", "GW207 not basic"),
+        ("type: http, scheme: \"a b\"", "hmac: {profile: rfc9421}", "GW207 not a b"),
+        ("type: apiKey, in: header, name: X-Key", "hmac: {profile: rfc9421}", "GW207 needs type: http"),
+        ("type: http, scheme: signature", "bare: true, hmac: {profile: rfc9421}", "GW207 are about tokens"),
+        (
+            "type: http, scheme: signature",
+            "alsoIn: [{in: query, name: s}], hmac: {profile: rfc9421}",
+            "GW207 about tokens",
+        ),
+        (
+            "type: http, scheme: signature",
+            "forward: false, hmac: {profile: apisix-v1, keepHeaders: true}",
+            "GW207 takes off the headers",
+        ),
+    ] {
+        check(&scheme(definition, extension), expect);
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
 use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW213};
 use crate::ir::{self, Access, ConsumerJwt, Credential, CredentialLocation, Jwt, Requirement, Scheme};
-use crate::lower::{accept, title};
+use crate::lower::{accept, hmac, title};
 use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, SchemeExtension, Verification};
 
 /// The schemes of a document: which can be enforced, and which are asked for.
@@ -171,6 +171,34 @@ fn lower(
     if extension.broken {
         return Err(None);
     }
+    if let Some(policy) = extension.hmac {
+        let SchemeKind::Http { scheme, .. } = kind else {
+            return unsupported("`hmac` needs `type: http`", "write `{type: http, scheme: signature}`");
+        };
+        if ["bearer", "basic"].iter().any(|taken| scheme.eq_ignore_ascii_case(taken)) || !vocabulary::is_token(scheme) {
+            return unsupported(
+                &format!("`hmac` needs a scheme name of its own, not `{scheme}`"),
+                "write `scheme: signature`",
+            );
+        }
+        if extension.jwt.is_some() || extension.under_token || extension.bare.is_some() || !extension.also_in.is_empty()
+        {
+            return unsupported(
+                "`jwt`, `token`, `bare` and `alsoIn` are about tokens, and its requests are signed",
+                "",
+            );
+        }
+        let forward = extension.forward.unwrap_or(true);
+        if policy.keep_headers && !forward {
+            return unsupported("`forward: false` takes off the headers that `keepHeaders: true` keeps", "");
+        }
+        let own = policy.profile.signature_headers();
+        let locations = own.iter().map(|name| CredentialLocation::Header((*name).to_owned())).collect();
+        let name = definition.name.value.clone();
+        let realm = extension.realm.unwrap_or_else(|| printable(&name));
+        let hmac = hmac::lower(definition, scheme, forward, policy, diagnostics);
+        return Ok(Scheme { name, locations, realm, forward, credential: Credential::Hmac(Box::new(hmac)) });
+    }
     let (first, header_is_bare) = match kind {
         SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer") => {
             (CredentialLocation::Header("Authorization".into()), false)
@@ -179,7 +207,8 @@ fn lower(
             (CredentialLocation::Header("Authorization".into()), false)
         }
         SchemeKind::Http { scheme, .. } => {
-            return unsupported(&format!("HTTP authentication `{scheme}` is not supported by this version"), "");
+            let help = "if its requests are signed, write `x-gateway: {hmac: {profile: rfc9421}}`";
+            return unsupported(&format!("HTTP authentication `{scheme}` is not supported by this version"), help);
         }
         SchemeKind::ApiKey { location: ApiKeyLocation::Header, name } => {
             (CredentialLocation::Header(name.clone()), true)

@@ -95,7 +95,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "bare", places: SCHEME, support: Support::Yes },
     Member { name: "jwt", places: SCHEME, support: Support::Yes },
     Member { name: "token", places: SCHEME, support: Support::Yes },
-    Member { name: "hmac", places: SCHEME, support: Support::NotYet },
+    Member { name: "hmac", places: SCHEME, support: Support::Yes },
     Member { name: "session", places: SCHEME, support: Support::NotYet },
     Member { name: "credential", places: SCHEME, support: Support::NotYet },
     Member { name: "onMissing", places: SCHEME, support: Support::NotYet },

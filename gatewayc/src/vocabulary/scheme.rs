@@ -1,5 +1,7 @@
 //! `x-gateway` at a security scheme: how a credential of that scheme is found and checked.
 
+mod hmac;
+
 use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
@@ -8,6 +10,8 @@ use super::{AcceptedRisk, Place, Reader};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW104, GW208};
 use crate::ir::{CredentialLocation, JwtAlgorithm, JwtKey, KeyFamily, SecretReference, SecretSource};
 use crate::units;
+
+pub(crate) use hmac::{HmacPolicy, is_token};
 
 /// What `x-gateway` at a scheme says.
 #[derive(Debug, Default)]
@@ -18,6 +22,8 @@ pub(crate) struct SchemeExtension {
     pub(crate) bare: Option<bool>,
     /// `jwt`, or `token.jwt` for `oauth2`.
     pub(crate) jwt: Option<JwtPolicy>,
+    /// `hmac`.
+    pub(crate) hmac: Option<HmacPolicy>,
     /// `acceptRisk`.
     pub(crate) accepted: Vec<AcceptedRisk>,
     /// `jwt` and `token` differ in the schemes that they belong to.
@@ -68,6 +74,7 @@ pub(crate) fn scheme(node: &Node, diagnostics: &mut Diagnostics) -> SchemeExtens
             "bare" => extension.bare = reader.boolean(value, "`bare`"),
             "realm" => extension.realm = realm(&mut reader, value),
             "jwt" => extension.jwt = jwt(&mut reader, value),
+            "hmac" => extension.hmac = hmac::hmac(&mut reader, value),
             "token" => {
                 extension.under_token = true;
                 for entry in reader.known(value, "`token`", &["jwt"]) {

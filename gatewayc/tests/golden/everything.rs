@@ -2,6 +2,7 @@
 //
 //   GET       /v1/custom                      2fa            -> default as received without /v1                             jwt `jwt`
 //   OPTIONS   /v1/custom                      ownPreflight   -> default as received without /v1                             anyone
+//   PUT       /v1/custom                      signedPut      -> default as received without /v1                             hmac `signed` or hmac `old` or hmac `message` [admin]
 //   GET       /v1/files/{+path}               readFile       -> notes as /blobs/{path}                                      jwt `jwt`
 //   OPTIONS   /v1/files/{+path}               -              -> notes as /blobs/{path}                                      anyone (preflight: forward)
 //   PUT       /v1/files/{+path}               read-file      -> notes as /blobs/{path}                                      jwt `jwt`
@@ -19,6 +20,7 @@
 //   OPTIONS   /v1/typed/{id}/{ratio}.{flag}   -              -> default as received without /v1                             anyone (preflight: forward)
 //   GET       /v2/custom                      2fa            -> default as received without /v2                             jwt `jwt`
 //   OPTIONS   /v2/custom                      ownPreflight   -> default as received without /v2                             anyone
+//   PUT       /v2/custom                      signedPut      -> default as received without /v2                             hmac `signed` or hmac `old` or hmac `message` [admin]
 //   GET       /v2/files/{+path}               readFile       -> notes as /blobs/{path}                                      jwt `jwt`
 //   OPTIONS   /v2/files/{+path}               -              -> notes as /blobs/{path}                                      anyone (preflight: forward)
 //   PUT       /v2/files/{+path}               read-file      -> notes as /blobs/{path}                                      jwt `jwt`
@@ -41,7 +43,12 @@ pub(super) static API: Api = Api {
     title: "Everything that a document can say",
     source: "specs/everything.yaml",
     routes: &[
-        Route { template: "/v1/custom", when: &[], preflight: Preflight::Deny, operations: &[&N_2FA, &OWN_PREFLIGHT] },
+        Route {
+            template: "/v1/custom",
+            when: &[],
+            preflight: Preflight::Deny,
+            operations: &[&N_2FA, &OWN_PREFLIGHT, &SIGNED_PUT],
+        },
         Route {
             template: "/v1/files/{+path}",
             when: &[],
@@ -88,7 +95,7 @@ pub(super) static API: Api = Api {
             template: "/v2/custom",
             when: &[],
             preflight: Preflight::Deny,
-            operations: &[&N_2FA_2, &OWN_PREFLIGHT_2],
+            operations: &[&N_2FA_2, &OWN_PREFLIGHT_2, &SIGNED_PUT_2],
         },
         Route {
             template: "/v2/files/{+path}",
@@ -134,7 +141,7 @@ pub(super) static API: Api = Api {
         },
     ],
     upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &NOTES],
-    schemes: &[&IDP, &JWT, &KEY],
+    schemes: &[&IDP, &JWT, &KEY, &MESSAGE, &OLD, &SIGNED],
     identity_headers: IdentityHeaders {
         consumer: "X-Who",
         credential: "X-Credential-Identifier",
@@ -146,7 +153,7 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
         ErrorBody { class: ErrorClass::UpstreamTimeout, json: "[\"slow\",1.5,null]" },
     ],
-    accepted_risks: &[],
+    accepted_risks: &[AcceptedRisk { lint: "GW311", what: "scheme `signed`", reason: "old clients" }],
 };
 
 // GET /v1/custom
@@ -168,6 +175,24 @@ static OWN_PREFLIGHT: Operation = Operation {
     id: "ownPreflight",
     method: "OPTIONS",
     access: Access::Anyone { because: "security: []" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+};
+
+// PUT /v1/custom
+static SIGNED_PUT: Operation = Operation {
+    id: "signedPut",
+    method: "PUT",
+    access: Access::OneOf(&[
+        &[Requirement { scheme: &SIGNED, scopes: &[] }],
+        &[Requirement { scheme: &OLD, scopes: &[] }],
+        &[Requirement { scheme: &MESSAGE, scopes: &["admin"] }],
+    ]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
     parameters: &[],
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
@@ -425,6 +450,24 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     id: "ownPreflight",
     method: "OPTIONS",
     access: Access::Anyone { because: "security: []" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+};
+
+// PUT /v2/custom
+static SIGNED_PUT_2: Operation = Operation {
+    id: "signedPut",
+    method: "PUT",
+    access: Access::OneOf(&[
+        &[Requirement { scheme: &SIGNED, scopes: &[] }],
+        &[Requirement { scheme: &OLD, scopes: &[] }],
+        &[Requirement { scheme: &MESSAGE, scopes: &["admin"] }],
+    ]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
     parameters: &[],
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
@@ -743,6 +786,54 @@ static KEY: JwtBearer = JwtBearer {
     audiences: &[],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
+};
+
+// scheme `message`
+static MESSAGE: HmacSignature = HmacSignature {
+    name: "message",
+    scheme: "http-message",
+    realm: "m",
+    profile: HmacProfile::Rfc9421,
+    algorithms: &[HmacAlgorithm::HmacSha256],
+    clock_skew: Duration::from_secs(300),
+    signed_headers: &["@method", "@target-uri"],
+    body_digest: BodyDigest::Ignored,
+    replay: Replay::Refuse,
+    hidden: &[],
+};
+
+// scheme `old`
+static OLD: HmacSignature = HmacSignature {
+    name: "old",
+    scheme: "hmac-auth-v1",
+    realm: "old",
+    profile: HmacProfile::ApisixV1,
+    algorithms: &[HmacAlgorithm::HmacSha256],
+    clock_skew: Duration::from_secs(60),
+    signed_headers: &[],
+    body_digest: BodyDigest::Ignored,
+    replay: Replay::Accept,
+    hidden: &[
+        CredentialLocation::Header("X-HMAC-ACCESS-KEY"),
+        CredentialLocation::Header("X-HMAC-SIGNATURE"),
+        CredentialLocation::Header("X-HMAC-ALGORITHM"),
+        CredentialLocation::Header("X-HMAC-SIGNED-HEADERS"),
+        CredentialLocation::Header("X-HMAC-DIGEST"),
+    ],
+};
+
+// scheme `signed`
+static SIGNED: HmacSignature = HmacSignature {
+    name: "signed",
+    scheme: "signature",
+    realm: "signed",
+    profile: HmacProfile::CavageApisix,
+    algorithms: &[HmacAlgorithm::HmacSha1, HmacAlgorithm::HmacSha256, HmacAlgorithm::HmacSha512],
+    clock_skew: Duration::from_secs(300),
+    signed_headers: &["@request-target", "date", "digest"],
+    body_digest: BodyDigest::Required { max_body: ByteSize::kib(64) },
+    replay: Replay::Accept,
+    hidden: &[CredentialLocation::Header("Authorization")],
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
