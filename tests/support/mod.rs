@@ -33,7 +33,7 @@ impl Gateway {
         for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
             command.args(["--set", setting]);
         }
-        for name in ["notes.default", "files.store", "files.thumbnails", "reports.default"] {
+        for name in ["notes.default", "files.store", "files.thumbnails", "reports.default", "deliveries.default"] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
         let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");
