@@ -55,7 +55,7 @@ impl Fixture {
             (401, Some("client request can't be validated")),
             "{why}"
         );
-        self.gateway.log_line(|line| line["why"] == why || line.to_string().contains(why));
+        self.gateway.log_line(|line| line["detail"].as_str().is_some_and(|detail| detail.starts_with(why)));
     }
 }
 
