@@ -53,6 +53,9 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
         Credential::Hmac(hmac) => write_hmac(out, hmac),
     }
     line(out, "realm", &scheme.realm);
+    if matches!(scheme.credential, Credential::Hmac(_)) {
+        return; // It has said which of its headers are.
+    }
     line(out, &format!("{what} forwarded"), if scheme.forward { "yes" } else { "no" });
 }
 
@@ -71,7 +74,9 @@ fn write_hmac(out: &mut String, hmac: &Hmac) {
     line(out, "http scheme", &hmac.scheme);
     line(out, "algorithms", &algorithms.join(", "));
     line(out, "clock skew", &show_duration(hmac.clock_skew));
-    line(out, "must be signed", &list_or(&hmac.signed_headers, "nothing"));
+    let always = hmac.profile.always_signed().iter().map(|part| (*part).to_owned());
+    let signed: Vec<String> = always.chain(hmac.signed_headers.iter().cloned()).collect();
+    line(out, "must be signed", &list_or(&signed, "nothing"));
     let digest = hmac.digest_of.map(|size| format!("required, for at most {size}"));
     line(out, "body digest", digest.as_deref().unwrap_or("ignored"));
     line(out, "used again", if hmac.refuses_replay { "refused" } else { "accepted" });

@@ -356,9 +356,12 @@ impl Record {
     {
         match question {
             Question::Work(work) => self.verdicts.push((scheme, work.await)),
-            // A scheme that has seen the body and asks again would ask for ever.
-            Question::Body { .. } if self.content.is_some() => return Err(Reject::CredentialsUnavailable),
             Question::Body { limit } => {
+                if let Some(content) = &self.content {
+                    // A scheme that has seen the body and asks again would ask for ever.
+                    let is_larger = content.bytes(&down.inbox).len() as u64 > limit;
+                    return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
+                }
                 let limit = self.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0));
                 let terms = gather::Terms {
                     head_length: self.head_length,

@@ -99,6 +99,15 @@ impl HmacProfile {
         }
     }
 
+    /// What every signature covers, whatever the document asks for.
+    pub fn always_signed(self) -> &'static [&'static str] {
+        match self {
+            Self::CavageApisix => &[],
+            Self::ApisixV1 => &["method", "path", "query", "date"],
+            Self::Rfc9421 => &["time of signing"],
+        }
+    }
+
     /// What can be signed beside headers.
     pub fn derived_components(self) -> &'static [&'static str] {
         match self {

@@ -246,6 +246,7 @@ mod tests {
             (3, "???", "the signature is not in base64 format"),
             (4, "hmac-sha512", "the algorithm is not accepted"),
             (6, "x-custom-a:test", "a signed header has no name of a header"),
+            (6, &"a;".repeat(200), "too many headers are listed"),
             (6, "a;A", "a header is listed twice"),
         ] {
             let mut fields = fields();

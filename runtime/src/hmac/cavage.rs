@@ -191,6 +191,7 @@ mod tests {
             (&good.replace("headers=\"date\",", ""), "a required header is not among the signed ones".into()),
             (&good.replace("\"date\"", "\"date Date\""), "a header is listed twice".into()),
             (&good.replace("\"date\"", "\"date x-absent\""), "a listed header is not in the request".into()),
+            (&good.replace("\"date\"", &format!("\"date{}\"", " a".repeat(200))), "too many headers are listed".into()),
             (&format!("{good},keyId=\"other\""), "a parameter of Authorization stands there twice".into()),
             (&good.replace("\"k\"", "k\\"), "the parameters of Authorization are not in the form of RFC 9110".into()),
             (&good.replace("=\"k\"", "=\"k"), "the parameters of Authorization are not in the form of RFC 9110".into()),

@@ -82,9 +82,18 @@ impl Terms<'_> {
 
     /// Whether all that must be signed is among `names`.
     pub(super) fn require(&self, names: &[&str]) -> Result<(), Why> {
+        at_most(MAX_SIGNED, names.len())?;
         let is_signed = |required: &&str| names.iter().any(|name| name.eq_ignore_ascii_case(required));
         if self.required.iter().all(is_signed) { Ok(()) } else { Err("a required header is not among the signed ones") }
     }
+}
+
+/// More headers or components than this are not looked at: the work for them grows with their square.
+pub(super) const MAX_SIGNED: usize = 100;
+
+/// Refuses a list that is too long to be honest.
+pub(super) fn at_most(limit: usize, count: usize) -> Result<(), Why> {
+    if count > limit { Err("too many headers are listed") } else { Ok(()) }
 }
 
 /// A field that may stand there once at most, without the white space around it.

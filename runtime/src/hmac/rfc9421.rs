@@ -10,7 +10,7 @@ use sfv::{
     BareItem, Dictionary, InnerList, Item, ItemSerializer, ListEntry, ListSerializer, Parameters, Parser, Version,
 };
 
-use super::claim::{Claim, Terms, Unsigned, Why, Window, combined, is_token};
+use super::claim::{Claim, MAX_SIGNED, Terms, Unsigned, Why, Window, at_most, combined, is_token};
 use crate::credential::Evidence;
 
 /// The one algorithm with a shared secret (RFC 9421 §3.3.3).
@@ -55,6 +55,7 @@ pub(super) fn claim(
     if terms.nonce && text_parameter(input, "nonce")?.is_none_or(str::is_empty) {
         return Err("`nonce` is missing".into());
     }
+    at_most(MAX_SIGNED, input.items.len())?;
     let covered: Vec<&str> = input.items.iter().filter(|item| item.params.is_empty()).filter_map(name).collect();
     terms.require(&covered)?;
     let window = Window {

@@ -150,6 +150,9 @@ fn what_is_not_understood_is_refused() {
     for (input, why) in cases {
         assert_eq!(read(input).expect_err(input), why.into(), "{input}");
     }
+    let many: Vec<String> = (0..200).map(|number| format!("\"x-{number}\"")).collect();
+    let many = read(&format!("a=({});created=1;keyid=\"k\"", many.join(" ")));
+    assert_eq!(many.expect_err("too many"), "too many headers are listed".into());
     let look = |fields: &[(&str, &str)]| {
         request(fields).with(|evidence| claim(evidence, &TERMS, |_| true)).expect_err("no claim")
     };
