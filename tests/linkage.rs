@@ -6,7 +6,7 @@ mod symbols;
 #[test]
 fn a_gateway_with_tokens_has_the_token_library() {
     let names = symbols::of(env!("CARGO_BIN_EXE_gateway"));
-    for library in ["jsonwebtoken", "RegexRewrite"] {
+    for library in ["jsonwebtoken", "RegexRewrite", "SignatureCheck"] {
         assert!(names.contains(library), "{library} is not linked");
     }
 }

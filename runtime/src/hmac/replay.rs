@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 
 const SHARDS: usize = 16;
 
-/// Live signatures in one shard, at most: 2^20 in all, some 64 MiB.
+/// Live signatures in one shard, at most: 2^20 in all, some 80 MiB.
 const SHARD_ROOM: usize = (1 << 20) / SHARDS;
 
 /// Enough of a SHA-256 digest to tell signatures apart.
