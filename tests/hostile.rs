@@ -177,7 +177,8 @@ fn document(random: &mut Random) -> Value {
                 ids.push(id);
             }
             if random.below(2) == 0 {
-                operation["security"] = json!([{"s": [random.name(), random.name()]}, {"s": []}]);
+                operation["security"] =
+                    json!([{"s": [random.name(), random.name()]}, {"t": [random.name()]}, {"s": []}]);
             }
             let header: String = random.name().chars().filter(|character| (' '..='~').contains(character)).collect();
             if random.below(3) == 0 {
@@ -196,6 +197,15 @@ fn document(random: &mut Random) -> Value {
         paths.insert(path, item.into());
     }
     let claim = [random.name(), "x".repeat(random.below(200))].concat();
+    // What a header or an authentication scheme may be called.
+    let token = |name: String| {
+        let good = |byte: &char| byte.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(*byte);
+        format!("x{}", name.chars().filter(good).collect::<String>())
+    };
+    let signature = json!({
+        "profile": (["cavage-apisix", "apisix-v1", "rfc9421"][random.below(3)]),
+        "signedHeaders": [token(random.name()), "date"],
+    });
     let mut upstreams = Map::new();
     upstreams.insert("up".into(), json!({"url": "http://127.0.0.1:1"}));
     json!({
@@ -208,7 +218,9 @@ fn document(random: &mut Random) -> Value {
             "upstreams": upstreams,
             "errors": {"bodies": {"auth.missing": {random.name(): [random.name(), {"x": random.name()}]}}},
         },
-        "components": {"securitySchemes": {"s": {
+        "components": {"securitySchemes": {"t": {
+            "type": "http", "scheme": token(random.name()), "x-gateway": {"hmac": signature},
+        }, "s": {
             "type": "http", "scheme": "bearer",
             "x-gateway": {"alsoIn": [{"in": "cookie", "name": random.name()}], "jwt": {
                 "verify": {"algorithms": ["HS256"], "secret": {"file": format!("k{}", random.name().replace(['\0', '='], ""))}},
