@@ -239,6 +239,28 @@ fn a_body_must_fit_its_digest() {
     assert_eq!(connection.response(false).json()["body"].as_str(), Some(body));
 }
 
+#[test]
+fn each_scheme_has_a_limit_of_its_own() {
+    let fixture = Fixture::new("limits");
+    let target = "/deliveries/parcels/7";
+    let send = |body: &str| {
+        let order = message(
+            JOHN,
+            "PATCH",
+            target,
+            &[("content-digest", &format!("sha-256=:{}:", sha256("another body")))],
+            &format!(";created={};nonce=\"1\"", now()),
+        );
+        let digest = format!("SHA-256={}", sha256(body));
+        let sealed = cavage(JOHN, "hmac-sha256", &format!("PATCH {target}"), &date(0), &[("digest", &digest)]);
+        fixture.send("PATCH", target, &format!("{order}{sealed}"), body).status
+    };
+    // The first scheme has the body read, and its digest does not fit; the second takes less.
+    assert_eq!(send("small"), 200);
+    assert_eq!(send(&"x".repeat((64 << 10) + 1)), 413);
+    assert_eq!(send(&"x".repeat((1 << 20) + 1)), 413);
+}
+
 /// As the manual of APISIX 3.10 says: the fields, without the body's digest.
 fn apisix_v1(key: (&str, &[u8]), text: &str, names: &str) -> String {
     format!(
