@@ -1,29 +1,54 @@
 //! Request signatures: what a scheme asks for, and what it leaves open.
 
-use crate::ast;
+use crate::ast::{self, SchemeKind};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW311, GW313, GW314};
-use crate::ir::{CredentialLocation, Hmac, HmacAlgorithm, HmacProfile};
-use crate::vocabulary::HmacPolicy;
+use crate::ir::{Credential, CredentialLocation, Hmac, HmacAlgorithm, HmacProfile, Scheme};
+use crate::lower::security::printable;
+use crate::vocabulary::{self, HmacPolicy, SchemeExtension};
 
-/// The check of a scheme's signatures.
+/// A scheme of signed requests, or why it cannot be enforced and what to write instead.
 pub(super) fn lower(
     definition: &ast::SecurityScheme,
-    scheme: &str,
-    forward: bool,
-    policy: HmacPolicy,
+    kind: &SchemeKind,
+    extension: SchemeExtension,
     diagnostics: &mut Diagnostics,
-) -> Hmac {
-    diagnostics.extend(warnings(&definition.name.value, &policy));
-    Hmac {
-        scheme: scheme.to_owned(),
-        profile: policy.profile,
-        hidden: hidden(policy.profile, forward, policy.keep_headers),
-        algorithms: policy.algorithms,
-        clock_skew: policy.clock_skew,
-        signed_headers: policy.signed_headers,
-        digest_of: policy.digest_of,
-        refuses_replay: policy.refuses_replay,
+) -> Result<Scheme, (String, &'static str)> {
+    const WRITE: &str = "write `{type: http, scheme: signature}`";
+    let SchemeExtension { also_in, forward, realm, bare, jwt, hmac: Some(policy), under_token, .. } = extension else {
+        return Err(("nothing says what is signed".into(), WRITE));
+    };
+    let SchemeKind::Http { scheme, .. } = kind else { return Err(("`hmac` needs `type: http`".into(), WRITE)) };
+    let is_taken = ["bearer", "basic"].iter().any(|taken| scheme.eq_ignore_ascii_case(taken));
+    if is_taken || !vocabulary::is_token(scheme) {
+        return Err((format!("`hmac` needs a scheme name of its own, not `{scheme}`"), WRITE));
     }
+    if jwt.is_some() || under_token || bare.is_some() || !also_in.is_empty() {
+        let what = "`jwt`, `token`, `bare` and `alsoIn` are about tokens, and its requests are signed";
+        return Err((what.into(), ""));
+    }
+    let forward = forward.unwrap_or(true);
+    if policy.keep_headers && !forward {
+        return Err(("`forward: false` takes off the headers that `keepHeaders: true` keeps".into(), ""));
+    }
+    let name = definition.name.value.clone();
+    diagnostics.extend(warnings(&name, &policy));
+    let own = policy.profile.signature_headers();
+    Ok(Scheme {
+        locations: own.iter().map(|name| CredentialLocation::Header((*name).to_owned())).collect(),
+        realm: realm.unwrap_or_else(|| printable(&name)),
+        name,
+        forward,
+        credential: Credential::Hmac(Box::new(Hmac {
+            scheme: scheme.clone(),
+            hidden: hidden(policy.profile, forward, policy.keep_headers),
+            profile: policy.profile,
+            algorithms: policy.algorithms,
+            clock_skew: policy.clock_skew,
+            signed_headers: policy.signed_headers,
+            digest_of: policy.digest_of,
+            refuses_replay: policy.refuses_replay,
+        })),
+    })
 }
 
 /// What a thief of one signed request could do with it.

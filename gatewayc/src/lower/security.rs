@@ -149,11 +149,11 @@ fn lower(
     risks: &mut Vec<ir::AcceptedRisk>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Scheme, Option<Box<Diagnostic>>> {
-    let extension = match &definition.gateway {
+    let mut extension = match &definition.gateway {
         Some(node) => vocabulary::scheme(node, diagnostics),
         None => SchemeExtension::default(),
     };
-    for AcceptedRisk { code, reason, at } in extension.accepted {
+    for AcceptedRisk { code, reason, at } in std::mem::take(&mut extension.accepted) {
         let scope = vec![definition.name.span, definition.node.span];
         accept(
             diagnostics,
@@ -171,33 +171,8 @@ fn lower(
     if extension.broken {
         return Err(None);
     }
-    if let Some(policy) = extension.hmac {
-        let SchemeKind::Http { scheme, .. } = kind else {
-            return unsupported("`hmac` needs `type: http`", "write `{type: http, scheme: signature}`");
-        };
-        if ["bearer", "basic"].iter().any(|taken| scheme.eq_ignore_ascii_case(taken)) || !vocabulary::is_token(scheme) {
-            return unsupported(
-                &format!("`hmac` needs a scheme name of its own, not `{scheme}`"),
-                "write `scheme: signature`",
-            );
-        }
-        if extension.jwt.is_some() || extension.under_token || extension.bare.is_some() || !extension.also_in.is_empty()
-        {
-            return unsupported(
-                "`jwt`, `token`, `bare` and `alsoIn` are about tokens, and its requests are signed",
-                "",
-            );
-        }
-        let forward = extension.forward.unwrap_or(true);
-        if policy.keep_headers && !forward {
-            return unsupported("`forward: false` takes off the headers that `keepHeaders: true` keeps", "");
-        }
-        let own = policy.profile.signature_headers();
-        let locations = own.iter().map(|name| CredentialLocation::Header((*name).to_owned())).collect();
-        let name = definition.name.value.clone();
-        let realm = extension.realm.unwrap_or_else(|| printable(&name));
-        let hmac = hmac::lower(definition, scheme, forward, policy, diagnostics);
-        return Ok(Scheme { name, locations, realm, forward, credential: Credential::Hmac(Box::new(hmac)) });
+    if extension.hmac.is_some() {
+        return hmac::lower(definition, kind, extension, diagnostics).or_else(|(what, help)| unsupported(&what, help));
     }
     let (first, header_is_bare) = match kind {
         SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer") => {
@@ -273,6 +248,6 @@ fn lower(
 }
 
 /// The default realm is the scheme's name, as far as a header can hold it.
-fn printable(name: &str) -> String {
+pub(super) fn printable(name: &str) -> String {
     name.chars().filter(|character| (' '..='~').contains(character) && !matches!(character, '"' | '\\')).collect()
 }
