@@ -20,7 +20,7 @@ use crate::consumers::{ConsumerStore, HmacCredential};
 use crate::credential::{CredentialLocation, Evidence};
 use claim::{Claim, Terms, Unsigned, Why};
 use digest::Expected;
-use replay::{NotUsable, Used};
+use replay::{NotUsable, Used, used};
 
 /// A scheme of signed requests.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl Scheme for HmacSignature {
             profile,
             skew: clock_skew.as_secs(),
             body_digest,
-            used: (replay == Replay::Refuse).then(Used::new),
+            used: (replay == Replay::Refuse).then(|| used(clock_skew.as_secs())),
             hidden,
             consumers: Arc::clone(&resources.consumers),
         }))
@@ -144,7 +144,7 @@ struct SignatureCheck {
     skew: u64,
     body_digest: BodyDigest,
     /// The signatures that have been used, where each counts once.
-    used: Option<Used>,
+    used: Option<&'static Used>,
     hidden: &'static [CredentialLocation],
     consumers: Arc<ConsumerStore>,
 }
@@ -189,9 +189,9 @@ impl SignatureCheck {
     }
 
     fn use_once(&self, claim: &Claim, now: Moment) -> Result<(), Refusal> {
-        let Some(used) = &self.used else { return Ok(()) };
-        let end = claim.window.end(self.skew);
-        used.claim(&claim.key_id, &claim.mac, end, now.unix_seconds, now.request).map_err(|reason| match reason {
+        let Some(used) = self.used else { return Ok(()) };
+        let used = used.claim(&claim.key_id, &claim.mac, claim.window, now.unix_seconds, now.request);
+        used.map_err(|reason| match reason {
             NotUsable::Again => invalid("the signature has been used"),
             NotUsable::Late => invalid("the signature ended while its request was read"),
             NotUsable::Full => Denial::Unavailable.into(),
@@ -228,5 +228,63 @@ impl Authenticator for SignatureCheck {
 
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
         (self.hidden, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::claim::tests::{DATE, Request};
+    use super::*;
+
+    #[test]
+    fn no_bytes_make_a_reader_panic() {
+        const SIGNED: &[&str] = &["date"];
+        let terms = |scheme| Terms { scheme, algorithms: &[HmacAlgorithm::HmacSha256], required: SIGNED, nonce: false };
+        let good = [
+            (
+                "Signature keyId=\"k\\\"k\",algorithm=hmac-sha256 , headers=\"@request-target date\",signature=\"QUJD\"",
+                "",
+            ),
+            ("hmac-auth-v1#key#QUJD#hmac-sha256#Tue, 19 Jan 2021 11:33:20 GMT#date;x-a", ""),
+            (
+                ":QUJD:",
+                "a=(\"date\" \"@query-param\";name=\"a%20b\" \"@authority\");created=1;expires=2;keyid=\"k\";nonce=\"n\"",
+            ),
+        ];
+        let digest = "sha-256=:QUJD:, sha-512=:QUJD:";
+        let mut claims = 0;
+        for (one, other) in good {
+            for position in 0..one.len() + other.len() + digest.len() {
+                for byte in ["", "\"", "\\", "#", ",", "=", "(", ")", ":", ";", "%", " ", "\u{e9}", "9"] {
+                    let mut text = [one, other, digest].map(str::to_owned);
+                    let (part, at) = match position {
+                        at if at < one.len() => (0, at),
+                        at if at < one.len() + other.len() => (1, at - one.len()),
+                        at => (2, at - one.len() - other.len()),
+                    };
+                    text[part].replace_range(at..=at, byte);
+                    let [first, input, digest] = &text;
+                    let fields = [
+                        ("Host", "h"),
+                        ("Date", DATE),
+                        ("Authorization", first.as_str()),
+                        ("Signature", &format!("a={first}")),
+                        ("Signature-Input", input.as_str()),
+                        ("X-HMAC-DIGEST", digest.as_str()),
+                        ("Digest", digest.as_str()),
+                        ("Content-Digest", digest.as_str()),
+                    ];
+                    Request::new("GET", &format!("/p?a+b=1&{first}"), &fields).with(|evidence| {
+                        claims += usize::from(cavage::claim(evidence, &terms("signature")).is_ok());
+                        claims += usize::from(apisix_v1::claim(evidence, &terms("hmac-auth-v1")).is_ok());
+                        claims += usize::from(rfc9421::claim(evidence, &terms("signature"), |_| true).is_ok());
+                        let _ = Expected::of_digest(evidence.fields);
+                        let _ = Expected::of_x_hmac_digest(evidence.fields);
+                        let _ = Expected::of_content_digest(evidence.fields);
+                    });
+                }
+            }
+        }
+        assert!(claims > 100, "most changes leave something to read: {claims}");
     }
 }
