@@ -412,8 +412,9 @@ fn all_schemes_of_an_object_name_one_caller() {
     let with = |security: &str| document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", security);
     check(&with("[{Basic: [], Jwt: []}]"), "GW213 can never hold together");
     check(&with("[{Basic: []}, {Jwt: []}]"), "none");
-    let consumer = document("", "jwt: {identify: consumer}", "", "");
-    check(&consumer.replace("[{Jwt: []}]", "[{Basic: [], Jwt: []}]"), "none");
+    let consumer = document("", "jwt: {identify: consumer}", "", "").replace("[{Jwt: []}]", "[{Basic: [], Jwt: []}]");
+    check(&consumer, "GW213 a request has one");
+    check(&consumer.replace("identify: consumer}", "identify: consumer}, alsoIn: [{in: query, name: t}]"), "none");
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl<'a> Schemes<'a> {
     }
 
     /// All schemes of an object must name the same caller, and a consumer is never the same as somebody whom another
-    /// authority calls by the same name.
+    /// authority calls by the same name. And a request has one `Authorization` field (RFC 9110 §11.6.2).
     fn can_hold(
         &self,
         alternative: &ast::Alternative,
@@ -85,6 +85,18 @@ impl<'a> Schemes<'a> {
     ) -> bool {
         let (consumers, others): (Vec<_>, Vec<_>) =
             requirements.iter().partition(|requirement| self.knows_consumers(requirement));
+        let words: Vec<_> = requirements.iter().filter_map(|one| Some((one, self.authorization_of(one)?))).collect();
+        if let Some((first, word)) = words.first()
+            && let Some((second, other)) = words.iter().find(|(_, other)| other != word)
+        {
+            diagnostics.push(
+                Diagnostic::error(GW213, format!("`{}` and `{}` can never hold together", first.scheme, second.scheme))
+                    .at(alternative.span, "both credentials stand in `Authorization`, and a request has one")
+                    .help(format!("one is `{word} …`, the other `{other} …`"))
+                    .help("list them as alternatives, or give one of them another place with `alsoIn`"),
+            );
+            return false;
+        }
         let (Some(consumer), Some(other)) = (consumers.first(), others.first()) else { return true };
         diagnostics.push(
             Diagnostic::error(GW213, format!("`{}` and `{}` can never hold together", consumer.scheme, other.scheme))
@@ -116,6 +128,19 @@ impl<'a> Schemes<'a> {
                 None
             }
         }
+    }
+
+    /// The first word of `Authorization`, where the credential of a requirement can stand nowhere else.
+    fn authorization_of(&self, requirement: &Requirement) -> Option<String> {
+        let scheme = self.schemes.get(requirement.scheme.as_str())?.lowered.as_ref().ok()?;
+        let only_there = matches!(&scheme.locations[..], [CredentialLocation::Header(name)] if name.eq_ignore_ascii_case("authorization"));
+        let word = match &scheme.credential {
+            Credential::Basic => "basic".to_owned(),
+            Credential::Jwt(_) | Credential::ConsumerJwt(_) => "bearer".to_owned(),
+            Credential::Hmac(hmac) if hmac.profile == ir::HmacProfile::CavageApisix => hmac.scheme.to_ascii_lowercase(),
+            Credential::Hmac(_) | Credential::ApiKey => return None,
+        };
+        only_there.then_some(word)
     }
 
     /// Whether a requirement's scheme tells which consumer calls.
