@@ -9,4 +9,8 @@ fn a_gateway_with_tokens_has_the_token_library() {
     for library in ["jsonwebtoken", "RegexRewrite", "SignatureCheck"] {
         assert!(names.contains(library), "{library} is not linked");
     }
+    // Its keys come from the environment and from files: nobody is asked for any.
+    for library in ["rustls", "5hyper6client"] {
+        assert!(!names.contains(library), "{library} is linked");
+    }
 }

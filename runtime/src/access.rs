@@ -8,6 +8,8 @@ use crate::codegen::ConsumerRules;
 use crate::consumers::{ConsumerStore, Identity};
 use crate::credential::{CredentialLocation, Evidence};
 use crate::live::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement};
+use crate::provider::Providers;
+use crate::provider::url::ProviderUrl;
 use crate::reject::Reject;
 use crate::secret::SecretStore;
 use crate::token_keys::TokenKeys;
@@ -23,6 +25,11 @@ pub trait Scheme: fmt::Debug + Sync {
     /// Everything that is missing or wrong, one sentence each, without secrets.
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>>;
 
+    /// The URL of the provider whom the scheme asks, if it asks one; a deployment can give another.
+    fn provider(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Reads the keys of consumers' tokens, for a scheme that takes such tokens. What needs no token needs no reader, and
     /// the linker drops it.
     fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
@@ -31,10 +38,13 @@ pub trait Scheme: fmt::Debug + Sync {
 }
 
 /// What schemes and builtins are prepared from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Resources {
     pub(crate) secrets: SecretStore,
     pub(crate) consumers: Arc<ConsumerStore>,
+    pub(crate) providers: Arc<Providers>,
+    /// Where this deployment has the scheme's provider, if it says so.
+    pub(crate) provider_url: Option<ProviderUrl>,
 }
 
 /// Checks the credentials of one scheme.

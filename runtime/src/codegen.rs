@@ -310,5 +310,6 @@ pub use crate::hmac::{BodyDigest, HmacAlgorithm, HmacProfile, HmacSignature, Rep
 pub use crate::jwt::consumer::ConsumerJwt;
 pub use crate::jwt::sign::JwtSign;
 pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
+pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};

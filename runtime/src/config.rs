@@ -51,6 +51,10 @@ pub(crate) struct Config {
     pub(crate) insecure_literals: bool,
     /// Addresses that replace those of the documents, by API and upstream name.
     pub(crate) upstreams: BTreeMap<(String, String), (String, Place)>,
+    /// URLs of identity providers that replace those of the documents, by API and scheme.
+    pub(crate) providers: BTreeMap<(String, String), (String, Place)>,
+    /// Root certificates to trust beside the system's, relative to the folder of `gateway.yaml`.
+    pub(crate) trusted_roots: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and `/readyz` are; nowhere if `None`.
     pub(crate) admin: Option<SocketAddr>,
     /// The deployment says where; without that, an address in use is no reason not to serve.
@@ -103,6 +107,8 @@ impl Default for Config {
             consumers: None,
             insecure_literals: false,
             upstreams: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            trusted_roots: None,
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
             admin_was_asked_for: false,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -121,6 +127,11 @@ impl Config {
     /// The address that replaces the one in the document.
     pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &Place)> {
         self.upstreams.get(&(api.to_owned(), upstream.to_owned())).map(|(url, place)| (url.as_str(), place))
+    }
+
+    /// The URL that replaces the one in the document.
+    pub(crate) fn provider(&self, api: &str, scheme: &str) -> Option<(&str, &Place)> {
+        self.providers.get(&(api.to_owned(), scheme.to_owned())).map(|(url, place)| (url.as_str(), place))
     }
 }
 
@@ -190,6 +201,14 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
             config.upstreams.insert((names[0].clone(), names[1].clone()), (url, setting.place));
         }
     }
+    for (names, setting) in settings.take_all("providers.*.*") {
+        if let Some(url) = settings.text(&setting) {
+            config.providers.insert((names[0].clone(), names[1].clone()), (url, setting.place));
+        }
+    }
+    if let Some(setting) = settings.take("trustedRoots.file") {
+        config.trusted_roots = settings.text(&setting).map(PathBuf::from);
+    }
     if let Some(setting) = settings.take("admin")
         && let Some(off) =
             settings.parse(&setting, "`off`, or `bind: 127.0.0.1:9901` below it", |text| (text == "off").then_some(()))
@@ -236,6 +255,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "consumers.file",
         "insecureLiterals",
         "upstreams.*.*",
+        "providers.*.*",
+        "trustedRoots.file",
         "admin",
         "admin.bind",
         "workers",

@@ -3,18 +3,21 @@
 mod cache;
 pub(crate) mod consumer;
 mod keys;
+mod ring;
 pub(crate) mod sign;
 pub(crate) mod token;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::access::{Authenticator, Caller, Denial, Moment, Refusal, Resources, Scheme};
+use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
 use crate::credential::{CredentialLocation, Evidence};
 use crate::secret::SecretReference;
 pub(crate) use cache::TokenCache;
 pub use keys::JwtAlgorithm;
-use keys::{VerifyingKey, verify_signature};
+use keys::{VerifyingKey, is_known, verify_signature};
+use ring::KeySet;
+pub(crate) use ring::{KeyProvider, KeyRing, KeySource, Wait};
 use token::{ClaimRules, NoToken, Token, TokenPlaces};
 
 /// For a request without a token.
@@ -28,7 +31,7 @@ fn invalid(why: &'static str) -> Denial {
 /// Bytes of verified tokens that one worker thread remembers.
 const CACHE_BYTES: usize = 4 << 20;
 
-/// A bearer token (RFC 6750) that is a JWT signed with a key known at start.
+/// A bearer token (RFC 6750) that is a JWT of an issuer whose keys are known.
 #[derive(Debug)]
 pub struct JwtBearer {
     /// The key under `components/securitySchemes`.
@@ -66,6 +69,8 @@ pub enum JwtKey {
     PublicKey(SecretReference),
     /// A JSON Web Key Set (RFC 7517 §5).
     Jwks(SecretReference),
+    /// The keys that a provider publishes.
+    Provider(&'static dyn KeyProvider),
 }
 
 impl Scheme for JwtBearer {
@@ -74,8 +79,8 @@ impl Scheme for JwtBearer {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let keys = self.keys(resources).map_err(|problem| vec![problem])?;
-        Ok(Box::new(JwtVerifier {
+        let (ring, source) = self.open_keys(resources).map_err(|problem| vec![problem])?;
+        let verifier = Arc::new(JwtVerifier {
             places: TokenPlaces { locations: self.locations, bare: self.bare },
             rules: ClaimRules {
                 required_claims: self.required_claims,
@@ -85,22 +90,40 @@ impl Scheme for JwtBearer {
             },
             realm: self.realm,
             forward: self.forward,
-            keys,
+            ring,
+            source,
             caches: caches(),
-        }))
+        });
+        Ok(Box::new(verifier))
+    }
+
+    fn provider(&self) -> Option<&'static str> {
+        match &self.key {
+            JwtKey::Provider(provider) => Some(provider.url()),
+            JwtKey::Secret(_) | JwtKey::PublicKey(_) | JwtKey::Jwks(_) => None,
+        }
     }
 }
 
+type OpenKeys = (Arc<KeyRing>, Option<Arc<dyn KeySource>>);
+
 impl JwtBearer {
-    fn keys(&self, resources: &Resources) -> Result<Vec<VerifyingKey>, String> {
-        let (JwtKey::Secret(reference) | JwtKey::PublicKey(reference) | JwtKey::Jwks(reference)) = &self.key;
-        let secret = reference.resolve(&resources.secrets)?;
-        let secret = secret.expose();
-        match &self.key {
-            JwtKey::Secret(_) => Ok(vec![VerifyingKey::from_secret(secret, self.algorithms, self.weak_secret_ok)?]),
-            JwtKey::PublicKey(_) => Ok(vec![VerifyingKey::from_pem(secret, self.algorithms)?]),
-            JwtKey::Jwks(_) => VerifyingKey::from_set(secret, self.algorithms),
-        }
+    /// The keys, and what brings others, where keys change.
+    fn open_keys(&self, resources: &Resources) -> Result<OpenKeys, String> {
+        let read = |reference: &SecretReference| reference.resolve(&resources.secrets);
+        let keys = match &self.key {
+            JwtKey::Secret(reference) => {
+                vec![VerifyingKey::from_secret(read(reference)?.expose(), self.algorithms, self.weak_secret_ok)?]
+            }
+            JwtKey::PublicKey(reference) => vec![VerifyingKey::from_pem(read(reference)?.expose(), self.algorithms)?],
+            JwtKey::Jwks(reference) => VerifyingKey::from_set(read(reference)?.expose(), self.algorithms)?,
+            JwtKey::Provider(provider) => {
+                let ring = Arc::new(KeyRing::empty(self.algorithms));
+                let source = provider.supply(resources, &ring)?;
+                return Ok((ring, Some(source)));
+            }
+        };
+        Ok((Arc::new(KeyRing::fixed(self.algorithms, keys)), None))
     }
 }
 
@@ -111,39 +134,72 @@ pub(crate) fn caches() -> Box<[Mutex<TokenCache>]> {
 }
 
 /// Checks tokens, and remembers the good ones until they expire.
+#[derive(Debug)]
 struct JwtVerifier {
     places: TokenPlaces,
     rules: ClaimRules,
     realm: &'static str,
     forward: bool,
-    keys: Vec<VerifyingKey>,
+    ring: Arc<KeyRing>,
+    /// Brings other keys, where keys change.
+    source: Option<Arc<dyn KeySource>>,
     caches: Box<[Mutex<TokenCache>]>,
 }
 
-impl std::fmt::Debug for JwtVerifier {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JwtVerifier")
-            .field("rules", &self.rules)
-            .field("keys", &self.keys.len())
-            .finish_non_exhaustive()
+/// Why a token is not accepted.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    /// It is not good; the reason is for the log.
+    Bad(&'static str),
+    /// It may have been signed with a key that is newer than ours.
+    UnknownKey,
+    /// There is no key yet.
+    NoKeys,
+}
+
+impl From<&'static str> for Failure {
+    fn from(why: &'static str) -> Self {
+        Self::Bad(why)
     }
 }
 
-impl Authenticator for JwtVerifier {
+impl From<Failure> for Denial {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Bad(why) => invalid(why),
+            Failure::UnknownKey => invalid("the signature does not fit a known key"),
+            Failure::NoKeys => Self::Unavailable,
+        }
+    }
+}
+
+impl Authenticator for Arc<JwtVerifier> {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
         let token = self.places.token(evidence).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
             NoToken::Unusable(why) => invalid(why),
         })?;
-        let cache = &self.caches[now.worker % self.caches.len()];
-        if let Some(caller) = cache.lock().unwrap_or_else(PoisonError::into_inner).get(&token, now.unix_seconds) {
-            return Ok(caller);
-        }
-        let (caller, until) = self.verify(&token, now.unix_seconds).map_err(invalid)?;
-        if let Some(until) = until {
-            cache.lock().unwrap_or_else(PoisonError::into_inner).insert(&token, caller.clone(), until);
-        }
-        Ok(caller)
+        let keys = self.ring.generation();
+        let failure = match self.judge(&token, now) {
+            Ok(caller) => return Ok(caller),
+            Err(failure) => failure,
+        };
+        let wait = self.source.as_ref().and_then(|source| match failure {
+            Failure::Bad(_) => None,
+            Failure::UnknownKey => source.newer_keys(),
+            Failure::NoKeys => source.first_keys(),
+        });
+        let Some(wait) = wait else {
+            // Others may have come while this was judged.
+            let newer = self.source.is_some() && self.ring.generation() != keys;
+            let verdict = if newer { self.judge(&token, now) } else { Err(failure) };
+            return verdict.map_err(|failure| Denial::from(failure).into());
+        };
+        let (verifier, token) = (Self::clone(self), token.into_owned());
+        Err(Refusal::Ask(Question::Work(Box::pin(async move {
+            wait.await;
+            verifier.judge(&token, now).map_err(Denial::from)
+        }))))
     }
 
     fn challenge(&self) -> String {
@@ -164,11 +220,54 @@ impl Authenticator for JwtVerifier {
 }
 
 impl JwtVerifier {
+    /// Judges a token with the keys that are there now.
+    fn judge(&self, token: &str, now: Moment) -> Result<Caller, Failure> {
+        let set = self.ring.current();
+        let Some(set) = set.as_ref() else { return Err(self.without_keys(token, now.unix_seconds)) };
+        let cache = &self.caches[now.worker % self.caches.len()];
+        let cache = || cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(caller) = cache().get_of(set.generation, token, now.unix_seconds) {
+            return Ok(caller);
+        }
+        let (caller, until) = self.verify(set, token, now.unix_seconds)?;
+        if let Some(until) = until {
+            cache().insert_of(set.generation, token, caller.clone(), until);
+        }
+        Ok(caller)
+    }
+
+    /// Without keys no token is good, but many are bad whatever the keys will be.
+    fn without_keys(&self, token: &str, now: u64) -> Failure {
+        let token = match Token::parse(token) {
+            Ok(token) => token,
+            Err(why) => return Failure::Bad(why),
+        };
+        if !self.ring.accepts(token.algorithm()) {
+            return Failure::Bad("alg is not accepted");
+        }
+        self.rules.check(&token.claims, now).map_or_else(Failure::Bad, |_| Failure::NoKeys)
+    }
+
     /// The caller, and until when (seconds since the epoch) the answer stays the same; `None` where it never expires.
-    fn verify(&self, token: &str, now: u64) -> Result<(Caller, Option<u64>), &'static str> {
+    fn verify(&self, set: &KeySet, token: &str, now: u64) -> Result<(Caller, Option<u64>), Failure> {
         let token = Token::parse(token)?;
-        verify_signature(&self.keys, &token)?;
+        let signature = verify_signature(&set.keys, &token);
+        let may_be_newer = signature.is_err()
+            && self.source.is_some()
+            && !is_known(&set.keys, &token)
+            && self.ring.accepts(token.algorithm());
+        if !may_be_newer {
+            signature?;
+        }
         let until = self.rules.check(&token.claims, now)?;
+        if let Some(issuer) = &set.issuer
+            && token.claims.get("iss").and_then(serde_json::Value::as_str) != Some(issuer)
+        {
+            return Err(Failure::Bad("iss is not accepted"));
+        }
+        if may_be_newer {
+            return Err(Failure::UnknownKey);
+        }
         Ok((token::caller(&token.claims)?, until))
     }
 }

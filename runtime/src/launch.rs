@@ -123,6 +123,9 @@ async fn run(live: Live, mut signals: Signals, on_ready: impl FnOnce(&Ready)) ->
         None => None,
     };
     let server = Server::start(live, &process)?;
+    for task in &live.background {
+        Arc::clone(task).start();
+    }
     let ready = Ready {
         listeners: server.addresses.iter().map(|(name, address)| (name.to_string(), *address)).collect(),
         admin: admin_listener.as_ref().and_then(|listener| listener.local_addr().ok()),

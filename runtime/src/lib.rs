@@ -28,6 +28,7 @@ mod live;
 mod metrics;
 mod password;
 mod pipeline;
+mod provider;
 mod reject;
 mod response;
 mod rewrite;

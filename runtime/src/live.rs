@@ -16,6 +16,8 @@ use crate::consumers::{ConsumerStore, Source};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
 use crate::metrics::OperationMetrics;
+use crate::provider::url::ProviderUrl;
+use crate::provider::{Background, Providers};
 use crate::reject::Reject;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
 use crate::secret::SecretStore;
@@ -30,6 +32,8 @@ pub(crate) struct Live {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) config: Config,
     pub(crate) consumers: Arc<ConsumerStore>,
+    /// What goes on beside the requests: fetching keys, for one.
+    pub(crate) background: Vec<Arc<dyn Background>>,
 }
 
 /// A listener with the routes of its APIs.
@@ -162,7 +166,9 @@ impl Live {
         secrets: SecretStore,
     ) -> Result<Self, Vec<Problem>> {
         let consumers = open_consumers(gateway, &config, &secrets)?;
-        let resources = Resources { secrets, consumers };
+        let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
+        let providers = Arc::new(Providers::new(trusted_roots));
+        let resources = Resources { secrets, consumers, providers, provider_url: None };
         let mut assembly =
             Assembly { config: &config, resources: &resources, problems: Vec::new(), endpoints: BTreeMap::new() };
         let served: Vec<(usize, Vec<&'static Api>)> = config
@@ -211,6 +217,7 @@ impl Live {
             trusted_proxies: config.trusted_proxies.clone(),
             config,
             consumers: resources.consumers,
+            background: resources.providers.background(),
         })
     }
 
@@ -310,7 +317,20 @@ impl Assembly<'_> {
     }
 
     fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {
-        match scheme.prepare(self.resources) {
+        let provider_url = match self.config.provider(api.name, scheme.name()) {
+            Some((url, place)) => match ProviderUrl::parse(url) {
+                Ok(url) => Some(url),
+                Err(problem) => {
+                    self.problems.push(Problem::at(
+                        place,
+                        format!("provider of scheme `{}` of API `{}`: {problem}", scheme.name(), api.name),
+                    ));
+                    return None;
+                }
+            },
+            None => None,
+        };
+        match scheme.prepare(&Resources { provider_url, ..self.resources.clone() }) {
             Ok(ready) => Some(Arc::from(ready)),
             Err(problems) => {
                 self.problems.extend(problems.into_iter().map(|problem| {
@@ -461,22 +481,47 @@ impl Assembly<'_> {
     /// An override that reaches nothing is a typo.
     fn check_overrides(&mut self, gateway: &'static Gateway) {
         for ((api, upstream), (_, place)) in &self.config.upstreams {
-            let known = gateway.apis.iter().find(|known| known.name == api);
-            match known {
-                None => self
-                    .problems
-                    .push(Problem::at(place, format!("`upstreams` names the API `{api}`, which was not compiled in"))),
-                Some(known) if !known.upstreams.iter().any(|known| known.name == upstream) => {
-                    let names: Vec<&str> = known.upstreams.iter().map(|upstream| upstream.name).collect();
-                    self.problems.push(Problem::at(
-                        place,
-                        format!("API `{api}` has no upstream `{upstream}`; it has {}", names.join(", ")),
-                    ));
-                }
-                Some(_) => {}
+            let known = |api: &Api| api.upstreams.iter().map(|upstream| upstream.name).collect();
+            if let Some(problem) = unreached(gateway, "upstreams", ["upstream", ""], (api, upstream), known) {
+                self.problems.push(Problem::at(place, problem));
+            }
+        }
+        for ((api, scheme), (_, place)) in &self.config.providers {
+            let asks = |scheme: &&&'static dyn Scheme| scheme.provider().is_some();
+            let known = |api: &Api| api.schemes.iter().filter(asks).map(|scheme| scheme.name()).collect();
+            if let Some(problem) =
+                unreached(gateway, "providers", ["scheme", " that asks a provider"], (api, scheme), known)
+            {
+                self.problems.push(Problem::at(place, problem));
             }
         }
     }
+}
+
+/// Why a setting below `setting.<api>.<name>` reaches nothing, if so.
+fn unreached(
+    gateway: &'static Gateway,
+    setting: &str,
+    [what, which]: [&str; 2],
+    (api, name): (&str, &str),
+    known: impl Fn(&Api) -> Vec<&'static str>,
+) -> Option<String> {
+    let Some(found) = gateway.apis.iter().find(|known| known.name == api) else {
+        let names = gateway.apis.iter().map(|api| api.name);
+        let hint =
+            gateway_yaml::suggest(api, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        return Some(format!("`{setting}` names the API `{api}`, which was not compiled in{hint}"));
+    };
+    let names = known(found);
+    if names.contains(&name) {
+        return None;
+    }
+    let hint = match (gateway_yaml::suggest(name, names.iter().copied()), names.is_empty()) {
+        (Some(near), _) => format!("did you mean `{near}`?"),
+        (None, false) => format!("it has {}", names.join(", ")),
+        (None, true) => "it has none".to_owned(),
+    };
+    Some(format!("API `{api}` has no {what} `{name}`{which}; {hint}"))
 }
 
 fn alternative_of(

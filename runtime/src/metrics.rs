@@ -1,5 +1,6 @@
 //! Counters and latency histograms per operation, and their Prometheus text.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -129,6 +130,19 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
     );
     family("gateway_request_body_bytes_total", "counter", "Bytes of request bodies.", &families.received);
     family("gateway_response_body_bytes_total", "counter", "Bytes of response bodies.", &families.sent);
+    let providers = ProviderLines::of(live);
+    family(
+        "gateway_provider_requests_total",
+        "counter",
+        "Questions to identity providers, for keys or about tokens.",
+        &providers.requests,
+    );
+    family(
+        "gateway_provider_last_success_age_seconds",
+        "gauge",
+        "How long ago an identity provider last gave a good answer; absent until it has.",
+        &providers.ages,
+    );
     for (name, kind, help, value) in [
         ("gateway_connections", "gauge", "Open connections from clients.", &process.connections),
         ("gateway_connections_accepted_total", "counter", "Connections from clients.", &process.accepted),
@@ -149,6 +163,43 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
         family(name, kind, help, &format!("{name} {}\n", value.load(Relaxed)));
     }
     out
+}
+
+#[derive(Default)]
+struct ProviderLines {
+    requests: String,
+    ages: String,
+}
+
+impl ProviderLines {
+    /// Schemes that ask one provider at one URL, each for itself, are one line.
+    fn of(live: &Live) -> Self {
+        let mut by_provider: BTreeMap<&str, (u64, u64, Option<Duration>)> = BTreeMap::new();
+        for health in live.background.iter().map(|task| task.health()) {
+            let (good, bad, age) = by_provider.entry(&health.provider).or_default();
+            *good += health.succeeded.load(Relaxed);
+            *bad += health.failed.load(Relaxed);
+            *age = [*age, health.last_success_age()].into_iter().flatten().min();
+        }
+        let mut lines = Self::default();
+        for (provider, (good, bad, age)) in by_provider {
+            let provider = escaped(provider);
+            for (outcome, count) in [("ok", good), ("failed", bad)] {
+                let _ = writeln!(
+                    lines.requests,
+                    "gateway_provider_requests_total{{provider=\"{provider}\",outcome=\"{outcome}\"}} {count}"
+                );
+            }
+            if let Some(age) = age {
+                let _ = writeln!(
+                    lines.ages,
+                    "gateway_provider_last_success_age_seconds{{provider=\"{provider}\"}} {:.3}",
+                    age.as_secs_f64()
+                );
+            }
+        }
+        lines
+    }
 }
 
 fn labels(listener: &str, operation: &LiveOperation) -> String {

@@ -97,6 +97,8 @@ impl Settings {
             "file",
             "insecureLiterals",
             "upstreams",
+            "providers",
+            "trustedRoots",
             "admin",
             "workers",
             "timeouts",

@@ -4,53 +4,82 @@ use std::collections::HashMap;
 
 use crate::access::Caller;
 
-/// A bounded map from token to caller.
+/// A bounded map from token to caller, or to what else was found out about it.
 ///
 /// Two generations: when the young one is full it becomes the old one, and what is still in use moves over as it is
 /// met. That bounds memory without a list to maintain per hit.
-pub(crate) struct TokenCache {
-    young: Generation,
-    old: Generation,
+pub(crate) struct TokenCache<V = Caller> {
+    young: Generation<V>,
+    old: Generation<V>,
     /// Bytes that one generation may hold.
     capacity: usize,
-    /// Of the keys that verified the tokens.
+    /// Which keys everything here was verified with.
     keys: u64,
 }
 
-#[derive(Default)]
-struct Generation {
-    entries: HashMap<Box<str>, Entry, foldhash::fast::RandomState>,
+struct Generation<V> {
+    entries: HashMap<Box<str>, Entry<V>, foldhash::fast::RandomState>,
     bytes: usize,
 }
 
-#[derive(Clone)]
-struct Entry {
-    caller: Caller,
+impl<V> Default for Generation<V> {
+    fn default() -> Self {
+        Self { entries: HashMap::default(), bytes: 0 }
+    }
+}
+
+struct Entry<V> {
+    value: V,
     until: u64,
 }
 
-impl TokenCache {
-    /// A cache that holds up to `bytes` of tokens and callers.
+impl<V> std::fmt::Debug for TokenCache<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenCache").field("capacity", &self.capacity).finish_non_exhaustive()
+    }
+}
+
+/// What can be remembered of a token.
+pub(crate) trait Remembered: Clone {
+    /// The bytes that it holds elsewhere.
+    fn weight(&self) -> usize;
+}
+
+impl Remembered for Caller {
+    fn weight(&self) -> usize {
+        self.subject.len() + self.scopes.iter().map(|scope| scope.len() + 32).sum::<usize>()
+    }
+}
+
+/// Why a token is not good.
+impl Remembered for &'static str {
+    fn weight(&self) -> usize {
+        0
+    }
+}
+
+impl<V: Remembered> TokenCache<V> {
+    /// A cache that holds up to `bytes` of tokens and what is known of them.
     pub(crate) fn new(bytes: usize) -> Self {
         Self { young: Generation::default(), old: Generation::default(), capacity: bytes / 2, keys: 0 }
     }
 
     /// Who sent `token`, if it was verified before and is still valid at `now` (seconds since the epoch).
-    pub(crate) fn get(&mut self, token: &str, now: u64) -> Option<Caller> {
+    pub(crate) fn get(&mut self, token: &str, now: u64) -> Option<V> {
         if let Some(entry) = self.young.entries.get(token) {
-            return (now < entry.until).then(|| entry.caller.clone());
+            return (now < entry.until).then(|| entry.value.clone());
         }
         let (token, entry) = self.old.entries.remove_entry(token)?;
         if now >= entry.until {
             return None;
         }
-        let caller = entry.caller.clone();
+        let value = entry.value.clone();
         self.keep(token, entry);
-        Some(caller)
+        Some(value)
     }
 
     /// As [`TokenCache::get`], where keys change: what was verified with others than `keys` is forgotten.
-    pub(crate) fn get_of(&mut self, keys: u64, token: &str, now: u64) -> Option<Caller> {
+    pub(crate) fn get_of(&mut self, keys: u64, token: &str, now: u64) -> Option<V> {
         if self.keys != keys {
             (self.young, self.old) = Default::default();
             self.keys = keys;
@@ -59,16 +88,20 @@ impl TokenCache {
     }
 
     /// Remembers a verified token until `until`, seconds since the epoch.
-    pub(crate) fn insert(&mut self, token: &str, caller: Caller, until: u64) {
-        self.keep(Box::from(token), Entry { caller, until });
+    pub(crate) fn insert(&mut self, token: &str, value: V, until: u64) {
+        self.keep(Box::from(token), Entry { value, until });
     }
 
-    fn keep(&mut self, token: Box<str>, entry: Entry) {
-        // Beside the text: the entry, its share of the table, and the allocations of the caller.
-        let weight = token.len()
-            + entry.caller.subject.len()
-            + entry.caller.scopes.iter().map(|scope| scope.len() + 32).sum::<usize>()
-            + 160;
+    /// As [`TokenCache::insert`], for what was verified with `keys`: not if others have come in the meantime.
+    pub(crate) fn insert_of(&mut self, keys: u64, token: &str, value: V, until: u64) {
+        if self.keys == keys {
+            self.insert(token, value, until);
+        }
+    }
+
+    fn keep(&mut self, token: Box<str>, entry: Entry<V>) {
+        // Beside the text: the entry, its share of the table, and what the value holds.
+        let weight = token.len() + entry.value.weight() + 160;
         if self.young.bytes + weight > self.capacity {
             self.old = std::mem::take(&mut self.young);
         }
@@ -92,6 +125,17 @@ mod tests {
         assert_eq!(cache.get("a.b.c", 99), Some(caller("ann")));
         assert_eq!(cache.get("a.b.c", 100), None);
         assert_eq!(cache.get("a.b.d", 99), None);
+    }
+
+    #[test]
+    fn other_keys_forget_everything() {
+        let mut cache = TokenCache::new(1 << 16);
+        assert_eq!(cache.get_of(3, "a.b.c", 1), None);
+        cache.insert_of(3, "a.b.c", caller("ann"), 100);
+        assert!(cache.get_of(3, "a.b.c", 1).is_some());
+        assert_eq!(cache.get_of(4, "a.b.c", 1), None);
+        cache.insert_of(3, "a.b.c", caller("ann"), 100);
+        assert_eq!(cache.get_of(4, "a.b.c", 1), None, "verified with keys that are gone");
     }
 
     #[test]

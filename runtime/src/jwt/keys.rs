@@ -1,6 +1,6 @@
 //! Keys for signatures: which algorithm each may be used with, and how keys are read.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::token::Token;
@@ -103,6 +103,12 @@ pub(super) struct VerifyingKey {
     algorithms: Vec<JwtAlgorithm>,
 }
 
+/// A JSON Web Key Set, its keys not yet looked at.
+#[derive(serde::Deserialize)]
+struct KeySet {
+    keys: Vec<serde_json::Value>,
+}
+
 /// How a PEM key of one kind is read, and which algorithms it is for.
 type KeyKind = (fn(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>, fn(JwtAlgorithm) -> bool);
 
@@ -149,10 +155,12 @@ impl VerifyingKey {
     /// # Errors
     /// What is not a key set, and a set without any such key.
     pub(super) fn from_set(json: &[u8], algorithms: &[JwtAlgorithm]) -> Result<Vec<Self>, String> {
-        let set: JwkSet = serde_json::from_slice(json).map_err(|error| {
+        let set: KeySet = serde_json::from_slice(json).map_err(|error| {
             format!("the key set is not a JSON Web Key Set (line {}, column {})", error.line(), error.column())
         })?;
-        let keys: Vec<_> = set.keys.iter().filter_map(|jwk| Self::from_jwk(jwk, algorithms)).collect();
+        // A key that is not understood is none of our business (§5), and must not cost the others.
+        let known = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
+        let keys: Vec<_> = known.filter_map(|jwk| Self::from_jwk(&jwk, algorithms)).collect();
         if keys.is_empty() {
             return Err(format!("the key set has no key for {}", names(algorithms)));
         }
@@ -210,6 +218,11 @@ impl VerifyingKey {
     fn is_named_by(&self, token: &Token<'_>) -> bool {
         token.key_id().is_none() || self.id.is_none() || self.id.as_deref() == token.key_id()
     }
+}
+
+/// Whether one of `keys` is the one that a token names; a token that names none may be meant for any.
+pub(super) fn is_known(keys: &[VerifyingKey], token: &Token<'_>) -> bool {
+    token.key_id().is_some() && keys.iter().any(|key| key.is_pinned_for(token) && key.is_named_by(token))
 }
 
 /// Checks that one of `keys` made the token's signature.

@@ -39,7 +39,8 @@ const SCHEME: JwtBearer = JwtBearer {
 fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, Vec<String>> {
     let secrets =
         SecretStore { folder: Default::default(), stand_ins: vec![("JWT_TEST".to_owned(), secret.to_owned())] };
-    scheme.prepare(&Resources { secrets, consumers: Arc::new(ConsumerStore::none()) })
+    let consumers = Arc::new(ConsumerStore::none());
+    scheme.prepare(&Resources { secrets, consumers, providers: Arc::default(), provider_url: None })
 }
 
 fn sign(header: &Value, claims: &Value) -> String {

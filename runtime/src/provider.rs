@@ -1,0 +1,99 @@
+//! Identity providers: whom the gateway asks for keys and about tokens.
+//!
+//! All of it, TLS included, is reached from the statics of the schemes that need it: a gateway without such a scheme has
+//! none of it in its binary.
+
+mod client;
+mod discovery;
+mod health;
+mod introspection;
+mod keys;
+mod tls;
+pub(crate) mod url;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+pub(crate) use health::Health;
+pub use introspection::Introspection;
+pub use keys::{JwksUrl, OpenIdConnect};
+
+use crate::access::Resources;
+use client::Client;
+use url::ProviderUrl;
+
+/// What goes on beside the requests.
+pub(crate) trait Background: Any + fmt::Debug + Send + Sync {
+    /// Starts on the current runtime, and goes on until that ends.
+    fn start(self: Arc<Self>);
+
+    /// How it goes.
+    fn health(&self) -> &Health;
+}
+
+/// What this deployment says about providers, and what schemes share of them.
+#[derive(Debug, Default)]
+pub(crate) struct Providers {
+    /// A file of root certificates to trust beside the system's.
+    trusted_roots: Option<PathBuf>,
+    /// By what it is for. The types are known to those who ask only, so that nothing else needs their code.
+    shared: Mutex<BTreeMap<String, Arc<dyn Any + Send + Sync>>>,
+    background: Mutex<Vec<Arc<dyn Background>>>,
+}
+
+impl Providers {
+    /// Nobody yet.
+    pub(crate) fn new(trusted_roots: Option<PathBuf>) -> Self {
+        Self { trusted_roots, ..Self::default() }
+    }
+
+    /// A client for `url`; those with TLS share one configuration.
+    fn client(&self, url: &ProviderUrl) -> Result<Client, String> {
+        if !url.tls {
+            return Ok(Client::new(None));
+        }
+        let config = self.shared("tls", || tls::config(self.trusted_roots.as_deref()))?;
+        Ok(Client::new(Some(config)))
+    }
+
+    /// What was made for `key` before, or else what `make` makes now.
+    fn shared<T: Any + Send + Sync>(
+        &self,
+        key: &str,
+        make: impl FnOnce() -> Result<Arc<T>, String>,
+    ) -> Result<Arc<T>, String> {
+        let known = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        if let Some(known) = known.and_then(|known| known.downcast().ok()) {
+            return Ok(known);
+        }
+        let made = make()?;
+        self.shared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key.to_owned(), Arc::clone(&made) as Arc<dyn Any + Send + Sync>);
+        Ok(made)
+    }
+
+    /// Has `task` started together with the gateway.
+    fn tend(&self, task: Arc<dyn Background>) {
+        self.background.lock().unwrap_or_else(PoisonError::into_inner).push(task);
+    }
+
+    /// Everything that was made with [`Providers::tend`].
+    pub(crate) fn background(&self) -> Vec<Arc<dyn Background>> {
+        self.background.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Resources {
+    /// Where a scheme's provider is: here, or in this deployment somewhere else.
+    fn provider_url(&self, url: &str) -> Result<ProviderUrl, String> {
+        match &self.provider_url {
+            Some(url) => Ok(url.clone()),
+            None => ProviderUrl::parse(url).map_err(|problem| format!("its provider's URL cannot be used: {problem}")),
+        }
+    }
+}
