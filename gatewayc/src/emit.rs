@@ -18,8 +18,9 @@ use minijinja::value::Value;
 
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
-    ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, IdentityHeaders, Jwt, JwtKey, Operation,
-    ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, IdentityHeaders, Introspection, Jwt, JwtKey,
+    Operation, ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource,
+    Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -123,6 +124,7 @@ impl<'a> Module<'a> {
                 Credential::Jwt(_) => "JwtBearer",
                 Credential::ConsumerJwt(_) => "ConsumerJwt",
                 Credential::Hmac(_) => "HmacSignature",
+                Credential::Introspection(_) => "Introspection",
             };
             items.push(item(format!("scheme `{}`", scheme.name), ident, kind, scheme_value(kind, scheme)));
         }
@@ -420,6 +422,7 @@ fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
         Credential::ApiKey | Credential::Basic | Credential::Hmac(_) => {}
         Credential::Jwt(jwt) => fields.extend(jwt_fields(jwt)),
         Credential::ConsumerJwt(jwt) => fields.extend(consumer_jwt_fields(jwt)),
+        Credential::Introspection(introspection) => fields.extend(introspection_fields(introspection)),
     }
     Expression::Struct(kind, fields)
 }
@@ -457,17 +460,25 @@ fn hmac_fields(scheme: &Scheme, hmac: &Hmac) -> Vec<(&'static str, Expression)> 
 }
 
 fn jwt_fields(jwt: &Jwt) -> Vec<(&'static str, Expression)> {
-    let (key, reference) = match &jwt.key {
-        JwtKey::Secret(reference) => ("JwtKey::Secret", reference),
-        JwtKey::PublicKey(reference) => ("JwtKey::PublicKey", reference),
-        JwtKey::Jwks(reference) => ("JwtKey::Jwks", reference),
+    let (key, argument) = match &jwt.key {
+        JwtKey::Secret(reference) => ("JwtKey::Secret", secret_reference(reference)),
+        JwtKey::PublicKey(reference) => ("JwtKey::PublicKey", secret_reference(reference)),
+        JwtKey::Jwks(reference) => ("JwtKey::Jwks", secret_reference(reference)),
+        JwtKey::KeySetUrl { url, refresh } => {
+            let fields = vec![("url", Expression::text(url)), ("refresh", duration(*refresh))];
+            ("JwtKey::Provider", Expression::Reference(Box::new(Expression::Struct("JwksUrl", fields))))
+        }
+        JwtKey::Discovery { url } => {
+            let fields = vec![("url", Expression::text(url))];
+            ("JwtKey::Provider", Expression::Reference(Box::new(Expression::Struct("OpenIdConnect", fields))))
+        }
     };
     let algorithms =
         jwt.algorithms.iter().map(|algorithm| Expression::Atom(format!("JwtAlgorithm::{}", algorithm.name)));
     vec![
         ("bare", boolean(jwt.bare)),
         ("algorithms", Expression::Slice(algorithms.collect())),
-        ("key", Expression::Call(key, vec![secret_reference(reference)])),
+        ("key", Expression::Call(key, vec![argument])),
         ("required_claims", Expression::texts(&jwt.required_claims)),
         ("issuers", Expression::texts(&jwt.issuers)),
         ("audiences", Expression::texts(&jwt.audiences)),
@@ -484,6 +495,18 @@ fn consumer_jwt_fields(jwt: &ConsumerJwt) -> Vec<(&'static str, Expression)> {
         ("issuers", Expression::texts(&jwt.issuers)),
         ("audiences", Expression::texts(&jwt.audiences)),
         ("leeway", duration(jwt.leeway)),
+    ]
+}
+
+fn introspection_fields(introspection: &Introspection) -> Vec<(&'static str, Expression)> {
+    vec![
+        ("bare", boolean(introspection.bare)),
+        ("url", Expression::text(&introspection.url)),
+        ("client_id", Expression::text(&introspection.client_id)),
+        ("client_secret", secret_reference(&introspection.client_secret)),
+        ("cache", duration(introspection.cache)),
+        ("issuers", Expression::texts(&introspection.issuers)),
+        ("audiences", Expression::texts(&introspection.audiences)),
     ]
 }
 

@@ -281,6 +281,8 @@ pub enum Credential {
     ConsumerJwt(Box<ConsumerJwt>),
     /// A consumer's signature over the request.
     Hmac(Box<Hmac>),
+    /// A token that only its provider understands.
+    Introspection(Box<Introspection>),
 }
 
 impl Scheme {
@@ -292,6 +294,7 @@ impl Scheme {
             Credential::Jwt(_) => "jwt",
             Credential::ConsumerJwt(_) => "consumer jwt",
             Credential::Hmac(_) => "hmac",
+            Credential::Introspection(_) => "token",
         }
     }
 
@@ -299,9 +302,28 @@ impl Scheme {
     pub fn knows_consumers(&self) -> bool {
         match self.credential {
             Credential::ApiKey | Credential::Basic | Credential::ConsumerJwt(_) | Credential::Hmac(_) => true,
-            Credential::Jwt(_) => false,
+            Credential::Jwt(_) | Credential::Introspection(_) => false,
         }
     }
+}
+
+/// How a provider is asked about a token.
+#[derive(Debug, Clone)]
+pub struct Introspection {
+    /// A header may hold the token without `Bearer `.
+    pub bare: bool,
+    /// Where.
+    pub url: String,
+    /// As whom.
+    pub client_id: String,
+    /// With which secret.
+    pub client_secret: SecretReference,
+    /// How long a good answer is used.
+    pub cache: Duration,
+    /// Accepted values of `iss`; empty accepts any.
+    pub issuers: Vec<String>,
+    /// Accepted values of `aud`; empty accepts any.
+    pub audiences: Vec<String>,
 }
 
 /// How a token is checked.
@@ -402,6 +424,18 @@ pub enum JwtKey {
     PublicKey(SecretReference),
     /// A JSON Web Key Set.
     Jwks(SecretReference),
+    /// A JSON Web Key Set that a provider publishes.
+    KeySetUrl {
+        /// Where.
+        url: String,
+        /// How often it is fetched.
+        refresh: Duration,
+    },
+    /// The keys that a provider's discovery document leads to; it names the issuer, too.
+    Discovery {
+        /// Where the document is.
+        url: String,
+    },
 }
 
 /// Where a secret comes from.

@@ -79,7 +79,7 @@ impl<'a> Lowering<'a> {
             source: document.path.clone(),
             routes,
             upstreams: upstreams.used(diagnostics),
-            schemes: schemes.used(),
+            schemes: schemes.used(diagnostics),
             identity_headers: root.identity_headers,
             error_bodies: root.error_bodies,
             accepted_risks: risks,

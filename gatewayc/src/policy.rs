@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::ir::{
     Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
-    HeaderEdits, Hmac, Jwt, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    HeaderEdits, Hmac, Introspection, Jwt, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource,
+    Upstream,
 };
 use crate::units::show_duration;
 
@@ -40,7 +41,7 @@ pub fn render(gateway: &Gateway) -> String {
 
 fn write_scheme(out: &mut String, scheme: &Scheme) {
     let what = match scheme.credential {
-        Credential::Jwt(_) | Credential::ConsumerJwt(_) => "token",
+        Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) => "token",
         Credential::Basic => "password",
         Credential::Hmac(_) => "signature",
         Credential::ApiKey => scheme.kind(),
@@ -51,6 +52,7 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
         Credential::Jwt(jwt) => write_jwt(out, jwt),
         Credential::ConsumerJwt(jwt) => write_consumer_jwt(out, jwt),
         Credential::Hmac(hmac) => write_hmac(out, hmac),
+        Credential::Introspection(introspection) => write_introspection(out, introspection),
     }
     line(out, "realm", &scheme.realm);
     if matches!(scheme.credential, Credential::Hmac(_)) {
@@ -85,17 +87,20 @@ fn write_hmac(out: &mut String, hmac: &Hmac) {
 
 fn write_jwt(out: &mut String, jwt: &Jwt) {
     let algorithms: Vec<_> = jwt.algorithms.iter().map(|algorithm| algorithm.name).collect();
-    let (kind, reference) = match &jwt.key {
-        JwtKey::Secret(reference) => ("secret", reference),
-        JwtKey::PublicKey(reference) => ("public key", reference),
-        JwtKey::Jwks(reference) => ("key set", reference),
+    let (kind, key) = match &jwt.key {
+        JwtKey::Secret(reference) => ("secret", secret(reference)),
+        JwtKey::PublicKey(reference) => ("public key", secret(reference)),
+        JwtKey::Jwks(reference) => ("key set", secret(reference)),
+        JwtKey::KeySetUrl { url, refresh } => ("key set", format!("{url}, every {}", show_duration(*refresh))),
+        JwtKey::Discovery { url } => ("key set and issuer", format!("as {url} says")),
     };
+    let any_issuer = if matches!(jwt.key, JwtKey::Discovery { .. }) { "the discovered one" } else { "any" };
     line(out, "without `Bearer`", if jwt.bare { "accepted" } else { "refused" });
     line(out, "algorithms", &algorithms.join(", "));
-    line(out, kind, &secret(reference));
+    line(out, kind, &key);
     line(out, "weak secret", if jwt.weak_secret_ok { "accepted" } else { "refused" });
     line(out, "required claims", &list_or(&jwt.required_claims, "none"));
-    line(out, "issuers", &list_or(&jwt.issuers, "any"));
+    line(out, "issuers", &list_or(&jwt.issuers, any_issuer));
     line(out, "audiences", &list_or(&jwt.audiences, "any"));
     line(out, "leeway", &show_duration(jwt.leeway));
 }
@@ -107,6 +112,16 @@ fn write_consumer_jwt(out: &mut String, jwt: &ConsumerJwt) {
     line(out, "issuers", &list_or(&jwt.issuers, "any"));
     line(out, "audiences", &list_or(&jwt.audiences, "any"));
     line(out, "leeway", &show_duration(jwt.leeway));
+}
+
+fn write_introspection(out: &mut String, introspection: &Introspection) {
+    let Introspection { bare, url, client_id, client_secret, cache, issuers, audiences } = introspection;
+    line(out, "without `Bearer`", if *bare { "accepted" } else { "refused" });
+    line(out, "asked about at", &format!("{url}, as {client_id}"));
+    line(out, "client secret", &secret(client_secret));
+    line(out, "good answers used for", &show_duration(*cache));
+    line(out, "issuers", &list_or(issuers, "any"));
+    line(out, "audiences", &list_or(audiences, "any"));
 }
 
 fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Operation) {

@@ -1,5 +1,6 @@
 //! `x-gateway`, read into types: what stands where, and what each member may be.
 
+mod provider;
 mod reader;
 mod scheme;
 
@@ -12,6 +13,7 @@ use crate::diagnostic::*;
 use crate::ir::{Anonymous, Builtin, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
 use crate::units::{self, ByteSize};
 
+pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place, Support};
 pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, SchemeExtension, Verification, is_token, scheme};
@@ -418,25 +420,7 @@ fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         if authority.contains('@') {
             return Some("credentials do not belong into an address");
         }
-        let (host_ok, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, port)) => (host.parse::<std::net::Ipv6Addr>().is_ok(), port),
-            None => {
-                let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-                let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-                (
-                    host.bytes().all(allowed) && host.trim_end_matches('.').split('.').all(|label| !label.is_empty()),
-                    port,
-                )
-            }
-        };
-        let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
-        let port_ok = port.is_empty()
-            || port
-                .strip_prefix(':')
-                .filter(|port| digits(port))
-                .and_then(|port| port.parse::<u16>().ok())
-                .is_some_and(|port| port > 0);
-        if !host_ok || !port_ok {
+        if !is_authority(authority) {
             return Some("expected `http://host:port`");
         }
         if !path.is_empty() && gateway_route::RequestPath::parse(path).is_err() {
@@ -453,6 +437,26 @@ fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         }
         None => Some(url.trim_end_matches('/').to_owned()),
     }
+}
+
+/// Whether this is a host, and perhaps a port.
+fn is_authority(authority: &str) -> bool {
+    let (host_ok, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host.parse::<std::net::Ipv6Addr>().is_ok(), port),
+        None => {
+            let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            (host.bytes().all(allowed) && host.trim_end_matches('.').split('.').all(|label| !label.is_empty()), port)
+        }
+    };
+    let digits = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+    let port_ok = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .filter(|port| digits(port))
+            .and_then(|port| port.parse::<u16>().ok())
+            .is_some_and(|port| port > 0);
+    host_ok && port_ok
 }
 
 fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> IdentityHeaders {

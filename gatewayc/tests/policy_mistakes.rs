@@ -208,6 +208,96 @@ fn at_a_scheme() {
 }
 
 #[test]
+fn about_providers() {
+    let token = |members: &str| {
+        format!(
+            "{{type: http, scheme: bearer, x-gateway: {{token: {{introspection: {{url: \"https://idp.example/ask\", {members}}}}}}}}}"
+        )
+    };
+    let keys = |jwks: &str| {
+        format!(
+            "{{type: http, scheme: bearer, x-gateway: {{jwt: {{verify: {{algorithms: [RS256], jwks: {jwks}}}, audiences: [a]}}}}}}"
+        )
+    };
+    let discovery = |url: &str, extension: &str| {
+        format!("{{type: openIdConnect, openIdConnectUrl: \"{url}\", x-gateway: {extension}}}")
+    };
+    const AT: &str = "https://idp.example/.well-known/openid-configuration";
+    const GOOD: &str = "clientId: gw, clientSecret: {env: S}";
+    for (scheme, expect) in [
+        (keys("{url: \"https://idp.example/jwks\"}"), "none"),
+        (keys("{url: \"http://127.0.0.1:1/jwks\", refresh: 1s}"), "none"),
+        (keys("{url: \"http://idp.example/jwks\"}"), "GW212 asked without TLS"),
+        (keys("{url: \"idp.example/jwks\"}"), "GW104 expected `https://host/path`"),
+        (keys("{url: \"https://u:p@idp.example/\"}"), "GW104 credentials"),
+        (keys("{url: 7}"), "GW104 expected text"),
+        (keys("{url: \"https://idp.example/jwks\", refresh: 500ms}"), "GW104 from `1s` to `24h`"),
+        (keys("{url: \"https://idp.example/jwks\", refesh: 5m}"), "GW102 did you mean `refresh`?"),
+        (keys("{url: \"https://idp.example/jwks\", file: k}"), "GW102 unknown key `file`"),
+        (keys("{url: \"https://idp.example/jwks\"}").replace("RS256", "HS256"), "GW208 `HS256` needs `secret`"),
+        (
+            keys("{url: \"https://idp.example/jwks\"}").replace(", audiences: [a]", ""),
+            "GW211 accepts tokens that its provider made for other APIs",
+        ),
+        (keys("{file: k}").replace(", audiences: [a]", ""), "none"),
+        (discovery(AT, "{}"), "GW211 no `audiences`"),
+        (discovery(AT, "{acceptRisk: [{lint: GW211, reason: it has one API}]}"), "GW211 it has one API"),
+        (
+            discovery(AT, "{jwt: {audiences: [a], verify: {algorithms: [ES256]}, leeway: 5s, requiredClaims: [sub]}}"),
+            "none",
+        ),
+        (discovery(AT, "{jwt: {audiences: [a], verify: {algorithms: [ES256, RS256]}}}"), "GW208 family"),
+        (discovery(AT, "{jwt: {audiences: [a], verify: {algorithms: [HS256]}}}"), "GW208 publishes no keys"),
+        (
+            discovery(AT, "{jwt: {audiences: [a], verify: {jwks: {file: k}}}}"),
+            "GW208 does not go with `openIdConnectUrl`",
+        ),
+        (discovery(AT, "{jwt: {audiences: [a], issuers: [i]}}"), "GW208 the issuer comes from the discovery document"),
+        (discovery(AT, "{jwt: {audiences: []}}"), "GW104 at least one"),
+        (discovery(AT, "{token: {jwt: {verify: {algorithms: [RS256], jwks: {file: k}}}}}"), "GW207 takes `jwt: …`"),
+        (
+            discovery(AT, &format!("{{token: {{introspection: {{url: \"https://a/\", {GOOD}}}}}}}")),
+            "GW207 is for `oauth2`",
+        ),
+        (discovery(&AT.replace("https", "http"), "{}"), "GW212 localhost"),
+        (discovery("http://localhost:1/.well-known/openid-configuration", "{jwt: {audiences: [a]}}"), "none"),
+        (discovery("https://idp.example/", "{}"), "GW207 does not end in"),
+        (discovery("/.well-known/openid-configuration", "{}"), "GW207 expected `https://host/path`"),
+        (token(GOOD), "none"),
+        (token(&format!("{GOOD}, cache: 0s, issuers: [i], audiences: [a]")), "none"),
+        (token(&format!("{GOOD}, cache: soon")), "GW104 expected a duration"),
+        (token(&format!("{GOOD}, audiences: []")), "GW104 at least one"),
+        (token(&format!("{GOOD}, cash: 5s")), "GW102 did you mean `cache`?"),
+        (token("clientId: gw, clientSecret: hunter2"), "GW101 secret reference"),
+        (token("clientId: gw"), "GW208 `clientSecret` is missing"),
+        (token("clientSecret: {env: S}"), "GW208 `clientId` is missing"),
+        (token("clientId: \"\", clientSecret: {env: S}"), "GW104 `clientId`"),
+        (token(GOOD).replace("https:", "http:"), "GW212"),
+        (token(GOOD).replace("url: \"https://idp.example/ask\",", ""), "GW208 `url` is missing"),
+        (
+            token(GOOD).replace("{token: {", "{token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}, "),
+            "GW208 both `jwt` and `introspection`",
+        ),
+        (
+            token(GOOD).replace("{token: {", "{jwt: {verify: {algorithms: [HS256], secret: {env: S}}}, token: {"),
+            "GW208 both `jwt` and `introspection`",
+        ),
+        (token(GOOD).replace("{type: http, scheme: bearer", "{type: apiKey, in: header, name: X-Token"), "GW207"),
+        ("{type: mutualTLS}".to_owned(), "GW207 mutual TLS"),
+    ] {
+        let document = format!(
+            "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nx-gateway: {{version: 1, upstream: {{url: \"http://127.0.0.1:1\"}}}}\n\
+            components:\n  securitySchemes:\n    s: {scheme}\npaths:\n  /a: {{get: {{security: [{{s: []}}], responses: {{}}}}}}\n"
+        );
+        check(&document, expect);
+        // Nobody minds what nobody uses, but for mistakes of ours in `x-gateway`.
+        if expect.starts_with("GW207") || expect == "GW211 no `audiences`" {
+            check(&document.replace("[{s: []}]", "[]"), "none");
+        }
+    }
+}
+
+#[test]
 fn among_paths() {
     let path = |key: &str, parameters: &[&str]| {
         let parameters: Vec<_> = parameters

@@ -68,6 +68,8 @@ codes! {
     GW208 208 "bad-verification"          Error   "It is not clear, or not safe, how tokens are checked"
     GW209 209 "consumers-without-consumers" Error "A rule about consumers where no scheme knows consumers"
     GW210 210 "anonymous-without-alternative" Error "`anonymous` where `security` has no alternative `{}`"
+    GW211 211 "any-audience"              Warning "Tokens that a provider made for other APIs are accepted"
+    GW212 212 "provider-without-tls"      Error   "An identity provider is asked over a connection that anyone can change"
     GW213 213 "impossible-and"            Error   "Schemes that can never hold together"
     GW311 311 "weak-signature-algorithm"  Warning "A scheme accepts signatures with an outdated hash function"
     GW312 312 "open-signing"              Error   "Anyone can have tokens signed"

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
-use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW213};
-use crate::ir::{self, Access, ConsumerJwt, Credential, CredentialLocation, Jwt, Requirement, Scheme};
+use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW211, GW213};
+use crate::ir::{
+    self, Access, ConsumerJwt, Credential, CredentialLocation, Introspection, Jwt, JwtKey, Requirement, Scheme,
+};
 use crate::lower::{accept, hmac, title};
-use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, SchemeExtension, Verification};
+use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, SchemeExtension, UrlProblem, Verification};
 
 /// The schemes of a document: which can be enforced, and which are asked for.
 pub(super) struct Schemes<'a> {
@@ -136,7 +138,7 @@ impl<'a> Schemes<'a> {
         let only_there = matches!(&scheme.locations[..], [CredentialLocation::Header(name)] if name.eq_ignore_ascii_case("authorization"));
         let word = match &scheme.credential {
             Credential::Basic => "basic".to_owned(),
-            Credential::Jwt(_) | Credential::ConsumerJwt(_) => "bearer".to_owned(),
+            Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) => "bearer".to_owned(),
             Credential::Hmac(hmac) if hmac.profile == ir::HmacProfile::CavageApisix => hmac.scheme.to_ascii_lowercase(),
             Credential::Hmac(_) | Credential::ApiKey => return None,
         };
@@ -164,8 +166,35 @@ impl<'a> Schemes<'a> {
     }
 
     /// The schemes that operations ask for, ordered by name.
-    pub(super) fn used(self) -> Vec<Scheme> {
-        self.schemes.into_values().filter(|state| state.used).filter_map(|state| state.lowered.ok()).collect()
+    pub(super) fn used(self, diagnostics: &mut Diagnostics) -> Vec<Scheme> {
+        let mut used = Vec::new();
+        for State { definition, lowered, .. } in self.schemes.into_values().filter(|state| state.used) {
+            let Ok(scheme) = lowered else { continue };
+            if takes_any_audience(&scheme) {
+                diagnostics.push(
+                    Diagnostic::warning(
+                        GW211,
+                        format!("the scheme `{}` accepts tokens that its provider made for other APIs", scheme.name),
+                    )
+                    .at(definition.name.span, "no `audiences`")
+                    .help(
+                        "write `jwt: {audiences: [\"https://api.example\"]}` with what the provider writes into `aud`",
+                    ),
+                );
+            }
+            used.push(scheme);
+        }
+        used
+    }
+}
+
+/// A provider's keys sign for all of its APIs.
+fn takes_any_audience(scheme: &Scheme) -> bool {
+    match &scheme.credential {
+        Credential::Jwt(jwt) => {
+            jwt.audiences.is_empty() && matches!(jwt.key, JwtKey::KeySetUrl { .. } | JwtKey::Discovery { .. })
+        }
+        _ => false,
     }
 }
 
@@ -174,8 +203,12 @@ fn lower(
     risks: &mut Vec<ir::AcceptedRisk>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Scheme, Option<Box<Diagnostic>>> {
+    let discovery = match &definition.kind {
+        Some(SchemeKind::OpenIdConnect { url }) => Some(url.as_str()),
+        _ => None,
+    };
     let mut extension = match &definition.gateway {
-        Some(node) => vocabulary::scheme(node, diagnostics),
+        Some(node) => vocabulary::scheme(node, discovery, diagnostics),
         None => SchemeExtension::default(),
     };
     for AcceptedRisk { code, reason, at } in std::mem::take(&mut extension.accepted) {
@@ -220,8 +253,16 @@ fn lower(
             (CredentialLocation::Cookie(name.clone()), false)
         }
         SchemeKind::OAuth2 { .. } => (CredentialLocation::Header("Authorization".into()), false),
-        SchemeKind::OpenIdConnect { .. } => {
-            return unsupported("OpenID Connect discovery is not supported by this version", "");
+        SchemeKind::OpenIdConnect { url } => {
+            match vocabulary::check_discovery_url(url) {
+                Ok(()) => {}
+                Err(UrlProblem::Bad(problem)) => return unsupported(problem, ""),
+                Err(UrlProblem::InTheClear) => {
+                    let at = definition.node.get("openIdConnectUrl").map_or(definition.name.span, |url| url.span);
+                    return Err(Some(Box::new(vocabulary::in_the_clear(at))));
+                }
+            }
+            (CredentialLocation::Header("Authorization".into()), false)
         }
         SchemeKind::MutualTls => return unsupported("mutual TLS is not supported by this version", ""),
     };
@@ -245,17 +286,29 @@ fn lower(
             (false, _) => unsupported("a password stands in `Authorization` only, and it has `alsoIn`", ""),
         };
     }
+    let bare = extension.bare.unwrap_or(header_is_bare);
+    if let Some(introspection) = extension.introspection {
+        return match kind {
+            SchemeKind::OAuth2 { .. } | SchemeKind::Http { .. } => {
+                Ok(scheme(Credential::Introspection(Box::new(Introspection { bare, ..introspection }))))
+            }
+            _ => unsupported("`introspection` is for `oauth2` and for `http` with `bearer`", ""),
+        };
+    }
     let is_oauth = matches!(kind, SchemeKind::OAuth2 { .. });
-    let Some(jwt) = extension.jwt else {
-        let help = if is_oauth { HOW.replace("{jwt: ", "{token: {jwt: ") + "}" } else { HOW.to_owned() };
-        return unsupported("nothing says how its tokens are checked", &help);
+    let jwt = match (extension.jwt, kind) {
+        (Some(jwt), _) => jwt,
+        (None, SchemeKind::OpenIdConnect { url }) if !extension.under_token => JwtPolicy::discovered(url),
+        (None, _) => {
+            let help = if is_oauth { HOW.replace("{jwt: ", "{token: {jwt: ") + "}" } else { HOW.to_owned() };
+            return unsupported("nothing says how its tokens are checked", &help);
+        }
     };
     if is_oauth != extension.under_token {
         let (right, wrong) =
             if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
         return unsupported(&format!("its type takes `{right}`, not `{wrong}`"), "");
     }
-    let bare = extension.bare.unwrap_or(header_is_bare);
     let JwtPolicy { signer, required_claims, issuers, audiences, leeway } = jwt;
     Ok(scheme(match signer {
         JwtSigner::Consumer { .. } if is_oauth => {

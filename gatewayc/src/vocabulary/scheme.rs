@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
 
-use super::{AcceptedRisk, Place, Reader};
+use super::{AcceptedRisk, Place, Reader, provider};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW104, GW208};
-use crate::ir::{CredentialLocation, JwtAlgorithm, JwtKey, KeyFamily, SecretReference, SecretSource};
+use crate::ir::{CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily, SecretReference, SecretSource};
 use crate::units;
 
 pub(crate) use hmac::{HmacPolicy, is_token};
@@ -26,6 +26,8 @@ pub(crate) struct SchemeExtension {
     pub(crate) hmac: Option<HmacPolicy>,
     /// `acceptRisk`.
     pub(crate) accepted: Vec<AcceptedRisk>,
+    /// `token.introspection`.
+    pub(crate) introspection: Option<Introspection>,
     /// `jwt` and `token` differ in the schemes that they belong to.
     pub(crate) under_token: bool,
     /// Something was wrong or is not supported, and has been reported.
@@ -62,8 +64,27 @@ pub(crate) struct Verification {
     pub(crate) weak_secret_ok: bool,
 }
 
-/// Reads `x-gateway` at a security scheme.
-pub(crate) fn scheme(node: &Node, diagnostics: &mut Diagnostics) -> SchemeExtension {
+impl JwtPolicy {
+    /// For a provider that says where its keys are, unless the document says more.
+    pub(crate) fn discovered(url: &str) -> Self {
+        let usual = JwtAlgorithm::ALL.iter().filter(|algorithm| algorithm.name == "RS256");
+        let verification = Verification {
+            algorithms: usual.copied().collect(),
+            key: JwtKey::Discovery { url: url.to_owned() },
+            weak_secret_ok: false,
+        };
+        Self {
+            signer: JwtSigner::Issuer(verification),
+            required_claims: vec!["exp".to_owned()],
+            issuers: Vec::new(),
+            audiences: Vec::new(),
+            leeway: Duration::ZERO,
+        }
+    }
+}
+
+/// Reads `x-gateway` at a security scheme; `discovery` is its `openIdConnectUrl`, if it has one.
+pub(crate) fn scheme(node: &Node, discovery: Option<&str>, diagnostics: &mut Diagnostics) -> SchemeExtension {
     let errors = diagnostics.errors();
     let mut extension = SchemeExtension::default();
     let mut reader = Reader::new(diagnostics);
@@ -73,17 +94,30 @@ pub(crate) fn scheme(node: &Node, diagnostics: &mut Diagnostics) -> SchemeExtens
             "forward" => extension.forward = reader.boolean(value, "`forward`"),
             "bare" => extension.bare = reader.boolean(value, "`bare`"),
             "realm" => extension.realm = realm(&mut reader, value),
-            "jwt" => extension.jwt = jwt(&mut reader, value),
+            "jwt" => {
+                extension.jwt = match discovery {
+                    Some(url) => Some(discovered_jwt(&mut reader, url, value)),
+                    None => jwt(&mut reader, value),
+                }
+            }
             "hmac" => extension.hmac = hmac::hmac(&mut reader, value),
             "token" => {
                 extension.under_token = true;
-                for entry in reader.known(value, "`token`", &["jwt"]) {
-                    extension.jwt = jwt(&mut reader, &entry.value);
+                let entries = reader.known(value, "`token`", &["jwt", "introspection"]);
+                for entry in entries.iter().copied() {
+                    match &*entry.key.name {
+                        "jwt" => extension.jwt = jwt(&mut reader, &entry.value),
+                        _ => extension.introspection = provider::introspection(&mut reader, &entry.value),
+                    }
                 }
             }
             "acceptRisk" => extension.accepted = super::accept_risk(&mut reader, value),
             _ => {}
         }
+    }
+    if extension.jwt.is_some() && extension.introspection.is_some() {
+        let diagnostic = Diagnostic::error(GW208, "tokens are either JWTs, or the provider is asked about them");
+        reader.report(diagnostic.at(node.span, "has both `jwt` and `introspection`"));
     }
     extension.broken = diagnostics.errors() > errors;
     extension
@@ -172,6 +206,66 @@ fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
     Some(JwtPolicy { signer, required_claims, issuers, audiences, leeway })
 }
 
+/// `jwt` of a scheme whose provider says where its keys are and who it is.
+fn discovered_jwt(reader: &mut Reader<'_>, url: &str, node: &Node) -> JwtPolicy {
+    let mut policy = JwtPolicy::discovered(url);
+    let mut algorithms = None;
+    let foreign = |reader: &mut Reader<'_>, entry: &Entry, what: &str| {
+        reader.report(
+            Diagnostic::error(GW208, format!("`{}` does not go with `openIdConnectUrl`", entry.key.name))
+                .at(entry.key.span, format!("{what} from the discovery document"))
+                .help("leave it out, or write `type: http` and `scheme: bearer`"),
+        );
+    };
+    const KNOWN: [&str; 7] = ["verify", "issuers", "audiences", "requiredClaims", "leeway", "identify", "keyClaim"];
+    for entry in reader.known(node, "`jwt`", &KNOWN) {
+        let value = &entry.value;
+        match &*entry.key.name {
+            "verify" => {
+                const KNOWN: [&str; 5] = ["algorithms", "secret", "publicKey", "jwks", "weakSecretOk"];
+                for entry in reader.known(value, "`verify`", &KNOWN) {
+                    match &*entry.key.name {
+                        "algorithms" => {
+                            let at = entry.value.span;
+                            let read = read_algorithms(reader, &entry.value);
+                            algorithms = read.filter(|algorithms| is_one_family(reader, at, algorithms));
+                            let first = algorithms.as_ref().and_then(|algorithms| algorithms.first());
+                            if let Some(first) = first.filter(|first| first.family == KeyFamily::Secret) {
+                                let headline = format!("`{}` needs `secret`", first.name);
+                                let diagnostic = Diagnostic::error(GW208, headline);
+                                reader.report(diagnostic.at(at, "a provider publishes no keys for this algorithm"));
+                            }
+                        }
+                        _ => foreign(reader, entry, "the keys come"),
+                    }
+                }
+            }
+            "audiences" => policy.audiences = one_or_more(reader, value, "`audiences`"),
+            "requiredClaims" => policy.required_claims = reader.texts(value, "`requiredClaims`"),
+            "leeway" => policy.leeway = reader.unit(value, "`leeway`", units::duration).unwrap_or_default(),
+            "issuers" => foreign(reader, entry, "the issuer comes"),
+            _ => foreign(reader, entry, "the tokens name no consumer, and the keys come"),
+        }
+    }
+    if let (Some(algorithms), JwtSigner::Issuer(verification)) = (algorithms, &mut policy.signer) {
+        verification.algorithms = algorithms;
+    }
+    policy
+}
+
+/// Says so if not.
+fn is_one_family(reader: &mut Reader<'_>, at: Span, algorithms: &[JwtAlgorithm]) -> bool {
+    let Some(other) = algorithms.iter().find(|algorithm| algorithm.family != algorithms[0].family) else {
+        return true;
+    };
+    reader.report(
+        Diagnostic::error(GW208, format!("`{}` and `{}` need different kinds of key", algorithms[0].name, other.name))
+            .at(at, "algorithms of one scheme must be of one family")
+            .help("write one scheme for each, and list both under `security`"),
+    );
+    false
+}
+
 fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
     let mut algorithms = None;
     let mut keys: Vec<(Span, Option<JwtKey>)> = Vec::new();
@@ -182,6 +276,7 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
         match &*key.name {
             "algorithms" => algorithms = Some((value.span, read_algorithms(reader, value))),
             "weakSecretOk" => weak_secret_ok = reader.boolean(value, "`weakSecretOk`").unwrap_or_default(),
+            "jwks" if value.get("url").is_some() => keys.push((key.span, provider::key_set(reader, value))),
             name => {
                 let kind = match name {
                     "secret" => JwtKey::Secret,
@@ -209,15 +304,7 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
     };
     let (key, algorithms) = (key.clone()?, algorithms?);
     let family = algorithms.first()?.family;
-    if let Some(other) = algorithms.iter().find(|algorithm| algorithm.family != family) {
-        reader.report(
-            Diagnostic::error(
-                GW208,
-                format!("`{}` and `{}` need different kinds of key", algorithms[0].name, other.name),
-            )
-            .at(at, "algorithms of one scheme must be of one family")
-            .help("write one scheme for each, and list both under `security`"),
-        );
+    if !is_one_family(reader, at, &algorithms) {
         return None;
     }
     let fits = matches!(key, JwtKey::Secret(_)) == (family == KeyFamily::Secret);
@@ -264,7 +351,7 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
 }
 
 /// A reference to a secret. A literal is refused, whatever it is.
-fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretReference> {
+pub(super) fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretReference> {
     let value = node.as_mapping().and_then(|mapping| mapping.get("value"));
     if node.as_mapping().is_none() || value.is_some() {
         let at = value.map_or(node.span, |value| value.span);
@@ -307,7 +394,7 @@ fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretRefe
 }
 
 /// An empty list would accept anything where the author meant nothing.
-fn one_or_more(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
+pub(super) fn one_or_more(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
     let texts = reader.texts(node, what);
     if texts.is_empty() {
         reader.wrong(node, what, "expected at least one; leave the key out to accept any");

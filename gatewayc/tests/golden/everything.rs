@@ -10,6 +10,8 @@
 //   POST      /v1/jobs/{+name}:cancel         fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v1   jwt `jwt`
 //   OPTIONS   /v1/or-and                      -              -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/or-and                      orAnd          -> default as received without /v1                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
+//   GET       /v1/providers                   providers      -> default as received without /v1                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
+//   OPTIONS   /v1/providers                   -              -> default as received without /v1                             anyone (preflight: forward)
 //   GET       /v1/public                      -              -> default as received without /v1                             anyone
 //   OPTIONS   /v1/public                      -              -> default as received without /v1                             anyone (preflight: forward)
 //   GET       /v1/rest?method=photos.get      photosGet      -> default as received without /v1                             jwt `jwt`
@@ -28,6 +30,8 @@
 //   POST      /v2/jobs/{+name}:cancel         fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v2   jwt `jwt`
 //   OPTIONS   /v2/or-and                      -              -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/or-and                      orAnd          -> default as received without /v2                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
+//   GET       /v2/providers                   providers      -> default as received without /v2                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
+//   OPTIONS   /v2/providers                   -              -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/public                      -              -> default as received without /v2                             anyone
 //   OPTIONS   /v2/public                      -              -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/rest?method=photos.get      photosGet      -> default as received without /v2                             jwt `jwt`
@@ -66,6 +70,12 @@ pub(super) static API: Api = Api {
             when: &[],
             preflight: Preflight::Deny,
             operations: &[&OPTIONS_V1_OR_AND, &OR_AND],
+        },
+        Route {
+            template: "/v1/providers",
+            when: &[],
+            preflight: Preflight::Deny,
+            operations: &[&PROVIDERS, &OPTIONS_V1_PROVIDERS],
         },
         Route {
             template: "/v1/public",
@@ -116,6 +126,12 @@ pub(super) static API: Api = Api {
             operations: &[&OPTIONS_V2_OR_AND, &OR_AND_2],
         },
         Route {
+            template: "/v2/providers",
+            when: &[],
+            preflight: Preflight::Deny,
+            operations: &[&PROVIDERS_2, &OPTIONS_V2_PROVIDERS],
+        },
+        Route {
             template: "/v2/public",
             when: &[],
             preflight: Preflight::Deny,
@@ -141,7 +157,7 @@ pub(super) static API: Api = Api {
         },
     ],
     upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &NOTES],
-    schemes: &[&IDP, &JWT, &KEY, &MESSAGE, &OLD, &SIGNED],
+    schemes: &[&DISCOVERED, &IDP, &JWT, &KEY, &MESSAGE, &OLD, &OPAQUE, &PUBLISHED, &SIGNED],
     identity_headers: IdentityHeaders {
         consumer: "X-Who",
         credential: "X-Credential-Identifier",
@@ -153,7 +169,10 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
         ErrorBody { class: ErrorClass::UpstreamTimeout, json: "[\"slow\",1.5,null]" },
     ],
-    accepted_risks: &[AcceptedRisk { lint: "GW311", what: "scheme `signed`", reason: "old clients" }],
+    accepted_risks: &[
+        AcceptedRisk { lint: "GW211", what: "scheme `discovered`", reason: "one API" },
+        AcceptedRisk { lint: "GW311", what: "scheme `signed`", reason: "old clients" },
+    ],
 };
 
 // GET /v1/custom
@@ -302,6 +321,38 @@ static OR_AND: Operation = Operation {
         &[Requirement { scheme: &JWT, scopes: &[] }, Requirement { scheme: &KEY, scopes: &[] }],
         &[],
     ]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+};
+
+// GET /v1/providers
+static PROVIDERS: Operation = Operation {
+    id: "providers",
+    method: "GET",
+    access: Access::OneOf(&[
+        &[Requirement { scheme: &PUBLISHED, scopes: &[] }],
+        &[Requirement { scheme: &DISCOVERED, scopes: &["read"] }],
+        &[Requirement { scheme: &DISCOVERED, scopes: &[] }, Requirement { scheme: &OPAQUE, scopes: &[] }],
+    ]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+};
+
+// OPTIONS /v1/providers
+static OPTIONS_V1_PROVIDERS: Operation = Operation {
+    id: "OPTIONS /v1/providers",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
     parameters: &[],
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
@@ -586,6 +637,38 @@ static OR_AND_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
 };
 
+// GET /v2/providers
+static PROVIDERS_2: Operation = Operation {
+    id: "providers",
+    method: "GET",
+    access: Access::OneOf(&[
+        &[Requirement { scheme: &PUBLISHED, scopes: &[] }],
+        &[Requirement { scheme: &DISCOVERED, scopes: &["read"] }],
+        &[Requirement { scheme: &DISCOVERED, scopes: &[] }, Requirement { scheme: &OPAQUE, scopes: &[] }],
+    ]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+};
+
+// OPTIONS /v2/providers
+static OPTIONS_V2_PROVIDERS: Operation = Operation {
+    id: "OPTIONS /v2/providers",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+};
+
 // GET /v2/public: a */ comment #[evil]
 static GET_V2_PUBLIC: Operation = Operation {
     id: "GET /v2/public",
@@ -736,6 +819,22 @@ static NOTES: Upstream = Upstream {
     idle_timeout: Duration::from_secs(60),
 };
 
+// scheme `discovered`
+static DISCOVERED: JwtBearer = JwtBearer {
+    name: "discovered",
+    locations: &[CredentialLocation::Header("Authorization")],
+    realm: "discovered",
+    forward: true,
+    bare: false,
+    algorithms: &[JwtAlgorithm::RS256],
+    key: JwtKey::Provider(&OpenIdConnect { url: "https://idp.example/.well-known/openid-configuration" }),
+    required_claims: &["exp"],
+    issuers: &[],
+    audiences: &[],
+    leeway: Duration::from_secs(0),
+    weak_secret_ok: false,
+};
+
 // scheme `idp`
 static IDP: JwtBearer = JwtBearer {
     name: "idp",
@@ -820,6 +919,37 @@ static OLD: HmacSignature = HmacSignature {
         CredentialLocation::Header("X-HMAC-SIGNED-HEADERS"),
         CredentialLocation::Header("X-HMAC-DIGEST"),
     ],
+};
+
+// scheme `opaque`
+static OPAQUE: Introspection = Introspection {
+    name: "opaque",
+    locations: &[CredentialLocation::Header("Authorization")],
+    realm: "opaque",
+    forward: false,
+    bare: false,
+    url: "http://127.0.0.1:9000/introspect",
+    client_id: "gateway",
+    client_secret: SecretReference { source: SecretSource::Env("INTROSPECTION_SECRET"), encoding: Encoding::Plain },
+    cache: Duration::from_secs(30),
+    issuers: &[],
+    audiences: &["a"],
+};
+
+// scheme `published`
+static PUBLISHED: JwtBearer = JwtBearer {
+    name: "published",
+    locations: &[CredentialLocation::Header("Authorization")],
+    realm: "published",
+    forward: true,
+    bare: false,
+    algorithms: &[JwtAlgorithm::ES256],
+    key: JwtKey::Provider(&JwksUrl { url: "https://idp.example/jwks.json", refresh: Duration::from_secs(90) }),
+    required_claims: &["exp"],
+    issuers: &[],
+    audiences: &["a"],
+    leeway: Duration::from_secs(0),
+    weak_secret_ok: false,
 };
 
 // scheme `signed`
