@@ -19,6 +19,7 @@ pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
+    messages: Arc<Mutex<Vec<String>>>,
 }
 
 impl Gateway {
@@ -29,10 +30,7 @@ impl Gateway {
 
     /// The gateway with every upstream at `upstream` and some settings.
     pub(crate) fn start(settings: &[&str], upstream: SocketAddr) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
-        for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
-            command.args(["--set", setting]);
-        }
+        let mut command = Command::new(option_env!("CARGO_BIN_EXE_gateway").unwrap_or("not of this package"));
         for name in ["notes.default", "files.store", "files.thumbnails", "reports.default", "deliveries.default"] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
@@ -42,20 +40,29 @@ impl Gateway {
             command.args(["--set", setting]);
         }
         secrets(&mut command);
+        Self::launch(command)
+    }
+
+    /// Starts any gateway.
+    pub(crate) fn launch(mut command: Command) -> Self {
+        for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
+            command.args(["--set", setting]);
+        }
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the gateway starts");
-        let (address, admin) = addresses(&mut process);
+        let messages = Arc::default();
+        let (address, admin) = addresses(&mut process, &messages);
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
         let shared = Arc::clone(&log);
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| shared.lock().expect("no panic").push(line))
         });
-        Self { process, address, admin, log }
+        Self { process, address, admin, log, messages }
     }
 
     /// Sends bytes and reads until the gateway closes the connection.
@@ -100,6 +107,11 @@ impl Gateway {
         self.log.lock().expect("no panic").join("\n")
     }
 
+    /// What the gateway has said on standard error since it started.
+    pub(crate) fn messages(&self) -> String {
+        self.messages.lock().expect("no panic").join("\n")
+    }
+
     pub(crate) fn terminate(&self) {
         let killed = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().expect("kill runs");
         assert!(killed.success());
@@ -132,7 +144,7 @@ pub(crate) fn secrets(command: &mut Command) {
     }
 }
 
-fn addresses(process: &mut Child) -> (SocketAddr, SocketAddr) {
+fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (SocketAddr, SocketAddr) {
     let (mut address, mut told) = (None, String::new());
     let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
     while let Some(Ok(line)) = lines.next() {
@@ -140,7 +152,13 @@ fn addresses(process: &mut Child) -> (SocketAddr, SocketAddr) {
         if let Some(rest) = line.strip_prefix("gateway: listening on ") {
             address = parse(rest);
         } else if let Some(rest) = line.strip_prefix("gateway: metrics and health on ") {
-            std::thread::spawn(move || lines.for_each(|line| eprintln!("{}", line.unwrap_or_default())));
+            let messages = Arc::clone(messages);
+            std::thread::spawn(move || {
+                for line in lines.map_while(Result::ok) {
+                    eprintln!("{line}");
+                    messages.lock().expect("no panic").push(line);
+                }
+            });
             return (address.expect("a listener"), parse(rest).expect("an address"));
         }
         told.push_str(&line);
@@ -309,7 +327,14 @@ impl Upstream {
     /// `serve` is called for each request with its head; it reads the body and writes the response, and says whether
     /// the connection goes on.
     pub(crate) fn start(serve: impl Fn(&str, &mut Connection) -> bool + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_on(TcpListener::bind("127.0.0.1:0").expect("a free port"), serve)
+    }
+
+    /// As [`Upstream::start`], on a listener that is there already.
+    pub(crate) fn start_on(
+        listener: TcpListener,
+        serve: impl Fn(&str, &mut Connection) -> bool + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().expect("bound");
         let (heads, connections) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(0)));
         let (kept_heads, counted, serve) = (Arc::clone(&heads), Arc::clone(&connections), Arc::new(serve));
