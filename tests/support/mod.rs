@@ -31,6 +31,7 @@ impl Gateway {
     /// The gateway with every upstream at `upstream` and some settings.
     pub(crate) fn start(settings: &[&str], upstream: SocketAddr) -> Self {
         let mut command = Command::new(option_env!("CARGO_BIN_EXE_gateway").unwrap_or("not of this package"));
+        usual_settings(&mut command);
         for name in ["notes.default", "files.store", "files.thumbnails", "reports.default", "deliveries.default"] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
@@ -43,11 +44,8 @@ impl Gateway {
         Self::launch(command)
     }
 
-    /// Starts any gateway.
+    /// Starts any gateway that has the [`usual_settings`].
     pub(crate) fn launch(mut command: Command) -> Self {
-        for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
-            command.args(["--set", setting]);
-        }
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -132,6 +130,13 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// What the tests need to find the gateway; later settings override these.
+pub(crate) fn usual_settings(command: &mut Command) {
+    for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
+        command.args(["--set", setting]);
     }
 }
 

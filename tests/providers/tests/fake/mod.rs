@@ -45,6 +45,7 @@ pub(crate) fn gateway_with(provider: SocketAddr, settings: &[&str]) -> Gateway {
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-providers"));
     command.env("INTROSPECTION_SECRET", "s:cret%");
+    support::usual_settings(&mut command);
     command
 }
 
