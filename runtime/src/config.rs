@@ -126,13 +126,30 @@ impl Default for Config {
 impl Config {
     /// The address that replaces the one in the document.
     pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &Place)> {
-        self.upstreams.get(&(api.to_owned(), upstream.to_owned())).map(|(url, place)| (url.as_str(), place))
+        below(&self.upstreams, api, upstream)
     }
 
     /// The URL that replaces the one in the document.
     pub(crate) fn provider(&self, api: &str, scheme: &str) -> Option<(&str, &Place)> {
-        self.providers.get(&(api.to_owned(), scheme.to_owned())).map(|(url, place)| (url.as_str(), place))
+        below(&self.providers, api, scheme)
     }
+}
+
+/// What a setting says below the names of an API and of something in it.
+fn below<'a>(
+    given: &'a BTreeMap<(String, String), (String, Place)>,
+    api: &str,
+    name: &str,
+) -> Option<(&'a str, &'a Place)> {
+    let exact = given.get(&(api.to_owned(), name.to_owned()));
+    let spelt =
+        || given.iter().find(|((a, n), _)| is_same_name(a, api) && is_same_name(n, name)).map(|(_, found)| found);
+    exact.or_else(spelt).map(|(url, place)| (url.as_str(), place))
+}
+
+/// Environment variables have neither letter case nor hyphens.
+pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
+    settings::folded(one) == settings::folded(other)
 }
 
 /// Where settings come from.

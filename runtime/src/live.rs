@@ -11,7 +11,7 @@ use crate::access::{Authenticator, Resources, Scheme};
 use crate::access_log;
 use crate::builtin::PreparedBuiltin;
 use crate::codegen::{Access, Action, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, is_same_name};
 use crate::consumers::{ConsumerStore, Source};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
@@ -506,14 +506,14 @@ fn unreached(
     (api, name): (&str, &str),
     known: impl Fn(&Api) -> Vec<&'static str>,
 ) -> Option<String> {
-    let Some(found) = gateway.apis.iter().find(|known| known.name == api) else {
+    let Some(found) = gateway.apis.iter().find(|known| is_same_name(known.name, api)) else {
         let names = gateway.apis.iter().map(|api| api.name);
         let hint =
             gateway_yaml::suggest(api, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         return Some(format!("`{setting}` names the API `{api}`, which was not compiled in{hint}"));
     };
     let names = known(found);
-    if names.contains(&name) {
+    if names.iter().any(|known| is_same_name(known, name)) {
         return None;
     }
     let hint = match (gateway_yaml::suggest(name, names.iter().copied()), names.is_empty()) {

@@ -110,7 +110,6 @@ impl Settings {
             "connections",
             "accessLog",
         ];
-        let folded = |text: &str| text.replace('_', "-").to_ascii_lowercase();
         let spell = |(depth, given): (usize, String)| {
             let used = self.by_path.keys().filter_map(|known| known.get(depth).map(String::as_str));
             used.chain(WORDS.iter().copied())
@@ -210,6 +209,11 @@ impl Settings {
             self.problems.push(Problem::at(&setting.place, format!("unknown setting `{given}`{hint}")));
         }
     }
+}
+
+/// What is left of a name in an environment variable.
+pub(super) fn folded(text: &str) -> String {
+    text.replace('_', "-").to_ascii_lowercase()
 }
 
 fn fits(path: &[String], pattern: &[&str]) -> bool {

@@ -6,7 +6,7 @@
 //   GET   /public       public       -> default   anyone
 //   GET   /published    published    -> default   jwt `published`
 //   GET   /refreshed    refreshed    -> default   jwt `refreshed`
-//   GET   /same         same         -> default   jwt `same` [read]
+//   GET   /same         same         -> default   jwt `sameProvider` [read]
 //   GET   /strict       strict       -> default   token `strict` [read]
 use runtime::codegen::*;
 
@@ -21,11 +21,11 @@ pub(super) static API: Api = Api {
         Route { template: "/public", when: &[], preflight: Preflight::Deny, operations: &[&PUBLIC] },
         Route { template: "/published", when: &[], preflight: Preflight::Deny, operations: &[&PUBLISHED_2] },
         Route { template: "/refreshed", when: &[], preflight: Preflight::Deny, operations: &[&REFRESHED_2] },
-        Route { template: "/same", when: &[], preflight: Preflight::Deny, operations: &[&SAME_2] },
+        Route { template: "/same", when: &[], preflight: Preflight::Deny, operations: &[&SAME] },
         Route { template: "/strict", when: &[], preflight: Preflight::Deny, operations: &[&STRICT_2] },
     ],
     upstreams: &[&DEFAULT],
-    schemes: &[&DISCOVERED, &OPAQUE, &PUBLISHED, &REFRESHED, &SAME, &STRICT],
+    schemes: &[&DISCOVERED, &OPAQUE, &PUBLISHED, &REFRESHED, &SAME_PROVIDER, &STRICT],
     identity_headers: IdentityHeaders {
         consumer: "X-Consumer-Username",
         credential: "X-Credential-Identifier",
@@ -125,10 +125,10 @@ static REFRESHED_2: Operation = Operation {
 };
 
 // GET /same
-static SAME_2: Operation = Operation {
+static SAME: Operation = Operation {
     id: "same",
     method: "GET",
-    access: Access::OneOf(&[&[Requirement { scheme: &SAME, scopes: &["read"] }]]),
+    access: Access::OneOf(&[&[Requirement { scheme: &SAME_PROVIDER, scopes: &["read"] }]]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "" } },
     parameters: &[],
     request_headers: UNCHANGED,
@@ -225,11 +225,11 @@ static REFRESHED: JwtBearer = JwtBearer {
     weak_secret_ok: false,
 };
 
-// scheme `same`
-static SAME: JwtBearer = JwtBearer {
-    name: "same",
+// scheme `sameProvider`
+static SAME_PROVIDER: JwtBearer = JwtBearer {
+    name: "sameProvider",
     locations: &[CredentialLocation::Header("Authorization")],
-    realm: "same",
+    realm: "sameProvider",
     forward: true,
     bare: false,
     algorithms: &[JwtAlgorithm::RS256],

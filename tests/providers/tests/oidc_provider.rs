@@ -37,7 +37,7 @@ fn a_real_provider() {
     );
     let get = |path: &str, token: &str| gateway.get(path, &format!("Authorization: Bearer {token}\r\n"));
 
-    // `same` takes RS256 with the keys that discovery leads to.
+    // `sameProvider` takes RS256 with the keys that discovery leads to.
     let reader = provider.token("urn:jwt", "read");
     assert_eq!(reader.matches('.').count(), 2, "a JWT: {reader}");
     let answer = eventually("the keys", || Some(get("/same", &reader)).filter(|answer| answer.status != 503));

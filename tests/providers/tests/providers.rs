@@ -204,7 +204,7 @@ fn discovery_gives_keys_and_issuer() {
     ] {
         assert_eq!(gateway.get("/discovered", &token(claims.clone())).status, status, "{claims}");
     }
-    // `same` takes RS256 from the same provider: one fetcher serves both, and each takes the keys that it can use.
+    // `sameProvider` takes RS256 from the same provider: one fetcher serves both, and each takes the keys that it can use.
     assert_eq!(gateway.get("/same", &token(json!({"iss": issuer, "scope": "read"}))).status, 401);
     assert_eq!(provider.count("/keys"), provider.count("/.well-known/openid-configuration"));
     let messages = gateway.messages();

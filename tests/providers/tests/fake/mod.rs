@@ -29,12 +29,14 @@ pub(crate) fn gateway_with(provider: SocketAddr, settings: &[&str]) -> Gateway {
         ("published", "jwks"),
         ("refreshed", "refreshed"),
         ("discovered", ".well-known/openid-configuration"),
-        ("same", ".well-known/openid-configuration"),
         ("opaque", "ask"),
         ("strict", "ask"),
     ] {
         command.args(["--set", &format!("providers.providers.{scheme}=http://{provider}/{path}")]);
     }
+    // Letter case does not matter in the environment.
+    let discovery = format!("http://{provider}/.well-known/openid-configuration");
+    command.env("GATEWAY__PROVIDERS__PROVIDERS__SAMEPROVIDER", discovery);
     for setting in settings {
         command.args(["--set", setting]);
     }
