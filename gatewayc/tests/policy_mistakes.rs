@@ -502,6 +502,16 @@ fn all_schemes_of_an_object_name_one_caller() {
     let with = |security: &str| document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", security);
     check(&with("[{Basic: [], Jwt: []}]"), "GW213 can never hold together");
     check(&with("[{Basic: []}, {Jwt: []}]"), "none");
+    let two_issuers = |first: &str, second: &str| {
+        let scheme = |more: &str| format!("jwt: {{verify: {{algorithms: [HS256], secret: {{env: S}}}}{more}}}");
+        let second = format!("{{type: apiKey, in: header, name: t, x-gateway: {{{}}}}}", scheme(second));
+        let text = document("", &scheme(first), "", "").replace("{type: http, scheme: basic}", &second);
+        text.replace("[{Jwt: []}]", "[{Basic: [], Jwt: []}]")
+    };
+    check(&two_issuers("", ""), "GW213 name the same caller");
+    check(&two_issuers(", issuers: [a]", ", issuers: [b]"), "GW213 name the same caller");
+    check(&two_issuers(", issuers: [a, b]", ", issuers: [a, b]"), "GW213 name the same caller");
+    check(&two_issuers(", issuers: [a]", ", issuers: [a]"), "none");
     let consumer = document("", "jwt: {identify: consumer}", "", "").replace("[{Jwt: []}]", "[{Basic: [], Jwt: []}]");
     check(&consumer, "GW213 a request has one");
     check(&consumer.replace("identify: consumer}", "identify: consumer}, alsoIn: [{in: query, name: t}]"), "none");

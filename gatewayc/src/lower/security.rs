@@ -99,6 +99,18 @@ impl<'a> Schemes<'a> {
             );
             return false;
         }
+        if let Some((first, second)) = self.of_other_issuers(&others) {
+            diagnostics.push(
+                Diagnostic::error(
+                    GW213,
+                    format!("nobody knows that `{}` and `{}` name the same caller", first.scheme, second.scheme),
+                )
+                .at(alternative.span, "all schemes of an object must name the same caller")
+                .help("a name means something only together with its issuer: write the same `issuers` at both schemes")
+                .help("or list them as alternatives"),
+            );
+            return false;
+        }
         let (Some(consumer), Some(other)) = (consumers.first(), others.first()) else { return true };
         diagnostics.push(
             Diagnostic::error(GW213, format!("`{}` and `{}` can never hold together", consumer.scheme, other.scheme))
@@ -130,6 +142,27 @@ impl<'a> Schemes<'a> {
                 None
             }
         }
+    }
+
+    /// Two schemes whose tokens need not be of one issuer.
+    fn of_other_issuers<'r>(&self, requirements: &[&'r Requirement]) -> Option<(&'r Requirement, &'r Requirement)> {
+        let issuers = |requirement: &Requirement| {
+            let scheme = self.schemes.get(requirement.scheme.as_str())?.lowered.as_ref().ok()?;
+            let issuers = match &scheme.credential {
+                Credential::Jwt(jwt) => match &jwt.key {
+                    ir::JwtKey::Discovery { url } => vec![url.trim_end_matches("/.well-known/openid-configuration")],
+                    _ => jwt.issuers.iter().map(String::as_str).collect(),
+                },
+                Credential::Introspection(asked) => asked.issuers.iter().map(String::as_str).collect(),
+                _ => return None,
+            };
+            // Of several accepted issuers, one token could be of the first and the other of the second.
+            <[&str; 1]>::try_from(issuers).ok().map(|[issuer]| issuer.to_owned())
+        };
+        let [first, others @ ..] = requirements else { return None };
+        let first_issuer = issuers(first);
+        let other = others.iter().find(|other| first_issuer.is_none() || issuers(other) != first_issuer)?;
+        Some((first, other))
     }
 
     /// The first word of `Authorization`, where the credential of a requirement can stand nowhere else.

@@ -865,7 +865,7 @@ static JWT: JwtBearer = JwtBearer {
     algorithms: &[JwtAlgorithm::HS256, JwtAlgorithm::HS512],
     key: JwtKey::Secret(SecretReference { source: SecretSource::Env("JWT_SECRET"), encoding: Encoding::Base64 }),
     required_claims: &["exp", "sub"],
-    issuers: &[],
+    issuers: &["accounts"],
     audiences: &[],
     leeway: Duration::from_secs(2),
     weak_secret_ok: true,
@@ -881,7 +881,7 @@ static KEY: JwtBearer = JwtBearer {
     algorithms: &[JwtAlgorithm::ES256],
     key: JwtKey::PublicKey(SecretReference { source: SecretSource::File("keys/es.pem"), encoding: Encoding::Plain }),
     required_claims: &["exp"],
-    issuers: &[],
+    issuers: &["accounts"],
     audiences: &[],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
@@ -932,7 +932,7 @@ static OPAQUE: Introspection = Introspection {
     client_id: "gateway",
     client_secret: SecretReference { source: SecretSource::Env("INTROSPECTION_SECRET"), encoding: Encoding::Plain },
     cache: Duration::from_secs(30),
-    issuers: &[],
+    issuers: &["https://idp.example"],
     audiences: &["a"],
 };
 
