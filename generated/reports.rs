@@ -3,6 +3,7 @@
 //   GET   /reports/audit     readAudit     -> default as received without /reports   api key `partner` [auditor]
 //   GET   /reports/both      readBoth      -> default as received without /reports   api key `partner` and consumer jwt `service`
 //   GET   /reports/either    readEither    -> default as received without /reports   api key `partner` or jwt `signature`
+//   GET   /reports/extra     readExtra     -> default as received without /reports   (api key `partner` and basic `staff`) or anonymous
 //   GET   /reports/feed      readFeed      -> default as received without /reports   consumer jwt `service`
 //   GET   /reports/monthly   readMonthly   -> default as received without /reports   api key `partner`
 //   GET   /reports/prices    readPrices    -> default as received without /reports   api key `partner`; only group gold; not mallory; olaf with GET
@@ -20,6 +21,7 @@ pub(super) static API: Api = Api {
         Route { template: "/reports/audit", when: &[], preflight: Preflight::Deny, operations: &[&READ_AUDIT] },
         Route { template: "/reports/both", when: &[], preflight: Preflight::Deny, operations: &[&READ_BOTH] },
         Route { template: "/reports/either", when: &[], preflight: Preflight::Deny, operations: &[&READ_EITHER] },
+        Route { template: "/reports/extra", when: &[], preflight: Preflight::Deny, operations: &[&READ_EXTRA] },
         Route { template: "/reports/feed", when: &[], preflight: Preflight::Deny, operations: &[&READ_FEED] },
         Route { template: "/reports/monthly", when: &[], preflight: Preflight::Deny, operations: &[&READ_MONTHLY] },
         Route {
@@ -83,6 +85,23 @@ static READ_EITHER: Operation = Operation {
     access: Access::OneOf(&[
         &[Requirement { scheme: &PARTNER, scopes: &[] }],
         &[Requirement { scheme: &SIGNATURE, scopes: &[] }],
+    ]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/reports" } },
+    parameters: &[],
+    request_headers: UNCHANGED,
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+};
+
+// GET /reports/extra: for anyone, and more with a key and a password of the same party
+static READ_EXTRA: Operation = Operation {
+    id: "readExtra",
+    method: "GET",
+    access: Access::OneOf(&[
+        &[Requirement { scheme: &PARTNER, scopes: &[] }, Requirement { scheme: &STAFF, scopes: &[] }],
+        &[],
     ]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/reports" } },
     parameters: &[],

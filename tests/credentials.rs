@@ -121,6 +121,20 @@ fn passwords_name_their_consumer() {
     assert!(!fixture.upstream.heads().iter().any(|head| head.contains("Basic")));
 }
 
+/// Half of what belongs together, good or bad, hashed already or not, makes nobody anonymous.
+#[test]
+fn half_a_credential_is_not_none() {
+    let fixture = Fixture::new("half");
+    let get = |headers: &str| fixture.gateway.get("/reports/extra", headers).status;
+    let (good, bad) = (basic("ann@example.com", "correct horse"), basic("ann@example.com", "wrong"));
+    let key = "X-API-Key: ann-secret\r\n";
+    assert_eq!(get(""), 200);
+    assert_eq!((get(&bad), get(&good), get(key)), (401, 401, 401));
+    assert_eq!(fixture.login("ann@example.com", "correct horse").status, 200);
+    assert_eq!((get(&bad), get(&good)), (401, 401), "also when it is remembered");
+    assert_eq!((get(&format!("{key}{bad}")), get(&format!("{key}{good}"))), (401, 200));
+}
+
 /// Who is right gets through while others guess, and other routes do not notice.
 #[test]
 fn guessed_passwords_starve_nobody() {
@@ -307,6 +321,12 @@ fn the_command_line_manages_consumers_of_a_running_gateway() {
         (&["consumers", "add", "an/n"], "not a user name"),
         (&["consumers", "remove", "eve"], "no consumer `eve`"),
         (&["consumers", "password", "ann"], "empty"),
+        (&["consumers", "remove", "guest"], "an operation needs it"),
+        (&["consumers", "add", "eve", "--custom-id", "\u{e4}"], "cannot stand in a header"),
+        (&["keys", "create", "ann", "--id", "a b"], "is not an id"),
+        (&["keys", "create", "ann", "--expires", "3650000d"], "expected a duration"),
+        (&["keys", "roll", "ann", "ann-password"], "of type basic, not a key"),
+        (&["keys", "roll", "ann", "ann-old"], "has ended already"),
         (&["token", "sign", "ben-fixed"], "no `signing`"),
         (&["token", "sign", "nothing"], "no credential of type jwt"),
     ] {
@@ -314,6 +334,31 @@ fn the_command_line_manages_consumers_of_a_running_gateway() {
         let problems = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && problems.contains(expected), "{words:?}: {problems}");
     }
+}
+
+/// The file stays whose it is, a link stays a link, and of two commands at once none is lost.
+#[test]
+fn commands_leave_the_file_as_it_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fixture = Fixture::new("file");
+    let real = fixture.file.with_extension("real");
+    std::fs::rename(&fixture.file, &real).expect("renamed");
+    std::os::unix::fs::symlink(&real, &fixture.file).expect("linked");
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).expect("permitted");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let fixture = &fixture;
+            scope.spawn(move || {
+                let output = command(fixture, &["keys", "create", "ben", "--id", &format!("k{number}")], "");
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            });
+        }
+    });
+    assert!(std::fs::symlink_metadata(&fixture.file).expect("there").is_symlink());
+    assert_eq!(std::fs::metadata(&real).expect("there").permissions().mode() & 0o777, 0o640);
+    let text = std::fs::read_to_string(&real).expect("readable");
+    assert!((0..8).all(|number| text.contains(&format!("\"k{number}\""))), "{text}");
+    let _ = std::fs::remove_file(&real);
 }
 
 /// Each mistake is told with its place and its code, and no secret is repeated.

@@ -63,7 +63,7 @@ impl<'a> Lowering<'a> {
         };
         let upstreams = Upstreams::new(&root, document.gateway.is_none(), diagnostics);
         let mut risks = Vec::new();
-        let schemes = Schemes::new(document, &mut risks, diagnostics);
+        let schemes = Schemes::new(document, &root.identity_headers, &mut risks, diagnostics);
         let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams, risks };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
         lowering.accept(accepted, "the document", vec![document.root.span]);

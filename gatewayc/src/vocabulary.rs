@@ -215,6 +215,12 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "maxBody" => found.max_body = reader.unit(value, "`maxBody`", units::size),
             "consumers" => found.consumers = Some(consumers(reader, value)),
             "anonymous" => found.anonymous = Some(Spanned::new(key.span, anonymous(reader, value))),
+            "keyClaim" if !members.iter().any(|entry| &*entry.key.name == "builtin") => {
+                reader.report(
+                    Diagnostic::error(GW102, "`keyClaim` is an argument of `builtin: jwt.sign`")
+                        .at(key.span, "no `builtin` beside it"),
+                );
+            }
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin(reader, value, members))),
             "acceptRisk" => found.accepted = accept_risk(reader, value),
             _ => {}
@@ -481,6 +487,17 @@ fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> IdentityHeaders {
             _ => &mut headers.user,
         } = name;
     }
+    let all = [&headers.consumer, &headers.credential, &headers.custom_id, &headers.client, &headers.user];
+    let twice = all
+        .iter()
+        .enumerate()
+        .find(|(index, name)| all[..*index].iter().any(|other| canonical(other) == canonical(name)));
+    if let Some((_, name)) = twice {
+        reader.report(
+            Diagnostic::error(GW525, format!("`{name}` would carry two identities"))
+                .at(node.span, "each of the five needs a header of its own"),
+        );
+    }
     headers
 }
 
@@ -703,6 +720,23 @@ fn header_name(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Optio
             );
             None
         }
+    }
+}
+
+/// Why a credential cannot stand in a header of this name.
+pub(crate) fn no_place_for_credentials(name: &str, identity: &IdentityHeaders) -> Option<&'static str> {
+    let is_token =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    let IdentityHeaders { consumer, credential, custom_id, client, user } = identity;
+    let same = |other: &&String| canonical(other) == canonical(name);
+    if !is_token {
+        Some("no header can be called that")
+    } else if is_managed(name) || ["host", "cookie"].contains(&&*canonical(name)) {
+        Some("the header means something else to HTTP")
+    } else if [consumer, credential, custom_id, client, user].iter().any(same) {
+        Some("the header tells the upstream who calls, and is never taken from clients")
+    } else {
+        None
     }
 }
 

@@ -126,6 +126,7 @@ fn at_an_operation() {
         ("rateLimit: []", "GW103"),
         ("builtin: jwt.sign", "GW209 signs for its caller"),
         ("builtin: jwt.sing", "GW104 jwt.sign"),
+        ("keyClaim: iss", "GW102 an argument of builtin"),
         ("builtin: login.form", "GW103 login.form"),
         ("version: 1", "GW102"),
         ("upstream: nots", "GW521"),
@@ -495,6 +496,29 @@ fn at_a_basic_scheme() {
         let text = document("", GOOD_SCHEME, "", "").replace("{type: http, scheme: basic}", &scheme);
         check(&text.replace("[{Jwt: []}]", "[{Basic: []}]"), expect);
     }
+}
+
+#[test]
+fn names_that_stand_in_headers() {
+    let key = |name: &str| {
+        let scheme = format!("{{type: apiKey, in: header, name: \"{name}\"}}");
+        document("", GOOD_SCHEME, "", "")
+            .replace("{type: http, scheme: basic}", &scheme)
+            .replace("[{Jwt: []}]", "[{Basic: []}]")
+    };
+    check(&key("X-Key"), "none");
+    for name in ["a b", "a\\r\\nb", "#(", "Host", "Content-Length", "X_Consumer_Username"] {
+        check(&key(name), "GW207 cannot stand in the header");
+    }
+    let scope = |scope: &str| key("X-Key").replace("[{Basic: []}]", &format!("[{{Basic: [\"{scope}\"]}}]"));
+    check(&scope("notes:read"), "none");
+    for bad in ["a b", "a\\r\\nX-Evil: 1", "a\\\"b", "ü"] {
+        check(&scope(bad), "GW214 is not a scope");
+    }
+    check(
+        &document("  identityHeaders: {consumer: X-A, credential: X_a}", GOOD_SCHEME, "", ""),
+        "GW525 two identities",
+    );
 }
 
 #[test]

@@ -330,12 +330,13 @@ fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment
         }
     }
     // A request that is refused anyway costs no long work.
+    let brings_something = first.is_some() || question_of.is_some();
     if let (Some((scheme, question)), None) = (question_of, &worst) {
         return Err(NoPermit::Ask(scheme, question));
     }
     match (first, worst) {
-        // Who brings one half of what belongs together is not somebody who brings nothing.
-        (Some(_), Some(Reject::NoCredential(message))) => {
+        // Who brings one half of what belongs together, good or bad, is not somebody who brings nothing.
+        (_, Some(Reject::NoCredential(message))) if brings_something => {
             Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" }.into())
         }
         (_, Some(worst)) => Err(worst.into()),
@@ -355,9 +356,11 @@ impl From<Denial> for Reject {
 }
 
 impl Caller {
-    /// A consumer is never the same as somebody whom another authority calls by the same name.
+    /// A consumer is never the same as somebody whom another authority calls by the same name, and nobody is the same as
+    /// somebody without a name.
     fn is_same_as(&self, other: &Self) -> bool {
-        self.subject == other.subject && self.identity.is_some() == other.identity.is_some()
+        let named = !self.subject.is_empty();
+        named && self.subject == other.subject && self.identity.is_some() == other.identity.is_some()
     }
 }
 

@@ -76,8 +76,8 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         }),
         Some(Action::Check) => launch.check(gateway),
         Some(Action::Routes) => print(&route_table(gateway)),
-        Some(Action::Consumers(action)) => tell(action.run(&launch)),
-        Some(Action::Keys(action)) => tell(action.run(&launch)),
+        Some(Action::Consumers(action)) => tell(action.run(&launch, gateway)),
+        Some(Action::Keys(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Token(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Other(words)) => further(gateway, commands, words, launch),
     }

@@ -270,6 +270,14 @@ impl ConsumerStore {
 }
 
 impl Source {
+    /// Whether this text could be the file's.
+    ///
+    /// # Errors
+    /// As for [`ConsumerStore::open`].
+    pub(crate) fn check(&self, text: &str) -> Result<(), Vec<Problem>> {
+        read::consumers(self, text).map(drop)
+    }
+
     fn read(&self) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
         static READINGS: AtomicU64 = AtomicU64::new(1);
         if std::fs::metadata(&self.file).is_ok_and(|data| !data.is_file()) {

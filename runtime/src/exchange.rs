@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::downstream::Downstream;
 use crate::http1::body::BodyLength;
 use crate::http1::chunked::{self, Decoder};
-use crate::http1::names::{FieldTable, may_be_trailer};
+use crate::http1::names::{FieldTable, are_twins, may_be_trailer};
 use crate::reject::Reject;
 use crate::response::{self, ResponseTerms};
 use crate::upstream::UpstreamConnection;
@@ -49,6 +49,8 @@ pub(crate) struct RequestTerms {
     pub(crate) response_timeout: Duration,
     /// Between two pieces of a body.
     pub(crate) idle_timeout: Duration,
+    /// Fields that the upstream is not to see, in trailers neither.
+    pub(crate) hidden: &'static [&'static str],
 }
 
 /// How far an exchange got.
@@ -311,14 +313,15 @@ fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
 }
 
 /// Writes the last chunk and the trailer fields that may pass.
-fn end_chunks(out: &mut Vec<u8>, trailers: &[u8], table: &FieldTable) -> Result<(), httparse::Error> {
+fn end_chunks(out: &mut Vec<u8>, trailers: &[u8], table: &FieldTable, hidden: &[&str]) -> Result<(), httparse::Error> {
     out.extend_from_slice(b"0\r\n");
     if !trailers.is_empty() {
         let mut section = trailers.to_vec();
         section.extend_from_slice(b"\r\n");
         let mut fields = [httparse::EMPTY_HEADER; 32];
         if let httparse::Status::Complete((_, fields)) = httparse::parse_headers(&section, &mut fields)? {
-            for field in fields.iter().filter(|field| may_be_trailer(field.name, table)) {
+            let is_hidden = |name: &str| hidden.iter().any(|hidden| are_twins(hidden, name));
+            for field in fields.iter().filter(|field| may_be_trailer(field.name, table) && !is_hidden(field.name)) {
                 response::write_field(out, field.name, field.value);
             }
         }

@@ -95,7 +95,8 @@ impl Launch {
             .filter(|(name, _)| name.starts_with("GATEWAY__"))
             .collect();
         let sources = Sources { file: self.config.clone(), environment, flags: self.settings.clone() };
-        let secrets = SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets.clone() };
+        let secrets =
+            SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets.clone(), pretends: false };
         Ok((sources.read()?, secrets))
     }
 }

@@ -243,9 +243,7 @@ fn open_consumers(
     config: &Config,
     secrets: &SecretStore,
 ) -> Result<Arc<ConsumerStore>, Vec<Problem>> {
-    let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
-    let needed: HashSet<_> =
-        operations.map(|operation| operation.anonymous.consumer).filter(|name| !name.is_empty()).collect();
+    let needed = needed_consumers(gateway);
     match &config.consumers {
         Some(file) => {
             let source = Source {
@@ -268,6 +266,12 @@ fn open_consumers(
             None => Ok(Arc::new(ConsumerStore::none())),
         },
     }
+}
+
+/// The consumers that operations name.
+pub(crate) fn needed_consumers(gateway: &'static Gateway) -> HashSet<&'static str> {
+    let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
+    operations.map(|operation| operation.anonymous.consumer).filter(|name| !name.is_empty()).collect()
 }
 
 /// What reads the keys of consumers' tokens, if any API takes or makes such tokens.

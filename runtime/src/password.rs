@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use argon2::{Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _, Version};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHash, PasswordHasher as _, Version};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::{hmac, rand};
 use tokio::sync::Semaphore;
 
@@ -92,6 +93,9 @@ pub(crate) struct Passwords {
     remembered: Mutex<Remembered>,
     threads: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// What argon2id works in, one for each thread at most: it would be tens of megabytes for each of the many threads
+    /// that the work may come to, if each took memory of its own.
+    buffers: Mutex<Vec<Vec<Block>>>,
 }
 
 /// A password that is to be checked.
@@ -126,7 +130,28 @@ impl Passwords {
             // Half of the machine goes on serving other routes.
             threads: Arc::new(Semaphore::new((cores / 2).max(1))),
             waiting: AtomicUsize::new(0),
+            buffers: Mutex::default(),
         }
+    }
+
+    /// Whether `password` is the one that `hash` was made of.
+    fn is_right(&self, password: &[u8], hash: &str) -> bool {
+        let Ok(parsed) = PasswordHash::new(hash) else { return false };
+        let (Some(salt), Some(expected), Ok(params)) = (parsed.salt, parsed.hash, Params::try_from(&parsed)) else {
+            return false;
+        };
+        let version = parsed.version.and_then(|version| Version::try_from(version).ok()).unwrap_or_default();
+        let lock = || self.buffers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffer = lock().pop().unwrap_or_default();
+        if buffer.len() < params.block_count() {
+            buffer.resize(params.block_count(), Block::default());
+        }
+        let mut found = vec![0; expected.len()];
+        let blocks = params.block_count();
+        let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
+        let hashed = argon2.hash_password_into_with_memory(password, &salt, &mut found, &mut buffer[..blocks]);
+        lock().push(buffer);
+        hashed.is_ok() && verify_slices_are_equal(&found, expected.as_bytes()).is_ok()
     }
 
     /// Whether `password` was right a short while ago; or what is to be checked. `stand_in` is a hash that costs what
@@ -171,7 +196,7 @@ impl Passwords {
         let checked = tokio::task::spawn_blocking(move || {
             // Held until the work is done, also where nobody waits for it any more.
             let _permit = permit;
-            let right = Argon2::default().verify_password(&attempt.password, &*attempt.hash).is_ok();
+            let right = self.is_right(&attempt.password, &attempt.hash);
             (attempt.verdict.unwrap_or(right), attempt.tag)
         });
         let (right, tag) = checked.await.map_err(|_| Overloaded)?;

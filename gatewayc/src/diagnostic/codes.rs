@@ -71,6 +71,7 @@ codes! {
     GW211 211 "any-audience"              Warning "Tokens that a provider made for other APIs are accepted"
     GW212 212 "provider-without-tls"      Error   "An identity provider is asked over a connection that anyone can change"
     GW213 213 "impossible-and"            Error   "Schemes that can never hold together"
+    GW214 214 "bad-scope"                 Error   "A scope that cannot stand in a token or in a challenge"
     GW311 311 "weak-signature-algorithm"  Warning "A scheme accepts signatures with an outdated hash function"
     GW312 312 "open-signing"              Error   "Anyone can have tokens signed"
     GW313 313 "unsigned-date"             Warning "A signature does not cover the time that is checked"

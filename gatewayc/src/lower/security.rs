@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
-use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW211, GW213};
+use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW211, GW213, GW214};
 use crate::ir::{
     self, Access, ConsumerJwt, Credential, CredentialLocation, Introspection, Jwt, JwtKey, Requirement, Scheme,
 };
@@ -25,11 +25,12 @@ struct State<'a> {
 impl<'a> Schemes<'a> {
     pub(super) fn new(
         document: &'a ast::Document,
+        identity: &ir::IdentityHeaders,
         risks: &mut Vec<ir::AcceptedRisk>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let schemes = document.schemes.iter().map(|definition| {
-            let lowered = lower(definition, risks, diagnostics);
+            let lowered = lower(definition, identity, risks, diagnostics);
             (definition.name.as_str(), State { definition, lowered, used: false })
         });
         Self { schemes: schemes.collect() }
@@ -130,6 +131,17 @@ impl<'a> Schemes<'a> {
         state.used = true;
         match &state.lowered {
             Ok(scheme) => {
+                // RFC 6749 §3.3: scopes stand in challenges and in tokens, separated by blanks.
+                let is_token = |text: &str| {
+                    !text.is_empty()
+                        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+                };
+                for scope in requirement.scopes.iter().filter(|scope| !is_token(&scope.value)) {
+                    diagnostics.push(
+                        Diagnostic::error(GW214, format!("`{}` is not a scope", scope.value.escape_debug()))
+                            .at(scope.span, "visible ASCII without blanks, quotes and backslashes"),
+                    );
+                }
                 let mut scopes: Vec<_> = requirement.scopes.iter().map(|scope| scope.value.clone()).collect();
                 scopes.sort_unstable();
                 scopes.dedup();
@@ -233,6 +245,7 @@ fn takes_any_audience(scheme: &Scheme) -> bool {
 
 fn lower(
     definition: &ast::SecurityScheme,
+    identity: &ir::IdentityHeaders,
     risks: &mut Vec<ir::AcceptedRisk>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Scheme, Option<Box<Diagnostic>>> {
@@ -301,6 +314,18 @@ fn lower(
     };
     let name = definition.name.value.clone();
     let locations: Vec<_> = std::iter::once(first).chain(extension.also_in).collect();
+    let headers = locations.iter().filter_map(|location| match location {
+        CredentialLocation::Header(name) => Some(name),
+        _ => None,
+    });
+    for name in headers {
+        if let Some(problem) = vocabulary::no_place_for_credentials(name, identity) {
+            return unsupported(
+                &format!("its credential cannot stand in the header `{}`: {problem}", name.escape_debug()),
+                "",
+            );
+        }
+    }
     let has_other_places = locations.len() > 1;
     let realm = extension.realm.unwrap_or_else(|| printable(&name));
     let forward = extension.forward.unwrap_or(true);

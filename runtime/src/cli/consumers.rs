@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,11 +14,13 @@ use gateway_yaml::units;
 use serde_json::{Map, Value};
 
 use crate::codegen::Gateway;
-use crate::consumers::edit::{Change, apply, list};
+use crate::config::{Config, Problem};
+use crate::consumers::edit::{Change, Listed, apply, list};
 use crate::consumers::{ConsumerStore, FileState, Source};
 use crate::digest::Digest;
 use crate::jwt::sign;
 use crate::launch::Launch;
+use crate::secret::SecretStore;
 use crate::{key_format, live, password, timestamp};
 
 /// What is done with consumers.
@@ -117,7 +119,9 @@ pub(super) enum Token {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    units::duration(text).map_err(|_| "expected a duration such as 24h or 90d".to_owned())
+    const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+    let duration = units::duration(text).ok().filter(|duration| *duration <= LONGEST);
+    duration.ok_or_else(|| "expected a duration such as 24h or 90d, up to 36500d".to_owned())
 }
 
 fn claim(text: &str) -> Result<(String, Value), String> {
@@ -131,8 +135,8 @@ impl Consumers {
     ///
     /// # Errors
     /// Sentences.
-    pub(super) fn run(self, launch: &Launch) -> Result<String, String> {
-        let file = File::of(launch)?;
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+        let file = File::of(launch, gateway)?;
         match self {
             Self::List => file.table(),
             Self::Add { username, group, roles, custom_id } => {
@@ -181,12 +185,25 @@ impl Consumers {
 
 impl Keys {
     /// As [`Consumers::run`].
-    pub(super) fn run(self, launch: &Launch) -> Result<String, String> {
-        let file = File::of(launch)?;
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+        let file = File::of(launch, gateway)?;
         match self {
             Self::Create { username, key } => file.create_key(&username, key, &[]),
             Self::Roll { username, old, overlap, key } => {
-                let end = quoted(&timestamp::format(now() + overlap.as_secs()));
+                let Some((kind, expires)) = file.credential(&username, &old)? else {
+                    return Err(format!("`{username}` has no credential `{old}`"));
+                };
+                if kind != "key" {
+                    return Err(format!("`{old}` is a credential of type {kind}, not a key"));
+                }
+                let end = expires.as_deref().and_then(timestamp::parse).unwrap_or(u64::MAX);
+                if end <= now() {
+                    return Err(format!(
+                        "the key `{old}` has ended already; create a new one with `gateway keys create`"
+                    ));
+                }
+                // Rolling never prolongs a key.
+                let end = quoted(&timestamp::format(end.min(now() + overlap.as_secs())));
                 file.create_key(&username, key, &[Change::SetMember(&username, &old, "expires", &end)])
             }
             Self::Revoke { username, id } => {
@@ -204,10 +221,9 @@ impl Token {
             return Err("no API of this binary takes tokens of consumers".to_owned());
         };
         let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
-        let file = File::named(config.consumers.as_deref(), &secrets.folder)?;
+        let file = named(&config, &secrets.folder)?;
         let literals = config.insecure_literals;
-        let source =
-            Source { file: file.path, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys) };
+        let source = Source { file, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys) };
         let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
         let consumers = store.current();
         let credential = consumers
@@ -220,7 +236,7 @@ impl Token {
     }
 }
 
-fn lines(problems: &[crate::config::Problem]) -> String {
+fn lines(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -233,28 +249,37 @@ fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
 
-/// `consumers.yaml`.
+/// `consumers.yaml`, with what it takes to tell whether the gateway would read it.
 struct File {
-    path: PathBuf,
+    source: Source,
 }
 
 impl File {
-    fn of(launch: &Launch) -> Result<Self, String> {
+    fn of(launch: &Launch, gateway: &'static Gateway) -> Result<Self, String> {
         let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
-        Self::named(config.consumers.as_deref(), &secrets.folder)
+        let path = named(&config, &secrets.folder)?;
+        // Whoever manages consumers need not have their secrets.
+        let secrets = SecretStore { pretends: true, ..secrets };
+        let needed = live::needed_consumers(gateway);
+        let source = Source { file: path, secrets, literals: config.insecure_literals, needed, token_keys: None };
+        Ok(Self { source })
     }
 
-    fn named(file: Option<&Path>, folder: &Path) -> Result<Self, String> {
-        let file = file.ok_or("the settings name no file of consumers; write `consumers: {file: consumers.yaml}`")?;
-        Ok(Self { path: folder.join(file) })
+    fn path(&self) -> &Path {
+        &self.source.file
+    }
+
+    fn at(&self, problem: impl std::fmt::Display) -> String {
+        format!("{}: {problem}", self.path().display())
     }
 
     fn read(&self) -> Result<String, String> {
-        std::fs::read_to_string(&self.path).map_err(|error| format!("{} cannot be read: {error}", self.path.display()))
+        std::fs::read_to_string(self.path())
+            .map_err(|error| format!("{} cannot be read: {error}", self.path().display()))
     }
 
-    fn listed(&self) -> Result<Vec<crate::consumers::edit::Listed>, String> {
-        list(&self.read()?).map_err(|problem| format!("{}: {problem}", self.path.display()))
+    fn listed(&self) -> Result<Vec<Listed>, String> {
+        list(&self.read()?).map_err(|problem| self.at(problem))
     }
 
     fn table(&self) -> Result<String, String> {
@@ -280,11 +305,18 @@ impl File {
     }
 
     fn no_credential(&self, username: &str, id: &str) -> Result<(), String> {
-        let listed = self.listed()?;
-        let consumer = listed.iter().find(|consumer| consumer.username == username);
-        let taken = consumer
-            .is_some_and(|consumer| consumer.credentials.iter().any(|(_, known, _)| known.as_deref() == Some(id)));
-        if taken { Err(format!("`{username}` has a credential called `{id}` already")) } else { Ok(()) }
+        match self.credential(username, id)? {
+            Some(_) => Err(format!("`{username}` has a credential called `{id}` already")),
+            None => Ok(()),
+        }
+    }
+
+    /// Type and end of a credential.
+    fn credential(&self, username: &str, id: &str) -> Result<Option<(String, Option<String>)>, String> {
+        let listed = self.listed()?.into_iter().find(|consumer| consumer.username == username);
+        let credentials = listed.map(|consumer| consumer.credentials).unwrap_or_default();
+        let found = credentials.into_iter().find(|(_, known, _)| known.as_deref() == Some(id));
+        Ok(found.map(|(kind, _, expires)| (kind, expires)))
     }
 
     fn create_key(&self, username: &str, key: NewKey, changes: &[Change<'_>]) -> Result<String, String> {
@@ -301,32 +333,63 @@ impl File {
         Ok(secret + "\n")
     }
 
-    /// Makes all changes, or none: the new file takes the place of the old one whole.
+    /// Makes all changes, or none: the new file takes the place of the old one whole, and only if the gateway would read
+    /// it.
     fn change(&self, changes: &[Change<'_>]) -> Result<(), String> {
-        let place = |problem: String| format!("{}: {problem}", self.path.display());
-        let system = |error: std::io::Error| place(error.to_string());
-        let state = FileState::of(&self.path);
-        let mut text = self.read()?;
+        let system = |error: std::io::Error| self.at(error);
+        // A link stays a link.
+        let path = std::fs::canonicalize(self.path()).map_err(system)?;
+        let folder = path.parent().ok_or_else(|| self.at("is in no folder"))?;
+        // One command at a time; the lock goes with the process.
+        let lock = std::fs::File::open(folder).map_err(system)?;
+        lock.lock().map_err(system)?;
+        let state = FileState::of(&path);
+        let before = self.read()?;
+        self.check(&before)
+            .map_err(|problems| format!("{problems}\nthe gateway does not read this file; mend it first"))?;
+        let mut text = before;
         for change in changes {
-            text = apply(&text, change).map_err(place)?;
+            text = apply(&text, change).map_err(|problem| self.at(problem))?;
         }
-        let mode = std::fs::metadata(&self.path).map_err(system)?.permissions();
-        let beside = self.path.with_extension(format!("yaml.{}", std::process::id()));
-        let written = (|| {
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-            file.write_all(text.as_bytes())?;
-            file.set_permissions(mode)?;
-            file.sync_all()
-        })();
-        let replaced = written.map_err(system).and_then(|()| {
-            if FileState::of(&self.path) != state {
-                return Err(place("somebody else has changed it; try again".to_owned()));
+        self.check(&text)?;
+        let beside = path.with_extension(format!("yaml.{}", std::process::id()));
+        let replaced = write_like(&path, &beside, &text).map_err(system).and_then(|()| {
+            if FileState::of(&path) != state {
+                return Err(self.at("somebody else has changed it; try again"));
             }
-            std::fs::rename(&beside, &self.path).map_err(system)
+            std::fs::rename(&beside, &path).map_err(system)
         });
         if replaced.is_err() {
             let _ = std::fs::remove_file(&beside);
         }
         replaced
     }
+
+    /// Whether the gateway would read this.
+    fn check(&self, text: &str) -> Result<(), String> {
+        match self.source.check(text) {
+            Ok(()) => Ok(()),
+            Err(problems) => Err(lines(&problems)),
+        }
+    }
+}
+
+/// Writes a file that belongs to whom `original` belongs to: the gateway must be able to read it.
+fn write_like(original: &Path, new: &Path, text: &str) -> std::io::Result<()> {
+    let data = std::fs::metadata(original)?;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+    file.write_all(text.as_bytes())?;
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) != (data.uid(), data.gid()) {
+        fchown(&file, Some(data.uid()), Some(data.gid()))?;
+    }
+    file.set_permissions(data.permissions())?;
+    file.sync_all()
+}
+
+/// The file that the settings name.
+fn named(config: &Config, folder: &Path) -> Result<PathBuf, String> {
+    let file = config.consumers.as_deref();
+    file.map(|file| folder.join(file))
+        .ok_or_else(|| "the settings name no file of consumers; write `consumers: {file: consumers.yaml}`".to_owned())
 }

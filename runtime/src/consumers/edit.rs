@@ -2,7 +2,10 @@
 //!
 //! Pure: text in, text out. Who may be changed is found by the reader's own parser, so that both agree.
 
-use gateway_yaml::{FileId, Node, Span, load_each};
+use gateway_yaml::{FileId, Node, Span, from_node, load, load_each};
+use serde_json::Value;
+
+use crate::digest::Digest;
 
 /// What is added to a file.
 #[derive(Debug, Clone)]
@@ -62,49 +65,91 @@ pub(crate) fn list(text: &str) -> Result<Vec<Listed>, String> {
 /// safe place.
 pub(crate) fn apply(text: &str, change: &Change<'_>) -> Result<String, String> {
     let found = Found::of(text, change.consumer())?;
-    let consumer = || {
-        found
-            .consumer
-            .as_ref()
-            .ok_or_else(|| format!("there is no consumer `{}`", change.consumer().unwrap_or_default()))
-    };
+    let username = change.consumer().unwrap_or_default();
+    let consumer = || found.consumer.as_ref().ok_or_else(|| format!("there is no consumer `{username}`"));
     let credential = |id: &str| -> Result<(usize, &Node), String> {
         let credentials = consumer()?.get("credentials").and_then(Node::as_sequence).unwrap_or_default();
-        let mut named =
-            credentials.iter().enumerate().filter(|(_, node)| node.get("id").and_then(Node::as_text) == Some(id));
+        let is_called = |node: &Node| node.get("id").and_then(Node::as_text) == Some(id);
+        let mut named = credentials.iter().enumerate().filter(|(_, node)| is_called(node));
         match (named.next(), named.next()) {
             (Some(one), None) => Ok(one),
-            (None, _) => Err(format!("`{}` has no credential `{id}`", change.consumer().unwrap_or_default())),
+            (None, _) => Err(format!("`{username}` has no credential `{id}`")),
             (Some(_), Some(_)) => Err(format!("several credentials are called `{id}`")),
         }
     };
+    // What the change is to mean, told in values rather than in text.
+    let mut expected = found.values.clone();
+    let mut of_consumer = |edit: &mut dyn FnMut(&mut Value) -> Option<()>| -> Result<(), String> {
+        let mut value = found.consumer.as_ref().map(value_of).transpose()?.unwrap_or_default();
+        edit(&mut value).ok_or(BY_HAND)?;
+        if let Some(known) = expected.get_mut(found.index) {
+            *known = digest_of(&value);
+        }
+        Ok(())
+    };
     let edited = match change {
-        Change::AddConsumer(item) => match &found.list {
-            Some(list) => List { text, span: *list, items: found.items.clone() }.insert(item),
-            None => Err("there is no section `consumers`; write `consumers: []`".to_owned()),
-        },
-        Change::AddCredential(_, item) => add_credential(text, consumer()?, item),
+        Change::AddConsumer(item) => {
+            expected.push(digest_of(&value_in(item)?));
+            found.list(text)?.insert(item)
+        }
+        Change::AddCredential(_, item) => {
+            let added = value_in(item)?;
+            let edited = add_credential(text, consumer()?, item);
+            of_consumer(&mut |value| {
+                let credentials =
+                    value.as_object_mut()?.entry("credentials").or_insert_with(|| Value::Array(Vec::new()));
+                if credentials.is_null() {
+                    *credentials = Value::Array(Vec::new());
+                }
+                credentials.as_array_mut()?.push(added.clone());
+                Some(())
+            })?;
+            edited
+        }
         Change::RemoveConsumer(_) => {
             consumer()?;
-            let list = found.list.ok_or("there is no section `consumers`")?;
-            List { text, span: list, items: found.items.clone() }.remove(found.index)
+            expected.remove(found.index);
+            found.list(text)?.remove(found.index)
         }
         Change::RemoveCredential(_, id) => {
             let (index, _) = credential(id)?;
-            let list = consumer()?.get("credentials").ok_or("there are no credentials")?;
-            List::of(text, list).remove(index)
+            of_consumer(&mut |value| {
+                value.get_mut("credentials")?.as_array_mut().map(|list| drop(list.remove(index)))
+            })?;
+            let entry = consumer()?.as_mapping().and_then(|mapping| mapping.entry("credentials")).ok_or(BY_HAND)?;
+            List::of(text, &entry.value, Some(entry.key.span)).remove(index)
         }
-        Change::SetMember(_, id, name, value) => set_member(text, credential(id)?.1, name, value),
+        Change::SetMember(_, id, name, with) => {
+            let (index, node) = credential(id)?;
+            let member = value_in(with)?;
+            of_consumer(&mut |value| {
+                let credential = value.get_mut("credentials")?.get_mut(index)?.as_object_mut()?;
+                credential.insert((*name).to_owned(), member.clone());
+                Some(())
+            })?;
+            set_member(text, node, name, with)
+        }
     }?;
-    // The parser has the last word on what the change made of the file.
-    let before = list(text)?.len();
-    let after = list(&edited)?.len();
-    let expected = match change {
-        Change::AddConsumer(_) => before + 1,
-        Change::RemoveConsumer(_) => before - 1,
-        _ => before,
-    };
-    if after == expected { Ok(edited) } else { Err(BY_HAND.to_owned()) }
+    // The parser has the last word: this changed, and nothing else. Anchors, scalars of several lines and whatever else
+    // there may be can make text mean something else than it looks.
+    if Found::of(&edited, None).is_ok_and(|after| after.values == expected) {
+        Ok(edited)
+    } else {
+        Err(BY_HAND.to_owned())
+    }
+}
+
+fn value_of(node: &Node) -> Result<Value, String> {
+    from_node(node).map_err(|error| error.message)
+}
+
+fn value_in(text: &str) -> Result<Value, String> {
+    load(FileId(0), text).map_err(|error| error.message).and_then(|node| value_of(&node))
+}
+
+/// What tells values apart, in little room: a file may hold millions. Maps are ordered by their keys.
+fn digest_of(value: &Value) -> Digest {
+    Digest::of(value.to_string().as_bytes())
 }
 
 const BY_HAND: &str = "the style of the file leaves no safe place for the change; make it by hand";
@@ -135,9 +180,11 @@ fn each(text: &str, item: impl FnMut(Node)) -> Result<gateway_yaml::Loaded, Stri
 
 /// What a change needs to know of the file.
 struct Found {
-    /// Where the list of consumers stands.
-    list: Option<Span>,
+    /// The key `consumers`, and where its list stands.
+    list: Option<(Span, Span)>,
     items: Vec<Span>,
+    /// What each item says.
+    values: Vec<Digest>,
     consumer: Option<Node>,
     /// Which of the items it is.
     index: usize,
@@ -145,17 +192,24 @@ struct Found {
 
 impl Found {
     fn of(text: &str, username: Option<&str>) -> Result<Self, String> {
-        let mut found = Self { list: None, items: Vec::new(), consumer: None, index: 0 };
+        let mut found = Self { list: None, items: Vec::new(), values: Vec::new(), consumer: None, index: 0 };
         let loaded = each(text, |node| {
             if username.is_some() && node.get("username").and_then(Node::as_text) == username {
                 found.index = found.items.len();
                 found.consumer = Some(node.clone());
             }
             found.items.push(node.span);
+            found.values.push(value_of(&node).map_or_else(|_| Digest::of(b""), |value| digest_of(&value)));
         })?;
-        let list = loaded.node.as_ref().and_then(|node| node.get("consumers"));
-        found.list = list.filter(|list| list.as_sequence().is_some()).map(|list| list.span);
+        let entry = loaded.node.as_ref().and_then(Node::as_mapping).and_then(|root| root.entry("consumers"));
+        found.list =
+            entry.filter(|entry| entry.value.as_sequence().is_some()).map(|entry| (entry.key.span, entry.value.span));
         Ok(found)
+    }
+
+    fn list<'t>(&self, text: &'t str) -> Result<List<'t>, String> {
+        let (key, span) = self.list.ok_or("there is no list `consumers`; write `consumers: []`")?;
+        Ok(List { text, span, items: self.items.clone(), key: Some(key) })
     }
 }
 
@@ -164,12 +218,14 @@ struct List<'a> {
     text: &'a str,
     span: Span,
     items: Vec<Span>,
+    /// The key that it stands under.
+    key: Option<Span>,
 }
 
 impl<'a> List<'a> {
-    fn of(text: &'a str, node: &Node) -> Self {
+    fn of(text: &'a str, node: &Node, key: Option<Span>) -> Self {
         let items = node.as_sequence().unwrap_or_default().iter().map(|item| item.span).collect();
-        Self { text, span: node.span, items }
+        Self { text, span: node.span, items, key }
     }
 
     fn is_flow(&self) -> bool {
@@ -182,7 +238,7 @@ impl<'a> List<'a> {
             (Some(last), true) => splice(self.text, last.end as usize..last.end as usize, &format!(", {item}")),
             (Some(last), false) => {
                 let indent = self.dash(self.items.first().unwrap_or(last))?;
-                let at = end_of_line(self.text, last.end as usize);
+                let at = last_line_end(self.text, last.end as usize);
                 splice(self.text, at..at, &format!("\n{}- {item}", " ".repeat(indent)))
             }
             (None, false) => Err(BY_HAND.to_owned()),
@@ -192,20 +248,9 @@ impl<'a> List<'a> {
     fn remove(&self, index: usize) -> Result<String, String> {
         let item = self.items.get(index).ok_or(BY_HAND)?;
         let next = self.items.get(index + 1);
-        if self.items.len() == 1 {
-            let (start, end) = if self.is_flow() {
-                (self.span.start as usize, self.span.end as usize)
-            } else {
-                // Up to the key's colon, so that `[]` stands behind it.
-                let dash = self.text[..item.start as usize].rfind('-').ok_or(BY_HAND)?;
-                let key = self.text[..dash].trim_end().len();
-                (key, end_of_line(self.text, item.end as usize))
-            };
-            let empty = if self.is_flow() { "[]" } else { " []" };
-            return splice(self.text, start..end, empty);
-        }
         match (self.is_flow(), next, index) {
             (true, Some(next), _) => splice(self.text, item.start as usize..next.start as usize, ""),
+            (true, None, 0) => splice(self.text, item.start as usize..item.end as usize, ""),
             (true, None, _) => {
                 let before = self.items[index - 1];
                 splice(self.text, before.end as usize..item.end as usize, "")
@@ -213,8 +258,15 @@ impl<'a> List<'a> {
             (false, ..) => {
                 self.dash(item)?;
                 let start = start_of_line(self.text, item.start as usize);
-                let end = (end_of_line(self.text, item.end as usize) + 1).min(self.text.len());
-                splice(self.text, start..end, "")
+                let end = (last_line_end(self.text, item.end as usize) + 1).min(self.text.len());
+                let without = splice(self.text, start..end, "")?;
+                if self.items.len() > 1 {
+                    return Ok(without);
+                }
+                // A key without a value would be nothing, not an empty list.
+                let key = self.key.ok_or(BY_HAND)?.end as usize;
+                let colon = key + without.get(key..).and_then(|rest| rest.find(':')).ok_or(BY_HAND)? + 1;
+                splice(&without, colon..colon, " []")
             }
         }
     }
@@ -230,8 +282,15 @@ impl<'a> List<'a> {
 }
 
 fn add_credential(text: &str, consumer: &Node, item: &str) -> Result<String, String> {
-    match consumer.get("credentials") {
-        Some(list) if list.as_sequence().is_some() => List::of(text, list).insert(item),
+    let entry = consumer.as_mapping().and_then(|mapping| mapping.entry("credentials"));
+    match entry.map(|entry| (entry.key.span, &entry.value)) {
+        Some((key, list)) if list.as_sequence().is_some() => List::of(text, list, Some(key)).insert(item),
+        // `credentials:` with nothing behind it.
+        Some((key, nothing)) if nothing.is_null() => {
+            let key = key.end as usize;
+            let colon = key + text.get(key..).and_then(|rest| rest.find(':')).ok_or(BY_HAND)? + 1;
+            splice(text, colon..colon, &format!(" [{item}]"))
+        }
         Some(_) => Err("`credentials` is not a list".to_owned()),
         None => set_member(text, consumer, "credentials", &format!("[{item}]")),
     }
@@ -251,7 +310,7 @@ fn set_member(text: &str, mapping: &Node, name: &str, value: &str) -> Result<Str
         return splice(text, at..at, &format!(", {name}: {value}"));
     }
     let column = first.key.span.start as usize - start_of_line(text, first.key.span.start as usize);
-    let at = end_of_line(text, mapping.span.end as usize);
+    let at = last_line_end(text, mapping.span.end as usize);
     splice(text, at..at, &format!("\n{}{name}: {value}", " ".repeat(column)))
 }
 
@@ -264,8 +323,10 @@ fn start_of_line(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |newline| newline + 1)
 }
 
-/// Where the line break after `at` stands, behind a comment if there is one.
-fn end_of_line(text: &str, at: usize) -> usize {
+/// Where the last line of what ends at `at` ends, behind a comment if there is one. What ends with a scalar of several
+/// lines ends with the line break behind it.
+fn last_line_end(text: &str, at: usize) -> usize {
+    let at = text[..at].trim_end().len();
     text[at..].find('\n').map_or(text.len(), |newline| at + newline)
 }
 
@@ -335,6 +396,61 @@ groups: {gold: {}}
             assert_eq!(listed.len(), 1, "{full}");
             assert_eq!(listed[0].credentials, [("key".to_owned(), Some("b2".to_owned()), None)], "{full}");
         }
+    }
+
+    #[test]
+    fn odd_styles_are_changed_rightly_or_not_at_all() {
+        const ODD: &str = "\
+consumers:
+  - username: dora
+    group: >-
+      gold
+  - username: root
+    credentials:
+      # laptop
+      - &first
+        id: r1
+        type: key
+        key:
+          file: >-
+            a
+      - *first
+  - username: carl
+    credentials:
+      # the only one
+      - {id: c1, type: key}
+  - username: null-credentials
+    credentials:
+  - {username: ben, credentials: &shared [{id: b1, type: key}]}
+  - {username: cat, credentials: *shared}
+";
+        let listed = |text: &str, name: &str| {
+            let listed = list(text).expect("readable").into_iter().find(|listed| listed.username == name);
+            listed.expect("there").credentials.into_iter().filter_map(|(_, id, _)| id).collect::<Vec<_>>()
+        };
+        for (change, name, ids) in [
+            (Change::AddCredential("dora", "{id: d1}"), "dora", &["d1"][..]),
+            (Change::RemoveCredential("carl", "c1"), "carl", &[]),
+            (Change::AddCredential("null-credentials", "{id: n1}"), "null-credentials", &["n1"]),
+            (Change::AddConsumer("{username: new, credentials: [{id: w1}]}"), "new", &["w1"]),
+        ] {
+            let after = changed(ODD, &change);
+            assert_eq!(listed(&after, name), ids, "{change:?}\n{after}");
+            assert!(after.contains("# laptop") && after.contains("# the only one"), "{after}");
+        }
+        for change in [
+            Change::SetMember("root", "r1", "expires", "2027-01-01"),
+            Change::RemoveCredential("root", "r1"),
+            Change::AddCredential("ben", "{id: b2}"),
+            Change::AddCredential("cat", "{id: b2}"),
+            Change::SetMember("cat", "b1", "expires", "2027-01-01"),
+            Change::RemoveCredential("cat", "b1"),
+        ] {
+            assert!(apply(ODD, &change).is_err(), "{change:?}\n{:?}", apply(ODD, &change));
+        }
+        let only = "consumers:\n  # the only one\n  - username: ann\n";
+        let empty = changed(only, &Change::RemoveConsumer("ann"));
+        assert_eq!(empty, "consumers: []\n  # the only one\n");
     }
 
     #[test]

@@ -222,7 +222,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
 
     fn end_body(&mut self, trailers: &[u8]) -> Result<(), Failure> {
         self.download = Download::Finished;
-        if self.response.client_is_http11 && end_chunks(self.down.outbox.buffer(), trailers, self.fields).is_err() {
+        if self.response.client_is_http11 && end_chunks(self.down.outbox.buffer(), trailers, self.fields, &[]).is_err()
+        {
             return Err(Failure::Aborted(Reject::UpstreamBroken("the trailer section is malformed")));
         }
         Ok(())

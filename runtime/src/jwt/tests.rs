@@ -37,8 +37,7 @@ const SCHEME: JwtBearer = JwtBearer {
 };
 
 fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, Vec<String>> {
-    let secrets =
-        SecretStore { folder: Default::default(), stand_ins: vec![("JWT_TEST".to_owned(), secret.to_owned())] };
+    let secrets = SecretStore { stand_ins: vec![("JWT_TEST".to_owned(), secret.to_owned())], ..SecretStore::default() };
     let consumers = Arc::new(ConsumerStore::none());
     scheme.prepare(&Resources { secrets, consumers, providers: Arc::default(), provider_url: None })
 }

@@ -94,6 +94,7 @@ impl Scene<'_> {
             expects_continue: facts.expects_continue,
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
+            hidden: &self.operation.hidden.headers,
         };
         Ok(Forwarding { operation: self.operation, to: self.to, terms })
     }
