@@ -21,7 +21,7 @@ pub(crate) struct Loaded {
     pub(crate) seconds: f64,
     pub(crate) cpu_seconds: f64,
     pub(crate) peak_kib: u64,
-    pub(crate) rss_kib: u64,
+    pub(crate) pss_kib: u64,
 }
 
 /// Seconds of a load, one by one.
@@ -29,7 +29,7 @@ pub(crate) struct Phase {
     pub(crate) name: String,
     pub(crate) seconds: Vec<Sample>,
     pub(crate) peak_kib: u64,
-    pub(crate) rss_kib: u64,
+    pub(crate) pss_kib: u64,
 }
 
 pub(crate) fn load(lab: &Lab, peers: &[Peer], rounds: usize) -> io::Result<Vec<Loaded>> {
@@ -43,7 +43,7 @@ pub(crate) fn load(lab: &Lab, peers: &[Peer], rounds: usize) -> io::Result<Vec<L
                         seconds: running.first_answer.as_secs_f64(),
                         cpu_seconds: running.cpu_seconds(),
                         peak_kib: running.peak_kib(),
-                        rss_kib: running.rss_kib(),
+                        pss_kib: running.pss_kib(),
                     });
                     running.stop();
                 }
@@ -73,7 +73,7 @@ fn phases(lab: &Lab, peer: &Peer, running: &Running) -> io::Result<Vec<Phase>> {
         ..SATURATION
     };
     let second = || lab.load(running, port, &arguments(lab, peer, &shape, 1.0)?);
-    let phase = |name, seconds| Phase { name, seconds, peak_kib: running.peak_kib(), rss_kib: running.rss_kib() };
+    let phase = |name, seconds| Phase { name, seconds, peak_kib: running.peak_kib(), pss_kib: running.pss_kib() };
     second()?;
     let mut phases = vec![phase("before".to_owned(), (0..6).map(|_| second()).collect::<io::Result<_>>()?)];
     for time in 1..=3 {

@@ -104,6 +104,11 @@ impl Lab {
         }
     }
 
+    /// Whether a request without a credential is refused: who lets everybody in is fast.
+    pub(crate) fn refuses(&self, port: u16, path: &str) -> io::Result<bool> {
+        Ok(get(port, path)?.get(9..12) == Some("401"))
+    }
+
     /// Runs the load generator against a running peer.
     pub(crate) fn load(&self, running: &Running, port: u16, arguments: &[String]) -> io::Result<Sample> {
         let mut command = pinned(LOAD_CORE, &self.program("load")?);
@@ -185,9 +190,10 @@ impl Running {
         memory(&self.processes(), "status", "VmRSS:")
     }
 
-    /// The largest resident memory so far.
+    /// The largest resident memory so far, of the largest process: what others have was forked from it.
     pub(crate) fn peak_kib(&self) -> u64 {
-        memory(&self.processes(), "status", "VmHWM:")
+        let processes = self.processes();
+        processes.iter().map(|process| memory(&[*process], "status", "VmHWM:")).max().unwrap_or(0)
     }
 
     /// Seconds on a core, since its start.

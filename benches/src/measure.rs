@@ -81,6 +81,10 @@ fn undisturbed(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::R
 fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Sample> {
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
     let running = lab.start(peer, shape.work)?;
+    if !matches!(shape.bring, Bring::Nothing) && !lab.refuses(port, shape.work.path())? {
+        running.stop();
+        return Err(io::Error::other("lets requests without a credential through"));
+    }
     let warm = LoadShape { rate: None, ..*shape };
     let result = arguments(lab, peer, &warm, 0.5)
         .and_then(|arguments| lab.load(&running, port, &arguments))

@@ -317,11 +317,11 @@ frontend password
   default_backend backend
 frontend cavage
   bind 127.0.0.1:18307
-  http-request set-var(txn.signed) req.hdr(authorization)
+  http-request set-var(txn.signed) req.fhdr(authorization)
   http-request set-var(txn.name) var(txn.signed),field(2,'\\\"')
   http-request set-var(txn.signature) var(txn.signed),field(8,'\\\"')
   http-request set-var(txn.secret) var(txn.name),map_str({})
-  http-request set-var-fmt(txn.text) \"%[var(txn.name)]\\n%[method] %[pathq]\\ndate: %[req.hdr(date)]\\n\"
+  http-request set-var-fmt(txn.text) \"%[var(txn.name)]\\n%[method] %[pathq]\\ndate: %[req.fhdr(date)]\\n\"
   http-request deny deny_status 401 unless {{ var(txn.secret) -m found }}
   http-request deny deny_status 401 unless {{ var(txn.text),hmac(sha256,txn.secret),base64,secure_memcmp(txn.signature) }}
   http-request set-header X-Consumer-Username %[var(txn.name)]

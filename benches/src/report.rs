@@ -207,7 +207,7 @@ pub(crate) fn flood(flooded: &[Flooded]) {
 }
 
 pub(crate) fn loaded(loaded: &[Loaded]) {
-    println!("| | s to the first answer | CPU s | peak RSS, MiB | RSS, MiB |\n|---|---|---|---|---|");
+    println!("| | s to the first answer | CPU s | peak RSS, MiB | PSS, MiB |\n|---|---|---|---|---|");
     let mut peers: Vec<&str> = loaded.iter().map(|one| one.peer).collect();
     peers.dedup();
     peers.truncate(peers.iter().skip(1).position(|peer| *peer == peers[0]).map_or(peers.len(), |at| at + 1));
@@ -221,14 +221,14 @@ pub(crate) fn loaded(loaded: &[Loaded]) {
             spread(&|one| one.seconds, 1),
             spread(&|one| one.cpu_seconds, 1),
             spread(&|one| one.peak_kib as f64 / 1024.0, 0),
-            spread(&|one| one.rss_kib as f64 / 1024.0, 0),
+            spread(&|one| one.pss_kib as f64 / 1024.0, 0),
         );
     }
     println!();
 }
 
 pub(crate) fn reloaded(phases: &[Phase]) {
-    println!("| gateway-1m | p50 µs | p99 µs | p99.9 µs | longest µs | peak RSS, MiB | RSS, MiB |");
+    println!("| gateway-1m | p50 µs | p99 µs | p99.9 µs | longest µs | peak RSS, MiB | PSS, MiB |");
     println!("|---|---|---|---|---|---|---|");
     for phase in phases {
         let of = |key: &str| {
@@ -243,7 +243,7 @@ pub(crate) fn reloaded(phases: &[Phase]) {
             of("p999"),
             of("max"),
             phase.peak_kib as f64 / 1024.0,
-            phase.rss_kib as f64 / 1024.0,
+            phase.pss_kib as f64 / 1024.0,
         );
         let wrong = |second: &Sample| {
             second.load["bad"].as_u64().unwrap_or(0) + second.load["errors"].as_u64().unwrap_or(0) > 0
