@@ -9,9 +9,9 @@
 //! requests are due at fixed moments, and latency counts from the moment a request was due, also when no connection
 //! was free then: a server that stalls cannot hide it by slowing the load down.
 //!
-//! Paths and the lines of `--headers` are taken in turn; a line is what one request has more, several fields separated by
-//! tabs. `--idle N` opens N connections, makes one request on each, prints its line,
-//! and holds them for the given time.
+//! Paths and the lines of `--headers` are taken in turn; a line is what one request has more, several fields separated
+//! by tabs. `--idle N` opens N connections, makes one request on each, prints its line, and holds them for the given
+//! time.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
