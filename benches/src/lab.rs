@@ -17,7 +17,7 @@ const PROXY_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
 /// How long a peer may take to start, and to stop.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the machine and this run consist of.
 pub(crate) struct Lab {
@@ -104,6 +104,11 @@ impl Lab {
         }
     }
 
+    /// Whether a request without a credential is refused: who lets everybody in is fast.
+    pub(crate) fn refuses(&self, port: u16, path: &str) -> io::Result<bool> {
+        Ok(get(port, path)?.get(9..12) == Some("401"))
+    }
+
     /// Runs the load generator against a running peer.
     pub(crate) fn load(&self, running: &Running, port: u16, arguments: &[String]) -> io::Result<Sample> {
         let mut command = pinned(LOAD_CORE, &self.program("load")?);
@@ -130,6 +135,12 @@ impl Lab {
             upstream_connects: after.4.saturating_sub(before.4 + 1) as f64 / done,
             load,
         })
+    }
+
+    /// Starts a load generator beside another one.
+    pub(crate) fn begin(&self, port: u16, arguments: &[String]) -> io::Result<Child> {
+        let mut command = pinned(LOAD_CORE, &self.program("load")?);
+        command.arg(port.to_string()).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
     }
 
     /// Starts a load generator that holds idle connections; it is ready when it has printed its line.
@@ -177,6 +188,37 @@ impl Running {
 
     pub(crate) fn rss_kib(&self) -> u64 {
         memory(&self.processes(), "status", "VmRSS:")
+    }
+
+    /// The largest resident memory so far, of the largest process: what others have was forked from it.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let processes = self.processes();
+        processes.iter().map(|process| memory(&[*process], "status", "VmHWM:")).max().unwrap_or(0)
+    }
+
+    /// Seconds on a core, since its start.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        cpu(&self.processes()) as f64 / 1e9
+    }
+
+    /// Seconds on a core of the threads with this name.
+    pub(crate) fn cpu_of(&self, name: &str) -> f64 {
+        let process = self.child.id();
+        let has_name = |thread: &String| {
+            let path = format!("/proc/{process}/task/{thread}/comm");
+            fs::read_to_string(path).is_ok_and(|text| text.trim_end() == name)
+        };
+        let threads = threads(process).into_iter().filter(has_name);
+        threads.filter_map(|thread| cpu_of_thread(process, &thread)).sum::<u64>() as f64 / 1e9
+    }
+
+    pub(crate) fn send(&self, which: Signal) {
+        signal(self.child.id(), which);
+    }
+
+    /// What it has written to its standard error.
+    pub(crate) fn said(&self) -> String {
+        fs::read_to_string(self.log.with_extension("err")).unwrap_or_default()
     }
 
     pub(crate) fn stop(mut self) {
@@ -257,14 +299,15 @@ fn threads(process: u32) -> Vec<String> {
 
 /// Nanoseconds on a core, of all threads.
 fn cpu(processes: &[u32]) -> u64 {
-    let of_thread = |process: u32, thread: &str| {
-        let text = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat")).ok()?;
-        text.split_whitespace().next()?.parse::<u64>().ok()
-    };
     processes
         .iter()
-        .flat_map(|&process| threads(process).into_iter().filter_map(move |thread| of_thread(process, &thread)))
+        .flat_map(|&process| threads(process).into_iter().filter_map(move |thread| cpu_of_thread(process, &thread)))
         .sum()
+}
+
+fn cpu_of_thread(process: u32, thread: &str) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/task/{thread}/schedstat")).ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }
 
 /// Seconds that ended children of this process have used.

@@ -8,6 +8,9 @@
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
 
 mod build;
+mod callers;
+mod consumers;
+mod flood;
 mod lab;
 mod measure;
 mod peers;
@@ -19,7 +22,7 @@ use std::io;
 use std::process::exit;
 
 use lab::Lab;
-use scenarios::{Kind, SCENARIOS};
+use scenarios::{Kind, SCENARIOS, Scenario};
 
 /// What to do, from the command line.
 struct Plan {
@@ -40,9 +43,9 @@ fn run() -> io::Result<()> {
     let plan = Plan::from_arguments()?;
     if plan.scenarios.iter().any(|name| name == "list") {
         for scenario in SCENARIOS {
-            println!("{:10} {}", scenario.name, scenario.what);
+            println!("{:15} {}", scenario.name, scenario.what);
         }
-        println!("{:10} the compiler and rustc with 1,000 and 20,000 operations", "scale");
+        println!("{:15} the compiler and rustc with 1,000 and 20,000 operations", "scale");
         return Ok(());
     }
     let (scale, scenarios): (Vec<_>, Vec<_>) = plan.scenarios.iter().partition(|name| *name == "scale");
@@ -54,7 +57,14 @@ fn run() -> io::Result<()> {
     }
     let gateway = build::gateway()?;
     let lab = Lab::open()?;
-    let (mut peers, missing) = peers::find(&lab, &gateway)?;
+    let chosen: Vec<&Scenario> = SCENARIOS
+        .iter()
+        .filter(|scenario| scenarios.is_empty() || scenarios.iter().any(|name| *name == scenario.name))
+        .collect();
+    let is_wanted = |peer: &str| plan.peers.as_ref().is_none_or(|wanted| wanted.iter().any(|name| name == peer));
+    let wanted: Vec<&str> =
+        chosen.iter().flat_map(|scenario| scenario.peers).copied().filter(|peer| is_wanted(peer)).collect();
+    let (peers, missing) = peers::find(&lab, &gateway, &wanted)?;
     println!("{}\n", report::machine());
     for peer in &peers {
         println!("* {} {}", peer.name, peer.version);
@@ -62,13 +72,7 @@ fn run() -> io::Result<()> {
     for name in missing {
         println!("* {name} is not installed, and left out");
     }
-    if let Some(wanted) = &plan.peers {
-        peers.retain(|peer| wanted.iter().any(|name| name == peer.name));
-    }
-    for scenario in SCENARIOS {
-        if !scenarios.is_empty() && !scenarios.iter().any(|name| *name == scenario.name) {
-            continue;
-        }
+    for scenario in chosen {
         println!("\n### {}: {}\n", scenario.name, scenario.what);
         match scenario.kind {
             Kind::Load(load) => {
@@ -77,6 +81,11 @@ fn run() -> io::Result<()> {
             }
             Kind::Start => report::start(&measure::start(&lab, &peers, plan.rounds)),
             Kind::Memory => report::memory(&measure::memory(&lab, &peers)?),
+            Kind::Flood => report::flood(&flood::rounds(&lab, &peers, plan.rounds, plan.seconds)?),
+            Kind::Consumers => {
+                report::loaded(&consumers::load(&lab, &peers, plan.rounds)?);
+                report::reloaded(&consumers::reload(&lab, &peers)?);
+            }
         }
     }
     Ok(())

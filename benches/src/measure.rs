@@ -2,13 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{EncodingKey, Header, encode};
-use serde_json::json;
-
+use crate::callers::{self, Bring};
 use crate::lab::{Lab, Sample};
-use crate::peers::{JWT_SECRET, Peer, Work};
+use crate::peers::{Peer, Work};
 use crate::scenarios::{LoadShape, Paths, Scenario, routes};
 
 /// Idle clients.
@@ -84,15 +81,19 @@ fn undisturbed(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::R
 fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Sample> {
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
     let running = lab.start(peer, shape.work)?;
+    if !matches!(shape.bring, Bring::Nothing) && !lab.refuses(port, shape.work.path())? {
+        running.stop();
+        return Err(io::Error::other("lets requests without a credential through"));
+    }
     let warm = LoadShape { rate: None, ..*shape };
-    let result = arguments(lab, &warm, 0.5)
+    let result = arguments(lab, peer, &warm, 0.5)
         .and_then(|arguments| lab.load(&running, port, &arguments))
-        .and_then(|_| lab.load(&running, port, &arguments(lab, shape, seconds)?));
+        .and_then(|_| lab.load(&running, port, &arguments(lab, peer, shape, seconds)?));
     running.stop();
     result
 }
 
-fn arguments(lab: &Lab, shape: &LoadShape, seconds: f64) -> io::Result<Vec<String>> {
+pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Vec<String>> {
     let mut arguments =
         vec!["--connections".to_owned(), shape.connections.to_string(), "--seconds".to_owned(), seconds.to_string()];
     match shape.paths {
@@ -103,12 +104,11 @@ fn arguments(lab: &Lab, shape: &LoadShape, seconds: f64) -> io::Result<Vec<Strin
             arguments.extend(["--paths".to_owned(), file.display().to_string()]);
         }
     }
-    if shape.tokens {
-        let file = lab.folder.join("tokens");
-        if !file.exists() {
-            fs::write(&file, tokens()?.join("\n"))?;
-        }
-        arguments.extend(["--tokens".to_owned(), file.display().to_string()]);
+    let fields = callers::fields(shape.bring, peer.consumers)?;
+    if !fields.is_empty() {
+        let file = lab.folder.join("fields");
+        fs::write(&file, fields.join("\n"))?;
+        arguments.extend(["--headers".to_owned(), file.display().to_string()]);
     }
     if shape.new_connection {
         arguments.push("--new-connection".to_owned());
@@ -117,20 +117,6 @@ fn arguments(lab: &Lab, shape: &LoadShape, seconds: f64) -> io::Result<Vec<Strin
         arguments.extend(["--rate".to_owned(), rate.to_string()]);
     }
     Ok(arguments)
-}
-
-/// Tokens of 100 callers, good for a day.
-fn tokens() -> io::Result<Vec<String>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?.as_secs();
-    let key = EncodingKey::from_secret(JWT_SECRET.as_bytes());
-    let token = |caller: u32| {
-        let claims = json!({
-            "iss": "bench", "sub": format!("caller-{caller}"), "iat": now, "exp": now + 86_400,
-            "scope": "items:read items:write", "email": format!("caller-{caller}@example.com")
-        });
-        encode(&Header::default(), &claims, &key).map_err(io::Error::other)
-    };
-    (0..100).map(token).collect()
 }
 
 /// From `exec` to the first answer.
@@ -162,7 +148,7 @@ pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
     let shape = LoadShape {
         work: Work::Routes,
         paths: Paths::Routes,
-        tokens: false,
+        bring: Bring::Nothing,
         connections: 64,
         new_connection: false,
         rate: None,
@@ -172,7 +158,7 @@ pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
         let Some(port) = peer.port(Work::Routes) else { continue };
         let running = lab.start(peer, Work::Routes)?;
         let (started_rss, started_pss) = (running.rss_kib(), running.pss_kib());
-        let loaded = lab.load(&running, port, &arguments(lab, &shape, 2.0)?)?;
+        let loaded = lab.load(&running, port, &arguments(lab, peer, &shape, 2.0)?)?;
         running.stop();
 
         // Started afresh: what the load has left behind would hide some of it.

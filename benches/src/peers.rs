@@ -1,18 +1,22 @@
 //! Who is measured: the gateway, and what is installed of nginx, HAProxy and Envoy. Each is configured to do the same.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
+use crate::callers::{self, ENVOY_TOKENS, HMAC_SECRET, JWT_SECRET, PASSWORD, TokenKeys};
 use crate::lab::Lab;
 
 pub(crate) const BACKEND_PORT: u16 = 18900;
 
-/// 48 bytes: enough for HS256 by RFC 7518 §3.2.
-pub(crate) const JWT_SECRET: &str = "a-secret-for-measurements-only-of-48-bytes-0123";
+/// Consumers that a peer knows where its name does not say otherwise.
+const FEW: usize = 10;
+const THOUSAND: usize = 1_000;
+const MILLION: usize = 1_000_000;
 
 /// What a port of a peer does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,16 +25,35 @@ pub(crate) enum Work {
     Plain,
     /// Forwards what has a good HS256 token.
     Jwt,
+    /// The same for three algorithms; Envoy remembers tokens.
+    Hs256,
+    Rs256,
+    Es256,
+    /// Forwards what has the API key of a consumer.
+    Key,
+    /// Forwards what has a user name and a password.
+    Password,
+    /// Forwards what is signed as APISIX has it.
+    Cavage,
+    /// Forwards what is signed by RFC 9421.
+    Message,
     /// Knows 200 routes.
     Routes,
 }
 
 impl Work {
     /// Something that is answered there, with 200 or 401.
-    pub(crate) fn path(self) -> &'static str {
+    pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Plain => "/s",
             Self::Jwt => "/private/s",
+            Self::Hs256 => "/hs256",
+            Self::Rs256 => "/rs256",
+            Self::Es256 => "/es256",
+            Self::Key => "/key",
+            Self::Password => "/password",
+            Self::Cavage => "/cavage",
+            Self::Message => "/message",
             Self::Routes => "/service7/v1/items",
         }
     }
@@ -44,6 +67,8 @@ pub(crate) struct Peer {
     pub(crate) arguments: Vec<String>,
     pub(crate) environment: Vec<(&'static str, String)>,
     pub(crate) ports: Vec<(Work, u16)>,
+    /// How many it knows.
+    pub(crate) consumers: usize,
 }
 
 impl Peer {
@@ -52,42 +77,52 @@ impl Peer {
     }
 }
 
-/// Every peer that is there, with its configuration written; the names of the others.
-pub(crate) fn find(lab: &Lab, gateway: &Path) -> io::Result<(Vec<Peer>, Vec<&'static str>)> {
-    let mut peers = vec![
-        gateway_peer(lab, gateway, "gateway", "stdout", 18100)?,
-        gateway_peer(lab, gateway, "gateway-nolog", "off", 18110)?,
+/// Every peer of `wanted` that is there, with its configuration written; the names of the programs that are not.
+pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Vec<Peer>, Vec<&'static str>)> {
+    type Make<'a> = &'a dyn Fn(&Path, &'static str) -> io::Result<Peer>;
+    let gateway_with =
+        |log, port, consumers| move |program: &Path, name| gateway_peer(lab, program, name, log, port, consumers);
+    let log = format!("{}/access.log log buffer=64k flush=1s", lab.folder.display());
+    let nginx_path = on_path("nginx");
+    let haproxy_path = on_path("haproxy");
+    let envoy_path = std::env::var_os("BENCH_ENVOY").map(PathBuf::from).or_else(|| on_path("envoy"));
+    let gateway = Some(gateway.to_path_buf());
+    let hyper = Some(lab.program("hyper_proxy")?);
+    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 12] = [
+        ("gateway", &gateway, &gateway_with("stdout", 18100, FEW)),
+        ("gateway-nolog", &gateway, &gateway_with("off", 18110, FEW)),
+        ("gateway-1k", &gateway, &gateway_with("stdout", 18120, THOUSAND)),
+        ("gateway-1m", &gateway, &gateway_with("stdout", 18130, MILLION)),
+        ("nginx", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18200, FEW)),
+        ("nginx-log", &nginx_path, &|program, name| nginx(lab, program, name, &log, 18210, FEW)),
+        ("nginx-1m", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18220, MILLION)),
+        ("haproxy", &haproxy_path, &|program, name| haproxy(lab, program, name, FEW)),
+        ("haproxy-1m", &haproxy_path, &|program, name| haproxy(lab, program, name, MILLION)),
+        ("envoy", &envoy_path, &|program, name| envoy(lab, program, name, FEW)),
+        ("envoy-1m", &envoy_path, &|program, name| envoy(lab, program, name, MILLION)),
+        ("hyper", &hyper, &|program, name| Ok(hyper_proxy(program, name))),
     ];
-    let mut missing = Vec::new();
-    let installed: [(&'static str, Option<PathBuf>); 3] = [
-        ("nginx", on_path("nginx")),
-        ("haproxy", on_path("haproxy")),
-        ("envoy", std::env::var_os("BENCH_ENVOY").map(PathBuf::from).or_else(|| on_path("envoy"))),
-    ];
-    for (name, program) in installed {
-        let Some(program) = program else {
-            missing.push(name);
-            continue;
-        };
-        match name {
-            "nginx" => {
-                peers.push(nginx(lab, &program, "nginx", "off", 18200)?);
-                let log = format!("{}/access.log log buffer=64k flush=1s", lab.folder.display());
-                peers.push(nginx(lab, &program, "nginx-log", &log, 18210)?);
-            }
-            "haproxy" => peers.push(haproxy(lab, &program)?),
-            _ => peers.push(envoy(lab, &program)?),
+    let (mut peers, mut missing) = (Vec::new(), Vec::new());
+    for (name, program, make) in all.into_iter().filter(|(name, ..)| wanted.contains(name)) {
+        match program {
+            Some(program) => peers.push(make(program, name)?),
+            None => missing.push(name),
         }
     }
-    peers.push(Peer {
-        name: "hyper",
+    Ok((peers, missing))
+}
+
+/// The least that a proxy on hyper can do.
+fn hyper_proxy(program: &Path, name: &'static str) -> Peer {
+    Peer {
+        name,
         version: "hyper 1, src/bin/hyper_proxy.rs".to_owned(),
-        program: lab.program("hyper_proxy")?,
+        program: program.to_path_buf(),
         arguments: vec!["18500".to_owned(), BACKEND_PORT.to_string()],
         environment: Vec::new(),
         ports: vec![(Work::Plain, 18500)],
-    });
-    Ok((peers, missing))
+        consumers: 0,
+    }
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {
@@ -114,17 +149,30 @@ fn write(lab: &Lab, name: &str, text: &str) -> io::Result<String> {
 }
 
 /// Everything that production has: access log (here to a file), metrics, all deadlines. Without the log, for its price.
-fn gateway_peer(lab: &Lab, program: &Path, name: &'static str, access_log: &str, port: u16) -> io::Result<Peer> {
+fn gateway_peer(
+    lab: &Lab,
+    program: &Path,
+    name: &'static str,
+    access_log: &str,
+    port: u16,
+    consumers: usize,
+) -> io::Result<Peer> {
+    let keys = TokenKeys::open()?;
+    let file = callers::consumers(consumers)?;
+    let callers = port + 3;
     let settings = format!(
         "\
 listeners:
   items: {{bind: '127.0.0.1:{port}', apis: [items]}}
   routes: {{bind: '127.0.0.1:{}', apis: [routes]}}
+  callers: {{bind: '127.0.0.1:{callers}', apis: [callers]}}
+consumers: {{file: '{}'}}
 admin: {{bind: '127.0.0.1:{}'}}
 workers: 1
 accessLog: {access_log}
 ",
         port + 1,
+        file.display(),
         port + 2
     );
     let settings = write(lab, &format!("{name}.yaml"), &settings)?;
@@ -133,13 +181,39 @@ accessLog: {access_log}
         version: version(program, "--version"),
         program: program.to_path_buf(),
         arguments: vec!["--config".to_owned(), settings],
-        environment: vec![("BENCH_JWT_SECRET", JWT_SECRET.to_owned())],
-        ports: vec![(Work::Plain, port), (Work::Jwt, port), (Work::Routes, port + 1)],
+        environment: vec![
+            ("BENCH_JWT_SECRET", JWT_SECRET.to_owned()),
+            ("BENCH_RS256_KEY", fs::read_to_string(keys.public(Algorithm::RS256))?),
+            ("BENCH_ES256_KEY", fs::read_to_string(keys.public(Algorithm::ES256))?),
+            ("BENCH_HMAC_SECRET", HMAC_SECRET.to_owned()),
+            ("BENCH_PASSWORD", PASSWORD.to_owned()),
+        ],
+        ports: vec![
+            (Work::Plain, port),
+            (Work::Jwt, port),
+            (Work::Routes, port + 1),
+            (Work::Hs256, callers),
+            (Work::Rs256, callers),
+            (Work::Es256, callers),
+            (Work::Key, callers),
+            (Work::Password, callers),
+            (Work::Cavage, callers),
+            (Work::Message, callers),
+        ],
+        consumers,
     })
 }
 
-fn nginx(lab: &Lab, program: &Path, name: &'static str, access_log: &str, port: u16) -> io::Result<Peer> {
+fn nginx(
+    lab: &Lab,
+    program: &Path,
+    name: &'static str,
+    access_log: &str,
+    port: u16,
+    consumers: usize,
+) -> io::Result<Peer> {
     let folder = lab.folder.display();
+    let keys = callers::keys("nginx-keys", consumers, ["", " ", ";"])?;
     let forward = "proxy_pass http://backend;";
     let routes: String = (0..50)
         .flat_map(|service| {
@@ -159,9 +233,17 @@ proxy_buffers 16 16k; proxy_buffer_size 16k; proxy_busy_buffers_size 64k; proxy_
 upstream backend {{ server 127.0.0.1:{BACKEND_PORT}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 300s; }}
 server {{ listen 127.0.0.1:{port} reuseport; location / {{ {forward} }} }}
 server {{ listen 127.0.0.1:{} reuseport; {routes} }}
+map_hash_bucket_size 1024; map_hash_max_size 2000000;
+map $http_x_api_key $consumer {{ default ''; include {}; }}
+server {{ listen 127.0.0.1:{} reuseport; location / {{
+  if ($consumer = '') {{ return 401; }}
+  proxy_set_header Connection ''; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+  proxy_set_header X-Consumer-Username $consumer; {forward} }} }}
 }}
 ",
-        port + 1
+        port + 1,
+        keys.display(),
+        port + 2
     );
     let file = write(lab, &format!("{name}.conf"), &text)?;
     Ok(Peer {
@@ -170,17 +252,26 @@ server {{ listen 127.0.0.1:{} reuseport; {routes} }}
         program: program.to_path_buf(),
         arguments: vec!["-e".to_owned(), format!("{folder}/{name}.log"), "-c".to_owned(), file],
         environment: Vec::new(),
-        ports: vec![(Work::Plain, port), (Work::Routes, port + 1)],
+        ports: vec![(Work::Plain, port), (Work::Routes, port + 1), (Work::Key, port + 2)],
+        consumers,
     })
 }
 
-fn haproxy(lab: &Lab, program: &Path) -> io::Result<Peer> {
+fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io::Result<Peer> {
     let map: String = (0..50)
         .flat_map(|service| {
             ["", "/", "/details/", "/parts/"].map(|part| format!("/service{service}/v1/items{part} backend\n"))
         })
         .collect();
     let map = write(lab, "haproxy.map", &map)?;
+    let token_keys = TokenKeys::open()?;
+    let hs256 = haproxy_token("HS256", JWT_SECRET);
+    let rs256 = haproxy_token("RS256", &token_keys.public(Algorithm::RS256).display().to_string());
+    let es256 = haproxy_token("ES256", &token_keys.public(Algorithm::ES256).display().to_string());
+    let keys = callers::keys("haproxy-keys", consumers, ["", " ", ""])?;
+    let secrets = callers::signing_secrets()?;
+    let users: String =
+        callers::users().map(|user| format!("  user {user} insecure-password '{PASSWORD}'\n")).collect();
     let text = format!(
         "global
   maxconn 9500
@@ -202,61 +293,144 @@ frontend plain
   default_backend backend
 frontend jwt
   bind 127.0.0.1:18301
-  http-request set-var(txn.token) http_auth_bearer
-  http-request set-var(txn.algorithm) var(txn.token),jwt_header_query('$.alg')
-  http-request deny deny_status 401 unless {{ var(txn.algorithm) -m str HS256 }}
-  http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify(txn.algorithm,\"{JWT_SECRET}\") -m int 1 }}
-  http-request set-var(txn.expires) var(txn.token),jwt_payload_query('$.exp','int')
-  http-request set-var(txn.now) date()
-  http-request deny deny_status 401 if {{ var(txn.expires),sub(txn.now) -m int lt 0 }}
-  default_backend backend
+{hs256}  default_backend backend
 frontend routes
   bind 127.0.0.1:18302
   use_backend %[path,map_beg({map})]
-"
+frontend rs256
+  bind 127.0.0.1:18303
+{rs256}  default_backend backend
+frontend es256
+  bind 127.0.0.1:18304
+{es256}  default_backend backend
+frontend key
+  bind 127.0.0.1:18305
+  http-request set-var(txn.consumer) req.hdr(x-api-key),map_str({})
+  http-request deny deny_status 401 unless {{ var(txn.consumer) -m found }}
+  http-request set-header X-Consumer-Username %[var(txn.consumer)]
+  default_backend backend
+userlist users
+{users}
+frontend password
+  bind 127.0.0.1:18306
+  http-request auth unless {{ http_auth(users) }}
+  default_backend backend
+frontend cavage
+  bind 127.0.0.1:18307
+  http-request set-var(txn.signed) req.fhdr(authorization)
+  http-request set-var(txn.name) var(txn.signed),field(2,'\\\"')
+  http-request set-var(txn.signature) var(txn.signed),field(8,'\\\"')
+  http-request set-var(txn.secret) var(txn.name),map_str({})
+  http-request set-var-fmt(txn.text) \"%[var(txn.name)]\\n%[method] %[pathq]\\ndate: %[req.fhdr(date)]\\n\"
+  http-request deny deny_status 401 unless {{ var(txn.secret) -m found }}
+  http-request deny deny_status 401 unless {{ var(txn.text),hmac(sha256,txn.secret),base64,secure_memcmp(txn.signature) }}
+  http-request set-header X-Consumer-Username %[var(txn.name)]
+  default_backend backend
+",
+        keys.display(),
+        secrets.display()
     );
-    let file = write(lab, "haproxy.cfg", &text)?;
+    let file = write(lab, &format!("{name}.cfg"), &text)?;
     Ok(Peer {
-        name: "haproxy",
+        name,
         version: version(program, "-v"),
         program: program.to_path_buf(),
         arguments: vec!["-db".to_owned(), "-f".to_owned(), file],
         environment: Vec::new(),
-        ports: vec![(Work::Plain, 18300), (Work::Jwt, 18301), (Work::Routes, 18302)],
+        ports: vec![
+            (Work::Plain, 18300),
+            (Work::Jwt, 18301),
+            (Work::Routes, 18302),
+            (Work::Hs256, 18301),
+            (Work::Rs256, 18303),
+            (Work::Es256, 18304),
+            (Work::Key, 18305),
+            (Work::Password, 18306),
+            (Work::Cavage, 18307),
+        ],
+        consumers,
     })
 }
 
-fn envoy(lab: &Lab, program: &Path) -> io::Result<Peer> {
+/// Checks the algorithm, the signature and `exp`.
+fn haproxy_token(algorithm: &str, key: &str) -> String {
+    format!(
+        "  http-request set-var(txn.token) http_auth_bearer
+  http-request set-var(txn.algorithm) var(txn.token),jwt_header_query('$.alg')
+  http-request deny deny_status 401 unless {{ var(txn.algorithm) -m str {algorithm} }}
+  http-request deny deny_status 401 unless {{ var(txn.token),jwt_verify(txn.algorithm,\"{key}\") -m int 1 }}
+  http-request set-var(txn.expires) var(txn.token),jwt_payload_query('$.exp','int')
+  http-request set-var(txn.now) date()
+  http-request deny deny_status 401 if {{ var(txn.expires),sub(txn.now) -m int lt 0 }}
+"
+    )
+}
+
+fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io::Result<Peer> {
     let everything = || vec![json!({"match": {"prefix": "/"}, "route": {"cluster": "backend", "timeout": "0s"}})];
     let routes = (0..50)
         .flat_map(|service| ["/details/", "/parts/", "/", ""].map(|part| format!("/service{service}/v1/items{part}")))
         .map(|prefix| json!({"match": {"prefix": prefix}, "route": {"cluster": "backend", "timeout": "0s"}}))
         .collect();
-    let key = json!({"keys": [{"kty": "oct", "alg": "HS256", "k": base64url(JWT_SECRET.as_bytes())}]});
-    let jwt = json!({"name": "envoy.filters.http.jwt_authn", "typed_config": {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-        "providers": {"bench": {"issuer": "bench", "forward": true, "local_jwks": {"inline_string": key.to_string()}}},
-        "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}]}});
+    let token_keys = TokenKeys::open()?;
+    let jwt = |algorithm, cache: Value| -> io::Result<Value> {
+        let keys = token_keys.set(algorithm)?;
+        Ok(json!({"name": "envoy.filters.http.jwt_authn", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+            "providers": {"bench": {"issuer": "bench", "forward": true, "local_jwks": {"inline_string": keys},
+                "jwt_cache_config": cache}},
+            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "bench"}}]}}))
+    };
+    let cache = || json!({"jwt_cache_size": ENVOY_TOKENS});
+    let key = json!({"name": "envoy.filters.http.api_key_auth", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
+        "credentials": "CREDENTIALS", "key_sources": [{"header": "X-Api-Key"}],
+        "forwarding": {"header": "X-Consumer-Username"}}});
     let most = json!({"max_connections": 20000, "max_pending_requests": 20000, "max_requests": 20000});
     let address = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     let configuration = json!({"static_resources": {
         "listeners": [
             envoy_listener(18400, None, everything()),
-            envoy_listener(18401, Some(jwt), everything()),
-            envoy_listener(18402, None, routes)
+            envoy_listener(18401, Some(jwt(Algorithm::HS256, Value::Null)?), everything()),
+            envoy_listener(18402, None, routes),
+            envoy_listener(18403, Some(jwt(Algorithm::HS256, cache())?), everything()),
+            envoy_listener(18404, Some(jwt(Algorithm::RS256, cache())?), everything()),
+            envoy_listener(18405, Some(jwt(Algorithm::ES256, cache())?), everything()),
+            envoy_listener(18406, Some(key), everything())
         ],
         "clusters": [{"name": "backend", "type": "STATIC", "connect_timeout": "5s", "circuit_breakers": {"thresholds": [most]},
             "load_assignment": {"cluster_name": "backend",
                 "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(BACKEND_PORT)}}]}]}}]}});
-    let file = write(lab, "envoy.json", &configuration.to_string())?;
+    // A million of them as JSON values would take gigabytes.
+    let file = lab.folder.join(format!("{name}.json"));
+    let mut out = BufWriter::new(fs::File::create(&file)?);
+    let text = configuration.to_string();
+    let (before, after) = text.split_once("\"CREDENTIALS\"").unwrap_or((&text, ""));
+    write!(out, "{before}[")?;
+    for consumer in 0..consumers {
+        let comma = if consumer == 0 { "" } else { "," };
+        write!(out, "{comma}{{\"key\":\"{}\",\"client\":\"user{consumer}\"}}", callers::key(consumer))?;
+    }
+    write!(out, "]{after}")?;
+    out.flush()?;
+    let file = file.display().to_string();
     let arguments = ["--concurrency", "1", "--log-level", "error", "--disable-hot-restart", "-c", &file];
     Ok(Peer {
-        name: "envoy",
+        name,
         version: version_of_envoy(program),
         program: program.to_path_buf(),
         arguments: arguments.map(str::to_owned).to_vec(),
         environment: Vec::new(),
-        ports: vec![(Work::Plain, 18400), (Work::Jwt, 18401), (Work::Routes, 18402)],
+        ports: vec![
+            (Work::Plain, 18400),
+            (Work::Jwt, 18401),
+            (Work::Routes, 18402),
+            (Work::Hs256, 18403),
+            (Work::Rs256, 18404),
+            (Work::Es256, 18405),
+            (Work::Key, 18406),
+        ],
+        consumers,
     })
 }
 
@@ -278,17 +452,6 @@ fn version_of_envoy(program: &Path) -> String {
     let Ok(output) = Command::new(program).arg("--version").output() else { return String::new() };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let is_version = |part: &&str| part.contains('.') && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let (_, text) = text.split_once("version: ").unwrap_or_default();
     text.split(['/', ' ']).find(is_version).unwrap_or_default().to_owned()
-}
-
-/// RFC 4648 §5, without padding.
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().chain([&0; 2]).take(3).fold(0, |word, byte| word << 8 | usize::from(*byte));
-        let letters = [18, 12, 6, 0].map(|shift| char::from(ALPHABET[word >> shift & 63]));
-        text.extend(&letters[..=chunk.len()]);
-    }
-    text
 }

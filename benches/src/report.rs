@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use crate::consumers::{Loaded, Phase};
+use crate::flood::Flooded;
+use crate::lab::Sample;
 use crate::measure::{Footprint, Measured, Started};
 use crate::scenarios::{MOST_IDLE_KIB, MOST_RSS_KIB, MOST_START_MILLIS, Scenario};
 
@@ -161,6 +164,93 @@ pub(crate) fn memory(footprints: &[Footprint]) {
             met(one.loaded_rss < MOST_RSS_KIB)
         );
         println!("Target < 16 KiB for an idle client: {:.1}, {}.", one.idle.0, met(one.idle.0 < MOST_IDLE_KIB));
+    }
+}
+
+pub(crate) fn flood(flooded: &[Flooded]) {
+    println!(
+        "| | requests/s | CPU µs/request, checks aside | p50 µs | p99 µs | p99.9 µs | cores | of it checks | guesses/s |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (is_saturated, load) in [(true, "saturated"), (false, "3,000 a second")] {
+        for (is_flooded, flood) in [(false, "alone"), (true, "beside the flood")] {
+            let of: Vec<&Flooded> =
+                flooded.iter().filter(|one| (one.is_saturated, one.is_flooded) == (is_saturated, is_flooded)).collect();
+            let spread = |value: &dyn Fn(&Flooded) -> f64, digits| {
+                Spread::of(of.iter().map(|one| value(one)).collect())
+                    .map_or_else(String::new, |spread| spread.text(digits))
+            };
+            let of_load = |key: &'static str| move |one: &Flooded| one.sample.load[key].as_f64().unwrap_or(0.0);
+            let plain = |one: &Flooded| {
+                let checks = one.checking / one.sample.cores.max(0.01);
+                one.sample.cpu_micros * (1.0 - checks)
+            };
+            println!(
+                "| {load}, {flood} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                spread(&of_load("rps"), 0),
+                spread(&plain, 1),
+                spread(&of_load("p50"), 0),
+                spread(&of_load("p99"), 0),
+                spread(&of_load("p999"), 0),
+                spread(&|one| one.sample.cores, 2),
+                spread(&|one| one.checking, 2),
+                spread(&|one| one.guesses, 0),
+            );
+        }
+    }
+    for one in flooded {
+        let (bad, errors) = (one.sample.load["bad"].as_u64(), one.sample.load["errors"].as_u64());
+        if bad.unwrap_or(0) + errors.unwrap_or(0) > 0 {
+            println!("**Wrong answers** on the public route.");
+        }
+    }
+}
+
+pub(crate) fn loaded(loaded: &[Loaded]) {
+    println!("| | s to the first answer | CPU s | peak RSS, MiB | PSS, MiB |\n|---|---|---|---|---|");
+    let mut peers: Vec<&str> = loaded.iter().map(|one| one.peer).collect();
+    peers.dedup();
+    peers.truncate(peers.iter().skip(1).position(|peer| *peer == peers[0]).map_or(peers.len(), |at| at + 1));
+    for peer in peers {
+        let spread = |value: &dyn Fn(&Loaded) -> f64, digits| {
+            let of = loaded.iter().filter(|one| one.peer == peer);
+            Spread::of(of.map(value).collect()).map_or_else(String::new, |spread| spread.text(digits))
+        };
+        println!(
+            "| {peer} | {} | {} | {} | {} |",
+            spread(&|one| one.seconds, 1),
+            spread(&|one| one.cpu_seconds, 1),
+            spread(&|one| one.peak_kib as f64 / 1024.0, 0),
+            spread(&|one| one.pss_kib as f64 / 1024.0, 0),
+        );
+    }
+    println!();
+}
+
+pub(crate) fn reloaded(phases: &[Phase]) {
+    println!("| gateway-1m | p50 µs | p99 µs | p99.9 µs | longest µs | peak RSS, MiB | PSS, MiB |");
+    println!("|---|---|---|---|---|---|---|");
+    for phase in phases {
+        let of = |key: &str| {
+            let values = phase.seconds.iter().map(|second| second.load[key].as_f64().unwrap_or(0.0));
+            Spread::of(values.collect()).map_or_else(String::new, |spread| spread.text(0))
+        };
+        println!(
+            "| {} | {} | {} | {} | {} | {:.0} | {:.0} |",
+            phase.name,
+            of("p50"),
+            of("p99"),
+            of("p999"),
+            of("max"),
+            phase.peak_kib as f64 / 1024.0,
+            phase.pss_kib as f64 / 1024.0,
+        );
+        let wrong = |second: &Sample| {
+            second.load["bad"].as_u64().unwrap_or(0) + second.load["errors"].as_u64().unwrap_or(0) > 0
+        };
+        if phase.seconds.iter().any(wrong) {
+            println!("**Wrong answers** {}.", phase.name);
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! What is measured, in the order of the tables, and what is aimed at.
 
+use jsonwebtoken::Algorithm;
+
+use crate::callers::{Bring, COLD};
 use crate::peers::Work;
 
 /// One table.
@@ -21,13 +24,17 @@ pub(crate) enum Kind {
     Start,
     /// With 200 routes, and for idle clients.
     Memory,
+    /// A public route beside a flood of wrong passwords.
+    Flood,
+    /// What it costs to read a million consumers, at the start and again under load.
+    Consumers,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) struct LoadShape {
     pub(crate) work: Work,
     pub(crate) paths: Paths,
-    pub(crate) tokens: bool,
+    pub(crate) bring: Bring,
     pub(crate) connections: usize,
     pub(crate) new_connection: bool,
     /// Requests a second, in the open loop.
@@ -55,14 +62,23 @@ pub(crate) const MOST_IDLE_KIB: f64 = 16.0;
 /// From start to the first answer.
 pub(crate) const MOST_START_MILLIS: f64 = 50.0;
 
-const SATURATION: LoadShape = LoadShape {
+/// As much as the peer can do.
+pub(crate) const SATURATION: LoadShape = LoadShape {
     work: Work::Plain,
     paths: Paths::One("/s"),
-    tokens: false,
+    bring: Bring::Nothing,
     connections: 64,
     new_connection: false,
     rate: None,
 };
+
+/// One path of `specs/callers.yaml`, and the credential for it.
+const fn caller(work: Work, bring: Bring) -> Kind {
+    Kind::Load(LoadShape { work, paths: Paths::One(work.path()), bring, ..SATURATION })
+}
+
+/// Who checks tokens.
+const VERIFIERS: &[&str] = &["gateway", "haproxy", "envoy"];
 
 const ALL: &[&str] = &["gateway", "nginx", "haproxy", "envoy"];
 
@@ -82,10 +98,111 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "jwt",
         what: "a token with HS256 is required, 100 tokens in turn; the gateway with access log and metrics",
-        kind: Kind::Load(LoadShape { work: Work::Jwt, paths: Paths::One("/private/s"), tokens: true, ..SATURATION }),
+        kind: Kind::Load(LoadShape {
+            work: Work::Jwt,
+            paths: Paths::One("/private/s"),
+            bring: Bring::Tokens(Algorithm::HS256, 100),
+            ..SATURATION
+        }),
         peers: &["gateway", "haproxy", "envoy"],
         bases: &["haproxy", "envoy"],
         targets: &[target("haproxy", 0.75, None), target("envoy", 0.45, None)],
+    },
+    Scenario {
+        name: "key",
+        what: "an API key is required, 20,000 keys in turn (10 where only 10 are known); 10, 1,000 and 1,000,000 consumers",
+        kind: caller(Work::Key, Bring::Key),
+        peers: &["gateway", "gateway-1k", "gateway-1m", "nginx-1m", "haproxy", "haproxy-1m", "envoy", "envoy-1m"],
+        bases: &["gateway", "nginx-1m", "haproxy-1m", "envoy-1m"],
+        targets: &[],
+    },
+    Scenario {
+        name: "jwt-hs256",
+        what: "a token with HS256 is required, the same for all requests: remembered where the peer can",
+        kind: caller(Work::Hs256, Bring::Tokens(Algorithm::HS256, 1)),
+        peers: VERIFIERS,
+        bases: &["haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "jwt-hs256-cold",
+        what: "a token with HS256 is required, another for every request: none is remembered",
+        kind: caller(Work::Hs256, Bring::Tokens(Algorithm::HS256, COLD)),
+        peers: VERIFIERS,
+        bases: &["haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "jwt-rs256",
+        what: "a token with RS256 is required, the same for all requests: remembered where the peer can",
+        kind: caller(Work::Rs256, Bring::Tokens(Algorithm::RS256, 1)),
+        peers: VERIFIERS,
+        bases: &["haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "jwt-rs256-cold",
+        what: "a token with RS256 is required, another for every request: none is remembered",
+        kind: caller(Work::Rs256, Bring::Tokens(Algorithm::RS256, COLD)),
+        peers: VERIFIERS,
+        bases: &["haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "jwt-es256",
+        what: "a token with ES256 is required, the same for all requests: remembered where the peer can",
+        kind: caller(Work::Es256, Bring::Tokens(Algorithm::ES256, 1)),
+        peers: VERIFIERS,
+        bases: &["haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "jwt-es256-cold",
+        what: "a token with ES256 is required, another for every request: none is remembered",
+        kind: caller(Work::Es256, Bring::Tokens(Algorithm::ES256, COLD)),
+        peers: VERIFIERS,
+        bases: &["haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "hmac",
+        what: "a signature over method, path and date as APISIX has it; HAProxy by hand, without a look at the date",
+        kind: caller(Work::Cavage, Bring::Cavage),
+        peers: &["gateway", "haproxy"],
+        bases: &["haproxy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "hmac-rfc9421",
+        what: "an HTTP message signature over method and target",
+        kind: caller(Work::Message, Bring::Message),
+        peers: &["gateway"],
+        bases: &[],
+        targets: &[],
+    },
+    Scenario {
+        name: "basic",
+        what: "a password that was right a short while ago; HAProxy compares with plain text",
+        kind: caller(Work::Password, Bring::Password),
+        peers: &["gateway", "haproxy"],
+        bases: &["haproxy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "flood",
+        what: "a public route beside a flood of wrong passwords on 64 connections",
+        kind: Kind::Flood,
+        peers: &["gateway"],
+        bases: &[],
+        targets: &[],
+    },
+    Scenario {
+        name: "consumers",
+        what: "1,000,000 consumers with an API key each: at the start, and read again under load",
+        kind: Kind::Consumers,
+        peers: &["gateway-1m", "nginx-1m", "haproxy-1m", "envoy-1m"],
+        bases: &[],
+        targets: &[],
     },
     Scenario {
         name: "newconn",

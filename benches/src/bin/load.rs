@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! load PORT [--connections 64] [--seconds 3] [--rate N] [--path /s]… [--paths FILE] [--header 'Name: value']…
-//!           [--tokens FILE] [--new-connection] [--idle N]
+//!           [--headers FILE] [--new-connection] [--idle N]
 //! ```
 //!
 //! Without `--rate` every connection sends its next request when the answer is complete (closed loop). With it,
 //! requests are due at fixed moments, and latency counts from the moment a request was due, also when no connection
 //! was free then: a server that stalls cannot hide it by slowing the load down.
 //!
-//! Paths and tokens are taken in turn. `--idle N` opens N connections, makes one request on each, prints its line,
-//! and holds them for the given time.
+//! Paths and the lines of `--headers` are taken in turn; a line is what one request has more, several fields separated
+//! by tabs. `--idle N` opens N connections, makes one request on each, prints its line, and holds them for the given
+//! time.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -48,7 +49,7 @@ struct Options {
 
 impl Options {
     fn from_arguments() -> io::Result<Self> {
-        let (mut paths, mut tokens, mut headers) = (Vec::new(), Vec::new(), String::new());
+        let (mut paths, mut in_turn, mut headers) = (Vec::new(), Vec::new(), String::new());
         let mut options = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             connections: 64,
@@ -68,7 +69,7 @@ impl Options {
                 "--path" => paths.push(value()?),
                 "--paths" => paths.extend(lines(&value()?)?),
                 "--header" => headers += &format!("{}\r\n", value()?),
-                "--tokens" => tokens.extend(lines(&value()?)?),
+                "--headers" => in_turn.extend(lines(&value()?)?),
                 "--new-connection" => options.new_connection = true,
                 "--idle" => {
                     options.idle = true;
@@ -83,14 +84,14 @@ impl Options {
         if options.new_connection {
             headers += "Connection: close\r\n";
         }
-        let authorizations: Vec<String> = match &tokens[..] {
-            [] => vec![String::new()],
-            tokens => tokens.iter().map(|token| format!("Authorization: Bearer {token}\r\n")).collect(),
-        };
+        if in_turn.is_empty() {
+            in_turn.push(String::new());
+        }
         for path in &paths {
-            for authorization in &authorizations {
+            for fields in &in_turn {
+                let own: String = fields.split_terminator('\t').map(|field| format!("{field}\r\n")).collect();
                 let request = format!(
-                    "GET {path} HTTP/1.1\r\nHost: bench.local\r\nUser-Agent: load\r\nAccept: */*\r\n{headers}{authorization}\r\n"
+                    "GET {path} HTTP/1.1\r\nHost: bench.local\r\nUser-Agent: load\r\nAccept: */*\r\n{headers}{own}\r\n"
                 );
                 options.requests.push(request.into_bytes());
             }
