@@ -264,7 +264,14 @@ impl ConsumerStore {
         let Some(source) = &self.source else { return Ok((0, Vec::new())) };
         let (consumers, remarks) = source.read()?;
         let count = consumers.len();
-        self.current.store(Arc::new(consumers));
+        let before = self.current.swap(Arc::new(consumers));
+        // Freeing millions takes a while: this thread may, one that serves must not. Nobody looks at them for long.
+        for _ in 0..100 {
+            if Arc::strong_count(&before) == 1 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         Ok((count, remarks))
     }
 }
