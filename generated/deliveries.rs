@@ -65,6 +65,7 @@ static CANCEL_ORDERS: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /deliveries/orders: the orders of a partner
@@ -79,6 +80,7 @@ static LIST_ORDERS: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /deliveries/orders: order a delivery, once
@@ -93,6 +95,7 @@ static ADD_ORDER: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /deliveries/parcels/{id}: where a parcel is
@@ -107,6 +110,7 @@ static READ_PARCEL: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PATCH /deliveries/parcels/{id}: correct where a parcel is, as a partner of either kind
@@ -124,6 +128,7 @@ static CORRECT_PARCEL: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PUT /deliveries/parcels/{id}: say where a parcel is
@@ -138,6 +143,7 @@ static WRITE_PARCEL: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /deliveries/scans: a terminal has seen a parcel
@@ -152,6 +158,7 @@ static ADD_SCAN: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /deliveries/tours/{id}: the tour of a terminal
@@ -166,6 +173,7 @@ static READ_TOUR: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // upstream `default`

@@ -56,6 +56,7 @@ static DOWNLOAD: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /files/{+path}: read a file
@@ -70,6 +71,7 @@ static READ_FILE: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PUT /files/{+path}: write a file
@@ -84,6 +86,7 @@ static WRITE_FILE: Operation = Operation {
     max_body: ByteSize::mib(10),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -98,6 +101,7 @@ static THUMBNAIL: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // upstream `store`

@@ -16,7 +16,11 @@ mod reports {
     include!(concat!(env!("OUT_DIR"), "/reports.rs"));
 }
 
+mod tickets {
+    include!(concat!(env!("OUT_DIR"), "/tickets.rs"));
+}
+
 /// Every API that this gateway serves.
 pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
-    apis: &[&deliveries::API, &files::API, &notes::API, &reports::API],
+    apis: &[&deliveries::API, &files::API, &notes::API, &reports::API, &tickets::API],
 };

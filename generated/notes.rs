@@ -53,6 +53,7 @@ static HEALTH: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /v1/login: exchange a password for a token
@@ -67,6 +68,7 @@ static LOGIN: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/notes: list the notes
@@ -81,6 +83,7 @@ static LIST_NOTES: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /v1/notes: create a note
@@ -95,6 +98,7 @@ static CREATE_NOTE: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -109,6 +113,7 @@ static DELETE_NOTE: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/notes/{id}: read a note
@@ -123,6 +128,7 @@ static GET_NOTE: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // upstream `default`

@@ -59,6 +59,7 @@ static READ_AUDIT: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/both: with a key and with a token of the same party
@@ -76,6 +77,7 @@ static READ_BOTH: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/either: with a key or with a token
@@ -93,6 +95,7 @@ static READ_EITHER: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/extra: for anyone, and more with a key and a password of the same party
@@ -110,6 +113,7 @@ static READ_EXTRA: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/feed: with a token that the consumer has signed
@@ -124,6 +128,7 @@ static READ_FEED: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/monthly: the figures of a month
@@ -138,6 +143,7 @@ static READ_MONTHLY: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/prices: read the prices
@@ -152,6 +158,7 @@ static READ_PRICES: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules { allow: &[], groups: &["gold"], deny: &["mallory"], methods: &[("olaf", &["GET"])] },
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PUT /reports/prices: set the prices
@@ -166,6 +173,7 @@ static WRITE_PRICES: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules { allow: &[], groups: &["gold"], deny: &["mallory"], methods: &[("olaf", &["GET"])] },
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/staff: with a user name and a password
@@ -180,6 +188,7 @@ static READ_STAFF: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /reports/summary: the figures that anyone may see, and more with a key
@@ -194,6 +203,7 @@ static READ_SUMMARY: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous { consumer: "guest", despite_invalid: false },
+    limits: &[],
 };
 
 // GET /reports/token: a token of the caller's own credential
@@ -211,6 +221,7 @@ static SIGN_TOKEN: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // upstream `default`

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_route::{Router, RouterBuilder};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW501, GW504, GW505, GW506, GW507};
-use crate::ir::{Access, Action, Api, Gateway, Operation, Route};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW402, GW501, GW504, GW505, GW506, GW507};
+use crate::ir::{Access, Action, Api, Gateway, Limit, Operation, Route};
 
 /// Checks the routes of every document with the very router that the gateway uses.
 pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
@@ -14,6 +14,7 @@ pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
         check_api(api, &mut diagnostics);
     }
     check_documents(gateway, &mut diagnostics);
+    check_shared_limits(gateway, &mut diagnostics);
     diagnostics
 }
 
@@ -132,6 +133,31 @@ fn hidden_methods(specific: &Route, general: &Route) -> Vec<String> {
     let has = |route: &Route, method: &str| route.described.iter().any(|(described, _)| described == method);
     let hidden = general.described.iter().filter(|(method, _)| !has(specific, method));
     hidden.map(|(method, _)| format!("`{method}`")).collect()
+}
+
+/// Limits of one name are one limit, in whatever document.
+fn check_shared_limits(gateway: &Gateway, diagnostics: &mut Diagnostics) {
+    let mut known: BTreeMap<&str, (&Api, &Limit)> = BTreeMap::new();
+    for api in &gateway.apis {
+        for limit in api.limits.iter().filter(|limit| limit.shared) {
+            match known.get(limit.name.as_str()) {
+                Some((other, first)) if *first != limit => diagnostics.push(
+                    Diagnostic::error(
+                        GW402,
+                        format!(
+                            "group conf mismatched: the limit `{}` is not the same in {} and {}",
+                            limit.name, other.source, api.source
+                        ),
+                    )
+                    .help("write the same numbers in both, or give one of them another name"),
+                ),
+                Some(_) => {}
+                None => {
+                    known.insert(&limit.name, (api, limit));
+                }
+            }
+        }
+    }
 }
 
 /// Documents on one listener must not serve the same path; which listeners there are is decided at deployment.

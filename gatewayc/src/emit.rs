@@ -19,8 +19,8 @@ use minijinja::value::Value;
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
     ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, IdentityHeaders, Introspection, Jwt, JwtKey,
-    Operation, ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource,
-    Upstream,
+    Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitUse, Operation, ParameterKind, PathParameter, Preflight,
+    Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -74,6 +74,8 @@ struct Module<'a> {
     routes: Vec<(&'a Route, Vec<(Ident, &'a Operation)>)>,
     upstreams: Vec<(Ident, &'a Upstream)>,
     schemes: Vec<(Ident, &'a Scheme)>,
+    /// In the order of [`Api::limits`].
+    limits: Vec<(Ident, &'a Limit)>,
 }
 
 impl<'a> Module<'a> {
@@ -85,6 +87,7 @@ impl<'a> Module<'a> {
         let mut schemes: Vec<&Scheme> = api.schemes.iter().collect();
         schemes.sort_by(|a, b| a.name.cmp(&b.name));
         let schemes = schemes.into_iter().map(|scheme| (idents.upper(&scheme.name), scheme)).collect();
+        let limits = api.limits.iter().map(|limit| (idents.upper(&format!("limit {}", limit.name)), limit)).collect();
         let mut sorted: Vec<&Route> = api.routes.iter().collect();
         sorted.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
         let routes = sorted.into_iter().map(|route| {
@@ -93,7 +96,7 @@ impl<'a> Module<'a> {
             (route, operations.into_iter().map(|operation| (idents.upper(&operation.id), operation)).collect())
         });
         let routes = routes.collect();
-        Self { api, routes, upstreams, schemes }
+        Self { api, routes, upstreams, schemes, limits }
     }
 
     fn text(&self) -> String {
@@ -127,6 +130,9 @@ impl<'a> Module<'a> {
                 Credential::Introspection(_) => "Introspection",
             };
             items.push(item(format!("scheme `{}`", scheme.name), ident, kind, scheme_value(kind, scheme)));
+        }
+        for (ident, limit) in &self.limits {
+            items.push(item(format!("limit `{}`", limit.name), ident, "Limit", limit_value(limit)));
         }
         let uses_unchanged = self.routes.iter().flat_map(|(_, operations)| operations).any(|(_, operation)| {
             [&operation.request_headers, &operation.response_headers]
@@ -222,7 +228,16 @@ impl<'a> Module<'a> {
                 ("max_body", size(operation.max_body)),
                 ("consumers", consumer_rules(&operation.consumers)),
                 ("anonymous", anonymous(&operation.anonymous)),
+                ("limits", Expression::Slice(operation.limits.iter().map(|charge| self.limit_use(charge)).collect())),
             ],
+        )
+    }
+
+    fn limit_use(&self, charge: &LimitUse) -> Expression {
+        let (limit, _) = &self.limits[charge.limit];
+        Expression::Struct(
+            "LimitUse",
+            vec![("limit", Expression::reference_to(limit)), ("cost", Expression::number(charge.cost))],
         )
     }
 
@@ -508,6 +523,63 @@ fn introspection_fields(introspection: &Introspection) -> Vec<(&'static str, Exp
         ("issuers", Expression::texts(&introspection.issuers)),
         ("audiences", Expression::texts(&introspection.audiences)),
     ]
+}
+
+fn limit_value(limit: &Limit) -> Expression {
+    let numbers = |name: &'static str, number: u64| (name, Expression::number(number));
+    let (algorithm, fields) = match limit.algorithm {
+        LimitAlgorithm::TokenBucket { limit, interval } => {
+            ("Algorithm::TokenBucket", vec![numbers("limit", limit), ("interval", duration(interval))])
+        }
+        LimitAlgorithm::FixedWindow { limit, interval } => {
+            ("Algorithm::FixedWindow", vec![numbers("limit", limit), ("interval", duration(interval))])
+        }
+        LimitAlgorithm::SlidingWindow { limit, interval } => {
+            ("Algorithm::SlidingWindow", vec![numbers("limit", limit), ("interval", duration(interval))])
+        }
+        LimitAlgorithm::LeakyBucket { rate, interval, burst, delay } => (
+            "Algorithm::LeakyBucket",
+            vec![
+                numbers("rate", rate),
+                ("interval", duration(interval)),
+                numbers("burst", burst),
+                ("delay", boolean(delay)),
+            ],
+        ),
+        LimitAlgorithm::Concurrency { limit, burst, delay } => (
+            "Algorithm::Concurrency",
+            vec![numbers("limit", limit), numbers("burst", burst), ("delay", duration(delay))],
+        ),
+    };
+    let key = |key: &LimitKey| match key {
+        LimitKey::Ip => Expression::word("LimitKey::Ip"),
+        LimitKey::Client => Expression::word("LimitKey::Client"),
+        LimitKey::Consumer => Expression::word("LimitKey::Consumer"),
+        LimitKey::User => Expression::word("LimitKey::User"),
+        LimitKey::Credential => Expression::word("LimitKey::Credential"),
+        LimitKey::Path => Expression::word("LimitKey::Path"),
+        LimitKey::Header(name) => Expression::Call("LimitKey::Header", vec![Expression::text(name)]),
+        LimitKey::Query(name) => Expression::Call("LimitKey::Query", vec![Expression::text(name)]),
+        LimitKey::Const(text) => Expression::Call("LimitKey::Const", vec![Expression::text(text)]),
+    };
+    let headers = match &limit.headers {
+        LimitHeaders::None => Expression::word("LimitHeaders::None"),
+        LimitHeaders::Default => Expression::word("LimitHeaders::Default"),
+        LimitHeaders::Prefixed(prefix) => Expression::Call("LimitHeaders::Prefixed", vec![Expression::text(prefix)]),
+    };
+    Expression::Struct(
+        "Limit",
+        vec![
+            ("name", Expression::text(&limit.name)),
+            ("shared", boolean(limit.shared)),
+            ("algorithm", Expression::Struct(algorithm, fields)),
+            ("key", Expression::Slice(limit.key.iter().map(key).collect())),
+            ("skips_missing_key", boolean(limit.skips_missing_key)),
+            ("status", Expression::number(limit.status.into())),
+            ("body", Expression::text(&limit.body)),
+            ("headers", headers),
+        ],
+    )
 }
 
 fn secret_reference(reference: &SecretReference) -> Expression {

@@ -1,6 +1,7 @@
 //! What the gateway does: inheritance done, defaults explicit, units typed, nothing left to decide.
 
 mod hmac;
+mod limit;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use gateway_yaml::Span;
 use crate::units::ByteSize;
 
 pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
+pub use limit::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitUse};
 
 /// Everything that one binary serves, ordered by name.
 #[derive(Debug, Clone)]
@@ -37,6 +39,8 @@ pub struct Api {
     pub identity_headers: IdentityHeaders,
     /// Ordered by class.
     pub error_bodies: Vec<ErrorBody>,
+    /// Those that operations charge, ordered by name.
+    pub limits: Vec<Limit>,
     /// What `acceptRisk` accepts, ordered by code and place.
     pub accepted_risks: Vec<AcceptedRisk>,
 }
@@ -104,6 +108,8 @@ pub struct Operation {
     pub consumers: ConsumerRules,
     /// What `{}` in `security` means.
     pub anonymous: Anonymous,
+    /// What each request is charged to.
+    pub limits: Vec<LimitUse>,
     /// The operation's method in the document.
     pub span: Span,
 }
@@ -509,6 +515,7 @@ pub static ERROR_CLASSES: &[ErrorClass] = &[
     ErrorClass { name: "parameter.invalid", variant: "ParameterInvalid" },
     ErrorClass { name: "method.notAllowed", variant: "MethodNotAllowed" },
     ErrorClass { name: "body.tooLarge", variant: "BodyTooLarge" },
+    ErrorClass { name: "limit.exceeded", variant: "LimitExceeded" },
     ErrorClass { name: "upstream.failed", variant: "UpstreamFailed" },
     ErrorClass { name: "upstream.unavailable", variant: "Unavailable" },
     ErrorClass { name: "upstream.timeout", variant: "UpstreamTimeout" },

@@ -2,6 +2,7 @@
 
 mod base_path;
 mod hmac;
+mod limits;
 mod security;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 use crate::ast;
 use crate::diagnostic::*;
 use crate::ir::{
-    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerRules, Gateway, Operation, ParameterKind,
+    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerRules, Gateway, Limit, Operation, ParameterKind,
     PathParameter, Rewrite, Route, Upstream,
 };
 use crate::policy;
@@ -20,6 +21,7 @@ use crate::units::ByteSize;
 use crate::vocabulary::{
     self, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy,
 };
+use limits::Limits;
 use security::Schemes;
 
 /// A larger request body is refused unless a document says otherwise.
@@ -45,6 +47,7 @@ struct Lowering<'a> {
     root: Root,
     schemes: Schemes<'a>,
     upstreams: Upstreams,
+    limits: Limits,
     risks: Vec<AcceptedRisk>,
 }
 
@@ -64,15 +67,17 @@ impl<'a> Lowering<'a> {
         let upstreams = Upstreams::new(&root, document.gateway.is_none(), diagnostics);
         let mut risks = Vec::new();
         let schemes = Schemes::new(document, &root.identity_headers, &mut risks, diagnostics);
-        let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams, risks };
+        let limits = Limits::new(&root.limits);
+        let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams, limits, risks };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
         lowering.accept(accepted, "the document", vec![document.root.span]);
         let mut routes: Vec<Route> = document.paths.iter().flat_map(|path| lowering.path_item(path)).collect();
         routes.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
         lowering.check_operation_ids();
         lowering.check_nothing_lost(&routes);
-        let Lowering { diagnostics, root, schemes, upstreams, mut risks, .. } = lowering;
+        let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, .. } = lowering;
         risks.sort();
+        let limits = in_order(limits.used(diagnostics), &mut routes);
         Api {
             name: document.name.clone(),
             title: document.title.clone(),
@@ -82,6 +87,7 @@ impl<'a> Lowering<'a> {
             schemes: schemes.used(diagnostics),
             identity_headers: root.identity_headers,
             error_bodies: root.error_bodies,
+            limits,
             accepted_risks: risks,
         }
     }
@@ -102,7 +108,9 @@ impl<'a> Lowering<'a> {
             Some(node) => vocabulary::nested(node, place, &identity, diagnostics),
             None => Inheritable::default(),
         };
-        let mut inherited = nested(&path.gateway, Place::PathItem, self.diagnostics).or(&self.root.inheritable);
+        let of_path = nested(&path.gateway, Place::PathItem, self.diagnostics);
+        let in_path_limits = of_path.rate_limit.is_some();
+        let mut inherited = of_path.or(&self.root.inheritable);
         let in_path = path.operations.iter().map(|operation| operation.span).chain([path.key.span]);
         let annotated = path.operations.iter().filter_map(|operation| operation.gateway.as_ref()).chain(&path.gateway);
         let in_path = in_path.chain(annotated.map(|node| node.span)).collect();
@@ -120,7 +128,21 @@ impl<'a> Lowering<'a> {
             if let (Some(builtin), Some(access)) = (&builtin, &access) {
                 self.check_builtin(builtin, &own, access, path, operation);
             }
+            let limited_at = match (&own.rate_limit, in_path_limits) {
+                (Some(_), _) => operation
+                    .operation_id
+                    .as_ref()
+                    .map_or_else(|| format!("{} {}", operation.method, path.key.value), |id| id.value.clone()),
+                (None, true) => path.key.value.clone(),
+                (None, false) => self.document.name.clone(),
+            };
             let policy = own.or(&inherited);
+            let limits = match (&policy.rate_limit, &access) {
+                (Some(entries), Some(access)) => {
+                    self.limits.charge(entries, &limited_at, &title(path, operation), access, self.diagnostics)
+                }
+                _ => Vec::new(),
+            };
             let parameters = Parameters::new(path, operation, self.diagnostics);
             parameters.check(&key.template, path, operation, self.diagnostics);
             let servers = [&operation.servers, &path.servers, &self.document.servers];
@@ -169,6 +191,7 @@ impl<'a> Lowering<'a> {
                     max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
                     consumers,
                     anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
+                    limits: limits.clone(),
                     span: operation.span,
                 });
             }
@@ -302,6 +325,7 @@ impl<'a> Lowering<'a> {
             max_body: inherited.max_body.unwrap_or(DEFAULT_MAX_BODY),
             consumers: ConsumerRules::default(),
             anonymous: Anonymous::default(),
+            limits: Vec::new(),
             span: path.key.span,
         });
     }
@@ -638,6 +662,23 @@ impl Upstreams {
         }
         used
     }
+}
+
+/// The limits in an order that does not depend on that of the document.
+fn in_order(limits: Vec<Limit>, routes: &mut [Route]) -> Vec<Limit> {
+    let uses = || routes.iter().flat_map(|route| &route.operations).flat_map(|operation| &operation.limits);
+    let mut order: Vec<usize> = Vec::new();
+    for limit in uses().map(|charge| charge.limit) {
+        if !order.contains(&limit) {
+            order.push(limit);
+        }
+    }
+    order.sort_by(|a, b| limits[*a].name.cmp(&limits[*b].name));
+    for charge in routes.iter_mut().flat_map(|route| &mut route.operations).flat_map(|operation| &mut operation.limits)
+    {
+        charge.limit = order.iter().position(|limit| *limit == charge.limit).unwrap_or_default();
+    }
+    order.into_iter().map(|limit| limits[limit].clone()).collect()
 }
 
 /// Notes a risk that a document accepts, for the messages and for whoever reads what was compiled.

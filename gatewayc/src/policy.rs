@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::ir::{
     Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
-    HeaderEdits, Hmac, Introspection, Jwt, JwtKey, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource,
-    Upstream,
+    HeaderEdits, Hmac, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, Operation, Rewrite,
+    Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::units::show_duration;
 
@@ -154,8 +154,58 @@ fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Opera
             line(out, what, &header_edits(edits));
         }
     }
+    for charge in &operation.limits {
+        let limit = &api.limits[charge.limit];
+        line(out, "limit", &limit_use(limit, charge.cost));
+    }
     line(out, "max body", &operation.max_body.to_string());
     line(out, "other OPTIONS", &format!("{:?}", route.preflight).to_lowercase());
+}
+
+/// `limit 100/1m per client`, with what else is not as usual.
+fn limit_use(limit: &Limit, cost: u64) -> String {
+    let mut text = format!("{} {}", limit.name, limit_in_short(limit));
+    if cost != 1 {
+        let _ = write!(text, ", cost {cost}");
+    }
+    if limit.shared {
+        text += ", shared";
+    }
+    let missing = if limit.skips_missing_key { "not limited" } else { "per ip" };
+    if limit.key.iter().all(|key| !matches!(key, LimitKey::Ip | LimitKey::Path | LimitKey::Const(_))) {
+        let _ = write!(text, ", without key {missing}");
+    }
+    let _ = write!(text, ", status {}", limit.status);
+    if !limit.body.is_empty() {
+        let _ = write!(text, " with {}", limit.body);
+    }
+    match &limit.headers {
+        LimitHeaders::Default => {}
+        LimitHeaders::None => text += ", without headers",
+        LimitHeaders::Prefixed(prefix) => {
+            let _ = write!(text, ", headers X-{prefix}-RateLimit");
+        }
+    }
+    text
+}
+
+/// `token-bucket 100/1m per client`.
+fn limit_in_short(limit: &Limit) -> String {
+    let key: Vec<String> = limit.key.iter().map(LimitKey::show).collect();
+    let numbers = match limit.algorithm {
+        LimitAlgorithm::TokenBucket { limit, interval }
+        | LimitAlgorithm::FixedWindow { limit, interval }
+        | LimitAlgorithm::SlidingWindow { limit, interval } => format!("{limit}/{}", show_duration(interval)),
+        LimitAlgorithm::LeakyBucket { rate, interval, burst, delay } => {
+            let delay = if delay { "" } else { " without delay" };
+            format!("{rate}/{} burst {burst}{delay}", show_duration(interval))
+        }
+        LimitAlgorithm::Concurrency { limit, burst, delay } if burst > 0 => {
+            format!("{limit} burst {burst} after {}", show_duration(delay))
+        }
+        LimitAlgorithm::Concurrency { limit, .. } => limit.to_string(),
+    };
+    format!("{} {numbers} per {}", limit.algorithm.name(), key.join("+"))
 }
 
 fn write_upstream(out: &mut String, upstream: &Upstream) {
@@ -238,6 +288,12 @@ fn who(api: &Api, operation: &Operation) -> String {
     }
     if operation.anonymous != Anonymous::default() {
         cell += &format!("; anonymous {}", anonymous(&operation.anonymous));
+    }
+    for charge in &operation.limits {
+        cell += &format!("; {}", limit_in_short(&api.limits[charge.limit]));
+        if charge.cost != 1 {
+            cell += &format!(" cost {}", charge.cost);
+        }
     }
     cell
 }

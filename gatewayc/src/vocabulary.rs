@@ -1,5 +1,6 @@
 //! `x-gateway`, read into types: what stands where, and what each member may be.
 
+mod limit;
 mod provider;
 mod reader;
 mod scheme;
@@ -10,9 +11,12 @@ use gateway_route::Template;
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
-use crate::ir::{Anonymous, Builtin, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Preflight};
+use crate::ir::{
+    Anonymous, Builtin, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Limit, Preflight,
+};
 use crate::units::{self, ByteSize};
 
+pub use limit::{LimitChoice, LimitEntry};
 pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place, Support};
@@ -27,6 +31,8 @@ pub struct Root {
     pub identity_headers: IdentityHeaders,
     /// `errors.bodies`.
     pub error_bodies: Vec<ErrorBody>,
+    /// `limits`, in the order of the document; nothing where one is broken.
+    pub limits: Vec<(Spanned<String>, Option<Limit>)>,
     /// `preflight`.
     pub preflight: PreflightPolicy,
     /// What operations inherit.
@@ -69,6 +75,8 @@ pub struct Inheritable {
     pub consumers: Option<ConsumerRules>,
     /// `anonymous`.
     pub anonymous: Option<Spanned<Anonymous>>,
+    /// `rateLimit`.
+    pub rate_limit: Option<Vec<LimitEntry>>,
     /// `builtin`, with its arguments; not inherited.
     pub builtin: Option<Spanned<Option<Builtin>>>,
     /// `acceptRisk`; not inherited.
@@ -86,6 +94,7 @@ impl Inheritable {
             max_body: self.max_body.or(outer.max_body),
             consumers: self.consumers.or_else(|| outer.consumers.clone()),
             anonymous: self.anonymous.or_else(|| outer.anonymous.clone()),
+            rate_limit: self.rate_limit.or_else(|| outer.rate_limit.clone()),
             builtin: self.builtin,
             accepted: self.accepted,
         }
@@ -167,6 +176,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
                     }
                 }
             }
+            "limits" => root.limits = limit::registry(&mut reader, &entry.value),
             "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
             "preflight" => {
                 let choices = [
@@ -221,6 +231,7 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
                         .at(key.span, "no `builtin` beside it"),
                 );
             }
+            "rateLimit" => found.rate_limit = Some(limit::entries(reader, value)),
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin(reader, value, members))),
             "acceptRisk" => found.accepted = accept_risk(reader, value),
             _ => {}
@@ -507,7 +518,6 @@ fn error_bodies(reader: &mut Reader<'_>, node: &Node) -> Vec<ErrorBody> {
         for Entry { key, value } in reader.mapping(&entry.value, "`bodies`") {
             match ERROR_CLASSES.iter().find(|class| class.name == &*key.name) {
                 Some(class) => bodies.push(ErrorBody { class, json: json(value) }),
-                None if &*key.name == "limit.exceeded" => reader.unsupported(key, "limits are not"),
                 None => reader.unknown(key, "`bodies`", ERROR_CLASSES.iter().map(|class| class.name)),
             }
         }

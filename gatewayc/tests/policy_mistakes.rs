@@ -66,7 +66,15 @@ fn at_the_root() {
         ("  preflight: answer\n  maxBody: 10MiB\n  errors: {bodies: {auth.missing: {error: [1, null, true]}}}", "none"),
         ("  upstreems: {}", "GW102 did you mean `upstreams`?"),
         ("  greedy: true", "GW102 misplaced"),
-        ("  limits: {}", "GW103 limits is not supported by this version"),
+        ("  limits: {}", "none"),
+        ("  limits: {a: {algorithm: token-bucket, limit: 1, interval: 1s}}", "GW403 charges"),
+        ("  limits: {a: {algorithm: token-bucket, limit: 1, interval: 1s}}\n  rateLimit: [{use: a}]", "none"),
+        (
+            "  limits: {a: {algorithm: token-bucket, limit: 1, interval: 1s, cost: 2}}",
+            "GW405 said where the limit is used",
+        ),
+        ("  limits: {\"a\\\"b\": {algorithm: token-bucket, limit: 1, interval: 1s}}", "GW104 quotes"),
+        ("  rateLimit: [{algorithm: token-bucket, limit: 1, interval: 1s}]", "none"),
         ("  rules: []", "GW103"),
         ("  https: {redirect: true}", "GW103"),
         ("  authorizationServer: {}", "GW103"),
@@ -75,7 +83,7 @@ fn at_the_root() {
         ("  anonymous: {onInvalid: pass}", "GW104 expected `refuse` or `fallback`"),
         ("  grants: []", "GW103"),
         ("  errors: {bodies: {auth.mising: {}}}", "GW102 did you mean `auth.missing`?"),
-        ("  errors: {bodies: {limit.exceeded: {}}}", "GW103"),
+        ("  errors: {bodies: {limit.exceeded: {}}}", "none"),
         ("  preflight: yes", "GW104 expected `forward` or `answer` or `deny`"),
         ("  maxBody: 10MB", "GW104 512KiB"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\"}}", "GW522 `x`"),
@@ -123,7 +131,37 @@ fn at_an_operation() {
     for (operation, expect) in [
         ("maxBody: 1KiB, upstream: {url: \"http://127.0.0.1:1/x\"}", "none"),
         ("rateLimits: []", "GW102 unknown key rateLimits"),
-        ("rateLimit: []", "GW103"),
+        ("rateLimit: []", "none"),
+        (
+            "rateLimit: [{algorithm: token-bucket, limit: 100, interval: 60s, key: [user, \"header:x-a\"], onMissingKey: skip, status: 503, body: {e: 1}, headers: none, cost: 5}]",
+            "none",
+        ),
+        ("rateLimit: [{algorithm: leaky-bucket, rate: 0.1/s, burst: 2, delay: false}]", "none"),
+        ("rateLimit: [{algorithm: concurrency, limit: 2, burst: 1, delay: 100ms, headerPrefix: Jack}]", "none"),
+        ("rateLimit: [{use: per-client}]", "GW401 per-client"),
+        ("rateLimit: [{limit: 3}]", "GW404 by which algorithm"),
+        ("rateLimit: [{algorithm: leaky-bucket}]", "GW404 rate is required"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3}]", "GW404 interval is required"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 0, interval: 1s}]", "GW404 limit cannot be 0"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 1.5, interval: 1s}]", "GW404 whole number"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 0s}]", "GW104 more than nothing"),
+        (
+            "rateLimit: [{algorithm: token-bucket, limit: 2000000000, interval: 365d}]",
+            "GW404 too large for its interval",
+        ),
+        (
+            "rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, burst: 2}]",
+            "GW405 burst means nothing to token-bucket",
+        ),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, cost: 4}]", "GW404 no request would ever pass"),
+        ("rateLimit: [{algorithm: token-buckets, limit: 3, interval: 1s}]", "GW104 fixed-window"),
+        ("rateLimit: [{algorithm: leaky-bucket, rate: 3}]", "GW104 4/s"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, key: []}]", "GW104 const:all"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, key: [cookie:a]}]", "GW104 header:X"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, status: 200}]", "GW104 from 400 to 599"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, onMissingKey: allow}]", "GW104 skip"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, store: shared}]", "GW103 store"),
+        ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, limits: 3}]", "GW102 did you mean limit?"),
         ("builtin: jwt.sign", "GW209 signs for its caller"),
         ("builtin: jwt.sing", "GW104 jwt.sign"),
         ("keyClaim: iss", "GW102 an argument of builtin"),
@@ -569,4 +607,28 @@ fn what_the_gateway_answers_itself() {
         .replace("scheme: bearer\n      x-gateway: {", &format!("scheme: bearer\n      x-gateway: {{{ACCEPTED}, "));
     let found = messages(&[("a.yaml", &elsewhere)]);
     assert!(found.contains("error[GW312]") && found.contains("warning[GW319]"), "{found}");
+}
+
+#[test]
+fn limits_of_one_name_are_one_limit() {
+    let with = |limit: u32| {
+        let root = format!("  limits: {{shared: {{algorithm: fixed-window, limit: {limit}, interval: 60s}}}}");
+        document(&root, GOOD_SCHEME, "rateLimit: [{use: shared}]", "")
+            .replace("/notes/{id}", &format!("/notes{limit}/{{id}}"))
+    };
+    let found = messages(&[("a.yaml", &with(2)), ("b.yaml", &with(3))]);
+    assert!(found.contains("error[GW402]: group conf mismatched"), "{found}");
+    let same = with(3).replace("/notes3", "/others");
+    assert_eq!(messages(&[("a.yaml", &with(3)), ("b.yaml", &same)]), "");
+}
+
+#[test]
+fn limits_count_whom_they_know() {
+    let with = |key: &str| {
+        let limit = format!("rateLimit: [{{algorithm: token-bucket, limit: 3, interval: 1s, key: [{key}]}}]");
+        document("", GOOD_SCHEME, &limit, "").replace("[{Jwt: []}]", "[]")
+    };
+    check(&with("user"), "GW406 nobody is known");
+    check(&with("user, ip"), "none");
+    check(&with("ip"), "none");
 }

@@ -83,6 +83,8 @@ pub struct Caller {
     pub subject: Arc<str>,
     /// What it may do.
     pub scopes: Arc<[Box<str>]>,
+    /// The OAuth client that acts, where a token names one.
+    pub(crate) client: Option<Arc<str>>,
     /// The consumer, where the scheme knows consumers.
     pub(crate) identity: Option<Identity>,
 }
@@ -288,6 +290,7 @@ impl Caller {
         Self {
             subject: Arc::from(&*consumer.username),
             scopes: Arc::clone(&consumer.roles),
+            client: None,
             identity: Some(identity.clone()),
         }
     }

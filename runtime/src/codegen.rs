@@ -103,6 +103,8 @@ pub struct Operation {
     pub consumers: ConsumerRules,
     /// What an empty alternative (`{}`) of `access` means.
     pub anonymous: Anonymous,
+    /// What each request is charged to: all of these, or none if one refuses.
+    pub limits: &'static [LimitUse],
 }
 
 /// What an operation does with a permitted request.
@@ -135,6 +137,70 @@ pub struct ConsumerRules {
 impl ConsumerRules {
     /// Every consumer may call.
     pub const NONE: Self = Self { allow: &[], groups: &[], deny: &[], methods: &[] };
+}
+
+/// A limit that an operation charges.
+#[derive(Debug)]
+pub struct LimitUse {
+    /// The limit.
+    pub limit: &'static Limit,
+    /// What one request costs.
+    pub cost: u64,
+}
+
+/// A rate limit with a counter for each key.
+#[derive(Debug)]
+pub struct Limit {
+    /// What clients are told.
+    pub name: &'static str,
+    /// One counter for all who use the name, in all APIs; otherwise for all who use this static.
+    pub shared: bool,
+    /// How requests are admitted.
+    pub algorithm: Algorithm,
+    /// Whose requests are counted together: all parts make one key.
+    pub key: &'static [LimitKey],
+    /// Requests that have no part of the key are not counted; otherwise by address.
+    pub skips_missing_key: bool,
+    /// Of a refusal.
+    pub status: u16,
+    /// JSON text of a refusal; `""` for the usual.
+    pub body: &'static str,
+    /// What clients are told in headers.
+    pub headers: LimitHeaders,
+}
+
+/// A part of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitKey {
+    /// The client's address, as far as trusted proxies tell; of IPv6, the /64.
+    Ip,
+    /// The OAuth client.
+    Client,
+    /// The consumer's name.
+    Consumer,
+    /// The user whom an issuer's token names.
+    User,
+    /// The credential that was used.
+    Credential,
+    /// A header's value.
+    Header(&'static str),
+    /// A query parameter's value.
+    Query(&'static str),
+    /// The request's path as received.
+    Path,
+    /// The same for all.
+    Const(&'static str),
+}
+
+/// What clients are told in headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitHeaders {
+    /// Nothing but `Retry-After`.
+    None,
+    /// `RateLimit`, `RateLimit-Policy` and `X-RateLimit-…`.
+    Default,
+    /// `X-<prefix>-RateLimit-…`.
+    Prefixed(&'static str),
 }
 
 /// How a request without credentials goes on where `{}` admits it.
@@ -274,6 +340,8 @@ pub enum ErrorClass {
     MethodNotAllowed,
     /// `body.tooLarge`, 413.
     BodyTooLarge,
+    /// `limit.exceeded`, 429 unless the limit says otherwise.
+    LimitExceeded,
     /// `upstream.failed`, 502.
     UpstreamFailed,
     /// `upstream.unavailable`, 503: credentials cannot be checked, or the gateway is overloaded.
@@ -310,6 +378,7 @@ pub use crate::hmac::{BodyDigest, HmacAlgorithm, HmacProfile, HmacSignature, Rep
 pub use crate::jwt::consumer::ConsumerJwt;
 pub use crate::jwt::sign::JwtSign;
 pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
+pub use crate::limits::Algorithm;
 pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};

@@ -93,6 +93,8 @@ pub(crate) struct Limits {
     pub(crate) head: HeadLimits,
     /// Connections from clients, over all workers; more are closed at once.
     pub(crate) connections: usize,
+    /// Bytes for the counters of rate limits.
+    pub(crate) counters: usize,
 }
 
 impl Default for Config {
@@ -117,7 +119,11 @@ impl Default for Config {
                 keep_alive: Duration::from_secs(75),
                 shutdown: Duration::from_secs(25),
             },
-            limits: Limits { head: HeadLimits { request_line: 8 << 10, head: 32 << 10 }, connections: 20_000 },
+            limits: Limits {
+                head: HeadLimits { request_line: 8 << 10, head: 32 << 10 },
+                connections: 20_000,
+                counters: 32 << 20,
+            },
             access_log: true,
         }
     }
@@ -260,6 +266,16 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     );
     read_into(
         &mut settings,
+        "limits.counters",
+        "a size from 1MiB to 64GiB, such as 32MiB",
+        |text| {
+            let bytes = gateway_yaml::units::size(text).ok().filter(|bytes| (1 << 20..=64 << 30).contains(bytes))?;
+            usize::try_from(bytes).ok()
+        },
+        &mut config.limits.counters,
+    );
+    read_into(
+        &mut settings,
         "accessLog",
         "`stdout` or `off`",
         |text| [("stdout", true), ("off", false)].iter().find(|(word, _)| *word == text).map(|(_, on)| *on),
@@ -283,6 +299,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "limits.head",
         "limits.requestLine",
         "limits.connections",
+        "limits.counters",
         "accessLog",
     ]);
     if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }

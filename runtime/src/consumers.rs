@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use crate::config::Problem;
 use crate::digest::Digest;
 use crate::jwt::JwtAlgorithm;
+use crate::limits::{Limits, Rule};
 use crate::secret::{Secret, SecretStore};
 use crate::token_keys::{TokenKeys, TokenSigner, TokenVerifier};
 
@@ -30,6 +31,8 @@ pub(crate) struct Consumer {
     pub(crate) roles: Arc<[Box<str>]>,
     /// The label `customId`.
     pub(crate) custom_id: Option<Box<str>>,
+    /// Charged beside those of the operation.
+    pub(crate) limits: Arc<[Rule]>,
 }
 
 /// A consumer and the credential by which it was recognised.
@@ -217,6 +220,8 @@ pub(crate) struct Source {
     pub(crate) needed: HashSet<&'static str>,
     /// Reads the keys of tokens, where some API takes tokens of consumers.
     pub(crate) token_keys: Option<&'static dyn TokenKeys>,
+    /// Counts for consumers that bring limits along.
+    pub(crate) limits: Arc<Limits>,
 }
 
 impl ConsumerStore {

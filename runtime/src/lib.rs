@@ -24,6 +24,7 @@ mod http1;
 mod jwt;
 mod key_format;
 mod launch;
+mod limits;
 mod live;
 mod metrics;
 mod password;

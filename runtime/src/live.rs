@@ -15,6 +15,7 @@ use crate::config::{Config, Problem, is_same_name};
 use crate::consumers::{ConsumerStore, Source};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
+use crate::limits::{Limits, Rule};
 use crate::metrics::OperationMetrics;
 use crate::provider::url::ProviderUrl;
 use crate::provider::{Background, Providers};
@@ -34,6 +35,7 @@ pub(crate) struct Live {
     pub(crate) consumers: Arc<ConsumerStore>,
     /// What goes on beside the requests: fetching keys, for one.
     pub(crate) background: Vec<Arc<dyn Background>>,
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// A listener with the routes of its APIs.
@@ -67,6 +69,7 @@ pub(crate) struct LiveOperation {
     /// `WWW-Authenticate` lines for a missing credential, a bad one, and missing scopes.
     pub(crate) challenges: Challenges,
     pub(crate) hidden: HiddenCredentials,
+    pub(crate) limits: Box<[Rule]>,
     /// The constant members of its log lines.
     pub(crate) log_constants: String,
     pub(crate) metrics: OperationMetrics,
@@ -165,12 +168,18 @@ impl Live {
         config: Config,
         secrets: SecretStore,
     ) -> Result<Self, Vec<Problem>> {
-        let consumers = open_consumers(gateway, &config, &secrets)?;
+        let limits = Arc::new(Limits::new(gateway, config.limits.counters));
+        let consumers = open_consumers(gateway, &config, &secrets, &limits)?;
         let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
         let providers = Arc::new(Providers::new(trusted_roots));
         let resources = Resources { secrets, consumers, providers, provider_url: None };
-        let mut assembly =
-            Assembly { config: &config, resources: &resources, problems: Vec::new(), endpoints: BTreeMap::new() };
+        let mut assembly = Assembly {
+            config: &config,
+            resources: &resources,
+            limits: &limits,
+            problems: Vec::new(),
+            endpoints: BTreeMap::new(),
+        };
         let served: Vec<(usize, Vec<&'static Api>)> = config
             .listeners
             .iter()
@@ -218,6 +227,7 @@ impl Live {
             config,
             consumers: resources.consumers,
             background: resources.providers.background(),
+            limits,
         })
     }
 
@@ -242,6 +252,7 @@ fn open_consumers(
     gateway: &'static Gateway,
     config: &Config,
     secrets: &SecretStore,
+    limits: &Arc<Limits>,
 ) -> Result<Arc<ConsumerStore>, Vec<Problem>> {
     let needed = needed_consumers(gateway);
     match &config.consumers {
@@ -252,6 +263,7 @@ fn open_consumers(
                 literals: config.insecure_literals,
                 needed,
                 token_keys: token_keys(gateway),
+                limits: Arc::clone(limits),
             };
             let (store, remarks) = ConsumerStore::open(source)?;
             for remark in remarks {
@@ -289,6 +301,7 @@ pub(crate) fn token_keys(gateway: &'static Gateway) -> Option<&'static dyn Token
 struct Assembly<'a> {
     config: &'a Config,
     resources: &'a Resources,
+    limits: &'a Limits,
     problems: Vec<Problem>,
     /// By API and upstream name.
     endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
@@ -431,11 +444,22 @@ impl Assembly<'_> {
             api,
             challenges: challenges(&access),
             hidden: hidden(&access),
+            limits: self.rules(api, operation)?,
             access,
             action,
             log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),
             metrics: OperationMetrics::default(),
         })
+    }
+
+    fn rules(&mut self, api: &Api, operation: &'static Operation) -> Option<Box<[Rule]>> {
+        let rules: Option<Box<[Rule]>> =
+            operation.limits.iter().map(|used| self.limits.rule(used.limit, used.cost)).collect();
+        if rules.is_none() {
+            let message = format!("operation `{}` of {}: there are more than 65,534 limits", operation.id, api.source);
+            self.problems.push(Problem::plain(message));
+        }
+        rules
     }
 
     fn rewrite(&mut self, api: &Api, operation: &Operation, path: &'static Rewrite) -> Option<LiveRewrite> {

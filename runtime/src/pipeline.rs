@@ -5,6 +5,7 @@ mod gather;
 mod request;
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::downstream::{Downstream, Scratch};
 use crate::exchange::Progress;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{self, field_space};
+use crate::limits::{Outcome, Subject, client_address};
 use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
 use crate::reject::Reject;
 use crate::response::{self, OwnTerms};
@@ -87,6 +89,8 @@ struct Record {
     /// The content, where a scheme had to see it.
     content: Option<Content>,
     permit: Option<Permit>,
+    /// What its limits say; what it holds is given back with this.
+    limits: Option<Outcome>,
     upstream_started: Option<Instant>,
 }
 
@@ -113,6 +117,10 @@ where
             decision => break decision,
         }
     };
+    if let Some(delay) = record.limits.as_ref().map(|outcome| outcome.delay).filter(|delay| !delay.is_zero()) {
+        // Boxed, as above.
+        Box::pin(tokio::time::sleep(delay)).await;
+    }
     match decision {
         Ok(forwarding) => match forward::forward(worker, down, forwarding, &mut record).await {
             Forwarded::Answered(progress) => {
@@ -170,6 +178,10 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     )?; // 401 403 503
     request::admit_body(operation, record.facts.body)?; // 413
     let permit = record.permit.insert(permit);
+    record.limits = charge(worker, down.peer, operation, permit, &evidence);
+    if let Some(refused) = record.limits.as_ref().and_then(|outcome| outcome.refused.as_ref()) {
+        return Err(Stop::Reject(Reject::LimitExceeded(refused.status))); // 429
+    }
     let to = match &operation.action {
         LiveAction::Forward(to) => to,
         LiveAction::Answer(builtin) => {
@@ -191,6 +203,25 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         path: &path,
     };
     Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id)?) // 400
+}
+
+/// Charges the limits of the operation and of the consumer; `None` where there are none.
+fn charge(
+    worker: &Worker,
+    peer: IpAddr,
+    operation: &LiveOperation,
+    permit: &Permit,
+    evidence: &Evidence<'_>,
+) -> Option<Outcome> {
+    let identity = permit.caller().and_then(|caller| caller.identity.as_ref());
+    let own = identity.map_or(&[][..], |identity| &identity.consumer.limits);
+    if operation.limits.is_empty() && own.is_empty() {
+        return None;
+    }
+    let live = worker.live;
+    let address = client_address(peer, evidence, &live.trusted_proxies);
+    let subject = Subject { address, caller: permit.caller(), evidence };
+    Some(live.limits.charge(operation.limits.iter().chain(own), &subject, worker.now()))
 }
 
 /// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
@@ -333,6 +364,7 @@ impl Record {
             verdicts: Vec::new(),
             content: None,
             permit: None,
+            limits: None,
             upstream_started: None,
         }
     }
@@ -377,21 +409,24 @@ impl Record {
 
     /// The fields that go with an answer, each with its line end.
     fn fields_of(&self, stop: &Stop, inbox: &[u8]) -> String {
+        let limits = || self.limits.as_ref().map_or_else(String::new, |outcome| outcome.fields.clone());
         let allow = || self.route.map_or_else(String::new, |route| format!("Allow: {}\r\n", route.allow));
         match stop {
             Stop::Reject(Reject::MethodNotAllowed) => allow(),
-            Stop::Reject(reject) => {
-                self.operation.map_or_else(String::new, |operation| operation.challenge(reject).to_owned())
-            }
+            Stop::Reject(reject) => limits() + self.operation.map_or("", |operation| operation.challenge(reject)),
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
             // What the gateway makes itself is for this caller and this moment.
-            Stop::Answer(_) | Stop::Ask(..) => "Cache-Control: no-store\r\n".to_owned(),
+            Stop::Answer(_) | Stop::Ask(..) => limits() + "Cache-Control: no-store\r\n",
         }
     }
 
     /// The body that the document gives to this kind of refusal.
-    fn body_of(&self, stop: &Stop) -> Option<&'static str> {
+    fn body_of(&self, stop: &Stop) -> Option<&str> {
         let Stop::Reject(reject) = stop else { return None };
+        let refused = self.limits.as_ref().and_then(|outcome| outcome.refused.as_ref());
+        if let Some(refused) = refused.filter(|refused| !refused.body.is_empty()) {
+            return Some(&refused.body);
+        }
         let class = reject.class()?;
         self.route?.error_bodies.iter().find(|body| body.class == class).map(|body| body.json)
     }

@@ -60,6 +60,8 @@ pub(crate) enum Reject {
     UriTooLong,
     /// 417: an expectation other than `100-continue`.
     ExpectationFailed,
+    /// 429, unless the limit says otherwise.
+    LimitExceeded(u16),
     /// 431: too many or too large header fields.
     HeadTooLarge,
     /// 502: no connection to the upstream.
@@ -87,6 +89,7 @@ impl Reject {
             Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             Self::ExpectationFailed => 417,
+            Self::LimitExceeded(status) => *status,
             Self::HeadTooLarge => 431,
             Self::UpstreamUnreachable | Self::UpstreamBroken(_) => 502,
             Self::CredentialsUnavailable => 503,
@@ -112,6 +115,7 @@ impl Reject {
             Self::BodyTooLarge => "Request body too large",
             Self::UriTooLong => "URI too long",
             Self::ExpectationFailed => "Expectation failed",
+            Self::LimitExceeded(_) => "Limit exceeded",
             Self::HeadTooLarge => "Request header fields too large",
             Self::UpstreamUnreachable | Self::UpstreamBroken(_) => "Bad gateway",
             Self::CredentialsUnavailable => "Service unavailable",
@@ -137,6 +141,7 @@ impl Reject {
             Self::BodyTooLarge => "body-too-large",
             Self::UriTooLong => "uri-too-long",
             Self::ExpectationFailed => "expectation-failed",
+            Self::LimitExceeded(_) => "limit-exceeded",
             Self::HeadTooLarge => "head-too-large",
             Self::UpstreamUnreachable => "upstream-unreachable",
             Self::UpstreamBroken(_) => "upstream-broken",
@@ -175,6 +180,7 @@ impl Reject {
             Self::InsufficientScope | Self::ConsumerForbidden => ErrorClass::AuthForbidden,
             Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
             Self::BodyTooLarge => ErrorClass::BodyTooLarge,
+            Self::LimitExceeded(_) => ErrorClass::LimitExceeded,
             Self::UpstreamUnreachable | Self::UpstreamBroken(_) => ErrorClass::UpstreamFailed,
             Self::CredentialsUnavailable => ErrorClass::Unavailable,
             Self::UpstreamTimeout => ErrorClass::UpstreamTimeout,

@@ -5,6 +5,7 @@ use crate::codegen::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
 use crate::http1::names::{FieldClass, FieldTable, connection_options};
+use crate::limits::is_limit_field;
 use crate::reject::{Reject, reason_phrase};
 
 /// What a response to one request has to know.
@@ -24,6 +25,8 @@ pub(crate) struct ResponseTerms<'a> {
     pub(crate) request_id: &'a str,
     /// The current date (RFC 9110 §5.6.7).
     pub(crate) date: &'a str,
+    /// What the client is told about limits, each line with its end.
+    pub(crate) limits: &'a str,
 }
 
 /// Appends `name: value` and the line end.
@@ -79,6 +82,7 @@ pub(crate) fn write_head(
     write_status_line(out, status, reason);
     let has_date = write_end_to_end(out, fields, terms);
     write_edits(out, terms.edits);
+    out.extend_from_slice(terms.limits.as_bytes());
     match length {
         BodyLength::Exactly(length) => write_length(out, length),
         BodyLength::None if status == 204 => {}
@@ -115,6 +119,7 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
     for field in fields {
         if terms.fields.classify(field.name) != FieldClass::EndToEnd
             || terms.edits.replaces(field.name)
+            || (!terms.limits.is_empty() && is_limit_field(field.name))
             || (named && is_named(fields, terms.fields, field.name))
         {
             continue;

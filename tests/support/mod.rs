@@ -32,7 +32,14 @@ impl Gateway {
     pub(crate) fn start(settings: &[&str], upstream: SocketAddr) -> Self {
         let mut command = Command::new(option_env!("CARGO_BIN_EXE_gateway").unwrap_or("not of this package"));
         usual_settings(&mut command);
-        for name in ["notes.default", "files.store", "files.thumbnails", "reports.default", "deliveries.default"] {
+        for name in [
+            "notes.default",
+            "files.store",
+            "files.thumbnails",
+            "reports.default",
+            "deliveries.default",
+            "tickets.default",
+        ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
         let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");

@@ -187,6 +187,7 @@ static N_2FA: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/custom
@@ -201,6 +202,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PUT /v1/custom
@@ -219,6 +221,7 @@ static SIGNED_PUT: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/files/{+path}
@@ -233,6 +236,7 @@ static READ_FILE: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/files/{+path}
@@ -247,6 +251,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PUT /v1/files/{+path}
@@ -261,6 +266,7 @@ static READ_FILE_2: Operation = Operation {
     max_body: ByteSize::kib(10),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/jobs/{+name}:cancel
@@ -275,6 +281,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /v1/jobs/{+name}:cancel
@@ -296,6 +303,7 @@ static FN: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/or-and
@@ -310,6 +318,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /v1/or-and
@@ -328,6 +337,7 @@ static OR_AND: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/providers
@@ -346,6 +356,7 @@ static PROVIDERS: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/providers
@@ -360,6 +371,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/public: a */ comment #[evil]
@@ -374,6 +386,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/public
@@ -388,6 +401,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/rest?method=photos.get
@@ -402,6 +416,7 @@ static PHOTOS_GET: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/rest?method=photos.get
@@ -416,6 +431,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/rest?method=photos.list
@@ -430,6 +446,7 @@ static PHOTOS_LIST: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/rest?method=photos.list
@@ -444,6 +461,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v1/typed/{id}/{ratio}.{flag}
@@ -462,6 +480,7 @@ static TYPED: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v1/typed/{id}/{ratio}.{flag}
@@ -480,6 +499,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v2/custom
@@ -494,6 +514,7 @@ static N_2FA_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/custom
@@ -508,6 +529,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PUT /v2/custom
@@ -526,6 +548,7 @@ static SIGNED_PUT_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v2/files/{+path}
@@ -540,6 +563,7 @@ static READ_FILE_3: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/files/{+path}
@@ -554,6 +578,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // PUT /v2/files/{+path}
@@ -568,6 +593,7 @@ static READ_FILE_4: Operation = Operation {
     max_body: ByteSize::kib(10),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/jobs/{+name}:cancel
@@ -582,6 +608,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /v2/jobs/{+name}:cancel
@@ -603,6 +630,7 @@ static FN_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/or-and
@@ -617,6 +645,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // POST /v2/or-and
@@ -635,6 +664,7 @@ static OR_AND_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v2/providers
@@ -653,6 +683,7 @@ static PROVIDERS_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/providers
@@ -667,6 +698,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v2/public: a */ comment #[evil]
@@ -681,6 +713,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/public
@@ -695,6 +728,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v2/rest?method=photos.get
@@ -709,6 +743,7 @@ static PHOTOS_GET_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/rest?method=photos.get
@@ -723,6 +758,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v2/rest?method=photos.list
@@ -737,6 +773,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/rest?method=photos.list
@@ -751,6 +788,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /v2/typed/{id}/{ratio}.{flag}
@@ -769,6 +807,7 @@ static TYPED_2: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // OPTIONS /v2/typed/{id}/{ratio}.{flag}
@@ -787,6 +826,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // upstream `127.0.0.1:9000`

@@ -38,6 +38,7 @@ static HOME: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // DELETE /a/{b}
@@ -52,6 +53,7 @@ static A: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /a/{b}
@@ -66,6 +68,7 @@ static A_2: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // upstream `default`

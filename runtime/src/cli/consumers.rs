@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::io::{BufRead as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
@@ -20,6 +21,7 @@ use crate::consumers::{ConsumerStore, FileState, Source};
 use crate::digest::Digest;
 use crate::jwt::sign;
 use crate::launch::Launch;
+use crate::limits::Limits;
 use crate::secret::SecretStore;
 use crate::{key_format, live, password, timestamp};
 
@@ -223,7 +225,8 @@ impl Token {
         let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
         let file = named(&config, &secrets.folder)?;
         let literals = config.insecure_literals;
-        let source = Source { file, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys) };
+        let limits = Arc::new(Limits::new(gateway, 0));
+        let source = Source { file, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys), limits };
         let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
         let consumers = store.current();
         let credential = consumers
@@ -261,7 +264,9 @@ impl File {
         // Whoever manages consumers need not have their secrets.
         let secrets = SecretStore { pretends: true, ..secrets };
         let needed = live::needed_consumers(gateway);
-        let source = Source { file: path, secrets, literals: config.insecure_literals, needed, token_keys: None };
+        let limits = Arc::new(Limits::new(gateway, 0));
+        let literals = config.insecure_literals;
+        let source = Source { file: path, secrets, literals, needed, token_keys: None, limits };
         Ok(Self { source })
     }
 

@@ -108,6 +108,7 @@ impl Settings {
             "limits",
             "requestLine",
             "connections",
+            "counters",
             "accessLog",
         ];
         let spell = |(depth, given): (usize, String)| {

@@ -4,6 +4,7 @@
 //! is never repeated: it may be the secret itself.
 
 mod credential;
+mod limit;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -13,6 +14,7 @@ use gateway_yaml::{Entry, FileId, Node, Span, load_each, position, suggest};
 
 use super::{ByName, Consumer, Consumers, Identity, Source};
 use crate::config::Problem;
+use crate::limits::{OwnLimit, Rule};
 use crate::timestamp;
 
 /// Sections that belong to later versions, or to other programs that share the file.
@@ -32,6 +34,7 @@ pub(super) fn consumers(source: &Source, text: &str) -> Result<(Consumers, Vec<P
         found: Consumers::default(),
         groups: HashSet::new(),
         roles: HashMap::new(),
+        limits: HashMap::new(),
         problems: Told::default(),
         remarks: Told::default(),
     };
@@ -60,6 +63,7 @@ struct Reading<'a> {
     /// Many consumers share few groups and sets of roles.
     groups: HashSet<Arc<str>>,
     roles: HashMap<Vec<Box<str>>, Arc<[Box<str>]>>,
+    limits: HashMap<Vec<OwnLimit>, Arc<[Rule]>>,
     problems: Told,
     remarks: Told,
 }
@@ -149,9 +153,7 @@ impl Reading<'_> {
         if self.found.named(username).is_some() {
             return self.problem(name.span, format!("there are two consumers called `{username}` [GW605]"));
         }
-        if let Some(limit) = member("rateLimit") {
-            self.remark(limit.span, format!("`rateLimit` of `{username}` is not enforced by this version"));
-        }
+        let limits = member("rateLimit").map(|node| self.limits(node)).unwrap_or_default();
         let group = member("group").and_then(|node| self.text_of(node, "`group`"));
         let roles = member("roles").map(|node| self.texts(node, "`roles`")).unwrap_or_default();
         let custom_id = member("labels").and_then(|node| self.custom_id(node));
@@ -160,6 +162,7 @@ impl Reading<'_> {
             group: group.map(|group| self.group(group)),
             roles: self.shared_roles(roles),
             custom_id: custom_id.map(Into::into),
+            limits,
         });
         self.found.by_name.insert(ByName(Arc::clone(&consumer)));
         if let Some(credentials) = member("credentials") {

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn caller(name: &str) -> Caller {
-        Caller { subject: name.into(), scopes: [].into(), identity: None }
+        Caller { subject: name.into(), scopes: [].into(), client: None, identity: None }
     }
 
     #[test]

@@ -182,7 +182,9 @@ pub(crate) fn caller(claims: &Map<String, Value>) -> Result<Caller, &'static str
     let lists = ["scope", "scp", "roles"].into_iter().filter_map(|claim| claims.get(claim)?.as_array());
     let listed = lists.flatten().filter_map(Value::as_str);
     let scopes = ["scope", "scp", "roles"].into_iter().flat_map(words).chain(listed).map(Box::from).collect();
-    Ok(Caller { subject: Arc::from(subject), scopes, identity: None })
+    // RFC 9068 §2.2; `azp` is OpenID Connect's.
+    let client = ["client_id", "azp"].into_iter().find_map(|claim| claims.get(claim)?.as_str()).map(Arc::from);
+    Ok(Caller { subject: Arc::from(subject), scopes, client, identity: None })
 }
 
 fn json_part(part: &str, complaint: &'static str) -> Result<Map<String, Value>, &'static str> {

@@ -242,6 +242,7 @@ where
         edits: &operation.table.response_headers,
         request_id: &record.request_id,
         date: &date,
+        limits: record.limits.as_ref().map_or("", |outcome| &outcome.fields),
     };
     let mut kept = worker.pool.take(&to.endpoint);
     loop {

@@ -49,6 +49,7 @@ static DISCOVERED_2: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /either
@@ -66,6 +67,7 @@ static EITHER: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /opaque
@@ -80,6 +82,7 @@ static OPAQUE_2: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /public
@@ -94,6 +97,7 @@ static PUBLIC: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /published
@@ -108,6 +112,7 @@ static PUBLISHED_2: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /refreshed
@@ -122,6 +127,7 @@ static REFRESHED_2: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /same
@@ -136,6 +142,7 @@ static SAME: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // GET /strict
@@ -150,6 +157,7 @@ static STRICT_2: Operation = Operation {
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
+    limits: &[],
 };
 
 // upstream `default`

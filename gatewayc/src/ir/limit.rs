@@ -1,0 +1,119 @@
+//! Rate limits.
+
+use std::time::Duration;
+
+/// A rate limit with a counter for each key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// What clients and reviewers call it.
+    pub name: String,
+    /// From `limits` at the root: one counter for all who use the name, in all documents.
+    pub shared: bool,
+    /// How requests are admitted.
+    pub algorithm: LimitAlgorithm,
+    /// Whose requests are counted together; all parts make one key.
+    pub key: Vec<LimitKey>,
+    /// Requests that have no part of the key are not counted; otherwise by address.
+    pub skips_missing_key: bool,
+    /// Of a refusal.
+    pub status: u16,
+    /// JSON text of a refusal; `""` for the document's.
+    pub body: String,
+    /// What clients are told in headers.
+    pub headers: LimitHeaders,
+}
+
+/// How requests are admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the members of `rateLimit` under their own names")]
+pub enum LimitAlgorithm {
+    TokenBucket { limit: u64, interval: Duration },
+    FixedWindow { limit: u64, interval: Duration },
+    SlidingWindow { limit: u64, interval: Duration },
+    LeakyBucket { rate: u64, interval: Duration, burst: u64, delay: bool },
+    Concurrency { limit: u64, burst: u64, delay: Duration },
+}
+
+/// A part of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitKey {
+    /// The client's address; of IPv6, the /64.
+    Ip,
+    /// The OAuth client.
+    Client,
+    /// The consumer's name.
+    Consumer,
+    /// The user whom a token names.
+    User,
+    /// The credential that was used.
+    Credential,
+    /// A header's value.
+    Header(String),
+    /// A query parameter's value.
+    Query(String),
+    /// The request's path.
+    Path,
+    /// The same for all.
+    Const(String),
+}
+
+/// What clients are told in headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitHeaders {
+    /// Nothing but `Retry-After`.
+    None,
+    /// `RateLimit` and `X-RateLimit-…`.
+    Default,
+    /// `X-<prefix>-RateLimit-…`.
+    Prefixed(String),
+}
+
+/// A limit that an operation charges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitUse {
+    /// Which of [`super::Api::limits`].
+    pub limit: usize,
+    /// What one request costs.
+    pub cost: u64,
+}
+
+impl LimitAlgorithm {
+    /// In documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TokenBucket { .. } => "token-bucket",
+            Self::FixedWindow { .. } => "fixed-window",
+            Self::SlidingWindow { .. } => "sliding-window",
+            Self::LeakyBucket { .. } => "leaky-bucket",
+            Self::Concurrency { .. } => "concurrency",
+        }
+    }
+
+    /// The most that one request may cost.
+    pub fn capacity(self) -> u64 {
+        match self {
+            Self::TokenBucket { limit, .. } | Self::FixedWindow { limit, .. } | Self::SlidingWindow { limit, .. } => {
+                limit
+            }
+            Self::LeakyBucket { burst, .. } => burst + 1,
+            Self::Concurrency { limit, burst, .. } => limit + burst,
+        }
+    }
+}
+
+impl LimitKey {
+    /// In documents.
+    pub fn show(&self) -> String {
+        match self {
+            Self::Ip => "ip".into(),
+            Self::Client => "client".into(),
+            Self::Consumer => "consumer".into(),
+            Self::User => "user".into(),
+            Self::Credential => "credential".into(),
+            Self::Header(name) => format!("header:{name}"),
+            Self::Query(name) => format!("query:{name}"),
+            Self::Path => "path".into(),
+            Self::Const(text) => format!("const:{text}"),
+        }
+    }
+}

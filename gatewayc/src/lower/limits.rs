@@ -1,0 +1,125 @@
+//! Which limits an operation charges, and which of them are one.
+
+use std::collections::BTreeMap;
+
+use gateway_yaml::{Span, Spanned, suggest};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, GW401, GW403, GW404, GW406};
+use crate::ir::{Access, Limit, LimitKey, LimitUse};
+use crate::vocabulary::{LimitChoice, LimitEntry};
+
+/// The limits of a document.
+pub(super) struct Limits {
+    /// Those that operations charge.
+    used: Vec<Limit>,
+    /// Where in `used` a description stands that was met before, by its place in the document.
+    by_place: BTreeMap<(u32, u32), usize>,
+    registry: BTreeMap<String, Registered>,
+}
+
+struct Registered {
+    name: Span,
+    /// None where it has been reported.
+    limit: Option<Limit>,
+    used: Option<usize>,
+}
+
+impl Limits {
+    pub(super) fn new(registry: &[(Spanned<String>, Option<Limit>)]) -> Self {
+        let registry = registry.iter().map(|(name, limit)| {
+            (name.value.clone(), Registered { name: name.span, limit: limit.clone(), used: None })
+        });
+        Self { used: Vec::new(), by_place: BTreeMap::new(), registry: registry.collect() }
+    }
+
+    /// What an operation charges; `place` is what those entries are called after that have no name.
+    pub(super) fn charge(
+        &mut self,
+        entries: &[LimitEntry],
+        place: &str,
+        who: &str,
+        access: &Access,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<LimitUse> {
+        let mut uses = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let limit = match &entry.limit {
+                LimitChoice::Broken => None,
+                LimitChoice::Named(name) => self.named(name, entry.cost, diagnostics),
+                LimitChoice::Inline(limit) => {
+                    let at = (entry.span.start, entry.span.end);
+                    Some(*self.by_place.entry(at).or_insert_with(|| {
+                        let several = entries.len() > 1;
+                        let name = match limit.name.as_str() {
+                            "" if several => format!("{place} {}", index + 1),
+                            "" => place.to_owned(),
+                            name => name.to_owned(),
+                        };
+                        self.used.push(Limit { name, ..limit.clone() });
+                        self.used.len() - 1
+                    }))
+                }
+            };
+            let Some(limit) = limit else { continue };
+            self.check_key(limit, entry, who, access, diagnostics);
+            uses.push(LimitUse { limit, cost: entry.cost });
+        }
+        uses
+    }
+
+    fn named(&mut self, name: &Spanned<String>, cost: u64, diagnostics: &mut Diagnostics) -> Option<usize> {
+        let Some(known) = self.registry.get_mut(&name.value) else {
+            let near = suggest(name, self.registry.keys().map(String::as_str));
+            let diagnostic = Diagnostic::error(GW401, format!("no limit is called `{}`", name.value))
+                .at(name.span, "not in `limits` at the root");
+            diagnostics.push(diagnostic.did_you_mean(near));
+            return None;
+        };
+        let limit = known.limit.as_ref();
+        if let Some(limit) = limit.filter(|limit| cost > limit.algorithm.capacity()) {
+            diagnostics.push(
+                Diagnostic::error(GW404, "no request would ever pass: it costs more than the limit")
+                    .at(name.span, format!("`cost` is more than {}", limit.algorithm.capacity())),
+            );
+        }
+        if known.used.is_none() {
+            known.used = Some(self.used.len());
+            self.used.extend(limit.cloned());
+        }
+        limit.and(known.used)
+    }
+
+    /// A key about callers, where nobody is known, is not what the author thinks.
+    fn check_key(&self, limit: usize, entry: &LimitEntry, who: &str, access: &Access, diagnostics: &mut Diagnostics) {
+        let about_callers = |key: &&LimitKey| {
+            matches!(key, LimitKey::Client | LimitKey::Consumer | LimitKey::User | LimitKey::Credential)
+        };
+        let Access::Anyone { .. } = access else { return };
+        // What is written elsewhere for all operations may leave public ones alone.
+        if let LimitChoice::Inline(_) = entry.limit
+            && let Some(limit) = self.used.get(limit)
+            && let Some(key) = limit.key.iter().find(about_callers)
+            && limit.key.iter().all(|key| about_callers(&key))
+        {
+            let instead = if limit.skips_missing_key { "so nothing is limited" } else { "so the address counts" };
+            diagnostics.push(
+                Diagnostic::warning(GW406, format!("{who} is public, and its limit counts by `{}`", key.show()))
+                    .at(entry.span, format!("nobody is known there, {instead}")),
+            );
+        }
+    }
+
+    /// The limits that are charged, and a word about those that are not.
+    pub(super) fn used(self, diagnostics: &mut Diagnostics) -> Vec<Limit> {
+        let complete = !diagnostics.has_errors();
+        for (name, registered) in self.registry {
+            if registered.used.is_none() && complete {
+                diagnostics.push(
+                    Diagnostic::warning(GW403, format!("no operation charges the limit `{name}`"))
+                        .at(registered.name, "never used"),
+                );
+            }
+        }
+        self.used
+    }
+}

@@ -1,0 +1,361 @@
+//! `limits` and `rateLimit`.
+
+use std::time::Duration;
+
+use gateway_yaml::{Entry, Node, Span, Spanned};
+
+use super::Reader;
+use crate::diagnostic::{Diagnostic, GW104, GW404, GW405};
+use crate::ir::{Limit, LimitAlgorithm, LimitHeaders, LimitKey};
+use crate::units;
+
+/// An entry of `rateLimit`.
+#[derive(Debug, Clone)]
+pub struct LimitEntry {
+    /// What is limited.
+    pub limit: LimitChoice,
+    /// `cost`.
+    pub cost: u64,
+    /// Where it stands, which is also what tells it from others of the same words.
+    pub span: Span,
+}
+
+/// A limit by name, or described in place.
+#[derive(Debug, Clone)]
+pub enum LimitChoice {
+    /// `use`: a name under `limits`.
+    Named(Spanned<String>),
+    /// A description; without a name of its own, it is called after the place where it stands.
+    Inline(Limit),
+    /// Something that has been reported.
+    Broken,
+}
+
+const MEMBERS: &[&str] = &[
+    "name",
+    "use",
+    "algorithm",
+    "limit",
+    "interval",
+    "rate",
+    "burst",
+    "delay",
+    "key",
+    "onMissingKey",
+    "status",
+    "body",
+    "headers",
+    "headerPrefix",
+    "cost",
+];
+
+const LATER: &[&str] = &["store", "onStoreError", "mode"];
+
+/// Which numbers each algorithm has; the first of them are required.
+static ALGORITHMS: &[(&str, &[&str], &[&str])] = &[
+    ("token-bucket", &["limit", "interval"], &[]),
+    ("fixed-window", &["limit", "interval"], &[]),
+    ("sliding-window", &["limit", "interval"], &[]),
+    ("leaky-bucket", &["rate"], &["burst", "delay"]),
+    ("concurrency", &["limit"], &["burst", "delay"]),
+];
+
+const NUMBERS: &[&str] = &["limit", "interval", "rate", "burst", "delay"];
+
+/// More than this, per interval, is no limit.
+const MAX_LIMIT: u64 = 1 << 31;
+
+/// Reads `rateLimit`.
+pub(super) fn entries(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitEntry> {
+    reader.list(node, "`rateLimit`").iter().map(|item| entry(reader, item)).collect()
+}
+
+fn entry(reader: &mut Reader<'_>, node: &Node) -> LimitEntry {
+    let members = Members::of(reader, node, "an entry of `rateLimit`");
+    let cost = match members.get("cost") {
+        Some(node) => whole(reader, node, "`cost`", 1).unwrap_or(1),
+        None => 1,
+    };
+    let limit = match members.get("use") {
+        Some(name) => {
+            for stray in members.entries.iter().filter(|entry| !["use", "cost"].contains(&&*entry.key.name)) {
+                reader.report(
+                    Diagnostic::error(GW405, format!("`{}` is said where the limit is defined", stray.key.name))
+                        .at(stray.key.span, "`use` takes a limit as it is")
+                        .help("write it under `limits`, or describe a limit of its own here"),
+                );
+            }
+            match reader.text(name, "`use`") {
+                Some(text) => LimitChoice::Named(Spanned::new(name.span, text.to_owned())),
+                None => LimitChoice::Broken,
+            }
+        }
+        None => match limit(reader, node, &members) {
+            Some(limit) => {
+                check_cost(reader, &members, cost, &limit);
+                LimitChoice::Inline(limit)
+            }
+            None => LimitChoice::Broken,
+        },
+    };
+    LimitEntry { limit, cost, span: node.span }
+}
+
+fn check_cost(reader: &mut Reader<'_>, members: &Members<'_>, cost: u64, limit: &Limit) {
+    if let Some(node) = members.get("cost")
+        && cost > limit.algorithm.capacity()
+    {
+        reader.report(
+            Diagnostic::error(GW404, "no request would ever pass: it costs more than the limit")
+                .at(node.span, format!("more than {}", limit.algorithm.capacity())),
+        );
+    }
+}
+
+/// Reads `limits` at the root.
+pub(super) fn registry(reader: &mut Reader<'_>, node: &Node) -> Vec<(Spanned<String>, Option<Limit>)> {
+    let mut limits = Vec::new();
+    for Entry { key, value } in reader.mapping(node, "`limits`") {
+        let name = Spanned::new(key.span, key.name.to_string());
+        let members = Members::of(reader, value, "a limit");
+        for stray in members.entries.iter().filter(|entry| ["use", "cost", "name"].contains(&&*entry.key.name)) {
+            reader.report(
+                Diagnostic::error(GW405, format!("`{}` means nothing under `limits`", stray.key.name))
+                    .at(stray.key.span, "said where the limit is used"),
+            );
+        }
+        if !is_name(&key.name) {
+            reader.report(Diagnostic::error(GW104, "this is no name for a limit").at(key.span, NAME));
+        }
+        let limit =
+            limit(reader, value, &members).map(|limit| Limit { name: name.value.clone(), shared: true, ..limit });
+        limits.push((name, limit));
+    }
+    limits
+}
+
+const NAME: &str = "expected visible ASCII without quotes and backslashes";
+
+/// A name stands in a structured field (RFC 9651 §3.3.3).
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
+}
+
+/// RFC 9110 §5.6.2.
+fn is_field_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// The members of one limit.
+struct Members<'n> {
+    entries: Vec<&'n Entry>,
+}
+
+impl<'n> Members<'n> {
+    fn of(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Self {
+        let mut entries = reader.mapping(node, what);
+        entries.retain(|entry| {
+            let name = &*entry.key.name;
+            if LATER.contains(&name) {
+                reader.unsupported(&entry.key, &format!("`{name}` is not"));
+            } else if !MEMBERS.contains(&name) {
+                reader.unknown(&entry.key, what, MEMBERS.iter().copied());
+            }
+            MEMBERS.contains(&name)
+        });
+        Self { entries }
+    }
+
+    fn get(&self, name: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value)
+    }
+}
+
+fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<Limit> {
+    let algorithm = algorithm(reader, node, members);
+    let mut key = match members.get("key") {
+        Some(node) => keys(reader, node),
+        None => vec![LimitKey::Ip],
+    };
+    key.dedup();
+    let missing = [("ip", false), ("skip", true)];
+    let skips_missing_key = members
+        .get("onMissingKey")
+        .and_then(|node| reader.choice(node, "`onMissingKey`", &missing))
+        .unwrap_or_default();
+    let status = members.get("status").and_then(|node| {
+        let status = node.as_number().and_then(|number| number.as_u64()).filter(|status| (400..=599).contains(status));
+        if status.is_none() {
+            reader.wrong(node, "`status`", "expected a status from 400 to 599");
+        }
+        status.and_then(|status| u16::try_from(status).ok())
+    });
+    let name = members.get("name").and_then(|node| {
+        let text = reader.text(node, "`name`")?;
+        if !is_name(text) {
+            reader.wrong(node, "`name`", NAME);
+        }
+        Some(text.to_owned())
+    });
+    let prefix = members.get("headerPrefix").and_then(|node| {
+        let text = reader.text(node, "`headerPrefix`")?;
+        let good = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !good {
+            reader.wrong(node, "`headerPrefix`", "expected letters, digits and `-`, for `X-<prefix>-RateLimit-Limit`");
+        }
+        Some(text.to_owned())
+    });
+    let shown = [("default", true), ("none", false)];
+    let shows = members.get("headers").and_then(|node| reader.choice(node, "`headers`", &shown)).unwrap_or(true);
+    let headers = match (prefix, shows) {
+        (Some(prefix), true) => LimitHeaders::Prefixed(prefix),
+        (None, true) => LimitHeaders::Default,
+        (_, false) => LimitHeaders::None,
+    };
+    Some(Limit {
+        name: name.unwrap_or_default(),
+        shared: false,
+        algorithm: algorithm?,
+        key,
+        skips_missing_key,
+        status: status.unwrap_or(429),
+        body: members.get("body").map(super::json).unwrap_or_default(),
+        headers,
+    })
+}
+
+fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<LimitAlgorithm> {
+    let names: Vec<(&str, usize)> = ALGORITHMS.iter().enumerate().map(|(index, (name, ..))| (*name, index)).collect();
+    let Some(chosen) = members.get("algorithm") else {
+        let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+        reader.report(
+            Diagnostic::error(GW404, "the limit does not say by which algorithm")
+                .at(node.span, "`algorithm` is missing")
+                .help(format!("it can be `{}`", names.join("`, `"))),
+        );
+        return None;
+    };
+    let (name, required, others) = ALGORITHMS[reader.choice(chosen, "`algorithm`", &names)?];
+    for stray in members.entries.iter().filter(|entry| {
+        let name = &*entry.key.name;
+        NUMBERS.contains(&name) && !required.contains(&name) && !others.contains(&name)
+    }) {
+        reader.report(
+            Diagnostic::error(GW405, format!("`{}` means nothing to {name}", stray.key.name))
+                .at(stray.key.span, "would not be enforced")
+                .help(format!("{name} has `{}`", [required, others].concat().join("`, `"))),
+        );
+    }
+    let mut complete = true;
+    for missing in required.iter().filter(|member| members.get(member).is_none()) {
+        complete = false;
+        reader.report(
+            Diagnostic::error(GW404, format!("`{missing}` is required for {name}"))
+                .at(chosen.span, format!("without `{missing}`"))
+                .help(example(name)),
+        );
+    }
+    if !complete {
+        return None;
+    }
+    let limit = members.get("limit").map(|node| whole(reader, node, "`limit`", 1));
+    let interval = members.get("interval").map(|node| reader.unit(node, "`interval`", units::duration));
+    let burst = match members.get("burst") {
+        Some(node) => whole(reader, node, "`burst`", 0)?,
+        None => 0,
+    };
+    let algorithm = match name {
+        "token-bucket" => LimitAlgorithm::TokenBucket { limit: limit??, interval: interval?? },
+        "fixed-window" => LimitAlgorithm::FixedWindow { limit: limit??, interval: interval?? },
+        "sliding-window" => LimitAlgorithm::SlidingWindow { limit: limit??, interval: interval?? },
+        "leaky-bucket" => {
+            let rate = members.get("rate").and_then(|node| reader.unit(node, "`rate`", units::rate))?;
+            let delay = match members.get("delay") {
+                Some(node) => reader.boolean(node, "`delay`")?,
+                None => true,
+            };
+            LimitAlgorithm::LeakyBucket { rate: rate.count, interval: rate.period, burst, delay }
+        }
+        _ => {
+            let delay = match members.get("delay") {
+                Some(node) => reader.unit(node, "`delay`", units::duration)?,
+                None => Duration::ZERO,
+            };
+            LimitAlgorithm::Concurrency { limit: limit??, burst, delay }
+        }
+    };
+    fits(reader, chosen, algorithm).then_some(algorithm)
+}
+
+/// The counters are whole numbers of 64 bits.
+fn fits(reader: &mut Reader<'_>, node: &Node, algorithm: LimitAlgorithm) -> bool {
+    let (capacity, interval) = match algorithm {
+        LimitAlgorithm::TokenBucket { limit, interval } => (limit, interval),
+        LimitAlgorithm::LeakyBucket { interval, burst, .. } => (burst + 1, interval),
+        _ => return true,
+    };
+    let fits = u128::from(capacity) * interval.as_nanos() < 1 << 62;
+    if !fits {
+        reader.report(
+            Diagnostic::error(GW404, "the limit is too large for its interval")
+                .at(node.span, "cannot be counted exactly")
+                .help("use a shorter interval with a smaller limit; the rate stays the same"),
+        );
+    }
+    fits
+}
+
+fn example(algorithm: &str) -> &'static str {
+    match algorithm {
+        "leaky-bucket" => "write `rate: 10/s`, and perhaps `burst: 20`",
+        "concurrency" => "write `limit: 10`",
+        _ => "write `limit: 100, interval: 60s`",
+    }
+}
+
+fn whole(reader: &mut Reader<'_>, node: &Node, what: &str, least: u64) -> Option<u64> {
+    let number =
+        node.as_number().and_then(|number| number.as_u64()).filter(|number| (least..=MAX_LIMIT).contains(number));
+    if number.is_none() {
+        let given = node.as_text().map_or_else(|| node.kind_name().to_owned(), |text| format!("`{text}`"));
+        reader.report(
+            Diagnostic::error(GW404, format!("{what} cannot be {given}"))
+                .at(node.span, format!("expected a whole number from {least} to {MAX_LIMIT}")),
+        );
+    }
+    number
+}
+
+fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
+    let mut keys = Vec::new();
+    for item in reader.list(node, "`key`") {
+        let Some(text) = reader.text(item, "a part of `key`") else { continue };
+        let key = match text.split_once(':') {
+            None => match text {
+                "ip" => Some(LimitKey::Ip),
+                "client" => Some(LimitKey::Client),
+                "consumer" => Some(LimitKey::Consumer),
+                "user" => Some(LimitKey::User),
+                "credential" => Some(LimitKey::Credential),
+                "path" => Some(LimitKey::Path),
+                _ => None,
+            },
+            Some(("header", name)) if is_field_name(name) => Some(LimitKey::Header(name.to_owned())),
+            Some(("query", name)) if !name.is_empty() => Some(LimitKey::Query(name.to_owned())),
+            Some(("const", text)) => Some(LimitKey::Const(text.to_owned())),
+            Some(_) => None,
+        };
+        match key {
+            Some(key) => keys.push(key),
+            None => reader.wrong(
+                item,
+                "a part of `key`",
+                "expected `ip`, `client`, `consumer`, `user`, `credential`, `path`, `header:X`, `query:X` or `const:X`",
+            ),
+        }
+    }
+    if node.as_sequence().is_some_and(<[Node]>::is_empty) {
+        reader.wrong(node, "`key`", "one part or more; `const:all` counts everybody together");
+    }
+    keys
+}

@@ -1,0 +1,403 @@
+//! Rate limits: what a request is charged to, what it is told, and how long it waits.
+
+mod algorithm;
+mod table;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::time::Instant;
+
+use crate::access::Caller;
+use crate::codegen::{Gateway, Limit, LimitHeaders, LimitKey};
+use crate::credential::{CredentialLocation, Evidence, Found};
+pub use algorithm::Algorithm;
+use algorithm::Reading;
+use table::{Charge, KeyHash, LimitId, Table};
+
+/// All limits of the process, with their counters.
+pub(crate) struct Limits {
+    table: Table,
+    /// The clock of all counters starts here.
+    epoch: Instant,
+    /// By name for those that are shared, by address for all others.
+    ids: HashMap<Identity, LimitId>,
+    /// Limits that consumers bring along.
+    registered: Mutex<HashMap<(String, Algorithm), LimitId>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Identity {
+    Shared(&'static str),
+    Own(usize),
+}
+
+impl Identity {
+    fn of(limit: &'static Limit) -> Self {
+        if limit.shared { Self::Shared(limit.name) } else { Self::Own(std::ptr::from_ref(limit) as usize) }
+    }
+}
+
+impl std::fmt::Debug for Limits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Limits({})", self.ids.len())
+    }
+}
+
+/// A limit as requests meet it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rule {
+    id: LimitId,
+    name: Cow<'static, str>,
+    algorithm: Algorithm,
+    key: &'static [LimitKey],
+    skips_missing_key: bool,
+    status: u16,
+    /// JSON text; empty for the usual.
+    body: Cow<'static, str>,
+    headers: RuleHeaders,
+    cost: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum RuleHeaders {
+    None,
+    Default,
+    Prefixed(Cow<'static, str>),
+}
+
+/// A limit that a consumer brings along.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct OwnLimit {
+    pub(crate) name: String,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) status: u16,
+    /// JSON text; empty for the usual.
+    pub(crate) body: String,
+    /// Whether it is told in headers, and with which prefix.
+    pub(crate) headers: Option<String>,
+}
+
+/// What a request's keys are made of.
+pub(crate) struct Subject<'a> {
+    pub(crate) address: IpAddr,
+    pub(crate) caller: Option<&'a Caller>,
+    pub(crate) evidence: &'a Evidence<'a>,
+}
+
+/// What became of a request that is limited.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// Header lines for the client, each with its line end.
+    pub(crate) fields: String,
+    /// How long the request waits for its turn.
+    pub(crate) delay: Duration,
+    pub(crate) refused: Option<Refused>,
+    /// Given back when the request is over.
+    held: Vec<(Rule, KeyHash)>,
+    limits: &'static Limits,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) status: u16,
+    /// JSON text; empty for the usual.
+    pub(crate) body: Cow<'static, str>,
+}
+
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        for (rule, key) in &self.held {
+            self.limits.table.release(&rule.charge(*key));
+        }
+    }
+}
+
+impl Limits {
+    /// The limits of a gateway, with counters in at most so many bytes.
+    pub(crate) fn new(gateway: &'static Gateway, bytes: usize) -> Self {
+        let mut ids = HashMap::new();
+        let mut algorithms = Vec::new();
+        let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
+        for limit in operations.flat_map(|operation| operation.limits).map(|used| used.limit) {
+            ids.entry(Identity::of(limit)).or_insert_with(|| {
+                algorithms.push(limit.algorithm);
+                LimitId(u16::try_from(algorithms.len() - 1).unwrap_or(u16::MAX))
+            });
+        }
+        let table = Table::new(algorithms, bytes);
+        Self { table, epoch: Instant::now(), ids, registered: Mutex::default() }
+    }
+
+    /// A limit of an operation; `None` where there are too many.
+    pub(crate) fn rule(&self, limit: &'static Limit, cost: u64) -> Option<Rule> {
+        let id = *self.ids.get(&Identity::of(limit))?;
+        (id.0 < u16::MAX).then(|| Rule {
+            id,
+            name: limit.name.into(),
+            algorithm: limit.algorithm,
+            key: limit.key,
+            skips_missing_key: limit.skips_missing_key,
+            status: limit.status,
+            body: limit.body.into(),
+            headers: match limit.headers {
+                LimitHeaders::None => RuleHeaders::None,
+                LimitHeaders::Default => RuleHeaders::Default,
+                LimitHeaders::Prefixed(prefix) => RuleHeaders::Prefixed(prefix.into()),
+            },
+            cost,
+        })
+    }
+
+    /// A limit that a consumer brings along: all who have the same have counters of their own. `None` where there are
+    /// too many different ones.
+    pub(crate) fn own_rule(&self, limit: &OwnLimit) -> Option<Rule> {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (limit.name.clone(), limit.algorithm);
+        let id = match registered.get(&key) {
+            Some(id) => *id,
+            None => {
+                let id = self.table.add(limit.algorithm)?;
+                registered.insert(key, id);
+                id
+            }
+        };
+        Some(Rule {
+            id,
+            name: limit.name.clone().into(),
+            algorithm: limit.algorithm,
+            key: &[LimitKey::Consumer],
+            skips_missing_key: true,
+            status: limit.status,
+            body: limit.body.clone().into(),
+            headers: match limit.headers.as_deref() {
+                None => RuleHeaders::None,
+                Some("") => RuleHeaders::Default,
+                Some(prefix) => RuleHeaders::Prefixed(prefix.to_owned().into()),
+            },
+            cost: 1,
+        })
+    }
+
+    /// Charges a request to all limits, or to none if one refuses.
+    pub(crate) fn charge<'r>(
+        &'static self,
+        rules: impl Iterator<Item = &'r Rule> + Clone,
+        subject: &Subject<'_>,
+        now: Instant,
+    ) -> Outcome {
+        let now = u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX);
+        let keyed: Vec<(&Rule, KeyHash)> = rules.filter_map(|rule| Some((rule, self.key_of(rule, subject)?))).collect();
+        let charges: Vec<Charge> = keyed.iter().map(|(rule, key)| rule.charge(*key)).collect();
+        let mut readings = Vec::with_capacity(charges.len());
+        let admitted = self.table.charge(&charges, now, &mut readings);
+        let met: Vec<(&Rule, Reading)> = keyed.iter().map(|(rule, _)| *rule).zip(readings).collect();
+        let delay = met.iter().map(|(_, reading)| reading.delay).max().filter(|_| admitted).unwrap_or(0);
+        let tightest =
+            met.iter().filter(|(_, reading)| !reading.admitted).max_by_key(|(_, reading)| reading.retry_after);
+        let held = keyed.iter().filter(|(rule, _)| admitted && rule.algorithm.is_held());
+        Outcome {
+            fields: fields(&met, tightest),
+            delay: Duration::from_nanos(delay),
+            refused: tightest.map(|(rule, _)| Refused { status: rule.status, body: rule.body.clone() }),
+            held: held.map(|(rule, key)| ((*rule).clone(), *key)).collect(),
+            limits: self,
+        }
+    }
+
+    /// Whose requests are counted with this one; `None` where it is not counted.
+    fn key_of(&self, rule: &Rule, subject: &Subject<'_>) -> Option<KeyHash> {
+        let address = Address::of(subject.address);
+        let parts: Vec<Cow<'_, [u8]>> = rule.key.iter().map(|part| subject.part(part, &address)).collect();
+        if parts.iter().all(|part| part.is_empty()) {
+            let by_address = [b"\0address".as_slice(), address.bytes()];
+            return (!rule.skips_missing_key).then(|| self.table.hash(rule.id, by_address.into_iter()));
+        }
+        Some(self.table.hash(rule.id, parts.iter().map(|part| &**part)))
+    }
+}
+
+impl Rule {
+    fn charge(&self, key: KeyHash) -> Charge {
+        Charge { limit: self.id, algorithm: self.algorithm, key, cost: self.cost }
+    }
+}
+
+impl Subject<'_> {
+    /// A part of a key; empty where the request has none.
+    fn part<'k>(&'k self, key: &LimitKey, address: &'k Address) -> Cow<'k, [u8]> {
+        let found = |location: CredentialLocation| match location.find(self.evidence) {
+            Found::Nothing => Cow::Borrowed(&b""[..]),
+            Found::One(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
+            Found::One(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            // Several values are a key as well; which of them the upstream takes, nobody knows.
+            Found::Ambiguous => Cow::Borrowed(&b"\0several"[..]),
+        };
+        let text = |text: &'k str| Cow::Borrowed(text.as_bytes());
+        let consumer = || self.caller.and_then(|caller| caller.identity.as_ref());
+        match key {
+            LimitKey::Ip => Cow::Borrowed(address.bytes()),
+            LimitKey::Path => text(self.evidence.path),
+            LimitKey::Const(constant) => Cow::Owned(format!("\0{constant}").into_bytes()),
+            LimitKey::Header(name) => found(CredentialLocation::Header(name)),
+            LimitKey::Query(name) => found(CredentialLocation::Query(name)),
+            LimitKey::Consumer => consumer().map_or(text(""), |identity| text(&identity.consumer.username)),
+            LimitKey::Credential => consumer().map_or(text(""), |identity| {
+                text(identity.credential.as_deref().unwrap_or(&identity.consumer.username))
+            }),
+            LimitKey::User => {
+                self.caller.filter(|_| consumer().is_none()).map_or(text(""), |caller| text(&caller.subject))
+            }
+            LimitKey::Client => self.caller.and_then(|caller| caller.client.as_deref()).map_or(text(""), text),
+        }
+    }
+}
+
+/// A client's address as it is counted: whoever has an IPv6 address has a /64 of them.
+enum Address {
+    V4([u8; 4]),
+    V6([u8; 8]),
+}
+
+impl Address {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let mut network = [0; 8];
+                network.copy_from_slice(&address.octets()[..8]);
+                Self::V6(network)
+            }
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+        }
+    }
+}
+
+/// Where a request came from: as far as trusted proxies say, from the nearest one on.
+pub(crate) fn client_address(peer: IpAddr, evidence: &Evidence<'_>, trusted: &[IpNet]) -> IpAddr {
+    let trusts = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !trusts(&peer) {
+        return peer;
+    }
+    let mut address = peer;
+    let chains = evidence.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("x-forwarded-for")).rev();
+    for hop in chains.flat_map(|field| field.value.rsplit(|byte| *byte == b',')) {
+        let text = std::str::from_utf8(hop.trim_ascii()).unwrap_or_default();
+        let Some(next) = parse_address(text) else { return address };
+        address = next.to_canonical();
+        if !trusts(&address) {
+            return address;
+        }
+    }
+    address
+}
+
+/// An address, perhaps with a port, as proxies write them.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.split(']').next());
+    match inner {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::SocketAddr| address.ip())),
+    }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// What a client is told: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), the older
+/// `X-RateLimit-…` of the limit with the least left, and `Retry-After` (RFC 9110 §10.2.3) for a refusal.
+fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> String {
+    let mut out = String::new();
+    let seconds = |nanos: u64| nanos.div_ceil(SECOND);
+    // What is under way at once has no window to tell of.
+    let timed = |rule: &Rule| rule.algorithm.window().is_some();
+    let shown = || met.iter().filter(|(rule, _)| rule.headers == RuleHeaders::Default && timed(rule));
+    let told = match tightest {
+        Some((rule, _)) if rule.headers == RuleHeaders::Default && timed(rule) => tightest,
+        Some(_) => None,
+        None => shown().min_by_key(|(_, reading)| (reading.remaining, u64::MAX - reading.reset)),
+    };
+    if let Some((rule, reading)) = told {
+        write_triple(&mut out, "X-RateLimit", rule, reading);
+    }
+    for (rule, reading) in met {
+        if let RuleHeaders::Prefixed(prefix) = &rule.headers {
+            write_triple(&mut out, &format!("X-{prefix}-RateLimit"), rule, reading);
+        }
+    }
+    if shown().next().is_some() {
+        let (mut policies, mut states) = (String::new(), String::new());
+        for (index, (rule, reading)) in shown().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            let window = rule.algorithm.window().map_or(0, |window| window.as_secs().max(1));
+            let _ = write!(policies, "{comma}\"{}\";q={};w={window}", rule.name, rule.algorithm.quota());
+            let _ = write!(states, "{comma}\"{}\";r={};t={}", rule.name, reading.remaining, seconds(reading.reset));
+        }
+        let _ = write!(out, "RateLimit-Policy: {policies}\r\nRateLimit: {states}\r\n");
+    }
+    if let Some((_, reading)) = tightest {
+        let _ = write!(out, "Retry-After: {}\r\n", seconds(reading.retry_after).max(1));
+    }
+    out
+}
+
+fn write_triple(out: &mut String, prefix: &str, rule: &Rule, reading: &Reading) {
+    let (quota, remaining) = (rule.algorithm.quota(), reading.remaining);
+    let reset = reading.reset.div_ceil(SECOND);
+    let _ = write!(out, "{prefix}-Limit: {quota}\r\n{prefix}-Remaining: {remaining}\r\n{prefix}-Reset: {reset}\r\n");
+}
+
+/// Whether a response field called `name` is what [`fields`] tells: an upstream that limits as well would contradict.
+pub(crate) fn is_limit_field(name: &str) -> bool {
+    const NAMES: [&str; 5] =
+        ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy"];
+    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http1::head::Field;
+
+    #[test]
+    fn addresses_are_those_that_trusted_proxies_tell() {
+        let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].map(|text| text.parse().expect("a network")).into();
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.7, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
+            ("10.0.0.1", "forged, 203.0.113.9, 10.1.1.1", "203.0.113.9"),
+            ("10.0.0.1", "forged", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.9:4711", "203.0.113.9"),
+            ("fd00::1", "[2001:db8::7]:4711", "2001:db8::7"),
+            ("10.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
+        ] {
+            let fields = [Field { name: "X-Forwarded-For", value: forwarded.as_bytes() }];
+            let evidence = Evidence::of(&fields, None);
+            let address = client_address(peer.parse().expect("an address"), &evidence, &trusted);
+            assert_eq!(address.to_string(), expected, "{peer} {forwarded}");
+        }
+    }
+
+    #[test]
+    fn ipv6_counts_by_network() {
+        let bytes = |text: &str| Address::of(text.parse().expect("an address")).bytes().to_vec();
+        assert_eq!(bytes("2001:db8:1:2:3:4:5:6"), bytes("2001:db8:1:2::"));
+        assert_ne!(bytes("2001:db8:1:2::1"), bytes("2001:db8:1:3::1"));
+        assert_eq!(bytes("::ffff:192.0.2.1"), bytes("192.0.2.1"));
+        assert_ne!(bytes("192.0.2.1"), bytes("192.0.2.2"));
+    }
+}

@@ -1,0 +1,356 @@
+//! What is remembered of all keys: a table of fixed size that forgets nothing that matters.
+//!
+//! A key whose state is idle behaves like one that nobody has used, so its place can be given away. A key that finds no
+//! place, because every place that it could have is taken by keys in use, shares one with all others of its limit that
+//! find none: whoever floods the table with keys shares a limit with himself, and takes nothing from those who were there.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::algorithm::{Algorithm, Reading, State};
+
+/// Places among which a key has one, in each of two groups.
+const GROUP: usize = 8;
+
+/// Parts of the table with a lock each.
+const SHARDS: usize = 128;
+
+/// Bytes of one place.
+const SLOT_BYTES: usize = size_of::<[u64; 3]>();
+
+/// The number of a limit within the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct LimitId(pub(crate) u16);
+
+/// What a key of a limit has come to: 64 bits, of which 16 name the limit. With a million keys, two of one limit share
+/// them once in a hundred thousand gateways; the place in the table tells them apart further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct KeyHash {
+    tag: u64,
+    place: u64,
+}
+
+/// A counter to charge.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Charge {
+    pub(crate) limit: LimitId,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key: KeyHash,
+    pub(crate) cost: u64,
+}
+
+/// Tags, and states: a place is three words, so that memory that nobody has touched costs nothing.
+type Slot = [u64; 3];
+
+/// All counters of the process.
+pub(crate) struct Table {
+    shards: Box<[Mutex<Shard>]>,
+    /// By the number of the limit; only ever longer.
+    algorithms: ArcSwap<Vec<Algorithm>>,
+    keys: RandomState,
+}
+
+struct Shard {
+    slots: Box<[Slot]>,
+    /// For keys that find no place, by limit.
+    overflow: HashMap<LimitId, State>,
+}
+
+impl Table {
+    /// A table for these limits, whose ids are their indices, of at most so many bytes.
+    pub(crate) fn new(algorithms: Vec<Algorithm>, bytes: usize) -> Self {
+        let slots = (bytes / SLOT_BYTES / SHARDS / GROUP).max(2) * GROUP;
+        let shard = || Shard { slots: vec![[0; 3]; slots].into_boxed_slice(), overflow: HashMap::new() };
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
+            algorithms: ArcSwap::from_pointee(algorithms),
+            keys: RandomState::new(),
+        }
+    }
+
+    /// Adds a limit; `None` if there are too many.
+    pub(crate) fn add(&self, algorithm: Algorithm) -> Option<LimitId> {
+        let id = u16::try_from(self.algorithms.load().len()).ok().filter(|id| *id < u16::MAX)?;
+        let mut longer = Vec::clone(&self.algorithms.load());
+        longer.push(algorithm);
+        self.algorithms.store(Arc::new(longer));
+        Some(LimitId(id))
+    }
+
+    /// What a key comes to; its parts are told apart by their lengths.
+    pub(crate) fn hash<'k>(&self, limit: LimitId, parts: impl Iterator<Item = &'k [u8]>) -> KeyHash {
+        let mut hasher = self.keys.build_hasher();
+        hasher.write_u16(limit.0);
+        for part in parts {
+            hasher.write_usize(part.len());
+            hasher.write(part);
+        }
+        let hash = hasher.finish();
+        hasher.write_u8(0);
+        // No tag is 0, which is an empty place.
+        KeyHash { tag: (hash & !0xFFFF | u64::from(limit.0)).max(1 << 16), place: hasher.finish() }
+    }
+
+    /// Charges all counters, or none if one refuses; the readings are in the order of the charges.
+    pub(crate) fn charge(&self, charges: &[Charge], now: u64, readings: &mut Vec<Reading>) -> bool {
+        readings.clear();
+        // One limit is the rule, and needs no plan.
+        if let [charge] = charges {
+            let mut shard = self.lock(charge.key);
+            let mut state = shard.state(charge, &self.algorithms, now);
+            let reading = charge.algorithm.charge(state.get(), now, charge.cost);
+            readings.push(reading);
+            return reading.admitted;
+        }
+        let mut shards: Vec<usize> = charges.iter().map(|charge| shard_of(charge.key)).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        // Always in the same order, so that no two requests wait for each other.
+        let mut locked: Vec<(usize, MutexGuard<'_, Shard>)> =
+            shards.into_iter().map(|index| (index, self.lock_shard(index))).collect();
+        let mut before = Vec::with_capacity(charges.len());
+        let mut all = true;
+        for charge in charges {
+            let Some(shard) = shard_in(&mut locked, charge.key) else { continue };
+            let mut state = shard.state(charge, &self.algorithms, now);
+            before.push(*state.get());
+            let reading = charge.algorithm.charge(state.get(), now, charge.cost);
+            all &= reading.admitted;
+            readings.push(reading);
+        }
+        if !all {
+            for (charge, reading) in charges.iter().zip(readings).filter(|(_, reading)| reading.admitted) {
+                reading.remaining += charge.cost;
+            }
+            // Backwards, because two charges may be of one counter.
+            for (charge, before) in charges.iter().zip(before).rev() {
+                if let Some(shard) = shard_in(&mut locked, charge.key) {
+                    *shard.state(charge, &self.algorithms, now).get() = before;
+                }
+            }
+        }
+        all
+    }
+
+    /// Gives back what a request has held.
+    pub(crate) fn release(&self, charge: &Charge) {
+        let mut shard = self.lock(charge.key);
+        // Somebody who holds is never idle, whatever the time.
+        let mut state = shard.state(charge, &self.algorithms, 0);
+        charge.algorithm.release(state.get(), charge.cost);
+    }
+
+    fn lock(&self, key: KeyHash) -> MutexGuard<'_, Shard> {
+        self.lock_shard(shard_of(key))
+    }
+
+    fn lock_shard(&self, index: usize) -> MutexGuard<'_, Shard> {
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn shard_of(key: KeyHash) -> usize {
+    (key.place >> 57) as usize % SHARDS
+}
+
+fn shard_in<'s>(locked: &'s mut [(usize, MutexGuard<'_, Shard>)], key: KeyHash) -> Option<&'s mut Shard> {
+    let index = shard_of(key);
+    locked.iter_mut().find(|(known, _)| *known == index).map(|(_, shard)| &mut **shard)
+}
+
+/// A counter's state, written back when dropped.
+struct StateGuard<'s> {
+    place: Place<'s>,
+    state: State,
+}
+
+enum Place<'s> {
+    Slot(&'s mut Slot),
+    Overflow(&'s mut State),
+}
+
+impl StateGuard<'_> {
+    fn get(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for StateGuard<'_> {
+    fn drop(&mut self) {
+        match &mut self.place {
+            Place::Slot(slot) => [slot[1], slot[2]] = [self.state.first, self.state.second],
+            Place::Overflow(state) => **state = self.state,
+        }
+    }
+}
+
+impl Shard {
+    /// The counter of a key: its own, or a free place, or one whose key is idle, or the one that is shared.
+    fn state(&mut self, charge: &Charge, algorithms: &ArcSwap<Vec<Algorithm>>, now: u64) -> StateGuard<'_> {
+        let groups = self.slots.len() / GROUP;
+        let group = |hash: u64| (hash as usize % groups) * GROUP;
+        let (first, second) = (group(charge.key.place), group(charge.key.place >> 24 ^ charge.key.tag >> 40));
+        let places = || (first..first + GROUP).chain(second..second + GROUP);
+        let own = places().find(|index| self.slots[*index][0] == charge.key.tag);
+        let index = own.or_else(|| {
+            let algorithms = algorithms.load();
+            let free = |start: usize| {
+                let group = start..start + GROUP;
+                let is_free = |index: &usize| {
+                    let [tag, first, second] = self.slots[*index];
+                    tag == 0
+                        || algorithms
+                            .get((tag & 0xFFFF) as usize)
+                            .is_none_or(|algorithm| algorithm.is_idle(State { first, second }, now))
+                };
+                let mut free = group.filter(is_free);
+                let place = free.next();
+                (place, free.count())
+            };
+            // The emptier of the two: that keeps all groups evenly full.
+            let (one, other) = (free(first), free(second));
+            let chosen = if one.1 >= other.1 { one.0.or(other.0) } else { other.0.or(one.0) };
+            if let Some(index) = chosen {
+                self.slots[index] = [charge.key.tag, 0, 0];
+            }
+            chosen
+        });
+        match index {
+            Some(index) => {
+                let [_, first, second] = self.slots[index];
+                StateGuard { place: Place::Slot(&mut self.slots[index]), state: State { first, second } }
+            }
+            None => {
+                let state = self.overflow.entry(charge.limit).or_default();
+                StateGuard { state: *state, place: Place::Overflow(state) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::time::Duration;
+
+    use super::*;
+
+    const BUCKET: Algorithm = Algorithm::TokenBucket { limit: 3, interval: Duration::from_secs(60) };
+    const WINDOW: Algorithm = Algorithm::FixedWindow { limit: 2, interval: Duration::from_secs(60) };
+    const SLOTS: Algorithm = Algorithm::Concurrency { limit: 2, burst: 0, delay: Duration::ZERO };
+
+    fn table(bytes: usize) -> Table {
+        Table::new([BUCKET, WINDOW, SLOTS].into(), bytes)
+    }
+
+    fn charge(table: &Table, limit: u16, key: &str) -> Charge {
+        let algorithm = [BUCKET, WINDOW, SLOTS][usize::from(limit)];
+        let limit = LimitId(limit);
+        Charge { limit, algorithm, key: table.hash(limit, [key.as_bytes()].into_iter()), cost: 1 }
+    }
+
+    fn admits(table: &Table, charges: &[Charge], now: u64) -> bool {
+        table.charge(charges, now, &mut Vec::new())
+    }
+
+    #[test]
+    fn keys_do_not_meet() {
+        let table = table(1 << 20);
+        for key in ["a", "b"] {
+            let charges: Vec<bool> = (0..4).map(|_| admits(&table, &[charge(&table, 0, key)], 1)).collect();
+            assert_eq!(charges, [true, true, true, false], "{key}");
+        }
+        assert!(admits(&table, &[charge(&table, 1, "a")], 1), "nor do limits");
+        let parts = |parts: &[&str]| table.hash(LimitId(0), parts.iter().map(|part| part.as_bytes()));
+        assert_ne!(parts(&["ab", "c"]), parts(&["a", "bc"]));
+    }
+
+    #[test]
+    fn none_is_charged_when_one_refuses() {
+        let table = table(1 << 20);
+        let both = [charge(&table, 0, "a"), charge(&table, 1, "a")];
+        assert!(admits(&table, &both, 1) && admits(&table, &both, 1));
+        for _ in 0..5 {
+            assert!(!admits(&table, &both, 1), "the window is full");
+        }
+        assert!(admits(&table, &both[..1], 1), "the bucket still has a token");
+        assert!(!admits(&table, &both[..1], 1));
+        // The same counter twice is charged twice.
+        let twice = [charge(&table, 1, "b"), charge(&table, 1, "b")];
+        assert!(admits(&table, &twice, 1) && !admits(&table, &twice, 1) && !admits(&table, &twice[..1], 1));
+    }
+
+    #[test]
+    fn what_is_held_is_given_back() {
+        let table = table(1 << 20);
+        let slot = [charge(&table, 2, "a")];
+        assert!(admits(&table, &slot, 1) && admits(&table, &slot, 1) && !admits(&table, &slot, 1));
+        table.release(&slot[0]);
+        assert!(admits(&table, &slot, 3) && !admits(&table, &slot, 3));
+    }
+
+    #[test]
+    fn strangers_cannot_push_out_those_who_are_there() {
+        let table = table(64 << 10);
+        let known: Vec<_> = (0..100).map(|number| charge(&table, 1, &format!("known {number}"))).collect();
+        for key in &known {
+            assert!(admits(&table, std::slice::from_ref(key), 1));
+        }
+        let admitted =
+            (0..100_000).filter(|number| admits(&table, &[charge(&table, 1, &format!("stranger {number}"))], 2));
+        let admitted = admitted.count();
+        let places = (64 << 10) / SLOT_BYTES;
+        assert!(admitted <= places + SHARDS * 2, "{admitted} strangers in {places} places");
+        for key in &known {
+            let key = std::slice::from_ref(key);
+            assert!(admits(&table, key, 3) && !admits(&table, key, 3), "the count is kept");
+        }
+        // When their time is over, their places are free.
+        let later = Duration::from_secs(61).as_nanos() as u64;
+        assert!(
+            admits(&table, &[charge(&table, 1, "new")], later) && admits(&table, &[charge(&table, 1, "new")], later)
+        );
+        assert!(!admits(&table, &[charge(&table, 1, "new")], later));
+    }
+
+    #[test]
+    fn a_million_keys_have_places_of_their_own() {
+        let table = table(32 << 20);
+        let mut shared = 0;
+        for number in 0..1_000_000_u32 {
+            let key = table.hash(LimitId(1), [&number.to_be_bytes()[..]].into_iter());
+            let charge = Charge { limit: LimitId(1), algorithm: WINDOW, key, cost: 2 };
+            shared += usize::from(!admits(&table, &[charge], 1));
+        }
+        assert_eq!(shared, 0);
+    }
+
+    #[test]
+    fn threads_lose_and_double_nothing() {
+        let algorithm = Algorithm::TokenBucket { limit: 10_000, interval: Duration::from_secs(86_400) };
+        let table = Table::new([algorithm, algorithm].into(), 1 << 20);
+        let admitted = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (table, admitted) = (&table, &admitted);
+                scope.spawn(move || {
+                    let charge = |limit: u16, key: &str| {
+                        let key = table.hash(LimitId(limit), [key.as_bytes()].into_iter());
+                        Charge { limit: LimitId(limit), algorithm, key, cost: 1 }
+                    };
+                    // In both orders, so that locks would cross if they were taken as they come.
+                    let (one, other) = (charge(0, "shared"), charge(1, &format!("own {}", thread % 2)));
+                    let charges = if thread % 2 == 0 { [one, other] } else { [other, one] };
+                    let mut readings = Vec::new();
+                    for _ in 0..5_000 {
+                        admitted.fetch_add(u64::from(table.charge(&charges, 1, &mut readings)), Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(admitted.load(Relaxed), 10_000);
+    }
+}

@@ -1,0 +1,197 @@
+//! Rate limits, as clients meet them.
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use support::{Gateway, Upstream, eventually};
+
+/// `X-RateLimit-…` as three numbers.
+fn quota(answer: &support::Response) -> (u64, u64, u64) {
+    let number = |name: &str| answer.header(name).parse().unwrap_or_else(|_| panic!("{name} in {answer:?}"));
+    (number("x-ratelimit-limit"), number("x-ratelimit-remaining"), number("x-ratelimit-reset"))
+}
+
+#[test]
+fn a_bucket_is_emptied_and_says_so() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    for remaining in (0..5).rev() {
+        let answer = gateway.get("/tickets/events", "");
+        assert_eq!(answer.status, 200);
+        let (limit, left, reset) = quota(&answer);
+        assert_eq!((limit, left), (5, remaining));
+        assert!(reset <= 60 && reset >= 12 * (5 - remaining) - 2, "{reset}");
+        assert_eq!(answer.header("ratelimit-policy"), "\"per-address\";q=5;w=60");
+        assert_eq!(answer.header("ratelimit"), format!("\"per-address\";r={remaining};t={reset}"));
+        assert_eq!(answer.header("retry-after"), "");
+    }
+    let refused = gateway.get("/tickets/events", "");
+    assert_eq!((refused.status, refused.json()["error"].as_str()), (429, Some("Limit exceeded")));
+    assert_eq!(quota(&refused).1, 0);
+    let wait: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((11..=12).contains(&wait), "one token in twelve seconds: {wait}");
+    let post = gateway.request("POST", "/tickets/events", "Content-Length: 0\r\n");
+    assert_eq!(post.status, 429, "one bucket for both");
+    let wait: u64 = post.header("retry-after").parse().expect("seconds");
+    assert!((35..=36).contains(&wait), "three tokens: {wait}");
+    assert_eq!(upstream.heads().len(), 5);
+    let line = gateway.log_line(|line| line["status"] == 429);
+    assert_eq!((line["operation"].as_str(), line["reject"].as_str()), (Some("listEvents"), Some("limit-exceeded")));
+}
+
+#[test]
+fn a_cost_is_charged_whole_or_not_at_all() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let post = || gateway.request("POST", "/tickets/events", "Content-Length: 0\r\n");
+    assert_eq!((post().status, post().status), (200, 429));
+    assert_eq!(quota(&gateway.get("/tickets/events", "")).1, 1, "what was refused took nothing");
+}
+
+#[test]
+fn several_limits_hold_together() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let get = |visitor: &str, event: &str| gateway.get(&format!("/tickets/orders?event={event}"), visitor);
+    let (ann, ben) = ("X-Visitor: ann\r\n", "X-Visitor: ben\r\n");
+    let first = get(ann, "7");
+    assert_eq!(first.status, 200);
+    assert_eq!(quota(&first), (2, 1, 60));
+    assert_eq!(
+        (first.header("x-event-ratelimit-limit"), first.header("x-event-ratelimit-remaining")),
+        ("4".into(), "3".into())
+    );
+    assert_eq!(get(ann, "7").status, 200);
+    for _ in 0..3 {
+        let refused = get(ann, "7");
+        assert_eq!((refused.status, refused.json()["error"].as_str()), (429, Some("Limit exceeded")));
+        // The other limit was not charged.
+        assert_eq!(refused.header("x-event-ratelimit-remaining"), "2");
+    }
+    assert_eq!((get(ben, "7").status, get(ben, "7").status), (200, 200));
+    let sold_out = get("X-Visitor: cat\r\n", "7");
+    assert_eq!((sold_out.status, sold_out.json()["error"].as_str()), (503, Some("sold out")));
+    assert_eq!(sold_out.header("x-ratelimit-remaining"), "", "the limit that answers has headers of its own");
+    assert_eq!(get("X-Visitor: cat\r\n", "8").status, 200);
+    // Without a visitor only the event counts; without an event, the address does.
+    assert_eq!((get("", "9").status, get("", "9").status, get("", "9").status), (200, 200, 200));
+    assert_eq!(gateway.get("/tickets/orders", "").header("x-event-ratelimit-remaining"), "3");
+}
+
+#[test]
+fn a_queue_lets_requests_wait_for_their_turn() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let started = Instant::now();
+    let statuses: Vec<(u16, Duration)> = std::thread::scope(|scope| {
+        let ask = || (gateway.get("/tickets/queue", "").status, started.elapsed());
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    let admitted = statuses.iter().filter(|(status, _)| *status == 200).count();
+    assert!((6..=7).contains(&admitted), "{statuses:?}");
+    let last = statuses.iter().filter(|(status, _)| *status == 200).map(|(_, at)| *at).max().expect("some");
+    assert!(last >= Duration::from_millis(400), "five waited: {statuses:?}");
+}
+
+#[test]
+fn requests_under_way_are_counted_and_given_back() {
+    let (release, waiting) = mpsc::channel::<()>();
+    let waiting = std::sync::Mutex::new(waiting);
+    let upstream = Upstream::start(move |head, connection| {
+        if head.contains("/checkout") {
+            let _ = waiting.lock().expect("no panic").recv_timeout(Duration::from_secs(10));
+        }
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-RateLimit-Limit: 9\r\nConnection: close\r\n\r\n{}");
+        false
+    });
+    let gateway = Gateway::before(&upstream);
+    let ask = || {
+        let mut connection = gateway.connect();
+        connection.send("POST /tickets/checkout HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 0\r\n\r\n");
+        connection
+    };
+    let (first, mut second) = (ask(), ask());
+    eventually("both at the upstream", || (upstream.heads().len() == 2).then_some(()));
+    let refused = ask().response(false);
+    assert_eq!((refused.status, refused.header("retry-after").as_str()), (429, "1"));
+    // A client that leaves gives its place back as well.
+    drop(first);
+    let mut third = eventually("the place of the one that left", || {
+        let third = ask();
+        third.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
+        let waits = third.stream.peek(&mut [0]).is_err();
+        waits.then_some(third)
+    });
+    third.stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    for _ in 0..20 {
+        let _ = release.send(());
+    }
+    let answer = second.response(false);
+    // The upstream's own limit is not ours to hide where this one tells nothing.
+    assert_eq!((answer.status, answer.header("x-ratelimit-limit").as_str()), (200, "9"));
+    assert_eq!(third.response(false).status, 200);
+}
+
+#[test]
+fn limits_of_a_consumer_are_its_own() {
+    let file = std::env::temp_dir().join(format!("gateway-limits-{}.yaml", std::process::id()));
+    let consumers = "
+consumers:
+  - username: olaf
+    credentials: [{type: key, key: {env: TEST_OLAF_KEY}}, {type: key, key: {value: another}}]
+    rateLimit: [{name: small, algorithm: fixed-window, limit: 2, interval: 60s, status: 503}]
+  - username: ann
+    credentials: [{type: key, key: {env: TEST_ANN_KEY}}]
+    rateLimit: [{name: small, algorithm: fixed-window, limit: 2, interval: 60s, status: 503}]
+  - {username: mallory, credentials: [{type: key, key: {env: TEST_MALLORY_KEY}}]}
+  - {username: guest}
+";
+    std::fs::write(&file, consumers).expect("written");
+    let settings = format!("consumers.file={}", file.display());
+    let gateway = Gateway::start(&[&settings, "insecureLiterals=true"], Upstream::echo().address);
+    let get = |key: &str| gateway.get("/tickets/partner", &format!("X-API-Key: {key}\r\n"));
+    assert_eq!(get("wrong").status, 401, "costs nobody anything");
+    assert_eq!((get("olaf-secret").status, get("another").status, get("olaf-secret").status), (200, 200, 503));
+    assert_eq!(get("olaf-secret").header("ratelimit-policy"), "\"small\";q=2;w=60");
+    assert_eq!((get("ann-secret").status, get("ann-secret").status, get("ann-secret").status), (200, 200, 503));
+    assert!((0..5).all(|_| get("mallory-secret").status == 200));
+    // What is counted stays counted when the file is read again.
+    std::fs::write(&file, consumers.replace("username: mallory", "username: eve")).expect("written");
+    eventually("the new file", || (gateway.messages().contains("consumers now")).then_some(()));
+    assert_eq!(get("ann-secret").status, 503);
+    let _ = std::fs::remove_file(&file);
+}
+
+#[test]
+fn addresses_are_told_by_trusted_proxies_only() {
+    let gateway = Gateway::start(&["trustedProxies=[127.0.0.1]"], Upstream::echo().address);
+    let from = |address: &str| gateway.get("/tickets/events", &format!("X-Forwarded-For: {address}\r\n"));
+    assert!((0..5).all(|_| from("203.0.113.1").status == 200));
+    assert_eq!((from("203.0.113.1").status, from("203.0.113.2").status), (429, 200));
+    assert_eq!(from("203.0.113.9, 203.0.113.1").status, 429, "the nearest one counts");
+    let gateway = Gateway::before(&Upstream::echo());
+    let from = |address: &str| gateway.get("/tickets/events", &format!("X-Forwarded-For: {address}\r\n"));
+    assert!((0..5).all(|number| from(&format!("203.0.113.{number}")).status == 200));
+    assert_eq!(from("203.0.113.99").status, 429, "anybody can write a header");
+}
+
+/// Under many connections and on all threads, neither more nor fewer than the limit allows.
+#[test]
+fn nothing_is_lost_or_doubled_under_load() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let (admitted, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| {
+                let mut connection = gateway.connect();
+                for _ in 0..20 {
+                    connection.send("GET /tickets/orders?event=load HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+                    let counter = if connection.response(false).status == 200 { &admitted } else { &refused };
+                    counter.fetch_add(1, Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!((admitted.load(Relaxed), refused.load(Relaxed)), (4, 32 * 20 - 4));
+}
