@@ -138,9 +138,21 @@ impl Table {
     /// Gives back what a request has held.
     pub(crate) fn release(&self, charge: &Charge) {
         let mut shard = self.lock(charge.key);
-        // Somebody who holds is never idle, whatever the time.
-        let mut state = shard.state(charge, &self.algorithms, 0);
-        charge.algorithm.release(state.get(), charge.cost);
+        // Where it was charged may not be where it would be charged now. What its own place does not hold, the shared one
+        // does: over all requests of the key, each gets back what it got.
+        let own = shard.own(charge.key).filter(|index| shard.slots[*index][2] >= charge.cost);
+        match own {
+            Some(index) => {
+                let [_, first, second] = shard.slots[index];
+                let mut state = State { first, second };
+                charge.algorithm.release(&mut state, charge.cost);
+                shard.slots[index] = [charge.key.tag, state.first, state.second];
+            }
+            None => {
+                let state = shard.overflow.entry(charge.limit).or_default();
+                charge.algorithm.release(state, charge.cost);
+            }
+        }
     }
 
     fn lock(&self, key: KeyHash) -> MutexGuard<'_, Shard> {
@@ -188,14 +200,24 @@ impl Drop for StateGuard<'_> {
 }
 
 impl Shard {
-    /// The counter of a key: its own, or a free place, or one whose key is idle, or the one that is shared.
-    fn state(&mut self, charge: &Charge, algorithms: &ArcSwap<Vec<Algorithm>>, now: u64) -> StateGuard<'_> {
+    /// Where the two groups of a key begin.
+    fn groups(&self, key: KeyHash) -> (usize, usize) {
         let groups = self.slots.len() / GROUP;
         let group = |hash: u64| (hash as usize % groups) * GROUP;
-        let (first, second) = (group(charge.key.place), group(charge.key.place >> 24 ^ charge.key.tag >> 40));
-        let places = || (first..first + GROUP).chain(second..second + GROUP);
-        let own = places().find(|index| self.slots[*index][0] == charge.key.tag);
-        let index = own.or_else(|| {
+        (group(key.place), group(key.place >> 24 ^ key.tag >> 40))
+    }
+
+    /// The place of a key that has one.
+    fn own(&self, key: KeyHash) -> Option<usize> {
+        let (first, second) = self.groups(key);
+        let mut places = (first..first + GROUP).chain(second..second + GROUP);
+        places.find(|index| self.slots[*index][0] == key.tag)
+    }
+
+    /// The counter of a key: its own, or a free place, or one whose key is idle, or the one that is shared.
+    fn state(&mut self, charge: &Charge, algorithms: &ArcSwap<Vec<Algorithm>>, now: u64) -> StateGuard<'_> {
+        let (first, second) = self.groups(charge.key);
+        let index = self.own(charge.key).or_else(|| {
             let algorithms = algorithms.load();
             let free = |start: usize| {
                 let group = start..start + GROUP;
@@ -290,6 +312,26 @@ mod tests {
         assert!(admits(&table, &slot, 1) && admits(&table, &slot, 1) && !admits(&table, &slot, 1));
         table.release(&slot[0]);
         assert!(admits(&table, &slot, 3) && !admits(&table, &slot, 3));
+    }
+
+    #[test]
+    fn what_is_held_without_a_place_is_given_back_as_well() {
+        let table = table(1);
+        let slots: Vec<_> = (0..10_000).map(|number| charge(&table, 2, &format!("{number}"))).collect();
+        for _ in 0..3 {
+            let held: Vec<_> = slots.iter().filter(|slot| admits(&table, std::slice::from_ref(slot), 1)).collect();
+            assert!(held.len() > SHARDS * GROUP && held.len() < 10_000, "{}", held.len());
+            // In another order than they came.
+            held.iter().rev().for_each(|slot| table.release(slot));
+            let shards = table.shards.iter().map(|shard| shard.lock().expect("no panic"));
+            let left: u64 = shards
+                .map(|shard| {
+                    let shared: u64 = shard.overflow.values().map(|state| state.second).sum();
+                    shared + shard.slots.iter().map(|slot| slot[2]).sum::<u64>()
+                })
+                .sum();
+            assert_eq!(left, 0);
+        }
     }
 
     #[test]
