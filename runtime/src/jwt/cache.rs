@@ -1,16 +1,22 @@
 //! Remembers verified tokens, so that a token's signature is checked once and not per request.
 
 use std::collections::HashMap;
+use std::collections::hash_map::IntoIter;
 
 use crate::access::Caller;
+
+/// Entries of a forgotten generation that each insertion frees.
+const FREED_PER_INSERT: usize = 2;
 
 /// A bounded map from token to caller, or to what else was found out about it.
 ///
 /// Two generations: when the young one is full it becomes the old one, and what is still in use moves over as it is
-/// met. That bounds memory without a list to maintain per hit.
+/// met. That bounds memory without a list to maintain per hit; a third of it is for the generation that is being freed.
 pub(crate) struct TokenCache<V = Caller> {
     young: Generation<V>,
     old: Generation<V>,
+    /// What is forgotten, freed a little at a time: a whole generation at once would hold up the request that it meets.
+    dying: Option<IntoIter<Box<str>, Entry<V>>>,
     /// Bytes that one generation may hold.
     capacity: usize,
     /// Which keys everything here was verified with.
@@ -61,7 +67,7 @@ impl Remembered for &'static str {
 impl<V: Remembered> TokenCache<V> {
     /// A cache that holds up to `bytes` of tokens and what is known of them.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self { young: Generation::default(), old: Generation::default(), capacity: bytes / 2, keys: 0 }
+        Self { young: Generation::default(), old: Generation::default(), dying: None, capacity: bytes / 3, keys: 0 }
     }
 
     /// Who sent `token`, if it was verified before and is still valid at `now` (seconds since the epoch).
@@ -103,7 +109,12 @@ impl<V: Remembered> TokenCache<V> {
         // Beside the text: the entry, its share of the table, and what the value holds.
         let weight = token.len() + entry.value.weight() + 160;
         if self.young.bytes + weight > self.capacity {
-            self.old = std::mem::take(&mut self.young);
+            let forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+            self.dying = Some(forgotten.entries.into_iter());
+        }
+        if let Some(dying) = &mut self.dying {
+            // Twice as fast as the young generation fills with tokens of the same size.
+            dying.nth(FREED_PER_INSERT - 1);
         }
         self.young.bytes += weight;
         self.young.entries.insert(token, entry);
