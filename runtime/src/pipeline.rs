@@ -34,6 +34,9 @@ use request::{RequestFacts, Target};
 /// The body of a refused request is read to its end if it has at most so many bytes, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 << 10;
 
+/// For a request that no scheme could decide about.
+static UNDECIDED: Reject = Reject::CredentialsUnavailable;
+
 /// For writing a response of the gateway's own, and for draining.
 const OWN_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -289,7 +292,13 @@ where
             progress.response_bytes = response::write_answer(down.outbox.buffer(), answer, &terms);
             None
         }
-        Stop::Ask(..) | Stop::Preflight => {
+        // Nobody answers before the question; if somebody did, it would not be a yes.
+        Stop::Ask(..) => {
+            progress.status = UNDECIDED.status();
+            progress.response_bytes = response::write_reject(down.outbox.buffer(), &UNDECIDED, &terms);
+            Some(&UNDECIDED)
+        }
+        Stop::Preflight => {
             progress.status = 204;
             response::write_preflight(down.outbox.buffer(), &terms);
             None
