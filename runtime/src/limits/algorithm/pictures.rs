@@ -130,9 +130,9 @@ fn picture(name: &str, caption: &str, algorithm: &Algorithm) -> String {
     let mut seconds = String::new();
     for second in 0..=END / SECOND {
         let (x, below) = (x(second * SECOND), bottom + 16);
-        _ = write!(
+        _ = writeln!(
             seconds,
-            "<path class=\"g\" d=\"M{x} {}V{bottom}\"/><text x=\"{x}\" y=\"{below}\" text-anchor=\"middle\">{second} s</text>\n",
+            "<path class=\"g\" d=\"M{x} {}V{bottom}\"/><text x=\"{x}\" y=\"{below}\" text-anchor=\"middle\">{second} s</text>",
             top - 4
         );
     }
