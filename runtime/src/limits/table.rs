@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(admitted.load(Relaxed), 10_000);
     }
 
-    /// `cargo test --release -p gateway-runtime --lib what_a_charge_costs -- --ignored --nocapture`
+    /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]
     fn what_a_charge_costs() {
