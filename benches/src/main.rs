@@ -9,6 +9,7 @@
 
 mod build;
 mod callers;
+mod clients;
 mod consumers;
 mod flood;
 mod lab;
@@ -82,6 +83,7 @@ fn run() -> io::Result<()> {
             Kind::Start => report::start(&measure::start(&lab, &peers, plan.rounds)),
             Kind::Memory => report::memory(&measure::memory(&lab, &peers)?),
             Kind::Flood => report::flood(&flood::rounds(&lab, &peers, plan.rounds, plan.seconds)?),
+            Kind::Clients => report::clients(&clients::rounds(&lab, &peers, scenario, plan.rounds)?),
             Kind::Consumers => {
                 report::loaded(&consumers::load(&lab, &peers, plan.rounds)?);
                 report::reloaded(&consumers::reload(&lab, &peers)?);

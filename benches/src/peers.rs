@@ -37,6 +37,10 @@ pub(crate) enum Work {
     Cavage,
     /// Forwards what is signed by RFC 9421.
     Message,
+    /// Counts the requests of each address, and has room for all.
+    Limit,
+    /// Counts the requests of each client, by a header.
+    Clients,
     /// Knows 200 routes.
     Routes,
 }
@@ -54,6 +58,8 @@ impl Work {
             Self::Password => "/password",
             Self::Cavage => "/cavage",
             Self::Message => "/message",
+            Self::Limit => "/limited",
+            Self::Clients => "/clients",
             Self::Routes => "/service7/v1/items",
         }
     }
@@ -88,15 +94,19 @@ pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Ve
     let envoy_path = std::env::var_os("BENCH_ENVOY").map(PathBuf::from).or_else(|| on_path("envoy"));
     let gateway = Some(gateway.to_path_buf());
     let hyper = Some(lab.program("hyper_proxy")?);
-    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 12] = [
+    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 16] = [
         ("gateway", &gateway, &gateway_with("stdout", 18100, FEW)),
         ("gateway-nolog", &gateway, &gateway_with("off", 18110, FEW)),
+        ("gateway-untold", &gateway, &gateway_with("stdout", 18140, FEW)),
+        ("gateway-unlimited", &gateway, &gateway_with("stdout", 18150, FEW)),
         ("gateway-1k", &gateway, &gateway_with("stdout", 18120, THOUSAND)),
         ("gateway-1m", &gateway, &gateway_with("stdout", 18130, MILLION)),
         ("nginx", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18200, FEW)),
         ("nginx-log", &nginx_path, &|program, name| nginx(lab, program, name, &log, 18210, FEW)),
+        ("nginx-unlimited", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18230, FEW)),
         ("nginx-1m", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18220, MILLION)),
         ("haproxy", &haproxy_path, &|program, name| haproxy(lab, program, name, FEW)),
+        ("haproxy-unlimited", &haproxy_path, &|program, name| haproxy(lab, program, name, FEW)),
         ("haproxy-1m", &haproxy_path, &|program, name| haproxy(lab, program, name, MILLION)),
         ("envoy", &envoy_path, &|program, name| envoy(lab, program, name, FEW)),
         ("envoy-1m", &envoy_path, &|program, name| envoy(lab, program, name, MILLION)),
@@ -159,13 +169,20 @@ fn gateway_peer(
 ) -> io::Result<Peer> {
     let keys = TokenKeys::open()?;
     let file = callers::consumers(consumers)?;
-    let callers = port + 3;
+    let (callers, limited) = (port + 3, port + 4);
+    // The same paths without the limit, and with a limit that nobody is told.
+    let limits = match name {
+        "gateway-unlimited" => "unlimited",
+        "gateway-untold" => "untold",
+        _ => "limited",
+    };
     let settings = format!(
         "\
 listeners:
   items: {{bind: '127.0.0.1:{port}', apis: [items]}}
   routes: {{bind: '127.0.0.1:{}', apis: [routes]}}
   callers: {{bind: '127.0.0.1:{callers}', apis: [callers]}}
+  limited: {{bind: '127.0.0.1:{limited}', apis: [{limits}]}}
 consumers: {{file: '{}'}}
 admin: {{bind: '127.0.0.1:{}'}}
 workers: 1
@@ -199,6 +216,8 @@ accessLog: {access_log}
             (Work::Password, callers),
             (Work::Cavage, callers),
             (Work::Message, callers),
+            (Work::Limit, limited),
+            (Work::Clients, limited),
         ],
         consumers,
     })
@@ -221,6 +240,10 @@ fn nginx(
                 .map(|part| format!("location /service{service}/v1/items{part} {{ {forward} }}\n"))
         })
         .collect();
+    let (of_address, of_client) = match name {
+        "nginx-unlimited" => ("", ""),
+        _ => ("limit_req zone=addresses burst=1000000 nodelay;", "limit_req zone=clients burst=100 nodelay;"),
+    };
     let text = format!(
         "worker_processes 1; daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.log error; worker_rlimit_nofile 20000;
 events {{ worker_connections 16000; }}
@@ -239,11 +262,16 @@ server {{ listen 127.0.0.1:{} reuseport; location / {{
   if ($consumer = '') {{ return 401; }}
   proxy_set_header Connection ''; proxy_set_header Host $host; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
   proxy_set_header X-Consumer-Username $consumer; {forward} }} }}
+limit_req_status 429;
+limit_req_zone $binary_remote_addr zone=addresses:32m rate=1000000r/s;
+limit_req_zone $http_x_client zone=clients:160m rate=1r/m;
+server {{ listen 127.0.0.1:{} reuseport; location /limited {{ {of_address} {forward} }} location /clients {{ {of_client} {forward} }} }}
 }}
 ",
         port + 1,
         keys.display(),
-        port + 2
+        port + 2,
+        port + 3
     );
     let file = write(lab, &format!("{name}.conf"), &text)?;
     Ok(Peer {
@@ -252,7 +280,13 @@ server {{ listen 127.0.0.1:{} reuseport; location / {{
         program: program.to_path_buf(),
         arguments: vec!["-e".to_owned(), format!("{folder}/{name}.log"), "-c".to_owned(), file],
         environment: Vec::new(),
-        ports: vec![(Work::Plain, port), (Work::Routes, port + 1), (Work::Key, port + 2)],
+        ports: vec![
+            (Work::Plain, port),
+            (Work::Routes, port + 1),
+            (Work::Key, port + 2),
+            (Work::Limit, port + 3),
+            (Work::Clients, port + 3),
+        ],
         consumers,
     })
 }
@@ -272,6 +306,17 @@ fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> i
     let secrets = callers::signing_secrets()?;
     let users: String =
         callers::users().map(|user| format!("  user {user} insecure-password '{PASSWORD}'\n")).collect();
+    let (of_address, of_client) = match name {
+        "haproxy-unlimited" => ("", ""),
+        _ => (
+            "  http-request track-sc0 src table addresses
+  http-request deny deny_status 429 if { sc_http_req_rate(0,addresses) gt 100000000 }
+",
+            "  http-request track-sc0 req.hdr(x-client) table clients
+  http-request deny deny_status 429 if { sc_http_req_rate(0,clients) gt 100 }
+",
+        ),
+    };
     let text = format!(
         "global
   maxconn 9500
@@ -326,6 +371,16 @@ frontend cavage
   http-request deny deny_status 401 unless {{ var(txn.text),hmac(sha256,txn.secret),base64,secure_memcmp(txn.signature) }}
   http-request set-header X-Consumer-Username %[var(txn.name)]
   default_backend backend
+backend addresses
+  stick-table type ip size 1m expire 10s store http_req_rate(1s)
+backend clients
+  stick-table type string len 16 size 1200k expire 1d store http_req_rate(1d)
+frontend limit
+  bind 127.0.0.1:18308
+{of_address}  default_backend backend
+frontend clients
+  bind 127.0.0.1:18309
+{of_client}  default_backend backend
 ",
         keys.display(),
         secrets.display()
@@ -347,6 +402,8 @@ frontend cavage
             (Work::Key, 18305),
             (Work::Password, 18306),
             (Work::Cavage, 18307),
+            (Work::Limit, 18308),
+            (Work::Clients, 18309),
         ],
         consumers,
     })
@@ -386,6 +443,11 @@ fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io:
         "@type": "type.googleapis.com/envoy.extensions.filters.http.api_key_auth.v3.ApiKeyAuth",
         "credentials": "CREDENTIALS", "key_sources": [{"header": "X-Api-Key"}],
         "forwarding": {"header": "X-Consumer-Username"}}});
+    let bucket = json!({"max_tokens": 1_000_000_000, "tokens_per_fill": 1_000_000_000, "fill_interval": "1s"});
+    let all = json!({"default_value": {"numerator": 100, "denominator": "HUNDRED"}});
+    let limit = json!({"name": "envoy.filters.http.local_ratelimit", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "limit", "token_bucket": bucket, "filter_enabled": all, "filter_enforced": all}});
     let most = json!({"max_connections": 20000, "max_pending_requests": 20000, "max_requests": 20000});
     let address = |port: u16| json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     let configuration = json!({"static_resources": {
@@ -396,7 +458,8 @@ fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io:
             envoy_listener(18403, Some(jwt(Algorithm::HS256, cache())?), everything()),
             envoy_listener(18404, Some(jwt(Algorithm::RS256, cache())?), everything()),
             envoy_listener(18405, Some(jwt(Algorithm::ES256, cache())?), everything()),
-            envoy_listener(18406, Some(key), everything())
+            envoy_listener(18406, Some(key), everything()),
+            envoy_listener(18407, Some(limit), everything())
         ],
         "clusters": [{"name": "backend", "type": "STATIC", "connect_timeout": "5s", "circuit_breakers": {"thresholds": [most]},
             "load_assignment": {"cluster_name": "backend",
@@ -429,6 +492,7 @@ fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io:
             (Work::Rs256, 18404),
             (Work::Es256, 18405),
             (Work::Key, 18406),
+            (Work::Limit, 18407),
         ],
         consumers,
     })

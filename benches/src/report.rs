@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::clients::Counted;
 use crate::consumers::{Loaded, Phase};
 use crate::flood::Flooded;
 use crate::lab::Sample;
@@ -250,6 +251,46 @@ pub(crate) fn reloaded(phases: &[Phase]) {
         };
         if phase.seconds.iter().any(wrong) {
             println!("**Wrong answers** {}.", phase.name);
+        }
+    }
+}
+
+pub(crate) fn clients(counted: &[Counted]) {
+    println!(
+        "| | CPU µs/request, new clients | known clients | PSS before, MiB | after a million | after the second | bytes for each |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    let mut peers: Vec<&str> = counted.iter().map(|one| one.peer).collect();
+    peers.sort_unstable();
+    peers.dedup();
+    for peer in peers {
+        let spread = |value: &dyn Fn(&Counted) -> f64, digits| {
+            let of = counted.iter().filter(|one| one.peer == peer);
+            Spread::of(of.map(value).collect()).map_or_else(String::new, |spread| spread.text(digits))
+        };
+        let mib = |kib: u64| kib as f64 / 1024.0;
+        println!(
+            "| {peer} | {} | {} | {} | {} | {} | {} |",
+            spread(&|one| one.new.cpu_micros, 1),
+            spread(&|one| one.known.cpu_micros, 1),
+            spread(&|one| mib(one.warm_kib), 1),
+            spread(&|one| mib(one.new.pss_kib), 1),
+            spread(&|one| mib(one.known.pss_kib), 1),
+            spread(&|one| one.new.pss_kib.saturating_sub(one.warm_kib) as f64 * 1024.0 / one.clients(), 0),
+        );
+    }
+    println!();
+    let other = counted.iter().flat_map(|one| [one.new.other, one.known.other]).collect();
+    println!(
+        "Other load on the machine, in cores: {}.",
+        Spread::of(other).map_or_else(String::new, |spread| spread.text(2))
+    );
+    for one in counted {
+        for load in [&one.new.load, &one.known.load] {
+            let (bad, errors) = (load["bad"].as_u64().unwrap_or(0), load["errors"].as_u64().unwrap_or(0));
+            if bad + errors > 0 {
+                println!("**Wrong answers**: {}: {bad} of another status, {errors} broken.", one.peer);
+            }
         }
     }
 }

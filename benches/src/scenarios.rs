@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Flood,
     /// What it costs to read a million consumers, at the start and again under load.
     Consumers,
+    /// A million clients that are counted one by one, twice over.
+    Clients,
 }
 
 #[derive(Clone, Copy)]
@@ -201,6 +203,31 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         what: "1,000,000 consumers with an API key each: at the start, and read again under load",
         kind: Kind::Consumers,
         peers: &["gateway-1m", "nginx-1m", "haproxy-1m", "envoy-1m"],
+        bases: &[],
+        targets: &[],
+    },
+    Scenario {
+        name: "limit",
+        what: "a limit for each address that has room for all (Envoy: one for all addresses); and the same route without a limit",
+        kind: caller(Work::Limit, Bring::Nothing),
+        peers: &[
+            "gateway",
+            "gateway-untold",
+            "gateway-unlimited",
+            "nginx",
+            "nginx-unlimited",
+            "haproxy",
+            "haproxy-unlimited",
+            "envoy",
+        ],
+        bases: &["gateway-unlimited", "nginx", "haproxy", "envoy"],
+        targets: &[target("nginx", 0.97, None)],
+    },
+    Scenario {
+        name: "clients",
+        what: "1,000,000 clients in turn, each counted by a header; the first time, and again",
+        kind: Kind::Clients,
+        peers: &["gateway", "gateway-unlimited", "nginx", "haproxy"],
         bases: &[],
         targets: &[],
     },

@@ -318,7 +318,9 @@ const SECOND: u64 = 1_000_000_000;
 /// What a client is told: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), the older
 /// `X-RateLimit-…` of the limit with the least left, and `Retry-After` (RFC 9110 §10.2.3) for a refusal.
 fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> String {
-    let mut out = String::new();
+    let tells = met.iter().any(|(rule, _)| rule.headers != RuleHeaders::None);
+    // What one limit tells fits.
+    let mut out = if tells { String::with_capacity(256) } else { String::new() };
     let seconds = |nanos: u64| nanos.div_ceil(SECOND);
     // What is under way at once has no window to tell of.
     let timed = |rule: &Rule| rule.algorithm.window().is_some();
@@ -337,14 +339,19 @@ fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> Stri
         }
     }
     if shown().next().is_some() {
-        let (mut policies, mut states) = (String::new(), String::new());
-        for (index, (rule, reading)) in shown().enumerate() {
-            let comma = if index > 0 { ", " } else { "" };
+        let separator = |index: usize| if index > 0 { ", " } else { "" };
+        out.push_str("RateLimit-Policy: ");
+        for (index, (rule, _)) in shown().enumerate() {
             let window = rule.algorithm.window().map_or(0, |window| window.as_secs().max(1));
-            let _ = write!(policies, "{comma}\"{}\";q={};w={window}", rule.name, rule.algorithm.quota());
-            let _ = write!(states, "{comma}\"{}\";r={};t={}", rule.name, reading.remaining, seconds(reading.reset));
+            let (comma, name, quota) = (separator(index), &rule.name, rule.algorithm.quota());
+            let _ = write!(out, "{comma}\"{name}\";q={quota};w={window}");
         }
-        let _ = write!(out, "RateLimit-Policy: {policies}\r\nRateLimit: {states}\r\n");
+        out.push_str("\r\nRateLimit: ");
+        for (index, (rule, reading)) in shown().enumerate() {
+            let (comma, name, remaining) = (separator(index), &rule.name, reading.remaining);
+            let _ = write!(out, "{comma}\"{name}\";r={remaining};t={}", seconds(reading.reset));
+        }
+        out.push_str("\r\n");
     }
     if let Some((_, reading)) = tightest {
         let _ = write!(out, "Retry-After: {}\r\n", seconds(reading.retry_after).max(1));
@@ -399,5 +406,29 @@ mod tests {
         assert_ne!(bytes("2001:db8:1:2::1"), bytes("2001:db8:1:3::1"));
         assert_eq!(bytes("::ffff:192.0.2.1"), bytes("192.0.2.1"));
         assert_ne!(bytes("192.0.2.1"), bytes("192.0.2.2"));
+    }
+
+    /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement"]
+    fn what_telling_costs() {
+        const TIMES: u32 = 4_000_000;
+        let rule = Rule {
+            id: LimitId(0),
+            name: "per-address".into(),
+            algorithm: Algorithm::TokenBucket { limit: 1_000, interval: Duration::from_secs(60) },
+            key: &[LimitKey::Ip],
+            skips_missing_key: false,
+            status: 429,
+            body: "".into(),
+            headers: RuleHeaders::Default,
+            cost: 1,
+        };
+        let reading = Reading { admitted: true, remaining: 370, reset: 38 * SECOND, retry_after: 0, delay: 0 };
+        let started = std::time::Instant::now();
+        for _ in 0..TIMES {
+            std::hint::black_box(fields(std::hint::black_box(&[(&rule, reading)]), None));
+        }
+        eprintln!("{:.0} ns", started.elapsed().as_nanos() as f64 / f64::from(TIMES));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! load PORT [--connections 64] [--seconds 3] [--rate N] [--path /s]… [--paths FILE] [--header 'Name: value']…
-//!           [--headers FILE] [--new-connection] [--idle N]
+//!           [--headers FILE] [--requests N] [--new-connection] [--idle N]
 //! ```
 //!
 //! Without `--rate` every connection sends its next request when the answer is complete (closed loop). With it,
@@ -10,7 +10,7 @@
 //! was free then: a server that stalls cannot hide it by slowing the load down.
 //!
 //! Paths and the lines of `--headers` are taken in turn; a line is what one request has more, several fields separated
-//! by tabs. `--idle N` opens N connections, makes one request on each, prints its line, and holds them for the given
+//! by tabs. `--requests N` ends the load after so many answers, if its time is not over before. `--idle N` opens N connections, makes one request on each, prints its line, and holds them for the given
 //! time.
 
 use std::collections::VecDeque;
@@ -41,6 +41,8 @@ struct Options {
     connections: usize,
     duration: Duration,
     rate: Option<f64>,
+    /// Answers after which it ends.
+    most: u64,
     new_connection: bool,
     idle: bool,
     /// Every request that is sent, in turn.
@@ -55,6 +57,7 @@ impl Options {
             connections: 64,
             duration: Duration::from_secs(3),
             rate: None,
+            most: u64::MAX,
             new_connection: false,
             idle: false,
             requests: Vec::new(),
@@ -66,6 +69,7 @@ impl Options {
                 "--connections" => options.connections = number(&value()?)?,
                 "--seconds" => options.duration = Duration::from_secs_f64(number(&value()?)?),
                 "--rate" => options.rate = Some(number(&value()?)?),
+                "--requests" => options.most = number(&value()?)?,
                 "--path" => paths.push(value()?),
                 "--paths" => paths.extend(lines(&value()?)?),
                 "--header" => headers += &format!("{}\r\n", value()?),
@@ -176,7 +180,7 @@ impl<'a> Load<'a> {
         let mut issued = 0_u64;
         loop {
             let now = Instant::now();
-            if now >= end {
+            if now >= end || self.count.ok + self.count.bad >= self.options.most {
                 break;
             }
             let mut until = end;

@@ -284,4 +284,6 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
+mod pictures;
+#[cfg(test)]
 mod tests;

@@ -395,4 +395,41 @@ mod tests {
         });
         assert_eq!(admitted.load(Relaxed), 10_000);
     }
+
+    /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement"]
+    fn what_a_charge_costs() {
+        const CHARGES: u32 = 4_000_000;
+        let algorithm = Algorithm::TokenBucket { limit: 1_000, interval: Duration::from_secs(86_400) };
+        let begun = std::time::Instant::now();
+        let measure = |what: &str, keys: u32, limits: u16| {
+            let table = Table::new(vec![algorithm; 2], 32 << 20);
+            let mut readings = Vec::new();
+            let mut pass = |charges: u32| {
+                let started = std::time::Instant::now();
+                for number in 0..charges {
+                    // In no order of memory.
+                    let key = (number % keys).wrapping_mul(0x9E37_79B1).to_be_bytes();
+                    let charge = |limit: u16| {
+                        let limit = LimitId(limit);
+                        Charge { limit, algorithm, key: table.hash(limit, [&key[..]].into_iter()), cost: 1 }
+                    };
+                    let now = begun.elapsed().as_nanos() as u64 + 1;
+                    let admitted = match limits {
+                        1 => table.charge(&[charge(0)], now, &mut readings),
+                        _ => table.charge(&[charge(0), charge(1)], now, &mut readings),
+                    };
+                    std::hint::black_box(admitted);
+                }
+                started.elapsed().as_nanos() as f64 / f64::from(charges)
+            };
+            let (new, known) = (pass(keys), pass(CHARGES));
+            eprintln!("{what}: {known:.0} ns; the first time {new:.0} ns");
+        };
+        measure("one key", 1, 1);
+        measure("a million keys", 1_000_000, 1);
+        measure("two limits, one key", 1, 2);
+        measure("two limits, 500,000 keys", 500_000, 2);
+    }
 }
