@@ -176,6 +176,39 @@ fn addresses_are_told_by_trusted_proxies_only() {
     assert_eq!(from("203.0.113.99").status, 429, "anybody can write a header");
 }
 
+/// A client that leaves while it waits gives its connection back, and is not forwarded.
+#[test]
+fn whoever_leaves_the_queue_is_gone() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let ask = || {
+        let mut connection = gateway.connect();
+        connection.send("GET /tickets/queue HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+        connection
+    };
+    let waiting: Vec<_> = (0..6).map(|_| ask()).collect();
+    eventually("the first", || (!upstream.heads().is_empty()).then_some(()));
+    drop(waiting);
+    let open = || gateway.operations("/metrics").body.lines().any(|line| line.starts_with("gateway_connections 0"));
+    eventually("no connection", || open().then_some(()));
+    std::thread::sleep(Duration::from_millis(700));
+    assert!(upstream.heads().len() < 6, "{}", upstream.heads().len());
+}
+
+/// No spelling and no value makes another key of the same one, or the same of another.
+#[test]
+fn keys_cannot_be_dressed_up() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let get = |query: &str| gateway.get(&format!("/tickets/orders{query}"), "").header("x-event-ratelimit-remaining");
+    // Counted by address, without an event; then with values that look like what stands for that.
+    assert_eq!((get(""), get("?event=")), ("3".into(), "2".into()));
+    assert_eq!(
+        (get("?event=%00address"), get("?event=7&event=8"), get("?event=%00several")),
+        ("3".into(), "3".into(), "3".into())
+    );
+    assert_eq!((get("?event=a%2Db"), get("?event=a-b")), ("3".into(), "2".into()));
+}
+
 /// Under many connections and on all threads, neither more nor fewer than the limit allows.
 #[test]
 fn nothing_is_lost_or_doubled_under_load() {

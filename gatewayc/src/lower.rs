@@ -12,6 +12,7 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
 use crate::diagnostic::*;
+use crate::ir;
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerRules, Gateway, Limit, Operation, ParameterKind,
     PathParameter, Rewrite, Route, Upstream,
@@ -128,6 +129,7 @@ impl<'a> Lowering<'a> {
             if let (Some(builtin), Some(access)) = (&builtin, &access) {
                 self.check_builtin(builtin, &own, access, path, operation);
             }
+            let is_limited_itself = own.rate_limit.is_some();
             let limited_at = match (&own.rate_limit, in_path_limits) {
                 (Some(_), _) => operation
                     .operation_id
@@ -139,7 +141,20 @@ impl<'a> Lowering<'a> {
             let policy = own.or(&inherited);
             let limits = match (&policy.rate_limit, &access) {
                 (Some(entries), Some(access)) => {
-                    self.limits.charge(entries, &limited_at, &title(path, operation), access, self.diagnostics)
+                    let alternatives = match access {
+                        Access::Anyone { .. } => &[][..],
+                        Access::OneOf(alternatives) => alternatives,
+                    };
+                    let knows = |one: &ir::Requirement| self.schemes.knows_consumers(one);
+                    let known = limits::Known {
+                        // An anonymous caller may count as a consumer.
+                        consumers: alternatives.iter().any(|all| all.is_empty() || all.iter().any(knows)),
+                        others: alternatives.iter().flatten().any(|one| !knows(one)),
+                        asks: !alternatives.is_empty(),
+                        is_own: is_limited_itself,
+                    };
+                    let place = header_text(&limited_at);
+                    self.limits.charge(entries, &place, &title(path, operation), known, self.diagnostics)
                 }
                 _ => Vec::new(),
             };
@@ -662,6 +677,12 @@ impl Upstreams {
         }
         used
     }
+}
+
+/// Text as far as a structured field can hold it (RFC 9651 §3.3.3).
+fn header_text(text: &str) -> String {
+    let plain = |letter: char| (' '..='~').contains(&letter) && letter != '"' && letter != '\\';
+    text.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect()
 }
 
 /// The limits in an order that does not depend on that of the document.

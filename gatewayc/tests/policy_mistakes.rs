@@ -141,6 +141,18 @@ fn at_an_operation() {
         ("rateLimit: [{use: per-client}]", "GW401 per-client"),
         ("rateLimit: [{limit: 3}]", "GW404 by which algorithm"),
         ("rateLimit: [{algorithm: leaky-bucket}]", "GW404 rate is required"),
+        ("rateLimit: [{algorithm: leaky-bucket, rate: 0.1/s, burst: 7}]", "GW404 wait for more than a minute"),
+        ("rateLimit: [{algorithm: leaky-bucket, rate: 0.1/s, burst: 7, delay: false}]", "none"),
+        ("rateLimit: [{algorithm: concurrency, limit: 2, burst: 1, delay: 61s}]", "GW404 wait for more than a minute"),
+        ("rateLimit: [{algorithm: concurrency, limit: 2, delay: 1s}]", "GW405 nobody would wait"),
+        (
+            "rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, headers: none, headerPrefix: A}]",
+            "GW405 no header is told",
+        ),
+        (
+            "rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, key: [consumer], onMissingKey: skip}]",
+            "GW406 nothing is limited",
+        ),
         ("rateLimit: [{algorithm: token-bucket, limit: 3}]", "GW404 interval is required"),
         ("rateLimit: [{algorithm: token-bucket, limit: 0, interval: 1s}]", "GW404 limit cannot be 0"),
         ("rateLimit: [{algorithm: token-bucket, limit: 1.5, interval: 1s}]", "GW404 whole number"),
@@ -618,6 +630,13 @@ fn limits_of_one_name_are_one_limit() {
     };
     let found = messages(&[("a.yaml", &with(2)), ("b.yaml", &with(3))]);
     assert!(found.contains("error[GW402]: group conf mismatched"), "{found}");
+    let twice = document(
+        "  limits: {a: {algorithm: fixed-window, limit: 3, interval: 60s}}",
+        GOOD_SCHEME,
+        "rateLimit: [{use: a, cost: 2}, {use: a, cost: 2}]",
+        "",
+    );
+    check(&twice, "GW404 together");
     let same = with(3).replace("/notes3", "/others");
     assert_eq!(messages(&[("a.yaml", &with(3)), ("b.yaml", &same)]), "");
 }
@@ -628,7 +647,7 @@ fn limits_count_whom_they_know() {
         let limit = format!("rateLimit: [{{algorithm: token-bucket, limit: 3, interval: 1s, key: [{key}]}}]");
         document("", GOOD_SCHEME, &limit, "").replace("[{Jwt: []}]", "[]")
     };
-    check(&with("user"), "GW406 nobody is known");
+    check(&with("user"), "GW406 no such caller is known");
     check(&with("user, ip"), "none");
     check(&with("ip"), "none");
 }

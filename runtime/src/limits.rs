@@ -27,8 +27,8 @@ pub(crate) struct Limits {
     epoch: Instant,
     /// By name for those that are shared, by address for all others.
     ids: HashMap<Identity, LimitId>,
-    /// Limits that consumers bring along.
-    registered: Mutex<HashMap<(String, Algorithm), LimitId>>,
+    /// Limits that consumers bring along, by their numbers.
+    registered: Mutex<HashMap<Algorithm, LimitId>>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
@@ -62,6 +62,8 @@ pub(crate) struct Rule {
     body: Cow<'static, str>,
     headers: RuleHeaders,
     cost: u64,
+    /// A consumer brings it along.
+    is_own: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub(crate) struct OwnLimit {
 
 /// What a request's keys are made of.
 pub(crate) struct Subject<'a> {
+    /// In the form that routes are found by: no spelling makes another path of it.
+    pub(crate) path: &'a str,
     pub(crate) address: IpAddr,
     pub(crate) caller: Option<&'a Caller>,
     pub(crate) evidence: &'a Evidence<'a>,
@@ -128,7 +132,7 @@ impl Limits {
         for limit in operations.flat_map(|operation| operation.limits).map(|used| used.limit) {
             ids.entry(Identity::of(limit)).or_insert_with(|| {
                 algorithms.push(limit.algorithm);
-                LimitId(u16::try_from(algorithms.len() - 1).unwrap_or(u16::MAX))
+                LimitId(u32::try_from(algorithms.len() - 1).unwrap_or(u32::MAX))
             });
         }
         let table = Table::new(algorithms, bytes);
@@ -138,7 +142,7 @@ impl Limits {
     /// A limit of an operation; `None` where there are too many.
     pub(crate) fn rule(&self, limit: &'static Limit, cost: u64) -> Option<Rule> {
         let id = *self.ids.get(&Identity::of(limit))?;
-        (id.0 < u16::MAX).then(|| Rule {
+        (id.0 < table::MAX_LIMITS).then(|| Rule {
             id,
             name: limit.name.into(),
             algorithm: limit.algorithm,
@@ -152,6 +156,7 @@ impl Limits {
                 LimitHeaders::Prefixed(prefix) => RuleHeaders::Prefixed(prefix.into()),
             },
             cost,
+            is_own: false,
         })
     }
 
@@ -159,12 +164,11 @@ impl Limits {
     /// too many different ones.
     pub(crate) fn own_rule(&self, limit: &OwnLimit) -> Option<Rule> {
         let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (limit.name.clone(), limit.algorithm);
-        let id = match registered.get(&key) {
+        let id = match registered.get(&limit.algorithm) {
             Some(id) => *id,
             None => {
                 let id = self.table.add(limit.algorithm)?;
-                registered.insert(key, id);
+                registered.insert(limit.algorithm, id);
                 id
             }
         };
@@ -182,6 +186,7 @@ impl Limits {
                 Some(prefix) => RuleHeaders::Prefixed(prefix.to_owned().into()),
             },
             cost: 1,
+            is_own: true,
         })
     }
 
@@ -214,12 +219,16 @@ impl Limits {
     /// Whose requests are counted with this one; `None` where it is not counted.
     fn key_of(&self, rule: &Rule, subject: &Subject<'_>) -> Option<KeyHash> {
         let address = Address::of(subject.address);
-        let parts: Vec<Cow<'_, [u8]>> = rule.key.iter().map(|part| subject.part(part, &address)).collect();
-        if parts.iter().all(|part| part.is_empty()) {
-            let by_address = [b"\0address".as_slice(), address.bytes()];
-            return (!rule.skips_missing_key).then(|| self.table.hash(rule.id, by_address.into_iter()));
+        let mut parts: Vec<Part<'_>> = rule.key.iter().map(|part| subject.part(part, &address)).collect();
+        if parts.iter().all(|part| part.kind == PartKind::Missing) {
+            if rule.skips_missing_key {
+                return None;
+            }
+            parts = vec![Part { kind: PartKind::Address, bytes: address.bytes().into() }];
         }
-        Some(self.table.hash(rule.id, parts.iter().map(|part| &**part)))
+        // Limits of consumers share their number with all that have the same numbers.
+        let name = rule.is_own.then(|| Part { kind: PartKind::Name, bytes: rule.name.as_bytes().into() });
+        Some(self.table.hash(rule.id, parts.iter().chain(&name).map(|part| (part.kind as u8, &*part.bytes))))
     }
 }
 
@@ -230,26 +239,33 @@ impl Rule {
 }
 
 impl Subject<'_> {
-    /// A part of a key; empty where the request has none.
-    fn part<'k>(&'k self, key: &LimitKey, address: &'k Address) -> Cow<'k, [u8]> {
-        let found = |location: CredentialLocation| match location.find(self.evidence) {
-            Found::Nothing => Cow::Borrowed(&b""[..]),
-            Found::One(Cow::Borrowed(text)) => Cow::Borrowed(text.as_bytes()),
-            Found::One(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
-            // Several values are a key as well; which of them the upstream takes, nobody knows.
-            Found::Ambiguous => Cow::Borrowed(&b"\0several"[..]),
+    /// A part of a key.
+    fn part<'k>(&'k self, key: &LimitKey, address: &'k Address) -> Part<'k> {
+        let part = |kind: PartKind, bytes: Cow<'k, [u8]>| Part { kind, bytes };
+        let value = |bytes: Cow<'k, [u8]>| {
+            let kind = if bytes.is_empty() { PartKind::Missing } else { PartKind::Value };
+            part(kind, bytes)
         };
-        let text = |text: &'k str| Cow::Borrowed(text.as_bytes());
+        let found = |location: CredentialLocation| match location.find(self.evidence) {
+            Found::Nothing => value(Cow::Borrowed(&[])),
+            Found::One(Cow::Borrowed(text)) => value(text.as_bytes().into()),
+            Found::One(Cow::Owned(text)) => value(text.into_bytes().into()),
+            // Several values are a key as well; which of them the upstream takes, nobody knows.
+            Found::Ambiguous => part(PartKind::Several, Cow::Borrowed(&[])),
+        };
+        let text = |text: &'k str| value(text.as_bytes().into());
         let consumer = || self.caller.and_then(|caller| caller.identity.as_ref());
         match key {
-            LimitKey::Ip => Cow::Borrowed(address.bytes()),
-            LimitKey::Path => text(self.evidence.path),
-            LimitKey::Const(constant) => Cow::Owned(format!("\0{constant}").into_bytes()),
+            LimitKey::Ip => value(address.bytes().into()),
+            LimitKey::Path => text(self.path),
+            LimitKey::Const(constant) => part(PartKind::Const, constant.as_bytes().into()),
             LimitKey::Header(name) => found(CredentialLocation::Header(name)),
             LimitKey::Query(name) => found(CredentialLocation::Query(name)),
             LimitKey::Consumer => consumer().map_or(text(""), |identity| text(&identity.consumer.username)),
-            LimitKey::Credential => consumer().map_or(text(""), |identity| {
-                text(identity.credential.as_deref().unwrap_or(&identity.consumer.username))
+            LimitKey::Credential => consumer().map_or(text(""), |identity| match &identity.credential {
+                // Ids are unique within a consumer only; a user name has no colon.
+                Some(id) => value(format!("{}:{id}", identity.consumer.username).into_bytes().into()),
+                None => text(&identity.consumer.username),
             }),
             LimitKey::User => {
                 self.caller.filter(|_| consumer().is_none()).map_or(text(""), |caller| text(&caller.subject))
@@ -257,6 +273,24 @@ impl Subject<'_> {
             LimitKey::Client => self.caller.and_then(|caller| caller.client.as_deref()).map_or(text(""), text),
         }
     }
+}
+
+/// A part of a key, told apart from what it is not: no value that a client sends may look like something else.
+struct Part<'k> {
+    kind: PartKind,
+    bytes: Cow<'k, [u8]>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PartKind {
+    Missing,
+    Value,
+    Several,
+    Const,
+    /// Stands in where all parts are missing.
+    Address,
+    /// Of a consumer's limit.
+    Name,
 }
 
 /// A client's address as it is counted: whoever has an IPv6 address has a /64 of them.
@@ -334,7 +368,9 @@ fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> Stri
         write_triple(&mut out, "X-RateLimit", rule, reading);
     }
     for (rule, reading) in met {
-        if let RuleHeaders::Prefixed(prefix) = &rule.headers {
+        if let RuleHeaders::Prefixed(prefix) = &rule.headers
+            && timed(rule)
+        {
             write_triple(&mut out, &format!("X-{prefix}-RateLimit"), rule, reading);
         }
     }
@@ -365,11 +401,10 @@ fn write_triple(out: &mut String, prefix: &str, rule: &Rule, reading: &Reading) 
     let _ = write!(out, "{prefix}-Limit: {quota}\r\n{prefix}-Remaining: {remaining}\r\n{prefix}-Reset: {reset}\r\n");
 }
 
-/// Whether a response field called `name` is what [`fields`] tells: an upstream that limits as well would contradict.
-pub(crate) fn is_limit_field(name: &str) -> bool {
-    const NAMES: [&str; 5] =
-        ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy"];
-    NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
+/// Whether `name` is one of the fields that are `told`, lines with their ends: an upstream that limits as well would
+/// contradict.
+pub(crate) fn tells(told: &str, name: &str) -> bool {
+    told.lines().filter_map(|line| line.split_once(':')).any(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -423,6 +458,7 @@ mod tests {
             body: "".into(),
             headers: RuleHeaders::Default,
             cost: 1,
+            is_own: false,
         };
         let reading = Reading { admitted: true, remaining: 370, reset: 38 * SECOND, retry_after: 0, delay: 0 };
         let started = std::time::Instant::now();

@@ -122,7 +122,10 @@ where
     };
     if let Some(delay) = record.limits.as_ref().map(|outcome| outcome.delay).filter(|delay| !delay.is_zero()) {
         // Boxed, as above.
-        Box::pin(tokio::time::sleep(delay)).await;
+        if !Box::pin(wait_for_turn(down, delay)).await {
+            record.log(worker, down, &Progress::default(), None);
+            return After::Close;
+        }
     }
     match decision {
         Ok(forwarding) => match forward::forward(worker, down, forwarding, &mut record).await {
@@ -181,7 +184,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     )?; // 401 403 503
     request::admit_body(operation, record.facts.body)?; // 413
     let permit = record.permit.insert(permit);
-    record.limits = charge(worker, down.peer, operation, permit, &evidence);
+    record.limits = charge(worker, down.peer, operation, permit, &evidence, path.canonical());
     if let Some(refused) = record.limits.as_ref().and_then(|outcome| outcome.refused.as_ref()) {
         return Err(Stop::Reject(Reject::LimitExceeded(refused.status))); // 429
     }
@@ -208,6 +211,26 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id)?) // 400
 }
 
+/// Waits until it is the request's turn; says whether the client is still there by then.
+async fn wait_for_turn<S>(down: &mut Downstream<S>, delay: Duration) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let until = Instant::now() + delay;
+    poll_fn(|cx| {
+        // What a client sends ahead waits as well, beyond a point in the kernel.
+        while down.unread().len() < DRAINED_BYTES as usize {
+            match down.poll_receive(cx, DRAINED_BYTES as usize) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(false),
+                Poll::Pending => break,
+            }
+        }
+        down.deadline.poll_at(cx, until).map(|()| true)
+    })
+    .await
+}
+
 /// Charges the limits of the operation and of the consumer; `None` where there are none.
 fn charge(
     worker: &Worker,
@@ -215,6 +238,7 @@ fn charge(
     operation: &LiveOperation,
     permit: &Permit,
     evidence: &Evidence<'_>,
+    path: &str,
 ) -> Option<Outcome> {
     let identity = permit.caller().and_then(|caller| caller.identity.as_ref());
     let own = identity.map_or(&[][..], |identity| &identity.consumer.limits);
@@ -223,7 +247,7 @@ fn charge(
     }
     let live = worker.live;
     let address = client_address(peer, evidence, &live.trusted_proxies);
-    let subject = Subject { address, caller: permit.caller(), evidence };
+    let subject = Subject { path, address, caller: permit.caller(), evidence };
     Some(live.limits.charge(operation.limits.iter().chain(own), &subject, worker.now()))
 }
 

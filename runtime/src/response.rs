@@ -5,7 +5,7 @@ use crate::codegen::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
 use crate::http1::names::{FieldClass, FieldTable, connection_options};
-use crate::limits::is_limit_field;
+use crate::limits;
 use crate::reject::{Reject, reason_phrase};
 
 /// What a response to one request has to know.
@@ -119,7 +119,7 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
     for field in fields {
         if terms.fields.classify(field.name) != FieldClass::EndToEnd
             || terms.edits.replaces(field.name)
-            || (!terms.limits.is_empty() && is_limit_field(field.name))
+            || (!terms.limits.is_empty() && limits::tells(terms.limits, field.name))
             || (named && is_named(fields, terms.fields, field.name))
         {
             continue;

@@ -1,11 +1,11 @@
 //! Which limits an operation charges, and which of them are one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use gateway_yaml::{Span, Spanned, suggest};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW401, GW403, GW404, GW406};
-use crate::ir::{Access, Limit, LimitKey, LimitUse};
+use crate::ir::{Limit, LimitKey, LimitUse};
 use crate::vocabulary::{LimitChoice, LimitEntry};
 
 /// The limits of a document.
@@ -13,8 +13,21 @@ pub(super) struct Limits {
     /// Those that operations charge.
     used: Vec<Limit>,
     /// Where in `used` a description stands that was met before, by its place in the document.
-    by_place: BTreeMap<(u32, u32), usize>,
+    by_place: HashMap<Span, usize>,
     registry: BTreeMap<String, Registered>,
+}
+
+/// Which callers an operation knows.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    /// Some scheme names a consumer.
+    pub(super) consumers: bool,
+    /// Some scheme names somebody else.
+    pub(super) others: bool,
+    /// It asks for credentials at all.
+    pub(super) asks: bool,
+    /// The limits stand at the operation itself.
+    pub(super) is_own: bool,
 }
 
 struct Registered {
@@ -29,7 +42,7 @@ impl Limits {
         let registry = registry.iter().map(|(name, limit)| {
             (name.value.clone(), Registered { name: name.span, limit: limit.clone(), used: None })
         });
-        Self { used: Vec::new(), by_place: BTreeMap::new(), registry: registry.collect() }
+        Self { used: Vec::new(), by_place: HashMap::new(), registry: registry.collect() }
     }
 
     /// What an operation charges; `place` is what those entries are called after that have no name.
@@ -38,7 +51,7 @@ impl Limits {
         entries: &[LimitEntry],
         place: &str,
         who: &str,
-        access: &Access,
+        known: Known,
         diagnostics: &mut Diagnostics,
     ) -> Vec<LimitUse> {
         let mut uses = Vec::new();
@@ -46,23 +59,27 @@ impl Limits {
             let limit = match &entry.limit {
                 LimitChoice::Broken => None,
                 LimitChoice::Named(name) => self.named(name, entry.cost, diagnostics),
-                LimitChoice::Inline(limit) => {
-                    let at = (entry.span.start, entry.span.end);
-                    Some(*self.by_place.entry(at).or_insert_with(|| {
-                        let several = entries.len() > 1;
-                        let name = match limit.name.as_str() {
-                            "" if several => format!("{place} {}", index + 1),
-                            "" => place.to_owned(),
-                            name => name.to_owned(),
-                        };
-                        self.used.push(Limit { name, ..limit.clone() });
-                        self.used.len() - 1
-                    }))
-                }
+                LimitChoice::Inline(limit) => Some(*self.by_place.entry(entry.span).or_insert_with(|| {
+                    let several = entries.len() > 1;
+                    let name = match limit.name.as_str() {
+                        "" if several => format!("{place} {}", index + 1),
+                        "" => place.to_owned(),
+                        name => name.to_owned(),
+                    };
+                    self.used.push(Limit { name, ..limit.clone() });
+                    self.used.len() - 1
+                })),
             };
             let Some(limit) = limit else { continue };
-            self.check_key(limit, entry, who, access, diagnostics);
+            self.check_key(limit, entry, who, known, diagnostics);
             uses.push(LimitUse { limit, cost: entry.cost });
+            let all: u64 = uses.iter().filter(|used| used.limit == limit).map(|used| used.cost).sum();
+            if all > entry.cost && self.used.get(limit).is_some_and(|limit| all > limit.algorithm.capacity()) {
+                diagnostics.push(
+                    Diagnostic::error(GW404, "no request would ever pass: together, its costs are more than the limit")
+                        .at(entry.span, "charged to the same limit as another entry"),
+                );
+            }
         }
         uses
     }
@@ -89,22 +106,20 @@ impl Limits {
         limit.and(known.used)
     }
 
-    /// A key about callers, where nobody is known, is not what the author thinks.
-    fn check_key(&self, limit: usize, entry: &LimitEntry, who: &str, access: &Access, diagnostics: &mut Diagnostics) {
-        let about_callers = |key: &&LimitKey| {
-            matches!(key, LimitKey::Client | LimitKey::Consumer | LimitKey::User | LimitKey::Credential)
+    /// A key about callers, where no such caller is known, is not what the author thinks.
+    fn check_key(&self, limit: usize, entry: &LimitEntry, who: &str, known: Known, diagnostics: &mut Diagnostics) {
+        // What is written for all operations may leave public ones alone.
+        let Some(limit) = self.used.get(limit).filter(|_| known.asks || known.is_own) else { return };
+        let is_missing = |key: &LimitKey| match key {
+            LimitKey::Consumer | LimitKey::Credential => !known.consumers,
+            LimitKey::User | LimitKey::Client => !known.others,
+            _ => false,
         };
-        let Access::Anyone { .. } = access else { return };
-        // What is written elsewhere for all operations may leave public ones alone.
-        if let LimitChoice::Inline(_) = entry.limit
-            && let Some(limit) = self.used.get(limit)
-            && let Some(key) = limit.key.iter().find(about_callers)
-            && limit.key.iter().all(|key| about_callers(&key))
-        {
+        if let Some(key) = limit.key.first().filter(|_| limit.key.iter().all(is_missing)) {
             let instead = if limit.skips_missing_key { "so nothing is limited" } else { "so the address counts" };
             diagnostics.push(
-                Diagnostic::warning(GW406, format!("{who} is public, and its limit counts by `{}`", key.show()))
-                    .at(entry.span, format!("nobody is known there, {instead}")),
+                Diagnostic::warning(GW406, format!("nobody tells {who} the `{}` that its limit counts by", key.show()))
+                    .at(entry.span, format!("no such caller is known there, {instead}")),
             );
         }
     }

@@ -166,8 +166,12 @@ impl<'n> Members<'n> {
         Self { entries }
     }
 
+    fn entry(&self, name: &str) -> Option<&'n Entry> {
+        self.entries.iter().copied().find(|entry| &*entry.key.name == name)
+    }
+
     fn get(&self, name: &str) -> Option<&'n Node> {
-        self.entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value)
+        self.entry(name).map(|entry| &entry.value)
     }
 }
 
@@ -207,6 +211,12 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
     });
     let shown = [("default", true), ("none", false)];
     let shows = members.get("headers").and_then(|node| reader.choice(node, "`headers`", &shown)).unwrap_or(true);
+    if let (Some(entry), false) = (members.entry("headerPrefix"), shows) {
+        reader.report(
+            Diagnostic::error(GW405, "`headerPrefix` means nothing beside `headers: none`")
+                .at(entry.key.span, "no header is told"),
+        );
+    }
     let headers = match (prefix, shows) {
         (Some(prefix), true) => LimitHeaders::Prefixed(prefix),
         (None, true) => LimitHeaders::Default,
@@ -281,14 +291,38 @@ fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Opt
                 Some(node) => reader.unit(node, "`delay`", units::duration)?,
                 None => Duration::ZERO,
             };
+            if let (Some(entry), 0) = (members.entry("delay"), burst) {
+                reader.report(
+                    Diagnostic::error(GW405, "`delay` of concurrency is what the `burst` waits, and there is none")
+                        .at(entry.key.span, "nobody would wait"),
+                );
+            }
             LimitAlgorithm::Concurrency { limit: limit??, burst, delay }
         }
     };
     fits(reader, chosen, algorithm).then_some(algorithm)
 }
 
-/// The counters are whole numbers of 64 bits.
+/// No request waits longer for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// The counters are whole numbers of 64 bits, and nobody waits for ever.
 fn fits(reader: &mut Reader<'_>, node: &Node, algorithm: LimitAlgorithm) -> bool {
+    let wait = match algorithm {
+        LimitAlgorithm::LeakyBucket { rate, interval, burst, delay: true } => {
+            interval.as_nanos() * u128::from(burst) / u128::from(rate)
+        }
+        LimitAlgorithm::Concurrency { delay, .. } => delay.as_nanos(),
+        _ => 0,
+    };
+    if wait > LONGEST_WAIT.as_nanos() {
+        reader.report(
+            Diagnostic::error(GW404, "a request would wait for more than a minute")
+                .at(node.span, "whoever waits holds a connection")
+                .help("use a smaller `burst` or `delay`, or `delay: false`"),
+        );
+        return false;
+    }
     let (capacity, interval) = match algorithm {
         LimitAlgorithm::TokenBucket { limit, interval } => (limit, interval),
         LimitAlgorithm::LeakyBucket { interval, burst, .. } => (burst + 1, interval),

@@ -110,6 +110,18 @@ impl Algorithm {
         u128::from(capacity) * interval.as_nanos() < 1 << 62
     }
 
+    /// The longest that a request waits for its turn.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        match *self {
+            Self::LeakyBucket { rate, interval, burst, delay: true } => {
+                let nanos = interval.as_nanos() * u128::from(burst) / u128::from(rate.max(1));
+                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+            }
+            Self::Concurrency { delay, .. } => delay,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// Whether a slot is held until the response ends.
     pub(crate) fn is_held(&self) -> bool {
         matches!(self, Self::Concurrency { .. })
@@ -242,6 +254,8 @@ fn windows(state: State, interval: Duration, now: u64) -> (u64, u64) {
 
 fn sliding_window(state: &mut State, now: u64, cost: u64, limit: u64, interval: Duration) -> Reading {
     let length = nanos(interval).max(1);
+    // A clock of another thread may be a little behind: windows do not begin anew.
+    let now = now.max(state.first.saturating_sub(1).saturating_mul(length));
     let (before, current) = windows(*state, interval, now);
     let index = (now / length + 1).max(state.first);
     let left = length - now % length;

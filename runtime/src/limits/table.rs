@@ -6,9 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use arc_swap::ArcSwap;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::algorithm::{Algorithm, Reading, State};
 
@@ -23,9 +21,15 @@ const SLOT_BYTES: usize = size_of::<[u64; 3]>();
 
 /// The number of a limit within the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct LimitId(pub(crate) u16);
+pub(crate) struct LimitId(pub(crate) u32);
 
-/// What a key of a limit has come to: 64 bits, of which 16 name the limit. With a million keys, two of one limit share
+/// So many limits have numbers: 20 bits of a tag.
+pub(crate) const MAX_LIMITS: u32 = LIMIT_MASK as u32;
+
+const LIMIT_BITS: u32 = 20;
+const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
+
+/// What a key of a limit has come to: 64 bits, of which 20 name the limit. With a million keys, two of one limit share
 /// them once in a hundred thousand gateways; the place in the table tells them apart further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct KeyHash {
@@ -49,7 +53,7 @@ type Slot = [u64; 3];
 pub(crate) struct Table {
     shards: Box<[Mutex<Shard>]>,
     /// By the number of the limit; only ever longer.
-    algorithms: ArcSwap<Vec<Algorithm>>,
+    algorithms: RwLock<Vec<Algorithm>>,
     keys: RandomState,
 }
 
@@ -66,32 +70,32 @@ impl Table {
         let shard = || Shard { slots: vec![[0; 3]; slots].into_boxed_slice(), overflow: HashMap::new() };
         Self {
             shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
-            algorithms: ArcSwap::from_pointee(algorithms),
+            algorithms: RwLock::new(algorithms),
             keys: RandomState::new(),
         }
     }
 
     /// Adds a limit; `None` if there are too many.
     pub(crate) fn add(&self, algorithm: Algorithm) -> Option<LimitId> {
-        let id = u16::try_from(self.algorithms.load().len()).ok().filter(|id| *id < u16::MAX)?;
-        let mut longer = Vec::clone(&self.algorithms.load());
-        longer.push(algorithm);
-        self.algorithms.store(Arc::new(longer));
+        let mut algorithms = self.algorithms.write().unwrap_or_else(PoisonError::into_inner);
+        let id = u32::try_from(algorithms.len()).ok().filter(|id| *id < MAX_LIMITS)?;
+        algorithms.push(algorithm);
         Some(LimitId(id))
     }
 
     /// What a key comes to; its parts are told apart by their lengths.
-    pub(crate) fn hash<'k>(&self, limit: LimitId, parts: impl Iterator<Item = &'k [u8]>) -> KeyHash {
+    pub(crate) fn hash<'k>(&self, limit: LimitId, parts: impl Iterator<Item = (u8, &'k [u8])>) -> KeyHash {
         let mut hasher = self.keys.build_hasher();
-        hasher.write_u16(limit.0);
-        for part in parts {
+        hasher.write_u32(limit.0);
+        for (kind, part) in parts {
+            hasher.write_u8(kind);
             hasher.write_usize(part.len());
             hasher.write(part);
         }
         let hash = hasher.finish();
         hasher.write_u8(0);
         // No tag is 0, which is an empty place.
-        KeyHash { tag: (hash & !0xFFFF | u64::from(limit.0)).max(1 << 16), place: hasher.finish() }
+        KeyHash { tag: (hash & !LIMIT_MASK | u64::from(limit.0)).max(1 << LIMIT_BITS), place: hasher.finish() }
     }
 
     /// Charges all counters, or none if one refuses; the readings are in the order of the charges.
@@ -122,8 +126,11 @@ impl Table {
             readings.push(reading);
         }
         if !all {
-            for (charge, reading) in charges.iter().zip(readings).filter(|(_, reading)| reading.admitted) {
-                reading.remaining += charge.cost;
+            // What they say was not charged after all.
+            for ((charge, reading), before) in charges.iter().zip(readings).zip(&before) {
+                if reading.admitted {
+                    *reading = charge.algorithm.charge(&mut { *before }, now, 0);
+                }
             }
             // Backwards, because two charges may be of one counter.
             for (charge, before) in charges.iter().zip(before).rev() {
@@ -215,17 +222,17 @@ impl Shard {
     }
 
     /// The counter of a key: its own, or a free place, or one whose key is idle, or the one that is shared.
-    fn state(&mut self, charge: &Charge, algorithms: &ArcSwap<Vec<Algorithm>>, now: u64) -> StateGuard<'_> {
+    fn state(&mut self, charge: &Charge, algorithms: &RwLock<Vec<Algorithm>>, now: u64) -> StateGuard<'_> {
         let (first, second) = self.groups(charge.key);
         let index = self.own(charge.key).or_else(|| {
-            let algorithms = algorithms.load();
+            let algorithms = algorithms.read().unwrap_or_else(PoisonError::into_inner);
             let free = |start: usize| {
                 let group = start..start + GROUP;
                 let is_free = |index: &usize| {
                     let [tag, first, second] = self.slots[*index];
                     tag == 0
                         || algorithms
-                            .get((tag & 0xFFFF) as usize)
+                            .get((tag & LIMIT_MASK) as usize)
                             .is_none_or(|algorithm| algorithm.is_idle(State { first, second }, now))
                 };
                 let mut free = group.filter(is_free);
@@ -268,10 +275,10 @@ mod tests {
         Table::new([BUCKET, WINDOW, SLOTS].into(), bytes)
     }
 
-    fn charge(table: &Table, limit: u16, key: &str) -> Charge {
-        let algorithm = [BUCKET, WINDOW, SLOTS][usize::from(limit)];
+    fn charge(table: &Table, limit: u32, key: &str) -> Charge {
+        let algorithm = [BUCKET, WINDOW, SLOTS][limit as usize];
         let limit = LimitId(limit);
-        Charge { limit, algorithm, key: table.hash(limit, [key.as_bytes()].into_iter()), cost: 1 }
+        Charge { limit, algorithm, key: table.hash(limit, [(1, key.as_bytes())].into_iter()), cost: 1 }
     }
 
     fn admits(table: &Table, charges: &[Charge], now: u64) -> bool {
@@ -286,7 +293,7 @@ mod tests {
             assert_eq!(charges, [true, true, true, false], "{key}");
         }
         assert!(admits(&table, &[charge(&table, 1, "a")], 1), "nor do limits");
-        let parts = |parts: &[&str]| table.hash(LimitId(0), parts.iter().map(|part| part.as_bytes()));
+        let parts = |parts: &[&str]| table.hash(LimitId(0), parts.iter().map(|part| (1, part.as_bytes())));
         assert_ne!(parts(&["ab", "c"]), parts(&["a", "bc"]));
     }
 
@@ -363,7 +370,7 @@ mod tests {
         let table = table(32 << 20);
         let mut shared = 0;
         for number in 0..1_000_000_u32 {
-            let key = table.hash(LimitId(1), [&number.to_be_bytes()[..]].into_iter());
+            let key = table.hash(LimitId(1), [(1, &number.to_be_bytes()[..])].into_iter());
             let charge = Charge { limit: LimitId(1), algorithm: WINDOW, key, cost: 2 };
             shared += usize::from(!admits(&table, &[charge], 1));
         }
@@ -379,8 +386,8 @@ mod tests {
             for thread in 0..8 {
                 let (table, admitted) = (&table, &admitted);
                 scope.spawn(move || {
-                    let charge = |limit: u16, key: &str| {
-                        let key = table.hash(LimitId(limit), [key.as_bytes()].into_iter());
+                    let charge = |limit: u32, key: &str| {
+                        let key = table.hash(LimitId(limit), [(1, key.as_bytes())].into_iter());
                         Charge { limit: LimitId(limit), algorithm, key, cost: 1 }
                     };
                     // In both orders, so that locks would cross if they were taken as they come.
@@ -403,7 +410,7 @@ mod tests {
         const CHARGES: u32 = 4_000_000;
         let algorithm = Algorithm::TokenBucket { limit: 1_000, interval: Duration::from_secs(86_400) };
         let begun = std::time::Instant::now();
-        let measure = |what: &str, keys: u32, limits: u16| {
+        let measure = |what: &str, keys: u32, limits: u32| {
             let table = Table::new(vec![algorithm; 2], 32 << 20);
             let mut readings = Vec::new();
             let mut pass = |charges: u32| {
@@ -411,9 +418,9 @@ mod tests {
                 for number in 0..charges {
                     // In no order of memory.
                     let key = (number % keys).wrapping_mul(0x9E37_79B1).to_be_bytes();
-                    let charge = |limit: u16| {
+                    let charge = |limit: u32| {
                         let limit = LimitId(limit);
-                        Charge { limit, algorithm, key: table.hash(limit, [&key[..]].into_iter()), cost: 1 }
+                        Charge { limit, algorithm, key: table.hash(limit, [(1, &key[..])].into_iter()), cost: 1 }
                     };
                     let now = begun.elapsed().as_nanos() as u64 + 1;
                     let admitted = match limits {

@@ -21,6 +21,9 @@ static ALGORITHMS: &[(&str, &[&str], &[&str])] = &[
     ("concurrency", &["limit"], &["burst", "delay"]),
 ];
 
+/// No request waits longer for its turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// More than this, per interval, is no limit.
 const MAX_LIMIT: u64 = 1 << 31;
 
@@ -31,7 +34,8 @@ impl Reading<'_> {
             self.problem(node.span, format!("`rateLimit` is {}, not a list", node.kind_name()));
             return Arc::default();
         };
-        let limits: Vec<OwnLimit> = items.iter().filter_map(|item| self.limit(item)).collect();
+        let limits: Vec<OwnLimit> =
+            items.iter().enumerate().filter_map(|(index, item)| self.limit(index, item)).collect();
         if let Some(known) = self.limits.get(&limits) {
             return Arc::clone(known);
         }
@@ -44,7 +48,7 @@ impl Reading<'_> {
         rules
     }
 
-    fn limit(&mut self, node: &Node) -> Option<OwnLimit> {
+    fn limit(&mut self, index: usize, node: &Node) -> Option<OwnLimit> {
         let entries = self.members(node, "a limit of a consumer", KNOWN)?;
         let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
         let algorithm = self.algorithm(node, entries)?;
@@ -53,11 +57,12 @@ impl Reading<'_> {
             Some(node) => self.whole(node, "`status`", 400, 599).and_then(|status| u16::try_from(status).ok())?,
         };
         let name = match member("name") {
-            None => "consumer",
-            Some(node) => self.text_of(node, "`name`")?,
+            None if index == 0 => "consumer".to_owned(),
+            None => format!("consumer {}", index + 1),
+            Some(node) => self.text_of(node, "`name`")?.to_owned(),
         };
         let visible = |text: &str| text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && !b"\"\\".contains(&byte));
-        if name.is_empty() || !visible(name) {
+        if name.is_empty() || !visible(&name) {
             self.problem(node.span, "`name` of a limit is visible ASCII without quotes and backslashes");
             return None;
         }
@@ -79,7 +84,7 @@ impl Reading<'_> {
         };
         let body = member("body").and_then(|node| from_node::<Value>(node).ok()).map(|body| body.to_string());
         let body = body.unwrap_or_default();
-        Some(OwnLimit { name: name.to_owned(), algorithm, status, body, headers })
+        Some(OwnLimit { name, algorithm, status, body, headers })
     }
 
     fn algorithm(&mut self, node: &Node, entries: &[Entry]) -> Option<Algorithm> {
@@ -127,7 +132,16 @@ impl Reading<'_> {
             "fixed-window" => Algorithm::FixedWindow { limit, interval },
             "sliding-window" => Algorithm::SlidingWindow { limit, interval },
             "leaky-bucket" => {
-                let delay = member("delay").is_none_or(|node| node.as_bool() != Some(false));
+                let delay = match member("delay") {
+                    None => true,
+                    Some(node) => match node.as_bool() {
+                        Some(delay) => delay,
+                        None => {
+                            self.problem(node.span, "`delay` of a leaky bucket is true or false");
+                            return None;
+                        }
+                    },
+                };
                 Algorithm::LeakyBucket { rate: limit, interval, burst, delay }
             }
             _ => {
@@ -135,6 +149,10 @@ impl Reading<'_> {
                 Algorithm::Concurrency { limit, burst, delay }
             }
         };
+        if algorithm.longest_wait() > LONGEST_WAIT {
+            self.problem(node.span, "a request would wait for more than a minute; use a smaller `burst` or `delay`");
+            return None;
+        }
         if !algorithm.is_countable() {
             self.problem(node.span, "the limit is too large for its interval");
             return None;
