@@ -177,8 +177,18 @@ fn document(random: &mut Random) -> Value {
                 ids.push(id);
             }
             if random.below(2) == 0 {
-                operation["security"] =
-                    json!([{"s": [random.name(), random.name()]}, {"t": [random.name()]}, {"s": []}]);
+                // What a scope may be made of.
+                let mut scope = || {
+                    let good = |letter: &char| letter.is_ascii_graphic() && *letter != '"' && *letter != '\\';
+                    format!("s{}", random.name().chars().filter(good).collect::<String>())
+                };
+                operation["security"] = json!([{"s": [scope(), scope()]}, {"t": [scope()]}, {"s": []}]);
+            }
+            if random.below(4) == 0 {
+                operation["x-gateway"]["rateLimit"] = json!([{
+                    "algorithm": "fixed-window", "limit": 3, "interval": "1s", "body": {random.name(): random.name()},
+                    "key": [format!("const:{}", random.name()), format!("query:q{}", random.name())],
+                }]);
             }
             let header: String = random.name().chars().filter(|character| (' '..='~').contains(character)).collect();
             if random.below(3) == 0 {
