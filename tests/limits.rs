@@ -23,7 +23,7 @@ fn a_bucket_is_emptied_and_says_so() {
         assert_eq!(answer.status, 200);
         let (limit, left, reset) = quota(&answer);
         assert_eq!((limit, left), (5, remaining));
-        assert!(reset <= 60 && reset >= 12 * (5 - remaining) - 2, "{reset}");
+        assert!(reset <= 60 && reset + 8 >= 12 * (5 - remaining), "{reset}");
         assert_eq!(answer.header("ratelimit-policy"), "\"per-address\";q=5;w=60");
         assert_eq!(answer.header("ratelimit"), format!("\"per-address\";r={remaining};t={reset}"));
         assert_eq!(answer.header("retry-after"), "");
@@ -32,14 +32,18 @@ fn a_bucket_is_emptied_and_says_so() {
     assert_eq!((refused.status, refused.json()["error"].as_str()), (429, Some("Limit exceeded")));
     assert_eq!(quota(&refused).1, 0);
     let wait: u64 = refused.header("retry-after").parse().expect("seconds");
-    assert!((11..=12).contains(&wait), "one token in twelve seconds: {wait}");
+    // A machine that is slow has waited a part of it already.
+    assert!((4..=12).contains(&wait), "one token in twelve seconds: {wait}");
     let post = gateway.request("POST", "/tickets/events", "Content-Length: 0\r\n");
     assert_eq!(post.status, 429, "one bucket for both");
     let wait: u64 = post.header("retry-after").parse().expect("seconds");
-    assert!((35..=36).contains(&wait), "three tokens: {wait}");
+    assert!((28..=36).contains(&wait), "three tokens: {wait}");
     assert_eq!(upstream.heads().len(), 5);
-    let line = gateway.log_line(|line| line["status"] == 429);
-    assert_eq!((line["operation"].as_str(), line["reject"].as_str()), (Some("listEvents"), Some("limit-exceeded")));
+    // Two threads write the log; which comes first is theirs.
+    for operation in ["listEvents", "createEvent"] {
+        let line = gateway.log_line(|line| line["operation"] == operation && line["status"] == 429);
+        assert_eq!(line["reject"].as_str(), Some("limit-exceeded"));
+    }
 }
 
 #[test]
@@ -57,7 +61,9 @@ fn several_limits_hold_together() {
     let (ann, ben) = ("X-Visitor: ann\r\n", "X-Visitor: ben\r\n");
     let first = get(ann, "7");
     assert_eq!(first.status, 200);
-    assert_eq!(quota(&first), (2, 1, 60));
+    let (limit, remaining, reset) = quota(&first);
+    assert_eq!((limit, remaining), (2, 1));
+    assert!((50..=60).contains(&reset), "{reset}");
     assert_eq!(
         (first.header("x-event-ratelimit-limit"), first.header("x-event-ratelimit-remaining")),
         ("4".into(), "3".into())
