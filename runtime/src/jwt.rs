@@ -15,6 +15,7 @@ use crate::credential::{CredentialLocation, Evidence};
 use crate::secret::SecretReference;
 pub(crate) use cache::TokenCache;
 pub use keys::JwtAlgorithm;
+pub(crate) use keys::MIN_HMAC_KEY;
 use keys::{VerifyingKey, is_known, verify_signature};
 use ring::KeySet;
 pub(crate) use ring::{KeyProvider, KeyRing, KeySource, Wait};

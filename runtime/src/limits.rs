@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use tokio::time::Instant;
 
 use crate::access::Caller;
@@ -319,10 +318,9 @@ impl Address {
     }
 }
 
-/// Where a request came from: as far as trusted proxies say, from the nearest one on.
-pub(crate) fn client_address(peer: IpAddr, evidence: &Evidence<'_>, trusted: &[IpNet]) -> IpAddr {
-    let trusts = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    if !trusts(&peer) {
+/// Where a request came from: as far as proxies say that it `trusts`, from the nearest one on.
+pub(crate) fn client_address(peer: IpAddr, evidence: &Evidence<'_>, trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+    if !trusts(peer) {
         return peer;
     }
     let mut address = peer;
@@ -331,7 +329,7 @@ pub(crate) fn client_address(peer: IpAddr, evidence: &Evidence<'_>, trusted: &[I
         let text = std::str::from_utf8(hop.trim_ascii()).unwrap_or_default();
         let Some(next) = parse_address(text) else { return address };
         address = next.to_canonical();
-        if !trusts(&address) {
+        if !trusts(address) {
             return address;
         }
     }
@@ -409,12 +407,15 @@ pub(crate) fn tells(told: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ipnet::IpNet;
+
     use super::*;
     use crate::http1::head::Field;
 
     #[test]
     fn addresses_are_those_that_trusted_proxies_tell() {
         let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"].map(|text| text.parse().expect("a network")).into();
+        let trusts = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         for (peer, forwarded, expected) in [
             ("192.0.2.1", "203.0.113.9", "192.0.2.1"),
             ("10.0.0.1", "", "10.0.0.1"),
@@ -429,7 +430,7 @@ mod tests {
         ] {
             let fields = [Field { name: "X-Forwarded-For", value: forwarded.as_bytes() }];
             let evidence = Evidence::of(&fields, None);
-            let address = client_address(peer.parse().expect("an address"), &evidence, &trusted);
+            let address = client_address(peer.parse().expect("an address"), &evidence, trusts);
             assert_eq!(address.to_string(), expected, "{peer} {forwarded}");
         }
     }

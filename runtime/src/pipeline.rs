@@ -246,7 +246,7 @@ fn charge(
         return None;
     }
     let live = worker.live;
-    let address = client_address(peer, evidence, &live.trusted_proxies);
+    let address = client_address(peer, evidence, |address| live.trusts(address));
     let subject = Subject { path, address, caller: permit.caller(), evidence };
     Some(live.limits.charge(operation.limits.iter().chain(own), &subject, worker.now()))
 }

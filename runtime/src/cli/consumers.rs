@@ -142,10 +142,6 @@ impl Consumers {
         match self {
             Self::List => file.table(),
             Self::Add { username, group, roles, custom_id } => {
-                let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-                if username.is_empty() || !username.bytes().all(is_name) {
-                    return Err(format!("`{username}` is not a user name: letters, digits, `_` and `-`"));
-                }
                 if file.listed()?.iter().any(|known| known.username == username) {
                     return Err(format!("there is a consumer called `{username}` already"));
                 }

@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use super::token::Token;
 
 /// An HMAC key shorter than this, in bytes, is refused unless `weakSecretOk` (RFC 7518 §3.2 asks for the hash's size).
-pub(super) const MIN_HMAC_KEY: usize = 32;
+pub(crate) const MIN_HMAC_KEY: usize = 32;
 
 /// A token without `kid` is tried against at most this many keys.
 const MAX_KEYS_TRIED: usize = 8;

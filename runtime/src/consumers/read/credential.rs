@@ -10,7 +10,7 @@ use crate::consumers::{
     Consumer, HmacCredential, Identity, PasswordCredential, Signing, StoredPassword, TokenCredential,
 };
 use crate::digest::Digest;
-use crate::jwt::JwtAlgorithm;
+use crate::jwt::{JwtAlgorithm, MIN_HMAC_KEY};
 use crate::password;
 use crate::secret::{Encoding, Secret};
 
@@ -19,9 +19,6 @@ const MAX_NAME: usize = 256;
 
 /// The longest secret that signs requests, in bytes.
 const MAX_HMAC_SECRET: usize = 256;
-
-/// An HMAC secret for tokens shorter than this, in bytes, needs `weakSecretOk` (RFC 7518 §3.2).
-const MIN_TOKEN_SECRET: usize = 32;
 
 /// How long signed tokens are good where `signing` does not say.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
@@ -244,11 +241,11 @@ impl Reading<'_> {
         };
         let Some(Found::Plain(secret)) = self.secret(node, members.optional, Forms::SECRET) else { return None };
         let length = secret.expose().len();
-        if algorithm.is_hmac() && length < MIN_TOKEN_SECRET && !weak_ok {
+        if algorithm.is_hmac() && length < MIN_HMAC_KEY && !weak_ok {
             self.problem(
                 node.span,
                 format!(
-                    "the secret has {length} bytes, and {name} needs {MIN_TOKEN_SECRET}; use a longer one, or write `weakSecretOk: true` beside it [GW310]"
+                    "the secret has {length} bytes, and {name} needs {MIN_HMAC_KEY}; use a longer one, or write `weakSecretOk: true` beside it [GW310]"
                 ),
             );
             return None;
