@@ -1,6 +1,7 @@
 //! What a deployment decides: `gateway.yaml`, then the environment, then flags, each overriding the one before.
 
 mod settings;
+pub(crate) mod tls;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::http1::head::HeadLimits;
 use settings::{Setting, Settings};
+use tls::ListenerTls;
 
 /// A mistake in the deployment, told before anything is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +76,8 @@ pub(crate) struct Listener {
     pub(crate) bind: SocketAddr,
     /// The APIs served there; all of the binary's if `None`.
     pub(crate) apis: Option<Vec<(String, Place)>>,
+    /// Plain TCP if `None`.
+    pub(crate) tls: Option<ListenerTls>,
 }
 
 /// How long things may take on the client's side.
@@ -104,6 +108,7 @@ impl Default for Config {
                 name: "default".to_owned(),
                 bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
                 apis: None,
+                tls: None,
             }],
             trusted_proxies: Vec::new(),
             consumers: None,
@@ -284,6 +289,15 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     settings.refuse_rest(&[
         "listeners.*.bind",
         "listeners.*.apis",
+        "listeners.*.tls.cert.file",
+        "listeners.*.tls.cert.env",
+        "listeners.*.tls.key.file",
+        "listeners.*.tls.key.env",
+        "listeners.*.tls.certificates.*.cert.file",
+        "listeners.*.tls.certificates.*.cert.env",
+        "listeners.*.tls.certificates.*.key.file",
+        "listeners.*.tls.certificates.*.key.env",
+        "listeners.*.tls.minVersion",
         "trustedProxies",
         "consumers.file",
         "insecureLiterals",
@@ -314,10 +328,12 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
             });
         apis.insert(names[0].clone(), (setting, list));
     }
+    let mut tls = tls::read(settings);
     let mut listeners: Vec<Listener> = Vec::new();
     for (names, setting) in settings.take_all("listeners.*.bind") {
         let name = names[0].clone();
         let apis = apis.remove(&name).map(|(_, list)| list);
+        let tls = tls.remove(&name);
         let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:8080 or 0.0.0.0:8080", address) else {
             continue;
         };
@@ -327,13 +343,14 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
                 format!("listeners `{}` and `{name}` have the same address {bind}", twin.name),
             ));
         }
-        listeners.push(Listener { name, bind, apis });
+        listeners.push(Listener { name, bind, apis, tls });
     }
-    for (name, (setting, _)) in apis {
-        settings.problems.push(Problem::at(
-            &setting.place,
-            format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`"),
-        ));
+    let without = apis.into_iter().map(|(name, (setting, _))| (name, setting.place));
+    let without: BTreeMap<_, _> = tls.into_iter().map(|(name, tls)| (name, tls.place)).chain(without).collect();
+    for (name, place) in without {
+        settings
+            .problems
+            .push(Problem::at(&place, format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`")));
     }
     listeners
 }

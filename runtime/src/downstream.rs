@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::deadline::Deadline;
+use crate::tls::TlsFacts;
 
 /// Bytes of one read: large enough that a big body costs few system calls.
 const SCRATCH_SIZE: usize = 256 << 10;
@@ -139,11 +141,13 @@ pub(crate) struct Downstream<S> {
     /// `peer` as text, for the log and for `X-Forwarded-For`.
     pub(crate) peer_text: Box<str>,
     pub(crate) deadline: Deadline,
+    /// What the handshake told; `None` over plain TCP.
+    pub(crate) tls: Option<Rc<TlsFacts>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
     /// A fresh connection.
-    pub(crate) fn new(io: S, peer: IpAddr, first_deadline: Instant) -> Self {
+    pub(crate) fn new(io: S, peer: IpAddr, tls: Option<Rc<TlsFacts>>, first_deadline: Instant) -> Self {
         Self {
             io,
             inbox: Vec::new(),
@@ -152,6 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             peer,
             peer_text: peer.to_string().into(),
             deadline: Deadline::new(first_deadline),
+            tls,
         }
     }
 

@@ -37,6 +37,7 @@ mod route_table;
 mod secret;
 mod server;
 mod timestamp;
+mod tls;
 mod token_keys;
 mod upstream;
 mod worker;

@@ -22,6 +22,7 @@ use crate::provider::{Background, Providers};
 use crate::reject::Reject;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
 use crate::secret::SecretStore;
+use crate::tls::Tls;
 use crate::token_keys::TokenKeys;
 use crate::upstream::Endpoint;
 
@@ -42,6 +43,8 @@ pub(crate) struct Live {
 pub(crate) struct LiveListener {
     pub(crate) name: Box<str>,
     pub(crate) bind: std::net::SocketAddr,
+    /// Plain TCP if `None`.
+    pub(crate) tls: Option<Tls>,
     pub(crate) router: Router<()>,
     /// What the router's indices stand for.
     pub(crate) routes: Box<[LiveRoute]>,
@@ -200,9 +203,11 @@ impl Live {
         for (index, apis) in served {
             let listener = &config.listeners[index];
             let (router, routes) = assembly.router(&listener.name, &apis, &schemes);
+            let tls = assembly.tls(listener);
             listeners.push(LiveListener {
                 name: listener.name.as_str().into(),
                 bind: listener.bind,
+                tls,
                 router,
                 routes,
                 log_constants: access_log::constants(&listener.name, None),
@@ -331,6 +336,16 @@ impl Assembly<'_> {
             }
         }
         apis
+    }
+
+    fn tls(&mut self, listener: &crate::config::Listener) -> Option<Tls> {
+        match Tls::open(listener.tls.as_ref()?, &self.resources.secrets) {
+            Ok(tls) => Some(tls),
+            Err(problems) => {
+                self.problems.extend(problems);
+                None
+            }
+        }
     }
 
     fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {

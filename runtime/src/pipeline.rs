@@ -170,7 +170,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         path: target.path,
         query: target.query,
         authority: target.host,
-        is_https: false,
+        is_https: down.tls.is_some(),
         fields: request.fields,
         body: record.content.as_ref().map(|content| content.bytes(&down.inbox)),
         verdicts: &record.verdicts,

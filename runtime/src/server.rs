@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,6 +21,7 @@ use crate::connection::serve;
 use crate::downstream::Downstream;
 use crate::live::{Live, LiveListener};
 use crate::metrics::ProcessMetrics;
+use crate::tls::{Alpn, Tls};
 use crate::worker::Worker;
 
 /// Connections that the kernel keeps until they are accepted.
@@ -188,8 +189,34 @@ async fn accept(worker: Rc<Worker>, listener: &'static LiveListener, socket: Tcp
 
 fn greet(worker: &Rc<Worker>, listener: &'static LiveListener, stream: TcpStream, peer: SocketAddr) {
     worker.process.connections.fetch_add(1, Relaxed);
-    let first_deadline = Instant::now() + worker.live.config.timeouts.keep_alive;
-    let down = Downstream::new(stream, peer.ip().to_canonical(), first_deadline);
-    let idle = Rc::new(Cell::new(true));
-    worker.spawn(Rc::clone(&idle), serve(Rc::clone(worker), listener, down, idle));
+    let (peer, idle) = (peer.ip().to_canonical(), Rc::new(Cell::new(true)));
+    match &listener.tls {
+        None => {
+            let first_deadline = Instant::now() + worker.live.config.timeouts.keep_alive;
+            let down = Downstream::new(stream, peer, None, first_deadline);
+            worker.spawn(Rc::clone(&idle), serve(Rc::clone(worker), listener, down, idle));
+        }
+        Some(tls) => {
+            worker.spawn(Rc::clone(&idle), serve_tls(Rc::clone(worker), listener, tls, stream, peer, idle));
+        }
+    }
+}
+
+/// Agrees on keys, then serves the protocol that was agreed on.
+async fn serve_tls(
+    worker: Rc<Worker>,
+    listener: &'static LiveListener,
+    tls: &'static Tls,
+    stream: TcpStream,
+    peer: IpAddr,
+    idle: Rc<Cell<bool>>,
+) {
+    let timeouts = worker.live.config.timeouts;
+    // Boxed: the connection does not carry the handshake's state on.
+    let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head)).await else { return };
+    let alpn = facts.alpn;
+    let down = Downstream::new(stream, peer, Some(Rc::new(facts)), Instant::now() + timeouts.keep_alive);
+    match alpn {
+        Alpn::Http1 => serve(worker, listener, down, idle).await,
+    }
 }

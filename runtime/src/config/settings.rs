@@ -51,6 +51,14 @@ impl Settings {
                     path.pop();
                 }
             }
+            // The elements of a list of mappings are found by their position.
+            _ if let Some(elements) = list_of_mappings(node) => {
+                for (index, element) in elements.iter().enumerate() {
+                    path.push(index.to_string());
+                    self.add_tree(path, element, file);
+                    path.pop();
+                }
+            }
             _ => {
                 let place = place_in(&file.0, &file.1, node.span.start);
                 self.put(path.clone(), Setting { node: node.clone(), place, file: Some(file.clone()) });
@@ -92,6 +100,12 @@ impl Settings {
             "listeners",
             "bind",
             "apis",
+            "tls",
+            "cert",
+            "key",
+            "env",
+            "certificates",
+            "minVersion",
             "trustedProxies",
             "consumers",
             "file",
@@ -215,6 +229,13 @@ impl Settings {
 /// What is left of a name in an environment variable.
 pub(super) fn folded(text: &str) -> String {
     text.replace('_', "-").to_ascii_lowercase()
+}
+
+/// The elements of a list that has nothing but mappings.
+fn list_of_mappings(node: &Node) -> Option<&[Node]> {
+    let elements = node.as_sequence()?;
+    let full = |element: &Node| element.as_mapping().is_some_and(|mapping| !mapping.is_empty());
+    (!elements.is_empty() && elements.iter().all(full)).then_some(elements)
 }
 
 fn fits(path: &[String], pattern: &[&str]) -> bool {

@@ -1,0 +1,80 @@
+//! A certificate chain and its private key, read from PEM (RFC 7468) and held against each other.
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{Error, InconsistentKeys};
+
+use super::certificate::Certificate;
+use crate::config::Problem;
+use crate::config::tls::{CertificateSource, PemPlace, PemSource};
+use crate::secret::{Encoding, Secret, SecretStore};
+
+/// A certificate that can be shown, and what it says.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) key: Arc<CertifiedKey>,
+    pub(super) says: Certificate,
+}
+
+/// Reads a pair.
+///
+/// # Errors
+/// Everything that is wrong with either half.
+pub(super) fn pair(
+    source: &CertificateSource,
+    secrets: &SecretStore,
+    provider: &CryptoProvider,
+) -> Result<Shown, Vec<Problem>> {
+    let chain = chain(&source.cert, secrets);
+    let key = private_key(&source.key, secrets);
+    let (chain, key) = match (chain, key) {
+        (Ok(chain), Ok(key)) => (chain, key),
+        (chain, key) => return Err(chain.err().into_iter().chain(key.err()).collect()),
+    };
+    let says = Certificate::parse(&chain[0])
+        .ok_or_else(|| vec![complaint(&source.cert, "the first certificate is not an X.509 certificate")])?;
+    let key = CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+        vec![match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                complaint(&source.key, format!("is not the key of the certificate in {}", source.cert.name()))
+            }
+            _ => complaint(&source.key, "is not an RSA, ECDSA or Ed25519 key that can sign"),
+        }]
+    })?;
+    Ok(Shown { key: Arc::new(key), says })
+}
+
+/// The certificates of a PEM text, at least one.
+///
+/// # Errors
+/// There is none, or not only such.
+pub(super) fn chain(place: &PemPlace, secrets: &SecretStore) -> Result<Vec<CertificateDer<'static>>, Problem> {
+    let pem = read(place, secrets)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.expose()).collect();
+    match chain {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        _ => Err(complaint(place, "has no certificate in PEM format")),
+    }
+}
+
+fn private_key(place: &PemPlace, secrets: &SecretStore) -> Result<PrivateKeyDer<'static>, Problem> {
+    let pem = read(place, secrets)?;
+    PrivateKeyDer::from_pem_slice(pem.expose())
+        .map_err(|_| complaint(place, "has no private key in PEM format that is not encrypted"))
+}
+
+fn read(place: &PemPlace, secrets: &SecretStore) -> Result<Secret, Problem> {
+    match &place.source {
+        PemSource::File(path) => secrets.file(path, Encoding::Plain),
+        PemSource::Env(name) => secrets.variable(name, Encoding::Plain),
+    }
+    .map_err(|message| Problem::at(&place.place, message))
+}
+
+fn complaint(place: &PemPlace, what: impl std::fmt::Display) -> Problem {
+    Problem::at(&place.place, format!("{} {what}", place.name()))
+}
