@@ -30,8 +30,8 @@ pub(crate) struct Admin {
 ///
 /// # Errors
 /// The address cannot be opened.
-pub(crate) async fn open(address: SocketAddr) -> Result<TcpListener, Problem> {
-    TcpListener::bind(address).await.map_err(|error| {
+pub(crate) async fn open(address: SocketAddr) -> Result<std::net::TcpListener, Problem> {
+    TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(|error| {
         Problem::plain(format!(
             "the admin listener cannot open {address}: {error}; write another `admin: {{bind: …}}`, or `admin: off`"
         ))

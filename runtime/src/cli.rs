@@ -30,6 +30,9 @@ struct Arguments {
     /// Override a setting, such as listeners.web.bind=127.0.0.1:8080; repeatable
     #[arg(long = "set", global = true, value_name = "PATH=VALUE")]
     settings: Vec<String>,
+    /// Take over from the gateway that runs, without a refused connection (see `upgrade.socket`)
+    #[arg(long)]
+    upgrade: bool,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -63,8 +66,12 @@ pub fn main(gateway: &'static Gateway) -> ExitCode {
 /// As [`main`], with further commands.
 pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     let arguments = Arguments::parse();
-    let launch =
-        Launch { config: arguments.config.or_else(default_config), settings: arguments.settings, ..Launch::default() };
+    let launch = Launch {
+        config: arguments.config.or_else(default_config),
+        settings: arguments.settings,
+        upgrade: arguments.upgrade,
+        ..Launch::default()
+    };
     match arguments.action {
         None | Some(Action::Run) => launch.serve(gateway, |ready| {
             for (name, address) in &ready.listeners {
@@ -89,7 +96,8 @@ fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, 
         return unknown(&words, commands);
     };
     match Arguments::try_parse_from(words) {
-        Ok(Arguments { config, settings, action: None }) => {
+        Ok(Arguments { config, settings, upgrade, action: None }) => {
+            launch.upgrade |= upgrade;
             launch.config = config.or(launch.config);
             launch.settings.extend(settings);
             (command.run)(gateway, launch)

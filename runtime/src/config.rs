@@ -57,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) providers: BTreeMap<(String, String), (String, Place)>,
     /// Root certificates to trust beside the system's, relative to the folder of `gateway.yaml`.
     pub(crate) trusted_roots: Option<PathBuf>,
+    /// Where a successor asks for the listening sockets, relative to the folder of `gateway.yaml`.
+    pub(crate) upgrade_socket: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and `/readyz` are; nowhere if `None`.
     pub(crate) admin: Option<SocketAddr>,
     /// The deployment says where; without that, an address in use is no reason not to serve.
@@ -89,6 +91,8 @@ pub(crate) struct Timeouts {
     pub(crate) keep_alive: Duration,
     /// For what is running when the gateway is told to stop.
     pub(crate) shutdown: Duration,
+    /// From "not ready" to the end of accepting, after SIGTERM.
+    pub(crate) shutdown_delay: Duration,
 }
 
 /// How large things may be.
@@ -116,6 +120,7 @@ impl Default for Config {
             upstreams: BTreeMap::new(),
             providers: BTreeMap::new(),
             trusted_roots: None,
+            upgrade_socket: None,
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
             admin_was_asked_for: false,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -123,6 +128,7 @@ impl Default for Config {
                 head: Duration::from_secs(15),
                 keep_alive: Duration::from_secs(75),
                 shutdown: Duration::from_secs(25),
+                shutdown_delay: Duration::ZERO,
             },
             limits: Limits {
                 head: HeadLimits { request_line: 8 << 10, head: 32 << 10 },
@@ -237,6 +243,9 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     if let Some(setting) = settings.take("trustedRoots.file") {
         config.trusted_roots = settings.text(&setting).map(PathBuf::from);
     }
+    if let Some(setting) = settings.take("upgrade.socket") {
+        config.upgrade_socket = settings.text(&setting).map(PathBuf::from);
+    }
     if let Some(setting) = settings.take("admin")
         && let Some(off) =
             settings.parse(&setting, "`off`, or `bind: 127.0.0.1:9901` below it", |text| (text == "off").then_some(()))
@@ -259,6 +268,13 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     read_into(&mut settings, "timeouts.head", DURATION, duration, &mut config.timeouts.head);
     read_into(&mut settings, "timeouts.keepAlive", DURATION, duration, &mut config.timeouts.keep_alive);
     read_into(&mut settings, "timeouts.shutdown", DURATION, duration, &mut config.timeouts.shutdown);
+    read_into(
+        &mut settings,
+        "timeouts.shutdownDelay",
+        "a duration such as 5s, or 0s",
+        |text| gateway_yaml::units::duration(text).ok(),
+        &mut config.timeouts.shutdown_delay,
+    );
     const SIZE: &str = "a size from 1KiB to 1MiB, such as 32KiB";
     read_into(&mut settings, "limits.head", SIZE, size, &mut config.limits.head.head);
     read_into(&mut settings, "limits.requestLine", SIZE, size, &mut config.limits.head.request_line);
@@ -304,12 +320,14 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "upstreams.*.*",
         "providers.*.*",
         "trustedRoots.file",
+        "upgrade.socket",
         "admin",
         "admin.bind",
         "workers",
         "timeouts.head",
         "timeouts.keepAlive",
         "timeouts.shutdown",
+        "timeouts.shutdownDelay",
         "limits.head",
         "limits.requestLine",
         "limits.connections",

@@ -43,7 +43,7 @@ pub(crate) async fn serve<S>(
             Next::Closed => return,
         };
         match after {
-            After::KeepAlive if !worker.draining.get() => down.forget_used(),
+            After::KeepAlive if !worker.closing.get() => down.forget_used(),
             After::KeepAlive | After::Close => return,
             After::Linger => return linger(&mut down).await,
         }

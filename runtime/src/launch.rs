@@ -1,19 +1,23 @@
 //! From tables and settings to a serving process, and to its end.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 use crate::admin::{self, Admin};
 use crate::codegen::Gateway;
 use crate::config::{Config, Problem, Sources};
 use crate::consumers::{ConsumerStore, FileState};
+use crate::handover::{self, Inherited, Waiting};
 use crate::live::Live;
 use crate::metrics::ProcessMetrics;
 use crate::secret::SecretStore;
@@ -29,6 +33,8 @@ pub struct Launch {
     pub config: Option<PathBuf>,
     /// `PATH=VALUE`, overriding the file and the environment.
     pub settings: Vec<String>,
+    /// Take the listening sockets of the gateway that runs, and let it finish.
+    pub upgrade: bool,
     /// Values for environment variables that secrets refer to and that are not set. For demonstrations and tests.
     pub stand_in_secrets: Vec<(String, String)>,
 }
@@ -43,7 +49,8 @@ pub struct Ready {
 }
 
 impl Launch {
-    /// Serves until SIGTERM or SIGINT, then finishes what runs; `on_ready` is called once connections are accepted.
+    /// Serves until SIGTERM or SIGINT, or until a successor serves, then finishes what runs; `on_ready` is called once
+    /// connections are accepted.
     ///
     /// Everything that is missing or wrong is told together on standard error, before a socket is opened.
     pub fn serve(self, gateway: &'static Gateway, on_ready: impl FnOnce(&Ready)) -> ExitCode {
@@ -64,8 +71,10 @@ impl Launch {
             let _entered = runtime.enter();
             Signals::new().map_err(|error| plain("signals cannot be received", error))?
         };
+        let succession = Succession { upgrade: self.upgrade, folder: self.sources().folder() };
         let live = self.assemble(gateway)?;
-        let result = runtime.block_on(run(live, signals, on_ready));
+        raise_descriptor_limit();
+        let result = runtime.block_on(run(live, succession, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
         runtime.shutdown_background();
         result
@@ -90,15 +99,53 @@ impl Launch {
 
     /// This deployment's settings, and where its secrets are.
     pub(crate) fn settings(&self) -> Result<(Config, SecretStore), Vec<Problem>> {
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with("GATEWAY__"))
-            .collect();
-        let sources = Sources { file: self.config.clone(), environment, flags: self.settings.clone() };
+        let sources = self.sources();
         let secrets =
             SecretStore { folder: sources.folder(), stand_ins: self.stand_in_secrets.clone(), pretends: false };
         Ok((sources.read()?, secrets))
     }
+
+    fn sources(&self) -> Sources {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with("GATEWAY__"))
+            .collect();
+        Sources { file: self.config.clone(), environment, flags: self.settings.clone() }
+    }
+}
+
+/// What came before this process, and what comes after it.
+struct Succession {
+    upgrade: bool,
+    /// The folder that the path of the upgrade socket starts at.
+    folder: PathBuf,
+}
+
+impl Succession {
+    fn inherited(&self, socket: Option<&Path>) -> Result<Inherited, Vec<Problem>> {
+        if !self.upgrade {
+            return Inherited::from_systemd()
+                .map_err(|error| vec![Problem::plain(format!("systemd passed no listening socket: {error}"))]);
+        }
+        let Some(socket) = socket else {
+            return Err(vec![Problem::plain(
+                "--upgrade needs to know where the running gateway waits; write `upgrade: {socket: /run/gateway/upgrade.sock}` \
+                 in gateway.yaml, for both",
+            )]);
+        };
+        Inherited::from_predecessor(socket).map_err(|error| {
+            vec![Problem::plain(format!("no gateway hands over its sockets at {}: {error}", socket.display()))]
+        })
+    }
+}
+
+/// One descriptor per client and one per upstream connection: what the system allows, not what it gives by default.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Without it connections wait for descriptors a little earlier.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {
@@ -108,22 +155,25 @@ fn refuse(problems: &[Problem]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn run(live: Live, mut signals: Signals, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
+async fn run(
+    live: Live,
+    succession: Succession,
+    mut signals: Signals,
+    on_ready: impl FnOnce(&Ready),
+) -> Result<(), Vec<Problem>> {
     // The tables live as long as the process, and so does what is made of them: no reference is counted per request.
     let live: &'static Live = Box::leak(Box::new(live));
     let process = Arc::new(ProcessMetrics::default());
-    let admin_listener = match live.config.admin {
-        Some(address) => match admin::open(address).await {
-            Ok(listener) => Some(listener),
-            Err(problem) if live.config.admin_was_asked_for => return Err(vec![problem]),
-            Err(problem) => {
-                eprintln!("gateway: no metrics and health: {problem}");
-                None
-            }
-        },
-        None => None,
-    };
-    let server = Server::start(live, &process)?;
+    let upgrade_socket = live.config.upgrade_socket.as_ref().map(|path| succession.folder.join(path));
+    let mut inherited = succession.inherited(upgrade_socket.as_deref())?;
+    let admin_listener = open_admin(live, &mut inherited).await?;
+    let server = Server::start(live, &process, &mut inherited)?;
+    if let (Some(listener), Ok(mut sockets)) = (&admin_listener, server.sockets.lock()) {
+        sockets.extend(listener.try_clone().ok().map(|copy| (Arc::from(handover::ADMIN), copy)));
+    }
+    for address in inherited.left() {
+        eprintln!("gateway: no listener is at {address} any more");
+    }
     for task in &live.background {
         Arc::clone(task).start();
     }
@@ -132,17 +182,108 @@ async fn run(live: Live, mut signals: Signals, on_ready: impl FnOnce(&Ready)) ->
         admin: admin_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
     };
     let admin = Arc::new(Admin { live, process, ready: AtomicBool::new(true) });
-    if let Some(listener) = admin_listener {
-        tokio::spawn(admin::serve(Arc::clone(&admin), listener));
+    let operators = admin_listener
+        .and_then(|listener| tokio::net::TcpListener::from_std(listener).ok())
+        .map(|listener| tokio::spawn(admin::serve(Arc::clone(&admin), listener)));
+    let (waiting, mut replaced) = await_successor(upgrade_socket.as_deref(), &server);
+    if inherited.serving().is_err() {
+        eprintln!("gateway: the gateway before this one ended before it was told to");
     }
+    // An upgrade that systemd did not start itself: the service is this process from now on.
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
     on_ready(&ready);
     let watching = tokio::spawn(watch_consumers(Arc::clone(&live.consumers), signals.hangup));
-    Signals::first(&mut signals.terminate, &mut signals.interrupt).await;
+    let ending = loop {
+        match signals.stop.next(&mut replaced).await {
+            Ending::Upgrade => start_successor(upgrade_socket.is_some()),
+            ending => break ending,
+        }
+    };
     watching.abort();
     admin.ready.store(false, Relaxed);
+    if let Ending::Replaced = ending {
+        eprintln!("gateway: a new gateway serves now; this one finishes what runs");
+        // Operators are to see the new one.
+        operators.inspect(|task| task.abort());
+    } else {
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        if let Ending::Terminated = ending {
+            // Those who send requests here are to learn of it first; a further signal means now.
+            let delay = live.config.timeouts.shutdown_delay;
+            let _ = tokio::time::timeout(delay, signals.stop.next_end()).await;
+        }
+    }
     // The operators' listener goes on telling what happens until the last request is done.
-    let _ = tokio::task::spawn_blocking(move || server.stop()).await;
+    let finished = tokio::task::spawn_blocking(move || server.stop());
+    let _ = finished.await;
+    if let Some(waiting) = waiting {
+        waiting.leave();
+    }
     Ok(())
+}
+
+/// Opens the operators' listener, unless it is inherited or there is none.
+async fn open_admin(live: &Live, inherited: &mut Inherited) -> Result<Option<std::net::TcpListener>, Vec<Problem>> {
+    let Some(address) = live.config.admin else { return Ok(None) };
+    if let Some(socket) = inherited.take(handover::ADMIN, address).pop() {
+        return Ok(Some(socket));
+    }
+    match admin::open(address).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(problem) if live.config.admin_was_asked_for => Err(vec![problem]),
+        Err(problem) => {
+            eprintln!("gateway: no metrics and health: {problem}");
+            Ok(None)
+        }
+    }
+}
+
+/// Lets a successor ask for the sockets of `server`; the channel tells when it serves on them.
+fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>>, oneshot::Receiver<()>) {
+    let (tell, told) = oneshot::channel();
+    let Some(path) = path else { return (None, told) };
+    let waiting = match Waiting::at(path) {
+        Ok(waiting) => Arc::new(waiting),
+        Err(error) => {
+            eprintln!("gateway: no upgrade without an interruption: {} cannot be opened: {error}", path.display());
+            return (None, told);
+        }
+    };
+    let (sockets, shared) = (Arc::clone(&server.sockets), Arc::clone(&waiting));
+    // A thread of its own: it waits for as long as this process lives.
+    let spawned = std::thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
+        match shared.for_successor(&sockets) {
+            Ok(()) => drop(tell.send(())),
+            Err(error) => eprintln!("gateway: no upgrade without an interruption any more: {error}"),
+        }
+    });
+    if let Err(error) = spawned {
+        eprintln!("gateway: no upgrade without an interruption: no thread can be started: {error}");
+    }
+    (Some(waiting), told)
+}
+
+/// Starts the program that lies where this one was started from, as its successor.
+fn start_successor(is_awaited: bool) {
+    if !is_awaited {
+        return eprintln!("gateway: SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
+    }
+    let mut arguments = std::env::args_os();
+    // As it was typed, so that a link leads to what it leads to now.
+    let typed = arguments.next().map(PathBuf::from).filter(|path| path.components().count() > 1);
+    let Some(program) = typed.or_else(|| std::env::current_exe().ok()) else {
+        return eprintln!("gateway: the upgrade failed: nobody knows where this program lies");
+    };
+    let mut command = std::process::Command::new(&program);
+    command.args(["--upgrade"]).args(arguments.filter(|argument| argument != "--upgrade"));
+    match command.spawn() {
+        // Waited for, so that it leaves no zombie if it ends first.
+        Ok(mut child) => drop(std::thread::spawn(move || match child.wait() {
+            Ok(status) => eprintln!("gateway: the new gateway ended ({status})"),
+            Err(error) => eprintln!("gateway: the new gateway cannot be waited for: {error}"),
+        })),
+        Err(error) => eprintln!("gateway: the upgrade failed: {} cannot be started: {error}", program.display()),
+    }
 }
 
 /// Reads `consumers.yaml` again when it changes, and on SIGHUP.
@@ -182,24 +323,69 @@ async fn watch_consumers(consumers: Arc<ConsumerStore>, mut hangup: Signal) {
 }
 
 struct Signals {
+    stop: StopSignals,
+    hangup: Signal,
+}
+
+/// The signals that end a gateway, in one way or another.
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
-    hangup: Signal,
+    upgrade: Signal,
+}
+
+/// Why a gateway ends.
+enum Ending {
+    /// SIGTERM: politely.
+    Terminated,
+    /// SIGINT: somebody waits for it.
+    Interrupted,
+    /// A successor serves.
+    Replaced,
+    /// Not at all: SIGUSR2, which starts a successor.
+    Upgrade,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
+            stop: StopSignals {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+                upgrade: signal(SignalKind::user_defined2())?,
+            },
             hangup: signal(SignalKind::hangup())?,
         })
     }
+}
 
-    /// Waits until one of the two comes.
-    async fn first(one: &mut Signal, other: &mut Signal) {
+impl StopSignals {
+    /// Waits for the next of them.
+    async fn next(&mut self, replaced: &mut oneshot::Receiver<()>) -> Ending {
         std::future::poll_fn(|cx| {
-            if one.poll_recv(cx).is_ready() || other.poll_recv(cx).is_ready() { Poll::Ready(()) } else { Poll::Pending }
+            if self.terminate.poll_recv(cx).is_ready() {
+                return Poll::Ready(Ending::Terminated);
+            }
+            if self.interrupt.poll_recv(cx).is_ready() {
+                return Poll::Ready(Ending::Interrupted);
+            }
+            if self.upgrade.poll_recv(cx).is_ready() {
+                return Poll::Ready(Ending::Upgrade);
+            }
+            // Nobody tells where there is nobody to wait for.
+            if !replaced.is_terminated() && matches!(Pin::new(&mut *replaced).poll(cx), Poll::Ready(Ok(()))) {
+                return Poll::Ready(Ending::Replaced);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until the end is asked for once more.
+    async fn next_end(&mut self) {
+        std::future::poll_fn(|cx| {
+            let is_asked = self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready();
+            if is_asked { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }

@@ -19,6 +19,7 @@ mod deadline;
 mod digest;
 mod downstream;
 mod exchange;
+mod handover;
 mod hmac;
 mod http1;
 mod jwt;

@@ -1,12 +1,15 @@
 //! Opens the listeners and runs one thread per core, each with its own runtime, sockets and connections.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, PoisonError};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,6 +22,7 @@ use crate::access_log::{self, AccessLog};
 use crate::config::Problem;
 use crate::connection::serve;
 use crate::downstream::Downstream;
+use crate::handover::{Inherited, Sockets};
 use crate::live::{Live, LiveListener};
 use crate::metrics::ProcessMetrics;
 use crate::tls::{Alpn, Tls};
@@ -34,26 +38,35 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Server {
     /// The listeners' names and addresses; a port of 0 is replaced by the real one.
     pub(crate) addresses: Vec<(Box<str>, SocketAddr)>,
+    /// The listeners' sockets, for a successor.
+    pub(crate) sockets: Sockets,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
     log: Option<JoinHandle<()>>,
 }
 
-/// Sockets that are bound, one per worker, for one listener.
+/// Sockets that are bound for one listener; each worker has at least one of them.
 struct Bound {
     listener: &'static LiveListener,
     sockets: Vec<std::net::TcpListener>,
 }
 
+/// The sockets of one worker, each with its listener.
+type Accepting = Vec<(&'static LiveListener, std::net::TcpListener)>;
+
 impl Server {
-    /// Opens every listener and starts serving.
+    /// Opens every listener that is not inherited, and starts serving.
     ///
     /// # Errors
     /// Every address that cannot be opened.
-    pub(crate) fn start(live: &'static Live, process: &Arc<ProcessMetrics>) -> Result<Self, Vec<Problem>> {
+    pub(crate) fn start(
+        live: &'static Live,
+        process: &Arc<ProcessMetrics>,
+        inherited: &mut Inherited,
+    ) -> Result<Self, Vec<Problem>> {
         let (mut bound, mut problems) = (Vec::new(), Vec::new());
         for listener in &live.listeners {
-            match bind(listener.bind, live.config.workers) {
+            match bind(listener.bind, live.config.workers, inherited.take(&listener.name, listener.bind)) {
                 Ok(sockets) => bound.push(Bound { listener, sockets }),
                 Err(error) => problems.push(Problem::plain(format!(
                     "listener `{}` cannot open {}: {error}",
@@ -68,10 +81,11 @@ impl Server {
             .iter()
             .map(|bound| (bound.listener.name.clone(), bound.sockets[0].local_addr().unwrap_or(bound.listener.bind)))
             .collect();
+        let sockets = copies(&bound).map_err(|error| vec![Problem::plain(format!("no socket can be kept: {error}"))])?;
         let (log_sender, log) = live.config.access_log.then(access_log::start_writer).unzip();
         let (stop, stopping) = watch::channel(false);
         let workers = (0..live.config.workers).map(|index| {
-            let listeners = bound.iter_mut().filter_map(|bound| Some((bound.listener, bound.sockets.pop()?))).collect();
+            let listeners = shares(&mut bound, live.config.workers - index);
             let (log, process, stopping) = (log_sender.clone(), Arc::clone(process), stopping.clone());
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
@@ -80,11 +94,12 @@ impl Server {
         let workers = workers
             .collect::<io::Result<_>>()
             .map_err(|error| vec![Problem::plain(format!("no thread can be started: {error}"))])?;
-        Ok(Self { addresses, stop, workers, log })
+        Ok(Self { addresses, sockets, stop, workers, log })
     }
 
     /// Takes no more connections and requests, and waits until what runs is done or the deadline has passed.
     pub(crate) fn stop(self) {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let _ = self.stop.send(true);
         for worker in self.workers {
             let _ = worker.join();
@@ -95,15 +110,47 @@ impl Server {
     }
 }
 
-/// Opens `address` once per worker: the kernel spreads connections over sockets with `SO_REUSEPORT`.
-fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    if address.port() != 0 {
-        // With SO_REUSEPORT a second gateway would silently take half of the connections: ask once without.
-        open(address, false)?;
+/// Opens `address` once per worker, less what is inherited: the kernel spreads connections over sockets with
+/// `SO_REUSEPORT`.
+fn bind(
+    address: SocketAddr,
+    workers: usize,
+    inherited: Vec<std::net::TcpListener>,
+) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut sockets = inherited;
+    if sockets.is_empty() {
+        if address.port() != 0 {
+            // With SO_REUSEPORT a second gateway would silently take half of the connections: ask once without.
+            open(address, false)?;
+        }
+        sockets.push(open(address, true)?);
     }
-    let first = open(address, true)?;
-    let address = first.local_addr()?;
-    std::iter::once(Ok(first)).chain((1..workers).map(|_| open(address, true))).collect()
+    let address = sockets[0].local_addr()?;
+    while sockets.len() < workers {
+        // What systemd opened cannot be opened beside it: then workers share a socket.
+        sockets.push(open(address, true).or_else(|_| sockets[0].try_clone())?);
+    }
+    Ok(sockets)
+}
+
+/// A copy of each socket.
+fn copies(bound: &[Bound]) -> io::Result<Sockets> {
+    let named = |bound: &Bound| {
+        let name: Arc<str> = Arc::from(&*bound.listener.name);
+        bound.sockets.iter().map(|socket| Ok((Arc::clone(&name), socket.try_clone()?))).collect::<Vec<_>>()
+    };
+    Ok(Sockets::new(bound.iter().flat_map(named).collect::<io::Result<Vec<_>>>()?.into()))
+}
+
+/// One worker's share of what is left for so many workers.
+fn shares(bound: &mut [Bound], workers: usize) -> Accepting {
+    bound
+        .iter_mut()
+        .flat_map(|bound| {
+            let share = bound.sockets.len().div_ceil(workers);
+            bound.sockets.drain(..share).map(|socket| (bound.listener, socket)).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
@@ -121,10 +168,10 @@ fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
 fn run_worker(
     live: &'static Live,
     index: usize,
-    listeners: Vec<(&'static LiveListener, std::net::TcpListener)>,
+    listeners: Accepting,
     log: Option<SyncSender<Vec<u8>>>,
     process: Arc<ProcessMetrics>,
-    stopping: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
 ) {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -142,6 +189,7 @@ fn run_worker(
                     Rc::clone(&worker),
                     listener,
                     TcpListener::from_std(socket).ok()?,
+                    stopping.clone(),
                 )))
             })
             .collect();
@@ -149,29 +197,49 @@ fn run_worker(
             let worker = Rc::clone(&worker);
             async move { worker.tick().await }
         });
-        wait_for_stop(stopping).await;
+        wait_for_stop(&mut stopping).await;
         for task in accepting {
-            task.abort();
+            // What the kernel has accepted already is served: a client must not be reset for coming last.
+            let _ = task.await;
         }
-        worker.drain();
-        let until = Instant::now() + live.config.timeouts.shutdown;
-        while worker.open_connections() > 0 && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        worker.drain(live.config.timeouts.shutdown).await;
         ticking.abort();
         worker.log.borrow_mut().flush();
     });
 }
 
-async fn wait_for_stop(mut stopping: watch::Receiver<bool>) {
+async fn wait_for_stop(stopping: &mut watch::Receiver<bool>) {
     // A sender that is gone means the same.
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn accept(worker: Rc<Worker>, listener: &'static LiveListener, socket: TcpListener) {
+async fn accept(
+    worker: Rc<Worker>,
+    listener: &'static LiveListener,
+    socket: TcpListener,
+    mut stopping: watch::Receiver<bool>,
+) {
     let most = worker.live.config.limits.connections.div_ceil(worker.live.config.workers);
+    let mut stop = pin!(wait_for_stop(&mut stopping));
+    // While it stops: how many connections may still be in the kernel's queue.
+    let mut left = None;
     loop {
-        match socket.accept().await {
+        let accepted = poll_fn(|cx| {
+            if left.is_none() && stop.as_mut().poll(cx).is_ready() {
+                left = Some(BACKLOG);
+            }
+            match socket.poll_accept(cx) {
+                Poll::Pending if left.is_some() => Poll::Ready(None),
+                other => other.map(Some),
+            }
+        });
+        let Some(accepted) = accepted.await else { return };
+        match &mut left {
+            Some(0) => return,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        match accepted {
             Ok((stream, peer)) => {
                 worker.process.accepted.fetch_add(1, Relaxed);
                 if worker.open_connections() >= most {

@@ -19,6 +19,9 @@ use crate::upstream::Pool;
 /// How often the clock is set, the log handed over and the pool pruned.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 
+/// How long an idle connection is kept when the gateway ends, for a request that is on its way.
+const POLITE: Duration = Duration::from_secs(1);
+
 /// One serving thread. Nothing in it is shared, so nothing in it is locked.
 pub(crate) struct Worker {
     pub(crate) live: &'static Live,
@@ -26,8 +29,10 @@ pub(crate) struct Worker {
     pub(crate) pool: Pool,
     pub(crate) log: RefCell<AccessLog>,
     pub(crate) process: Arc<ProcessMetrics>,
-    /// No further request is taken.
+    /// Each answer is the last one of its connection.
     pub(crate) draining: Cell<bool>,
+    /// No further request is taken.
+    pub(crate) closing: Cell<bool>,
     connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
     next_connection: Cell<u64>,
     clock: Cell<(Instant, u64)>,
@@ -52,6 +57,7 @@ impl Worker {
             log: RefCell::new(log),
             process,
             draining: Cell::new(false),
+            closing: Cell::new(false),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
             clock: Cell::new((Instant::now(), 0)),
@@ -154,11 +160,25 @@ impl Worker {
         self.connections.borrow().len()
     }
 
-    /// Takes no further request: closes what is idle, and lets the rest finish.
-    pub(crate) fn drain(&self) {
-        self.draining.set(true);
+    /// Closes what is idle, and what becomes so.
+    fn close_idle(&self) {
+        self.closing.set(true);
         for connection in self.connections.borrow().values().filter(|connection| connection.idle.get()) {
             connection.task.abort();
+        }
+    }
+
+    /// Ends all connections: politely, then those that are idle, then none but by the deadline.
+    pub(crate) async fn drain(&self, deadline: Duration) {
+        let started = Instant::now();
+        self.draining.set(true);
+        while self.open_connections() > 0 && started.elapsed() < deadline {
+            // A client that was about to ask gets its answer, and is told that it is the last one: only a connection
+            // that nothing comes on is closed without a word.
+            if !self.closing.get() && started.elapsed() >= POLITE.min(deadline / 2) {
+                self.close_idle();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }

@@ -30,6 +30,11 @@ impl Gateway {
 
     /// The gateway with every upstream at `upstream` and some settings.
     pub(crate) fn start(settings: &[&str], upstream: SocketAddr) -> Self {
+        Self::launch(Self::command(settings, upstream))
+    }
+
+    /// As [`Gateway::start`], to be [launched](Gateway::launch).
+    pub(crate) fn command(settings: &[&str], upstream: SocketAddr) -> Command {
         let mut command = Command::new(option_env!("CARGO_BIN_EXE_gateway").unwrap_or("not of this package"));
         usual_settings(&mut command);
         for name in [
@@ -48,7 +53,7 @@ impl Gateway {
             command.args(["--set", setting]);
         }
         secrets(&mut command);
-        Self::launch(command)
+        command
     }
 
     /// Starts any gateway that has the [`usual_settings`].
@@ -118,8 +123,18 @@ impl Gateway {
     }
 
     pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().expect("kill runs");
+        self.signal("TERM");
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.process.id().to_string();
+        let killed = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill runs");
         assert!(killed.success());
+    }
+
+    /// Whether the process has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("a child").is_some()
     }
 
     /// Waits for the process to end by itself.
