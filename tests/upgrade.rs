@@ -82,12 +82,7 @@ impl Load {
 }
 
 /// One request; the connection stays where both sides want it.
-fn request(
-    connection: &mut Option<TcpStream>,
-    address: SocketAddr,
-    target: &str,
-    keeps: bool,
-) -> std::io::Result<()> {
+fn request(connection: &mut Option<TcpStream>, address: SocketAddr, target: &str, keeps: bool) -> std::io::Result<()> {
     let mut stream = match connection.take() {
         Some(stream) => stream,
         None => TcpStream::connect(address)?,
@@ -146,7 +141,7 @@ fn three_upgrades_under_load_lose_no_request() {
     std::thread::sleep(Duration::from_secs(seconds) / 4);
     let done = load.done.load(Relaxed);
     let failures = load.failures();
-    println!("{done} requests over three upgrades");
+    eprintln!("{done} requests over three upgrades");
     assert!(failures.is_empty(), "{} of {done} failed: {:?}", failures.len(), failures.first());
     gateway.terminate();
     assert!(gateway.wait().success());
@@ -217,7 +212,7 @@ fn a_signal_starts_the_successor() {
 fn sockets_of_systemd_are_served() {
     if Command::new("python3").arg("--version").output().is_err() {
         assert!(std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_none(), "python3 is not installed");
-        return println!("skipped: python3 is not installed");
+        return eprintln!("skipped: python3 is not installed");
     }
     // What systemd does (sd_listen_fds(3)), and a client that comes before the gateway.
     const ACTIVATE: &str = "import os, socket, sys\n\

@@ -251,12 +251,11 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
     };
     let (sockets, shared) = (Arc::clone(&server.sockets), Arc::clone(&waiting));
     // A thread of its own: it waits for as long as this process lives.
-    let spawned = std::thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
-        match shared.for_successor(&sockets) {
+    let spawned =
+        std::thread::Builder::new().name("upgrade".to_owned()).spawn(move || match shared.for_successor(&sockets) {
             Ok(()) => drop(tell.send(())),
             Err(error) => eprintln!("gateway: no upgrade without an interruption any more: {error}"),
-        }
-    });
+        });
     if let Err(error) = spawned {
         eprintln!("gateway: no upgrade without an interruption: no thread can be started: {error}");
     }

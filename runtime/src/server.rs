@@ -81,7 +81,8 @@ impl Server {
             .iter()
             .map(|bound| (bound.listener.name.clone(), bound.sockets[0].local_addr().unwrap_or(bound.listener.bind)))
             .collect();
-        let sockets = copies(&bound).map_err(|error| vec![Problem::plain(format!("no socket can be kept: {error}"))])?;
+        let sockets =
+            copies(&bound).map_err(|error| vec![Problem::plain(format!("no socket can be kept: {error}"))])?;
         let (log_sender, log) = live.config.access_log.then(access_log::start_writer).unzip();
         let (stop, stopping) = watch::channel(false);
         let workers = (0..live.config.workers).map(|index| {
