@@ -10,7 +10,5 @@ fn a_gateway_with_tokens_has_the_token_library() {
         assert!(names.contains(library), "{library} is not linked");
     }
     // Its keys come from the environment and from files: nobody is asked for any.
-    for library in ["rustls", "5hyper6client"] {
-        assert!(!names.contains(library), "{library} is linked");
-    }
+    assert!(!names.contains("5hyper6client"), "hyper's client is linked");
 }

@@ -40,11 +40,12 @@ pub(crate) async fn serve<S>(
             Next::Malformed { reject, started } => {
                 pipeline::refuse_unparsed(&worker, listener, &mut down, reject, started).await
             }
-            Next::Closed => return,
+            Next::Closed => return close(&mut down).await,
         };
         match after {
             After::KeepAlive if !worker.closing.get() => down.forget_used(),
-            After::KeepAlive | After::Close => return,
+            After::KeepAlive | After::Close => return close(&mut down).await,
+            After::Cut => return,
             After::Linger => return linger(&mut down).await,
         }
     }
@@ -94,6 +95,17 @@ async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(
         }
     })
     .await
+}
+
+/// Inside TLS, tells the client that what it has is all there was (RFC 8446 §6.1), unless it does not even take that.
+async fn close<S: AsyncRead + AsyncWrite + Unpin>(down: &mut Downstream<S>) {
+    if down.tls.is_some() {
+        poll_fn(|cx| {
+            let _ = Pin::new(&mut down.io).poll_shutdown(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
 }
 
 /// Says that nothing more will come, and lets the client finish reading.

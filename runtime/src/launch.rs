@@ -22,6 +22,7 @@ use crate::live::Live;
 use crate::metrics::ProcessMetrics;
 use crate::secret::SecretStore;
 use crate::server::Server;
+use crate::tls;
 
 /// How often `consumers.yaml` is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -193,6 +194,7 @@ async fn run(
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
     on_ready(&ready);
     let watching = tokio::spawn(watch_consumers(Arc::clone(&live.consumers), signals.hangup));
+    let watching_certificates = tokio::spawn(tls::reload::watch(live));
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
             Ending::Upgrade => start_successor(upgrade_socket.is_some()),
@@ -200,6 +202,7 @@ async fn run(
         }
     };
     watching.abort();
+    watching_certificates.abort();
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
         eprintln!("gateway: a new gateway serves now; this one finishes what runs");

@@ -172,17 +172,19 @@ impl Live {
         secrets: SecretStore,
     ) -> Result<Self, Vec<Problem>> {
         let limits = Arc::new(Limits::new(gateway, config.limits.counters));
-        let consumers = open_consumers(gateway, &config, &secrets, &limits)?;
+        let (tls, mut problems) = open_tls(&config, &secrets);
+        let consumers = match open_consumers(gateway, &config, &secrets, &limits) {
+            Ok(consumers) => consumers,
+            Err(more) => {
+                problems.extend(more);
+                return Err(problems);
+            }
+        };
         let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
         let providers = Arc::new(Providers::new(trusted_roots));
         let resources = Resources { secrets, consumers, providers, provider_url: None };
-        let mut assembly = Assembly {
-            config: &config,
-            resources: &resources,
-            limits: &limits,
-            problems: Vec::new(),
-            endpoints: BTreeMap::new(),
-        };
+        let mut assembly =
+            Assembly { config: &config, resources: &resources, limits: &limits, problems, endpoints: BTreeMap::new() };
         let served: Vec<(usize, Vec<&'static Api>)> = config
             .listeners
             .iter()
@@ -200,10 +202,9 @@ impl Live {
                 }
             }
         }
-        for (index, apis) in served {
+        for ((index, apis), tls) in served.into_iter().zip(tls) {
             let listener = &config.listeners[index];
             let (router, routes) = assembly.router(&listener.name, &apis, &schemes);
-            let tls = assembly.tls(listener);
             listeners.push(LiveListener {
                 name: listener.name.as_str().into(),
                 bind: listener.bind,
@@ -250,6 +251,24 @@ impl Live {
                 .flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation)))
         })
     }
+}
+
+/// The certificates of each listener, and what is wrong with them.
+fn open_tls(config: &Config, secrets: &SecretStore) -> (Vec<Option<Tls>>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let mut open = |listener: &crate::config::Listener| match Tls::open(listener.tls.as_ref()?, secrets) {
+        Ok(tls) => {
+            for remark in tls.remarks() {
+                eprintln!("gateway: listener `{}`: {remark}; clients will not trust it", listener.name);
+            }
+            Some(tls)
+        }
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    };
+    (config.listeners.iter().map(&mut open).collect(), problems)
 }
 
 /// The consumers that the deployment names; an operation may need some of them.
@@ -336,16 +355,6 @@ impl Assembly<'_> {
             }
         }
         apis
-    }
-
-    fn tls(&mut self, listener: &crate::config::Listener) -> Option<Tls> {
-        match Tls::open(listener.tls.as_ref()?, &self.resources.secrets) {
-            Ok(tls) => Some(tls),
-            Err(problems) => {
-                self.problems.extend(problems);
-                None
-            }
-        }
     }
 
     fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {

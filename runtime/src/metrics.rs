@@ -32,6 +32,10 @@ pub(crate) struct ProcessMetrics {
     pub(crate) accepted: AtomicU64,
     /// Connections that were closed because there were too many.
     pub(crate) refused: AtomicU64,
+    /// Handshakes that ended in a connection.
+    pub(crate) tls_handshakes: AtomicU64,
+    /// Handshakes that did not.
+    pub(crate) tls_failures: AtomicU64,
     /// Connections made to upstreams so far.
     pub(crate) upstream_connects: AtomicU64,
     /// Access log lines that nobody took in time.
@@ -130,6 +134,12 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
     );
     family("gateway_request_body_bytes_total", "counter", "Bytes of request bodies.", &families.received);
     family("gateway_response_body_bytes_total", "counter", "Bytes of response bodies.", &families.sent);
+    family(
+        "gateway_certificate_expiry_timestamp_seconds",
+        "gauge",
+        "When a certificate that a listener shows expires, in seconds since 1970.",
+        &expiries(live),
+    );
     let providers = ProviderLines::of(live);
     family(
         "gateway_provider_requests_total",
@@ -152,6 +162,8 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
             "Connections closed because there were too many.",
             &process.refused,
         ),
+        ("gateway_tls_handshakes_total", "counter", "TLS handshakes that succeeded.", &process.tls_handshakes),
+        ("gateway_tls_failures_total", "counter", "TLS handshakes that failed.", &process.tls_failures),
         ("gateway_upstream_connects_total", "counter", "Connections made to upstreams.", &process.upstream_connects),
         (
             "gateway_access_log_lines_lost_total",
@@ -163,6 +175,22 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
         family(name, kind, help, &format!("{name} {}\n", value.load(Relaxed)));
     }
     out
+}
+
+fn expiries(live: &Live) -> String {
+    let mut lines = String::new();
+    for listener in &live.listeners {
+        for certificate in listener.tls.iter().flat_map(|tls| tls.certificates()) {
+            let _ = writeln!(
+                lines,
+                "gateway_certificate_expiry_timestamp_seconds{{listener=\"{}\",certificate=\"{}\"}} {}",
+                escaped(&listener.name),
+                escaped(&certificate.name),
+                certificate.not_after
+            );
+        }
+    }
+    lines
 }
 
 #[derive(Default)]

@@ -49,6 +49,8 @@ pub(crate) enum After {
     Close,
     /// The client may still be sending.
     Linger,
+    /// The response is not whole, and must not look as if it were.
+    Cut,
 }
 
 /// Why a request is not forwarded.
@@ -139,7 +141,7 @@ where
             }
             Forwarded::Cut(progress, reject) => {
                 record.log(worker, down, &progress, reject.as_ref());
-                After::Close
+                After::Cut
             }
             Forwarded::Refused(progress, reject) => {
                 answer(worker, down, &record, &Stop::Reject(reject), progress).await
@@ -158,6 +160,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     record.facts.expects_continue &= record.content.is_none();
     record.keep_request_id(&request, live, down.peer);
     let target = Target::of(&request)?; // 400
+    let is_https = request::is_https(&request, live, down.peer, down.tls.is_some());
     let path = RequestPath::parse(target.path)
         .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
     let found = listener.router.find(&path, target.query).ok_or(Reject::NotFound)?; // 404
@@ -170,7 +173,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         path: target.path,
         query: target.query,
         authority: target.host,
-        is_https: down.tls.is_some(),
+        is_https,
         fields: request.fields,
         body: record.content.as_ref().map(|content| content.bytes(&down.inbox)),
         verdicts: &record.verdicts,
@@ -203,6 +206,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         live,
         peer: down.peer,
         peer_text: &down.peer_text,
+        is_https,
         operation,
         to,
         params: &found.params,

@@ -282,7 +282,11 @@ async fn serve_tls(
 ) {
     let timeouts = worker.live.config.timeouts;
     // Boxed: the connection does not carry the handshake's state on.
-    let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head)).await else { return };
+    let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head)).await else {
+        worker.process.tls_failures.fetch_add(1, Relaxed);
+        return;
+    };
+    worker.process.tls_handshakes.fetch_add(1, Relaxed);
     let alpn = facts.alpn;
     let down = Downstream::new(stream, peer, Some(Rc::new(facts)), Instant::now() + timeouts.keep_alive);
     match alpn {

@@ -3,10 +3,11 @@
 mod certificate;
 mod keys;
 mod names;
+pub(crate) mod reload;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
@@ -18,8 +19,10 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::Problem;
-use crate::config::tls::{ListenerTls, TlsVersion};
+use crate::config::tls::{ListenerTls, PemSource, TlsVersion};
+use crate::consumers::FileState;
 use crate::secret::SecretStore;
+use crate::timestamp;
 use names::ByName;
 
 /// What a listener with TLS speaks inside of it, the preferred protocol first.
@@ -33,7 +36,7 @@ const HANDSHAKE: u8 = 22;
 
 /// For who speaks HTTP where TLS is spoken.
 const PLAIN_HTTP: &[u8] =
-    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 54\r\n\
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 55\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS: write https:// before the name\n";
 
 /// A client's connection inside TLS.
@@ -65,12 +68,33 @@ impl Alpn {
 
 /// A listener's keys and certificates. What new connections get can be replaced; open ones keep theirs.
 pub(crate) struct Tls {
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Current>,
+    settings: ListenerTls,
+    secrets: SecretStore,
+    /// Of the files, before they were read first.
+    first_states: Vec<Option<FileState>>,
+}
+
+/// What new connections get.
+struct Current {
+    config: Arc<ServerConfig>,
+    certificates: Vec<Validity>,
+}
+
+/// How long a certificate is good.
+#[derive(Debug, Clone)]
+pub(crate) struct Validity {
+    /// Where it is.
+    pub(crate) name: String,
+    /// Seconds since the epoch.
+    pub(crate) not_before: u64,
+    /// Seconds since the epoch.
+    pub(crate) not_after: u64,
 }
 
 impl std::fmt::Debug for Tls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
+        write!(f, "Tls({:?})", self.current.load().certificates)
     }
 }
 
@@ -80,7 +104,43 @@ impl Tls {
     /// # Errors
     /// Everything that is wrong with them, each with its place.
     pub(crate) fn open(settings: &ListenerTls, secrets: &SecretStore) -> Result<Self, Vec<Problem>> {
-        Ok(Self { current: ArcSwap::from_pointee(server_config(settings, secrets)?) })
+        // Before they are read: a change in between must be seen.
+        let first_states = states(settings, secrets);
+        let current = ArcSwap::from_pointee(Current::read(settings, secrets)?);
+        Ok(Self { current, settings: settings.clone(), secrets: secrets.clone(), first_states })
+    }
+
+    /// Reads the files again.
+    ///
+    /// # Errors
+    /// As for [`Tls::open`], and for a certificate that is not good now; what held before goes on to hold.
+    fn reload(&self) -> Result<(), Vec<Problem>> {
+        let mut next = Current::read(&self.settings, &self.secrets)?;
+        let problems: Vec<_> = next.certificates.iter().filter_map(Validity::complaint).map(Problem::plain).collect();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        // Clients may go on with the sessions that they have.
+        let config = Arc::make_mut(&mut next.config);
+        let before = self.current.load();
+        config.ticketer = Arc::clone(&before.config.ticketer);
+        config.session_storage = Arc::clone(&before.config.session_storage);
+        self.current.store(Arc::new(next));
+        Ok(())
+    }
+
+    fn states(&self) -> Vec<Option<FileState>> {
+        states(&self.settings, &self.secrets)
+    }
+
+    /// The certificates that are shown now.
+    pub(crate) fn certificates(&self) -> Vec<Validity> {
+        self.current.load().certificates.clone()
+    }
+
+    /// What an operator should know of certificates that are shown all the same.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.current.load().certificates.iter().filter_map(Validity::complaint).collect()
     }
 
     /// Agrees with a client on keys; `None` for one that cannot, or does not within `limit`.
@@ -97,7 +157,7 @@ impl Tls {
             }
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let stream = TlsAcceptor::from(self.current.load_full()).accept(stream).await?;
+        let stream = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(stream).await?;
         let (_, session) = stream.get_ref();
         let chosen = session.alpn_protocol();
         let facts = TlsFacts {
@@ -108,11 +168,43 @@ impl Tls {
     }
 }
 
-fn server_config(settings: &ListenerTls, secrets: &SecretStore) -> Result<ServerConfig, Vec<Problem>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let names = ByName::read(settings, secrets, &provider)?;
-    assemble(settings, provider, names)
-        .map_err(|error| vec![Problem::at(&settings.place, format!("TLS cannot be set up: {error}"))])
+impl Current {
+    fn read(settings: &ListenerTls, secrets: &SecretStore) -> Result<Self, Vec<Problem>> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let pairs = keys::pairs(settings, secrets, &provider)?;
+        let certificates = settings.certificates.iter().zip(&pairs).map(|(source, pair)| Validity {
+            name: source.cert.name(),
+            not_before: pair.says.not_before,
+            not_after: pair.says.not_after,
+        });
+        let certificates = certificates.collect();
+        let config = assemble(settings, provider, ByName::of(pairs))
+            .map_err(|error| vec![Problem::at(&settings.place, format!("TLS cannot be set up: {error}"))])?;
+        Ok(Self { config: Arc::new(config), certificates })
+    }
+}
+
+impl Validity {
+    /// Why clients will not trust the certificate now.
+    fn complaint(&self) -> Option<String> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        if now > self.not_after {
+            Some(format!("the certificate in {} expired on {}", self.name, timestamp::format(self.not_after)))
+        } else if now < self.not_before {
+            Some(format!("the certificate in {} is valid from {} on", self.name, timestamp::format(self.not_before)))
+        } else {
+            None
+        }
+    }
+}
+
+fn states(settings: &ListenerTls, secrets: &SecretStore) -> Vec<Option<FileState>> {
+    let places = settings.certificates.iter().flat_map(|pair| [&pair.cert, &pair.key]);
+    let files = places.filter_map(|place| match &place.source {
+        PemSource::File(path) => Some(secrets.folder.join(path)),
+        PemSource::Env(_) => None,
+    });
+    files.map(|file| FileState::of(&file)).collect()
 }
 
 fn assemble(

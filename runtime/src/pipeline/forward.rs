@@ -47,6 +47,7 @@ pub(super) struct Scene<'a> {
     pub(super) live: &'static Live,
     pub(super) peer: IpAddr,
     pub(super) peer_text: &'a str,
+    pub(super) is_https: bool,
     pub(super) operation: &'static LiveOperation,
     pub(super) to: &'static LiveForward,
     pub(super) params: &'a Params<'a>,
@@ -185,12 +186,11 @@ impl Scene<'_> {
                 FieldClass::Via => write_field(head, "Via", field.value),
                 FieldClass::ForwardedFor if trusted => forwarded.chain.push(field.value),
                 FieldClass::ForwardedHost if trusted => forwarded.host = Some(field.value),
-                FieldClass::ForwardedProto if trusted => forwarded.proto = Some(field.value),
                 _ => {}
             }
         }
         write_field(head, "Via", VIA);
-        forwarded.write(head, self.peer_text, target.host);
+        forwarded.write(head, self.peer_text, self.is_https, target.host);
         write_field(head, "X-Request-Id", request_id.as_bytes());
         write_edits(head, edits);
     }
@@ -201,11 +201,10 @@ impl Scene<'_> {
 struct Origin<'a> {
     chain: Vec<&'a [u8]>,
     host: Option<&'a [u8]>,
-    proto: Option<&'a [u8]>,
 }
 
 impl Origin<'_> {
-    fn write(&self, head: &mut Vec<u8>, peer: &str, host: Option<&str>) {
+    fn write(&self, head: &mut Vec<u8>, peer: &str, is_https: bool, host: Option<&str>) {
         head.extend_from_slice(b"X-Forwarded-For: ");
         for address in &self.chain {
             head.extend_from_slice(address);
@@ -213,7 +212,7 @@ impl Origin<'_> {
         }
         head.extend_from_slice(peer.as_bytes());
         head.extend_from_slice(b"\r\n");
-        write_field(head, "X-Forwarded-Proto", self.proto.unwrap_or(b"http"));
+        write_field(head, "X-Forwarded-Proto", if is_https { b"https" } else { b"http" });
         if let Some(host) = self.host.or(host.map(str::as_bytes)) {
             write_field(head, "X-Forwarded-Host", host);
         }

@@ -1,6 +1,7 @@
 //! What a request says about itself, checked before anything is decided.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use gateway_route::Params;
 
@@ -8,7 +9,7 @@ use crate::codegen::ParameterKind;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::{Field, RequestHead};
 use crate::http1::names::{FieldClass, FieldTable, connection_options};
-use crate::live::{LiveOperation, LiveRoute};
+use crate::live::{Live, LiveOperation, LiveRoute};
 use crate::reject::Reject;
 
 /// A longer request id is replaced, even from a trusted proxy.
@@ -90,6 +91,22 @@ impl RequestFacts {
             is_idempotent: matches!(request.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE" | "QUERY"),
         })
     }
+}
+
+/// Whether the client's request came over TLS: to us, or to a trusted proxy that says so.
+///
+/// Of several words, each must say so: the first may be the client's own.
+pub(super) fn is_https(request: &RequestHead<'_>, live: &Live, peer: IpAddr, over_tls: bool) -> bool {
+    if !live.trusts(peer) {
+        return over_tls;
+    }
+    let told = request
+        .fields
+        .iter()
+        .filter(|field| live.request_fields.classify(field.name) == FieldClass::ForwardedProto)
+        .flat_map(|field| field.value.split(|byte| *byte == b','));
+    let mut told = told.map(|word| word.trim_ascii().eq_ignore_ascii_case(b"https")).peekable();
+    if told.peek().is_some() { told.all(|says_https| says_https) } else { over_tls }
 }
 
 /// `uri-host [ ":" port ]` (RFC 9110 §7.2) in the characters that it may have; empty is allowed by the grammar.

@@ -10,7 +10,7 @@ use rustls::{Error, InconsistentKeys};
 
 use super::certificate::Certificate;
 use crate::config::Problem;
-use crate::config::tls::{CertificateSource, PemPlace, PemSource};
+use crate::config::tls::{CertificateSource, ListenerTls, PemPlace, PemSource};
 use crate::secret::{Encoding, Secret, SecretStore};
 
 /// A certificate that can be shown, and what it says.
@@ -20,15 +20,26 @@ pub(super) struct Shown {
     pub(super) says: Certificate,
 }
 
-/// Reads a pair.
+/// Reads all pairs of a listener.
 ///
 /// # Errors
-/// Everything that is wrong with either half.
-pub(super) fn pair(
-    source: &CertificateSource,
+/// Everything that is wrong with any of them.
+pub(super) fn pairs(
+    settings: &ListenerTls,
     secrets: &SecretStore,
     provider: &CryptoProvider,
-) -> Result<Shown, Vec<Problem>> {
+) -> Result<Vec<Shown>, Vec<Problem>> {
+    let (mut pairs, mut problems) = (Vec::new(), Vec::new());
+    for source in &settings.certificates {
+        match pair(source, secrets, provider) {
+            Ok(pair) => pairs.push(pair),
+            Err(more) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(pairs) } else { Err(problems) }
+}
+
+fn pair(source: &CertificateSource, secrets: &SecretStore, provider: &CryptoProvider) -> Result<Shown, Vec<Problem>> {
     let chain = chain(&source.cert, secrets);
     let key = private_key(&source.key, secrets);
     let (chain, key) = match (chain, key) {

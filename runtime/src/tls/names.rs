@@ -3,14 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::keys::{self, Shown};
-use crate::config::Problem;
-use crate::config::tls::ListenerTls;
-use crate::secret::SecretStore;
+use super::keys::Shown;
 
 /// A listener's certificates by the names in them.
 #[derive(Debug)]
@@ -23,42 +19,20 @@ pub(super) struct ByName {
 }
 
 impl ByName {
-    /// Reads all pairs of a listener.
-    ///
-    /// # Errors
-    /// Everything that is wrong with any of them.
-    pub(super) fn read(
-        settings: &ListenerTls,
-        secrets: &SecretStore,
-        provider: &CryptoProvider,
-    ) -> Result<Self, Vec<Problem>> {
-        let (mut shown, mut problems) = (Vec::new(), Vec::new());
-        for source in &settings.certificates {
-            match keys::pair(source, secrets, provider) {
-                Ok(pair) => shown.push(pair),
-                Err(more) => problems.extend(more),
-            }
-        }
-        match Self::of(&shown) {
-            Some(names) if problems.is_empty() => Ok(names),
-            _ => Err(problems),
-        }
-    }
-
-    /// Of two certificates with the same name, the first is shown.
-    fn of(shown: &[Shown]) -> Option<Self> {
-        let default = Arc::clone(&shown.first()?.key);
+    /// Of two certificates with the same name, the first is shown; there is at least one.
+    pub(super) fn of(shown: Vec<Shown>) -> Self {
+        let default = Arc::clone(&shown[0].key);
         let mut names = Self { default, exact: HashMap::new(), wildcards: HashMap::new() };
-        for certificate in shown {
-            for name in &certificate.says.dns_names {
+        for Shown { key, says } in shown {
+            for name in says.dns_names {
                 let (map, name) = match name.strip_prefix('*') {
                     Some(rest) => (&mut names.wildcards, rest),
-                    None => (&mut names.exact, &**name),
+                    None => (&mut names.exact, &*name),
                 };
-                map.entry(name.to_ascii_lowercase().into()).or_insert_with(|| Arc::clone(&certificate.key));
+                map.entry(name.to_ascii_lowercase().into()).or_insert_with(|| Arc::clone(&key));
             }
         }
-        Some(names)
+        names
     }
 
     fn find(&self, name: &str) -> &Arc<CertifiedKey> {

@@ -1,0 +1,298 @@
+//! TLS at the listeners, with curl, OpenSSL and rustls as clients.
+
+#[path = "support/pki.rs"]
+mod pki;
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use pki::{Authority, Folder, Pair, client, connect, curl, exchange, get};
+use support::{Connection, Gateway, Upstream, eventually};
+
+const NAME: &str = "gateway.test";
+
+fn start(settings: &[String], upstream: &Upstream) -> Gateway {
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    Gateway::start(&settings, upstream.address)
+}
+
+/// A gateway with one certificate, and the authority of that.
+fn simple(folder: &Folder, more: &[&str], upstream: &Upstream) -> (Gateway, Authority) {
+    let authority = Authority::new();
+    let mut settings = authority.server(&[NAME]).at(folder, "tls").to_vec();
+    settings.extend(more.iter().map(ToString::to_string));
+    folder.write("ca.pem", &authority.pem);
+    (start(&settings, upstream), authority)
+}
+
+#[test]
+fn curl_speaks_both_versions_and_the_upstream_learns_that_it_was_https() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, _) = simple(&folder, &[], &upstream);
+    for version in ["1.2", "1.3"] {
+        let output = curl(
+            gateway.address,
+            NAME,
+            &folder.path("ca.pem"),
+            &[&format!("--tlsv{version}"), "--tls-max", version, &format!("https://{NAME}/v1/health")],
+        );
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{version}: {}", String::from_utf8_lossy(&output.stderr));
+        let seen: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(seen["headers"]["x-forwarded-proto"], "https", "{version}");
+    }
+    // Neither an older version nor an unknown authority.
+    let old = curl(gateway.address, NAME, &folder.path("ca.pem"), &["--tls-max", "1.1", &format!("https://{NAME}/")]);
+    assert_eq!(old.status.code(), Some(35));
+    let metrics = gateway.operations("/metrics").body;
+    assert!(metrics.contains("\ngateway_tls_handshakes_total 2\n"), "{metrics}");
+    let expiry = metrics.lines().find(|line| line.starts_with("gateway_certificate_expiry_timestamp_seconds{"));
+    assert!(
+        expiry.is_some_and(|line| line.contains("listener=\"test\"") && line.ends_with(" 67090118400")),
+        "{expiry:?}"
+    );
+}
+
+#[test]
+fn a_listener_can_ask_for_tls_13() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, _) = simple(&folder, &["listeners.test.tls.minVersion=1.3"], &upstream);
+    let url = format!("https://{NAME}/v1/health");
+    let run =
+        |most: &str| curl(gateway.address, NAME, &folder.path("ca.pem"), &["--tls-max", most, &url]).status.success();
+    assert!(run("1.3") && !run("1.2"));
+}
+
+#[test]
+fn each_name_gets_its_certificate_and_the_rest_the_first() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (first, second) = (Authority::new(), Authority::new());
+    let mut settings = Vec::new();
+    for (index, pair) in [first.server(&["a.test"]), second.server(&["*.b.test", "c.test"])].iter().enumerate() {
+        for (half, text) in [("cert", &pair.cert), ("key", &pair.key)] {
+            let file = folder.write(&format!("{index}.{half}"), text);
+            settings.push(format!("listeners.test.tls.certificates.{index}.{half}.file={file}"));
+        }
+    }
+    let gateway = start(&settings, &upstream);
+    let ask = |name: &str, authority: &Authority| get(gateway.address, name, &client(&[authority], None), "/v1/health");
+    assert!(ask("a.test", &first).is_ok() && ask("A.TEST", &first).is_ok());
+    assert!(ask("x.b.test", &second).is_ok() && ask("c.test", &second).is_ok());
+    // One label, not two; and the default for who is unknown.
+    for unknown in ["x.y.b.test", "b.test", "d.test"] {
+        let complaint = ask(unknown, &first).expect_err("another name").to_string();
+        assert!(complaint.contains("not valid for name"), "{complaint}");
+        let complaint = ask(unknown, &second).expect_err("another authority").to_string();
+        assert!(complaint.contains("BadSignature"), "{complaint}");
+    }
+}
+
+#[test]
+fn certificates_change_under_load_and_no_request_fails() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, old) = simple(&folder, &[], &upstream);
+    let new = Authority::new();
+    let (both, stop) = (client(&[&old, &new], None), Arc::new(AtomicBool::new(false)));
+    let done = Arc::new(AtomicU32::new(0));
+    let clients: Vec<_> = (0..4)
+        .map(|index| {
+            let (config, stop, done, address) =
+                (Arc::clone(&both), Arc::clone(&stop), Arc::clone(&done), gateway.address);
+            std::thread::spawn(move || {
+                let mut kept = connect(address, NAME, &config).expect("connects");
+                while !stop.load(Relaxed) {
+                    let answer = if index % 2 == 0 {
+                        get(address, NAME, &config, "/v1/health")
+                    } else {
+                        exchange(&mut kept, &format!("GET /v1/health HTTP/1.1\r\nHost: {NAME}\r\n\r\n"))
+                    };
+                    assert!(answer.expect("an answer").starts_with("HTTP/1.1 200 "));
+                    done.fetch_add(1, Relaxed);
+                }
+            })
+        })
+        .collect();
+    new.server(&[NAME]).at(&folder, "tls");
+    eventually("the new certificate", || get(gateway.address, NAME, &client(&[&new], None), "/v1/health").ok());
+    // A key that is not the certificate's changes nothing, whichever comes first.
+    folder.write("tls.key", &old.server(&[NAME]).key);
+    eventually("a complaint", || gateway.messages().contains("stay as they were").then_some(()));
+    assert!(gateway.messages().contains("is not the key of the certificate in file"), "{}", gateway.messages());
+    old.expired(&[NAME]).at(&folder, "tls");
+    eventually("another complaint", || gateway.messages().contains("expired on 2020-01-01T00:00:00Z").then_some(()));
+    assert!(get(gateway.address, NAME, &client(&[&new], None), "/v1/health").is_ok());
+    stop.store(true, Relaxed);
+    for client in clients {
+        client.join().expect("no request failed");
+    }
+    assert!(done.load(Relaxed) > 20, "{done:?}");
+}
+
+#[test]
+fn sighup_reads_certificates_again_at_once() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, _) = simple(&folder, &[], &upstream);
+    let killed = Command::new("kill").args(["-HUP", &gateway.pid().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    eventually("a word about it", || gateway.messages().contains("listener `test` shows file").then_some(()));
+}
+
+#[test]
+fn sessions_are_resumed_by_whichever_worker_is_there() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, authority) = simple(&folder, &[], &upstream);
+    let config = client(&[&authority], None);
+    let resumed = (0..16).filter(|_| {
+        let mut connection = connect(gateway.address, NAME, &config).expect("connects");
+        exchange(&mut connection, &format!("GET /v1/health HTTP/1.1\r\nHost: {NAME}\r\n\r\n")).expect("an answer");
+        connection.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+    });
+    assert!(resumed.count() >= 15);
+    // TLS 1.2, with a ticket and without.
+    for ticket in ["-ticket", "-no_ticket"] {
+        let output = Command::new("openssl")
+            .args(["s_client", "-connect", &gateway.address.to_string(), "-tls1_2", "-reconnect"])
+            .args(if ticket == "-ticket" { &[][..] } else { &["-no_ticket"] })
+            .stdin(Stdio::null())
+            .output()
+            .expect("openssl runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text.lines().filter(|line| line.starts_with("Reused, TLSv1.2")).count(), 5, "{ticket}: {text}");
+    }
+}
+
+#[test]
+fn who_speaks_http_to_a_tls_port_is_told_and_who_says_nothing_is_dropped() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, _) = simple(&folder, &["timeouts.head=1s"], &upstream);
+    let answer = gateway.raw("GET /v1/health HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.ends_with("write https:// before the name\n"), "{answer}");
+    assert_eq!(gateway.raw(b"\x00\x01\x02"), "");
+    // Slowly, slower, not at all: the time is for the whole handshake.
+    for bytes in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"] {
+        let mut connection = Connection::to(gateway.address);
+        let started = std::time::Instant::now();
+        connection.send(bytes);
+        std::thread::sleep(Duration::from_millis(600));
+        let _ = connection.stream.write(b"");
+        assert!(connection.is_closed() && started.elapsed() < Duration::from_secs(5), "{bytes:?}");
+    }
+    // Meanwhile others are served.
+    let _slow: Vec<_> = (0..64).map(|_| Connection::to(gateway.address)).collect();
+    let output = curl(gateway.address, NAME, &folder.path("ca.pem"), &[&format!("https://{NAME}/v1/health")]);
+    assert!(output.status.success());
+}
+
+#[test]
+fn large_bodies_go_both_ways() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, authority) = simple(&folder, &[], &upstream);
+    let body = "0123456789abcdef".repeat(1 << 16);
+    let mut connection = connect(gateway.address, NAME, &client(&[&authority], None)).expect("connects");
+    let head = format!("POST /v1/login HTTP/1.1\r\nHost: {NAME}\r\nContent-Length: {}\r\n\r\n", body.len());
+    let answer = exchange(&mut connection, &(head + &body)).expect("an answer");
+    let (_, json) = answer.split_once("\r\n\r\n").expect("a body");
+    let seen: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    assert_eq!(seen["body"].as_str().map(str::len), Some(body.len()));
+    // What comes in small pieces is whole as well.
+    connection.sock.set_nodelay(true).expect("an option");
+    for byte in format!("GET /v1/health HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n").bytes() {
+        connection.write_all(&[byte]).expect("sent");
+    }
+    let mut rest = Vec::new();
+    connection.read_to_end(&mut rest).expect("closed in order: with close_notify");
+    assert!(rest.starts_with(b"HTTP/1.1 200 "));
+}
+
+#[test]
+fn only_trusted_proxies_say_what_was_spoken_before_them() {
+    let upstream = Upstream::echo();
+    let seen = |gateway: &Gateway, headers: &str| {
+        let answer = gateway.get("/v1/health", headers).json();
+        answer["headers"]["x-forwarded-proto"].as_str().map(str::to_owned)
+    };
+    let trusting = Gateway::start(&["trustedProxies=[127.0.0.1]"], upstream.address);
+    for (headers, expected) in [
+        ("", "http"),
+        ("X-Forwarded-Proto: https\r\n", "https"),
+        ("X-Forwarded-Proto: HTTPS\r\n", "https"),
+        ("X-Forwarded-Proto: http\r\n", "http"),
+        ("X-Forwarded-Proto: https, http\r\n", "http"),
+        ("X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n", "http"),
+        ("X-Forwarded-Proto: ws\r\n", "http"),
+    ] {
+        assert_eq!(seen(&trusting, headers).as_deref(), Some(expected), "{headers}");
+    }
+    let doubting = Gateway::start(&[], upstream.address);
+    assert_eq!(seen(&doubting, "X-Forwarded-Proto: https\r\n").as_deref(), Some("http"));
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_at_start() {
+    let folder = Folder::new();
+    let authority = Authority::new();
+    let (one, other) = (authority.server(&["a.test"]), authority.server(&["b.test"]));
+    let both = Pair { key: other.key.clone(), ..one.clone() };
+    both.at(&folder, "mixed");
+    folder.write("empty.crt", "nothing\n");
+    let yaml = "listeners:\n  \
+        a: {bind: \"127.0.0.1:0\", tls: {cert: {file: mixed.crt}, key: {file: mixed.key}}}\n  \
+        b: {bind: \"127.0.0.1:0\", tls: {cert: {file: mixed.crt}}}\n  \
+        c: {bind: \"127.0.0.1:0\", tls: {cert: {file: empty.crt}, key: {file: missing.key}}}\n  \
+        d: {bind: \"127.0.0.1:0\", tls: {cert: {file: mixed.crt}, key: {env: TLS_KEY_NEVER_SET}, minVersion: 1.1}}\n  \
+        e: {bind: \"127.0.0.1:0\", tls: {certificates: [{cert: {file: mixed.crt}, kee: {file: mixed.key}}]}}\n";
+    let config = folder.write("gateway.yaml", yaml);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command.args(["--config", &config, "check"]);
+    support::secrets(&mut command);
+    let output = command.output().expect("runs");
+    assert!(!output.status.success());
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for expected in [
+        "gateway.yaml:3:47: listener `b` has a certificate without a key",
+        "expected `1.2` or `1.3`, found `1.1`",
+        "unknown setting `listeners.e.tls.certificates.0.kee.file`; did you mean `listeners.e.tls.certificates.0.key.file`?",
+    ] {
+        assert!(told.contains(expected), "{expected}\n{told}");
+    }
+    // Then what is in the files.
+    let yaml: String = yaml
+        .lines()
+        .filter(|line| !line.contains("  b:") && !line.contains("  e:"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    folder.write("gateway.yaml", &yaml.replace(", minVersion: 1.1", ""));
+    let output = command.output().expect("runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    for expected in [
+        "file mixed.key is not the key of the certificate in file mixed.crt",
+        "file empty.crt has no certificate in PEM format",
+        "missing.key cannot be read",
+        "environment variable TLS_KEY_NEVER_SET is not set",
+    ] {
+        assert!(told.contains(expected), "{expected}\n{told}");
+    }
+    // A key from the environment, and a certificate that has expired: served, but not in silence.
+    let old = authority.expired(&["a.test"]);
+    let config = folder.write(
+        "gateway.yaml",
+        &format!(
+            "listeners: {{a: {{bind: \"127.0.0.1:0\", tls: {{cert: {{file: {}}}, key: {{env: TLS_KEY}}}}}}}}\nconsumers: {{file: {}}}\n",
+            folder.write("old.crt", &old.cert),
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml")
+        ),
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
+    command.args(["--config", &config, "check"]).env("TLS_KEY", &old.key);
+    support::secrets(&mut command);
+    let output = command.output().expect("runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && told.contains("expired on 2020-01-01T00:00:00Z; clients will not trust it"),
+        "{told}"
+    );
+}
