@@ -282,7 +282,7 @@ async fn serve_tls(
 ) {
     let timeouts = worker.live.config.timeouts;
     // Boxed: the connection does not carry the handshake's state on.
-    let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head)).await else {
+    let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head, &idle)).await else {
         worker.process.tls_failures.fetch_add(1, Relaxed);
         return;
     };

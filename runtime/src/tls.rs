@@ -5,6 +5,7 @@ mod keys;
 mod names;
 pub(crate) mod reload;
 
+use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -143,12 +144,18 @@ impl Tls {
         self.current.load().certificates.iter().filter_map(Validity::complaint).collect()
     }
 
-    /// Agrees with a client on keys; `None` for one that cannot, or does not within `limit`.
-    pub(crate) async fn handshake(&self, stream: TcpStream, limit: Duration) -> Option<(ServerStream, TlsFacts)> {
-        tokio::time::timeout(limit, self.agree(stream)).await.ok()?.ok()
+    /// Agrees with a client on keys; `None` for one that cannot, or does not within `limit`. A client that has begun is
+    /// not idle.
+    pub(crate) async fn handshake(
+        &self,
+        stream: TcpStream,
+        limit: Duration,
+        idle: &Cell<bool>,
+    ) -> Option<(ServerStream, TlsFacts)> {
+        tokio::time::timeout(limit, self.agree(stream, idle)).await.ok()?.ok()
     }
 
-    async fn agree(&self, mut stream: TcpStream) -> io::Result<(ServerStream, TlsFacts)> {
+    async fn agree(&self, mut stream: TcpStream, idle: &Cell<bool>) -> io::Result<(ServerStream, TlsFacts)> {
         // Before anything is allocated: many connections are opened ahead and say nothing for a while.
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {
@@ -157,6 +164,7 @@ impl Tls {
             }
             return Err(io::ErrorKind::InvalidData.into());
         }
+        idle.set(false);
         let stream = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(stream).await?;
         let (_, session) = stream.get_ref();
         let chosen = session.alpn_protocol();
