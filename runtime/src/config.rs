@@ -101,6 +101,8 @@ pub(crate) struct Limits {
     pub(crate) head: HeadLimits,
     /// Connections from clients, over all workers; more are closed at once.
     pub(crate) connections: usize,
+    /// Requests that a client may have open at once on one connection of HTTP/2.
+    pub(crate) streams: u32,
     /// Bytes for the counters of rate limits.
     pub(crate) counters: usize,
 }
@@ -133,6 +135,7 @@ impl Default for Config {
             limits: Limits {
                 head: HeadLimits { request_line: 8 << 10, head: 32 << 10 },
                 connections: 20_000,
+                streams: 128,
                 counters: 32 << 20,
             },
             access_log: true,
@@ -287,6 +290,13 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     );
     read_into(
         &mut settings,
+        "limits.streams",
+        "a number from 1 to 1000",
+        |text| text.parse().ok().filter(|count| (1..=1000).contains(count)),
+        &mut config.limits.streams,
+    );
+    read_into(
+        &mut settings,
         "limits.counters",
         "a size from 1MiB to 64GiB, such as 32MiB",
         |text| {
@@ -331,6 +341,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "limits.head",
         "limits.requestLine",
         "limits.connections",
+        "limits.streams",
         "limits.counters",
         "accessLog",
     ]);

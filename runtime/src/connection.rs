@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::downstream::{Downstream, Scratch};
 use crate::http1::head::HeadScan;
+use crate::http2;
 use crate::live::LiveListener;
 use crate::pipeline::{self, After};
 use crate::reject::Reject;
@@ -34,8 +35,15 @@ pub(crate) async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut is_first = true;
     loop {
-        let after = match next_head(&worker, &mut down, &idle).await {
+        let next = next_head(&worker, &mut down, &idle).await;
+        // Only a connection's beginning is a preface; later it is a method that nobody describes.
+        if std::mem::take(&mut is_first) && down.inbox.starts_with(http2::PREFACE) {
+            // Boxed: most connections do not carry its state.
+            return Box::pin(http2::serve(worker, listener, down, idle)).await;
+        }
+        let after = match next {
             Next::Head { length, started } => pipeline::handle(&worker, listener, &mut down, length, started).await,
             Next::Malformed { reject, started } => {
                 pipeline::refuse_unparsed(&worker, listener, &mut down, reject, started).await

@@ -129,6 +129,13 @@ impl Outbox {
     }
 }
 
+/// Who a client is, as far as its connection tells.
+pub(crate) struct Known {
+    pub(crate) peer: IpAddr,
+    pub(crate) peer_text: Rc<str>,
+    pub(crate) tls: Option<Rc<TlsFacts>>,
+}
+
 /// A client's connection.
 pub(crate) struct Downstream<S> {
     pub(crate) io: S,
@@ -139,7 +146,7 @@ pub(crate) struct Downstream<S> {
     pub(crate) outbox: Outbox,
     pub(crate) peer: IpAddr,
     /// `peer` as text, for the log and for `X-Forwarded-For`.
-    pub(crate) peer_text: Box<str>,
+    pub(crate) peer_text: Rc<str>,
     pub(crate) deadline: Deadline,
     /// What the handshake told; `None` over plain TCP.
     pub(crate) tls: Option<Rc<TlsFacts>>,
@@ -157,6 +164,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             peer_text: peer.to_string().into(),
             deadline: Deadline::new(first_deadline),
             tls,
+        }
+    }
+
+    /// One of many requests of a client that is known, on `io` of its own.
+    pub(crate) fn beside(known: &Known, io: S, inbox: Vec<u8>, first_deadline: Instant) -> Self {
+        Self {
+            io,
+            inbox,
+            used: 0,
+            outbox: Outbox::default(),
+            peer: known.peer,
+            peer_text: Rc::clone(&known.peer_text),
+            deadline: Deadline::new(first_deadline),
+            tls: known.tls.clone(),
         }
     }
 

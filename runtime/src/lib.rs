@@ -22,6 +22,7 @@ mod exchange;
 mod handover;
 mod hmac;
 mod http1;
+mod http2;
 mod jwt;
 mod key_format;
 mod launch;

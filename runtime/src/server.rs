@@ -23,6 +23,7 @@ use crate::config::Problem;
 use crate::connection::serve;
 use crate::downstream::Downstream;
 use crate::handover::{Inherited, Sockets};
+use crate::http2;
 use crate::live::{Live, LiveListener};
 use crate::metrics::ProcessMetrics;
 use crate::tls::{Alpn, Tls};
@@ -291,5 +292,6 @@ async fn serve_tls(
     let down = Downstream::new(stream, peer, Some(Rc::new(facts)), Instant::now() + timeouts.keep_alive);
     match alpn {
         Alpn::Http1 => serve(worker, listener, down, idle).await,
+        Alpn::Http2 => http2::serve(worker, listener, down, idle).await,
     }
 }

@@ -27,7 +27,7 @@ use crate::timestamp;
 use names::ByName;
 
 /// What a listener with TLS speaks inside of it, the preferred protocol first.
-const PROTOCOLS: &[Alpn] = &[Alpn::Http1];
+const PROTOCOLS: &[Alpn] = &[Alpn::Http2, Alpn::Http1];
 
 /// TLS 1.2 sessions that are remembered for clients without tickets.
 const REMEMBERED_SESSIONS: usize = 1024;
@@ -55,6 +55,8 @@ pub(crate) struct TlsFacts {
 /// A protocol inside TLS (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Alpn {
+    /// HTTP/2 (RFC 9113 §3.2).
+    Http2,
     /// HTTP/1.1, also for clients that name no protocol.
     Http1,
 }
@@ -62,6 +64,7 @@ pub(crate) enum Alpn {
 impl Alpn {
     fn id(self) -> &'static [u8] {
         match self {
+            Self::Http2 => b"h2",
             Self::Http1 => b"http/1.1",
         }
     }

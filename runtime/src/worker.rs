@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -31,6 +32,8 @@ pub(crate) struct Worker {
     pub(crate) process: Arc<ProcessMetrics>,
     /// Each answer is the last one of its connection.
     pub(crate) draining: Cell<bool>,
+    /// Told when `draining` begins.
+    begins_draining: Notify,
     /// No further request is taken.
     pub(crate) closing: Cell<bool>,
     connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
@@ -57,6 +60,7 @@ impl Worker {
             log: RefCell::new(log),
             process,
             draining: Cell::new(false),
+            begins_draining: Notify::new(),
             closing: Cell::new(false),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
@@ -160,6 +164,15 @@ impl Worker {
         self.connections.borrow().len()
     }
 
+    /// Ready once each answer is to be the last one of its connection.
+    pub(crate) async fn until_draining(&self) {
+        let mut notice = std::pin::pin!(self.begins_draining.notified());
+        notice.as_mut().enable();
+        if !self.draining.get() {
+            notice.await;
+        }
+    }
+
     /// Closes what is idle, and what becomes so.
     fn close_idle(&self) {
         self.closing.set(true);
@@ -172,6 +185,7 @@ impl Worker {
     pub(crate) async fn drain(&self, deadline: Duration) {
         let started = Instant::now();
         self.draining.set(true);
+        self.begins_draining.notify_waiters();
         while self.open_connections() > 0 && started.elapsed() < deadline {
             // A client that was about to ask gets its answer, and is told that it is the last one: only a connection
             // that nothing comes on is closed without a word.

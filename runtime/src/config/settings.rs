@@ -125,6 +125,7 @@ impl Settings {
             "limits",
             "requestLine",
             "connections",
+            "streams",
             "counters",
             "accessLog",
         ];

@@ -1,0 +1,185 @@
+//! HTTP/2 at the listeners (RFC 9113): a connection of streams, each of which is one request.
+//!
+//! A stream looks to the [pipeline](crate::pipeline) like a client's connection that carries one request in HTTP/1.1:
+//! its fields are written out as the head of a message, and what the pipeline answers is read as one. So there is one
+//! way that requests are checked, decided and forwarded, and none that knows the other protocol.
+
+mod head;
+mod rewind;
+mod stream;
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout};
+
+use crate::downstream::{Downstream, Known};
+use crate::http1::head::HeadScan;
+use crate::live::LiveListener;
+use crate::pipeline;
+use crate::worker::Worker;
+use rewind::Rewind;
+use stream::Stream;
+
+/// How a client begins that knows that HTTP/2 is spoken here (RFC 9113 §3.4): in HTTP/1.1 it is a whole head.
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
+
+/// Bytes of request body that a client may send ahead of what is read: on one stream, and on all of a connection.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// Bytes of response that wait for a client on one stream.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// Streams that a client opened and reset before they were looked at, or that it made us reset: more than this and the
+/// connection is closed (CVE-2023-44487, CVE-2025-8671).
+const MOST_RESETS: usize = 32;
+
+/// Fields may take this much more than the head of a request in HTTP/1.1, which is measured afterwards: RFC 9113
+/// §6.5.2 counts 32 bytes per field that are not there.
+const FIELD_OVERHEAD: usize = 100 * 32;
+
+/// How long a connection that is told to end may take for it.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// What the streams of a connection have in common.
+struct Client {
+    worker: Rc<Worker>,
+    listener: &'static LiveListener,
+    known: Known,
+    streams: Cell<usize>,
+    /// No stream is open.
+    idle: Rc<Cell<bool>>,
+    idle_since: Cell<Instant>,
+}
+
+/// Serves a connection until it closes. What `down` has received already is its beginning. `idle` is true while no
+/// request is in flight.
+pub(crate) async fn serve<S>(
+    worker: Rc<Worker>,
+    listener: &'static LiveListener,
+    down: Downstream<S>,
+    idle: Rc<Cell<bool>>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let timeouts = worker.live.config.timeouts;
+    let head = worker.live.config.limits.head.head;
+    let client = Rc::new(Client {
+        listener,
+        known: Known { peer: down.peer, peer_text: down.peer_text, tls: down.tls },
+        streams: Cell::new(0),
+        idle,
+        idle_since: Cell::new(worker.recently()),
+        worker,
+    });
+    client.idle.set(true);
+    let handshake = Builder::new()
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(client.worker.live.config.limits.streams)
+        .max_header_list_size(u32::try_from(head + FIELD_OVERHEAD).unwrap_or(u32::MAX))
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(MOST_RESETS)
+        .max_local_error_reset_streams(Some(MOST_RESETS))
+        .max_concurrent_reset_streams(MOST_RESETS)
+        .reset_stream_duration(Duration::from_secs(1))
+        .handshake(Rewind::new(down.inbox, down.io));
+    // A client that does not speak the protocol, or not in time: nobody knows what it would understand.
+    let Ok(Ok(connection)) = timeout(timeouts.head, handshake).await else { return };
+    run(connection, &client, timeouts.keep_alive).await;
+}
+
+/// Accepts streams until the connection closes.
+async fn run<S>(mut connection: Connection<Rewind<S>, Bytes>, client: &Rc<Client>, keep_alive: Duration)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut deadline = std::pin::pin!(tokio::time::sleep(keep_alive));
+    let mut draining = std::pin::pin!(client.worker.until_draining());
+    let mut says_goodbye = false;
+    loop {
+        let accepted = poll_fn(|cx| {
+            if !says_goodbye && draining.as_mut().poll(cx).is_ready() {
+                says_goodbye = true;
+                connection.graceful_shutdown();
+            }
+            loop {
+                if let Poll::Ready(accepted) = connection.poll_accept(cx) {
+                    return Poll::Ready(accepted.and_then(Result::ok));
+                }
+                ready!(deadline.as_mut().poll(cx));
+                let due = if client.streams.get() == 0 { client.idle_since.get() } else { Instant::now() } + keep_alive;
+                if due > Instant::now() && !(says_goodbye && client.streams.get() == 0) {
+                    deadline.as_mut().reset(due);
+                } else if says_goodbye {
+                    return Poll::Ready(None);
+                } else {
+                    says_goodbye = true;
+                    connection.graceful_shutdown();
+                    deadline.as_mut().reset(Instant::now() + GOODBYE);
+                }
+            }
+        });
+        let Some((request, respond)) = accepted.await else { return };
+        let open = Open::on(client);
+        tokio::task::spawn_local(async move { handle(&open.0, request, respond).await });
+    }
+}
+
+/// Handles the one request of a stream.
+async fn handle(client: &Client, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    let worker = &client.worker;
+    let started = worker.now();
+    let (parts, body) = request.into_parts();
+    let (inbox, framing) = head::write(&parts, &body);
+    let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD);
+    let mut down = Downstream::beside(&client.known, stream, inbox, started + worker.live.config.timeouts.keep_alive);
+    // The same limits for the same request, whatever it came in.
+    match HeadScan::default().end_of_head(&down.inbox, worker.live.config.limits.head) {
+        Ok(Some(length)) => {
+            pipeline::handle(worker, client.listener, &mut down, length, started).await;
+        }
+        Ok(None) => return down.io.reset(Reason::PROTOCOL_ERROR),
+        Err(reject) => {
+            pipeline::refuse_unparsed(worker, client.listener, &mut down, reject, started).await;
+        }
+    }
+    down.io.end();
+}
+
+/// A stream that is counted while it lasts.
+struct Open(Rc<Client>);
+
+impl Open {
+    fn on(client: &Rc<Client>) -> Self {
+        client.streams.set(client.streams.get() + 1);
+        client.idle.set(false);
+        Self(Rc::clone(client))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let left = self.0.streams.get() - 1;
+        self.0.streams.set(left);
+        if left == 0 {
+            self.0.idle.set(true);
+            self.0.idle_since.set(self.0.worker.recently());
+        }
+    }
+}
+
+/// A stream that cannot go on, as the pipeline sees it.
+fn broken(_: h2::Error) -> io::Error {
+    io::ErrorKind::ConnectionReset.into()
+}

@@ -1,0 +1,127 @@
+//! The fields of a stream, written out as the head of a request in HTTP/1.1.
+
+use h2::RecvStream;
+use http::header::{CONTENT_LENGTH, COOKIE, HOST};
+use http::request::Parts;
+
+/// How the body of a stream is told to the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyFraming {
+    /// There is none.
+    None,
+    /// As it comes: its length is in the head, and h2 holds the client to it (RFC 9113 §8.1.1).
+    Counted,
+    /// In the chunked coding: nobody knows its length yet.
+    Chunked,
+}
+
+/// Writes the head. What makes no sense in it is judged where heads are judged: by the pipeline.
+///
+/// No field can end a line: h2 admits neither CR nor LF nor NUL, and no space in a target.
+pub(super) fn write(parts: &Parts, body: &RecvStream) -> (Vec<u8>, BodyFraming) {
+    let framing = if body.is_end_stream() {
+        BodyFraming::None
+    } else if parts.headers.contains_key(CONTENT_LENGTH) {
+        BodyFraming::Counted
+    } else {
+        BodyFraming::Chunked
+    };
+    (write_as(parts, framing), framing)
+}
+
+fn write_as(parts: &Parts, framing: BodyFraming) -> Vec<u8> {
+    let mut head = Vec::with_capacity(512);
+    head.extend_from_slice(parts.method.as_str().as_bytes());
+    head.push(b' ');
+    let authority = parts.uri.authority();
+    match (parts.uri.path_and_query(), authority) {
+        (Some(target), _) => head.extend_from_slice(target.as_str().as_bytes()),
+        // CONNECT has no path (RFC 9113 §8.5); the pipeline refuses it in this form.
+        (None, Some(authority)) => head.extend_from_slice(authority.as_str().as_bytes()),
+        (None, None) => head.push(b'*'),
+    }
+    head.extend_from_slice(b" HTTP/1.1\r\n");
+    if let Some(authority) = authority {
+        write_field(&mut head, b"Host", authority.as_str().as_bytes());
+    }
+    for (name, value) in &parts.headers {
+        // One of two equal names is enough; two that differ are left, and refused as two (RFC 9113 §8.3.1).
+        let is_known = name == HOST
+            && authority.is_some_and(|authority| value.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()));
+        // A length that no body follows would have the pipeline wait for one.
+        let is_void = name == CONTENT_LENGTH && framing == BodyFraming::None && value.as_bytes() != b"0";
+        if name != COOKIE && !is_known && !is_void {
+            write_field(&mut head, name.as_str().as_bytes(), value.as_bytes());
+        }
+    }
+    write_cookies(&mut head, parts);
+    if framing == BodyFraming::Chunked {
+        head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+/// Cookies may come in pieces; in HTTP/1.1 they are one field (RFC 9113 §8.2.3).
+fn write_cookies(head: &mut Vec<u8>, parts: &Parts) {
+    let mut pieces = parts.headers.get_all(COOKIE).iter();
+    let Some(first) = pieces.next() else { return };
+    head.extend_from_slice(b"Cookie: ");
+    head.extend_from_slice(first.as_bytes());
+    for piece in pieces {
+        head.extend_from_slice(b"; ");
+        head.extend_from_slice(piece.as_bytes());
+    }
+    head.extend_from_slice(b"\r\n");
+}
+
+fn write_field(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    head.extend_from_slice(name);
+    head.extend_from_slice(b": ");
+    head.extend_from_slice(value);
+    head.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn head(request: Request<()>, framing: BodyFraming) -> String {
+        String::from_utf8(write_as(&request.into_parts().0, framing)).expect("text")
+    }
+
+    #[test]
+    fn a_head_says_the_same() {
+        let request = Request::post("https://a.example:1/b?c=d")
+            .header("content-length", "3")
+            .header("cookie", "a=1")
+            .header("x", "y")
+            .header("cookie", "b=2")
+            .header("host", "A.example:1")
+            .body(())
+            .expect("a request");
+        assert_eq!(
+            head(request, BodyFraming::Counted),
+            "POST /b?c=d HTTP/1.1\r\nHost: a.example:1\r\ncontent-length: 3\r\nx: y\r\nCookie: a=1; b=2\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn bodies_without_a_length_are_chunked() {
+        let request = Request::put("https://a/").body(()).expect("a request");
+        assert_eq!(
+            head(request, BodyFraming::Chunked),
+            "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_to_be_refused() {
+        let request = Request::get("https://a/").header("host", "b").body(()).expect("a request");
+        assert_eq!(head(request, BodyFraming::None), "GET / HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n");
+        let request = Request::connect("a:1").body(()).expect("a request");
+        assert_eq!(head(request, BodyFraming::None), "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+    }
+}

@@ -1,0 +1,444 @@
+//! HTTP/2 from the client's side: the same answers as over HTTP/1.1, many at once, and no more than that.
+
+mod support;
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{HeaderMap, Method, Request, Response};
+use support::{Gateway, Upstream, authorized, eventually, read_body};
+
+/// Runs a client with time of its own.
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+}
+
+/// A connection with small windows, so that bodies come in turns.
+async fn connect(gateway: &Gateway) -> SendRequest<Bytes> {
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.expect("connects");
+    let (client, connection) = h2::client::Builder::new()
+        .initial_window_size(20_000)
+        .handshake::<_, Bytes>(stream)
+        .await
+        .expect("speaks HTTP/2");
+    tokio::spawn(connection);
+    client.ready().await.expect("ready")
+}
+
+fn request(method: Method, target: &str) -> http::request::Builder {
+    Request::builder().method(method).uri(format!("http://gateway.test{target}"))
+}
+
+/// Reads a response to its end.
+async fn whole(response: Response<h2::RecvStream>) -> (http::response::Parts, Vec<u8>, Option<HeaderMap>) {
+    let (parts, mut stream) = response.into_parts();
+    let mut body = Vec::new();
+    while let Some(data) = stream.data().await {
+        let data = data.expect("data");
+        body.extend_from_slice(&data);
+        stream.flow_control().release_capacity(data.len()).expect("its own bytes");
+    }
+    (parts, body, stream.trailers().await.expect("the end"))
+}
+
+/// Sends a request with a body and trailers.
+async fn ask(
+    client: &mut SendRequest<Bytes>,
+    request: Request<()>,
+    body: &[u8],
+    trailers: Option<HeaderMap>,
+) -> (http::response::Parts, Vec<u8>, Option<HeaderMap>) {
+    let ends = body.is_empty() && trailers.is_none();
+    let (response, mut stream) = client.send_request(request, ends).expect("sent");
+    if !ends {
+        let (body, last) = (Bytes::copy_from_slice(body), trailers.is_none());
+        let sending = async move {
+            stream.send_data(body, last).expect("sent");
+            if let Some(trailers) = trailers {
+                stream.send_trailers(trailers).expect("sent");
+            }
+        };
+        sending.await;
+    }
+    whole(response.await.expect("a response")).await
+}
+
+#[test]
+fn requests_mean_the_same_as_over_http1() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let token = authorized().trim_start_matches("Authorization: ").trim_end().to_owned();
+    run(async {
+        let mut client = connect(&gateway).await;
+        let get = request(Method::GET, "/v1/notes?limit=3").header("authorization", &token);
+        let get = get.header("cookie", "a=1").header("cookie", "b=2").header("te", "trailers");
+        let (parts, body, _) = ask(&mut client, get.body(()).expect("a request"), b"", None).await;
+        assert_eq!(parts.status, 200);
+        let seen: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!((&seen["method"], &seen["target"]), (&"GET".into(), &"/notes?limit=3".into()));
+        assert_eq!(seen["headers"]["cookie"], "a=1; b=2");
+        assert_eq!(seen["headers"]["x-forwarded-host"], "gateway.test");
+        assert_eq!(seen["headers"]["via"], "2.0 gateway");
+        for name in ["transfer-encoding", "content-length", "te", "connection"] {
+            assert!(seen["headers"].get(name).is_none(), "{name} in {seen}");
+        }
+        for name in ["connection", "transfer-encoding", "keep-alive"] {
+            assert!(!parts.headers.contains_key(name), "{name} in {parts:?}");
+        }
+        // With a length and without one.
+        for length in [Some("5"), None] {
+            let mut post = request(Method::POST, "/v1/notes").header("authorization", &token);
+            post = length.map_or(Request::builder(), |_| Request::builder()).method("POST").uri(post.uri_ref().expect("a target"));
+            post = post.header("authorization", &token).header("content-type", "application/json");
+            if let Some(length) = length {
+                post = post.header("content-length", length);
+            }
+            let (parts, body, _) = ask(&mut client, post.body(()).expect("a request"), b"hello", None).await;
+            let seen: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            assert_eq!((parts.status.as_u16(), &seen["body"]), (200, &"hello".into()));
+            assert_eq!(seen["headers"].get("content-length").is_some(), length.is_some());
+        }
+        let head = request(Method::HEAD, "/v1/health").body(()).expect("a request");
+        let (parts, body, _) = ask(&mut client, head, b"", None).await;
+        assert!(parts.status == 200 && body.is_empty() && parts.headers["content-length"] != "0");
+        for (method, target, status) in [
+            (Method::GET, "/v1/notes", 401),
+            (Method::DELETE, "/v1/health", 405),
+            (Method::GET, "/nowhere", 404),
+            (Method::GET, "/v1/../v1/health", 400),
+            (Method::OPTIONS, "*", 404),
+        ] {
+            let over_http1 = gateway.request(method.as_str(), target, "");
+            let mut refused = request(method.clone(), if target == "*" { "/" } else { target });
+            if target == "*" {
+                refused = Request::builder().method(method.clone()).uri("*").header("host", "gateway.test");
+            }
+            let (parts, body, _) = ask(&mut client, refused.body(()).expect("a request"), b"", None).await;
+            assert_eq!((parts.status.as_u16(), over_http1.status), (status, status), "{method} {target}");
+            assert_eq!(String::from_utf8_lossy(&body), over_http1.body);
+            for name in ["allow", "www-authenticate", "content-type"] {
+                let value = parts.headers.get(name).map_or("", |value| value.to_str().expect("text"));
+                assert_eq!(value, over_http1.header(name), "{name} of {method} {target}");
+            }
+        }
+        // Who is meant, if the two differ?
+        let two = request(Method::GET, "/v1/health").header("host", "other.test").body(()).expect("a request");
+        assert_eq!(ask(&mut client, two, b"", None).await.0.status, 400);
+    });
+    let line = gateway.log_line(|line| line["path"] == "/v1/notes" && line["method"] == "POST");
+    assert_eq!((&line["status"], &line["requestBytes"]), (&200.into(), &5.into()));
+}
+
+#[test]
+fn streams_do_not_wait_for_each_other() {
+    let upstream = Upstream::start(|head, connection| {
+        if head.contains("slow") {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let started = Instant::now();
+    run(async {
+        let mut client = connect(&gateway).await;
+        let slow: Vec<_> = (0..40)
+            .map(|_| {
+                let slow = request(Method::GET, "/v1/health?slow").body(()).expect("a request");
+                client.send_request(slow, true).expect("sent").0
+            })
+            .collect();
+        let quick = request(Method::GET, "/v1/health").body(()).expect("a request");
+        assert_eq!(ask(&mut client, quick, b"", None).await.1, b"done");
+        assert!(started.elapsed() < Duration::from_millis(450), "{:?}", started.elapsed());
+        for response in slow {
+            assert_eq!(whole(response.await.expect("a response")).await.1, b"done");
+        }
+    });
+    assert!(started.elapsed() < Duration::from_secs(8), "40 times half a second took {:?}", started.elapsed());
+}
+
+#[test]
+fn large_bodies_and_trailers_go_both_ways() {
+    let upstream = Upstream::start(|head, connection| {
+        let body = read_body(head, connection);
+        if head.contains("chunks") {
+            connection.send(format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\nGrpc-Status: 7\r\n\r\n",
+                body.len()
+            ));
+        } else {
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        }
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let token = authorized().trim_start_matches("Authorization: ").trim_end().to_owned();
+    let body: Vec<u8> = (0..3_000_000).map(|index| b'a' + (index % 23) as u8).collect();
+    run(async {
+        let mut client = connect(&gateway).await;
+        for (target, trailing) in [("/v1/notes", false), ("/v1/notes?chunks", true)] {
+            let post = request(Method::POST, target).header("authorization", &token);
+            let post = post.header("content-type", "application/json").body(()).expect("a request");
+            let mut fields = HeaderMap::new();
+            fields.insert("x-sum", "7".parse().expect("a value"));
+            let (parts, answered, trailers) =
+                ask(&mut client, post, &body, Some(fields).filter(|_| trailing)).await;
+            assert_eq!(parts.status, 200);
+            assert!(answered == body, "{} bytes came back", answered.len());
+            assert_eq!(trailers.is_some_and(|fields| fields["grpc-status"] == "7"), trailing);
+        }
+    });
+}
+
+#[test]
+fn one_broken_stream_leaves_the_others_alone() {
+    let upstream = Upstream::start(|head, connection| {
+        if head.contains("breaks") {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\nonly this");
+            return false;
+        }
+        if head.contains("waits") {
+            // Until the gateway hangs up.
+            while connection.more() {}
+            return false;
+        }
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    run(async {
+        let mut client = connect(&gateway).await;
+        let breaks = request(Method::GET, "/v1/health?breaks").body(()).expect("a request");
+        let mut body = client.send_request(breaks, true).expect("sent").0.await.expect("a head").into_body();
+        let reason = loop {
+            match body.data().await.expect("no end") {
+                Ok(data) => assert_eq!(&*data, b"only this"),
+                Err(error) => break error.reason(),
+            }
+        };
+        assert_eq!(reason, Some(h2::Reason::INTERNAL_ERROR), "never a body that looks whole");
+        // A client that does not want the answer any more frees the upstream at once.
+        let waits = request(Method::GET, "/v1/health?waits").body(()).expect("a request");
+        let (response, mut stream) = client.send_request(waits, true).expect("sent");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        stream.send_reset(h2::Reason::CANCEL);
+        drop(response);
+        let quick = request(Method::GET, "/v1/health").body(()).expect("a request");
+        assert_eq!(ask(&mut client, quick, b"", None).await.1, b"done");
+    });
+    // The client left before the answer.
+    gateway.log_line(|line| line["path"] == "/v1/health" && line["status"] == 0);
+}
+
+#[test]
+fn termination_says_goodbye() {
+    let upstream = Upstream::start(|_, connection| {
+        std::thread::sleep(Duration::from_millis(700));
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+        true
+    });
+    let mut gateway = Gateway::before(&upstream);
+    run(async {
+        let mut client = connect(&gateway).await;
+        let running = request(Method::GET, "/v1/health").body(()).expect("a request");
+        let running = client.send_request(running, true).expect("sent").0;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        gateway.terminate();
+        assert_eq!(whole(running.await.expect("a response")).await.1, b"done");
+        // No further request is taken on this connection, and the client knows.
+        let late = request(Method::GET, "/v1/health").body(()).expect("a request");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(client.ready().await.is_err() || gateway.operations("/readyz").status == 503, "{late:?}");
+    });
+    assert!(gateway.wait().success());
+}
+
+/// A client of frames, for what no library sends.
+struct Raw(TcpStream);
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+impl Raw {
+    fn connect(gateway: &Gateway) -> Self {
+        let mut stream = TcpStream::connect(gateway.address).expect("connects");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
+        let mut raw = Self(stream);
+        raw.frame(SETTINGS, 0, 0, b"");
+        raw
+    }
+
+    /// False once the gateway takes no more.
+    fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> bool {
+        let length = u32::try_from(payload.len()).expect("small").to_be_bytes();
+        let mut frame = vec![length[1], length[2], length[3], kind, flags];
+        frame.extend_from_slice(&stream.to_be_bytes());
+        frame.extend_from_slice(payload);
+        self.0.write_all(&frame).is_ok()
+    }
+
+    /// Reads to the frame of a kind; `None` at the end of the connection.
+    fn next(&mut self, kind: u8) -> Option<(u32, Vec<u8>)> {
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).ok()?;
+            let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+            self.0.read_exact(&mut payload).ok()?;
+            if head[3] == kind {
+                return Some((u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload));
+            }
+        }
+    }
+
+    /// The error that the connection ends with.
+    fn goodbye(&mut self) -> Option<u32> {
+        let (_, payload) = self.next(GOAWAY)?;
+        Some(u32::from_be_bytes(payload[4..8].try_into().expect("four bytes")))
+    }
+}
+
+/// `GET https://a/v1/health` in HPACK, and a field.
+fn fields(name: &str, value: &str) -> Vec<u8> {
+    let literal = |text: &str| [&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
+    let mut block = vec![0x82, 0x87, 0x04];
+    block.extend(literal("/v1/health"));
+    block.push(0x01);
+    block.extend(literal("a"));
+    if !name.is_empty() {
+        block.push(0x00);
+        block.extend(literal(name));
+        block.extend(literal(value));
+    }
+    block
+}
+
+/// Memory of a process that is in use, in KiB.
+fn resident(gateway: &Gateway) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a figure");
+    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
+}
+
+#[test]
+fn floods_end_the_connection_and_nothing_else() {
+    let gateway = Gateway::before(&Upstream::echo());
+    const CALM: Option<u32> = Some(11);
+    // Streams that are opened only to be reset (CVE-2023-44487).
+    let mut raw = Raw::connect(&gateway);
+    let mut stream = 1;
+    while stream < 200_000 {
+        let open = raw.frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields("", ""));
+        if !open || !raw.frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]) {
+            break;
+        }
+        stream += 2;
+    }
+    assert!(stream < 200_000, "{stream} streams were opened and reset");
+    assert!(matches!(raw.goodbye(), CALM | None));
+    // Fields that never end (CVE-2024-27316).
+    let mut raw = Raw::connect(&gateway);
+    raw.frame(HEADERS, END_STREAM, 1, &fields("", ""));
+    let piece = fields("x", "y").split_off(fields("", "").len());
+    let ended = (0..2_000_000).any(|_| !raw.frame(CONTINUATION, 0, 1, &piece));
+    assert!(ended, "fields went on for ever");
+    // Questions whose answers nobody reads.
+    for (kind, payload) in [(PING, &[0; 8][..]), (SETTINGS, &[0, 3, 0, 0, 0, 100])] {
+        let mut raw = Raw::connect(&gateway);
+        raw.0.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+        let sent = (0..3_000_000).take_while(|_| raw.frame(kind, 0, 0, payload)).count();
+        assert!(sent < 3_000_000, "{sent} frames of kind {kind} were taken without an answer being read");
+    }
+    // Compressed to nothing, expanded to a lot: one long field, and then its number in the table over and over.
+    let mut raw = Raw::connect(&gateway);
+    let mut bomb = fields("", "");
+    bomb.extend([0x40, 1, b'x', 0x7f, 0xe1, 0x1e]);
+    bomb.extend(std::iter::repeat_n(b'y', 4000));
+    bomb.extend(std::iter::repeat_n(0xbe, 12_000));
+    raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &bomb);
+    assert!(raw.next(HEADERS).is_none_or(|(_, block)| block.first() != Some(&0x88)), "no 200");
+    assert!(resident(&gateway) < 120_000, "{} KiB", resident(&gateway));
+    assert_eq!(gateway.get("/v1/health", "").status, 200);
+}
+
+#[test]
+fn what_is_malformed_ends_its_stream() {
+    let gateway = Gateway::before(&Upstream::echo());
+    for (name, value) in [
+        ("connection", "close"),
+        ("transfer-encoding", "chunked"),
+        ("upgrade", "h2c"),
+        ("te", "gzip"),
+        ("Upper", "case"),
+        ("a b", "c"),
+        ("x", "a\r\nb: c"),
+        ("x", "a\0b"),
+        ("content-length", "7"),
+        (":path", "/else"),
+    ] {
+        let mut raw = Raw::connect(&gateway);
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields(name, value));
+        let reset = raw.next(RST_STREAM);
+        assert!(reset.is_none_or(|(stream, _)| stream == 1), "{name}: {value}");
+    }
+    assert!(!gateway.log().contains("\"status\":200"), "{}", gateway.log());
+}
+
+#[test]
+fn silent_connections_end() {
+    let gateway = Gateway::start(&["timeouts.head=300ms", "timeouts.keepAlive=600ms"], Upstream::echo().address);
+    // Before the preface is whole, and after it.
+    for (bytes, least) in [("PRI * HTTP/2.0\r\n\r\n", 250), ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 250)] {
+        let mut connection = gateway.connect();
+        connection.send(bytes);
+        let started = Instant::now();
+        connection.read_to_end();
+        let took = started.elapsed();
+        assert!((Duration::from_millis(least)..Duration::from_secs(10)).contains(&took), "{took:?}");
+    }
+    // One that has settled, asked, and then says nothing more is told to go.
+    let mut raw = Raw::connect(&gateway);
+    raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("", ""));
+    assert!(raw.next(HEADERS).is_some());
+    assert_eq!(raw.goodbye(), Some(0));
+    eventually("the end", || gateway.operations("/metrics").body.contains("gateway_connections_open 0").then_some(()));
+}
+
+#[test]
+fn real_clients_are_served() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let url = format!("http://{}/v1/health", gateway.address);
+    let version = Command::new("curl").arg("--version").output();
+    let Ok(version) = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+        assert!(std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_none(), "curl is not installed");
+        return eprintln!("skipped: curl is not installed");
+    };
+    if version.contains("HTTP2") {
+        let output = Command::new("curl")
+            .args(["-s", "--http2-prior-knowledge", "-w", "%{http_code} %{http_version}", "-o", "/dev/null", &url, &url])
+            .output()
+            .expect("runs");
+        assert!(String::from_utf8_lossy(&output.stdout).starts_with("200 2"), "{output:?}");
+    }
+    match Command::new("h2load").args(["-n", "5000", "-c", "5", "-m", "20", &url]).output() {
+        Ok(output) => {
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(told.contains("5000 succeeded, 0 failed"), "{told}");
+        }
+        Err(_) => {
+            assert!(std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_none(), "h2load is not installed");
+            eprintln!("skipped: h2load is not installed");
+        }
+    }
+}
