@@ -150,6 +150,8 @@ pub(crate) struct Downstream<S> {
     pub(crate) deadline: Deadline,
     /// What the handshake told; `None` over plain TCP.
     pub(crate) tls: Option<Rc<TlsFacts>>,
+    /// The version of HTTP that the client speaks, as `Via` names it (RFC 9110 §7.6.3).
+    pub(crate) version: &'static str,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
@@ -164,10 +166,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             peer_text: peer.to_string().into(),
             deadline: Deadline::new(first_deadline),
             tls,
+            version: "1.1",
         }
     }
 
-    /// One of many requests of a client that is known, on `io` of its own.
+    /// One of many requests of a client on one connection of HTTP/2.
     pub(crate) fn beside(known: &Known, io: S, inbox: Vec<u8>, first_deadline: Instant) -> Self {
         Self {
             io,
@@ -178,6 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             peer_text: Rc::clone(&known.peer_text),
             deadline: Deadline::new(first_deadline),
             tls: known.tls.clone(),
+            version: "2.0",
         }
     }
 

@@ -206,6 +206,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         live,
         peer: down.peer,
         peer_text: &down.peer_text,
+        version: down.version,
         is_https,
         operation,
         to,

@@ -23,7 +23,7 @@ use crate::upstream::{ConnectError, UpstreamConnection};
 use crate::worker::Worker;
 
 /// How we call ourselves in `Via` (RFC 9110 §7.6.3).
-const VIA: &[u8] = b"1.1 gateway";
+const OUR_NAME: &[u8] = b" gateway\r\n";
 
 /// A request that may be sent, with everything it takes.
 pub(super) struct Forwarding {
@@ -47,6 +47,8 @@ pub(super) struct Scene<'a> {
     pub(super) live: &'static Live,
     pub(super) peer: IpAddr,
     pub(super) peer_text: &'a str,
+    /// The version of HTTP that the request came in.
+    pub(super) version: &'static str,
     pub(super) is_https: bool,
     pub(super) operation: &'static LiveOperation,
     pub(super) to: &'static LiveForward,
@@ -189,7 +191,9 @@ impl Scene<'_> {
                 _ => {}
             }
         }
-        write_field(head, "Via", VIA);
+        for part in [b"Via: ", self.version.as_bytes(), OUR_NAME] {
+            head.extend_from_slice(part);
+        }
         forwarded.write(head, self.peer_text, self.is_https, target.host);
         write_field(head, "X-Request-Id", request_id.as_bytes());
         write_edits(head, edits);
