@@ -40,6 +40,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    https: Https::Optional,
     accepted_risks: &[
         AcceptedRisk { lint: "GW311", what: "scheme `signed`", reason: "older partners sign with SHA-1" },
         AcceptedRisk {

@@ -38,6 +38,7 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthInvalid, json: "{\"error\":\"INVALID_TOKEN\"}" },
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
     ],
+    https: Https::Optional,
     accepted_risks: &[],
 };
 

@@ -12,6 +12,10 @@ mod notes {
     include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 }
 
+mod payments {
+    include!(concat!(env!("OUT_DIR"), "/payments.rs"));
+}
+
 mod reports {
     include!(concat!(env!("OUT_DIR"), "/reports.rs"));
 }
@@ -22,5 +26,5 @@ mod tickets {
 
 /// Every API that this gateway serves.
 pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
-    apis: &[&deliveries::API, &files::API, &notes::API, &reports::API, &tickets::API],
+    apis: &[&deliveries::API, &files::API, &notes::API, &payments::API, &reports::API, &tickets::API],
 };

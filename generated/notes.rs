@@ -38,6 +38,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    https: Https::Optional,
     accepted_risks: &[],
 };
 

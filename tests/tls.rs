@@ -296,3 +296,114 @@ fn everything_that_is_wrong_is_told_at_start() {
         "{told}"
     );
 }
+
+#[test]
+fn plain_requests_are_sent_to_known_hosts_only() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (plain, authority) = (Gateway::start(&[], upstream.address), Authority::new());
+    assert!(plain.started().contains("API `payments` is for HTTPS only, and no request can come over TLS"));
+    let ask = |gateway: &Gateway, method: &str, target: &str, headers: &str| {
+        let mut connection = gateway.connect();
+        connection.send(format!("{method} {target} HTTP/1.1\r\n{headers}\r\n"));
+        let response = connection.response(method == "HEAD");
+        (response.status, response.header("location"))
+    };
+    let to = |status: u16, location: &str| (status, location.to_owned());
+    for (method, target, headers, expected) in [
+        ("GET", "/payments/rates", "Host: payments.example\r\n", to(301, "https://payments.example/payments/rates")),
+        ("HEAD", "/payments/rates", "Host: payments.example\r\n", to(301, "https://payments.example/payments/rates")),
+        (
+            "POST",
+            "/payments/transfers?a=b&c",
+            "Host: payments.example:80\r\nContent-Length: 0\r\n",
+            to(308, "https://payments.example/payments/transfers?a=b&c"),
+        ),
+        ("GET", "/payments/rates?", "Host: LOCALHOST:8080\r\n", to(301, "https://localhost:8443/payments/rates?")),
+        // Before the method, the credential, and everything else.
+        ("DELETE", "/payments/rates", "Host: payments.example\r\n", to(308, "https://payments.example/payments/rates")),
+        (
+            "OPTIONS",
+            "/payments/rates",
+            "Host: payments.example\r\n",
+            to(308, "https://payments.example/payments/rates"),
+        ),
+        (
+            "GET",
+            "/payments/transfers",
+            "Host: payments.example\r\nX-API-Key: wrong\r\n",
+            to(301, "https://payments.example/payments/transfers"),
+        ),
+        // What anybody says, and what nobody knows.
+        (
+            "GET",
+            "/payments/rates",
+            "Host: payments.example\r\nX-Forwarded-Proto: https\r\n",
+            to(301, "https://payments.example/payments/rates"),
+        ),
+        (
+            "GET",
+            "/payments/rates",
+            "Host: payments.example\r\nX-Forwarded-Host: evil.test\r\nForwarded: proto=https\r\n",
+            to(301, "https://payments.example/payments/rates"),
+        ),
+        ("GET", "/payments/rates", "Host: evil.test\r\n", to(421, "")),
+        ("GET", "/payments/rates", "Host: evil.test:443\r\n", to(421, "")),
+        ("GET", "/payments/rates", "Host: payments.example.evil.test\r\n", to(421, "")),
+        ("GET", "/payments/rates", "Host: evil.test#payments.example\r\n", to(400, "")),
+        ("GET", "/payments/rates", "Host: payments.example/@evil.test\r\n", to(400, "")),
+        ("GET", "/payments/rates", "Host: a@payments.example\r\n", to(400, "")),
+        ("GET", "/payments/rates", "Host: payments.example\r\nHost: evil.test\r\n", to(400, "")),
+        ("GET", "/payments/rates", "Host:\r\n", to(301, "https://localhost:8443/payments/rates")),
+        ("GET", "http://evil.test/payments/rates", "Host: payments.example\r\n", to(421, "")),
+        (
+            "GET",
+            "https://payments.example/payments/rates",
+            "Host: evil.test\r\n",
+            to(301, "https://payments.example/payments/rates"),
+        ),
+        ("GET", "//evil.test/payments/rates", "Host: payments.example\r\n", to(404, "")),
+        // Elsewhere on this listener, plain HTTP is served.
+        ("GET", "/payments/other", "Host: payments.example\r\n", to(404, "")),
+        ("GET", "/v1/health", "Host: payments.example\r\n", to(200, "")),
+    ] {
+        assert_eq!(ask(&plain, method, target, headers), expected, "{method} {target} {headers}");
+    }
+    assert_eq!(
+        plain.raw("GET /payments/rates HTTP/1.0\r\n\r\n").lines().nth(3),
+        Some("Location: https://localhost:8443/payments/rates")
+    );
+    let response = plain.get("/payments/rates", "");
+    assert_eq!((response.status, response.header("strict-transport-security")), (421, String::new()));
+    // A proxy that is trusted, a host of this deployment's own, and a listener where everything is HTTPS only.
+    let settings = [
+        "trustedProxies=[127.0.0.1]",
+        "origins.payments=https://staging.example:444",
+        "listeners.test.apis=[payments]",
+    ];
+    let trusting = Gateway::start(&settings, upstream.address);
+    let response = trusting.get("/payments/rates", "X-Forwarded-Proto: https\r\n");
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("strict-transport-security"), "max-age=15552000; includeSubDomains");
+    assert_eq!(ask(&trusting, "GET", "/", "Host: staging.example\r\n"), to(301, "https://staging.example:444/"));
+    assert_eq!(
+        ask(&trusting, "PUT", "/a//b", "Host: staging.example\r\n"),
+        to(308, "https://staging.example:444/a//b")
+    );
+    assert_eq!(ask(&trusting, "GET", "/", "Host: payments.example\r\n"), to(421, ""));
+    assert_eq!(ask(&trusting, "GET", "/", "Host: staging.example\r\nX-Forwarded-Proto: https\r\n"), to(404, ""));
+    // Over TLS there is nothing to redirect, and refusals say so as well.
+    let settings = authority.server(&[NAME]).at(&folder, "tls");
+    let gateway = start(&settings, &upstream);
+    let config = client(&[&authority], None);
+    for (target, status) in [("/payments/rates", "200"), ("/payments/transfers", "401")] {
+        let answer = get(gateway.address, NAME, &config, target).expect("an answer");
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(
+            answer.matches("\r\nStrict-Transport-Security: max-age=15552000; includeSubDomains\r\n").count(),
+            1,
+            "{answer}"
+        );
+    }
+    let other = get(gateway.address, NAME, &config, "/v1/health").expect("an answer");
+    assert!(!other.contains("Strict-Transport"), "{other}");
+}

@@ -18,9 +18,9 @@ use minijinja::value::Value;
 
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
-    ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, IdentityHeaders, Introspection, Jwt, JwtKey,
-    Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitUse, Operation, ParameterKind, PathParameter, Preflight,
-    Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https, IdentityHeaders, Introspection,
+    Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitUse, Operation, Origin, ParameterKind,
+    PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -209,6 +209,7 @@ impl<'a> Module<'a> {
                 ),
                 ("identity_headers", identity_headers(&self.api.identity_headers)),
                 ("error_bodies", Expression::Slice(self.api.error_bodies.iter().map(error_body).collect())),
+                ("https", https(self.api.https.as_ref())),
                 ("accepted_risks", Expression::Slice(self.api.accepted_risks.iter().map(accepted_risk).collect())),
             ],
         )
@@ -291,6 +292,20 @@ fn headline(route: &Route, operation: &Operation) -> String {
     } else {
         format!("{} {path}: {}", operation.method, operation.summary)
     }
+}
+
+fn https(https: Option<&Https>) -> Expression {
+    let Some(Https { redirect_to, hsts }) = https else { return Expression::word("Https::Optional") };
+    let origin = |origin: &Origin| {
+        let fields =
+            vec![("host", Expression::text(&origin.host)), ("port", Expression::number(u64::from(origin.port)))];
+        Expression::Struct("Origin", fields)
+    };
+    let fields = vec![
+        ("redirect_to", Expression::Slice(redirect_to.iter().map(origin).collect())),
+        ("hsts", Expression::text(&hsts.map_or_else(String::new, Hsts::header))),
+    ];
+    Expression::Struct("Https::Required", fields)
 }
 
 fn rewrite(rewrite: &Rewrite) -> Expression {

@@ -2,6 +2,7 @@
 
 mod base_path;
 mod hmac;
+mod https;
 mod limits;
 mod security;
 
@@ -79,6 +80,7 @@ impl<'a> Lowering<'a> {
         let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, .. } = lowering;
         risks.sort();
         let limits = in_order(limits.used(diagnostics), &mut routes);
+        let https = root.https.as_ref().map(|policy| https::lower(policy, document, diagnostics));
         Api {
             name: document.name.clone(),
             title: document.title.clone(),
@@ -89,6 +91,7 @@ impl<'a> Lowering<'a> {
             identity_headers: root.identity_headers,
             error_bodies: root.error_bodies,
             limits,
+            https,
             accepted_risks: risks,
         }
     }

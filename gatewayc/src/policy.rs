@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::ir::{
     Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
-    HeaderEdits, Hmac, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, Operation, Rewrite,
-    Route, Scheme, SecretReference, SecretSource, Upstream,
+    HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, Operation,
+    Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
 };
 use crate::units::show_duration;
 
@@ -18,6 +18,9 @@ pub fn render(gateway: &Gateway) -> String {
         let headers = &api.identity_headers;
         let names = [&headers.consumer, &headers.credential, &headers.custom_id, &headers.client, &headers.user];
         let _ = writeln!(out, "  identity headers: {}", names.map(String::as_str).join(", "));
+        if let Some(https) = &api.https {
+            line(&mut out, "plain HTTP", &plain_http(https));
+        }
         for body in &api.error_bodies {
             let _ = writeln!(out, "  body of {}: {}", body.class.name, one_line(&body.json));
         }
@@ -37,6 +40,16 @@ pub fn render(gateway: &Gateway) -> String {
         out.push('\n');
     }
     out
+}
+
+fn plain_http(https: &Https) -> String {
+    let origins: Vec<String> = https.redirect_to.iter().map(ToString::to_string).collect();
+    let what =
+        if origins.is_empty() { "refused".to_owned() } else { format!("redirected to {}", origins.join(" or ")) };
+    match https.hsts {
+        Some(hsts) => format!("{what}; Strict-Transport-Security: {}", hsts.header()),
+        None => what,
+    }
 }
 
 fn write_scheme(out: &mut String, scheme: &Scheme) {

@@ -1,5 +1,6 @@
 //! `x-gateway`, read into types: what stands where, and what each member may be.
 
+mod https;
 mod limit;
 mod provider;
 mod reader;
@@ -16,6 +17,7 @@ use crate::ir::{
 };
 use crate::units::{self, ByteSize};
 
+pub use https::HttpsPolicy;
 pub use limit::{LimitChoice, LimitEntry};
 pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
@@ -35,6 +37,8 @@ pub struct Root {
     pub limits: Vec<(Spanned<String>, Option<Limit>)>,
     /// `preflight`.
     pub preflight: PreflightPolicy,
+    /// `https`.
+    pub https: Option<HttpsPolicy>,
     /// What operations inherit.
     pub inheritable: Inheritable,
 }
@@ -177,6 +181,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
                 }
             }
             "limits" => root.limits = limit::registry(&mut reader, &entry.value),
+            "https" => root.https = https::https(&mut reader, entry.key.span, &entry.value),
             "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
             "preflight" => {
                 let choices = [

@@ -32,8 +32,33 @@ pub struct Api {
     pub identity_headers: IdentityHeaders,
     /// Response bodies that replace the default `{"message": …}`.
     pub error_bodies: &'static [ErrorBody],
+    /// Whether requests must come over TLS.
+    pub https: Https,
     /// What the document's `acceptRisk` accepts; listed by `gateway routes`.
     pub accepted_risks: &'static [AcceptedRisk],
+}
+
+/// Whether the requests of an API must come over TLS.
+#[derive(Debug)]
+pub enum Https {
+    /// The deployment decides.
+    Optional,
+    /// Plain HTTP is refused before anything else is looked at.
+    Required {
+        /// Where plain requests are sent on to, by the host that they name; with none, they get 403.
+        redirect_to: &'static [Origin],
+        /// The value of `Strict-Transport-Security` (RFC 6797 §6.1) in responses over TLS; `""` for none.
+        hsts: &'static str,
+    },
+}
+
+/// A host that speaks TLS.
+#[derive(Debug)]
+pub struct Origin {
+    /// In lower case.
+    pub host: &'static str,
+    /// The port of its URL.
+    pub port: u16,
 }
 
 /// A risk that a document accepts.

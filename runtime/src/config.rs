@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::http1::head::HeadLimits;
+use crate::https;
 use settings::{Setting, Settings};
 use tls::ListenerTls;
 
@@ -55,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) upstreams: BTreeMap<(String, String), (String, Place)>,
     /// URLs of identity providers that replace those of the documents, by API and scheme.
     pub(crate) providers: BTreeMap<(String, String), (String, Place)>,
+    /// Where APIs that are for HTTPS only send plain requests, instead of the hosts of their documents.
+    pub(crate) origins: BTreeMap<String, (Box<str>, Place)>,
     /// Root certificates to trust beside the system's, relative to the folder of `gateway.yaml`.
     pub(crate) trusted_roots: Option<PathBuf>,
     /// Where a successor asks for the listening sockets, relative to the folder of `gateway.yaml`.
@@ -121,6 +124,7 @@ impl Default for Config {
             insecure_literals: false,
             upstreams: BTreeMap::new(),
             providers: BTreeMap::new(),
+            origins: BTreeMap::new(),
             trusted_roots: None,
             upgrade_socket: None,
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9901))),
@@ -147,6 +151,12 @@ impl Config {
     /// The address that replaces the one in the document.
     pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &Place)> {
         below(&self.upstreams, api, upstream)
+    }
+
+    /// The origin that replaces the hosts of the document.
+    pub(crate) fn origin(&self, api: &str) -> Option<(&str, &Place)> {
+        let found = self.origins.iter().find(|(name, _)| is_same_name(name, api));
+        found.map(|(_, (origin, place))| (&**origin, place))
     }
 
     /// The URL that replaces the one in the document.
@@ -243,6 +253,15 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
             config.providers.insert((names[0].clone(), names[1].clone()), (url, setting.place));
         }
     }
+    for (names, setting) in settings.take_all("origins.*") {
+        let Some(url) = settings.text(&setting) else { continue };
+        match https::parse_origin(&url) {
+            Ok(origin) => {
+                config.origins.insert(names[0].clone(), (origin, setting.place));
+            }
+            Err(problem) => settings.problems.push(Problem::at(&setting.place, problem)),
+        }
+    }
     if let Some(setting) = settings.take("trustedRoots.file") {
         config.trusted_roots = settings.text(&setting).map(PathBuf::from);
     }
@@ -329,6 +348,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "insecureLiterals",
         "upstreams.*.*",
         "providers.*.*",
+        "origins.*",
         "trustedRoots.file",
         "upgrade.socket",
         "admin",

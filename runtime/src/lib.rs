@@ -23,6 +23,7 @@ mod handover;
 mod hmac;
 mod http1;
 mod http2;
+mod https;
 mod jwt;
 mod key_format;
 mod launch;

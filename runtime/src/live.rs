@@ -15,6 +15,7 @@ use crate::config::{Config, Problem, is_same_name};
 use crate::consumers::{ConsumerStore, Source};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
+use crate::https::HttpsOnly;
 use crate::limits::{Limits, Rule};
 use crate::metrics::OperationMetrics;
 use crate::provider::url::ProviderUrl;
@@ -45,6 +46,8 @@ pub(crate) struct LiveListener {
     pub(crate) bind: std::net::SocketAddr,
     /// Plain TCP if `None`.
     pub(crate) tls: Option<Tls>,
+    /// Of all APIs, where everything is for HTTPS only.
+    pub(crate) https_only: Option<Arc<HttpsOnly>>,
     pub(crate) router: Router<()>,
     /// What the router's indices stand for.
     pub(crate) routes: Box<[LiveRoute]>,
@@ -61,6 +64,8 @@ pub(crate) struct LiveRoute {
     /// The value of `Allow`.
     pub(crate) allow: String,
     pub(crate) error_bodies: &'static [ErrorBody],
+    /// Only over TLS, if there is something.
+    pub(crate) https_only: Option<Arc<HttpsOnly>>,
 }
 
 /// An operation with its pointers resolved.
@@ -183,8 +188,14 @@ impl Live {
         let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
         let providers = Arc::new(Providers::new(trusted_roots));
         let resources = Resources { secrets, consumers, providers, provider_url: None };
-        let mut assembly =
-            Assembly { config: &config, resources: &resources, limits: &limits, problems, endpoints: BTreeMap::new() };
+        let mut assembly = Assembly {
+            config: &config,
+            resources: &resources,
+            limits: &limits,
+            problems,
+            endpoints: BTreeMap::new(),
+            https_only: https_only(gateway, &config),
+        };
         let served: Vec<(usize, Vec<&'static Api>)> = config
             .listeners
             .iter()
@@ -209,6 +220,7 @@ impl Live {
                 name: listener.name.as_str().into(),
                 bind: listener.bind,
                 tls,
+                https_only: assembly.https_only_of_all(&apis),
                 router,
                 routes,
                 log_constants: access_log::constants(&listener.name, None),
@@ -251,6 +263,30 @@ impl Live {
                 .flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation)))
         })
     }
+}
+
+/// The APIs that are for HTTPS only, by name.
+fn https_only(gateway: &'static Gateway, config: &Config) -> BTreeMap<&'static str, Arc<HttpsOnly>> {
+    let mut found = BTreeMap::new();
+    for api in gateway.apis {
+        let Some(https) = HttpsOnly::of(&api.https, config.origin(api.name).map(|(origin, _)| origin)) else {
+            continue;
+        };
+        found.insert(api.name, Arc::new(https));
+        let serves = |listener: &&crate::config::Listener| {
+            listener.apis.as_ref().is_none_or(|apis| apis.iter().any(|(name, _)| name == api.name))
+        };
+        let mut listeners = config.listeners.iter().filter(serves).peekable();
+        let is_served = listeners.peek().is_some();
+        if is_served && config.trusted_proxies.is_empty() && listeners.all(|listener| listener.tls.is_none()) {
+            eprintln!(
+                "gateway: API `{}` is for HTTPS only, and no request can come over TLS: no listener that serves it has \
+                 `tls`, and no proxy is trusted",
+                api.name
+            );
+        }
+    }
+    found
 }
 
 /// The certificates of each listener, and what is wrong with them.
@@ -329,6 +365,8 @@ struct Assembly<'a> {
     problems: Vec<Problem>,
     /// By API and upstream name.
     endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
+    /// By API, for those that are.
+    https_only: BTreeMap<&'static str, Arc<HttpsOnly>>,
 }
 
 impl Assembly<'_> {
@@ -355,6 +393,13 @@ impl Assembly<'_> {
             }
         }
         apis
+    }
+
+    /// What holds for paths that no API has.
+    fn https_only_of_all(&self, apis: &[&'static Api]) -> Option<Arc<HttpsOnly>> {
+        let mut all = apis.iter().map(|api| self.https_only.get(api.name));
+        let first = all.next()??;
+        all.all(|other| other.is_some()).then(|| Arc::clone(first))
     }
 
     fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {
@@ -412,6 +457,7 @@ impl Assembly<'_> {
                 operations,
                 preflight: route.preflight,
                 error_bodies: api.error_bodies,
+                https_only: self.https_only.get(api.name).cloned(),
             };
             builder.insert(template, conditions, ());
             routes.push(live);
@@ -537,6 +583,15 @@ impl Assembly<'_> {
             if let Some(problem) = unreached(gateway, "upstreams", ["upstream", ""], (api, upstream), known) {
                 self.problems.push(Problem::at(place, problem));
             }
+        }
+        for (api, (_, place)) in &self.config.origins {
+            let found = gateway.apis.iter().find(|known| is_same_name(known.name, api));
+            let problem = match found {
+                Some(api) if self.https_only.contains_key(api.name) => continue,
+                Some(_) => format!("API `{api}` redirects nothing to HTTPS"),
+                None => format!("`origins` names the API `{api}`, which was not compiled in"),
+            };
+            self.problems.push(Problem::at(place, problem));
         }
         for ((api, scheme), (_, place)) in &self.config.providers {
             let asks = |scheme: &&&'static dyn Scheme| scheme.provider().is_some();

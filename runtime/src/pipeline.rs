@@ -21,7 +21,8 @@ use crate::credential::Evidence;
 use crate::downstream::{Downstream, Scratch};
 use crate::exchange::Progress;
 use crate::http1::body::BodyLength;
-use crate::http1::head::{self, field_space};
+use crate::http1::head::{self, RequestHead, field_space};
+use crate::https::{HttpsOnly, Plain};
 use crate::limits::{Outcome, Subject, client_address};
 use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
 use crate::reject::Reject;
@@ -60,6 +61,11 @@ enum Stop {
     Preflight,
     /// What the operation itself answers.
     Answer(OwnAnswer),
+    /// The same resource is served over TLS.
+    Redirect {
+        status: u16,
+        location: String,
+    },
     /// A scheme cannot decide yet; the decision begins anew when it can.
     Ask(SchemeId, Question),
 }
@@ -87,6 +93,8 @@ struct Record {
     head_length: usize,
     request_id: String,
     facts: RequestFacts,
+    /// The client's request came over TLS.
+    is_https: bool,
     route: Option<&'static LiveRoute>,
     operation: Option<&'static LiveOperation>,
     /// What schemes decided after long work.
@@ -163,7 +171,16 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     let is_https = request::is_https(&request, live, down.peer, down.tls.is_some());
     let path = RequestPath::parse(target.path)
         .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
-    let found = listener.router.find(&path, target.query).ok_or(Reject::NotFound)?; // 404
+    let found = listener.router.find(&path, target.query);
+    record.is_https = is_https;
+    let https_only = match &found {
+        Some(found) => &listener.routes[found.index].https_only,
+        None => &listener.https_only,
+    };
+    if let (Some(https_only), false) = (https_only, is_https) {
+        return Err(refuse_plain(https_only, &request, &target)); // 301 308 403 421
+    }
+    let found = found.ok_or(Reject::NotFound)?; // 404
     let route = record.route.insert(&listener.routes[found.index]);
     let operation = *record.operation.insert(pick(route, request.method)?); // 405, or the answer to a preflight request
     request::check_parameters(operation, &found.params)?; // 400
@@ -214,6 +231,19 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         path: &path,
     };
     Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id)?) // 400
+}
+
+/// The answer to a plain request where requests must come over TLS: nothing else of it is looked at.
+fn refuse_plain(https_only: &HttpsOnly, request: &RequestHead<'_>, target: &Target<'_>) -> Stop {
+    match https_only.answer_plain(target.host) {
+        Plain::Refuse(reject) => Stop::Reject(reject),
+        Plain::Redirect(origin) => {
+            let query = target.query.map_or_else(String::new, |query| format!("?{query}"));
+            // Other methods would become GET on the way (RFC 9110 §15.4.2).
+            let status = if matches!(request.method, "GET" | "HEAD") { 301 } else { 308 };
+            Stop::Redirect { status, location: format!("{origin}{}{query}", target.path) }
+        }
+    }
 }
 
 /// Waits until it is the request's turn; says whether the client is still there by then.
@@ -321,6 +351,11 @@ where
             progress.response_bytes = response::write_answer(down.outbox.buffer(), answer, &terms);
             None
         }
+        Stop::Redirect { status, .. } => {
+            progress.status = *status;
+            progress.response_bytes = response::write_redirect(down.outbox.buffer(), *status, &terms);
+            None
+        }
         // Nobody answers before the question; if somebody did, it would not be a yes.
         Stop::Ask(..) => {
             progress.status = UNDECIDED.status();
@@ -397,6 +432,7 @@ impl Record {
             head_length,
             request_id,
             facts: RequestFacts::unknown(),
+            is_https: false,
             route: None,
             operation: None,
             verdicts: Vec::new(),
@@ -449,13 +485,21 @@ impl Record {
     fn fields_of(&self, stop: &Stop, inbox: &[u8]) -> String {
         let limits = || self.limits.as_ref().map_or_else(String::new, |outcome| outcome.fields.clone());
         let allow = || self.route.map_or_else(String::new, |route| format!("Allow: {}\r\n", route.allow));
-        match stop {
+        let fields = match stop {
             Stop::Reject(Reject::MethodNotAllowed) => allow(),
             Stop::Reject(reject) => limits() + self.operation.map_or("", |operation| operation.challenge(reject)),
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
+            Stop::Redirect { location, .. } => format!("Location: {location}\r\n"),
             // What the gateway makes itself is for this caller and this moment.
             Stop::Answer(_) | Stop::Ask(..) => limits() + "Cache-Control: no-store\r\n",
-        }
+        };
+        fields + self.hsts()
+    }
+
+    /// What browsers are told about TLS: over TLS only, where it cannot be forged (RFC 6797 §7.2).
+    fn hsts(&self) -> &'static str {
+        let https_only = self.route.and_then(|route| route.https_only.as_deref());
+        https_only.filter(|_| self.is_https).map_or("", |https_only| &https_only.hsts)
     }
 
     /// The body that the document gives to this kind of refusal.

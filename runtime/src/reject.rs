@@ -48,6 +48,8 @@ pub(crate) enum Reject {
     ConsumerForbidden,
     /// 403: a good credential without the scopes that the operation needs.
     InsufficientScope,
+    /// 403: plain HTTP, where requests must come over TLS.
+    HttpsRequired,
     /// 404: no path of any API on this listener.
     NotFound,
     /// 405: a described path, another method.
@@ -60,6 +62,8 @@ pub(crate) enum Reject {
     UriTooLong,
     /// 417: an expectation other than `100-continue`.
     ExpectationFailed,
+    /// 421: plain HTTP for a host that cannot be told apart from somebody's invention.
+    Misdirected,
     /// 429, unless the limit says otherwise.
     LimitExceeded(u16),
     /// 431: too many or too large header fields.
@@ -82,13 +86,14 @@ impl Reject {
         match self {
             Self::BadRequest(_) | Self::InvalidParameter(_) => 400,
             Self::NoCredential(_) | Self::InvalidCredential { .. } | Self::ConsumerRequired => 401,
-            Self::InsufficientScope | Self::ConsumerForbidden => 403,
+            Self::InsufficientScope | Self::ConsumerForbidden | Self::HttpsRequired => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             Self::ExpectationFailed => 417,
+            Self::Misdirected => 421,
             Self::LimitExceeded(status) => *status,
             Self::HeadTooLarge => 431,
             Self::UpstreamUnreachable | Self::UpstreamBroken(_) => 502,
@@ -115,6 +120,8 @@ impl Reject {
             Self::BodyTooLarge => "Request body too large",
             Self::UriTooLong => "URI too long",
             Self::ExpectationFailed => "Expectation failed",
+            Self::HttpsRequired => "HTTPS required",
+            Self::Misdirected => "Misdirected request",
             Self::LimitExceeded(_) => "Limit exceeded",
             Self::HeadTooLarge => "Request header fields too large",
             Self::UpstreamUnreachable | Self::UpstreamBroken(_) => "Bad gateway",
@@ -141,6 +148,8 @@ impl Reject {
             Self::BodyTooLarge => "body-too-large",
             Self::UriTooLong => "uri-too-long",
             Self::ExpectationFailed => "expectation-failed",
+            Self::HttpsRequired => "https-required",
+            Self::Misdirected => "misdirected",
             Self::LimitExceeded(_) => "limit-exceeded",
             Self::HeadTooLarge => "head-too-large",
             Self::UpstreamUnreachable => "upstream-unreachable",
@@ -194,6 +203,8 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         204 => "No Content",
+        301 => "Moved Permanently",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -203,6 +214,7 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
         413 => "Content Too Large",
         414 => "URI Too Long",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",

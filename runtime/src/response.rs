@@ -27,6 +27,8 @@ pub(crate) struct ResponseTerms<'a> {
     pub(crate) date: &'a str,
     /// What the client is told about limits, each line with its end.
     pub(crate) limits: &'a str,
+    /// `Strict-Transport-Security`, with its line end, instead of the upstream's.
+    pub(crate) hsts: &'a str,
 }
 
 /// Appends `name: value` and the line end.
@@ -83,6 +85,7 @@ pub(crate) fn write_head(
     let has_date = write_end_to_end(out, fields, terms);
     write_edits(out, terms.edits);
     out.extend_from_slice(terms.limits.as_bytes());
+    out.extend_from_slice(terms.hsts.as_bytes());
     match length {
         BodyLength::Exactly(length) => write_length(out, length),
         BodyLength::None if status == 204 => {}
@@ -119,6 +122,7 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
     for field in fields {
         if terms.fields.classify(field.name) != FieldClass::EndToEnd
             || terms.edits.replaces(field.name)
+            || (!terms.hsts.is_empty() && field.name.eq_ignore_ascii_case("strict-transport-security"))
             || (!terms.limits.is_empty() && limits::tells(terms.limits, field.name))
             || (named && is_named(fields, terms.fields, field.name))
         {
@@ -207,6 +211,11 @@ const JSON: &str = "application/json; charset=utf-8";
 /// Appends the answer to a CORS preflight request.
 pub(crate) fn write_preflight(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
     write_own(out, 204, JSON, "", terms);
+}
+
+/// Appends the way to the same resource over TLS; it stands in the fields.
+pub(crate) fn write_redirect(out: &mut Vec<u8>, status: u16, terms: &OwnTerms<'_>) -> u64 {
+    write_own(out, status, "text/plain; charset=utf-8", "Use HTTPS\n", terms)
 }
 
 fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &str, terms: &OwnTerms<'_>) -> u64 {

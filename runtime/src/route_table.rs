@@ -1,6 +1,6 @@
 //! Prints what a binary serves, for people.
 
-use crate::codegen::{AcceptedRisk, Access, Action, ConsumerRules, Gateway, Operation, Requirement};
+use crate::codegen::{AcceptedRisk, Access, Action, ConsumerRules, Gateway, Https, Operation, Requirement};
 
 /// One line per operation: method, path, operation, who may call, upstream or builtin.
 pub fn route_table(gateway: &Gateway) -> String {
@@ -30,6 +30,10 @@ pub fn route_table(gateway: &Gateway) -> String {
         out.push('\n');
     }
     for api in gateway.apis {
+        if let Https::Required { redirect_to, .. } = &api.https {
+            let what = if redirect_to.is_empty() { "refused" } else { "redirected" };
+            out.push_str(&format!("{}: plain HTTP is {what}\n", api.source));
+        }
         for risk in api.accepted_risks {
             let AcceptedRisk { lint, what, reason } = risk;
             let reason = reason.replace(char::is_control, " ");

@@ -20,6 +20,7 @@ pub(crate) struct Gateway {
     pub(crate) admin: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
     messages: Arc<Mutex<Vec<String>>>,
+    told: String,
 }
 
 impl Gateway {
@@ -44,6 +45,7 @@ impl Gateway {
             "reports.default",
             "deliveries.default",
             "tickets.default",
+            "payments.default",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
@@ -65,14 +67,14 @@ impl Gateway {
             .spawn()
             .expect("the gateway starts");
         let messages = Arc::default();
-        let (address, admin) = addresses(&mut process, &messages);
+        let (address, admin, told) = addresses(&mut process, &messages);
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(process.stdout.take().expect("piped")).lines();
         let shared = Arc::clone(&log);
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| shared.lock().expect("no panic").push(line))
         });
-        Self { process, address, admin, log, messages }
+        Self { process, address, admin, log, messages, told }
     }
 
     /// Sends bytes and reads until the gateway closes the connection.
@@ -115,6 +117,11 @@ impl Gateway {
     /// The access log so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("no panic").join("\n")
+    }
+
+    /// What the gateway had to say before it listened.
+    pub(crate) fn started(&self) -> &str {
+        &self.told
     }
 
     /// What the gateway has said on standard error since it started.
@@ -171,7 +178,7 @@ pub(crate) fn secrets(command: &mut Command) {
     }
 }
 
-fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (SocketAddr, SocketAddr) {
+fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (SocketAddr, SocketAddr, String) {
     let (mut address, mut told) = (None, String::new());
     let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
     while let Some(Ok(line)) = lines.next() {
@@ -186,7 +193,7 @@ fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (Socket
                     messages.lock().expect("no panic").push(line);
                 }
             });
-            return (address.expect("a listener"), parse(rest).expect("an address"));
+            return (address.expect("a listener"), parse(rest).expect("an address"), told);
         }
         told.push_str(&line);
         told.push('\n');

@@ -103,6 +103,8 @@ codes! {
     GW524 524 "bad-rewrite"               Error   "A rewrite that cannot be done"
     GW525 525 "bad-header-change"         Error   "A header that documents must not change"
     GW526 526 "builtin-and-upstream"      Error   "An operation that the gateway answers itself, with something for an upstream"
+    GW530 530 "redirect-without-host"     Error   "Plain requests are to be redirected, and the document names no host"
+    GW531 531 "plain-server"              Warning "A server speaks plain HTTP, and the document is for HTTPS only"
 }
 
 impl Code {

@@ -67,7 +67,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "errors", places: ROOT, support: Support::Yes },
     Member { name: "preflight", places: ROOT, support: Support::Yes },
     Member { name: "limits", places: ROOT, support: Support::Yes },
-    Member { name: "https", places: ROOT, support: Support::NotYet },
+    Member { name: "https", places: ROOT, support: Support::Yes },
     Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme], support: Support::NotYet },
     Member { name: "rules", places: ROOT, support: Support::NotYet },
     Member { name: "upstream", places: ANYWHERE, support: Support::Yes },

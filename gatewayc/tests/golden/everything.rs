@@ -169,6 +169,7 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
         ErrorBody { class: ErrorClass::UpstreamTimeout, json: "[\"slow\",1.5,null]" },
     ],
+    https: Https::Required { redirect_to: &[Origin { host: "api.example", port: 8443 }], hsts: "max-age=3600" },
     accepted_risks: &[
         AcceptedRisk { lint: "GW211", what: "scheme `discovered`", reason: "one API" },
         AcceptedRisk { lint: "GW311", what: "scheme `signed`", reason: "old clients" },

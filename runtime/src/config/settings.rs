@@ -112,6 +112,7 @@ impl Settings {
             "insecureLiterals",
             "upstreams",
             "providers",
+            "origins",
             "trustedRoots",
             "upgrade",
             "socket",

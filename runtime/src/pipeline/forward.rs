@@ -246,6 +246,7 @@ where
         request_id: &record.request_id,
         date: &date,
         limits: record.limits.as_ref().map_or("", |outcome| &outcome.fields),
+        hsts: record.hsts(),
     };
     let mut kept = worker.pool.take(&to.endpoint);
     loop {
