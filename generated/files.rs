@@ -112,7 +112,7 @@ static STORE: Upstream = Upstream {
     preserve_host: true,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
-    idle_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(4),
 };
 
 // upstream `thumbnails`

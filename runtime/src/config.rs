@@ -104,6 +104,10 @@ pub(crate) struct Limits {
     pub(crate) head: HeadLimits,
     /// Connections from clients, over all workers; more are closed at once.
     pub(crate) connections: usize,
+    /// As `connections`, from one address (a /64 of IPv6); 0 for any number.
+    pub(crate) connections_per_address: u32,
+    /// Bytes per second that a client has to send or take on average while it is its turn; 0 for none.
+    pub(crate) body_rate: u64,
     /// Requests that a client may have open at once on one connection of HTTP/2.
     pub(crate) streams: u32,
     /// Bytes for the counters of rate limits.
@@ -139,6 +143,8 @@ impl Default for Config {
             limits: Limits {
                 head: HeadLimits { request_line: 8 << 10, head: 32 << 10 },
                 connections: 20_000,
+                connections_per_address: 1000,
+                body_rate: 100,
                 streams: 128,
                 counters: 32 << 20,
             },
@@ -309,6 +315,20 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     );
     read_into(
         &mut settings,
+        "limits.connectionsPerAddress",
+        "a number; 0 for no limit",
+        |text| text.parse().ok(),
+        &mut config.limits.connections_per_address,
+    );
+    read_into(
+        &mut settings,
+        "limits.bodyRate",
+        "bytes per second from 0 to 1MiB, such as 100B; 0 for no limit",
+        |text| gateway_yaml::units::size(text).ok().filter(|rate| *rate <= 1 << 20),
+        &mut config.limits.body_rate,
+    );
+    read_into(
+        &mut settings,
         "limits.streams",
         "a number from 1 to 1000",
         |text| text.parse().ok().filter(|count| (1..=1000).contains(count)),
@@ -361,6 +381,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "limits.head",
         "limits.requestLine",
         "limits.connections",
+        "limits.connectionsPerAddress",
+        "limits.bodyRate",
         "limits.streams",
         "limits.counters",
         "accessLog",

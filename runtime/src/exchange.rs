@@ -1,6 +1,7 @@
 //! One request forwarded and its response brought back: both bodies stream at once, and neither is ever buffered whole.
 
 mod download;
+mod pace;
 mod upload;
 
 use std::future::poll_fn;
@@ -17,6 +18,7 @@ use crate::http1::names::{FieldTable, are_twins, may_be_trailer};
 use crate::reject::Reject;
 use crate::response::{self, ResponseTerms};
 use crate::upstream::UpstreamConnection;
+use pace::Pace;
 
 /// The head of a response may have this many bytes.
 const MAX_RESPONSE_HEAD: usize = 64 << 10;
@@ -49,6 +51,8 @@ pub(crate) struct RequestTerms {
     pub(crate) response_timeout: Duration,
     /// Between two pieces of a body.
     pub(crate) idle_timeout: Duration,
+    /// Bytes per second that a client has to move on average while it is its turn.
+    pub(crate) least_rate: u64,
     /// Fields that the upstream is not to see, in trailers neither.
     pub(crate) hidden: &'static [&'static str],
 }
@@ -120,6 +124,7 @@ pub(crate) struct Exchange<'a, S> {
     /// The client has the head of the response.
     committed: bool,
     half_closed_at: Option<Instant>,
+    pace: Pace,
     progress: Progress,
 }
 
@@ -152,6 +157,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             polled: false,
             committed: false,
             half_closed_at: None,
+            pace: Pace::new(request.least_rate, request.idle_timeout),
             progress,
         }
     }
@@ -191,7 +197,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
                 self.last_progress = Instant::now();
             }
             self.polled = true;
-            let deadline = self.deadline();
+            let moved = self.progress.request_bytes + self.progress.response_bytes;
+            self.pace.goes_on(Instant::now, moved.saturating_sub(self.down.outbox.pending() as u64));
+            let mut deadline = self.deadline();
+            if self.waits_for_client()
+                && let Some(by) = self.pace.waits(Instant::now)
+            {
+                deadline = deadline.min(by);
+            }
             ready!(self.down.deadline.poll_at(cx, deadline));
             if let Some(failure) = self.on_deadline() {
                 return Poll::Ready(Err(failure));
@@ -263,6 +276,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         self.gone_at().map_or(deadline, |gone_at| deadline.min(gone_at))
     }
 
+    /// Neither we nor the upstream can go on before the client does. Once an upstream has begun to answer, it is for the
+    /// upstream to say how long it listens.
+    fn waits_for_client(&self) -> bool {
+        let sends = self.upload.wants_body() && self.up.outbox.is_empty();
+        (sends && matches!(self.download, Download::Head { .. })) || !self.down.outbox.is_empty()
+    }
+
     /// When a client that closed its side counts as gone. Once the response has begun, writing it tells.
     fn gone_at(&self) -> Option<Instant> {
         let waits = matches!(self.download, Download::Head { .. });
@@ -273,6 +293,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     fn on_deadline(&mut self) -> Option<Failure> {
         if self.gone_at().is_some_and(|gone_at| gone_at <= Instant::now()) {
             return Some(Failure::ClientGone);
+        }
+        if self.pace.is_over(Instant::now()) {
+            return Some(match self.download {
+                Download::Head { .. } => Failure::Rejected(Reject::RequestTimeout),
+                _ => Failure::ClientGone,
+            });
         }
         match (&self.download, &self.upload) {
             (_, Upload::Held) => {

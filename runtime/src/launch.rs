@@ -73,8 +73,11 @@ impl Launch {
             Signals::new().map_err(|error| plain("signals cannot be received", error))?
         };
         let succession = Succession { upgrade: self.upgrade, folder: self.sources().folder() };
-        let live = self.assemble(gateway)?;
-        raise_descriptor_limit();
+        let mut live = self.assemble(gateway)?;
+        let descriptors = raise_descriptor_limit();
+        if let Some(most) = live.fit_connections(descriptors) {
+            eprintln!("gateway: {descriptors} descriptors are enough for {most} connections, not for more (ulimit -n)");
+        }
         let result = runtime.block_on(run(live, succession, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
         runtime.shutdown_background();
@@ -141,12 +144,13 @@ impl Succession {
 }
 
 /// One descriptor per client and one per upstream connection: what the system allows, not what it gives by default.
-fn raise_descriptor_limit() {
+/// Says how many they are now.
+fn raise_descriptor_limit() -> u64 {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // Without it connections wait for descriptors a little earlier.
     let _ = setrlimit(Resource::Nofile, limit);
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {

@@ -6,6 +6,7 @@
 mod access;
 mod access_log;
 mod admin;
+mod admission;
 mod api_key;
 mod basic;
 mod builtin;

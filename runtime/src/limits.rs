@@ -293,13 +293,14 @@ enum PartKind {
 }
 
 /// A client's address as it is counted: whoever has an IPv6 address has a /64 of them.
-enum Address {
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Address {
     V4([u8; 4]),
     V6([u8; 8]),
 }
 
 impl Address {
-    fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
             IpAddr::V6(address) => {

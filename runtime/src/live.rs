@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use crate::access::{Authenticator, Resources, Scheme};
 use crate::access_log;
+use crate::admission::{Admission, connections_within};
 use crate::builtin::PreparedBuiltin;
 use crate::codegen::{Access, Action, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
 use crate::config::{Config, Problem, is_same_name};
@@ -38,6 +39,7 @@ pub(crate) struct Live {
     /// What goes on beside the requests: fetching keys, for one.
     pub(crate) background: Vec<Arc<dyn Background>>,
     pub(crate) limits: Arc<Limits>,
+    pub(crate) admission: Admission,
 }
 
 /// A listener with the routes of its APIs.
@@ -242,11 +244,24 @@ impl Live {
             request_fields: FieldTable::for_requests(identity),
             response_fields: FieldTable::for_responses(),
             trusted_proxies: config.trusted_proxies.clone(),
+            admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
             config,
             consumers: resources.consumers,
             background: resources.providers.background(),
             limits,
         })
+    }
+
+    /// Takes no more connections than so many descriptors are enough for; says how many, where they are fewer than
+    /// configured.
+    pub(crate) fn fit_connections(&mut self, descriptors: u64) -> Option<usize> {
+        let limits = &self.config.limits;
+        let most = connections_within(descriptors);
+        if limits.connections <= most {
+            return None;
+        }
+        self.admission = Admission::new(most, limits.connections_per_address);
+        Some(most)
     }
 
     /// Whether `address` may say where a request came from.

@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -34,6 +35,17 @@ const BACKLOG: i32 = 4096;
 
 /// A pause after `accept` failed for want of file descriptors or memory, so that the thread does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a client gets for whom there is no place.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n\
+    Content-Length: 45\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{\"message\":\"There are too many connections\"}\n";
+
+/// Clients at once that one worker says so to; further ones are closed without a word.
+const MOST_TURNED_AWAY: usize = 64;
+
+/// How long, and for how many bytes, their requests are read.
+const TURNED_AWAY_FOR: Duration = Duration::from_millis(500);
+const MOST_DRAINED: u64 = 64 << 10;
 
 /// A running gateway.
 pub(crate) struct Server {
@@ -221,7 +233,6 @@ async fn accept(
     socket: TcpListener,
     mut stopping: watch::Receiver<bool>,
 ) {
-    let most = worker.live.config.limits.connections.div_ceil(worker.live.config.workers);
     let mut stop = pin!(wait_for_stop(&mut stopping));
     // While it stops: how many connections may still be in the kernel's queue.
     let mut left = None;
@@ -244,11 +255,7 @@ async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 worker.process.accepted.fetch_add(1, Relaxed);
-                if worker.open_connections() >= most {
-                    worker.process.refused.fetch_add(1, Relaxed);
-                    continue;
-                }
-                greet(&worker, listener, stream, peer);
+                greet(&worker, listener, stream, peer.ip().to_canonical());
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
             }
@@ -257,19 +264,46 @@ async fn accept(
     }
 }
 
-fn greet(worker: &Rc<Worker>, listener: &'static LiveListener, stream: TcpStream, peer: SocketAddr) {
-    worker.process.connections.fetch_add(1, Relaxed);
-    let (peer, idle) = (peer.ip().to_canonical(), Rc::new(Cell::new(true)));
+fn greet(worker: &Rc<Worker>, listener: &'static LiveListener, stream: TcpStream, peer: IpAddr) {
+    let live = worker.live;
+    let Some(place) = live.admission.admit(peer, live.trusts(peer)) else {
+        worker.process.refused.fetch_add(1, Relaxed);
+        return turn_away(worker, listener, stream);
+    };
+    let idle = Rc::new(Cell::new(true));
     match &listener.tls {
         None => {
-            let first_deadline = Instant::now() + worker.live.config.timeouts.keep_alive;
+            let first_deadline = Instant::now() + live.config.timeouts.keep_alive;
             let down = Downstream::new(stream, peer, None, first_deadline);
-            worker.spawn(Rc::clone(&idle), serve(Rc::clone(worker), listener, down, idle));
+            worker.spawn(place, Rc::clone(&idle), serve(Rc::clone(worker), listener, down, idle));
         }
         Some(tls) => {
-            worker.spawn(Rc::clone(&idle), serve_tls(Rc::clone(worker), listener, tls, stream, peer, idle));
+            worker.spawn(place, Rc::clone(&idle), serve_tls(Rc::clone(worker), listener, tls, stream, peer, idle));
         }
     }
+}
+
+/// Says that there is no place, in as few words as possible and without waiting for a request.
+fn turn_away(worker: &Rc<Worker>, listener: &LiveListener, stream: TcpStream) {
+    // Inside TLS it would take a handshake to say anything; and nobody is told who would have to wait for it.
+    if listener.tls.is_some() || worker.turned_away.get() >= MOST_TURNED_AWAY {
+        return;
+    }
+    if !matches!(stream.try_write(OVERLOADED), Ok(count) if count == OVERLOADED.len()) {
+        return;
+    }
+    worker.turned_away.set(worker.turned_away.get() + 1);
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        // Closing with unread bytes would reset the connection, and the client might never see the answer.
+        let mut stream = stream;
+        let drained = async {
+            stream.shutdown().await?;
+            tokio::io::copy(&mut stream.take(MOST_DRAINED), &mut tokio::io::sink()).await
+        };
+        let _ = tokio::time::timeout(TURNED_AWAY_FOR, drained).await;
+        worker.turned_away.set(worker.turned_away.get() - 1);
+    });
 }
 
 /// Agrees on keys, then serves the protocol that was agreed on.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::access::Moment;
 use crate::access_log::AccessLog;
+use crate::admission::Place;
 use crate::live::Live;
 use crate::metrics::ProcessMetrics;
 use crate::upstream::Pool;
@@ -36,6 +38,8 @@ pub(crate) struct Worker {
     begins_draining: Notify,
     /// No further request is taken.
     pub(crate) closing: Cell<bool>,
+    /// Clients that are being told that there is no place.
+    pub(crate) turned_away: Cell<usize>,
     connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
     next_connection: Cell<u64>,
     clock: Cell<(Instant, u64)>,
@@ -62,6 +66,7 @@ impl Worker {
             draining: Cell::new(false),
             begins_draining: Notify::new(),
             closing: Cell::new(false),
+            turned_away: Cell::new(0),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
             clock: Cell::new((Instant::now(), 0)),
@@ -147,11 +152,18 @@ impl Worker {
         word ^ word >> 31
     }
 
-    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` tells whether it may be dropped.
-    pub(crate) fn spawn(self: &Rc<Self>, idle: Rc<Cell<bool>>, serve: impl Future<Output = ()> + 'static) {
+    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` tells whether it may be dropped. The connection's
+    /// place is taken as long as it runs.
+    pub(crate) fn spawn(
+        self: &Rc<Self>,
+        place: Place,
+        idle: Rc<Cell<bool>>,
+        serve: impl Future<Output = ()> + 'static,
+    ) {
         let id = self.next_connection.get();
         self.next_connection.set(id + 1);
-        let open = Open { worker: Rc::clone(self), id };
+        self.process.connections.fetch_add(1, Relaxed);
+        let open = Open { worker: Rc::clone(self), id, _place: place };
         let task = tokio::task::spawn_local(async move {
             let _open = open;
             serve.await;
@@ -201,11 +213,12 @@ impl Worker {
 struct Open {
     worker: Rc<Worker>,
     id: u64,
+    _place: Place,
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.worker.connections.borrow_mut().remove(&self.id);
-        self.worker.process.connections.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.worker.process.connections.fetch_sub(1, Relaxed);
     }
 }

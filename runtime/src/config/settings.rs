@@ -126,6 +126,8 @@ impl Settings {
             "limits",
             "requestLine",
             "connections",
+            "connectionsPerAddress",
+            "bodyRate",
             "streams",
             "counters",
             "accessLog",

@@ -97,6 +97,7 @@ impl Scene<'_> {
             expects_continue: facts.expects_continue,
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
+            least_rate: self.live.config.limits.body_rate,
             hidden: &self.operation.hidden.headers,
         };
         Ok(Forwarding { operation: self.operation, to: self.to, terms })
