@@ -112,7 +112,7 @@ fn everything_that_is_missing_is_told_together() {
     let folder = std::env::temp_dir().join(format!("gateway-settings-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join("gateway.yaml");
-    std::fs::write(&file, "listeners:\n  web: {bind: \"127.0.0.1:0\", apis: [nots]}\n  all: {bind: \"127.0.0.1:0\"}\nupstreams:\n  notes: {defalt: \"http://a\"}\n  files: {store: \"https://a\"}\n").expect("written");
+    std::fs::write(&file, "listeners:\n  web: {bind: \"127.0.0.1:0\", apis: [nots]}\n  all: {bind: \"127.0.0.1:0\"}\nupstreams:\n  notes: {defalt: \"http://a\"}\n  files: {store: \"ftp://a\"}\n").expect("written");
     let path = file.to_str().expect("text");
     let (ok, told) = gateway(&["check", "--config", path], &[("FILES_SESSION_SECRET", "not base64!")]);
     assert!(!ok);
@@ -121,7 +121,7 @@ fn everything_that_is_missing_is_told_together() {
         "environment variable FILES_SESSION_SECRET is not in base64 format",
         &format!("{path}:2:37: listener `web` names the API `nots`, which was not compiled in; did you mean `notes`?"),
         &format!("{path}:5:19: API `notes` has no upstream `defalt`"),
-        &format!("{path}:6:18: upstream `store` of API `files`: `https://a` does not start with http://"),
+        &format!("{path}:6:18: upstream `store` of API `files`: `ftp://a` does not start with http:// or https://"),
     ] {
         assert!(told.contains(expected), "no `{expected}` in\n{told}");
     }

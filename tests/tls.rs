@@ -5,12 +5,13 @@ mod pki;
 mod support;
 
 use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use pki::{Authority, Folder, Pair, client, connect, curl, exchange, get};
+use pki::{Authority, Folder, Pair, TlsUpstream, client, connect, curl, exchange, get};
 use support::{Connection, Gateway, Upstream, eventually};
 
 const NAME: &str = "gateway.test";
@@ -87,7 +88,7 @@ fn each_name_gets_its_certificate_and_the_rest_the_first() {
         let complaint = ask(unknown, &first).expect_err("another name").to_string();
         assert!(complaint.contains("not valid for name"), "{complaint}");
         let complaint = ask(unknown, &second).expect_err("another authority").to_string();
-        assert!(complaint.contains("BadSignature"), "{complaint}");
+        assert!(complaint.contains("UnknownIssuer"), "{complaint}");
     }
 }
 
@@ -406,4 +407,83 @@ fn plain_requests_are_sent_to_known_hosts_only() {
     }
     let other = get(gateway.address, NAME, &config, "/v1/health").expect("an answer");
     assert!(!other.contains("Strict-Transport"), "{other}");
+}
+
+#[test]
+fn upstreams_over_tls_must_be_who_they_should_be() {
+    let (folder, plain) = (Folder::new(), Upstream::echo());
+    let (authority, other) = (Authority::new(), Authority::new());
+    let roots = format!("trustedRoots.file={}", folder.write("ca.pem", &authority.pem));
+    let good = TlsUpstream::start(&authority.server(&["localhost"]));
+    let gateway_before = |upstream: SocketAddr, host: &str| {
+        let url = format!("upstreams.notes.default=https://{host}:{}", upstream.port());
+        Gateway::start(&[&roots, &url, "workers=1"], plain.address)
+    };
+    let gateway = gateway_before(good.address, "localhost");
+    for body in ["a".to_owned(), "0123456789abcdef".repeat(1 << 15), String::new()] {
+        let response = gateway.request("POST", "/v1/login", &format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        assert_eq!(response.status, 200);
+        assert_eq!(response.body.len(), body.len());
+    }
+    assert_eq!(good.connections.load(Relaxed), 1, "the connection is kept");
+    for (upstream, host, detail) in [
+        (TlsUpstream::start(&other.server(&["localhost"])).address, "localhost", "not of a trusted authority"),
+        (TlsUpstream::start(&authority.server(&["other.test"])).address, "localhost", "for another name"),
+        (good.address, "127.0.0.1", "for another name"),
+        (TlsUpstream::start(&authority.expired(&["localhost"])).address, "localhost", "has expired"),
+        (answers_anything(b""), "localhost", "closed the connection during the handshake"),
+        (answers_anything(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), "localhost", "does not speak TLS"),
+    ] {
+        let gateway = gateway_before(upstream, host);
+        let response = gateway.get("/v1/health", "");
+        assert_eq!((response.status, &*response.body), (502, "{\"message\":\"Bad gateway\"}"), "{detail}");
+        let line = gateway.log_line(|line| line["reject"] == "upstream-untrusted");
+        assert!(line["detail"].as_str().is_some_and(|told| told.ends_with(detail)), "{detail}: {line}");
+        assert_eq!(line["side"], "upstream");
+    }
+    // By its address, if that is in the certificate.
+    let by_address = TlsUpstream::start(&authority.server(&["127.0.0.1"]));
+    assert_eq!(gateway_before(by_address.address, "127.0.0.1").get("/v1/health", "").status, 200);
+}
+
+/// A server that says the same to whatever it gets, and closes.
+fn answers_anything(answer: &'static [u8]) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer);
+        }
+    });
+    address
+}
+
+#[test]
+fn a_slow_reader_gets_all_of_it() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (authority, length) = (Authority::new(), 6 << 20);
+    let mut settings = authority.server(&[NAME]).at(&folder, "tls").to_vec();
+    let behind = TlsUpstream::start(&authority.server(&["localhost"]));
+    settings.push(format!("trustedRoots.file={}", folder.write("ca.pem", &authority.pem)));
+    settings.push(format!("upstreams.notes.default=https://localhost:{}", behind.address.port()));
+    let gateway = start(&settings, &upstream);
+    let config = client(&[&authority], None);
+    let mut connection = connect(gateway.address, NAME, &config).expect("connects");
+    for _ in 0..2 {
+        write!(connection, "GET /v1/health?{length} HTTP/1.1\r\nHost: {NAME}\r\n\r\n").expect("sent");
+        connection.flush().expect("sent");
+        // Long enough for all buffers on the way to be full.
+        std::thread::sleep(Duration::from_millis(300));
+        let (mut received, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+        while !received.windows(4).take(1024).any(|window| window == b"\r\n\r\n") || received.len() < length {
+            let count = connection.read(&mut buffer).expect("more");
+            received.extend_from_slice(&buffer[..count]);
+        }
+        let head = received.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+        while received.len() < head + length {
+            let count = connection.read(&mut buffer).expect("the rest");
+            received.extend_from_slice(&buffer[..count]);
+        }
+    }
 }

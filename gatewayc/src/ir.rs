@@ -293,7 +293,7 @@ pub struct HeaderEdits {
 pub struct Upstream {
     /// The name in the document, `default` for the unnamed one at the root.
     pub name: String,
-    /// `http://host[:port][/prefix]`.
+    /// `http://host[:port][/prefix]`, or the same with `https://`.
     pub url: String,
     /// Send the client's `Host`.
     pub preserve_host: bool,

@@ -380,7 +380,8 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
         return UpstreamChoice::Named(Spanned::new(node.span, name.to_owned()));
     }
     let Some(policy) = upstream(reader, node) else { return UpstreamChoice::Broken };
-    let authority = policy.url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let authority =
+        policy.url.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/').to_owned();
     let name = if place == Place::Root { "default".to_owned() } else { authority };
     UpstreamChoice::Inline { name, policy }
 }
@@ -427,23 +428,19 @@ fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
     Some(policy)
 }
 
-/// `http://host[:port][/prefix]`.
+/// `http://host[:port][/prefix]`, or the same with `https://`.
 fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let url = reader.text(node, "`url`")?;
     let problem = |url: &str| -> Option<&'static str> {
-        let Some(rest) = url.strip_prefix("http://") else {
-            return Some(if url.starts_with("https://") {
-                "upstreams over TLS are not supported by this version; use `http://`"
-            } else {
-                "expected `http://host:port`"
-            });
+        let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
+            return Some("expected `http://host:port` or `https://host:port`");
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
             return Some("credentials do not belong into an address");
         }
         if !is_authority(authority) {
-            return Some("expected `http://host:port`");
+            return Some("expected `http://host:port` or `https://host:port`");
         }
         if !path.is_empty() && gateway_route::RequestPath::parse(path).is_err() {
             return Some("only a plain path may follow the host: no query, no fragment, no dot segments");

@@ -98,7 +98,8 @@ impl Outbox {
         }
         self.written = 0;
         self.bytes.clear();
-        Poll::Ready(Ok(()))
+        // Inside TLS, what was written may still be a record that nobody has sent.
+        Pin::new(io).poll_flush(cx)
     }
 
     /// Writes `data` straight from where it is, and keeps what the peer does not take yet. The outbox must be empty.

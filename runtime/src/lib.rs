@@ -43,6 +43,7 @@ mod server;
 mod timestamp;
 mod tls;
 mod token_keys;
+mod trust;
 mod upstream;
 mod worker;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gateway_route::{QueryPair, Router, RouterBuilder, Template};
 use ipnet::IpNet;
+use rustls::pki_types::ServerName;
 
 use crate::access::{Authenticator, Resources, Scheme};
 use crate::access_log;
@@ -26,7 +27,7 @@ use crate::rewrite::{PathTemplate, PreparedRewrite};
 use crate::secret::SecretStore;
 use crate::tls::Tls;
 use crate::token_keys::TokenKeys;
-use crate::upstream::Endpoint;
+use crate::upstream::{Endpoint, UpstreamTls};
 
 /// All that a running gateway works with; made at start, never changed.
 pub(crate) struct Live {
@@ -576,7 +577,8 @@ impl Assembly<'_> {
             Some((url, place)) => (url, Some(place)),
             None => (upstream.url, None),
         };
-        match parse_url(url, self.endpoints.len()) {
+        let parsed = parse_url(url, self.endpoints.len());
+        match parsed.and_then(|(endpoint, tls)| Ok(Endpoint { tls: self.upstream_tls(tls)?, ..endpoint })) {
             Ok(endpoint) => {
                 self.endpoints.insert((api.name, upstream.name), endpoint.clone());
                 Some(endpoint)
@@ -589,6 +591,10 @@ impl Assembly<'_> {
                 None
             }
         }
+    }
+
+    fn upstream_tls(&self, name: Option<ServerName<'static>>) -> Result<Option<UpstreamTls>, String> {
+        name.map(|name| Ok(UpstreamTls { config: self.resources.providers.tls()?, name })).transpose()
     }
 
     /// An override that reaches nothing is a typo.
@@ -658,9 +664,13 @@ fn alternative_of(
     Some(LiveAlternative { requirements: requirements.collect::<Option<_>>()? })
 }
 
-/// `http://host[:port][/prefix]`.
-pub(crate) fn parse_url(url: &str, index: usize) -> Result<Endpoint, String> {
-    let rest = url.strip_prefix("http://").ok_or_else(|| format!("`{url}` does not start with http://"))?;
+/// `http://host[:port][/prefix]`, or the same with `https://`; then whom to expect there as well.
+fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'static>>), String> {
+    let (rest, has_tls) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+        (Some(rest), _) => (rest, false),
+        (None, Some(rest)) => (rest, true),
+        (None, None) => return Err(format!("`{url}` does not start with http:// or https://")),
+    };
     let (authority, prefix) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
     if authority.contains('@') || rest.contains(['?', '#', ' ']) {
         return Err(format!("`{url}` has more than a host, a port and a path"));
@@ -669,14 +679,19 @@ pub(crate) fn parse_url(url: &str, index: usize) -> Result<Endpoint, String> {
         Some((host, port)) if !port.contains(']') => {
             (host, port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{port}` is not a port"))?)
         }
-        _ => (authority, 80),
+        _ => (authority, if has_tls { 443 } else { 80 }),
     };
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
         return Err(format!("`{url}` has no host"));
     }
     let prefix = prefix.trim_end_matches('/');
     let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-    Ok(Endpoint { index, host: host.into(), port, authority: authority.into(), prefix: prefix.into() })
+    let name = has_tls.then(|| ServerName::try_from(host.trim_matches(['[', ']']).to_owned()));
+    let name = name.transpose().map_err(|_| format!("`{host}` is no name that a certificate could have"))?;
+    Ok((
+        Endpoint { index, host: host.into(), port, authority: authority.into(), prefix: prefix.into(), tls: None },
+        name,
+    ))
 }
 
 fn allow(operations: &[LiveOperation], preflight: Preflight) -> String {
@@ -749,8 +764,9 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        let endpoint =
-            |url| parse_url(url, 0).map(|endpoint| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix));
+        let endpoint = |url| {
+            parse_url(url, 0).map(|(endpoint, _)| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix))
+        };
         assert_eq!(endpoint("http://a.example"), Ok(("a.example".into(), 80, "a.example".into(), "".into())));
         assert_eq!(
             endpoint("http://127.0.0.1:3002/api/"),
@@ -758,8 +774,8 @@ mod tests {
         );
         assert_eq!(endpoint("http://[::1]:3002"), Ok(("[::1]".into(), 3002, "[::1]:3002".into(), "".into())));
         assert_eq!(endpoint("http://[::1]"), Ok(("[::1]".into(), 80, "[::1]".into(), "".into())));
-        for bad in ["https://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"]
-        {
+        assert_eq!(endpoint("https://a.example/b"), Ok(("a.example".into(), 443, "a.example".into(), "/b".into())));
+        for bad in ["ftp://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"] {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
     }

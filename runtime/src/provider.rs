@@ -8,7 +8,6 @@ mod discovery;
 mod health;
 mod introspection;
 mod keys;
-mod tls;
 pub(crate) mod url;
 
 use std::any::Any;
@@ -22,6 +21,7 @@ pub use introspection::Introspection;
 pub use keys::{JwksUrl, OpenIdConnect};
 
 use crate::access::Resources;
+use crate::trust;
 use client::Client;
 use url::ProviderUrl;
 
@@ -55,8 +55,15 @@ impl Providers {
         if !url.tls {
             return Ok(Client::new(None));
         }
-        let config = self.shared("tls", || tls::config(self.trusted_roots.as_deref()))?;
-        Ok(Client::new(Some(config)))
+        Ok(Client::new(Some(self.tls()?)))
+    }
+
+    /// How TLS is spoken to all servers.
+    ///
+    /// # Errors
+    /// The roots cannot be used.
+    pub(crate) fn tls(&self) -> Result<Arc<rustls::ClientConfig>, String> {
+        self.shared("tls", || trust::config(self.trusted_roots.as_deref()))
     }
 
     /// What was made for `key` before, or else what `make` makes now.

@@ -70,6 +70,8 @@ pub(crate) enum Reject {
     HeadTooLarge,
     /// 502: no connection to the upstream.
     UpstreamUnreachable,
+    /// 502: the upstream is not who it should be, or cannot prove it.
+    UpstreamUntrusted(&'static str),
     /// 502: the upstream closed or broke the protocol before its response was whole.
     UpstreamBroken(&'static str),
     /// 503: credentials cannot be checked at the moment.
@@ -96,7 +98,7 @@ impl Reject {
             Self::Misdirected => 421,
             Self::LimitExceeded(status) => *status,
             Self::HeadTooLarge => 431,
-            Self::UpstreamUnreachable | Self::UpstreamBroken(_) => 502,
+            Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => 502,
             Self::CredentialsUnavailable => 503,
             Self::UpstreamTimeout => 504,
             Self::VersionNotSupported => 505,
@@ -124,7 +126,7 @@ impl Reject {
             Self::Misdirected => "Misdirected request",
             Self::LimitExceeded(_) => "Limit exceeded",
             Self::HeadTooLarge => "Request header fields too large",
-            Self::UpstreamUnreachable | Self::UpstreamBroken(_) => "Bad gateway",
+            Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => "Bad gateway",
             Self::CredentialsUnavailable => "Service unavailable",
             Self::UpstreamTimeout => "Gateway timeout",
             Self::VersionNotSupported => "HTTP version not supported",
@@ -153,6 +155,7 @@ impl Reject {
             Self::LimitExceeded(_) => "limit-exceeded",
             Self::HeadTooLarge => "head-too-large",
             Self::UpstreamUnreachable => "upstream-unreachable",
+            Self::UpstreamUntrusted(_) => "upstream-untrusted",
             Self::UpstreamBroken(_) => "upstream-broken",
             Self::CredentialsUnavailable => "credentials-unavailable",
             Self::UpstreamTimeout => "upstream-timeout",
@@ -166,6 +169,7 @@ impl Reject {
             Self::BadRequest(detail)
             | Self::InvalidParameter(detail)
             | Self::InvalidCredential { why: detail, .. }
+            | Self::UpstreamUntrusted(detail)
             | Self::UpstreamBroken(detail) => Some(detail),
             _ => None,
         }
@@ -174,7 +178,10 @@ impl Reject {
     /// Who is at fault.
     pub(crate) fn side(&self) -> Side {
         match self {
-            Self::UpstreamUnreachable | Self::UpstreamBroken(_) | Self::UpstreamTimeout => Side::Upstream,
+            Self::UpstreamUnreachable
+            | Self::UpstreamUntrusted(_)
+            | Self::UpstreamBroken(_)
+            | Self::UpstreamTimeout => Side::Upstream,
             Self::CredentialsUnavailable => Side::Internal,
             _ => Side::Downstream,
         }
@@ -190,7 +197,9 @@ impl Reject {
             Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
             Self::BodyTooLarge => ErrorClass::BodyTooLarge,
             Self::LimitExceeded(_) => ErrorClass::LimitExceeded,
-            Self::UpstreamUnreachable | Self::UpstreamBroken(_) => ErrorClass::UpstreamFailed,
+            Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => {
+                ErrorClass::UpstreamFailed
+            }
             Self::CredentialsUnavailable => ErrorClass::Unavailable,
             Self::UpstreamTimeout => ErrorClass::UpstreamTimeout,
             _ => return None,

@@ -1,5 +1,8 @@
 //! Connections to upstreams: made, kept for the next request, and checked before they are used again.
 
+mod stream;
+mod tls;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -10,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::downstream::Outbox;
+pub(crate) use stream::UpstreamStream;
+pub(crate) use tls::UpstreamTls;
 
 /// Idle connections that one worker keeps to one upstream.
 const MAX_IDLE: usize = 256;
@@ -32,11 +37,13 @@ pub(crate) struct Endpoint {
     pub(crate) authority: Box<str>,
     /// Prepended to every path; no trailing slash.
     pub(crate) prefix: Box<str>,
+    /// Plain TCP if `None`.
+    pub(crate) tls: Option<UpstreamTls>,
 }
 
 /// A connection to an upstream.
 pub(crate) struct UpstreamConnection {
-    pub(crate) io: TcpStream,
+    pub(crate) io: UpstreamStream,
     pub(crate) outbox: Outbox,
     /// Part of a response head that came in several pieces.
     pub(crate) inbox: Vec<u8>,
@@ -51,10 +58,12 @@ pub(crate) enum ConnectError {
     Unreachable,
     /// Not in time.
     Timeout,
+    /// It is not who it should be, or cannot prove it; why.
+    Untrusted(&'static str),
 }
 
 struct Idle {
-    io: TcpStream,
+    io: UpstreamStream,
     since: Instant,
 }
 
@@ -70,10 +79,8 @@ impl Pool {
     pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(endpoint.index)?;
-        while let Some(Idle { io, .. }) = idle.pop() {
-            // Nothing may come between two responses: an end of stream, an error or bytes all mean that the
-            // connection is not ours to use.
-            if matches!(io.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+        while let Some(Idle { mut io, .. }) = idle.pop() {
+            if io.is_quiet() {
                 return Some(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: true });
             }
         }
@@ -109,11 +116,18 @@ impl Pool {
         endpoint: &Endpoint,
         limit: Duration,
     ) -> Result<UpstreamConnection, ConnectError> {
-        match timeout(limit, self.connect_to_any(endpoint)).await {
-            Ok(Ok(io)) => Ok(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: false }),
-            Ok(Err(_)) => Err(ConnectError::Unreachable),
-            Err(_) => Err(ConnectError::Timeout),
-        }
+        let connecting = async {
+            let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
+            match &endpoint.tls {
+                None => Ok(UpstreamStream::Plain(io)),
+                // Boxed: those who speak plain TCP do not carry its state.
+                Some(tls) => {
+                    Box::pin(tls.handshake(io)).await.map(UpstreamStream::Tls).map_err(ConnectError::Untrusted)
+                }
+            }
+        };
+        let io = timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout))?;
+        Ok(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: false })
     }
 
     async fn connect_to_any(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {

@@ -71,10 +71,12 @@ pub(crate) struct Authority {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "Tests");
+        let name = format!("Authority {}", COUNT.fetch_add(1, Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         let pem = pem("CERTIFICATE", params.self_signed(&key).expect("a certificate").der());
         Self { pem, issuer: Issuer::new(params, key) }
     }
@@ -115,6 +117,69 @@ fn pem(label: &str, der: &[u8]) -> String {
     let text = crate::support::base64(der);
     let lines = text.as_bytes().chunks(64).map(|line| format!("{}\n", String::from_utf8_lossy(line)));
     format!("-----BEGIN {label}-----\n{}-----END {label}-----\n", lines.collect::<String>())
+}
+
+/// An upstream inside TLS, a thread per connection: answers `GET`s and `POST`s with the body that it got, or with
+/// `length` bytes where the target is `/v1/health?length`.
+pub(crate) struct TlsUpstream {
+    pub(crate) address: SocketAddr,
+    pub(crate) connections: Arc<AtomicU32>,
+}
+
+impl TlsUpstream {
+    pub(crate) fn start(pair: &Pair) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let chain = vec![CertificateDer::from(pair.der.clone())];
+        let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("PEM");
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("TLS")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("a pair");
+        let (config, connections) = (Arc::new(config), Arc::new(AtomicU32::new(0)));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (address, counted) = (listener.local_addr().expect("bound"), Arc::clone(&connections));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                counted.fetch_add(1, Relaxed);
+                let session = rustls::ServerConnection::new(Arc::clone(&config)).expect("a session");
+                std::thread::spawn(move || serve(StreamOwned::new(session, stream)));
+            }
+        });
+        Self { address, connections }
+    }
+}
+
+fn serve(mut stream: StreamOwned<rustls::ServerConnection, TcpStream>) -> std::io::Result<()> {
+    let (mut received, mut buffer) = (Vec::new(), [0; 16384]);
+    loop {
+        let end = loop {
+            if let Some(at) = received.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            match stream.read(&mut buffer)? {
+                0 => return Ok(()),
+                count => received.extend_from_slice(&buffer[..count]),
+            }
+        };
+        let head = String::from_utf8_lossy(&received[..end]).into_owned();
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).map(str::parse::<usize>);
+        let length = length.and_then(Result::ok).unwrap_or(0);
+        received.drain(..end);
+        while received.len() < length {
+            let count = stream.read(&mut buffer)?;
+            received.extend_from_slice(&buffer[..count]);
+        }
+        let mut body: Vec<u8> = received.drain(..length).collect();
+        let wanted = head.lines().next().and_then(|line| line.split(['?', ' ']).nth(2)?.parse().ok());
+        if let Some(wanted) = wanted {
+            body = vec![b'x'; wanted];
+        }
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len())?;
+        stream.write_all(&body)?;
+        stream.flush()?;
+    }
 }
 
 /// A client that trusts these authorities, and shows this certificate.

@@ -288,6 +288,7 @@ async fn connect(worker: &Worker, to: &LiveForward) -> Result<UpstreamConnection
         worker.pool.connect(&to.endpoint, to.upstream.connect_timeout).await.map_err(|error| match error {
             ConnectError::Unreachable => Reject::UpstreamUnreachable,
             ConnectError::Timeout => Reject::UpstreamTimeout,
+            ConnectError::Untrusted(why) => Reject::UpstreamUntrusted(why),
         })?;
     worker.process.upstream_connects.fetch_add(1, Relaxed);
     Ok(connection)

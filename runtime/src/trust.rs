@@ -1,4 +1,4 @@
-//! Whom the gateway trusts when it asks a provider: the system's roots, and those of `trustedRoots`.
+//! Whom the gateway trusts when it calls a provider or an upstream: the system's roots, and those of `trustedRoots`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use rustls::{ClientConfig, RootCertStore};
 ///
 /// # Errors
 /// The file of roots cannot be used, or there is no root at all.
-pub(super) fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+pub(crate) fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
