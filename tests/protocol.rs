@@ -52,7 +52,7 @@ const MALFORMED: &[(&str, u16)] = &[
     ("G(T /v1/health HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("GET /v1/health HTTP/1.1 x\r\nHost: a\r\n\r\n", 400),
     ("GET /v1/health HTTP/2.0\r\nHost: a\r\n\r\n", 505),
-    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    ("PRI / HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     ("CONNECT gateway.test:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     ("GET health HTTP/1.1\r\nHost: a\r\n\r\n", 400),
     // Host (RFC 9112 §3.2).
