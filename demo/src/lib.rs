@@ -1,5 +1,6 @@
 //! `gateway demo`: starts this repository's gateway with an upstream of its own, and says what to try.
 
+mod certificate;
 mod upstream;
 
 use std::io::Write as _;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use certificate::Certificate;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use runtime::codegen::Gateway;
 use runtime::{Command, Launch, Ready, route_table};
@@ -51,13 +53,14 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
             launch.settings.insert(0, format!("upstreams.{}.{}=http://{upstream}", api.name, known.name));
         }
     }
-    let consumers = match Consumers::write() {
+    let consumers = match TemporaryFile::write("consumers.yaml", CONSUMERS) {
         Ok(consumers) => consumers,
         Err(error) => {
             eprintln!("gateway: the demo's consumers cannot be written: {error}");
             return ExitCode::FAILURE;
         }
     };
+    let authority = listen(&mut launch);
     launch.settings.insert(0, format!("consumers.file={}", consumers.0.display()));
     for (name, value) in [
         ("DEMO_API_KEY", API_KEY),
@@ -69,22 +72,45 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
         launch.stand_in_secrets.push((name.to_owned(), value.to_owned()));
     }
     let key = std::env::var("NOTES_JWT_SECRET").unwrap_or_else(|_| NOTES_KEY.to_owned());
-    launch.serve(gateway, |ready| introduce(gateway, ready, upstream, &token(&key)))
+    launch.serve(gateway, |ready| introduce(gateway, ready, upstream, authority.as_ref(), &token(&key)))
 }
 
-/// The demo's consumers, in a file that goes away with the demo.
-struct Consumers(PathBuf);
+/// Adds a listener with TLS beside the usual one, unless the deployment has its own; its certificate is in the file.
+fn listen(launch: &mut Launch) -> Option<TemporaryFile> {
+    if launch.config.is_some() || launch.settings.iter().any(|setting| setting.starts_with("listeners.")) {
+        return None;
+    }
+    // Another demo may be there already: one that cannot be met over TLS is better than none.
+    let free = |address: &&str| std::net::TcpListener::bind(address).is_ok();
+    let address = ["127.0.0.1:8443", "127.0.0.1:0"].into_iter().find(free)?;
+    let Certificate { cert, key } = Certificate::new().ok()?;
+    let file = TemporaryFile::write("ca.pem", &cert).ok()?;
+    for setting in [
+        "listeners.demo.bind=127.0.0.1:8080",
+        &format!("listeners.demo-tls.bind={address}"),
+        "listeners.demo-tls.tls.cert.env=DEMO_TLS_CERTIFICATE",
+        "listeners.demo-tls.tls.key.env=DEMO_TLS_KEY",
+    ] {
+        launch.settings.insert(0, setting.to_owned());
+    }
+    launch.stand_in_secrets.push(("DEMO_TLS_CERTIFICATE".to_owned(), cert));
+    launch.stand_in_secrets.push(("DEMO_TLS_KEY".to_owned(), key));
+    Some(file)
+}
 
-impl Consumers {
-    fn write() -> std::io::Result<Self> {
-        let file = std::env::temp_dir().join(format!("gateway-demo-{}.yaml", std::process::id()));
+/// Goes away with the demo.
+struct TemporaryFile(PathBuf);
+
+impl TemporaryFile {
+    fn write(name: &str, text: &str) -> std::io::Result<Self> {
+        let file = std::env::temp_dir().join(format!("gateway-demo-{}-{name}", std::process::id()));
         // Somebody else may have put a link there.
-        std::fs::File::create_new(&file)?.write_all(CONSUMERS.as_bytes())?;
+        std::fs::File::create_new(&file)?.write_all(text.as_bytes())?;
         Ok(Self(file))
     }
 }
 
-impl Drop for Consumers {
+impl Drop for TemporaryFile {
     fn drop(&mut self) {
         // Nothing depends on it any more.
         let _ = std::fs::remove_file(&self.0);
@@ -99,8 +125,20 @@ fn token(key: &str) -> String {
         .unwrap_or_default()
 }
 
-fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, token: &str) {
+fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, authority: Option<&TemporaryFile>, token: &str) {
     let Some((_, listener)) = ready.listeners.first() else { return };
+    let with_tls = ready.listeners.iter().find(|(name, _)| name == "demo-tls").zip(authority);
+    let tls = with_tls.map_or_else(String::new, |((_, listener), authority)| {
+        let (port, file) = (listener.port(), authority.0.display());
+        format!(
+            "  curl -i --cacert {file} https://localhost:{port}/payments/rates
+      200: over TLS; the demo made its certificate for itself (or use -k)
+  curl -i http://{plain}/payments/rates -H 'Host: localhost'
+      301: this document is for HTTPS only
+",
+            plain = ready.listeners[0].1
+        )
+    });
     let admin = ready
         .admin
         .map_or_else(String::new, |admin| format!("  curl http://{admin}/metrics\n      what was counted so far\n"));
@@ -129,7 +167,7 @@ The gateway listens on http://{listener}, and every upstream is the demo's own o
       405: a described path, but not with this method; Allow lists those it has
   curl -i http://{listener}/v1/nothing
       404: not described, so not reachable
-{admin}
+{tls}{admin}
 Below is the access log, one JSON line per request. Ctrl-C ends the demo.
 ",
         table = route_table(gateway),
