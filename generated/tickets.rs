@@ -156,6 +156,7 @@ static LIMIT_CHECKOUT: Limit = Limit {
     status: 429,
     body: "",
     headers: LimitHeaders::None,
+    store: None,
 };
 
 // limit `event`
@@ -168,6 +169,7 @@ static LIMIT_EVENT: Limit = Limit {
     status: 503,
     body: "{\"error\":\"sold out\"}",
     headers: LimitHeaders::Prefixed("Event"),
+    store: None,
 };
 
 // limit `per-address`
@@ -180,6 +182,7 @@ static LIMIT_PER_ADDRESS: Limit = Limit {
     status: 429,
     body: "",
     headers: LimitHeaders::Default,
+    store: None,
 };
 
 // limit `queue`
@@ -192,6 +195,7 @@ static LIMIT_QUEUE: Limit = Limit {
     status: 429,
     body: "",
     headers: LimitHeaders::Default,
+    store: None,
 };
 
 // limit `visitor`
@@ -204,6 +208,7 @@ static LIMIT_VISITOR: Limit = Limit {
     status: 429,
     body: "",
     headers: LimitHeaders::Default,
+    store: None,
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_route::{Router, RouterBuilder};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW402, GW501, GW504, GW505, GW506, GW507};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW402, GW408, GW501, GW504, GW505, GW506, GW507};
 use crate::ir::{Access, Action, Api, Gateway, Limit, Operation, Route};
 
 /// Checks the routes of every document with the very router that the gateway uses.
@@ -15,6 +15,7 @@ pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
     }
     check_documents(gateway, &mut diagnostics);
     check_shared_limits(gateway, &mut diagnostics);
+    check_store_names(gateway, &mut diagnostics);
     diagnostics
 }
 
@@ -155,6 +156,21 @@ fn check_shared_limits(gateway: &Gateway, diagnostics: &mut Diagnostics) {
                 None => {
                     known.insert(&limit.name, (api, limit));
                 }
+            }
+        }
+    }
+}
+
+/// A store knows the limits of a document by their names.
+fn check_store_names(gateway: &Gateway, diagnostics: &mut Diagnostics) {
+    for api in &gateway.apis {
+        let mut known = BTreeSet::new();
+        for limit in api.limits.iter().filter(|limit| !limit.shared && limit.store.is_some()) {
+            if !known.insert(&limit.name) {
+                diagnostics.push(
+                    Diagnostic::error(GW408, format!("{} has two limits `{}` in a store", api.source, limit.name))
+                        .help("give one of them another `name`, or define the limit once under `limits` and `use` it"),
+                );
             }
         }
     }

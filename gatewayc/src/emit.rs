@@ -19,8 +19,9 @@ use minijinja::value::Value;
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
     ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https, IdentityHeaders, Introspection,
-    Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitUse, Operation, Origin, ParameterKind,
-    PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, Operation, Origin,
+    ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, StoreMode,
+    Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -593,8 +594,28 @@ fn limit_value(limit: &Limit) -> Expression {
             ("status", Expression::number(limit.status.into())),
             ("body", Expression::text(&limit.body)),
             ("headers", headers),
+            ("store", limit.store.as_ref().map_or(Expression::word("None"), limit_store)),
         ],
     )
+}
+
+fn limit_store(store: &LimitStore) -> Expression {
+    let mode = match store.mode {
+        StoreMode::Exact => "StoreMode::Exact",
+        StoreMode::Fast => "StoreMode::Fast",
+    };
+    let on_error = match store.on_error {
+        OnStoreError::Deny => "OnStoreError::Deny",
+        OnStoreError::Allow => "OnStoreError::Allow",
+        OnStoreError::Local => "OnStoreError::Local",
+    };
+    let fields = vec![
+        ("name", Expression::text(&store.name)),
+        ("client", Expression::word("&Redis")),
+        ("mode", Expression::word(mode)),
+        ("on_error", Expression::word(on_error)),
+    ];
+    Expression::Call("Some", vec![Expression::Struct("LimitStore", fields)])
 }
 
 fn secret_reference(reference: &SecretReference) -> Expression {

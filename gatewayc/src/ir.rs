@@ -11,7 +11,7 @@ use gateway_yaml::Span;
 use crate::units::ByteSize;
 
 pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
-pub use limit::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitUse};
+pub use limit::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode};
 
 /// Everything that one binary serves, ordered by name.
 #[derive(Debug, Clone)]

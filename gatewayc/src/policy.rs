@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::ir::{
     Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
-    HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, Operation,
-    Rewrite, Route, Scheme, SecretReference, SecretSource, Upstream,
+    HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore,
+    OnStoreError, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource, StoreMode, Upstream,
 };
 use crate::units::show_duration;
 
@@ -199,6 +199,14 @@ fn limit_use(limit: &Limit, cost: u64) -> String {
             let _ = write!(text, ", headers X-{prefix}-RateLimit");
         }
     }
+    if let Some(store) = &limit.store {
+        let otherwise = match store.on_error {
+            OnStoreError::Deny => "refused",
+            OnStoreError::Allow => "not limited",
+            OnStoreError::Local => "counted by each gateway",
+        };
+        let _ = write!(text, ", without the store {otherwise}");
+    }
     text
 }
 
@@ -218,7 +226,12 @@ fn limit_in_short(limit: &Limit) -> String {
         }
         LimitAlgorithm::Concurrency { limit, .. } => limit.to_string(),
     };
-    format!("{} {numbers} per {}", limit.algorithm.name(), key.join("+"))
+    let store = match &limit.store {
+        None => String::new(),
+        Some(LimitStore { name, mode: StoreMode::Exact, .. }) => format!(" in store {name}"),
+        Some(LimitStore { name, mode: StoreMode::Fast, .. }) => format!(" in store {name} fast"),
+    };
+    format!("{} {numbers} per {}{store}", limit.algorithm.name(), key.join("+"))
 }
 
 fn write_upstream(out: &mut String, upstream: &Upstream) {

@@ -192,6 +192,41 @@ pub struct Limit {
     pub body: &'static str,
     /// What clients are told in headers.
     pub headers: LimitHeaders,
+    /// Who counts for all gateways together; each for itself without.
+    pub store: Option<LimitStore>,
+}
+
+/// A store that counts for several gateways.
+#[derive(Debug)]
+pub struct LimitStore {
+    /// Its name in `gateway.yaml`.
+    pub name: &'static str,
+    /// What speaks to it.
+    pub client: &'static dyn crate::store::StoreClient,
+    /// How often it is asked.
+    pub mode: StoreMode,
+    /// What becomes of a request when it does not answer.
+    pub on_error: OnStoreError,
+}
+
+/// How often a store is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoreMode {
+    /// For each request.
+    Exact,
+    /// For many requests at once, ahead of them.
+    Fast,
+}
+
+/// What becomes of a request whose store does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnStoreError {
+    /// It is refused with 503.
+    Deny,
+    /// This limit does not count.
+    Allow,
+    /// This gateway counts for itself.
+    Local,
 }
 
 /// A part of a key.
@@ -407,3 +442,4 @@ pub use crate::limits::Algorithm;
 pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};
+pub use crate::store::Redis;

@@ -70,6 +70,8 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
+    /// Servers that count for several gateways, by name.
+    pub(crate) stores: BTreeMap<String, StoreSettings>,
     /// One JSON line per request on standard output.
     pub(crate) access_log: bool,
 }
@@ -83,6 +85,29 @@ pub(crate) struct Listener {
     pub(crate) apis: Option<Vec<(String, Place)>>,
     /// Plain TCP if `None`.
     pub(crate) tls: Option<ListenerTls>,
+}
+
+/// A server that counts for several gateways.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreSettings {
+    /// Where it is; this process without.
+    pub(crate) url: Option<StoreAddress>,
+    /// What all keys begin with.
+    pub(crate) prefix: String,
+    /// No request waits longer for an answer.
+    pub(crate) timeout: Duration,
+    /// For a connection, with TLS and authentication.
+    pub(crate) connect_timeout: Duration,
+    pub(crate) place: Place,
+}
+
+/// Where a store's URL is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum StoreAddress {
+    /// Here: it has no password.
+    Literal(String),
+    Env(String),
+    File(String),
 }
 
 /// How long things may take on the client's side.
@@ -148,6 +173,7 @@ impl Default for Config {
                 streams: 128,
                 counters: 32 << 20,
             },
+            stores: BTreeMap::new(),
             access_log: true,
         }
     }
@@ -351,6 +377,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         |text| [("stdout", true), ("off", false)].iter().find(|(word, _)| *word == text).map(|(_, on)| *on),
         &mut config.access_log,
     );
+    config.stores = read_stores(&mut settings);
     settings.refuse_rest(&[
         "listeners.*.bind",
         "listeners.*.apis",
@@ -385,6 +412,13 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "limits.bodyRate",
         "limits.streams",
         "limits.counters",
+        "stores.*.kind",
+        "stores.*.url",
+        "stores.*.url.env",
+        "stores.*.url.file",
+        "stores.*.prefix",
+        "stores.*.timeout",
+        "stores.*.connectTimeout",
         "accessLog",
     ]);
     if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }
@@ -424,6 +458,63 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
             .push(Problem::at(&place, format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`")));
     }
     listeners
+}
+
+fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
+    let mut stores = BTreeMap::new();
+    for (names, kind) in settings.take_all("stores.*.kind") {
+        let name = &names[0];
+        let mut store = StoreSettings {
+            url: None,
+            prefix: "gateway".to_owned(),
+            timeout: Duration::from_millis(50),
+            connect_timeout: Duration::from_secs(1),
+            place: kind.place.clone(),
+        };
+        for (member, place) in [
+            ("url", StoreAddress::Literal as fn(String) -> StoreAddress),
+            ("url.env", StoreAddress::Env),
+            ("url.file", StoreAddress::File),
+        ] {
+            if let Some(setting) = settings.take(&format!("stores.{name}.{member}")) {
+                store.url = settings.text(&setting).map(place);
+                store.place = setting.place;
+            }
+        }
+        const PREFIX: &str = "letters, digits, `-`, `_`, `.` and `:`";
+        let is_prefix = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+        let prefix = |text: &str| (!text.is_empty() && is_prefix(text)).then(|| text.to_owned());
+        read_into(settings, &format!("stores.{name}.prefix"), PREFIX, prefix, &mut store.prefix);
+        const DURATION: &str = "a duration such as 50ms or 1s";
+        read_into(settings, &format!("stores.{name}.timeout"), DURATION, duration, &mut store.timeout);
+        read_into(settings, &format!("stores.{name}.connectTimeout"), DURATION, duration, &mut store.connect_timeout);
+        let is_redis =
+            |text: &str| [("memory", false), ("redis", true)].iter().find(|(kind, _)| *kind == text).copied();
+        match settings.parse(&kind, "`redis` or `memory`", is_redis) {
+            Some((_, true)) if store.url.is_none() => settings.problems.push(Problem::at(
+                &kind.place,
+                format!(
+                    "store `{name}` has no URL; write `url: {{env: REDIS_URL}}`, and there `redis://user:password@host`"
+                ),
+            )),
+            Some((_, false)) if store.url.is_some() => settings
+                .problems
+                .push(Problem::at(&kind.place, format!("store `{name}` is this process itself: it has no `url`"))),
+            Some(_) => {
+                stores.insert(name.clone(), store);
+            }
+            None => {}
+        }
+    }
+    for pattern in ["stores.*.url", "stores.*.url.env", "stores.*.url.file"] {
+        for (names, setting) in settings.take_all(pattern) {
+            settings.problems.push(Problem::at(
+                &setting.place,
+                format!("store `{}` is of no kind; write `kind: redis` beside its URL", names[0]),
+            ));
+        }
+    }
+    stores
 }
 
 fn read_into<T>(settings: &mut Settings, path: &str, expected: &str, parse: impl Fn(&str) -> Option<T>, into: &mut T) {

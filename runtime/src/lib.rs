@@ -40,6 +40,7 @@ mod rewrite;
 mod route_table;
 mod secret;
 mod server;
+mod store;
 mod timestamp;
 mod tls;
 mod token_keys;

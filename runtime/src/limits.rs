@@ -1,6 +1,8 @@
 //! Rate limits: what a request is charged to, what it is told, and how long it waits.
 
 mod algorithm;
+mod lease;
+mod shared;
 mod table;
 
 use std::borrow::Cow;
@@ -13,10 +15,17 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::access::Caller;
-use crate::codegen::{Gateway, Limit, LimitHeaders, LimitKey};
+use crate::codegen::{Gateway, Limit, LimitHeaders, LimitKey, OnStoreError, StoreMode};
 use crate::credential::{CredentialLocation, Evidence, Found};
+use crate::reject::Reject;
+use crate::store::Stores;
 pub use algorithm::Algorithm;
-use algorithm::Reading;
+#[cfg(test)]
+pub(crate) use algorithm::State;
+pub(crate) use algorithm::{Formula, Reading};
+use lease::Leases;
+use shared::RuleStore;
+pub(crate) use shared::{Charging, Pending};
 use table::{Charge, KeyHash, LimitId, Table};
 
 /// All limits of the process, with their counters.
@@ -24,8 +33,11 @@ pub(crate) struct Limits {
     table: Table,
     /// The clock of all counters starts here.
     epoch: Instant,
-    /// By name for those that are shared, by address for all others.
-    ids: HashMap<Identity, LimitId>,
+    /// By name for those that are shared, by address for all others; with what stores call them.
+    ids: HashMap<Identity, (LimitId, String)>,
+    stores: Stores,
+    /// What stores have been charged for ahead.
+    leases: Leases,
     /// Limits that consumers bring along, by their numbers.
     registered: Mutex<HashMap<Algorithm, LimitId>>,
 }
@@ -63,6 +75,8 @@ pub(crate) struct Rule {
     cost: u64,
     /// A consumer brings it along.
     is_own: bool,
+    /// Who counts, if not this process.
+    store: Option<RuleStore>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +96,15 @@ pub(crate) struct OwnLimit {
     pub(crate) body: String,
     /// Whether it is told in headers, and with which prefix.
     pub(crate) headers: Option<String>,
+    pub(crate) store: Option<OwnStore>,
+}
+
+/// A store that counts for a consumer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct OwnStore {
+    pub(crate) name: String,
+    pub(crate) mode: StoreMode,
+    pub(crate) on_error: OnStoreError,
 }
 
 /// What a request's keys are made of.
@@ -101,6 +124,8 @@ pub(crate) struct Outcome {
     /// How long the request waits for its turn.
     pub(crate) delay: Duration,
     pub(crate) refused: Option<Refused>,
+    /// A store is silent without which the request cannot pass.
+    is_unavailable: bool,
     /// Given back when the request is over.
     held: Vec<(Rule, KeyHash)>,
     limits: &'static Limits,
@@ -123,24 +148,52 @@ impl Drop for Outcome {
 }
 
 impl Limits {
-    /// The limits of a gateway, with counters in at most so many bytes.
-    pub(crate) fn new(gateway: &'static Gateway, bytes: usize) -> Self {
+    /// The limits of a gateway, with counters in at most so many bytes, or in `stores`.
+    pub(crate) fn new(gateway: &'static Gateway, bytes: usize, stores: Stores) -> Self {
         let mut ids = HashMap::new();
         let mut algorithms = Vec::new();
-        let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
-        for limit in operations.flat_map(|operation| operation.limits).map(|used| used.limit) {
-            ids.entry(Identity::of(limit)).or_insert_with(|| {
-                algorithms.push(limit.algorithm);
-                LimitId(u32::try_from(algorithms.len() - 1).unwrap_or(u32::MAX))
-            });
+        for api in gateway.apis {
+            let operations = api.routes.iter().flat_map(|route| route.operations);
+            for limit in operations.flat_map(|operation| operation.limits).map(|used| used.limit) {
+                ids.entry(Identity::of(limit)).or_insert_with(|| {
+                    algorithms.push(limit.algorithm);
+                    let id = LimitId(u32::try_from(algorithms.len() - 1).unwrap_or(u32::MAX));
+                    let place = if limit.shared { "" } else { api.name };
+                    (id, format!("{place}/{}", limit.name))
+                });
+            }
         }
         let table = Table::new(algorithms, bytes);
-        Self { table, epoch: Instant::now(), ids, registered: Mutex::default() }
+        Self { table, epoch: Instant::now(), ids, stores, leases: Leases::new(), registered: Mutex::default() }
+    }
+
+    /// Who counts, where that is not this process.
+    fn store(
+        &self,
+        name: &str,
+        (mode, on_error): (StoreMode, OnStoreError),
+        algorithm: Algorithm,
+        identity: &str,
+    ) -> Option<RuleStore> {
+        let (store, formula) = (self.stores.named(name)?, algorithm.in_store()?);
+        let identity = format!("{identity} {algorithm:?}").into();
+        Some(RuleStore { store, formula, mode, on_error, identity })
+    }
+
+    /// The stores that count.
+    pub(crate) fn stores(&self) -> &Stores {
+        &self.stores
+    }
+
+    /// Nanoseconds on the clock of all counters.
+    fn nanos(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// A limit of an operation; `None` where there are too many.
     pub(crate) fn rule(&self, limit: &'static Limit, cost: u64) -> Option<Rule> {
-        let id = *self.ids.get(&Identity::of(limit))?;
+        let (id, identity) = self.ids.get(&Identity::of(limit))?;
+        let id = *id;
         (id.0 < table::MAX_LIMITS).then(|| Rule {
             id,
             name: limit.name.into(),
@@ -156,6 +209,10 @@ impl Limits {
             },
             cost,
             is_own: false,
+            store: limit
+                .store
+                .as_ref()
+                .and_then(|store| self.store(store.name, (store.mode, store.on_error), limit.algorithm, identity)),
         })
     }
 
@@ -186,49 +243,91 @@ impl Limits {
             },
             cost: 1,
             is_own: true,
+            store: limit
+                .store
+                .as_ref()
+                .and_then(|store| self.store(&store.name, (store.mode, store.on_error), limit.algorithm, "consumers")),
         })
     }
 
-    /// Charges a request to all limits, or to none if one refuses.
+    /// Charges a request to all limits, or to none if one refuses; or says that stores have to be asked.
     pub(crate) fn charge<'r>(
         &'static self,
+        worker: usize,
         rules: impl Iterator<Item = &'r Rule> + Clone,
         subject: &Subject<'_>,
         now: Instant,
-    ) -> Outcome {
-        let now = u64::try_from(now.saturating_duration_since(self.epoch).as_nanos()).unwrap_or(u64::MAX);
-        let keyed: Vec<(&Rule, KeyHash)> = rules.filter_map(|rule| Some((rule, self.key_of(rule, subject)?))).collect();
+    ) -> Charging {
+        let now = self.nanos(now);
+        if rules.clone().any(|rule| rule.store.is_some()) {
+            return self.charge_shared(worker, rules, subject, now);
+        }
+        let address = Address::of(subject.address);
+        let keyed: Vec<(&Rule, KeyHash)> =
+            rules.filter_map(|rule| Some((rule, self.hash(rule, &parts_of(rule, subject, &address)?)))).collect();
         let charges: Vec<Charge> = keyed.iter().map(|(rule, key)| rule.charge(*key)).collect();
         let mut readings = Vec::with_capacity(charges.len());
         let admitted = self.table.charge(&charges, now, &mut readings);
         let met: Vec<(&Rule, Reading)> = keyed.iter().map(|(rule, _)| *rule).zip(readings).collect();
+        let held = keyed.iter().filter(|(rule, _)| admitted && rule.algorithm.is_held());
+        let held = held.map(|(rule, key)| ((*rule).clone(), *key)).collect();
+        Charging::Done(Outcome::of(self, &met, admitted, held))
+    }
+
+    fn hash(&self, rule: &Rule, parts: &[Part<'_>]) -> KeyHash {
+        self.table.hash(rule.id, parts.iter().map(|part| (part.kind as u8, &*part.bytes)))
+    }
+}
+
+impl Outcome {
+    fn of(limits: &'static Limits, met: &[(&Rule, Reading)], admitted: bool, held: Vec<(Rule, KeyHash)>) -> Self {
         let delay = met.iter().map(|(_, reading)| reading.delay).max().filter(|_| admitted).unwrap_or(0);
         let tightest =
             met.iter().filter(|(_, reading)| !reading.admitted).max_by_key(|(_, reading)| reading.retry_after);
-        let held = keyed.iter().filter(|(rule, _)| admitted && rule.algorithm.is_held());
-        Outcome {
-            fields: fields(&met, tightest),
+        Self {
+            fields: fields(met, tightest),
             delay: Duration::from_nanos(delay),
             refused: tightest.map(|(rule, _)| Refused { status: rule.status, body: rule.body.clone() }),
-            held: held.map(|(rule, key)| ((*rule).clone(), *key)).collect(),
-            limits: self,
+            is_unavailable: false,
+            held,
+            limits,
         }
     }
 
-    /// Whose requests are counted with this one; `None` where it is not counted.
-    fn key_of(&self, rule: &Rule, subject: &Subject<'_>) -> Option<KeyHash> {
-        let address = Address::of(subject.address);
-        let mut parts: Vec<Part<'_>> = rule.key.iter().map(|part| subject.part(part, &address)).collect();
-        if parts.iter().all(|part| part.kind == PartKind::Missing) {
-            if rule.skips_missing_key {
-                return None;
-            }
-            parts = vec![Part { kind: PartKind::Address, bytes: address.bytes().into() }];
+    /// Why the request does not pass, if so.
+    pub(crate) fn reject(&self) -> Option<Reject> {
+        match &self.refused {
+            _ if self.is_unavailable => Some(Reject::StoreUnavailable),
+            Some(refused) => Some(Reject::LimitExceeded(refused.status)),
+            None => None,
         }
-        // Limits of consumers share their number with all that have the same numbers.
-        let name = rule.is_own.then(|| Part { kind: PartKind::Name, bytes: rule.name.as_bytes().into() });
-        Some(self.table.hash(rule.id, parts.iter().chain(&name).map(|part| (part.kind as u8, &*part.bytes))))
     }
+
+    /// For a request that cannot pass without a store that is silent.
+    fn unavailable(limits: &'static Limits) -> Self {
+        Self {
+            fields: "Retry-After: 1\r\n".to_owned(),
+            delay: Duration::ZERO,
+            refused: None,
+            is_unavailable: true,
+            held: Vec::new(),
+            limits,
+        }
+    }
+}
+
+/// Whose requests are counted with this one; `None` where it is not counted.
+fn parts_of<'k>(rule: &'k Rule, subject: &'k Subject<'_>, address: &'k Address) -> Option<Vec<Part<'k>>> {
+    let mut parts: Vec<Part<'_>> = rule.key.iter().map(|part| subject.part(part, address)).collect();
+    if parts.iter().all(|part| part.kind == PartKind::Missing) {
+        if rule.skips_missing_key {
+            return None;
+        }
+        parts = vec![Part { kind: PartKind::Address, bytes: address.bytes().into() }];
+    }
+    // Limits of consumers share their number with all that have the same numbers.
+    parts.extend(rule.is_own.then(|| Part { kind: PartKind::Name, bytes: rule.name.as_bytes().into() }));
+    Some(parts)
 }
 
 impl Rule {
@@ -461,6 +560,7 @@ mod tests {
             headers: RuleHeaders::Default,
             cost: 1,
             is_own: false,
+            store: None,
         };
         let reading = Reading { admitted: true, remaining: 370, reset: 38 * SECOND, retry_after: 0, delay: 0 };
         let started = std::time::Instant::now();

@@ -12,8 +12,11 @@ use crate::access::{Authenticator, Resources, Scheme};
 use crate::access_log;
 use crate::admission::{Admission, connections_within};
 use crate::builtin::PreparedBuiltin;
-use crate::codegen::{Access, Action, Anonymous, Api, ErrorBody, Gateway, Operation, Preflight, Rewrite, Upstream};
-use crate::config::{Config, Problem, is_same_name};
+use crate::codegen::{
+    Access, Action, Anonymous, Api, Encoding, ErrorBody, Gateway, Limit, LimitStore, Operation, Preflight, Rewrite,
+    Upstream,
+};
+use crate::config::{Config, Problem, StoreAddress, StoreSettings, is_same_name};
 use crate::consumers::{ConsumerStore, Source};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
@@ -24,7 +27,9 @@ use crate::provider::url::ProviderUrl;
 use crate::provider::{Background, Providers};
 use crate::reject::Reject;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
-use crate::secret::SecretStore;
+use crate::secret::{Secret, SecretStore};
+use crate::store::url::StoreUrl;
+use crate::store::{Store, StoreClient, StoreTerms, Stores};
 use crate::tls::Tls;
 use crate::token_keys::TokenKeys;
 use crate::upstream::{Endpoint, UpstreamTls};
@@ -179,8 +184,10 @@ impl Live {
         config: Config,
         secrets: SecretStore,
     ) -> Result<Self, Vec<Problem>> {
-        let limits = Arc::new(Limits::new(gateway, config.limits.counters));
-        let (tls, mut problems) = open_tls(&config, &secrets);
+        let (stores, mut problems) = open_stores(gateway, &config, &secrets);
+        let limits = Arc::new(Limits::new(gateway, config.limits.counters, stores));
+        let (tls, more) = open_tls(&config, &secrets);
+        problems.extend(more);
         let consumers = match open_consumers(gateway, &config, &secrets, &limits) {
             Ok(consumers) => consumers,
             Err(more) => {
@@ -235,6 +242,9 @@ impl Live {
         problems.dedup();
         if !problems.is_empty() {
             return Err(problems);
+        }
+        for name in limits.stores().unused() {
+            eprintln!("gateway: no limit of a document or a consumer is counted in the store `{name}`");
         }
         let identity = gateway.apis.iter().flat_map(|api| {
             let headers = &api.identity_headers;
@@ -354,6 +364,75 @@ fn open_consumers(
             None => Ok(Arc::new(ConsumerStore::none())),
         },
     }
+}
+
+/// Makes ready to ask the stores that limits name, and those that consumers may name.
+fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore) -> (Stores, Vec<Problem>) {
+    let (mut stores, mut problems) = (Stores::default(), Vec::new());
+    let named: BTreeMap<&str, (&Api, &Limit, &LimitStore)> = store_limits(gateway)
+        .filter_map(|(api, limit)| limit.store.as_ref().map(|store| (store.name, (api, limit, store))))
+        .collect();
+    for (name, (api, limit, _)) in &named {
+        if !config.stores.keys().any(|known| is_same_name(known, name)) {
+            problems.push(Problem::plain(format!(
+                "the limit `{}` of {} is counted in the store `{name}`, which is not in the settings; write `stores: \
+                 {{{name}: {{kind: redis, url: {{env: REDIS_URL}}}}}}`, or `kind: memory` for one gateway alone",
+                limit.name, api.source
+            )));
+        }
+    }
+    // Without a document that names one, nothing is linked that could ask.
+    let client = named.values().map(|(_, _, store)| store.client).next();
+    for (name, settings) in &config.stores {
+        let opened = match (&settings.url, client) {
+            (None, _) | (_, None) => Ok(None),
+            (Some(address), Some(client)) => open_store(name, settings, address, client, config, secrets).map(Some),
+        };
+        match opened {
+            Ok(None) if settings.url.is_some() => eprintln!(
+                "gateway: store `{name}` cannot be asked: no document in this binary has a limit with a `store`"
+            ),
+            Ok(store) => stores.add(name, store),
+            Err(problem) => problems.push(Problem::at(&settings.place, format!("store `{name}`: {problem}"))),
+        }
+    }
+    (stores, problems)
+}
+
+fn store_limits(gateway: &'static Gateway) -> impl Iterator<Item = (&'static Api, &'static Limit)> {
+    gateway.apis.iter().flat_map(|api| {
+        let operations = api.routes.iter().flat_map(|route| route.operations);
+        operations.flat_map(|operation| operation.limits).map(|used| (*api, used.limit))
+    })
+}
+
+fn open_store(
+    name: &str,
+    settings: &StoreSettings,
+    address: &StoreAddress,
+    client: &dyn StoreClient,
+    config: &Config,
+    secrets: &SecretStore,
+) -> Result<Arc<dyn Store>, String> {
+    let url = match address {
+        StoreAddress::Literal(url) => Secret::from(url.as_str()),
+        StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain)?,
+        StoreAddress::File(path) => secrets.file(path, Encoding::Plain)?,
+    };
+    let url = std::str::from_utf8(url.expose()).map_err(|_| "its URL is not UTF-8")?;
+    let url = StoreUrl::parse(url)?;
+    if matches!(address, StoreAddress::Literal(_)) && url.password.is_some() {
+        return Err("its URL has a password, which does not belong here; write `url: {env: REDIS_URL}`".to_owned());
+    }
+    client.open(StoreTerms {
+        name: name.to_owned(),
+        url,
+        prefix: settings.prefix.clone(),
+        timeout: settings.timeout,
+        connect_timeout: settings.connect_timeout,
+        trusted_roots: config.trusted_roots.as_ref().map(|file| secrets.folder.join(file)),
+        workers: config.workers,
+    })
 }
 
 /// The consumers that operations name.

@@ -153,6 +153,9 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
         "How long ago an identity provider last gave a good answer; absent until it has.",
         &providers.ages,
     );
+    let (questions, states) = store_lines(live);
+    family("gateway_store_requests_total", "counter", "Questions to stores that count limits.", &questions);
+    family("gateway_store_up", "gauge", "Whether every thread has the use of a store.", &states);
     for (name, kind, help, value) in [
         ("gateway_connections", "gauge", "Open connections from clients.", &process.connections),
         ("gateway_connections_accepted_total", "counter", "Connections from clients.", &process.accepted),
@@ -191,6 +194,20 @@ fn expiries(live: &Live) -> String {
         }
     }
     lines
+}
+
+fn store_lines(live: &Live) -> (String, String) {
+    let (mut questions, mut states) = (String::new(), String::new());
+    for health in live.limits.stores().remote().map(|store| store.health()) {
+        let store = escaped(&health.name);
+        for (outcome, count) in [("ok", &health.answered), ("failed", &health.failed), ("skipped", &health.skipped)] {
+            let count = count.load(Relaxed);
+            let _ =
+                writeln!(questions, "gateway_store_requests_total{{store=\"{store}\",outcome=\"{outcome}\"}} {count}");
+        }
+        let _ = writeln!(states, "gateway_store_up{{store=\"{store}\"}} {}", u8::from(health.is_up()));
+    }
+    (questions, states)
 }
 
 #[derive(Default)]

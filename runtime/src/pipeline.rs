@@ -23,7 +23,7 @@ use crate::exchange::Progress;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{self, RequestHead, field_space};
 use crate::https::{HttpsOnly, Plain};
-use crate::limits::{Outcome, Subject, client_address};
+use crate::limits::{Charging, Outcome, Pending, Subject, client_address};
 use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
 use crate::reject::Reject;
 use crate::response::{self, OwnTerms};
@@ -68,6 +68,8 @@ enum Stop {
     },
     /// A scheme cannot decide yet; the decision begins anew when it can.
     Ask(SchemeId, Question),
+    /// Stores have to count it; the decision begins anew when they have.
+    Count(Box<Pending>),
 }
 
 impl From<Reject> for Stop {
@@ -127,6 +129,7 @@ where
                 Ok(()) => {}
                 Err(reject) => break Err(Stop::Reject(reject)),
             },
+            Err(Stop::Count(pending)) => record.limits = Some(Box::pin(pending.settle()).await),
             decision => break decision,
         }
     };
@@ -195,18 +198,24 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         body: record.content.as_ref().map(|content| content.bytes(&down.inbox)),
         verdicts: &record.verdicts,
     };
-    let permit = access::authorize(
-        &operation.access,
-        &operation.table.consumers,
-        request.method,
-        &evidence,
-        worker.moment(record.started, record.number),
-    )?; // 401 403 503
+    let permit = match record.permit.take() {
+        // What has been counted has been permitted.
+        Some(permit) if record.limits.is_some() => permit,
+        _ => access::authorize(
+            &operation.access,
+            &operation.table.consumers,
+            request.method,
+            &evidence,
+            worker.moment(record.started, record.number),
+        )?, // 401 403 503
+    };
     request::admit_body(operation, record.facts.body)?; // 413
     let permit = record.permit.insert(permit);
-    record.limits = charge(worker, down.peer, operation, permit, &evidence, path.canonical());
-    if let Some(refused) = record.limits.as_ref().and_then(|outcome| outcome.refused.as_ref()) {
-        return Err(Stop::Reject(Reject::LimitExceeded(refused.status))); // 429
+    if record.limits.is_none() {
+        record.limits = charge(worker, down.peer, operation, permit, &evidence, path.canonical())?;
+    }
+    if let Some(reject) = record.limits.as_ref().and_then(Outcome::reject) {
+        return Err(Stop::Reject(reject)); // 429 503
     }
     let to = match &operation.action {
         LiveAction::Forward(to) => to,
@@ -267,6 +276,9 @@ where
 }
 
 /// Charges the limits of the operation and of the consumer; `None` where there are none.
+///
+/// # Errors
+/// Stores have to be asked.
 fn charge(
     worker: &Worker,
     peer: IpAddr,
@@ -274,16 +286,19 @@ fn charge(
     permit: &Permit,
     evidence: &Evidence<'_>,
     path: &str,
-) -> Option<Outcome> {
+) -> Result<Option<Outcome>, Stop> {
     let identity = permit.caller().and_then(|caller| caller.identity.as_ref());
     let own = identity.map_or(&[][..], |identity| &identity.consumer.limits);
     if operation.limits.is_empty() && own.is_empty() {
-        return None;
+        return Ok(None);
     }
     let live = worker.live;
     let address = client_address(peer, evidence, |address| live.trusts(address));
     let subject = Subject { path, address, caller: permit.caller(), evidence };
-    Some(live.limits.charge(operation.limits.iter().chain(own), &subject, worker.now()))
+    match live.limits.charge(worker.index, operation.limits.iter().chain(own), &subject, worker.now()) {
+        Charging::Done(outcome) => Ok(Some(outcome)),
+        Charging::Ask(pending) => Err(Stop::Count(pending)),
+    }
 }
 
 /// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
@@ -357,7 +372,7 @@ where
             None
         }
         // Nobody answers before the question; if somebody did, it would not be a yes.
-        Stop::Ask(..) => {
+        Stop::Ask(..) | Stop::Count(_) => {
             progress.status = UNDECIDED.status();
             progress.response_bytes = response::write_reject(down.outbox.buffer(), &UNDECIDED, &terms);
             Some(&UNDECIDED)
@@ -491,7 +506,7 @@ impl Record {
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
             Stop::Redirect { location, .. } => format!("Location: {location}\r\n"),
             // What the gateway makes itself is for this caller and this moment.
-            Stop::Answer(_) | Stop::Ask(..) => limits() + "Cache-Control: no-store\r\n",
+            Stop::Answer(_) | Stop::Ask(..) | Stop::Count(_) => limits() + "Cache-Control: no-store\r\n",
         };
         fields + self.hsts()
     }

@@ -76,6 +76,8 @@ pub(crate) enum Reject {
     UpstreamBroken(&'static str),
     /// 503: credentials cannot be checked at the moment.
     CredentialsUnavailable,
+    /// 503: a limit cannot be counted at the moment.
+    StoreUnavailable,
     /// 504: no connection, or no answer, in time.
     UpstreamTimeout,
     /// 505: not HTTP/1.0 or HTTP/1.1.
@@ -99,7 +101,7 @@ impl Reject {
             Self::LimitExceeded(status) => *status,
             Self::HeadTooLarge => 431,
             Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => 502,
-            Self::CredentialsUnavailable => 503,
+            Self::CredentialsUnavailable | Self::StoreUnavailable => 503,
             Self::UpstreamTimeout => 504,
             Self::VersionNotSupported => 505,
         }
@@ -127,7 +129,7 @@ impl Reject {
             Self::LimitExceeded(_) => "Limit exceeded",
             Self::HeadTooLarge => "Request header fields too large",
             Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => "Bad gateway",
-            Self::CredentialsUnavailable => "Service unavailable",
+            Self::CredentialsUnavailable | Self::StoreUnavailable => "Service unavailable",
             Self::UpstreamTimeout => "Gateway timeout",
             Self::VersionNotSupported => "HTTP version not supported",
         };
@@ -158,6 +160,7 @@ impl Reject {
             Self::UpstreamUntrusted(_) => "upstream-untrusted",
             Self::UpstreamBroken(_) => "upstream-broken",
             Self::CredentialsUnavailable => "credentials-unavailable",
+            Self::StoreUnavailable => "store-unavailable",
             Self::UpstreamTimeout => "upstream-timeout",
             Self::VersionNotSupported => "version-not-supported",
         }
@@ -182,7 +185,7 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::UpstreamTimeout => Side::Upstream,
-            Self::CredentialsUnavailable => Side::Internal,
+            Self::CredentialsUnavailable | Self::StoreUnavailable => Side::Internal,
             _ => Side::Downstream,
         }
     }
@@ -200,7 +203,7 @@ impl Reject {
             Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => {
                 ErrorClass::UpstreamFailed
             }
-            Self::CredentialsUnavailable => ErrorClass::Unavailable,
+            Self::CredentialsUnavailable | Self::StoreUnavailable => ErrorClass::Unavailable,
             Self::UpstreamTimeout => ErrorClass::UpstreamTimeout,
             _ => return None,
         })

@@ -83,6 +83,8 @@ codes! {
     GW404 404 "bad-limit"                 Error   "A limit whose numbers are missing or cannot be"
     GW405 405 "stray-limit-member"        Error   "A member of a limit that would not be enforced"
     GW406 406 "limit-without-caller"      Warning "A limit that counts callers where nobody is known"
+    GW407 407 "unshareable-limit"         Error   "A limit that several gateways cannot count together"
+    GW408 408 "same-limit-in-store"       Error   "Two limits in a store have the same name"
     GW501 501 "ambiguous-paths"           Error   "Two paths match the same requests"
     GW502 502 "bad-regex"                 Error   "A regular expression that cannot be used"
     GW504 504 "overlapping-paths"         Warning "Two paths match a request, and neither is more specific as a whole"

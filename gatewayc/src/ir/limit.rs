@@ -21,6 +21,41 @@ pub struct Limit {
     pub body: String,
     /// What clients are told in headers.
     pub headers: LimitHeaders,
+    /// Who counts for all gateways together; each for itself without.
+    pub store: Option<LimitStore>,
+}
+
+/// A store that counts for several gateways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitStore {
+    /// Its name in `gateway.yaml`.
+    pub name: String,
+    /// How often it is asked.
+    pub mode: StoreMode,
+    /// What becomes of a request when it does not answer.
+    pub on_error: OnStoreError,
+}
+
+/// How often a store is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StoreMode {
+    /// For each request.
+    #[default]
+    Exact,
+    /// For many requests at once, ahead of them.
+    Fast,
+}
+
+/// What becomes of a request whose store does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnStoreError {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// This limit does not count.
+    Allow,
+    /// This gateway counts for itself.
+    Local,
 }
 
 /// How requests are admitted.
@@ -87,6 +122,21 @@ impl LimitAlgorithm {
             Self::LeakyBucket { .. } => "leaky-bucket",
             Self::Concurrency { .. } => "concurrency",
         }
+    }
+
+    /// Whether a store can count it in whole numbers: those of its scripts are exact up to 2^53, of which three times the
+    /// limit must leave room, in steps of a second if nothing finer will do.
+    pub fn fits_store(self) -> bool {
+        let interval = match self {
+            Self::TokenBucket { interval, .. }
+            | Self::FixedWindow { interval, .. }
+            | Self::SlidingWindow { interval, .. }
+            | Self::LeakyBucket { interval, .. } => interval,
+            Self::Concurrency { .. } => return false,
+        };
+        let nanos = interval.as_nanos();
+        let steps = (3..=9).map(|digits| 10_u128.pow(digits)).filter(|step| nanos >= *step && nanos % step == 0);
+        steps.max().is_some_and(|step| u128::from(self.capacity()) * (nanos / step) < 1 << 51)
     }
 
     /// The most that one request may cost.

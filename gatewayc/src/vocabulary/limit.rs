@@ -5,8 +5,8 @@ use std::time::Duration;
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use super::Reader;
-use crate::diagnostic::{Diagnostic, GW104, GW404, GW405};
-use crate::ir::{Limit, LimitAlgorithm, LimitHeaders, LimitKey};
+use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407};
+use crate::ir::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
 use crate::units;
 
 /// An entry of `rateLimit`.
@@ -47,9 +47,10 @@ const MEMBERS: &[&str] = &[
     "headers",
     "headerPrefix",
     "cost",
+    "store",
+    "mode",
+    "onStoreError",
 ];
-
-const LATER: &[&str] = &["store", "onStoreError", "mode"];
 
 /// Which numbers each algorithm has; the first of them are required.
 static ALGORITHMS: &[(&str, &[&str], &[&str])] = &[
@@ -156,9 +157,7 @@ impl<'n> Members<'n> {
         let mut entries = reader.mapping(node, what);
         entries.retain(|entry| {
             let name = &*entry.key.name;
-            if LATER.contains(&name) {
-                reader.unsupported(&entry.key, &format!("`{name}` is not"));
-            } else if !MEMBERS.contains(&name) {
+            if !MEMBERS.contains(&name) {
                 reader.unknown(&entry.key, what, MEMBERS.iter().copied());
             }
             MEMBERS.contains(&name)
@@ -222,16 +221,78 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
         (None, true) => LimitHeaders::Default,
         (_, false) => LimitHeaders::None,
     };
+    let store = store(reader, members);
+    let algorithm = algorithm?;
+    if let (Some(store), Some(entry)) = (&store, members.entry("store")) {
+        fits_store(reader, entry, members, algorithm, store);
+    }
     Some(Limit {
         name: name.unwrap_or_default(),
         shared: false,
-        algorithm: algorithm?,
+        algorithm,
         key,
         skips_missing_key,
         status: status.unwrap_or(429),
         body: members.get("body").map(super::json).unwrap_or_default(),
         headers,
+        store,
     })
+}
+
+/// `store`, with `mode` and `onStoreError`.
+fn store(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<LimitStore> {
+    let Some(named) = members.get("store") else {
+        for stray in ["mode", "onStoreError"].into_iter().filter_map(|name| members.entry(name)) {
+            reader.report(
+                Diagnostic::error(GW405, format!("`{}` means nothing without `store`", stray.key.name))
+                    .at(stray.key.span, "each gateway counts for itself")
+                    .help("write `store: shared` beside it, or remove it"),
+            );
+        }
+        return None;
+    };
+    let modes = [("exact", StoreMode::Exact), ("fast", StoreMode::Fast)];
+    let mode = members.get("mode").and_then(|node| reader.choice(node, "`mode`", &modes)).unwrap_or_default();
+    let errors = [("deny", OnStoreError::Deny), ("allow", OnStoreError::Allow), ("local", OnStoreError::Local)];
+    let on_error =
+        members.get("onStoreError").and_then(|node| reader.choice(node, "`onStoreError`", &errors)).unwrap_or_default();
+    let name = reader.text(named, "`store`")?;
+    // It is a key of `gateway.yaml` that the environment can spell.
+    let good = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if name.is_empty() || !good {
+        reader.wrong(named, "`store`", "expected the name of a store in gateway.yaml: small letters, digits and `-`");
+        return None;
+    }
+    Some(LimitStore { name: name.to_owned(), mode, on_error })
+}
+
+/// What several gateways cannot count together.
+fn fits_store(
+    reader: &mut Reader<'_>,
+    entry: &Entry,
+    members: &Members<'_>,
+    algorithm: LimitAlgorithm,
+    store: &LimitStore,
+) {
+    let diagnostic = match algorithm {
+        LimitAlgorithm::Concurrency { .. } => {
+            Diagnostic::error(GW407, "requests under way cannot be counted in a store")
+                .at(entry.key.span, "a gateway that dies would never give its slots back")
+                .help("remove `store`, and divide `limit` by the number of gateways")
+        }
+        LimitAlgorithm::LeakyBucket { delay: true, .. } if store.mode == StoreMode::Fast => {
+            Diagnostic::error(GW407, "requests that wait for their turn cannot be counted ahead")
+                .at(members.entry("mode").unwrap_or(entry).key.span, "turns come one at a time")
+                .help("write `mode: exact`, or `delay: false`")
+        }
+        algorithm if !algorithm.fits_store() => {
+            Diagnostic::error(GW407, "the limit is too large for a store to count exactly")
+                .at(entry.key.span, "its scripts have whole numbers up to 2^53")
+                .help("use a shorter `interval` of whole seconds with a smaller `limit`; the rate stays the same")
+        }
+        _ => return,
+    };
+    reader.report(diagnostic);
 }
 
 fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<LimitAlgorithm> {

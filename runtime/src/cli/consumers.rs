@@ -23,6 +23,7 @@ use crate::jwt::sign;
 use crate::launch::Launch;
 use crate::limits::Limits;
 use crate::secret::SecretStore;
+use crate::store::Stores;
 use crate::{key_format, live, password, timestamp};
 
 /// What is done with consumers.
@@ -221,7 +222,7 @@ impl Token {
         let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
         let file = named(&config, &secrets.folder)?;
         let literals = config.insecure_literals;
-        let limits = Arc::new(Limits::new(gateway, 0));
+        let limits = Arc::new(Limits::new(gateway, 0, Stores::pretended()));
         let source = Source { file, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys), limits };
         let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
         let consumers = store.current();
@@ -260,7 +261,7 @@ impl File {
         // Whoever manages consumers need not have their secrets.
         let secrets = SecretStore { pretends: true, ..secrets };
         let needed = live::needed_consumers(gateway);
-        let limits = Arc::new(Limits::new(gateway, 0));
+        let limits = Arc::new(Limits::new(gateway, 0, Stores::pretended()));
         let literals = config.insecure_literals;
         let source = Source { file: path, secrets, literals, needed, token_keys: None, limits };
         Ok(Self { source })

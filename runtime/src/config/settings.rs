@@ -130,6 +130,13 @@ impl Settings {
             "bodyRate",
             "streams",
             "counters",
+            "stores",
+            "kind",
+            "url",
+            "env",
+            "prefix",
+            "timeout",
+            "connectTimeout",
             "accessLog",
         ];
         let spell = |(depth, given): (usize, String)| {

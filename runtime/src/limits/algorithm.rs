@@ -55,8 +55,23 @@ pub(crate) struct State {
     pub(crate) second: u64,
 }
 
+/// An algorithm in the words of a store's script. The numbers are whole and small enough for its doubles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Formula {
+    pub(crate) name: &'static str,
+    pub(crate) capacity: u64,
+    /// Parts that go in a tick.
+    pub(crate) rate: u64,
+    /// Parts of a request; the window's length in ticks.
+    pub(crate) unit: u64,
+    /// Microseconds of a tick.
+    pub(crate) tick_micros: u64,
+    /// Requests wait for those ahead of them.
+    pub(crate) waits: bool,
+}
+
 /// What an algorithm says to one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Reading {
     pub(crate) admitted: bool,
     /// What could be asked for now, after this request.
@@ -108,6 +123,23 @@ impl Algorithm {
             _ => return true,
         };
         u128::from(capacity) * interval.as_nanos() < 1 << 62
+    }
+
+    /// The algorithm for a store's script; `None` where a store cannot count it. The finest tick is taken that leaves room
+    /// for three times the limit below 2^53.
+    pub(crate) fn in_store(&self) -> Option<Formula> {
+        let (name, capacity, rate, interval, waits) = match *self {
+            Self::TokenBucket { limit, interval } => ("bucket", limit, limit, interval, false),
+            Self::LeakyBucket { rate, interval, burst, delay } => ("bucket", burst + 1, rate, interval, delay),
+            Self::FixedWindow { limit, interval } => ("fixed", limit, 0, interval, false),
+            Self::SlidingWindow { limit, interval } => ("sliding", limit, 0, interval, false),
+            Self::Concurrency { .. } => return None,
+        };
+        let tick = (3..=9).map(|digits| 10_u64.pow(digits)).find(|tick| {
+            let ticks = nanos(interval) / tick;
+            ticks > 0 && nanos(interval) % tick == 0 && u128::from(capacity) * u128::from(ticks) < 1 << 51
+        })?;
+        Some(Formula { name, capacity, rate, unit: nanos(interval) / tick, tick_micros: tick / 1_000, waits })
     }
 
     /// The longest that a request waits for its turn.
@@ -163,6 +195,32 @@ impl Algorithm {
                     delay: if waits { nanos(delay) } else { 0 },
                 }
             }
+        }
+    }
+
+    /// Takes back a charge of `at`, and never more than is still there of it: what has drained, or belongs to a window that
+    /// is over, is gone.
+    pub(crate) fn refund(&self, state: &mut State, at: u64, now: u64, cost: u64) {
+        let drained = |rate: u64, interval: Duration| {
+            let gone = now.saturating_sub(at).saturating_mul(rate);
+            cost.saturating_mul(nanos(interval)).saturating_sub(gone)
+        };
+        match *self {
+            Self::TokenBucket { limit, interval } => {
+                state.second = state.second.saturating_sub(drained(limit, interval));
+            }
+            Self::LeakyBucket { rate, interval, .. } => {
+                state.second = state.second.saturating_sub(drained(rate, interval));
+            }
+            Self::FixedWindow { interval, .. } if state.first <= at && at < end_of(state.first, interval) => {
+                state.second = state.second.saturating_sub(cost);
+            }
+            Self::SlidingWindow { interval, .. } if at / nanos(interval).max(1) + 1 == state.first => {
+                let current = (state.second & u64::from(u32::MAX)).saturating_sub(cost);
+                state.second = state.second >> 32 << 32 | current;
+            }
+            Self::FixedWindow { .. } | Self::SlidingWindow { .. } => {}
+            Self::Concurrency { .. } => self.release(state, cost),
         }
     }
 

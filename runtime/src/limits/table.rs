@@ -31,10 +31,17 @@ const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
 
 /// What a key of a limit has come to: 64 bits, of which 20 name the limit. With a million keys, two of one limit share
 /// them once in a hundred thousand gateways; the place in the table tells them apart further.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct KeyHash {
     tag: u64,
     place: u64,
+}
+
+impl KeyHash {
+    /// For spreading keys over parts.
+    pub(crate) fn spread(self) -> usize {
+        self.place as usize
+    }
 }
 
 /// A counter to charge.
@@ -140,6 +147,35 @@ impl Table {
             }
         }
         all
+    }
+
+    /// Takes charges of `at` back, as far as they are still there.
+    pub(crate) fn refund(&self, charges: &[Charge], at: u64, now: u64) {
+        for charge in charges {
+            let mut shard = self.lock(charge.key);
+            match shard.own(charge.key) {
+                Some(index) => {
+                    let [_, first, second] = shard.slots[index];
+                    let mut state = State { first, second };
+                    charge.algorithm.refund(&mut state, at, now, charge.cost);
+                    shard.slots[index] = [charge.key.tag, state.first, state.second];
+                }
+                None => {
+                    let state = shard.overflow.entry(charge.limit).or_default();
+                    charge.algorithm.refund(state, at, now, charge.cost);
+                }
+            }
+        }
+    }
+
+    /// What counters say now, without a charge.
+    pub(crate) fn read(&self, charges: &[Charge], now: u64) -> Vec<Reading> {
+        let look = |charge: &Charge| {
+            let mut shard = self.lock(charge.key);
+            let mut state = *shard.state(charge, &self.algorithms, now).get();
+            charge.algorithm.charge(&mut state, now, 0)
+        };
+        charges.iter().map(look).collect()
     }
 
     /// Gives back what a request has held.

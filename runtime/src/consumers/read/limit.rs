@@ -7,10 +7,25 @@ use gateway_yaml::{Entry, Node, from_node, units};
 use serde_json::Value;
 
 use super::Reading;
-use crate::limits::{Algorithm, OwnLimit, Rule};
+use crate::codegen::{OnStoreError, StoreMode};
+use crate::limits::{Algorithm, OwnLimit, OwnStore, Rule};
 
-const KNOWN: &[&str] =
-    &["name", "algorithm", "limit", "interval", "rate", "burst", "delay", "status", "body", "headers", "headerPrefix"];
+const KNOWN: &[&str] = &[
+    "name",
+    "algorithm",
+    "limit",
+    "interval",
+    "rate",
+    "burst",
+    "delay",
+    "status",
+    "body",
+    "headers",
+    "headerPrefix",
+    "store",
+    "mode",
+    "onStoreError",
+];
 
 /// Which numbers each algorithm has; the first of them are required.
 static ALGORITHMS: &[(&str, &[&str], &[&str])] = &[
@@ -84,7 +99,54 @@ impl Reading<'_> {
         };
         let body = member("body").and_then(|node| from_node::<Value>(node).ok()).map(|body| body.to_string());
         let body = body.unwrap_or_default();
-        Some(OwnLimit { name, algorithm, status, body, headers })
+        let store = self.store(node, entries, algorithm)?;
+        Some(OwnLimit { name, algorithm, status, body, headers, store })
+    }
+
+    /// Who counts; `Some(None)` where that is this gateway.
+    #[expect(clippy::option_option, reason = "what is wrong has been told, or nothing is said")]
+    fn store(&mut self, node: &Node, entries: &[Entry], algorithm: Algorithm) -> Option<Option<OwnStore>> {
+        let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+        let Some(named) = member("store") else {
+            if let Some(stray) = member("mode").or(member("onStoreError")) {
+                self.problem(stray.span, "`mode` and `onStoreError` of a limit mean nothing without `store`");
+                return None;
+            }
+            return Some(None);
+        };
+        let name = self.text_of(named, "`store`")?.to_owned();
+        if !self.source.limits.stores().has(&name) {
+            let name = name.escape_default();
+            self.problem(named.span, format!("there is no store `{name}` in the settings"));
+            return None;
+        }
+        let mode = match member("mode").map(Node::as_str) {
+            None | Some(Some("exact")) => StoreMode::Exact,
+            Some(Some("fast")) => StoreMode::Fast,
+            Some(_) => {
+                self.problem(node.span, "`mode` of a limit is `exact` or `fast`");
+                return None;
+            }
+        };
+        let on_error = match member("onStoreError").map(Node::as_str) {
+            None | Some(Some("deny")) => OnStoreError::Deny,
+            Some(Some("allow")) => OnStoreError::Allow,
+            Some(Some("local")) => OnStoreError::Local,
+            Some(_) => {
+                self.problem(node.span, "`onStoreError` of a limit is `deny`, `allow` or `local`");
+                return None;
+            }
+        };
+        let why = match algorithm.in_store() {
+            None if algorithm.is_held() => "requests under way cannot be counted in a store: no `concurrency`",
+            None => "the limit is too large for a store to count exactly",
+            Some(formula) if formula.waits && mode == StoreMode::Fast => {
+                "requests that wait for their turn cannot be counted ahead: `mode: exact`, or `delay: false`"
+            }
+            Some(_) => return Some(Some(OwnStore { name, mode, on_error })),
+        };
+        self.problem(named.span, why);
+        None
     }
 
     fn algorithm(&mut self, node: &Node, entries: &[Entry]) -> Option<Algorithm> {
