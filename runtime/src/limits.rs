@@ -544,6 +544,41 @@ mod tests {
         assert_ne!(bytes("192.0.2.1"), bytes("192.0.2.2"));
     }
 
+    /// All that a limit adds to a request, but for the bytes on the wire.
+    /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement"]
+    fn what_a_limited_request_costs() {
+        const TIMES: u32 = 2_000_000;
+        static NOTHING: Gateway = Gateway { apis: &[] };
+        let limits: &'static Limits = Box::leak(Box::new(Limits::new(&NOTHING, 32 << 20, Stores::default())));
+        let algorithm = Algorithm::TokenBucket { limit: 1_000, interval: Duration::from_secs(60) };
+        let rule = |name: &'static str| Rule {
+            id: limits.table.add(algorithm).expect("there is room"),
+            name: name.into(),
+            algorithm,
+            key: &[LimitKey::Ip],
+            skips_missing_key: false,
+            status: 429,
+            body: "".into(),
+            headers: RuleHeaders::Default,
+            cost: 1,
+            is_own: false,
+            store: None,
+        };
+        let rules = [rule("one"), rule("two"), rule("three"), rule("four")];
+        let evidence = Evidence::of(&[], None);
+        for count in [1, 2, 4] {
+            let started = std::time::Instant::now();
+            for number in 0..TIMES {
+                let address = IpAddr::from(number.wrapping_mul(0x9E37_79B1).to_be_bytes());
+                let subject = Subject { path: "/", address, caller: None, evidence: &evidence };
+                std::hint::black_box(limits.charge(0, rules[..count].iter(), &subject, Instant::now()));
+            }
+            eprintln!("{count} limits: {:.0} ns", started.elapsed().as_nanos() as f64 / f64::from(TIMES));
+        }
+    }
+
     /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]

@@ -46,6 +46,9 @@ pub struct StoreTerms {
 
 /// A store that counts.
 pub trait Store: fmt::Debug + Send + Sync {
+    /// Begins to keep a connection for the current thread, which is that `worker`.
+    fn start(&self, worker: usize);
+
     /// Charges all, or none if one refuses; asked from the thread of that `worker`.
     fn charge<'a>(&'a self, worker: usize, charges: &'a [SharedCharge]) -> Answering<'a>;
 

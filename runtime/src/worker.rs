@@ -82,6 +82,9 @@ impl Worker {
 
     /// The regular work between requests; runs until it is dropped.
     pub(crate) async fn tick(&self) {
+        for store in self.live.limits.stores().remote() {
+            store.start(self.index);
+        }
         let mut ticks = tokio::time::interval(TICK);
         loop {
             let now = ticks.tick().await;

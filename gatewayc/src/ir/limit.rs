@@ -135,7 +135,8 @@ impl LimitAlgorithm {
             Self::Concurrency { .. } => return false,
         };
         let nanos = interval.as_nanos();
-        let steps = (3..=9).map(|digits| 10_u128.pow(digits)).filter(|step| nanos >= *step && nanos % step == 0);
+        let steps =
+            (3..=9).map(|digits| 10_u128.pow(digits)).filter(|step| nanos >= *step && nanos.is_multiple_of(*step));
         steps.max().is_some_and(|step| u128::from(self.capacity()) * (nanos / step) < 1 << 51)
     }
 

@@ -8,6 +8,8 @@
 //   PUT       /v1/files/{+path}               read-file      -> notes as /blobs/{path}                                      jwt `jwt`
 //   OPTIONS   /v1/jobs/{+name}:cancel         -              -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/jobs/{+name}:cancel         fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v1   jwt `jwt`
+//   GET       /v1/limited                     limited        -> default as received without /v1                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
+//   OPTIONS   /v1/limited                     -              -> default as received without /v1                             anyone (preflight: forward)
 //   OPTIONS   /v1/or-and                      -              -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/or-and                      orAnd          -> default as received without /v1                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
 //   GET       /v1/providers                   providers      -> default as received without /v1                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
@@ -28,6 +30,8 @@
 //   PUT       /v2/files/{+path}               read-file      -> notes as /blobs/{path}                                      jwt `jwt`
 //   OPTIONS   /v2/jobs/{+name}:cancel         -              -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/jobs/{+name}:cancel         fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v2   jwt `jwt`
+//   GET       /v2/limited                     limited        -> default as received without /v2                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
+//   OPTIONS   /v2/limited                     -              -> default as received without /v2                             anyone (preflight: forward)
 //   OPTIONS   /v2/or-and                      -              -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/or-and                      orAnd          -> default as received without /v2                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
 //   GET       /v2/providers                   providers      -> default as received without /v2                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
@@ -64,6 +68,12 @@ pub(super) static API: Api = Api {
             when: &[],
             preflight: Preflight::Deny,
             operations: &[&OPTIONS_V1_JOBS_NAME_CANCEL, &FN],
+        },
+        Route {
+            template: "/v1/limited",
+            when: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIMITED, &OPTIONS_V1_LIMITED],
         },
         Route {
             template: "/v1/or-and",
@@ -118,6 +128,12 @@ pub(super) static API: Api = Api {
             when: &[],
             preflight: Preflight::Deny,
             operations: &[&OPTIONS_V2_JOBS_NAME_CANCEL, &FN_2],
+        },
+        Route {
+            template: "/v2/limited",
+            when: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIMITED_2, &OPTIONS_V2_LIMITED],
         },
         Route {
             template: "/v2/or-and",
@@ -301,6 +317,36 @@ static FN: Operation = Operation {
         add: &[("X-Trace", "on \"quoted\"")],
     },
     response_headers: HeaderEdits { remove: &["x-powered-by"], set: &[("X-Served-By", "gw")], add: &[] },
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+};
+
+// GET /v1/limited
+static LIMITED: Operation = Operation {
+    id: "limited",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
+};
+
+// OPTIONS /v1/limited
+static OPTIONS_V1_LIMITED: Operation = Operation {
+    id: "OPTIONS /v1/limited",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
@@ -628,6 +674,36 @@ static FN_2: Operation = Operation {
         add: &[("X-Trace", "on \"quoted\"")],
     },
     response_headers: HeaderEdits { remove: &["x-powered-by"], set: &[("X-Served-By", "gw")], add: &[] },
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+};
+
+// GET /v2/limited
+static LIMITED_2: Operation = Operation {
+    id: "limited",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
+};
+
+// OPTIONS /v2/limited
+static OPTIONS_V2_LIMITED: Operation = Operation {
+    id: "OPTIONS /v2/limited",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    parameters: &[],
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
@@ -1005,6 +1081,32 @@ static SIGNED: HmacSignature = HmacSignature {
     body_digest: BodyDigest::Required { max_body: ByteSize::kib(64) },
     replay: Replay::Accept,
     hidden: &[CredentialLocation::Header("Authorization")],
+};
+
+// limit `a limit's name`
+static LIMIT_A_LIMIT_S_NAME: Limit = Limit {
+    name: "a limit's name",
+    shared: false,
+    algorithm: Algorithm::LeakyBucket { rate: 10, interval: Duration::from_secs(1), burst: 5, delay: true },
+    key: &[LimitKey::Header("x-a"), LimitKey::Path],
+    skips_missing_key: false,
+    status: 503,
+    body: "",
+    headers: LimitHeaders::None,
+    store: None,
+};
+
+// limit `limited 2`
+static LIMIT_LIMITED_2: Limit = Limit {
+    name: "limited 2",
+    shared: false,
+    algorithm: Algorithm::SlidingWindow { limit: 100, interval: Duration::from_secs(60) },
+    key: &[LimitKey::Ip],
+    skips_missing_key: false,
+    status: 429,
+    body: "",
+    headers: LimitHeaders::Default,
+    store: Some(LimitStore { name: "shared", client: &Redis, mode: StoreMode::Fast, on_error: OnStoreError::Local }),
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

@@ -137,7 +137,7 @@ impl Algorithm {
         };
         let tick = (3..=9).map(|digits| 10_u64.pow(digits)).find(|tick| {
             let ticks = nanos(interval) / tick;
-            ticks > 0 && nanos(interval) % tick == 0 && u128::from(capacity) * u128::from(ticks) < 1 << 51
+            ticks > 0 && nanos(interval).is_multiple_of(*tick) && u128::from(capacity) * u128::from(ticks) < 1 << 51
         })?;
         Some(Formula { name, capacity, rate, unit: nanos(interval) / tick, tick_micros: tick / 1_000, waits })
     }

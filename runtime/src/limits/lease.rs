@@ -23,7 +23,7 @@ const SHARE: u64 = 20;
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// One question at a time asks for more than it needs, unless that takes longer than this.
-const ASKING: u64 = 100_000_000;
+const ASKING: u64 = 1_000_000_000;
 
 /// The leases of this node.
 #[derive(Debug)]

@@ -48,8 +48,6 @@ pub(crate) struct Pending {
     limits: &'static Limits,
     worker: usize,
     met: Vec<Met>,
-    /// When it was charged here.
-    at: u64,
 }
 
 /// A limit that a request meets.
@@ -57,6 +55,8 @@ struct Met {
     rule: Rule,
     key: KeyHash,
     counter: Counter,
+    /// When it was charged here.
+    at: u64,
     /// What it says, once that is known.
     reading: Option<Reading>,
 }
@@ -87,7 +87,7 @@ impl Limits {
         let met = rules.filter_map(|rule| {
             let parts = super::parts_of(rule, subject, &address)?;
             let key = self.hash(rule, &parts);
-            let mut met = Met { rule: rule.clone(), key, counter: Counter::Here, reading: None };
+            let mut met = Met { rule: rule.clone(), key, counter: Counter::Here, at: now, reading: None };
             let Some(shared) = &rule.store else { return Some(met) };
             let extra = match shared.mode {
                 StoreMode::Exact => 0,
@@ -103,7 +103,7 @@ impl Limits {
             met.counter = Counter::Store { key: shared_key(&shared.identity, &parts), extra };
             Some(met)
         });
-        let mut pending = Pending { limits: self, worker, met: met.collect(), at: now };
+        let mut pending = Pending { limits: self, worker, met: met.collect() };
         let is_refused = pending.met.iter().any(Met::refuses) || !pending.charge_here();
         if is_refused {
             return Charging::Done(pending.refuse());
@@ -217,7 +217,7 @@ impl Pending {
         let admitted = self.limits.table.charge(&charges, now, &mut readings);
         for (place, reading) in here.into_iter().zip(readings) {
             let met = &mut self.met[place];
-            met.reading = Some(reading);
+            (met.reading, met.at) = (Some(reading), now);
             if !admitted {
                 // There is nothing to take back.
                 met.counter = Counter::Nowhere;
@@ -226,10 +226,7 @@ impl Pending {
         admitted
     }
 
-    fn admit(mut self) -> Outcome
-    where
-        Self: Sized,
-    {
+    fn admit(mut self) -> Outcome {
         self.outcome(true)
     }
 
@@ -255,7 +252,7 @@ impl Pending {
             match met.counter {
                 Counter::Here if admits => {
                     let charge = [met.rule.charge(met.key)];
-                    self.limits.table.refund(&charge, self.at, now);
+                    self.limits.table.refund(&charge, met.at, now);
                     met.reading = self.limits.table.read(&charge, now).pop();
                 }
                 Counter::Leased if admits => {

@@ -100,7 +100,6 @@ impl fmt::Debug for Server {
 /// What a thread has of the store.
 struct Link {
     state: watch::Sender<State>,
-    is_kept: AtomicBool,
     /// Questions in a row that got no answer in time.
     unanswered: AtomicU32,
     is_lost: AtomicBool,
@@ -125,7 +124,6 @@ impl Default for Link {
     fn default() -> Self {
         Self {
             state: watch::Sender::new(State::Connecting),
-            is_kept: AtomicBool::new(false),
             unanswered: AtomicU32::new(0),
             is_lost: AtomicBool::new(false),
         }
@@ -139,13 +137,20 @@ impl fmt::Debug for Link {
 }
 
 impl Store for Client {
-    fn charge<'a>(&'a self, worker: usize, charges: &'a [SharedCharge]) -> Answering<'a> {
-        let link = &self.links[worker % self.links.len()];
-        if !link.is_kept.swap(true, Relaxed) {
-            // On the thread that asks, for as long as its runtime is there.
+    fn start(&self, worker: usize) {
+        if let Some(link) = self.links.get(worker) {
+            // For as long as the thread's runtime is there.
             tokio::spawn(keep(Arc::clone(&self.server), Arc::clone(link)));
         }
-        Box::pin(self.ask(link, charges))
+    }
+
+    fn charge<'a>(&'a self, worker: usize, charges: &'a [SharedCharge]) -> Answering<'a> {
+        Box::pin(async move {
+            match self.links.get(worker) {
+                Some(link) => self.ask(link, charges).await,
+                None => Err(Silent),
+            }
+        })
     }
 
     fn health(&self) -> &StoreHealth {
