@@ -263,6 +263,18 @@ impl Limits {
             return self.charge_shared(worker, rules, subject, now);
         }
         let address = Address::of(subject.address);
+        // One limit is the rule, and needs no lists.
+        let mut first = rules.clone();
+        if let (Some(rule), None) = (first.next(), first.next()) {
+            let Some(parts) = parts_of(rule, subject, &address) else {
+                return Charging::Done(Outcome::of(self, &[], true, Vec::new()));
+            };
+            let key = self.hash(rule, &parts);
+            let reading = self.table.charge_one(&rule.charge(key), now);
+            let is_held = reading.admitted && rule.algorithm.is_held();
+            let held = is_held.then(|| (rule.clone(), key)).into_iter().collect();
+            return Charging::Done(Outcome::of(self, &[(rule, reading)], reading.admitted, held));
+        }
         let keyed: Vec<(&Rule, KeyHash)> =
             rules.filter_map(|rule| Some((rule, self.hash(rule, &parts_of(rule, subject, &address)?)))).collect();
         let charges: Vec<Charge> = keyed.iter().map(|(rule, key)| rule.charge(*key)).collect();

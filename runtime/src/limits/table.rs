@@ -105,14 +105,18 @@ impl Table {
         KeyHash { tag: (hash & !LIMIT_MASK | u64::from(limit.0)).max(1 << LIMIT_BITS), place: hasher.finish() }
     }
 
+    /// Charges one counter, which needs no plan.
+    pub(crate) fn charge_one(&self, charge: &Charge, now: u64) -> Reading {
+        let mut shard = self.lock(charge.key);
+        let mut state = shard.state(charge, &self.algorithms, now);
+        charge.algorithm.charge(state.get(), now, charge.cost)
+    }
+
     /// Charges all counters, or none if one refuses; the readings are in the order of the charges.
     pub(crate) fn charge(&self, charges: &[Charge], now: u64, readings: &mut Vec<Reading>) -> bool {
         readings.clear();
-        // One limit is the rule, and needs no plan.
         if let [charge] = charges {
-            let mut shard = self.lock(charge.key);
-            let mut state = shard.state(charge, &self.algorithms, now);
-            let reading = charge.algorithm.charge(state.get(), now, charge.cost);
+            let reading = self.charge_one(charge, now);
             readings.push(reading);
             return reading.admitted;
         }

@@ -36,6 +36,8 @@ const PATIENCE: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+const NOT_IN_TIME: &str = "it does not answer in time";
+
 /// Counts nothing.
 const PROBE: SharedCharge = SharedCharge {
     key: [0; 16],
@@ -67,9 +69,16 @@ impl StoreClient for Redis {
         }
         let links = (0..terms.workers.max(1)).map(|_| Arc::default()).collect();
         let health = StoreHealth::new(&terms.name);
-        let server =
-            Server { place: terms.url.place, login, tls, within: terms.connect_timeout, prefix: terms.prefix, health };
-        Ok(Arc::new(Client { server: Arc::new(server), links, timeout: terms.timeout }))
+        let server = Server {
+            place: terms.url.place,
+            login,
+            tls,
+            within: terms.connect_timeout,
+            timeout: terms.timeout,
+            prefix: terms.prefix,
+            health,
+        };
+        Ok(Arc::new(Client { server: Arc::new(server), links }))
     }
 }
 
@@ -78,7 +87,6 @@ struct Client {
     server: Arc<Server>,
     /// One for each thread.
     links: Box<[Arc<Link>]>,
-    timeout: Duration,
 }
 
 /// Who is asked, and how to get there.
@@ -86,7 +94,10 @@ struct Server {
     place: Place,
     login: RedisConnectionInfo,
     tls: Option<TlsConnector>,
+    /// For a connection.
     within: Duration,
+    /// For an answer.
+    timeout: Duration,
     prefix: String,
     health: StoreHealth,
 }
@@ -165,7 +176,7 @@ impl Client {
             health.skipped.fetch_add(1, Relaxed);
             return Err(Silent);
         }
-        match tokio::time::timeout(self.timeout, self.exchange(link, charges)).await {
+        match tokio::time::timeout(self.server.timeout, self.exchange(link, charges)).await {
             Ok(Ok(charged)) => {
                 link.unanswered.store(0, Relaxed);
                 health.answered.fetch_add(1, Relaxed);
@@ -174,7 +185,7 @@ impl Client {
             // Of a connection that breaks, the keeper learns by itself.
             Ok(Err(())) => {}
             Err(_) if link.unanswered.fetch_add(1, Relaxed) + 1 >= PATIENCE => {
-                link.lose(health, "it does not answer in time");
+                link.lose(health, NOT_IN_TIME);
             }
             Err(_) => {}
         }
@@ -331,14 +342,16 @@ impl Server {
         let probe = async {
             let script: String = load.query_async(&mut connection).await?;
             // It must be able to count as well: a replica cannot, nor a node of a cluster that has other keys.
-            let () = command(&self.prefix, "EVALSHA", &script, &[PROBE]).query_async(&mut connection).await?;
-            Ok(script)
+            let count = command(&self.prefix, "EVALSHA", &script, &[PROBE]);
+            let in_time = tokio::time::timeout(self.timeout, count.query_async::<()>(&mut connection)).await;
+            Ok(in_time.map(|counted| counted.map(|()| script)))
         };
-        let answer: Result<String, RedisError> = match first_of(&mut driver, probe).await {
+        let answer: Result<_, RedisError> = match first_of(&mut driver, probe).await {
             First::One(()) => return Err("it closes the connection".to_owned()),
             First::Other(answer) => answer,
         };
-        let script = answer.map_err(|error| described(&error))?;
+        let counted = answer.map_err(|error| described(&error))?.map_err(|_| NOT_IN_TIME)?;
+        let script = counted.map_err(|error| described(&error))?;
         Ok((Up { connection, script: script.into() }, driver))
     }
 
