@@ -174,3 +174,62 @@ fn a_clock_that_is_behind_gives_nothing_away() {
         assert!(!algorithm.charge(&mut state, now, 1).admitted, "{algorithm:?}");
     }
 }
+
+/// What is taken back never lets more through than if it had not been charged; and at once, it is as if it had not been.
+#[test]
+fn what_is_taken_back_was_there() {
+    let mut random = Random(0x2545_F491_4F6C_DD1D);
+    // A window begins with its first request, whatever becomes of that one.
+    let begins_with_it = |algorithm: &Algorithm| matches!(algorithm, Algorithm::FixedWindow { .. });
+    for algorithm in every().into_iter().filter(|algorithm| !begins_with_it(algorithm)) {
+        let interval = nanos(algorithm.window().expect("a window"));
+        for _ in 0..200 {
+            let mut now = random.below(10 * interval) + 1;
+            let (mut with, mut without) = (State::default(), State::default());
+            let mut both = |with: &mut State, without: &mut State, now: u64| {
+                if algorithm.charge(with, now, 1).admitted {
+                    algorithm.charge(without, now, 1);
+                }
+            };
+            for _ in 0..random.below(5) {
+                now += random.below(interval / 4);
+                both(&mut with, &mut without, now);
+            }
+            let (at, before) = (now, with);
+            if !algorithm.charge(&mut with, at, 1).admitted {
+                continue;
+            }
+            let mut at_once = with;
+            algorithm.refund(&mut at_once, at, at, 1);
+            let remaining = |state: State, now: u64| algorithm.charge(&mut { state }, now, 0).remaining;
+            assert_eq!(remaining(at_once, at), remaining(before, at), "{algorithm:?}");
+            for _ in 0..random.below(4) {
+                now += random.below(interval / 2);
+                both(&mut with, &mut without, now);
+            }
+            algorithm.refund(&mut with, at, now, 1);
+            for _ in 0..5 {
+                assert!(
+                    remaining(with, now) <= remaining(without, now),
+                    "{algorithm:?}: {with:?} {without:?} at {now}"
+                );
+                now += random.below(interval / 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_window_takes_back_what_was_charged_in_it() {
+    let algorithm = Algorithm::FixedWindow { limit: 2, interval: Duration::from_secs(1) };
+    let mut state = State::default();
+    assert!(algorithm.charge(&mut state, SECOND, 1).admitted && algorithm.charge(&mut state, SECOND + 5, 1).admitted);
+    algorithm.refund(&mut state, SECOND + 5, SECOND + 9, 1);
+    assert!(
+        algorithm.charge(&mut state, SECOND + 10, 1).admitted && !algorithm.charge(&mut state, SECOND + 10, 1).admitted
+    );
+    // One that is over has nothing to give.
+    assert!(algorithm.charge(&mut state, 2 * SECOND + 20, 2).admitted);
+    algorithm.refund(&mut state, SECOND + 5, 2 * SECOND + 21, 1);
+    assert!(!algorithm.charge(&mut state, 2 * SECOND + 22, 1).admitted);
+}
