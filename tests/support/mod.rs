@@ -187,6 +187,7 @@ fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (Socket
             address = parse(rest);
         } else if let Some(rest) = line.strip_prefix("gateway: metrics and health on ") {
             let messages = Arc::clone(messages);
+            messages.lock().expect("no panic").extend(told.lines().map(str::to_owned));
             std::thread::spawn(move || {
                 for line in lines.map_while(Result::ok) {
                     eprintln!("{line}");

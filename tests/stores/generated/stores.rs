@@ -42,6 +42,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    https: Https::Optional,
     accepted_risks: &[],
 };
 

@@ -186,7 +186,7 @@ fn what_is_taken_back_was_there() {
         for _ in 0..200 {
             let mut now = random.below(10 * interval) + 1;
             let (mut with, mut without) = (State::default(), State::default());
-            let mut both = |with: &mut State, without: &mut State, now: u64| {
+            let both = |with: &mut State, without: &mut State, now: u64| {
                 if algorithm.charge(with, now, 1).admitted {
                     algorithm.charge(without, now, 1);
                 }
