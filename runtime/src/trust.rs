@@ -1,4 +1,4 @@
-//! Whom the gateway trusts when it calls a provider or an upstream: the system's roots, and those of `trustedRoots`.
+//! Whom the gateway trusts when it calls a provider, an upstream or a store: the system's roots, and those of `trustedRoots`.
 
 use std::path::Path;
 use std::sync::Arc;
