@@ -453,3 +453,184 @@ fn real_clients_are_served() {
         }
     }
 }
+
+/// An upstream of HTTP/2; `?…` in a target says what it does.
+struct Http2Upstream {
+    address: std::net::SocketAddr,
+    connections: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Http2Upstream {
+    fn start() -> Self {
+        use std::sync::atomic::Ordering::Relaxed;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("an option");
+        let address = listener.local_addr().expect("bound");
+        let connections = std::sync::Arc::default();
+        let counted = std::sync::Arc::clone(&connections);
+        std::thread::spawn(move || {
+            run(async move {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+                while let Ok((stream, _)) = listener.accept().await {
+                    std::sync::atomic::AtomicUsize::fetch_add(&counted, 1, Relaxed);
+                    tokio::spawn(async move {
+                        let mut connection = h2::server::handshake(stream).await.expect("speaks HTTP/2");
+                        while let Some(Ok((request, respond))) = connection.accept().await {
+                            if request.uri().query() == Some("last") {
+                                connection.graceful_shutdown();
+                            }
+                            tokio::spawn(answer(request, respond));
+                        }
+                    });
+                }
+            });
+        });
+        Self { address, connections }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// A gateway whose upstreams are all this one.
+    fn gateway(&self, settings: &[&str]) -> Gateway {
+        let upstream = format!("upstreams.notes.default=h2c://{}", self.address);
+        Gateway::start(&[&[&*upstream, "workers=1"], settings].concat(), self.address)
+    }
+}
+
+async fn answer(request: Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+    let (parts, mut stream) = request.into_parts();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    match &*query {
+        "resets" => return respond.send_reset(h2::Reason::INTERNAL_ERROR),
+        "silent" => return tokio::time::sleep(Duration::from_secs(60)).await,
+        "slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+        _ => {}
+    }
+    let mut body = Vec::new();
+    while let Some(Ok(data)) = stream.data().await {
+        body.extend_from_slice(&data);
+        let _ = stream.flow_control().release_capacity(data.len());
+    }
+    let trailers = stream.trailers().await.ok().flatten();
+    let mut response = Response::builder().status(200).header("x-body", body.len());
+    for name in ["te", "via", "x-request-id", "content-length"] {
+        if let Some(value) = parts.headers.get(name) {
+            response = response.header(format!("seen-{name}"), value);
+        }
+    }
+    response = response.header("seen-uri", parts.uri.to_string());
+    if let Some(sum) = trailers.as_ref().and_then(|fields| fields.get("x-sum")) {
+        response = response.header("seen-sum", sum);
+    }
+    if query == "empty" {
+        return drop(respond.send_response(response.body(()).expect("a response"), true));
+    }
+    if query == "counted" {
+        response = response.header("content-length", body.len());
+    }
+    let Ok(mut stream) = respond.send_response(response.body(()).expect("a response"), false) else { return };
+    let mut rest = Bytes::from(body);
+    while !rest.is_empty() {
+        stream.reserve_capacity(rest.len());
+        let Some(Ok(count)) = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await else { return };
+        let ends = query == "counted" && count == rest.len();
+        stream.send_data(rest.split_to(count), ends).expect("sent");
+    }
+    if query == "trailers" {
+        let mut fields = HeaderMap::new();
+        fields.insert("grpc-status", "0".parse().expect("a value"));
+        stream.send_trailers(fields).expect("sent");
+    } else if query != "counted" {
+        let _ = stream.send_data(Bytes::new(), true);
+    }
+}
+
+#[test]
+fn upstreams_are_asked_over_http2() {
+    let upstream = Http2Upstream::start();
+    let gateway = upstream.gateway(&[]);
+    let large = "x".repeat(700_000);
+    for (target, fields, body, sent) in [
+        ("/v1/notes", "Content-Length: 5\r\n", "hello".to_owned(), 5),
+        ("/v1/notes?empty", "Content-Length: 5\r\n", "hello".to_owned(), 5),
+        ("/v1/notes?counted", "Content-Length: 700000\r\n", large.clone(), 700_000),
+        (
+            "/v1/notes?trailers",
+            "Transfer-Encoding: chunked\r\n",
+            format!("{:x}\r\n{large}\r\n0\r\nX-Sum: 7\r\n\r\n", large.len()),
+            700_000,
+        ),
+    ] {
+        let mut connection = gateway.connect();
+        let token = authorized();
+        connection.send(format!(
+            "POST {target} HTTP/1.1\r\nHost: a\r\n{token}Content-Type: application/json\r\n{fields}\r\n{body}"
+        ));
+        let response = connection.response(false);
+        assert_eq!(response.status, 200, "{target}: {}", response.head);
+        assert_eq!(response.header("x-body"), sent.to_string(), "{target}");
+        assert_eq!(response.body.len(), if target.ends_with("empty") { 0 } else { sent }, "{target}");
+        assert_eq!(response.header("seen-via"), "1.1 gateway");
+        assert_eq!(response.header("seen-te"), "trailers");
+        let path = target.trim_start_matches("/v1");
+        assert_eq!(response.header("seen-uri"), format!("http://{}{path}", upstream.address));
+        assert_eq!(response.header("seen-sum"), if fields.starts_with("Transfer") { "7" } else { "" });
+        assert_eq!(
+            response.header("content-length").is_empty(),
+            target.ends_with("notes") || target.ends_with("trailers")
+        );
+    }
+    assert_eq!(upstream.connections(), 1, "one connection carries all of them");
+    run(async {
+        let mut client = connect(&gateway).await;
+        let post = request(Method::POST, "/v1/notes?trailers").header("content-type", "application/json");
+        let token = authorized().trim_start_matches("Authorization: ").trim_end().to_owned();
+        let post = post.header("authorization", token).body(()).expect("a request");
+        let (_, body, trailers) = ask(&mut client, post, large.as_bytes(), None).await;
+        assert!(body == large.as_bytes() && trailers.expect("trailers")["grpc-status"] == "0");
+    });
+}
+
+#[test]
+fn requests_share_a_connection_to_the_upstream() {
+    let upstream = Http2Upstream::start();
+    let gateway = upstream.gateway(&[]);
+    let started = Instant::now();
+    run(async {
+        let mut client = connect(&gateway).await;
+        let slow: Vec<_> = (0..80)
+            .map(|_| {
+                let slow = request(Method::GET, "/v1/health?slow").body(()).expect("a request");
+                client.send_request(slow, true).expect("sent").0
+            })
+            .collect();
+        for response in slow {
+            assert_eq!(response.await.expect("a response").status(), 200);
+        }
+    });
+    assert_eq!(upstream.connections(), 1);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+}
+
+#[test]
+fn an_upstream_that_leaves_is_asked_again() {
+    let upstream = Http2Upstream::start();
+    let gateway = upstream.gateway(&[]);
+    for _ in 0..5 {
+        // Each of these is the last one of its connection.
+        assert_eq!(gateway.get("/v1/health?last", "").status, 200);
+        assert_eq!(gateway.get("/v1/health", "").status, 200);
+    }
+    assert!(upstream.connections() > 1);
+    let broken = gateway.get("/v1/health?resets", "");
+    assert_eq!(broken.status, 502);
+    assert_eq!(gateway.get("/v1/health", "").status, 200);
+    let nobody = Gateway::start(&["upstreams.notes.default=h2c://127.0.0.1:9"], upstream.address);
+    assert_eq!(nobody.get("/v1/health", "").status, 502);
+    // Somebody is there who speaks something else.
+    let other = Upstream::echo();
+    let stranger = format!("upstreams.notes.default=h2c://{}", other.address);
+    assert_eq!(Gateway::start(&[&stranger], other.address).get("/v1/health", "").status, 502);
+}

@@ -381,7 +381,7 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
     }
     let Some(policy) = upstream(reader, node) else { return UpstreamChoice::Broken };
     let authority =
-        policy.url.trim_start_matches("http://").trim_start_matches("https://").trim_end_matches('/').to_owned();
+        policy.url.split_once("://").map_or("", |(_, authority)| authority).trim_end_matches('/').to_owned();
     let name = if place == Place::Root { "default".to_owned() } else { authority };
     UpstreamChoice::Inline { name, policy }
 }
@@ -428,19 +428,22 @@ fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
     Some(policy)
 }
 
-/// `http://host[:port][/prefix]`, or the same with `https://`.
+/// How an upstream can be spoken to: HTTP/1.1, HTTP/2, each in the clear and inside TLS.
+const UPSTREAM_SCHEMES: &[&str] = &["http://", "https://", "h2c://", "h2://"];
+
+/// `http://host[:port][/prefix]`, or the same with another of [`UPSTREAM_SCHEMES`].
 fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let url = reader.text(node, "`url`")?;
     let problem = |url: &str| -> Option<&'static str> {
-        let Some(rest) = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) else {
-            return Some("expected `http://host:port` or `https://host:port`");
+        let Some(rest) = UPSTREAM_SCHEMES.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
+            return Some("expected `http://host:port`, or the same with `https://`, `h2c://` or `h2://`");
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
             return Some("credentials do not belong into an address");
         }
         if !is_authority(authority) {
-            return Some("expected `http://host:port` or `https://host:port`");
+            return Some("expected a host and perhaps a port after `://`");
         }
         if !path.is_empty() && gateway_route::RequestPath::parse(path).is_err() {
             return Some("only a plain path may follow the host: no query, no fragment, no dot segments");

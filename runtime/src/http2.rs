@@ -1,9 +1,12 @@
-//! HTTP/2 at the listeners (RFC 9113): a connection of streams, each of which is one request.
+//! HTTP/2 (RFC 9113): a connection of streams, each of which is one request.
 //!
 //! A stream looks to the [pipeline](crate::pipeline) like a client's connection that carries one request in HTTP/1.1:
 //! its fields are written out as the head of a message, and what the pipeline answers is read as one. So there is one
-//! way that requests are checked, decided and forwarded, and none that knows the other protocol.
+//! way that requests are checked, decided and forwarded, and none that knows the other protocol. Streams to upstreams
+//! look like connections to them in the same way.
 
+mod body;
+mod client;
 mod head;
 mod rewind;
 mod stream;
@@ -27,6 +30,7 @@ use crate::http1::head::HeadScan;
 use crate::live::LiveListener;
 use crate::pipeline;
 use crate::worker::Worker;
+pub(crate) use client::{ClientConnection, ClientStream};
 use rewind::Rewind;
 use stream::Stream;
 

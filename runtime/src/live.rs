@@ -657,7 +657,9 @@ impl Assembly<'_> {
             None => (upstream.url, None),
         };
         let parsed = parse_url(url, self.endpoints.len());
-        match parsed.and_then(|(endpoint, tls)| Ok(Endpoint { tls: self.upstream_tls(tls)?, ..endpoint })) {
+        match parsed
+            .and_then(|(endpoint, tls)| Ok(Endpoint { tls: self.upstream_tls(tls, endpoint.is_http2)?, ..endpoint }))
+        {
             Ok(endpoint) => {
                 self.endpoints.insert((api.name, upstream.name), endpoint.clone());
                 Some(endpoint)
@@ -672,8 +674,13 @@ impl Assembly<'_> {
         }
     }
 
-    fn upstream_tls(&self, name: Option<ServerName<'static>>) -> Result<Option<UpstreamTls>, String> {
-        name.map(|name| Ok(UpstreamTls { config: self.resources.providers.tls()?, name })).transpose()
+    fn upstream_tls(&self, name: Option<ServerName<'static>>, is_http2: bool) -> Result<Option<UpstreamTls>, String> {
+        let Some(name) = name else { return Ok(None) };
+        let mut config = self.resources.providers.tls()?;
+        if is_http2 {
+            Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+        }
+        Ok(Some(UpstreamTls { config, name }))
     }
 
     /// An override that reaches nothing is a typo.
@@ -743,12 +750,17 @@ fn alternative_of(
     Some(LiveAlternative { requirements: requirements.collect::<Option<_>>()? })
 }
 
-/// `http://host[:port][/prefix]`, or the same with `https://`; then whom to expect there as well.
+/// How upstreams are spoken to, by the scheme of their URL: inside TLS, and in HTTP/2.
+const UPSTREAM_SCHEMES: &[(&str, bool, bool)] =
+    &[("http://", false, false), ("https://", true, false), ("h2c://", false, true), ("h2://", true, true)];
+
+/// `http://host[:port][/prefix]`, or the same with `https://`, `h2c://` or `h2://`; then whom to expect there as well.
 fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'static>>), String> {
-    let (rest, has_tls) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
-        (Some(rest), _) => (rest, false),
-        (None, Some(rest)) => (rest, true),
-        (None, None) => return Err(format!("`{url}` does not start with http:// or https://")),
+    let known = UPSTREAM_SCHEMES
+        .iter()
+        .find_map(|(scheme, has_tls, is_http2)| Some((url.strip_prefix(scheme)?, *has_tls, *is_http2)));
+    let Some((rest, has_tls, is_http2)) = known else {
+        return Err(format!("`{url}` does not start with http://, https://, h2c:// or h2://"));
     };
     let (authority, prefix) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
     if authority.contains('@') || rest.contains(['?', '#', ' ']) {
@@ -768,7 +780,15 @@ fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'st
     let name = has_tls.then(|| ServerName::try_from(host.trim_matches(['[', ']']).to_owned()));
     let name = name.transpose().map_err(|_| format!("`{host}` is no name that a certificate could have"))?;
     Ok((
-        Endpoint { index, host: host.into(), port, authority: authority.into(), prefix: prefix.into(), tls: None },
+        Endpoint {
+            index,
+            host: host.into(),
+            port,
+            authority: authority.into(),
+            prefix: prefix.into(),
+            tls: None,
+            is_http2,
+        },
         name,
     ))
 }

@@ -7,12 +7,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::downstream::Outbox;
+use crate::http2::ClientConnection;
 pub(crate) use stream::UpstreamStream;
 pub(crate) use tls::UpstreamTls;
 
@@ -39,6 +41,8 @@ pub(crate) struct Endpoint {
     pub(crate) prefix: Box<str>,
     /// Plain TCP if `None`.
     pub(crate) tls: Option<UpstreamTls>,
+    /// It is spoken to in HTTP/2.
+    pub(crate) is_http2: bool,
 }
 
 /// A connection to an upstream.
@@ -49,6 +53,12 @@ pub(crate) struct UpstreamConnection {
     pub(crate) inbox: Vec<u8>,
     /// The connection has answered a request before.
     pub(crate) reused: bool,
+}
+
+impl UpstreamConnection {
+    fn new(io: UpstreamStream, reused: bool) -> Self {
+        Self { io, outbox: Outbox::default(), inbox: Vec::new(), reused }
+    }
 }
 
 /// Why there is no connection.
@@ -67,28 +77,76 @@ struct Idle {
     since: Instant,
 }
 
+/// The connections of HTTP/2 to one upstream.
+#[derive(Default)]
+struct SharedConnections {
+    connections: Vec<ClientConnection>,
+    making: Rc<tokio::sync::Mutex<()>>,
+}
+
 /// One worker's idle connections, per upstream.
 #[derive(Default)]
 pub(crate) struct Pool {
     idle: RefCell<Vec<Vec<Idle>>>,
+    /// Connections of HTTP/2, and a lock that one who makes another holds.
+    shared: RefCell<HashMap<usize, SharedConnections>>,
     resolved: RefCell<HashMap<usize, (Instant, Vec<SocketAddr>)>>,
 }
 
 impl Pool {
     /// The connection that was idle for the shortest time and is still open.
     pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
+        if endpoint.is_http2 {
+            return self.open_stream(endpoint);
+        }
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(endpoint.index)?;
         while let Some(Idle { mut io, .. }) = idle.pop() {
             if io.is_quiet() {
-                return Some(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: true });
+                return Some(UpstreamConnection::new(io, true));
             }
         }
         None
     }
 
+    /// A stream of a connection of HTTP/2 that has room for one.
+    fn open_stream(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
+        let mut shared = self.shared.borrow_mut();
+        let connection =
+            shared.get_mut(&endpoint.index)?.connections.iter_mut().find_map(|one| one.has_room().then_some(one))?;
+        Some(UpstreamConnection::new(UpstreamStream::Http2(Box::new(connection.open())), true))
+    }
+
+    /// Makes a connection of HTTP/2, or waits for somebody else's.
+    async fn connect_http2(&self, endpoint: &Endpoint) -> Result<UpstreamConnection, ConnectError> {
+        let making = Rc::clone(&self.shared.borrow_mut().entry(endpoint.index).or_default().making);
+        let _making = making.lock().await;
+        if let Some(stream) = self.open_stream(endpoint) {
+            // As good as new: what fails on it is not tried a third time.
+            return Ok(UpstreamConnection { reused: false, ..stream });
+        }
+        let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
+        let connection = match &endpoint.tls {
+            None => ClientConnection::over(io, "http").await,
+            Some(tls) => {
+                let io = tls.handshake(io).await.map_err(ConnectError::Untrusted)?;
+                if io.get_ref().1.alpn_protocol() != Some(b"h2") {
+                    return Err(ConnectError::Untrusted("it does not speak HTTP/2"));
+                }
+                ClientConnection::over(io, "https").await
+            }
+        };
+        let connection = connection.map_err(|_| ConnectError::Unreachable)?;
+        let stream = UpstreamStream::Http2(Box::new(connection.open()));
+        self.shared.borrow_mut().entry(endpoint.index).or_default().connections.push(connection);
+        Ok(UpstreamConnection::new(stream, false))
+    }
+
     /// Keeps a connection whose last response ended cleanly.
     pub(crate) fn put(&self, endpoint: &Endpoint, connection: UpstreamConnection, now: Instant) {
+        if endpoint.is_http2 {
+            return; // It was a stream, and there is no second request on one.
+        }
         let mut idle = self.idle.borrow_mut();
         if idle.len() <= endpoint.index {
             idle.resize_with(endpoint.index + 1, Vec::new);
@@ -100,6 +158,9 @@ impl Pool {
 
     /// Closes what was idle for too long. Called every now and then.
     pub(crate) fn prune(&self, now: Instant) {
+        for shared in self.shared.borrow_mut().values_mut() {
+            shared.connections.retain(|connection| !connection.is_over(now, IDLE_TIME));
+        }
         for idle in self.idle.borrow_mut().iter_mut() {
             // The oldest are at the front.
             let expired = idle.iter().take_while(|connection| now.duration_since(connection.since) > IDLE_TIME).count();
@@ -116,6 +177,9 @@ impl Pool {
         endpoint: &Endpoint,
         limit: Duration,
     ) -> Result<UpstreamConnection, ConnectError> {
+        if endpoint.is_http2 {
+            return timeout(limit, Box::pin(self.connect_http2(endpoint))).await.unwrap_or(Err(ConnectError::Timeout));
+        }
         let connecting = async {
             let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
             match &endpoint.tls {
@@ -127,7 +191,7 @@ impl Pool {
             }
         };
         let io = timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout))?;
-        Ok(UpstreamConnection { io, outbox: Outbox::default(), inbox: Vec::new(), reused: false })
+        Ok(UpstreamConnection::new(io, false))
     }
 
     async fn connect_to_any(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {

@@ -4,16 +4,7 @@ use h2::RecvStream;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 
-/// How the body of a stream is told to the pipeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum BodyFraming {
-    /// There is none.
-    None,
-    /// As it comes: its length is in the head, and h2 holds the client to it (RFC 9113 §8.1.1).
-    Counted,
-    /// In the chunked coding: nobody knows its length yet.
-    Chunked,
-}
+use super::body::BodyFraming;
 
 /// Writes the head. What makes no sense in it is judged where heads are judged: by the pipeline.
 ///

@@ -8,11 +8,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::http2::ClientStream;
+
 /// A connection to an upstream. No `dyn`: the plain one costs a branch that is always the same.
 pub(crate) enum UpstreamStream {
     Plain(TcpStream),
     /// Boxed: a plain connection does not pay for what TLS has to know.
     Tls(Box<TlsStream<TcpStream>>),
+    /// One of many streams of a connection.
+    Http2(Box<ClientStream>),
 }
 
 impl UpstreamStream {
@@ -28,6 +32,8 @@ impl UpstreamStream {
                 let mut byte = [0];
                 Pin::new(io).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
             }
+            // It carries one request, and has.
+            Self::Http2(_) => false,
         }
     }
 }
@@ -37,6 +43,7 @@ impl AsyncRead for UpstreamStream {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_read(cx, buf),
             Self::Tls(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Http2(io) => Pin::new(io).poll_read(cx, buf),
         }
     }
 }
@@ -46,6 +53,7 @@ impl AsyncWrite for UpstreamStream {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_write(cx, bytes),
             Self::Tls(io) => Pin::new(io).poll_write(cx, bytes),
+            Self::Http2(io) => Pin::new(io).poll_write(cx, bytes),
         }
     }
 
@@ -53,6 +61,7 @@ impl AsyncWrite for UpstreamStream {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_flush(cx),
             Self::Tls(io) => Pin::new(io).poll_flush(cx),
+            Self::Http2(io) => Pin::new(io).poll_flush(cx),
         }
     }
 
@@ -60,6 +69,7 @@ impl AsyncWrite for UpstreamStream {
         match self.get_mut() {
             Self::Plain(io) => Pin::new(io).poll_shutdown(cx),
             Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Http2(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
 }
