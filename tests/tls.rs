@@ -446,6 +446,31 @@ fn upstreams_over_tls_must_be_who_they_should_be() {
     assert_eq!(gateway_before(by_address.address, "127.0.0.1").get("/v1/health", "").status, 200);
 }
 
+#[test]
+fn upstreams_agree_on_http2_inside_tls() {
+    let (folder, upstream, authority) = (Folder::new(), Upstream::echo(), Authority::new());
+    let roots = format!("trustedRoots.file={}", folder.write("ca.pem", &authority.pem));
+    // A gateway before a gateway: the one behind speaks both, by agreement.
+    let behind = start(&authority.server(&["localhost"]).at(&folder, "tls"), &upstream);
+    let url = format!("upstreams.notes.default=h2://localhost:{}", behind.address.port());
+    let gateway = Gateway::start(&[&roots, &url, "workers=1"], upstream.address);
+    for _ in 0..3 {
+        let seen = gateway.get("/v1/health", "");
+        assert_eq!(seen.status, 404, "the path behind has no base path: {}", seen.head);
+        assert!(seen.header("x-request-id").len() == 32);
+    }
+    behind.log_line(|line| line["path"] == "/health" && line["status"] == 404);
+    let metrics = behind.operations("/metrics").body;
+    assert!(metrics.contains("gateway_tls_handshakes_total 1"), "one connection carries all: {metrics}");
+    // One that speaks TLS, but not HTTP/2.
+    let only_http1 = TlsUpstream::start(&authority.server(&["localhost"]));
+    let url = format!("upstreams.notes.default=h2://localhost:{}", only_http1.address.port());
+    let gateway = Gateway::start(&[&roots, &url], upstream.address);
+    assert_eq!(gateway.get("/v1/health", "").status, 502);
+    let line = gateway.log_line(|line| line["reject"] == "upstream-untrusted");
+    assert!(line["detail"].as_str().is_some_and(|told| told.ends_with("it does not speak HTTP/2")), "{line}");
+}
+
 /// A server that says the same to whatever it gets, and closes.
 fn answers_anything(answer: &'static [u8]) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
