@@ -128,6 +128,7 @@ impl<'a> Module<'a> {
                 Credential::Jwt(_) => "JwtBearer",
                 Credential::ConsumerJwt(_) => "ConsumerJwt",
                 Credential::Hmac(_) => "HmacSignature",
+                Credential::Certificate => "MutualTls",
                 Credential::Introspection(_) => "Introspection",
             };
             items.push(item(format!("scheme `{}`", scheme.name), ident, kind, scheme_value(kind, scheme)));
@@ -442,6 +443,10 @@ fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
     if let Credential::Hmac(hmac) = &scheme.credential {
         return Expression::Struct(kind, hmac_fields(scheme, hmac));
     }
+    if matches!(scheme.credential, Credential::Certificate) {
+        let fields = vec![("name", Expression::text(&scheme.name)), ("realm", Expression::text(&scheme.realm))];
+        return Expression::Struct(kind, fields);
+    }
     let mut fields = vec![("name", Expression::text(&scheme.name))];
     // A password has one place only, which is not said again.
     if !matches!(scheme.credential, Credential::Basic) {
@@ -450,7 +455,7 @@ fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
     fields.push(("realm", Expression::text(&scheme.realm)));
     fields.push(("forward", boolean(scheme.forward)));
     match &scheme.credential {
-        Credential::ApiKey | Credential::Basic | Credential::Hmac(_) => {}
+        Credential::ApiKey | Credential::Basic | Credential::Hmac(_) | Credential::Certificate => {}
         Credential::Jwt(jwt) => fields.extend(jwt_fields(jwt)),
         Credential::ConsumerJwt(jwt) => fields.extend(consumer_jwt_fields(jwt)),
         Credential::Introspection(introspection) => fields.extend(introspection_fields(introspection)),

@@ -333,6 +333,8 @@ pub enum Credential {
     ConsumerJwt(Box<ConsumerJwt>),
     /// A consumer's signature over the request.
     Hmac(Box<Hmac>),
+    /// A certificate of a consumer's own.
+    Certificate,
     /// A token that only its provider understands.
     Introspection(Box<Introspection>),
 }
@@ -346,6 +348,7 @@ impl Scheme {
             Credential::Jwt(_) => "jwt",
             Credential::ConsumerJwt(_) => "consumer jwt",
             Credential::Hmac(_) => "hmac",
+            Credential::Certificate => "certificate",
             Credential::Introspection(_) => "token",
         }
     }
@@ -353,7 +356,11 @@ impl Scheme {
     /// Whether it tells which consumer calls.
     pub fn knows_consumers(&self) -> bool {
         match self.credential {
-            Credential::ApiKey | Credential::Basic | Credential::ConsumerJwt(_) | Credential::Hmac(_) => true,
+            Credential::ApiKey
+            | Credential::Basic
+            | Credential::ConsumerJwt(_)
+            | Credential::Hmac(_)
+            | Credential::Certificate => true,
             Credential::Jwt(_) | Credential::Introspection(_) => false,
         }
     }

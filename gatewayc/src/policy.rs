@@ -53,15 +53,19 @@ fn plain_http(https: &Https) -> String {
 }
 
 fn write_scheme(out: &mut String, scheme: &Scheme) {
+    if matches!(scheme.credential, Credential::Certificate) {
+        line(out, "certificate in", "the TLS handshake");
+        return line(out, "realm", &scheme.realm);
+    }
     let what = match scheme.credential {
         Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) => "token",
         Credential::Basic => "password",
         Credential::Hmac(_) => "signature",
-        Credential::ApiKey => scheme.kind(),
+        Credential::ApiKey | Credential::Certificate => scheme.kind(),
     };
     line(out, &format!("{what} in"), &locations(&scheme.locations));
     match &scheme.credential {
-        Credential::ApiKey | Credential::Basic => {}
+        Credential::ApiKey | Credential::Basic | Credential::Certificate => {}
         Credential::Jwt(jwt) => write_jwt(out, jwt),
         Credential::ConsumerJwt(jwt) => write_consumer_jwt(out, jwt),
         Credential::Hmac(hmac) => write_hmac(out, hmac),

@@ -487,7 +487,9 @@ fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> IdentityHeaders {
     for Entry { key, value } in reader.known(node, "`identityHeaders`", &names) {
         let Some(name) = header_name(reader, value.span, value.as_str()) else { continue };
         const OTHERS: [&str; 4] = ["authorization", "cookie", "host", "x-request-id"];
-        let has_meaning = OTHERS.contains(&&*canonical(&name)) || canonical(&name).starts_with("x-forwarded-");
+        let has_meaning = OTHERS.contains(&&*canonical(&name))
+            || canonical(&name).starts_with("x-forwarded-")
+            || canonical(&name).starts_with("x-client-cert-");
         if is_managed(&name) || has_meaning {
             reader.report(
                 Diagnostic::error(GW525, format!("`{name}` cannot carry an identity"))
@@ -710,6 +712,7 @@ fn editable(
     let lower = canonical(&name);
     let about_client =
         request.is_some() && (lower == "host" || lower == "forwarded" || lower.starts_with("x-forwarded-"));
+    let identity = identity || (request.is_some() && lower.starts_with("x-client-cert-"));
     let why = if identity {
         "tells the upstream who calls"
     } else if about_client {

@@ -368,7 +368,13 @@ fn about_providers() {
             "GW208 both `jwt` and `introspection`",
         ),
         (token(GOOD).replace("{type: http, scheme: bearer", "{type: apiKey, in: header, name: X-Token"), "GW207"),
-        ("{type: mutualTLS}".to_owned(), "GW207 mutual TLS"),
+        ("{type: mutualTLS}".to_owned(), "none"),
+        ("{type: mutualTLS, x-gateway: {realm: partners}}".to_owned(), "none"),
+        ("{type: mutualTLS, x-gateway: {forward: false}}".to_owned(), "GW207 no more than `realm`"),
+        (
+            "{type: mutualTLS, x-gateway: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}}".to_owned(),
+            "GW207 no more than `realm`",
+        ),
     ] {
         let document = format!(
             "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nx-gateway: {{version: 1, upstream: {{url: \"http://127.0.0.1:1\"}}}}\n\

@@ -30,6 +30,11 @@ pub trait Scheme: fmt::Debug + Sync {
         None
     }
 
+    /// Whether callers prove who they are with a certificate, so that listeners have to ask for one.
+    fn reads_certificates(&self) -> bool {
+        false
+    }
+
     /// Reads the keys of consumers' tokens, for a scheme that takes such tokens. What needs no token needs no reader, and
     /// the linker drops it.
     fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
@@ -63,6 +68,11 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
 
     /// Where the credential may stand, and whether the upstream is to see it.
     fn locations(&self) -> (&'static [CredentialLocation], bool);
+
+    /// As [`Scheme::reads_certificates`].
+    fn reads_certificates(&self) -> bool {
+        false
+    }
 }
 
 /// The request that is judged, the time at which it is, and the thread that does it.

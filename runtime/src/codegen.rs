@@ -439,6 +439,7 @@ pub use crate::jwt::consumer::ConsumerJwt;
 pub use crate::jwt::sign::JwtSign;
 pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
 pub use crate::limits::Algorithm;
+pub use crate::mutual_tls::MutualTls;
 pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};

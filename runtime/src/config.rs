@@ -390,6 +390,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "listeners.*.tls.certificates.*.key.file",
         "listeners.*.tls.certificates.*.key.env",
         "listeners.*.tls.minVersion",
+        "listeners.*.tls.clientAuth.ca.file",
+        "listeners.*.tls.clientAuth.ca.env",
         "trustedProxies",
         "consumers.file",
         "insecureLiterals",

@@ -102,6 +102,9 @@ pub(crate) struct Consumers {
     costliest: Option<(u64, Box<str>)>,
     by_token_key: HashMap<Box<str>, TokenCredential>,
     by_key_id: HashMap<Box<str>, HmacCredential>,
+    by_fingerprint: HashMap<Digest, Identity>,
+    /// With its kind, such as `DNS:`.
+    by_certificate_name: HashMap<Box<str>, Identity>,
     /// Differs between any two readings of the file.
     generation: u64,
 }
@@ -158,6 +161,16 @@ impl Consumers {
     /// Whose requests this key signs.
     pub(crate) fn with_key_id(&self, key_id: &str, now: u64) -> Option<&HmacCredential> {
         self.by_key_id.get(key_id).filter(|credential| credential.identity.is_good(now))
+    }
+
+    /// Who has the certificate with this fingerprint.
+    pub(crate) fn with_fingerprint(&self, fingerprint: &Digest, now: u64) -> Option<&Identity> {
+        self.by_fingerprint.get(fingerprint).filter(|identity| identity.is_good(now))
+    }
+
+    /// Who has certificates with this name.
+    pub(crate) fn with_certificate_name(&self, name: &str, now: u64) -> Option<&Identity> {
+        self.by_certificate_name.get(name).filter(|identity| identity.is_good(now))
     }
 
     /// How many there are.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::access::{SchemeId, Verdict};
 use crate::http1::head::Field;
+use crate::tls::ClientCertificate;
 
 /// A place that may hold a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Evidence<'a> {
     pub(crate) authority: Option<&'a str>,
     /// The request came over TLS.
     pub(crate) is_https: bool,
+    /// What the client proved to have in the handshake.
+    pub(crate) certificate: Option<&'a ClientCertificate>,
     /// The header fields.
     pub(crate) fields: &'a [Field<'a>],
     /// The whole content, without a transfer coding, once a scheme has asked for it.
@@ -75,7 +78,18 @@ impl<'a> Evidence<'a> {
     /// A request that consists of these parts only.
     pub(crate) fn of(fields: &'a [Field<'a>], query: Option<&'a str>) -> Self {
         let (method, target, path) = ("GET", "/", "/");
-        Self { method, target, path, query, authority: None, is_https: false, fields, body: None, verdicts: &[] }
+        Self {
+            method,
+            target,
+            path,
+            query,
+            authority: None,
+            is_https: false,
+            certificate: None,
+            fields,
+            body: None,
+            verdicts: &[],
+        }
     }
 
     /// The first of `locations` that holds something, and what it holds: that place decides.

@@ -31,6 +31,7 @@ mod launch;
 mod limits;
 mod live;
 mod metrics;
+mod mutual_tls;
 mod password;
 mod pipeline;
 mod provider;

@@ -1,6 +1,6 @@
 //! The generated tables joined with this deployment's addresses and secrets: everything a request needs, resolved once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ use crate::rewrite::{PathTemplate, PreparedRewrite};
 use crate::secret::{Secret, SecretStore};
 use crate::store::url::StoreUrl;
 use crate::store::{Store, StoreClient, StoreTerms, Stores};
-use crate::tls::Tls;
+use crate::tls::{CERTIFICATE_HEADERS, Tls};
 use crate::token_keys::TokenKeys;
 use crate::upstream::{Endpoint, UpstreamTls};
 
@@ -85,6 +85,8 @@ pub(crate) struct LiveOperation {
     /// `WWW-Authenticate` lines for a missing credential, a bad one, and missing scopes.
     pub(crate) challenges: Challenges,
     pub(crate) hidden: HiddenCredentials,
+    /// Callers may prove who they are with a certificate, which the upstream is told about.
+    pub(crate) reads_certificates: bool,
     pub(crate) limits: Box<[Rule]>,
     /// The constant members of its log lines.
     pub(crate) log_constants: String,
@@ -212,6 +214,7 @@ impl Live {
             .enumerate()
             .map(|(index, listener)| (index, assembly.apis_of(gateway, listener)))
             .collect();
+        assembly.check_client_certificates(&served);
         let mut listeners = Vec::new();
         let mut schemes: BTreeMap<(&str, &str), Arc<dyn Authenticator>> = BTreeMap::new();
         for api in served.iter().flat_map(|(_, apis)| apis) {
@@ -252,7 +255,7 @@ impl Live {
         });
         Ok(Self {
             listeners,
-            request_fields: FieldTable::for_requests(identity),
+            request_fields: FieldTable::for_requests(identity.chain(CERTIFICATE_HEADERS)),
             response_fields: FieldTable::for_responses(),
             trusted_proxies: config.trusted_proxies.clone(),
             admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
@@ -497,6 +500,29 @@ impl Assembly<'_> {
         all.all(|other| other.is_some()).then(|| Arc::clone(first))
     }
 
+    /// A certificate that no listener asks for is one that no caller can show.
+    fn check_client_certificates(&mut self, served: &[(usize, Vec<&'static Api>)]) {
+        let asks = |index: usize| {
+            let tls = self.config.listeners[index].tls.as_ref();
+            tls.is_some_and(|tls| tls.client_ca.is_some())
+        };
+        let mut unmet = BTreeSet::new();
+        for api in served.iter().flat_map(|(_, apis)| apis) {
+            let scheme = api.schemes.iter().find(|scheme| scheme.reads_certificates());
+            let is_asked =
+                served.iter().any(|(index, apis)| apis.iter().any(|one| one.name == api.name) && asks(*index));
+            if let (Some(scheme), false) = (scheme, is_asked) {
+                unmet.insert((api.source, scheme.name()));
+            }
+        }
+        self.problems.extend(unmet.into_iter().map(|(source, scheme)| {
+            Problem::plain(format!(
+                "security scheme `{scheme}` of {source}: no listener that serves it asks for client certificates; write \
+                 `tls: {{clientAuth: {{ca: {{file: clients.pem}}}}}}` at one that does"
+            ))
+        }));
+    }
+
     fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {
         let provider_url = match self.config.provider(api.name, scheme.name()) {
             Some((url, place)) => match ProviderUrl::parse(url) {
@@ -604,11 +630,13 @@ impl Assembly<'_> {
             Action::Forward { to, .. } => to.name,
             Action::Answer(_) => "",
         };
+        let reads_certificates = requirements(&access).any(|one| one.authenticator.reads_certificates());
         Some(LiveOperation {
             table: operation,
             api,
             challenges: challenges(&access),
             hidden: hidden(&access),
+            reads_certificates,
             limits: self.rules(api, operation)?,
             access,
             action,

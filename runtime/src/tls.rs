@@ -1,6 +1,7 @@
 //! TLS at the listeners: which certificate is shown to whom, and what a handshake tells about a client.
 
 mod certificate;
+mod clients;
 mod keys;
 mod names;
 pub(crate) mod reload;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
@@ -22,8 +24,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::config::Problem;
 use crate::config::tls::{ListenerTls, PemSource, TlsVersion};
 use crate::consumers::FileState;
+use crate::digest::Digest;
 use crate::secret::SecretStore;
 use crate::timestamp;
+pub(crate) use certificate::Certificate;
 use names::ByName;
 
 /// What a listener with TLS speaks inside of it, the preferred protocol first.
@@ -50,7 +54,20 @@ pub(crate) struct TlsFacts {
     #[expect(dead_code, reason = "for the access log")]
     pub(crate) server_name: Option<Box<str>>,
     pub(crate) alpn: Alpn,
+    /// What the client proved to have.
+    pub(crate) client: Option<ClientCertificate>,
 }
+
+/// A client's certificate, whose chain and key were checked.
+#[derive(Debug)]
+pub(crate) struct ClientCertificate {
+    pub(crate) says: Certificate,
+    /// Of the certificate in DER.
+    pub(crate) fingerprint: Digest,
+}
+
+/// What upstreams are told of it, and no client may say itself: the subject, and the fingerprint.
+pub(crate) const CERTIFICATE_HEADERS: [&str; 2] = ["X-Client-Cert-Subject", "X-Client-Cert-Fingerprint"];
 
 /// A protocol inside TLS (RFC 7301).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,11 +141,14 @@ impl Tls {
         if !problems.is_empty() {
             return Err(problems);
         }
-        // Clients may go on with the sessions that they have.
-        let config = Arc::make_mut(&mut next.config);
-        let before = self.current.load();
-        config.ticketer = Arc::clone(&before.config.ticketer);
-        config.session_storage = Arc::clone(&before.config.session_storage);
+        // Clients may go on with the sessions that they have; but a session with a client's certificate goes on
+        // unchecked, and its authority may be trusted no more.
+        if self.settings.client_ca.is_none() {
+            let config = Arc::make_mut(&mut next.config);
+            let before = self.current.load();
+            config.ticketer = Arc::clone(&before.config.ticketer);
+            config.session_storage = Arc::clone(&before.config.session_storage);
+        }
         self.current.store(Arc::new(next));
         Ok(())
     }
@@ -172,6 +192,7 @@ impl Tls {
         let (_, session) = stream.get_ref();
         let chosen = session.alpn_protocol();
         let facts = TlsFacts {
+            client: session.peer_certificates().and_then(|chain| ClientCertificate::of(chain.first()?)),
             server_name: session.server_name().map(Box::from),
             alpn: PROTOCOLS.iter().copied().find(|alpn| chosen == Some(alpn.id())).unwrap_or(Alpn::Http1),
         };
@@ -182,16 +203,26 @@ impl Tls {
 impl Current {
     fn read(settings: &ListenerTls, secrets: &SecretStore) -> Result<Self, Vec<Problem>> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let pairs = keys::pairs(settings, secrets, &provider)?;
+        let clients = settings.client_ca.as_ref().map(|ca| clients::verifier(ca, secrets, &provider)).transpose();
+        let (pairs, clients) = match (keys::pairs(settings, secrets, &provider), clients) {
+            (Ok(pairs), Ok(clients)) => (pairs, clients),
+            (pairs, clients) => return Err(pairs.err().into_iter().flatten().chain(clients.err()).collect()),
+        };
         let certificates = settings.certificates.iter().zip(&pairs).map(|(source, pair)| Validity {
             name: source.cert.name(),
             not_before: pair.says.not_before,
             not_after: pair.says.not_after,
         });
         let certificates = certificates.collect();
-        let config = assemble(settings, provider, ByName::of(pairs))
+        let config = assemble(settings, provider, ByName::of(pairs), clients)
             .map_err(|error| vec![Problem::at(&settings.place, format!("TLS cannot be set up: {error}"))])?;
         Ok(Self { config: Arc::new(config), certificates })
+    }
+}
+
+impl ClientCertificate {
+    fn of(der: &[u8]) -> Option<Self> {
+        Some(Self { says: Certificate::parse(der)?, fingerprint: Digest::of(der) })
     }
 }
 
@@ -210,7 +241,8 @@ impl Validity {
 }
 
 fn states(settings: &ListenerTls, secrets: &SecretStore) -> Vec<Option<FileState>> {
-    let places = settings.certificates.iter().flat_map(|pair| [&pair.cert, &pair.key]);
+    let pairs = settings.certificates.iter().flat_map(|pair| [&pair.cert, &pair.key]);
+    let places = pairs.chain(&settings.client_ca);
     let files = places.filter_map(|place| match &place.source {
         PemSource::File(path) => Some(secrets.folder.join(path)),
         PemSource::Env(_) => None,
@@ -222,15 +254,18 @@ fn assemble(
     settings: &ListenerTls,
     provider: Arc<CryptoProvider>,
     names: ByName,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<ServerConfig, rustls::Error> {
     let versions: &[&SupportedProtocolVersion] = match settings.min_version {
         TlsVersion::V12 => &[&TLS13, &TLS12],
         TlsVersion::V13 => &[&TLS13],
     };
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(names));
+    let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
+    let builder = match clients {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(names));
     config.alpn_protocols = PROTOCOLS.iter().map(|alpn| alpn.id().to_vec()).collect();
     // Its keys change by themselves, and all workers have the same: a client may come back to any of them.
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;

@@ -185,7 +185,7 @@ impl<'a> Schemes<'a> {
             Credential::Basic => "basic".to_owned(),
             Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) => "bearer".to_owned(),
             Credential::Hmac(hmac) if hmac.profile == ir::HmacProfile::CavageApisix => hmac.scheme.to_ascii_lowercase(),
-            Credential::Hmac(_) | Credential::ApiKey => return None,
+            Credential::Hmac(_) | Credential::ApiKey | Credential::Certificate => return None,
         };
         only_there.then_some(word)
     }
@@ -310,7 +310,22 @@ fn lower(
             }
             (CredentialLocation::Header("Authorization".into()), false)
         }
-        SchemeKind::MutualTls => return unsupported("mutual TLS is not supported by this version", ""),
+        SchemeKind::MutualTls => {
+            let SchemeExtension { also_in, forward, bare, jwt, introspection, under_token, realm, .. } = extension;
+            let plain = also_in.is_empty()
+                && forward.is_none()
+                && bare.is_none()
+                && jwt.is_none()
+                && introspection.is_none()
+                && !under_token;
+            if !plain {
+                return unsupported("a certificate stands in the handshake, and takes no more than `realm`", "");
+            }
+            let name = definition.name.value.clone();
+            let realm = realm.unwrap_or_else(|| printable(&name));
+            let credential = Credential::Certificate;
+            return Ok(Scheme { name, locations: Vec::new(), realm, forward: true, credential });
+        }
     };
     let name = definition.name.value.clone();
     let locations: Vec<_> = std::iter::once(first).chain(extension.also_in).collect();

@@ -106,6 +106,8 @@ impl Settings {
             "env",
             "certificates",
             "minVersion",
+            "clientAuth",
+            "ca",
             "trustedProxies",
             "consumers",
             "file",

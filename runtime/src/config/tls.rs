@@ -12,6 +12,8 @@ pub(crate) struct ListenerTls {
     /// At least one; the first is for clients that ask for no name.
     pub(crate) certificates: Vec<CertificateSource>,
     pub(crate) min_version: TlsVersion,
+    /// Who signs the certificates of clients; clients are asked for one if there is something.
+    pub(crate) client_ca: Option<PemPlace>,
     /// Where TLS was asked for.
     pub(crate) place: Place,
 }
@@ -70,7 +72,7 @@ pub(super) fn read(settings: &mut Settings) -> BTreeMap<String, ListenerTls> {
     // By listener and by the pair's position; the pair of `tls: {cert, key}` comes first.
     let mut pairs: BTreeMap<(String, Option<usize>), Halves> = BTreeMap::new();
     for (half, into) in [("cert", Halves::cert as fn(&mut Halves) -> &mut Option<PemPlace>), ("key", Halves::key)] {
-        for (kind, source) in [("file", PemSource::File as fn(String) -> PemSource), ("env", PemSource::Env)] {
+        for (kind, source) in SOURCES {
             let single = settings.take_all(&format!("listeners.*.tls.{half}.{kind}"));
             let several = settings.take_all(&format!("listeners.*.tls.certificates.*.{half}.{kind}"));
             for (names, setting) in single.into_iter().chain(several) {
@@ -90,7 +92,12 @@ pub(super) fn read(settings: &mut Settings) -> BTreeMap<String, ListenerTls> {
             (Some(cert), Some(key)) => {
                 let place = cert.place.clone();
                 read.entry(listener)
-                    .or_insert_with(|| ListenerTls { certificates: Vec::new(), min_version: TlsVersion::V12, place })
+                    .or_insert_with(|| ListenerTls {
+                        certificates: Vec::new(),
+                        min_version: TlsVersion::V12,
+                        client_ca: None,
+                        place,
+                    })
                     .certificates
                     .push(CertificateSource { cert, key });
             }
@@ -114,16 +121,29 @@ pub(super) fn read(settings: &mut Settings) -> BTreeMap<String, ListenerTls> {
         let Some(version) = version else { continue };
         match read.get_mut(&names[0]) {
             Some(tls) => tls.min_version = version,
-            None => settings.problems.push(Problem::at(
-                &setting.place,
-                format!(
-                    "listener `{}` has no certificate; write `cert: {{file: tls.crt}}` and `key: {{file: tls.key}}`",
-                    names[0]
-                ),
-            )),
+            None => settings.problems.push(without_certificate(&names[0], &setting.place)),
+        }
+    }
+    for (kind, source) in SOURCES {
+        for (names, setting) in settings.take_all(&format!("listeners.*.tls.clientAuth.ca.{kind}")) {
+            let Some(text) = settings.text(&setting) else { continue };
+            match read.get_mut(&names[0]) {
+                Some(tls) => tls.client_ca = Some(PemPlace { source: source(text), place: setting.place }),
+                None => settings.problems.push(without_certificate(&names[0], &setting.place)),
+            }
         }
     }
     read
+}
+
+type MakeSource = fn(String) -> PemSource;
+
+/// The keys of a place.
+const SOURCES: [(&str, MakeSource); 2] = [("file", PemSource::File), ("env", PemSource::Env)];
+
+fn without_certificate(listener: &str, place: &Place) -> Problem {
+    let help = "write `cert: {file: tls.crt}` and `key: {file: tls.key}`";
+    Problem::at(place, format!("listener `{listener}` has no certificate; {help}"))
 }
 
 impl Halves {

@@ -19,6 +19,7 @@ use crate::live::{Live, LiveForward, LiveOperation, LiveRewrite};
 use crate::reject::Reject;
 use crate::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
 use crate::rewrite::is_safe;
+use crate::tls::{CERTIFICATE_HEADERS, ClientCertificate};
 use crate::upstream::{ConnectError, UpstreamConnection};
 use crate::worker::Worker;
 
@@ -50,6 +51,8 @@ pub(super) struct Scene<'a> {
     /// The version of HTTP that the request came in.
     pub(super) version: &'static str,
     pub(super) is_https: bool,
+    /// Where the operation asks for one.
+    pub(super) certificate: Option<&'a ClientCertificate>,
     pub(super) operation: &'static LiveOperation,
     pub(super) to: &'static LiveForward,
     pub(super) params: &'a Params<'a>,
@@ -78,6 +81,10 @@ impl Scene<'_> {
         head.extend_from_slice(b" HTTP/1.1\r\n");
         self.write_fields(&mut head, request, target, request_id);
         self.write_identity(&mut head, permit);
+        if let Some(certificate) = self.certificate {
+            write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
+            write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
+        }
         match facts.body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
             BodyLength::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),

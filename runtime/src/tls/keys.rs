@@ -86,6 +86,6 @@ fn read(place: &PemPlace, secrets: &SecretStore) -> Result<Secret, Problem> {
     .map_err(|message| Problem::at(&place.place, message))
 }
 
-fn complaint(place: &PemPlace, what: impl std::fmt::Display) -> Problem {
+pub(super) fn complaint(place: &PemPlace, what: impl std::fmt::Display) -> Problem {
     Problem::at(&place.place, format!("{} {what}", place.name()))
 }

@@ -24,12 +24,12 @@ impl ByName {
         let default = Arc::clone(&shown[0].key);
         let mut names = Self { default, exact: HashMap::new(), wildcards: HashMap::new() };
         for Shown { key, says } in shown {
-            for name in says.dns_names {
+            for name in says.dns_names() {
                 let (map, name) = match name.strip_prefix('*') {
                     Some(rest) => (&mut names.wildcards, rest),
-                    None => (&mut names.exact, &*name),
+                    None => (&mut names.exact, name),
                 };
-                map.entry(name.to_ascii_lowercase().into()).or_insert_with(|| Arc::clone(&key));
+                map.entry(name.into()).or_insert_with(|| Arc::clone(&key));
             }
         }
         names

@@ -34,6 +34,7 @@ static TYPES: &[(&str, &[&str], Read)] = &[
         |reading, members, identity| reading.token(members, identity),
     ),
     ("hmac", &["keyId", "secret"], |reading, members, identity| reading.hmac(members, identity)),
+    ("certificate", &["san", "fingerprint"], |reading, members, identity| reading.certificate(members, identity)),
 ];
 
 /// The members of one credential.
@@ -170,6 +171,37 @@ impl Reading<'_> {
             return self.duplicate(node, "keyId of hmac credentials", &owner);
         }
         self.found.by_key_id.insert(key_id.into(), HmacCredential { identity, secret: found });
+    }
+
+    fn certificate(&mut self, members: &Members<'_>, identity: Identity) {
+        match (members.get("san"), members.get("fingerprint")) {
+            (Some(node), None) => {
+                let Some((_, name)) = self.name(members, "san") else { return };
+                let Some(name) = certificate_name(name) else {
+                    return self
+                        .problem(node.span, "`san` begins with `DNS:`, `URI:`, `email:` or `IP:`, as in certificates");
+                };
+                if let Some(other) = self.found.by_certificate_name.get(&*name) {
+                    let owner = other.consumer.username.clone();
+                    return self.duplicate(node, "san of certificate credentials", &owner);
+                }
+                self.found.by_certificate_name.insert(name, identity);
+            }
+            (None, Some(node)) => {
+                let Some(text) = self.text_of(node, "`fingerprint`") else { return };
+                // OpenSSL puts colons between the bytes.
+                let Some(fingerprint) = Digest::from_hex(&text.replace(':', "")) else {
+                    return self.problem(node.span, "`fingerprint` is SHA-256 in 64 hexadecimal digits");
+                };
+                if let Some(other) = self.found.by_fingerprint.get(&fingerprint) {
+                    let owner = other.consumer.username.clone();
+                    return self.duplicate(node, "fingerprint of certificate credentials", &owner);
+                }
+                self.found.by_fingerprint.insert(fingerprint, identity);
+            }
+            _ => self
+                .problem(members.node.span, "a certificate is known by its `san` or by its `fingerprint`: write one"),
+        }
     }
 
     fn token(&mut self, members: &Members<'_>, identity: Identity) {
@@ -355,6 +387,17 @@ impl Reading<'_> {
                 None
             }
         }
+    }
+}
+
+/// A name as certificates have it, with its kind; hosts in lower case, addresses in one spelling.
+fn certificate_name(text: &str) -> Option<Box<str>> {
+    let (kind, name) = text.split_once(':').filter(|(_, name)| !name.is_empty())?;
+    match kind {
+        "DNS" => Some(format!("DNS:{}", name.to_ascii_lowercase()).into()),
+        "IP" => name.parse::<std::net::IpAddr>().ok().map(|address| format!("IP:{address}").into()),
+        "URI" | "email" => Some(text.into()),
+        _ => None,
     }
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-providers"));
     command.env("INTROSPECTION_SECRET", "s:cret%");
     support::usual_settings(&mut command);
+    command.args(["--set", "listeners.test.apis=[providers]"]);
     command
 }
 

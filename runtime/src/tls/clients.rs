@@ -1,0 +1,31 @@
+//! Which clients' certificates are taken: those of an authority that the deployment names.
+
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+
+use super::keys;
+use crate::config::Problem;
+use crate::config::tls::PemPlace;
+use crate::secret::SecretStore;
+
+/// What asks for certificates, and goes on without one: operations decide. A bad one ends the handshake.
+///
+/// # Errors
+/// The file has no certificate of an authority.
+pub(super) fn verifier(
+    ca: &PemPlace,
+    secrets: &SecretStore,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+    let mut roots = RootCertStore::empty();
+    for certificate in keys::chain(ca, secrets)? {
+        roots.add(certificate).map_err(|error| keys::complaint(ca, format!("cannot be trusted: {error}")))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let verifier = builder.allow_unauthenticated().build();
+    verifier.map(|verifier| verifier as _).map_err(|error| keys::complaint(ca, format!("cannot be trusted: {error}")))
+}
