@@ -441,6 +441,7 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
             }
             head if head.contains("newline") => connection.send("HTTP/1.1 200 OK\nContent-Length: 0\n\n"),
             head if head.contains("status") => connection.send("HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n"),
+            head if head.contains("small") => connection.send("HTTP/1.1 001 Odd\r\nContent-Length: 0\r\n\r\n"),
             head if head.contains("chunk") => {
                 connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n");
             }
@@ -451,7 +452,7 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
         false
     });
     let gateway = Gateway::before(&upstream);
-    for target in ["garbage", "both", "lengths", "huge", "newline", "status", "chunk", "switch", "silent"] {
+    for target in ["garbage", "both", "lengths", "huge", "newline", "status", "small", "chunk", "switch", "silent"] {
         assert_eq!(gateway.get(&format!("/v1/health?{target}"), "").status, 502, "{target}");
     }
     let started = Instant::now();

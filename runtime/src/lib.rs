@@ -20,6 +20,8 @@ mod deadline;
 mod digest;
 mod downstream;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handover;
 mod hmac;
 mod http1;

@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             if has_bare_newline(&rest[..length]) {
                 return Err(broken("a line of the head of the response ends without CR"));
             }
-            if status > 599 {
+            if !(100..600).contains(&status) {
                 return Err(broken("a status that HTTP does not have"));
             }
             if (100..200).contains(&status) {

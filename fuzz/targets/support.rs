@@ -1,0 +1,46 @@
+//! The gateway of this repository, to be fuzzed.
+#![allow(dead_code, reason = "each target uses its part")]
+
+use libfuzzer_sys as _;
+use runtime::fuzzing::Harness;
+
+thread_local! {
+    static HARNESS: Harness = Harness::new(
+        &gateway::GATEWAY,
+        &[
+            &format!("consumers.file={}", concat!(env!("CARGO_MANIFEST_DIR"), "/consumers.yaml")),
+            "insecureLiterals=true",
+            "listeners.fuzz.bind=127.0.0.1:0",
+        ],
+        &[
+            ("NOTES_JWT_SECRET", "a secret of the fuzzing that nobody guesses"),
+            ("FILES_SESSION_SECRET", "YSBzZWNyZXQgb2YgdGhlIGZ1enppbmcgdGhhdCBub2JvZHkgZ3Vlc3Nlcw=="),
+        ],
+    );
+}
+
+pub(crate) fn with(what: impl FnOnce(&Harness)) {
+    HARNESS.with(what);
+}
+
+/// A request for `target` with these fields, whatever they are, is not let pass.
+pub(crate) fn refused(target: &str, fields: &[u8]) {
+    let request = [format!("GET {target} HTTP/1.1\r\nHost: a\r\n").as_bytes(), fields, b"\r\n\r\n"].concat();
+    with(|harness| {
+        let outcome = harness.exchange(&request, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        // What follows the fields may be another request, for something that is public.
+        let first = outcome.received.get(9..12).unwrap_or_default();
+        assert!(first != b"200", "{}", String::from_utf8_lossy(&outcome.received));
+    });
+}
+
+pub(crate) const EMPTY: httparse::Header<'static> = httparse::EMPTY_HEADER;
+
+/// The status and the length of the head of a response.
+pub(crate) fn head<'a>(bytes: &'a [u8], fields: &mut [httparse::Header<'a>]) -> Option<(u16, usize)> {
+    let mut response = httparse::Response::new(fields);
+    match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => Some((response.code?, length)),
+        _ => None,
+    }
+}
