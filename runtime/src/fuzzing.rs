@@ -71,7 +71,8 @@ impl Harness {
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let launch = Launch { settings: all, stand_in_secrets: secrets, ..Launch::default() };
         let (config, secrets) = launch.settings().expect("good settings");
-        let live: &'static Live = Box::leak(Box::new(Live::assemble(gateway, config, secrets).expect("nothing missing")));
+        let live: &'static Live =
+            Box::leak(Box::new(Live::assemble(gateway, config, secrets).expect("nothing missing")));
         let process = Arc::new(ProcessMetrics::default());
         let upstream = Rc::new(Upstream { answer: RefCell::default(), requests: Cell::new(0) });
         let (served, entered) = (Rc::clone(&upstream), runtime.enter());

@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
+use crate::acme;
 use crate::admin::{self, Admin};
 use crate::codegen::Gateway;
 use crate::config::{Config, Problem, Sources};
@@ -199,6 +200,7 @@ async fn run(
     on_ready(&ready);
     let watching = tokio::spawn(watch_consumers(Arc::clone(&live.consumers), signals.hangup));
     let watching_certificates = tokio::spawn(tls::reload::watch(live));
+    let getting_certificates = tokio::spawn(acme::tend(live, succession.folder));
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
             Ending::Upgrade => start_successor(upgrade_socket.is_some()),
@@ -207,6 +209,7 @@ async fn run(
     };
     watching.abort();
     watching_certificates.abort();
+    getting_certificates.abort();
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
         eprintln!("gateway: a new gateway serves now; this one finishes what runs");

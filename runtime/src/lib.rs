@@ -5,6 +5,7 @@
 
 mod access;
 mod access_log;
+mod acme;
 mod admin;
 mod admission;
 mod api_key;

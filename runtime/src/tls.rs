@@ -1,6 +1,7 @@
 //! TLS at the listeners: which certificate is shown to whom, and what a handshake tells about a client.
 
 mod certificate;
+mod challenge;
 mod clients;
 mod keys;
 mod names;
@@ -21,13 +22,15 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::acme;
 use crate::config::Problem;
-use crate::config::tls::{ListenerTls, PemSource, TlsVersion};
+use crate::config::tls::{AcmeSettings, ListenerTls, PemSource, TlsVersion};
 use crate::consumers::FileState;
 use crate::digest::Digest;
 use crate::secret::SecretStore;
 use crate::timestamp;
 pub(crate) use certificate::Certificate;
+pub(crate) use challenge::Challenges;
 use names::ByName;
 
 /// What a listener with TLS speaks inside of it, the preferred protocol first.
@@ -92,6 +95,7 @@ pub(crate) struct Tls {
     current: ArcSwap<Current>,
     settings: ListenerTls,
     secrets: SecretStore,
+    challenges: Arc<Challenges>,
     /// Of the files, before they were read first.
     first_states: Vec<Option<FileState>>,
 }
@@ -127,8 +131,9 @@ impl Tls {
     pub(crate) fn open(settings: &ListenerTls, secrets: &SecretStore) -> Result<Self, Vec<Problem>> {
         // Before they are read: a change in between must be seen.
         let first_states = states(settings, secrets);
-        let current = ArcSwap::from_pointee(Current::read(settings, secrets)?);
-        Ok(Self { current, settings: settings.clone(), secrets: secrets.clone(), first_states })
+        let challenges = Arc::default();
+        let current = ArcSwap::from_pointee(Current::read(settings, secrets, &challenges)?);
+        Ok(Self { current, settings: settings.clone(), secrets: secrets.clone(), challenges, first_states })
     }
 
     /// Reads the files again.
@@ -136,7 +141,7 @@ impl Tls {
     /// # Errors
     /// As for [`Tls::open`], and for a certificate that is not good now; what held before goes on to hold.
     fn reload(&self) -> Result<(), Vec<Problem>> {
-        let mut next = Current::read(&self.settings, &self.secrets)?;
+        let mut next = Current::read(&self.settings, &self.secrets, &self.challenges)?;
         let problems: Vec<_> = next.certificates.iter().filter_map(Validity::complaint).map(Problem::plain).collect();
         if !problems.is_empty() {
             return Err(problems);
@@ -153,6 +158,11 @@ impl Tls {
         Ok(())
     }
 
+    /// Who issues the listener's certificate, and where it is proven that the domains lead here.
+    pub(crate) fn acme(&self) -> Option<(&AcmeSettings, &Arc<Challenges>)> {
+        Some((self.settings.acme.as_ref()?, &self.challenges))
+    }
+
     fn states(&self) -> Vec<Option<FileState>> {
         states(&self.settings, &self.secrets)
     }
@@ -164,7 +174,9 @@ impl Tls {
 
     /// What an operator should know of certificates that are shown all the same.
     pub(crate) fn remarks(&self) -> Vec<String> {
-        self.current.load().certificates.iter().filter_map(Validity::complaint).collect()
+        let stand_in = self.settings.acme.as_ref().filter(|_| self.first_states.first() == Some(&None));
+        let complaints = self.current.load().certificates.iter().filter_map(Validity::complaint).collect::<Vec<_>>();
+        stand_in.map(acme::announcement).into_iter().chain(complaints).collect()
     }
 
     /// Agrees with a client on keys; `None` for one that cannot, or does not within `limit`. A client that has begun is
@@ -191,6 +203,10 @@ impl Tls {
         let stream = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(stream).await?;
         let (_, session) = stream.get_ref();
         let chosen = session.alpn_protocol();
+        if chosen == Some(challenge::PROTOCOL) {
+            // The handshake was the proof; nothing is spoken inside (RFC 8737 §3).
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let facts = TlsFacts {
             client: session.peer_certificates().and_then(|chain| ClientCertificate::of(chain.first()?)),
             server_name: session.server_name().map(Box::from),
@@ -201,7 +217,7 @@ impl Tls {
 }
 
 impl Current {
-    fn read(settings: &ListenerTls, secrets: &SecretStore) -> Result<Self, Vec<Problem>> {
+    fn read(settings: &ListenerTls, secrets: &SecretStore, challenges: &Arc<Challenges>) -> Result<Self, Vec<Problem>> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let clients = settings.client_ca.as_ref().map(|ca| clients::verifier(ca, secrets, &provider)).transpose();
         let (pairs, clients) = match (keys::pairs(settings, secrets, &provider), clients) {
@@ -214,7 +230,7 @@ impl Current {
             not_after: pair.says.not_after,
         });
         let certificates = certificates.collect();
-        let config = assemble(settings, provider, ByName::of(pairs), clients)
+        let config = assemble(settings, provider, ByName::of(pairs, Arc::clone(challenges)), clients)
             .map_err(|error| vec![Problem::at(&settings.place, format!("TLS cannot be set up: {error}"))])?;
         Ok(Self { config: Arc::new(config), certificates })
     }
@@ -267,6 +283,9 @@ fn assemble(
     };
     let mut config = builder.with_cert_resolver(Arc::new(names));
     config.alpn_protocols = PROTOCOLS.iter().map(|alpn| alpn.id().to_vec()).collect();
+    if settings.acme.is_some() {
+        config.alpn_protocols.push(challenge::PROTOCOL.to_vec());
+    }
     // Its keys change by themselves, and all workers have the same: a client may come back to any of them.
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
     config.session_storage = match settings.min_version {

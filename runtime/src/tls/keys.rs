@@ -9,6 +9,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
 use super::certificate::Certificate;
+use super::challenge;
 use crate::config::Problem;
 use crate::config::tls::{CertificateSource, ListenerTls, PemPlace, PemSource};
 use crate::secret::{Encoding, Secret, SecretStore};
@@ -40,6 +41,10 @@ pub(super) fn pairs(
 }
 
 fn pair(source: &CertificateSource, secrets: &SecretStore, provider: &CryptoProvider) -> Result<Shown, Vec<Problem>> {
+    if !source.stand_in_for.is_empty() && !is_there(&source.cert, secrets) {
+        return challenge::placeholder(&source.stand_in_for)
+            .map_err(|error| vec![complaint(&source.cert, format!("has no stand-in: {error}"))]);
+    }
     let chain = chain(&source.cert, secrets);
     let key = private_key(&source.key, secrets);
     let (chain, key) = match (chain, key) {
@@ -69,6 +74,14 @@ pub(super) fn chain(place: &PemPlace, secrets: &SecretStore) -> Result<Vec<Certi
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
         _ => Err(complaint(place, "has no certificate in PEM format")),
+    }
+}
+
+/// Whether a file is there; everything else is.
+pub(super) fn is_there(place: &PemPlace, secrets: &SecretStore) -> bool {
+    match &place.source {
+        PemSource::File(path) => secrets.folder.join(path).exists(),
+        PemSource::Env(_) => true,
     }
 }
 

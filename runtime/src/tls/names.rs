@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use super::challenge::{self, Challenges};
 use super::keys::Shown;
 
 /// A listener's certificates by the names in them.
@@ -16,13 +17,15 @@ pub(super) struct ByName {
     exact: HashMap<Box<str>, Arc<CertifiedKey>>,
     /// Without `*`, from the dot on.
     wildcards: HashMap<Box<str>, Arc<CertifiedKey>>,
+    /// What is proven to an authority at the moment.
+    challenges: Arc<Challenges>,
 }
 
 impl ByName {
     /// Of two certificates with the same name, the first is shown; there is at least one.
-    pub(super) fn of(shown: Vec<Shown>) -> Self {
+    pub(super) fn of(shown: Vec<Shown>, challenges: Arc<Challenges>) -> Self {
         let default = Arc::clone(&shown[0].key);
-        let mut names = Self { default, exact: HashMap::new(), wildcards: HashMap::new() };
+        let mut names = Self { default, exact: HashMap::new(), wildcards: HashMap::new(), challenges };
         for Shown { key, says } in shown {
             for name in says.dns_names() {
                 let (map, name) = match name.strip_prefix('*') {
@@ -45,6 +48,10 @@ impl ByName {
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        // An authority that looks for a proof offers its own protocol, and nothing beside it (RFC 8737 §3).
+        if hello.alpn().is_some_and(|mut offered| offered.next() == Some(challenge::PROTOCOL)) {
+            return self.challenges.find(hello.server_name()?);
+        }
         Some(Arc::clone(hello.server_name().map_or(&self.default, |name| self.find(name))))
     }
 }
