@@ -30,6 +30,7 @@ pub(super) static API: Api = Api {
         Route { template: "/deliveries/scans", when: &[], preflight: Preflight::Deny, operations: &[&ADD_SCAN] },
         Route { template: "/deliveries/tours/{id}", when: &[], preflight: Preflight::Deny, operations: &[&READ_TOUR] },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&MESSAGE, &ORDER, &SCANNER, &SEALED, &SIGNED, &TERMINAL],
     identity_headers: IdentityHeaders {

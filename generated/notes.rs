@@ -28,6 +28,7 @@ pub(super) static API: Api = Api {
             operations: &[&DELETE_NOTE, &GET_NOTE],
         },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&ACCOUNTS],
     identity_headers: IdentityHeaders {

@@ -3,6 +3,8 @@
 //   GET    /payments/rates       listRates       -> default as received without /payments   anyone
 //   GET    /payments/transfers   listTransfers   -> default as received without /payments   api key `till`
 //   POST   /payments/transfers   transfer        -> default as received without /payments   api key `till`
+//   ANY    ^/till/(.*)$          rule 1          -> 307 to /payments/$1                     anyone
+//   ANY    ^/money/(.*)$         rule 2          -> rewritten to /payments/$1               anyone
 use runtime::codegen::*;
 
 pub(super) static API: Api = Api {
@@ -16,6 +18,18 @@ pub(super) static API: Api = Api {
             when: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_TRANSFERS, &TRANSFER],
+        },
+    ],
+    rules: &[
+        Rule {
+            id: "rule 1",
+            matcher: &RulePattern { pattern: "^/till/(.*)$", ignores_case: false, negated: false, host: "" },
+            effect: RuleEffect::Redirect { to: "/payments/$1", status: 307 },
+        },
+        Rule {
+            id: "rule 2",
+            matcher: &RulePattern { pattern: "^/money/(.*)$", ignores_case: false, negated: false, host: "" },
+            effect: RuleEffect::Rewrite { to: "/payments/$1", last: false },
         },
     ],
     upstreams: &[&DEFAULT],

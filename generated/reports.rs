@@ -34,6 +34,7 @@ pub(super) static API: Api = Api {
         Route { template: "/reports/summary", when: &[], preflight: Preflight::Deny, operations: &[&READ_SUMMARY] },
         Route { template: "/reports/token", when: &[], preflight: Preflight::Deny, operations: &[&SIGN_TOKEN] },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&PARTNER, &SERVICE, &SIGNATURE, &STAFF],
     identity_headers: IdentityHeaders {

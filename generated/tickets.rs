@@ -24,6 +24,7 @@ pub(super) static API: Api = Api {
         Route { template: "/tickets/partner", when: &[], preflight: Preflight::Deny, operations: &[&PARTNER_SALES] },
         Route { template: "/tickets/queue", when: &[], preflight: Preflight::Deny, operations: &[&QUEUE] },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&PARTNER],
     identity_headers: IdentityHeaders {

@@ -29,6 +29,8 @@ pub struct Document {
     pub schemes: Vec<SecurityScheme>,
     /// `x-gateway` at the root.
     pub gateway: Option<Node>,
+    /// `security` of each of the `rules` in `x-gateway`; [`None`] where the key is absent.
+    pub rule_security: Vec<Option<Security>>,
     /// `paths` in the order of the document.
     pub paths: Vec<PathItem>,
     /// Whether `paths` holds every operation of the document. What is missing has been reported.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_route::{Router, RouterBuilder};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW402, GW408, GW501, GW504, GW505, GW506, GW507};
-use crate::ir::{Access, Action, Api, Gateway, Limit, Operation, Route};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW402, GW408, GW501, GW504, GW505, GW506, GW507, GW508};
+use crate::ir::{Access, Action, Api, Gateway, Limit, Operation, Route, Rule};
 
 /// Checks the routes of every document with the very router that the gateway uses.
 pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
@@ -63,6 +63,7 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
     }
     let masks = router.masks();
     check_ways_around(api, &masks, diagnostics);
+    check_public_rules(api, diagnostics);
     for (specific, general) in masks {
         let (specific, general) = (&api.routes[specific], &api.routes[general]);
         let hidden = hidden_methods(specific, general);
@@ -120,6 +121,38 @@ fn is_way_around(public: &Route, guarded: &Route) -> bool {
     let closed = || guarded.operations.iter().filter(|operation| !admits_anyone(operation));
     let mut open = public.operations.iter().filter(|operation| admits_anyone(operation));
     open.any(|open| closed().any(|closed| meets(open, closed)))
+}
+
+/// A rule says nothing about what else its upstream serves: what a path asks a credential for may be reached by a target
+/// that the rule makes.
+fn check_public_rules(api: &Api, diagnostics: &mut Diagnostics) {
+    let server = |operation: &Operation| {
+        let Action::Forward { upstream, .. } = &operation.action else { return None };
+        let upstream = api.upstreams.iter().find(|known| known.name == *upstream)?;
+        let (_, rest) = upstream.url.split_once("://")?;
+        rest.split('/').next()
+    };
+    let guarded = || {
+        let of_routes = api.routes.iter().flat_map(|route| &route.operations);
+        of_routes.chain(api.rules.iter().filter_map(Rule::operation)).filter(|operation| !admits_anyone(operation))
+    };
+    for (rule, public) in api.rules.iter().filter_map(|rule| Some((rule, rule.operation()?))) {
+        let closed = guarded().find(|closed| admits_anyone(public) && server(closed) == server(public));
+        let Some(closed) = closed else { continue };
+        diagnostics.push(
+            Diagnostic::warning(
+                GW508,
+                format!(
+                    "{} is public and forwards to where `{}` does, which asks for a credential",
+                    rule.id, closed.id
+                ),
+            )
+            .at(rule.span, "may reach what is guarded")
+            .also(closed.span, "guarded")
+            .help("ask for the same credential in its `security`, or describe the paths that are public")
+            .help("or accept it: `acceptRisk: [{lint: GW508, reason: …}]` in the rule"),
+        );
+    }
 }
 
 fn admits_anyone(operation: &Operation) -> bool {

@@ -20,8 +20,8 @@ use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
     ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https, IdentityHeaders, Introspection,
     Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, Operation, Origin,
-    ParameterKind, PathParameter, Preflight, Rewrite, Route, Scheme, SecretReference, SecretSource, StoreMode,
-    Upstream,
+    ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource,
+    StoreMode, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -73,6 +73,7 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
 struct Module<'a> {
     api: &'a Api,
     routes: Vec<(&'a Route, Vec<(Ident, &'a Operation)>)>,
+    rules: Vec<(&'a Rule, Option<(Ident, &'a Operation)>)>,
     upstreams: Vec<(Ident, &'a Upstream)>,
     schemes: Vec<(Ident, &'a Scheme)>,
     /// In the order of [`Api::limits`].
@@ -97,7 +98,12 @@ impl<'a> Module<'a> {
             (route, operations.into_iter().map(|operation| (idents.upper(&operation.id), operation)).collect())
         });
         let routes = routes.collect();
-        Self { api, routes, upstreams, schemes, limits }
+        let rules = api.rules.iter().map(|rule| {
+            let operation = rule.operation().map(|operation| (idents.upper(&operation.id), operation));
+            (rule, operation)
+        });
+        let rules = rules.collect();
+        Self { api, routes, rules, upstreams, schemes, limits }
     }
 
     fn text(&self) -> String {
@@ -118,6 +124,16 @@ impl<'a> Module<'a> {
                 items.push(item(headline(route, operation), ident, "Operation", self.operation(operation)));
             }
         }
+        for (rule, operation) in &self.rules {
+            if let Some((ident, operation)) = operation {
+                items.push(item(
+                    format!("{}: {}", rule.id, rule.pattern),
+                    ident,
+                    "Operation",
+                    self.operation(operation),
+                ));
+            }
+        }
         for (ident, upstream) in &self.upstreams {
             items.push(item(format!("upstream `{}`", upstream.name), ident, "Upstream", upstream_value(upstream)));
         }
@@ -136,7 +152,9 @@ impl<'a> Module<'a> {
         for (ident, limit) in &self.limits {
             items.push(item(format!("limit `{}`", limit.name), ident, "Limit", limit_value(limit)));
         }
-        let uses_unchanged = self.routes.iter().flat_map(|(_, operations)| operations).any(|(_, operation)| {
+        let of_routes = self.routes.iter().flat_map(|(_, operations)| operations);
+        let mut operations = of_routes.chain(self.rules.iter().filter_map(|(_, operation)| operation.as_ref()));
+        let uses_unchanged = operations.any(|(_, operation)| {
             [&operation.request_headers, &operation.response_headers]
                 .into_iter()
                 .any(|edits| *edits == HeaderEdits::default())
@@ -199,6 +217,10 @@ impl<'a> Module<'a> {
                 ("title", Expression::text(&self.api.title)),
                 ("source", Expression::text(source)),
                 ("routes", Expression::Slice(routes.collect())),
+                (
+                    "rules",
+                    Expression::Slice(self.rules.iter().map(|(rule, of)| rule_value(rule, of.as_ref())).collect()),
+                ),
                 (
                     "upstreams",
                     Expression::Slice(
@@ -284,6 +306,42 @@ impl<'a> Module<'a> {
         });
         Expression::Call("Access::OneOf", vec![Expression::Slice(alternatives.collect())])
     }
+}
+
+fn rule_value(rule: &Rule, operation: Option<&(Ident, &Operation)>) -> Expression {
+    let pattern = Expression::Struct(
+        "RulePattern",
+        vec![
+            ("pattern", Expression::text(&rule.pattern.pattern)),
+            ("ignores_case", boolean(rule.pattern.ignores_case)),
+            ("negated", boolean(rule.pattern.negated)),
+            ("host", Expression::text(&rule.pattern.host)),
+        ],
+    );
+    let status = |status: &u16| Expression::number(u64::from(*status));
+    let effect = match &rule.effect {
+        RuleEffect::Rewrite { to, last } => {
+            Expression::Struct("RuleEffect::Rewrite", vec![("to", Expression::text(to)), ("last", boolean(*last))])
+        }
+        RuleEffect::Redirect { to, status: code } => {
+            Expression::Struct("RuleEffect::Redirect", vec![("to", Expression::text(to)), ("status", status(code))])
+        }
+        RuleEffect::Respond { status: code, content_type, body } => Expression::Struct(
+            "RuleEffect::Respond",
+            vec![
+                ("status", status(code)),
+                ("content_type", Expression::text(content_type)),
+                ("body", Expression::text(body)),
+            ],
+        ),
+        RuleEffect::Proxy { to, .. } => {
+            let (ident, _) = operation.expect("a rule that forwards has an operation");
+            let fields = vec![("to", Expression::text(to)), ("operation", Expression::reference_to(ident))];
+            Expression::Struct("RuleEffect::Proxy", fields)
+        }
+    };
+    let matcher = Expression::Reference(Box::new(pattern));
+    Expression::Struct("Rule", vec![("id", Expression::text(&rule.id)), ("matcher", matcher), ("effect", effect)])
 }
 
 /// The comment above an operation.

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use gateway_route::{Outcome, RequestPath};
+use gateway_route::{Captures, Expansion, Outcome, RequestPath, RuleTarget};
 use serde_json::{Value, json};
 
-use crate::ir::{Api, Gateway, Route};
+use crate::ir::{Api, Gateway, Route, Rule, RuleEffect};
 use crate::policy;
 
 /// More routes that almost match help nobody.
@@ -39,6 +39,8 @@ enum Answer {
     },
     /// 405, with the route and its methods.
     OtherMethods { route: String, allow: Vec<String> },
+    /// The first rule that is about it: its id, its pattern, what it does, and who may call where it forwards.
+    Rule { id: String, pattern: String, effect: String, access: Option<String> },
     /// 404.
     NoRoute,
     /// 400, and why.
@@ -54,7 +56,7 @@ pub fn explain(gateway: &Gateway, method: &str, url: &str) -> Explanation {
 impl Explanation {
     /// Whether an operation answers.
     pub fn is_answered(&self) -> bool {
-        self.apis.iter().any(|api| matches!(api.answer, Answer::Operation { .. }))
+        self.apis.iter().any(|api| matches!(api.answer, Answer::Operation { .. } | Answer::Rule { .. }))
     }
 
     /// For people.
@@ -78,6 +80,9 @@ impl Explanation {
                         allow.join(", ")
                     )
                 }
+                Answer::Rule { id, pattern, effect, .. } => {
+                    writeln!(out, "{} {}\n  meets {id} of {api}, {pattern}: {effect}", self.method, self.url)
+                }
                 Answer::NoRoute => {
                     writeln!(out, "{} {}\n  is answered with 404: no path of {api} matches", self.method, self.url)
                 }
@@ -90,6 +95,9 @@ impl Explanation {
                 if let (Some(access), Some(upstream)) = (access, upstream) {
                     let _ = writeln!(out, "  who may call: {access}\n  upstream: {upstream}");
                 }
+            }
+            if let Answer::Rule { access: Some(access), .. } = answer {
+                let _ = writeln!(out, "  who may call: {access}");
             }
             for (route, why) in others {
                 let _ = writeln!(out, "  not {route}: {why}");
@@ -112,6 +120,7 @@ impl Explanation {
                         json!({"status": Value::Null, "operation": id, "path": route, "access": access, "upstream": upstream, "parameters": list})
                     }
                     Answer::OtherMethods { route, allow } => json!({"status": 405, "operation": Value::Null, "path": route, "allow": allow}),
+                    Answer::Rule { id, pattern, effect, access } => json!({"status": Value::Null, "operation": Value::Null, "rule": id, "match": pattern, "effect": effect, "access": access}),
                     Answer::NoRoute => json!({"status": 404, "operation": Value::Null}),
                     Answer::Refused(why) => json!({"status": 400, "operation": Value::Null, "reason": why}),
                 };
@@ -177,7 +186,8 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
     near.sort();
     let others = near.into_iter().take(MOST_NEAR).map(|(_, route, why)| (route, why)).collect();
     let answer = match router.find(&path, query) {
-        None => Answer::NoRoute,
+        None if router.is_unclear(&path, query) => Answer::NoRoute,
+        None => by_rule(api, url, &path, query).unwrap_or(Answer::NoRoute),
         Some(found) => {
             let route = &api.routes[*found.value];
             match route.described.iter().find(|(described, _)| described == method) {
@@ -203,6 +213,41 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
         }
     };
     ApiExplanation { api: api.name.clone(), answer, others }
+}
+
+/// The first rule that is about a request. Without a host in `url`, rules that ask for one are passed over.
+fn by_rule(api: &Api, url: &str, path: &RequestPath<'_>, query: Option<&str>) -> Option<Answer> {
+    let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', ':']).next().unwrap_or_default());
+    let target = RuleTarget::new(path, query);
+    let matches = |pattern: &str, ignores_case, text: &str| -> Option<Captures> {
+        let regex = regex_lite::RegexBuilder::new(pattern).case_insensitive(ignores_case).build().ok()?;
+        let found = regex.captures(text)?;
+        Some(std::array::from_fn(|index| found.get(index + 1).map(|group| group.range())))
+    };
+    let captures = |rule: &Rule| {
+        let pattern = &rule.pattern;
+        if !pattern.host.is_empty() {
+            matches(&pattern.host, true, host)?;
+        }
+        match matches(&pattern.pattern, pattern.ignores_case, target.text()) {
+            Some(captures) => (!pattern.negated).then_some(captures),
+            None => pattern.negated.then(Captures::default),
+        }
+    };
+    let (rule, captures) = api.rules.iter().find_map(|rule| Some((rule, captures(rule)?)))?;
+    let fill = |to: &str| Expansion::parse(to).map(|expansion| expansion.fill(&target, &captures)).unwrap_or_default();
+    let effect = match rule.effect.clone() {
+        RuleEffect::Rewrite { to, last } => RuleEffect::Rewrite { to: fill(&to), last },
+        RuleEffect::Redirect { to, status } => RuleEffect::Redirect { to: fill(&to), status },
+        RuleEffect::Proxy { to, operation } => RuleEffect::Proxy { to: fill(&to), operation },
+        effect @ RuleEffect::Respond { .. } => effect,
+    };
+    Some(Answer::Rule {
+        id: rule.id.clone(),
+        pattern: rule.pattern.to_string(),
+        effect: effect.to_string(),
+        access: rule.operation().map(|operation| policy::access(api, &operation.access)),
+    })
 }
 
 fn difference(route: &Route, path: &str, segment: usize) -> String {

@@ -2,6 +2,7 @@
 
 mod hmac;
 mod limit;
+mod rule;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::units::ByteSize;
 
 pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
 pub use limit::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode};
+pub use rule::{Rule, RuleEffect, RulePattern};
 
 /// Everything that one binary serves, ordered by name.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Api {
     pub source: String,
     /// Ordered by template and conditions.
     pub routes: Vec<Route>,
+    /// What is tried where no path matches, in the order of the document.
+    pub rules: Vec<Rule>,
     /// Those that operations use, ordered by name.
     pub upstreams: Vec<Upstream>,
     /// Those that operations use, ordered by name.
@@ -134,7 +138,7 @@ pub enum Preflight {
 pub struct Operation {
     /// `operationId`, or method and path.
     pub id: String,
-    /// In upper case.
+    /// In upper case; [`Operation::ANY`] for a rule's.
     pub method: String,
     /// The summary, for comments only.
     pub summary: String,
@@ -158,6 +162,11 @@ pub struct Operation {
     pub limits: Vec<LimitUse>,
     /// The operation's method in the document.
     pub span: Span,
+}
+
+impl Operation {
+    /// What stands for the method of an operation that takes every one.
+    pub const ANY: &'static str = "ANY";
 }
 
 /// What an operation does.

@@ -4,6 +4,7 @@ mod base_path;
 mod hmac;
 mod https;
 mod limits;
+mod rules;
 mod security;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,8 +16,8 @@ use crate::ast;
 use crate::diagnostic::*;
 use crate::ir;
 use crate::ir::{
-    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerRules, Gateway, Limit, Operation, ParameterKind,
-    PathParameter, Rewrite, Route, Upstream,
+    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerRules, Gateway, Limit, LimitUse, Operation,
+    ParameterKind, PathParameter, Rewrite, Route, Rule, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -75,17 +76,19 @@ impl<'a> Lowering<'a> {
         lowering.accept(accepted, "the document", vec![document.root.span]);
         let mut routes: Vec<Route> = document.paths.iter().flat_map(|path| lowering.path_item(path)).collect();
         routes.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
+        let mut rules = lowering.rules();
         lowering.check_operation_ids();
         lowering.check_nothing_lost(&routes);
         let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, .. } = lowering;
         risks.sort();
-        let limits = in_order(limits.used(diagnostics), &mut routes);
+        let limits = in_order(limits.used(diagnostics), operations(&mut routes, &mut rules));
         let https = root.https.as_ref().map(|policy| https::lower(policy, document, diagnostics));
         Api {
             name: document.name.clone(),
             title: document.title.clone(),
             source: document.path.clone(),
             routes,
+            rules,
             upstreams: upstreams.used(diagnostics),
             schemes: schemes.used(diagnostics),
             identity_headers: root.identity_headers,
@@ -127,7 +130,7 @@ impl<'a> Lowering<'a> {
             let in_operation = in_operation.into_iter().chain([operation.span]).collect();
             self.accept(std::mem::take(&mut own.accepted), &title(path, operation), in_operation);
             let access = self.schemes.access(self.document, path, operation, self.diagnostics);
-            self.check_consumers(&own, &inherited, access.as_ref(), path, operation);
+            self.check_consumers(&own, &inherited, access.as_ref(), &title(path, operation), operation.span);
             let builtin = own.builtin.take();
             if let (Some(builtin), Some(access)) = (&builtin, &access) {
                 self.check_builtin(builtin, &own, access, path, operation);
@@ -142,24 +145,9 @@ impl<'a> Lowering<'a> {
                 (None, false) => self.document.name.clone(),
             };
             let policy = own.or(&inherited);
-            let limits = match (&policy.rate_limit, &access) {
-                (Some(entries), Some(access)) => {
-                    let alternatives = match access {
-                        Access::Anyone { .. } => &[][..],
-                        Access::OneOf(alternatives) => alternatives,
-                    };
-                    let knows = |one: &ir::Requirement| self.schemes.knows_consumers(one);
-                    let known = limits::Known {
-                        // An anonymous caller may count as a consumer.
-                        consumers: alternatives.iter().any(|all| all.is_empty() || all.iter().any(knows)),
-                        others: alternatives.iter().flatten().any(|one| !knows(one)),
-                        asks: !alternatives.is_empty(),
-                        is_own: is_limited_itself,
-                    };
-                    let place = header_text(&limited_at);
-                    self.limits.charge(entries, &place, &title(path, operation), known, self.diagnostics)
-                }
-                _ => Vec::new(),
+            let limits = match &access {
+                Some(access) => self.charge(&policy, access, &limited_at, &title(path, operation), is_limited_itself),
+                None => Vec::new(),
             };
             let parameters = Parameters::new(path, operation, self.diagnostics);
             parameters.check(&key.template, path, operation, self.diagnostics);
@@ -223,14 +211,32 @@ impl<'a> Lowering<'a> {
         routes
     }
 
+    /// What an operation charges, which inherits `policy`; `place` is what those limits are called after that have no name.
+    fn charge(&mut self, policy: &Inheritable, access: &Access, place: &str, who: &str, is_own: bool) -> Vec<LimitUse> {
+        let Some(entries) = &policy.rate_limit else { return Vec::new() };
+        let alternatives = match access {
+            Access::Anyone { .. } => &[][..],
+            Access::OneOf(alternatives) => alternatives,
+        };
+        let knows = |one: &ir::Requirement| self.schemes.knows_consumers(one);
+        let known = limits::Known {
+            // An anonymous caller may count as a consumer.
+            consumers: alternatives.iter().any(|all| all.is_empty() || all.iter().any(knows)),
+            others: alternatives.iter().flatten().any(|one| !knows(one)),
+            asks: !alternatives.is_empty(),
+            is_own,
+        };
+        self.limits.charge(entries, &header_text(place), who, known, self.diagnostics)
+    }
+
     /// A rule about consumers has to meet consumers: otherwise it says more than it does.
     fn check_consumers(
         &mut self,
         own: &Inheritable,
         inherited: &Inheritable,
         access: Option<&Access>,
-        path: &ast::PathItem,
-        operation: &ast::Operation,
+        title: &str,
+        at: Span,
     ) {
         let Some(access) = access else { return };
         let alternatives = match access {
@@ -243,16 +249,16 @@ impl<'a> Lowering<'a> {
         // An operation that is public may leave alone what is said for all operations.
         let rules = if is_public { &own.consumers } else { &own.consumers.clone().or(inherited.consumers.clone()) };
         if rules.is_some() && !knows_consumers {
-            let headline = format!("`consumers` of {} never meets a consumer", title(path, operation));
+            let headline = format!("`consumers` of {title} never meets a consumer");
             self.diagnostics.push(
                 Diagnostic::error(GW209, headline)
-                    .at(operation.span, "no scheme of its `security` knows consumers")
+                    .at(at, "no scheme of its `security` knows consumers")
                     .help("ask for an API key in `security`, or remove `consumers`"),
             );
         }
         let has_empty = alternatives.iter().any(Vec::is_empty);
         if let Some(anonymous) = own.anonymous.as_ref().filter(|_| !has_empty) {
-            let headline = format!("`anonymous` of {} never applies", title(path, operation));
+            let headline = format!("`anonymous` of {title} never applies");
             self.diagnostics.push(
                 Diagnostic::error(GW210, headline)
                     .at(anonymous.span, "its `security` has no alternative `{}`")
@@ -663,6 +669,17 @@ impl Upstreams {
         }
     }
 
+    /// The upstream of this address: one that the document describes, or one of its own.
+    fn at(&mut self, policy: UpstreamPolicy) -> Option<String> {
+        if let Some((name, known)) = self.known.iter_mut().find(|(_, known)| known.policy.url == policy.url) {
+            known.used = true;
+            return Some(name.clone());
+        }
+        let name = policy.url.split_once("://").map_or("", |(_, authority)| authority).to_owned();
+        let choice = UpstreamChoice::Inline { name, policy };
+        self.choose(&Some(choice), "", Span::default(), &mut Diagnostics::new())
+    }
+
     fn used(self, diagnostics: &mut Diagnostics) -> Vec<Upstream> {
         let complete = !diagnostics.has_errors();
         let mut used = Vec::new();
@@ -688,18 +705,22 @@ fn header_text(text: &str) -> String {
     text.chars().map(|letter| if plain(letter) { letter } else { '_' }).collect()
 }
 
+/// All operations of an API.
+fn operations<'a>(routes: &'a mut [Route], rules: &'a mut [Rule]) -> Vec<&'a mut Operation> {
+    let of_routes = routes.iter_mut().flat_map(|route| &mut route.operations);
+    of_routes.chain(rules.iter_mut().filter_map(Rule::operation_mut)).collect()
+}
+
 /// The limits in an order that does not depend on that of the document.
-fn in_order(limits: Vec<Limit>, routes: &mut [Route]) -> Vec<Limit> {
-    let uses = || routes.iter().flat_map(|route| &route.operations).flat_map(|operation| &operation.limits);
+fn in_order(limits: Vec<Limit>, mut operations: Vec<&mut Operation>) -> Vec<Limit> {
     let mut order: Vec<usize> = Vec::new();
-    for limit in uses().map(|charge| charge.limit) {
+    for limit in operations.iter().flat_map(|operation| &operation.limits).map(|charge| charge.limit) {
         if !order.contains(&limit) {
             order.push(limit);
         }
     }
     order.sort_by(|a, b| limits[*a].name.cmp(&limits[*b].name));
-    for charge in routes.iter_mut().flat_map(|route| &mut route.operations).flat_map(|operation| &mut operation.limits)
-    {
+    for charge in operations.iter_mut().flat_map(|operation| &mut operation.limits) {
         charge.limit = order.iter().position(|limit| *limit == charge.limit).unwrap_or_default();
     }
     order.into_iter().map(|limit| limits[limit].clone()).collect()

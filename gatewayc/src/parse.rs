@@ -60,6 +60,8 @@ impl Parser<'_, '_> {
         let schemes = self.schemes(&root);
         let paths = self.paths(&root);
         let gateway = root.get("x-gateway").cloned();
+        let rules = gateway.as_ref().and_then(|gateway| gateway.get("rules")).and_then(Node::as_sequence);
+        let rule_security = rules.unwrap_or_default().iter().map(|rule| self.security(rule)).collect();
         let document = Document {
             file,
             path,
@@ -71,6 +73,7 @@ impl Parser<'_, '_> {
             security,
             schemes,
             gateway,
+            rule_security,
             paths,
             complete: self.complete,
         };

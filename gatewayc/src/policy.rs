@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use crate::ir::{
     Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
     HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore,
-    OnStoreError, Operation, Rewrite, Route, Scheme, SecretReference, SecretSource, StoreMode, Upstream,
+    OnStoreError, Operation, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StoreMode,
+    Upstream,
 };
 use crate::units::show_duration;
 
@@ -34,8 +35,13 @@ pub fn render(gateway: &Gateway) -> String {
         for route in &api.routes {
             for operation in &route.operations {
                 let _ = writeln!(out, "\n{} {}", operation.method, path(route));
-                write_operation(&mut out, api, route, operation);
+                write_operation(&mut out, api, operation);
+                line(&mut out, "other OPTIONS", &format!("{:?}", route.preflight).to_lowercase());
             }
+        }
+        for rule in &api.rules {
+            let _ = writeln!(out, "\n{}: {}", rule.id, one_line(&rule.pattern.to_string()));
+            write_rule(&mut out, api, rule);
         }
         out.push('\n');
     }
@@ -141,7 +147,20 @@ fn write_introspection(out: &mut String, introspection: &Introspection) {
     line(out, "audiences", &list_or(audiences, "any"));
 }
 
-fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Operation) {
+fn write_rule(out: &mut String, api: &Api, rule: &Rule) {
+    match &rule.effect {
+        RuleEffect::Proxy { to, operation } => {
+            line(out, "target", to);
+            write_operation(out, api, operation);
+        }
+        RuleEffect::Respond { content_type, body, .. } => {
+            line(out, "answers", &format!("{}, {content_type}: {body}", rule.effect));
+        }
+        RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } => line(out, "effect", &rule.effect.to_string()),
+    }
+}
+
+fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
     line(out, "id", &operation.id);
     line(out, "who may call", &access(api, &operation.access));
     if operation.consumers != ConsumerRules::default() {
@@ -155,7 +174,10 @@ fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Opera
             if let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) {
                 write_upstream(out, upstream);
             }
-            line(out, "path", &forwarded(rewrite));
+            // A rule has told its target.
+            if operation.method != Operation::ANY {
+                line(out, "path", &forwarded(rewrite));
+            }
         }
         Action::Answer(builtin) => line(out, "answers", &answers(builtin)),
     }
@@ -176,7 +198,6 @@ fn write_operation(out: &mut String, api: &Api, route: &Route, operation: &Opera
         line(out, "limit", &limit_use(limit, charge.cost));
     }
     line(out, "max body", &operation.max_body.to_string());
-    line(out, "other OPTIONS", &format!("{:?}", route.preflight).to_lowercase());
 }
 
 /// `limit 100/1m per client`, with what else is not as usual.
@@ -286,6 +307,7 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
             rows.push(row);
         }
     }
+    rows.extend(api.rules.iter().map(|rule| rule_row(api, rule)));
     let mut widths = [0; COLUMNS];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -301,6 +323,21 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
         format!("  {}", cells.collect::<String>())
     };
     rows.iter().map(line).collect()
+}
+
+/// Rules are tried after all paths, in their order.
+fn rule_row(api: &Api, rule: &Rule) -> [String; 5] {
+    let (target, who) = match &rule.effect {
+        RuleEffect::Proxy { to, operation } => (format!("{} as {to}", target(&operation.action)), who(api, operation)),
+        effect => (effect.to_string(), "anyone".to_owned()),
+    };
+    [
+        Operation::ANY.to_owned(),
+        one_line(&rule.pattern.to_string()),
+        rule.id.clone(),
+        one_line(&format!("-> {target}")),
+        one_line(&who),
+    ]
 }
 
 /// A route's template with its query conditions.

@@ -50,6 +50,9 @@ pub fn list(documents: &[Document], sources: &SourceSet<'_>) -> Vec<Route> {
         for path in &document.paths {
             routes.extend(path.operations.iter().map(|operation| route(document, path, operation, sources)));
         }
+        let rules = document.gateway.as_ref().and_then(|gateway| gateway.get("rules")).and_then(Node::as_sequence);
+        let rules = rules.unwrap_or_default().iter().enumerate();
+        routes.extend(rules.filter_map(|(index, node)| rule(document, index, node, sources)));
     }
     routes
 }
@@ -68,6 +71,29 @@ fn route(document: &Document, path: &PathItem, operation: &Operation, sources: &
         file: file.to_owned(),
         position,
     }
+}
+
+/// A rule, which is tried after all paths.
+fn rule(document: &Document, index: usize, node: &Node, sources: &SourceSet<'_>) -> Option<Route> {
+    let pattern = node.get("match")?;
+    let (file, position) = sources.locate(pattern.span);
+    let member = |name: &str, under: &str| Some(node.get(name)?.get(under)?.as_text()?.to_owned());
+    let proxy = node.get("proxy").and_then(Node::as_text);
+    let target = proxy
+        .map(str::to_owned)
+        .or_else(|| member("redirect", "to").map(|to| format!("redirect {to}")))
+        .or_else(|| member("respond", "status"))
+        .or_else(|| Some(format!("rewrite {}", node.get("rewrite")?.as_text()?)));
+    let security = document.rule_security.get(index).and_then(Option::as_ref);
+    Some(Route {
+        method: "ANY".to_owned(),
+        paths: vec![pattern.as_text()?.to_owned()],
+        operation_id: Some(format!("rule {}", index + 1)),
+        security: if proxy.is_some() { expression(document, security) } else { "public".to_owned() },
+        upstream: target,
+        file: file.to_owned(),
+        position,
+    })
 }
 
 /// The distinct base paths; a base path that has a variable without a default is shown with the variable.

@@ -4,6 +4,7 @@ mod https;
 mod limit;
 mod provider;
 mod reader;
+mod rules;
 mod scheme;
 
 use std::time::Duration;
@@ -22,6 +23,7 @@ pub use limit::{LimitChoice, LimitEntry};
 pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place, Support};
+pub use rules::{RuleChoice, RulePolicy};
 pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, SchemeExtension, Verification, is_token, scheme};
 
 /// What `x-gateway` at the root says.
@@ -39,6 +41,8 @@ pub struct Root {
     pub preflight: PreflightPolicy,
     /// `https`.
     pub https: Option<HttpsPolicy>,
+    /// `rules`, in the order of the document; nothing where one is broken.
+    pub rules: Vec<Option<RulePolicy>>,
     /// What operations inherit.
     pub inheritable: Inheritable,
 }
@@ -182,6 +186,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
             }
             "limits" => root.limits = limit::registry(&mut reader, &entry.value),
             "https" => root.https = https::https(&mut reader, entry.key.span, &entry.value),
+            "rules" => root.rules = rules::rules(&mut reader, &entry.value),
             "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
             "preflight" => {
                 let choices = [

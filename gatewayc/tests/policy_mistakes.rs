@@ -75,7 +75,7 @@ fn at_the_root() {
         ),
         ("  limits: {\"a\\\"b\": {algorithm: token-bucket, limit: 1, interval: 1s}}", "GW104 quotes"),
         ("  rateLimit: [{algorithm: token-bucket, limit: 1, interval: 1s}]", "none"),
-        ("  rules: []", "GW103"),
+        ("  rules: []", "none"),
         ("  https: {redirect: true}", "GW530 write `servers"),
         ("  https: {redirect: false}", "none"),
         ("  https: {redirect: false, port: 1}", "GW104 nothing is redirected"),
@@ -690,4 +690,130 @@ fn limits_count_whom_they_know() {
     check(&with("user"), "GW406 no such caller is known");
     check(&with("user, ip"), "none");
     check(&with("ip"), "none");
+}
+
+#[test]
+fn rules_for_what_no_path_matches() {
+    let with = |rule: &str| document(&format!("  rules: [{{{rule}}}]"), GOOD_SCHEME, "", "");
+    let proxy = |more: &str| with(&format!("match: \"^/a/(.*)$\", proxy: \"http://127.0.0.1:9/b/$1\", {more}"));
+    for (rule, expect) in [
+        ("match: \"^/gone$\", respond: {status: 410}", "none"),
+        ("match: \"^/gone$\", nocase: true, not: true, host: \"^a\\\\.\", respond: {status: 200, body: [1]}", "none"),
+        ("match: \"^/a$\", respond: {status: 200, body: \"<p>\"}, contentType: text/html", "none"),
+        ("match: \"^/(.*)$\", redirect: {to: \"/new/$1\", status: 307}", "none"),
+        ("match: \"^/(.*)$\", redirect: {to: \"https://a.example/$1?b=${1}0#c\"}", "none"),
+        ("match: \"^/(.*)$\", rewrite: \"/new/$1\", last: true", "none"),
+        ("match: \"^/a\", redirect: {to: \"/$$1\"}", "none"),
+        ("match: \"^/gone$\"", "GW104 one of proxy, redirect, respond and rewrite"),
+        ("respond: {status: 410}", "GW104 expected match"),
+        ("match: \"^/a\", respond: {status: 410}, rewrite: /b", "GW104 one of"),
+        ("match: \"^/a\", respnd: {status: 410}, rewrite: /b", "GW102 did you mean respond?"),
+        ("match: \"^/a\", respond: {status: 410, boddy: x}", "GW102 did you mean body?"),
+        ("match: \"^/a\", redirect: {to: /b, code: 301}", "GW102 it can be to, status"),
+        ("match: \"^/a\", respond: {status: 401}", "GW104 expected one of 200, 204"),
+        ("match: \"^/a\", respond: {}", "GW104 expected one of"),
+        ("match: \"^/a\", respond: {status: 204, body: x}", "GW104 no body"),
+        ("match: \"^/a\", redirect: {to: /b, status: 304}", "GW104 expected 301, 302"),
+        ("match: \"^/a\", redirect: {}", "GW104 expected to"),
+        ("match: \"^/a\", nocase: 1, respond: {status: 410}", "GW104 true or false"),
+        ("match: 1, respond: {status: 410}", "GW104 expected text"),
+        ("match: \"(?=x)\", respond: {status: 410}", "GW502 no look-around"),
+        ("match: \"(x\", respond: {status: 410}", "GW502 is not a regular expression"),
+        ("match: \"(a{900}){900}\", respond: {status: 410}", "GW502 is not a regular expression"),
+        ("match: \"^/a\", host: \"(\", respond: {status: 410}", "GW502 is not a regular expression"),
+        ("match: \"^/(a)$\", redirect: {to: /$2}", "GW502 has 1 groups"),
+        ("match: \"^/(a)$\", not: true, rewrite: /$1", "GW502 with not, nothing is captured"),
+        ("match: \"^/(a)$\", redirect: {to: /$0}", "GW524 $$ is a dollar"),
+        ("match: \"^/(a)$\", redirect: {to: /$12}", "GW524 ${1} before a digit"),
+        ("match: \"^/(a)$\", redirect: {to: \"//$1\"}", "GW524 another host"),
+        ("match: \"^/(a)$\", redirect: {to: \"/\\\\\\\\a\"}", "GW524 another host"),
+        ("match: \"^/(a)$\", redirect: {to: $1}", "GW524 expected a path, or a URL"),
+        ("match: \"^/(a)$\", redirect: {to: \"javascript:$1\"}", "GW524 expected a path, or a URL"),
+        ("match: \"^/(a)$\", redirect: {to: \"https://a.example$1\"}", "GW524 must be written out"),
+        ("match: \"^/(a)$\", redirect: {to: \"https://$1/a\"}", "GW524 must be written out"),
+        ("match: \"^/(a)$\", redirect: {to: \"https://u@a/a\"}", "GW524 credentials"),
+        ("match: \"^/(a)$\", redirect: {to: \"/a b\"}", "GW524 visible ASCII"),
+        ("match: \"^/(a)$\", redirect: {to: \"/a\\r\\nX: 1\"}", "GW524 visible ASCII"),
+        ("match: \"^/(a)$\", rewrite: $1", "GW524 starts with /"),
+        ("match: \"^/(a)$\", rewrite: /../$1", "GW524 dot segments"),
+        ("match: \"^/(a)$\", rewrite: /%$1", "GW524 hexadecimal"),
+        ("match: \"^/(a)$\", rewrite: \"/a#$1\"", "GW524 dot segments"),
+        ("match: \"^/(a)$\", rewrite: \"/a?b c\"", "GW524 percent-encoded"),
+        ("match: \"^/(a)$\", rewrite: /a;b/$1", "GW524 other segments"),
+        ("match: \"^/a\", rewrite: /b, security: []", "GW102 security means nothing beside rewrite"),
+        ("match: \"^/a\", redirect: {to: /b}, last: true", "GW102 last means nothing beside redirect"),
+        ("match: \"^/a\", redirect: {to: /b}, contentType: a/b", "GW102 belongs to proxy and respond"),
+        ("match: \"^/a\", respond: {status: 410}, contentType: html", "GW104 text/html"),
+        ("match: \"^/a\", respond: {status: 410}, contentType: \"a/b\\r\\nX: 1\"", "GW104 text/html"),
+        ("match: \"^/a\", proxy: \"127.0.0.1\", security: []", "GW524 http://host:port/path"),
+        ("match: \"^/(a)\", proxy: \"http://$1/\", security: []", "GW524 must be written out"),
+        ("match: \"^/(a)\", proxy: \"http://a$1\", security: []", "GW524 with / behind it"),
+        ("match: \"^/(a)\", proxy: \"http://a/b/../$1\", security: []", "GW524 dot segments"),
+        ("match: \"^/(a)\", proxy: \"http://a?$1\", security: []", "GW524 starts with /"),
+        ("match: \"^/(a)\", proxy: \"http://a:b/\", security: []", "GW524 a host and perhaps a port"),
+        (
+            "match: \"^/a\", respond: {status: 410}, acceptRisk: [{lint: GW508, reason: x}]",
+            "GW319 rule 1 accepts GW508",
+        ),
+    ] {
+        check(&with(rule), expect);
+    }
+    for (more, expect) in [
+        ("security: []", "none"),
+        ("security: [{Jwt: [a]}, {}]", "none"),
+        ("contentType: \"text/html; charset=utf-8\", security: [{Jwt: []}]", "none"),
+        ("nocase: false", "GW503 unprotected rule"),
+        ("nocase: false", "GW503 write security: []"),
+        ("security: [{Jwd: []}]", "GW202 rule 1 requires scheme Jwd"),
+        ("security: {}", "GW204"),
+        ("security: [{Digest: []}]", "GW207"),
+        ("secuirty: []", "GW102 did you mean security?"),
+    ] {
+        check(&proxy(more), expect);
+    }
+    // The same server as that of a path that asks for a credential.
+    for (url, security, expect) in [
+        ("http://127.0.0.1:8080/$1", "[]", "GW508 rule 1 is public and forwards to where getNote does"),
+        ("http://127.0.0.1:8080/$1", "[{Jwt: []}, {}]", "GW508 may reach what is guarded"),
+        ("http://127.0.0.1:8080/$1", "[{Jwt: []}]", "none"),
+        ("http://127.0.0.1:8080/$1", "[], acceptRisk: [{lint: GW508, reason: x}]", "GW508 acknowledged: x"),
+        ("http://127.0.0.1:8081/$1", "[]", "none"),
+    ] {
+        check(&with(&format!("match: \"^/(.*)$\", proxy: \"{url}\", security: {security}")), expect);
+    }
+    let list = |root: &str| document(root, GOOD_SCHEME, "", "");
+    check(&list("  rules: {}"), "GW104 expected a list");
+    check(&list("  rules: [a]"), "GW104 expected a mapping");
+    let many = "{match: a, respond: {status: 410}}, ".repeat(101);
+    check(&list(&format!("  rules: [{many}]")), "GW104 at most 100");
+    check(&list("  consumers: {allow: [a]}\n  rules: []"), "GW209");
+}
+
+#[test]
+fn rules_inherit_from_the_root() {
+    let root = "  maxBody: 1KiB\n  requestHeaders: {set: {X-A: b}}\n  rewrite: {path: /x}\n  \
+        upstreams: {old: {url: \"http://127.0.0.1:9\", timeout: 3s}}\n  \
+        rateLimit: [{algorithm: token-bucket, limit: 1, interval: 1s}]\n  \
+        rules: [{match: \"^/a/(.*)$\", proxy: \"http://127.0.0.1:9/$1\", security: [{Jwt: []}]}]";
+    let files: HashMap<String, String> = [("a.yaml".to_owned(), document(root, GOOD_SCHEME, "", ""))].into();
+    let mut sources = SourceSet::new(files, "");
+    sources.add_document("a.yaml");
+    let checked = gatewayc::check(&mut sources);
+    assert!(!checked.diagnostics.has_errors(), "{}", render(&checked.diagnostics, &sources, Format::Human));
+    let api = &checked.gateway.apis[0];
+    let operation = api.rules[0].operation().expect("it forwards");
+    assert_eq!(operation.max_body.to_string(), "1KiB");
+    assert_eq!(operation.request_headers.set, [("X-A".to_owned(), "b".to_owned())]);
+    assert_eq!(operation.limits, api.routes[0].operations[0].limits, "one counter for all");
+    assert!(
+        matches!(&operation.action, gatewayc::ir::Action::Forward { upstream, rewrite: gatewayc::ir::Rewrite::Received { base } } if upstream == "old" && base.is_empty())
+    );
+    for (method, url, answer) in [
+        ("GET", "/a/b?c=d", "meets rule 1 of a, ^/a/(.*)$: forwarded as /b?c=d"),
+        ("GET", "/notes/7", "is answered by `getNote`"),
+        ("GET", "/b", "is answered with 404"),
+    ] {
+        let text = gatewayc::explain::explain(&checked.gateway, method, url).text();
+        assert!(text.contains(answer), "{url}: {text}");
+    }
 }

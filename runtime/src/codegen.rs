@@ -24,6 +24,8 @@ pub struct Api {
     pub source: &'static str,
     /// Every path template with its operations, ordered by template.
     pub routes: &'static [Route],
+    /// What is tried, in this order, where no path matches.
+    pub rules: &'static [Rule],
     /// Everything that an operation of this API may call, ordered by name.
     pub upstreams: &'static [&'static Upstream],
     /// Every security scheme that an operation of this API refers to, ordered by name.
@@ -36,6 +38,17 @@ pub struct Api {
     pub https: Https,
     /// What the document's `acceptRisk` accepts; listed by `gateway routes`.
     pub accepted_risks: &'static [AcceptedRisk],
+}
+
+impl Api {
+    /// Every operation: of the paths, then of the rules.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = &'static Operation> + use<> {
+        let of_rules = self.rules.iter().filter_map(|rule| match &rule.effect {
+            RuleEffect::Proxy { operation, .. } => Some(*operation),
+            RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } | RuleEffect::Respond { .. } => None,
+        });
+        self.routes.iter().flat_map(|route| route.operations.iter().copied()).chain(of_rules)
+    }
 }
 
 /// Whether the requests of an API must come over TLS.
@@ -105,12 +118,58 @@ pub enum Preflight {
     Deny,
 }
 
+/// What becomes of requests that no path matches.
+#[derive(Debug)]
+pub struct Rule {
+    /// `rule 1` for the first in the document.
+    pub id: &'static str,
+    /// Which requests.
+    pub matcher: &'static dyn crate::rules::Matcher,
+    /// What becomes of them.
+    pub effect: RuleEffect,
+}
+
+/// What a rule does. `to` may contain `$1` to `$9`, and `$$` for a dollar.
+#[derive(Debug)]
+pub enum RuleEffect {
+    /// Goes on with another target: with the following rules, and after them with the paths.
+    Rewrite {
+        /// The new path and query.
+        to: &'static str,
+        /// Without the following rules.
+        last: bool,
+    },
+    /// Sends the client elsewhere.
+    Redirect {
+        /// A path on this host, or a URL whose host is written out.
+        to: &'static str,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+    /// Answers.
+    Respond {
+        /// The status.
+        status: u16,
+        /// Of the body.
+        content_type: &'static str,
+        /// The whole body.
+        body: &'static str,
+    },
+    /// Forwards, with any method but TRACE.
+    Proxy {
+        /// The path and query that the upstream sees.
+        to: &'static str,
+        /// Who may call, and what else holds.
+        operation: &'static Operation,
+    },
+}
+
 /// One operation: who may call it, what it is forwarded to, and how.
 #[derive(Debug)]
 pub struct Operation {
     /// `operationId`, or the method and the template where the document gives none.
     pub id: &'static str,
-    /// The method, in upper case as on the wire.
+    /// The method, in upper case as on the wire; `ANY` for a rule's.
     pub method: &'static str,
     /// Who may call.
     pub access: Access,
@@ -442,5 +501,6 @@ pub use crate::limits::Algorithm;
 pub use crate::mutual_tls::MutualTls;
 pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;
+pub use crate::rules::RulePattern;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};
 pub use crate::store::Redis;

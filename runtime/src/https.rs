@@ -69,7 +69,7 @@ pub(crate) fn parse_origin(text: &str) -> Result<Box<str>, String> {
 }
 
 /// The host of `host[:port]`, in lower case and without the dot of the root.
-fn host_of(authority: &str) -> String {
+pub(crate) fn host_of(authority: &str) -> String {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => host,
         _ => authority,

@@ -42,6 +42,7 @@ mod reject;
 mod response;
 mod rewrite;
 mod route_table;
+mod rules;
 mod secret;
 mod server;
 mod store;

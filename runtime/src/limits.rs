@@ -153,8 +153,7 @@ impl Limits {
         let mut ids = HashMap::new();
         let mut algorithms = Vec::new();
         for api in gateway.apis {
-            let operations = api.routes.iter().flat_map(|route| route.operations);
-            for limit in operations.flat_map(|operation| operation.limits).map(|used| used.limit) {
+            for limit in api.operations().flat_map(|operation| operation.limits).map(|used| used.limit) {
                 ids.entry(Identity::of(limit)).or_insert_with(|| {
                     algorithms.push(limit.algorithm);
                     let id = LimitId(u32::try_from(algorithms.len() - 1).unwrap_or(u32::MAX));

@@ -14,19 +14,20 @@ use crate::admission::{Admission, connections_within};
 use crate::builtin::PreparedBuiltin;
 use crate::codegen::{
     Access, Action, Anonymous, Api, Encoding, ErrorBody, Gateway, Limit, LimitStore, Operation, Preflight, Rewrite,
-    Upstream,
+    Rule, RuleEffect, Upstream,
 };
 use crate::config::{Config, Problem, StoreAddress, StoreSettings, is_same_name};
 use crate::consumers::{ConsumerStore, Source};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
 use crate::https::HttpsOnly;
-use crate::limits::{Limits, Rule};
+use crate::limits::{self, Limits};
 use crate::metrics::OperationMetrics;
 use crate::provider::url::ProviderUrl;
 use crate::provider::{Background, Providers};
 use crate::reject::Reject;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
+use crate::rules::LiveRule;
 use crate::secret::{Secret, SecretStore};
 use crate::store::url::StoreUrl;
 use crate::store::{Store, StoreClient, StoreTerms, Stores};
@@ -59,6 +60,8 @@ pub(crate) struct LiveListener {
     pub(crate) router: Router<()>,
     /// What the router's indices stand for.
     pub(crate) routes: Box<[LiveRoute]>,
+    /// What is tried, in this order, where no path matches.
+    pub(crate) rules: Box<[LiveRule]>,
     /// The constant members of the log lines of requests that reach no operation.
     pub(crate) log_constants: String,
     /// For requests that reach no operation.
@@ -87,7 +90,7 @@ pub(crate) struct LiveOperation {
     pub(crate) hidden: HiddenCredentials,
     /// Callers may prove who they are with a certificate, which the upstream is told about.
     pub(crate) reads_certificates: bool,
-    pub(crate) limits: Box<[Rule]>,
+    pub(crate) limits: Box<[limits::Rule]>,
     /// The constant members of its log lines.
     pub(crate) log_constants: String,
     pub(crate) metrics: OperationMetrics,
@@ -229,6 +232,7 @@ impl Live {
         for ((index, apis), tls) in served.into_iter().zip(tls) {
             let listener = &config.listeners[index];
             let (router, routes) = assembly.router(&listener.name, &apis, &schemes);
+            let rules = assembly.url_rules(&listener.name, &apis, &schemes);
             listeners.push(LiveListener {
                 name: listener.name.as_str().into(),
                 bind: listener.bind,
@@ -236,6 +240,7 @@ impl Live {
                 https_only: assembly.https_only_of_all(&apis),
                 router,
                 routes,
+                rules,
                 log_constants: access_log::constants(&listener.name, None),
                 unrouted: OperationMetrics::default(),
             });
@@ -286,10 +291,8 @@ impl Live {
     /// Every operation of every listener.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (&LiveListener, &LiveOperation)> {
         self.listeners.iter().flat_map(|listener| {
-            listener
-                .routes
-                .iter()
-                .flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation)))
+            let routes = listener.routes.iter().chain(listener.rules.iter().map(|rule| &rule.route));
+            routes.flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation)))
         })
     }
 }
@@ -403,10 +406,10 @@ fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore
 }
 
 fn store_limits(gateway: &'static Gateway) -> impl Iterator<Item = (&'static Api, &'static Limit)> {
-    gateway.apis.iter().flat_map(|api| {
-        let operations = api.routes.iter().flat_map(|route| route.operations);
-        operations.flat_map(|operation| operation.limits).map(|used| (*api, used.limit))
-    })
+    gateway
+        .apis
+        .iter()
+        .flat_map(|api| api.operations().flat_map(|operation| operation.limits).map(|used| (*api, used.limit)))
 }
 
 fn open_store(
@@ -440,7 +443,7 @@ fn open_store(
 
 /// The consumers that operations name.
 pub(crate) fn needed_consumers(gateway: &'static Gateway) -> HashSet<&'static str> {
-    let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
+    let operations = gateway.apis.iter().flat_map(|api| api.operations());
     operations.map(|operation| operation.anonymous.consumer).filter(|name| !name.is_empty()).collect()
 }
 
@@ -448,8 +451,8 @@ pub(crate) fn needed_consumers(gateway: &'static Gateway) -> HashSet<&'static st
 pub(crate) fn token_keys(gateway: &'static Gateway) -> Option<&'static dyn TokenKeys> {
     let schemes = gateway.apis.iter().flat_map(|api| api.schemes).find_map(|scheme| scheme.token_keys());
     schemes.or_else(|| {
-        let operations = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.operations);
-        operations.into_iter().find_map(|operation| match &operation.action {
+        let mut operations = gateway.apis.iter().flat_map(|api| api.operations());
+        operations.find_map(|operation| match &operation.action {
             Action::Answer(builtin) => builtin.token_keys(),
             Action::Forward { .. } => None,
         })
@@ -592,6 +595,47 @@ impl Assembly<'_> {
         (router, routes.into())
     }
 
+    /// The rules of all APIs, in the order of the names of the APIs.
+    fn url_rules(
+        &mut self,
+        listener: &str,
+        apis: &[&'static Api],
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Box<[LiveRule]> {
+        let mut apis = apis.to_vec();
+        apis.sort_by_key(|api| api.name);
+        let rules = apis.iter().flat_map(|api| api.rules.iter().map(move |rule| (*api, rule)));
+        rules.filter_map(|(api, rule)| self.url_rule(listener, api, rule, schemes)).collect()
+    }
+
+    fn url_rule(
+        &mut self,
+        listener: &str,
+        api: &'static Api,
+        rule: &'static Rule,
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Option<LiveRule> {
+        let operations: Box<[LiveOperation]> = match &rule.effect {
+            RuleEffect::Proxy { operation, .. } => Box::new([self.operation(listener, api, operation, schemes)?]),
+            RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } | RuleEffect::Respond { .. } => Box::default(),
+        };
+        let route = LiveRoute {
+            operations,
+            preflight: Preflight::Deny,
+            allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned(),
+            error_bodies: api.error_bodies,
+            https_only: self.https_only.get(api.name).cloned(),
+        };
+        let log_constants = access_log::constants(listener, Some((api.name, rule.id, "")));
+        match LiveRule::new(api.name, rule, route, log_constants) {
+            Ok(rule) => Some(rule),
+            Err(problem) => {
+                self.problems.push(Problem::plain(format!("{} of {}: {problem}", rule.id, api.source)));
+                None
+            }
+        }
+    }
+
     fn operation(
         &mut self,
         listener: &str,
@@ -645,8 +689,8 @@ impl Assembly<'_> {
         })
     }
 
-    fn rules(&mut self, api: &Api, operation: &'static Operation) -> Option<Box<[Rule]>> {
-        let rules: Option<Box<[Rule]>> =
+    fn rules(&mut self, api: &Api, operation: &'static Operation) -> Option<Box<[limits::Rule]>> {
+        let rules: Option<Box<[limits::Rule]>> =
             operation.limits.iter().map(|used| self.limits.rule(used.limit, used.cost)).collect();
         if rules.is_none() {
             let message = format!("operation `{}` of {}: there are more than 65,534 limits", operation.id, api.source);

@@ -112,6 +112,11 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
     for listener in &live.listeners {
         let labels = format!("listener=\"{}\",api=\"\",operation=\"\"", escaped(&listener.name));
         listener.unrouted.write(&mut families, &labels);
+        for rule in listener.rules.iter().filter(|rule| rule.route.operations.is_empty()) {
+            let (api, id) = (escaped(rule.api), escaped(rule.id));
+            let labels = format!("listener=\"{}\",api=\"{api}\",operation=\"{id}\"", escaped(&listener.name));
+            rule.metrics.write(&mut families, &labels);
+        }
     }
     for (listener, operation) in live.operations() {
         operation.metrics.write(&mut families, &labels(&listener.name, operation));

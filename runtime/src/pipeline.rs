@@ -3,6 +3,7 @@
 mod forward;
 mod gather;
 mod request;
+mod unrouted;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ use crate::limits::{Charging, Outcome, Pending, Subject, client_address};
 use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
 use crate::reject::Reject;
 use crate::response::{self, OwnTerms};
+use crate::rules::{self, LiveRule};
 use crate::worker::Worker;
 use forward::{Forwarded, Forwarding};
 use gather::Content;
@@ -61,10 +63,18 @@ enum Stop {
     Preflight,
     /// What the operation itself answers.
     Answer(OwnAnswer),
-    /// The same resource is served over TLS.
+    /// The resource is elsewhere: over TLS, or where a rule says.
     Redirect {
         status: u16,
         location: String,
+        /// The body, for people.
+        why: &'static str,
+    },
+    /// What a rule answers.
+    Respond {
+        status: u16,
+        content_type: &'static str,
+        body: &'static str,
     },
     /// A scheme cannot decide yet; the decision begins anew when it can.
     Ask(SchemeId, Question),
@@ -99,6 +109,8 @@ struct Record {
     is_https: bool,
     route: Option<&'static LiveRoute>,
     operation: Option<&'static LiveOperation>,
+    /// The last rule that was about it, where no path matched.
+    rule: Option<&'static LiveRule>,
     /// What schemes decided after long work.
     verdicts: Vec<(SchemeId, Verdict)>,
     /// The content, where a scheme had to see it.
@@ -174,19 +186,30 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     let is_https = request::is_https(&request, live, down.peer, down.tls.is_some());
     let path = RequestPath::parse(target.path)
         .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
-    let found = listener.router.find(&path, target.query);
     record.is_https = is_https;
-    let https_only = match &found {
-        Some(found) => &listener.routes[found.index].https_only,
-        None => &listener.https_only,
+    let found = listener.router.find(&path, target.query);
+    let unrouted = match &found {
+        Some(_) => None,
+        None => Some(record.apply_rules(live, &request, &target, &path)?), // 400 404 414, or what a rule answers
     };
-    if let (Some(https_only), false) = (https_only, is_https) {
-        return Err(refuse_plain(https_only, &request, &target)); // 301 308 403 421
-    }
-    let found = found.ok_or(Reject::NotFound)?; // 404
-    let route = record.route.insert(&listener.routes[found.index]);
-    let operation = *record.operation.insert(pick(route, request.method)?); // 405, or the answer to a preflight request
-    request::check_parameters(operation, &found.params)?; // 400
+    let ruled = unrouted.as_ref().map(|way| rules::read(&way.target)).transpose()?;
+    let (sent_path, sent_query, found) = match &ruled {
+        Some((path, query)) => (path, *query, listener.router.find(path, *query)),
+        None => (&path, target.query, found),
+    };
+    let (operation, params) = match (unrouted.as_ref().and_then(|way| way.rule), found) {
+        (Some(rule), _) => (rule.operation(request.method).ok_or(Reject::MethodNotAllowed)?, None), // 405
+        (None, Some(found)) => {
+            let route = record.route.insert(&listener.routes[found.index]);
+            if let (Some(https_only), false) = (&route.https_only, is_https) {
+                return Err(refuse_plain(https_only, &request, &target)); // 301 308 403 421
+            }
+            (pick(route, request.method)?, Some(found.params)) // 405, or the answer to a preflight request
+        }
+        (None, None) => return Err(Stop::Reject(Reject::NotFound)), // 404
+    };
+    record.operation = Some(operation);
+    request::check_parameters(operation, params.as_ref())?; // 400
     let evidence = Evidence {
         method: request.method,
         target: request.target,
@@ -238,8 +261,9 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         certificate: evidence.certificate.filter(|_| operation.reads_certificates),
         operation,
         to,
-        params: &found.params,
-        path: &path,
+        params: params.as_ref(),
+        path: sent_path,
+        query: sent_query,
     };
     Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id)?) // 400
 }
@@ -252,7 +276,7 @@ fn refuse_plain(https_only: &HttpsOnly, request: &RequestHead<'_>, target: &Targ
             let query = target.query.map_or_else(String::new, |query| format!("?{query}"));
             // Other methods would become GET on the way (RFC 9110 §15.4.2).
             let status = if matches!(request.method, "GET" | "HEAD") { 301 } else { 308 };
-            Stop::Redirect { status, location: format!("{origin}{}{query}", target.path) }
+            Stop::Redirect { status, location: format!("{origin}{}{query}", target.path), why: "Use HTTPS\n" }
         }
     }
 }
@@ -368,9 +392,15 @@ where
             progress.response_bytes = response::write_answer(down.outbox.buffer(), answer, &terms);
             None
         }
-        Stop::Redirect { status, .. } => {
+        Stop::Redirect { status, why: body, .. } => {
+            const TEXT: &str = "text/plain; charset=utf-8";
             progress.status = *status;
-            progress.response_bytes = response::write_redirect(down.outbox.buffer(), *status, &terms);
+            progress.response_bytes = response::write_own(down.outbox.buffer(), *status, TEXT, body, &terms);
+            None
+        }
+        Stop::Respond { status, content_type, body } => {
+            progress.status = *status;
+            progress.response_bytes = response::write_own(down.outbox.buffer(), *status, content_type, body, &terms);
             None
         }
         // Nobody answers before the question; if somebody did, it would not be a yes.
@@ -452,6 +482,7 @@ impl Record {
             is_https: false,
             route: None,
             operation: None,
+            rule: None,
             verdicts: Vec::new(),
             content: None,
             permit: None,
@@ -507,6 +538,7 @@ impl Record {
             Stop::Reject(reject) => limits() + self.operation.map_or("", |operation| operation.challenge(reject)),
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
             Stop::Redirect { location, .. } => format!("Location: {location}\r\n"),
+            Stop::Respond { .. } => String::new(),
             // What the gateway makes itself is for this caller and this moment.
             Stop::Answer(_) | Stop::Ask(..) | Stop::Count(_) => limits() + "Cache-Control: no-store\r\n",
         };
@@ -534,9 +566,10 @@ impl Record {
     fn log<S>(&self, worker: &Worker, down: &Downstream<S>, progress: &Progress, reject: Option<&Reject>) {
         let now = worker.now();
         let took = now.saturating_duration_since(self.started);
-        let (metrics, constants) = match self.operation {
-            Some(operation) => (&operation.metrics, &operation.log_constants),
-            None => (&self.listener.unrouted, &self.listener.log_constants),
+        let (metrics, constants) = match (self.operation, self.rule) {
+            (Some(operation), _) => (&operation.metrics, &operation.log_constants),
+            (None, Some(rule)) => (&rule.metrics, &rule.log_constants),
+            (None, None) => (&self.listener.unrouted, &self.listener.log_constants),
         };
         metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
         let (method, path) = request::method_and_path(&down.inbox[..self.head_length.min(down.inbox.len())]);

@@ -213,12 +213,8 @@ pub(crate) fn write_preflight(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
     write_own(out, 204, JSON, "", terms);
 }
 
-/// Appends the way to the same resource over TLS; it stands in the fields.
-pub(crate) fn write_redirect(out: &mut Vec<u8>, status: u16, terms: &OwnTerms<'_>) -> u64 {
-    write_own(out, status, "text/plain; charset=utf-8", "Use HTTPS\n", terms)
-}
-
-fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &str, terms: &OwnTerms<'_>) -> u64 {
+/// Appends a response with this body, and says how long it is.
+pub(crate) fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &str, terms: &OwnTerms<'_>) -> u64 {
     write_status_line(out, status, reason_phrase(status));
     if status != 204 {
         write_field(out, "Content-Type", content_type.as_bytes());

@@ -1,6 +1,8 @@
 //! Prints what a binary serves, for people.
 
-use crate::codegen::{AcceptedRisk, Access, Action, ConsumerRules, Gateway, Https, Operation, Requirement};
+use crate::codegen::{
+    AcceptedRisk, Access, Action, ConsumerRules, Gateway, Https, Operation, Requirement, Rule, RuleEffect,
+};
 
 /// One line per operation: method, path, operation, who may call, upstream or builtin.
 pub fn route_table(gateway: &Gateway) -> String {
@@ -16,6 +18,7 @@ pub fn route_table(gateway: &Gateway) -> String {
             };
             rows.extend(route.operations.iter().map(|operation| row(operation, &path)));
         }
+        rows.extend(api.rules.iter().map(rule_row));
     }
     let mut widths = [0; 5];
     for row in &rows {
@@ -49,6 +52,28 @@ fn row(operation: &Operation, path: &str) -> [String; 5] {
         Action::Answer(builtin) => format!("-> builtin {}", builtin.name()),
     };
     [operation.method.to_owned(), path.to_owned(), operation.id.to_owned(), who(operation), action]
+}
+
+/// Rules are tried after all paths, in this order.
+fn rule_row(rule: &Rule) -> [String; 5] {
+    let pattern = rule.matcher.to_string();
+    let [method, _, id, who, target] = match &rule.effect {
+        RuleEffect::Proxy { operation, to } => {
+            let [method, path, id, who, target] = row(operation, &pattern);
+            [method, path, id, who, format!("{target} as {to}")]
+        }
+        RuleEffect::Rewrite { to, last } => {
+            answer(rule, format!("rewritten to {to}{}", if *last { ", without further rules" } else { "" }))
+        }
+        RuleEffect::Redirect { to, status } => answer(rule, format!("{status} to {to}")),
+        RuleEffect::Respond { status, .. } => answer(rule, status.to_string()),
+    };
+    [method, pattern, id, who, target]
+}
+
+/// What anyone gets.
+fn answer(rule: &Rule, what: String) -> [String; 5] {
+    ["ANY".to_owned(), String::new(), rule.id.to_owned(), "public".to_owned(), format!("-> {what}")]
 }
 
 /// Who may call, with the rules about consumers.

@@ -42,6 +42,7 @@ impl Gateway {
             "notes.default",
             "files.store",
             "files.thumbnails",
+            "files.archive",
             "reports.default",
             "deliveries.default",
             "tickets.default",

@@ -45,8 +45,7 @@ impl<'a> Schemes<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Option<Access> {
         match operation.security.as_ref().or(document.security.as_ref()) {
-            Some(Security::AnyOf(alternatives)) => self.any_of(&alternatives.value, diagnostics),
-            Some(Security::Broken(_)) => None,
+            Some(security) => self.read(security, diagnostics),
             None => {
                 diagnostics.push(
                     Diagnostic::error(
@@ -58,6 +57,14 @@ impl<'a> Schemes<'a> {
                 );
                 None
             }
+        }
+    }
+
+    /// Who may call where `security` stands; nothing where that is not clear, which has been reported.
+    pub(super) fn read(&mut self, security: &Security, diagnostics: &mut Diagnostics) -> Option<Access> {
+        match security {
+            Security::AnyOf(alternatives) => self.any_of(&alternatives.value, diagnostics),
+            Security::Broken(_) => None,
         }
     }
 

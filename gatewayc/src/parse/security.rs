@@ -13,7 +13,7 @@ static LOCATIONS: &[&str] = &["header", "query", "cookie"];
 static TYPES: &[&str] = &["apiKey", "http", "oauth2", "openIdConnect", "mutualTLS"];
 
 impl Parser<'_, '_> {
-    /// `security` of the document or of an operation.
+    /// `security` of the document, of an operation or of a rule.
     pub(super) fn security(&mut self, node: &Node) -> Option<Security> {
         let mapping = node.as_mapping()?;
         let Some(entry) = mapping.entry("security") else {
@@ -285,6 +285,9 @@ impl Parser<'_, '_> {
                 };
                 self.check_security(document, operation.security.as_ref(), &what);
             }
+        }
+        for (index, security) in document.rule_security.iter().enumerate() {
+            self.check_security(document, security.as_ref(), &format!("rule {}", index + 1));
         }
     }
 

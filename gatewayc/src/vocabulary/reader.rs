@@ -69,7 +69,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "limits", places: ROOT, support: Support::Yes },
     Member { name: "https", places: ROOT, support: Support::Yes },
     Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme], support: Support::NotYet },
-    Member { name: "rules", places: ROOT, support: Support::NotYet },
+    Member { name: "rules", places: ROOT, support: Support::Yes },
     Member { name: "upstream", places: ANYWHERE, support: Support::Yes },
     Member { name: "rewrite", places: ANYWHERE, support: Support::Yes },
     Member { name: "requestHeaders", places: ANYWHERE, support: Support::Yes },

@@ -13,6 +13,7 @@ pub(super) static API: Api = Api {
         Route { template: "/", when: &[], preflight: Preflight::Answer, operations: &[&HOME] },
         Route { template: "/a/{b}", when: &[], preflight: Preflight::Answer, operations: &[&A, &A_2] },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[],
     identity_headers: IdentityHeaders {

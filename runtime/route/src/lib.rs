@@ -33,11 +33,14 @@
 //! servers take for `&`) or with a malformed `%`, then no route answers, not even one without conditions: `/act` must not carry `action=delete` to an
 //! upstream that reads the query differently. A name with a malformed `%` may be any name.
 //!
+//! **Rules** are tried where no template matches. They see a [`RuleTarget`], and make new targets with an [`Expansion`].
+//!
 //! [`matchit`] finds the *shape* of a path (whole segments, names forgotten). Each shape has a slot with the candidates
 //! in order, including templates of other shapes that can match a path which lands there; the list ends at the first
 //! that always matches. `matchit` cannot hold `{*rest}` beside `{a}`, so greedy templates have a second router, keyed
 //! by the literal segments that they begin with.
 
+mod expansion;
 mod matching;
 mod overlap;
 mod path;
@@ -46,6 +49,7 @@ mod router;
 mod template;
 mod trie;
 
+pub use expansion::{Captures, Expansion, ExpansionError, GROUPS, RuleTarget, is_clear};
 pub use overlap::{Overlap, overlap};
 pub use path::{PathError, RequestPath};
 pub use query::QueryPair;

@@ -65,7 +65,7 @@ pub(crate) fn matches(template: &Template, path: &str, ranges: &mut Ranges) -> b
 }
 
 /// Whether a greedy parameter takes all of this text, which stands behind a slash and goes up to the end.
-fn is_greedy_value(text: &str) -> bool {
+pub(crate) fn is_greedy_value(text: &str) -> bool {
     let mut before = b'/';
     text.bytes().all(|octet| {
         let twice = octet == b'/' && before == b'/';

@@ -86,6 +86,11 @@ impl<T> Router<T> {
         self.decide(path, query).ok()?
     }
 
+    /// Whether nobody answers because the query is unclear, although a template matches the path.
+    pub fn is_unclear(&self, path: &RequestPath<'_>, query: Option<&str>) -> bool {
+        self.decide(path, query).is_err()
+    }
+
     fn decide<'a>(
         &'a self,
         path: &'a RequestPath<'a>,

@@ -55,8 +55,12 @@ pub(super) struct Scene<'a> {
     pub(super) certificate: Option<&'a ClientCertificate>,
     pub(super) operation: &'static LiveOperation,
     pub(super) to: &'static LiveForward,
-    pub(super) params: &'a Params<'a>,
+    /// Of the path's template, where there is one.
+    pub(super) params: Option<&'a Params<'a>>,
+    /// As received, or as rules have made it.
     pub(super) path: &'a RequestPath<'a>,
+    /// As received, or as rules have made it.
+    pub(super) query: Option<&'a str>,
 }
 
 impl Scene<'_> {
@@ -77,7 +81,7 @@ impl Scene<'_> {
         head.push(b' ');
         head.extend_from_slice(self.to.endpoint.prefix.as_bytes());
         self.write_path(&mut head)?;
-        self.write_query(&mut head, target.query);
+        self.write_query(&mut head);
         head.extend_from_slice(b" HTTP/1.1\r\n");
         self.write_fields(&mut head, request, target, request_id);
         self.write_identity(&mut head, permit);
@@ -127,7 +131,7 @@ impl Scene<'_> {
         let start = head.len();
         match &self.to.rewrite {
             LiveRewrite::Received { base } => head.extend_from_slice(self.path_below(base).as_bytes()),
-            LiveRewrite::Path(template) => template.fill(head, |name| self.params.get(name).map(|param| param.wire)),
+            LiveRewrite::Path(template) => template.fill(head, |name| Some(self.params?.get(name)?.wire)),
             LiveRewrite::With { base, rewrite } => {
                 let below = self.path_below(base);
                 match rewrite.rewrite(below) {
@@ -154,8 +158,8 @@ impl Scene<'_> {
         self.path.wire_of(base.len().min(self.path.canonical().len())..self.path.canonical().len())
     }
 
-    fn write_query(&self, head: &mut Vec<u8>, query: Option<&str>) {
-        let Some(query) = query else { return };
+    fn write_query(&self, head: &mut Vec<u8>) {
+        let Some(query) = self.query else { return };
         let hidden = &self.operation.hidden.query;
         let kept = if hidden.is_empty() { Some(query.into()) } else { query_without(query, hidden) };
         if let Some(kept) = kept {

@@ -167,9 +167,9 @@ fn absolute_form(target: &str) -> Option<(&str, &str)> {
 ///
 /// # Errors
 /// 400, naming the first parameter that does not fit.
-pub(super) fn check_parameters(operation: &LiveOperation, params: &Params<'_>) -> Result<(), Reject> {
+pub(super) fn check_parameters(operation: &LiveOperation, params: Option<&Params<'_>>) -> Result<(), Reject> {
     for parameter in operation.table.parameters {
-        let values = params.iter().filter(|param| param.name == parameter.name);
+        let values = params.into_iter().flat_map(Params::iter).filter(|param| param.name == parameter.name);
         if !values.into_iter().all(|param| fits(parameter.kind, &param.decoded())) {
             return Err(Reject::InvalidParameter(parameter.name));
         }

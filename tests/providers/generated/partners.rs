@@ -20,6 +20,7 @@ pub(super) static API: Api = Api {
         Route { template: "/partners/perhaps", when: &[], preflight: Preflight::Deny, operations: &[&PERHAPS] },
         Route { template: "/partners/public", when: &[], preflight: Preflight::Deny, operations: &[&READ_PUBLIC] },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&KEY, &PARTNER],
     identity_headers: IdentityHeaders {

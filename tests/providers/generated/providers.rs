@@ -24,6 +24,7 @@ pub(super) static API: Api = Api {
         Route { template: "/same", when: &[], preflight: Preflight::Deny, operations: &[&SAME] },
         Route { template: "/strict", when: &[], preflight: Preflight::Deny, operations: &[&STRICT_2] },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&DISCOVERED, &OPAQUE, &PUBLISHED, &REFRESHED, &SAME_PROVIDER, &STRICT],
     identity_headers: IdentityHeaders {

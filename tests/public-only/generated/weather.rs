@@ -8,6 +8,7 @@ pub(super) static API: Api = Api {
     title: "Weather",
     source: "specs/weather.yaml",
     routes: &[Route { template: "/weather/{city}", when: &[], preflight: Preflight::Deny, operations: &[&WEATHER] }],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[],
     identity_headers: IdentityHeaders {

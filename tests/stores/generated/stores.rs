@@ -32,6 +32,7 @@ pub(super) static API: Api = Api {
         Route { template: "/steady", when: &[], preflight: Preflight::Deny, operations: &[&STEADY] },
         Route { template: "/steady-shared", when: &[], preflight: Preflight::Deny, operations: &[&STEADY_SHARED] },
     ],
+    rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&PARTNER],
     identity_headers: IdentityHeaders {
