@@ -111,7 +111,8 @@ impl Lab {
 
     /// Runs the load generator against a running peer.
     pub(crate) fn load(&self, running: &Running, port: u16, arguments: &[String]) -> io::Result<Sample> {
-        let mut command = pinned(LOAD_CORE, &self.program("load")?);
+        let has_mode = arguments.first().is_some_and(|first| !first.starts_with('-'));
+        let mut command = pinned(LOAD_CORE, &self.program(if has_mode { "tls_load" } else { "load" })?);
         command.arg(port.to_string()).args(arguments).stdin(Stdio::null());
         let backend = self.backend.as_ref().map_or(0, Child::id);
         let measured = running.processes();

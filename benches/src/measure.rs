@@ -80,7 +80,8 @@ fn undisturbed(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::R
 
 fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Sample> {
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
-    let running = lab.start(peer, shape.work)?;
+    // Whether it has started is asked in the clear.
+    let running = lab.start(peer, if shape.tls.is_some() { Work::Plain } else { shape.work })?;
     if !matches!(shape.bring, Bring::Nothing) && !lab.refuses(port, shape.work.path())? {
         running.stop();
         return Err(io::Error::other("lets requests without a credential through"));
@@ -94,8 +95,13 @@ fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<S
 }
 
 pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Vec<String>> {
-    let mut arguments =
-        vec!["--connections".to_owned(), shape.connections.to_string(), "--seconds".to_owned(), seconds.to_string()];
+    let mut arguments: Vec<String> = shape.tls.map(str::to_owned).into_iter().collect();
+    arguments.extend([
+        "--connections".to_owned(),
+        shape.connections.to_string(),
+        "--seconds".to_owned(),
+        seconds.to_string(),
+    ]);
     match shape.paths {
         Paths::One(path) => arguments.extend(["--path".to_owned(), path.to_owned()]),
         Paths::Routes => {
@@ -152,6 +158,7 @@ pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
         connections: 64,
         new_connection: false,
         rate: None,
+        tls: None,
     };
     let mut footprints = Vec::new();
     for peer in peers.iter().filter(|peer| is_main(peer)) {

@@ -41,6 +41,8 @@ pub(crate) enum Work {
     Limit,
     /// Counts the requests of each client, by a header.
     Clients,
+    /// As `Plain`, inside TLS, with HTTP/1.1 and HTTP/2.
+    Tls,
     /// Knows 200 routes.
     Routes,
 }
@@ -49,7 +51,7 @@ impl Work {
     /// Something that is answered there, with 200 or 401.
     pub(crate) const fn path(self) -> &'static str {
         match self {
-            Self::Plain => "/s",
+            Self::Plain | Self::Tls => "/s",
             Self::Jwt => "/private/s",
             Self::Hs256 => "/hs256",
             Self::Rs256 => "/rs256",
@@ -168,6 +170,7 @@ fn gateway_peer(
     consumers: usize,
 ) -> io::Result<Peer> {
     let keys = TokenKeys::open()?;
+    let (certificate, key) = certificate(lab)?;
     let file = callers::consumers(consumers)?;
     let (callers, limited) = (port + 3, port + 4);
     // The same paths without the limit, and with a limit that nobody is told.
@@ -183,12 +186,15 @@ listeners:
   routes: {{bind: '127.0.0.1:{}', apis: [routes]}}
   callers: {{bind: '127.0.0.1:{callers}', apis: [callers]}}
   limited: {{bind: '127.0.0.1:{limited}', apis: [{limits}]}}
+  tls: {{bind: '127.0.0.1:{}', apis: [items], tls: {{cert: {{file: '{certificate}'}}, key: {{file: '{key}'}}}}}}
 consumers: {{file: '{}'}}
 admin: {{bind: '127.0.0.1:{}'}}
 workers: 1
+limits: {{connectionsPerAddress: 0}}
 accessLog: {access_log}
 ",
         port + 1,
+        port + 5,
         file.display(),
         port + 2
     );
@@ -218,6 +224,7 @@ accessLog: {access_log}
             (Work::Message, callers),
             (Work::Limit, limited),
             (Work::Clients, limited),
+            (Work::Tls, port + 5),
         ],
         consumers,
     })
@@ -232,6 +239,7 @@ fn nginx(
     consumers: usize,
 ) -> io::Result<Peer> {
     let folder = lab.folder.display();
+    let (certificate, key) = certificate(lab)?;
     let keys = callers::keys("nginx-keys", consumers, ["", " ", ";"])?;
     let forward = "proxy_pass http://backend;";
     let routes: String = (0..50)
@@ -255,6 +263,8 @@ proxy_http_version 1.1; proxy_set_header Connection ''; proxy_set_header Host $h
 proxy_buffers 16 16k; proxy_buffer_size 16k; proxy_busy_buffers_size 64k; proxy_max_temp_file_size 0;
 upstream backend {{ server 127.0.0.1:{BACKEND_PORT}; keepalive 512; keepalive_requests 1000000000; keepalive_timeout 300s; }}
 server {{ listen 127.0.0.1:{port} reuseport; location / {{ {forward} }} }}
+server {{ listen 127.0.0.1:{} ssl http2 reuseport; location / {{ {forward} }}
+  ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.3; ssl_session_cache shared:tls:10m; http2_max_requests 1000000000; }}
 server {{ listen 127.0.0.1:{} reuseport; {routes} }}
 map_hash_bucket_size 1024; map_hash_max_size 2000000;
 map $http_x_api_key $consumer {{ default ''; include {}; }}
@@ -268,6 +278,7 @@ limit_req_zone $http_x_client zone=clients:160m rate=1r/m;
 server {{ listen 127.0.0.1:{} reuseport; location /limited {{ {of_address} {forward} }} location /clients {{ {of_client} {forward} }} }}
 }}
 ",
+        port + 4,
         port + 1,
         keys.display(),
         port + 2,
@@ -286,6 +297,7 @@ server {{ listen 127.0.0.1:{} reuseport; location /limited {{ {of_address} {forw
             (Work::Key, port + 2),
             (Work::Limit, port + 3),
             (Work::Clients, port + 3),
+            (Work::Tls, port + 4),
         ],
         consumers,
     })
@@ -299,6 +311,7 @@ fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> i
         .collect();
     let map = write(lab, "haproxy.map", &map)?;
     let token_keys = TokenKeys::open()?;
+    let (certificate, _) = certificate(lab)?;
     let hs256 = haproxy_token("HS256", JWT_SECRET);
     let rs256 = haproxy_token("RS256", &token_keys.public(Algorithm::RS256).display().to_string());
     let es256 = haproxy_token("ES256", &token_keys.public(Algorithm::ES256).display().to_string());
@@ -335,6 +348,9 @@ backend backend
   server one 127.0.0.1:{BACKEND_PORT} pool-max-conn -1 pool-purge-delay 300s
 frontend plain
   bind 127.0.0.1:18300
+  default_backend backend
+frontend tls
+  bind 127.0.0.1:18310 ssl crt {certificate}.both alpn h2,http/1.1 ssl-min-ver TLSv1.3
   default_backend backend
 frontend jwt
   bind 127.0.0.1:18301
@@ -404,6 +420,7 @@ frontend clients
             (Work::Cavage, 18307),
             (Work::Limit, 18308),
             (Work::Clients, 18309),
+            (Work::Tls, 18310),
         ],
         consumers,
     })
@@ -459,7 +476,8 @@ fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io:
             envoy_listener(18404, Some(jwt(Algorithm::RS256, cache())?), everything()),
             envoy_listener(18405, Some(jwt(Algorithm::ES256, cache())?), everything()),
             envoy_listener(18406, Some(key), everything()),
-            envoy_listener(18407, Some(limit), everything())
+            envoy_listener(18407, Some(limit), everything()),
+            envoy_tls_listener(18408, everything(), &certificate(lab)?)
         ],
         "clusters": [{"name": "backend", "type": "STATIC", "connect_timeout": "5s", "circuit_breakers": {"thresholds": [most]},
             "load_assignment": {"cluster_name": "backend",
@@ -493,6 +511,7 @@ fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io:
             (Work::Es256, 18405),
             (Work::Key, 18406),
             (Work::Limit, 18407),
+            (Work::Tls, 18408),
         ],
         consumers,
     })
@@ -509,6 +528,50 @@ fn envoy_listener(port: u16, filter: Option<Value>, routes: Vec<Value>) -> Value
         "route_config": {"name": "routes", "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]}});
     json!({"name": format!("p{port}"), "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
         "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]})
+}
+
+/// As [`envoy_listener`], inside TLS 1.3, with HTTP/1.1 and HTTP/2.
+fn envoy_tls_listener(port: u16, routes: Vec<Value>, (certificate, key): &(String, String)) -> Value {
+    let mut listener = envoy_listener(port, None, routes);
+    let chain = &mut listener["filter_chains"][0];
+    let manager = &mut chain["filters"][0]["typed_config"];
+    manager["codec_type"] = json!("AUTO");
+    manager["http_protocol_options"] = json!({"accept_http_10": true, "default_host_for_http_10": "bench.local"});
+    chain["transport_socket"] = json!({"name": "envoy.transport_sockets.tls", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"],
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_3"},
+            "tls_certificates": [{"certificate_chain": {"filename": certificate}, "private_key": {"filename": key}}]}}});
+    listener
+}
+
+/// The files of a P-256 certificate and its key, made on first use; `<certificate>.both` has both.
+fn certificate(lab: &Lab) -> io::Result<(String, String)> {
+    let (certificate, key) = (lab.folder.join("tls.crt"), lab.folder.join("tls.key"));
+    let names = (certificate.display().to_string(), key.display().to_string());
+    if !certificate.exists() {
+        let made = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "30",
+            ])
+            .args(["-subj", "/CN=bench.local", "-addext", "subjectAltName=DNS:bench.local"])
+            .args(["-keyout", &names.1, "-out", &names.0])
+            .output()?;
+        if !made.status.success() {
+            return Err(io::Error::other(String::from_utf8_lossy(&made.stderr).trim().to_owned()));
+        }
+        let both = [fs::read(&certificate)?, fs::read(&key)?].concat();
+        fs::write(format!("{}.both", names.0), both)?;
+    }
+    Ok(names)
 }
 
 /// `…/1.40.0/Clean/RELEASE/BoringSSL`

@@ -67,13 +67,18 @@ pub(crate) fn load(scenario: &Scenario, measured: &[Measured]) {
                 ratio(measured, peer, base).map_or(" – |".to_owned(), |spread| format!(" {} |", spread.text(2)))
             })
             .collect();
+        // Not every load generator tells.
+        let latency = |key| match median(&of_load(key)) {
+            0.0 => "–".to_owned(),
+            micros => format!("{micros:.0}"),
+        };
         println!(
-            "| {peer} | {} |{ratios} {:.0} | {:.0} | {:.0} | {:.0} | {:.1} | {:.2} | {:.4} |",
+            "| {peer} | {} |{ratios} {:.0} | {} | {} | {} | {:.1} | {:.2} | {:.4} |",
             cpu.map_or_else(String::new, |spread| spread.text(1)),
             median(&of_load("rps")),
-            median(&of_load("p50")),
-            median(&of_load("p99")),
-            median(&of_load("p999")),
+            latency("p50"),
+            latency("p99"),
+            latency("p999"),
             median(&|one| one.sample.pss_kib as f64 / 1024.0),
             median(&|one| one.sample.cores),
             median(&|one| one.sample.upstream_connects),

@@ -41,6 +41,8 @@ pub(crate) struct LoadShape {
     pub(crate) new_connection: bool,
     /// Requests a second, in the open loop.
     pub(crate) rate: Option<u32>,
+    /// Inside TLS, as `tls_load` calls it.
+    pub(crate) tls: Option<&'static str>,
 }
 
 #[derive(Clone, Copy)]
@@ -72,7 +74,13 @@ pub(crate) const SATURATION: LoadShape = LoadShape {
     connections: 64,
     new_connection: false,
     rate: None,
+    tls: None,
 };
+
+/// Inside TLS 1.3 with a P-256 certificate.
+const fn tls(mode: &'static str, path: &'static str, connections: usize) -> Kind {
+    Kind::Load(LoadShape { work: Work::Tls, paths: Paths::One(path), connections, tls: Some(mode), ..SATURATION })
+}
 
 /// One path of `specs/callers.yaml`, and the credential for it.
 const fn caller(work: Work, bring: Bring) -> Kind {
@@ -254,6 +262,54 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         peers: &["gateway", "nginx", "haproxy", "envoy", "hyper"],
         bases: &["nginx", "envoy"],
         targets: &[],
+    },
+    Scenario {
+        name: "tls-h1",
+        what: "HTTP/1.1 inside TLS 1.3, 100 bytes, 64 connections that stay",
+        kind: tls("h1", "/s", 64),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("nginx", 0.88, None)],
+    },
+    Scenario {
+        name: "tls-h2",
+        what: "HTTP/2 inside TLS 1.3, 100 bytes, 8 connections that stay with 10 streams each",
+        kind: tls("h2", "/s", 8),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("nginx", 0.72, None)],
+    },
+    Scenario {
+        name: "tls-full",
+        what: "a new connection with a full handshake for every request, one after the other",
+        kind: tls("full", "/s", 1),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("nginx", 0.70, None)],
+    },
+    Scenario {
+        name: "tls-resumed",
+        what: "a new connection with a resumed session for every request, one after the other",
+        kind: tls("resumed", "/s", 1),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "tls-16k",
+        what: "an answer of 16 KiB over HTTP/1.1 inside TLS 1.3",
+        kind: tls("h1", "/16k", 64),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("nginx", 0.90, None)],
+    },
+    Scenario {
+        name: "tls-1m",
+        what: "an answer of 1 MiB over HTTP/1.1 inside TLS 1.3, 16 at a time",
+        kind: tls("h1", "/1m", 16),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("nginx", 0.55, None)],
     },
     Scenario {
         name: "routes",
