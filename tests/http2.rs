@@ -375,6 +375,81 @@ fn floods_end_the_connection_and_nothing_else() {
 }
 
 #[test]
+fn streams_that_are_broken_off_late_end_the_connection_too() {
+    let upstream = Upstream::start(|_, connection| {
+        while connection.more() {}
+        false
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut raw = Raw::connect(&gateway);
+    raw.0.set_write_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+    let (mut stream, mut rounds) = (1, 0);
+    // Each round has time to reach the upstream.
+    'rounds: while rounds < 50 {
+        rounds += 1;
+        let first = stream;
+        while stream < first + 120 {
+            if !raw.frame(HEADERS, END_HEADERS | END_STREAM, stream, &fields("", "")) {
+                break 'rounds;
+            }
+            stream += 2;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        for stream in (first..stream).step_by(2) {
+            if !raw.frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]) {
+                break 'rounds;
+            }
+        }
+    }
+    assert!(rounds < 20, "{rounds} rounds of 60 streams");
+    assert!(upstream.connections() < 1000, "{} connections to the upstream", upstream.connections());
+    assert!(matches!(raw.goodbye(), Some(11) | None));
+}
+
+#[test]
+fn streams_take_places_like_connections() {
+    let upstream = Upstream::start(|_, connection| {
+        std::thread::sleep(Duration::from_millis(800));
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
+        true
+    });
+    let gateway = Gateway::start(&["limits.connectionsPerAddress=20"], upstream.address);
+    run(async {
+        let mut client = connect(&gateway).await;
+        let responses: Vec<_> = (0..60)
+            .map(|_| {
+                let slow = request(Method::GET, "/v1/health").body(()).expect("a request");
+                client.send_request(slow, true).expect("sent").0
+            })
+            .collect();
+        let mut statuses = Vec::new();
+        for response in responses {
+            let response = response.await.expect("a response");
+            let status = response.status().as_u16();
+            assert_eq!(response.headers().contains_key("retry-after"), status == 503);
+            statuses.push(status);
+        }
+        let served = statuses.iter().filter(|status| **status == 200).count();
+        assert_eq!((served, statuses.len()), (20, 60), "{statuses:?}");
+        // They come back.
+        let later = request(Method::GET, "/v1/health").body(()).expect("a request");
+        assert_eq!(ask(&mut client, later, b"", None).await.1, b"done");
+    });
+}
+
+#[test]
+fn a_client_that_does_not_say_goodbye_delays_nobody() {
+    let mut gateway = Gateway::before(&Upstream::echo());
+    let mut raw = Raw::connect(&gateway);
+    raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("", ""));
+    assert!(raw.next(HEADERS).is_some());
+    let started = Instant::now();
+    gateway.terminate();
+    assert!(gateway.wait().success());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[test]
 fn what_is_malformed_ends_its_stream() {
     let gateway = Gateway::before(&Upstream::echo());
     for (name, value) in [
@@ -629,6 +704,8 @@ fn an_upstream_that_leaves_is_asked_again() {
     assert_eq!(gateway.get("/v1/health", "").status, 200);
     let nobody = Gateway::start(&["upstreams.notes.default=h2c://127.0.0.1:9"], upstream.address);
     assert_eq!(nobody.get("/v1/health", "").status, 502);
+    // Neither a query nor a host that URIs do not know is the upstream's fault.
+    assert_eq!(gateway.get("/v1/health?a=\"b\"&c[]=<d>", "").status, 200);
     // Somebody is there who speaks something else.
     let other = Upstream::echo();
     let stranger = format!("upstreams.notes.default=h2c://{}", other.address);

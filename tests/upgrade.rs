@@ -149,6 +149,19 @@ fn three_upgrades_under_load_lose_no_request() {
 }
 
 #[test]
+fn an_answer_that_comes_late_is_the_last_one() {
+    let upstream = upstream();
+    let mut gateway = Gateway::start(&[], upstream.address);
+    let mut slow = gateway.connect();
+    slow.send("GET /v1/health?slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually("the request at the upstream", || (!upstream.heads().is_empty()).then_some(()));
+    gateway.terminate();
+    let answer = slow.response(false);
+    assert_eq!((answer.status, &*answer.header("connection")), (200, "close"));
+    assert!(gateway.wait().success());
+}
+
+#[test]
 fn a_successor_that_cannot_start_changes_nothing() {
     let (folder, upstream) = (Folder::new("fails"), upstream());
     let mut gateway = start(&folder, upstream.address, false, &[]);

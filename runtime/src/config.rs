@@ -27,13 +27,29 @@ pub(crate) struct Place(String);
 impl Problem {
     /// A mistake at a known place.
     pub(crate) fn at(place: &Place, message: impl fmt::Display) -> Self {
-        Self(format!("{}: {message}", place.0))
+        Self(without_credentials(&format!("{}: {message}", place.0)))
     }
 
     /// A mistake that is nowhere in particular, such as something missing.
     pub(crate) fn plain(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self(without_credentials(&message.into()))
     }
+}
+
+/// A text without what stands before `@` in the URLs in it: it may be a password, and the text goes into a log.
+fn without_credentials(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("://").map(|at| at + 3) {
+        out.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let authority = &rest[..rest.find(['/', '`', ' ', '"', '\'', '\n']).unwrap_or(rest.len())];
+        if let Some(at) = authority.rfind('@') {
+            out.push('…');
+            rest = &rest[at..];
+        }
+    }
+    out + rest
 }
 
 impl fmt::Display for Problem {

@@ -22,7 +22,10 @@ use rustix::net::{
 pub(crate) const ADMIN: &str = "";
 
 /// How long the two gateways wait for each other's next word.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// After a successor could not even be accepted, for want of descriptors, say.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The sockets that a successor gets, each with the name of its listener; none once this gateway stops.
 pub(crate) type Sockets = Arc<Mutex<Vec<(Arc<str>, TcpListener)>>>;
@@ -131,7 +134,10 @@ impl Waiting {
     /// # Errors
     /// The path cannot be made.
     pub(crate) fn at(path: &Path) -> io::Result<Self> {
-        use std::os::unix::fs::MetadataExt as _;
+        use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+        if std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something lies there that is no socket"));
+        }
         // Renamed into place: at no moment does the path lead nowhere, or to somebody whom all users can ask.
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(format!(".{}", std::process::id()));
@@ -151,14 +157,17 @@ impl Waiting {
     }
 
     /// Waits until a successor serves on `sockets`; blocks its thread.
-    ///
-    /// # Errors
-    /// Nobody can be waited for any more.
-    pub(crate) fn for_successor(&self, sockets: &Sockets) -> io::Result<()> {
+    pub(crate) fn for_successor(&self, sockets: &Sockets) {
         loop {
-            let (stream, _) = self.listener.accept()?;
-            match hand_over(stream, sockets) {
-                Ok(()) => return Ok(()),
+            let handed_over = match self.listener.accept() {
+                Ok((stream, _)) => hand_over(stream, sockets),
+                Err(error) => {
+                    std::thread::sleep(PAUSE);
+                    Err(error)
+                }
+            };
+            match handed_over {
+                Ok(()) => return,
                 Err(error) => eprintln!("gateway: the upgrade failed, this gateway goes on: {error}"),
             }
         }
@@ -276,7 +285,10 @@ mod tests {
             (0..300).map(|number| (Arc::from(format!("l{}", number % 2)), socket())).collect();
         let addresses: Vec<_> = sockets.iter().map(|(_, socket)| socket.local_addr().expect("bound")).collect();
         let sockets = Arc::new(Mutex::new(sockets));
-        let old = std::thread::spawn(move || waiting.for_successor(&sockets).map(|()| waiting));
+        let old = std::thread::spawn(move || {
+            waiting.for_successor(&sockets);
+            waiting
+        });
         // One that leaves changes nothing.
         drop(Inherited::from_predecessor(&path).expect("sockets"));
         let mut inherited = Inherited::from_predecessor(&path).expect("sockets");
@@ -285,11 +297,20 @@ mod tests {
         assert!(inherited.take(ADMIN, addresses[2]).is_empty(), "a public socket never serves operators");
         let successor = Waiting::at(&path).expect("in its place");
         inherited.serving().expect("told");
-        old.join().expect("no panic").expect("handed over").leave();
+        old.join().expect("no panic").leave();
         assert!(path.exists(), "the file is the successor's now");
         successor.leave();
         assert!(!path.exists());
         std::fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[test]
+    fn what_is_no_socket_is_left_alone() {
+        let file = std::env::temp_dir().join(format!("gateway-no-socket-{}", std::process::id()));
+        std::fs::write(&file, "precious").expect("written");
+        assert_eq!(Waiting::at(&file).expect_err("refused").kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&file).expect("still there"), "precious");
+        std::fs::remove_file(&file).expect("removed");
     }
 
     #[test]

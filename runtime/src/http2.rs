@@ -15,14 +15,17 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use http::Request;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::downstream::{Downstream, Known};
@@ -37,9 +40,9 @@ use stream::Stream;
 /// How a client begins that knows that HTTP/2 is spoken here (RFC 9113 §3.4): in HTTP/1.1 it is a whole head.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\n";
 
-/// Bytes of request body that a client may send ahead of what is read: on one stream, and on all of a connection.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes of request body that a client may send ahead of what is read, on one stream. All streams of a connection may
+/// have as much at once: those that an upstream does not read must not keep the others waiting.
+const STREAM_WINDOW: u32 = 64 << 10;
 
 /// Bytes of response that wait for a client on one stream.
 const SEND_BUFFER: usize = 64 << 10;
@@ -48,12 +51,23 @@ const SEND_BUFFER: usize = 64 << 10;
 /// connection is closed (CVE-2023-44487, CVE-2025-8671).
 const MOST_RESETS: usize = 32;
 
+/// Streams that a client breaks off before it has its answer: so many at once, and so many a second. Each may have cost
+/// a connection to an upstream.
+const MOST_CANCELLED: f64 = 100.0;
+const CANCELLED_PER_SECOND: f64 = 10.0;
+
 /// Fields may take this much more than the head of a request in HTTP/1.1, which is measured afterwards: RFC 9113
 /// §6.5.2 counts 32 bytes per field that are not there.
 const FIELD_OVERHEAD: usize = 100 * 32;
 
 /// How long a connection that is told to end may take for it.
-const GOODBYE: Duration = Duration::from_secs(5);
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// How often an ending connection is looked at again while streams are open.
+const GLANCE: Duration = Duration::from_millis(200);
+
+/// What a client gets for whose request there is no place.
+const TOO_MANY: &[u8] = b"{\"message\":\"There are too many requests at once\"}\n";
 
 /// What the streams of a connection have in common.
 struct Client {
@@ -64,6 +78,10 @@ struct Client {
     /// No stream is open.
     idle: Rc<Cell<bool>>,
     idle_since: Cell<Instant>,
+    /// How many streams the client may still break off, and since when that is known.
+    patience: Cell<(f64, Instant)>,
+    /// The client has broken off too many.
+    has_enough: Notify,
 }
 
 /// Serves a connection until it closes. What `down` has received already is its beginning. `idle` is true while no
@@ -84,13 +102,16 @@ pub(crate) async fn serve<S>(
         streams: Cell::new(0),
         idle,
         idle_since: Cell::new(worker.recently()),
+        patience: Cell::new((MOST_CANCELLED, worker.recently())),
+        has_enough: Notify::new(),
         worker,
     });
     client.idle.set(true);
+    let streams = client.worker.live.config.limits.streams;
     let handshake = Builder::new()
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_concurrent_streams(client.worker.live.config.limits.streams)
+        .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams))
+        .max_concurrent_streams(streams)
         .max_header_list_size(u32::try_from(head + FIELD_OVERHEAD).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(MOST_RESETS)
@@ -110,34 +131,70 @@ where
 {
     let mut deadline = std::pin::pin!(tokio::time::sleep(keep_alive));
     let mut draining = std::pin::pin!(client.worker.until_draining());
+    let mut has_enough = std::pin::pin!(client.has_enough.notified());
     let mut says_goodbye = false;
     loop {
         let accepted = poll_fn(|cx| {
             if !says_goodbye && draining.as_mut().poll(cx).is_ready() {
                 says_goodbye = true;
                 connection.graceful_shutdown();
+                deadline.as_mut().reset(Instant::now() + GOODBYE);
+            }
+            if has_enough.as_mut().poll(cx).is_ready() {
+                connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                has_enough.set(client.has_enough.notified());
             }
             loop {
                 if let Poll::Ready(accepted) = connection.poll_accept(cx) {
                     return Poll::Ready(accepted.and_then(Result::ok));
                 }
                 ready!(deadline.as_mut().poll(cx));
-                let due = if client.streams.get() == 0 { client.idle_since.get() } else { Instant::now() } + keep_alive;
-                if due > Instant::now() && !(says_goodbye && client.streams.get() == 0) {
-                    deadline.as_mut().reset(due);
-                } else if says_goodbye {
-                    return Poll::Ready(None);
-                } else {
-                    says_goodbye = true;
-                    connection.graceful_shutdown();
-                    deadline.as_mut().reset(Instant::now() + GOODBYE);
+                let (now, is_idle) = (Instant::now(), client.streams.get() == 0);
+                let due = if is_idle { client.idle_since.get() + keep_alive } else { now + keep_alive };
+                match says_goodbye {
+                    true if is_idle => return Poll::Ready(None),
+                    true => deadline.as_mut().reset(now + GLANCE),
+                    false if due > now => deadline.as_mut().reset(due),
+                    false => {
+                        says_goodbye = true;
+                        connection.graceful_shutdown();
+                        deadline.as_mut().reset(now + GOODBYE);
+                    }
                 }
             }
         });
-        let Some((request, respond)) = accepted.await else { return };
+        let Some((request, mut respond)) = accepted.await else { return };
+        // The first stream has the connection's place; each further one may need as much as a connection.
+        let live = client.worker.live;
+        let place = match client.streams.get() {
+            0 => None,
+            _ => match live.admission.admit(client.known.peer, live.trusts(client.known.peer)) {
+                Some(place) => Some(place),
+                None => {
+                    client.worker.process.refused.fetch_add(1, Relaxed);
+                    turn_away(&mut respond);
+                    continue;
+                }
+            },
+        };
         let open = Open::on(client);
-        tokio::task::spawn_local(async move { handle(&open.0, request, respond).await });
+        tokio::task::spawn_local(async move {
+            let _place = place;
+            handle(&open.0, request, respond).await;
+        });
     }
+}
+
+/// Says that there is no place.
+fn turn_away(respond: &mut SendResponse<Bytes>) {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let fields = response.headers_mut();
+    fields.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    // A client that is gone misses nothing.
+    let Ok(mut body) = respond.send_response(response, false) else { return };
+    let _ = body.send_data(Bytes::from_static(TOO_MANY), true);
 }
 
 /// Handles the one request of a stream.
@@ -158,7 +215,20 @@ async fn handle(client: &Client, request: Request<RecvStream>, respond: SendResp
             pipeline::refuse_unparsed(worker, client.listener, &mut down, reject, started).await;
         }
     }
-    down.io.end();
+    if down.io.end() && client.loses_patience() {
+        client.has_enough.notify_one();
+    }
+}
+
+impl Client {
+    /// Counts a stream that the client has broken off; says whether that was one too many.
+    fn loses_patience(&self) -> bool {
+        let ((left, since), now) = (self.patience.get(), self.worker.now());
+        let regained = now.saturating_duration_since(since).as_secs_f64() * CANCELLED_PER_SECOND;
+        let left = (left + regained).min(MOST_CANCELLED) - 1.0;
+        self.patience.set((left, now));
+        left < 0.0
+    }
 }
 
 /// A stream that is counted while it lasts.

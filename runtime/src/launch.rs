@@ -73,7 +73,8 @@ impl Launch {
             let _entered = runtime.enter();
             Signals::new().map_err(|error| plain("signals cannot be received", error))?
         };
-        let succession = Succession { upgrade: self.upgrade, folder: self.sources().folder() };
+        let succession =
+            Succession { upgrade: self.upgrade, folder: self.sources().folder(), program: program_as_started() };
         let mut live = self.assemble(gateway)?;
         let descriptors = raise_descriptor_limit();
         if let Some(most) = live.fit_connections(descriptors) {
@@ -124,6 +125,8 @@ struct Succession {
     upgrade: bool,
     /// The folder that the path of the upgrade socket starts at.
     folder: PathBuf,
+    /// Where this program lay when it was started; by now something else may lie there.
+    program: Option<PathBuf>,
 }
 
 impl Succession {
@@ -200,10 +203,10 @@ async fn run(
     on_ready(&ready);
     let watching = tokio::spawn(watch_consumers(Arc::clone(&live.consumers), signals.hangup));
     let watching_certificates = tokio::spawn(tls::reload::watch(live));
-    let getting_certificates = tokio::spawn(acme::tend(live, succession.folder));
+    let getting_certificates = tokio::spawn(acme::tend(live, succession.folder.clone()));
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
-            Ending::Upgrade => start_successor(upgrade_socket.is_some()),
+            Ending::Upgrade => start_successor(succession.program.as_deref(), upgrade_socket.is_some()),
             ending => break ending,
         }
     };
@@ -261,29 +264,33 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
     };
     let (sockets, shared) = (Arc::clone(&server.sockets), Arc::clone(&waiting));
     // A thread of its own: it waits for as long as this process lives.
-    let spawned =
-        std::thread::Builder::new().name("upgrade".to_owned()).spawn(move || match shared.for_successor(&sockets) {
-            Ok(()) => drop(tell.send(())),
-            Err(error) => eprintln!("gateway: no upgrade without an interruption any more: {error}"),
-        });
+    let spawned = std::thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
+        shared.for_successor(&sockets);
+        let _ = tell.send(());
+    });
     if let Err(error) = spawned {
         eprintln!("gateway: no upgrade without an interruption: no thread can be started: {error}");
     }
     (Some(waiting), told)
 }
 
+/// The path of this program as it was typed, so that a link leads to what it leads to then; or else as the system found
+/// it.
+fn program_as_started() -> Option<PathBuf> {
+    let typed = std::env::args_os().next().map(PathBuf::from).filter(|path| path.components().count() > 1);
+    typed.or_else(|| std::env::current_exe().ok())
+}
+
 /// Starts the program that lies where this one was started from, as its successor.
-fn start_successor(is_awaited: bool) {
+fn start_successor(program: Option<&Path>, is_awaited: bool) {
     if !is_awaited {
         return eprintln!("gateway: SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
     }
-    let mut arguments = std::env::args_os();
-    // As it was typed, so that a link leads to what it leads to now.
-    let typed = arguments.next().map(PathBuf::from).filter(|path| path.components().count() > 1);
-    let Some(program) = typed.or_else(|| std::env::current_exe().ok()) else {
+    let Some(program) = program else {
         return eprintln!("gateway: the upgrade failed: nobody knows where this program lies");
     };
-    let mut command = std::process::Command::new(&program);
+    let arguments = std::env::args_os().skip(1);
+    let mut command = std::process::Command::new(program);
     command.args(["--upgrade"]).args(arguments.filter(|argument| argument != "--upgrade"));
     match command.spawn() {
         // Waited for, so that it leaves no zombie if it ends first.

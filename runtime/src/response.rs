@@ -1,5 +1,7 @@
 //! Writes responses: the upstream's, filtered, and the gateway's own.
 
+use std::cell::Cell;
+
 use crate::builtin::OwnAnswer;
 use crate::codegen::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
@@ -17,6 +19,8 @@ pub(crate) struct ResponseTerms<'a> {
     pub(crate) client_is_http11: bool,
     /// The client's connection may go on after this response.
     pub(crate) client_keeps_alive: bool,
+    /// Each answer is the last one of its connection; it may become true while the upstream thinks.
+    pub(crate) draining: &'a Cell<bool>,
     /// The response fields that mean something to a proxy.
     pub(crate) fields: &'a FieldTable,
     /// What the operation changes.

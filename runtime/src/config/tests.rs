@@ -65,3 +65,14 @@ fn the_operators_listener_is_off_where_the_last_source_says_so() {
     assert_eq!(admin(&[], &["admin=off"]), None);
     assert!(admin(&[("GATEWAY__ADMIN", "off")], &["admin.bind=127.0.0.1:2"]).is_some_and(|admin| admin.port() == 2));
 }
+
+#[test]
+fn no_problem_tells_a_password() {
+    for (text, expected) in [
+        ("--set a=redis://u:pw@h:1/2: found `redis://u:pw@h`", "--set a=redis://…@h:1/2: found `redis://…@h`"),
+        ("http://a/b@c and no://more", "http://a/b@c and no://more"),
+        ("redis://a@b@c", "redis://…@c"),
+    ] {
+        assert_eq!(Problem::plain(text).to_string(), expected);
+    }
+}

@@ -139,7 +139,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         // Where the client is still sending, nobody can tell where its next request would begin.
         let open_ended =
             matches!(length, BodyLength::Chunked | BodyLength::UntilClose) && !self.response.client_is_http11;
-        let keep_alive = self.response.client_keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
+        let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();
+        let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
         response::write_head(
             self.down.outbox.buffer(),
             status,

@@ -1,5 +1,6 @@
 //! HTTP/2 to upstreams: a connection of many requests, each of which looks like a connection of HTTP/1.1.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
@@ -273,11 +274,29 @@ fn request(head: &Bytes, scheme: &str) -> Option<(Request<()>, RequestBody)> {
     }
     // Trailers are passed on.
     fields.insert(TE, HeaderValue::from_static("trailers"));
-    // Two characters that a query can have here, and a URI cannot (RFC 3986 §3.4).
-    let target = parsed.path?.replace('<', "%3C").replace('>', "%3E");
-    *request.uri_mut() = Uri::builder().scheme(scheme).authority(authority?).path_and_query(target).build().ok()?;
+    let uri = |target: Cow<'_, str>| {
+        Uri::builder().scheme(scheme).authority(authority?).path_and_query(&*target).build().ok()
+    };
+    // A query can have characters here that a URI cannot (RFC 3986 §3.4).
+    *request.uri_mut() = uri(parsed.path?.into()).or_else(|| uri(strict(parsed.path?).into()))?;
     *request.version_mut() = http::Version::HTTP_2;
     Some((request, body))
+}
+
+/// A target in the characters of RFC 3986 §2, the others encoded.
+fn strict(target: &str) -> String {
+    let mut out = String::with_capacity(target.len() + 16);
+    for byte in target.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                out.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+            }
+        }
+    }
+    out
 }
 
 /// A response of HTTP/2 as one of HTTP/1.1.
@@ -318,11 +337,11 @@ mod tests {
     #[test]
     fn a_head_becomes_fields() {
         let head = Bytes::from_static(
-            b"POST /a?b=<c> HTTP/1.1\r\nHost: a.example:1\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 3\r\n\r\n",
+            b"POST /a?b=<c>&d=\"[e]\" HTTP/1.1\r\nHost: a.example:1\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 3\r\n\r\n",
         );
         let (request, body) = request(&head, "https").expect("a request");
         assert_eq!(body, RequestBody::Counted(3));
-        assert_eq!(request.uri().to_string(), "https://a.example:1/a?b=%3Cc%3E");
+        assert_eq!(request.uri().to_string(), "https://a.example:1/a?b=%3Cc%3E&d=%22%5Be%5D%22");
         assert_eq!(request.headers().get_all("x-a").iter().count(), 2);
         assert!(request.headers()["te"] == "trailers" && !request.headers().contains_key("host"));
         let chunked = Bytes::from_static(b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");

@@ -20,6 +20,8 @@ pub(super) struct Stream {
     respond: SendResponse<Bytes>,
     response: Answer,
     to_head: bool,
+    /// The client has broken the stream off.
+    is_gone: bool,
 }
 
 /// The response: what the next bytes are.
@@ -31,14 +33,23 @@ enum Answer {
 
 impl Stream {
     pub(super) fn new(body: RecvStream, framing: BodyFraming, respond: SendResponse<Bytes>, to_head: bool) -> Self {
-        Self { request: Incoming::new(body, framing), respond, response: Answer::Head(Vec::new()), to_head }
+        Self {
+            request: Incoming::new(body, framing),
+            respond,
+            response: Answer::Head(Vec::new()),
+            to_head,
+            is_gone: false,
+        }
     }
 
-    /// The pipeline has done what it could: a response that is not whole by now never will be.
-    pub(super) fn end(mut self) {
-        if !matches!(&self.response, Answer::Body(body) if body.is_done()) {
-            self.reset(Reason::INTERNAL_ERROR);
+    /// The pipeline has done what it could: a response that is not whole by now never will be. Says whether the client
+    /// did not wait for it.
+    pub(super) fn end(mut self) -> bool {
+        if matches!(&self.response, Answer::Body(body) if body.is_done()) {
+            return false;
         }
+        self.reset(Reason::INTERNAL_ERROR);
+        self.is_gone
     }
 
     /// Breaks the stream off.
@@ -56,6 +67,7 @@ impl Stream {
             Answer::Body(body) => ready!(body.poll_reset(cx)),
             Answer::Head(_) => drop(ready!(self.respond.poll_reset(cx))),
         }
+        self.is_gone = true;
         Poll::Ready(io::ErrorKind::ConnectionReset.into())
     }
 
@@ -121,8 +133,13 @@ impl Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if ready!(self.request.poll_read(cx, buf))? {
-            return Poll::Ready(Ok(()));
+        match ready!(self.request.poll_read(cx, buf)) {
+            Ok(true) => return Poll::Ready(Ok(())),
+            Ok(false) => {}
+            Err(error) => {
+                self.is_gone = true;
+                return Poll::Ready(Err(error));
+            }
         }
         // There is no further request on a stream, and a client that is gone resets it.
         Poll::Ready(Err(ready!(self.poll_gone(cx))))

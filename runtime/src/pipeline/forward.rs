@@ -171,7 +171,8 @@ impl Scene<'_> {
     fn write_fields(&self, head: &mut Vec<u8>, request: &RequestHead<'_>, target: &Target<'_>, request_id: &str) {
         let operation = self.operation;
         let trusted = self.live.trusts(self.peer);
-        let host = if self.to.upstream.preserve_host { target.host } else { None };
+        // A client that names no host leaves it to us.
+        let host = target.host.filter(|host| self.to.upstream.preserve_host && !host.is_empty());
         write_field(head, "Host", host.unwrap_or(&self.to.endpoint.authority).as_bytes());
         let classify = |field: &Field<'_>| self.live.request_fields.classify(field.name);
         let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
@@ -252,7 +253,8 @@ where
     let response = ResponseTerms {
         to_head: record.facts.to_head,
         client_is_http11: record.facts.is_http11,
-        client_keeps_alive: record.facts.keep_alive && !worker.draining.get(),
+        client_keeps_alive: record.facts.keep_alive,
+        draining: &worker.draining,
         fields: &worker.live.response_fields,
         edits: &operation.table.response_headers,
         request_id: &record.request_id,

@@ -109,9 +109,16 @@ pub(super) fn is_https(request: &RequestHead<'_>, live: &Live, peer: IpAddr, ove
     if told.peek().is_some() { told.all(|says_https| says_https) } else { over_tls }
 }
 
-/// `uri-host [ ":" port ]` (RFC 9110 §7.2) in the characters that it may have; empty is allowed by the grammar.
+/// `uri-host [ ":" port ]` (RFC 9110 §7.2); empty is allowed by the grammar.
 fn is_host(value: &[u8]) -> bool {
-    value.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]%!$&'()*+,;=".contains(byte))
+    let name_end = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
+    let (name, port) = value.split_at(name_end);
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte);
+    if name.iter().all(in_name) && port.iter().skip(1).all(u8::is_ascii_digit) {
+        return true;
+    }
+    // Brackets and percent signs stand in few places only.
+    !value.contains(&b'@') && http::uri::Authority::try_from(value).is_ok_and(|host| !host.host().is_empty())
 }
 
 /// The request target (RFC 9112 §3.2), taken apart.
@@ -282,6 +289,16 @@ mod tests {
         assert_eq!(target("OPTIONS", "*"), Err(Reject::NotFound));
         assert!(target("GET", "http://u@other.example/").is_err());
         assert!(target("GET", "/a?b#c").is_err());
+    }
+
+    #[test]
+    fn hosts_are_hosts() {
+        for host in ["", "a", "a.example:80", "127.0.0.1", "[::1]", "[::1]:8080", "a%20b.example", "a:"] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for text in ["[", "]", "a%zz", "a:b", "a:1:2", "u@a", "a b", "[::1", "::1", "a/b", "a?b", "ä"] {
+            assert!(!is_host(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]
