@@ -10,7 +10,7 @@ fn a_gateway_with_tokens_has_the_token_library() {
         assert!(names.contains(library), "{library} is not linked");
     }
     // Its keys come from the environment and from files: nobody is asked for any.
-    for library in ["5hyper6client", "5redis"] {
+    for library in ["8provider6client", "5redis"] {
         assert!(!names.contains(library), "{library} is linked");
     }
 }

@@ -6,7 +6,7 @@ mod symbols;
 #[test]
 fn a_gateway_with_providers_has_a_client_with_tls() {
     let names = symbols::of(env!("CARGO_BIN_EXE_gateway-providers"));
-    for library in ["rustls", "5hyper6client", "jsonwebtoken"] {
+    for library in ["rustls", "8provider6client", "jsonwebtoken"] {
         assert!(names.contains(library), "{library} is not linked");
     }
 }
