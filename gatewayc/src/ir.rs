@@ -72,7 +72,7 @@ pub struct Origin {
 /// How long browsers are to remember that there is no plain HTTP (RFC 6797).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hsts {
-    /// Whole seconds.
+    /// Whole seconds, at least one: with none, browsers forget it.
     pub max_age: Duration,
     /// For all names below as well.
     pub include_subdomains: bool,

@@ -467,7 +467,7 @@ fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 }
 
 /// Whether this is a host, and perhaps a port.
-fn is_authority(authority: &str) -> bool {
+pub(crate) fn is_authority(authority: &str) -> bool {
     let (host_ok, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host.parse::<std::net::Ipv6Addr>().is_ok(), port),
         None => {

@@ -1,11 +1,11 @@
 //! Where plain requests to an API that is for HTTPS only are sent: to hosts that the document names, and nowhere else.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::ast::{self, Server};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW530, GW531};
 use crate::ir::{Https, Origin};
-use crate::vocabulary::HttpsPolicy;
+use crate::vocabulary::{HttpsPolicy, is_authority};
 
 /// More hosts are a mistake, or a document that nobody can review.
 const MOST: usize = 32;
@@ -22,48 +22,95 @@ pub(super) fn lower(policy: &HttpsPolicy, document: &ast::Document, diagnostics:
                 .help("write `https://`"),
         );
     }
-    let mut origins = BTreeSet::new();
-    if policy.redirect {
-        origins.extend(servers.iter().flat_map(|server| origins_of(server)));
-        if origins.is_empty() {
-            diagnostics.push(
-                Diagnostic::error(GW530, "plain requests are to be redirected, and the document names no host")
-                    .at(policy.span, "the host that a client names is not to be trusted")
-                    .help("write `servers: [{url: \"https://api.example\"}]`, or `redirect: false` to refuse them"),
-            );
-        }
-    }
-    let redirect_to = origins.into_iter().map(|(host, port)| Origin { host, port: policy.port.unwrap_or(port) });
-    let mut redirect_to: Vec<_> = redirect_to.collect();
-    redirect_to.dedup();
+    let redirect_to = if policy.redirect { origins(policy, &servers, diagnostics) } else { Vec::new() };
     Https { redirect_to, hsts: policy.hsts }
 }
 
-/// Hosts and ports of a server's URL, which may have variables.
-fn origins_of(server: &Server) -> Vec<(String, u16)> {
-    let mut urls = vec![server.url.value.clone()];
+/// One origin per host, in alphabetical order. A host that is left out would refuse its clients in silence.
+fn origins(policy: &HttpsPolicy, servers: &[&Server], diagnostics: &mut Diagnostics) -> Vec<Origin> {
+    let mut ports: BTreeMap<String, u16> = BTreeMap::new();
+    let mut refused = false;
+    for server in servers {
+        let mut refuse = |headline: String, problem: &str, help: &str| {
+            refused = true;
+            diagnostics.push(Diagnostic::error(GW530, headline).at(server.url.span, problem).help(help));
+        };
+        let found = match urls(server) {
+            Some(urls) => urls,
+            None => {
+                let headline = format!("`{}` stands for more than {MOST} hosts", server.url.value);
+                refuse(headline, "nobody can review where clients are sent", "name the hosts one by one");
+                continue;
+            }
+        };
+        for found in found.iter().filter(|url| scheme(url).is_some_and(|scheme| scheme == "https")) {
+            let (host, port) = match origin(found) {
+                Ok((host, port)) => (host, policy.port.unwrap_or(port)),
+                Err(problem) => {
+                    let headline = "plain requests cannot be redirected to this server".to_owned();
+                    refuse(headline, problem, "write `https://host` or `https://host:port`");
+                    break;
+                }
+            };
+            let known = *ports.entry(host.clone()).or_insert(port);
+            if known != port {
+                let headline = format!("plain requests to `{host}` cannot be redirected to two ports");
+                let problem = format!("port {port} here, and {known} before");
+                refuse(headline, &problem, "write one of them, such as `https: {port: 443}`");
+                break;
+            }
+        }
+    }
+    if ports.is_empty() && !refused {
+        diagnostics.push(
+            Diagnostic::error(GW530, "plain requests are to be redirected, and the document names no host")
+                .at(policy.span, "the host that a client names is not to be trusted")
+                .help("write `servers: [{url: \"https://api.example\"}]`, or `redirect: false` to refuse them"),
+        );
+    }
+    ports.into_iter().map(|(host, port)| Origin { host, port }).collect()
+}
+
+/// What a server's URL can be, up to its path; `None` if that is too much.
+fn urls(server: &Server) -> Option<Vec<String>> {
+    let url = &*server.url.value;
+    let authority = url.find("://").map_or(url.len(), |at| at + "://".len());
+    let end = url[authority..].find(['/', '?', '#']).map_or(url.len(), |at| authority + at);
+    let mut urls = vec![url[..end].to_owned()];
     for variable in &server.variables {
         let marker = format!("{{{}}}", variable.name.value);
         let values: Vec<&str> = match &variable.default {
+            _ if !urls[0].contains(&marker) => continue,
             _ if !variable.values.is_empty() => variable.values.iter().map(String::as_str).collect(),
             Some(default) => vec![default],
             None => continue,
         };
-        urls = urls.iter().flat_map(|url| values.iter().map(|value| url.replace(&marker, value))).take(MOST).collect();
+        if urls.len() * values.len() > MOST {
+            return None;
+        }
+        urls = urls.iter().flat_map(|url| values.iter().map(|value| url.replace(&marker, value))).collect();
     }
-    urls.iter().filter_map(|url| origin(url)).collect()
+    Some(urls)
 }
 
 /// Host, in lower case, and port of `https://host[:port]/…`.
-fn origin(url: &str) -> Option<(String, u16)> {
-    let rest = url.get("https://".len()..).filter(|_| scheme(url).is_some_and(|scheme| scheme == "https"))?;
+fn origin(url: &str) -> Result<(String, u16), &'static str> {
+    let rest = &url["https://".len()..];
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    if authority.contains('@') {
+        return Err("credentials do not belong into an address");
+    }
+    if !authority.is_ascii() {
+        return Err("a host is written in ASCII, such as `xn--bcher-kva.example`");
+    }
+    if !is_authority(authority) {
+        return Err("expected a host, and perhaps a port from 1 to 65535, after `https://`");
+    }
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, port.parse().ok().filter(|port| *port > 0)?),
+        Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(443)),
         _ => (authority, 443),
     };
-    let good = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
-    good.then(|| (host.trim_end_matches('.').to_ascii_lowercase(), port))
+    Ok((host.trim_end_matches('.').to_ascii_lowercase(), port))
 }
 
 fn scheme(url: &str) -> Option<String> {

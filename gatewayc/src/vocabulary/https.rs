@@ -47,7 +47,7 @@ fn hsts(reader: &mut Reader<'_>, node: &Node) -> Option<Hsts> {
     let entries = reader.known(node, "`hsts`", &["maxAge", "includeSubdomains"]);
     for Entry { key, value } in &entries {
         match &*key.name {
-            "maxAge" => hsts.max_age = reader.unit(value, "`maxAge`", units::duration)?,
+            "maxAge" => hsts.max_age = reader.unit(value, "`maxAge`", whole_seconds)?,
             _ => hsts.include_subdomains = reader.boolean(value, "`includeSubdomains`").unwrap_or_default(),
         }
     }
@@ -56,4 +56,12 @@ fn hsts(reader: &mut Reader<'_>, node: &Node) -> Option<Hsts> {
         return None;
     }
     Some(hsts)
+}
+
+/// The header has no smaller unit, and with `max-age=0` browsers forget what they know (RFC 6797 §6.1.1).
+fn whole_seconds(text: &str) -> Result<Duration, &'static str> {
+    units::duration(text).and_then(|duration| match duration.subsec_nanos() {
+        0 => Ok(duration),
+        _ => Err("browsers count in whole seconds, such as `180d`"),
+    })
 }
