@@ -121,7 +121,7 @@ fn certificates_change_under_load_and_no_request_fails() {
     eventually("the new certificate", || get(gateway.address, NAME, &client(&[&new], None), "/v1/health").ok());
     // A key that is not the certificate's changes nothing, whichever comes first.
     folder.write("tls.key", &old.server(&[NAME]).key);
-    eventually("a complaint", || gateway.messages().contains("stay as they were").then_some(()));
+    eventually("a complaint", || gateway.messages().contains("stays as it was").then_some(()));
     assert!(gateway.messages().contains("is not the key of the certificate in file"), "{}", gateway.messages());
     old.expired(&[NAME]).at(&folder, "tls");
     eventually("another complaint", || gateway.messages().contains("expired on 2020-01-01T00:00:00Z").then_some(()));
@@ -131,6 +131,53 @@ fn certificates_change_under_load_and_no_request_fails() {
         client.join().expect("no request failed");
     }
     assert!(done.load(Relaxed) > 20, "{done:?}");
+}
+
+#[test]
+fn a_certificate_that_has_expired_is_in_nobodys_way() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (old, new, clients, others) = (Authority::new(), Authority::new(), Authority::new(), Authority::new());
+    let write = |index: usize, pair: &Pair| {
+        [("cert", &pair.cert), ("key", &pair.key)].map(|(half, text)| {
+            let file = folder.write(&format!("{index}.{half}"), text);
+            format!("listeners.test.tls.certificates.{index}.{half}.file={file}")
+        })
+    };
+    let mut settings = write(0, &old.expired(&["a.test"])).to_vec();
+    settings.extend(write(1, &old.server(&["b.test"])));
+    let ca = folder.write("clients.pem", &clients.pem);
+    settings.push(format!("listeners.test.tls.clientAuth.ca.file={ca}"));
+    let gateway = start(&settings, &upstream);
+    let (visitor, other) = (clients.client("URI:a"), others.client("URI:b"));
+    let ask = |authority: &Authority, own: Option<&Pair>| {
+        get(gateway.address, "b.test", &client(&[authority], own), "/v1/health")
+    };
+    assert!(ask(&old, Some(&visitor)).is_ok() && ask(&old, Some(&other)).is_err());
+    // Another certificate is renewed, and another authority is trusted; the expired one is not spoken of.
+    write(1, &new.server(&["b.test"]));
+    eventually("the new certificate", || ask(&new, None).ok());
+    folder.write("clients.pem", &others.pem);
+    eventually("the new authority", || ask(&new, Some(&other)).ok());
+    assert!(ask(&new, Some(&visitor)).is_err());
+    assert!(!gateway.messages().contains("stays as it was"), "{}", gateway.messages());
+    // One that is broken now is refused alone.
+    folder.write("0.key", "nothing");
+    write(1, &old.server(&["b.test"]));
+    eventually("the other certificate", || ask(&old, None).ok());
+    eventually("a complaint", || gateway.messages().contains("0.cert before stays as it was").then_some(()));
+    assert!(!gateway.messages().contains("1.cert before stays"), "{}", gateway.messages());
+}
+
+#[test]
+fn a_certificate_that_is_valid_in_a_moment_is_shown_then() {
+    let (folder, upstream) = (Folder::new(), Upstream::echo());
+    let (gateway, _) = simple(&folder, &[], &upstream);
+    let new = Authority::new();
+    let soon = std::time::SystemTime::now() + Duration::from_secs(6);
+    new.sign(&[NAME], |params| params.not_before = soon.into()).at(&folder, "tls");
+    eventually("a complaint", || gateway.messages().contains("is valid from").then_some(()));
+    eventually("the new certificate", || get(gateway.address, NAME, &client(&[&new], None), "/v1/health").ok());
+    assert_eq!(gateway.messages().matches("is valid from").count(), 1, "{}", gateway.messages());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! APIs that are for HTTPS only: where plain requests are sent, and what browsers are told.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use crate::codegen::{Https, Origin};
 use crate::reject::Reject;
 
@@ -54,18 +56,63 @@ impl HttpsOnly {
 /// # Errors
 /// What is wrong with it.
 pub(crate) fn parse_origin(text: &str) -> Result<Box<str>, String> {
-    let text = text.strip_suffix('/').unwrap_or(text);
-    let authority = text.strip_prefix("https://").ok_or_else(|| format!("`{text}` does not start with https://"))?;
-    let host = host_of(authority);
-    let port = authority.get(host.len()..).and_then(|rest| rest.strip_prefix(':'));
-    let good_port = port.map_or(authority.len() == host.len(), |port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    let good_host =
-        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
-    if good_host && good_port {
-        Ok(text.to_ascii_lowercase().into())
-    } else {
-        Err(format!("`{text}` is more or less than a host and a port"))
+    let rest = text.strip_prefix("https://").ok_or_else(|| format!("`{text}` does not start with https://"))?;
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    // Not with the text: there may be a password in it.
+    if authority.contains('@') {
+        return Err("an origin has no user name and no password: write `https://host[:port]`".to_owned());
     }
+    match check_authority(authority) {
+        Ok(()) => Ok(format!("https://{authority}").to_ascii_lowercase().into()),
+        Err(problem) => Err(format!("`{text}` {problem}")),
+    }
+}
+
+/// Whether this is a host that can stand in a URL, and perhaps a port (RFC 3986 §3.2).
+fn check_authority(authority: &str) -> Result<(), &'static str> {
+    if authority.is_empty() {
+        return Err("names no host");
+    }
+    if authority.contains(['/', '?', '#']) {
+        return Err("has more than a host and a port");
+    }
+    let port = if let Some(rest) = authority.strip_prefix('[') {
+        let (address, port) = rest.split_once(']').ok_or("has a `[` without its `]`")?;
+        address.parse::<Ipv6Addr>().map_err(|_| "has no IPv6 address in its brackets")?;
+        port
+    } else if authority.parse::<Ipv6Addr>().is_ok() {
+        return Err("has an IPv6 address without brackets: write `[::1]` for `::1`");
+    } else {
+        let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+        check_host(host)?;
+        port
+    };
+    let Some(digits) = port.strip_prefix(':') else {
+        return if port.is_empty() { Ok(()) } else { Err("has something between its host and its port") };
+    };
+    let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse::<u16>().ok()).flatten();
+    number.filter(|port| *port > 0).map(|_| ()).ok_or("has a port that is not a number from 1 to 65535")
+}
+
+/// A name (RFC 1123 §2.1, and `_`, which some have), or an IPv4 address.
+fn check_host(host: &str) -> Result<(), &'static str> {
+    if !host.is_ascii() {
+        return Err("has a host that is not in ASCII: write it as `xn--…`");
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let good = |label: &str| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        (1..=63).contains(&label.len()) && label.bytes().all(allowed)
+    };
+    if name.len() > 253 || !name.split('.').all(good) {
+        return Err("has a host that is neither a name nor an address");
+    }
+    // What ends in a number is taken for an address by browsers.
+    let last = name.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|byte| byte.is_ascii_digit()) && name.parse::<Ipv4Addr>().is_err() {
+        return Err("has a host that ends in a number and is not an IPv4 address");
+    }
+    Ok(())
 }
 
 /// The host of `host[:port]`, in lower case and without the dot of the root.
@@ -109,9 +156,48 @@ mod tests {
 
     #[test]
     fn origins_have_a_host_and_nothing_more() {
-        assert_eq!(parse_origin("https://A.example:8443/").as_deref(), Ok("https://a.example:8443"));
-        for bad in ["http://a", "https://", "https://a/b", "https://a:0", "https://a:b", "https://u@a", "https://a?b"] {
-            assert!(parse_origin(bad).is_err(), "{bad}");
+        for (good, expected) in [
+            ("https://A.example:8443/", "https://a.example:8443"),
+            ("https://a", "https://a"),
+            ("https://a_b.example.", "https://a_b.example."),
+            ("https://192.0.2.1", "https://192.0.2.1"),
+            ("https://[::1]", "https://[::1]"),
+            ("https://[2001:DB8::1]:443", "https://[2001:db8::1]:443"),
+        ] {
+            assert_eq!(parse_origin(good).as_deref(), Ok(expected), "{good}");
+        }
+        for (bad, expected) in [
+            ("http://a", "does not start with https://"),
+            ("https:/a", "does not start with https://"),
+            ("https://", "`https://` names no host"),
+            ("https:///", "names no host"),
+            ("https://:443", "neither a name nor an address"),
+            ("https://a/b", "more than a host"),
+            ("https://a?b", "more than a host"),
+            ("https://a#b", "more than a host"),
+            ("https://user:hunter2@a", "no user name and no password"),
+            ("https://a:0", "from 1 to 65535"),
+            ("https://a:b", "from 1 to 65535"),
+            ("https://a:", "from 1 to 65535"),
+            ("https://a:+1", "from 1 to 65535"),
+            ("https://a:65536", "from 1 to 65535"),
+            ("https://a:1:2", "from 1 to 65535"),
+            ("https://::1", "write `[::1]`"),
+            ("https://[::1", "without its `]`"),
+            ("https://[x]", "no IPv6 address"),
+            ("https://[::1%25eth0]", "no IPv6 address"),
+            ("https://[::1]443", "between its host and its port"),
+            ("https://a[b", "neither a name nor an address"),
+            ("https://a..b", "neither a name nor an address"),
+            ("https://.a", "neither a name nor an address"),
+            ("https://a b", "neither a name nor an address"),
+            ("https://a.example\r\nX: 1", "neither a name nor an address"),
+            ("https://b\u{fc}cher.example", "xn--"),
+            ("https://192.0.2.999", "not an IPv4 address"),
+            ("https://1.2.3", "not an IPv4 address"),
+        ] {
+            let problem = parse_origin(bad).expect_err(bad);
+            assert!(problem.contains(expected) && !problem.contains("hunter2"), "{bad}: {problem}");
         }
     }
 }

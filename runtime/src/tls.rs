@@ -14,7 +14,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
-use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ServerConfig, SupportedProtocolVersion};
@@ -24,14 +23,17 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::acme;
 use crate::config::Problem;
-use crate::config::tls::{AcmeSettings, ListenerTls, PemSource, TlsVersion};
+use crate::config::tls::{AcmeSettings, CertificateSource, ListenerTls, PemSource, TlsVersion};
 use crate::consumers::FileState;
 use crate::digest::Digest;
 use crate::secret::SecretStore;
 use crate::timestamp;
 pub(crate) use certificate::Certificate;
 pub(crate) use challenge::Challenges;
+use clients::Trusted;
+use keys::Shown;
 use names::ByName;
+use reload::Reloaded;
 
 /// What a listener with TLS speaks inside of it, the preferred protocol first.
 const PROTOCOLS: &[Alpn] = &[Alpn::Http2, Alpn::Http1];
@@ -103,6 +105,8 @@ pub(crate) struct Tls {
 /// What new connections get.
 struct Current {
     config: Arc<ServerConfig>,
+    shown: Vec<Shown>,
+    clients: Option<Trusted>,
     certificates: Vec<Validity>,
 }
 
@@ -136,26 +140,73 @@ impl Tls {
         Ok(Self { current, settings: settings.clone(), secrets: secrets.clone(), challenges, first_states })
     }
 
-    /// Reads the files again.
-    ///
-    /// # Errors
-    /// As for [`Tls::open`], and for a certificate that is not good now; what held before goes on to hold.
-    fn reload(&self) -> Result<(), Vec<Problem>> {
-        let mut next = Current::read(&self.settings, &self.secrets, &self.challenges)?;
-        let problems: Vec<_> = next.certificates.iter().filter_map(Validity::complaint).map(Problem::plain).collect();
-        if !problems.is_empty() {
-            return Err(problems);
+    /// Reads the files again. Each pair is judged by itself: one that changed and is not good now stays as it was, and
+    /// what did not change is not judged at all.
+    fn reload(&self) -> Reloaded {
+        let before = self.current.load();
+        let mut told = Reloaded::default();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut shown = Vec::with_capacity(before.shown.len());
+        for (source, old) in self.settings.certificates.iter().zip(&before.shown) {
+            let next = self.next(source, old, &provider, &mut told);
+            shown.push(next.unwrap_or_else(|| old.clone()));
         }
-        // Clients may go on with the sessions that they have; but a session with a client's certificate goes on
-        // unchecked, and its authority may be trusted no more.
-        if self.settings.client_ca.is_none() {
-            let config = Arc::make_mut(&mut next.config);
-            let before = self.current.load();
-            config.ticketer = Arc::clone(&before.config.ticketer);
-            config.session_storage = Arc::clone(&before.config.session_storage);
+        let clients = self.settings.client_ca.as_ref().and_then(|ca| {
+            let next = clients::verifier(ca, &self.secrets, &provider);
+            let next = next.map_err(|problem| told.refuse(&[problem], &ca.name())).ok()?;
+            let changed = before.clients.as_ref().is_none_or(|before| before.authorities != next.authorities);
+            told.changed |= changed;
+            changed.then_some(next)
+        });
+        if !told.changed {
+            return told;
         }
-        self.current.store(Arc::new(next));
-        Ok(())
+        let clients = clients.or_else(|| before.clients.clone());
+        match Current::of(&self.settings, provider, shown, clients, &self.challenges) {
+            Ok(mut next) => {
+                // Clients may go on with the sessions that they have; but a session with a client's certificate goes on
+                // unchecked, and its authority may be trusted no more.
+                if self.settings.client_ca.is_none() {
+                    let config = Arc::make_mut(&mut next.config);
+                    config.ticketer = Arc::clone(&before.config.ticketer);
+                    config.session_storage = Arc::clone(&before.config.session_storage);
+                }
+                self.current.store(Arc::new(next));
+            }
+            Err(problem) => {
+                told.changed = false;
+                told.refuse(&[problem], "its files");
+            }
+        }
+        told
+    }
+
+    /// A pair that has changed, and is good now.
+    fn next(
+        &self,
+        source: &CertificateSource,
+        old: &Shown,
+        provider: &CryptoProvider,
+        told: &mut Reloaded,
+    ) -> Option<Shown> {
+        if keys::waits_for_files(source, &self.secrets) {
+            return None;
+        }
+        let next = keys::pair(source, &self.secrets, provider)
+            .map_err(|problems| told.refuse(&problems, &source.cert.name()))
+            .ok()?;
+        // The same certificate has the same key.
+        if next.key.cert == old.key.cert {
+            return None;
+        }
+        let validity = Validity::of(source, &next);
+        if let Some(complaint) = validity.complaint() {
+            told.refuse(&[Problem::plain(complaint)], &validity.name);
+            told.again_in(validity.starts_in());
+            return None;
+        }
+        told.changed = true;
+        Some(next)
     }
 
     /// Who issues the listener's certificate, and where it is proven that the domains lead here.
@@ -224,15 +275,21 @@ impl Current {
             (Ok(pairs), Ok(clients)) => (pairs, clients),
             (pairs, clients) => return Err(pairs.err().into_iter().flatten().chain(clients.err()).collect()),
         };
-        let certificates = settings.certificates.iter().zip(&pairs).map(|(source, pair)| Validity {
-            name: source.cert.name(),
-            not_before: pair.says.not_before,
-            not_after: pair.says.not_after,
-        });
+        Self::of(settings, provider, pairs, clients, challenges).map_err(|problem| vec![problem])
+    }
+
+    fn of(
+        settings: &ListenerTls,
+        provider: Arc<CryptoProvider>,
+        shown: Vec<Shown>,
+        clients: Option<Trusted>,
+        challenges: &Arc<Challenges>,
+    ) -> Result<Self, Problem> {
+        let certificates = settings.certificates.iter().zip(&shown).map(|(source, pair)| Validity::of(source, pair));
         let certificates = certificates.collect();
-        let config = assemble(settings, provider, ByName::of(pairs, Arc::clone(challenges)), clients)
-            .map_err(|error| vec![Problem::at(&settings.place, format!("TLS cannot be set up: {error}"))])?;
-        Ok(Self { config: Arc::new(config), certificates })
+        let config = assemble(settings, provider, ByName::of(&shown, Arc::clone(challenges)), clients.as_ref())
+            .map_err(|error| Problem::at(&settings.place, format!("TLS cannot be set up: {error}")))?;
+        Ok(Self { config: Arc::new(config), shown, clients, certificates })
     }
 }
 
@@ -243,9 +300,18 @@ impl ClientCertificate {
 }
 
 impl Validity {
+    fn of(source: &CertificateSource, pair: &Shown) -> Self {
+        Self { name: source.cert.name(), not_before: pair.says.not_before, not_after: pair.says.not_after }
+    }
+
+    /// How long it is until the certificate is valid, if that is to come.
+    fn starts_in(&self) -> Option<Duration> {
+        self.not_before.checked_sub(now()).map(Duration::from_secs)
+    }
+
     /// Why clients will not trust the certificate now.
     fn complaint(&self) -> Option<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = now();
         if now > self.not_after {
             Some(format!("the certificate in {} expired on {}", self.name, timestamp::format(self.not_after)))
         } else if now < self.not_before {
@@ -254,6 +320,11 @@ impl Validity {
             None
         }
     }
+}
+
+/// Seconds since the epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn states(settings: &ListenerTls, secrets: &SecretStore) -> Vec<Option<FileState>> {
@@ -270,7 +341,7 @@ fn assemble(
     settings: &ListenerTls,
     provider: Arc<CryptoProvider>,
     names: ByName,
-    clients: Option<Arc<dyn ClientCertVerifier>>,
+    clients: Option<&Trusted>,
 ) -> Result<ServerConfig, rustls::Error> {
     let versions: &[&SupportedProtocolVersion] = match settings.min_version {
         TlsVersion::V12 => &[&TLS13, &TLS12],
@@ -278,7 +349,7 @@ fn assemble(
     };
     let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions)?;
     let builder = match clients {
-        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        Some(trusted) => builder.with_client_cert_verifier(Arc::clone(&trusted.verifier)),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(Arc::new(names));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
@@ -11,6 +12,13 @@ use super::keys;
 use crate::config::Problem;
 use crate::config::tls::PemPlace;
 use crate::secret::SecretStore;
+
+/// The authorities of clients.
+#[derive(Debug, Clone)]
+pub(super) struct Trusted {
+    pub(super) authorities: Vec<CertificateDer<'static>>,
+    pub(super) verifier: Arc<dyn ClientCertVerifier>,
+}
 
 /// What asks for certificates, and goes on without one: operations decide. A bad one ends the handshake.
 ///
@@ -20,12 +28,14 @@ pub(super) fn verifier(
     ca: &PemPlace,
     secrets: &SecretStore,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Problem> {
+) -> Result<Trusted, Problem> {
     let mut roots = RootCertStore::empty();
-    for certificate in keys::chain(ca, secrets)? {
-        roots.add(certificate).map_err(|error| keys::complaint(ca, format!("cannot be trusted: {error}")))?;
+    let authorities = keys::chain(ca, secrets)?;
+    for certificate in &authorities {
+        roots.add(certificate.clone()).map_err(|error| keys::complaint(ca, format!("cannot be trusted: {error}")))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     let verifier = builder.allow_unauthenticated().build();
-    verifier.map(|verifier| verifier as _).map_err(|error| keys::complaint(ca, format!("cannot be trusted: {error}")))
+    let verifier = verifier.map_err(|error| keys::complaint(ca, format!("cannot be trusted: {error}")))?;
+    Ok(Trusted { authorities, verifier })
 }

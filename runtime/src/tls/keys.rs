@@ -15,7 +15,7 @@ use crate::config::tls::{CertificateSource, ListenerTls, PemPlace, PemSource};
 use crate::secret::{Encoding, Secret, SecretStore};
 
 /// A certificate that can be shown, and what it says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shown {
     pub(super) key: Arc<CertifiedKey>,
     pub(super) says: Certificate,
@@ -40,8 +40,16 @@ pub(super) fn pairs(
     if problems.is_empty() { Ok(pairs) } else { Err(problems) }
 }
 
-fn pair(source: &CertificateSource, secrets: &SecretStore, provider: &CryptoProvider) -> Result<Shown, Vec<Problem>> {
-    if !source.stand_in_for.is_empty() && !is_there(&source.cert, secrets) {
+/// Reads one pair.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(super) fn pair(
+    source: &CertificateSource,
+    secrets: &SecretStore,
+    provider: &CryptoProvider,
+) -> Result<Shown, Vec<Problem>> {
+    if waits_for_files(source, secrets) {
         return challenge::placeholder(&source.stand_in_for)
             .map_err(|error| vec![complaint(&source.cert, format!("has no stand-in: {error}"))]);
     }
@@ -75,6 +83,11 @@ pub(super) fn chain(place: &PemPlace, secrets: &SecretStore) -> Result<Vec<Certi
         Ok(chain) if !chain.is_empty() => Ok(chain),
         _ => Err(complaint(place, "has no certificate in PEM format")),
     }
+}
+
+/// Whether there is a stand-in for a certificate that an authority has not issued yet.
+pub(super) fn waits_for_files(source: &CertificateSource, secrets: &SecretStore) -> bool {
+    !source.stand_in_for.is_empty() && !is_there(&source.cert, secrets)
 }
 
 /// Whether a file is there; everything else is.

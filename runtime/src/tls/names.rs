@@ -23,7 +23,7 @@ pub(super) struct ByName {
 
 impl ByName {
     /// Of two certificates with the same name, the first is shown; there is at least one.
-    pub(super) fn of(shown: Vec<Shown>, challenges: Arc<Challenges>) -> Self {
+    pub(super) fn of(shown: &[Shown], challenges: Arc<Challenges>) -> Self {
         let default = Arc::clone(&shown[0].key);
         let mut names = Self { default, exact: HashMap::new(), wildcards: HashMap::new(), challenges };
         for Shown { key, says } in shown {
@@ -32,7 +32,7 @@ impl ByName {
                     Some(rest) => (&mut names.wildcards, rest),
                     None => (&mut names.exact, name),
                 };
-                map.entry(name.into()).or_insert_with(|| Arc::clone(&key));
+                map.entry(name.into()).or_insert_with(|| Arc::clone(key));
             }
         }
         names
