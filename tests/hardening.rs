@@ -9,13 +9,6 @@ use std::time::{Duration, Instant};
 
 use support::{Gateway, Upstream, eventually};
 
-/// Memory of a process that is in use, in KiB.
-fn resident(gateway: &Gateway) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a figure");
-    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
-}
-
 /// Many connections from many addresses of loopback, each of which has said `beginning`.
 fn crowd(gateway: &Gateway, count: usize, beginning: &str) -> Vec<TcpStream> {
     let join = |index: usize| {
@@ -40,7 +33,7 @@ fn is_quick(gateway: &Gateway) {
 fn five_thousand_slow_clients_cost_little() {
     raise_own_limit();
     let gateway = Gateway::start(&["timeouts.head=4s"], Upstream::echo().address);
-    let before = resident(&gateway);
+    let before = gateway.resident_kib();
     // Half of them say nothing, half begin a head that never ends.
     let silent = crowd(&gateway, 2500, "");
     let started = Instant::now();
@@ -48,7 +41,7 @@ fn five_thousand_slow_clients_cost_little() {
     eventually("all connections", || {
         gateway.operations("/metrics").body.contains("gateway_connections 5000").then_some(())
     });
-    let each = (resident(&gateway) - before) * 1024 / 5000;
+    let each = (gateway.resident_kib() - before) * 1024 / 5000;
     assert!(each < 16 << 10, "{each} bytes for each of them");
     is_quick(&gateway);
     // A byte now and then is no progress.
@@ -129,7 +122,7 @@ fn large_uploads_take_no_memory() {
     std::fs::write(&consumers, text).expect("written");
     let gateway = Gateway::start(&[&format!("consumers.file={}", consumers.display())], upstream.address);
     std::fs::remove_file(&consumers).expect("removed");
-    let before = resident(&gateway);
+    let before = gateway.resident_kib();
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -146,7 +139,7 @@ fn large_uploads_take_no_memory() {
             });
         }
     });
-    let grown = resident(&gateway).saturating_sub(before);
+    let grown = gateway.resident_kib().saturating_sub(before);
     assert!(grown < 40 << 10, "{grown} KiB more");
 }
 

@@ -326,13 +326,6 @@ fn fields(name: &str, value: &str) -> Vec<u8> {
     block
 }
 
-/// Memory of a process that is in use, in KiB.
-fn resident(gateway: &Gateway) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a figure");
-    line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
-}
-
 #[test]
 fn floods_end_the_connection_and_nothing_else() {
     let gateway = Gateway::before(&Upstream::echo());
@@ -370,7 +363,7 @@ fn floods_end_the_connection_and_nothing_else() {
     bomb.extend(std::iter::repeat_n(0xbe, 12_000));
     raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &bomb);
     assert!(raw.next(HEADERS).is_none_or(|(_, block)| block.first() != Some(&0x88)), "no 200");
-    assert!(resident(&gateway) < 120_000, "{} KiB", resident(&gateway));
+    assert!(gateway.resident_kib() < 120_000, "{} KiB", gateway.resident_kib());
     assert_eq!(gateway.get("/v1/health", "").status, 200);
 }
 

@@ -536,7 +536,7 @@ fn slow_readers_slow_the_upstream_and_cost_no_memory() {
     connection.send("GET /files/big HTTP/1.1\r\nHost: a\r\n\r\n");
     connection.head();
     std::thread::sleep(Duration::from_millis(500));
-    let resident = resident_kib(gateway.pid());
+    let resident = gateway.resident_kib();
     assert!(resident < 40 << 10, "{resident} KiB while the client reads nothing");
     connection.exactly(SIZE / 100);
 }
@@ -572,10 +572,4 @@ fn authorised_requests_carry_their_token_on() {
     let gateway = Gateway::before(&Upstream::echo());
     let seen = gateway.get("/v1/notes", &authorized()).json();
     assert!(seen["headers"]["authorization"].as_str().is_some_and(|value| value.starts_with("Bearer ")));
-}
-
-fn resident_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("resident size");
-    line.split_ascii_whitespace().nth(1).and_then(|size| size.parse().ok()).expect("a number")
 }

@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use instant_acme::{
     Account, AccountCredentials, AuthorizationStatus, ChallengeType, Identifier, NewAccount, NewOrder, OrderStatus,
@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::config::tls::AcmeSettings;
 use crate::live::Live;
+use crate::timestamp;
 use crate::tls::{Certificate, Challenges};
 use crate::trust;
 use client::Client;
@@ -203,9 +204,8 @@ fn is_due(file: &Path) -> bool {
     let Some(certificate) = CertificateDer::from_pem_slice(&pem).ok().and_then(|der| Certificate::parse(&der)) else {
         return true;
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let lifetime = certificate.not_after.saturating_sub(certificate.not_before);
-    now + lifetime / 3 >= certificate.not_after
+    timestamp::now() + lifetime / 3 >= certificate.not_after
 }
 
 /// Writes a file that nobody else can read, as a whole or not at all.

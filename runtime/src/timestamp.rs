@@ -1,6 +1,13 @@
 //! Points in time as RFC 3339 writes them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::response::write_number;
+
+/// Seconds since the epoch, now.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
 
 /// Appends seconds since the epoch as RFC 3339 in UTC, without the zone. The date is worked out by Howard Hinnant's `civil_from_days`.
 pub(crate) fn write_second(out: &mut Vec<u8>, seconds: u64) {

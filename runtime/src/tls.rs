@@ -10,7 +10,7 @@ pub(crate) mod reload;
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
@@ -55,9 +55,6 @@ pub(crate) type ServerStream = tokio_rustls::server::TlsStream<TcpStream>;
 /// What a handshake has told.
 #[derive(Debug)]
 pub(crate) struct TlsFacts {
-    /// The name that the client asked for (RFC 6066 §3).
-    #[expect(dead_code, reason = "for the access log")]
-    pub(crate) server_name: Option<Box<str>>,
     pub(crate) alpn: Alpn,
     /// What the client proved to have.
     pub(crate) client: Option<ClientCertificate>,
@@ -260,7 +257,6 @@ impl Tls {
         }
         let facts = TlsFacts {
             client: session.peer_certificates().and_then(|chain| ClientCertificate::of(chain.first()?)),
-            server_name: session.server_name().map(Box::from),
             alpn: PROTOCOLS.iter().copied().find(|alpn| chosen == Some(alpn.id())).unwrap_or(Alpn::Http1),
         };
         Ok((stream, facts))
@@ -306,12 +302,12 @@ impl Validity {
 
     /// How long it is until the certificate is valid, if that is to come.
     fn starts_in(&self) -> Option<Duration> {
-        self.not_before.checked_sub(now()).map(Duration::from_secs)
+        self.not_before.checked_sub(timestamp::now()).map(Duration::from_secs)
     }
 
     /// Why clients will not trust the certificate now.
     fn complaint(&self) -> Option<String> {
-        let now = now();
+        let now = timestamp::now();
         if now > self.not_after {
             Some(format!("the certificate in {} expired on {}", self.name, timestamp::format(self.not_after)))
         } else if now < self.not_before {
@@ -320,11 +316,6 @@ impl Validity {
             None
         }
     }
-}
-
-/// Seconds since the epoch.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn states(settings: &ListenerTls, secrets: &SecretStore) -> Vec<Option<FileState>> {

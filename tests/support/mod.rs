@@ -154,6 +154,13 @@ impl Gateway {
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
     }
+
+    /// Memory that is in use, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a figure");
+        line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
+    }
 }
 
 impl Drop for Gateway {

@@ -8,7 +8,7 @@ use std::io::{BufRead as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use gateway_yaml::units;
@@ -196,13 +196,13 @@ impl Keys {
                     return Err(format!("`{old}` is a credential of type {kind}, not a key"));
                 }
                 let end = expires.as_deref().and_then(timestamp::parse).unwrap_or(u64::MAX);
-                if end <= now() {
+                if end <= timestamp::now() {
                     return Err(format!(
                         "the key `{old}` has ended already; create a new one with `gateway keys create`"
                     ));
                 }
                 // Rolling never prolongs a key.
-                let end = quoted(&timestamp::format(end.min(now() + overlap.as_secs())));
+                let end = quoted(&timestamp::format(end.min(timestamp::now() + overlap.as_secs())));
                 file.create_key(&username, key, &[Change::SetMember(&username, &old, "expires", &end)])
             }
             Self::Revoke { username, id } => {
@@ -227,10 +227,10 @@ impl Token {
         let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
         let consumers = store.current();
         let credential = consumers
-            .with_token_key(&key, now())
+            .with_token_key(&key, timestamp::now())
             .ok_or_else(|| format!("no credential of type jwt has the key `{key}`"))?;
         let claims: Map<String, Value> = claims.into_iter().collect();
-        let token = sign::sign(credential, &key_claim, &key, claims, now())
+        let token = sign::sign(credential, &key_claim, &key, claims, timestamp::now())
             .ok_or_else(|| format!("the credential `{key}` has no `signing`; write `signing: {{ttl: 30s}}`"))?;
         Ok(token + "\n")
     }
@@ -238,10 +238,6 @@ impl Token {
 
 fn lines(problems: &[Problem]) -> String {
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Text in double quotes, as YAML and JSON both read it.
@@ -324,10 +320,11 @@ impl File {
     fn create_key(&self, username: &str, key: NewKey, changes: &[Change<'_>]) -> Result<String, String> {
         let secret = key_format::create()?;
         let digest = Digest::of(secret.as_bytes()).to_hex();
-        let id = key.id.unwrap_or_else(|| format!("key-{}-{}", &timestamp::format(now())[..10], &digest[..4]));
+        let id =
+            key.id.unwrap_or_else(|| format!("key-{}-{}", &timestamp::format(timestamp::now())[..10], &digest[..4]));
         self.no_credential(username, &id)?;
         let expires = key.expires.map_or_else(String::new, |after| {
-            format!(", expires: {}", quoted(&timestamp::format(now() + after.as_secs())))
+            format!(", expires: {}", quoted(&timestamp::format(timestamp::now() + after.as_secs())))
         });
         let item = format!("{{id: {}, type: key, key: {{sha256: {digest}}}{expires}}}", quoted(&id));
         self.change(&[&[Change::AddCredential(username, &item)], changes].concat())?;

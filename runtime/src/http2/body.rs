@@ -25,6 +25,19 @@ pub(super) enum BodyFraming {
     Chunked,
 }
 
+/// Takes bytes of a head of HTTP/1.1 of which `begun` is there: the head, once it is whole, and how many of `bytes`
+/// belong to it.
+pub(super) fn take_head(begun: &mut Vec<u8>, bytes: &[u8]) -> (Option<Bytes>, usize) {
+    let had = begun.len();
+    begun.extend_from_slice(bytes);
+    let from = had.saturating_sub(3);
+    let Some(end) = memchr::memmem::find(&begun[from..], b"\r\n\r\n") else { return (None, bytes.len()) };
+    let length = from + end + 4;
+    let head = Bytes::copy_from_slice(&begun[..length]);
+    begun.clear();
+    (Some(head), length - had)
+}
+
 /// A body that comes from a stream.
 pub(super) struct Incoming {
     /// Nothing once it has ended.

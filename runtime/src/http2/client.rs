@@ -16,7 +16,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::body::{BodyFraming, Incoming, Outgoing};
+use super::body::{BodyFraming, Incoming, Outgoing, take_head};
 use super::broken;
 use crate::http1::head::field_space;
 
@@ -165,14 +165,7 @@ impl ClientStream {
     fn poll_head(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.send.poll_ready(cx)).map_err(broken)?;
         let Ask::Head(begun) = &mut self.request else { return Poll::Ready(Ok(0)) };
-        let had = begun.len();
-        begun.extend_from_slice(bytes);
-        let from = had.saturating_sub(3);
-        let Some(end) = memchr::memmem::find(&begun[from..], b"\r\n\r\n") else {
-            return Poll::Ready(Ok(bytes.len()));
-        };
-        let length = from + end + 4;
-        let head = Bytes::copy_from_slice(&begun[..length]);
+        let (Some(head), used) = take_head(begun, bytes) else { return Poll::Ready(Ok(bytes.len())) };
         let (request, framing) = request(&head, self.scheme).ok_or_else(|| io::Error::other("no head of HTTP/2"))?;
         self.to_head = *request.method() == Method::HEAD;
         let (response, stream) = self.send.send_request(request, framing == RequestBody::None).map_err(broken)?;
@@ -182,7 +175,7 @@ impl ClientStream {
             RequestBody::Counted(length) => Outgoing::counted(stream, length),
             RequestBody::Chunked => Outgoing::chunked(stream),
         });
-        Poll::Ready(Ok(length - had))
+        Poll::Ready(Ok(used))
     }
 }
 

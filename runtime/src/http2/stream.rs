@@ -10,7 +10,7 @@ use h2::{Reason, RecvStream};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::body::{BodyFraming, Incoming, Outgoing};
+use super::body::{BodyFraming, Incoming, Outgoing, take_head};
 use super::broken;
 use crate::http1::head::field_space;
 
@@ -74,15 +74,11 @@ impl Stream {
     /// Takes bytes of a head; says how many of `bytes` belong to it.
     fn take_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Answer::Head(begun) = &mut self.response else { return Ok(0) };
-        let had = begun.len();
-        begun.extend_from_slice(bytes);
-        let from = had.saturating_sub(3);
-        let Some(end) = memchr::memmem::find(&begun[from..], b"\r\n\r\n") else { return Ok(bytes.len()) };
-        let length = from + end + 4;
-        let head = Bytes::copy_from_slice(&begun[..length]);
-        begun.clear();
-        self.send_head(&head)?;
-        Ok(length - had)
+        let (head, used) = take_head(begun, bytes);
+        if let Some(head) = head {
+            self.send_head(&head)?;
+        }
+        Ok(used)
     }
 
     fn send_head(&mut self, head: &Bytes) -> io::Result<()> {
