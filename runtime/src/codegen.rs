@@ -499,8 +499,13 @@ pub use crate::jwt::sign::JwtSign;
 pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
 pub use crate::limits::Algorithm;
 pub use crate::mutual_tls::MutualTls;
+pub use crate::oauth::{
+    AccessTokenTerms, AdminKey, AuthorizationServer, Endpoint, EndpointPaths, Grant, LoginSession, OauthEndpoint,
+    OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Scope, TokenFormat,
+};
 pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;
 pub use crate::rules::RulePattern;
 pub use crate::secret::{Encoding, SecretReference, SecretSource};
+pub use crate::static_files::{StaticFile, StaticFiles};
 pub use crate::store::Redis;

@@ -15,6 +15,8 @@ pub enum CredentialLocation {
     Query(&'static str),
     /// A cookie, by its name.
     Cookie(&'static str),
+    /// A field of a body of `application/x-www-form-urlencoded`, by its decoded name (RFC 6750 §2.2).
+    Form(&'static str),
 }
 
 /// What stands at one place.
@@ -70,6 +72,16 @@ impl<'a> Evidence<'a> {
         self.verdicts.iter().find(|(known, _)| *known == scheme).map(|(_, verdict)| verdict)
     }
 
+    /// The body is of `application/x-www-form-urlencoded`.
+    pub(crate) fn has_form(&self) -> bool {
+        let mut types = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("content-type"));
+        let is_form = |value: &[u8]| {
+            let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            essence.eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        };
+        types.next().is_some_and(|field| is_form(field.value)) && types.next().is_none()
+    }
+
     /// A query, for what is read from there like a credential.
     pub(crate) fn of_query(query: Option<&'a str>) -> Self {
         Self::of(&[], query)
@@ -108,6 +120,7 @@ impl CredentialLocation {
             Self::Header(name) => header(evidence.fields, name),
             Self::Query(name) => query_parameter(evidence.query, name),
             Self::Cookie(name) => cookie(evidence.fields, name),
+            Self::Form(name) => form_field(evidence, name),
         }
     }
 }
@@ -138,6 +151,15 @@ fn query_parameter<'a>(query: Option<&'a str>, name: &str) -> Found<'a> {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         (form_decode(key)? == name).then(|| form_decode(value))
     }))
+}
+
+/// Nothing unless the body has been asked for, and is a form.
+fn form_field<'a>(evidence: &Evidence<'a>, name: &str) -> Found<'a> {
+    match evidence.body.filter(|_| evidence.has_form()).map(std::str::from_utf8) {
+        Some(Ok(form)) => query_parameter(Some(form), name),
+        Some(Err(_)) => Found::Ambiguous,
+        None => Found::Nothing,
+    }
 }
 
 fn text(bytes: &[u8]) -> Option<Cow<'_, str>> {

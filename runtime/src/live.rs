@@ -170,6 +170,7 @@ pub(crate) struct HiddenCredentials {
     pub(crate) headers: Vec<&'static str>,
     pub(crate) query: Vec<&'static str>,
     pub(crate) cookies: Vec<&'static str>,
+    pub(crate) form: Vec<&'static str>,
 }
 
 impl LiveRoute {
@@ -911,6 +912,7 @@ fn hidden(access: &LiveAccess) -> HiddenCredentials {
                 CredentialLocation::Header(name) => hidden.headers.push(name),
                 CredentialLocation::Query(name) => hidden.query.push(name),
                 CredentialLocation::Cookie(name) => hidden.cookies.push(name),
+                CredentialLocation::Form(name) => hidden.form.push(name),
             }
         }
     }

@@ -1,0 +1,225 @@
+//! What generated code says of an authorization server: inert tables.
+
+use std::time::Duration;
+
+use crate::credential::CredentialLocation;
+
+/// An authorization server (RFC 6749 §1.1), as one document describes it.
+#[derive(Debug)]
+pub struct AuthorizationServer {
+    /// Its name in metadata, tokens and responses (RFC 8414 §2, RFC 9207): `https://host[:port][/path]`.
+    pub issuer: &'static str,
+    /// Of access tokens.
+    pub access_token: AccessTokenTerms,
+    /// Of refresh tokens, where [`Grant::RefreshToken`] is offered.
+    pub refresh_token: RefreshTokenTerms,
+    /// How long an authorization code is good (RFC 6749 §4.1.2).
+    pub code_ttl: Duration,
+    /// Who must use PKCE (RFC 7636); S256 is the only method.
+    pub pkce: PkceRequirement,
+    /// A user who has allowed a client something is not asked again for the same.
+    pub remember_consent: bool,
+    /// What is offered, in the order of [`Grant`].
+    pub grants: &'static [Grant],
+    /// `client_credentials` may name a user who has permitted that client.
+    pub client_acts_for_users: bool,
+    /// A JWT assertion about a user needs that user's permission for the client.
+    pub assertion_needs_permission: bool,
+    /// What tokens may be for, ordered by name.
+    pub scopes: &'static [Scope],
+    /// Where its endpoints are.
+    pub paths: EndpointPaths,
+}
+
+/// Terms of access tokens.
+#[derive(Debug)]
+pub struct AccessTokenTerms {
+    /// Unless the client has its own.
+    pub format: TokenFormat,
+    /// Unless the client has its own.
+    pub ttl: Duration,
+}
+
+/// Terms of refresh tokens.
+#[derive(Debug)]
+pub struct RefreshTokenTerms {
+    /// Each use gives a new one and spends the old one (RFC 9700 §4.14.2).
+    pub rotate: bool,
+    /// From the first one of a family.
+    pub ttl: Duration,
+    /// From the last use; zero for no such limit.
+    pub idle: Duration,
+}
+
+/// What access tokens look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenFormat {
+    /// Random; only this gateway knows what it means.
+    Opaque,
+    /// A JWT (RFC 9068).
+    Jwt,
+}
+
+/// Who must use PKCE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PkceRequirement {
+    /// Every client.
+    All,
+    /// Clients without a secret.
+    Public,
+}
+
+/// A way to a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grant {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §4.2; RFC 9700 §2.1.2 advises against it.
+    Implicit,
+    /// RFC 6749 §4.3; RFC 9700 §2.4 forbids it to new systems.
+    Password,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §6.
+    RefreshToken,
+    /// RFC 7523 §2.1.
+    JwtBearer,
+}
+
+/// Something that a token may be for (RFC 6749 §3.3).
+#[derive(Debug)]
+pub struct Scope {
+    /// As in requests.
+    pub name: &'static str,
+    /// For people who are asked to allow it.
+    pub description: &'static str,
+}
+
+/// The paths of the endpoints, with the base path of `servers`; `""` where the document has none.
+#[derive(Debug)]
+pub struct EndpointPaths {
+    /// RFC 6749 §3.1.
+    pub authorize: &'static str,
+    /// Where the consent page sends the decision.
+    pub decision: &'static str,
+    /// RFC 6749 §3.2.
+    pub token: &'static str,
+    /// RFC 7009.
+    pub revoke: &'static str,
+    /// RFC 7662.
+    pub introspect: &'static str,
+    /// RFC 7517 §5.
+    pub jwks: &'static str,
+    /// The login page.
+    pub login: &'static str,
+    /// Where the login page sends name and password.
+    pub login_submit: &'static str,
+    /// Ends a session.
+    pub logout: &'static str,
+    /// What a user has allowed, to withdraw it.
+    pub account: &'static str,
+}
+
+/// An endpoint of an authorization server, as an operation.
+#[derive(Debug)]
+pub struct OauthEndpoint {
+    /// Whose.
+    pub server: &'static AuthorizationServer,
+    /// Which.
+    pub endpoint: Endpoint,
+    /// What it gives tokens for: of the server's grants, those that the operation admits.
+    pub grants: &'static [Grant],
+}
+
+/// What an endpoint does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// `oauth.authorize`.
+    Authorize,
+    /// `oauth.decision`.
+    Decision,
+    /// `oauth.token`.
+    Token,
+    /// `oauth.revoke`.
+    Revoke,
+    /// `oauth.introspect`.
+    Introspect,
+    /// `oauth.metadata` (RFC 8414).
+    Metadata,
+    /// `oauth.jwks`.
+    Jwks,
+    /// `oauth.me`: whose token it is.
+    Me,
+    /// `login.form`.
+    LoginForm,
+    /// `login.submit`.
+    LoginSubmit,
+    /// `logout`.
+    Logout,
+    /// `account`; GET shows it, POST withdraws what was allowed to a client.
+    Account,
+}
+
+/// Registration of clients and users, as an operation.
+#[derive(Debug)]
+pub struct Registry {
+    /// Where they are registered.
+    pub server: &'static AuthorizationServer,
+    /// What the operation does.
+    pub action: RegistryAction,
+}
+
+/// What an operation of a [`Registry`] does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryAction {
+    /// `clients.create`.
+    CreateClient,
+    /// `clients.list`.
+    ListClients,
+    /// `clients.delete`, by a path parameter.
+    DeleteClient {
+        /// The parameter that holds the client's id.
+        parameter: &'static str,
+    },
+    /// `users.create`.
+    CreateUser,
+}
+
+/// An access token of the gateway's own (RFC 6750). It is never forwarded.
+#[derive(Debug)]
+pub struct OwnToken {
+    /// The key under `components/securitySchemes`.
+    pub name: &'static str,
+    /// Who made it.
+    pub server: &'static AuthorizationServer,
+    /// Where it may stand; in one of these places only.
+    pub locations: &'static [CredentialLocation],
+    /// `realm` of the challenge (RFC 9110 §11.5).
+    pub realm: &'static str,
+}
+
+/// A user who has logged in at the gateway. The cookie is never forwarded.
+#[derive(Debug)]
+pub struct LoginSession {
+    /// The key under `components/securitySchemes`.
+    pub name: &'static str,
+    /// At which server.
+    pub server: &'static AuthorizationServer,
+    /// The name of the cookie.
+    pub cookie: &'static str,
+    /// A request of a browser without a session goes to the login page; otherwise it is 401.
+    pub redirects: bool,
+    /// `realm` of the challenge (RFC 9110 §11.5).
+    pub realm: &'static str,
+}
+
+/// The key of the deployment's administrators, `admin.key` of `gateway.yaml`. It is never forwarded.
+#[derive(Debug)]
+pub struct AdminKey {
+    /// The key under `components/securitySchemes`.
+    pub name: &'static str,
+    /// Where it may stand.
+    pub locations: &'static [CredentialLocation],
+    /// `realm` of the challenge (RFC 9110 §11.5).
+    pub realm: &'static str,
+}
