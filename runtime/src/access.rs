@@ -63,6 +63,11 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
     /// As [`Authenticator::challenge`], for a request that brought something bad (RFC 6750 §3).
     fn challenge_invalid(&self) -> String;
 
+    /// As [`Authenticator::challenge`], for a request that brought it in a way that is not allowed.
+    fn challenge_malformed(&self) -> String {
+        self.challenge_invalid()
+    }
+
     /// As [`Authenticator::challenge`], for a caller without the scopes it needs.
     fn challenge_scope(&self, scopes: &[&str]) -> String;
 
@@ -95,6 +100,8 @@ pub struct Caller {
     pub scopes: Arc<[Box<str>]>,
     /// The OAuth client that acts, where a token names one.
     pub(crate) client: Option<Arc<str>>,
+    /// The user, where a token or a session is one's; a client that acts for itself is none.
+    pub(crate) user: Option<Arc<str>>,
     /// The consumer, where the scheme knows consumers.
     pub(crate) identity: Option<Identity>,
 }
@@ -113,6 +120,18 @@ pub enum Denial {
         message: &'static str,
         /// For the log.
         why: &'static str,
+    },
+    /// The request brings credentials in a way that is not allowed.
+    Malformed {
+        /// For the client.
+        message: &'static str,
+    },
+    /// A person has to log in.
+    LogIn {
+        /// The path of the login page.
+        page: &'static str,
+        /// For a client that is not sent there.
+        message: &'static str,
     },
     /// The scheme cannot decide at the moment.
     Unavailable,
@@ -254,7 +273,7 @@ fn one_of(
     let worst = worst.unwrap_or(Reject::NoCredential(SEVERAL_FAILED));
     if let Some(anonymous) = anonymous
         && match worst {
-            Reject::NoCredential(_) => true,
+            Reject::NoCredential(_) | Reject::LoginRequired { .. } => true,
             Reject::InvalidCredential { .. } => anonymous.despite_invalid,
             _ => false,
         }
@@ -301,6 +320,7 @@ impl Caller {
             subject: Arc::from(&*consumer.username),
             scopes: Arc::clone(&consumer.roles),
             client: None,
+            user: None,
             identity: Some(identity.clone()),
         }
     }
@@ -363,6 +383,8 @@ impl From<Denial> for Reject {
         match denial {
             Denial::Missing { message } => Self::NoCredential(message),
             Denial::Invalid { message, why } => Self::InvalidCredential { message, why },
+            Denial::Malformed { message } => Self::MalformedCredential(message),
+            Denial::LogIn { page, message } => Self::LoginRequired { page, message },
             Denial::Unavailable => Self::CredentialsUnavailable,
         }
     }
@@ -373,7 +395,10 @@ impl Caller {
     /// somebody without a name.
     fn is_same_as(&self, other: &Self) -> bool {
         let named = !self.subject.is_empty();
-        named && self.subject == other.subject && self.identity.is_some() == other.identity.is_some()
+        named
+            && self.subject == other.subject
+            && self.user == other.user
+            && self.identity.is_some() == other.identity.is_some()
     }
 }
 
@@ -401,10 +426,13 @@ impl ConsumerRules {
 fn worse(one: Reject, other: Reject) -> Reject {
     fn rank(reject: &Reject) -> u8 {
         match reject {
-            Reject::InsufficientScope => 3,
-            Reject::CredentialsUnavailable => 2,
-            Reject::InvalidCredential { .. } => 1,
-            _ => 0,
+            Reject::InsufficientScope => 5,
+            Reject::CredentialsUnavailable => 4,
+            Reject::MalformedCredential(_) => 3,
+            Reject::InvalidCredential { .. } => 2,
+            // Whom a challenge can help is not sent to a page for people.
+            Reject::LoginRequired { .. } => 0,
+            _ => 1,
         }
     }
     if rank(&other) > rank(&one) { other } else { one }

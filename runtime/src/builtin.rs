@@ -1,8 +1,14 @@
 //! Operations that the gateway answers itself.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+
+use gateway_route::Params;
 
 use crate::access::{Caller, Moment, Resources};
+use crate::credential::Evidence;
 use crate::token_keys::TokenKeys;
 
 /// What an operation does instead of forwarding, as a document describes it: inert, and shared by every start.
@@ -24,8 +30,8 @@ pub trait Builtin: fmt::Debug + Sync {
 
 /// Answers requests.
 pub trait PreparedBuiltin: fmt::Debug + Send + Sync {
-    /// The answer to a permitted request.
-    fn answer(&self, call: &Call<'_>) -> OwnAnswer;
+    /// The answer to a permitted request, or what it takes.
+    fn answer(&self, call: &Call<'_>) -> Answer;
 }
 
 /// A permitted request.
@@ -33,26 +39,89 @@ pub trait PreparedBuiltin: fmt::Debug + Send + Sync {
 pub struct Call<'a> {
     /// Who calls, unless anyone may.
     pub(crate) caller: Option<&'a Caller>,
-    /// The raw query.
-    pub(crate) query: Option<&'a str>,
+    /// The request; with its body, once that has been asked for.
+    pub(crate) evidence: &'a Evidence<'a>,
+    /// What the path's template has found.
+    pub(crate) params: Option<&'a Params<'a>>,
+    /// Where the client is, as far as trusted proxies tell.
+    pub(crate) address: IpAddr,
     pub(crate) now: Moment,
 }
 
-/// A response of the gateway's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a builtin does about a request.
+pub enum Answer {
+    /// It is answered.
+    Now(Box<OwnAnswer>),
+    /// The body must be known first: at most so many bytes; more is 413. The builtin is asked again.
+    Body {
+        /// In bytes.
+        limit: u64,
+    },
+    /// Work that takes long. It runs on the worker thread, and must not block it.
+    Work(Pin<Box<dyn Future<Output = OwnAnswer>>>),
+}
+
+impl From<OwnAnswer> for Answer {
+    fn from(answer: OwnAnswer) -> Self {
+        Self::Now(Box::new(answer))
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(answer) => answer.fmt(f),
+            Self::Body { limit } => write!(f, "Body({limit} bytes)"),
+            Self::Work(_) => f.write_str("Work"),
+        }
+    }
+}
+
+/// A response of the gateway's own. `Debug` does not show it: it may hold a token.
+#[derive(Clone, PartialEq, Eq)]
 pub struct OwnAnswer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
-    pub(crate) body: String,
+    pub(crate) body: Cow<'static, [u8]>,
+    /// Further fields, each with its line end.
+    pub(crate) fields: String,
 }
 
+/// What the gateway makes is for this caller and this moment.
+pub(crate) const NO_STORE: &str = "Cache-Control: no-store\r\n";
+
 impl OwnAnswer {
+    /// An answer that nobody keeps.
+    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { status, content_type, body: body.into(), fields: NO_STORE.to_owned() }
+    }
+
+    /// As [`OwnAnswer::new`], with a JSON value.
+    pub(crate) fn json(status: u16, value: &serde_json::Value) -> Self {
+        Self::new(status, "application/json; charset=utf-8", value.to_string().into_bytes())
+    }
+
     /// `{"message": …}`, as refusals have it.
     pub(crate) fn message(status: u16, message: &str) -> Self {
-        Self {
-            status,
-            content_type: "application/json; charset=utf-8",
-            body: serde_json::json!({"message": message}).to_string(),
+        Self::json(status, &serde_json::json!({"message": message}))
+    }
+
+    /// Sends the client elsewhere. `location` must be free of line ends.
+    pub(crate) fn redirect(status: u16, location: &str) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", &b"See the Location\n"[..]).with("Location", location)
+    }
+
+    /// With one field more. A value that no header can hold is left out.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        if value.bytes().all(|byte| byte >= b' ' && byte != 0x7f) {
+            self.fields.extend([name, ": ", value, "\r\n"]);
         }
+        self
+    }
+}
+
+impl fmt::Debug for OwnAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "OwnAnswer({}, {} bytes)", self.status, self.body.len())
     }
 }

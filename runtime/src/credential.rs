@@ -82,12 +82,8 @@ impl<'a> Evidence<'a> {
         types.next().is_some_and(|field| is_form(field.value)) && types.next().is_none()
     }
 
-    /// A query, for what is read from there like a credential.
-    pub(crate) fn of_query(query: Option<&'a str>) -> Self {
-        Self::of(&[], query)
-    }
-
     /// A request that consists of these parts only.
+    #[cfg(test)]
     pub(crate) fn of(fields: &'a [Field<'a>], query: Option<&'a str>) -> Self {
         let (method, target, path) = ("GET", "/", "/");
         Self {
@@ -195,6 +191,19 @@ pub(crate) fn form_decode(raw: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
+/// As a value of `application/x-www-form-urlencoded`.
+pub(crate) fn form_encode(bytes: &[u8]) -> String {
+    let mut encoded = String::with_capacity(bytes.len());
+    for byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(*byte)),
+            b' ' => encoded.push('+'),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
 /// The query without the parameters called one of `names`, in its raw form otherwise; `None` when nothing is left.
 pub(crate) fn query_without<'a>(query: &'a str, names: &[&str]) -> Option<Cow<'a, str>> {
     let hidden = |pair: &&str| {
@@ -253,5 +262,10 @@ mod tests {
         assert_eq!(query_without("%6Awt=x", &["jwt"]), None);
         assert_eq!(cookies_without(b"a=1; jwt=2;b=3", &["jwt"]).as_deref(), Some(&b"a=1; b=3"[..]));
         assert_eq!(cookies_without(b"jwt=2", &["jwt"]), None);
+    }
+
+    #[test]
+    fn forms_are_encoded() {
+        assert_eq!(form_encode("a b&c=d+é%~".as_bytes()), "a+b%26c%3Dd%2B%C3%A9%25%7E");
     }
 }

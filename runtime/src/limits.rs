@@ -376,9 +376,7 @@ impl Subject<'_> {
                 Some(id) => value(format!("{}:{id}", identity.consumer.username).into_bytes().into()),
                 None => text(&identity.consumer.username),
             }),
-            LimitKey::User => {
-                self.caller.filter(|_| consumer().is_none()).map_or(text(""), |caller| text(&caller.subject))
-            }
+            LimitKey::User => self.caller.and_then(|caller| caller.user.as_deref()).map_or(text(""), text),
             LimitKey::Client => self.caller.and_then(|caller| caller.client.as_deref()).map_or(text(""), text),
         }
     }

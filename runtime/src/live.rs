@@ -160,6 +160,7 @@ pub(crate) enum LiveRewrite {
 #[derive(Debug, Default)]
 pub(crate) struct Challenges {
     pub(crate) missing: String,
+    pub(crate) malformed: String,
     pub(crate) invalid: String,
     pub(crate) scope: String,
 }
@@ -888,6 +889,7 @@ fn challenges(access: &LiveAccess) -> Challenges {
     for LiveRequirement { authenticator, scopes } in requirements(access) {
         for (lines, challenge) in [
             (&mut challenges.missing, authenticator.challenge()),
+            (&mut challenges.malformed, authenticator.challenge_malformed()),
             (&mut challenges.invalid, authenticator.challenge_invalid()),
             (&mut challenges.scope, authenticator.challenge_scope(scopes)),
         ] {
@@ -923,7 +925,8 @@ impl LiveOperation {
     /// The lines that a refusal carries beside its status.
     pub(crate) fn challenge(&self, reject: &Reject) -> &str {
         match reject {
-            Reject::NoCredential(_) | Reject::ConsumerRequired => &self.challenges.missing,
+            Reject::NoCredential(_) | Reject::LoginRequired { .. } | Reject::ConsumerRequired => &self.challenges.missing,
+            Reject::MalformedCredential(_) => &self.challenges.malformed,
             Reject::InvalidCredential { .. } => &self.challenges.invalid,
             Reject::InsufficientScope => &self.challenges.scope,
             _ => "",

@@ -7,6 +7,7 @@ mod unrouted;
 
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -16,9 +17,9 @@ use tokio::time::Instant;
 
 use crate::access::{self, NoPermit, Permit, Question, SchemeId, Verdict};
 use crate::access_log::Line;
-use crate::builtin::{Call, OwnAnswer};
+use crate::builtin::{Answer, Call, NO_STORE, OwnAnswer};
 use crate::codegen::Preflight;
-use crate::credential::Evidence;
+use crate::credential::{Evidence, form_encode, query_without};
 use crate::downstream::{Downstream, Scratch};
 use crate::exchange::Progress;
 use crate::http1::body::BodyLength;
@@ -62,7 +63,11 @@ enum Stop {
     /// The answer to a CORS preflight request.
     Preflight,
     /// What the operation itself answers.
-    Answer(OwnAnswer),
+    Answer(Box<OwnAnswer>),
+    /// The operation has to see the content before it answers; at most so many bytes.
+    Content(u64),
+    /// The operation answers after long work.
+    Work(Pin<Box<dyn Future<Output = OwnAnswer>>>),
     /// The resource is elsewhere: over TLS, or where a rule says.
     Redirect {
         status: u16,
@@ -88,9 +93,15 @@ impl From<Reject> for Stop {
     }
 }
 
-impl From<NoPermit> for Stop {
-    fn from(reason: NoPermit) -> Self {
+impl Stop {
+    /// For a request that gets no permit.
+    fn without_permit(reason: NoPermit, evidence: &Evidence<'_>) -> Self {
         match reason {
+            // People who follow a link can log in and come back; what else a browser sends would be lost on the way.
+            NoPermit::Reject(Reject::LoginRequired { page, .. }) if matches!(evidence.method, "GET" | "HEAD") => {
+                let location = format!("{page}?return={}", form_encode(evidence.target.as_bytes()));
+                Self::Answer(Box::new(OwnAnswer::redirect(302, &location)))
+            }
             NoPermit::Reject(reject) => Self::Reject(reject),
             NoPermit::Ask(scheme, question) => Self::Ask(scheme, question),
         }
@@ -141,6 +152,11 @@ where
                 Ok(()) => {}
                 Err(reject) => break Err(Stop::Reject(reject)),
             },
+            Err(Stop::Content(limit)) => match Box::pin(record.receive(down, limit)).await {
+                Ok(()) => {}
+                Err(reject) => break Err(Stop::Reject(reject)),
+            },
+            Err(Stop::Work(work)) => break Err(Stop::Answer(Box::new(work.await))),
             Err(Stop::Count(pending)) => record.limits = Some(Box::pin(pending.settle()).await),
             decision => break decision,
         }
@@ -223,15 +239,13 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         verdicts: &record.verdicts,
     };
     let permit = match record.permit.take() {
-        // What has been counted has been permitted.
-        Some(permit) if record.limits.is_some() => permit,
-        _ => access::authorize(
-            &operation.access,
-            &operation.table.consumers,
-            request.method,
-            &evidence,
-            worker.moment(record.started, record.number),
-        )?, // 401 403 503
+        // What has been counted, or whose content was asked for, has been permitted.
+        Some(permit) => permit,
+        None => {
+            let moment = worker.moment(record.started, record.number);
+            access::authorize(&operation.access, &operation.table.consumers, request.method, &evidence, moment)
+                .map_err(|reason| Stop::without_permit(reason, &evidence))? // 302 400 401 403 503
+        }
     };
     request::admit_body(operation, record.facts.body)?; // 413
     let permit = record.permit.insert(permit);
@@ -246,12 +260,19 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         LiveAction::Answer(builtin) => {
             let call = Call {
                 caller: permit.caller(),
-                query: target.query,
+                evidence: &evidence,
+                params: params.as_ref(),
+                address: client_address(down.peer, &evidence, |address| live.trusts(address)),
                 now: worker.moment(record.started, record.number),
             };
-            return Err(Stop::Answer(builtin.answer(&call)));
+            return Err(match builtin.answer(&call) {
+                Answer::Now(answer) => Stop::Answer(answer),
+                Answer::Body { limit } => Stop::Content(limit),
+                Answer::Work(work) => Stop::Work(work),
+            });
         }
     };
+    let form = form_without_credentials(operation, record.facts.body, &evidence)?; // 400
     let scene = forward::Scene {
         live,
         peer: down.peer,
@@ -264,8 +285,30 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         params: params.as_ref(),
         path: sent_path,
         query: sent_query,
+        form: form.as_deref(),
     };
     Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id)?) // 400
+}
+
+/// The body without the credentials that the upstream is not to see; `None` where it is as received.
+///
+/// # Errors
+/// 400 where it cannot be changed.
+fn form_without_credentials(
+    operation: &LiveOperation,
+    length: BodyLength,
+    evidence: &Evidence<'_>,
+) -> Result<Option<Vec<u8>>, Stop> {
+    let hidden = &operation.hidden.form;
+    let Some(body) = evidence.body.filter(|_| !hidden.is_empty() && evidence.has_form()) else { return Ok(None) };
+    let form = std::str::from_utf8(body).map_err(|_| Reject::BadRequest("a form that is not text"))?;
+    match query_without(form, hidden) {
+        Some(kept) if kept.len() == form.len() => Ok(None),
+        _ if !matches!(length, BodyLength::Exactly(_)) => {
+            Err(Reject::BadRequest("a credential in a form of unknown length").into())
+        }
+        kept => Ok(Some(kept.map_or_else(Vec::new, |kept| kept.into_owned().into_bytes()))),
+    }
 }
 
 /// The answer to a plain request where requests must come over TLS: nothing else of it is looked at.
@@ -395,16 +438,16 @@ where
         Stop::Redirect { status, why: body, .. } => {
             const TEXT: &str = "text/plain; charset=utf-8";
             progress.status = *status;
-            progress.response_bytes = response::write_own(down.outbox.buffer(), *status, TEXT, body, &terms);
+            progress.response_bytes = response::write_own(down.outbox.buffer(), *status, TEXT, body.as_bytes(), &terms);
             None
         }
         Stop::Respond { status, content_type, body } => {
             progress.status = *status;
-            progress.response_bytes = response::write_own(down.outbox.buffer(), *status, content_type, body, &terms);
+            progress.response_bytes = response::write_own(down.outbox.buffer(), *status, content_type, body.as_bytes(), &terms);
             None
         }
         // Nobody answers before the question; if somebody did, it would not be a yes.
-        Stop::Ask(..) | Stop::Count(_) => {
+        Stop::Ask(..) | Stop::Count(_) | Stop::Content(_) | Stop::Work(_) => {
             progress.status = UNDECIDED.status();
             progress.response_bytes = response::write_reject(down.outbox.buffer(), &UNDECIDED, &terms);
             Some(&UNDECIDED)
@@ -510,22 +553,31 @@ impl Record {
     {
         match question {
             Question::Work(work) => self.verdicts.push((scheme, work.await)),
-            Question::Body { limit } => {
-                if let Some(content) = &self.content {
-                    // A scheme that has seen the body and asks again would ask for ever.
-                    let is_larger = content.bytes(&down.inbox).len() as u64 > limit;
-                    return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
-                }
-                let limit = self.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0));
-                let terms = gather::Terms {
-                    head_length: self.head_length,
-                    body: self.facts.body,
-                    expects_continue: self.facts.expects_continue,
-                    limit,
-                };
-                self.content = Some(gather::content(down, &terms).await?);
-            }
+            Question::Body { limit } => self.receive(down, limit).await?,
         }
+        Ok(())
+    }
+
+    /// Receives the content of the request.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    async fn receive<S>(&mut self, down: &mut Downstream<S>, limit: u64) -> Result<(), Reject>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if let Some(content) = &self.content {
+            // Whoever has seen the body and asks again would ask for ever.
+            let is_larger = content.bytes(&down.inbox).len() as u64 > limit;
+            return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
+        }
+        let terms = gather::Terms {
+            head_length: self.head_length,
+            body: self.facts.body,
+            expects_continue: self.facts.expects_continue,
+            limit: self.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0)),
+        };
+        self.content = Some(gather::content(down, &terms).await?);
         Ok(())
     }
 
@@ -539,8 +591,8 @@ impl Record {
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
             Stop::Redirect { location, .. } => format!("Location: {location}\r\n"),
             Stop::Respond { .. } => String::new(),
-            // What the gateway makes itself is for this caller and this moment.
-            Stop::Answer(_) | Stop::Ask(..) | Stop::Count(_) => limits() + "Cache-Control: no-store\r\n",
+            Stop::Answer(answer) => limits() + &answer.fields,
+            Stop::Ask(..) | Stop::Count(_) | Stop::Content(_) | Stop::Work(_) => limits() + NO_STORE,
         };
         fields + self.hsts()
     }

@@ -33,8 +33,17 @@ pub(crate) enum Reject {
     BadRequest(&'static str),
     /// 400: a path parameter that does not fit its schema.
     InvalidParameter(&'static str),
+    /// 400: credentials in a way that is not allowed (RFC 6750 §3.1); what the client reads.
+    MalformedCredential(&'static str),
     /// 401: no credential; what the client reads.
     NoCredential(&'static str),
+    /// 401: a person has to log in; browsers that ask for a page are sent there instead.
+    LoginRequired {
+        /// The path of the login page.
+        page: &'static str,
+        /// What the client reads.
+        message: &'static str,
+    },
     /// 401: a credential that is not good.
     InvalidCredential {
         /// What the client reads.
@@ -88,8 +97,11 @@ impl Reject {
     /// The status code (RFC 9110 §15).
     pub(crate) fn status(&self) -> u16 {
         match self {
-            Self::BadRequest(_) | Self::InvalidParameter(_) => 400,
-            Self::NoCredential(_) | Self::InvalidCredential { .. } | Self::ConsumerRequired => 401,
+            Self::BadRequest(_) | Self::InvalidParameter(_) | Self::MalformedCredential(_) => 400,
+            Self::NoCredential(_)
+            | Self::LoginRequired { .. }
+            | Self::InvalidCredential { .. }
+            | Self::ConsumerRequired => 401,
             Self::InsufficientScope | Self::ConsumerForbidden | Self::HttpsRequired => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
@@ -114,7 +126,10 @@ impl Reject {
             Self::InvalidParameter(name) => {
                 return format!("The path parameter `{name}` does not fit its schema").into();
             }
-            Self::NoCredential(message) | Self::InvalidCredential { message, .. } => message,
+            Self::NoCredential(message)
+            | Self::MalformedCredential(message)
+            | Self::LoginRequired { message, .. }
+            | Self::InvalidCredential { message, .. } => message,
             Self::ConsumerRequired => "The request is rejected, please check the consumer_name for this request",
             Self::ConsumerForbidden => "The consumer_name is forbidden.",
             Self::InsufficientScope => "Insufficient scope",
@@ -142,6 +157,8 @@ impl Reject {
             Self::BadRequest(_) => "bad-request",
             Self::InvalidParameter(_) => "invalid-parameter",
             Self::NoCredential(_) => "no-credential",
+            Self::MalformedCredential(_) => "malformed-credential",
+            Self::LoginRequired { .. } => "login-required",
             Self::InvalidCredential { .. } => "invalid-credential",
             Self::ConsumerRequired => "consumer-required",
             Self::ConsumerForbidden => "consumer-forbidden",
@@ -194,8 +211,8 @@ impl Reject {
     pub(crate) fn class(&self) -> Option<ErrorClass> {
         Some(match self {
             Self::InvalidParameter(_) => ErrorClass::ParameterInvalid,
-            Self::NoCredential(_) | Self::ConsumerRequired => ErrorClass::AuthMissing,
-            Self::InvalidCredential { .. } => ErrorClass::AuthInvalid,
+            Self::NoCredential(_) | Self::LoginRequired { .. } | Self::ConsumerRequired => ErrorClass::AuthMissing,
+            Self::InvalidCredential { .. } | Self::MalformedCredential(_) => ErrorClass::AuthInvalid,
             Self::InsufficientScope | Self::ConsumerForbidden => ErrorClass::AuthForbidden,
             Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
             Self::BodyTooLarge => ErrorClass::BodyTooLarge,

@@ -201,7 +201,7 @@ pub(crate) fn write_reject(out: &mut Vec<u8>, reject: &Reject, terms: &OwnTerms<
             &message
         }
     };
-    write_own(out, reject.status(), JSON, body, terms)
+    write_own(out, reject.status(), JSON, body.as_bytes(), terms)
 }
 
 /// Appends the answer of an operation that is not forwarded, and says how long its body is. It is for this caller and
@@ -214,19 +214,25 @@ const JSON: &str = "application/json; charset=utf-8";
 
 /// Appends the answer to a CORS preflight request.
 pub(crate) fn write_preflight(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
-    write_own(out, 204, JSON, "", terms);
+    write_own(out, 204, JSON, b"", terms);
 }
 
 /// Appends a response with this body, and says how long it is.
-pub(crate) fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &str, terms: &OwnTerms<'_>) -> u64 {
+pub(crate) fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], terms: &OwnTerms<'_>) -> u64 {
     write_status_line(out, status, reason_phrase(status));
-    if status != 204 {
+    // Neither has a body, nor says how long it would be (RFC 9110 §8.6).
+    if !matches!(status, 204 | 304) {
         write_field(out, "Content-Type", content_type.as_bytes());
         write_length(out, body.len() as u64);
     }
-    out.extend_from_slice(terms.fields.as_bytes());
-    if let Some(edits) = terms.edits {
-        write_edits(out, edits);
+    match terms.edits {
+        None => out.extend_from_slice(terms.fields.as_bytes()),
+        Some(edits) => {
+            let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+            let kept = terms.fields.split_inclusive('\n').filter(|line| !edits.replaces(&name(line)));
+            kept.for_each(|line| out.extend_from_slice(line.as_bytes()));
+            write_edits(out, edits);
+        }
     }
     write_field(out, "X-Request-Id", terms.request_id.as_bytes());
     write_field(out, "Date", terms.date.as_bytes());
@@ -235,6 +241,6 @@ pub(crate) fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body
     if terms.to_head {
         return 0;
     }
-    out.extend_from_slice(body.as_bytes());
+    out.extend_from_slice(body);
     body.len() as u64
 }

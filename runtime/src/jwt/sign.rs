@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::consumer::JoseKeys;
 use crate::access::Resources;
-use crate::builtin::{Builtin, Call, OwnAnswer, PreparedBuiltin};
+use crate::builtin::{Answer, Builtin, Call, OwnAnswer, PreparedBuiltin};
 use crate::consumers::{ConsumerStore, Consumers, TokenCredential};
-use crate::credential::{CredentialLocation, Evidence, Found};
+use crate::credential::{CredentialLocation, Found};
 use crate::token_keys::TokenKeys;
 
 /// The builtin `jwt.sign`: `?key=…`, the key of a credential with `signing`, and perhaps `&payload=…`, a JSON object
@@ -43,12 +43,13 @@ struct Endpoint {
 }
 
 impl PreparedBuiltin for Endpoint {
-    fn answer(&self, call: &Call<'_>) -> OwnAnswer {
+    fn answer(&self, call: &Call<'_>) -> Answer {
         let consumers = self.consumers.current();
         match self.token(&consumers, call) {
-            Ok(body) => OwnAnswer { status: 200, content_type: "text/plain; charset=utf-8", body },
+            Ok(body) => OwnAnswer::new(200, "text/plain; charset=utf-8", body.into_bytes()),
             Err((status, message)) => OwnAnswer::message(status, message),
         }
+        .into()
     }
 }
 
@@ -92,5 +93,5 @@ pub(crate) fn sign(
 }
 
 fn parameter<'a>(call: &Call<'a>, name: &'static str) -> Found<'a> {
-    CredentialLocation::Query(name).find(&Evidence::of_query(call.query))
+    CredentialLocation::Query(name).find(call.evidence)
 }

@@ -184,7 +184,10 @@ pub(crate) fn caller(claims: &Map<String, Value>) -> Result<Caller, &'static str
     let scopes = ["scope", "scp", "roles"].into_iter().flat_map(words).chain(listed).map(Box::from).collect();
     // RFC 9068 §2.2; `azp` is OpenID Connect's.
     let client = ["client_id", "azp"].into_iter().find_map(|claim| claims.get(claim)?.as_str()).map(Arc::from);
-    Ok(Caller { subject: Arc::from(subject), scopes, client, identity: None })
+    let subject: Arc<str> = Arc::from(subject);
+    // A client that acts for itself is its own subject (RFC 9068 §2.2).
+    let user = Some(Arc::clone(&subject)).filter(|subject| !subject.is_empty() && client.as_ref() != Some(subject));
+    Ok(Caller { subject, scopes, client, user, identity: None })
 }
 
 fn json_part(part: &str, complaint: &'static str) -> Result<Map<String, Value>, &'static str> {

@@ -31,6 +31,8 @@ pub(super) struct Forwarding {
     operation: &'static LiveOperation,
     to: &'static LiveForward,
     terms: RequestTerms,
+    /// The body that goes to the upstream instead of the client's, which is in the inbox.
+    pub(super) body: Option<Vec<u8>>,
 }
 
 /// How forwarding ended.
@@ -61,6 +63,8 @@ pub(super) struct Scene<'a> {
     pub(super) path: &'a RequestPath<'a>,
     /// As received, or as rules have made it.
     pub(super) query: Option<&'a str>,
+    /// The body without the credentials in it, where it is not as received.
+    pub(super) form: Option<&'a [u8]>,
 }
 
 impl Scene<'_> {
@@ -89,7 +93,8 @@ impl Scene<'_> {
             write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
             write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
         }
-        match facts.body {
+        let body = self.form.map_or(facts.body, |form| BodyLength::Exactly(form.len() as u64));
+        match body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
             BodyLength::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
             // Some servers answer 411 to a POST that does not say that it has no body.
@@ -103,7 +108,7 @@ impl Scene<'_> {
         let table = self.operation.table;
         let terms = RequestTerms {
             head,
-            body: facts.body,
+            body,
             max_body: table.max_body.0,
             expects_continue: facts.expects_continue,
             response_timeout: self.to.upstream.response_timeout,
@@ -111,13 +116,20 @@ impl Scene<'_> {
             least_rate: self.live.config.limits.body_rate,
             hidden: &self.operation.hidden.headers,
         };
-        Ok(Forwarding { operation: self.operation, to: self.to, terms })
+        Ok(Forwarding { operation: self.operation, to: self.to, terms, body: self.form.map(<[u8]>::to_vec) })
     }
 
     /// Tells the upstream who calls. Whatever a client said in these fields was dropped on the way.
     fn write_identity(&self, head: &mut Vec<u8>, permit: &Permit) {
-        let Some(identity) = permit.caller().and_then(|caller| caller.identity.as_ref()) else { return };
+        let Some(caller) = permit.caller() else { return };
         let names = &self.operation.api.identity_headers;
+        for (name, value) in [(names.client, &caller.client), (names.user, &caller.user)] {
+            // A foreign provider chooses these; what no header can hold names nobody.
+            if let Some(value) = value.as_ref().filter(|value| value.bytes().all(|byte| (b' '..0x7f).contains(&byte))) {
+                write_field(head, name, value.as_bytes());
+            }
+        }
+        let Some(identity) = &caller.identity else { return };
         write_field(head, names.consumer, identity.consumer.username.as_bytes());
         if let Some(credential) = &identity.credential {
             write_field(head, names.credential, credential.as_bytes());
@@ -246,7 +258,12 @@ pub(super) async fn forward<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Forwarding { operation, to, terms } = forwarding;
+    let Forwarding { operation, to, terms, body } = forwarding;
+    if let (Some(body), BodyLength::Exactly(length)) = (body, record.facts.body) {
+        let end = record.head_length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        record.facts.body = BodyLength::Exactly(body.len() as u64);
+        down.inbox.splice(record.head_length..end.min(down.inbox.len()), body);
+    }
     let started = worker.now();
     record.upstream_started = Some(started);
     let date = worker.date();

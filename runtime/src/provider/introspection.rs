@@ -17,7 +17,7 @@ use super::client::{Client, Form};
 use super::url::ProviderUrl;
 use super::{Background, Health};
 use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme, Verdict};
-use crate::credential::{CredentialLocation, Evidence};
+use crate::credential::{CredentialLocation, Evidence, form_encode};
 use crate::jwt::token::{self, ClaimRules, NoToken, TokenPlaces};
 use crate::jwt::{TokenCache, challenge, challenge_invalid, challenge_scope};
 use crate::secret::SecretReference;
@@ -130,7 +130,7 @@ impl Scheme for Introspection {
 impl Introspection {
     fn authorization(&self, resources: &Resources) -> Result<HeaderValue, String> {
         let secret = self.client_secret.resolve(&resources.secrets)?;
-        let pair = format!("{}:{}", form_encoded(self.client_id.as_bytes()), form_encoded(secret.expose()));
+        let pair = format!("{}:{}", form_encode(self.client_id.as_bytes()), form_encode(secret.expose()));
         let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
             .map_err(|_| "its client id and secret cannot be written in a header".to_owned())?;
         value.set_sensitive(true);
@@ -291,7 +291,7 @@ impl Desk {
 
     async fn fetch(&self, token: &str) -> Result<Map<String, Value>, String> {
         let _permit = self.asking.acquire().await.map_err(|error| error.to_string())?;
-        let body = format!("token={}&token_type_hint=access_token", form_encoded(token.as_bytes()));
+        let body = format!("token={}&token_type_hint=access_token", form_encode(token.as_bytes()));
         let form = Form { authorization: &self.authorization, body };
         let answer = self.client.post(&self.url, form).await.map_err(|trouble| trouble.to_string())?;
         match serde_json::from_slice(&answer.body) {
@@ -342,19 +342,6 @@ fn judge(mut answer: Map<String, Value>, rules: &ClaimRules, now: u64) -> Result
     Ok((token::caller(&answer)?, until))
 }
 
-/// As a value of `application/x-www-form-urlencoded`.
-fn form_encoded(bytes: &[u8]) -> String {
-    let mut encoded = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(*byte)),
-            b' ' => encoded.push('+'),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -393,10 +380,5 @@ mod tests {
         assert!(judged(r#"{"active": true, "iss": "i", "aud": ["b", "a"]}"#, &rules).is_ok());
         assert_eq!(judged(r#"{"active": true, "aud": "a"}"#, &rules), Err("iss is not accepted"));
         assert_eq!(judged(r#"{"active": true, "iss": "i"}"#, &rules), Err("aud is not accepted"));
-    }
-
-    #[test]
-    fn forms_are_encoded() {
-        assert_eq!(form_encoded("a b&c=d+é%~".as_bytes()), "a+b%26c%3Dd%2B%C3%A9%25%7E");
     }
 }
