@@ -8,6 +8,7 @@ use crate::codegen::ConsumerRules;
 use crate::consumers::{ConsumerStore, Identity};
 use crate::credential::{CredentialLocation, Evidence};
 use crate::live::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement};
+use crate::oauth::Authority;
 use crate::provider::Providers;
 use crate::provider::url::ProviderUrl;
 use crate::reject::Reject;
@@ -38,6 +39,11 @@ pub trait Scheme: fmt::Debug + Sync {
     /// Reads the keys of consumers' tokens, for a scheme that takes such tokens. What needs no token needs no reader, and
     /// the linker drops it.
     fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
+        None
+    }
+
+    /// The authorization server whose tokens or sessions it takes, if that is in this gateway.
+    fn authority(&self) -> Option<Authority> {
         None
     }
 }

@@ -9,6 +9,7 @@ use gateway_route::Params;
 
 use crate::access::{Caller, Moment, Resources};
 use crate::credential::Evidence;
+use crate::oauth::Authority;
 use crate::token_keys::TokenKeys;
 
 /// What an operation does instead of forwarding, as a document describes it: inert, and shared by every start.
@@ -24,6 +25,11 @@ pub trait Builtin: fmt::Debug + Sync {
 
     /// As [`crate::access::Scheme::token_keys`].
     fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
+        None
+    }
+
+    /// The authorization server that it belongs to, if it does.
+    fn authority(&self) -> Option<Authority> {
         None
     }
 }

@@ -19,6 +19,7 @@ use crate::config::Problem;
 use crate::digest::Digest;
 use crate::jwt::JwtAlgorithm;
 use crate::limits::{Limits, Rule};
+use crate::oauth::registry::Overlay;
 use crate::secret::{Secret, SecretStore};
 use crate::token_keys::{TokenKeys, TokenSigner, TokenVerifier};
 
@@ -61,11 +62,28 @@ pub(crate) struct PasswordCredential {
 }
 
 /// A password, in a form that does not tell it.
+#[derive(Clone)]
 pub(crate) enum StoredPassword {
     /// A hash in the PHC string format (RFC 9106).
     Argon2id(Box<str>),
     /// Of a password that the deployment keeps elsewhere.
     Digest(Digest),
+}
+
+impl std::fmt::Debug for StoredPassword {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredPassword")
+    }
+}
+
+impl StoredPassword {
+    /// The hash in the PHC string format, if it is one.
+    pub(crate) fn hash(&self) -> Option<&str> {
+        match self {
+            Self::Argon2id(hash) => Some(hash),
+            Self::Digest(_) => None,
+        }
+    }
 }
 
 /// The key of a consumer's tokens.
@@ -105,6 +123,8 @@ pub(crate) struct Consumers {
     by_fingerprint: HashMap<Digest, Identity>,
     /// With its kind, such as `DNS:`.
     by_certificate_name: HashMap<Box<str>, Identity>,
+    /// Clients and users of authorization servers.
+    parties: Overlay,
     /// Differs between any two readings of the file.
     generation: u64,
 }
@@ -171,6 +191,11 @@ impl Consumers {
     /// Who has certificates with this name.
     pub(crate) fn with_certificate_name(&self, name: &str, now: u64) -> Option<&Identity> {
         self.by_certificate_name.get(name).filter(|identity| identity.is_good(now))
+    }
+
+    /// The clients and users of authorization servers.
+    pub(crate) fn parties(&self) -> &Overlay {
+        &self.parties
     }
 
     /// How many there are.

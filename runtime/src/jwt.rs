@@ -1,5 +1,6 @@
 //! JSON Web Tokens as credentials: compact JWS only (RFC 7515), with pinned algorithms (RFC 8725 §3.1).
 
+pub(crate) mod assertion;
 mod cache;
 pub(crate) mod consumer;
 mod keys;

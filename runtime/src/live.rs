@@ -925,7 +925,9 @@ impl LiveOperation {
     /// The lines that a refusal carries beside its status.
     pub(crate) fn challenge(&self, reject: &Reject) -> &str {
         match reject {
-            Reject::NoCredential(_) | Reject::LoginRequired { .. } | Reject::ConsumerRequired => &self.challenges.missing,
+            Reject::NoCredential(_) | Reject::LoginRequired { .. } | Reject::ConsumerRequired => {
+                &self.challenges.missing
+            }
             Reject::MalformedCredential(_) => &self.challenges.malformed,
             Reject::InvalidCredential { .. } => &self.challenges.invalid,
             Reject::InsufficientScope => &self.challenges.scope,

@@ -1,11 +1,16 @@
 //! The gateway as OAuth 2.0 authorization server and as the resource server of its own tokens (RFC 6749, RFC 9700).
 
+pub(crate) mod authority;
+pub(crate) mod registry;
+pub(crate) mod store;
 mod tables;
 
 pub use tables::{
     AccessTokenTerms, AdminKey, AuthorizationServer, Endpoint, EndpointPaths, Grant, LoginSession, OauthEndpoint,
     OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Scope, TokenFormat,
 };
+
+pub(crate) use authority::Authority;
 
 use crate::access::{Authenticator, Resources, Scheme};
 use crate::builtin::{Builtin, PreparedBuiltin};
@@ -18,6 +23,10 @@ impl Builtin for OauthEndpoint {
     fn prepare(&self, _: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
         Err(vec![])
     }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::of(self.server))
+    }
 }
 
 impl Builtin for Registry {
@@ -27,6 +36,10 @@ impl Builtin for Registry {
 
     fn prepare(&self, _: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
         Err(vec![])
+    }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::of(self.server))
     }
 }
 
@@ -38,6 +51,10 @@ impl Scheme for OwnToken {
     fn prepare(&self, _: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         Err(vec![])
     }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::of(self.server))
+    }
 }
 
 impl Scheme for LoginSession {
@@ -47,6 +64,10 @@ impl Scheme for LoginSession {
 
     fn prepare(&self, _: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         Err(vec![])
+    }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::of(self.server))
     }
 }
 

@@ -443,7 +443,8 @@ where
         }
         Stop::Respond { status, content_type, body } => {
             progress.status = *status;
-            progress.response_bytes = response::write_own(down.outbox.buffer(), *status, content_type, body.as_bytes(), &terms);
+            progress.response_bytes =
+                response::write_own(down.outbox.buffer(), *status, content_type, body.as_bytes(), &terms);
             None
         }
         // Nobody answers before the question; if somebody did, it would not be a yes.

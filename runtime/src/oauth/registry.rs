@@ -1,0 +1,499 @@
+//! Clients and users: those of `consumers.yaml`, which come first, and those that were added while the gateway runs.
+#![allow(dead_code)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::authority::Engine;
+use super::store::{Added, AddedUser, OauthStore, StoreError};
+use super::tables::{Grant, TokenFormat};
+use crate::consumers::{ConsumerStore, StoredPassword};
+use crate::digest::Digest;
+use crate::jwt::token::Token;
+use crate::password;
+use crate::secret::Secret;
+
+/// A program that may ask for tokens (RFC 6749 §2).
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    /// For people.
+    pub(crate) name: String,
+    pub(crate) secret: Option<ClientSecret>,
+    /// It has no secret and cannot keep one (RFC 6749 §2.1).
+    pub(crate) public: bool,
+    pub(crate) auth_methods: Vec<AuthMethod>,
+    /// What its assertions are checked with.
+    pub(crate) keys: Option<ClientKeys>,
+    pub(crate) grants: Vec<Grant>,
+    pub(crate) response_types: Vec<ResponseType>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    /// What a request without `scope` means (RFC 6749 §3.3); empty for no such default.
+    pub(crate) default_scopes: Vec<String>,
+    /// It must use PKCE, whatever the server asks of others.
+    pub(crate) pkce: bool,
+    /// Instead of the server's.
+    pub(crate) token_format: Option<TokenFormat>,
+    /// Instead of the server's.
+    pub(crate) access_token_ttl: Option<Duration>,
+    /// Instead of the server's.
+    pub(crate) code_ttl: Option<Duration>,
+    pub(crate) legacy_assertions: Option<LegacyAssertions>,
+    pub(crate) source: Source,
+    /// Its home page, for people.
+    pub(crate) uri: Option<String>,
+    /// A picture of it.
+    pub(crate) logo: Option<String>,
+}
+
+/// A client's secret; `Debug` does not tell it.
+#[derive(Clone)]
+pub(crate) struct ClientSecret {
+    digest: Digest,
+    plain: Option<Secret>,
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret")
+    }
+}
+
+impl ClientSecret {
+    /// A secret of which only the digest is known, or is to be kept.
+    pub(crate) fn of_digest(digest: Digest) -> Self {
+        Self { digest, plain: None }
+    }
+
+    /// A secret that the deployment keeps.
+    pub(crate) fn of_plain(secret: Secret) -> Self {
+        Self { digest: Digest::of(secret.expose()), plain: Some(secret) }
+    }
+
+    /// Whether this is it; it takes as long whatever it is.
+    pub(crate) fn is(&self, presented: &[u8]) -> bool {
+        self.digest == Digest::of(presented)
+    }
+
+    /// The secret itself, where it is known: for `client_secret_jwt`.
+    pub(crate) fn plain(&self) -> Option<&Secret> {
+        self.plain.as_ref()
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// How a client proves who it is at the token endpoint (RFC 7591 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AuthMethod {
+    ClientSecretBasic,
+    ClientSecretPost,
+    /// RFC 7523 §2.2, with the client's own key.
+    PrivateKeyJwt,
+    /// RFC 7523 §2.2, with its secret.
+    ClientSecretJwt,
+    /// It does not.
+    None,
+}
+
+/// What an authorization endpoint can be asked for (RFC 6749 §3.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResponseType {
+    Code,
+    Token,
+}
+
+/// Deviations from RFC 7523 that assertions of a client may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LegacyAssertions {
+    /// Values of `aud` that are accepted beside the issuer and the token endpoint.
+    pub(crate) audiences: Vec<String>,
+    /// Times may be in milliseconds.
+    pub(crate) millisecond_times: bool,
+}
+
+/// Where a client or a user is registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// In `consumers.yaml`.
+    File,
+    /// In the store.
+    Store,
+}
+
+/// The public keys of a client, as they were given and ready to use.
+#[derive(Clone)]
+pub(crate) struct ClientKeys {
+    /// PEM, or a JSON Web Key Set.
+    pub(crate) text: Arc<str>,
+    ready: Option<Arc<dyn AssertionKeys>>,
+}
+
+impl fmt::Debug for ClientKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientKeys")
+    }
+}
+
+impl ClientKeys {
+    /// Keys that have been read.
+    pub(crate) fn new(text: &str, ready: Option<Arc<dyn AssertionKeys>>) -> Self {
+        Self { text: text.into(), ready }
+    }
+
+    /// Whether one of the keys made the token's signature.
+    ///
+    /// # Errors
+    /// Why not, for the log.
+    pub(crate) fn verify(&self, token: &Token<'_>) -> Result<(), &'static str> {
+        match &self.ready {
+            Some(keys) => keys.verify(token),
+            None => Err("the client's keys cannot be read"),
+        }
+    }
+}
+
+/// Checks the signatures of a client's assertions.
+pub(crate) trait AssertionKeys: fmt::Debug + Send + Sync {
+    /// Whether one of the keys made the token's signature.
+    ///
+    /// # Errors
+    /// Why not, for the log.
+    fn verify(&self, token: &Token<'_>) -> Result<(), &'static str>;
+}
+
+/// A person who can log in.
+#[derive(Debug, Clone)]
+pub(crate) struct User {
+    pub(crate) id: String,
+    pub(crate) username: String,
+    pub(crate) email: Option<String>,
+    pub(crate) password: StoredPassword,
+    pub(crate) source: Source,
+}
+
+/// The clients and users of `consumers.yaml`.
+#[derive(Debug, Default)]
+pub(crate) struct Overlay {
+    clients: BTreeMap<String, Arc<Client>>,
+    /// By id.
+    users: BTreeMap<String, Arc<User>>,
+    by_name: HashMap<String, Arc<User>>,
+    /// In lower case.
+    by_email: HashMap<String, Arc<User>>,
+    /// What users allow clients from the beginning, by the ids of both.
+    permissions: HashMap<(String, String), Vec<String>>,
+    /// The hash that takes the most work to check, and how much.
+    costliest: Option<(u64, Box<str>)>,
+}
+
+impl Overlay {
+    pub(crate) fn client(&self, id: &str) -> Option<&Arc<Client>> {
+        self.clients.get(id)
+    }
+
+    pub(crate) fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
+        self.clients.values()
+    }
+
+    pub(crate) fn user(&self, id: &str) -> Option<&Arc<User>> {
+        self.users.get(id)
+    }
+
+    pub(crate) fn users(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.users.values()
+    }
+
+    pub(crate) fn user_named(&self, username: &str) -> Option<&Arc<User>> {
+        self.by_name.get(username)
+    }
+
+    /// By name, or by e-mail address in whatever case.
+    pub(crate) fn user_by_login(&self, name_or_email: &str) -> Option<&Arc<User>> {
+        self.by_name.get(name_or_email).or_else(|| self.by_email.get(&folded_email(name_or_email)))
+    }
+
+    /// What the user allows the client from the beginning.
+    pub(crate) fn permission(&self, client: &str, user: &str) -> Option<&[String]> {
+        self.permissions.get(&(client.to_owned(), user.to_owned())).map(Vec::as_slice)
+    }
+
+    pub(crate) fn add_client(&mut self, client: Client) {
+        self.clients.insert(client.id.clone(), Arc::new(client));
+    }
+
+    pub(crate) fn add_user(&mut self, user: User) {
+        if let Some(hash) = user.password.hash() {
+            let cost = password::cost(hash);
+            if self.costliest.as_ref().is_none_or(|(known, _)| *known < cost) {
+                self.costliest = Some((cost, hash.into()));
+            }
+        }
+        let user = Arc::new(user);
+        if let Some(email) = &user.email {
+            self.by_email.insert(folded_email(email), Arc::clone(&user));
+        }
+        self.by_name.insert(user.username.clone(), Arc::clone(&user));
+        self.users.insert(user.id.clone(), user);
+    }
+
+    /// `false` if there is one of the two already.
+    pub(crate) fn add_permission(&mut self, client: String, user: String, scopes: Vec<String>) -> bool {
+        self.permissions.insert((client, user), scopes).is_none()
+    }
+}
+
+/// All clients and users: those of the file, and then those of the store.
+#[derive(Debug)]
+pub(crate) struct Parties {
+    consumers: Arc<ConsumerStore>,
+    store: Arc<OauthStore>,
+    engine: &'static dyn Engine,
+}
+
+impl Parties {
+    pub(crate) fn new(consumers: Arc<ConsumerStore>, store: Arc<OauthStore>, engine: &'static dyn Engine) -> Self {
+        Self { consumers, store, engine }
+    }
+
+    /// Where everything else is remembered.
+    pub(crate) fn store(&self) -> &Arc<OauthStore> {
+        &self.store
+    }
+
+    /// The client of this id.
+    pub(crate) async fn client(&self, id: &str) -> Result<Option<Arc<Client>>, StoreError> {
+        if let Some(client) = self.consumers.current().parties().client(id) {
+            return Ok(Some(Arc::clone(client)));
+        }
+        Ok(self.store.client(id).await?.map(|client| Arc::new(self.with_keys(client))))
+    }
+
+    /// All clients, by id.
+    pub(crate) async fn clients(&self) -> Result<Vec<Arc<Client>>, StoreError> {
+        let mut all: BTreeMap<String, Arc<Client>> = BTreeMap::new();
+        for client in self.store.clients().await? {
+            all.insert(client.id.clone(), Arc::new(self.with_keys(client)));
+        }
+        for client in self.consumers.current().parties().clients() {
+            all.insert(client.id.clone(), Arc::clone(client));
+        }
+        Ok(all.into_values().collect())
+    }
+
+    /// The user of this id.
+    pub(crate) async fn user(&self, id: &str) -> Result<Option<Arc<User>>, StoreError> {
+        if let Some(user) = self.consumers.current().parties().user(id) {
+            return Ok(Some(Arc::clone(user)));
+        }
+        Ok(self.store.user(id).await?.map(Arc::new))
+    }
+
+    /// The user of this name, or of this e-mail address in whatever case.
+    pub(crate) async fn user_by_login(&self, name_or_email: &str) -> Result<Option<Arc<User>>, StoreError> {
+        if let Some(user) = self.consumers.current().parties().user_by_login(name_or_email) {
+            return Ok(Some(Arc::clone(user)));
+        }
+        let found = self.store.user_by_login(name_or_email).await?;
+        // Whose id is in the file is who the file says.
+        Ok(found.filter(|user| self.consumers.current().parties().user(&user.id).is_none()).map(Arc::new))
+    }
+
+    /// All users, by name.
+    pub(crate) async fn users(&self) -> Result<Vec<Arc<User>>, StoreError> {
+        let mut all: BTreeMap<String, Arc<User>> = BTreeMap::new();
+        for user in self.store.users().await? {
+            all.insert(user.username.clone(), Arc::new(user));
+        }
+        for user in self.consumers.current().parties().users() {
+            all.insert(user.username.clone(), Arc::clone(user));
+        }
+        Ok(all.into_values().collect())
+    }
+
+    /// What the file says that the user allows the client, by the ids of both.
+    pub(crate) fn permission(&self, client: &str, user: &str) -> Option<Vec<String>> {
+        self.consumers.current().parties().permission(client, user).map(<[String]>::to_vec)
+    }
+
+    /// Adds a client, unless the file or the store has one of that id.
+    pub(crate) async fn add_client(&self, client: &Client, now: u64) -> Result<Added, StoreError> {
+        if self.consumers.current().parties().client(&client.id).is_some() {
+            return Ok(Added::Taken);
+        }
+        self.store.add_client(client, now).await
+    }
+
+    /// Adds a user, unless the file or the store has one of that id, name or address.
+    pub(crate) async fn add_user(&self, user: &User, now: u64) -> Result<AddedUser, StoreError> {
+        let taken = {
+            let current = self.consumers.current();
+            let known = current.parties();
+            if known.user_named(&user.username).is_some() {
+                Some(AddedUser::NameTaken)
+            } else if known.user(&user.id).is_some() {
+                Some(AddedUser::IdTaken)
+            } else if user.email.as_deref().is_some_and(|email| known.user_by_login(email).is_some()) {
+                Some(AddedUser::EmailTaken)
+            } else {
+                None
+            }
+        };
+        match taken {
+            Some(taken) => Ok(taken),
+            None => self.store.add_user(user, now).await,
+        }
+    }
+
+    /// A hash that costs as much to check as any in the file: what attempts of unknown users are checked with.
+    pub(crate) fn costliest_password(&self) -> Option<Box<str>> {
+        self.consumers.current().parties().costliest.as_ref().map(|(_, hash)| hash.clone())
+    }
+
+    fn with_keys(&self, mut client: Client) -> Client {
+        if let Some(keys) = &mut client.keys {
+            keys.ready = self.engine.keys(keys.text.as_bytes()).ok();
+        }
+        client
+    }
+}
+
+const GRANTS: [(&str, Grant); 6] = [
+    ("authorization_code", Grant::AuthorizationCode),
+    ("implicit", Grant::Implicit),
+    ("password", Grant::Password),
+    ("client_credentials", Grant::ClientCredentials),
+    ("refresh_token", Grant::RefreshToken),
+    ("urn:ietf:params:oauth:grant-type:jwt-bearer", Grant::JwtBearer),
+];
+
+const AUTH_METHODS: [(&str, AuthMethod); 5] = [
+    ("client_secret_basic", AuthMethod::ClientSecretBasic),
+    ("client_secret_post", AuthMethod::ClientSecretPost),
+    ("private_key_jwt", AuthMethod::PrivateKeyJwt),
+    ("client_secret_jwt", AuthMethod::ClientSecretJwt),
+    ("none", AuthMethod::None),
+];
+
+const RESPONSE_TYPES: [(&str, ResponseType); 2] = [("code", ResponseType::Code), ("token", ResponseType::Token)];
+
+const FORMATS: [(&str, TokenFormat); 2] = [("opaque", TokenFormat::Opaque), ("jwt", TokenFormat::Jwt)];
+
+fn named<T: Copy>(table: &[(&str, T)], name: &str) -> Option<T> {
+    table.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
+fn name_of<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {
+    table.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
+}
+
+/// The grant's name in requests and metadata.
+pub(crate) fn grant_name(grant: Grant) -> &'static str {
+    name_of(&GRANTS, &grant)
+}
+
+/// The grant of a name.
+pub(crate) fn grant_named(name: &str) -> Option<Grant> {
+    named(&GRANTS, name)
+}
+
+/// The format's name, as documents have it.
+pub(crate) fn format_name(format: TokenFormat) -> &'static str {
+    name_of(&FORMATS, &format)
+}
+
+/// The format of a name.
+pub(crate) fn format_named(name: &str) -> Option<TokenFormat> {
+    named(&FORMATS, name)
+}
+
+/// The method's name (RFC 7591 §2).
+pub(crate) fn auth_method_name(method: AuthMethod) -> &'static str {
+    name_of(&AUTH_METHODS, &method)
+}
+
+/// Addresses differ in more than case; the same one in two cases is one.
+pub(crate) fn folded_email(email: &str) -> String {
+    email.to_ascii_lowercase()
+}
+
+/// What the store keeps of a client, beside its id and its secret.
+pub(super) fn terms_of(client: &Client) -> String {
+    let names = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>();
+    let mut terms = json!({
+        "name": client.name,
+        "public": client.public,
+        "pkce": client.pkce,
+        "auth_methods": names(&mut client.auth_methods.iter().map(|method| name_of(&AUTH_METHODS, method))),
+        "grant_types": names(&mut client.grants.iter().map(|grant| name_of(&GRANTS, grant))),
+        "response_types": names(&mut client.response_types.iter().map(|kind| name_of(&RESPONSE_TYPES, kind))),
+        "redirect_uris": client.redirect_uris,
+        "scopes": client.scopes,
+        "default_scopes": client.default_scopes,
+    });
+    let optional = [
+        ("keys", client.keys.as_ref().map(|keys| json!(&*keys.text))),
+        ("token_format", client.token_format.map(|format| json!(format_name(format)))),
+        ("access_token_ttl", client.access_token_ttl.map(|ttl| json!(ttl.as_secs()))),
+        ("code_ttl", client.code_ttl.map(|ttl| json!(ttl.as_secs()))),
+        ("client_uri", client.uri.as_ref().map(|uri| json!(uri))),
+        ("logo_uri", client.logo.as_ref().map(|uri| json!(uri))),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            terms[name] = value;
+        }
+    }
+    terms.to_string()
+}
+
+/// A client as the store has it. Its keys are read when they are needed: the store has no reader.
+pub(super) fn client_of_terms(id: &str, secret: Option<&str>, terms: &str) -> Option<Client> {
+    let terms: Map<String, Value> = serde_json::from_str(terms).ok()?;
+    let text = |name: &str| terms.get(name).and_then(Value::as_str).map(str::to_owned);
+    let texts = |name: &str| -> Option<Vec<String>> {
+        let items = terms.get(name)?.as_array()?;
+        items.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+    };
+    let seconds = |name: &str| terms.get(name).and_then(Value::as_u64).map(Duration::from_secs);
+    let secret = match secret {
+        Some(hex) => Some(ClientSecret::of_digest(Digest::from_hex(hex)?)),
+        None => None,
+    };
+    Some(Client {
+        id: id.to_owned(),
+        name: text("name")?,
+        secret,
+        public: terms.get("public")?.as_bool()?,
+        auth_methods: texts("auth_methods")?.iter().map(|name| named(&AUTH_METHODS, name)).collect::<Option<_>>()?,
+        keys: text("keys").map(|text| ClientKeys::new(&text, None)),
+        grants: texts("grant_types")?.iter().map(|name| grant_named(name)).collect::<Option<_>>()?,
+        response_types: texts("response_types")?
+            .iter()
+            .map(|name| named(&RESPONSE_TYPES, name))
+            .collect::<Option<_>>()?,
+        redirect_uris: texts("redirect_uris")?,
+        scopes: texts("scopes")?,
+        default_scopes: texts("default_scopes")?,
+        pkce: terms.get("pkce")?.as_bool()?,
+        token_format: text("token_format").and_then(|name| format_named(&name)),
+        access_token_ttl: seconds("access_token_ttl"),
+        code_ttl: seconds("code_ttl"),
+        legacy_assertions: None,
+        source: Source::Store,
+        uri: text("client_uri"),
+        logo: text("logo_uri"),
+    })
+}
+
+/// A user as the store has it.
+pub(super) fn user_of_store(id: String, username: String, email: Option<String>, hash: &str) -> User {
+    User { id, username, email, password: StoredPassword::Argon2id(hash.into()), source: Source::Store }
+}

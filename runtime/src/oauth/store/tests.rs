@@ -1,0 +1,481 @@
+//! What every kind of store does, on all of them.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::*;
+use crate::consumers::StoredPassword;
+use crate::oauth::registry::{AuthMethod, ClientKeys, ClientSecret, ResponseType, Source};
+
+const ISSUER: &str = "https://id.example";
+const NOW: u64 = 1_000_000;
+
+/// A folder of its own; removed when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("gateway-store-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+
+    fn settings(&self) -> OauthStoreSettings {
+        OauthStoreSettings { place: StorePlace::File(self.0.join("gateway.db")), trusted_roots: None }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(settings: &OauthStoreSettings) -> OauthStore {
+    OauthStore::open(settings).expect("it opens")
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(future)
+}
+
+/// Runs `scenario` on every kind of store, each opened twice where two gateways can share it.
+fn everywhere(scenario: impl AsyncFn(&OauthStore, &OauthStore)) {
+    let memory = open(&OauthStoreSettings { place: StorePlace::Memory, trusted_roots: None });
+    block_on(scenario(&memory, &memory));
+    let folder = Folder::new();
+    let (one, other) = (open(&folder.settings()), open(&folder.settings()));
+    block_on(scenario(&one, &other));
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::of(text.as_bytes())
+}
+
+fn authorization(id: &str) -> Authorization {
+    Authorization {
+        id: id.to_owned(),
+        issuer: ISSUER.to_owned(),
+        client: "app".to_owned(),
+        user: Some("u-ann".to_owned()),
+        scopes: vec!["notes".to_owned(), "profile".to_owned()],
+        grant: Grant::AuthorizationCode,
+        refresh_expires: NOW + 10_000,
+    }
+}
+
+fn code(text: &str) -> NewCode {
+    NewCode {
+        code: digest(text),
+        authorization: authorization(&format!("of-{text}")),
+        redirect_uri: Some("https://app.example/cb".to_owned()),
+        challenge: Some("challenge".to_owned()),
+        issued_at: NOW,
+        expires: NOW + 60,
+    }
+}
+
+fn tokens(authorization: Authorization, is_new: bool, access: &str, refresh: Option<&str>) -> NewTokens {
+    NewTokens {
+        authorization,
+        is_new,
+        access: digest(access),
+        access_scopes: vec!["notes".to_owned()],
+        access_expires: NOW + 600,
+        format: TokenFormat::Jwt,
+        jti: Some("jti".to_owned()),
+        refresh: refresh.map(digest),
+        refresh_idle_until: NOW + 1_000,
+        issued_at: NOW,
+    }
+}
+
+fn user(id: &str, username: &str, email: Option<&str>) -> User {
+    User {
+        id: id.to_owned(),
+        username: username.to_owned(),
+        email: email.map(str::to_owned),
+        password: StoredPassword::Argon2id("$argon2id$a".into()),
+        source: Source::Store,
+    }
+}
+
+fn client(id: &str) -> Client {
+    Client {
+        id: id.to_owned(),
+        name: "An app".to_owned(),
+        secret: Some(ClientSecret::of_plain(Secret::from("a secret"))),
+        public: false,
+        auth_methods: vec![AuthMethod::ClientSecretBasic, AuthMethod::PrivateKeyJwt],
+        keys: Some(ClientKeys::new("{}", None)),
+        grants: vec![Grant::AuthorizationCode, Grant::JwtBearer],
+        response_types: vec![ResponseType::Code],
+        redirect_uris: vec!["https://app.example/cb".to_owned()],
+        scopes: vec!["notes".to_owned()],
+        default_scopes: Vec::new(),
+        pkce: true,
+        token_format: Some(TokenFormat::Jwt),
+        access_token_ttl: Some(Duration::from_secs(5)),
+        code_ttl: None,
+        legacy_assertions: None,
+        source: Source::Store,
+        uri: Some("https://app.example".to_owned()),
+        logo: None,
+    }
+}
+
+#[test]
+fn a_code_is_redeemed_once_and_a_second_time_ends_what_it_gave() {
+    everywhere(async |one, other| {
+        one.add_code(&code("c1")).await.expect("kept");
+        let Ok(Redeemed::Code(record)) = other.redeem_code(&digest("c1"), NOW + 1).await else {
+            panic!("not redeemed")
+        };
+        assert_eq!(record.authorization, authorization("of-c1"));
+        assert_eq!(record.redirect_uri.as_deref(), Some("https://app.example/cb"));
+        assert_eq!(record.challenge.as_deref(), Some("challenge"));
+        assert_eq!((record.issued_at, record.expires), (NOW, NOW + 60));
+        one.issue(&tokens(record.authorization, false, "a1", Some("r1"))).await.expect("issued");
+        let found = other.access_token(&digest("a1"), NOW + 1).await.expect("found").expect("good");
+        assert_eq!((found.scopes.join(" "), found.format), ("notes".to_owned(), TokenFormat::Jwt));
+        assert_eq!((found.jti.as_deref(), found.issued_at, found.expires), (Some("jti"), NOW, NOW + 600));
+        let again = one.redeem_code(&digest("c1"), NOW + 2).await;
+        assert_eq!(again, Ok(Redeemed::Spent { authorization: "of-c1".to_owned() }));
+        assert_eq!(other.access_token(&digest("a1"), NOW + 2).await, Ok(None));
+        assert_eq!(other.rotate(&digest("r1"), NOW + 2, true).await, Ok(Rotated::Unknown));
+        // What comes later is dead as well.
+        one.issue(&tokens(authorization("of-c1"), false, "a2", None)).await.expect("issued");
+        assert_eq!(one.access_token(&digest("a2"), NOW + 2).await, Ok(None));
+        assert_eq!(one.redeem_code(&digest("unknown"), NOW).await, Ok(Redeemed::Unknown));
+        one.add_code(&code("late")).await.expect("kept");
+        assert_eq!(one.redeem_code(&digest("late"), NOW + 60).await, Ok(Redeemed::Unknown));
+    });
+}
+
+#[test]
+fn of_a_hundred_who_redeem_at_once_one_wins_and_has_nothing() {
+    everywhere(async |one, other| {
+        one.add_code(&code("c")).await.expect("kept");
+        let tries = (0..100).map(|number| {
+            let store = if number % 2 == 0 { one } else { other };
+            async move {
+                let redeemed = store.redeem_code(&digest("c"), NOW).await.expect("an answer");
+                if let Redeemed::Code(record) = redeemed {
+                    store.issue(&tokens(record.authorization, false, "a", Some("r"))).await.expect("issued");
+                    return true;
+                }
+                assert_eq!(redeemed, Redeemed::Spent { authorization: "of-c".to_owned() });
+                false
+            }
+        });
+        assert_eq!(together(tries).await.into_iter().filter(|won| *won).count(), 1);
+        assert_eq!(one.access_token(&digest("a"), NOW).await, Ok(None));
+        assert_eq!(other.rotate(&digest("r"), NOW, true).await, Ok(Rotated::Unknown));
+    });
+}
+
+#[test]
+fn of_a_hundred_who_rotate_at_once_one_wins_and_the_family_ends() {
+    everywhere(async |one, other| {
+        one.issue(&tokens(authorization("z"), true, "a", Some("r"))).await.expect("issued");
+        let tries = (0..100).map(|number| {
+            let store = if number % 2 == 0 { one } else { other };
+            async move {
+                match store.rotate(&digest("r"), NOW, true).await.expect("an answer") {
+                    Rotated::Good(record) => {
+                        store.issue(&tokens(record.authorization, false, "a2", Some("r2"))).await.expect("issued");
+                        true
+                    }
+                    Rotated::Reused { authorization } => {
+                        assert_eq!(authorization, "z");
+                        false
+                    }
+                    Rotated::Unknown => panic!("it is known"),
+                }
+            }
+        });
+        assert_eq!(together(tries).await.into_iter().filter(|won| *won).count(), 1);
+        for access in ["a", "a2"] {
+            assert_eq!(one.access_token(&digest(access), NOW).await, Ok(None), "{access}");
+        }
+        assert_eq!(other.rotate(&digest("r2"), NOW, true).await, Ok(Rotated::Unknown));
+    });
+}
+
+/// All at once, in one task.
+async fn together<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|cx| {
+        let mut is_done = true;
+        for (future, result) in &mut waiting {
+            if result.is_none() {
+                match future.as_mut().poll(cx) {
+                    std::task::Poll::Ready(value) => *result = Some(value),
+                    std::task::Poll::Pending => is_done = false,
+                }
+            }
+        }
+        if is_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, result)| result).collect()
+}
+
+#[test]
+fn refresh_tokens_end_when_they_are_idle_and_when_their_family_does() {
+    everywhere(async |one, other| {
+        one.issue(&tokens(authorization("z"), true, "a", Some("r"))).await.expect("issued");
+        let looked = other.refresh_token(&digest("r"), NOW).await.expect("found").expect("good");
+        assert_eq!(looked.authorization, authorization("z"));
+        assert_eq!(other.refresh_token(&digest("r"), NOW + 1_000).await, Ok(None), "idle");
+        // One that is not spent is idle from its last use on.
+        assert!(matches!(one.rotate(&digest("r"), NOW + 900, false).await, Ok(Rotated::Good(_))));
+        assert!(matches!(other.rotate(&digest("r"), NOW + 1_800, false).await, Ok(Rotated::Good(_))));
+        assert_eq!(one.rotate(&digest("r"), NOW + 2_800, false).await, Ok(Rotated::Unknown));
+        let mut endless = tokens(authorization("y"), true, "a-y", Some("r-y"));
+        endless.refresh_idle_until = u64::MAX;
+        one.issue(&endless).await.expect("issued");
+        assert!(matches!(one.rotate(&digest("r-y"), NOW + 9_999, false).await, Ok(Rotated::Good(_))));
+        assert_eq!(one.rotate(&digest("r-y"), NOW + 10_000, false).await, Ok(Rotated::Unknown), "the family's end");
+        assert_eq!(one.rotate(&digest("r-y"), NOW + 10_000, true).await, Ok(Rotated::Unknown));
+        // Long after: spent is spent.
+        assert!(matches!(one.rotate(&digest("r-y"), NOW + 10_001, true).await, Ok(Rotated::Reused { .. })));
+    });
+}
+
+#[test]
+fn tokens_are_revoked_one_by_one_or_together() {
+    everywhere(async |one, other| {
+        one.issue(&tokens(authorization("z"), true, "a", Some("r"))).await.expect("issued");
+        one.issue(&tokens(authorization("z"), false, "b", None)).await.expect("issued");
+        assert_eq!(other.access_token(&digest("a"), NOW + 600).await, Ok(None), "expired");
+        assert_eq!(other.revoke_access(&digest("a")).await, Ok(true));
+        assert_eq!(other.revoke_access(&digest("a")).await, Ok(false));
+        assert_eq!(one.access_token(&digest("a"), NOW).await, Ok(None));
+        assert!(matches!(one.access_token(&digest("b"), NOW).await, Ok(Some(_))));
+        assert_eq!(other.revoke_authorization("z").await, Ok(true));
+        assert_eq!(other.revoke_authorization("z").await, Ok(false));
+        assert_eq!(one.access_token(&digest("b"), NOW).await, Ok(None));
+        assert_eq!(one.refresh_token(&digest("r"), NOW).await, Ok(None));
+    });
+}
+
+#[test]
+fn consents_grow_and_are_withdrawn_with_what_they_gave() {
+    everywhere(async |one, other| {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(one.consent(ISSUER, "u-ann", "app").await, Ok(None));
+        one.allow(ISSUER, "u-ann", "app", &words("notes"), NOW).await.expect("kept");
+        other.allow(ISSUER, "u-ann", "app", &words("profile notes"), NOW + 5).await.expect("kept");
+        one.allow(ISSUER, "u-ann", "bare", &[], NOW + 7).await.expect("kept");
+        one.allow("https://other.example", "u-ann", "app", &words("x"), NOW).await.expect("kept");
+        assert_eq!(one.consent(ISSUER, "u-ann", "app").await, Ok(Some(words("notes profile"))));
+        assert_eq!(one.consent(ISSUER, "u-ann", "bare").await, Ok(Some(Vec::new())));
+        let app = Consent { client: "app".to_owned(), scopes: words("notes profile"), since: NOW };
+        let bare = Consent { client: "bare".to_owned(), scopes: Vec::new(), since: NOW + 7 };
+        assert_eq!(other.consents(ISSUER, "u-ann").await, Ok(vec![app, bare]));
+        one.issue(&tokens(authorization("z"), true, "a", Some("r"))).await.expect("issued");
+        one.add_code(&code("pending")).await.expect("kept");
+        let mut foreign = authorization("foreign");
+        foreign.issuer = "https://other.example".to_owned();
+        one.issue(&tokens(foreign, true, "b", None)).await.expect("issued");
+        assert_eq!(other.withdraw(ISSUER, "u-ann", "app", NOW).await, Ok(true));
+        assert_eq!(other.withdraw(ISSUER, "u-ann", "app", NOW).await, Ok(false));
+        assert_eq!(one.consent(ISSUER, "u-ann", "app").await, Ok(None));
+        assert_eq!(one.access_token(&digest("a"), NOW).await, Ok(None));
+        assert_eq!(one.rotate(&digest("r"), NOW, true).await, Ok(Rotated::Unknown));
+        assert_eq!(one.redeem_code(&digest("pending"), NOW).await, Ok(Redeemed::Unknown));
+        assert!(matches!(one.access_token(&digest("b"), NOW).await, Ok(Some(_))), "of another server");
+    });
+}
+
+#[test]
+fn clients_come_and_go_with_what_they_were_granted() {
+    everywhere(async |one, other| {
+        assert_eq!(one.add_client(&client("app"), NOW).await, Ok(Added::Yes));
+        assert_eq!(other.add_client(&client("app"), NOW).await, Ok(Added::Taken));
+        let found = other.client("app").await.expect("found").expect("there");
+        assert_eq!(registry::terms_of(&found), registry::terms_of(&client("app")));
+        let secret = found.secret.expect("it has one");
+        assert!(secret.is(b"a secret") && !secret.is(b"another") && secret.plain().is_none());
+        assert_eq!(other.clients().await.expect("found").len(), 1);
+        one.issue(&tokens(authorization("z"), true, "a", None)).await.expect("issued");
+        assert_eq!(one.remove_client("app", NOW).await, Ok(true));
+        assert_eq!(one.remove_client("app", NOW).await, Ok(false));
+        assert!(other.client("app").await.expect("an answer").is_none());
+        assert_eq!(other.access_token(&digest("a"), NOW).await, Ok(None));
+    });
+}
+
+#[test]
+fn users_are_known_by_name_and_by_address() {
+    everywhere(async |one, other| {
+        assert_eq!(one.add_user(&user("u-ann", "ann", Some("Ann@Example.org")), NOW).await, Ok(AddedUser::Yes));
+        for (taken, expected) in [
+            (user("u-2", "ann", None), AddedUser::NameTaken),
+            (user("u-2", "ben", Some("ann@example.org")), AddedUser::EmailTaken),
+            (user("u-ann", "ben", None), AddedUser::IdTaken),
+        ] {
+            assert_eq!(other.add_user(&taken, NOW).await, Ok(expected));
+        }
+        assert_eq!(other.add_user(&user("u-ben", "ben", None), NOW).await, Ok(AddedUser::Yes));
+        assert_eq!(
+            other.add_user(&user("u-cat", "cat", None), NOW).await,
+            Ok(AddedUser::Yes),
+            "addresses are optional"
+        );
+        for login in ["ann", "ann@example.org", "ANN@example.ORG"] {
+            let found = other.user_by_login(login).await.expect("an answer").expect(login);
+            assert_eq!((found.id.as_str(), found.username.as_str()), ("u-ann", "ann"));
+        }
+        assert!(other.user_by_login("ANN").await.expect("an answer").is_none());
+        let names: Vec<_> = one.users().await.expect("found").into_iter().map(|user| user.username).collect();
+        assert_eq!(names, ["ann", "ben", "cat"]);
+        let mut plain = user("u-dan", "dan", None);
+        plain.password = StoredPassword::Digest(digest("secret"));
+        assert!(one.add_user(&plain, NOW).await.is_err(), "passwords are hashes");
+    });
+}
+
+#[test]
+fn a_new_password_and_the_end_of_a_user_end_sessions_and_tokens() {
+    everywhere(async |one, other| {
+        one.add_user(&user("u-ann", "ann", None), NOW).await.expect("added");
+        for round in ["password", "removal"] {
+            let session = digest(round);
+            one.add_session(&session_of(session, NOW)).await.expect("begun");
+            one.add_transaction(&digest("t"), &session, "about", NOW + 60).await.expect("kept");
+            let named = tokens(authorization(round), true, round, Some("r"));
+            one.issue(&named).await.expect("issued");
+            let found = one.access_token(&digest(round), NOW).await.expect("found").expect("good");
+            assert_eq!(found.user_name.as_deref(), Some("ann"));
+            if round == "password" {
+                assert_eq!(other.set_password("u-ann", "$argon2id$b", NOW).await, Ok(true));
+                let user = one.user("u-ann").await.expect("found").expect("there");
+                assert_eq!(user.password.hash(), Some("$argon2id$b"));
+            } else {
+                assert_eq!(other.remove_user("u-ann", NOW).await, Ok(true));
+                assert_eq!(other.remove_user("u-ann", NOW).await, Ok(false));
+            }
+            assert_eq!(one.session(&session, NOW, 600).await, Ok(None), "{round}");
+            assert_eq!(one.access_token(&digest(round), NOW).await, Ok(None), "{round}");
+            assert_eq!(one.rotate(&digest("r"), NOW, true).await, Ok(Rotated::Unknown), "{round}");
+            assert_eq!(one.take_transaction(&digest("t"), &session, NOW).await, Ok(None), "{round}");
+            one.remove_ended(NOW + 20_000).await.expect("removed");
+        }
+        assert_eq!(one.set_password("u-ann", "$argon2id$b", NOW).await, Ok(false));
+    });
+}
+
+fn session_of(id: Digest, now: u64) -> NewSession {
+    NewSession { id, issuer: ISSUER.to_owned(), user: "u-ann".to_owned(), created_at: now, expires: now + 28_800 }
+}
+
+#[test]
+fn sessions_end_when_they_are_idle_and_in_any_case_later() {
+    everywhere(async |one, other| {
+        one.add_session(&session_of(digest("s"), NOW)).await.expect("begun");
+        let mut now = NOW;
+        while now < NOW + 28_800 {
+            let found = other.session(&digest("s"), now, 1_800).await.expect("an answer").expect("it goes on");
+            assert_eq!((found.user.as_str(), found.expires), ("u-ann", NOW + 28_800));
+            assert!(found.last_seen <= now && found.last_seen + 1_700 >= now);
+            now += 1_700;
+        }
+        assert_eq!(other.session(&digest("s"), NOW + 28_800, 1_800).await, Ok(None), "absolute");
+        one.add_session(&session_of(digest("idle"), NOW)).await.expect("begun");
+        assert_eq!(other.session(&digest("idle"), NOW + 1_800, 1_800).await, Ok(None), "idle");
+        one.add_session(&session_of(digest("out"), NOW)).await.expect("begun");
+        other.end_session(&digest("out")).await.expect("ended");
+        assert_eq!(one.session(&digest("out"), NOW, 1_800).await, Ok(None), "logged out");
+    });
+}
+
+#[test]
+fn dialogs_assertions_and_secrets_are_there_once() {
+    everywhere(async |one, other| {
+        let (session, stranger) = (digest("s"), digest("stranger"));
+        one.add_transaction(&digest("t"), &session, "about", NOW + 60).await.expect("kept");
+        assert_eq!(other.take_transaction(&digest("t"), &stranger, NOW).await, Ok(None), "another session's");
+        assert_eq!(other.take_transaction(&digest("t"), &session, NOW + 60).await, Ok(None), "expired");
+        assert_eq!(other.take_transaction(&digest("t"), &session, NOW).await, Ok(Some("about".to_owned())));
+        assert_eq!(one.take_transaction(&digest("t"), &session, NOW).await, Ok(None), "taken");
+        assert_eq!(one.first_use("app", "1", NOW + 60, NOW).await, Ok(true));
+        assert_eq!(other.first_use("app", "1", NOW + 60, NOW + 59).await, Ok(false));
+        assert_eq!(other.first_use("app1", "", NOW + 60, NOW).await, Ok(true), "another pair");
+        assert_eq!(other.first_use("app", "1", NOW + 120, NOW + 61).await, Ok(true), "expired");
+        assert_eq!(one.secret("csrf", [1; 32]).await, Ok([1; 32]));
+        assert_eq!(other.secret("csrf", [2; 32]).await, Ok([1; 32]));
+        assert_eq!(other.secret("another", [3; 32]).await, Ok([3; 32]));
+    });
+}
+
+#[test]
+fn what_has_ended_is_removed_and_nothing_else() {
+    everywhere(async |one, other| {
+        one.add_code(&code("c")).await.expect("kept");
+        one.issue(&tokens(authorization("short"), true, "a", None)).await.expect("issued");
+        one.issue(&tokens(authorization("long"), true, "b", Some("r"))).await.expect("issued");
+        one.rotate(&digest("r"), NOW, true).await.expect("rotated");
+        other.remove_ended(NOW + 700).await.expect("removed");
+        assert_eq!(one.redeem_code(&digest("c"), NOW).await, Ok(Redeemed::Unknown), "gone, not merely expired");
+        assert_eq!(one.access_token(&digest("a"), NOW).await, Ok(None));
+        assert_eq!(one.access_token(&digest("b"), NOW).await, Ok(None));
+        assert!(matches!(one.rotate(&digest("r"), NOW + 700, true).await, Ok(Rotated::Reused { .. })), "still noticed");
+        other.remove_ended(NOW + 10_001).await.expect("removed");
+        assert_eq!(one.rotate(&digest("r"), NOW + 700, true).await, Ok(Rotated::Unknown));
+        assert!(one.issue(&tokens(authorization("long"), false, "d", None)).await.is_err(), "of nothing");
+        assert!(matches!(one.issue(&tokens(authorization("new"), true, "d", None)).await, Ok(())), "it goes on");
+    });
+}
+
+#[test]
+fn a_file_is_for_its_owner_and_keeps_what_it_was_told() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new();
+    block_on(async {
+        let store = open(&folder.settings());
+        store.issue(&tokens(authorization("z"), true, "a", None)).await.expect("issued");
+        assert!(store.survives());
+    });
+    for file in std::fs::read_dir(&folder.0).expect("readable") {
+        let file = file.expect("readable");
+        let mode = file.metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
+    }
+    let store = open(&folder.settings());
+    assert!(matches!(block_on(store.access_token(&digest("a"), NOW)), Ok(Some(_))));
+}
+
+#[test]
+fn many_may_open_a_new_file_at_once() {
+    let folder = Folder::new();
+    std::thread::scope(|scope| {
+        let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| OauthStore::open(&folder.settings()))).collect();
+        for opener in openers {
+            let store = opener.join().expect("no panic").expect("it opens");
+            block_on(store.clients()).expect("the tables are there");
+        }
+    });
+}
+
+#[test]
+fn tables_of_a_later_version_are_left_alone() {
+    let folder = Folder::new();
+    drop(open(&folder.settings()));
+    let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
+    connection.busy_timeout(Duration::from_secs(5)).expect("set");
+    connection.execute(schema::SET_VERSION, (99,)).expect("set");
+    let problem = OauthStore::open(&folder.settings()).expect_err("too new");
+    assert!(problem.contains("version 99") && problem.contains("gateway.db"), "{problem}");
+}
+
+#[test]
+fn nothing_that_is_shown_tells_a_secret() {
+    let (client, user) = (client("app"), user("u", "ann", None));
+    let shown = format!("{client:?} {user:?} {:?}", code("c"));
+    assert!(!shown.contains("a secret") && !shown.contains("argon2id"), "{shown}");
+}
