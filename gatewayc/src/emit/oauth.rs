@@ -41,6 +41,7 @@ pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
         ("login_submit", path(Endpoint::LoginSubmit)),
         ("logout", path(Endpoint::Logout)),
         ("account", path(Endpoint::Account)),
+        ("withdrawal", Expression::text(server.withdrawal.as_deref().unwrap_or_default())),
     ];
     let fields = vec![
         ("issuer", Expression::text(&server.issuer)),
@@ -54,6 +55,7 @@ pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
         ("assertion_needs_permission", boolean(server.assertion_needs_permission)),
         ("scopes", Expression::Slice(server.scopes.iter().map(scope).collect())),
         ("paths", Expression::Struct("EndpointPaths", paths)),
+        ("session_cookie", Expression::text(&server.session_cookie)),
     ];
     Expression::Struct("AuthorizationServer", fields)
 }

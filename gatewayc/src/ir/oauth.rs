@@ -33,6 +33,10 @@ pub struct AuthorizationServer {
     pub scopes: Vec<Scope>,
     /// Where its endpoints are: every kind with its path, or with none; in the order of [`Endpoint::ALL`].
     pub paths: Vec<(Endpoint, Option<String>)>,
+    /// Where [`Endpoint::Account`] takes POST, if it does.
+    pub withdrawal: Option<String>,
+    /// The cookie that carries sessions; `""` where the document has none.
+    pub session_cookie: String,
 }
 
 /// What access tokens look like.

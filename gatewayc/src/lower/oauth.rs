@@ -21,6 +21,7 @@ const WELL_KNOWN: &str = "/.well-known/oauth-authorization-server";
 /// An operation that is an endpoint, on one of its paths.
 pub(super) struct Located {
     endpoint: Endpoint,
+    method: String,
     path: String,
     at: Span,
 }
@@ -98,7 +99,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// What answers under one path; nothing where that is not clear, which has been reported.
-    pub(super) fn builtin(&mut self, builtin: &Spanned<BuiltinPolicy>, route: &Route) -> Option<Builtin> {
+    pub(super) fn builtin(
+        &mut self,
+        builtin: &Spanned<BuiltinPolicy>,
+        route: &Route,
+        method: &str,
+    ) -> Option<Builtin> {
         let template = &route.template;
         match &builtin.value {
             BuiltinPolicy::JwtSign { key_claim } => Some(Builtin::JwtSign { key_claim: key_claim.clone() }),
@@ -122,7 +128,8 @@ impl<'a> Lowering<'a> {
                     );
                     return None;
                 }
-                self.endpoints.push(Located { endpoint, path: template.to_string(), at: builtin.span });
+                let (method, path) = (method.to_owned(), template.to_string());
+                self.endpoints.push(Located { endpoint, method, path, at: builtin.span });
                 let grants = self.endpoint_grants(endpoint, grants.as_deref(), builtin.span);
                 Some(Builtin::Oauth { endpoint, grants })
             }
@@ -172,7 +179,7 @@ impl<'a> Lowering<'a> {
 
     /// The authorization server as a whole, once all operations are known.
     pub(super) fn authorization_server(&mut self) -> Option<AuthorizationServer> {
-        let schemes = self.own_schemes();
+        let (schemes, session_cookie) = self.own_schemes();
         let policy = self.root.authorization_server.take()?;
         let document = self.document;
         let diagnostics = &mut *self.diagnostics;
@@ -199,7 +206,11 @@ impl<'a> Lowering<'a> {
             let path = named.get(&endpoint).or(first.map(|located| &located.path));
             (endpoint, path.cloned())
         });
+        let withdrawing =
+            self.endpoints.iter().find(|located| located.endpoint == Endpoint::Account && located.method == "POST");
         Some(AuthorizationServer {
+            session_cookie,
+            withdrawal: withdrawing.map(|located| located.path.clone()),
             paths: paths.collect(),
             scopes: scopes(&schemes, diagnostics),
             issuer: policy.issuer.map(|issuer| issuer.value).unwrap_or_default(),
@@ -218,7 +229,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The schemes of own tokens. Those, and sessions, need a server; and a browser has one session at it.
-    fn own_schemes(&mut self) -> Vec<OwnScheme<'a>> {
+    fn own_schemes(&mut self) -> (Vec<OwnScheme<'a>>, String) {
         let mut schemes = Vec::new();
         let mut session: Option<(&ast::SecurityScheme, &str)> = None;
         for (definition, credential) in self.schemes.own() {
@@ -242,7 +253,8 @@ impl<'a> Lowering<'a> {
                 _ => {}
             }
         }
-        schemes
+        let cookie = session.map_or_else(String::new, |(_, cookie)| cookie.to_owned());
+        (schemes, cookie)
     }
 }
 

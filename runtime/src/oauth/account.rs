@@ -53,7 +53,7 @@ impl Server {
                 ("user", Value::from(user.username.as_str())),
                 ("email", Value::from(user.email.as_deref().unwrap_or_default())),
                 ("applications", Value::from_iter(applications)),
-                ("action", Value::from(paths.account_submit)),
+                ("action", Value::from(paths.withdrawal)),
                 ("logout", Value::from(paths.logout)),
                 ("csrf", Value::from(self.form_tag(cookie))),
                 ("notice", Value::from(notice)),

@@ -16,21 +16,27 @@ impl Scheme for AdminKey {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let Some(reference) = &resources.oauth.settings.admin_key else {
+        let Some(setting) = &resources.oauth.settings.admin_key else {
             return Err(vec!["nothing says what the administrators' key is; write `admin: {key: {env: GATEWAY_ADMIN_KEY}}`".to_owned()]);
         };
-        let key = reference.resolve(&resources.secrets).map_err(|problem| vec![problem])?;
+        let key = setting.read(&resources.secrets).map_err(|problem| vec![problem.to_string()])?;
         if key.expose().len() < MIN_KEY {
             return Err(vec![format!("the administrators' key is shorter than {MIN_KEY} bytes")]);
         }
-        Ok(Box::new(Keyhole { scheme: self, key: Digest::of(key.expose()), subject: Arc::from("administrator") }))
+        Ok(Box::new(Keyhole {
+            locations: self.locations,
+            realm: self.realm,
+            key: Digest::of(key.expose()),
+            subject: Arc::from("administrator"),
+        }))
     }
 }
 
 /// Compares keys.
 #[derive(Debug)]
 struct Keyhole {
-    scheme: &'static AdminKey,
+    locations: &'static [CredentialLocation],
+    realm: &'static str,
     key: Digest,
     subject: Arc<str>,
 }
@@ -38,7 +44,7 @@ struct Keyhole {
 impl Authenticator for Keyhole {
     fn authenticate(&self, evidence: &Evidence<'_>, _: Moment) -> Result<Caller, Refusal> {
         let invalid = |why| Refusal::from(Denial::Invalid { message: "Invalid API key in request", why });
-        match evidence.first_at(self.scheme.locations).map(|(_, found)| found) {
+        match evidence.first_at(self.locations).map(|(_, found)| found) {
             None => Err(Denial::Missing { message: "Missing API key found in request" }.into()),
             Some(Found::One(key)) if Digest::of(key.as_bytes()) == self.key => Ok(Caller {
                 subject: Arc::clone(&self.subject),
@@ -53,7 +59,7 @@ impl Authenticator for Keyhole {
     }
 
     fn challenge(&self) -> String {
-        format!("apikey realm=\"{}\"", self.scheme.realm)
+        format!("apikey realm=\"{}\"", self.realm)
     }
 
     fn challenge_invalid(&self) -> String {
@@ -65,6 +71,6 @@ impl Authenticator for Keyhole {
     }
 
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.scheme.locations, false)
+        (self.locations, false)
     }
 }

@@ -11,7 +11,7 @@ use super::form::Form;
 use super::pages::Page;
 use super::random::{self, NoRandom};
 use super::redirect::{self, is_same_redirect};
-use super::registry::{Client, User};
+use super::registry::{Client, ResponseType, User};
 use super::server::{Issued, Order, Server};
 use super::store::NewCode;
 use super::tables::{Grant, PkceRequirement};
@@ -38,12 +38,6 @@ struct Asked {
     state: Option<String>,
     /// S256 (RFC 7636 §4.2).
     challenge: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum ResponseType {
-    Code,
-    Token,
 }
 
 /// Why a request is refused.
@@ -176,7 +170,7 @@ impl Server {
         if !visit.grants.contains(&grant) {
             return Err(ErrorCode::UnsupportedResponseType.because("The server does not offer this response_type"));
         }
-        if !client.may_use(grant) || !client.may_ask_for(matches!(response_type, ResponseType::Code)) {
+        if !client.may_use(grant) || !client.response_types.contains(&response_type) {
             return Err(ErrorCode::UnauthorizedClient.because("The client may not use this response_type"));
         }
         if form.get("response_mode").is_some_and(|asked| asked != mode) {
@@ -257,7 +251,7 @@ impl Server {
         if client.public && !asked.to.starts_with("https://") {
             return Ok(false);
         }
-        let permitted = self.parties.permission(&client.id, user).unwrap_or_default();
+        let permitted = self.parties.permission(&client.id, &user.id).unwrap_or_default();
         let remembered = match self.table.remember_consent {
             true => self.store.consent(self.table.issuer, &user.id, &client.id).await?.unwrap_or_default(),
             false => Vec::new(),

@@ -20,7 +20,7 @@ impl Scheme for OwnToken {
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let server = resources.oauth.server(self.server, resources)?;
-        Ok(Box::new(TokenReader { scheme: self, server }))
+        Ok(Box::new(TokenReader { locations: self.locations, realm: self.realm, server }))
     }
 
     fn authority(&self) -> Option<Authority> {
@@ -31,7 +31,8 @@ impl Scheme for OwnToken {
 /// Finds access tokens in requests, and whose they are.
 #[derive(Debug)]
 struct TokenReader {
-    scheme: &'static OwnToken,
+    locations: &'static [CredentialLocation],
+    realm: &'static str,
     server: Arc<Server>,
 }
 
@@ -42,14 +43,14 @@ fn invalid(why: &'static str) -> Denial {
 impl TokenReader {
     /// Whether a token may stand in the body, which nobody has looked at yet (RFC 6750 §2.2).
     fn must_see_form(&self, evidence: &Evidence<'_>) -> bool {
-        let takes_forms = self.scheme.locations.iter().any(|place| matches!(place, CredentialLocation::Form(_)));
+        let takes_forms = self.locations.iter().any(|place| matches!(place, CredentialLocation::Form(_)));
         takes_forms && evidence.body.is_none() && !matches!(evidence.method, "GET" | "HEAD") && evidence.has_form()
     }
 }
 
 impl Authenticator for TokenReader {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
-        let mut tokens = self.scheme.locations.iter().filter_map(|place| {
+        let mut tokens = self.locations.iter().filter_map(|place| {
             let place = TokenPlaces { locations: std::slice::from_ref(place), bare: false };
             Some(place.token(evidence)).filter(|found| !matches!(found, Err(NoToken::Missing)))
         });
@@ -87,22 +88,22 @@ impl Authenticator for TokenReader {
     }
 
     fn challenge(&self) -> String {
-        challenge(self.scheme.realm)
+        challenge(self.realm)
     }
 
     fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.scheme.realm)
+        challenge_invalid(self.realm)
     }
 
     fn challenge_malformed(&self) -> String {
-        format!("{}, error=\"invalid_request\"", challenge(self.scheme.realm))
+        format!("{}, error=\"invalid_request\"", challenge(self.realm))
     }
 
     fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.scheme.realm, scopes)
+        challenge_scope(self.realm, scopes)
     }
 
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.scheme.locations, false)
+        (self.locations, false)
     }
 }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::authority::Authority;
 use super::error::OauthError;
 use super::form::{BadForm, Form, MAX_FORM};
 use super::server::Server;
@@ -34,6 +35,10 @@ impl Builtin for OauthEndpoint {
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
         let server = resources.oauth.server(self.server, resources)?;
         Ok(Box::new(Desk { server, endpoint: self.endpoint, grants: self.grants }))
+    }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::of(self.server))
     }
 }
 

@@ -1,5 +1,7 @@
 //! The login page, what becomes of name and password, and the end of a session.
 
+use std::sync::Arc;
+
 use minijinja::value::Value;
 
 use super::attempts::Attempt;
@@ -158,7 +160,7 @@ impl Server {
     ///
     /// # Errors
     /// Why there is none; wrong names and wrong passwords look and take the same.
-    pub(super) async fn log_in(&self, name: &str, password: &str, visit: &Visit) -> Result<User, NoLogin> {
+    pub(super) async fn log_in(&self, name: &str, password: &str, visit: &Visit) -> Result<Arc<User>, NoLogin> {
         if name.is_empty() || name.len() > MAX_NAME || password.is_empty() || password.len() > MAX_PASSWORD {
             return Err(NoLogin::Wrong);
         }

@@ -1,6 +1,7 @@
 //! An authorization server of a running gateway: its table joined with the store, its keys and what it remembers.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -11,16 +12,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::attempts::Attempts;
+use super::authority::Authority;
 use super::error::{ErrorCode, OauthError};
 use super::pages::Pages;
 use super::random::{self, NoRandom};
 use super::registry::{Client, Parties, User};
 use super::signing::Signer;
-use super::store::{AccessRecord, Authorization, NewTokens, OauthStore, StoreError};
+use super::store::{AccessRecord, Authorization, NewTokens, OauthStore, OauthStoreSettings, StoreError, StorePlace};
 use super::tables::{AuthorizationServer, Grant, TokenFormat};
 use crate::access::{Caller, Resources};
 use crate::digest::Digest;
 use crate::jwt::{Remembered, TokenCache};
+use crate::config::{self, Config, Problem, SecretSetting, StoreAddress, StoreKind};
+use crate::secret::{Encoding, Secret, SecretStore};
 
 /// Bytes of access tokens that are remembered, in each of so many parts with a lock each.
 const CACHE_BYTES: usize = 2 << 20;
@@ -36,21 +40,14 @@ pub(crate) struct Oauth {
 }
 
 /// What the deployment decides.
+#[derive(Debug)]
 pub(crate) struct OauthSettings {
-    /// Opens the store; asked once, when the first server is.
-    pub(crate) open: Box<dyn Fn() -> Result<OauthStore, String> + Send + Sync>,
-    /// The key of access tokens that are JWTs; one made by the store without.
-    pub(crate) signing_key: Option<Box<dyn Fn() -> Result<Vec<u8>, String> + Send + Sync>>,
-    /// The key of forms; one made by the store without.
-    pub(crate) session_secret: Option<Box<dyn Fn() -> Result<Vec<u8>, String> + Send + Sync>>,
-    /// Page templates that replace the usual ones.
-    pub(crate) templates: Option<std::path::PathBuf>,
-    /// A session ends so long after its last request, and
-    pub(crate) session_idle: Duration,
-    /// so long after its login.
-    pub(crate) session_absolute: Duration,
-    /// How long an access token is believed without asking the store.
-    pub(crate) cache: Duration,
+    /// Where things are remembered, or why that is not known.
+    pub(crate) store: Result<OauthStoreSettings, String>,
+    pub(crate) terms: config::OauthSettings,
+    pub(crate) session: config::SessionSettings,
+    /// The key of administrators.
+    pub(crate) admin_key: Option<SecretSetting>,
 }
 
 impl std::fmt::Debug for Oauth {
@@ -125,8 +122,41 @@ impl Revoked {
     }
 }
 
+/// Where this deployment remembers things.
+///
+/// # Errors
+/// That is not known.
+pub(crate) fn store_settings(config: &Config, secrets: &SecretStore) -> Result<OauthStoreSettings, Problem> {
+    let below = |file: &Path| secrets.folder.join(file);
+    let place = match config.oauth_store()? {
+        None => StorePlace::File(below(Path::new(DEFAULT_FILE))),
+        Some((name, store)) => match (store.kind, &store.file, &store.url) {
+            (StoreKind::Sqlite, file, _) => StorePlace::File(below(file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)))),
+            (StoreKind::Postgres, _, Some(url)) => {
+                let url = match url {
+                    StoreAddress::Literal(url) => Ok(Secret::from(url.as_str())),
+                    StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain),
+                    StoreAddress::File(path) => secrets.file(path, Encoding::Plain),
+                };
+                StorePlace::Postgres(url.map_err(|problem| Problem::at(&store.place, format!("store `{name}`: {problem}")))?)
+            }
+            _ => StorePlace::Memory,
+        },
+    };
+    Ok(OauthStoreSettings { place, trusted_roots: config.trusted_roots.as_deref().map(below) })
+}
+
+/// Where SQLite is without a setting.
+const DEFAULT_FILE: &str = "gateway.db";
+
 impl Oauth {
-    pub(crate) fn new(settings: OauthSettings) -> Self {
+    pub(crate) fn new(config: &Config, secrets: &SecretStore) -> Self {
+        let settings = OauthSettings {
+            store: store_settings(config, secrets).map_err(|problem| problem.to_string()),
+            terms: config.oauth.clone(),
+            session: config.session.clone(),
+            admin_key: config.admin_key.clone(),
+        };
         Self { settings, servers: Mutex::default() }
     }
 
@@ -158,38 +188,41 @@ impl Server {
         store: Option<Arc<OauthStore>>,
         resources: &Resources,
     ) -> Result<Self, String> {
+        let engine = Authority::of(table).engine;
         let store = match store {
             Some(store) => store,
-            None => Arc::new((settings.open)()?),
+            None => Arc::new(engine.open(settings.store.as_ref().map_err(String::clone)?)?),
         };
+        let secret = |setting: &SecretSetting| setting.read(&resources.secrets).map_err(|problem| problem.to_string());
         let kept = |name: &str| {
             let fresh = random::bytes().map_err(|NoRandom| "the system gives no random numbers".to_owned())?;
-            store.secret_now(name, fresh).map_err(|error| error.to_string())
+            wait_for(store.secret(name, fresh))?.map_err(|error| error.to_string())
         };
-        let form_key = match &settings.session_secret {
-            Some(read) => {
-                let secret = read()?;
-                if secret.len() < 32 {
+        let form_key = match &settings.session.secret {
+            Some(place) => {
+                let secret = secret(place)?;
+                if secret.expose().len() < 32 {
                     return Err("`session.secret` is shorter than 32 bytes".to_owned());
                 }
-                hmac::Key::new(hmac::HMAC_SHA256, &secret)
+                hmac::Key::new(hmac::HMAC_SHA256, secret.expose())
             }
             None => hmac::Key::new(hmac::HMAC_SHA256, &kept("forms")?),
         };
-        let signer = match &settings.signing_key {
-            Some(read) => Signer::from_pem(&read()?)?,
+        let signer = match &settings.terms.signing_key {
+            Some(place) => Signer::from_pem(secret(place)?.expose())?,
             None => Signer::from_seed(&kept("signing")?)?,
         };
+        let templates = settings.terms.templates.as_ref().map(|(folder, _)| resources.secrets.folder.join(folder));
         Ok(Self {
             table,
-            parties: Parties::new(Arc::clone(&resources.consumers), Arc::clone(&store)),
-            pages: Pages::open(settings.templates.as_deref())?,
+            parties: Parties::new(Arc::clone(&resources.consumers), Arc::clone(&store), engine),
+            pages: Pages::open(templates.as_deref())?,
             attempts: Attempts::new(),
             signer,
-            session_idle: settings.session_idle,
-            session_absolute: settings.session_absolute,
+            session_idle: settings.session.idle,
+            session_absolute: settings.session.absolute,
             form_key,
-            cache: settings.cache.as_secs(),
+            cache: settings.terms.cache.as_secs(),
             believed: (0..CACHE_PARTS).map(|_| Mutex::new(TokenCache::new(CACHE_BYTES))).collect(),
             hasher: foldhash::quality::RandomState::default(),
             generation: AtomicU64::new(0),
@@ -405,6 +438,15 @@ impl Server {
             refresh_expires: now.saturating_add(self.table.refresh_token.ttl.as_secs()),
         })
     }
+}
+
+/// Waits at the start for a store's answer, whether or not this thread runs tasks.
+fn wait_for<T: Send>(answer: impl Future<Output = T> + Send) -> Result<T, String> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.map(|runtime| runtime.block_on(answer)).map_err(|error| error.to_string())
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the store cannot be asked".to_owned()))
 }
 
 /// What tokens are made from.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::authority::Authority;
 use super::random::{self, NoRandom};
 use super::server::Server;
 use super::store::{NewSession, SessionRecord, StoreError};
@@ -21,14 +22,19 @@ impl Scheme for LoginSession {
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let server = resources.oauth.server(self.server, resources)?;
         let locations: &'static [CredentialLocation] = Box::leak(Box::new([CredentialLocation::Cookie(self.cookie)]));
-        Ok(Box::new(Doorman { scheme: self, server, locations }))
+        Ok(Box::new(Doorman { redirects: self.redirects, realm: self.realm, server, locations }))
+    }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::of(self.server))
     }
 }
 
 /// Knows people by the cookie of their session.
 #[derive(Debug)]
 struct Doorman {
-    scheme: &'static LoginSession,
+    redirects: bool,
+    realm: &'static str,
     server: Arc<Server>,
     locations: &'static [CredentialLocation],
 }
@@ -37,8 +43,8 @@ const MISSING: &str = "Login required";
 
 impl Doorman {
     fn missing(&self) -> Denial {
-        match self.scheme.redirects {
-            true => Denial::LogIn { page: self.scheme.server.paths.login, message: MISSING },
+        match self.redirects {
+            true => Denial::LogIn { page: self.server.table.paths.login, message: MISSING },
             false => Denial::Missing { message: MISSING },
         }
     }
@@ -46,7 +52,7 @@ impl Doorman {
 
 impl Authenticator for Doorman {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
-        let Some(cookie) = session_cookie(evidence, self.scheme.server) else { return Err(self.missing().into()) };
+        let Some(cookie) = session_cookie(evidence, self.server.table) else { return Err(self.missing().into()) };
         if is_cross_site(evidence) {
             let why = "a page of another site sent it";
             return Err(Denial::Invalid { message: MISSING, why }.into());
@@ -76,7 +82,7 @@ impl Authenticator for Doorman {
 
     fn challenge(&self) -> String {
         // No registered scheme is about forms; this one tells a client that a browser is needed.
-        format!("Session realm=\"{}\"", self.scheme.realm)
+        format!("Session realm=\"{}\"", self.realm)
     }
 
     fn challenge_invalid(&self) -> String {
@@ -127,12 +133,12 @@ impl Server {
 
     /// Begins a session for somebody who has just logged in: under a new id, so that nobody can have chosen it.
     pub(super) async fn begin_session(&self, user: &str, now: u64) -> Result<String, StoreError> {
-        let cookie = random::token().map_err(|NoRandom| StoreError::of("the system gives no random numbers"))?;
+        let cookie = random::token().map_err(|NoRandom| StoreError::new("the system gives no random numbers"))?;
         let session = NewSession {
             id: Digest::of(cookie.as_bytes()),
             issuer: self.table.issuer.to_owned(),
             user: user.to_owned(),
-            started: now,
+            created_at: now,
             expires: now.saturating_add(self.session_absolute.as_secs()),
         };
         self.store.add_session(&session).await?;

@@ -1,6 +1,5 @@
 //! Signs access tokens that are JWTs (RFC 9068), and tells the public key (RFC 7517).
 
-use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
