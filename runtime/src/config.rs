@@ -13,6 +13,7 @@ use ipnet::IpNet;
 
 use crate::http1::head::HeadLimits;
 use crate::https;
+use crate::secret::{Encoding, Secret, SecretStore};
 use settings::{Setting, Settings};
 use tls::ListenerTls;
 
@@ -86,8 +87,12 @@ pub(crate) struct Config {
     pub(crate) workers: usize,
     pub(crate) timeouts: Timeouts,
     pub(crate) limits: Limits,
-    /// Servers that count for several gateways, by name.
+    /// Where limits are counted and things are remembered, by name.
     pub(crate) stores: BTreeMap<String, StoreSettings>,
+    pub(crate) oauth: OauthSettings,
+    pub(crate) session: SessionSettings,
+    /// The key of the deployment's administrators.
+    pub(crate) admin_key: Option<SecretSetting>,
     /// One JSON line per request on standard output.
     pub(crate) access_log: bool,
 }
@@ -103,11 +108,14 @@ pub(crate) struct Listener {
     pub(crate) tls: Option<ListenerTls>,
 }
 
-/// A server that counts for several gateways.
+/// A place where limits are counted or things are remembered.
 #[derive(Debug, Clone)]
 pub(crate) struct StoreSettings {
-    /// Where it is; this process without.
+    pub(crate) kind: StoreKind,
+    /// Where it is, for a server.
     pub(crate) url: Option<StoreAddress>,
+    /// Where it is, for a file; relative to the folder of `gateway.yaml`.
+    pub(crate) file: Option<PathBuf>,
     /// What all keys begin with.
     pub(crate) prefix: String,
     /// No request waits longer for an answer.
@@ -115,6 +123,99 @@ pub(crate) struct StoreSettings {
     /// For a connection, with TLS and authentication.
     pub(crate) connect_timeout: Duration,
     pub(crate) place: Place,
+}
+
+/// What a store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    /// This process: counts, and remembers until it ends.
+    Memory,
+    /// Counts, for several gateways.
+    Redis,
+    /// Remembers, in a file.
+    Sqlite,
+    /// Remembers, for several gateways.
+    Postgres,
+}
+
+impl StoreKind {
+    const NAMES: [(&str, Self); 4] =
+        [("memory", Self::Memory), ("redis", Self::Redis), ("sqlite", Self::Sqlite), ("postgres", Self::Postgres)];
+
+    /// As in the settings.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether limits can be counted there.
+    pub(crate) fn counts(self) -> bool {
+        matches!(self, Self::Memory | Self::Redis)
+    }
+
+    /// Whether an authorization server can keep its things there.
+    pub(crate) fn remembers(self) -> bool {
+        !matches!(self, Self::Redis)
+    }
+
+    fn has_url(self) -> bool {
+        matches!(self, Self::Redis | Self::Postgres)
+    }
+}
+
+/// What authorization servers share in this deployment.
+#[derive(Debug, Clone)]
+pub(crate) struct OauthSettings {
+    /// The name of the store where they remember things.
+    pub(crate) store: Option<(String, Place)>,
+    /// What JWTs are signed with: a private key in PEM, of RSA or P-256.
+    pub(crate) signing_key: Option<SecretSetting>,
+    /// Pages of the deployment's own, relative to the folder of `gateway.yaml`.
+    pub(crate) templates: Option<(PathBuf, Place)>,
+    /// For so long an access token is believed without asking the store.
+    pub(crate) cache: Duration,
+}
+
+/// Sessions of users.
+#[derive(Debug, Clone)]
+pub(crate) struct SessionSettings {
+    /// What forms are protected with; made by the store if the deployment has none.
+    pub(crate) secret: Option<SecretSetting>,
+    /// From the last request.
+    pub(crate) idle: Duration,
+    /// From the login.
+    pub(crate) absolute: Duration,
+}
+
+/// Where a secret of the settings is.
+#[derive(Debug, Clone)]
+pub(crate) struct SecretSetting {
+    source: SecretPlace,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum SecretPlace {
+    Env(String),
+    File(String),
+}
+
+impl SecretSetting {
+    /// Fetches it.
+    ///
+    /// # Errors
+    /// It is missing or empty.
+    pub(crate) fn read(&self, secrets: &SecretStore) -> Result<Secret, Problem> {
+        let found = match &self.source {
+            SecretPlace::Env(name) => secrets.variable(name, Encoding::Plain),
+            SecretPlace::File(path) => secrets.file(path, Encoding::Plain),
+        };
+        found.map_err(|problem| Problem::at(&self.place, problem))
+    }
+
+    /// Where it was given.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
 }
 
 /// Where a store's URL is.
@@ -190,6 +291,13 @@ impl Default for Config {
                 counters: 32 << 20,
             },
             stores: BTreeMap::new(),
+            oauth: OauthSettings { store: None, signing_key: None, templates: None, cache: Duration::from_secs(5) },
+            session: SessionSettings {
+                secret: None,
+                idle: Duration::from_secs(30 * 60),
+                absolute: Duration::from_secs(8 * 60 * 60),
+            },
+            admin_key: None,
             access_log: true,
         }
     }
@@ -205,6 +313,35 @@ impl Config {
     pub(crate) fn origin(&self, api: &str) -> Option<(&str, &Place)> {
         let found = self.origins.iter().find(|(name, _)| is_same_name(name, api));
         found.map(|(_, (origin, place))| (&**origin, place))
+    }
+
+    /// The store of authorization servers: the one that is named, or `default` if it is fit. Otherwise it is a file
+    /// beside `gateway.yaml`.
+    ///
+    /// # Errors
+    /// There is none of that name, or it is of a kind that only counts.
+    pub(crate) fn oauth_store(&self) -> Result<Option<(&str, &StoreSettings)>, Problem> {
+        let of_name = |name: &str| self.stores.iter().find(|(known, _)| is_same_name(known, name));
+        let Some((name, place)) = &self.oauth.store else {
+            let default = of_name("default").filter(|(_, store)| store.kind.remembers());
+            return Ok(default.map(|(name, store)| (name.as_str(), store)));
+        };
+        let Some((name, store)) = of_name(name) else {
+            let hint = gateway_yaml::suggest(name, self.stores.keys().map(String::as_str)).map_or_else(
+                || format!("write `stores: {{{name}: {{kind: sqlite, file: gateway.db}}}}`"),
+                |near| format!("did you mean `{near}`?"),
+            );
+            return Err(Problem::at(place, format!("there is no store `{name}`; {hint}")));
+        };
+        if !store.kind.remembers() {
+            let kind = store.kind.name();
+            let message = format!(
+                "store `{name}` is of kind {kind}, which counts limits only; authorization servers need `sqlite`, \
+                 `postgres`, or `memory` for a try"
+            );
+            return Err(Problem::at(place, message));
+        }
+        Ok(Some((name, store)))
     }
 
     /// The URL that replaces the one in the document.
@@ -316,17 +453,15 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     if let Some(setting) = settings.take("upgrade.socket") {
         config.upgrade_socket = settings.text(&setting).map(PathBuf::from);
     }
-    if let Some(setting) = settings.take("admin")
-        && let Some(off) =
-            settings.parse(&setting, "`off`, or `bind: 127.0.0.1:9901` below it", |text| (text == "off").then_some(()))
+    if let Some(setting) = settings.take("admin.bind")
+        && let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:9901, or `off`", |text| {
+            if text == "off" { Some(None) } else { address(text).map(Some) }
+        })
     {
-        let () = off;
-        config.admin = None;
+        config.admin = bind;
+        config.admin_was_asked_for = bind.is_some();
     }
-    if let Some(setting) = settings.take("admin.bind") {
-        config.admin = settings.parse(&setting, "an address such as 127.0.0.1:9901", address);
-        config.admin_was_asked_for = true;
-    }
+    config.admin_key = secret(&mut settings, "admin.key");
     read_into(
         &mut settings,
         "workers",
@@ -394,6 +529,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         &mut config.access_log,
     );
     config.stores = read_stores(&mut settings);
+    config.oauth = read_oauth(&mut settings, config.oauth);
+    config.session = read_session(&mut settings, config.session);
     settings.refuse_rest(&[
         "listeners.*.bind",
         "listeners.*.apis",
@@ -423,6 +560,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "upgrade.socket",
         "admin",
         "admin.bind",
+        "admin.key.env",
+        "admin.key.file",
         "workers",
         "timeouts.head",
         "timeouts.keepAlive",
@@ -439,9 +578,19 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "stores.*.url",
         "stores.*.url.env",
         "stores.*.url.file",
+        "stores.*.file",
         "stores.*.prefix",
         "stores.*.timeout",
         "stores.*.connectTimeout",
+        "oauth.store",
+        "oauth.signingKey.env",
+        "oauth.signingKey.file",
+        "oauth.templates",
+        "oauth.cache",
+        "session.secret.env",
+        "session.secret.file",
+        "session.idleTimeout",
+        "session.absoluteTimeout",
         "accessLog",
     ]);
     if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }
@@ -488,7 +637,9 @@ fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
     for (names, kind) in settings.take_all("stores.*.kind") {
         let name = &names[0];
         let mut store = StoreSettings {
+            kind: StoreKind::Memory,
             url: None,
+            file: None,
             prefix: "gateway".to_owned(),
             timeout: Duration::from_millis(50),
             connect_timeout: Duration::from_secs(1),
@@ -504,6 +655,10 @@ fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
                 store.place = setting.place;
             }
         }
+        if let Some(setting) = settings.take(&format!("stores.{name}.file")) {
+            store.file = settings.text(&setting).map(PathBuf::from);
+            store.place = setting.place;
+        }
         const PREFIX: &str = "letters, digits, `-`, `_`, `.` and `:`";
         let is_prefix = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
         let prefix = |text: &str| (!text.is_empty() && is_prefix(text)).then(|| text.to_owned());
@@ -511,33 +666,102 @@ fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
         const DURATION: &str = "a duration such as 50ms or 1s";
         read_into(settings, &format!("stores.{name}.timeout"), DURATION, duration, &mut store.timeout);
         read_into(settings, &format!("stores.{name}.connectTimeout"), DURATION, duration, &mut store.connect_timeout);
-        let is_redis =
-            |text: &str| [("memory", false), ("redis", true)].iter().find(|(kind, _)| *kind == text).copied();
-        match settings.parse(&kind, "`redis` or `memory`", is_redis) {
-            Some((_, true)) if store.url.is_none() => settings.problems.push(Problem::at(
-                &kind.place,
-                format!(
-                    "store `{name}` has no URL; write `url: {{env: REDIS_URL}}`, and there `redis://user:password@host`"
-                ),
-            )),
-            Some((_, false)) if store.url.is_some() => settings
-                .problems
-                .push(Problem::at(&kind.place, format!("store `{name}` is this process itself: it has no `url`"))),
-            Some(_) => {
+        let named = |text: &str| StoreKind::NAMES.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind);
+        let Some(found) = settings.parse(&kind, "`memory`, `sqlite`, `postgres` or `redis`", named) else { continue };
+        store.kind = found;
+        match complaint(name, &store) {
+            Some(message) => settings.problems.push(Problem::at(&kind.place, message)),
+            None => {
                 stores.insert(name.clone(), store);
             }
-            None => {}
         }
     }
     for pattern in ["stores.*.url", "stores.*.url.env", "stores.*.url.file"] {
         for (names, setting) in settings.take_all(pattern) {
             settings.problems.push(Problem::at(
                 &setting.place,
-                format!("store `{}` is of no kind; write `kind: redis` beside its URL", names[0]),
+                format!("store `{}` is of no kind; write `kind: redis` or `kind: postgres` beside its URL", names[0]),
             ));
         }
     }
+    for (names, setting) in settings.take_all("stores.*.file") {
+        settings.problems.push(Problem::at(
+            &setting.place,
+            format!("store `{}` is of no kind; write `kind: sqlite` beside its file", names[0]),
+        ));
+    }
     stores
+}
+
+/// What a store of its kind lacks, or has too much.
+fn complaint(name: &str, store: &StoreSettings) -> Option<String> {
+    if store.file.is_some() && store.kind != StoreKind::Sqlite {
+        return Some(format!("store `{name}` is in no file; only `kind: sqlite` has a `file`"));
+    }
+    match (store.kind, store.url.is_some()) {
+        (kind, true) if !kind.has_url() => {
+            let what = if kind == StoreKind::Sqlite { "a file" } else { "this process itself" };
+            Some(format!("store `{name}` is {what}: it has no `url`"))
+        }
+        (StoreKind::Redis, false) => Some(format!(
+            "store `{name}` has no URL; write `url: {{env: REDIS_URL}}`, and there `redis://user:password@host`"
+        )),
+        (StoreKind::Postgres, false) => Some(format!(
+            "store `{name}` has no URL; write `url: {{env: DATABASE_URL}}`, and there \
+             `postgres://user:password@host/database`"
+        )),
+        _ => None,
+    }
+}
+
+fn read_oauth(settings: &mut Settings, defaults: OauthSettings) -> OauthSettings {
+    let mut oauth = defaults;
+    if let Some(setting) = settings.take("oauth.store") {
+        oauth.store = settings.text(&setting).map(|name| (name, setting.place));
+    }
+    oauth.signing_key = secret(settings, "oauth.signingKey");
+    if let Some(setting) = settings.take("oauth.templates") {
+        oauth.templates = settings.text(&setting).map(|folder| (PathBuf::from(folder), setting.place));
+    }
+    read_into(
+        settings,
+        "oauth.cache",
+        "a duration from 0s to 60s",
+        |text| gateway_yaml::units::duration(text).ok().filter(|cache| *cache <= Duration::from_secs(60)),
+        &mut oauth.cache,
+    );
+    oauth
+}
+
+fn read_session(settings: &mut Settings, defaults: SessionSettings) -> SessionSettings {
+    let mut session = defaults;
+    session.secret = secret(settings, "session.secret");
+    const LONGEST: Duration = Duration::from_secs(400 * 86_400);
+    let length = |text: &str| duration(text).filter(|length| (Duration::from_secs(1)..=LONGEST).contains(length));
+    const LENGTH: &str = "a duration from 1s to 400d, such as 30m or 8h";
+    read_into(settings, "session.idleTimeout", LENGTH, length, &mut session.idle);
+    read_into(settings, "session.absoluteTimeout", LENGTH, length, &mut session.absolute);
+    session
+}
+
+/// A secret, in a variable or in a file.
+fn secret(settings: &mut Settings, path: &str) -> Option<SecretSetting> {
+    let mut found = None;
+    for (member, source) in [("env", SecretPlace::Env as fn(String) -> SecretPlace), ("file", SecretPlace::File)] {
+        let Some(setting) = settings.take(&format!("{path}.{member}")) else { continue };
+        let Some(text) = settings.text(&setting) else { continue };
+        if found.is_some() {
+            let message = format!("`{path}` has an `env` and a `file`; write one of them");
+            settings.problems.push(Problem::at(&setting.place, message));
+        }
+        found = Some(SecretSetting { source: source(text), place: setting.place });
+    }
+    if let Some(setting) = settings.take(path) {
+        // What stands there may be the secret: it is not repeated.
+        let message = format!("expected `{path}: {{env: NAME}}` or `{path}: {{file: PATH}}`");
+        settings.problems.push(Problem::at(&setting.place, message));
+    }
+    found
 }
 
 fn read_into<T>(settings: &mut Settings, path: &str, expected: &str, parse: impl Fn(&str) -> Option<T>, into: &mut T) {

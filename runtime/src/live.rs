@@ -23,6 +23,7 @@ use crate::http1::names::FieldTable;
 use crate::https::HttpsOnly;
 use crate::limits::{self, Limits};
 use crate::metrics::OperationMetrics;
+use crate::oauth::authority::authorities;
 use crate::provider::url::ProviderUrl;
 use crate::provider::{Background, Providers};
 use crate::reject::Reject;
@@ -253,7 +254,8 @@ impl Live {
         if !problems.is_empty() {
             return Err(problems);
         }
-        for name in limits.stores().unused() {
+        let remembers = store_of_authorities(gateway, &config);
+        for name in limits.stores().unused().filter(|name| remembers.is_none_or(|used| !is_same_name(used, name))) {
             eprintln!("gateway: no limit of a document or a consumer is counted in the store `{name}`");
         }
         let identity = gateway.apis.iter().flat_map(|api| {
@@ -323,6 +325,14 @@ fn https_only(gateway: &'static Gateway, config: &Config) -> BTreeMap<&'static s
     found
 }
 
+/// The store that authorization servers use, where there is one of a name.
+fn store_of_authorities<'a>(gateway: &Gateway, config: &'a Config) -> Option<&'a str> {
+    if authorities(gateway).is_empty() {
+        return None;
+    }
+    config.oauth_store().ok().flatten().map(|(name, _)| name)
+}
+
 /// The certificates of each listener, and what is wrong with them.
 fn open_tls(config: &Config, secrets: &SecretStore) -> (Vec<Option<Tls>>, Vec<Problem>) {
     let mut problems = Vec::new();
@@ -389,9 +399,23 @@ fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore
             )));
         }
     }
+    for (name, (_, limit, _)) in &named {
+        let settings = config.stores.iter().find(|(known, _)| is_same_name(known, name)).map(|(_, settings)| settings);
+        if let Some(settings) = settings.filter(|settings| !settings.kind.counts()) {
+            let kind = settings.kind.name();
+            problems.push(Problem::at(
+                &settings.place,
+                format!(
+                    "store `{name}` is of kind {kind}, which counts no limits, such as `{}`; write `kind: redis`, or \
+                     `kind: memory` for one gateway alone",
+                    limit.name
+                ),
+            ));
+        }
+    }
     // Without a document that names one, nothing is linked that could ask.
     let client = named.values().map(|(_, _, store)| store.client).next();
-    for (name, settings) in &config.stores {
+    for (name, settings) in config.stores.iter().filter(|(_, settings)| settings.kind.counts()) {
         let opened = match (&settings.url, client) {
             (None, _) | (_, None) => Ok(None),
             (Some(address), Some(client)) => open_store(name, settings, address, client, config, secrets).map(Some),

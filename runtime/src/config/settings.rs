@@ -36,8 +36,12 @@ impl Settings {
         }
     }
 
-    /// Puts a setting in its place; `admin: off` and `admin: {bind: …}` replace each other.
-    fn put(&mut self, path: Vec<String>, setting: Setting) {
+    /// Puts a setting in its place; a value and what is below its name replace each other. `admin: off` is about the
+    /// listener only: `admin: {bind: off}`.
+    fn put(&mut self, mut path: Vec<String>, setting: Setting) {
+        if path == ["admin"] {
+            path.push("bind".to_owned());
+        }
         self.by_path.retain(|known, _| !known.starts_with(&path) && !path.starts_with(known));
         self.by_path.insert(path, setting);
     }
@@ -88,9 +92,22 @@ impl Settings {
         match load(FileId(0), value) {
             Ok(node) => {
                 let path = self.known_spelling(path);
+                self.forget_other_place(&path);
                 self.put(path, Setting { node, place, file: None });
             }
             Err(error) => self.problems.push(Problem::at(&place, error.message)),
+        }
+    }
+
+    /// A secret in a variable replaces one in a file, and the other way round.
+    fn forget_other_place(&mut self, path: &[String]) {
+        const PLACES: [&str; 2] = ["env", "file"];
+        if let Some((place, owner)) = path.split_last()
+            && PLACES.contains(&place.as_str())
+        {
+            self.by_path.retain(|known, _| {
+                known.split_last().is_none_or(|(other, of)| of != owner || !PLACES.contains(&other.as_str()))
+            });
         }
     }
 
@@ -145,6 +162,15 @@ impl Settings {
             "prefix",
             "timeout",
             "connectTimeout",
+            "oauth",
+            "store",
+            "signingKey",
+            "templates",
+            "cache",
+            "session",
+            "secret",
+            "idleTimeout",
+            "absoluteTimeout",
             "accessLog",
         ];
         let spell = |(depth, given): (usize, String)| {
