@@ -34,8 +34,9 @@ fn whatever_is_accepted_compiles() {
         fs::remove_file(alone.join(&name)).expect("the document");
     }
     assert_eq!(accepted, 200, "too many documents are refused for this test to show much");
-    let files =
+    let output =
         gatewayc::build_script::compile(&specs, &mut String::new()).unwrap_or_else(|messages| panic!("{messages}"));
+    let files = output.files;
     assert_eq!(files.len(), accepted + 1);
     gatewayc::build_script::write(&files, &out).expect("the generated files");
     rustfmt_has_nothing_to_do(&files.iter().map(|file| out.join(&file.name)).collect::<Vec<_>>());

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::exit;
 
 use crate::diagnostic::{Format, Severity, render};
-use crate::emit::{File, MARK, emit};
+use crate::emit::{Asset, File, MARK, assets, emit};
 use crate::files;
 
 /// Compiles the documents for the package whose build script this is. Ends the process where that is not possible.
@@ -71,13 +71,19 @@ impl Build {
     fn run(&self) -> Result<(), String> {
         print(&format!("cargo::rerun-if-changed={}", self.specs.display()));
         let mut warnings = String::new();
-        let files = compile(&self.specs, &mut warnings)?;
+        let Output { files, assets } = compile(&self.specs, &mut warnings)?;
         for line in warnings.lines() {
             print(&format!("cargo::warning={line}"));
         }
+        let failed = |error: io::Error| format!("{}: {error}", self.out.display());
         for file in &files {
-            replace(&self.out.join(&file.name), &file.text)
-                .map_err(|error| format!("{}: {error}", self.out.display()))?;
+            replace(&self.out.join(&file.name), file.text.as_bytes()).map_err(failed)?;
+        }
+        // They are below the documents, which cargo watches.
+        for asset in &assets {
+            let path = self.out.join(&asset.name);
+            path.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+            replace(&path, &asset.bytes).map_err(failed)?;
         }
         let Some(generated) = &self.generated else {
             if self.locked {
@@ -106,12 +112,21 @@ impl Build {
     }
 }
 
+/// What a build gets.
+#[derive(Debug)]
+pub struct Output {
+    /// The source, which has a reviewed copy.
+    pub files: Vec<File>,
+    /// What it includes, which is reviewed where it is.
+    pub assets: Vec<Asset>,
+}
+
 /// Compiles every document directly in a folder; the text of warnings goes to `warnings`.
 ///
 /// # Errors
 /// The text of all messages where there are errors. A folder without documents is one: whoever points a build at the
 /// wrong folder must not get a gateway that serves nothing.
-pub fn compile(specs: &Path, warnings: &mut String) -> Result<Vec<File>, String> {
+pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
     let mut sources =
         files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
     if sources.documents().is_empty() {
@@ -124,7 +139,7 @@ pub fn compile(specs: &Path, warnings: &mut String) -> Result<Vec<File>, String>
     }
     debug_assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning));
     warnings.push_str(&render(&checked.diagnostics, &sources, Format::Short));
-    Ok(emit(&checked.gateway))
+    Ok(Output { files: emit(&checked.gateway), assets: assets(&checked.gateway) })
 }
 
 /// The names of files that a folder lacks, has with another content, or has too many.
@@ -150,7 +165,7 @@ pub fn write(files: &[File], folder: &Path) -> io::Result<()> {
     for name in stale(files, folder)? {
         fs::remove_file(folder.join(name))?;
     }
-    files.iter().try_for_each(|file| replace(&folder.join(&file.name), &file.text))
+    files.iter().try_for_each(|file| replace(&folder.join(&file.name), file.text.as_bytes()))
 }
 
 /// Files that the compiler wrote for documents that are gone.
@@ -175,12 +190,13 @@ fn stale(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
 }
 
 /// Writes a file if it differs: beside it first, so that nobody ever reads half of it.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());
     }
-    let beside = path.with_extension(format!("rs.{}", std::process::id()));
-    fs::write(&beside, text)?;
+    // The name of an asset may be as long as names can be.
+    let beside = path.with_file_name(format!(".gatewayc.{}", std::process::id()));
+    fs::write(&beside, bytes)?;
     fs::rename(&beside, path)
 }
 

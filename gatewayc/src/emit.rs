@@ -4,24 +4,27 @@
 //! |---|---|
 //! | `gateway.rs` | a `mod` for each document, and `GATEWAY` |
 //! | `<document>.rs` | a table for people, then statics for the compiler |
+//! | `<document>/…` | the files that the document serves, as they are: for the compiler only |
 //!
 //! The same input gives the same bytes on every machine; the order of a document does not matter.
 
 mod layout;
 mod names;
+mod oauth;
 mod templates;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use minijinja::context;
 use minijinja::value::Value;
 
 use crate::ir::{
-    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation,
-    ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https, IdentityHeaders, Introspection,
-    Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, Operation, Origin,
-    ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource,
-    StoreMode, Upstream,
+    AcceptedRisk, Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
+    CredentialLocation, ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https,
+    IdentityHeaders, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse,
+    OnStoreError, Operation, Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Scheme,
+    SecretReference, SecretSource, StaticFile, StaticFiles, StoreMode, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -41,18 +44,51 @@ pub struct File {
     pub text: String,
 }
 
-/// Writes all files, ordered by name. The gateway must be free of errors.
-pub fn emit(gateway: &Gateway) -> Vec<File> {
+/// A file that a document serves, to be compiled in. It is reviewed where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asset {
+    /// Where generated code looks for it, below `OUT_DIR`.
+    pub name: String,
+    /// The content.
+    pub bytes: Arc<[u8]>,
+}
+
+/// The APIs with the names of their modules, which are the names of their files as well.
+fn modules(gateway: &Gateway) -> Vec<(Ident, &Api)> {
     let mut apis: Vec<&Api> = gateway.apis.iter().collect();
     apis.sort_by(|a, b| a.name.cmp(&b.name));
     let mut idents = Idents::default();
-    let modules: Vec<Ident> = apis.iter().map(|api| idents.lower(&api.name)).collect();
-    let mut files: Vec<File> = apis
+    apis.into_iter().map(|api| (idents.lower(&api.name), api)).collect()
+}
+
+/// What the operations of all APIs serve, ordered by name.
+pub fn assets(gateway: &Gateway) -> Vec<Asset> {
+    let mut assets = Vec::new();
+    for (module, api) in modules(gateway) {
+        for operation in api.routes.iter().flat_map(|route| &route.operations) {
+            let Action::Answer(Builtin::Static(StaticFiles { files, .. })) = &operation.action else { continue };
+            assets.extend(
+                files.iter().map(|file| Asset { name: asset_name(&module, file), bytes: Arc::clone(&file.bytes) }),
+            );
+        }
+    }
+    assets.sort_by(|a, b| a.name.cmp(&b.name));
+    assets.dedup_by(|a, b| a.name == b.name);
+    assets
+}
+
+fn asset_name(module: &Ident, file: &StaticFile) -> String {
+    format!("{}/{}", module.as_str(), file.source)
+}
+
+/// Writes all files, ordered by name. The gateway must be free of errors.
+pub fn emit(gateway: &Gateway) -> Vec<File> {
+    let modules = modules(gateway);
+    let mut files: Vec<File> = modules
         .iter()
-        .zip(&modules)
-        .map(|(api, module)| File { name: format!("{}.rs", module.as_str()), text: Module::new(api).text() })
+        .map(|(module, api)| File { name: format!("{}.rs", module.as_str()), text: Module::new(module, api).text() })
         .collect();
-    let apis = modules.iter().map(|module| Expression::reference_into(module, "API")).collect();
+    let apis = modules.iter().map(|(module, _)| Expression::reference_into(module, "API")).collect();
     let value = Expression::Struct("runtime::codegen::Gateway", vec![("apis", Expression::Slice(apis))]);
     const BEFORE: &str = "pub static GATEWAY: runtime::codegen::Gateway = ";
     let text = fill(
@@ -60,7 +96,7 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
         include_str!("emit/gateway.rs.template"),
         context! {
             folder => Value::from(SourceValue::ours("specs")),
-            modules => Value::from_iter(modules.iter().map(|module| Value::from(SourceValue::from(module)))),
+            modules => Value::from_iter(modules.iter().map(|(module, _)| Value::from(SourceValue::from(module)))),
             gateway => Value::from(SourceValue::ours(value.layout(0, BEFORE.len()))),
         },
     );
@@ -71,7 +107,10 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
 
 /// One document's module, with the identifiers of its statics.
 struct Module<'a> {
+    /// Its own.
+    ident: &'a Ident,
     api: &'a Api,
+    server: Option<(Ident, &'a AuthorizationServer)>,
     routes: Vec<(&'a Route, Vec<(Ident, &'a Operation)>)>,
     rules: Vec<(&'a Rule, Option<(Ident, &'a Operation)>)>,
     upstreams: Vec<(Ident, &'a Upstream)>,
@@ -81,8 +120,9 @@ struct Module<'a> {
 }
 
 impl<'a> Module<'a> {
-    fn new(api: &'a Api) -> Self {
+    fn new(ident: &'a Ident, api: &'a Api) -> Self {
         let mut idents = Idents::reserve(&["API", "GATEWAY", "UNCHANGED"]);
+        let server = api.authorization_server.as_ref().map(|server| (idents.upper("authorization server"), server));
         let mut upstreams: Vec<&Upstream> = api.upstreams.iter().collect();
         upstreams.sort_by(|a, b| a.name.cmp(&b.name));
         let upstreams = upstreams.into_iter().map(|upstream| (idents.upper(&upstream.name), upstream)).collect();
@@ -103,7 +143,7 @@ impl<'a> Module<'a> {
             (rule, operation)
         });
         let rules = rules.collect();
-        Self { api, routes, rules, upstreams, schemes, limits }
+        Self { ident, api, server, routes, rules, upstreams, schemes, limits }
     }
 
     fn text(&self) -> String {
@@ -146,8 +186,15 @@ impl<'a> Module<'a> {
                 Credential::Hmac(_) => "HmacSignature",
                 Credential::Certificate => "MutualTls",
                 Credential::Introspection(_) => "Introspection",
+                Credential::OwnToken => "OwnToken",
+                Credential::Session(_) => "LoginSession",
+                Credential::AdminKey => "AdminKey",
             };
-            items.push(item(format!("scheme `{}`", scheme.name), ident, kind, scheme_value(kind, scheme)));
+            items.push(item(format!("scheme `{}`", scheme.name), ident, kind, self.scheme(kind, scheme)));
+        }
+        if let Some((ident, server)) = &self.server {
+            let comment = format!("authorization server {}", server.issuer);
+            items.push(item(comment, ident, "AuthorizationServer", oauth::authorization_server(server)));
         }
         for (ident, limit) in &self.limits {
             items.push(item(format!("limit `{}`", limit.name), ident, "Limit", limit_value(limit)));
@@ -276,10 +323,50 @@ impl<'a> Module<'a> {
                     vec![("to", Expression::reference_to(upstream)), ("path", rewrite(path))],
                 )
             }
-            Action::Answer(Builtin::JwtSign { key_claim }) => {
-                let builtin = Expression::Struct("JwtSign", vec![("key_claim", Expression::text(key_claim))]);
-                Expression::Call("Action::Answer", vec![Expression::Reference(Box::new(builtin))])
+            Action::Answer(builtin) => {
+                Expression::Call("Action::Answer", vec![Expression::Reference(Box::new(self.builtin(builtin)))])
             }
+        }
+    }
+
+    fn builtin(&self, builtin: &Builtin) -> Expression {
+        match builtin {
+            Builtin::JwtSign { key_claim } => {
+                Expression::Struct("JwtSign", vec![("key_claim", Expression::text(key_claim))])
+            }
+            Builtin::Oauth { endpoint, grants } => oauth::endpoint(self.server(), *endpoint, grants),
+            Builtin::Registry { action, parameter } => oauth::registry(self.server(), *action, parameter),
+            Builtin::Static(StaticFiles { parameter, files, .. }) => {
+                let files = files.iter().map(|file| self.static_file(file));
+                let fields =
+                    vec![("parameter", Expression::text(parameter)), ("files", Expression::Slice(files.collect()))];
+                Expression::Struct("StaticFiles", fields)
+            }
+        }
+    }
+
+    fn static_file(&self, file: &StaticFile) -> Expression {
+        let place = Expression::text(&format!("/{}", asset_name(self.ident, file)));
+        let place = Expression::Call("concat!", vec![Expression::word("env!(\"OUT_DIR\")"), place]);
+        let fields = vec![
+            ("path", Expression::text(&file.path)),
+            ("content_type", Expression::text(file.content_type)),
+            ("bytes", Expression::Call("include_bytes!", vec![place])),
+        ];
+        Expression::Struct("StaticFile", fields)
+    }
+
+    fn server(&self) -> &Ident {
+        let (server, _) = self.server.as_ref().expect("lowering refuses endpoints without a server");
+        server
+    }
+
+    fn scheme(&self, kind: &'static str, scheme: &Scheme) -> Expression {
+        match &scheme.credential {
+            Credential::OwnToken => oauth::own_token(self.server(), scheme),
+            Credential::Session(session) => oauth::login_session(self.server(), scheme, session),
+            Credential::AdminKey => oauth::admin_key(scheme),
+            _ => scheme_value(kind, scheme),
         }
     }
 
@@ -491,6 +578,7 @@ fn locations(locations: &[CredentialLocation]) -> Expression {
             CredentialLocation::Header(name) => ("CredentialLocation::Header", name),
             CredentialLocation::Query(name) => ("CredentialLocation::Query", name),
             CredentialLocation::Cookie(name) => ("CredentialLocation::Cookie", name),
+            CredentialLocation::Form(name) => ("CredentialLocation::Form", name),
         };
         Expression::Call(kind, vec![Expression::text(name)])
     };
@@ -513,7 +601,13 @@ fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
     fields.push(("realm", Expression::text(&scheme.realm)));
     fields.push(("forward", boolean(scheme.forward)));
     match &scheme.credential {
-        Credential::ApiKey | Credential::Basic | Credential::Hmac(_) | Credential::Certificate => {}
+        Credential::ApiKey
+        | Credential::Basic
+        | Credential::Hmac(_)
+        | Credential::Certificate
+        | Credential::OwnToken
+        | Credential::Session(_)
+        | Credential::AdminKey => {}
         Credential::Jwt(jwt) => fields.extend(jwt_fields(jwt)),
         Credential::ConsumerJwt(jwt) => fields.extend(consumer_jwt_fields(jwt)),
         Credential::Introspection(introspection) => fields.extend(introspection_fields(introspection)),

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use gatewayc::source::{FileProvider, ReadError, SourceSet};
+use gatewayc::source::{FileProvider, FolderEntry, ReadError, SourceSet};
 
 /// A set with the named documents. Without a root, it is the nearest directory that holds all of them.
 pub(crate) fn source_set(paths: &[PathBuf], root: Option<&Path>) -> io::Result<SourceSet<'static>> {
@@ -43,21 +43,48 @@ struct Disk {
     root: PathBuf,
 }
 
+impl Disk {
+    /// A symbolic link inside the root may lead out of it.
+    fn resolve(&self, path: &str) -> Result<PathBuf, ReadError> {
+        let path = self.root.join(path).canonicalize().map_err(explain)?;
+        if path.starts_with(&self.root) { Ok(path) } else { Err(ReadError::Outside) }
+    }
+}
+
+fn explain(error: io::Error) -> ReadError {
+    match error.kind() {
+        io::ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Other(error.to_string()),
+    }
+}
+
 impl FileProvider for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
-        let explain = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => ReadError::Missing,
-            _ => ReadError::Other(error.to_string()),
-        };
-        // A symbolic link inside the root may lead out of it.
-        let path = self.root.join(path).canonicalize().map_err(explain)?;
-        if !path.starts_with(&self.root) {
-            return Err(ReadError::Outside);
-        }
+        let path = self.resolve(path)?;
         if path.is_dir() {
             return Err(ReadError::Other("it is a directory".into()));
         }
+        // A pipe or a device has no end.
+        if !path.is_file() {
+            return Err(ReadError::Other("it is not a file".into()));
+        }
         std::fs::read(path).map_err(explain)
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<FolderEntry>, ReadError> {
+        let folder = self.resolve(path)?;
+        if !folder.is_dir() {
+            return Err(ReadError::Other("it is not a directory".into()));
+        }
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(explain)? {
+            let entry = entry.map_err(explain)?;
+            let Ok(name) = entry.file_name().into_string() else {
+                return Err(ReadError::Other(format!("the name of {:?} is not Unicode", entry.file_name())));
+            };
+            entries.push(FolderEntry { name, is_folder: entry.path().is_dir() });
+        }
+        Ok(entries)
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod hmac;
 mod limit;
+mod oauth;
 mod rule;
+mod static_files;
 
 use std::time::Duration;
 
@@ -13,7 +15,11 @@ use crate::units::ByteSize;
 
 pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
 pub use limit::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode};
+pub use oauth::{
+    AuthorizationServer, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Scope, TokenFormat,
+};
 pub use rule::{Rule, RuleEffect, RulePattern};
+pub use static_files::{StaticFile, StaticFiles, content_type};
 
 /// Everything that one binary serves, ordered by name.
 #[derive(Debug, Clone)]
@@ -47,6 +53,8 @@ pub struct Api {
     pub limits: Vec<Limit>,
     /// Requests must come over TLS.
     pub https: Option<Https>,
+    /// It gives tokens itself.
+    pub authorization_server: Option<AuthorizationServer>,
     /// What `acceptRisk` accepts, ordered by code and place.
     pub accepted_risks: Vec<AcceptedRisk>,
 }
@@ -191,6 +199,22 @@ pub enum Builtin {
         /// The claim that names the credential.
         key_claim: String,
     },
+    /// Is an endpoint of the authorization server.
+    Oauth {
+        /// Which.
+        endpoint: Endpoint,
+        /// What it gives tokens for, in the order of [`Grant`].
+        grants: Vec<Grant>,
+    },
+    /// Registers clients and users.
+    Registry {
+        /// What is done.
+        action: RegistryAction,
+        /// The path parameter with the client's id; `""` where it is about none.
+        parameter: String,
+    },
+    /// Serves files.
+    Static(StaticFiles),
 }
 
 impl Builtin {
@@ -198,6 +222,9 @@ impl Builtin {
     pub fn name(&self) -> &'static str {
         match self {
             Self::JwtSign { .. } => "jwt.sign",
+            Self::Oauth { endpoint, .. } => endpoint.name(),
+            Self::Registry { action, .. } => action.name(),
+            Self::Static(_) => "static",
         }
     }
 }
@@ -346,6 +373,12 @@ pub enum Credential {
     Certificate,
     /// A token that only its provider understands.
     Introspection(Box<Introspection>),
+    /// A token that the document's authorization server gave.
+    OwnToken,
+    /// A session of a user who has logged in.
+    Session(LoginSession),
+    /// The key of the deployment's administrators.
+    AdminKey,
 }
 
 impl Scheme {
@@ -359,6 +392,9 @@ impl Scheme {
             Credential::Hmac(_) => "hmac",
             Credential::Certificate => "certificate",
             Credential::Introspection(_) => "token",
+            Credential::OwnToken => "own token",
+            Credential::Session(_) => "session",
+            Credential::AdminKey => "admin key",
         }
     }
 
@@ -370,7 +406,11 @@ impl Scheme {
             | Credential::ConsumerJwt(_)
             | Credential::Hmac(_)
             | Credential::Certificate => true,
-            Credential::Jwt(_) | Credential::Introspection(_) => false,
+            Credential::Jwt(_)
+            | Credential::Introspection(_)
+            | Credential::OwnToken
+            | Credential::Session(_)
+            | Credential::AdminKey => false,
         }
     }
 }
@@ -441,6 +481,8 @@ pub enum CredentialLocation {
     Query(String),
     /// A cookie.
     Cookie(String),
+    /// A field of a form.
+    Form(String),
 }
 
 /// Signature algorithms; see [`JwtAlgorithm::ALL`].

@@ -50,7 +50,7 @@ pub struct Checked {
 /// Runs every stage that can find a mistake.
 pub fn check(sources: &mut SourceSet<'_>) -> Checked {
     let (documents, mut diagnostics) = parse(sources);
-    let (gateway, lowering) = lower(&documents);
+    let (gateway, lowering) = lower(&documents, sources);
     diagnostics.append(lowering);
     diagnostics.append(check::check(&gateway));
     diagnostics.settle();

@@ -4,8 +4,11 @@ mod base_path;
 mod hmac;
 mod https;
 mod limits;
+mod oauth;
+mod own_credentials;
 mod rules;
 mod security;
+mod static_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,24 +19,31 @@ use crate::ast;
 use crate::diagnostic::*;
 use crate::ir;
 use crate::ir::{
-    AcceptedRisk, Access, Action, Anonymous, Api, Builtin, ConsumerRules, Gateway, Limit, LimitUse, Operation,
-    ParameterKind, PathParameter, Rewrite, Route, Rule, Upstream,
+    AcceptedRisk, Access, Action, Anonymous, Api, ConsumerRules, Gateway, Limit, LimitUse, Operation, ParameterKind,
+    PathParameter, Rewrite, Route, Rule, Upstream,
 };
 use crate::policy;
+use crate::source::SourceSet;
 use crate::units::ByteSize;
 use crate::vocabulary::{
-    self, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy,
+    self, BuiltinPolicy, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy,
 };
 use limits::Limits;
+use oauth::Located;
 use security::Schemes;
+use static_files::Shelf;
 
 /// A larger request body is refused unless a document says otherwise.
 const DEFAULT_MAX_BODY: ByteSize = ByteSize(128 << 20);
 
-/// Lowers all documents. What cannot be lowered has been reported.
-pub fn lower(documents: &[ast::Document]) -> (Gateway, Diagnostics) {
+/// What the gateway itself reads of a request is no file.
+const OWN_MAX_BODY: ByteSize = ByteSize(64 << 10);
+
+/// Lowers all documents, with the files that they serve. What cannot be lowered has been reported.
+pub fn lower(documents: &[ast::Document], sources: &SourceSet<'_>) -> (Gateway, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    let mut apis: Vec<Api> = documents.iter().map(|document| Lowering::of(document, &mut diagnostics)).collect();
+    let lowered = documents.iter().map(|document| Lowering::of(document, sources, &mut diagnostics));
+    let mut apis: Vec<Api> = lowered.collect();
     for (index, document) in documents.iter().enumerate() {
         if let Some(other) = documents[..index].iter().find(|other| other.name == document.name) {
             let headline = format!("`{}` and `{}` are both called `{}`", other.path, document.path, document.name);
@@ -52,10 +62,14 @@ struct Lowering<'a> {
     upstreams: Upstreams,
     limits: Limits,
     risks: Vec<AcceptedRisk>,
+    /// What operations serve of the files beside the document.
+    shelf: Shelf<'a>,
+    /// The operations that are endpoints of the authorization server.
+    endpoints: Vec<Located>,
 }
 
 impl<'a> Lowering<'a> {
-    fn of(document: &'a ast::Document, diagnostics: &'a mut Diagnostics) -> Api {
+    fn of(document: &'a ast::Document, sources: &'a SourceSet<'a>, diagnostics: &'a mut Diagnostics) -> Api {
         let root = match &document.gateway {
             Some(node) => vocabulary::root(node, diagnostics),
             None => {
@@ -71,18 +85,26 @@ impl<'a> Lowering<'a> {
         let mut risks = Vec::new();
         let schemes = Schemes::new(document, &root.identity_headers, &mut risks, diagnostics);
         let limits = Limits::new(&root.limits);
-        let mut lowering = Lowering { document, diagnostics, root, schemes, upstreams, limits, risks };
+        let (shelf, endpoints) = (Shelf::new(sources), Vec::new());
+        let mut lowering =
+            Lowering { document, diagnostics, root, schemes, upstreams, limits, risks, shelf, endpoints };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
         lowering.accept(accepted, "the document", vec![document.root.span]);
+        if let Some(server) = &mut lowering.root.authorization_server {
+            let (accepted, scope) = (std::mem::take(&mut server.accepted), vec![server.at, server.scope]);
+            lowering.accept(accepted, "the authorization server", scope);
+        }
         let mut routes: Vec<Route> = document.paths.iter().flat_map(|path| lowering.path_item(path)).collect();
         routes.sort_by_cached_key(|route| (route.template.to_string(), route.when.clone()));
         let mut rules = lowering.rules();
+        let authorization_server = lowering.authorization_server();
         lowering.check_operation_ids();
         lowering.check_nothing_lost(&routes);
         let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, .. } = lowering;
         risks.sort();
         let limits = in_order(limits.used(diagnostics), operations(&mut routes, &mut rules));
-        let https = root.https.as_ref().map(|policy| https::lower(policy, document, diagnostics));
+        let gives_tokens = authorization_server.is_some();
+        let https = root.https.as_ref().map(|policy| https::lower(policy, gives_tokens, document, diagnostics));
         Api {
             name: document.name.clone(),
             title: document.title.clone(),
@@ -95,6 +117,7 @@ impl<'a> Lowering<'a> {
             error_bodies: root.error_bodies,
             limits,
             https,
+            authorization_server,
             accepted_risks: risks,
         }
     }
@@ -131,9 +154,10 @@ impl<'a> Lowering<'a> {
             self.accept(std::mem::take(&mut own.accepted), &title(path, operation), in_operation);
             let access = self.schemes.access(self.document, path, operation, self.diagnostics);
             self.check_consumers(&own, &inherited, access.as_ref(), &title(path, operation), operation.span);
+            // Nothing in it where the vocabulary has reported it.
             let builtin = own.builtin.take();
-            if let (Some(builtin), Some(access)) = (&builtin, &access) {
-                self.check_builtin(builtin, &own, access, path, operation);
+            if let Some(builtin) = &builtin {
+                self.check_builtin(builtin, &own, access.as_ref(), path, operation);
             }
             let is_limited_itself = own.rate_limit.is_some();
             let limited_at = match (&own.rate_limit, in_path_limits) {
@@ -168,7 +192,10 @@ impl<'a> Lowering<'a> {
                 let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
                 route.described.push((operation.method.clone(), id.clone()));
                 let action = match &builtin {
-                    Some(builtin) => builtin.value.clone().map(Action::Answer),
+                    Some(Spanned { span, value }) => value.as_ref().and_then(|value| {
+                        let builtin = Spanned::new(*span, value.clone());
+                        self.builtin(&builtin, route, &operation.method).map(Action::Answer)
+                    }),
                     None => {
                         let title = title(path, operation);
                         let upstream =
@@ -183,6 +210,13 @@ impl<'a> Lowering<'a> {
                     Access::Anyone { .. } => (false, false),
                     Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
                 };
+                let max_body = policy.max_body.unwrap_or(DEFAULT_MAX_BODY);
+                let max_body = match &action {
+                    Action::Answer(ir::Builtin::Oauth { .. } | ir::Builtin::Registry { .. }) => {
+                        max_body.min(OWN_MAX_BODY)
+                    }
+                    _ => max_body,
+                };
                 let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
                 let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
                 route.operations.push(Operation {
@@ -194,7 +228,7 @@ impl<'a> Lowering<'a> {
                     parameters: parameters.typed(&template, &self.document.root),
                     request_headers: policy.request_headers.clone().unwrap_or_default(),
                     response_headers: policy.response_headers.clone().unwrap_or_default(),
-                    max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
+                    max_body,
                     consumers,
                     anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
                     limits: limits.clone(),
@@ -270,9 +304,9 @@ impl<'a> Lowering<'a> {
     /// What the gateway answers itself is not changed on its way to an upstream, and not for anyone who asks.
     fn check_builtin(
         &mut self,
-        builtin: &Spanned<Option<Builtin>>,
+        builtin: &Spanned<Option<BuiltinPolicy>>,
         own: &Inheritable,
-        access: &Access,
+        access: Option<&Access>,
         path: &ast::PathItem,
         operation: &ast::Operation,
     ) {
@@ -291,12 +325,12 @@ impl<'a> Lowering<'a> {
                     .help(format!("remove `builtin`, or remove `{name}`")),
             );
         }
-        let Some(Builtin::JwtSign { .. }) = &builtin.value else { return };
-        let is_open = match access {
-            Access::Anyone { .. } => true,
-            Access::OneOf(alternatives) => alternatives.iter().any(Vec::is_empty),
-        };
-        if is_open {
+        let (Some(policy), Some(access)) = (&builtin.value, access) else { return };
+        self.check_endpoint(&Spanned::new(builtin.span, policy.clone()), access, path, operation);
+        if !matches!(policy, BuiltinPolicy::JwtSign { .. }) {
+            return;
+        }
+        if oauth::is_open(access) {
             self.diagnostics.push(
                 Diagnostic::error(GW312, format!("anyone can have tokens signed by {title}"))
                     .at(builtin.span, "whoever knows a key, which every token shows, can make tokens for ever")

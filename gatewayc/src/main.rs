@@ -145,9 +145,9 @@ fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Resul
 fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
     let mut warnings = String::new();
     match build_script::compile(specs, &mut warnings) {
-        Ok(files) => {
+        Ok(output) => {
             io::stderr().write_all(warnings.as_bytes())?;
-            build_script::write(&files, out).map(|()| ExitCode::SUCCESS)
+            build_script::write(&output.files, out).map(|()| ExitCode::SUCCESS)
         }
         Err(messages) => {
             io::stderr().write_all(messages.as_bytes())?;

@@ -1,12 +1,13 @@
 //! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::ir::{
-    Access, Action, Anonymous, Api, Builtin, ConsumerJwt, ConsumerRules, Credential, CredentialLocation, Gateway,
-    HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore,
-    OnStoreError, Operation, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StoreMode,
-    Upstream,
+    Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
+    CredentialLocation, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm,
+    LimitHeaders, LimitKey, LimitStore, OnStoreError, Operation, PkceRequirement, Rewrite, Route, Rule, RuleEffect,
+    Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
 };
 use crate::units::show_duration;
 
@@ -27,6 +28,10 @@ pub fn render(gateway: &Gateway) -> String {
         }
         for risk in &api.accepted_risks {
             let _ = writeln!(out, "  accepts {} of {}: {}", risk.lint, one_line(&risk.what), one_line(&risk.reason));
+        }
+        if let Some(server) = &api.authorization_server {
+            let _ = writeln!(out, "\nauthorization server {}", one_line(&server.issuer));
+            write_authorization_server(&mut out, server);
         }
         for scheme in &api.schemes {
             let _ = writeln!(out, "\nscheme {}/{}", api.name, scheme.name);
@@ -58,6 +63,48 @@ fn plain_http(https: &Https) -> String {
     }
 }
 
+fn write_authorization_server(out: &mut String, server: &AuthorizationServer) {
+    let format = match server.token_format {
+        TokenFormat::Opaque => "opaque",
+        TokenFormat::Jwt => "jwt",
+    };
+    line(out, "grants", &grants(&server.grants));
+    line(out, "access tokens", &format!("{format}, for {}", show_duration(server.access_token_ttl)));
+    if server.grants.contains(&Grant::RefreshToken) {
+        let used = if server.rotates { "for one use" } else { "used again" };
+        let idle = match server.refresh_token_idle {
+            Duration::ZERO => "however long unused".to_owned(),
+            idle => format!("unused for {}", show_duration(idle)),
+        };
+        line(out, "refresh tokens", &format!("{used}, for {}, {idle}", show_duration(server.refresh_token_ttl)));
+    }
+    line(out, "codes", &format!("for {}", show_duration(server.code_ttl)));
+    let pkce = match server.pkce {
+        PkceRequirement::All => "every client",
+        PkceRequirement::Public => "public clients",
+    };
+    line(out, "pkce required for", pkce);
+    line(out, "consent", if server.remembers_consent { "remembered" } else { "asked for each time" });
+    if server.grants.contains(&Grant::ClientCredentials) {
+        let acts = if server.client_acts_for_users { "may name a user who permitted it" } else { "for itself only" };
+        line(out, "client with its credentials", acts);
+    }
+    if server.grants.contains(&Grant::JwtBearer) {
+        let needs = if server.assertion_needs_permission { "needs the user's permission" } else { "is enough" };
+        line(out, "assertion about a user", needs);
+    }
+    for scope in &server.scopes {
+        line(out, &format!("scope {}", one_line(&scope.name)), &scope.description);
+    }
+    for (endpoint, path) in &server.paths {
+        line(out, endpoint.name(), path.as_deref().unwrap_or("none"));
+    }
+}
+
+fn grants(grants: &[Grant]) -> String {
+    grants.iter().map(|grant| grant.name()).collect::<Vec<_>>().join(", ")
+}
+
 fn write_scheme(out: &mut String, scheme: &Scheme) {
     if matches!(scheme.credential, Credential::Certificate) {
         line(out, "certificate in", "the TLS handshake");
@@ -67,11 +114,19 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
         Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) => "token",
         Credential::Basic => "password",
         Credential::Hmac(_) => "signature",
-        Credential::ApiKey | Credential::Certificate => scheme.kind(),
+        Credential::ApiKey | Credential::Certificate | Credential::AdminKey => scheme.kind(),
+        Credential::OwnToken => "token",
+        Credential::Session(_) => "session",
     };
     line(out, &format!("{what} in"), &locations(&scheme.locations));
     match &scheme.credential {
         Credential::ApiKey | Credential::Basic | Credential::Certificate => {}
+        Credential::OwnToken => line(out, "given by", "the authorization server"),
+        Credential::Session(session) => {
+            line(out, "begins at", "the login page of the authorization server");
+            line(out, "without it", if session.redirects { "browsers go to the login page" } else { "refused" });
+        }
+        Credential::AdminKey => line(out, "known to", "administrators of the deployment"),
         Credential::Jwt(jwt) => write_jwt(out, jwt),
         Credential::ConsumerJwt(jwt) => write_consumer_jwt(out, jwt),
         Credential::Hmac(hmac) => write_hmac(out, hmac),
@@ -89,6 +144,7 @@ fn locations(locations: &[CredentialLocation]) -> String {
         CredentialLocation::Header(name) => format!("header {name}"),
         CredentialLocation::Query(name) => format!("query {name}"),
         CredentialLocation::Cookie(name) => format!("cookie {name}"),
+        CredentialLocation::Form(name) => format!("form field {name}"),
     };
     list_or(&locations.iter().map(location).collect::<Vec<_>>(), "nothing")
 }
@@ -269,6 +325,19 @@ fn write_upstream(out: &mut String, upstream: &Upstream) {
 fn answers(builtin: &Builtin) -> String {
     match builtin {
         Builtin::JwtSign { key_claim } => format!("{}, for the credential in the claim {key_claim}", builtin.name()),
+        Builtin::Oauth { grants: admitted, .. } if admitted.is_empty() => builtin.name().to_owned(),
+        Builtin::Oauth { grants: admitted, .. } => format!("{}, for {}", builtin.name(), grants(admitted)),
+        Builtin::Registry { parameter, .. } if parameter.is_empty() => builtin.name().to_owned(),
+        Builtin::Registry { parameter, .. } => format!("{}, by {{{parameter}}}", builtin.name()),
+        Builtin::Static(StaticFiles { source, parameter, files }) if parameter.is_empty() => {
+            let kind = files.first().map_or("", |file| file.content_type);
+            format!("static, {source} as {kind}")
+        }
+        Builtin::Static(StaticFiles { source, parameter, files }) => {
+            let files: Vec<String> =
+                files.iter().map(|file| format!("{} as {}", file.path, file.content_type)).collect();
+            format!("static, of {source} by {{{parameter}}}: {}", files.join(", "))
+        }
     }
 }
 
@@ -276,6 +345,7 @@ fn answers(builtin: &Builtin) -> String {
 pub(crate) fn target(action: &Action) -> String {
     match action {
         Action::Forward { upstream, .. } => upstream.clone(),
+        Action::Answer(Builtin::Static(files)) => format!("builtin static {}", files.source),
         Action::Answer(builtin) => format!("builtin {}", builtin.name()),
     }
 }

@@ -12,6 +12,24 @@ pub trait FileProvider {
     /// # Errors
     /// Why there is no content, in words for the author.
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+
+    /// What is directly in a folder, in any order. `path` is as in [`read`](Self::read), and empty for the root.
+    ///
+    /// # Errors
+    /// Why that is not known. What provides documents only has no folders.
+    fn list(&self, path: &str) -> Result<Vec<FolderEntry>, ReadError> {
+        let _ = path;
+        Err(ReadError::Missing)
+    }
+}
+
+/// Something in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FolderEntry {
+    /// Its name in the folder.
+    pub name: String,
+    /// It is a folder itself.
+    pub is_folder: bool,
 }
 
 /// Why a file cannot be read.
@@ -39,6 +57,20 @@ impl fmt::Display for ReadError {
 impl FileProvider for HashMap<String, String> {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
         self.get(path).map(|text| text.clone().into_bytes()).ok_or(ReadError::Missing)
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<FolderEntry>, ReadError> {
+        let folder = if path.is_empty() { String::new() } else { format!("{path}/") };
+        let inside = self.keys().filter_map(|file| file.strip_prefix(&folder));
+        let mut entries: Vec<FolderEntry> = inside
+            .map(|below| match below.split_once('/') {
+                Some((name, _)) => FolderEntry { name: name.to_owned(), is_folder: true },
+                None => FolderEntry { name: below.to_owned(), is_folder: false },
+            })
+            .collect();
+        entries.sort();
+        entries.dedup();
+        if entries.is_empty() { Err(ReadError::Missing) } else { Ok(entries) }
     }
 }
 
@@ -122,6 +154,18 @@ impl<'a> SourceSet<'a> {
         self.files.push(source);
         self.by_path.insert(path.to_owned(), file);
         file
+    }
+
+    /// The content of a file that is no document.
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.provider.read(path)
+    }
+
+    /// What is directly in a folder, ordered by name.
+    pub(crate) fn list(&self, path: &str) -> Result<Vec<FolderEntry>, ReadError> {
+        let mut entries = self.provider.list(path)?;
+        entries.sort();
+        Ok(entries)
     }
 
     /// A file.

@@ -1,5 +1,6 @@
 //! `x-gateway`, read into types: what stands where, and what each member may be.
 
+mod authorization_server;
 mod https;
 mod limit;
 mod provider;
@@ -14,17 +15,21 @@ use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
 use crate::ir::{
-    Anonymous, Builtin, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Limit, Preflight,
+    Anonymous, ConsumerRules, ERROR_CLASSES, Endpoint, ErrorBody, Grant, HeaderEdits, IdentityHeaders, Limit,
+    Preflight, RegistryAction,
 };
 use crate::units::{self, ByteSize};
 
+pub use authorization_server::AuthorizationServerPolicy;
 pub use https::HttpsPolicy;
 pub use limit::{LimitChoice, LimitEntry};
 pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
-pub use reader::{MEMBERS, Member, Place, Support};
+pub use reader::{MEMBERS, Member, Place};
 pub use rules::{RuleChoice, RulePolicy};
-pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, SchemeExtension, Verification, is_token, scheme};
+pub(crate) use scheme::{
+    HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, is_token, scheme,
+};
 
 /// What `x-gateway` at the root says.
 #[derive(Debug, Default)]
@@ -41,6 +46,8 @@ pub struct Root {
     pub preflight: PreflightPolicy,
     /// `https`.
     pub https: Option<HttpsPolicy>,
+    /// `authorizationServer`.
+    pub authorization_server: Option<AuthorizationServerPolicy>,
     /// `rules`, in the order of the document; nothing where one is broken.
     pub rules: Vec<Option<RulePolicy>>,
     /// What operations inherit.
@@ -86,7 +93,7 @@ pub struct Inheritable {
     /// `rateLimit`.
     pub rate_limit: Option<Vec<LimitEntry>>,
     /// `builtin`, with its arguments; not inherited.
-    pub builtin: Option<Spanned<Option<Builtin>>>,
+    pub builtin: Option<Spanned<Option<BuiltinPolicy>>>,
     /// `acceptRisk`; not inherited.
     pub accepted: Vec<AcceptedRisk>,
 }
@@ -107,6 +114,32 @@ impl Inheritable {
             accepted: self.accepted,
         }
     }
+}
+
+/// `builtin`, with its arguments.
+#[derive(Debug, Clone)]
+pub enum BuiltinPolicy {
+    /// `jwt.sign`.
+    JwtSign {
+        /// `keyClaim`.
+        key_claim: String,
+    },
+    /// An endpoint of the authorization server.
+    Oauth {
+        /// Which.
+        endpoint: Endpoint,
+        /// `grants`, all that there are without it.
+        grants: Option<Vec<Spanned<Grant>>>,
+    },
+    /// `clients.…` and `users.…`.
+    Registry(RegistryAction),
+    /// `static`.
+    Static {
+        /// `file` or `dir`.
+        source: Spanned<String>,
+        /// It is `dir`.
+        is_folder: bool,
+    },
 }
 
 /// `upstream`: by name, or described in place.
@@ -186,6 +219,10 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
             }
             "limits" => root.limits = limit::registry(&mut reader, &entry.value),
             "https" => root.https = https::https(&mut reader, entry.key.span, &entry.value),
+            "authorizationServer" => {
+                let policy = authorization_server::authorization_server(&mut reader, entry.key.span, &entry.value);
+                root.authorization_server = Some(policy);
+            }
             "rules" => root.rules = rules::rules(&mut reader, &entry.value),
             "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
             "preflight" => {
@@ -235,11 +272,8 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "maxBody" => found.max_body = reader.unit(value, "`maxBody`", units::size),
             "consumers" => found.consumers = Some(consumers(reader, value)),
             "anonymous" => found.anonymous = Some(Spanned::new(key.span, anonymous(reader, value))),
-            "keyClaim" if !members.iter().any(|entry| &*entry.key.name == "builtin") => {
-                reader.report(
-                    Diagnostic::error(GW102, "`keyClaim` is an argument of `builtin: jwt.sign`")
-                        .at(key.span, "no `builtin` beside it"),
-                );
+            name if ARGUMENTS.iter().any(|(argument, _)| *argument == name) => {
+                check_argument(reader, key, members);
             }
             "rateLimit" => found.rate_limit = Some(limit::entries(reader, value)),
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin(reader, value, members))),
@@ -250,34 +284,100 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
     found
 }
 
+/// What stands beside `builtin`, and beside which.
+const ARGUMENTS: &[(&str, &[&str])] = &[
+    ("keyClaim", &["jwt.sign"]),
+    ("grants", &["oauth.authorize", "oauth.token"]),
+    ("file", &["static"]),
+    ("dir", &["static"]),
+];
+
+fn check_argument(reader: &mut Reader<'_>, key: &gateway_yaml::Key, members: &[&Entry]) {
+    let Some((name, builtins)) = ARGUMENTS.iter().find(|(argument, _)| *argument == &*key.name) else { return };
+    let builtin = members.iter().find(|entry| &*entry.key.name == "builtin");
+    let given = builtin.and_then(|entry| entry.value.as_str());
+    let problem = match given {
+        Some(given) if builtins.contains(&given) => return,
+        Some(_) => "beside another",
+        None => "no `builtin` beside it",
+    };
+    let headline = format!("`{name}` is an argument of `builtin: {}`", builtins.join("` and `"));
+    reader.report(Diagnostic::error(GW102, headline).at(key.span, problem));
+}
+
 /// `builtin` with its arguments, which stand beside it.
-fn builtin(reader: &mut Reader<'_>, node: &Node, members: &[&Entry]) -> Option<Builtin> {
-    const LATER: &[&str] = &["oauth.", "login.", "logout", "account", "static", "clients.", "users."];
+fn builtin(reader: &mut Reader<'_>, node: &Node, members: &[&Entry]) -> Option<BuiltinPolicy> {
     let name = reader.text(node, "`builtin`")?;
-    let key_claim = members.iter().find(|entry| &*entry.key.name == "keyClaim");
+    let argument = |name: &str| members.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+    if let Some(endpoint) = Endpoint::ALL.iter().copied().find(|endpoint| endpoint.name() == name) {
+        let takes_grants = !endpoint.grants().is_empty();
+        let grants = match argument("grants").filter(|_| takes_grants) {
+            Some(node) => Some(endpoint_grants(reader, endpoint, node)?),
+            None => None,
+        };
+        return Some(BuiltinPolicy::Oauth { endpoint, grants });
+    }
+    if let Some(action) = RegistryAction::ALL.iter().copied().find(|action| action.name() == name) {
+        return Some(BuiltinPolicy::Registry(action));
+    }
     match name {
         "jwt.sign" => {
-            let key_claim = match key_claim {
-                Some(entry) => claim(reader, &entry.value)?,
+            let key_claim = match argument("keyClaim") {
+                Some(node) => claim(reader, node)?,
                 None => DEFAULT_KEY_CLAIM.to_owned(),
             };
-            Some(Builtin::JwtSign { key_claim })
+            Some(BuiltinPolicy::JwtSign { key_claim })
         }
-        later if LATER.iter().any(|known| later.starts_with(known)) => {
-            reader.report(
-                Diagnostic::error(
-                    GW103,
-                    format!("the builtin `{later}` is not supported by this version of the compiler"),
-                )
-                .at(node.span, "would not answer"),
-            );
-            None
+        "static" => {
+            let (node, is_folder) = match (argument("file"), argument("dir")) {
+                (Some(file), None) => (file, false),
+                (None, Some(folder)) => (folder, true),
+                _ => {
+                    reader.report(
+                        Diagnostic::error(GW104, "`builtin: static` does not say what is served")
+                            .at(node.span, "expected either `file` or `dir` beside it")
+                            .help("write `file: pages/index.html`, a path from the document on"),
+                    );
+                    return None;
+                }
+            };
+            let path = reader.text(node, if is_folder { "`dir`" } else { "`file`" })?;
+            Some(BuiltinPolicy::Static { source: Spanned::new(node.span, path.to_owned()), is_folder })
         }
         _ => {
-            reader.wrong(node, "`builtin`", "expected `jwt.sign`");
+            let endpoints = Endpoint::ALL.iter().map(|endpoint| endpoint.name());
+            let registry = RegistryAction::ALL.iter().map(|action| action.name());
+            let names: Vec<&str> = ["jwt.sign", "static"].into_iter().chain(endpoints).chain(registry).collect();
+            let near = gateway_yaml::suggest(name, names.iter().copied());
+            let diagnostic = Diagnostic::error(GW104, format!("`builtin` cannot be `{name}`"))
+                .at(node.span, "the gateway has no such answer")
+                .did_you_mean(near);
+            reader.report(match near {
+                Some(_) => diagnostic,
+                None => diagnostic.help(format!("it can be `{}`", names.join("`, `"))),
+            });
             None
         }
     }
+}
+
+/// `grants` of an endpoint: some of those that it gives anything for.
+fn endpoint_grants(reader: &mut Reader<'_>, endpoint: Endpoint, node: &Node) -> Option<Vec<Spanned<Grant>>> {
+    let choices: Vec<(&str, Grant)> = endpoint.grants().iter().map(|grant| (grant.name(), *grant)).collect();
+    let mut grants: Vec<Spanned<Grant>> = Vec::new();
+    let items = reader.list(node, "`grants`");
+    for item in items {
+        let grant = reader.choice(item, "a grant of this endpoint", &choices)?;
+        if grants.iter().all(|other| other.value != grant) {
+            grants.push(Spanned::new(item.span, grant));
+        }
+    }
+    if items.is_empty() {
+        reader.wrong(node, "`grants`", "one grant or more; leave it out to admit all");
+        return None;
+    }
+    grants.sort_by_key(|grant| grant.value);
+    Some(grants)
 }
 
 /// The claim that names a consumer's credential, where a document does not say.
@@ -746,6 +846,11 @@ fn header_name(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Optio
     }
 }
 
+/// Scopes stand in challenges and in tokens, separated by blanks (RFC 6749 §3.3).
+pub(crate) fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+}
+
 /// Why a credential cannot stand in a header of this name.
 pub(crate) fn no_place_for_credentials(name: &str, identity: &IdentityHeaders) -> Option<&'static str> {
     let is_token =
@@ -800,7 +905,7 @@ pub struct AcceptedRisk {
 }
 
 /// Errors that say "not without your word for it".
-const ACCEPTABLE_ERRORS: &[Code] = &[GW312];
+const ACCEPTABLE_ERRORS: &[Code] = &[GW301, GW302, GW312];
 
 fn accept_risk(reader: &mut Reader<'_>, node: &Node) -> Vec<AcceptedRisk> {
     let mut accepted = Vec::new();

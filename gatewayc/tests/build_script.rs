@@ -22,7 +22,7 @@ fn a_folder_follows_its_documents() {
     fs::create_dir_all(specs.join("parts")).expect("a folder");
     fs::write(specs.join("a.yaml"), DOCUMENT).expect("a document");
     fs::write(specs.join("parts/b.yaml"), "get: {operationId: b}\n").expect("a part");
-    let files = compile(&specs, &mut String::new()).expect("no mistakes");
+    let files = compile(&specs, &mut String::new()).expect("no mistakes").files;
     assert_eq!(names(&files), ["a.rs", "gateway.rs"]);
     assert!(files[0].text.contains("id: \"b\""));
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::codegen::ConsumerRules;
 use crate::consumers::{ConsumerStore, Identity};
 use crate::credential::{CredentialLocation, Evidence};
+use crate::oauth::Oauth;
 use crate::live::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement};
 use crate::oauth::Authority;
 use crate::provider::Providers;
@@ -54,6 +55,8 @@ pub struct Resources {
     pub(crate) secrets: SecretStore,
     pub(crate) consumers: Arc<ConsumerStore>,
     pub(crate) providers: Arc<Providers>,
+    /// The authorization servers of this gateway.
+    pub(crate) oauth: Arc<Oauth>,
     /// Where this deployment has the scheme's provider, if it says so.
     pub(crate) provider_url: Option<ProviderUrl>,
 }

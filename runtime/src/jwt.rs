@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
 use crate::credential::{CredentialLocation, Evidence};
 use crate::secret::SecretReference;
-pub(crate) use cache::TokenCache;
+pub(crate) use cache::{Remembered, TokenCache};
 pub use keys::JwtAlgorithm;
 pub(crate) use keys::MIN_HMAC_KEY;
 use keys::{VerifyingKey, is_known, verify_signature};

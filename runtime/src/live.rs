@@ -23,6 +23,7 @@ use crate::http1::names::FieldTable;
 use crate::https::HttpsOnly;
 use crate::limits::{self, Limits};
 use crate::metrics::OperationMetrics;
+use crate::oauth::Oauth;
 use crate::oauth::authority::authorities;
 use crate::provider::url::ProviderUrl;
 use crate::provider::{Background, Providers};
@@ -205,7 +206,8 @@ impl Live {
         };
         let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
         let providers = Arc::new(Providers::new(trusted_roots));
-        let resources = Resources { secrets, consumers, providers, provider_url: None };
+        let oauth = Arc::new(Oauth::new(&config, &secrets));
+        let resources = Resources { secrets, consumers, providers, oauth, provider_url: None };
         let mut assembly = Assembly {
             config: &config,
             resources: &resources,

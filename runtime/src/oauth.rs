@@ -1,9 +1,31 @@
 //! The gateway as OAuth 2.0 authorization server and as the resource server of its own tokens (RFC 6749, RFC 9700).
 
+mod account;
+mod admin_key;
+mod assertion;
+mod attempts;
+mod authorize;
 pub(crate) mod authority;
+mod bearer;
+mod client_auth;
+mod endpoint;
+mod error;
+mod form;
+mod login;
+mod metadata;
+mod pages;
+mod random;
+mod redirect;
+mod registration;
 pub(crate) mod registry;
+mod revoke;
+mod server;
+mod session;
+mod signing;
 pub(crate) mod store;
 mod tables;
+mod terms;
+mod token;
 
 pub use tables::{
     AccessTokenTerms, AdminKey, AuthorizationServer, Endpoint, EndpointPaths, Grant, LoginSession, OauthEndpoint,
@@ -11,72 +33,4 @@ pub use tables::{
 };
 
 pub(crate) use authority::Authority;
-
-use crate::access::{Authenticator, Resources, Scheme};
-use crate::builtin::{Builtin, PreparedBuiltin};
-
-impl Builtin for OauthEndpoint {
-    fn name(&self) -> &'static str {
-        "oauth"
-    }
-
-    fn prepare(&self, _: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
-        Err(vec![])
-    }
-
-    fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
-    }
-}
-
-impl Builtin for Registry {
-    fn name(&self) -> &'static str {
-        "registry"
-    }
-
-    fn prepare(&self, _: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
-        Err(vec![])
-    }
-
-    fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
-    }
-}
-
-impl Scheme for OwnToken {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn prepare(&self, _: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        Err(vec![])
-    }
-
-    fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
-    }
-}
-
-impl Scheme for LoginSession {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn prepare(&self, _: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        Err(vec![])
-    }
-
-    fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
-    }
-}
-
-impl Scheme for AdminKey {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn prepare(&self, _: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        Err(vec![])
-    }
-}
+pub(crate) use server::Oauth;

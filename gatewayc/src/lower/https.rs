@@ -3,27 +3,55 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{self, Server};
-use crate::diagnostic::{Diagnostic, Diagnostics, GW530, GW531};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW304, GW530, GW531};
 use crate::ir::{Https, Origin};
 use crate::vocabulary::{HttpsPolicy, is_authority};
 
 /// More hosts are a mistake, or a document that nobody can review.
 const MOST: usize = 32;
 
-pub(super) fn lower(policy: &HttpsPolicy, document: &ast::Document, diagnostics: &mut Diagnostics) -> Https {
-    let paths = document.paths.iter();
-    let below =
-        paths.flat_map(|path| path.operations.iter().map(|operation| &operation.servers).chain([&path.servers]));
-    let servers: Vec<&Server> = [&document.servers].into_iter().chain(below).flatten().collect();
+/// `gives_tokens`: there is an authorization server, which must not be reached without TLS.
+pub(super) fn lower(
+    policy: &HttpsPolicy,
+    gives_tokens: bool,
+    document: &ast::Document,
+    diagnostics: &mut Diagnostics,
+) -> Https {
+    let servers = servers(document);
     for server in servers.iter().filter(|server| scheme(&server.url.value).is_some_and(|scheme| scheme == "http")) {
-        diagnostics.push(
+        let diagnostic = if gives_tokens {
+            Diagnostic::error(GW304, "a server of the authorization server speaks plain HTTP")
+                .at(server.url.span, "RFC 6749 3.1 and 3.2 require TLS")
+        } else {
             Diagnostic::warning(GW531, "a server speaks plain HTTP, and the document is for HTTPS only")
                 .at(server.url.span, "clients that call this have sent their credentials in the clear")
-                .help("write `https://`"),
-        );
+        };
+        diagnostics.push(diagnostic.help("write `https://`"));
     }
     let redirect_to = if policy.redirect { origins(policy, &servers, diagnostics) } else { Vec::new() };
     Https { redirect_to, hsts: policy.hsts }
+}
+
+/// All servers of a document, its paths and its operations.
+fn servers(document: &ast::Document) -> Vec<&Server> {
+    let paths = document.paths.iter();
+    let below =
+        paths.flat_map(|path| path.operations.iter().map(|operation| &operation.servers).chain([&path.servers]));
+    [&document.servers].into_iter().chain(below).flatten().collect()
+}
+
+/// Where `servers` says that the document is served over TLS; with another `port` there, too.
+pub(super) fn origins_of(document: &ast::Document, port: Option<u16>) -> Vec<Origin> {
+    let urls = servers(document).into_iter().filter_map(urls).flatten();
+    let tls = urls.filter(|url| scheme(url).is_some_and(|scheme| scheme == "https"));
+    let found = tls.filter_map(|url| origin(&url).ok());
+    let mut origins: Vec<Origin> = found
+        .flat_map(|(host, own)| [Some(own), port].map(|port| Some(Origin { host: host.clone(), port: port? })))
+        .flatten()
+        .collect();
+    origins.sort();
+    origins.dedup();
+    origins
 }
 
 /// One origin per host, in alphabetical order. A host that is left out would refuse its clients in silence.
@@ -94,7 +122,7 @@ fn urls(server: &Server) -> Option<Vec<String>> {
 }
 
 /// Host, in lower case, and port of `https://host[:port]/…`.
-fn origin(url: &str) -> Result<(String, u16), &'static str> {
+pub(super) fn origin(url: &str) -> Result<(String, u16), &'static str> {
     let rest = &url["https://".len()..];
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     if authority.contains('@') {

@@ -7,7 +7,7 @@ use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW211
 use crate::ir::{
     self, Access, ConsumerJwt, Credential, CredentialLocation, Introspection, Jwt, JwtKey, Requirement, Scheme,
 };
-use crate::lower::{accept, hmac, title};
+use crate::lower::{accept, hmac, own_credentials, title};
 use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, SchemeExtension, UrlProblem, Verification};
 
 /// The schemes of a document: which can be enforced, and which are asked for.
@@ -138,12 +138,7 @@ impl<'a> Schemes<'a> {
         state.used = true;
         match &state.lowered {
             Ok(scheme) => {
-                // RFC 6749 §3.3: scopes stand in challenges and in tokens, separated by blanks.
-                let is_token = |text: &str| {
-                    !text.is_empty()
-                        && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
-                };
-                for scope in requirement.scopes.iter().filter(|scope| !is_token(&scope.value)) {
+                for scope in requirement.scopes.iter().filter(|scope| !vocabulary::is_scope(&scope.value)) {
                     diagnostics.push(
                         Diagnostic::error(GW214, format!("`{}` is not a scope", scope.value.escape_debug()))
                             .at(scope.span, "visible ASCII without blanks, quotes and backslashes"),
@@ -173,6 +168,8 @@ impl<'a> Schemes<'a> {
                     _ => jwt.issuers.iter().map(String::as_str).collect(),
                 },
                 Credential::Introspection(asked) => asked.issuers.iter().map(String::as_str).collect(),
+                // One server gave both, and knows whom it gave them to.
+                Credential::OwnToken | Credential::Session(_) => vec!["self"],
                 _ => return None,
             };
             // Of several accepted issuers, one token could be of the first and the other of the second.
@@ -190,9 +187,15 @@ impl<'a> Schemes<'a> {
         let only_there = matches!(&scheme.locations[..], [CredentialLocation::Header(name)] if name.eq_ignore_ascii_case("authorization"));
         let word = match &scheme.credential {
             Credential::Basic => "basic".to_owned(),
-            Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) => "bearer".to_owned(),
+            Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) | Credential::OwnToken => {
+                "bearer".to_owned()
+            }
             Credential::Hmac(hmac) if hmac.profile == ir::HmacProfile::CavageApisix => hmac.scheme.to_ascii_lowercase(),
-            Credential::Hmac(_) | Credential::ApiKey | Credential::Certificate => return None,
+            Credential::Hmac(_)
+            | Credential::ApiKey
+            | Credential::Certificate
+            | Credential::Session(_)
+            | Credential::AdminKey => return None,
         };
         only_there.then_some(word)
     }
@@ -201,6 +204,21 @@ impl<'a> Schemes<'a> {
     pub(super) fn knows_consumers(&self, requirement: &Requirement) -> bool {
         let state = self.schemes.get(requirement.scheme.as_str());
         state.is_some_and(|state| state.lowered.as_ref().is_ok_and(Scheme::knows_consumers))
+    }
+
+    /// The kind of credential that a requirement asks for.
+    pub(super) fn credential(&self, requirement: &Requirement) -> Option<&Credential> {
+        let state = self.schemes.get(requirement.scheme.as_str())?;
+        state.lowered.as_ref().ok().map(|scheme| &scheme.credential)
+    }
+
+    /// The schemes of an authorization server, ordered by name.
+    pub(super) fn own(&self) -> impl Iterator<Item = (&'a ast::SecurityScheme, &Credential)> {
+        self.schemes.values().filter_map(|state| {
+            let credential = &state.lowered.as_ref().ok()?.credential;
+            let is_own = matches!(credential, Credential::OwnToken | Credential::Session(_));
+            is_own.then_some((state.definition, credential))
+        })
     }
 
     /// Whether the parser has refused the security of an operation.
@@ -282,6 +300,14 @@ fn lower(
     if extension.broken {
         return Err(None);
     }
+    if let Some(own) = extension.own {
+        let lowered = own_credentials::lower(definition, kind, own, extension, diagnostics);
+        let scheme = lowered.or_else(|(what, help)| unsupported(&what, help))?;
+        return check_headers(&scheme.locations, identity).map_or(Ok(scheme), |what| unsupported(&what, ""));
+    }
+    if extension.also_in.iter().any(|place| matches!(place.value, CredentialLocation::Form(_))) {
+        return unsupported("a form may hold tokens of the gateway's own authorization server only", "");
+    }
     if extension.hmac.is_some() {
         return hmac::lower(definition, kind, extension, diagnostics).or_else(|(what, help)| unsupported(&what, help));
     }
@@ -335,18 +361,10 @@ fn lower(
         }
     };
     let name = definition.name.value.clone();
-    let locations: Vec<_> = std::iter::once(first).chain(extension.also_in).collect();
-    let headers = locations.iter().filter_map(|location| match location {
-        CredentialLocation::Header(name) => Some(name),
-        _ => None,
-    });
-    for name in headers {
-        if let Some(problem) = vocabulary::no_place_for_credentials(name, identity) {
-            return unsupported(
-                &format!("its credential cannot stand in the header `{}`: {problem}", name.escape_debug()),
-                "",
-            );
-        }
+    let also_in = extension.also_in.into_iter().map(|place| place.value);
+    let locations: Vec<_> = std::iter::once(first).chain(also_in).collect();
+    if let Some(problem) = check_headers(&locations, identity) {
+        return unsupported(&problem, "");
     }
     let has_other_places = locations.len() > 1;
     let realm = extension.realm.unwrap_or_else(|| printable(&name));
@@ -403,6 +421,18 @@ fn lower(
             Credential::Jwt(Box::new(jwt))
         }
     }))
+}
+
+/// Why a credential cannot stand where it should.
+fn check_headers(locations: &[CredentialLocation], identity: &ir::IdentityHeaders) -> Option<String> {
+    let headers = locations.iter().filter_map(|location| match location {
+        CredentialLocation::Header(name) => Some(name),
+        _ => None,
+    });
+    headers.into_iter().find_map(|name| {
+        let problem = vocabulary::no_place_for_credentials(name, identity)?;
+        Some(format!("its credential cannot stand in the header `{}`: {problem}", name.escape_debug()))
+    })
 }
 
 /// The default realm is the scheme's name, as far as a header can hold it.

@@ -2,7 +2,7 @@
 
 use gateway_yaml::{Entry, Key, Node, suggest};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW103, GW104};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW104};
 
 /// Where an `x-gateway` stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,17 +41,6 @@ pub struct Member {
     pub name: &'static str,
     /// Where it may stand.
     pub places: &'static [Place],
-    /// Whether this version knows what to do with it.
-    pub support: Support,
-}
-
-/// Whether this version of the compiler knows what to do with a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Support {
-    /// It does.
-    Yes,
-    /// The member is part of the vocabulary, and refused: a policy that is not enforced must not look as if it were.
-    NotYet,
 }
 
 const ROOT: &[Place] = &[Place::Root];
@@ -61,44 +50,40 @@ const SCHEME: &[Place] = &[Place::Scheme];
 
 /// The whole vocabulary.
 pub static MEMBERS: &[Member] = &[
-    Member { name: "version", places: ROOT, support: Support::Yes },
-    Member { name: "upstreams", places: ROOT, support: Support::Yes },
-    Member { name: "identityHeaders", places: ROOT, support: Support::Yes },
-    Member { name: "errors", places: ROOT, support: Support::Yes },
-    Member { name: "preflight", places: ROOT, support: Support::Yes },
-    Member { name: "limits", places: ROOT, support: Support::Yes },
-    Member { name: "https", places: ROOT, support: Support::Yes },
-    Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme], support: Support::NotYet },
-    Member { name: "rules", places: ROOT, support: Support::Yes },
-    Member { name: "upstream", places: ANYWHERE, support: Support::Yes },
-    Member { name: "rewrite", places: ANYWHERE, support: Support::Yes },
-    Member { name: "requestHeaders", places: ANYWHERE, support: Support::Yes },
-    Member { name: "responseHeaders", places: ANYWHERE, support: Support::Yes },
-    Member { name: "maxBody", places: ANYWHERE, support: Support::Yes },
-    Member {
-        name: "acceptRisk",
-        places: &[Place::Root, Place::PathItem, Place::Operation, Place::Scheme],
-        support: Support::Yes,
-    },
-    Member { name: "rateLimit", places: ANYWHERE, support: Support::Yes },
-    Member { name: "consumers", places: ANYWHERE, support: Support::Yes },
-    Member { name: "anonymous", places: ANYWHERE, support: Support::Yes },
-    Member { name: "builtin", places: OPERATION, support: Support::Yes },
-    Member { name: "keyClaim", places: OPERATION, support: Support::Yes },
-    Member { name: "grants", places: ANYWHERE, support: Support::NotYet },
-    Member { name: "file", places: ANYWHERE, support: Support::NotYet },
-    Member { name: "dir", places: ANYWHERE, support: Support::NotYet },
-    Member { name: "greedy", places: &[Place::PathParameter], support: Support::Yes },
-    Member { name: "alsoIn", places: SCHEME, support: Support::Yes },
-    Member { name: "forward", places: SCHEME, support: Support::Yes },
-    Member { name: "realm", places: SCHEME, support: Support::Yes },
-    Member { name: "bare", places: SCHEME, support: Support::Yes },
-    Member { name: "jwt", places: SCHEME, support: Support::Yes },
-    Member { name: "token", places: SCHEME, support: Support::Yes },
-    Member { name: "hmac", places: SCHEME, support: Support::Yes },
-    Member { name: "session", places: SCHEME, support: Support::NotYet },
-    Member { name: "credential", places: SCHEME, support: Support::NotYet },
-    Member { name: "onMissing", places: SCHEME, support: Support::NotYet },
+    Member { name: "version", places: ROOT },
+    Member { name: "upstreams", places: ROOT },
+    Member { name: "identityHeaders", places: ROOT },
+    Member { name: "errors", places: ROOT },
+    Member { name: "preflight", places: ROOT },
+    Member { name: "limits", places: ROOT },
+    Member { name: "https", places: ROOT },
+    Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme] },
+    Member { name: "rules", places: ROOT },
+    Member { name: "upstream", places: ANYWHERE },
+    Member { name: "rewrite", places: ANYWHERE },
+    Member { name: "requestHeaders", places: ANYWHERE },
+    Member { name: "responseHeaders", places: ANYWHERE },
+    Member { name: "maxBody", places: ANYWHERE },
+    Member { name: "acceptRisk", places: &[Place::Root, Place::PathItem, Place::Operation, Place::Scheme] },
+    Member { name: "rateLimit", places: ANYWHERE },
+    Member { name: "consumers", places: ANYWHERE },
+    Member { name: "anonymous", places: ANYWHERE },
+    Member { name: "builtin", places: OPERATION },
+    Member { name: "keyClaim", places: OPERATION },
+    Member { name: "grants", places: OPERATION },
+    Member { name: "file", places: OPERATION },
+    Member { name: "dir", places: OPERATION },
+    Member { name: "greedy", places: &[Place::PathParameter] },
+    Member { name: "alsoIn", places: SCHEME },
+    Member { name: "forward", places: SCHEME },
+    Member { name: "realm", places: SCHEME },
+    Member { name: "bare", places: SCHEME },
+    Member { name: "jwt", places: SCHEME },
+    Member { name: "token", places: SCHEME },
+    Member { name: "hmac", places: SCHEME },
+    Member { name: "session", places: SCHEME },
+    Member { name: "credential", places: SCHEME },
+    Member { name: "onMissing", places: SCHEME },
 ];
 
 /// Reads nodes and says what is wrong with them.
@@ -115,7 +100,7 @@ impl<'d> Reader<'d> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// The members that may stand here and are supported; the others are reported. `None` for what is no mapping.
+    /// The members that may stand here; the others are reported. `None` for what is no mapping.
     pub(crate) fn members<'n>(&mut self, node: &'n Node, place: Place) -> Option<Vec<&'n Entry>> {
         let Some(mapping) = node.as_mapping() else {
             self.wrong(node, "`x-gateway`", "expected a mapping");
@@ -136,9 +121,6 @@ impl<'d> Reader<'d> {
                         .at(entry.key.span, "misplaced key")
                         .help(format!("`{name}` may stand in the `x-gateway` of {}", places.join(" or "))),
                     );
-                }
-                Some(member) if member.support == Support::NotYet => {
-                    self.unsupported(&entry.key, &format!("`{name}` is not"))
                 }
                 Some(_) => members.push(entry),
                 None => self.unknown(&entry.key, &format!("the `x-gateway` of {}", place.name()), here),
@@ -221,14 +203,6 @@ impl<'d> Reader<'d> {
             _ => node.kind_name().to_owned(),
         };
         self.report(Diagnostic::error(GW104, format!("{what} cannot be {given}")).at(node.span, expected));
-    }
-
-    /// A member of the vocabulary that this version cannot enforce.
-    pub(crate) fn unsupported(&mut self, key: &Key, what: &str) {
-        self.report(
-            Diagnostic::error(GW103, format!("{what} supported by this version of the compiler"))
-                .at(key.span, "would not be enforced"),
-        );
     }
 
     pub(crate) fn unknown<'k>(&mut self, key: &Key, what: &str, known: impl Iterator<Item = &'k str> + Clone) {

@@ -4,10 +4,10 @@ mod hmac;
 
 use std::time::Duration;
 
-use gateway_yaml::{Entry, Node, Span};
+use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use super::{AcceptedRisk, Place, Reader, provider};
-use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW104, GW208};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW102, GW104, GW208};
 use crate::ir::{CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily, SecretReference, SecretSource};
 use crate::units;
 
@@ -16,7 +16,7 @@ pub(crate) use hmac::{HmacPolicy, is_token};
 /// What `x-gateway` at a scheme says.
 #[derive(Debug, Default)]
 pub(crate) struct SchemeExtension {
-    pub(crate) also_in: Vec<CredentialLocation>,
+    pub(crate) also_in: Vec<Spanned<CredentialLocation>>,
     pub(crate) forward: Option<bool>,
     pub(crate) realm: Option<String>,
     pub(crate) bare: Option<bool>,
@@ -24,6 +24,8 @@ pub(crate) struct SchemeExtension {
     pub(crate) jwt: Option<JwtPolicy>,
     /// `hmac`.
     pub(crate) hmac: Option<HmacPolicy>,
+    /// `authorizationServer`, `session` or `credential`.
+    pub(crate) own: Option<OwnCredential>,
     /// `acceptRisk`.
     pub(crate) accepted: Vec<AcceptedRisk>,
     /// `token.introspection`.
@@ -32,6 +34,20 @@ pub(crate) struct SchemeExtension {
     pub(crate) under_token: bool,
     /// Something was wrong or is not supported, and has been reported.
     pub(crate) broken: bool,
+}
+
+/// A credential that the gateway itself gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnCredential {
+    /// `authorizationServer: self`.
+    Token,
+    /// `session: login`.
+    Session {
+        /// `onMissing: redirect`.
+        redirects: bool,
+    },
+    /// `credential: admin`.
+    AdminKey,
 }
 
 /// `jwt`, with its defaults.
@@ -88,7 +104,9 @@ pub(crate) fn scheme(node: &Node, discovery: Option<&str>, diagnostics: &mut Dia
     let errors = diagnostics.errors();
     let mut extension = SchemeExtension::default();
     let mut reader = Reader::new(diagnostics);
-    for Entry { key, value } in reader.members(node, Place::Scheme).unwrap_or_default() {
+    let members = reader.members(node, Place::Scheme).unwrap_or_default();
+    extension.own = own_credential(&mut reader, &members);
+    for Entry { key, value } in members {
         match &*key.name {
             "alsoIn" => extension.also_in = locations(&mut reader, value),
             "forward" => extension.forward = reader.boolean(value, "`forward`"),
@@ -123,9 +141,43 @@ pub(crate) fn scheme(node: &Node, discovery: Option<&str>, diagnostics: &mut Dia
     extension
 }
 
+/// `authorizationServer`, `session` with `onMissing`, or `credential`: one of them, or none.
+fn own_credential(reader: &mut Reader<'_>, members: &[&Entry]) -> Option<OwnCredential> {
+    let member = |name: &str| members.iter().copied().find(|entry| &*entry.key.name == name);
+    let redirects = match member("onMissing") {
+        Some(entry) if member("session").is_none() => {
+            let diagnostic = Diagnostic::error(GW102, "`onMissing` belongs to `session: login`");
+            reader.report(diagnostic.at(entry.key.span, "no `session` beside it"));
+            return None;
+        }
+        Some(entry) => reader.choice(&entry.value, "`onMissing`", &[("redirect", true), ("refuse", false)])?,
+        None => false,
+    };
+    let kinds = [
+        ("authorizationServer", "self", OwnCredential::Token),
+        ("session", "login", OwnCredential::Session { redirects }),
+        ("credential", "admin", OwnCredential::AdminKey),
+    ];
+    let mut found = None;
+    for (name, word, kind) in kinds {
+        let Some(entry) = member(name) else { continue };
+        let kind = reader.choice(&entry.value, &format!("`{name}`"), &[(word, kind)])?;
+        if found.replace(kind).is_some() {
+            let diagnostic = Diagnostic::error(GW208, "a scheme has one kind of credential");
+            reader.report(diagnostic.at(entry.key.span, "a second kind"));
+        }
+    }
+    const OTHERS: [&str; 4] = ["jwt", "hmac", "token", "bare"];
+    if let Some(other) = OTHERS.iter().find_map(|name| member(name)).filter(|_| found.is_some()) {
+        let headline = format!("`{}` means nothing to a credential that the gateway itself gave", other.key.name);
+        reader.report(Diagnostic::error(GW208, headline).at(other.key.span, "nothing is left to say about it"));
+    }
+    found
+}
+
 type Locate = fn(String) -> CredentialLocation;
 
-fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<CredentialLocation> {
+fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<CredentialLocation>> {
     let mut locations = Vec::new();
     for item in reader.list(node, "`alsoIn`") {
         let entries = reader.known(item, "a place of a credential", &["in", "name"]);
@@ -134,13 +186,14 @@ fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<CredentialLocation> {
             reader.wrong(item, "a place of a credential", "expected `{in: header, name: …}`");
             continue;
         };
-        let kinds: [(&str, Locate); 3] = [
+        let kinds: [(&str, Locate); 4] = [
             ("header", CredentialLocation::Header),
             ("query", CredentialLocation::Query),
             ("cookie", CredentialLocation::Cookie),
+            ("form", CredentialLocation::Form),
         ];
         if let (Some(kind), Some(name)) = (reader.choice(place, "`in`", &kinds), reader.text(name, "`name`")) {
-            locations.push(kind(name.to_owned()));
+            locations.push(Spanned::new(item.span, kind(name.to_owned())));
         }
     }
     locations

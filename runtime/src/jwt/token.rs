@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
@@ -113,6 +114,18 @@ impl<'a> Token<'a> {
     /// The header's `alg`.
     pub(crate) fn algorithm(&self) -> &str {
         self.header.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether this secret made the signature, by the algorithm that the header names: HS256, HS384 or HS512.
+    pub(crate) fn is_signed_with_secret(&self, secret: &[u8]) -> bool {
+        let algorithm = match self.algorithm() {
+            "HS256" => hmac::HMAC_SHA256,
+            "HS384" => hmac::HMAC_SHA384,
+            "HS512" => hmac::HMAC_SHA512,
+            _ => return false,
+        };
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(self.signature) else { return false };
+        hmac::verify(&hmac::Key::new(algorithm, secret), self.signed.as_bytes(), &signature).is_ok()
     }
 
     /// The header's `kid`.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::authority::Engine;
@@ -49,6 +50,13 @@ pub(crate) struct Client {
     pub(crate) uri: Option<String>,
     /// A picture of it.
     pub(crate) logo: Option<String>,
+}
+
+impl Client {
+    /// Whether it is registered for this way to a token.
+    pub(crate) fn may_use(&self, grant: Grant) -> bool {
+        self.grants.contains(&grant)
+    }
 }
 
 /// A client's secret; `Debug` does not tell it.
@@ -104,7 +112,7 @@ pub(crate) enum AuthMethod {
 }
 
 /// What an authorization endpoint can be asked for (RFC 6749 §3.1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ResponseType {
     Code,
     Token,

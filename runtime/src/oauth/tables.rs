@@ -29,6 +29,8 @@ pub struct AuthorizationServer {
     pub scopes: &'static [Scope],
     /// Where its endpoints are.
     pub paths: EndpointPaths,
+    /// The cookie that carries sessions; `""` where nobody logs in.
+    pub session_cookie: &'static str,
 }
 
 /// Terms of access tokens.
@@ -116,8 +118,10 @@ pub struct EndpointPaths {
     pub login_submit: &'static str,
     /// Ends a session.
     pub logout: &'static str,
-    /// What a user has allowed, to withdraw it.
+    /// What a user has allowed.
     pub account: &'static str,
+    /// Where that page sends what is to be withdrawn.
+    pub withdrawal: &'static str,
 }
 
 /// An endpoint of an authorization server, as an operation.

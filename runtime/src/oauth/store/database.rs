@@ -16,7 +16,7 @@ pub(super) const WAITING: usize = 1024;
 pub(crate) struct StoreError(pub(super) String);
 
 impl StoreError {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    pub(in crate::oauth) fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
 }

@@ -1,0 +1,261 @@
+//! The gateway as OAuth 2.0 authorization server.
+
+use std::time::Duration;
+
+/// An authorization server (RFC 6749 §1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthorizationServer {
+    /// Its name in metadata, tokens and responses.
+    pub issuer: String,
+    /// What access tokens look like, unless the client has its own.
+    pub token_format: TokenFormat,
+    /// How long access tokens are good, unless the client has its own.
+    pub access_token_ttl: Duration,
+    /// Each use of a refresh token gives a new one and spends the old one.
+    pub rotates: bool,
+    /// How long refresh tokens are good, from the first of a family.
+    pub refresh_token_ttl: Duration,
+    /// From their last use; zero for no such limit.
+    pub refresh_token_idle: Duration,
+    /// How long authorization codes are good.
+    pub code_ttl: Duration,
+    /// Who must use PKCE.
+    pub pkce: PkceRequirement,
+    /// A user who has allowed a client something is not asked again for the same.
+    pub remembers_consent: bool,
+    /// What is offered, in the order of [`Grant`].
+    pub grants: Vec<Grant>,
+    /// `client_credentials` may name a user who has permitted that client.
+    pub client_acts_for_users: bool,
+    /// An assertion about a user needs that user's permission for the client.
+    pub assertion_needs_permission: bool,
+    /// What tokens may be for, ordered by name.
+    pub scopes: Vec<Scope>,
+    /// Where its endpoints are: every kind with its path, or with none; in the order of [`Endpoint::ALL`].
+    pub paths: Vec<(Endpoint, Option<String>)>,
+    /// Where [`Endpoint::Account`] takes POST, if it does.
+    pub withdrawal: Option<String>,
+    /// The cookie that carries sessions; `""` where the document has none.
+    pub session_cookie: String,
+}
+
+/// What access tokens look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenFormat {
+    /// Random.
+    Opaque,
+    /// A JWT (RFC 9068).
+    Jwt,
+}
+
+/// Who must use PKCE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PkceRequirement {
+    /// Every client.
+    All,
+    /// Clients without a secret.
+    Public,
+}
+
+/// Something that a token may be for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// As in requests.
+    pub name: String,
+    /// For people who are asked to allow it.
+    pub description: String,
+}
+
+/// A way to a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §4.2.
+    Implicit,
+    /// RFC 6749 §4.3.
+    Password,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 6749 §6.
+    RefreshToken,
+    /// RFC 7523 §2.1.
+    JwtBearer,
+}
+
+impl Grant {
+    /// All there are, in their order.
+    pub const ALL: &'static [Self] = &[
+        Self::AuthorizationCode,
+        Self::Implicit,
+        Self::Password,
+        Self::ClientCredentials,
+        Self::RefreshToken,
+        Self::JwtBearer,
+    ];
+
+    /// As in documents and in requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::Implicit => "implicit",
+            Self::Password => "password",
+            Self::ClientCredentials => "client_credentials",
+            Self::RefreshToken => "refresh_token",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        }
+    }
+
+    /// Of the flow that OpenAPI describes it by.
+    pub fn flow(self) -> Option<&'static str> {
+        match self {
+            Self::AuthorizationCode => Some("authorizationCode"),
+            Self::Implicit => Some("implicit"),
+            Self::Password => Some("password"),
+            Self::ClientCredentials => Some("clientCredentials"),
+            Self::RefreshToken | Self::JwtBearer => None,
+        }
+    }
+
+    /// The endpoints without which nobody gets a token by it.
+    pub fn endpoints(self) -> &'static [Endpoint] {
+        use Endpoint::{Authorize, Decision, LoginForm, LoginSubmit, Token};
+        match self {
+            Self::AuthorizationCode => &[Authorize, Decision, LoginForm, LoginSubmit, Token],
+            Self::Implicit => &[Authorize, Decision, LoginForm, LoginSubmit],
+            Self::Password | Self::ClientCredentials | Self::RefreshToken | Self::JwtBearer => &[Token],
+        }
+    }
+}
+
+/// An endpoint of an authorization server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// RFC 6749 §3.1.
+    Authorize,
+    /// Where the consent page sends the decision.
+    Decision,
+    /// RFC 6749 §3.2.
+    Token,
+    /// RFC 7009.
+    Revoke,
+    /// RFC 7662.
+    Introspect,
+    /// RFC 8414.
+    Metadata,
+    /// RFC 7517 §5.
+    Jwks,
+    /// Whose token it is.
+    Me,
+    /// The login page.
+    LoginForm,
+    /// Where it sends name and password.
+    LoginSubmit,
+    /// Ends a session.
+    Logout,
+    /// What a user has allowed.
+    Account,
+}
+
+impl Endpoint {
+    /// All there are.
+    pub const ALL: &'static [Self] = &[
+        Self::Authorize,
+        Self::Decision,
+        Self::Token,
+        Self::Revoke,
+        Self::Introspect,
+        Self::Metadata,
+        Self::Jwks,
+        Self::Me,
+        Self::LoginForm,
+        Self::LoginSubmit,
+        Self::Logout,
+        Self::Account,
+    ];
+
+    /// The word after `builtin:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Authorize => "oauth.authorize",
+            Self::Decision => "oauth.decision",
+            Self::Token => "oauth.token",
+            Self::Revoke => "oauth.revoke",
+            Self::Introspect => "oauth.introspect",
+            Self::Metadata => "oauth.metadata",
+            Self::Jwks => "oauth.jwks",
+            Self::Me => "oauth.me",
+            Self::LoginForm => "login.form",
+            Self::LoginSubmit => "login.submit",
+            Self::Logout => "logout",
+            Self::Account => "account",
+        }
+    }
+
+    /// What it gives tokens or codes for.
+    pub fn grants(self) -> &'static [Grant] {
+        use Grant::{AuthorizationCode, ClientCredentials, Implicit, JwtBearer, Password, RefreshToken};
+        match self {
+            Self::Authorize => &[AuthorizationCode, Implicit],
+            Self::Token => &[AuthorizationCode, Password, ClientCredentials, RefreshToken, JwtBearer],
+            _ => &[],
+        }
+    }
+
+    /// The methods that it can have.
+    pub fn methods(self) -> &'static [&'static str] {
+        match self {
+            Self::Metadata | Self::Jwks | Self::Me | Self::LoginForm => &["GET"],
+            Self::Authorize | Self::Account => &["GET", "POST"],
+            Self::Decision | Self::Token | Self::Revoke | Self::Introspect | Self::LoginSubmit | Self::Logout => {
+                &["POST"]
+            }
+        }
+    }
+}
+
+/// What an operation of the registry of clients and users does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistryAction {
+    /// `clients.create`.
+    CreateClient,
+    /// `clients.list`.
+    ListClients,
+    /// `clients.delete`.
+    DeleteClient,
+    /// `users.create`.
+    CreateUser,
+}
+
+impl RegistryAction {
+    /// All there are.
+    pub const ALL: &'static [Self] = &[Self::CreateClient, Self::ListClients, Self::DeleteClient, Self::CreateUser];
+
+    /// The word after `builtin:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateClient => "clients.create",
+            Self::ListClients => "clients.list",
+            Self::DeleteClient => "clients.delete",
+            Self::CreateUser => "users.create",
+        }
+    }
+
+    /// The method that it must have.
+    pub fn method(self) -> &'static str {
+        match self {
+            Self::CreateClient | Self::CreateUser => "POST",
+            Self::ListClients => "GET",
+            Self::DeleteClient => "DELETE",
+        }
+    }
+}
+
+/// A user who has logged in at the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginSession {
+    /// The name of the cookie.
+    pub cookie: String,
+    /// A browser without a session goes to the login page.
+    pub redirects: bool,
+}

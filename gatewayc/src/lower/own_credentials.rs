@@ -1,0 +1,79 @@
+//! Schemes whose credentials the gateway itself gave: tokens, sessions, and the key of administrators.
+
+use gateway_yaml::Spanned;
+
+use crate::ast::{self, ApiKeyLocation, SchemeKind};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW303};
+use crate::ir::{Credential, CredentialLocation, LoginSession, Scheme};
+use crate::lower::security::printable;
+use crate::vocabulary::{self, OwnCredential, SchemeExtension};
+
+/// A scheme, or why it cannot be enforced and what to write instead.
+pub(super) fn lower(
+    definition: &ast::SecurityScheme,
+    kind: &SchemeKind,
+    own: OwnCredential,
+    extension: SchemeExtension,
+    diagnostics: &mut Diagnostics,
+) -> Result<Scheme, (String, &'static str)> {
+    let SchemeExtension { also_in, forward, realm, .. } = extension;
+    if forward == Some(true) {
+        return Err(("what the gateway gave is for the gateway, and is never forwarded".into(), "remove `forward`"));
+    }
+    let (first, credential) = match (own, kind) {
+        (OwnCredential::Token, SchemeKind::OAuth2 { .. }) => {
+            (CredentialLocation::Header("Authorization".into()), Credential::OwnToken)
+        }
+        (OwnCredential::Token, _) => return Err(("`authorizationServer` needs `type: oauth2`".into(), "")),
+        (OwnCredential::Session { redirects }, SchemeKind::ApiKey { location: ApiKeyLocation::Cookie, name }) => {
+            if !vocabulary::is_token(name) {
+                return Err((format!("no cookie can be called `{}`", name.escape_debug()), ""));
+            }
+            let session = LoginSession { cookie: name.clone(), redirects };
+            (CredentialLocation::Cookie(name.clone()), Credential::Session(session))
+        }
+        (OwnCredential::Session { .. }, _) => {
+            return Err(("`session` needs a cookie".into(), "write `{type: apiKey, in: cookie, name: session}`"));
+        }
+        (OwnCredential::AdminKey, SchemeKind::ApiKey { location: ApiKeyLocation::Header, name }) => {
+            (CredentialLocation::Header(name.clone()), Credential::AdminKey)
+        }
+        (OwnCredential::AdminKey, _) => {
+            let help = "write `{type: apiKey, in: header, name: X-Admin-Key}`";
+            return Err(("an administrator's key stands in a header: URLs and cookies give it away".into(), help));
+        }
+    };
+    if own != OwnCredential::Token && !also_in.is_empty() {
+        return Err(("`alsoIn` is about tokens, and this has one place".into(), ""));
+    }
+    let name = definition.name.value.clone();
+    for place in &also_in {
+        match &place.value {
+            CredentialLocation::Query(_) => diagnostics.push(in_the_open(&name, "the query", place)),
+            CredentialLocation::Form(_) => diagnostics.push(in_the_open(&name, "a form", place)),
+            CredentialLocation::Header(_) | CredentialLocation::Cookie(_) => {
+                let help = "it can be `{in: query, name: access_token}` or `{in: form, name: access_token}`";
+                return Err(("a token stands in `Authorization`, the query or a form (RFC 6750 §2)".into(), help));
+            }
+        }
+    }
+    Ok(Scheme {
+        locations: std::iter::once(first).chain(also_in.into_iter().map(|place| place.value)).collect(),
+        realm: realm.unwrap_or_else(|| printable(&name)),
+        name,
+        forward: false,
+        credential,
+    })
+}
+
+/// RFC 6750 §5.3 and RFC 9700 §4.3.2.
+fn in_the_open(scheme: &str, place: &str, at: &Spanned<CredentialLocation>) -> Diagnostic {
+    let why = match at.value {
+        CredentialLocation::Query(_) => "URLs stand in histories, logs and `Referer`",
+        _ => "other sites can send forms",
+    };
+    Diagnostic::warning(GW303, format!("`{scheme}` takes access tokens from {place}"))
+        .at(at.span, why)
+        .help("remove it; clients send `Authorization: Bearer …`")
+        .help("or accept it: `acceptRisk: [{lint: GW303, reason: …}]` at the scheme")
+}

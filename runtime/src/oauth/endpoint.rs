@@ -1,0 +1,135 @@
+//! The endpoints as operations: what each takes from a request, and who does it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::authority::Authority;
+use super::error::OauthError;
+use super::form::{BadForm, Form, MAX_FORM};
+use super::server::Server;
+use super::session::session_cookie;
+use super::tables::{Endpoint, Grant, OauthEndpoint};
+use super::{account, authorize, login, metadata, revoke, token};
+use crate::access::{Caller, Resources};
+use crate::builtin::{Answer, Builtin, Call, OwnAnswer, PreparedBuiltin};
+use crate::credential::{CredentialLocation, Found};
+
+impl Builtin for OauthEndpoint {
+    fn name(&self) -> &'static str {
+        match self.endpoint {
+            Endpoint::Authorize => "oauth.authorize",
+            Endpoint::Decision => "oauth.decision",
+            Endpoint::Token => "oauth.token",
+            Endpoint::Revoke => "oauth.revoke",
+            Endpoint::Introspect => "oauth.introspect",
+            Endpoint::Metadata => "oauth.metadata",
+            Endpoint::Jwks => "oauth.jwks",
+            Endpoint::Me => "oauth.me",
+            Endpoint::LoginForm => "login.form",
+            Endpoint::LoginSubmit => "login.submit",
+            Endpoint::Logout => "logout",
+            Endpoint::Account => "account",
+        }
+    }
+
+    fn prepare(&self, resources: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
+        let server = resources.oauth.server(self.server, resources)?;
+        Ok(Box::new(Desk { server, endpoint: self.endpoint, grants: self.grants }))
+    }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::of(self.server))
+    }
+}
+
+/// Answers the requests of one operation.
+#[derive(Debug)]
+struct Desk {
+    server: Arc<Server>,
+    endpoint: Endpoint,
+    grants: &'static [Grant],
+}
+
+/// What endpoints read of a request. There is no `Debug`: it may hold passwords and tokens.
+pub(super) struct Visit {
+    pub(super) is_post: bool,
+    /// As received, path and query.
+    pub(super) target: String,
+    /// The parameters: of the body of a POST request, else of the query.
+    pub(super) form: Result<Form, BadForm>,
+    /// The field `Authorization`.
+    pub(super) authorization: Credentials,
+    /// The session's cookie, whatever it is worth.
+    pub(super) cookie: Option<String>,
+    /// Where a login is to lead that began before.
+    pub(super) return_to: Option<String>,
+    pub(super) language: String,
+    pub(super) address: IpAddr,
+    pub(super) caller: Option<Caller>,
+    /// What the operation gives tokens for.
+    pub(super) grants: &'static [Grant],
+    /// Seconds since the epoch.
+    pub(super) now: u64,
+}
+
+/// The field `Authorization`.
+pub(super) enum Credentials {
+    None,
+    One(String),
+    /// Several fields, or bytes that are not text.
+    Unusable,
+}
+
+impl PreparedBuiltin for Desk {
+    fn answer(&self, call: &Call<'_>) -> Answer {
+        let evidence = call.evidence;
+        match self.endpoint {
+            Endpoint::Metadata => return metadata::metadata(&self.server).into(),
+            Endpoint::Jwks => return metadata::jwks(&self.server).into(),
+            _ => {}
+        }
+        let is_post = evidence.method == "POST";
+        if is_post && evidence.body.is_none() {
+            return Answer::Body { limit: MAX_FORM };
+        }
+        let visit = Visit {
+            is_post,
+            target: evidence.target.to_owned(),
+            form: if is_post { Form::of_body(evidence) } else { Form::parse(evidence.query.unwrap_or_default()) },
+            authorization: match CredentialLocation::Header("authorization").find(evidence) {
+                Found::Nothing => Credentials::None,
+                Found::One(value) => Credentials::One(value.into_owned()),
+                Found::Ambiguous => Credentials::Unusable,
+            },
+            cookie: session_cookie(evidence, self.server.table),
+            return_to: self.server.remembered_return(evidence),
+            language: self.server.pages.language(evidence).to_owned(),
+            address: call.address,
+            caller: call.caller.cloned(),
+            grants: self.grants,
+            now: call.now.unix_seconds,
+        };
+        let (server, endpoint) = (Arc::clone(&self.server), self.endpoint);
+        Answer::Work(Box::pin(async move { server.attend(endpoint, visit).await }))
+    }
+}
+
+impl Server {
+    async fn attend(&self, endpoint: Endpoint, visit: Visit) -> OwnAnswer {
+        let protocol = |result: Result<OwnAnswer, OauthError>| result.unwrap_or_else(|error| error.answer());
+        match endpoint {
+            Endpoint::Authorize => authorize::authorize(self, visit).await,
+            Endpoint::Decision => authorize::decide(self, visit).await,
+            Endpoint::Token => protocol(token::token(self, visit).await),
+            Endpoint::Revoke => protocol(revoke::revoke(self, visit).await),
+            Endpoint::Introspect => protocol(revoke::introspect(self, visit).await),
+            Endpoint::Metadata => metadata::metadata(self),
+            Endpoint::Jwks => metadata::jwks(self),
+            Endpoint::Me => protocol(metadata::me(self, visit).await),
+            Endpoint::LoginForm => login::form(self, &visit),
+            Endpoint::LoginSubmit => login::submit(self, visit).await,
+            Endpoint::Logout => login::logout(self, visit).await,
+            Endpoint::Account => account::account(self, visit).await,
+        }
+    }
+}

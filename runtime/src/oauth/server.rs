@@ -1,0 +1,492 @@
+//! An authorization server of a running gateway: its table joined with the store, its keys and what it remembers.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::attempts::Attempts;
+use super::authority::Authority;
+use super::error::{ErrorCode, OauthError};
+use super::pages::Pages;
+use super::random::{self, NoRandom};
+use super::registry::{Client, Parties, User};
+use super::signing::Signer;
+use super::store::{AccessRecord, Authorization, NewTokens, OauthStore, OauthStoreSettings, StoreError, StorePlace};
+use super::tables::{AuthorizationServer, Grant, TokenFormat};
+use crate::access::{Caller, Resources};
+use crate::digest::Digest;
+use crate::jwt::{Remembered, TokenCache};
+use crate::config::{self, Config, Problem, SecretSetting, StoreAddress, StoreKind};
+use crate::secret::{Encoding, Secret, SecretStore};
+
+/// Bytes of access tokens that are remembered, in each of so many parts with a lock each.
+const CACHE_BYTES: usize = 2 << 20;
+const CACHE_PARTS: usize = 16;
+
+/// A longer access token is none of ours.
+pub(super) const MAX_TOKEN: usize = 4096;
+
+/// What the deployment decides for all servers of a gateway, and the servers that have been opened.
+pub(crate) struct Oauth {
+    pub(crate) settings: OauthSettings,
+    servers: Mutex<Vec<(&'static AuthorizationServer, Option<Arc<Server>>)>>,
+}
+
+/// What the deployment decides.
+#[derive(Debug)]
+pub(crate) struct OauthSettings {
+    /// Where things are remembered, or why that is not known.
+    pub(crate) store: Result<OauthStoreSettings, String>,
+    pub(crate) terms: config::OauthSettings,
+    pub(crate) session: config::SessionSettings,
+    /// The key of administrators.
+    pub(crate) admin_key: Option<SecretSetting>,
+}
+
+impl std::fmt::Debug for Oauth {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Oauth")
+    }
+}
+
+/// An authorization server, ready.
+pub(crate) struct Server {
+    pub(super) table: &'static AuthorizationServer,
+    pub(super) store: Arc<OauthStore>,
+    pub(super) parties: Parties,
+    pub(super) pages: Pages,
+    pub(super) attempts: Attempts,
+    pub(super) signer: Signer,
+    pub(super) session_idle: Duration,
+    pub(super) session_absolute: Duration,
+    form_key: hmac::Key,
+    cache: u64,
+    believed: Box<[Mutex<TokenCache<Believed>>]>,
+    hasher: foldhash::quality::RandomState,
+    /// What `believed` was looked up in; another one after whatever takes many tokens away.
+    generation: AtomicU64,
+    revoked: Revoked,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Server({})", self.table.issuer)
+    }
+}
+
+/// What is known of an access token.
+#[derive(Clone)]
+struct Believed {
+    caller: Caller,
+    token: Digest,
+    authorization: Digest,
+}
+
+impl Remembered for Believed {
+    fn weight(&self) -> usize {
+        self.caller.weight() + 2 * size_of::<Digest>()
+    }
+}
+
+/// Tokens and authorizations that were revoked a moment ago, while some may still be believed.
+#[derive(Default)]
+struct Revoked {
+    count: AtomicUsize,
+    /// Until when, in seconds since the epoch.
+    until: RwLock<HashMap<Digest, u64>>,
+}
+
+impl Revoked {
+    fn add(&self, what: Digest, until: u64, now: u64) {
+        let mut revoked = self.until.write().unwrap_or_else(PoisonError::into_inner);
+        if revoked.len() >= 1024 {
+            revoked.retain(|_, until| *until > now);
+        }
+        revoked.insert(what, until);
+        self.count.store(revoked.len(), Relaxed);
+    }
+
+    fn holds(&self, known: &Believed) -> bool {
+        if self.count.load(Relaxed) == 0 {
+            return false;
+        }
+        let revoked = self.until.read().unwrap_or_else(PoisonError::into_inner);
+        revoked.contains_key(&known.token) || revoked.contains_key(&known.authorization)
+    }
+}
+
+/// Where this deployment remembers things.
+///
+/// # Errors
+/// That is not known.
+pub(crate) fn store_settings(config: &Config, secrets: &SecretStore) -> Result<OauthStoreSettings, Problem> {
+    let below = |file: &Path| secrets.folder.join(file);
+    let place = match config.oauth_store()? {
+        None => StorePlace::File(below(Path::new(DEFAULT_FILE))),
+        Some((name, store)) => match (store.kind, &store.file, &store.url) {
+            (StoreKind::Sqlite, file, _) => StorePlace::File(below(file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)))),
+            (StoreKind::Postgres, _, Some(url)) => {
+                let url = match url {
+                    StoreAddress::Literal(url) => Ok(Secret::from(url.as_str())),
+                    StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain),
+                    StoreAddress::File(path) => secrets.file(path, Encoding::Plain),
+                };
+                StorePlace::Postgres(url.map_err(|problem| Problem::at(&store.place, format!("store `{name}`: {problem}")))?)
+            }
+            _ => StorePlace::Memory,
+        },
+    };
+    Ok(OauthStoreSettings { place, trusted_roots: config.trusted_roots.as_deref().map(below) })
+}
+
+/// Where SQLite is without a setting.
+const DEFAULT_FILE: &str = "gateway.db";
+
+impl Oauth {
+    pub(crate) fn new(config: &Config, secrets: &SecretStore) -> Self {
+        let settings = OauthSettings {
+            store: store_settings(config, secrets).map_err(|problem| problem.to_string()),
+            terms: config.oauth.clone(),
+            session: config.session.clone(),
+            admin_key: config.admin_key.clone(),
+        };
+        Self { settings, servers: Mutex::default() }
+    }
+
+    /// The server of a table: opened when it is asked for first.
+    ///
+    /// # Errors
+    /// Everything that is wrong, the first time; nothing afterwards.
+    pub(super) fn server(
+        &self,
+        table: &'static AuthorizationServer,
+        resources: &Resources,
+    ) -> Result<Arc<Server>, Vec<String>> {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, server)) = servers.iter().find(|(known, _)| std::ptr::eq(*known, table)) {
+            return server.clone().ok_or_else(Vec::new);
+        }
+        // All servers of a gateway have one store.
+        let store = servers.iter().find_map(|(_, server)| server.as_ref().map(|server| Arc::clone(&server.store)));
+        let opened = Server::open(table, &self.settings, store, resources).map(Arc::new);
+        servers.push((table, opened.as_ref().ok().cloned()));
+        opened.map_err(|problem| vec![problem])
+    }
+}
+
+impl Server {
+    fn open(
+        table: &'static AuthorizationServer,
+        settings: &OauthSettings,
+        store: Option<Arc<OauthStore>>,
+        resources: &Resources,
+    ) -> Result<Self, String> {
+        let engine = Authority::of(table).engine;
+        let store = match store {
+            Some(store) => store,
+            None => Arc::new(engine.open(settings.store.as_ref().map_err(String::clone)?)?),
+        };
+        let secret = |setting: &SecretSetting| setting.read(&resources.secrets).map_err(|problem| problem.to_string());
+        let kept = |name: &str| {
+            let fresh = random::bytes().map_err(|NoRandom| "the system gives no random numbers".to_owned())?;
+            wait_for(store.secret(name, fresh))?.map_err(|error| error.to_string())
+        };
+        let form_key = match &settings.session.secret {
+            Some(place) => {
+                let secret = secret(place)?;
+                if secret.expose().len() < 32 {
+                    return Err("`session.secret` is shorter than 32 bytes".to_owned());
+                }
+                hmac::Key::new(hmac::HMAC_SHA256, secret.expose())
+            }
+            None => hmac::Key::new(hmac::HMAC_SHA256, &kept("forms")?),
+        };
+        let signer = match &settings.terms.signing_key {
+            Some(place) => Signer::from_pem(secret(place)?.expose())?,
+            None => Signer::from_seed(&kept("signing")?)?,
+        };
+        let templates = settings.terms.templates.as_ref().map(|(folder, _)| resources.secrets.folder.join(folder));
+        Ok(Self {
+            table,
+            parties: Parties::new(Arc::clone(&resources.consumers), Arc::clone(&store), engine),
+            pages: Pages::open(templates.as_deref())?,
+            attempts: Attempts::new(),
+            signer,
+            session_idle: settings.session.idle,
+            session_absolute: settings.session.absolute,
+            form_key,
+            cache: settings.terms.cache.as_secs(),
+            believed: (0..CACHE_PARTS).map(|_| Mutex::new(TokenCache::new(CACHE_BYTES))).collect(),
+            hasher: foldhash::quality::RandomState::default(),
+            generation: AtomicU64::new(0),
+            revoked: Revoked::default(),
+            store,
+        })
+    }
+
+    /// What a form must carry that was made for the browser with this cookie (RFC 9700 §4.7).
+    pub(super) fn form_tag(&self, cookie: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.form_key);
+        context.update(b"form\0");
+        context.update(self.table.issuer.as_bytes());
+        context.update(b"\0");
+        context.update(cookie.as_bytes());
+        URL_SAFE_NO_PAD.encode(context.sign().as_ref())
+    }
+
+    /// Whether a form was made for the browser with this cookie.
+    pub(super) fn has_form_tag(&self, cookie: &str, tag: Option<&str>) -> bool {
+        let expected = self.form_tag(cookie);
+        tag.is_some_and(|tag| {
+            aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_bytes(), tag.as_bytes()).is_ok()
+        })
+    }
+
+    /// Who has this access token, if that is known without asking.
+    pub(super) fn recall(&self, token: &str, now: u64) -> Option<Caller> {
+        let generation = self.generation.load(Relaxed);
+        let known = self.part(token).get_of(generation, token, now)?;
+        (!self.revoked.holds(&known)).then_some(known.caller)
+    }
+
+    /// Who has this access token.
+    ///
+    /// # Errors
+    /// The store does not tell.
+    pub(super) async fn caller(&self, token: &str, now: u64) -> Result<Option<Caller>, StoreError> {
+        let generation = self.generation.load(Relaxed);
+        let digest = Digest::of(token.as_bytes());
+        let Some(record) = self.store.access_token(&digest, now).await? else { return Ok(None) };
+        if record.authorization.issuer != self.table.issuer {
+            return Ok(None);
+        }
+        let authorization = Digest::of(record.authorization.id.as_bytes());
+        let until = record.expires.min(now.saturating_add(self.cache));
+        let caller = caller_of(record);
+        if until > now {
+            let known = Believed { caller: caller.clone(), token: digest, authorization };
+            self.part(token).insert_of(generation, token, known, until);
+        }
+        Ok(Some(caller))
+    }
+
+    fn part(&self, token: &str) -> std::sync::MutexGuard<'_, TokenCache<Believed>> {
+        use std::hash::BuildHasher as _;
+        let index = self.hasher.hash_one(token) as usize % CACHE_PARTS;
+        self.believed[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Believes an access token no more that has been revoked in the store.
+    pub(super) fn forget_token(&self, token: &Digest, now: u64) {
+        self.revoked.add(*token, self.forgotten_until(now), now);
+    }
+
+    /// As [`Server::forget_token`], for all tokens of an authorization.
+    pub(super) fn forget_authorization(&self, id: &str, now: u64) {
+        self.revoked.add(Digest::of(id.as_bytes()), self.forgotten_until(now), now);
+    }
+
+    /// As [`Server::forget_token`], for all that is believed.
+    pub(super) fn forget_all(&self) {
+        self.generation.fetch_add(1, Relaxed);
+    }
+
+    /// What was looked up before the revocation is forgotten by then, however slow the store was.
+    fn forgotten_until(&self, now: u64) -> u64 {
+        now + self.cache + 30
+    }
+
+    /// Whether this deployment of the server takes `issuer` or one of its endpoints as the audience of an assertion.
+    pub(super) fn is_audience(&self, audience: &str) -> bool {
+        let origin = origin(self.table.issuer);
+        audience == self.table.issuer
+            || audience.strip_prefix(origin).is_some_and(|path| !path.is_empty() && path == self.table.paths.token)
+    }
+
+    /// The URL of an endpoint; `None` where there is none.
+    pub(super) fn url(&self, path: &str) -> Option<String> {
+        (!path.is_empty()).then(|| format!("{}{path}", origin(self.table.issuer)))
+    }
+
+    /// The scopes that a client gets for what it asks, as names ordered as asked.
+    ///
+    /// # Errors
+    /// It asks for what it may not have, or for nothing and has nothing by default (RFC 6749 §3.3).
+    pub(super) fn scopes(&self, client: &Client, asked: Option<&str>) -> Result<Vec<String>, OauthError> {
+        let mut scopes: Vec<String> = Vec::new();
+        match asked {
+            None => scopes.extend(client.default_scopes.iter().map(|scope| scope.to_string())),
+            Some(asked) => {
+                for scope in asked.split(' ').filter(|scope| !scope.is_empty()) {
+                    if !scopes.iter().any(|known| known == scope) {
+                        scopes.push(scope.to_owned());
+                    }
+                }
+            }
+        }
+        if scopes.is_empty() {
+            return Err(ErrorCode::InvalidScope.because("The request names no scope, and the client has none by default"));
+        }
+        let is_known = |scope: &String| {
+            self.table.scopes.iter().any(|known| known.name == scope)
+                && client.scopes.iter().any(|allowed| **allowed == **scope)
+        };
+        match scopes.iter().all(is_known) {
+            true => Ok(scopes),
+            false => Err(ErrorCode::InvalidScope.because("The client may not ask for one of these scopes")),
+        }
+    }
+
+    /// What a scope means, for people.
+    pub(super) fn describe<'a>(&self, scope: &'a str) -> &'a str
+    where
+        'static: 'a,
+    {
+        let known = self.table.scopes.iter().find(|known| known.name == scope);
+        known.map(|known| known.description).filter(|text| !text.is_empty()).unwrap_or(scope)
+    }
+
+    /// Makes an access token, and a refresh token where that is asked for.
+    ///
+    /// # Errors
+    /// It could not be made, or not be kept.
+    pub(super) async fn issue(&self, order: Order<'_>) -> Result<Issued, OauthError> {
+        let Order { client, user, authorization, is_new, scopes, with_refresh, now } = order;
+        let no_random = |NoRandom| ErrorCode::ServerError.because("The system gives no random numbers");
+        let ttl = client.access_token_ttl.unwrap_or(self.table.access_token.ttl).as_secs();
+        let format = client.token_format.unwrap_or(self.table.access_token.format);
+        let expires = now.saturating_add(ttl);
+        let id = random::name().map_err(no_random)?;
+        let access = match format {
+            TokenFormat::Opaque => random::token().map_err(no_random)?,
+            TokenFormat::Jwt => {
+                let claims = self.claims(&authorization, user, &scopes, &id, now, expires);
+                self.signer.sign(&claims).map_err(|_| ErrorCode::ServerError.because("The token cannot be signed"))?
+            }
+        };
+        let refresh = with_refresh.then(random::token).transpose().map_err(no_random)?;
+        let idle = self.table.refresh_token.idle.as_secs();
+        let family_ends = authorization.refresh_expires;
+        let idle_until = if idle == 0 { family_ends } else { now.saturating_add(idle).min(family_ends) };
+        let tokens = NewTokens {
+            authorization,
+            is_new,
+            access: Digest::of(access.as_bytes()),
+            access_scopes: scopes.clone(),
+            access_expires: expires,
+            format,
+            jti: Some(id),
+            refresh: refresh.as_ref().map(|token| Digest::of(token.as_bytes())),
+            refresh_idle_until: idle_until,
+            issued_at: now,
+        };
+        self.store.issue(&tokens).await?;
+        Ok(Issued { access, refresh, ttl, scopes })
+    }
+
+    /// The claims of RFC 9068 §2.2.
+    fn claims(
+        &self,
+        authorization: &Authorization,
+        user: Option<&User>,
+        scopes: &[String],
+        id: &str,
+        now: u64,
+        expires: u64,
+    ) -> Map<String, Value> {
+        let mut claims = Map::new();
+        let subject = user.map_or(&*authorization.client, |user| &*user.id);
+        // Whoever serves what the scopes stand for is behind this gateway.
+        for (name, value) in [("iss", self.table.issuer), ("aud", self.table.issuer), ("sub", subject)] {
+            claims.insert(name.to_owned(), value.into());
+        }
+        claims.insert("client_id".to_owned(), authorization.client.as_str().into());
+        claims.insert("scope".to_owned(), scopes.join(" ").into());
+        claims.insert("jti".to_owned(), id.into());
+        claims.insert("iat".to_owned(), now.into());
+        claims.insert("exp".to_owned(), expires.into());
+        claims
+    }
+
+    /// An authorization that begins now.
+    ///
+    /// # Errors
+    /// The system gives no random numbers.
+    pub(super) fn authorization(
+        &self,
+        client: &Client,
+        user: Option<&str>,
+        scopes: &[String],
+        grant: Grant,
+        now: u64,
+    ) -> Result<Authorization, OauthError> {
+        let id = random::name().map_err(|NoRandom| ErrorCode::ServerError.because("The system gives no random numbers"))?;
+        Ok(Authorization {
+            id,
+            issuer: self.table.issuer.to_owned(),
+            client: client.id.to_string(),
+            user: user.map(str::to_owned),
+            scopes: scopes.to_vec(),
+            grant,
+            refresh_expires: now.saturating_add(self.table.refresh_token.ttl.as_secs()),
+        })
+    }
+}
+
+/// Waits at the start for a store's answer, whether or not this thread runs tasks.
+fn wait_for<T: Send>(answer: impl Future<Output = T> + Send) -> Result<T, String> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        runtime.map(|runtime| runtime.block_on(answer)).map_err(|error| error.to_string())
+    };
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the store cannot be asked".to_owned()))
+}
+
+/// What tokens are made from.
+pub(super) struct Order<'a> {
+    pub(super) client: &'a Client,
+    pub(super) user: Option<&'a User>,
+    pub(super) authorization: Authorization,
+    /// The store does not know the authorization yet.
+    pub(super) is_new: bool,
+    /// Of the access token.
+    pub(super) scopes: Vec<String>,
+    pub(super) with_refresh: bool,
+    /// Seconds since the epoch.
+    pub(super) now: u64,
+}
+
+/// New tokens. There is no `Debug`: they are secrets.
+pub(super) struct Issued {
+    pub(super) access: String,
+    pub(super) refresh: Option<String>,
+    /// In seconds.
+    pub(super) ttl: u64,
+    pub(super) scopes: Vec<String>,
+}
+
+fn caller_of(record: AccessRecord) -> Caller {
+    let client: Arc<str> = record.authorization.client.into();
+    let user: Option<Arc<str>> = record.authorization.user.map(Arc::from);
+    Caller {
+        subject: user.clone().unwrap_or_else(|| Arc::clone(&client)),
+        scopes: record.scopes.into_iter().map(String::into_boxed_str).collect(),
+        client: Some(client),
+        user,
+        identity: None,
+    }
+}
+
+/// Scheme and authority of a URL.
+pub(super) fn origin(url: &str) -> &str {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find('/').map_or(url.len(), |at| start + at);
+    &url[..end]
+}

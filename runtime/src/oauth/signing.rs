@@ -1,0 +1,97 @@
+//! Signs access tokens that are JWTs (RFC 9068), and tells the public key (RFC 7517).
+
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Map, Value, json};
+
+use crate::digest::Digest;
+
+/// The key of an authorization server.
+pub(super) struct Signer {
+    header: Header,
+    key: EncodingKey,
+    /// The public half, as a JSON Web Key.
+    pub(super) public: Value,
+}
+
+impl Signer {
+    /// A private key in PEM (PKCS #8): RSA of 2,048 bits or more for RS256, P-256 for ES256.
+    ///
+    /// # Errors
+    /// What it should be, without quoting it.
+    pub(super) fn from_pem(pem: &[u8]) -> Result<Self, String> {
+        const EXPECTED: &str =
+            "the signing key is not a private key in PEM (PKCS #8, `BEGIN PRIVATE KEY`): RSA or P-256";
+        let text = std::str::from_utf8(pem).map_err(|_| EXPECTED)?;
+        let body = text
+            .split_once("-----BEGIN PRIVATE KEY-----")
+            .and_then(|(_, rest)| rest.split_once("-----END PRIVATE KEY-----"))
+            .ok_or(EXPECTED)?;
+        let body: String = body.0.chars().filter(|character| !character.is_ascii_whitespace()).collect();
+        let der = STANDARD.decode(body).map_err(|_| EXPECTED)?;
+        if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der) {
+            return Self::of_curve(&pair);
+        }
+        let pair = rsa::KeyPair::from_pkcs8(&der).map_err(|_| EXPECTED)?;
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let public = pair.public_key();
+        let (modulus, exponent) = (public.modulus(), public.exponent());
+        let (n, e) = (number(modulus.big_endian_without_leading_zero()), number(exponent.big_endian_without_leading_zero()));
+        // RFC 7638 §3: these members, in this order, without blanks.
+        let id = thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
+        let key = EncodingKey::from_rsa_pem(pem).map_err(|_| EXPECTED)?;
+        let public = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": id, "n": n, "e": e});
+        Ok(Self { header: header(Algorithm::RS256, id), key, public })
+    }
+
+    /// The P-256 key that these random bytes stand for: the same bytes, the same key.
+    ///
+    /// # Errors
+    /// Where they stand for none.
+    pub(super) fn from_seed(seed: &[u8; 32]) -> Result<Self, String> {
+        // ECPrivateKey (RFC 5915 §3) without the public half, which follows from the private one.
+        let mut der = vec![0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20];
+        der.extend_from_slice(seed);
+        der.extend_from_slice(&[0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
+        let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
+            .map_err(|_| "the store's seed is no private key")?;
+        Self::of_curve(&pair)
+    }
+
+    fn of_curve(pair: &EcdsaKeyPair) -> Result<Self, String> {
+        const PROBLEM: &str = "the signing key cannot be used";
+        let point = pair.public_key().as_ref();
+        // SEC 1 §2.3.3: uncompressed.
+        let (Some(4), 65) = (point.first(), point.len()) else { return Err(PROBLEM.to_owned()) };
+        let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
+        let id = thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
+        let pkcs8 = pair.to_pkcs8v1().map_err(|_| PROBLEM)?;
+        let key = EncodingKey::from_ec_der(pkcs8.as_ref());
+        let public = json!({"kty": "EC", "use": "sig", "alg": "ES256", "kid": id, "crv": "P-256", "x": x, "y": y});
+        Ok(Self { header: header(Algorithm::ES256, id), key, public })
+    }
+
+    /// An access token with these claims (RFC 9068 §2).
+    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
+        jsonwebtoken::encode(&self.header, claims, &self.key).map_err(|error| error.to_string())
+    }
+
+    /// The value of `alg`.
+    pub(super) fn algorithm(&self) -> &str {
+        self.public.get("alg").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+fn header(algorithm: Algorithm, id: String) -> Header {
+    let mut header = Header::new(algorithm);
+    header.typ = Some("at+jwt".to_owned());
+    header.kid = Some(id);
+    header
+}
+
+fn thumbprint(canonical: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Digest::of(canonical.as_bytes()).bytes())
+}

@@ -1,0 +1,266 @@
+//! What a client may be registered with, and what a user may be called.
+
+use serde_json::{Map, Value, json};
+
+use super::registry::{self, Client, auth_method_name, format_name, grant_name, grant_named};
+use super::tables::{AuthorizationServer, Grant};
+
+/// The members of a registration (RFC 7591 §2, and those of `consumers.yaml`).
+const KNOWN: [&str; 15] = [
+    "name",
+    "client_name",
+    "public",
+    "auth_methods",
+    "token_endpoint_auth_method",
+    "grant_types",
+    "response_types",
+    "redirect_uris",
+    "scopes",
+    "scope",
+    "default_scopes",
+    "token_format",
+    "keys",
+    "client_uri",
+    "logo_uri",
+];
+
+/// A client as an administrator registers it, with what it may do at `server`; without its secret.
+///
+/// # Errors
+/// What is wrong, for the administrator.
+pub(super) fn client_of_registration(
+    id: &str,
+    body: &Map<String, Value>,
+    server: &AuthorizationServer,
+) -> Result<Client, String> {
+    if let Some(key) = body.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        let hint = gateway_yaml::suggest(key, KNOWN.iter().copied());
+        let hint = hint.map_or_else(|| format!("there are {}", KNOWN.join(", ")), |near| format!("did you mean `{near}`?"));
+        return Err(format!("`{key}` is not a member of a client; {hint}"));
+    }
+    let text = |name: &str| match body.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) if text.len() <= 2048 && !text.chars().any(char::is_control) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("`{name}` is not a text of at most 2048 bytes")),
+    };
+    let list = |name: &str| match body.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(items)) if items.len() <= 100 => {
+            let texts = items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>();
+            texts.map(Some).ok_or_else(|| format!("`{name}` is not a list of texts"))
+        }
+        Some(_) => Err(format!("`{name}` is not a list of at most 100 texts")),
+    };
+    let public = match (body.get("public"), text("token_endpoint_auth_method")?.as_deref()) {
+        (Some(Value::Bool(public)), _) => *public,
+        (None, method) => method == Some("none"),
+        (Some(_), _) => return Err("`public` is neither true nor false".to_owned()),
+    };
+    let methods = match (list("auth_methods")?, text("token_endpoint_auth_method")?) {
+        (Some(methods), _) => methods,
+        (None, Some(method)) => vec![method],
+        (None, None) if public => vec!["none".to_owned()],
+        (None, None) => vec!["client_secret_basic".to_owned(), "client_secret_post".to_owned()],
+    };
+    if methods.iter().any(|method| (method == "none") != public) {
+        return Err("a public client has the method `none`, and no other client has".to_owned());
+    }
+    let grants = list("grant_types")?.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+    for name in &grants {
+        let grant = grant_named(name).ok_or_else(|| format!("`{name}` is not a grant type"))?;
+        if !server.grants.contains(&grant) {
+            return Err(format!("the server does not offer `{name}`"));
+        }
+        if public && matches!(grant, Grant::ClientCredentials | Grant::Password | Grant::JwtBearer) {
+            return Err(format!("a public client cannot use `{name}`: it has nothing to prove who it is"));
+        }
+    }
+    let has = |name: &str| grants.iter().any(|grant| grant == name);
+    let usual = [("code", has("authorization_code")), ("token", has("implicit"))];
+    let usual = || usual.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| (*name).to_owned()).collect();
+    let response_types = list("response_types")?.unwrap_or_else(usual);
+    let redirect_uris = list("redirect_uris")?.unwrap_or_default();
+    for uri in &redirect_uris {
+        check_redirect_uri(uri).map_err(|problem| format!("redirect URI `{uri}`: {problem}"))?;
+    }
+    if redirect_uris.is_empty() && (has("authorization_code") || has("implicit")) {
+        return Err("`redirect_uris` is missing: nobody is sent to an address that is not registered".to_owned());
+    }
+    let scopes = match (list("scopes")?, text("scope")?) {
+        (Some(scopes), _) => scopes,
+        (None, Some(scope)) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
+        (None, None) => return Err("`scopes` is missing".to_owned()),
+    };
+    if let Some(scope) = scopes.iter().find(|scope| !server.scopes.iter().any(|known| known.name == **scope)) {
+        return Err(format!("`{scope}` is not a scope of the server"));
+    }
+    let default_scopes = list("default_scopes")?.unwrap_or_default();
+    if let Some(scope) = default_scopes.iter().find(|scope| !scopes.contains(scope)) {
+        return Err(format!("`{scope}` is among `default_scopes` and not among `scopes`"));
+    }
+    let keys = match body.get("keys") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(pem)) => Some(pem.clone()),
+        Some(set @ Value::Object(_)) => Some(set.to_string()),
+        Some(_) => return Err("`keys` is a public key in PEM, or a JSON Web Key Set".to_owned()),
+    };
+    if let Some(keys) = &keys {
+        crate::jwt::assertion::PublicKeys::read(keys.as_bytes()).map_err(|problem| format!("`keys`: {problem}"))?;
+    }
+    let mut terms = json!({
+        "name": text("name")?.or(text("client_name")?).unwrap_or_default(),
+        "public": public,
+        "pkce": public,
+        "auth_methods": methods,
+        "grant_types": grants,
+        "response_types": response_types,
+        "redirect_uris": redirect_uris,
+        "scopes": scopes,
+        "default_scopes": default_scopes,
+    });
+    let optional = [("keys", keys), ("token_format", text("token_format")?), ("client_uri", text("client_uri")?), ("logo_uri", text("logo_uri")?)];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            terms[name] = value.into();
+        }
+    }
+    if let Some(format) = terms.get("token_format").and_then(Value::as_str)
+        && registry::format_named(format).is_none()
+    {
+        return Err(format!("`{format}` is not a token format; write `opaque` or `jwt`"));
+    }
+    registry::client_of_terms(id, None, &terms.to_string())
+        .ok_or_else(|| "`auth_methods` or `response_types` has a member that is not known".to_owned())
+}
+
+/// What an administrator sees of a client: everything but its secret.
+pub(super) fn registration_of(client: &Client) -> Map<String, Value> {
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    put("client_id", client.id.as_str().into());
+    put("name", client.name.as_str().into());
+    put("public", client.public.into());
+    put("auth_methods", client.auth_methods.iter().map(|method| auth_method_name(*method)).collect());
+    put("grant_types", client.grants.iter().map(|grant| grant_name(*grant)).collect());
+    put("redirect_uris", client.redirect_uris.clone().into());
+    put("scopes", client.scopes.clone().into());
+    put("default_scopes", client.default_scopes.clone().into());
+    if let Some(format) = client.token_format {
+        put("token_format", format_name(format).into());
+    }
+    if let Some(uri) = &client.uri {
+        put("client_uri", uri.as_str().into());
+    }
+    if let Some(uri) = &client.logo {
+        put("logo_uri", uri.as_str().into());
+    }
+    members
+}
+
+/// Whether people may be sent to this URI (RFC 9700 §2.1, RFC 8252 §7): HTTPS, plain HTTP at this very device, or a scheme
+/// of an application that has a dot in it.
+///
+/// # Errors
+/// Why not.
+pub(super) fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
+    if !uri.bytes().all(|byte| (b'!'..0x7f).contains(&byte) && byte != b'\\' && byte != b'"') {
+        return Err("only visible ASCII, without backslashes and quotes");
+    }
+    if uri.contains('#') {
+        return Err("a fragment would take the place of the answer");
+    }
+    if uri.contains('*') {
+        return Err("redirect URIs are compared character by character; write each of them");
+    }
+    let Some((scheme, rest)) = uri.split_once(':') else { return Err("not an absolute URI") };
+    let authority = rest.strip_prefix("//").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err("what stands before `@` is taken for the host");
+    }
+    let host = authority.map(|authority| match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    });
+    match (scheme, host) {
+        ("https", Some(host)) if !host.is_empty() => Ok(()),
+        ("http", Some("127.0.0.1" | "::1" | "localhost")) => Ok(()),
+        ("http", _) => Err("plain HTTP, and not at this very device"),
+        ("https", _) => Err("no host"),
+        // Others, such as `javascript` and `data`, run what they hold.
+        (own, _) if own.contains('.') && own.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) => Ok(()),
+        _ => Err("expected `https://`, `http://127.0.0.1`, or a scheme such as `com.example.app`"),
+    }
+}
+
+/// Whether somebody may be called this.
+///
+/// # Errors
+/// Why not.
+pub(super) fn check_username(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.len() > 256 {
+        return Err("`username` has between 1 and 256 bytes");
+    }
+    // What looks like an address would be taken for somebody's.
+    if name.contains('@') || name.trim() != name || name.chars().any(char::is_control) {
+        return Err("`username` has no `@`, no blanks at its ends and no control characters");
+    }
+    Ok(())
+}
+
+/// Whether this could be an e-mail address; whether somebody reads it is not known.
+pub(super) fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let is_plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| (b'!'..0x7f).contains(&byte) && byte != b'"');
+    let labels = || domain.split('.');
+    text.len() <= 254
+        && is_plain(local)
+        && !local.contains('@')
+        && labels().count() > 1
+        && labels().all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redirect_uris_are_of_those_who_register_them() {
+        for good in [
+            "https://app.example/cb",
+            "https://app.example:8443/cb?x=1",
+            "http://127.0.0.1/cb",
+            "http://[::1]:8080/cb",
+            "http://localhost:3000/cb",
+            "com.example.app:/cb",
+        ] {
+            assert_eq!(check_redirect_uri(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "/cb",
+            "http://app.example/cb",
+            "http://127.0.0.1.evil.example/cb",
+            "http://127.0.0.1@evil.example/cb",
+            "https://*.app.example/cb",
+            "https://app.example/cb#x",
+            "https:///cb",
+            "https://app.example/a b",
+            "https://app.example\\@evil.example",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "myapp:/cb",
+        ] {
+            assert!(check_redirect_uri(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn addresses_look_like_addresses() {
+        for good in ["foo@bar.com", "a.b+c@sub.example.org"] {
+            assert!(is_email(good), "{good}");
+        }
+        for bad in ["", "not an email", "foo@bar", "@bar.com", "foo@", "foo@.com", "a@b@c.d", "a b@c.de"] {
+            assert!(!is_email(bad), "{bad}");
+        }
+    }
+}
