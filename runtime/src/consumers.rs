@@ -19,6 +19,7 @@ use crate::config::Problem;
 use crate::digest::Digest;
 use crate::jwt::JwtAlgorithm;
 use crate::limits::{Limits, Rule};
+use crate::oauth::Authority;
 use crate::oauth::registry::Overlay;
 use crate::secret::{Secret, SecretStore};
 use crate::token_keys::{TokenKeys, TokenSigner, TokenVerifier};
@@ -260,6 +261,8 @@ pub(crate) struct Source {
     pub(crate) token_keys: Option<&'static dyn TokenKeys>,
     /// Counts for consumers that bring limits along.
     pub(crate) limits: Arc<Limits>,
+    /// The authorization servers of this gateway: clients and users are theirs.
+    pub(crate) authorities: Vec<Authority>,
 }
 
 impl ConsumerStore {

@@ -370,6 +370,7 @@ fn open_consumers(
                 needed,
                 token_keys: token_keys(gateway),
                 limits: Arc::clone(limits),
+                authorities: authorities(gateway),
             };
             let (store, remarks) = ConsumerStore::open(source)?;
             for remark in remarks {

@@ -22,6 +22,7 @@ use crate::digest::Digest;
 use crate::jwt::sign;
 use crate::launch::Launch;
 use crate::limits::Limits;
+use crate::oauth::authority::authorities;
 use crate::secret::SecretStore;
 use crate::store::Stores;
 use crate::{key_format, live, password, timestamp};
@@ -223,7 +224,15 @@ impl Token {
         let file = named(&config, &secrets.folder)?;
         let literals = config.insecure_literals;
         let limits = Arc::new(Limits::new(gateway, 0, Stores::pretended()));
-        let source = Source { file, secrets, literals, needed: HashSet::new(), token_keys: Some(token_keys), limits };
+        let source = Source {
+            file,
+            secrets,
+            literals,
+            needed: HashSet::new(),
+            token_keys: Some(token_keys),
+            limits,
+            authorities: authorities(gateway),
+        };
         let (store, _) = ConsumerStore::open(source).map_err(|problems| lines(&problems))?;
         let consumers = store.current();
         let credential = consumers
@@ -259,7 +268,8 @@ impl File {
         let needed = live::needed_consumers(gateway);
         let limits = Arc::new(Limits::new(gateway, 0, Stores::pretended()));
         let literals = config.insecure_literals;
-        let source = Source { file: path, secrets, literals, needed, token_keys: None, limits };
+        let authorities = authorities(gateway);
+        let source = Source { file: path, secrets, literals, needed, token_keys: None, limits, authorities };
         Ok(Self { source })
     }
 

@@ -1,6 +1,7 @@
 //! Cases for reading a deployment.
 
 use super::*;
+use crate::oauth::store::OauthStoreSettings;
 
 fn read(yaml: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Config, Vec<String>> {
     let mut settings = Settings::default();
@@ -64,6 +65,96 @@ fn the_operators_listener_is_off_where_the_last_source_says_so() {
     assert_eq!(admin(&[("GATEWAY__ADMIN", "off")], &[]), None);
     assert_eq!(admin(&[], &["admin=off"]), None);
     assert!(admin(&[("GATEWAY__ADMIN", "off")], &["admin.bind=127.0.0.1:2"]).is_some_and(|admin| admin.port() == 2));
+}
+
+#[test]
+fn an_administrators_key_and_the_operators_listener_are_set_apart() {
+    let file = "admin: {key: {env: A_KEY}}";
+    let admin = |environment: &[(&str, &str)], flags: &[&str]| {
+        let config = read(file, environment, flags).expect("good");
+        (config.admin.map(|address| address.port()), config.admin_was_asked_for, config.admin_key.is_some())
+    };
+    assert_eq!(admin(&[], &[]), (Some(9901), false, true));
+    assert_eq!(admin(&[], &["admin=off"]), (None, false, true));
+    assert_eq!(admin(&[], &["admin.bind=off"]), (None, false, true));
+    assert_eq!(admin(&[("GATEWAY__ADMIN__BIND", "127.0.0.1:1")], &[]), (Some(1), true, true));
+    let secrets = SecretStore { stand_ins: vec![("B_KEY".to_owned(), "b".to_owned())], ..SecretStore::default() };
+    let config = read(file, &[("GATEWAY__ADMIN__KEY__ENV", "B_KEY")], &[]).expect("good");
+    let key = config.admin_key.expect("there").read(&secrets).expect("there");
+    assert_eq!(key.expose(), b"b");
+    let config = read(file, &[], &["admin.key.file=/nowhere"]).expect("a file instead of a variable");
+    let problem = config.admin_key.expect("there").read(&secrets).expect_err("no such file").to_string();
+    assert!(problem.starts_with("--set admin.key.file=/nowhere: file /nowhere cannot be read"), "{problem}");
+}
+
+#[test]
+fn authorization_servers_find_their_store() {
+    let place = |yaml: &str| {
+        let config = read(yaml, &[], &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+        let secrets = SecretStore {
+            folder: PathBuf::from("/srv"),
+            stand_ins: vec![("DATABASE_URL".to_owned(), "postgres://u:p@db/gateway".to_owned())],
+            ..SecretStore::default()
+        };
+        OauthStoreSettings::of(&config, &secrets)
+            .map(|settings| format!("{:?}", settings.place))
+            .map_err(|problem| problem.to_string())
+    };
+    for (yaml, expected) in [
+        ("", r#"File("/srv/gateway.db")"#),
+        ("stores: {default: {kind: memory}}", "Memory"),
+        ("stores: {default: {kind: redis, url: \"redis://r\"}}", r#"File("/srv/gateway.db")"#),
+        ("stores: {default: {kind: sqlite}}", r#"File("/srv/gateway.db")"#),
+        ("stores: {a: {kind: sqlite, file: data/a.db}}\noauth: {store: a}", r#"File("/srv/data/a.db")"#),
+        ("stores: {a: {kind: postgres, url: {env: DATABASE_URL}}}\noauth: {store: a}", "Postgres(Secret(25 bytes))"),
+        ("stores: {a: {kind: postgres, url: \"postgres://u@db/x\"}}\noauth: {store: A}", "Postgres(Secret(17 bytes))"),
+    ] {
+        assert_eq!(place(yaml), Ok(expected.to_owned()), "{yaml}");
+    }
+    for (yaml, expected) in [
+        (
+            "stores: {main: {kind: memory}}\noauth: {store: mian}",
+            "gateway.yaml:2:16: there is no store `mian`; did you mean `main`?",
+        ),
+        ("oauth: {store: a}", "there is no store `a`; write `stores: {a: {kind: sqlite, file: gateway.db}}`"),
+        (
+            "stores: {a: {kind: redis, url: \"redis://r\"}}\noauth: {store: a}",
+            "store `a` is of kind redis, which counts limits only",
+        ),
+        ("stores: {default: {kind: postgres, url: \"postgres://u:p@db/x\"}}", "its URL has a password"),
+        ("stores: {default: {kind: postgres, url: {env: UNSET_URL}}}", "environment variable UNSET_URL is not set"),
+    ] {
+        let problem = place(yaml).expect_err(yaml);
+        assert!(problem.contains(expected), "{yaml}: {problem}");
+    }
+}
+
+#[test]
+fn settings_of_authorization_servers_are_read() {
+    let yaml = "oauth: {signingKey: {file: keys/sign.pem}, templates: pages, cache: 0s}\n\
+                session: {secret: {env: S}, idleTimeout: 10m, absoluteTimeout: 1h}\n";
+    let config = read(yaml, &[("GATEWAY__SESSION__IDLETIMEOUT", "5m")], &[]).expect("good");
+    assert!(config.oauth.signing_key.is_some() && config.session.secret.is_some());
+    assert_eq!(config.oauth.templates.expect("there").0, PathBuf::from("pages"));
+    assert_eq!((config.oauth.cache, config.session.idle), (Duration::ZERO, Duration::from_secs(300)));
+    assert_eq!(config.session.absolute, Duration::from_secs(3600));
+    let bad = "oauth: {cache: 2m, signingKey: hunter2, stoer: a}\nsession: {secret: {env: A, file: b}, idleTimeout: 0s}\n\
+               stores: {a: {kind: memory, file: x}, b: {kind: sqlite, url: \"postgres://h\"}, c: {kind: postgres}, d: {file: x}}\n";
+    let all = read(bad, &[], &[]).expect_err("many mistakes").join("\n");
+    for expected in [
+        "expected a duration from 0s to 60s, found `2m`",
+        "expected `oauth.signingKey: {env: NAME}` or `oauth.signingKey: {file: PATH}`",
+        "unknown setting `oauth.stoer`; did you mean `oauth.store`?",
+        "`session.secret` has an `env` and a `file`; write one of them",
+        "expected a duration from 1s to 400d",
+        "store `a` is in no file; only `kind: sqlite` has a `file`",
+        "store `b` is a file: it has no `url`",
+        "store `c` has no URL; write `url: {env: DATABASE_URL}`",
+        "store `d` is of no kind; write `kind: sqlite` beside its file",
+    ] {
+        assert!(all.contains(expected), "no `{expected}` in:\n{all}");
+    }
+    assert!(!all.contains("hunter2"), "{all}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod credential;
 mod limit;
+mod parties;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -18,7 +19,10 @@ use crate::limits::{OwnLimit, Rule};
 use crate::timestamp;
 
 /// Sections that belong to later versions, or to other programs that share the file.
-const OTHER_SECTIONS: &[&str] = &["groups", "oauthClients", "users", "permissions"];
+const OTHER_SECTIONS: &[&str] = &["groups"];
+
+/// Sections for authorization servers.
+const PARTIES: &[&str] = &["oauthClients", "users", "permissions"];
 
 /// More mistakes, or remarks, are only counted: telling the place of each takes a look at the whole file.
 const TOLD: usize = 50;
@@ -128,12 +132,19 @@ impl Reading<'_> {
                     self.problem(entry.value.span, format!("expected a list of consumers, found {found}"));
                 }
                 "consumers" => {}
+                name if PARTIES.contains(&name) => {}
                 name if OTHER_SECTIONS.contains(&name) => {
                     self.remark(entry.key.span, format!("`{name}` is not used by this version"));
                 }
-                name => self.problem(entry.key.span, format!("unknown section `{name}`; expected `consumers`")),
+                name => {
+                    let known = ["consumers"].iter().chain(PARTIES).chain(OTHER_SECTIONS).copied();
+                    let hint = suggest(name, known)
+                        .map_or_else(|| "expected `consumers`".to_owned(), |near| format!("did you mean `{near}`?"));
+                    self.problem(entry.key.span, format!("unknown section `{name}`; {hint}"));
+                }
             }
         }
+        self.parties(node);
     }
 
     fn consumer(&mut self, node: &Node) {

@@ -6,6 +6,7 @@
 #![allow(dead_code)]
 
 mod database;
+mod postgres;
 mod schema;
 mod sql;
 mod sqlite;
@@ -14,13 +15,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::registry::{self, Client, User};
 use super::tables::{Grant, TokenFormat};
+use crate::config::{Config, Problem, StoreAddress, StoreKind, StoreSettings};
 use crate::digest::Digest;
-use crate::secret::Secret;
+use crate::secret::{Encoding, Secret, SecretStore};
 pub(crate) use database::StoreError;
 use database::{Answer, Batch, Database, PATIENCE, Row, Statement};
 
@@ -36,6 +38,47 @@ pub(crate) struct OauthStoreSettings {
     pub(crate) place: StorePlace,
     /// Root certificates to trust beside the system's.
     pub(crate) trusted_roots: Option<PathBuf>,
+}
+
+impl OauthStoreSettings {
+    /// What this deployment says.
+    ///
+    /// # Errors
+    /// What is missing or wrong.
+    pub(crate) fn of(config: &Config, secrets: &SecretStore) -> Result<Self, Problem> {
+        let place = match config.oauth_store()? {
+            None => StorePlace::File(secrets.folder.join("gateway.db")),
+            Some((_, store)) if store.kind == StoreKind::Memory => StorePlace::Memory,
+            Some((_, StoreSettings { url: None, file, .. })) => {
+                StorePlace::File(secrets.folder.join(file.as_deref().unwrap_or(Path::new("gateway.db"))))
+            }
+            Some((name, store @ StoreSettings { url: Some(address), .. })) => {
+                let url = url_at(address, secrets);
+                StorePlace::Postgres(
+                    url.map_err(|problem| Problem::at(&store.place, format!("store `{name}`: {problem}")))?,
+                )
+            }
+        };
+        let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
+        Ok(Self { place, trusted_roots })
+    }
+}
+
+fn url_at(address: &StoreAddress, secrets: &SecretStore) -> Result<Secret, String> {
+    match address {
+        StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain),
+        StoreAddress::File(path) => secrets.file(path, Encoding::Plain),
+        StoreAddress::Literal(url) => {
+            let authority = url.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+            let has_password = authority.rsplit_once('@').is_some_and(|(who, _)| who.contains(':'));
+            if has_password || url.contains("password=") {
+                return Err(
+                    "its URL has a password, which does not belong here; write `url: {env: DATABASE_URL}`".to_owned()
+                );
+            }
+            Ok(Secret::from(url.as_str()))
+        }
+    }
 }
 
 /// A place to remember things.
@@ -221,7 +264,9 @@ impl OauthStore {
                 let opened = sqlite::Sqlite::open(Some(file));
                 (Box::new(opened.map_err(|problem| format!("{}: {problem}", file.display()))?), true)
             }
-            StorePlace::Postgres(_) => return Err("PostgreSQL is not there yet".to_owned()),
+            StorePlace::Postgres(url) => {
+                (Box::new(postgres::Postgres::open(url, settings.trusted_roots.as_deref())?), true)
+            }
         };
         Ok(Self { database, survives })
     }

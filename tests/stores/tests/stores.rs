@@ -412,7 +412,7 @@ fn a_store_that_is_not_configured_is_missed() {
     for (settings, expected) in [
         (&[][..], "is counted in the store `shared`, which is not in the settings"),
         (&["stores.shared.kind=redis"], "store `shared` has no URL"),
-        (&["stores.shared.kind=memcached"], "expected `redis` or `memory`"),
+        (&["stores.shared.kind=memcached"], "expected `memory`, `sqlite`, `postgres` or `redis`"),
         (&["stores.shared.kind=redis", "stores.shared.url.env=RATE_REDIS_URL"], "RATE_REDIS_URL is not set"),
         (
             &["stores.shared.kind=redis", "stores.shared.url=redis://:secret@localhost"],

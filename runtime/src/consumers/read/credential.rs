@@ -37,22 +37,22 @@ static TYPES: &[(&str, &[&str], Read)] = &[
     ("certificate", &["san", "fingerprint"], |reading, members, identity| reading.certificate(members, identity)),
 ];
 
-/// The members of one credential.
-struct Members<'a> {
-    node: &'a Node,
-    entries: &'a [Entry],
+/// The members of a credential, or of something like it.
+pub(super) struct Members<'a> {
+    pub(super) node: &'a Node,
+    pub(super) entries: &'a [Entry],
     /// Without its secret, the credential is left out.
-    optional: bool,
+    pub(super) optional: bool,
 }
 
 impl<'a> Members<'a> {
-    fn get(&self, name: &str) -> Option<&'a Node> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Node> {
         self.entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value)
     }
 }
 
 /// A secret as it was found.
-enum Found {
+pub(super) enum Found {
     Plain(Secret),
     Sha256(Digest),
     Argon2id(Box<str>),
@@ -86,7 +86,7 @@ impl Reading<'_> {
         }
     }
 
-    fn flag(&mut self, members: &Members<'_>, name: &str) -> bool {
+    pub(super) fn flag(&mut self, members: &Members<'_>, name: &str) -> bool {
         let Some(node) = members.get(name) else { return false };
         node.as_bool().unwrap_or_else(|| {
             self.problem(node.span, format!("`{name}` is {}, not true or false", node.kind_name()));
@@ -321,7 +321,7 @@ impl Reading<'_> {
         }
     }
 
-    fn duration(&mut self, node: Option<&Node>, what: &str) -> Option<Duration> {
+    pub(super) fn duration(&mut self, node: Option<&Node>, what: &str) -> Option<Duration> {
         let node = node?;
         let found = node.as_text().and_then(|text| units::duration(text).ok());
         if found.is_none() {
@@ -332,7 +332,7 @@ impl Reading<'_> {
 
     /// Fetches a secret; `None` has been told, or is optional and not there. What the author wrote is not repeated: it
     /// may be the secret itself.
-    fn secret(&mut self, node: &Node, optional: bool, forms: Forms) -> Option<Found> {
+    pub(super) fn secret(&mut self, node: &Node, optional: bool, forms: Forms) -> Option<Found> {
         let expected = forms.expected;
         let Some(members) = node.as_mapping() else {
             self.problem(node.span, format!("{expected}, found {}", node.kind_name()));
@@ -403,16 +403,16 @@ fn certificate_name(text: &str) -> Option<Box<str>> {
 
 /// The forms that a secret may have.
 #[derive(Clone, Copy)]
-struct Forms {
+pub(super) struct Forms {
     /// The hash that may stand in its place.
     hash: Option<&'static str>,
     expected: &'static str,
 }
 
 impl Forms {
-    const KEY: Self =
+    pub(super) const KEY: Self =
         Self { hash: Some("sha256"), expected: "expected one of {env: NAME}, {file: path} and {sha256: hex}" };
-    const PASSWORD: Self =
+    pub(super) const PASSWORD: Self =
         Self { hash: Some("argon2id"), expected: "expected one of {env: NAME}, {file: path} and {argon2id: hash}" };
-    const SECRET: Self = Self { hash: None, expected: "expected one of {env: NAME} and {file: path}" };
+    pub(super) const SECRET: Self = Self { hash: None, expected: "expected one of {env: NAME} and {file: path}" };
 }

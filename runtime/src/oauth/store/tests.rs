@@ -1,11 +1,16 @@
 //! What every kind of store does, on all of them.
 
+#[path = "../../../../tests/support/postgres.rs"]
+mod support;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::*;
 use crate::consumers::StoredPassword;
 use crate::oauth::registry::{AuthMethod, ClientKeys, ClientSecret, ResponseType, Source};
+use support::PostgresServer;
 
 const ISSUER: &str = "https://id.example";
 const NOW: u64 = 1_000_000;
@@ -49,6 +54,29 @@ fn everywhere(scenario: impl AsyncFn(&OauthStore, &OauthStore)) {
     let folder = Folder::new();
     let (one, other) = (open(&folder.settings()), open(&folder.settings()));
     block_on(scenario(&one, &other));
+    if let Some((_server, settings)) = postgres() {
+        let (one, other) = (open(&settings), open(&settings));
+        block_on(scenario(&one, &other));
+    }
+}
+
+/// A new database of a server that tests share while one of them runs.
+fn postgres() -> Option<(Arc<PostgresServer>, OauthStoreSettings)> {
+    static SERVER: Mutex<Weak<PostgresServer>> = Mutex::new(Weak::new());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+    let server = match shared.upgrade() {
+        Some(server) => server,
+        None => Arc::new(PostgresServer::start()?),
+    };
+    *shared = Arc::downgrade(&server);
+    let settings = database_of(&server, &format!("test{}", COUNT.fetch_add(1, Relaxed)));
+    Some((server, settings))
+}
+
+fn database_of(server: &PostgresServer, name: &str) -> OauthStoreSettings {
+    let url = Secret::from(server.database(name).as_str());
+    OauthStoreSettings { place: StorePlace::Postgres(url), trusted_roots: None }
 }
 
 fn digest(text: &str) -> Digest {
@@ -471,6 +499,45 @@ fn tables_of_a_later_version_are_left_alone() {
     connection.execute(schema::SET_VERSION, (99,)).expect("set");
     let problem = OauthStore::open(&folder.settings()).expect_err("too new");
     assert!(problem.contains("version 99") && problem.contains("gateway.db"), "{problem}");
+}
+
+#[test]
+fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
+    let Some((server, settings)) = postgres() else { return };
+    std::thread::scope(|scope| {
+        let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| OauthStore::open(&settings))).collect();
+        for opener in openers {
+            let store = opener.join().expect("no panic").expect("it opens");
+            block_on(store.clients()).expect("the tables are there");
+        }
+    });
+    let StorePlace::Postgres(url) = &settings.place else { panic!("it is PostgreSQL") };
+    let database = String::from_utf8_lossy(url.expose()).rsplit('/').next().expect("a name").to_owned();
+    assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema"), "1\n");
+    server.ask(&database, "INSERT INTO gateway_schema VALUES (99)");
+    let problem = OauthStore::open(&settings).expect_err("too new");
+    assert!(problem.contains("version 99"), "{problem}");
+}
+
+#[test]
+fn a_postgres_that_was_away_is_used_again() {
+    let Some(mut server) = PostgresServer::start() else { return };
+    let settings = database_of(&server, "away");
+    let store = open(&settings);
+    block_on(store.issue(&tokens(authorization("z"), true, "a", None))).expect("issued");
+    server.kill();
+    let started = std::time::Instant::now();
+    let problem = block_on(store.access_token(&digest("a"), NOW)).expect_err("it is away");
+    assert!(started.elapsed() < PATIENCE + Duration::from_secs(1), "{problem}");
+    server.restart();
+    assert!(matches!(block_on(store.access_token(&digest("a"), NOW)), Ok(Some(_))));
+    assert!(
+        OauthStore::open(&OauthStoreSettings {
+            place: StorePlace::Postgres(Secret::from("postgres://gateway@127.0.0.1:1/away")),
+            trusted_roots: None,
+        })
+        .is_err()
+    );
 }
 
 #[test]
