@@ -698,7 +698,7 @@ fn administrators_register_applications_and_users() {
     let list = json("GET", applications, ADMIN, "");
     assert!(list.body.contains(&id) && !list.body.contains(&secret) && !list.body.contains(CLIENT_SECRET));
     for (body, what) in [
-        ("[]", "an object"),
+        ("[]", "Expected a JSON object"),
         (r#"{"name": "A", "scopes": ["admin"]}"#, "redirect_uris"),
         (r#"{"name": "A", "grant_types": ["client_credentials"], "scopes": ["admin"]}"#, "not a scope"),
         (r#"{"name": "A", "grant_typs": []}"#, "did you mean `grant_types`"),
