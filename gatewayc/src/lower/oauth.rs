@@ -99,12 +99,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// What answers under one path; nothing where that is not clear, which has been reported.
-    pub(super) fn builtin(
-        &mut self,
-        builtin: &Spanned<BuiltinPolicy>,
-        route: &Route,
-        method: &str,
-    ) -> Option<Builtin> {
+    pub(super) fn builtin(&mut self, builtin: &Spanned<BuiltinPolicy>, route: &Route, method: &str) -> Option<Builtin> {
         let template = &route.template;
         match &builtin.value {
             BuiltinPolicy::JwtSign { key_claim } => Some(Builtin::JwtSign { key_claim: key_claim.clone() }),

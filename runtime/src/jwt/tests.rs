@@ -10,8 +10,10 @@ use serde_json::{Value, json};
 use super::token::MAX_TOKEN;
 use super::*;
 use crate::access::Verdict;
+use crate::config::Config;
 use crate::consumers::ConsumerStore;
 use crate::http1::head::Field;
+use crate::oauth::Oauth;
 use crate::secret::{Encoding, SecretSource, SecretStore};
 
 const NOW: u64 = 1_000_000;
@@ -39,7 +41,13 @@ const SCHEME: JwtBearer = JwtBearer {
 fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, Vec<String>> {
     let secrets = SecretStore { stand_ins: vec![("JWT_TEST".to_owned(), secret.to_owned())], ..SecretStore::default() };
     let consumers = Arc::new(ConsumerStore::none());
-    scheme.prepare(&Resources { secrets, consumers, providers: Arc::default(), provider_url: None })
+    scheme.prepare(&Resources {
+        secrets,
+        consumers,
+        providers: Arc::default(),
+        oauth: Arc::new(Oauth::new(&Config::default(), &SecretStore::default())),
+        provider_url: None,
+    })
 }
 
 fn sign(header: &Value, claims: &Value) -> String {

@@ -4,7 +4,7 @@ use minijinja::value::Value;
 
 use super::endpoint::Visit;
 use super::error;
-use super::pages::Page;
+use super::pages::{Page, mapping};
 use super::registry::User;
 use super::server::Server;
 use super::store::StoreError;
@@ -33,7 +33,8 @@ impl Server {
         let form = visit.form.as_ref().ok();
         if visit.is_post {
             let client = form.and_then(|form| form.get("client_id"));
-            let (Some(client), true) = (client, self.has_form_tag(cookie, form.and_then(|form| form.get("csrf")))) else {
+            let (Some(client), true) = (client, self.has_form_tag(cookie, form.and_then(|form| form.get("csrf"))))
+            else {
                 return Ok(forbidden());
             };
             self.store.withdraw(self.table.issuer, &id, client, visit.now).await?;
@@ -68,10 +69,7 @@ impl Server {
         for consent in self.store.consents(self.table.issuer, &user.id).await? {
             let client = self.parties.client(&consent.client).await?;
             let name = client.as_ref().map(|client| client.name.as_str()).filter(|name| !name.is_empty());
-            let scopes = consent.scopes.iter().map(|scope| -> Value {
-                let parts = [("name", Value::from(scope.as_str())), ("description", Value::from(self.describe(scope)))];
-                parts.into_iter().collect()
-            });
+            let scopes = consent.scopes.iter().map(|scope| self.show_scope(scope));
             let day = timestamp::format(consent.since).chars().take(10).collect::<String>();
             let members = [
                 ("id", Value::from(consent.client.as_str())),
@@ -79,7 +77,7 @@ impl Server {
                 ("scopes", Value::from_iter(scopes)),
                 ("since", Value::from(day)),
             ];
-            applications.push(members.into_iter().collect());
+            applications.push(mapping(members));
         }
         Ok(applications)
     }

@@ -17,7 +17,10 @@ impl Scheme for AdminKey {
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let Some(setting) = &resources.oauth.settings.admin_key else {
-            return Err(vec!["nothing says what the administrators' key is; write `admin: {key: {env: GATEWAY_ADMIN_KEY}}`".to_owned()]);
+            return Err(vec![
+                "nothing says what the administrators' key is; write `admin: {key: {env: GATEWAY_ADMIN_KEY}}`"
+                    .to_owned(),
+            ]);
         };
         let key = setting.read(&resources.secrets).map_err(|problem| vec![problem.to_string()])?;
         if key.expose().len() < MIN_KEY {

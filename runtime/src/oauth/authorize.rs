@@ -144,15 +144,20 @@ impl Server {
         let state = form.get("state").map(str::to_owned);
         let in_fragment = form.get("response_type") == Some("token");
         let known_state = state.clone().filter(|state| state.len() <= MAX_STATE);
-        self.read_rest(visit, form, &client).map_err(|error| Refused::Client {
-            to: to.clone(),
-            in_fragment,
-            state: known_state,
-            error,
-        }).map(|(response_type, scopes, challenge)| {
-            let asked = Asked { client: client.id.to_string(), redirect_uri, to: to.clone(), response_type, scopes, state, challenge };
-            (client, asked)
-        })
+        self.read_rest(visit, form, &client)
+            .map_err(|error| Refused::Client { to: to.clone(), in_fragment, state: known_state, error })
+            .map(|(response_type, scopes, challenge)| {
+                let asked = Asked {
+                    client: client.id.to_string(),
+                    redirect_uri,
+                    to: to.clone(),
+                    response_type,
+                    scopes,
+                    state,
+                    challenge,
+                };
+                (client, asked)
+            })
     }
 
     fn read_rest(
@@ -202,8 +207,11 @@ impl Server {
         if form.get("code_challenge_method") != Some("S256") {
             return Err(ErrorCode::InvalidRequest.because("code_challenge_method is not S256"));
         }
-        if challenge.len() != 43 || !challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
-            return Err(ErrorCode::InvalidRequest.because("code_challenge is not the base64url form of a SHA-256 digest"));
+        if challenge.len() != 43 || !challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        {
+            return Err(
+                ErrorCode::InvalidRequest.because("code_challenge is not the base64url form of a SHA-256 digest")
+            );
         }
         Ok(Some(challenge.to_owned()))
     }
@@ -267,15 +275,11 @@ impl Server {
         let Some(cookie) = &visit.cookie else { return busy() };
         let (Ok(transaction), Ok(payload)) = (random::token(), serde_json::to_string(asked)) else { return busy() };
         let (id, session) = (Digest::of(transaction.as_bytes()), Digest::of(cookie.as_bytes()));
-        if let Err(problem) =
-            self.store.add_transaction(&id, &session, &payload, visit.now + DECISION_TIME).await
-        {
+        if let Err(problem) = self.store.add_transaction(&id, &session, &payload, visit.now + DECISION_TIME).await {
             error::tell(&problem);
             return busy();
         }
-        let scopes = asked.scopes.iter().map(|scope| -> Value {
-            [("name", Value::from(scope.as_str())), ("description", Value::from(self.describe(scope)))].into_iter().collect()
-        });
+        let scopes = asked.scopes.iter().map(|scope| self.show_scope(scope));
         let name = if client.name.is_empty() { &client.id } else { &client.name };
         self.pages.answer(Page {
             template: "consent.html",
@@ -315,8 +319,8 @@ impl Server {
         asked: &Asked,
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
-        let code = random::token()
-            .map_err(|NoRandom| ErrorCode::ServerError.because("The system gives no random numbers"))?;
+        let code =
+            random::token().map_err(|NoRandom| ErrorCode::ServerError.because("The system gives no random numbers"))?;
         let authorization =
             self.authorization(client, Some(&user.id), &asked.scopes, Grant::AuthorizationCode, visit.now)?;
         let ttl = client.code_ttl.unwrap_or(self.table.code_ttl).as_secs();
@@ -372,7 +376,8 @@ impl Asked {
             ("code_challenge", self.challenge.as_deref()),
             ("code_challenge_method", self.challenge.as_ref().map(|_| "S256")),
         ];
-        let pairs = pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", form_encode((*value)?.as_bytes()))));
+        let pairs =
+            pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", form_encode((*value)?.as_bytes()))));
         pairs.collect::<Vec<_>>().join("&")
     }
 }

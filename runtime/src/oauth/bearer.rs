@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use super::authority::Authority;
 use super::server::{MAX_TOKEN, Server};
 use super::tables::OwnToken;
 use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
 use crate::credential::{CredentialLocation, Evidence};
 use crate::jwt::token::{NoToken, TokenPlaces};
 use crate::jwt::{challenge, challenge_invalid, challenge_scope};
-use super::authority::Authority;
 
 /// A form that may hold a token is read to its end up to so many bytes; a larger one is 413.
 const MAX_FORM: u64 = 1 << 20;

@@ -43,7 +43,9 @@ impl Server {
             }
             Claim::Name(id) => {
                 let client = self.parties.client(&id).await?;
-                client.filter(|client| client.public && client.auth_methods.contains(&AuthMethod::None)).ok_or_else(unknown)
+                client
+                    .filter(|client| client.public && client.auth_methods.contains(&AuthMethod::None))
+                    .ok_or_else(unknown)
             }
         }
     }

@@ -93,12 +93,8 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
     let remembered = visit.return_to.as_deref();
     let return_to = asked.or(remembered).unwrap_or_default().to_owned();
     let username = form.get("username").unwrap_or_default().to_owned();
-    let page = |status, problem| LoginPage {
-        status,
-        problem: Some(problem),
-        username: &username,
-        return_to: &return_to,
-    };
+    let page =
+        |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
     // Without it, a page elsewhere could log its visitor in as somebody else.
     let is_ours = visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
     if !is_ours {

@@ -40,7 +40,8 @@ pub(super) fn metadata(server: &Server) -> OwnAnswer {
     put("scopes_supported", table.scopes.iter().map(|scope| scope.name).collect());
     let has = |grant: Grant| table.grants.contains(&grant);
     let response_types = [("code", has(Grant::AuthorizationCode)), ("token", has(Grant::Implicit))];
-    let response_types: Vec<&str> = response_types.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
+    let response_types: Vec<&str> =
+        response_types.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
     put("response_types_supported", response_types.into());
     let modes = [("query", has(Grant::AuthorizationCode)), ("fragment", has(Grant::Implicit))];
     let modes: Vec<&str> = modes.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| *name).collect();
@@ -48,9 +49,12 @@ pub(super) fn metadata(server: &Server) -> OwnAnswer {
     put("grant_types_supported", table.grants.iter().map(|grant| grant_name(*grant)).collect());
     put("code_challenge_methods_supported", json!(["S256"]));
     put("authorization_response_iss_parameter_supported", true.into());
-    const CONFIDENTIAL: [&str; 4] = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt"];
+    const CONFIDENTIAL: [&str; 4] =
+        ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt"];
     let with_public: Vec<&str> = CONFIDENTIAL.into_iter().chain(["none"]).collect();
-    let algorithms = json!(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512"]);
+    let algorithms = json!([
+        "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "HS256", "HS384", "HS512"
+    ]);
     let authenticated = [
         ("token_endpoint", table.paths.token, json!(with_public)),
         ("revocation_endpoint", table.paths.revoke, json!(with_public)),
@@ -72,8 +76,7 @@ pub(super) fn jwks(server: &Server) -> OwnAnswer {
 
 /// GET: whom the caller's token is about.
 pub(super) async fn me(server: &Server, visit: Visit) -> Result<OwnAnswer, OauthError> {
-    let caller =
-        visit.caller.ok_or_else(|| ErrorCode::ServerError.because("The operation asks for no token"))?;
+    let caller = visit.caller.ok_or_else(|| ErrorCode::ServerError.because("The operation asks for no token"))?;
     let mut members = Map::new();
     if let Some(id) = &caller.user {
         members.insert("user_id".to_owned(), (**id).into());

@@ -73,7 +73,8 @@ impl Pages {
     }
 
     fn replace(&mut self, folder: &Path) -> Result<(), String> {
-        let entries = std::fs::read_dir(folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
+        let entries =
+            std::fs::read_dir(folder).map_err(|error| format!("{} cannot be read: {error}", folder.display()))?;
         for entry in entries {
             let file = entry.map_err(|error| format!("{} cannot be read: {error}", folder.display()))?.path();
             let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
@@ -81,8 +82,8 @@ impl Pages {
             if language.is_none() && !name.ends_with(".html") {
                 continue;
             }
-            let source =
-                std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+            let source = std::fs::read_to_string(&file)
+                .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
             match language {
                 Some(language) => {
                     let texts = read_texts(&source).map_err(|problem| format!("{}: {problem}", file.display()))?;
@@ -102,7 +103,8 @@ impl Pages {
     fn try_all(&self) -> Result<(), String> {
         for language in self.texts.keys() {
             for (template, values) in examples() {
-                self.html(template, language, &values, "nonce").map_err(|error| format!("template {template}: {error:#}"))?;
+                self.html(template, language, &values, "nonce")
+                    .map_err(|error| format!("template {template}: {error:#}"))?;
             }
         }
         Ok(())
@@ -112,10 +114,12 @@ impl Pages {
     pub(super) fn language(&self, evidence: &Evidence<'_>) -> &str {
         let mut best = ("en", 0.0);
         let fields = evidence.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("accept-language"));
-        for range in fields.filter_map(|field| std::str::from_utf8(field.value).ok()).flat_map(|value| value.split(',')) {
+        for range in fields.filter_map(|field| std::str::from_utf8(field.value).ok()).flat_map(|value| value.split(','))
+        {
             let mut parts = range.split(';');
             let tag = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-            let weight = parts.find_map(|part| part.trim().strip_prefix("q=")?.trim().parse::<f32>().ok()).unwrap_or(1.0);
+            let weight =
+                parts.find_map(|part| part.trim().strip_prefix("q=")?.trim().parse::<f32>().ok()).unwrap_or(1.0);
             let known = [tag.as_str(), tag.split('-').next().unwrap_or_default()]
                 .into_iter()
                 .find_map(|tag| self.texts.get_key_value(tag));
@@ -141,12 +145,8 @@ impl Pages {
     ) -> Result<String, minijinja::Error> {
         let mut texts = self.texts.get("en").cloned().unwrap_or_default();
         texts.extend(self.texts.get(language).cloned().unwrap_or_default());
-        let fixed = [
-            ("t", Value::from_iter(texts)),
-            ("language", Value::from(language)),
-            ("nonce", Value::from(nonce)),
-        ];
-        let context: Value = values.iter().cloned().chain(fixed).collect();
+        let fixed = [("t", Value::from(texts)), ("language", Value::from(language)), ("nonce", Value::from(nonce))];
+        let context = mapping(values.iter().cloned().chain(fixed));
         self.environment.get_template(template)?.render(context)
     }
 
@@ -178,14 +178,17 @@ impl Pages {
     }
 }
 
+/// Values by name, for a template.
+pub(super) fn mapping(pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+    Value::from(pairs.into_iter().collect::<BTreeMap<&'static str, Value>>())
+}
+
 /// Values of the kind that each template gets.
 fn examples() -> [(&'static str, Vec<(&'static str, Value)>); 4] {
     let text = |text: &str| Value::from(text);
-    let scope = || {
-        Value::from_iter([[("name", text("notes")), ("description", text("Notes"))].into_iter().collect::<Value>()])
-    };
-    let application: Value =
-        [("id", text("1")), ("name", text("App")), ("scopes", scope()), ("since", text("2026-01-01"))].into_iter().collect();
+    let scope = || Value::from_iter([mapping([("name", text("notes")), ("description", text("Notes"))])]);
+    let application =
+        mapping([("id", text("1")), ("name", text("App")), ("scopes", scope()), ("since", text("2026-01-01"))]);
     [
         (
             "login.html",
@@ -253,4 +256,15 @@ fn read_texts(source: &str) -> Result<BTreeMap<String, String>, String> {
         texts.insert(entry.key.name.to_string(), text.to_owned());
     }
     Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_can_be_shown() {
+        let pages = Pages::open(None);
+        assert!(pages.is_ok(), "{:?}", pages.err());
+    }
 }

@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn parameters_are_added() {
-        let with = |uri, in_fragment| with_parameters(uri, in_fragment, [("code", "a b"), ("iss", "https://i")].into_iter());
+        let with =
+            |uri, in_fragment| with_parameters(uri, in_fragment, [("code", "a b"), ("iss", "https://i")].into_iter());
         let added = "code=a%20b&iss=https%3A%2F%2Fi";
         assert_eq!(with("https://a/cb", false), Some(format!("https://a/cb?{added}")));
         assert_eq!(with("https://a/cb?x=1", false), Some(format!("https://a/cb?x=1&{added}")));

@@ -52,7 +52,12 @@ pub(super) async fn introspect(server: &Server, visit: Visit) -> Result<OwnAnswe
 }
 
 impl Server {
-    async fn describe_token(&self, token: &str, asker: &str, now: u64) -> Result<Option<Map<String, Value>>, OauthError> {
+    async fn describe_token(
+        &self,
+        token: &str,
+        asker: &str,
+        now: u64,
+    ) -> Result<Option<Map<String, Value>>, OauthError> {
         let digest = Digest::of(token.as_bytes());
         let mut members = Map::new();
         let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);

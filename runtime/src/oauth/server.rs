@@ -9,21 +9,22 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use minijinja::value::Value;
+use serde_json::Map;
 
 use super::attempts::Attempts;
 use super::authority::Authority;
 use super::error::{ErrorCode, OauthError};
-use super::pages::Pages;
+use super::pages::{Pages, mapping};
 use super::random::{self, NoRandom};
 use super::registry::{Client, Parties, User};
 use super::signing::Signer;
 use super::store::{AccessRecord, Authorization, NewTokens, OauthStore, OauthStoreSettings, StoreError, StorePlace};
 use super::tables::{AuthorizationServer, Grant, TokenFormat};
 use crate::access::{Caller, Resources};
+use crate::config::{self, Config, Problem, SecretSetting, StoreAddress, StoreKind};
 use crate::digest::Digest;
 use crate::jwt::{Remembered, TokenCache};
-use crate::config::{self, Config, Problem, SecretSetting, StoreAddress, StoreKind};
 use crate::secret::{Encoding, Secret, SecretStore};
 
 /// Bytes of access tokens that are remembered, in each of so many parts with a lock each.
@@ -138,7 +139,9 @@ pub(crate) fn store_settings(config: &Config, secrets: &SecretStore) -> Result<O
                     StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain),
                     StoreAddress::File(path) => secrets.file(path, Encoding::Plain),
                 };
-                StorePlace::Postgres(url.map_err(|problem| Problem::at(&store.place, format!("store `{name}`: {problem}")))?)
+                StorePlace::Postgres(
+                    url.map_err(|problem| Problem::at(&store.place, format!("store `{name}`: {problem}")))?,
+                )
             }
             _ => StorePlace::Memory,
         },
@@ -332,7 +335,9 @@ impl Server {
             }
         }
         if scopes.is_empty() {
-            return Err(ErrorCode::InvalidScope.because("The request names no scope, and the client has none by default"));
+            return Err(
+                ErrorCode::InvalidScope.because("The request names no scope, and the client has none by default")
+            );
         }
         let is_known = |scope: &String| {
             self.table.scopes.iter().any(|known| known.name == scope)
@@ -344,13 +349,11 @@ impl Server {
         }
     }
 
-    /// What a scope means, for people.
-    pub(super) fn describe<'a>(&self, scope: &'a str) -> &'a str
-    where
-        'static: 'a,
-    {
+    /// A scope as pages show it: with what it means, in the document's words.
+    pub(super) fn show_scope(&self, scope: &str) -> Value {
         let known = self.table.scopes.iter().find(|known| known.name == scope);
-        known.map(|known| known.description).filter(|text| !text.is_empty()).unwrap_or(scope)
+        let description = known.map(|known| known.description).filter(|text| !text.is_empty()).unwrap_or(scope);
+        mapping([("name", Value::from(scope)), ("description", Value::from(description))])
     }
 
     /// Makes an access token, and a refresh token where that is asked for.
@@ -400,7 +403,7 @@ impl Server {
         id: &str,
         now: u64,
         expires: u64,
-    ) -> Map<String, Value> {
+    ) -> Map<String, serde_json::Value> {
         let mut claims = Map::new();
         let subject = user.map_or(&*authorization.client, |user| &*user.id);
         // Whoever serves what the scopes stand for is behind this gateway.
@@ -427,7 +430,8 @@ impl Server {
         grant: Grant,
         now: u64,
     ) -> Result<Authorization, OauthError> {
-        let id = random::name().map_err(|NoRandom| ErrorCode::ServerError.because("The system gives no random numbers"))?;
+        let id =
+            random::name().map_err(|NoRandom| ErrorCode::ServerError.because("The system gives no random numbers"))?;
         Ok(Authorization {
             id,
             issuer: self.table.issuer.to_owned(),

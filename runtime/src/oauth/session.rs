@@ -185,9 +185,8 @@ impl Server {
             .iter()
             .filter(|field| field.name.eq_ignore_ascii_case("cookie"))
             .flat_map(|field| field.value.split(|byte| *byte == b';'));
-        let mut values = pairs.filter_map(|pair| {
-            pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec)
-        });
+        let mut values = pairs
+            .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec));
         let value = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(values.next()?).ok()?;
         String::from_utf8(value).ok().filter(|path| is_path_here(path))
     }
@@ -210,7 +209,9 @@ mod tests {
         for good in ["/", "/account", "/oauth/authorize?client_id=a&redirect_uri=https%3A%2F%2Fa.example"] {
             assert!(is_path_here(good), "{good}");
         }
-        for bad in ["", "account", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nX: y", "/a b", "/ü"] {
+        for bad in
+            ["", "account", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nX: y", "/a b", "/ü"]
+        {
             assert!(!is_path_here(bad), "{bad}");
         }
     }

@@ -39,7 +39,8 @@ impl Signer {
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let public = pair.public_key();
         let (modulus, exponent) = (public.modulus(), public.exponent());
-        let (n, e) = (number(modulus.big_endian_without_leading_zero()), number(exponent.big_endian_without_leading_zero()));
+        let (n, e) =
+            (number(modulus.big_endian_without_leading_zero()), number(exponent.big_endian_without_leading_zero()));
         // RFC 7638 §3: these members, in this order, without blanks.
         let id = thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
         let key = EncodingKey::from_rsa_pem(pem).map_err(|_| EXPECTED)?;

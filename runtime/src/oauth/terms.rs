@@ -35,12 +35,15 @@ pub(crate) fn client_of_registration(
 ) -> Result<Client, String> {
     if let Some(key) = body.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let hint = gateway_yaml::suggest(key, KNOWN.iter().copied());
-        let hint = hint.map_or_else(|| format!("there are {}", KNOWN.join(", ")), |near| format!("did you mean `{near}`?"));
+        let hint =
+            hint.map_or_else(|| format!("there are {}", KNOWN.join(", ")), |near| format!("did you mean `{near}`?"));
         return Err(format!("`{key}` is not a member of a client; {hint}"));
     }
     let text = |name: &str| match body.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.len() <= 2048 && !text.chars().any(char::is_control) => Ok(Some(text.clone())),
+        Some(Value::String(text)) if text.len() <= 2048 && !text.chars().any(char::is_control) => {
+            Ok(Some(text.clone()))
+        }
         Some(_) => Err(format!("`{name}` is not a text of at most 2048 bytes")),
     };
     let list = |name: &str| match body.get(name) {
@@ -118,7 +121,12 @@ pub(crate) fn client_of_registration(
         "scopes": scopes,
         "default_scopes": default_scopes,
     });
-    let optional = [("keys", keys), ("token_format", text("token_format")?), ("client_uri", text("client_uri")?), ("logo_uri", text("logo_uri")?)];
+    let optional = [
+        ("keys", keys),
+        ("token_format", text("token_format")?),
+        ("client_uri", text("client_uri")?),
+        ("logo_uri", text("logo_uri")?),
+    ];
     for (name, value) in optional {
         if let Some(value) = value {
             terms[name] = value.into();
@@ -187,7 +195,11 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
         ("http", _) => Err("plain HTTP, and not at this very device"),
         ("https", _) => Err("no host"),
         // Others, such as `javascript` and `data`, run what they hold.
-        (own, _) if own.contains('.') && own.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) => Ok(()),
+        (own, _)
+            if own.contains('.') && own.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) =>
+        {
+            Ok(())
+        }
         _ => Err("expected `https://`, `http://127.0.0.1`, or a scheme such as `com.example.app`"),
     }
 }
@@ -210,13 +222,15 @@ pub(crate) fn check_username(name: &str) -> Result<(), &'static str> {
 /// Whether this could be an e-mail address; whether somebody reads it is not known.
 pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
-    let is_plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| (b'!'..0x7f).contains(&byte) && byte != b'"');
+    let is_plain =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| (b'!'..0x7f).contains(&byte) && byte != b'"');
     let labels = || domain.split('.');
     text.len() <= 254
         && is_plain(local)
         && !local.contains('@')
         && labels().count() > 1
-        && labels().all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
+        && labels()
+            .all(|label| !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'))
 }
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ pub(super) async fn token(server: &Server, visit: Visit) -> Result<OwnAnswer, Oa
     let form = visit.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
     let name = form.get("grant_type").ok_or_else(|| ErrorCode::InvalidRequest.because("grant_type is missing"))?;
     let grant = grant_named(name).filter(|grant| *grant != Grant::Implicit && visit.grants.contains(grant));
-    let grant =
-        grant.ok_or_else(|| ErrorCode::UnsupportedGrantType.because("The server does not offer this grant_type here"))?;
+    let grant = grant
+        .ok_or_else(|| ErrorCode::UnsupportedGrantType.because("The server does not offer this grant_type here"))?;
     if grant == Grant::JwtBearer {
         return answer(server.assertion_grant(&visit, form).await?);
     }
@@ -157,8 +157,15 @@ impl Server {
             return Err(refuse("The refresh token was given to another client"));
         }
         let user = self.user_of(authorization.user.as_deref()).await?;
-        let order =
-            Order { client, user: Some(&user), scopes, authorization, is_new: false, with_refresh: rotates, now: visit.now };
+        let order = Order {
+            client,
+            user: Some(&user),
+            scopes,
+            authorization,
+            is_new: false,
+            with_refresh: rotates,
+            now: visit.now,
+        };
         let issued = self.issue(order).await?;
         Ok(match rotates {
             true => issued,
@@ -203,7 +210,9 @@ impl Server {
         let user = self.log_in(name, password, visit).await.map_err(|problem| match problem {
             NoLogin::Wrong => ErrorCode::InvalidGrant.because("The name or the password is wrong"),
             NoLogin::Later(_) => ErrorCode::SlowDown.because("Too many failed attempts"),
-            NoLogin::Unavailable => ErrorCode::TemporarilyUnavailable.because("Passwords cannot be checked at the moment"),
+            NoLogin::Unavailable => {
+                ErrorCode::TemporarilyUnavailable.because("Passwords cannot be checked at the moment")
+            }
         })?;
         let scopes = self.scopes(client, form.get("scope"))?;
         self.issue_directly(visit, client, Some(&user), scopes, Grant::Password, self.gives_refresh(client)).await
@@ -229,7 +238,11 @@ impl Server {
             Some(Value::String(text)) => Some(text.clone()),
             Some(Value::Array(list)) => {
                 let words: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
-                Some(words.ok_or_else(|| ErrorCode::InvalidScope.because("scope of the assertion is not text"))?.join(" "))
+                Some(
+                    words
+                        .ok_or_else(|| ErrorCode::InvalidScope.because("scope of the assertion is not text"))?
+                        .join(" "),
+                )
             }
             Some(_) => return Err(ErrorCode::InvalidScope.because("scope of the assertion is not text")),
         };
