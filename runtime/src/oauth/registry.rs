@@ -111,6 +111,13 @@ pub(crate) enum AuthMethod {
     None,
 }
 
+impl AuthMethod {
+    /// Whether it takes a secret.
+    pub(crate) fn needs_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost | Self::ClientSecretJwt)
+    }
+}
+
 /// What an authorization endpoint can be asked for (RFC 6749 §3.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ResponseType {

@@ -448,10 +448,10 @@ mod tests {
     use crate::store::Stores;
 
     fn read(yaml: &str, authorities: Vec<Authority>) -> Result<(ConsumerStore, Vec<String>), Vec<String>> {
-        let folder = std::env::temp_dir().join(format!("gateway-parties-{}", std::process::id()));
-        let name = Digest::of(yaml.as_bytes()).to_hex();
+        let name = Digest::of(format!("{}{yaml}", authorities.len()).as_bytes()).to_hex();
+        let folder = std::env::temp_dir().join(format!("gateway-parties-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let file = folder.join(format!("{name}.yaml"));
+        let file = folder.join("consumers.yaml");
         std::fs::write(&file, yaml).expect("written");
         std::fs::write(folder.join("key.pem"), example::PUBLIC_KEY).expect("written");
         let secrets = SecretStore {
@@ -474,7 +474,7 @@ mod tests {
             problems.iter().map(|problem| problem.to_string().replace(&prefix, "")).collect::<Vec<_>>()
         };
         let opened = ConsumerStore::open(source);
-        let _ = std::fs::remove_file(&file);
+        let _ = std::fs::remove_dir_all(&folder);
         opened.map(|(store, remarks)| (store, told(remarks))).map_err(told)
     }
 
@@ -547,7 +547,7 @@ permissions:
     fn mistakes_are_told_with_their_place() {
         for (sections, expected) in [
             ("oauthClients: [{name: a}]", "2:16: a client needs a `client_id`"),
-            ("oauthClients: {}", "2:15: expected a list, found an"),
+            ("oauthClients: {}", "2:15: expected a list, found a mapping"),
             ("oauthClients: [{client_id: a b, grant_types: []}]", "`a b` is not a client's id"),
             (
                 "oauthClients: [{client_id: a, secrets: {env: S}}]",
@@ -586,7 +586,7 @@ permissions:
             ),
             (
                 "oauthClients: [{client_id: a, public: true, pkce: off, grant_types: []}]",
-                "2:50: GW307: a public client cannot do without PKCE",
+                "2:51: GW307: a public client cannot do without PKCE",
             ),
             (
                 "oauthClients: [{client_id: a, secret: {env: S}, grant_types: [], redirect_uris: [\"http://app.example/cb\"]}]",
@@ -628,7 +628,7 @@ permissions:
             ("permissions: [{client: a, user: b, scopes: []}]", "this file has no client `a`"),
             (
                 "oauthClients: [{client_id: app, secret: {env: S}, grant_types: [], scopes: [notes]}]\nusers: [{username: ben, password: {value: x}}]\npermissions: [{client: app, user: bne, scopes: []}]",
-                "4:34: this file has no user `bne`; did you mean `ben`?",
+                "4:35: this file has no user `bne`; did you mean `ben`?",
             ),
             (
                 "oauthClients: [{client_id: app, secret: {env: S}, grant_types: [], scopes: [notes]}]\nusers: [{username: ben, password: {value: x}}]\npermissions: [{client: app, user: ben, scopes: [profile]}]",
