@@ -89,8 +89,10 @@ pub struct OwnAnswer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: Cow<'static, [u8]>,
-    /// Further fields, each with its line end.
+    /// Further fields, each with its line end; no document changes them.
     pub(crate) fields: String,
+    /// As `fields`, where a document may set others.
+    pub(crate) defaults: String,
 }
 
 /// What the gateway makes is for this caller and this moment.
@@ -99,7 +101,7 @@ pub(crate) const NO_STORE: &str = "Cache-Control: no-store\r\n";
 impl OwnAnswer {
     /// An answer that nobody keeps.
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { status, content_type, body: body.into(), fields: NO_STORE.to_owned() }
+        Self { status, content_type, body: body.into(), fields: NO_STORE.to_owned(), defaults: String::new() }
     }
 
     /// As [`OwnAnswer::new`], with a JSON value.

@@ -418,6 +418,7 @@ where
         request_id: &record.request_id,
         date: &date,
         fields: &fields,
+        defaults: if let Stop::Answer(answer) = stop { &answer.defaults } else { "" },
         body: record.body_of(stop),
         edits: match stop {
             Stop::Answer(_) => record.operation.map(|operation| &operation.table.response_headers),

@@ -170,6 +170,19 @@ fn write_persistence(out: &mut Vec<u8>, keep_alive: bool, is_http11: bool) {
     }
 }
 
+/// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
+fn write_replaceable(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
+    let Some(edits) = terms.edits else { return out.extend_from_slice(terms.defaults.as_bytes()) };
+    let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+    for line in terms.defaults.split_inclusive('\n').filter(|line| !edits.replaces(&name(line))) {
+        out.extend_from_slice(line.as_bytes());
+    }
+    let is_fixed = |edit: &str| terms.fields.lines().any(|line| name(line).eq_ignore_ascii_case(edit));
+    for (name, value) in edits.set.iter().chain(edits.add).filter(|(name, _)| !is_fixed(name)) {
+        write_field(out, name, value.as_bytes());
+    }
+}
+
 /// What a response of the gateway's own has to know.
 #[derive(Debug)]
 pub(crate) struct OwnTerms<'a> {
@@ -185,6 +198,8 @@ pub(crate) struct OwnTerms<'a> {
     pub(crate) date: &'a str,
     /// Further fields, each with its line end.
     pub(crate) fields: &'a str,
+    /// As `fields`, where the operation may set others.
+    pub(crate) defaults: &'a str,
     /// The body that the document gives to this class of refusal.
     pub(crate) body: Option<&'a str>,
     /// What the operation changes.
@@ -225,15 +240,8 @@ pub(crate) fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body
         write_field(out, "Content-Type", content_type.as_bytes());
         write_length(out, body.len() as u64);
     }
-    match terms.edits {
-        None => out.extend_from_slice(terms.fields.as_bytes()),
-        Some(edits) => {
-            let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
-            let kept = terms.fields.split_inclusive('\n').filter(|line| !edits.replaces(&name(line)));
-            kept.for_each(|line| out.extend_from_slice(line.as_bytes()));
-            write_edits(out, edits);
-        }
-    }
+    out.extend_from_slice(terms.fields.as_bytes());
+    write_replaceable(out, terms);
     write_field(out, "X-Request-Id", terms.request_id.as_bytes());
     write_field(out, "Date", terms.date.as_bytes());
     write_persistence(out, terms.keep_alive, terms.is_http11);

@@ -70,12 +70,10 @@ impl Prepared {
         // What is for certain callers is in nobody's cache (RFC 6750 §5.3).
         let caching = if call.caller.is_some() { "no-store" } else { "no-cache" };
         let answer = OwnAnswer { fields: String::new(), ..OwnAnswer::new(status, self.file.content_type, body) };
-        answer
-            .with("Cache-Control", caching)
-            .with("ETag", &self.etag)
-            .with("X-Content-Type-Options", "nosniff")
-            // Where a page is reached with a token or a code in its URL, links must not pass it on.
-            .with("Referrer-Policy", "no-referrer")
+        // Where a page is reached with a token or a code in its URL, links must not pass it on.
+        let defaults =
+            format!("Cache-Control: {caching}\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n");
+        OwnAnswer { defaults, ..answer }.with("ETag", &self.etag)
     }
 }
 
