@@ -1,5 +1,4 @@
 //! Clients and users: those of `consumers.yaml`, which come first, and those that were added while the gateway runs.
-#![allow(dead_code)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

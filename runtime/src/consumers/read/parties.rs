@@ -39,15 +39,18 @@ const CLIENT_MEMBERS: &[&str] = &[
 /// The longest lifetime of a token.
 const LONGEST: Duration = Duration::from_secs(400 * 86_400);
 
+/// Reads an element of a section.
+type Read = fn(&mut Reading<'_>, &Node);
+
 impl Reading<'_> {
     /// The three sections, in an order in which each finds what it refers to.
     pub(super) fn parties(&mut self, document: &Node) {
-        const SECTIONS: [(&str, fn(&mut Reading<'_>, &Node)); 3] = [
+        let sections: [(&str, Read); 3] = [
             ("oauthClients", |reading, node| reading.client(node)),
             ("users", |reading, node| reading.user(node)),
             ("permissions", |reading, node| reading.permission(node)),
         ];
-        for (name, read) in SECTIONS {
+        for (name, read) in sections {
             let entry = document.as_mapping().and_then(|sections| sections.entry(name));
             let Some(entry) = entry else { continue };
             if self.source.authorities.is_empty() {
