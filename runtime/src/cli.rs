@@ -1,6 +1,7 @@
 //! The command line of a gateway binary.
 
 mod consumers;
+mod parties;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -54,6 +55,12 @@ enum Action {
     /// Sign tokens of consumers
     #[command(subcommand)]
     Token(consumers::Token),
+    /// List, add and remove clients of authorization servers
+    #[command(subcommand)]
+    Clients(parties::Clients),
+    /// List, add and remove users of authorization servers, and set their passwords
+    #[command(subcommand)]
+    Users(parties::Users),
     #[command(external_subcommand)]
     Other(Vec<String>),
 }
@@ -86,6 +93,8 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         Some(Action::Consumers(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Keys(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Token(action)) => tell(action.run(&launch, gateway)),
+        Some(Action::Clients(action)) => tell(action.run(&launch, gateway)),
+        Some(Action::Users(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Other(words)) => further(gateway, commands, words, launch),
     }
 }
@@ -137,7 +146,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
-    let known: Vec<&str> = ["run", "check", "routes", "consumers", "keys", "token"]
+    let known: Vec<&str> = ["run", "check", "routes", "consumers", "keys", "token", "clients", "users"]
         .into_iter()
         .chain(commands.iter().map(|command| command.name))
         .collect();

@@ -211,11 +211,6 @@ impl SecretSetting {
         };
         found.map_err(|problem| Problem::at(&self.place, problem))
     }
-
-    /// Where it was given.
-    pub(crate) fn place(&self) -> &Place {
-        &self.place
-    }
 }
 
 /// Where a store's URL is.

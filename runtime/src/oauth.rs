@@ -14,7 +14,7 @@ mod form;
 mod login;
 mod metadata;
 mod pages;
-mod random;
+pub(crate) mod random;
 mod redirect;
 mod registration;
 pub(crate) mod registry;
@@ -24,7 +24,7 @@ mod session;
 mod signing;
 pub(crate) mod store;
 mod tables;
-mod terms;
+pub(crate) mod terms;
 mod token;
 
 pub use tables::{

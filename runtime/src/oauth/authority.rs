@@ -1,6 +1,5 @@
 //! What documents with an authorization server bring along, behind an interface: only a gateway that has one links what
 //! speaks to databases and reads the keys of clients.
-#![allow(dead_code)]
 
 use std::fmt;
 use std::sync::Arc;
@@ -66,4 +65,80 @@ pub(crate) fn authorities(gateway: &Gateway) -> Vec<Authority> {
         }
     }
     found
+}
+
+/// A gateway with an authorization server, for tests.
+#[cfg(test)]
+pub(crate) mod example {
+    use std::time::Duration;
+
+    use super::Authority;
+    use crate::codegen::{Api, Gateway, Https, IdentityHeaders};
+    use crate::oauth::{
+        AccessTokenTerms, AuthorizationServer, EndpointPaths, Grant, OwnToken, PkceRequirement, RefreshTokenTerms,
+        Scope, TokenFormat,
+    };
+
+    pub(crate) static SERVER: AuthorizationServer = AuthorizationServer {
+        issuer: "https://id.example",
+        access_token: AccessTokenTerms { format: TokenFormat::Opaque, ttl: Duration::from_secs(600) },
+        refresh_token: RefreshTokenTerms { rotate: true, ttl: Duration::from_secs(86_400), idle: Duration::ZERO },
+        code_ttl: Duration::from_secs(60),
+        pkce: PkceRequirement::All,
+        remember_consent: true,
+        grants: &[Grant::AuthorizationCode, Grant::ClientCredentials, Grant::RefreshToken, Grant::JwtBearer],
+        client_acts_for_users: false,
+        assertion_needs_permission: true,
+        scopes: &[Scope { name: "notes", description: "Notes" }, Scope { name: "profile", description: "" }],
+        paths: EndpointPaths {
+            authorize: "",
+            decision: "",
+            token: "/token",
+            revoke: "",
+            introspect: "",
+            jwks: "",
+            login: "",
+            login_submit: "",
+            logout: "",
+            account: "",
+            withdrawal: "",
+        },
+        session_cookie: "",
+    };
+
+    static TOKENS: OwnToken = OwnToken { name: "own", server: &SERVER, locations: &[], realm: "r" };
+
+    static API: Api = Api {
+        name: "example",
+        title: "Example",
+        source: "specs/example.yaml",
+        routes: &[],
+        rules: &[],
+        upstreams: &[],
+        schemes: &[&TOKENS],
+        identity_headers: IdentityHeaders {
+            consumer: "x-consumer-username",
+            credential: "x-credential-identifier",
+            custom_id: "x-consumer-custom-id",
+            client: "x-client-id",
+            user: "x-user-id",
+        },
+        error_bodies: &[],
+        https: Https::Optional,
+        accepted_risks: &[],
+    };
+
+    pub(crate) static GATEWAY: Gateway = Gateway { apis: &[&API] };
+
+    /// Its only authorization server.
+    pub(crate) fn authority() -> Authority {
+        Authority::of(&SERVER)
+    }
+
+    /// Of a key pair whose private half nobody has.
+    pub(crate) const PUBLIC_KEY: &str = "\
+        -----BEGIN PUBLIC KEY-----\n\
+        MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZmMJobaNLXax83auKtv3K77ZIXt1\n\
+        l5Gm8qcNmWDATEpeLIrc4XCbaL2HyOZniCyKf03gYf0y9sao/fTO6NOcXg==\n\
+        -----END PUBLIC KEY-----";
 }

@@ -6,21 +6,21 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The system gives no random numbers: nothing may be issued.
 #[derive(Debug)]
-pub(super) struct NoRandom;
+pub(crate) struct NoRandom;
 
 /// 256 random bits.
-pub(super) fn bytes() -> Result<[u8; 32], NoRandom> {
+pub(crate) fn bytes() -> Result<[u8; 32], NoRandom> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).map_err(|_| NoRandom)?;
     Ok(bytes)
 }
 
 /// 256 random bits in base64url: 43 characters.
-pub(super) fn token() -> Result<String, NoRandom> {
+pub(crate) fn token() -> Result<String, NoRandom> {
     bytes().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// 128 random bits in base64url, for names that need not be secret.
-pub(super) fn name() -> Result<String, NoRandom> {
+pub(crate) fn name() -> Result<String, NoRandom> {
     bytes().map(|bytes| URL_SAFE_NO_PAD.encode(&bytes[..16]))
 }

@@ -1,5 +1,4 @@
 //! Clients and users: those of `consumers.yaml`, which come first, and those that were added while the gateway runs.
-#![allow(dead_code)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -109,6 +108,13 @@ pub(crate) enum AuthMethod {
     ClientSecretJwt,
     /// It does not.
     None,
+}
+
+impl AuthMethod {
+    /// Whether it takes a secret.
+    pub(crate) fn needs_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost | Self::ClientSecretJwt)
+    }
 }
 
 /// What an authorization endpoint can be asked for (RFC 6749 §3.1.1).
@@ -466,93 +472,9 @@ pub(crate) fn check_user_id(id: &str) -> Result<(), String> {
     Err(format!("`{}` is not a user's id: 1 to 255 visible ASCII characters", id.escape_default()))
 }
 
-/// Whether this can be a user's name. It has no `@`, so that no name is another's e-mail address.
-///
-/// # Errors
-/// Why not.
-pub(crate) fn check_username(name: &str) -> Result<(), String> {
-    let is_good = |letter: char| !letter.is_control() && !letter.is_whitespace() && letter != '@' && letter != ':';
-    if (1..=255).contains(&name.len()) && name.chars().all(is_good) {
-        return Ok(());
-    }
-    Err(format!("`{}` is not a user's name: 1 to 255 bytes, without blanks, `@` and `:`", name.escape_default()))
-}
-
-/// Whether this can be an e-mail address.
-///
-/// # Errors
-/// Why not.
-pub(crate) fn check_email(email: &str) -> Result<(), String> {
-    let is_good = |letter: char| !letter.is_control() && !letter.is_whitespace();
-    match email.rsplit_once('@') {
-        Some((name, host))
-            if !name.is_empty() && !host.is_empty() && email.len() <= 254 && email.chars().all(is_good) =>
-        {
-            Ok(())
-        }
-        _ => Err(format!("`{}` is not an e-mail address", email.escape_default())),
-    }
-}
-
 /// Whether this can be a scope (RFC 6749 §3.3).
 pub(crate) fn is_scope(scope: &str) -> bool {
     !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
-}
-
-/// Whether codes and tokens may be sent there: over TLS, to this machine (RFC 8252 §7.3), or to an app (§7.1). URIs are
-/// compared as they are, so that nothing in one stands for anything else.
-///
-/// # Errors
-/// Why not, with the code of the rule.
-pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), String> {
-    let complaint = |why: &str| Err(format!("GW305: `{}` cannot be a redirect URI: {why}", uri.escape_default()));
-    if uri.len() > 2048 || !uri.bytes().all(|byte| byte.is_ascii_graphic()) || uri.contains(['"', '<', '>', '\\']) {
-        return complaint("it has characters that are not in URIs, or too many");
-    }
-    if uri.contains('*') {
-        return complaint("there are no wildcards; register each URI");
-    }
-    if uri.contains('#') {
-        return complaint("it has a fragment");
-    }
-    let Some((scheme, rest)) = uri.split_once(':') else { return complaint("it is not absolute") };
-    let is_scheme = scheme.starts_with(|letter: char| letter.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    if !is_scheme {
-        return complaint("it is not absolute");
-    }
-    let scheme = scheme.to_ascii_lowercase();
-    match (scheme.as_str(), rest.strip_prefix("//")) {
-        ("https" | "http", Some(rest)) => {
-            let authority = rest.split(['/', '?']).next().unwrap_or_default();
-            let Some(host) = host_of(authority) else { return complaint("it has no host, or a user in it") };
-            let is_here = host.eq_ignore_ascii_case("localhost")
-                || host
-                    .trim_start_matches('[')
-                    .trim_end_matches(']')
-                    .parse::<std::net::IpAddr>()
-                    .is_ok_and(|address| address.is_loopback());
-            if scheme == "https" || is_here {
-                Ok(())
-            } else {
-                complaint("`http` is for this machine only (127.0.0.1, [::1], localhost); use `https`")
-            }
-        }
-        ("https" | "http", None) => complaint("it has no host"),
-        // An app's scheme is a name of its maker, turned around: nobody else can have it in good faith.
-        _ if scheme.contains('.') => Ok(()),
-        _ => complaint("it is neither `https` nor a scheme of an app, such as `com.example.app:/callback`"),
-    }
-}
-
-/// The host of an authority without user, whose port is one if it is there.
-fn host_of(authority: &str) -> Option<&str> {
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
-    };
-    let is_port = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-    (!host.is_empty() && !host.contains('@') && is_port).then_some(host)
 }
 
 /// Addresses differ in more than case; the same one in two cases is one.

@@ -3,7 +3,6 @@
 //!
 //! Codes, tokens, and the ids of sessions and dialogs are kept as SHA-256 only; passwords as argon2id. Nothing that can be
 //! used once is used twice, however many gateways ask at once.
-#![allow(dead_code)]
 
 mod database;
 mod postgres;
@@ -95,7 +94,6 @@ pub(crate) enum StorePlace {
 /// What an authorization server remembers. Every call ends within a few seconds, with an error if need be.
 pub(crate) struct OauthStore {
     database: Box<dyn Database>,
-    survives: bool,
 }
 
 impl fmt::Debug for OauthStore {
@@ -258,22 +256,15 @@ impl OauthStore {
     /// # Errors
     /// Why not.
     pub(crate) fn open(settings: &OauthStoreSettings) -> Result<Self, String> {
-        let (database, survives): (Box<dyn Database>, bool) = match &settings.place {
-            StorePlace::Memory => (Box::new(sqlite::Sqlite::open(None)?), false),
+        let database: Box<dyn Database> = match &settings.place {
+            StorePlace::Memory => Box::new(sqlite::Sqlite::open(None)?),
             StorePlace::File(file) => {
                 let opened = sqlite::Sqlite::open(Some(file));
-                (Box::new(opened.map_err(|problem| format!("{}: {problem}", file.display()))?), true)
+                Box::new(opened.map_err(|problem| format!("{}: {problem}", file.display()))?)
             }
-            StorePlace::Postgres(url) => {
-                (Box::new(postgres::Postgres::open(url, settings.trusted_roots.as_deref())?), true)
-            }
+            StorePlace::Postgres(url) => Box::new(postgres::Postgres::open(url, settings.trusted_roots.as_deref())?),
         };
-        Ok(Self { database, survives })
-    }
-
-    /// Whether it outlives this process, and others can open it.
-    pub(crate) fn survives(&self) -> bool {
-        self.survives
+        Ok(Self { database })
     }
 
     /// A secret of the deployment that is made once and shared by all that open the store: `fresh`, or what was there
@@ -629,8 +620,9 @@ impl OauthStore {
         Ok(changed(&self.run(vec![Statement::new(sql::FIRST_USE, values)]).await?, 0))
     }
 
-    /// Removes what has ended before `now`, a few rows at a time; the store does so by itself as well.
-    pub(crate) async fn remove_ended(&self, now: u64) -> Result<(), StoreError> {
+    /// Removes what has ended before `now`, as the store does by itself now and then.
+    #[cfg(test)]
+    async fn remove_ended(&self, now: u64) -> Result<(), StoreError> {
         let statements = sql::REMOVE_ENDED.map(|sql| Statement::new(sql, [now.into()]));
         self.run(statements.into()).await.map(drop)
     }

@@ -28,7 +28,7 @@ const KNOWN: [&str; 15] = [
 ///
 /// # Errors
 /// What is wrong, for the administrator.
-pub(super) fn client_of_registration(
+pub(crate) fn client_of_registration(
     id: &str,
     body: &Map<String, Value>,
     server: &AuthorizationServer,
@@ -170,7 +170,7 @@ pub(super) fn registration_of(client: &Client) -> Map<String, Value> {
 ///
 /// # Errors
 /// Why not.
-pub(super) fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
+pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
     if !uri.bytes().all(|byte| (b'!'..0x7f).contains(&byte) && byte != b'\\' && byte != b'"') {
         return Err("only visible ASCII, without backslashes and quotes");
     }
@@ -208,7 +208,7 @@ pub(super) fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
 ///
 /// # Errors
 /// Why not.
-pub(super) fn check_username(name: &str) -> Result<(), &'static str> {
+pub(crate) fn check_username(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > 256 {
         return Err("`username` has between 1 and 256 bytes");
     }
@@ -220,7 +220,7 @@ pub(super) fn check_username(name: &str) -> Result<(), &'static str> {
 }
 
 /// Whether this could be an e-mail address; whether somebody reads it is not known.
-pub(super) fn is_email(text: &str) -> bool {
+pub(crate) fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let is_plain =
         |part: &str| !part.is_empty() && part.bytes().all(|byte| (b'!'..0x7f).contains(&byte) && byte != b'"');

@@ -467,7 +467,6 @@ fn a_file_is_for_its_owner_and_keeps_what_it_was_told() {
     block_on(async {
         let store = open(&folder.settings());
         store.issue(&tokens(authorization("z"), true, "a", None)).await.expect("issued");
-        assert!(store.survives());
     });
     for file in std::fs::read_dir(&folder.0).expect("readable") {
         let file = file.expect("readable");
@@ -476,6 +475,54 @@ fn a_file_is_for_its_owner_and_keeps_what_it_was_told() {
     }
     let store = open(&folder.settings());
     assert!(matches!(block_on(store.access_token(&digest("a"), NOW)), Ok(Some(_))));
+}
+
+/// Where the process below finds its file.
+const FILE_TO_WRITE: &str = "GATEWAY_TEST_STORE_TO_WRITE";
+
+#[test]
+#[ignore = "a process of the test below: it writes until it is killed"]
+fn writes_until_it_is_killed() {
+    let Some(file) = std::env::var_os(FILE_TO_WRITE) else { return };
+    let store = open(&OauthStoreSettings { place: StorePlace::File(file.into()), trusted_roots: None });
+    block_on(async {
+        for number in 0.. {
+            let name = format!("n{number}");
+            store.issue(&tokens(authorization(&name), true, &name, None)).await.expect("issued");
+            store.add_code(&code(&format!("code-{name}"))).await.expect("kept");
+            let redeemed = store.redeem_code(&digest(&format!("code-{name}")), NOW).await;
+            assert!(matches!(redeemed, Ok(Redeemed::Code(_))));
+            eprintln!("written {number}");
+        }
+    });
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_killed_process() {
+    use std::io::BufRead as _;
+    let folder = Folder::new();
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "oauth::store::tests::writes_until_it_is_killed", "--ignored", "--nocapture"])
+        .env(FILE_TO_WRITE, folder.0.join("gateway.db"))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let lines = std::io::BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    let mut lines = lines.filter_map(|line| line.strip_prefix("written ")?.parse::<u32>().ok());
+    let last = lines.by_ref().find(|number| *number >= 50).expect("it writes");
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    let last = lines.last().unwrap_or(last);
+    let store = open(&folder.settings());
+    block_on(async {
+        for number in 0..=last {
+            let found = store.access_token(&digest(&format!("n{number}")), NOW).await.expect("an answer");
+            assert!(found.is_some(), "{number} of {last}");
+            let again = store.redeem_code(&digest(&format!("code-n{number}")), NOW).await;
+            assert!(matches!(again, Ok(Redeemed::Spent { .. })), "{number} of {last}: {again:?}");
+        }
+    });
 }
 
 #[test]

@@ -1,0 +1,352 @@
+//! `gateway clients` and `gateway users`: whom authorization servers know, while the gateway runs.
+//!
+//! They work on the store that the gateway uses. Secrets that are made here are shown once, and passwords are read from the
+//! terminal or from standard input.
+
+mod password_input;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::consumers::lines;
+use crate::codegen::Gateway;
+use crate::consumers::{ConsumerStore, Source as File, StoredPassword};
+use crate::digest::Digest;
+use crate::launch::Launch;
+use crate::limits::Limits;
+use crate::oauth::authority::{Authority, authorities};
+use crate::oauth::random::{self, NoRandom};
+use crate::oauth::registry::{self, Client, ClientSecret, Parties, Source, User};
+use crate::oauth::store::{Added, AddedUser, OauthStoreSettings, StoreError, StorePlace};
+use crate::oauth::terms;
+use crate::secret::SecretStore;
+use crate::store::Stores;
+use crate::{password, timestamp};
+
+/// What is done with clients.
+#[derive(Debug, Subcommand)]
+pub(super) enum Clients {
+    /// List the clients
+    List,
+    /// Add a client, and print its secret once
+    Add(Box<NewClient>),
+    /// Remove a client; what it was granted is revoked
+    Remove {
+        /// The client's id
+        id: String,
+    },
+}
+
+/// A client to be added.
+#[derive(Debug, Args)]
+pub(super) struct NewClient {
+    /// The client's id
+    id: String,
+    /// Its name, for people [default: its id]
+    #[arg(long)]
+    name: Option<String>,
+    /// It cannot keep a secret, such as an app in a browser
+    #[arg(long)]
+    public: bool,
+    /// A way to a token, such as authorization_code, refresh_token or client_credentials; repeatable [default:
+    /// authorization_code]
+    #[arg(long = "grant", value_name = "GRANT")]
+    grants: Vec<String>,
+    /// Where its users come back to; repeatable
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// What it may ask for; repeatable
+    #[arg(long = "scope", value_name = "SCOPE", required = true)]
+    scopes: Vec<String>,
+    /// What a request without a scope means; repeatable
+    #[arg(long = "default-scope", value_name = "SCOPE")]
+    default_scopes: Vec<String>,
+    /// How it proves who it is, such as client_secret_basic or private_key_jwt; repeatable
+    #[arg(long = "auth-method", value_name = "METHOD")]
+    auth_methods: Vec<String>,
+    /// Its public keys: PEM, or a JSON Web Key Set
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
+    /// What its access tokens look like: opaque or jwt [default: as the server says]
+    #[arg(long, value_name = "FORMAT")]
+    token_format: Option<String>,
+}
+
+/// What is done with users.
+#[derive(Debug, Subcommand)]
+pub(super) enum Users {
+    /// List the users
+    List,
+    /// Add a user, with a password that is read from the terminal, or from the first line of standard input
+    Add {
+        /// The name to log in with
+        username: String,
+        /// The e-mail address, to log in with as well
+        #[arg(long)]
+        email: Option<String>,
+        /// What tokens call the user [default: made up]
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Remove a user: sessions end, and what they granted is revoked
+    Remove {
+        /// The name, or the e-mail address
+        username: String,
+    },
+    /// Give a user another password, read as for `add`; sessions end, and what they granted is revoked
+    Password {
+        /// The name, or the e-mail address
+        username: String,
+    },
+}
+
+impl Clients {
+    /// Does it, and gives what is to be printed.
+    ///
+    /// # Errors
+    /// Sentences.
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+        let desk = Desk::open(launch, gateway)?;
+        match self {
+            Self::List => desk.list_clients(),
+            Self::Add(client) => desk.add_client(*client),
+            Self::Remove { id } => desk.remove_client(&id),
+        }
+    }
+}
+
+impl Users {
+    /// As [`Clients::run`].
+    pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
+        let desk = Desk::open(launch, gateway)?;
+        match self {
+            Self::List => desk.list_users(),
+            Self::Add { username, email, id } => desk.add_user(username, email, id, password_input::read),
+            Self::Remove { username } => desk.remove_user(&username),
+            Self::Password { username } => desk.set_password(&username, password_input::read),
+        }
+    }
+}
+
+/// The store of this deployment, and who is in `consumers.yaml`.
+struct Desk {
+    authorities: Vec<Authority>,
+    parties: Parties,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Desk {
+    fn open(launch: &Launch, gateway: &'static Gateway) -> Result<Self, String> {
+        let authorities = authorities(gateway);
+        let Some(authority) = authorities.first() else {
+            return Err(
+                "no document of this gateway has an authorization server, which is what clients and users are \
+                        for; see `x-gateway.authorizationServer`"
+                    .to_owned(),
+            );
+        };
+        let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
+        let settings = OauthStoreSettings::of(&config, &secrets).map_err(|problem| problem.to_string())?;
+        if let StorePlace::Memory = settings.place {
+            return Err("the settings keep clients and users in the memory of the gateway, where only the gateway \
+                        itself can add some; write `stores: {default: {kind: sqlite, file: gateway.db}}`, or register \
+                        them in consumers.yaml"
+                .to_owned());
+        }
+        let consumers = match &config.consumers {
+            None => ConsumerStore::none(),
+            Some(file) => {
+                let file = File {
+                    file: secrets.folder.join(file),
+                    // Whoever manages clients and users need not have the secrets of the others.
+                    secrets: SecretStore { pretends: true, ..secrets },
+                    literals: config.insecure_literals,
+                    needed: HashSet::new(),
+                    token_keys: None,
+                    limits: Arc::new(Limits::new(gateway, 0, Stores::pretended())),
+                    authorities: authorities.clone(),
+                };
+                ConsumerStore::open(file).map_err(|problems| lines(&problems))?.0
+            }
+        };
+        let store = authority.engine.open(&settings)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        Ok(Self {
+            parties: Parties::new(Arc::new(consumers), Arc::new(store), authority.engine),
+            authorities,
+            runtime: runtime.map_err(|error| error.to_string())?,
+        })
+    }
+
+    /// What the store says, now.
+    fn wait<T>(&self, answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+        self.runtime.block_on(answer).map_err(|problem| format!("the store: {problem}"))
+    }
+
+    fn list_clients(&self) -> Result<String, String> {
+        let mut out = String::new();
+        for client in self.wait(self.parties.clients())? {
+            let grants: Vec<&str> = client.grants.iter().map(|grant| registry::grant_name(*grant)).collect();
+            out += &client.id;
+            if client.name != client.id {
+                out += &format!("  {:?}", client.name);
+            }
+            if client.public {
+                out += "  public";
+            }
+            out +=
+                &format!("  {}  scopes {}{}\n", grants.join(", "), client.scopes.join(", "), where_from(client.source));
+            for uri in &client.redirect_uris {
+                out += &format!("  {uri}\n");
+            }
+        }
+        Ok(out)
+    }
+
+    fn add_client(&self, new: NewClient) -> Result<String, String> {
+        registry::check_client_id(&new.id)?;
+        let mut client = self.terms_of(&new)?;
+        let has_secret = client.auth_methods.iter().any(|method| method.needs_secret());
+        let secret = random::token().map_err(|NoRandom| "the system gives no random numbers")?;
+        if has_secret {
+            client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));
+        }
+        match self.wait(self.parties.add_client(&client, timestamp::now()))? {
+            Added::Taken => Err(format!("there is a client with the id `{}` already", client.id)),
+            Added::Yes if has_secret => {
+                eprintln!("gateway: the secret of the client `{}`; it is shown this once", client.id);
+                Ok(secret + "\n")
+            }
+            Added::Yes => Ok(String::new()),
+        }
+    }
+
+    /// The client as some authorization server would register it.
+    fn terms_of(&self, new: &NewClient) -> Result<Client, String> {
+        let mut members = Map::new();
+        members.insert("name".to_owned(), json!(new.name.as_ref().unwrap_or(&new.id)));
+        members.insert("public".to_owned(), json!(new.public));
+        for (name, list) in [
+            ("grant_types", &new.grants),
+            ("redirect_uris", &new.redirect_uris),
+            ("scopes", &new.scopes),
+            ("default_scopes", &new.default_scopes),
+            ("auth_methods", &new.auth_methods),
+        ] {
+            if !list.is_empty() {
+                members.insert(name.to_owned(), json!(list));
+            }
+        }
+        if let Some(format) = &new.token_format {
+            members.insert("token_format".to_owned(), json!(format));
+        }
+        if let Some(file) = &new.keys {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| format!("file {} cannot be read: {error}", file.display()))?;
+            let is_set = text.trim_start().starts_with('{');
+            let keys: Value = match is_set {
+                true => serde_json::from_str(&text).map_err(|_| format!("file {} is not JSON", file.display()))?,
+                false => text.into(),
+            };
+            members.insert("keys".to_owned(), keys);
+        }
+        let mut first = None;
+        for authority in &self.authorities {
+            match terms::client_of_registration(&new.id, &members, authority.server) {
+                Ok(client) => return Ok(client),
+                Err(problem) => first = first.or(Some(problem)),
+            }
+        }
+        Err(first.unwrap_or_default())
+    }
+
+    fn remove_client(&self, id: &str) -> Result<String, String> {
+        match self.wait(self.parties.client(id))? {
+            None => Err(format!("there is no client with the id `{id}`")),
+            Some(client) if client.source == Source::File => {
+                Err(format!("the client `{id}` is registered in consumers.yaml; remove it there"))
+            }
+            Some(_) => {
+                self.wait(self.parties.store().remove_client(id, timestamp::now()))?;
+                Ok(String::new())
+            }
+        }
+    }
+
+    fn list_users(&self) -> Result<String, String> {
+        let mut out = String::new();
+        for user in self.wait(self.parties.users())? {
+            out += &user.username;
+            if let Some(email) = &user.email {
+                out += &format!("  {email}");
+            }
+            out += &format!("  id {}{}\n", user.id, where_from(user.source));
+        }
+        Ok(out)
+    }
+
+    fn add_user(
+        &self,
+        username: String,
+        email: Option<String>,
+        id: Option<String>,
+        password: impl FnOnce() -> Result<String, String>,
+    ) -> Result<String, String> {
+        terms::check_username(&username)?;
+        if let Some(email) = email.as_deref().filter(|email| !terms::is_email(email)) {
+            return Err(format!("`{email}` is not an e-mail address"));
+        }
+        let id = match id {
+            Some(id) => id,
+            None => format!("u-{}", random::name().map_err(|NoRandom| "the system gives no random numbers")?),
+        };
+        registry::check_user_id(&id)?;
+        let hash = password::hash(password()?.as_bytes())?;
+        let password = StoredPassword::Argon2id(hash.into());
+        let user = User { id, username, email, password, source: Source::Store };
+        let taken = match self.wait(self.parties.add_user(&user, timestamp::now()))? {
+            AddedUser::Yes => return Ok(String::new()),
+            AddedUser::NameTaken => format!("called `{}`", user.username),
+            AddedUser::EmailTaken => format!("with the address `{}`", user.email.unwrap_or_default()),
+            AddedUser::IdTaken => format!("with the id `{}`", user.id),
+        };
+        Err(format!("there is a user {taken} already"))
+    }
+
+    fn remove_user(&self, login: &str) -> Result<String, String> {
+        let user = self.user_of_store(login)?;
+        self.wait(self.parties.store().remove_user(&user.id, timestamp::now()))?;
+        Ok(String::new())
+    }
+
+    fn set_password(&self, login: &str, password: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
+        let user = self.user_of_store(login)?;
+        let hash = password::hash(password()?.as_bytes())?;
+        self.wait(self.parties.store().set_password(&user.id, &hash, timestamp::now()))?;
+        Ok(String::new())
+    }
+
+    fn user_of_store(&self, login: &str) -> Result<Arc<User>, String> {
+        match self.wait(self.parties.user_by_login(login))? {
+            None => Err(format!("there is no user `{login}`")),
+            Some(user) if user.source == Source::File => {
+                Err(format!("the user `{login}` is registered in consumers.yaml; change it there"))
+            }
+            Some(user) => Ok(user),
+        }
+    }
+}
+
+fn where_from(source: Source) -> &'static str {
+    match source {
+        Source::File => "  in consumers.yaml",
+        Source::Store => "",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! Cases for managing clients and users.
+
+use super::*;
+use crate::oauth::authority::example::GATEWAY;
+
+struct Fixture {
+    folder: PathBuf,
+    launch: Launch,
+}
+
+impl Fixture {
+    fn new(name: &str, gateway_yaml: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("gateway-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("gateway.yaml"), gateway_yaml).expect("written");
+        let consumers = r#"
+consumers: []
+oauthClients: [{client_id: filed, secret: {env: NOBODY_HAS_THIS}, grant_types: [client_credentials], scopes: [notes]}]
+users: [{id: u-fay, username: fay, email: fay@example.org, password: {file: nowhere}}]
+"#;
+        std::fs::write(folder.join("consumers.yaml"), consumers).expect("written");
+        let launch = Launch { config: Some(folder.join("gateway.yaml")), ..Launch::default() };
+        Self { folder, launch }
+    }
+
+    fn open(&self) -> Desk {
+        Desk::open(&self.launch, &GATEWAY).expect("it opens")
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn new_client(id: &str) -> NewClient {
+    NewClient {
+        id: id.to_owned(),
+        name: Some("An app".to_owned()),
+        public: false,
+        grants: vec!["authorization_code".to_owned(), "refresh_token".to_owned()],
+        redirect_uris: vec!["https://app.example/cb".to_owned()],
+        scopes: vec!["notes".to_owned()],
+        default_scopes: Vec::new(),
+        auth_methods: Vec::new(),
+        keys: None,
+        token_format: None,
+    }
+}
+
+fn typed(password: &str) -> impl FnOnce() -> Result<String, String> {
+    let password = password.to_owned();
+    || Ok(password)
+}
+
+#[test]
+fn clients_are_added_listed_and_removed_beside_a_running_gateway() {
+    let fixture = Fixture::new("clients", "consumers: {file: consumers.yaml}");
+    let (running, desk) = (fixture.open(), fixture.open());
+    let secret = desk.add_client(new_client("app")).expect("added");
+    assert_eq!(secret.trim().len(), 43);
+    let found = running.wait(running.parties.client("app")).expect("asked").expect("there");
+    assert!(found.secret.as_ref().is_some_and(|kept| kept.is(secret.trim().as_bytes())));
+    let mut public = new_client("spa");
+    public.public = true;
+    assert_eq!(desk.add_client(public), Ok(String::new()));
+    let listed = desk.list_clients().expect("listed");
+    assert_eq!(
+        listed,
+        "app  \"An app\"  authorization_code, refresh_token  scopes notes\n  https://app.example/cb\n\
+         filed  client_credentials  scopes notes  in consumers.yaml\n\
+         spa  \"An app\"  public  authorization_code, refresh_token  scopes notes\n  https://app.example/cb\n"
+    );
+    for (client, expected) in [
+        (new_client("app"), "a client with the id `app` already"),
+        (new_client("filed"), "a client with the id `filed` already"),
+        (new_client("a b"), "is not a client's id"),
+        (NewClient { scopes: vec!["x".to_owned()], ..new_client("b") }, "`x` is not a scope of the server"),
+        (NewClient { grants: vec!["password".to_owned()], ..new_client("b") }, "does not offer `password`"),
+        (NewClient { redirect_uris: vec!["http://a.example".to_owned()], ..new_client("b") }, "plain HTTP"),
+        (NewClient { keys: Some("/nowhere.pem".into()), ..new_client("b") }, "file /nowhere.pem cannot be read"),
+    ] {
+        let problem = desk.add_client(client).expect_err(expected);
+        assert!(problem.contains(expected), "{problem}");
+    }
+    assert_eq!(desk.remove_client("app"), Ok(String::new()));
+    assert!(desk.remove_client("app").is_err_and(|problem| problem.contains("no client")));
+    assert!(desk.remove_client("filed").is_err_and(|problem| problem.contains("consumers.yaml")));
+    assert!(running.wait(running.parties.client("app")).expect("asked").is_none());
+}
+
+#[test]
+fn users_are_added_listed_and_removed_beside_a_running_gateway() {
+    let fixture = Fixture::new("users", "consumers: {file: consumers.yaml}");
+    let (running, desk) = (fixture.open(), fixture.open());
+    let add = |name: &str, email: Option<&str>, id: Option<&str>| {
+        desk.add_user(name.to_owned(), email.map(str::to_owned), id.map(str::to_owned), typed("open sesame"))
+    };
+    assert_eq!(add("ann", Some("ann@example.org"), Some("u-ann")), Ok(String::new()));
+    assert_eq!(
+        desk.list_users().expect("listed"),
+        "ann  ann@example.org  id u-ann\nfay  fay@example.org  id u-fay  in consumers.yaml\n"
+    );
+    for (name, email, id, expected) in [
+        ("ann", None, None, "called `ann` already"),
+        ("fay", None, None, "called `fay` already"),
+        ("ben", Some("Ann@example.org"), None, "with the address `Ann@example.org` already"),
+        ("ben", Some("fay@EXAMPLE.org"), None, "with the address `fay@EXAMPLE.org` already"),
+        ("ben", None, Some("u-ann"), "with the id `u-ann` already"),
+        ("ben", Some("nobody"), None, "`nobody` is not an e-mail address"),
+        ("b@n", None, None, "has no `@`"),
+    ] {
+        let problem = add(name, email, id).expect_err(expected);
+        assert!(problem.contains(expected), "{problem}");
+    }
+    let hash = || {
+        let user = running.wait(running.parties.user_by_login("ann")).expect("asked").expect("there");
+        user.password.hash().map(str::to_owned).expect("a hash")
+    };
+    let before = hash();
+    assert!(before.starts_with("$argon2id$") && desk.set_password("ann@example.org", typed("another")).is_ok());
+    assert_ne!(before, hash());
+    let refused = desk.set_password("ann", || Err("nothing was typed".to_owned()));
+    assert_eq!(refused, Err("nothing was typed".to_owned()));
+    assert!(desk.set_password("fay", typed("x")).is_err_and(|problem| problem.contains("consumers.yaml")));
+    assert_eq!(desk.remove_user("ann"), Ok(String::new()));
+    assert!(desk.remove_user("ann").is_err_and(|problem| problem.contains("no user `ann`")));
+    assert!(running.wait(running.parties.user("u-ann")).expect("asked").is_none());
+}
+
+#[test]
+fn what_cannot_be_reached_is_refused_in_a_sentence() {
+    static NOTHING: Gateway = Gateway { apis: &[] };
+    let fixture = Fixture::new("refused", "stores: {default: {kind: memory}}");
+    let problem = Desk::open(&fixture.launch, &NOTHING).err().expect("no authorization server");
+    assert!(problem.contains("no document of this gateway has an authorization server"), "{problem}");
+    let problem = Desk::open(&fixture.launch, &GATEWAY).err().expect("memory");
+    assert!(problem.contains("in the memory of the gateway"), "{problem}");
+    std::fs::write(fixture.folder.join("gateway.yaml"), "stores: {default: {kind: sqlite, file: no/where.db}}")
+        .expect("written");
+    let problem = Desk::open(&fixture.launch, &GATEWAY).err().expect("no folder");
+    assert!(problem.contains("no/where.db: "), "{problem}");
+}
