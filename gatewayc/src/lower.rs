@@ -194,7 +194,7 @@ impl<'a> Lowering<'a> {
                 let action = match &builtin {
                     Some(Spanned { span, value }) => value.as_ref().and_then(|value| {
                         let builtin = Spanned::new(*span, value.clone());
-                        self.builtin(&builtin, route).map(Action::Answer)
+                        self.builtin(&builtin, &operation.method, route).map(Action::Answer)
                     }),
                     None => {
                         let title = title(path, operation);

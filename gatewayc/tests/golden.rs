@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gatewayc::diagnostic::{Format, render};
-use gatewayc::emit::{File, emit};
+use gatewayc::emit::{File, assets, emit};
 use gatewayc::source::SourceSet;
 
 fn folder() -> PathBuf {
@@ -30,8 +30,26 @@ fn documents() -> Vec<(String, String)> {
     documents
 }
 
+/// Documents with the files that they serve.
+fn files(documents: &[(String, String)]) -> HashMap<String, String> {
+    let mut files: HashMap<String, String> = documents.iter().cloned().collect();
+    let mut folders = vec![folder().join("pages")];
+    while let Some(path) = folders.pop() {
+        for entry in fs::read_dir(path).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder()).ok().and_then(Path::to_str).expect("a name below the folder");
+            files.insert(name.replace('\\', "/"), fs::read_to_string(&path).expect("a page"));
+        }
+    }
+    files
+}
+
 fn compile(documents: &[(String, String)]) -> Vec<File> {
-    let files: HashMap<String, String> = documents.iter().cloned().collect();
+    let files = files(documents);
     let mut sources = SourceSet::new(files, "specs/");
     for (name, _) in documents {
         sources.add_document(name);
@@ -52,6 +70,27 @@ fn the_source_is_as_it_was() {
         assert_eq!(file.text, golden, "{} differs; GATEWAY_BLESS=1 accepts it", file.name);
         assert!(file.text.ends_with('\n') && !file.text.contains('\r'));
     }
+}
+
+#[test]
+fn what_documents_serve_is_included() {
+    let names: Vec<(String, String)> = documents().into_iter().filter(|(name, _)| name == "pages.yaml").collect();
+    let mut sources = SourceSet::new(files(&names), "specs/");
+    sources.add_document("pages.yaml");
+    let checked = gatewayc::check(&mut sources);
+    let assets = assets(&checked.gateway);
+    let named: Vec<(&str, &[u8])> = assets.iter().map(|asset| (asset.name.as_str(), &*asset.bytes)).collect();
+    const LONG: &str =
+        "a very long name of a file, so that the line of the generated code does not fit into the width of a page";
+    assert_eq!(
+        named,
+        [
+            (format!("pages/pages/docs/deep/{LONG}.css").as_str(), b"body {}\n".as_slice()),
+            ("pages/pages/docs/it's \"quoted\" \u{e9}.LICENSE", b"x\n"),
+            ("pages/pages/docs/start.md", b"# Start\n"),
+            ("pages/pages/index.html", b"<!doctype html>\n<title>Home</title>\n"),
+        ]
+    );
 }
 
 #[test]
