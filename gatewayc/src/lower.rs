@@ -66,6 +66,8 @@ struct Lowering<'a> {
     shelf: Shelf<'a>,
     /// The operations that are endpoints of the authorization server.
     endpoints: Vec<Located>,
+    /// Nobody knows what one of the operations answers, which has been reported.
+    builtins_are_unread: bool,
 }
 
 impl<'a> Lowering<'a> {
@@ -86,8 +88,18 @@ impl<'a> Lowering<'a> {
         let schemes = Schemes::new(document, &root.identity_headers, &mut risks, diagnostics);
         let limits = Limits::new(&root.limits);
         let (shelf, endpoints) = (Shelf::new(sources), Vec::new());
-        let mut lowering =
-            Lowering { document, diagnostics, root, schemes, upstreams, limits, risks, shelf, endpoints };
+        let mut lowering = Lowering {
+            document,
+            diagnostics,
+            root,
+            schemes,
+            upstreams,
+            limits,
+            risks,
+            shelf,
+            endpoints,
+            builtins_are_unread: false,
+        };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
         lowering.accept(accepted, "the document", vec![document.root.span]);
         if let Some(server) = &mut lowering.root.authorization_server {
@@ -157,6 +169,7 @@ impl<'a> Lowering<'a> {
             // Nothing in it where the vocabulary has reported it.
             let builtin = own.builtin.take();
             if let Some(builtin) = &builtin {
+                self.builtins_are_unread |= builtin.value.is_none();
                 self.check_builtin(builtin, &own, access.as_ref(), path, operation);
             }
             let is_limited_itself = own.rate_limit.is_some();

@@ -169,7 +169,8 @@ impl<'a> Lowering<'a> {
         let is_admitted = |grant: Grant| admitted.is_none_or(|grants| grants.iter().any(|one| one.value == grant));
         let of_endpoint = endpoint.grants().iter().copied();
         let grants: Vec<Grant> = of_endpoint.filter(|grant| server.offers(*grant) && is_admitted(*grant)).collect();
-        if grants.is_empty() && !endpoint.grants().is_empty() && !server.grants.is_empty() && admitted.is_none() {
+        let is_useless = grants.is_empty() && !endpoint.grants().is_empty();
+        if is_useless && server.grants_are_complete && admitted.is_none() {
             let headline = format!("no grant of the authorization server needs `{}`", endpoint.name());
             self.diagnostics.push(Diagnostic::error(GW322, headline).at(at, "gives nothing to anybody"));
         }
@@ -192,8 +193,13 @@ impl<'a> Lowering<'a> {
         let origins = https::origins_of(document, self.root.https.as_ref().and_then(|https| https.port));
         check_issuer(&policy, &origins, diagnostics);
         self.endpoints.sort_by(|a, b| (a.endpoint, &a.path).cmp(&(b.endpoint, &b.path)));
-        let named = if policy.grants.is_empty() {
-            BTreeSet::new() // What is wrong with them has been reported.
+        // What is wrong with a part has been reported, and what the other parts lack for want of it is no news.
+        let is_own = |scheme: &&ast::SecurityScheme| {
+            scheme.gateway.as_ref().is_some_and(|gateway| gateway.get("authorizationServer").is_some())
+        };
+        let is_broken = document.schemes.iter().filter(is_own).count() > schemes.len();
+        let named = if is_broken || !policy.grants_are_complete || self.builtins_are_unread {
+            BTreeSet::new()
         } else {
             check_grants(&policy, &schemes, diagnostics);
             check_endpoints(&policy, &self.endpoints, diagnostics);
