@@ -36,7 +36,7 @@ use static_files::Shelf;
 /// A larger request body is refused unless a document says otherwise.
 const DEFAULT_MAX_BODY: ByteSize = ByteSize(128 << 20);
 
-/// What the gateway itself reads of a request is no file.
+/// What the endpoints of an authorization server read is a form or a short JSON text; `maxBody` is about forwarding.
 const OWN_MAX_BODY: ByteSize = ByteSize(64 << 10);
 
 /// Lowers all documents, with the files that they serve. What cannot be lowered has been reported.
@@ -223,12 +223,9 @@ impl<'a> Lowering<'a> {
                     Access::Anyone { .. } => (false, false),
                     Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
                 };
-                let max_body = policy.max_body.unwrap_or(DEFAULT_MAX_BODY);
                 let max_body = match &action {
-                    Action::Answer(ir::Builtin::Oauth { .. } | ir::Builtin::Registry { .. }) => {
-                        max_body.min(OWN_MAX_BODY)
-                    }
-                    _ => max_body,
+                    Action::Answer(ir::Builtin::Oauth { .. } | ir::Builtin::Registry { .. }) => OWN_MAX_BODY,
+                    _ => policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
                 };
                 let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
                 let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);

@@ -94,7 +94,8 @@ fn write_authorization_server(out: &mut String, server: &AuthorizationServer) {
         line(out, "assertion about a user", needs);
     }
     for scope in &server.scopes {
-        line(out, &format!("scope {}", one_line(&scope.name)), &scope.description);
+        let description = if scope.description.is_empty() { "without a description" } else { &scope.description };
+        line(out, &format!("scope {}", one_line(&scope.name)), description);
     }
     for (endpoint, path) in &server.paths {
         line(out, endpoint.name(), path.as_deref().unwrap_or("none"));

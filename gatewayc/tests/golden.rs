@@ -9,6 +9,7 @@ use std::process::Command;
 
 use gatewayc::diagnostic::{Format, render};
 use gatewayc::emit::{File, assets, emit};
+use gatewayc::ir::Gateway;
 use gatewayc::source::SourceSet;
 
 fn folder() -> PathBuf {
@@ -72,13 +73,29 @@ fn the_source_is_as_it_was() {
     }
 }
 
+/// The gateway of some documents.
+fn gateway(names: &[&str]) -> Gateway {
+    let documents: Vec<_> = documents().into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect();
+    let mut sources = SourceSet::new(files(&documents), "specs/");
+    for name in names {
+        sources.add_document(name);
+    }
+    gatewayc::check(&mut sources).gateway
+}
+
+#[test]
+fn the_policy_of_an_authorization_server_is_as_it_was() {
+    let path = folder().join("policy.txt");
+    let policy = gatewayc::policy::render(&gateway(&["oauth.yaml", "pages.yaml"]));
+    if std::env::var_os("GATEWAY_BLESS").is_some() {
+        fs::write(&path, &policy).expect("the golden file can be written");
+    }
+    assert_eq!(policy, fs::read_to_string(&path).unwrap_or_default(), "GATEWAY_BLESS=1 accepts it");
+}
+
 #[test]
 fn what_documents_serve_is_included() {
-    let names: Vec<(String, String)> = documents().into_iter().filter(|(name, _)| name == "pages.yaml").collect();
-    let mut sources = SourceSet::new(files(&names), "specs/");
-    sources.add_document("pages.yaml");
-    let checked = gatewayc::check(&mut sources);
-    let assets = assets(&checked.gateway);
+    let assets = assets(&gateway(&["pages.yaml"]));
     let named: Vec<(&str, &[u8])> = assets.iter().map(|asset| (asset.name.as_str(), &*asset.bytes)).collect();
     const LONG: &str =
         "a very long name of a file, so that the line of the generated code does not fit into the width of a page";
