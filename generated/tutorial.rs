@@ -520,11 +520,8 @@ static NOTES: Upstream = Upstream {
 };
 
 // scheme `administrator`
-static ADMINISTRATOR: AdminKey = AdminKey {
-    name: "administrator",
-    locations: &[CredentialLocation::Header("X-Admin-Key")],
-    realm: "administrator",
-};
+static ADMINISTRATOR: AdminKey =
+    AdminKey { name: "administrator", locations: &[CredentialLocation::Header("X-Admin-Key")], realm: "administrator" };
 
 // scheme `oauth`
 static OAUTH: OwnToken = OwnToken {
