@@ -34,7 +34,10 @@ impl Stage {
         folder.write("gateway.yaml", "{}");
         let parties = folder.write("parties.yaml", PARTIES);
         let certificate = Authority::new().server(&["localhost"]).at(&folder, "tls");
-        let settings = [certificate.to_vec(), vec![format!("consumers.file={parties}"), "listeners.test.apis=[tutorial]".to_owned()]];
+        let settings = [
+            certificate.to_vec(),
+            vec![format!("consumers.file={parties}"), "listeners.test.apis=[tutorial]".to_owned()],
+        ];
         let settings: Vec<&str> = settings.iter().flatten().map(String::as_str).collect();
         let upstream = Upstream::echo();
         let mut command = Gateway::command(&settings, upstream.address);
@@ -143,7 +146,9 @@ fn walk(width: u32, height: u32) {
     browser.reads("asks for access to your account");
 
     // An application that nobody knows: a page, and no way to anywhere.
-    browser.go(&format!("{ISSUER}/oauth/authorize?client_id=evil&redirect_uri=https%3A%2F%2Fevil.example&response_type=code"));
+    browser.go(&format!(
+        "{ISSUER}/oauth/authorize?client_id=evil&redirect_uri=https%3A%2F%2Fevil.example&response_type=code"
+    ));
     browser.reads("This does not work");
     stage.picture("10-unknown-application");
     stage.is_accessible();

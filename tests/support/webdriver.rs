@@ -33,7 +33,8 @@ impl WebBrowser {
             }
         };
         let mut lines = BufReader::new(driver.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let port_of = |line: String| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok();
+        let port_of =
+            |line: String| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok();
         let at = lines.find_map(port_of).expect("chromedriver says where it listens");
         // It would stop when nobody reads what it says.
         std::thread::spawn(move || lines.for_each(drop));
@@ -64,7 +65,11 @@ impl WebBrowser {
             let mut line = String::new();
             answer.read_line(&mut line).expect("an answer");
             let Some((name, value)) = line.split_once(':') else {
-                if line.trim().is_empty() { break } else { continue };
+                if line.trim().is_empty() {
+                    break;
+                } else {
+                    continue;
+                };
             };
             if name.eq_ignore_ascii_case("content-length") {
                 length = value.trim().parse().expect("a length");
@@ -157,7 +162,8 @@ impl WebBrowser {
     pub(crate) fn picture(&self, folder: &Path, name: &str) {
         use base64::Engine as _;
         let picture = self.in_session("GET", "/screenshot", &Value::Null);
-        let bytes = base64::engine::general_purpose::STANDARD.decode(picture.as_str().unwrap_or_default()).expect("base64");
+        let bytes =
+            base64::engine::general_purpose::STANDARD.decode(picture.as_str().unwrap_or_default()).expect("base64");
         std::fs::create_dir_all(folder).expect("a folder");
         std::fs::write(folder.join(format!("{name}.png")), bytes).expect("written");
     }
