@@ -23,6 +23,8 @@ pub(super) struct Located {
     endpoint: Endpoint,
     method: String,
     path: String,
+    /// What it admits.
+    grants: Vec<Grant>,
     at: Span,
 }
 
@@ -123,13 +125,14 @@ impl<'a> Lowering<'a> {
                     );
                     return None;
                 }
+                let grants = self.endpoint_grants(endpoint, grants.as_deref(), builtin.span);
                 self.endpoints.push(Located {
                     endpoint,
                     method: method.to_owned(),
                     path: template.to_string(),
+                    grants: grants.clone(),
                     at: builtin.span,
                 });
-                let grants = self.endpoint_grants(endpoint, grants.as_deref(), builtin.span);
                 Some(Builtin::Oauth { endpoint, grants })
             }
         }
@@ -179,7 +182,7 @@ impl<'a> Lowering<'a> {
 
     /// The authorization server as a whole, once all operations are known.
     pub(super) fn authorization_server(&mut self) -> Option<AuthorizationServer> {
-        let schemes = self.own_schemes();
+        let (schemes, session) = self.own_schemes();
         let policy = self.root.authorization_server.take()?;
         let document = self.document;
         let diagnostics = &mut *self.diagnostics;
@@ -203,6 +206,7 @@ impl<'a> Lowering<'a> {
         } else {
             check_grants(&policy, &schemes, diagnostics);
             check_endpoints(&policy, &self.endpoints, diagnostics);
+            check_login(session, &self.endpoints, diagnostics);
             check_urls(&policy, &schemes, &origins, &self.endpoints, document, diagnostics)
         };
         check_metadata(&policy, &schemes, &self.endpoints, diagnostics);
@@ -227,10 +231,10 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    /// The schemes of own tokens. Those, and sessions, need a server; and a browser has one session at it.
-    fn own_schemes(&mut self) -> Vec<OwnScheme<'a>> {
+    /// The schemes of own tokens, and one of sessions. They need a server; and a browser has one session at it.
+    fn own_schemes(&mut self) -> (Vec<OwnScheme<'a>>, Option<&'a ast::SecurityScheme>) {
         let mut schemes = Vec::new();
-        let mut session: Option<(&ast::SecurityScheme, &str)> = None;
+        let mut session: Option<(&'a ast::SecurityScheme, &str)> = None;
         for (definition, credential) in self.schemes.own() {
             if self.root.authorization_server.is_none() {
                 let headline = format!("the scheme `{}` belongs to an authorization server", definition.name.value);
@@ -252,7 +256,7 @@ impl<'a> Lowering<'a> {
                 _ => {}
             }
         }
-        schemes
+        (schemes, session.map(|(definition, _)| definition))
     }
 }
 
@@ -421,26 +425,54 @@ fn check_grants(policy: &AuthorizationServerPolicy, schemes: &[OwnScheme<'_>], d
 
 /// Every grant has its endpoints.
 fn check_endpoints(policy: &AuthorizationServerPolicy, endpoints: &[Located], diagnostics: &mut Diagnostics) {
-    // Browsers are sent there (RFC 6749 §3.1).
-    let is_usable = |located: &Located| located.endpoint != Endpoint::Authorize || located.method == "GET";
-    let exists =
-        |endpoint: Endpoint| endpoints.iter().any(|located| located.endpoint == endpoint && is_usable(located));
-    for grant in &policy.grants {
-        let missing: Vec<String> = grant
-            .value
-            .endpoints()
-            .iter()
-            .filter(|endpoint| !exists(**endpoint))
-            .map(|endpoint| format!("`{}`", endpoint.name()))
-            .collect();
-        if missing.is_empty() {
-            continue;
+    for &endpoint in Endpoint::ALL {
+        let admits = |located: &Located, grant: Grant| match endpoint {
+            // Browsers are sent there (RFC 6749 §3.1).
+            Endpoint::Authorize => located.method == "GET" && located.grants.contains(&grant),
+            Endpoint::Token => located.grants.contains(&grant),
+            _ => true,
+        };
+        let lacks = |grant: &&Spanned<Grant>| {
+            let mut of_kind = endpoints.iter().filter(|located| located.endpoint == endpoint);
+            grant.value.endpoints().contains(&endpoint) && !of_kind.any(|located| admits(located, grant.value))
+        };
+        let lacking: Vec<&Spanned<Grant>> = policy.grants.iter().filter(lacks).collect();
+        let Some(first) = lacking.first() else { continue };
+        let names: Vec<&str> = lacking.iter().map(|grant| grant.value.name()).collect();
+        let who = if names.len() == 1 { "the grant" } else { "the grants" };
+        let needs = if names.len() == 1 { "needs" } else { "need" };
+        let headline = format!("{who} `{}` {needs} `{}`", names.join("`, `"), endpoint.name());
+        let label = match endpoints.iter().any(|located| located.endpoint == endpoint) {
+            true if endpoint == Endpoint::Authorize => "no operation with GET is that endpoint and admits it",
+            true => "no operation is that endpoint and admits it",
+            false => "no operation is that endpoint",
+        };
+        diagnostics.push(Diagnostic::error(GW324, headline).at(first.span, label).help(example(endpoint)));
+    }
+}
+
+/// A line to paste.
+fn example(endpoint: Endpoint) -> String {
+    let (name, method) = (endpoint.name(), endpoint.methods()[0].to_ascii_lowercase());
+    let path = match endpoint {
+        Endpoint::LoginForm | Endpoint::LoginSubmit => "login".to_owned(),
+        _ => name.replace('.', "/"),
+    };
+    let security = if endpoint == Endpoint::Decision { "[{session: []}]" } else { "[]" };
+    format!(
+        "describe a path for it, such as `/{path}: {{{method}: {{security: {security}, x-gateway: {{builtin: {name}}}}}}}`"
+    )
+}
+
+/// Whoever asks for a session lets users log in.
+fn check_login(session: Option<&ast::SecurityScheme>, endpoints: &[Located], diagnostics: &mut Diagnostics) {
+    let Some(session) = session else { return };
+    for endpoint in [Endpoint::LoginForm, Endpoint::LoginSubmit] {
+        if endpoints.iter().all(|located| located.endpoint != endpoint) {
+            let headline = format!("the sessions of `{}` need `{}`", session.name.value, endpoint.name());
+            let diagnostic = Diagnostic::error(GW324, headline).at(session.name.span, "nobody could log in");
+            diagnostics.push(diagnostic.help(example(endpoint)));
         }
-        diagnostics.push(
-            Diagnostic::error(GW324, format!("the grant `{}` needs {}", grant.value.name(), missing.join(", ")))
-                .at(grant.span, "no operation is that endpoint")
-                .help("describe a path for each, such as `/oauth/token: {post: {security: [], x-gateway: {builtin: oauth.token}}}`"),
-        );
     }
 }
 
@@ -462,19 +494,27 @@ fn check_urls(
         for Flow { grant, urls, .. } in scheme.flows() {
             for (member, url) in urls {
                 let endpoint = if member == "authorizationUrl" { Endpoint::Authorize } else { Endpoint::Token };
-                let is_endpoint =
-                    |path: &str| endpoints.iter().any(|located| located.endpoint == endpoint && located.path == path);
+                let at = scheme.place(grant.flow().unwrap_or_default(), Some(member));
+                let of_kind = || endpoints.iter().filter(|located| located.endpoint == endpoint);
                 let found = paths(url, &origins, &bases);
-                if let Ok(paths) = &found
-                    && let Some(path) = paths.iter().find(|path| is_endpoint(path))
-                {
-                    named.insert((endpoint, path.clone()));
+                let is_named = |located: &&Located| found.as_ref().is_ok_and(|paths| paths.contains(&located.path));
+                if let Some(located) = of_kind().find(is_named) {
+                    let asked = if member == "refreshUrl" { Grant::RefreshToken } else { grant };
+                    // A grant that is not offered at all has been reported at its flow.
+                    if !located.grants.contains(&asked) && (policy.offers(asked) || member == "refreshUrl") {
+                        let headline = format!("`{member}` leads to an endpoint without the grant `{}`", asked.name());
+                        diagnostics.push(
+                            Diagnostic::error(GW322, headline)
+                                .at(at, format!("`{}` does not admit it", located.path))
+                                .also(located.at, "the endpoint"),
+                        );
+                    }
+                    named.insert((endpoint, located.path.clone()));
                     continue;
                 }
                 // That the endpoint is missing has been said.
-                let Some(existing) = endpoints.iter().find(|located| located.endpoint == endpoint) else { continue };
+                let Some(existing) = of_kind().next() else { continue };
                 let label = found.err().unwrap_or("no such endpoint is there");
-                let at = scheme.place(grant.flow().unwrap_or_default(), Some(member));
                 diagnostics.push(
                     Diagnostic::error(
                         GW323,
