@@ -100,14 +100,12 @@ impl<'a> Lowering<'a> {
             BuiltinPolicy::Static { source, is_folder } => {
                 self.shelf.files(source, *is_folder, template, self.diagnostics).map(Builtin::Static)
             }
-            BuiltinPolicy::Registry(action) => {
-                self.expect_server(action.name(), builtin.span)?;
+            BuiltinPolicy::Registry(action) if self.has_server(action.name(), builtin.span) => {
                 let parameter = self.client_parameter(*action, template, builtin.span)?;
                 Some(Builtin::Registry { action: *action, parameter })
             }
-            BuiltinPolicy::Oauth { endpoint, grants } => {
+            BuiltinPolicy::Oauth { endpoint, grants } if self.has_server(endpoint.name(), builtin.span) => {
                 let endpoint = *endpoint;
-                self.expect_server(endpoint.name(), builtin.span)?;
                 if template.names().next().is_some() || !route.when.is_empty() {
                     let headline = format!("the path of `{}` is no plain path", endpoint.name());
                     self.diagnostics.push(
@@ -127,14 +125,17 @@ impl<'a> Lowering<'a> {
                 });
                 Some(Builtin::Oauth { endpoint, grants })
             }
+            BuiltinPolicy::Registry(_) | BuiltinPolicy::Oauth { .. } => None,
         }
     }
 
-    fn expect_server(&mut self, name: &str, at: Span) -> Option<()> {
-        if self.root.authorization_server.is_none() {
+    /// Says so if there is no authorization server.
+    fn has_server(&mut self, name: &str, at: Span) -> bool {
+        let has_one = self.root.authorization_server.is_some();
+        if !has_one {
             self.diagnostics.push(no_server(format!("`{name}` belongs to an authorization server"), at));
         }
-        self.root.authorization_server.as_ref().map(|_| ())
+        has_one
     }
 
     /// The parameter that names the client to delete.
@@ -181,7 +182,7 @@ impl<'a> Lowering<'a> {
         if self.root.https.is_none() {
             diagnostics.push(
                 Diagnostic::error(GW304, "the authorization server can be reached over plain HTTP")
-                    .at(policy.at, "RFC 6749 3.1 and 3.2 require TLS")
+                    .at(policy.at, "RFC 6749 3.1, 3.2 require TLS")
                     .help("write `https: {redirect: true}` beside it, or `https: {redirect: false}` to refuse plain requests"),
             );
         }
