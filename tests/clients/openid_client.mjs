@@ -1,0 +1,42 @@
+// Every grant with openid-client.
+import * as client from "openid-client";
+import { CALLBACK, CLIENT_SECRET, ISSUER, PASSWORD, SERVER_CALLBACK, allow, assert, fetchAtGateway, opens, privateKey } from "./place.mjs";
+
+const discover = (id, authentication) =>
+  client.discovery(new URL(ISSUER), id, undefined, authentication, { algorithm: "oauth2", [client.customFetch]: fetchAtGateway });
+
+// Authorization code with PKCE: a public client, and one with a secret.
+let config, token;
+for (const [id, authentication, callback] of [["app", client.None(), CALLBACK], ["server", client.ClientSecretBasic(CLIENT_SECRET), SERVER_CALLBACK]]) {
+  config = await discover(id, authentication);
+  const verifier = client.randomPKCECodeVerifier();
+  const state = client.randomState();
+  const url = client.buildAuthorizationUrl(config, {
+    redirect_uri: callback,
+    scope: "notes",
+    state,
+    code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: "S256",
+  });
+  // It checks `state` and `iss` (RFC 9207).
+  token = await client.authorizationCodeGrant(config, await allow(url), { pkceCodeVerifier: verifier, expectedState: state });
+  assert(token.scope === "notes" && token.expires_in === 3600, token);
+  await opens(token.access_token);
+  const after = await client.refreshTokenGrant(config, token.refresh_token);
+  assert(after.refresh_token !== token.refresh_token, "it rotates");
+  token = after;
+  await opens(token.access_token);
+}
+
+const known = await client.tokenIntrospection(config, token.access_token);
+assert(known.active && known.username === "bob", known);
+await client.tokenRevocation(config, token.refresh_token);
+await opens(token.access_token, 401);
+
+const key = await privateKey();
+for (const authentication of [client.ClientSecretBasic(CLIENT_SECRET), client.ClientSecretPost(CLIENT_SECRET), client.ClientSecretJwt(CLIENT_SECRET), client.PrivateKeyJwt(key)]) {
+  const one = await discover("server", authentication);
+  await opens((await client.clientCredentialsGrant(one, { scope: "notes" })).access_token);
+}
+await opens((await client.genericGrantRequest(config, "password", { username: "bob", password: PASSWORD, scope: "notes" })).access_token);
+console.log("DONE");
