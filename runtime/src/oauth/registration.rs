@@ -171,7 +171,7 @@ impl Server {
         if known.is_some_and(|client| client.source == Source::File) {
             return Err(Problem::new(409, "The client is registered in consumers.yaml; remove it there"));
         }
-        if !self.store.remove_client(id, now).await? {
+        if !self.store.remove_client(id).await? {
             return Err(Problem::new(404, "There is no such client"));
         }
         self.forget_all();
