@@ -24,7 +24,11 @@ mod tickets {
     include!(concat!(env!("OUT_DIR"), "/tickets.rs"));
 }
 
+mod tutorial {
+    include!(concat!(env!("OUT_DIR"), "/tutorial.rs"));
+}
+
 /// Every API that this gateway serves.
 pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
-    apis: &[&deliveries::API, &files::API, &notes::API, &payments::API, &reports::API, &tickets::API],
+    apis: &[&deliveries::API, &files::API, &notes::API, &payments::API, &reports::API, &tickets::API, &tutorial::API],
 };

@@ -105,11 +105,7 @@ static DEFAULT: Upstream = Upstream {
 };
 
 // scheme `till`
-static TILL: ApiKey = ApiKey {
-    name: "till",
-    locations: &[CredentialLocation::Header("X-API-Key")],
-    realm: "till",
-    forward: true,
-};
+static TILL: ApiKey =
+    ApiKey { name: "till", locations: &[CredentialLocation::Header("X-API-Key")], realm: "till", forward: true };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

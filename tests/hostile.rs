@@ -12,7 +12,12 @@ fn whatever_is_accepted_compiles() {
     let _ = fs::remove_dir_all(&folder);
     let (alone, specs, out) = (folder.join("alone"), folder.join("specs"), folder.join("out"));
     for folder in [&alone, &specs] {
-        fs::create_dir_all(folder).expect("a folder");
+        let pages = folder.join("pages");
+        fs::create_dir_all(&pages).expect("a folder");
+        for name in NAMES.iter().filter(|name| can_be_asked_for(name)) {
+            fs::write(pages.join(format!("x{name}")), name).expect("a page");
+        }
+        fs::write(pages.join("x".repeat(250)), "long").expect("a page");
     }
     let mut random = Random(42);
     let mut accepted = 0;
@@ -37,10 +42,16 @@ fn whatever_is_accepted_compiles() {
     let output =
         gatewayc::build_script::compile(&specs, &mut String::new()).unwrap_or_else(|messages| panic!("{messages}"));
     let files = output.files;
+    assert!(output.assets.len() > NAMES.len(), "some of the documents serve files");
     assert_eq!(files.len(), accepted + 1);
     gatewayc::build_script::write(&files, &out).expect("the generated files");
     rustfmt_has_nothing_to_do(&files.iter().map(|file| out.join(&file.name)).collect::<Vec<_>>());
     rustc_accepts(&specs);
+}
+
+/// As the name of a file.
+fn can_be_asked_for(name: &str) -> bool {
+    !name.chars().any(|character| character.is_control() || "/\\%;".contains(character))
 }
 
 fn rustfmt_has_nothing_to_do(files: &[PathBuf]) {
@@ -219,7 +230,13 @@ fn document(random: &mut Random) -> Value {
     });
     let mut upstreams = Map::new();
     upstreams.insert("up".into(), json!({"url": "http://127.0.0.1:1"}));
-    json!({
+    if random.below(3) == 0 {
+        paths.insert(
+            "/pages/{+rest}".into(),
+            json!({"get": {"operationId": "pages", "x-gateway": {"builtin": "static", "dir": "pages"}}}),
+        );
+    }
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {"title": random.name(), "version": "1"},
         "security": [],
@@ -239,7 +256,50 @@ fn document(random: &mut Random) -> Value {
             }},
         }}},
         "paths": paths,
-    })
+    });
+    if random.below(3) == 0 {
+        give_tokens(&mut document, random);
+    }
+    document
+}
+
+/// Makes a document that of an authorization server.
+fn give_tokens(document: &mut Value, random: &mut Random) {
+    let plain = |name: String, good: fn(&char) -> bool| format!("x{}", name.chars().filter(good).collect::<String>());
+    // An issuer of its own: two documents cannot have the same.
+    let host = format!("https://a{}.example", random.below(usize::MAX));
+    document["servers"] = json!([{"url": &host}]);
+    document["x-gateway"]["https"] = json!({"redirect": false});
+    document["x-gateway"]["authorizationServer"] =
+        json!({"issuer": &host, "accessToken": {"ttl": "10m"}, "grants": {"client_credentials": {}}});
+    let scopes: Map<String, Value> = (0..4)
+        .map(|_| {
+            let scope = plain(random.name(), |it| it.is_ascii_graphic() && *it != '"' && *it != '\\');
+            (scope, random.name().into())
+        })
+        .collect();
+    let scope = scopes.keys().next().cloned().unwrap_or_default();
+    let schemes = &mut document["components"]["securitySchemes"];
+    let (own, field) = (random.name(), random.name());
+    let own = if ["s", "t"].contains(&own.as_str()) || own.starts_with("x-") { "own".to_owned() } else { own };
+    schemes[&own] = json!({
+        "type": "oauth2", "flows": {"clientCredentials": {"tokenUrl": "/token", "scopes": scopes}},
+        "x-gateway": {"authorizationServer": "self", "alsoIn": [{"in": "form", "name": field}]},
+    });
+    let cookie = plain(random.name(), |it| it.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(*it));
+    schemes["xs"] = json!({"type": "apiKey", "in": "cookie", "name": cookie, "x-gateway": {"session": "login"}});
+    let header = plain(random.name(), |it| it.is_ascii_alphanumeric());
+    schemes["xa"] = json!({"type": "apiKey", "in": "header", "name": header, "x-gateway": {"credential": "admin"}});
+    let parameter = random.name().replace(['{', '}', '/', '+', '?', '#', '*', '.', ';', '&'], "");
+    let parameter = if parameter.trim().is_empty() { "id".to_owned() } else { parameter };
+    let operation = |security: Value, builtin: &str| json!({"security": security, "x-gateway": {"builtin": builtin}});
+    let mut requirement = Map::new();
+    requirement.insert(own, json!([scope]));
+    let paths = &mut document["paths"];
+    paths["/token"] = json!({"post": operation(json!([]), "oauth.token")});
+    paths["/me"] = json!({"get": operation(json!([requirement]), "oauth.me")});
+    paths["/account"] = json!({"get": operation(json!([{"xs": []}]), "account")});
+    paths[format!("/clients/{{{parameter}}}")] = json!({"delete": operation(json!([{"xa": []}]), "clients.delete")});
 }
 
 /// SplitMix64: reproducible variety.

@@ -18,6 +18,9 @@ use serde_json::json;
 /// The command, for [`runtime::main_with`].
 pub const DEMO: Command = Command { name: "demo", run };
 
+/// Where `specs/tutorial.yaml` says that it is.
+const ISSUER_PORT: u16 = 8443;
+
 /// How long the demo's token is good, in seconds.
 const TOKEN_SECONDS: u64 = 12 * 3600;
 
@@ -29,6 +32,10 @@ const API_KEY: &str = "demo-key";
 const PASSWORD: &str = "demo-password";
 const TOKEN_SECRET: &str = "signs tokens of the consumer demo: 32 bytes or more";
 
+const CLIENT_SECRET: &str = "demo-client-secret";
+const USER_PASSWORD: &str = "secret";
+const ADMIN_KEY: &str = "demo-admin-key";
+
 const CONSUMERS: &str = "
 consumers:
   - username: demo
@@ -38,6 +45,22 @@ consumers:
       - {id: demo-2, type: basic, username: demo, password: {env: DEMO_PASSWORD}}
       - {id: demo-3, type: jwt, key: demo-service, secret: {env: DEMO_TOKEN_SECRET}, signing: {ttl: 10m}}
   - username: guest
+oauthClients:
+  - client_id: tutorial-app
+    name: Tutorial
+    public: true
+    grant_types: [authorization_code, implicit, refresh_token]
+    response_types: [code, token]
+    redirect_uris: [\"https://localhost:8443/callback\"]
+    scopes: [notes, profile]
+  - client_id: tutorial-server
+    name: Tutorial server
+    secret: {env: DEMO_CLIENT_SECRET}
+    grant_types: [client_credentials, password, refresh_token]
+    scopes: [notes, profile]
+    default_scopes: [notes]
+users:
+  - {id: u-bob, username: bob, email: bob@example.org, password: {env: DEMO_USER_PASSWORD}}
 ";
 
 fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
@@ -61,11 +84,20 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
         }
     };
     let authority = listen(&mut launch);
-    launch.settings.insert(0, format!("consumers.file={}", consumers.0.display()));
+    for setting in [
+        &format!("consumers.file={}", consumers.0.display()),
+        "stores.default.kind=memory",
+        "admin.key.env=DEMO_ADMIN_KEY",
+    ] {
+        launch.settings.insert(0, setting.to_owned());
+    }
     for (name, value) in [
         ("DEMO_API_KEY", API_KEY),
         ("DEMO_PASSWORD", PASSWORD),
         ("DEMO_TOKEN_SECRET", TOKEN_SECRET),
+        ("DEMO_CLIENT_SECRET", CLIENT_SECRET),
+        ("DEMO_USER_PASSWORD", USER_PASSWORD),
+        ("DEMO_ADMIN_KEY", ADMIN_KEY),
         ("NOTES_JWT_SECRET", NOTES_KEY),
         ("FILES_SESSION_SECRET", FILES_KEY_BASE64),
     ] {
@@ -82,7 +114,8 @@ fn listen(launch: &mut Launch) -> Option<TemporaryFile> {
     }
     // Another demo may be there already: one that cannot be met over TLS is better than none.
     let free = |address: &&str| std::net::TcpListener::bind(address).is_ok();
-    let address = ["127.0.0.1:8443", "127.0.0.1:0"].into_iter().find(free)?;
+    let usual = format!("127.0.0.1:{ISSUER_PORT}");
+    let address = [&*usual, "127.0.0.1:0"].into_iter().find(free)?;
     let Certificate { cert, key } = Certificate::new().ok()?;
     let file = TemporaryFile::write("ca.pem", &cert).ok()?;
     for setting in [
@@ -125,6 +158,22 @@ fn token(key: &str) -> String {
         .unwrap_or_default()
 }
 
+/// The OAuth tutorial, where it is at the address that its document says.
+fn tutorial(port: u16, authority: &str) -> String {
+    if port != ISSUER_PORT {
+        return format!("  The OAuth tutorial needs port {ISSUER_PORT}, which is taken.\n");
+    }
+    format!(
+        "  curl -i --cacert {authority} https://localhost:{port}/oauth/token -u tutorial-server:{CLIENT_SECRET} -d grant_type=client_credentials
+      200: an access token for a program, from the gateway's own authorization server
+  curl -i --cacert {authority} https://localhost:{port}/_admin/applications -H 'X-Admin-Key: {ADMIN_KEY}'
+      200: the applications that may ask for tokens
+  https://localhost:{port}/ in a browser (it will warn of the certificate)
+      every grant of OAuth 2.0: log in as bob with the password {USER_PASSWORD}, allow, call an API, withdraw
+"
+    )
+}
+
 fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, authority: Option<&TemporaryFile>, token: &str) {
     let Some((_, listener)) = ready.listeners.first() else { return };
     let with_tls = ready.listeners.iter().find(|(name, _)| name == "demo-tls").zip(authority);
@@ -135,8 +184,9 @@ fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, authority: 
       200: over TLS; the demo made its certificate for itself (or use -k)
   curl -i http://{plain}/payments/rates -H 'Host: localhost'
       301: this document is for HTTPS only
-",
-            plain = ready.listeners[0].1
+{tutorial}",
+            plain = ready.listeners[0].1,
+            tutorial = tutorial(port, &file.to_string()),
         )
     });
     let admin = ready

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_route::{Router, RouterBuilder};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW402, GW408, GW501, GW504, GW505, GW506, GW507, GW508};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW320, GW402, GW408, GW501, GW504, GW505, GW506, GW507, GW508};
 use crate::ir::{Access, Action, Api, Gateway, Limit, Operation, Route, Rule};
 
 /// Checks the routes of every document with the very router that the gateway uses.
@@ -16,6 +16,7 @@ pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
     check_documents(gateway, &mut diagnostics);
     check_shared_limits(gateway, &mut diagnostics);
     check_store_names(gateway, &mut diagnostics);
+    check_issuers(gateway, &mut diagnostics);
     diagnostics
 }
 
@@ -190,6 +191,22 @@ fn check_shared_limits(gateway: &Gateway, diagnostics: &mut Diagnostics) {
                     known.insert(&limit.name, (api, limit));
                 }
             }
+        }
+    }
+}
+
+/// An issuer is the name of one authorization server.
+fn check_issuers(gateway: &Gateway, diagnostics: &mut Diagnostics) {
+    let mut known: BTreeMap<&str, &Api> = BTreeMap::new();
+    for api in &gateway.apis {
+        let issuer = api.authorization_server.as_ref().map(|server| server.issuer.as_str());
+        let Some(issuer) = issuer.filter(|issuer| !issuer.is_empty()) else { continue };
+        if let Some(other) = known.insert(issuer, api) {
+            let headline = format!("{} and {} both describe the issuer `{issuer}`", other.source, api.source);
+            diagnostics.push(
+                Diagnostic::error(GW320, headline)
+                    .help("describe the authorization server in one document, or give each an issuer of its own"),
+            );
         }
     }
 }

@@ -150,12 +150,11 @@ impl<'a> Module<'a> {
         let source = shown(&self.api.source);
         let table = policy::table(self.api);
         let item = |comment: String, ident: &Ident, kind: &'static str, value: Expression| {
-            let before = format!("static {}: {kind} = ", ident.as_str()).len();
+            let before = |keyword: &str| format!("{keyword} {}: {kind} =", ident.as_str());
             context! {
                 comment => Value::from(SourceValue::from(Comment::new(&comment))),
-                ident => Value::from(SourceValue::from(ident)),
-                kind => Value::from(SourceValue::ours(kind)),
-                value => Value::from(SourceValue::ours(value.layout(0, before))),
+                definition => Value::from(SourceValue::ours(value.layout_of_static(&before("static")))),
+                constant => Value::from(SourceValue::ours(value.layout_of_static(&before("const")))),
             }
         };
         let mut items = Vec::new();

@@ -36,7 +36,7 @@ use static_files::Shelf;
 /// A larger request body is refused unless a document says otherwise.
 const DEFAULT_MAX_BODY: ByteSize = ByteSize(128 << 20);
 
-/// What the gateway itself reads of a request is no file.
+/// What the endpoints of an authorization server read is a form or a short JSON text; `maxBody` is about forwarding.
 const OWN_MAX_BODY: ByteSize = ByteSize(64 << 10);
 
 /// Lowers all documents, with the files that they serve. What cannot be lowered has been reported.
@@ -66,6 +66,8 @@ struct Lowering<'a> {
     shelf: Shelf<'a>,
     /// The operations that are endpoints of the authorization server.
     endpoints: Vec<Located>,
+    /// Nobody knows what one of the operations answers, which has been reported.
+    builtins_are_unread: bool,
 }
 
 impl<'a> Lowering<'a> {
@@ -86,8 +88,18 @@ impl<'a> Lowering<'a> {
         let schemes = Schemes::new(document, &root.identity_headers, &mut risks, diagnostics);
         let limits = Limits::new(&root.limits);
         let (shelf, endpoints) = (Shelf::new(sources), Vec::new());
-        let mut lowering =
-            Lowering { document, diagnostics, root, schemes, upstreams, limits, risks, shelf, endpoints };
+        let mut lowering = Lowering {
+            document,
+            diagnostics,
+            root,
+            schemes,
+            upstreams,
+            limits,
+            risks,
+            shelf,
+            endpoints,
+            builtins_are_unread: false,
+        };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
         lowering.accept(accepted, "the document", vec![document.root.span]);
         if let Some(server) = &mut lowering.root.authorization_server {
@@ -157,6 +169,7 @@ impl<'a> Lowering<'a> {
             // Nothing in it where the vocabulary has reported it.
             let builtin = own.builtin.take();
             if let Some(builtin) = &builtin {
+                self.builtins_are_unread |= builtin.value.is_none();
                 self.check_builtin(builtin, &own, access.as_ref(), path, operation);
             }
             let is_limited_itself = own.rate_limit.is_some();
@@ -194,7 +207,7 @@ impl<'a> Lowering<'a> {
                 let action = match &builtin {
                     Some(Spanned { span, value }) => value.as_ref().and_then(|value| {
                         let builtin = Spanned::new(*span, value.clone());
-                        self.builtin(&builtin, route, &operation.method).map(Action::Answer)
+                        self.builtin(&builtin, &operation.method, route).map(Action::Answer)
                     }),
                     None => {
                         let title = title(path, operation);
@@ -210,12 +223,9 @@ impl<'a> Lowering<'a> {
                     Access::Anyone { .. } => (false, false),
                     Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
                 };
-                let max_body = policy.max_body.unwrap_or(DEFAULT_MAX_BODY);
                 let max_body = match &action {
-                    Action::Answer(ir::Builtin::Oauth { .. } | ir::Builtin::Registry { .. }) => {
-                        max_body.min(OWN_MAX_BODY)
-                    }
-                    _ => max_body,
+                    Action::Answer(ir::Builtin::Oauth { .. } | ir::Builtin::Registry { .. }) => OWN_MAX_BODY,
+                    _ => policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
                 };
                 let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
                 let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);

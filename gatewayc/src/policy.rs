@@ -94,7 +94,8 @@ fn write_authorization_server(out: &mut String, server: &AuthorizationServer) {
         line(out, "assertion about a user", needs);
     }
     for scope in &server.scopes {
-        line(out, &format!("scope {}", one_line(&scope.name)), &scope.description);
+        let description = if scope.description.is_empty() { "without a description" } else { &scope.description };
+        line(out, &format!("scope {}", one_line(&scope.name)), description);
     }
     for (endpoint, path) in &server.paths {
         line(out, endpoint.name(), path.as_deref().unwrap_or("none"));
@@ -364,6 +365,13 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
             let rewrite = match &operation.action {
                 Action::Forward { rewrite: Rewrite::Received { base }, .. } if base.is_empty() => String::new(),
                 Action::Forward { rewrite, .. } => format!(" as {}", forwarded(rewrite)),
+                Action::Answer(Builtin::Oauth { endpoint, grants: admitted }) => {
+                    let server = api.authorization_server.as_ref();
+                    let offered = server.map_or(&[][..], |server| &server.grants);
+                    let is_narrower =
+                        endpoint.grants().iter().any(|grant| offered.contains(grant) && !admitted.contains(grant));
+                    if is_narrower { format!(" for {}", grants(admitted)) } else { String::new() }
+                }
                 Action::Answer(_) => String::new(),
             };
             let id = if operation.id.starts_with(&format!("{} ", operation.method)) { "-" } else { &operation.id };

@@ -134,6 +134,62 @@ fn a_locked_build_refuses_any_difference() {
     assert!(said.contains("--> specs/a.yaml:4:1"), "a path as the package sees it: {said}");
 }
 
+#[cfg(unix)]
+#[test]
+fn files_that_are_served_are_beside_what_is_compiled() {
+    use std::os::unix::fs::symlink;
+
+    const SERVING: &str = r#"openapi: 3.1.0
+info: {title: t, version: "1"}
+x-gateway: {version: 1}
+security: []
+paths:
+  /: {get: {x-gateway: {builtin: static, file: pages/index.html}}}
+  "/pages/{+rest}":
+    parameters: [{name: rest, in: path, required: true, schema: {type: string}}]
+    get: {x-gateway: {builtin: static, dir: pages}}
+"#;
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serving");
+    let _ = fs::remove_dir_all(&package);
+    let pages = package.join("specs/pages");
+    fs::create_dir_all(pages.join("deep")).expect("a folder");
+    fs::write(package.join("specs/a-b.yaml"), SERVING).expect("a document");
+    for (name, bytes) in
+        [("index.html", b"<p>".as_slice()), ("deep/a \"b\" \u{e9}.bin", &[0xff, 0]), (".hidden", b"secret")]
+    {
+        fs::write(pages.join(name), bytes).expect("a page");
+    }
+    symlink("index.html", pages.join("also.html")).expect("a link");
+    let output = build(&package, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let out = package.join("out/a_b/pages");
+    assert_eq!(fs::read(out.join("deep/a \"b\" \u{e9}.bin")).ok().as_deref(), Some(&[0xff, 0][..]));
+    assert_eq!(fs::read(out.join("also.html")).ok().as_deref(), Some(&b"<p>"[..]));
+    assert!(!out.join(".hidden").exists() && !package.join("generated/a_b").exists());
+
+    fs::write(pages.join("index.html"), "<b>").expect("a page");
+    assert!(build(&package, &[("GATEWAY_LOCKED", "1")]).status.success(), "a page is reviewed where it is");
+    assert_eq!(fs::read(out.join("index.html")).ok().as_deref(), Some(&b"<b>"[..]));
+
+    let refused = |what: &str| {
+        let output = build(&package, &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains("GW118") && said.contains(what), "{said}");
+    };
+    fs::write(package.join("secret"), "secret").expect("a file");
+    symlink("../../secret", pages.join("link.html")).expect("a link");
+    refused("it leads out of the specs directory");
+    fs::remove_file(pages.join("link.html")).expect("removed");
+    symlink("../..", pages.join("folder")).expect("a link");
+    refused("it leads out of the specs directory");
+    fs::remove_file(pages.join("folder")).expect("removed");
+    symlink("nowhere", pages.join("dangling.html")).expect("a link");
+    refused("there is no such file");
+    fs::remove_file(pages.join("dangling.html")).expect("removed");
+    fs::remove_file(pages.join("index.html")).expect("removed");
+    refused("`pages/index.html` cannot be read");
+}
+
 fn names(files: &[File]) -> Vec<&str> {
     files.iter().map(|file| file.name.as_str()).collect()
 }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use gatewayc::diagnostic::{Format, render};
-use gatewayc::emit::{File, emit};
+use gatewayc::emit::{File, assets, emit};
+use gatewayc::ir::Gateway;
 use gatewayc::source::SourceSet;
 
 fn folder() -> PathBuf {
@@ -30,8 +31,26 @@ fn documents() -> Vec<(String, String)> {
     documents
 }
 
+/// Documents with the files that they serve.
+fn files(documents: &[(String, String)]) -> HashMap<String, String> {
+    let mut files: HashMap<String, String> = documents.iter().cloned().collect();
+    let mut folders = vec![folder().join("pages")];
+    while let Some(path) = folders.pop() {
+        for entry in fs::read_dir(path).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder()).ok().and_then(Path::to_str).expect("a name below the folder");
+            files.insert(name.replace('\\', "/"), fs::read_to_string(&path).expect("a page"));
+        }
+    }
+    files
+}
+
 fn compile(documents: &[(String, String)]) -> Vec<File> {
-    let files: HashMap<String, String> = documents.iter().cloned().collect();
+    let files = files(documents);
     let mut sources = SourceSet::new(files, "specs/");
     for (name, _) in documents {
         sources.add_document(name);
@@ -52,6 +71,43 @@ fn the_source_is_as_it_was() {
         assert_eq!(file.text, golden, "{} differs; GATEWAY_BLESS=1 accepts it", file.name);
         assert!(file.text.ends_with('\n') && !file.text.contains('\r'));
     }
+}
+
+/// The gateway of some documents.
+fn gateway(names: &[&str]) -> Gateway {
+    let documents: Vec<_> = documents().into_iter().filter(|(name, _)| names.contains(&name.as_str())).collect();
+    let mut sources = SourceSet::new(files(&documents), "specs/");
+    for name in names {
+        sources.add_document(name);
+    }
+    gatewayc::check(&mut sources).gateway
+}
+
+#[test]
+fn the_policy_of_an_authorization_server_is_as_it_was() {
+    let path = folder().join("policy.txt");
+    let policy = gatewayc::policy::render(&gateway(&["oauth.yaml", "pages.yaml"]));
+    if std::env::var_os("GATEWAY_BLESS").is_some() {
+        fs::write(&path, &policy).expect("the golden file can be written");
+    }
+    assert_eq!(policy, fs::read_to_string(&path).unwrap_or_default(), "GATEWAY_BLESS=1 accepts it");
+}
+
+#[test]
+fn what_documents_serve_is_included() {
+    let assets = assets(&gateway(&["pages.yaml"]));
+    let named: Vec<(&str, &[u8])> = assets.iter().map(|asset| (asset.name.as_str(), &*asset.bytes)).collect();
+    const LONG: &str =
+        "a very long name of a file, so that the line of the generated code does not fit into the width of a page";
+    assert_eq!(
+        named,
+        [
+            (format!("pages/pages/docs/deep/{LONG}.css").as_str(), b"body {}\n".as_slice()),
+            ("pages/pages/docs/it's \"quoted\" \u{e9}.LICENSE", b"x\n"),
+            ("pages/pages/docs/start.md", b"# Start\n"),
+            ("pages/pages/index.html", b"<!doctype html>\n<title>Home</title>\n"),
+        ]
+    );
 }
 
 #[test]

@@ -1,6 +1,9 @@
-//! The index of diagnostics in the manual is written from the table of codes.
+//! The index of diagnostics in the manual is written from the table of codes, and its authorization servers compile.
 
-use gatewayc::diagnostic::CODES;
+use std::collections::HashMap;
+
+use gatewayc::diagnostic::{CODES, Format, render};
+use gatewayc::source::SourceSet;
 
 const INDEX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/diagnostics.md");
 
@@ -18,4 +21,23 @@ fn the_index_of_diagnostics_is_current() {
     }
     let found = std::fs::read_to_string(INDEX).unwrap_or_default();
     assert!(found == expected, "docs/diagnostics.md is not current; run with GATEWAY_TEST_UPDATE=1 and commit it");
+}
+
+#[test]
+fn the_authorization_servers_of_the_manual_compile() {
+    const ANNOTATIONS: &str = include_str!("../../docs/annotations.md");
+    let examples = ANNOTATIONS.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let servers = examples.filter(|example| example.contains("\n  authorizationServer:\n    issuer:"));
+    let mut count = 0;
+    for example in servers {
+        let files = [("manual.yaml", example), ("pages/home.html", "<p>")];
+        let files: HashMap<String, String> = files.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+        let mut sources = SourceSet::new(files, "");
+        sources.add_document("manual.yaml");
+        let checked = gatewayc::check(&mut sources);
+        let found = render(&checked.diagnostics, &sources, Format::Human);
+        assert_eq!(checked.diagnostics.unacknowledged(), 0, "{example}\n{found}");
+        count += 1;
+    }
+    assert_eq!(count, 2, "a smallest and a full one");
 }

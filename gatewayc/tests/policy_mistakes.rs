@@ -224,6 +224,8 @@ fn at_an_operation() {
         ("builtin: jwt.sing", "GW104 did you mean jwt.sign?"),
         ("builtin: nothing", "GW104 it can be jwt.sign, static, oauth.authorize"),
         ("keyClaim: iss", "GW102 an argument of builtin"),
+        ("file: a.html", "GW102 an argument of builtin: static"),
+        ("grants: [password]", "GW102 an argument of builtin: oauth.authorize and oauth.token"),
         ("builtin: login.form", "GW321 login.form belongs to an authorization server"),
         ("version: 1", "GW102"),
         ("upstream: nots", "GW521"),

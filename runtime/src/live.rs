@@ -252,7 +252,9 @@ impl Live {
         }
         assembly.check_overrides(gateway);
         let mut problems = assembly.problems;
-        problems.dedup();
+        // An API is on several listeners, and lacks the same on each.
+        let mut told = HashSet::new();
+        problems.retain(|problem| told.insert(problem.to_string()));
         if !problems.is_empty() {
             return Err(problems);
         }

@@ -47,9 +47,11 @@ impl Gateway {
             "deliveries.default",
             "tickets.default",
             "payments.default",
+            "tutorial.notes",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
+        command.args(["--set", "stores.default.kind=memory", "--set", "admin.key.env=TEST_ADMIN_KEY"]);
         let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");
         command.args(["--set", &format!("consumers.file={consumers}")]);
         for setting in settings {
@@ -181,6 +183,7 @@ pub(crate) fn usual_settings(command: &mut Command) {
 pub(crate) fn secrets(command: &mut Command) {
     command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
     command.env("TEST_TOKEN_SECRET", SECRET).env("TEST_PASSWORD", "correct horse");
+    command.env("TEST_ADMIN_KEY", "administrators of the tests");
     for name in ["OLAF", "ANN", "MALLORY"] {
         command.env(format!("TEST_{name}_KEY"), format!("{}-secret", name.to_lowercase()));
     }

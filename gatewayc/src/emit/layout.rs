@@ -62,6 +62,18 @@ impl Expression {
         out
     }
 
+    /// The source text of a static, which has `before` on its line already. What fits into the next line goes there
+    /// as a whole.
+    pub(crate) fn layout_of_static(&self, before: &str) -> String {
+        const INDENT: usize = 4;
+        let before = before.trim_end();
+        let width = self.flat().chars().count() + 1;
+        if before.len() + 1 + width > WIDTH && INDENT + width <= WIDTH {
+            return format!("{before}\n{:INDENT$}{}", "", self.flat());
+        }
+        format!("{before} {}", self.layout(0, before.len() + 1))
+    }
+
     /// On one line.
     fn flat(&self) -> String {
         match self {

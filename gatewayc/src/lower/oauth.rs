@@ -1,6 +1,6 @@
 //! The authorization server: what its document describes three times (flows, grants and endpoints) must agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_route::Template;
 use gateway_yaml::{Span, Spanned};
@@ -99,7 +99,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// What answers under one path; nothing where that is not clear, which has been reported.
-    pub(super) fn builtin(&mut self, builtin: &Spanned<BuiltinPolicy>, route: &Route, method: &str) -> Option<Builtin> {
+    pub(super) fn builtin(&mut self, builtin: &Spanned<BuiltinPolicy>, method: &str, route: &Route) -> Option<Builtin> {
         let template = &route.template;
         match &builtin.value {
             BuiltinPolicy::JwtSign { key_claim } => Some(Builtin::JwtSign { key_claim: key_claim.clone() }),
@@ -123,8 +123,12 @@ impl<'a> Lowering<'a> {
                     );
                     return None;
                 }
-                let (method, path) = (method.to_owned(), template.to_string());
-                self.endpoints.push(Located { endpoint, method, path, at: builtin.span });
+                self.endpoints.push(Located {
+                    endpoint,
+                    method: method.to_owned(),
+                    path: template.to_string(),
+                    at: builtin.span,
+                });
                 let grants = self.endpoint_grants(endpoint, grants.as_deref(), builtin.span);
                 Some(Builtin::Oauth { endpoint, grants })
             }
@@ -165,7 +169,8 @@ impl<'a> Lowering<'a> {
         let is_admitted = |grant: Grant| admitted.is_none_or(|grants| grants.iter().any(|one| one.value == grant));
         let of_endpoint = endpoint.grants().iter().copied();
         let grants: Vec<Grant> = of_endpoint.filter(|grant| server.offers(*grant) && is_admitted(*grant)).collect();
-        if grants.is_empty() && !endpoint.grants().is_empty() && !server.grants.is_empty() && admitted.is_none() {
+        let is_useless = grants.is_empty() && !endpoint.grants().is_empty();
+        if is_useless && server.grants_are_complete && admitted.is_none() {
             let headline = format!("no grant of the authorization server needs `{}`", endpoint.name());
             self.diagnostics.push(Diagnostic::error(GW322, headline).at(at, "gives nothing to anybody"));
         }
@@ -188,19 +193,22 @@ impl<'a> Lowering<'a> {
         let origins = https::origins_of(document, self.root.https.as_ref().and_then(|https| https.port));
         check_issuer(&policy, &origins, diagnostics);
         self.endpoints.sort_by(|a, b| (a.endpoint, &a.path).cmp(&(b.endpoint, &b.path)));
-        let named = if policy.grants.is_empty() {
-            BTreeMap::new() // What is wrong with them has been reported.
+        // What is wrong with a part has been reported, and what the other parts lack for want of it is no news.
+        let is_own = |scheme: &&ast::SecurityScheme| {
+            scheme.gateway.as_ref().is_some_and(|gateway| gateway.get("authorizationServer").is_some())
+        };
+        let is_broken = document.schemes.iter().filter(is_own).count() > schemes.len();
+        let named = if is_broken || !policy.grants_are_complete || self.builtins_are_unread {
+            BTreeSet::new()
         } else {
             check_grants(&policy, &schemes, diagnostics);
             check_endpoints(&policy, &self.endpoints, diagnostics);
             check_urls(&policy, &schemes, &origins, &self.endpoints, document, diagnostics)
         };
         check_metadata(&policy, &schemes, &self.endpoints, diagnostics);
-        let paths = Endpoint::ALL.iter().map(|&endpoint| {
-            let first = self.endpoints.iter().find(|located| located.endpoint == endpoint);
-            let path = named.get(&endpoint).or(first.map(|located| &located.path));
-            (endpoint, path.cloned())
-        });
+        let issuer_path = policy.issuer.as_ref().map_or("", |issuer| split_issuer(issuer).1);
+        let paths =
+            Endpoint::ALL.iter().map(|&endpoint| (endpoint, path_of(endpoint, &self.endpoints, &named, issuer_path)));
         let withdrawing =
             self.endpoints.iter().find(|located| located.endpoint == Endpoint::Account && located.method == "POST");
         Some(AuthorizationServer {
@@ -264,6 +272,26 @@ fn no_server(headline: String, at: Span) -> Diagnostic {
     Diagnostic::error(GW321, format!("{headline}, and the document has none"))
         .at(at, "no `authorizationServer` at the root")
         .help("write `authorizationServer: {issuer: \"https://accounts.example\", grants: {authorization_code: {}}}` in `x-gateway` at the root")
+}
+
+/// Where an endpoint is, of the paths that flows name or else of all: rather one below the issuer.
+fn path_of(
+    endpoint: Endpoint,
+    endpoints: &[Located],
+    named: &BTreeSet<(Endpoint, String)>,
+    issuer_path: &str,
+) -> Option<String> {
+    let named = named.iter().filter(|(known, _)| *known == endpoint).map(|(_, path)| path);
+    let all = endpoints.iter().filter(|located| located.endpoint == endpoint).map(|located| &located.path);
+    let is_below = |path: &&String| path.strip_prefix(issuer_path).is_some_and(|rest| rest.starts_with('/'));
+    let mut found = named.clone().filter(is_below).chain(named).chain(all.clone().filter(is_below)).chain(all);
+    found.next().cloned()
+}
+
+/// Origin and path.
+fn split_issuer(issuer: &str) -> (&str, &str) {
+    let authority = "https://".len();
+    issuer.split_at(issuer[authority..].find('/').map_or(issuer.len(), |at| authority + at))
 }
 
 /// Its origin is one that the document is served at.
@@ -398,7 +426,10 @@ fn check_grants(policy: &AuthorizationServerPolicy, schemes: &[OwnScheme<'_>], d
 
 /// Every grant has its endpoints.
 fn check_endpoints(policy: &AuthorizationServerPolicy, endpoints: &[Located], diagnostics: &mut Diagnostics) {
-    let exists = |endpoint: Endpoint| endpoints.iter().any(|located| located.endpoint == endpoint);
+    // Browsers are sent there (RFC 6749 §3.1).
+    let is_usable = |located: &Located| located.endpoint != Endpoint::Authorize || located.method == "GET";
+    let exists =
+        |endpoint: Endpoint| endpoints.iter().any(|located| located.endpoint == endpoint && is_usable(located));
     for grant in &policy.grants {
         let missing: Vec<String> = grant
             .value
@@ -426,12 +457,12 @@ fn check_urls(
     endpoints: &[Located],
     document: &ast::Document,
     diagnostics: &mut Diagnostics,
-) -> BTreeMap<Endpoint, String> {
+) -> BTreeSet<(Endpoint, String)> {
     let issuer = policy.issuer.as_ref().and_then(|issuer| https::origin(issuer).ok());
     let issuer = issuer.map(|(host, port)| Origin { host, port });
     let origins: Vec<&Origin> = origins.iter().chain(&issuer).collect();
     let bases = base_path::base_paths(&document.servers, &mut Diagnostics::new());
-    let mut named = BTreeMap::new();
+    let mut named = BTreeSet::new();
     for scheme in schemes {
         for Flow { grant, urls, .. } in scheme.flows() {
             for (member, url) in urls {
@@ -442,7 +473,7 @@ fn check_urls(
                 if let Ok(paths) = &found
                     && let Some(path) = paths.iter().find(|path| is_endpoint(path))
                 {
-                    named.entry(endpoint).or_insert_with(|| path.clone());
+                    named.insert((endpoint, path.clone()));
                     continue;
                 }
                 // That the endpoint is missing has been said.
@@ -498,8 +529,7 @@ fn check_metadata(
     diagnostics: &mut Diagnostics,
 ) {
     let Some(issuer) = &policy.issuer else { return };
-    let authority = "https://".len();
-    let (origin, path) = issuer.split_at(issuer[authority..].find('/').map_or(issuer.len(), |at| authority + at));
+    let (origin, path) = split_issuer(issuer);
     let expected = format!("{WELL_KNOWN}{path}");
     let mut metadata = endpoints.iter().filter(|located| located.endpoint == Endpoint::Metadata).peekable();
     let first = metadata.peek().map(|located| located.at);

@@ -144,6 +144,15 @@ impl<'a> Schemes<'a> {
                             .at(scope.span, "visible ASCII without blanks, quotes and backslashes"),
                     );
                 }
+                if let Some(first) = requirement.scopes.first()
+                    && matches!(scheme.credential, Credential::Session(_) | Credential::AdminKey)
+                {
+                    diagnostics.push(
+                        Diagnostic::error(GW207, format!("`{}` knows neither scopes nor roles", scheme.name))
+                            .at(first.span, "cannot be enforced")
+                            .help(format!("write `{}: []`", scheme.name)),
+                    );
+                }
                 let mut scopes: Vec<_> = requirement.scopes.iter().map(|scope| scope.value.clone()).collect();
                 scopes.sort_unstable();
                 scopes.dedup();

@@ -43,6 +43,8 @@ pub struct AuthorizationServerPolicy {
     pub remembers_consent: bool,
     /// `grants`, each with its place, in the order of [`Grant`].
     pub grants: Vec<Spanned<Grant>>,
+    /// Whether that is all of them. What is missing has been reported.
+    pub grants_are_complete: bool,
     /// `client_credentials.subject`, false.
     pub client_acts_for_users: bool,
     /// `requirePermission` of assertions, true.
@@ -72,6 +74,7 @@ pub(super) fn authorization_server(reader: &mut Reader<'_>, key: Span, node: &No
         pkce: PkceRequirement::All,
         remembers_consent: true,
         grants: Vec::new(),
+        grants_are_complete: false,
         client_acts_for_users: false,
         assertion_needs_permission: true,
         accepted: Vec::new(),
@@ -101,8 +104,10 @@ pub(super) fn authorization_server(reader: &mut Reader<'_>, key: Span, node: &No
             _ => policy.accepted = accept_risk(reader, value),
         }
     }
+    // What is missing may stand there under another name, which has been reported.
+    let is_complete = node.as_mapping().is_some_and(|mapping| mapping.len() == entries.len());
     for (name, example) in [("issuer", "https://accounts.example"), ("grants", "{authorization_code: {}}")] {
-        if node.as_mapping().is_some() && !entries.iter().any(|entry| &*entry.key.name == name) {
+        if is_complete && !entries.iter().any(|entry| &*entry.key.name == name) {
             reader.report(
                 Diagnostic::error(GW104, format!("the authorization server has no `{name}`"))
                     .at(key, format!("`{name}` is missing"))
@@ -200,6 +205,7 @@ fn consent(reader: &mut Reader<'_>, node: &Node, policy: &mut AuthorizationServe
 fn grants(reader: &mut Reader<'_>, node: &Node, policy: &mut AuthorizationServerPolicy) {
     let names: Vec<&str> = Grant::ALL.iter().map(|grant| grant.name()).collect();
     let entries = reader.known(node, "`grants`", &names);
+    let is_read = node.as_mapping().is_some_and(|mapping| mapping.len() == entries.len());
     for Entry { key, value } in entries.iter().copied() {
         let Some(grant) = Grant::ALL.iter().copied().find(|grant| grant.name() == &*key.name) else { continue };
         let what = format!("`{}`", grant.name());
@@ -233,7 +239,8 @@ fn grants(reader: &mut Reader<'_>, node: &Node, policy: &mut AuthorizationServer
         policy.grants.push(Spanned::new(key.span, grant));
     }
     policy.grants.sort_by_key(|grant| grant.value);
-    if policy.grants.is_empty() && entries.len() == node.as_mapping().map_or(1, |mapping| mapping.len()) {
+    policy.grants_are_complete = is_read && !policy.grants.is_empty();
+    if policy.grants.is_empty() && is_read {
         reader.wrong(node, "`grants`", "one grant or more: nobody would get a token");
     }
 }

@@ -4,9 +4,19 @@ mod everything {
     include!(concat!(env!("OUT_DIR"), "/everything.rs"));
 }
 
+mod oauth {
+    include!(concat!(env!("OUT_DIR"), "/oauth.rs"));
+}
+
+mod pages {
+    include!(concat!(env!("OUT_DIR"), "/pages.rs"));
+}
+
 mod public {
     include!(concat!(env!("OUT_DIR"), "/public.rs"));
 }
 
 /// Every API that this gateway serves.
-pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway { apis: &[&everything::API, &public::API] };
+pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
+    apis: &[&everything::API, &oauth::API, &pages::API, &public::API],
+};

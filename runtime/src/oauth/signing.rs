@@ -79,11 +79,6 @@ impl Signer {
     pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
         jsonwebtoken::encode(&self.header, claims, &self.key).map_err(|error| error.to_string())
     }
-
-    /// The value of `alg`.
-    pub(super) fn algorithm(&self) -> &str {
-        self.public.get("alg").and_then(Value::as_str).unwrap_or_default()
-    }
 }
 
 fn header(algorithm: Algorithm, id: String) -> Header {

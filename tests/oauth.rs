@@ -1,0 +1,791 @@
+//! The authorization server, as its clients and its users meet it. docs/oauth-security.md says which test shows what.
+
+mod support;
+#[path = "support/tutorial.rs"]
+mod tutorial;
+
+use std::collections::HashSet;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use support::Response;
+use tutorial::{
+    ADMIN, Browser, CALLBACK, CHALLENGE, CLIENT_SECRET, ISSUER, OTHER_SECRET, PASSWORD, Tutorial, VERIFIER, basic,
+    encoded, field, parameter, request,
+};
+
+fn error_of(response: &Response) -> (u16, String) {
+    (response.status, response.json()["error"].as_str().unwrap_or_default().to_owned())
+}
+
+fn refused(response: &Response, status: u16, error: &str) {
+    assert_eq!(error_of(response), (status, error.to_owned()), "{}", response.body);
+    assert!(response.json().get("access_token").is_none(), "{}", response.body);
+}
+
+fn text(value: &Value, name: &str) -> String {
+    value[name].as_str().unwrap_or_else(|| panic!("no {name} in {value}")).to_owned()
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
+
+/// A code for the client `app` and the user bob.
+fn code(tutorial: &Tutorial, scope: &str) -> String {
+    let back = tutorial.browser().authorize(&request(scope, ""));
+    parameter(&back, "code").unwrap_or_else(|| panic!("no code in {back}"))
+}
+
+fn redemption<'a>(code: &'a str) -> [(&'a str, &'a str); 5] {
+    [
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("redirect_uri", CALLBACK),
+        ("client_id", "app"),
+        ("code_verifier", VERIFIER),
+    ]
+}
+
+/// The request without one parameter, or with another value for it.
+fn changed<'a>(form: &[(&'a str, &'a str)], name: &str, value: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let mut form = form.to_vec();
+    match value {
+        Some(value) => form.iter_mut().filter(|(known, _)| *known == name).for_each(|pair| pair.1 = value),
+        None => form.retain(|(known, _)| *known != name),
+    }
+    form
+}
+
+#[test]
+fn a_user_logs_in_consents_and_comes_back_with_a_code_for_a_token() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let first = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    assert_eq!(first.status, 302);
+    let login = first.header("location");
+    assert!(login.starts_with("/login?return=%2Foauth%2Fauthorize"), "{login}");
+    let logged_in = browser.log_in(&login, "bob@EXAMPLE.org", PASSWORD);
+    let dialog = browser.get(&logged_in.header("location"));
+    for shown in
+        ["Notes &amp; more", "bob", "bob@example.org", "Read and write your notes", "app.example", "Allow", "Deny"]
+    {
+        assert!(dialog.body.contains(shown), "{shown} is not in {}", dialog.body);
+    }
+    let back = browser.decide(&dialog, true);
+    assert!(back.starts_with(&format!("{CALLBACK}?")), "{back}");
+    assert_eq!(parameter(&back, "state").as_deref(), Some("xyz"));
+    // RFC 9207: against mix-up, the answer names its server.
+    assert_eq!(parameter(&back, "iss").as_deref(), Some(ISSUER));
+    let code = parameter(&back, "code").expect("a code");
+    let answer = tutorial.post("/oauth/token", "", &redemption(&code));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("pragma"), "no-cache");
+    let token = answer.json();
+    assert_eq!(
+        (&token["token_type"], &token["expires_in"], &token["scope"]),
+        (&json!("Bearer"), &json!(3600), &json!("notes"))
+    );
+    let access = text(&token, "access_token");
+    let seen = tutorial.get("/api/notes", &format!("Authorization: Bearer {access}\r\n")).json();
+    let seen = seen["headers"].to_string().to_lowercase();
+    assert!(seen.contains("\"x-client-id\":\"app\"") && seen.contains("\"x-user-id\":\"u-bob\""), "{seen}");
+    assert!(!seen.contains(&access.to_lowercase()), "the upstream does not see the token");
+    // The second time nobody is asked, for the same and for less.
+    let again = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    assert!(again.header("location").starts_with(CALLBACK), "{}", again.head);
+    let more = browser.get(&format!("/oauth/authorize?{}", request("notes profile", "")));
+    assert_eq!(more.status, 200, "for more, the user is asked");
+}
+
+#[test]
+fn a_user_who_denies_sends_back_an_error() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    browser.log_in("/login", "bob", PASSWORD);
+    let dialog = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    let back = browser.decide(&dialog, false);
+    assert!(back.starts_with(CALLBACK), "{back}");
+    assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"));
+    assert_eq!(parameter(&back, "state").as_deref(), Some("xyz"));
+    assert_eq!(parameter(&back, "code"), None);
+    // A decision is made once.
+    let form = [("transaction_id", &*field(&dialog.body, "transaction_id")), ("csrf", &*field(&dialog.body, "csrf"))];
+    assert_eq!(browser.post("/oauth/authorize/decision", "", &form).status, 403);
+}
+
+#[test]
+fn nobody_is_sent_to_an_address_that_is_not_registered() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    browser.log_in("/login", "bob", PASSWORD);
+    for redirect_uri in [
+        "",
+        "https://app.example/callback/",
+        "https://app.example/callback?x=1",
+        "https://app.example/callback#x",
+        "https://APP.example/callback",
+        "https://app.example.evil.example/callback",
+        "https://app.example@evil.example/callback",
+        "https://evil.example/callback",
+        "//app.example/callback",
+        "http://127.0.0.1.evil.example/callback",
+        "https://server.example/callback",
+        "javascript:alert(1)",
+        "https://app.example/callback\r\nSet-Cookie: a=b",
+    ] {
+        let query = request("notes", "").replace(&encoded(CALLBACK), &encoded(redirect_uri));
+        let response = browser.get(&format!("/oauth/authorize?{query}"));
+        assert_eq!((response.status, response.header("location")), (400, String::new()), "{redirect_uri}");
+        assert!(response.header("content-type").starts_with("text/html"));
+    }
+    for query in
+        ["", "client_id=nobody", "response_type=code&client_id=app&client_id=server", "client_id=app&redirect_uri=%ff"]
+    {
+        let response = browser.get(&format!("/oauth/authorize?{query}"));
+        assert_eq!((response.status, response.header("location")), (400, String::new()), "{query}");
+    }
+    // A native application has a port of its own each time (RFC 8252 §7.3), and is asked each time (§8.6).
+    let native = request("notes", "").replace(&encoded(CALLBACK), &encoded("http://127.0.0.1:49152/callback"));
+    for _ in 0..2 {
+        let dialog = browser.get(&format!("/oauth/authorize?{native}"));
+        assert_eq!(dialog.status, 200);
+        assert!(browser.decide(&dialog, true).starts_with("http://127.0.0.1:49152/callback?code="));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let good = request("notes", "");
+    for (query, error) in [
+        (good.replace("response_type=code&", ""), "invalid_request"),
+        (good.replace("response_type=code", "response_type=id_token"), "unsupported_response_type"),
+        (good.replace("response_type=code", "response_type=code%20token"), "unsupported_response_type"),
+        (good.replace("scope=notes", "scope=admin"), "invalid_scope"),
+        (good.replace("scope=notes", "scope="), "invalid_scope"),
+        (good.replace("code_challenge_method=S256", "code_challenge_method=plain"), "invalid_request"),
+        (good.replace("&code_challenge_method=S256", ""), "invalid_request"),
+        (good.replace(&format!("&code_challenge={CHALLENGE}"), ""), "invalid_request"),
+        (good.replace(CHALLENGE, "short"), "invalid_request"),
+        (format!("{good}&request_uri=https%3A%2F%2Fevil.example"), "invalid_request"),
+        (format!("{good}&response_mode=form_post"), "invalid_request"),
+    ] {
+        let response = browser.get(&format!("/oauth/authorize?{query}"));
+        let location = response.header("location");
+        assert!(location.starts_with(CALLBACK), "{query}: {location}");
+        assert_eq!(parameter(&location, "error").as_deref(), Some(error), "{query}: {location}");
+        assert_eq!(parameter(&location, "state").as_deref(), Some("xyz"), "{query}");
+        assert_eq!(parameter(&location, "iss").as_deref(), Some(ISSUER), "{query}");
+    }
+    // RFC 9700 §4.12: never with a status that sends the form on.
+    for query in [good.as_str(), "client_id=app"] {
+        assert!(!matches!(browser.get(&format!("/oauth/authorize?{query}")).status, 307 | 308));
+    }
+}
+
+#[test]
+fn a_code_is_for_one_client_one_address_and_one_verifier() {
+    let tutorial = Tutorial::start();
+    let other = [("client_id", "other"), ("client_secret", OTHER_SECRET)];
+    for (name, value) in [
+        ("redirect_uri", None),
+        ("redirect_uri", Some("https://localhost:8443/callback")),
+        ("code_verifier", None),
+        ("code_verifier", Some("a-verifier-that-somebody-else-has-made-up-0123456789")),
+        ("code_verifier", Some("short")),
+    ] {
+        let code = code(&tutorial, "notes");
+        refused(&tutorial.post("/oauth/token", "", &changed(&redemption(&code), name, value)), 400, "invalid_grant");
+        // Nobody gets a second try with a code that has leaked.
+        refused(&tutorial.post("/oauth/token", "", &redemption(&code)), 400, "invalid_grant");
+    }
+    let code = code(&tutorial, "notes");
+    let mut stolen = changed(&redemption(&code), "client_id", None);
+    stolen.extend(other);
+    refused(&tutorial.post("/oauth/token", "", &stolen), 400, "invalid_grant");
+}
+
+#[test]
+fn a_second_redemption_ends_what_the_first_one_gave() {
+    let tutorial = Tutorial::start();
+    let code = code(&tutorial, "notes");
+    let first = tutorial.post("/oauth/token", "", &redemption(&code)).json();
+    let access = text(&first, "access_token");
+    assert!(tutorial.opens(&access));
+    refused(&tutorial.post("/oauth/token", "", &redemption(&code)), 400, "invalid_grant");
+    assert!(!tutorial.opens(&access), "at once, whatever was remembered");
+    let refresh = text(&first, "refresh_token");
+    let again = [("grant_type", "refresh_token"), ("refresh_token", &*refresh), ("client_id", "app")];
+    refused(&tutorial.post("/oauth/token", "", &again), 400, "invalid_grant");
+}
+
+#[test]
+fn of_a_hundred_redemptions_on_two_gateways_one_wins_and_its_tokens_end() {
+    let store = ["stores.default.kind=sqlite", "stores.default.file={folder}/oauth.db"];
+    let tutorial = Tutorial::with(&store);
+    let twin = tutorial.twin(&store);
+    let code = code(&tutorial, "notes");
+    let addresses = [tutorial.gateway.address, twin.address];
+    let answers: Vec<Response> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..100)
+            .map(|number| {
+                let (address, code) = (addresses[number % 2], &code);
+                scope.spawn(move || Browser::at(address).post("/oauth/token", "", &redemption(code)))
+            })
+            .collect();
+        tries.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    let winners: Vec<&Response> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!(winners.len(), 1, "{:?}", answers.iter().map(|answer| answer.status).collect::<Vec<_>>());
+    assert!(answers.iter().all(|answer| answer.status == 200 || error_of(answer).1 == "invalid_grant"));
+    assert!(!tutorial.opens(&text(&winners[0].json(), "access_token")));
+}
+
+#[test]
+fn refresh_tokens_rotate_and_a_stolen_one_ends_the_family() {
+    let tutorial = Tutorial::start();
+    let code = code(&tutorial, "notes profile");
+    let first = tutorial.post("/oauth/token", "", &redemption(&code)).json();
+    let refresh = |token: &str, more: &[(&str, &str)]| {
+        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "app")];
+        form.extend(more);
+        tutorial.post("/oauth/token", "", &form)
+    };
+    let token = text(&first, "refresh_token");
+    // What is wrong with the rest does not spend it.
+    refused(&refresh(&token, &[("scope", "notes admin")]), 400, "invalid_scope");
+    let foreign = [("grant_type", "refresh_token"), ("refresh_token", &*token)];
+    refused(&tutorial.token(&foreign), 400, "invalid_grant");
+    let second = refresh(&token, &[("scope", "notes")]).json();
+    assert_eq!(second["scope"], "notes");
+    let third = refresh(&text(&second, "refresh_token"), &[]).json();
+    assert_eq!(third["scope"], "notes profile", "narrower is for one access token, not for the family");
+    let access = text(&third, "access_token");
+    assert!(tutorial.opens(&access));
+    // The first one again: somebody has stolen one of them.
+    refused(&refresh(&token, &[]), 400, "invalid_grant");
+    assert!(!tutorial.opens(&access));
+    refused(&refresh(&text(&third, "refresh_token"), &[]), 400, "invalid_grant");
+    // A refresh token is no access token.
+    assert!(!tutorial.opens(&text(&third, "refresh_token")));
+}
+
+#[test]
+fn clients_prove_who_they_are_in_one_way() {
+    let tutorial = Tutorial::start();
+    let grant = ("grant_type", "client_credentials");
+    let token = |headers: &str, form: &[(&str, &str)]| tutorial.post("/oauth/token", headers, form);
+    let by_body = [grant, ("client_id", "server"), ("client_secret", CLIENT_SECRET)];
+    assert_eq!(token(&basic("server", CLIENT_SECRET), &[grant]).status, 200);
+    assert_eq!(token(&basic("server", CLIENT_SECRET), &[grant, ("client_id", "server")]).status, 200);
+    assert_eq!(token("", &by_body).status, 200);
+    refused(&token(&basic("server", CLIENT_SECRET), &by_body), 400, "invalid_request");
+    refused(&token(&basic("server", CLIENT_SECRET), &[grant, ("client_id", "other")]), 400, "invalid_request");
+    let wrong = token(&basic("server", "wrong"), &[grant]);
+    refused(&wrong, 401, "invalid_client");
+    assert!(wrong.header("www-authenticate").starts_with("Basic "));
+    // Who does not exist and who has another secret look the same.
+    assert_eq!(token(&basic("nobody", "wrong"), &[grant]).body, wrong.body);
+    refused(&token("", &[grant, ("client_id", "server")]), 401, "invalid_client");
+    refused(&token("", &[grant]), 401, "invalid_client");
+    refused(&token("Authorization: Bearer x\r\n", &[grant]), 401, "invalid_client");
+    // A public client has nothing to prove itself with, so it acts for nobody but its users.
+    refused(&token("", &[grant, ("client_id", "app")]), 400, "unauthorized_client");
+    refused(&token("", &[("grant_type", "client_credentials"), ("grant_type", "password")]), 400, "invalid_request");
+    refused(&token(&basic("server", CLIENT_SECRET), &[("grant_type", "urn:x")]), 400, "unsupported_grant_type");
+    // D18: a client does not name a user.
+    for name in ["sub", "subject", "username"] {
+        refused(&token(&basic("server", CLIENT_SECRET), &[grant, (name, "bob")]), 400, "invalid_request");
+    }
+    let fresh = token(&basic("server", CLIENT_SECRET), &[grant]).json();
+    assert_eq!((fresh["scope"].clone(), fresh.get("refresh_token")), (json!("notes"), None));
+}
+
+fn assertion(tutorial: &Tutorial, claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_ec_der(&tutorial.key.serialize_der());
+    jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256), claims, &key).expect("signed")
+}
+
+#[test]
+fn assertions_are_for_this_server_and_are_used_once() {
+    let tutorial = Tutorial::start();
+    let kind = ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    let claims = |name: &str| json!({"iss": "server", "sub": "server", "aud": ISSUER, "exp": now() + 60, "jti": name});
+    let with = |claims: &Value| {
+        let jwt = assertion(&tutorial, claims);
+        let form = [("grant_type", "client_credentials"), kind, ("client_assertion", &*jwt)];
+        (tutorial.post("/oauth/token", "", &form), jwt)
+    };
+    let (good, jwt) = with(&claims("a"));
+    assert_eq!(good.status, 200, "{}", good.body);
+    let again = [("grant_type", "client_credentials"), kind, ("client_assertion", &*jwt)];
+    refused(&tutorial.post("/oauth/token", "", &again), 401, "invalid_client");
+    let mut at_endpoint = claims("b");
+    at_endpoint["aud"] = json!(format!("{ISSUER}/oauth/token"));
+    assert_eq!(with(&at_endpoint).0.status, 200);
+    for (name, value) in [
+        ("aud", json!("https://evil.example")),
+        ("aud", json!([ISSUER, "https://evil.example"])),
+        ("aud", json!("/oauth/token")),
+        ("aud", Value::Null),
+        ("sub", json!("bob")),
+        ("iss", json!("other")),
+        ("exp", json!(now() - 3600)),
+        ("exp", json!((now() + 60) * 1000)),
+        ("exp", json!("soon")),
+        ("exp", Value::Null),
+        ("nbf", json!(now() + 3600)),
+        ("jti", json!("a")),
+    ] {
+        let mut bad = claims(&format!("{name}{value}"));
+        bad[name] = value;
+        refused(&with(&bad).0, 401, "invalid_client");
+    }
+    // With the secret as key (client_secret_jwt), but never with the public key as secret (RFC 8725 §3.1).
+    let hmac = |secret: &[u8], name: &str| {
+        let key = jsonwebtoken::EncodingKey::from_secret(secret);
+        let jwt = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims(name), &key).expect("signed");
+        tutorial.post("/oauth/token", "", &[("grant_type", "client_credentials"), kind, ("client_assertion", &*jwt)])
+    };
+    assert_eq!(hmac(CLIENT_SECRET.as_bytes(), "c").status, 200);
+    refused(&hmac(tutorial.key.public_key_pem().as_bytes(), "d"), 401, "invalid_client");
+}
+
+#[test]
+fn an_assertion_is_a_grant_for_users_who_have_allowed_it() {
+    let tutorial = Tutorial::start();
+    let grant = ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+    let claims = |user: &str| json!({"iss": "server", "sub": user, "aud": ISSUER, "exp": now() + 60, "scope": "notes"});
+    let with =
+        |claims: &Value| tutorial.post("/oauth/token", "", &[grant, ("assertion", &assertion(&tutorial, claims))]);
+    refused(&with(&claims("bob")), 400, "invalid_grant");
+    // Users who do not exist look like users who have not allowed it.
+    let mut nobody = claims("nobody");
+    nobody["jti"] = json!("x");
+    assert_eq!(with(&nobody).json()["error_description"], with(&claims("ann")).json()["error_description"]);
+    let query = format!(
+        "response_type=code&client_id=server&redirect_uri={}&scope=notes&code_challenge={CHALLENGE}&code_challenge_method=S256",
+        encoded("https://server.example/callback")
+    );
+    tutorial.browser().authorize(&query);
+    let mut allowed = claims("bob");
+    allowed["jti"] = json!("y");
+    let answer = with(&allowed);
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.json().get("refresh_token"), None);
+    let me = tutorial.get("/api/notes", &format!("Authorization: Bearer {}\r\n", text(&answer.json(), "access_token")));
+    assert!(me.body.to_lowercase().contains("\"x-user-id\":\"u-bob\"") || me.body.contains("u-bob"), "{}", me.body);
+    let mut more = claims("bob");
+    more["scope"] = json!("notes profile");
+    refused(&with(&more), 400, "invalid_grant");
+}
+
+#[test]
+fn access_tokens_open_what_their_scopes_say_until_they_are_revoked() {
+    let tutorial = Tutorial::start();
+    let grant = [("grant_type", "password"), ("username", "bob"), ("password", PASSWORD), ("scope", "notes")];
+    let token = tutorial.token(&grant).json();
+    let access = text(&token, "access_token");
+    let bearer = format!("Authorization: Bearer {access}\r\n");
+    let missing = tutorial.get("/api/notes", "");
+    assert_eq!((missing.status, missing.header("www-authenticate")), (401, "Bearer realm=\"oauth\"".to_owned()));
+    let unknown = tutorial.get("/api/notes", "Authorization: Bearer unknown\r\n");
+    assert!(unknown.status == 401 && unknown.header("www-authenticate").contains("error=\"invalid_token\""));
+    let other_scope = tutorial.get("/me", &bearer);
+    assert_eq!(other_scope.status, 403);
+    assert!(other_scope.header("www-authenticate").contains("error=\"insufficient_scope\""), "{}", other_scope.head);
+    // A token in a URL is in logs and histories (RFC 9700 §4.3.2): this document does not take it from there.
+    assert_eq!(tutorial.get(&format!("/api/notes?access_token={access}"), "").status, 401);
+    assert_eq!(tutorial.get("/api/notes", &bearer).status, 200);
+    let revoke = |token: &str, id: &str, secret: &str, hint: &str| {
+        tutorial.post("/oauth/revoke", &basic(id, secret), &[("token", token), ("token_type_hint", hint)])
+    };
+    refused(&revoke(&access, "other", OTHER_SECRET, "access_token"), 400, "unauthorized_client");
+    assert!(tutorial.opens(&access));
+    refused(&revoke(&access, "server", "wrong", "access_token"), 401, "invalid_client");
+    refused(&revoke(&access, "server", CLIENT_SECRET, "id_token"), 400, "unsupported_token_type");
+    assert_eq!(revoke("unknown", "server", CLIENT_SECRET, "access_token").status, 200);
+    // A hint may be wrong (RFC 7009 §2.1).
+    assert_eq!(revoke(&access, "server", CLIENT_SECRET, "refresh_token").status, 200);
+    assert!(!tutorial.opens(&access));
+    let next =
+        tutorial.token(&[("grant_type", "refresh_token"), ("refresh_token", &text(&token, "refresh_token"))]).json();
+    assert!(tutorial.opens(&text(&next, "access_token")));
+    assert_eq!(revoke(&text(&next, "refresh_token"), "server", CLIENT_SECRET, "refresh_token").status, 200);
+    assert!(!tutorial.opens(&text(&next, "access_token")), "with the refresh token, all goes that it gave");
+}
+
+#[test]
+fn introspection_tells_clients_that_can_keep_a_secret_what_a_token_is_worth() {
+    let tutorial = Tutorial::start();
+    let grant = [("grant_type", "password"), ("username", "bob"), ("password", PASSWORD), ("scope", "notes")];
+    let token = tutorial.token(&grant).json();
+    let ask = |token: &str, id: &str, secret: &str| {
+        tutorial.post("/oauth/introspect", &basic(id, secret), &[("token", token)])
+    };
+    let worth = ask(&text(&token, "access_token"), "other", OTHER_SECRET).json();
+    for (name, value) in [
+        ("active", json!(true)),
+        ("scope", json!("notes")),
+        ("client_id", json!("server")),
+        ("sub", json!("u-bob")),
+        ("username", json!("bob")),
+        ("iss", json!(ISSUER)),
+        ("token_type", json!("Bearer")),
+    ] {
+        assert_eq!(worth[name], value, "{name}");
+    }
+    let life = worth["exp"].as_u64().expect("a time") - worth["iat"].as_u64().expect("a time");
+    assert_eq!(life, 3600);
+    // A refresh token is the business of the client that has it.
+    let refresh = text(&token, "refresh_token");
+    assert_eq!(ask(&refresh, "other", OTHER_SECRET).json(), json!({"active": false}));
+    assert_eq!(ask(&refresh, "server", CLIENT_SECRET).json()["active"], true);
+    assert_eq!(ask("unknown", "other", OTHER_SECRET).json(), json!({"active": false}));
+    refused(&tutorial.post("/oauth/introspect", "", &[("token", "x")]), 401, "invalid_client");
+    refused(&tutorial.post("/oauth/introspect", "", &[("token", "x"), ("client_id", "app")]), 401, "invalid_client");
+}
+
+#[test]
+fn jwt_access_tokens_are_signed_with_a_key_that_is_published() {
+    let tutorial = Tutorial::start();
+    let grant = [("grant_type", "client_credentials"), ("scope", "notes")];
+    let answer = tutorial.post("/oauth/token", &basic("other", OTHER_SECRET), &grant).json();
+    let token = text(&answer, "access_token");
+    let keys = tutorial.get("/oauth/keys", "").json();
+    let key = &keys["keys"][0];
+    let header = jsonwebtoken::decode_header(&token).expect("a JWT");
+    assert_eq!((header.typ.as_deref(), header.kid.as_deref()), (Some("at+jwt"), key["kid"].as_str()));
+    assert!(key.get("d").is_none(), "{key}");
+    let jwk: jsonwebtoken::jwk::Jwk = serde_json::from_value(key.clone()).expect("a JWK");
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
+    validation.set_audience(&[ISSUER]);
+    let decoding = jsonwebtoken::DecodingKey::from_jwk(&jwk).expect("a key");
+    let claims = jsonwebtoken::decode::<Value>(&token, &decoding, &validation).expect("good").claims;
+    for (name, value) in [("iss", ISSUER), ("sub", "other"), ("client_id", "other"), ("scope", "notes")] {
+        assert_eq!(claims[name], value, "{claims}");
+    }
+    assert!(tutorial.opens(&token));
+    // Nobody else's signature, and none, whatever the claims say.
+    let (signed, _) = token.rsplit_once('.').expect("three parts");
+    for forged in [
+        format!("{signed}."),
+        format!("{signed}.AAAA"),
+        format!("eyJhbGciOiJub25lIn0.{}.", signed.split('.').nth(1).expect("claims")),
+    ] {
+        assert!(!tutorial.opens(&forged));
+    }
+    let revoked = tutorial.post("/oauth/revoke", &basic("other", OTHER_SECRET), &[("token", &token)]);
+    assert_eq!(revoked.status, 200);
+    assert!(!tutorial.opens(&token), "also a token that proves itself ends");
+}
+
+#[test]
+fn the_implicit_grant_answers_in_the_fragment_and_without_a_refresh_token() {
+    let tutorial = Tutorial::start();
+    let query = format!("response_type=token&client_id=app&redirect_uri={}&scope=notes&state=s", encoded(CALLBACK));
+    let back = tutorial.browser().authorize(&query);
+    assert!(back.starts_with(&format!("{CALLBACK}#")), "{back}");
+    assert_eq!(parameter(&back, "token_type").as_deref(), Some("Bearer"));
+    assert_eq!(parameter(&back, "state").as_deref(), Some("s"));
+    assert_eq!(parameter(&back, "refresh_token"), None);
+    assert!(tutorial.opens(&parameter(&back, "access_token").expect("a token")));
+    let denied = tutorial.browser().get(&format!("/oauth/authorize?{}", query.replace("scope=notes", "scope=x")));
+    assert!(denied.header("location").starts_with(&format!("{CALLBACK}#error=invalid_scope")), "{}", denied.head);
+}
+
+#[test]
+fn the_metadata_says_where_everything_is() {
+    let tutorial = Tutorial::start();
+    let response = tutorial.get("/.well-known/oauth-authorization-server", "");
+    assert!(response.header("content-type").starts_with("application/json"));
+    let found = response.json();
+    for (name, path) in [
+        ("issuer", ""),
+        ("authorization_endpoint", "/oauth/authorize"),
+        ("token_endpoint", "/oauth/token"),
+        ("revocation_endpoint", "/oauth/revoke"),
+        ("introspection_endpoint", "/oauth/introspect"),
+        ("jwks_uri", "/oauth/keys"),
+    ] {
+        assert_eq!(found[name], format!("{ISSUER}{path}"), "{name}");
+    }
+    assert_eq!(found["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(found["scopes_supported"], json!(["notes", "profile"]));
+    assert_eq!(found["authorization_response_iss_parameter_supported"], true);
+}
+
+#[test]
+fn pages_stay_out_of_frames_caches_and_referrers() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let login = browser.get("/login");
+    browser.log_in("/login", "bob", PASSWORD);
+    let pages = [
+        login,
+        browser.get("/account"),
+        browser.get(&format!("/oauth/authorize?{}", request("notes", ""))),
+        browser.get("/oauth/authorize"),
+    ];
+    for page in pages {
+        let policy = page.header("content-security-policy");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"), "{policy}");
+        assert!(!policy.contains("unsafe") && !page.body.contains("<script"), "{policy}");
+        for (name, value) in [
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            assert_eq!(page.header(name), value);
+        }
+    }
+}
+
+#[test]
+fn forms_are_taken_from_pages_of_this_browser_only() {
+    let tutorial = Tutorial::start();
+    let (mut bob, mut eve) = (tutorial.browser(), tutorial.browser());
+    let theirs = field(&eve.get("/login").body, "csrf");
+    // Login CSRF: a page elsewhere logs its visitor in as somebody else.
+    let form = [("username", "bob"), ("password", PASSWORD), ("csrf", &*theirs)];
+    assert_eq!(bob.post("/login", "", &form).status, 400, "without a cookie");
+    bob.get("/login");
+    assert_eq!(bob.post("/login", "", &form).status, 400, "with another browser's form");
+    assert_eq!(bob.post("/login", "", &form[..2]).status, 400, "without a tag");
+    bob.log_in("/login", "bob", PASSWORD);
+    let page = bob.get("/account");
+    assert_eq!(bob.post("/logout", "", &[("csrf", &theirs)]).status, 403);
+    assert_eq!(bob.post("/logout", "", &[]).status, 403);
+    let tag = field(&page.body, "csrf");
+    for headers in [
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-site\r\n",
+    ] {
+        assert_eq!(bob.post("/logout", headers, &[("csrf", &tag)]).status, 401, "{headers}");
+    }
+    assert_eq!(bob.get("/account").status, 200);
+    // A consent dialog of one browser is nothing in another.
+    let dialog = bob.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    eve.log_in("/login", "ann", PASSWORD);
+    let own = eve.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    let (transaction, csrf) = (field(&dialog.body, "transaction_id"), field(&own.body, "csrf"));
+    let form = [("transaction_id", &*transaction), ("csrf", &*csrf), ("allow", "allow")];
+    assert_eq!(eve.post("/oauth/authorize/decision", "", &form).status, 403);
+    assert!(bob.decide(&dialog, true).contains("code="), "and it is still there for its own");
+    let out =
+        bob.post("/logout", "Origin: https://localhost:8443\r\nSec-Fetch-Site: same-origin\r\n", &[("csrf", &tag)]);
+    assert_eq!((out.status, out.header("location")), (303, "/".to_owned()));
+    assert_eq!(bob.get("/account").status, 302);
+}
+
+#[test]
+fn a_login_gets_a_new_session_and_leads_nowhere_else() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let page = browser.get("/login?return=%2Faccount");
+    let cookie = page.header("set-cookie");
+    for attribute in ["HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let before = browser.cookies["gateway_session"].clone();
+    let fixed = browser.log_in("/login?return=%2Faccount", "bob", PASSWORD);
+    assert_eq!((fixed.status, fixed.header("location")), (303, "/account".to_owned()));
+    let after = browser.cookies["gateway_session"].clone();
+    assert_ne!(before, after, "what an attacker may have planted is nobody's session");
+    let mut planted = tutorial.browser();
+    planted.cookies.insert("gateway_session".to_owned(), before);
+    assert_eq!(planted.get("/account").status, 302);
+    for to in ["https://evil.example/", "//evil.example", "/\\evil.example", "%0d%0aX: y", "javascript:alert(1)"] {
+        let mut browser = tutorial.browser();
+        let response = browser.log_in(&format!("/login?return={}", encoded(to)), "bob", PASSWORD);
+        assert_eq!(response.header("location"), "/account", "{to}");
+    }
+}
+
+#[test]
+fn guesses_are_slowed_down_and_tell_nothing() {
+    let tutorial = Tutorial::start();
+    let wrong = tutorial.browser().log_in("/login", "bob", "wrong");
+    let unknown = tutorial.browser().log_in("/login", "nobody", "wrong");
+    assert_eq!((wrong.status, unknown.status), (401, 401));
+    assert!(wrong.body.contains("The name or the password is wrong."));
+    assert!(unknown.body.contains("The name or the password is wrong."));
+    for _ in 0..9 {
+        tutorial.browser().log_in("/login", "bob", "wrong");
+    }
+    let blocked = tutorial.browser().log_in("/login", "bob", PASSWORD);
+    assert_eq!(blocked.status, 429, "also the right password has to wait");
+    assert!(blocked.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds <= 600));
+    assert_eq!(tutorial.browser().log_in("/login", "ann", PASSWORD).status, 303, "others can log in");
+    let by_grant = [("grant_type", "password"), ("username", "bob"), ("password", PASSWORD), ("scope", "notes")];
+    assert_eq!(tutorial.token(&by_grant).status, 429, "there is no way round it");
+    for _ in 0..10 {
+        tutorial.post("/oauth/token", &basic("other", "wrong"), &[("grant_type", "client_credentials")]);
+    }
+    let right = tutorial.post(
+        "/oauth/token",
+        &basic("other", OTHER_SECRET),
+        &[("grant_type", "client_credentials"), ("scope", "notes")],
+    );
+    assert_eq!(right.status, 429);
+}
+
+#[test]
+fn users_see_whom_they_have_allowed_what_and_withdraw_it() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let back = browser.authorize(&request("notes", ""));
+    let token = tutorial.post("/oauth/token", "", &redemption(&parameter(&back, "code").expect("a code"))).json();
+    let access = text(&token, "access_token");
+    assert!(tutorial.opens(&access));
+    let page = browser.get("/account");
+    for shown in ["Notes &amp; more", "Read and write your notes", "Withdraw", "bob@example.org"] {
+        assert!(page.body.contains(shown), "{shown} is not in {}", page.body);
+    }
+    let form = [("csrf", &*field(&page.body, "csrf")), ("client_id", "app")];
+    assert_eq!(browser.post("/account", "", &form[1..]).status, 403, "without the form's tag");
+    assert_eq!(browser.post("/account", "", &form).status, 303);
+    assert!(!tutorial.opens(&access));
+    let refresh =
+        [("grant_type", "refresh_token"), ("refresh_token", &*text(&token, "refresh_token")), ("client_id", "app")];
+    refused(&tutorial.post("/oauth/token", "", &refresh), 400, "invalid_grant");
+    let again = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    assert_eq!(again.status, 200, "the user is asked again");
+    assert!(!browser.get("/account").body.contains("Notes &amp; more"));
+}
+
+#[test]
+fn pages_speak_the_readers_language_and_the_teams_words() {
+    let tutorial = Tutorial::with(&["oauth.templates={folder}"]);
+    drop(tutorial);
+    let tutorial = Tutorial::start();
+    let german = tutorial.get("/login", "Accept-Language: fr;q=0.9, de-CH;q=0.8, en;q=0.5\r\n");
+    assert!(german.body.contains("<html lang=\"de\">") && german.body.contains("Anmelden"), "{}", german.body);
+    assert!(tutorial.get("/login", "Accept-Language: fr\r\n").body.contains("Log in"));
+}
+
+#[test]
+fn administrators_register_applications_and_users() {
+    let tutorial = Tutorial::start();
+    let json = |method: &str, path: &str, headers: &str, body: &str| {
+        let mut connection = tutorial.gateway.connect();
+        connection.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost:8443\r\nX-Forwarded-Proto: https\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        ));
+        connection.response(false)
+    };
+    let applications = "/_admin/applications";
+    let good = r#"{"name": "A", "grant_types": ["client_credentials"], "scopes": ["notes"]}"#;
+    assert_eq!(json("POST", applications, "", good).status, 401);
+    assert_eq!(json("POST", applications, "X-Admin-Key: wrong\r\n", good).status, 401);
+    let made = json("POST", applications, ADMIN, good);
+    assert_eq!(made.status, 201, "{}", made.body);
+    let (id, secret) = (text(&made.json(), "client_id"), text(&made.json(), "client_secret"));
+    let token = tutorial.post(
+        "/oauth/token",
+        &basic(&id, &secret),
+        &[("grant_type", "client_credentials"), ("scope", "notes")],
+    );
+    let access = text(&token.json(), "access_token");
+    assert!(tutorial.opens(&access));
+    let list = json("GET", applications, ADMIN, "");
+    assert!(list.body.contains(&id) && !list.body.contains(&secret) && !list.body.contains(CLIENT_SECRET));
+    for (body, what) in [
+        ("[]", "Expected a JSON object"),
+        (r#"{"name": "A", "scopes": ["admin"]}"#, "redirect_uris"),
+        (r#"{"name": "A", "grant_types": ["client_credentials"], "scopes": ["admin"]}"#, "not a scope"),
+        (r#"{"name": "A", "grant_typs": []}"#, "did you mean `grant_types`"),
+        (r#"{"name": "A", "scopes": ["notes"], "redirect_uris": ["http://a.example/"]}"#, "plain HTTP"),
+        (r#"{"name": "A", "scopes": ["notes"], "redirect_uris": ["https://*.a.example/"]}"#, "character by character"),
+        (r#"{"public": true, "grant_types": ["client_credentials"], "scopes": ["notes"]}"#, "public client"),
+    ] {
+        let refused = json("POST", applications, ADMIN, body);
+        assert!(refused.status == 400 && refused.body.contains(what), "{body}: {}", refused.body);
+    }
+    assert_eq!(json("DELETE", &format!("{applications}/{id}"), ADMIN, "").status, 204);
+    assert_eq!(json("DELETE", &format!("{applications}/{id}"), ADMIN, "").status, 404);
+    assert_eq!(json("DELETE", &format!("{applications}/server"), ADMIN, "").status, 409, "it is in consumers.yaml");
+    assert!(!tutorial.opens(&access), "its tokens have gone with it");
+    let user = |body: &str| json("POST", "/_admin/users", ADMIN, body);
+    assert_eq!(user(r#"{"username": "eve", "email": "eve@example.org", "password": "a password"}"#).status, 201);
+    assert_eq!(tutorial.browser().log_in("/login", "eve", "a password").status, 303);
+    for (body, status, what) in [
+        (r#"{"username": "eve", "email": "e2@example.org", "password": "x"}"#, 409, "User already exists"),
+        (r#"{"username": "eva", "email": "EVE@example.org", "password": "x"}"#, 409, "Email already exists"),
+        (r#"{"username": "bob", "email": "b2@example.org", "password": "x"}"#, 409, "User already exists"),
+        (r#"{"username": "eva", "email": "not an email", "password": "x"}"#, 400, "Must provide a valid email"),
+        (r#"{"username": "bob@example.org", "password": "x"}"#, 400, "no `@`"),
+        (r#"{"username": "eva"}"#, 400, "`password` is missing"),
+    ] {
+        let refused = user(body);
+        assert!(refused.status == status && refused.body.contains(what), "{body}: {} {}", refused.status, refused.body);
+    }
+}
+
+#[test]
+fn secrets_stand_in_no_log() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let back = browser.authorize(&request("notes", ""));
+    let code = parameter(&back, "code").expect("a code");
+    let token = tutorial.post("/oauth/token", "", &redemption(&code)).json();
+    tutorial.opens(&text(&token, "access_token"));
+    tutorial.token(&[("grant_type", "password"), ("username", "bob"), ("password", PASSWORD), ("scope", "notes")]);
+    let mut known: HashSet<String> =
+        [&code, PASSWORD, CLIENT_SECRET, VERIFIER].map(str::to_owned).into_iter().collect();
+    known.extend(["access_token", "refresh_token"].map(|name| text(&token, name)));
+    known.extend(browser.cookies.values().cloned());
+    tutorial.gateway.log_line(|line| line["path"] == "/oauth/token" && line["status"] == 200);
+    std::thread::sleep(Duration::from_millis(200));
+    let told = tutorial.gateway.log() + &tutorial.gateway.messages();
+    for secret in known {
+        assert!(!told.contains(&secret), "{secret} stands in the log:\n{told}");
+    }
+}
+
+#[test]
+fn plain_http_gets_no_token() {
+    let tutorial = Tutorial::start();
+    let mut connection = tutorial.gateway.connect();
+    let body = "grant_type=client_credentials&scope=notes";
+    connection.send(format!(
+        "POST /oauth/token HTTP/1.1\r\nHost: localhost:8443\r\n{}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        basic("server", CLIENT_SECRET),
+        body.len()
+    ));
+    let response = connection.response(false);
+    assert_eq!((response.status, response.header("location")), (308, "https://localhost:8443/oauth/token".to_owned()));
+}
+
+#[test]
+fn the_embedded_store_survives_a_kill() {
+    let store = ["stores.default.kind=sqlite", "stores.default.file={folder}/oauth.db"];
+    let tutorial = Tutorial::with(&store);
+    let code = code(&tutorial, "notes");
+    let token = tutorial.post("/oauth/token", "", &redemption(&code)).json();
+    let mut browser = tutorial.browser();
+    browser.log_in("/login", "bob", PASSWORD);
+    tutorial.gateway.signal("KILL");
+    let twin = tutorial.twin(&store);
+    let opens = |token: &str| {
+        Browser::at(twin.address).get_with("/api/notes", &format!("Authorization: Bearer {token}\r\n")).status
+    };
+    assert_eq!(opens(&text(&token, "access_token")), 200);
+    let mut after = Browser::at(twin.address);
+    after.cookies = browser.cookies;
+    assert_eq!(after.get("/account").status, 200, "whoever was logged in still is");
+    let again = after.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    assert!(again.header("location").starts_with(CALLBACK), "what was allowed still is");
+    refused(&Browser::at(twin.address).post("/oauth/token", "", &redemption(&code)), 400, "invalid_grant");
+    assert_eq!(opens(&text(&token, "access_token")), 401);
+    let database = std::fs::read(tutorial.folder().join("oauth.db")).expect("the file");
+    let secret = text(&token, "access_token").into_bytes();
+    assert!(!database.windows(secret.len()).any(|window| window == secret), "tokens are kept as digests only");
+}
