@@ -37,7 +37,7 @@ fn code(tutorial: &Tutorial, scope: &str) -> String {
     parameter(&back, "code").unwrap_or_else(|| panic!("no code in {back}"))
 }
 
-fn redemption<'a>(code: &'a str) -> [(&'a str, &'a str); 5] {
+fn redemption(code: &str) -> [(&str, &str); 5] {
     [
         ("grant_type", "authorization_code"),
         ("code", code),

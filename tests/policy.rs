@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use gatewayc::diagnostic::{Format, render};
 use gatewayc::source::SourceSet;
@@ -20,12 +21,19 @@ fn policy_with_a_store() {
 fn policy_of(folder: &str) -> String {
     let mut names = Vec::new();
     let mut files = HashMap::new();
-    for entry in fs::read_dir(folder).expect("the documents") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if path.is_file() && [".yaml", ".yml", ".json"].iter().any(|extension| name.ends_with(extension)) {
-            files.insert(name.clone(), fs::read_to_string(&path).expect("a document"));
-            names.push(name);
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(inside) = folders.pop() {
+        for entry in fs::read_dir(&inside).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(folder).expect("below it").to_str().expect("a name").to_owned();
+            if inside.as_path() == Path::new(folder) && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) {
+                names.push(name.clone());
+            }
+            files.insert(name, fs::read_to_string(&path).expect("a text"));
         }
     }
     names.sort();

@@ -34,10 +34,13 @@ const CACHE_PARTS: usize = 16;
 /// A longer access token is none of ours.
 pub(super) const MAX_TOKEN: usize = 4096;
 
+/// A server by its table; none where it could not be opened, which has been told.
+type Opened = (&'static AuthorizationServer, Option<Arc<Server>>);
+
 /// What the deployment decides for all servers of a gateway, and the servers that have been opened.
 pub(crate) struct Oauth {
     pub(crate) settings: OauthSettings,
-    servers: Mutex<Vec<(&'static AuthorizationServer, Option<Arc<Server>>)>>,
+    servers: Mutex<Vec<Opened>>,
 }
 
 /// What the deployment decides.
