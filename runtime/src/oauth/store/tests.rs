@@ -588,6 +588,35 @@ fn a_postgres_that_was_away_is_used_again() {
 }
 
 #[test]
+fn postgres_is_spoken_to_over_tls_with_a_certificate_that_is_trusted() {
+    let Some(mut server) = PostgresServer::start() else { return };
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    server.encrypt(&pair.cert.pem(), &pair.signing_key.serialize_pem());
+    let folder = Folder::new();
+    let roots = folder.0.join("roots.pem");
+    std::fs::write(&roots, pair.cert.pem()).expect("written");
+    let plain = server.database("encrypted");
+    let settings = |url: String, trusted_roots: Option<PathBuf>| OauthStoreSettings {
+        place: StorePlace::Postgres(Secret::from(url.as_str())),
+        trusted_roots,
+    };
+    let named = plain.replace("127.0.0.1", "localhost");
+    let encrypted = settings(format!("{named}?sslmode=require"), Some(roots.clone()));
+    let store = open(&encrypted);
+    block_on(store.issue(&tokens(authorization("z"), true, "a", None))).expect("issued");
+    let sessions = "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                    WHERE ssl AND application_name = 'gateway'";
+    assert_eq!(server.ask("postgres", sessions), "t\n");
+    for (url, roots, why) in [
+        (format!("{plain}?sslmode=require"), Some(roots), "another name"),
+        (format!("{named}?sslmode=require"), None, "an unknown authority"),
+    ] {
+        let problem = OauthStore::open(&settings(url, roots)).expect_err(why);
+        assert!(problem.contains("PostgreSQL: error performing TLS handshake"), "{problem}");
+    }
+}
+
+#[test]
 fn nothing_that_is_shown_tells_a_secret() {
     let (client, user) = (client("app"), user("u", "ann", None));
     let shown = format!("{client:?} {user:?} {:?}", code("c"));
