@@ -298,6 +298,7 @@ fn give_tokens(document: &mut Value, random: &mut Random) {
     let paths = &mut document["paths"];
     paths["/token"] = json!({"post": operation(json!([]), "oauth.token")});
     paths["/me"] = json!({"get": operation(json!([requirement]), "oauth.me")});
+    paths["/login"] = json!({"get": operation(json!([]), "login.form"), "post": operation(json!([]), "login.submit")});
     paths["/account"] = json!({"get": operation(json!([{"xs": []}]), "account")});
     paths[format!("/clients/{{{parameter}}}")] = json!({"delete": operation(json!([{"xa": []}]), "clients.delete")});
 }

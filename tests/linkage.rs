@@ -6,7 +6,9 @@ mod symbols;
 #[test]
 fn a_gateway_with_tokens_has_the_token_library() {
     let names = symbols::of(env!("CARGO_BIN_EXE_gateway"));
-    for library in ["jsonwebtoken", "RegexRewrite", "RulePattern", "SignatureCheck"] {
+    for library in
+        ["jsonwebtoken", "RegexRewrite", "RulePattern", "SignatureCheck", "rusqlite", "tokio_postgres", "minijinja"]
+    {
         assert!(names.contains(library), "{library} is not linked");
     }
     // Its keys come from the environment and from files: nobody is asked for any.

@@ -92,6 +92,10 @@ fn a_user_logs_in_consents_and_comes_back_with_a_code_for_a_token() {
     let seen = seen["headers"].to_string().to_lowercase();
     assert!(seen.contains("\"x-client-id\":\"app\"") && seen.contains("\"x-user-id\":\"u-bob\""), "{seen}");
     assert!(!seen.contains(&access.to_lowercase()), "the upstream does not see the token");
+    // Browsers send the session's cookie to every path of the host; it stops here.
+    browser.cookies.insert("theme".to_owned(), "dark".to_owned());
+    let seen = browser.get_with("/api/notes", &format!("Authorization: Bearer {access}\r\n")).body;
+    assert!(seen.contains("theme=dark") && !seen.contains("gateway_session"), "{seen}");
     // The second time nobody is asked, for the same and for less.
     let again = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
     assert!(again.header("location").starts_with(CALLBACK), "{}", again.head);

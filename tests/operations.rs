@@ -97,9 +97,10 @@ fn termination_has_a_deadline() {
 fn gateway(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");
-    command.args(["--set", &format!("consumers.file={consumers}")]);
+    command.args(["--set", &format!("consumers.file={consumers}"), "--set", "admin.key.env=TEST_ADMIN_KEY"]);
     command
         .args(arguments)
+        .env("TEST_ADMIN_KEY", "administrators of the tests")
         .env_remove("NOTES_JWT_SECRET")
         .env_remove("FILES_SESSION_SECRET")
         .envs(environment.iter().copied());

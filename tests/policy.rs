@@ -30,7 +30,8 @@ fn policy_of(folder: &str) -> String {
                 continue;
             }
             let name = path.strip_prefix(folder).expect("below it").to_str().expect("a name").to_owned();
-            if inside.as_path() == Path::new(folder) && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) {
+            if inside.as_path() == Path::new(folder) && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
+            {
                 names.push(name.clone());
             }
             files.insert(name, fs::read_to_string(&path).expect("a text"));

@@ -30,7 +30,7 @@ fn what_is_not_described_is_not_reachable() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
     for (target, status) in [
-        ("/", 404),
+        ("/nothing", 404),
         ("/v1", 404),
         ("/v1/", 404),
         ("/health", 404),

@@ -329,7 +329,7 @@ fn everything_that_is_wrong_is_told_at_start() {
     let config = folder.write(
         "gateway.yaml",
         &format!(
-            "listeners: {{a: {{bind: \"127.0.0.1:0\", tls: {{cert: {{file: {}}}, key: {{env: TLS_KEY}}}}}}}}\nconsumers: {{file: {}}}\n",
+            "listeners: {{a: {{bind: \"127.0.0.1:0\", tls: {{cert: {{file: {}}}, key: {{env: TLS_KEY}}}}}}}}\nconsumers: {{file: {}}}\nadmin: {{key: {{env: TEST_ADMIN_KEY}}}}\n",
             folder.write("old.crt", &old.cert),
             concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml")
         ),

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use gatewayc::diagnostic::{Format, render};
+use gatewayc::emit::{assets, emit};
+use gatewayc::policy;
 use gatewayc::routes::{self, TableFormat};
 use gatewayc::source::{FileProvider, ReadError, SourceSet};
 
@@ -46,6 +48,43 @@ components:
 const PARTS: &str =
     "items:\n  a/b: {post: {responses: {}}}\n  orders: {delete: {}}\nops:\n  list: {operationId: list}\n";
 
+/// A document that gives tokens and serves a file.
+const TOKENS: &str = r##"openapi: 3.2.0
+info: {title: t, version: "1"}
+servers: [{url: "https://a.example/v1"}]
+x-gateway:
+  version: 1
+  upstream: {url: "http://127.0.0.1:1"}
+  https: {redirect: true}
+  authorizationServer:
+    issuer: https://a.example/v1
+    accessToken: {format: jwt, ttl: 2d}
+    refreshToken: {rotate: false, ttl: 1d, idle: 1h}
+    code: {ttl: 60s}
+    grants: {authorization_code: {}, client_credentials: {subject: true}, refresh_token: {}}
+    acceptRisk: [{lint: GW308, reason: r}]
+components:
+  securitySchemes:
+    own:
+      type: oauth2
+      oauth2MetadataUrl: https://a.example/.well-known/oauth-authorization-server/v1
+      flows:
+        authorizationCode: &flow {authorizationUrl: /v1/authorize, tokenUrl: token, scopes: {read: R, write: }}
+        clientCredentials: *flow
+      x-gateway: {authorizationServer: self, alsoIn: [{in: form, name: t}]}
+    in: {type: apiKey, in: cookie, name: s, x-gateway: {session: login, onMissing: redirect}}
+    admin: {type: apiKey, in: header, name: X-Admin, x-gateway: {credential: admin}}
+paths:
+  /authorize: {get: {security: [], x-gateway: {builtin: oauth.authorize, grants: [authorization_code]}}}
+  /decision: {post: {security: [{in: []}], x-gateway: {builtin: oauth.decision}}}
+  /token: {post: {security: [], x-gateway: {builtin: oauth.token}}}
+  /login: {get: {security: [], x-gateway: {builtin: login.form}}, post: {security: [], x-gateway: {builtin: login.submit}}}
+  /clients/{id}:
+    delete: {parameters: [{name: id, in: path, required: true}], security: [{admin: []}], x-gateway: {builtin: clients.delete}}
+  /.well-known/oauth-authorization-server/v1: {servers: [{url: /}], get: {security: [], x-gateway: {builtin: oauth.metadata}}}
+  /parts: {get: {security: [{own: [read]}], x-gateway: {builtin: static, file: parts.yaml}}}
+"##;
+
 struct Files(HashMap<&'static str, Vec<u8>>);
 
 impl FileProvider for Files {
@@ -62,6 +101,9 @@ fn survives(main: Vec<u8>, parts: Vec<u8>) {
     let checked = gatewayc::check(&mut sources);
     for format in [Format::Human, Format::Short, Format::Json] {
         let _ = render(&checked.diagnostics, &sources, format);
+    }
+    if !checked.diagnostics.has_errors() {
+        let _ = (emit(&checked.gateway), assets(&checked.gateway), policy::render(&checked.gateway));
     }
     let _ = routes::render(&routes::list(&checked.documents, &sources), TableFormat::Table);
     assert!(start.elapsed() < Duration::from_secs(60), "too slow:\n{shown}");
@@ -87,12 +129,19 @@ fn the_original_is_without_fault() {
     let (documents, diagnostics) = gatewayc::parse(&mut sources);
     assert!(diagnostics.is_empty(), "{}", render(&diagnostics, &sources, Format::Human));
     assert_eq!(routes::list(&documents, &sources).len(), 5);
+    let files = HashMap::from([("a.yaml".to_owned(), TOKENS.to_owned()), ("parts.yaml".to_owned(), PARTS.to_owned())]);
+    let mut sources = SourceSet::new(files, "");
+    sources.add_document("a.yaml");
+    let checked = gatewayc::check(&mut sources);
+    assert!(!checked.diagnostics.has_errors(), "{}", render(&checked.diagnostics, &sources, Format::Human));
 }
 
 #[test]
 fn truncated() {
-    for end in 0..MAIN.len() {
-        survives(MAIN.as_bytes()[..end].to_vec(), PARTS.into());
+    for text in [MAIN, TOKENS] {
+        for end in 0..=text.len() {
+            survives(text.as_bytes()[..end].to_vec(), PARTS.into());
+        }
     }
     for end in 0..PARTS.len() {
         survives(MAIN.into(), PARTS.as_bytes()[..end].to_vec());
@@ -101,7 +150,12 @@ fn truncated() {
 
 #[test]
 fn lines_removed_doubled_and_moved() {
-    let lines: Vec<&str> = MAIN.lines().collect();
+    lines_changed(MAIN);
+    lines_changed(TOKENS);
+}
+
+fn lines_changed(text: &str) {
+    let lines: Vec<&str> = text.lines().collect();
     for at in 0..lines.len() {
         let mut removed = lines.clone();
         removed.remove(at);
@@ -119,8 +173,9 @@ fn lines_removed_doubled_and_moved() {
 fn bytes_changed() {
     let mut dice = Dice(0x9E37_79B9_7F4A_7C15);
     const NASTY: &[u8] = b"{}[]:,&*!|>'\"%@`#-?~ \t\r\n\0<$/\\x0\xFF\xC3\xEF\xBB\xBF";
-    for _ in 0..3000 {
-        let (mut main, mut parts) = (MAIN.as_bytes().to_vec(), PARTS.as_bytes().to_vec());
+    for round in 0..3000 {
+        let text = if round % 2 == 0 { MAIN } else { TOKENS };
+        let (mut main, mut parts) = (text.as_bytes().to_vec(), PARTS.as_bytes().to_vec());
         for _ in 0..=dice.below(4) {
             let target = if dice.below(4) == 0 { &mut parts } else { &mut main };
             let at = dice.below(target.len());

@@ -109,7 +109,7 @@ fn the_description_of_the_server() {
         (ISSUER, &format!("{ISSUER}    accessToken: {{ttl: 1500ms}}\n"), "error[GW104] whole seconds"),
         (ISSUER, &format!("{ISSUER}    accessToken: {{ttl: 3600}}\n"), "error[GW104] expected a duration"),
         (ISSUER, &format!("{ISSUER}    accessToken: {{tll: 1h}}\n"), "error[GW102] did you mean ttl?"),
-        (ISSUER, &format!("{ISSUER}    accessToken: {{ttl: 25h}}\n"), "warning[GW308] good for 25h"),
+        (ISSUER, &format!("{ISSUER}    accessToken: {{ttl: 25h}}\n"), "warning[GW308] good for 25h, more than 24h"),
         (ISSUER, &format!("{ISSUER}    refreshToken: {{rotate: false, ttl: 1h, idle: 1h}}\n"), "none"),
         (ISSUER, &format!("{ISSUER}    refreshToken: {{idle: 0s}}\n"), "none"),
         (ISSUER, &format!("{ISSUER}    refreshToken: {{ttl: 1h, idle: 2h}}\n"), "error[GW104] longer than ttl"),
@@ -137,12 +137,11 @@ fn the_description_of_the_server() {
         ),
         ("refresh_token: {}", "implicit: {}", "error[GW104] expected enabled: true"),
         ("refresh_token: {}", "implicit: {enabled: false}", "none"),
-        ("  https: {redirect: true}\n", "", "error[GW304] RFC 6749 3.1, 3.2"),
+        ("  https: {redirect: true}\n", "", "error[GW304] RFC 6749 3.1, 3.2 require TLS"),
         ("{redirect: true}", "{redirect: false}", "none"),
         ("servers: [{", "servers: [{url: \"http://a.example\"}, {", "error[GW304] RFC 6749 3.1"),
     ] {
-        let words = expect.replace("RFC 6749 3.1, 3.2", "RFC 6749 3.1 and 3.2 require TLS");
-        check(&with(&[(old, new)]), &words);
+        check(&with(&[(old, new)]), expect);
     }
     let grants = "    grants:\n      authorization_code: {}\n      client_credentials: {}\n      refresh_token: {}\n";
     check(&with(&[(grants, "    grants: {}\n")]), "error[GW104] one grant or more");
@@ -229,10 +228,20 @@ fn flows_grants_and_endpoints() {
         ),
         ("scopes: {read: Read}", "scopes: {read: Read, \"a b\": c}", "error[GW214] is not a scope"),
         ("{own: [read]}", "{own: [write]}", "warning[GW206] does not declare"),
-        ("{builtin: oauth.token}", "{builtin: oauth.token, grants: [client_credentials]}", "none"),
         (
             "{builtin: oauth.token}",
-            "{builtin: oauth.token, grants: [password]}",
+            "{builtin: oauth.token, grants: [refresh_token, client_credentials, authorization_code]}",
+            "none",
+        ),
+        (
+            "  /token: {post",
+            "  /half: {post: {security: [], x-gateway: {builtin: oauth.token, grants: [client_credentials]}}}\n  /token: {post",
+            "none",
+        ),
+        ("      refresh_token: {}\n", "", "none"),
+        (
+            "{builtin: oauth.token}",
+            "{builtin: oauth.token, grants: [password, refresh_token, client_credentials, authorization_code]}",
             "error[GW322] is not among the grants",
         ),
         (
@@ -245,6 +254,30 @@ fn flows_grants_and_endpoints() {
     ] {
         check(&with(&[(old, new)]), expect);
     }
+    let half = with(&[(
+        "  /token: {post",
+        "  /half: {post: {security: [], x-gateway: {builtin: oauth.token, grants: [client_credentials]}}}\n  /token: {post",
+    )]);
+    for (old, new, expect) in [
+        (
+            "authorizationUrl: /authorize, tokenUrl: /token",
+            "authorizationUrl: /authorize, tokenUrl: /half",
+            "error[GW322] /half does not admit it",
+        ),
+        ("clientCredentials: {tokenUrl: /token", "clientCredentials: {tokenUrl: /half", "none"),
+        ("tokenUrl: /token", "tokenUrl: /token, refreshUrl: /half", "error[GW322] without the grant refresh_token"),
+        (
+            "{post: {security: [], x-gateway: {builtin: oauth.token}}}",
+            "{post: {security: [], x-gateway: {builtin: oauth.token, grants: [authorization_code, client_credentials]}}}",
+            "error[GW324] the grant refresh_token needs oauth.token",
+        ),
+    ] {
+        assert!(half.contains(old), "{old}");
+        check(&half.replacen(old, new, 1), expect);
+    }
+    let no_refreshing =
+        with(&[("      refresh_token: {}\n", ""), ("tokenUrl: /token", "tokenUrl: /token, refreshUrl: /token")]);
+    check(&no_refreshing, "error[GW322] without the grant refresh_token");
     let foreign = with(&[(SCHEME, "x-gateway: {token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}}")]);
     check(
         &foreign.replace("{builtin: oauth.me}", "{builtin: static, file: a.yaml}"),
@@ -256,10 +289,13 @@ fn flows_grants_and_endpoints() {
     };
     check(&without("/authorize"), "error[GW324] needs oauth.authorize");
     check(&without("/decision"), "error[GW324] needs oauth.decision");
-    check(&without("/token"), "error[GW324] no operation is that endpoint");
-    check(&without("/login"), "error[GW324] needs login.form, login.submit");
+    check(
+        &without("/token"),
+        "error[GW324] the grants authorization_code, client_credentials, refresh_token need oauth.token",
+    );
+    check(&without("/login"), "error[GW324] needs login.submit");
     let posted = with(&[("/authorize: {get", "/authorize: {post")]);
-    check(&posted, "error[GW324] needs oauth.authorize");
+    check(&posted, "error[GW324] no operation with GET");
     let no_metadata = without("/.well-known/oauth-authorization-server");
     check(&no_metadata, "none");
     let named = no_metadata

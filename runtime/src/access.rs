@@ -32,6 +32,12 @@ pub trait Scheme: fmt::Debug + Sync {
         None
     }
 
+    /// The cookie that carries sessions of the gateway's own: browsers send it to every path of the host, and no upstream
+    /// is to see it.
+    fn session_cookie(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether callers prove who they are with a certificate, so that listeners have to ask for one.
     fn reads_certificates(&self) -> bool {
         false

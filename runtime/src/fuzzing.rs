@@ -72,7 +72,7 @@ impl Harness {
         let launch = Launch { settings: all, stand_in_secrets: secrets, ..Launch::default() };
         let (config, secrets) = launch.settings().expect("good settings");
         let live: &'static Live =
-            Box::leak(Box::new(Live::assemble(gateway, config, secrets).expect("nothing missing")));
+            Box::leak(Box::new(Live::assemble(gateway, config, secrets, true).expect("nothing missing")));
         let process = Arc::new(ProcessMetrics::default());
         let upstream = Rc::new(Upstream { answer: RefCell::default(), requests: Cell::new(0) });
         let (served, entered) = (Rc::clone(&upstream), runtime.enter());

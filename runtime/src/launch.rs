@@ -75,7 +75,7 @@ impl Launch {
         };
         let succession =
             Succession { upgrade: self.upgrade, folder: self.sources().folder(), program: program_as_started() };
-        let mut live = self.assemble(gateway)?;
+        let mut live = self.assemble(gateway, false)?;
         let descriptors = raise_descriptor_limit();
         if let Some(most) = live.fit_connections(descriptors) {
             eprintln!("gateway: {descriptors} descriptors are enough for {most} connections, not for more (ulimit -n)");
@@ -88,7 +88,7 @@ impl Launch {
 
     /// Checks settings and secrets, and opens nothing.
     pub fn check(self, gateway: &'static Gateway) -> ExitCode {
-        match self.assemble(gateway) {
+        match self.assemble(gateway, true) {
             Ok(live) => {
                 let operations = live.operations().count();
                 eprintln!("gateway: {} listeners, {operations} operations, nothing missing", live.listeners.len());
@@ -98,9 +98,9 @@ impl Launch {
         }
     }
 
-    fn assemble(self, gateway: &'static Gateway) -> Result<Live, Vec<Problem>> {
+    fn assemble(self, gateway: &'static Gateway, is_dry: bool) -> Result<Live, Vec<Problem>> {
         let (config, secrets) = self.settings()?;
-        Live::assemble(gateway, config, secrets)
+        Live::assemble(gateway, config, secrets, is_dry)
     }
 
     /// This deployment's settings, and where its secrets are.

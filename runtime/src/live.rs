@@ -184,7 +184,8 @@ impl LiveRoute {
 }
 
 impl Live {
-    /// Joins the tables with the configuration; secrets come from `secrets`.
+    /// Joins the tables with the configuration; secrets come from `secrets`. If it `is_dry`, nothing is opened that would
+    /// be there afterwards.
     ///
     /// # Errors
     /// Everything that is missing or wrong, all at once.
@@ -192,6 +193,7 @@ impl Live {
         gateway: &'static Gateway,
         config: Config,
         secrets: SecretStore,
+        is_dry: bool,
     ) -> Result<Self, Vec<Problem>> {
         let (stores, mut problems) = open_stores(gateway, &config, &secrets);
         let limits = Arc::new(Limits::new(gateway, config.limits.counters, stores));
@@ -206,7 +208,7 @@ impl Live {
         };
         let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
         let providers = Arc::new(Providers::new(trusted_roots));
-        let oauth = Arc::new(Oauth::new(&config, &secrets));
+        let oauth = Arc::new(Oauth::new(&config, &secrets, is_dry));
         let resources = Resources { secrets, consumers, providers, oauth, provider_url: None };
         let mut assembly = Assembly {
             config: &config,
@@ -214,6 +216,7 @@ impl Live {
             limits: &limits,
             problems,
             endpoints: BTreeMap::new(),
+            session_cookies: session_cookies(gateway),
             https_only: https_only(gateway, &config),
         };
         let served: Vec<(usize, Vec<&'static Api>)> = config
@@ -497,6 +500,8 @@ struct Assembly<'a> {
     problems: Vec<Problem>,
     /// By API and upstream name.
     endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
+    /// No upstream sees these.
+    session_cookies: Vec<&'static str>,
     /// By API, for those that are.
     https_only: BTreeMap<&'static str, Arc<HttpsOnly>>,
 }
@@ -710,7 +715,7 @@ impl Assembly<'_> {
             table: operation,
             api,
             challenges: challenges(&access),
-            hidden: hidden(&access),
+            hidden: hidden(&access, &self.session_cookies),
             reads_certificates,
             limits: self.rules(api, operation)?,
             access,
@@ -931,8 +936,13 @@ fn challenges(access: &LiveAccess) -> Challenges {
     challenges
 }
 
-fn hidden(access: &LiveAccess) -> HiddenCredentials {
-    let mut hidden = HiddenCredentials::default();
+/// The cookies that carry sessions of the gateway's own.
+fn session_cookies(gateway: &Gateway) -> Vec<&'static str> {
+    gateway.apis.iter().flat_map(|api| api.schemes).filter_map(|scheme| scheme.session_cookie()).collect()
+}
+
+fn hidden(access: &LiveAccess, session_cookies: &[&'static str]) -> HiddenCredentials {
+    let mut hidden = HiddenCredentials { cookies: session_cookies.to_vec(), ..HiddenCredentials::default() };
     for requirement in requirements(access) {
         let (locations, forward) = requirement.authenticator.locations();
         if forward {

@@ -87,7 +87,7 @@ codes! {
     GW321 321 "no-authorization-server"   Error   "Something belongs to an authorization server, and there is none"
     GW322 322 "flows-and-grants"          Error   "Flows, grants and endpoints do not agree"
     GW323 323 "bad-flow-url"              Error   "A URL of a flow does not lead to the endpoint that it means"
-    GW324 324 "missing-endpoint"          Error   "A grant needs an endpoint that no operation is"
+    GW324 324 "missing-endpoint"          Error   "A grant, or a session, needs an endpoint that no operation is"
     GW325 325 "bad-endpoint"              Error   "An endpoint whose method, path or security it cannot have"
     GW326 326 "two-session-cookies"       Error   "Sessions of one authorization server are in two cookies"
     GW401 401 "unknown-limit"             Error   "A limit that is not defined"

@@ -21,7 +21,7 @@ pub(super) fn lower(
     for server in servers.iter().filter(|server| scheme(&server.url.value).is_some_and(|scheme| scheme == "http")) {
         let diagnostic = if gives_tokens {
             Diagnostic::error(GW304, "a server of the authorization server speaks plain HTTP")
-                .at(server.url.span, "RFC 6749 3.1 and 3.2 require TLS")
+                .at(server.url.span, "RFC 6749 3.1, 3.2 require TLS")
         } else {
             Diagnostic::warning(GW531, "a server speaks plain HTTP, and the document is for HTTPS only")
                 .at(server.url.span, "clients that call this have sent their credentials in the clear")

@@ -256,7 +256,7 @@ impl Desk {
         }
         let mut first = None;
         for authority in &self.authorities {
-            match terms::client_of_registration(&new.id, &members, authority.server) {
+            match terms::client_of_registration(&new.id, &members, authority) {
                 Ok(client) => return Ok(client),
                 Err(problem) => first = first.or(Some(problem)),
             }

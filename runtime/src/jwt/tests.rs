@@ -45,7 +45,7 @@ fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, 
         secrets,
         consumers,
         providers: Arc::default(),
-        oauth: Arc::new(Oauth::new(&Config::default(), &SecretStore::default())),
+        oauth: Arc::new(Oauth::new(&Config::default(), &SecretStore::default(), true)),
         provider_url: None,
     })
 }

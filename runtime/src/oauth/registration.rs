@@ -141,7 +141,7 @@ impl Server {
         let id = random::name()?;
         let secret = random::token()?;
         let refuse = |message: String| Problem::new(400, message);
-        let mut client = terms::client_of_registration(&id, body, self.table).map_err(refuse)?;
+        let mut client = terms::client_of_registration(&id, body, &Authority::of(self.table)).map_err(refuse)?;
         let has_secret = !client.public;
         if has_secret {
             client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));

@@ -1,5 +1,6 @@
 //! An authorization server of a running gateway: its table joined with the store, its keys and what it remembers.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -34,8 +35,9 @@ const CACHE_PARTS: usize = 16;
 /// A longer access token is none of ours.
 pub(super) const MAX_TOKEN: usize = 4096;
 
-/// A server by its table; none where it could not be opened, which has been told.
-type Opened = (&'static AuthorizationServer, Option<Arc<Server>>);
+/// A server by its table; none where it could not be opened, which has been told. Without its type: a gateway that opens none
+/// links nothing of it.
+type Opened = (&'static AuthorizationServer, Option<Arc<dyn Any + Send + Sync>>);
 
 /// What the deployment decides for all servers of a gateway, and the servers that have been opened.
 pub(crate) struct Oauth {
@@ -156,9 +158,12 @@ pub(crate) fn store_settings(config: &Config, secrets: &SecretStore) -> Result<O
 const DEFAULT_FILE: &str = "gateway.db";
 
 impl Oauth {
-    pub(crate) fn new(config: &Config, secrets: &SecretStore) -> Self {
+    /// For a deployment; `is_dry` if nothing of it is to be opened.
+    pub(crate) fn new(config: &Config, secrets: &SecretStore, is_dry: bool) -> Self {
+        let place =
+            |settings| if is_dry { OauthStoreSettings { place: StorePlace::Memory, ..settings } } else { settings };
         let settings = OauthSettings {
-            store: store_settings(config, secrets).map_err(|problem| problem.to_string()),
+            store: store_settings(config, secrets).map(place).map_err(|problem| problem.to_string()),
             terms: config.oauth.clone(),
             session: config.session.clone(),
             admin_key: config.admin_key.clone(),
@@ -177,12 +182,13 @@ impl Oauth {
     ) -> Result<Arc<Server>, Vec<String>> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, server)) = servers.iter().find(|(known, _)| std::ptr::eq(*known, table)) {
-            return server.clone().ok_or_else(Vec::new);
+            return server.clone().and_then(|server| server.downcast().ok()).ok_or_else(Vec::new);
         }
         // All servers of a gateway have one store.
-        let store = servers.iter().find_map(|(_, server)| server.as_ref().map(|server| Arc::clone(&server.store)));
+        let opened = servers.iter().find_map(|(_, server)| server.clone()?.downcast::<Server>().ok());
+        let store = opened.map(|server| Arc::clone(&server.store));
         let opened = Server::open(table, &self.settings, store, resources).map(Arc::new);
-        servers.push((table, opened.as_ref().ok().cloned()));
+        servers.push((table, opened.as_ref().ok().map(|server| Arc::clone(server) as Arc<dyn Any + Send + Sync>)));
         opened.map_err(|problem| vec![problem])
     }
 }

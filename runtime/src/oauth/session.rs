@@ -28,6 +28,10 @@ impl Scheme for LoginSession {
     fn authority(&self) -> Option<Authority> {
         Some(Authority::of(self.server))
     }
+
+    fn session_cookie(&self) -> Option<&'static str> {
+        Some(self.cookie)
+    }
 }
 
 /// Knows people by the cookie of their session.

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::authority::Authority;
 use super::registry::{self, Client, auth_method_name, format_name, grant_name, grant_named};
-use super::tables::{AuthorizationServer, Grant};
+use super::tables::Grant;
 
 /// The members of a registration (RFC 7591 §2, and those of `consumers.yaml`).
 const KNOWN: [&str; 15] = [
@@ -24,15 +25,16 @@ const KNOWN: [&str; 15] = [
     "logo_uri",
 ];
 
-/// A client as an administrator registers it, with what it may do at `server`; without its secret.
+/// A client as an administrator registers it, with what it may do at a server; without its secret.
 ///
 /// # Errors
 /// What is wrong, for the administrator.
 pub(crate) fn client_of_registration(
     id: &str,
     body: &Map<String, Value>,
-    server: &AuthorizationServer,
+    authority: &Authority,
 ) -> Result<Client, String> {
+    let server = authority.server;
     if let Some(key) = body.keys().find(|key| !KNOWN.contains(&key.as_str())) {
         let hint = gateway_yaml::suggest(key, KNOWN.iter().copied());
         let hint =
@@ -108,7 +110,7 @@ pub(crate) fn client_of_registration(
         Some(_) => return Err("`keys` is a public key in PEM, or a JSON Web Key Set".to_owned()),
     };
     if let Some(keys) = &keys {
-        crate::jwt::assertion::PublicKeys::read(keys.as_bytes()).map_err(|problem| format!("`keys`: {problem}"))?;
+        authority.engine.keys(keys.as_bytes()).map_err(|problem| format!("`keys`: {problem}"))?;
     }
     let mut terms = json!({
         "name": text("name")?.or(text("client_name")?).unwrap_or_default(),

@@ -15,8 +15,10 @@ fn a_gateway_without_tokens_has_no_token_library_and_asks_nobody() {
         "SignatureCheck",
         "8provider6client",
         "5redis",
+        "rusqlite",
         "sqlite3_open",
         "tokio_postgres",
+        "minijinja",
     ] {
         assert!(!names.contains(library), "{library} is linked");
     }
