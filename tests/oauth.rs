@@ -666,12 +666,27 @@ fn users_see_whom_they_have_allowed_what_and_withdraw_it() {
 
 #[test]
 fn pages_speak_the_readers_language_and_the_teams_words() {
-    let tutorial = Tutorial::with(&["oauth.templates={folder}"]);
-    drop(tutorial);
     let tutorial = Tutorial::start();
     let german = tutorial.get("/login", "Accept-Language: fr;q=0.9, de-CH;q=0.8, en;q=0.5\r\n");
     assert!(german.body.contains("<html lang=\"de\">") && german.body.contains("Anmelden"), "{}", german.body);
     assert!(tutorial.get("/login", "Accept-Language: fr\r\n").body.contains("Log in"));
+    let pages = tutorial.folder().join("pages");
+    std::fs::create_dir(&pages).expect("made");
+    std::fs::write(pages.join("texts.fr.yaml"), "login_title: Se connecter\n").expect("written");
+    std::fs::write(pages.join("error.html"), "<p>{{ t.login_title }} {{ detail }}</p>").expect("written");
+    let twin = tutorial.twin(&["oauth.templates={folder}/pages"]);
+    let french = Browser::at(twin.address).get_with("/login", "Accept-Language: fr-CA\r\n");
+    assert!(french.body.contains("<h1>Se connecter</h1>") && french.body.contains("Password"), "{}", french.body);
+    let hostile = format!("/oauth/authorize?client_id={}", encoded("<script>"));
+    let own = Browser::at(twin.address).get_with(&hostile, "Accept-Language: fr\r\n");
+    assert_eq!(own.body, "<p>Se connecter client_id is not known</p>");
+    // A mistake in a template is told at the start and not to a user.
+    std::fs::write(pages.join("login.html"), "{{ usrname }}").expect("written");
+    let mut command =
+        support::Gateway::command(&[&format!("oauth.templates={}", pages.display())], tutorial.gateway.address);
+    let output = command.output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && told.contains("template login.html: undefined value"), "{told}");
 }
 
 #[test]
