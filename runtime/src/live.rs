@@ -265,6 +265,12 @@ impl Live {
         for name in limits.stores().unused().filter(|name| remembers.is_none_or(|used| !is_same_name(used, name))) {
             eprintln!("gateway: no limit of a document or a consumer is counted in the store `{name}`");
         }
+        let idle = config.stores.iter().filter(|(name, settings)| {
+            !settings.kind.counts() && remembers.is_none_or(|used| !is_same_name(used, name))
+        });
+        for (name, _) in idle {
+            eprintln!("gateway: no authorization server remembers anything in the store `{name}`");
+        }
         let identity = gateway.apis.iter().flat_map(|api| {
             let headers = &api.identity_headers;
             [headers.consumer, headers.credential, headers.custom_id, headers.client, headers.user]

@@ -16,6 +16,7 @@ pub(crate) struct PostgresServer {
     programs: PathBuf,
     folder: PathBuf,
     port: u16,
+    arguments: Vec<String>,
 }
 
 impl PostgresServer {
@@ -40,16 +41,17 @@ impl PostgresServer {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let process = Self::launch(&programs, &folder, port);
-        Some(Self { process, programs, folder, port })
+        let process = Self::launch(&programs, &folder, port, &[]);
+        Some(Self { process, programs, folder, port, arguments: Vec::new() })
     }
 
-    fn launch(programs: &Path, folder: &Path, port: u16) -> Child {
+    fn launch(programs: &Path, folder: &Path, port: u16, arguments: &[String]) -> Child {
         let process = command(programs, "postgres", folder)
             .arg("-D")
             .arg(folder.join("data"))
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories="])
             .args(["-c", "fsync=off", "-c", "max_connections=300"])
+            .args(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -111,7 +113,27 @@ impl PostgresServer {
     #[allow(dead_code, reason = "not every test stops it")]
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.process = Self::launch(&self.programs, &self.folder, self.port);
+        self.process = Self::launch(&self.programs, &self.folder, self.port, &self.arguments);
+    }
+
+    /// Starts it again with TLS, for those who ask for it.
+    #[allow(dead_code, reason = "not every test needs it")]
+    pub(crate) fn encrypt(&mut self, certificate: &str, key: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        for (name, content) in [("tls.crt", certificate), ("tls.key", key)] {
+            let file = self.folder.join(name);
+            std::fs::write(&file, content).expect("written");
+            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("it is private");
+            if is_root(&file) {
+                chown(&file, Some(NOBODY), Some(NOBODY)).expect("it is given away");
+            }
+        }
+        let place = |name: &str| self.folder.join(name).display().to_string();
+        self.arguments = vec!["-c".to_owned(), "ssl=on".to_owned()];
+        for (setting, name) in [("ssl_cert_file", "tls.crt"), ("ssl_key_file", "tls.key")] {
+            self.arguments.extend(["-c".to_owned(), format!("{setting}={}", place(name))]);
+        }
+        self.restart();
     }
 }
 

@@ -271,7 +271,7 @@ impl Desk {
                 Err(format!("the client `{id}` is registered in consumers.yaml; remove it there"))
             }
             Some(_) => {
-                self.wait(self.parties.store().remove_client(id, timestamp::now()))?;
+                self.wait(self.parties.store().remove_client(id))?;
                 Ok(String::new())
             }
         }
@@ -319,14 +319,14 @@ impl Desk {
 
     fn remove_user(&self, login: &str) -> Result<String, String> {
         let user = self.user_of_store(login)?;
-        self.wait(self.parties.store().remove_user(&user.id, timestamp::now()))?;
+        self.wait(self.parties.store().remove_user(&user.id))?;
         Ok(String::new())
     }
 
     fn set_password(&self, login: &str, password: impl FnOnce() -> Result<String, String>) -> Result<String, String> {
         let user = self.user_of_store(login)?;
         let hash = password::hash(password()?.as_bytes())?;
-        self.wait(self.parties.store().set_password(&user.id, &hash, timestamp::now()))?;
+        self.wait(self.parties.store().set_password(&user.id, &hash))?;
         Ok(String::new())
     }
 

@@ -37,7 +37,7 @@ impl Server {
             else {
                 return Ok(forbidden());
             };
-            self.store.withdraw(self.table.issuer, &id, client, visit.now).await?;
+            self.store.withdraw(self.table.issuer, &id, client).await?;
             self.forget_all();
             // A page that was asked for by GET can be loaded again.
             return Ok(OwnAnswer::redirect(303, &format!("{}?withdrawn=1", self.table.paths.account)));

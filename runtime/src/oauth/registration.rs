@@ -74,7 +74,7 @@ impl PreparedBuiltin for Desk {
             RegistryAction::DeleteClient { parameter } => {
                 let id = call.params.and_then(|params| params.get(parameter)).map(|id| id.decoded().into_owned());
                 let id = id.unwrap_or_default();
-                Answer::Work(Box::pin(async move { finish(server.delete_client(&id, now).await) }))
+                Answer::Work(Box::pin(async move { finish(server.delete_client(&id).await) }))
             }
         }
     }
@@ -166,12 +166,12 @@ impl Server {
         Ok(OwnAnswer::json(200, &Value::Array(clients)))
     }
 
-    async fn delete_client(&self, id: &str, now: u64) -> Result<OwnAnswer, Problem> {
+    async fn delete_client(&self, id: &str) -> Result<OwnAnswer, Problem> {
         let known = self.parties.client(id).await?;
         if known.is_some_and(|client| client.source == Source::File) {
             return Err(Problem::new(409, "The client is registered in consumers.yaml; remove it there"));
         }
-        if !self.store.remove_client(id, now).await? {
+        if !self.store.remove_client(id).await? {
             return Err(Problem::new(404, "There is no such client"));
         }
         self.forget_all();

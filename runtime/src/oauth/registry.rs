@@ -307,7 +307,7 @@ impl Parties {
         if let Some(user) = self.consumers.current().parties().user(id) {
             return Ok(Some(Arc::clone(user)));
         }
-        Ok(self.store.user(id).await?.map(Arc::new))
+        Ok(self.unless_replaced(self.store.user(id).await?))
     }
 
     /// The user of this name, or of this e-mail address in whatever case.
@@ -315,16 +315,14 @@ impl Parties {
         if let Some(user) = self.consumers.current().parties().user_by_login(name_or_email) {
             return Ok(Some(Arc::clone(user)));
         }
-        let found = self.store.user_by_login(name_or_email).await?;
-        // Whose id is in the file is who the file says.
-        Ok(found.filter(|user| self.consumers.current().parties().user(&user.id).is_none()).map(Arc::new))
+        Ok(self.unless_replaced(self.store.user_by_login(name_or_email).await?))
     }
 
     /// All users, by name.
     pub(crate) async fn users(&self) -> Result<Vec<Arc<User>>, StoreError> {
         let mut all: BTreeMap<String, Arc<User>> = BTreeMap::new();
-        for user in self.store.users().await? {
-            all.insert(user.username.clone(), Arc::new(user));
+        for user in self.store.users().await?.into_iter().filter_map(|user| self.unless_replaced(Some(user))) {
+            all.insert(user.username.clone(), user);
         }
         for user in self.consumers.current().parties().users() {
             all.insert(user.username.clone(), Arc::clone(user));
@@ -369,6 +367,18 @@ impl Parties {
     /// A hash that costs as much to check as any in the file: what attempts of unknown users are checked with.
     pub(crate) fn costliest_password(&self) -> Option<Box<str>> {
         self.consumers.current().parties().costliest.as_ref().map(|(_, hash)| hash.clone())
+    }
+
+    /// A user of the store, unless the file has somebody of that id, name or address.
+    fn unless_replaced(&self, user: Option<User>) -> Option<Arc<User>> {
+        let current = self.consumers.current();
+        let known = current.parties();
+        let is_replaced = |user: &User| {
+            known.user(&user.id).is_some()
+                || known.user_named(&user.username).is_some()
+                || user.email.as_deref().is_some_and(|email| known.user_by_login(email).is_some())
+        };
+        user.filter(|user| !is_replaced(user)).map(Arc::new)
     }
 
     fn with_keys(&self, mut client: Client) -> Client {

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -23,10 +22,10 @@ use super::signing::Signer;
 use super::store::{AccessRecord, Authorization, NewTokens, OauthStore, OauthStoreSettings, StoreError, StorePlace};
 use super::tables::{AuthorizationServer, Grant, TokenFormat};
 use crate::access::{Caller, Resources};
-use crate::config::{self, Config, Problem, SecretSetting, StoreAddress, StoreKind};
+use crate::config::{self, Config, SecretSetting};
 use crate::digest::Digest;
 use crate::jwt::{Remembered, TokenCache};
-use crate::secret::{Encoding, Secret, SecretStore};
+use crate::secret::SecretStore;
 
 /// Bytes of access tokens that are remembered, in each of so many parts with a lock each.
 const CACHE_BYTES: usize = 2 << 20;
@@ -128,42 +127,13 @@ impl Revoked {
     }
 }
 
-/// Where this deployment remembers things.
-///
-/// # Errors
-/// That is not known.
-pub(crate) fn store_settings(config: &Config, secrets: &SecretStore) -> Result<OauthStoreSettings, Problem> {
-    let below = |file: &Path| secrets.folder.join(file);
-    let place = match config.oauth_store()? {
-        None => StorePlace::File(below(Path::new(DEFAULT_FILE))),
-        Some((name, store)) => match (store.kind, &store.file, &store.url) {
-            (StoreKind::Sqlite, file, _) => StorePlace::File(below(file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)))),
-            (StoreKind::Postgres, _, Some(url)) => {
-                let url = match url {
-                    StoreAddress::Literal(url) => Ok(Secret::from(url.as_str())),
-                    StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain),
-                    StoreAddress::File(path) => secrets.file(path, Encoding::Plain),
-                };
-                StorePlace::Postgres(
-                    url.map_err(|problem| Problem::at(&store.place, format!("store `{name}`: {problem}")))?,
-                )
-            }
-            _ => StorePlace::Memory,
-        },
-    };
-    Ok(OauthStoreSettings { place, trusted_roots: config.trusted_roots.as_deref().map(below) })
-}
-
-/// Where SQLite is without a setting.
-const DEFAULT_FILE: &str = "gateway.db";
-
 impl Oauth {
     /// For a deployment; `is_dry` if nothing of it is to be opened.
     pub(crate) fn new(config: &Config, secrets: &SecretStore, is_dry: bool) -> Self {
         let place =
             |settings| if is_dry { OauthStoreSettings { place: StorePlace::Memory, ..settings } } else { settings };
         let settings = OauthSettings {
-            store: store_settings(config, secrets).map(place).map_err(|problem| problem.to_string()),
+            store: OauthStoreSettings::of(config, secrets).map(place).map_err(|problem| problem.to_string()),
             terms: config.oauth.clone(),
             session: config.session.clone(),
             admin_key: config.admin_key.clone(),

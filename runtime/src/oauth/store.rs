@@ -297,7 +297,7 @@ impl OauthStore {
     }
 
     /// Removes a client that was added here. What it was granted is revoked, what users allowed it is forgotten.
-    pub(crate) async fn remove_client(&self, id: &str, _now: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn remove_client(&self, id: &str) -> Result<bool, StoreError> {
         let statements =
             [sql::REMOVE_CLIENT, sql::REVOKE_OF_CLIENT, sql::FORGET_CONSENTS_OF_CLIENT].map(|sql| about(sql, id));
         Ok(changed(&self.run(statements.into()).await?, 0))
@@ -350,7 +350,7 @@ impl OauthStore {
     }
 
     /// Removes a user who was added here: their sessions end, what they granted is revoked.
-    pub(crate) async fn remove_user(&self, id: &str, _now: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn remove_user(&self, id: &str) -> Result<bool, StoreError> {
         let statements = [
             sql::REMOVE_USER,
             sql::REVOKE_OF_USER,
@@ -363,7 +363,7 @@ impl OauthStore {
 
     /// Gives a user who was added here another password, as a hash: their sessions end, and what they granted is revoked,
     /// so that nobody who knew the old one keeps anything that it gave.
-    pub(crate) async fn set_password(&self, user_id: &str, hash: &str, _now: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn set_password(&self, user_id: &str, hash: &str) -> Result<bool, StoreError> {
         let set = Statement::new(sql::SET_PASSWORD, [user_id.into(), hash.into()]);
         let ending = [sql::REVOKE_OF_USER, sql::END_DIALOGS_OF_USER, sql::END_SESSIONS_OF_USER];
         let statements = std::iter::once(set).chain(ending.map(|sql| about(sql, user_id)));
@@ -416,7 +416,7 @@ impl OauthStore {
     }
 
     /// Forgets what the user allowed the client, and revokes what that gave.
-    pub(crate) async fn withdraw(&self, issuer: &str, user: &str, client: &str, _now: u64) -> Result<bool, StoreError> {
+    pub(crate) async fn withdraw(&self, issuer: &str, user: &str, client: &str) -> Result<bool, StoreError> {
         let statements = [sql::WITHDRAW, sql::REVOKE_OF_PAIR]
             .map(|sql| Statement::new(sql, [issuer.into(), user.into(), client.into()]));
         let answers = self.run(statements.into()).await?;

@@ -130,6 +130,32 @@ fn users_are_added_listed_and_removed_beside_a_running_gateway() {
 }
 
 #[test]
+fn whoever_is_in_the_file_comes_first() {
+    let fixture = Fixture::new("first", "consumers: {file: consumers.yaml}");
+    let desk = fixture.open();
+    for (name, email) in [("gil", Some("gil@example.org")), ("hal", Some("hal@example.org")), ("ian", None)] {
+        desk.add_user(name.to_owned(), email.map(str::to_owned), Some(format!("u-{name}")), typed("x")).expect("added");
+    }
+    desk.add_client(new_client("app")).expect("added");
+    let consumers = r#"
+consumers: []
+oauthClients: [{client_id: app, public: true, grant_types: [authorization_code], redirect_uris: ["https://a.example/"], scopes: [notes]}]
+users: [{username: gil, password: {file: nowhere}}, {username: other, email: hal@example.org, password: {file: nowhere}}]
+"#;
+    std::fs::write(fixture.folder.join("consumers.yaml"), consumers).expect("written");
+    let desk = fixture.open();
+    let found = |login: &str| desk.wait(desk.parties.user_by_login(login)).expect("asked").map(|user| user.id.clone());
+    assert_eq!(found("gil").as_deref(), Some("gil"), "the file's");
+    assert_eq!(found("gil@example.org"), None, "somebody else's name");
+    assert_eq!((found("hal"), found("hal@example.org").as_deref()), (None, Some("other")));
+    assert_eq!(found("ian").as_deref(), Some("u-ian"));
+    assert!(desk.wait(desk.parties.user("u-hal")).expect("asked").is_none());
+    assert_eq!(desk.wait(desk.parties.users()).expect("asked").len(), 3);
+    assert!(desk.wait(desk.parties.client("app")).expect("asked").is_some_and(|client| client.public));
+    assert_eq!(desk.wait(desk.parties.clients()).expect("asked").len(), 1);
+}
+
+#[test]
 fn what_cannot_be_reached_is_refused_in_a_sentence() {
     static NOTHING: Gateway = Gateway { apis: &[] };
     let fixture = Fixture::new("refused", "stores: {default: {kind: memory}}");

@@ -310,8 +310,8 @@ fn consents_grow_and_are_withdrawn_with_what_they_gave() {
         let mut foreign = authorization("foreign");
         foreign.issuer = "https://other.example".to_owned();
         one.issue(&tokens(foreign, true, "b", None)).await.expect("issued");
-        assert_eq!(other.withdraw(ISSUER, "u-ann", "app", NOW).await, Ok(true));
-        assert_eq!(other.withdraw(ISSUER, "u-ann", "app", NOW).await, Ok(false));
+        assert_eq!(other.withdraw(ISSUER, "u-ann", "app").await, Ok(true));
+        assert_eq!(other.withdraw(ISSUER, "u-ann", "app").await, Ok(false));
         assert_eq!(one.consent(ISSUER, "u-ann", "app").await, Ok(None));
         assert_eq!(one.access_token(&digest("a"), NOW).await, Ok(None));
         assert_eq!(one.rotate(&digest("r"), NOW, true).await, Ok(Rotated::Unknown));
@@ -331,8 +331,8 @@ fn clients_come_and_go_with_what_they_were_granted() {
         assert!(secret.is(b"a secret") && !secret.is(b"another") && secret.plain().is_none());
         assert_eq!(other.clients().await.expect("found").len(), 1);
         one.issue(&tokens(authorization("z"), true, "a", None)).await.expect("issued");
-        assert_eq!(one.remove_client("app", NOW).await, Ok(true));
-        assert_eq!(one.remove_client("app", NOW).await, Ok(false));
+        assert_eq!(one.remove_client("app").await, Ok(true));
+        assert_eq!(one.remove_client("app").await, Ok(false));
         assert!(other.client("app").await.expect("an answer").is_none());
         assert_eq!(other.access_token(&digest("a"), NOW).await, Ok(None));
     });
@@ -381,12 +381,12 @@ fn a_new_password_and_the_end_of_a_user_end_sessions_and_tokens() {
             let found = one.access_token(&digest(round), NOW).await.expect("found").expect("good");
             assert_eq!(found.user_name.as_deref(), Some("ann"));
             if round == "password" {
-                assert_eq!(other.set_password("u-ann", "$argon2id$b", NOW).await, Ok(true));
+                assert_eq!(other.set_password("u-ann", "$argon2id$b").await, Ok(true));
                 let user = one.user("u-ann").await.expect("found").expect("there");
                 assert_eq!(user.password.hash(), Some("$argon2id$b"));
             } else {
-                assert_eq!(other.remove_user("u-ann", NOW).await, Ok(true));
-                assert_eq!(other.remove_user("u-ann", NOW).await, Ok(false));
+                assert_eq!(other.remove_user("u-ann").await, Ok(true));
+                assert_eq!(other.remove_user("u-ann").await, Ok(false));
             }
             assert_eq!(one.session(&session, NOW, 600).await, Ok(None), "{round}");
             assert_eq!(one.access_token(&digest(round), NOW).await, Ok(None), "{round}");
@@ -394,7 +394,7 @@ fn a_new_password_and_the_end_of_a_user_end_sessions_and_tokens() {
             assert_eq!(one.take_transaction(&digest("t"), &session, NOW).await, Ok(None), "{round}");
             one.remove_ended(NOW + 20_000).await.expect("removed");
         }
-        assert_eq!(one.set_password("u-ann", "$argon2id$b", NOW).await, Ok(false));
+        assert_eq!(one.set_password("u-ann", "$argon2id$b").await, Ok(false));
     });
 }
 
@@ -585,6 +585,35 @@ fn a_postgres_that_was_away_is_used_again() {
         })
         .is_err()
     );
+}
+
+#[test]
+fn postgres_is_spoken_to_over_tls_with_a_certificate_that_is_trusted() {
+    let Some(mut server) = PostgresServer::start() else { return };
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    server.encrypt(&pair.cert.pem(), &pair.signing_key.serialize_pem());
+    let folder = Folder::new();
+    let roots = folder.0.join("roots.pem");
+    std::fs::write(&roots, pair.cert.pem()).expect("written");
+    let plain = server.database("encrypted");
+    let settings = |url: String, trusted_roots: Option<PathBuf>| OauthStoreSettings {
+        place: StorePlace::Postgres(Secret::from(url.as_str())),
+        trusted_roots,
+    };
+    let named = plain.replace("127.0.0.1", "localhost");
+    let encrypted = settings(format!("{named}?sslmode=require"), Some(roots.clone()));
+    let store = open(&encrypted);
+    block_on(store.issue(&tokens(authorization("z"), true, "a", None))).expect("issued");
+    let sessions = "SELECT count(*) > 0 FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
+                    WHERE ssl AND application_name = 'gateway'";
+    assert_eq!(server.ask("postgres", sessions), "t\n");
+    for (url, roots, why) in [
+        (format!("{plain}?sslmode=require"), Some(roots), "another name"),
+        (format!("{named}?sslmode=require"), None, "an unknown authority"),
+    ] {
+        let problem = OauthStore::open(&settings(url, roots)).expect_err(why);
+        assert!(problem.contains("PostgreSQL: error performing TLS handshake"), "{problem}");
+    }
 }
 
 #[test]
