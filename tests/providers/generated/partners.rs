@@ -142,12 +142,8 @@ static DEFAULT: Upstream = Upstream {
 };
 
 // scheme `key`
-static KEY: ApiKey = ApiKey {
-    name: "key",
-    locations: &[CredentialLocation::Header("X-API-Key")],
-    realm: "key",
-    forward: true,
-};
+static KEY: ApiKey =
+    ApiKey { name: "key", locations: &[CredentialLocation::Header("X-API-Key")], realm: "key", forward: true };
 
 // scheme `partner`
 static PARTNER: MutualTls = MutualTls { name: "partner", realm: "partner" };

@@ -242,12 +242,8 @@ static DEFAULT: Upstream = Upstream {
 };
 
 // scheme `partner`
-static PARTNER: ApiKey = ApiKey {
-    name: "partner",
-    locations: &[CredentialLocation::Header("X-API-Key")],
-    realm: "partner",
-    forward: true,
-};
+static PARTNER: ApiKey =
+    ApiKey { name: "partner", locations: &[CredentialLocation::Header("X-API-Key")], realm: "partner", forward: true };
 
 // limit `allow`
 static LIMIT_ALLOW: Limit = Limit {
