@@ -1,6 +1,6 @@
 // Every grant with oauth4webapi, and its check of JWT access tokens (RFC 9068).
 import * as oauth from "oauth4webapi";
-import { CALLBACK, CLIENT_SECRET, ISSUER, OTHER_SECRET, PASSWORD, SERVER_CALLBACK, allow, assert, fetchAtGateway, opens, privateKey } from "./place.mjs";
+import { CALLBACK, CLIENT_SECRET, ISSUER, OTHER_SECRET, PASSWORD, SERVER_CALLBACK, allow, assert, done, fetchAtGateway, opens, privateKey } from "./place.mjs";
 
 const options = { [oauth.customFetch]: fetchAtGateway };
 const issuer = new URL(ISSUER);
@@ -44,4 +44,4 @@ const signed = await oauth.processClientCredentialsResponse(server, other, respo
 const request = new Request(`${ISSUER}/api/notes`, { headers: { authorization: `Bearer ${signed.access_token}` } });
 const claims = await oauth.validateJwtAccessToken(server, request, ISSUER, options);
 assert(claims.client_id === "other" && claims.scope === "notes", claims);
-console.log("DONE");
+done();

@@ -1,6 +1,6 @@
 // Every grant with openid-client.
 import * as client from "openid-client";
-import { CALLBACK, CLIENT_SECRET, ISSUER, PASSWORD, SERVER_CALLBACK, allow, assert, fetchAtGateway, opens, privateKey } from "./place.mjs";
+import { CALLBACK, CLIENT_SECRET, ISSUER, PASSWORD, SERVER_CALLBACK, allow, assert, done, fetchAtGateway, opens, privateKey } from "./place.mjs";
 
 const discover = (id, authentication) =>
   client.discovery(new URL(ISSUER), id, undefined, authentication, { algorithm: "oauth2", [client.customFetch]: fetchAtGateway });
@@ -39,4 +39,4 @@ for (const authentication of [client.ClientSecretBasic(CLIENT_SECRET), client.Cl
   await opens((await client.clientCredentialsGrant(one, { scope: "notes" })).access_token);
 }
 await opens((await client.genericGrantRequest(config, "password", { username: "bob", password: PASSWORD, scope: "notes" })).access_token);
-console.log("DONE");
+done();
