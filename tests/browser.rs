@@ -2,7 +2,6 @@
 //! are left in `target/tmp/pages`.
 
 #[path = "support/pki.rs"]
-#[allow(dead_code, reason = "of use to others")]
 mod pki;
 mod support;
 #[path = "support/tutorial.rs"]
