@@ -109,8 +109,16 @@ impl WebBrowser {
     }
 
     pub(crate) fn click(&self, css: &str) {
-        let answer = self.in_session("POST", &format!("/element/{}/click", self.find(css)), &json!({}));
-        assert!(answer.is_null(), "{css}: {answer}");
+        let started = Instant::now();
+        loop {
+            let answer = self.in_session("POST", &format!("/element/{}/click", self.find(css)), &json!({}));
+            if answer.is_null() {
+                return;
+            }
+            // The page may be in the middle of a change.
+            assert!(started.elapsed() < PATIENCE, "{css}: {answer}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Types into a field, instead of what is there.
