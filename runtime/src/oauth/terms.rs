@@ -194,7 +194,7 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
     match (scheme, host) {
         ("https", Some(host)) if !host.is_empty() => Ok(()),
         ("http", Some("127.0.0.1" | "::1" | "localhost")) => Ok(()),
-        ("http", _) => Err("plain HTTP, and not at this very device"),
+        ("http", _) => Err("plain HTTP; https or loopback"),
         ("https", _) => Err("no host"),
         // Others, such as `javascript` and `data`, run what they hold.
         (own, _)

@@ -149,8 +149,8 @@ impl Reading<'_> {
             {
                 self.problem(
                     node.span,
-                    "GW307: a public client cannot do without PKCE: whoever intercepts its codes could redeem them \
-                     (RFC 9700 §2.1.1)",
+                    "PKCE is mandatory for public clients: whoever intercepts a code could redeem it (RFC 9700 §2.1.1) \
+                     [GW307]",
                 );
             }
         } else {
@@ -252,7 +252,7 @@ impl Reading<'_> {
                 Ok(()) => uris.push(uri.to_owned()),
                 Err(why) => {
                     let uri = uri.escape_default();
-                    self.problem(item.span, format!("GW305: `{uri}` cannot be a redirect URI: {why}"));
+                    self.problem(item.span, format!("`{uri}` cannot be a redirect URI: {why} [GW305]"));
                 }
             }
         }
@@ -309,8 +309,8 @@ impl Reading<'_> {
         self.remark(
             node.span,
             format!(
-                "GW309: assertions of the client `{client}` may deviate from RFC 7523: an audience that does not name \
-                 the server can be replayed elsewhere"
+                "assertions of the client `{client}` may have a relative audience / millisecond times: what does not name \
+                 this server can be replayed elsewhere [GW309]"
             ),
         );
         Some(legacy)
@@ -528,7 +528,7 @@ permissions:
         assert_eq!(parties.user("ann").map(|user| user.username.as_str()), Some("ann"));
         assert_eq!(parties.permission("123", "u-bob"), Some(&["notes".to_owned()][..]));
         assert_eq!(parties.permission("456", "u-bob"), None);
-        for expected in ["GW309: assertions of the client `123`", "the client `456` has no `redirect_uris`"] {
+        for expected in ["assertions of the client `123`", "the client `456` has no `redirect_uris`"] {
             assert!(remarks.iter().any(|remark| remark.contains(expected)), "no `{expected}` in {remarks:?}");
         }
         assert_eq!(remarks.len(), 2, "{remarks:?}");
@@ -589,11 +589,11 @@ permissions:
             ),
             (
                 "oauthClients: [{client_id: a, public: true, pkce: off, grant_types: []}]",
-                "2:51: GW307: a public client cannot do without PKCE",
+                "2:51: PKCE is mandatory for public clients",
             ),
             (
                 "oauthClients: [{client_id: a, secret: {env: S}, grant_types: [], redirect_uris: [\"http://app.example/cb\"]}]",
-                "GW305: `http://app.example/cb` cannot be a redirect URI",
+                "`http://app.example/cb` cannot be a redirect URI: plain HTTP; https or loopback",
             ),
             (
                 "oauthClients: [{client_id: a, secret: {env: S}, grant_types: [], scopes: [notes], default_scopes: [x]}]",
