@@ -8,6 +8,8 @@
 //   POST     /_admin/users                             registerUser          -> builtin users.create                    admin key `administrator`
 //   GET      /account                                  account               -> builtin account                         session `session`
 //   POST     /account                                  withdraw              -> builtin account                         session `session`
+//   GET      /api/linked-notes                         listLinkedNotes       -> notes                                   own token `links` [notes]; token-bucket 100/1m per client
+//   POST     /api/linked-notes                         addLinkedNote         -> notes                                   own token `links` [notes]; token-bucket 100/1m per client
 //   GET      /api/notes                                listTutorialNotes     -> notes                                   own token `oauth` [notes]; token-bucket 100/1m per client
 //   POST     /api/notes                                addTutorialNote       -> notes                                   own token `oauth` [notes]; token-bucket 100/1m per client
 //   GET      /callback                                 callback              -> builtin static tutorial/callback.html   anyone
@@ -51,6 +53,12 @@ pub(super) static API: Api = Api {
         Route { template: "/_admin/users", when: &[], preflight: Preflight::Deny, operations: &[&REGISTER_USER] },
         Route { template: "/account", when: &[], preflight: Preflight::Deny, operations: &[&ACCOUNT, &WITHDRAW] },
         Route {
+            template: "/api/linked-notes",
+            when: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIST_LINKED_NOTES, &ADD_LINKED_NOTE],
+        },
+        Route {
             template: "/api/notes",
             when: &[],
             preflight: Preflight::Deny,
@@ -70,7 +78,7 @@ pub(super) static API: Api = Api {
     ],
     rules: &[],
     upstreams: &[&NOTES],
-    schemes: &[&ADMINISTRATOR, &OAUTH, &SESSION],
+    schemes: &[&ADMINISTRATOR, &LINKS, &OAUTH, &SESSION],
     identity_headers: IdentityHeaders {
         consumer: "X-Consumer-Username",
         credential: "X-Credential-Identifier",
@@ -90,6 +98,11 @@ pub(super) static API: Api = Api {
             lint: "GW302",
             what: "the authorization server",
             reason: "to show how it looked in 2014; no new application should use it",
+        },
+        AcceptedRisk {
+            lint: "GW303",
+            what: "scheme `links`",
+            reason: "to show what RFC 6750 once had for links and forms",
         },
     ],
 };
@@ -226,6 +239,36 @@ static WITHDRAW: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+};
+
+// GET /api/linked-notes
+static LIST_LINKED_NOTES: Operation = Operation {
+    id: "listLinkedNotes",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &LINKS, scopes: &["notes"] }]]),
+    action: Action::Forward { to: &NOTES, path: Rewrite::Received { base: "" } },
+    parameters: &[],
+    request_headers: UNCHANGED,
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
+};
+
+// POST /api/linked-notes
+static ADD_LINKED_NOTE: Operation = Operation {
+    id: "addLinkedNote",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &LINKS, scopes: &["notes"] }]]),
+    action: Action::Forward { to: &NOTES, path: Rewrite::Received { base: "" } },
+    parameters: &[],
+    request_headers: UNCHANGED,
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(128),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
 };
 
 // GET /api/notes
@@ -522,6 +565,18 @@ static NOTES: Upstream = Upstream {
 // scheme `administrator`
 static ADMINISTRATOR: AdminKey =
     AdminKey { name: "administrator", locations: &[CredentialLocation::Header("X-Admin-Key")], realm: "administrator" };
+
+// scheme `links`
+static LINKS: OwnToken = OwnToken {
+    name: "links",
+    server: &AUTHORIZATION_SERVER,
+    locations: &[
+        CredentialLocation::Header("Authorization"),
+        CredentialLocation::Query("access_token"),
+        CredentialLocation::Form("access_token"),
+    ],
+    realm: "links",
+};
 
 // scheme `oauth`
 static OAUTH: OwnToken = OwnToken {

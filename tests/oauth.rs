@@ -423,6 +423,51 @@ fn access_tokens_open_what_their_scopes_say_until_they_are_revoked() {
 }
 
 #[test]
+fn a_token_in_a_link_or_a_form_stops_at_the_gateway() {
+    let tutorial = Tutorial::start();
+    let access = text(&tutorial.token(&[("grant_type", "client_credentials")]).json(), "access_token");
+    let (path, bearer) = ("/api/linked-notes", format!("Authorization: Bearer {access}\r\n"));
+    let linked = format!("{path}?a=1&access_token={access}&b=2");
+    let seen = tutorial.get(&linked, "");
+    assert!(seen.status == 200 && seen.body.contains("a=1&b=2") && !seen.body.contains(&access), "{}", seen.body);
+    let form = [("a", "1"), ("access_token", &*access), ("b", "2")];
+    let seen = tutorial.post(path, "", &form);
+    assert!(seen.status == 200 && seen.body.contains("a=1&b=2") && !seen.body.contains(&access), "{}", seen.body);
+    assert_eq!(tutorial.post(path, "", &form[1..2]).json()["body"], "");
+    assert_eq!(tutorial.post(path, &bearer, &form[..1]).json()["body"], "a=1");
+    // Two tokens: two readers could take different ones (RFC 6750 §2).
+    for response in [
+        tutorial.get(&linked, &bearer),
+        tutorial.post(path, &bearer, &form),
+        tutorial.post(&linked, "", &form),
+        tutorial.post(path, "", &[form[1], form[1]]),
+    ] {
+        let challenge = response.header("www-authenticate");
+        assert!(matches!(response.status, 400 | 401), "{}", response.head);
+        assert!(challenge.contains("error=\"invalid_"), "{challenge}");
+    }
+    // A form whose end is not known cannot be sent on without what was in it.
+    let mut connection = tutorial.gateway.connect();
+    let body = format!("access_token={access}&x=1");
+    connection.send(format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost:8443\r\nX-Forwarded-Proto: https\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n",
+        body.len()
+    ));
+    assert_eq!(connection.response(false).status, 400);
+    // What follows on the connection is a request of its own, whatever was taken out before it.
+    let mut connection = tutorial.gateway.connect();
+    let head = "Host: localhost:8443\r\nX-Forwarded-Proto: https\r\n";
+    connection.send(format!(
+        "POST {path} HTTP/1.1\r\n{head}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}\
+         GET /callback HTTP/1.1\r\n{head}\r\n",
+        body.len()
+    ));
+    assert_eq!(connection.response(false).json()["body"], "x=1");
+    assert!(connection.response(false).body.contains("Back at the application"));
+}
+
+#[test]
 fn introspection_tells_clients_that_can_keep_a_secret_what_a_token_is_worth() {
     let tutorial = Tutorial::start();
     let grant = [("grant_type", "password"), ("username", "bob"), ("password", PASSWORD), ("scope", "notes")];

@@ -41,10 +41,13 @@ fn invalid(why: &'static str) -> Denial {
 }
 
 impl TokenReader {
-    /// Whether a token may stand in the body, which nobody has looked at yet (RFC 6750 §2.2).
-    fn must_see_form(&self, evidence: &Evidence<'_>) -> bool {
+    /// Whether a token may stand in the body, which nobody has looked at yet (RFC 6750 §2.2). Where there is one elsewhere,
+    /// a small body is looked at all the same: a second token must not reach the upstream.
+    fn must_see_form(&self, evidence: &Evidence<'_>, has_token: bool) -> bool {
         let takes_forms = self.locations.iter().any(|place| matches!(place, CredentialLocation::Form(_)));
-        takes_forms && evidence.body.is_none() && !matches!(evidence.method, "GET" | "HEAD") && evidence.has_form()
+        let may_hold_one =
+            takes_forms && evidence.body.is_none() && !matches!(evidence.method, "GET" | "HEAD") && evidence.has_form();
+        may_hold_one && (!has_token || evidence.content_length().is_some_and(|length| length <= MAX_FORM))
     }
 }
 
@@ -55,7 +58,7 @@ impl Authenticator for TokenReader {
             Some(place.token(evidence)).filter(|found| !matches!(found, Err(NoToken::Missing)))
         });
         let token = match (tokens.next(), tokens.next()) {
-            (None, _) if self.must_see_form(evidence) => {
+            (first, None) if self.must_see_form(evidence, first.is_some()) => {
                 return Err(Refusal::Ask(Question::Body { limit: MAX_FORM }));
             }
             (None | Some(Err(NoToken::Missing)), _) => {
