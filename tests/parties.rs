@@ -5,28 +5,10 @@ mod postgres;
 mod support;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use postgres::PostgresServer;
-use support::{Gateway, Response, Upstream, base64, secrets};
-
-/// A folder of its own; removed when dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("gateway-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        Self(folder)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
+use support::{Folder, Gateway, Response, Upstream, base64, secrets};
 
 /// The tutorial is for HTTPS only; the tests stand in for a proxy that ends TLS.
 const BEHIND_TLS: &str = "trustedProxies=[127.0.0.1]";
@@ -116,8 +98,8 @@ fn clients_and_users_come_and_go(settings: &[String], one: &Gateway, other: &Gat
 
 #[test]
 fn the_command_line_manages_clients_and_users_of_a_running_gateway() {
-    let folder = Folder::new("parties");
-    let file = folder.0.join("gateway.db");
+    let folder = Folder::new();
+    let file = folder.path("gateway.db");
     let settings = ["stores.default.kind=sqlite".to_owned(), format!("stores.default.file={}", file.display())];
     let gateway = start(&settings);
     clients_and_users_come_and_go(&settings, &gateway, &gateway);
@@ -141,8 +123,8 @@ fn the_command_line_manages_clients_and_users_of_a_running_gateway() {
 
 #[test]
 fn what_a_gateway_granted_outlives_it() {
-    let folder = Folder::new("outlives");
-    let file = folder.0.join("gateway.db");
+    let folder = Folder::new();
+    let file = folder.path("gateway.db");
     let settings = ["stores.default.kind=sqlite".to_owned(), format!("stores.default.file={}", file.display())];
     let secret = done(&settings, &["clients", "add", "job", "--grant", "client_credentials", "--scope", "notes"], "");
     let gateway = start(&settings);

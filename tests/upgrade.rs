@@ -5,37 +5,19 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use support::{Gateway, Upstream, eventually};
+use support::{Folder, Gateway, Upstream, eventually};
 
-/// A folder of its own for each test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("gateway-upgrade-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder");
-        Self(path)
-    }
-
-    fn setting(&self) -> String {
-        format!("upgrade.socket={}", self.0.join("upgrade.sock").display())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn setting(folder: &Folder) -> String {
+    format!("upgrade.socket={}", folder.path("upgrade.sock").display())
 }
 
 fn start(folder: &Folder, upstream: SocketAddr, upgrade: bool, more: &[&str]) -> Gateway {
-    let setting = folder.setting();
+    let setting = setting(folder);
     let mut command = Gateway::command(&[&[&*setting], more].concat(), upstream);
     if upgrade {
         command.arg("--upgrade");
@@ -124,7 +106,7 @@ fn upstream() -> Upstream {
 fn three_upgrades_under_load_lose_no_request() {
     // Long runs say how long; the everyday one is short.
     let seconds = std::env::var("GATEWAY_TEST_UPGRADE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
-    let (folder, upstream) = (Folder::new("load"), upstream());
+    let (folder, upstream) = (Folder::new(), upstream());
     let mut gateway = start(&folder, upstream.address, false, &[]);
     let (address, admin) = (gateway.address, gateway.admin);
     let load = Load::on(address);
@@ -145,7 +127,7 @@ fn three_upgrades_under_load_lose_no_request() {
     assert!(failures.is_empty(), "{} of {done} failed: {:?}", failures.len(), failures.first());
     gateway.terminate();
     assert!(gateway.wait().success());
-    assert!(!folder.0.join("upgrade.sock").exists(), "what was made is taken away");
+    assert!(!folder.path("upgrade.sock").exists(), "what was made is taken away");
 }
 
 #[test]
@@ -163,10 +145,10 @@ fn an_answer_that_comes_late_is_the_last_one() {
 
 #[test]
 fn a_successor_that_cannot_start_changes_nothing() {
-    let (folder, upstream) = (Folder::new("fails"), upstream());
+    let (folder, upstream) = (Folder::new(), upstream());
     let mut gateway = start(&folder, upstream.address, false, &[]);
     let failed = |more: &[&str]| {
-        let setting = folder.setting();
+        let setting = setting(&folder);
         let mut command = Gateway::command(&[&[&*setting], more].concat(), upstream.address);
         let output = command.arg("--upgrade").output().expect("runs");
         assert!(!output.status.success());
@@ -194,8 +176,8 @@ fn a_successor_that_cannot_start_changes_nothing() {
 
 #[test]
 fn a_signal_starts_the_successor() {
-    let (folder, upstream) = (Folder::new("signal"), upstream());
-    let notify = folder.0.join("notify.sock");
+    let (folder, upstream) = (Folder::new(), upstream());
+    let notify = folder.path("notify.sock");
     let service_manager = UnixDatagram::bind(&notify).expect("a socket");
     service_manager.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     let told = || {
@@ -203,7 +185,7 @@ fn a_signal_starts_the_successor() {
         let count = service_manager.recv(&mut buffer).expect("told");
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     };
-    let setting = folder.setting();
+    let setting = setting(&folder);
     let mut command = Gateway::command(&[&setting], upstream.address);
     command.env("NOTIFY_SOCKET", &notify);
     let mut gateway = Gateway::launch(command);

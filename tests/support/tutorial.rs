@@ -1,9 +1,10 @@
 //! The OAuth tutorial of `specs/tutorial.yaml`: a gateway with clients and users, and a browser of a few lines.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
-use super::support::{Connection, Gateway, Response, Upstream};
+use super::support::{Connection, Folder, Gateway, Response, Upstream};
 
 /// Where the document says that it is.
 pub(crate) const ISSUER: &str = "https://localhost:8443";
@@ -75,32 +76,7 @@ pub(crate) struct Tutorial {
     pub(crate) gateway: Gateway,
     /// Of the client `server`; its public half is registered.
     pub(crate) key: rcgen::KeyPair,
-    folder: tempfolder::Folder,
-}
-
-mod tempfolder {
-    //! A folder of a test's own.
-    use std::path::PathBuf;
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-    /// Removed when dropped.
-    pub(crate) struct Folder(pub(crate) PathBuf);
-
-    impl Folder {
-        pub(crate) fn new() -> Self {
-            static COUNT: AtomicU32 = AtomicU32::new(0);
-            let name = format!("oauth-{}-{}", std::process::id(), COUNT.fetch_add(1, Relaxed));
-            let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-            std::fs::create_dir_all(&path).expect("a folder");
-            Self(path)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
-    }
+    folder: Folder,
 }
 
 impl Tutorial {
@@ -110,36 +86,38 @@ impl Tutorial {
 
     /// With further settings; `{folder}` in them is a folder of its own.
     pub(crate) fn with(settings: &[&str]) -> Self {
-        let folder = tempfolder::Folder::new();
+        let folder = Folder::new();
         let key = rcgen::KeyPair::generate().expect("a key");
-        std::fs::write(folder.0.join("client.pub.pem"), key.public_key_pem()).expect("written");
-        std::fs::write(folder.0.join("parties.yaml"), PARTIES).expect("written");
+        folder.write("client.pub.pem", &key.public_key_pem());
+        folder.write("parties.yaml", PARTIES);
         let upstream = Upstream::echo();
-        let gateway = Self::launch(&folder.0, settings, upstream.address);
+        let gateway = Self::launch(&folder, settings, upstream.address);
         Self { gateway, key, folder }
     }
 
-    fn launch(folder: &std::path::Path, settings: &[&str], upstream: std::net::SocketAddr) -> Gateway {
-        std::fs::write(folder.join("gateway.yaml"), "trustedProxies: [127.0.0.1/32]\n").expect("written");
-        let settings: Vec<String> =
-            settings.iter().map(|setting| setting.replace("{folder}", &folder.display().to_string())).collect();
-        let parties = format!("consumers.file={}", folder.join("parties.yaml").display());
+    fn launch(folder: &Folder, settings: &[&str], upstream: std::net::SocketAddr) -> Gateway {
+        let config = folder.write("gateway.yaml", "trustedProxies: [127.0.0.1/32]\n");
+        let settings: Vec<String> = settings
+            .iter()
+            .map(|setting| setting.replace("{folder}", &folder.path("").display().to_string()))
+            .collect();
+        let parties = format!("consumers.file={}", folder.path("parties.yaml").display());
         let apis = "listeners.test.apis=[tutorial]".to_owned();
         let all: Vec<&str> = settings.iter().map(String::as_str).chain([&*parties, &*apis]).collect();
         let mut command = Gateway::command(&all, upstream);
         secrets(&mut command);
-        command.args(["--config", &folder.join("gateway.yaml").display().to_string()]);
+        command.args(["--config", &config]);
         Gateway::launch(command)
     }
 
     /// The folder of its settings.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        &self.folder.0
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.folder.path("")
     }
 
     /// Another gateway with the same settings and, where that is in `settings`, the same store.
     pub(crate) fn twin(&self, settings: &[&str]) -> Gateway {
-        Self::launch(&self.folder.0, settings, Upstream::echo().address)
+        Self::launch(&self.folder, settings, Upstream::echo().address)
     }
 
     pub(crate) fn browser(&self) -> Browser {
