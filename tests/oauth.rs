@@ -605,6 +605,10 @@ fn forms_are_taken_from_pages_of_this_browser_only() {
     bob.get("/login");
     assert_eq!(bob.post("/login", "", &form).status, 400, "with another browser's form");
     assert_eq!(bob.post("/login", "", &form[..2]).status, 400, "without a tag");
+    let planted = [("username", "eve"), ("password", PASSWORD), ("csrf", &*field(&bob.get("/login").body, "csrf"))];
+    for headers in ["Origin: https://other.localhost:8443\r\n", "Sec-Fetch-Site: same-site\r\n"] {
+        assert_eq!(bob.post("/login", headers, &planted).status, 400, "with a cookie that a neighbour has planted");
+    }
     bob.log_in("/login", "bob", PASSWORD);
     let page = bob.get("/account");
     assert_eq!(bob.post("/logout", "", &[("csrf", &theirs)]).status, 403);

@@ -95,9 +95,10 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
     let username = form.get("username").unwrap_or_default().to_owned();
     let page =
         |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
-    // Without it, a page elsewhere could log its visitor in as somebody else.
+    // Without it, a page elsewhere could log its visitor in as somebody else; also one of a neighbouring host, which can
+    // plant a cookie here and knows its tag.
     let is_ours = visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
-    if !is_ours {
+    if !is_ours || visit.is_cross_site {
         return show(server, &visit, &page(400, "login_again"));
     }
     let password = form.get("password").unwrap_or_default();

@@ -112,7 +112,7 @@ pub(super) fn session_cookie(evidence: &Evidence<'_>, table: &'static Authorizat
 
 /// A request that changes something and that a page of another site made the browser send. `SameSite` keeps the cookie
 /// from most of them; this looks at what browsers say themselves (Fetch Metadata, RFC 6454 §7).
-fn is_cross_site(evidence: &Evidence<'_>) -> bool {
+pub(super) fn is_cross_site(evidence: &Evidence<'_>) -> bool {
     if matches!(evidence.method, "GET" | "HEAD" | "OPTIONS") {
         return false;
     }
