@@ -104,7 +104,7 @@ impl PreparedBuiltin for Desk {
                 Found::Ambiguous => Credentials::Unusable,
             },
             cookie: session_cookie(evidence, self.server.table),
-            is_cross_site: is_cross_site(evidence),
+            is_cross_site: is_cross_site(evidence, self.server.table),
             return_to: self.server.remembered_return(evidence),
             language: self.server.pages.language(evidence).to_owned(),
             address: call.address,

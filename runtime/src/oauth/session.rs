@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::authority::Authority;
 use super::random::{self, NoRandom};
-use super::server::Server;
+use super::server::{self, Server};
 use super::store::{NewSession, SessionRecord, StoreError};
 use super::tables::{AuthorizationServer, LoginSession};
 use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
@@ -57,7 +57,7 @@ impl Doorman {
 impl Authenticator for Doorman {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
         let Some(cookie) = session_cookie(evidence, self.server.table) else { return Err(self.missing().into()) };
-        if is_cross_site(evidence) {
+        if is_cross_site(evidence, self.server.table) {
             let why = "a page of another site sent it";
             return Err(Denial::Invalid { message: MISSING, why }.into());
         }
@@ -112,7 +112,7 @@ pub(super) fn session_cookie(evidence: &Evidence<'_>, table: &'static Authorizat
 
 /// A request that changes something and that a page of another site made the browser send. `SameSite` keeps the cookie
 /// from most of them; this looks at what browsers say themselves (Fetch Metadata, RFC 6454 §7).
-pub(super) fn is_cross_site(evidence: &Evidence<'_>) -> bool {
+pub(super) fn is_cross_site(evidence: &Evidence<'_>, table: &AuthorizationServer) -> bool {
     if matches!(evidence.method, "GET" | "HEAD" | "OPTIONS") {
         return false;
     }
@@ -124,8 +124,10 @@ pub(super) fn is_cross_site(evidence: &Evidence<'_>) -> bool {
         return !matches!(site.as_str(), "same-origin" | "none");
     }
     let Some(origin) = text("origin") else { return false };
-    let host = origin.split_once("://").map(|(_, host)| host);
-    host.is_none_or(|host| evidence.authority.is_none_or(|authority| !host.eq_ignore_ascii_case(authority)))
+    // A proxy in front may have another name for this host than browsers have.
+    let is_ours = origin.eq_ignore_ascii_case(server::origin(table.issuer));
+    let is_host = |host: &str| evidence.authority.is_some_and(|authority| host.eq_ignore_ascii_case(authority));
+    !is_ours && !origin.split_once("://").is_some_and(|(_, host)| is_host(host))
 }
 
 impl Server {
