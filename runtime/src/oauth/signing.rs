@@ -91,3 +91,48 @@ fn header(algorithm: Algorithm, id: String) -> Header {
 fn thumbprint(canonical: &str) -> String {
     URL_SAFE_NO_PAD.encode(Digest::of(canonical.as_bytes()).bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use jsonwebtoken::jwk::Jwk;
+    use jsonwebtoken::{DecodingKey, Validation};
+
+    use super::*;
+
+    fn check(signer: &Signer, algorithm: Algorithm) {
+        let mut claims = Map::new();
+        claims.insert("sub".to_owned(), "bob".into());
+        let token = signer.sign(&claims).expect("signed");
+        let jwk: Jwk = serde_json::from_value(signer.public.clone()).expect("a JWK");
+        let mut validation = Validation::new(algorithm);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
+        let key = DecodingKey::from_jwk(&jwk).expect("a key");
+        let found = jsonwebtoken::decode::<Map<String, Value>>(&token, &key, &validation).expect("good");
+        assert_eq!((found.header.typ.as_deref(), found.claims), (Some("at+jwt"), claims));
+        assert_eq!(found.header.kid.as_deref(), signer.public["kid"].as_str());
+        assert!(!signer.public.to_string().contains("\"d\""), "{}", signer.public);
+    }
+
+    #[test]
+    fn keys_of_both_kinds_sign() {
+        let ours = Signer::from_seed(&[7; 32]).expect("a key");
+        check(&ours, Algorithm::ES256);
+        assert_eq!(ours.public, Signer::from_seed(&[7; 32]).expect("a key").public, "the same seed, the same key");
+        assert_ne!(ours.public, Signer::from_seed(&[8; 32]).expect("a key").public);
+        assert!(Signer::from_seed(&[0; 32]).is_err(), "zero is no key");
+        let rsa = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).expect("a key");
+        let der = aws_lc_rs::encoding::AsDer::<aws_lc_rs::encoding::Pkcs8V1Der>::as_der(&rsa).expect("encoded");
+        let pem =
+            format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der.as_ref()));
+        check(&Signer::from_pem(pem.as_bytes()).expect("read"), Algorithm::RS256);
+    }
+
+    #[test]
+    fn what_is_no_key_is_told_without_being_quoted() {
+        for bad in ["", "a secret", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----"] {
+            let problem = Signer::from_pem(bad.as_bytes()).err().expect("no key");
+            assert!(problem.contains("PKCS #8") && !problem.contains("c2VjcmV0"), "{problem}");
+        }
+    }
+}
