@@ -42,6 +42,7 @@ impl Server {
         let text = |name: &str| token.claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let issuer = text("iss").ok_or_else(|| refuse("The assertion has no iss"))?;
         let attempt = Attempt { kind: "client", account: issuer, address: visit.address };
+        let client = self.parties.client(issuer).await?;
         if self.attempts.wait(attempt, visit.now) > 0 {
             return Err(ErrorCode::SlowDown.because("Too many failed attempts"));
         }
@@ -52,10 +53,11 @@ impl Server {
                 false => refuse("The signature of the assertion is not the client's"),
             }
         };
-        let Some(client) = self.parties.client(issuer).await? else { return Err(failed()) };
+        let Some(client) = client else { return Err(failed()) };
         if !is_signed_by(&client, &token, as_client) {
             return Err(failed());
         }
+        self.attempts.succeed(attempt, visit.now);
         if as_client && text("sub") != Some(issuer) {
             return Err(refuse("iss and sub of the assertion differ"));
         }

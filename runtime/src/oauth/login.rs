@@ -176,14 +176,23 @@ impl Server {
         let stand_in = self.parties.costliest_password();
         let is_right = match PASSWORDS.recall(&expected, password.as_bytes(), stand_in.as_deref()) {
             Ok(()) => true,
-            Err(attempt) => PASSWORDS.check(attempt).await.map_err(|Overloaded| NoLogin::Unavailable)?,
+            Err(unknown) => {
+                let pending = self.attempts.begin(attempt, visit.now).map_err(NoLogin::Later)?;
+                let is_right = PASSWORDS.check(unknown).await.map_err(|Overloaded| NoLogin::Unavailable)?;
+                if !is_right || user.is_none() {
+                    // Before it stops to count as one that is under way.
+                    self.attempts.fail(attempt, visit.now);
+                }
+                drop(pending);
+                is_right
+            }
         };
         match user.filter(|_| is_right) {
-            Some(user) => Ok(user),
-            None => {
-                self.attempts.fail(attempt, visit.now);
-                Err(NoLogin::Wrong)
+            Some(user) => {
+                self.attempts.succeed(attempt, visit.now);
+                Ok(user)
             }
+            None => Err(NoLogin::Wrong),
         }
     }
 
