@@ -560,6 +560,12 @@ fn forms_are_taken_from_pages_of_this_browser_only() {
     bob.get("/login");
     assert_eq!(bob.post("/login", "", &form).status, 400, "with another browser's form");
     assert_eq!(bob.post("/login", "", &form[..2]).status, 400, "without a tag");
+    // A host next door can plant its cookie, and has the form that goes with it.
+    bob.cookies.insert("gateway_session".to_owned(), eve.cookies["gateway_session"].clone());
+    for headers in ["Sec-Fetch-Site: same-site\r\n", "Origin: https://next.localhost\r\n"] {
+        assert_eq!(bob.post("/login", headers, &form).status, 400, "{headers}");
+    }
+    bob.cookies.clear();
     bob.log_in("/login", "bob", PASSWORD);
     let page = bob.get("/account");
     assert_eq!(bob.post("/logout", "", &[("csrf", &theirs)]).status, 403);

@@ -7,7 +7,7 @@ use super::authority::Authority;
 use super::error::OauthError;
 use super::form::{BadForm, Form, MAX_FORM};
 use super::server::Server;
-use super::session::session_cookie;
+use super::session::{is_from_elsewhere, session_cookie};
 use super::tables::{Endpoint, Grant, OauthEndpoint};
 use super::{account, authorize, login, metadata, revoke, token};
 use crate::access::{Caller, Resources};
@@ -65,6 +65,8 @@ pub(super) struct Visit {
     pub(super) return_to: Option<String>,
     pub(super) language: String,
     pub(super) address: IpAddr,
+    /// The browser says that a page elsewhere sent it.
+    pub(super) is_from_elsewhere: bool,
     pub(super) caller: Option<Caller>,
     /// What the operation gives tokens for.
     pub(super) grants: &'static [Grant],
@@ -105,6 +107,7 @@ impl PreparedBuiltin for Desk {
             return_to: self.server.remembered_return(evidence),
             language: self.server.pages.language(evidence).to_owned(),
             address: call.address,
+            is_from_elsewhere: is_from_elsewhere(evidence),
             caller: call.caller.cloned(),
             grants: self.grants,
             now: call.now.unix_seconds,

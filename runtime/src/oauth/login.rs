@@ -95,8 +95,10 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
     let username = form.get("username").unwrap_or_default().to_owned();
     let page =
         |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
-    // Without it, a page elsewhere could log its visitor in as somebody else.
-    let is_ours = visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
+    // Without it, a page elsewhere could log its visitor in as somebody else. A neighbour of this host can plant a cookie,
+    // and has the form that goes with it; so the browser's word counts as well.
+    let is_ours = !visit.is_from_elsewhere
+        && visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
     if !is_ours {
         return show(server, &visit, &page(400, "login_again"));
     }

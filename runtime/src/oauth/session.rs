@@ -113,9 +113,18 @@ pub(super) fn session_cookie(evidence: &Evidence<'_>, table: &'static Authorizat
 /// A request that changes something and that a page of another site made the browser send. `SameSite` keeps the cookie
 /// from most of them; this looks at what browsers say themselves (Fetch Metadata, RFC 6454 §7).
 fn is_cross_site(evidence: &Evidence<'_>) -> bool {
-    if matches!(evidence.method, "GET" | "HEAD" | "OPTIONS") {
-        return false;
-    }
+    let is_safe = matches!(evidence.method, "GET" | "HEAD" | "OPTIONS");
+    !is_safe && (is_from_elsewhere(evidence) || has_no_origin(evidence))
+}
+
+/// A form on a page that tells nobody where it is, as pages in a sandbox are.
+fn has_no_origin(evidence: &Evidence<'_>) -> bool {
+    let has = |name: &'static str| !CredentialLocation::Header(name).find(evidence).is_empty();
+    !has("sec-fetch-site") && CredentialLocation::Header("origin").find(evidence) == Found::One("null".into())
+}
+
+/// What browsers say themselves: a page of another host sent it.
+pub(super) fn is_from_elsewhere(evidence: &Evidence<'_>) -> bool {
     let text = |name: &'static str| match CredentialLocation::Header(name).find(evidence) {
         Found::One(value) => Some(value.into_owned()),
         _ => None,
