@@ -423,6 +423,46 @@ fn access_tokens_open_what_their_scopes_say_until_they_are_revoked() {
 }
 
 #[test]
+fn whoever_is_taken_out_of_the_file_has_nothing_any_more() {
+    let tutorial = Tutorial::start();
+    let of_client =
+        text(&tutorial.token(&[("grant_type", "client_credentials"), ("scope", "notes")]).json(), "access_token");
+    let mut browser = tutorial.browser();
+    browser.log_in("/login", "bob", PASSWORD);
+    let back = browser.authorize(&request("notes", ""));
+    let code = parameter(&back, "code").expect("a code");
+    let of_user = text(&tutorial.post("/oauth/token", "", &redemption(&code)).json(), "access_token");
+    assert!(tutorial.opens(&of_client) && tutorial.opens(&of_user));
+    assert_eq!(browser.get("/account").status, 200);
+    let without = |start: &str, end: &str| {
+        let file = tutorial.folder().join("parties.yaml");
+        let text = std::fs::read_to_string(&file).expect("read");
+        let (before, rest) = text.split_once(start).expect("it is there");
+        let (_, after) = rest.split_once(end).expect("it is there");
+        std::fs::write(&file, format!("{before}{end}{after}")).expect("written");
+        let hang_up = std::process::Command::new("kill").args(["-HUP", &tutorial.gateway.pid().to_string()]).status();
+        assert!(hang_up.expect("kill runs").success());
+    };
+    let within_two_seconds = |is_so: &mut dyn FnMut() -> bool| {
+        (0..40).any(|_| {
+            is_so() || {
+                std::thread::sleep(Duration::from_millis(50));
+                false
+            }
+        })
+    };
+    without("  - {id: u-bob,", "  - {id: u-ann,");
+    // What was believed a moment ago is not believed until the cache is old.
+    assert!(within_two_seconds(&mut || !tutorial.opens(&of_user)), "a user's token");
+    assert_eq!(browser.get("/account").status, 302, "a user's session");
+    let seen = tutorial.post("/oauth/introspect", &basic("server", CLIENT_SECRET), &[("token", &of_user)]).json();
+    assert_eq!(seen, json!({"active": false}));
+    assert!(tutorial.opens(&of_client));
+    without("  - client_id: server\n", "  - client_id: tutorial-server");
+    assert!(within_two_seconds(&mut || !tutorial.opens(&of_client)), "a client's token");
+}
+
+#[test]
 fn introspection_tells_clients_that_can_keep_a_secret_what_a_token_is_worth() {
     let tutorial = Tutorial::start();
     let grant = [("grant_type", "password"), ("username", "bob"), ("password", PASSWORD), ("scope", "notes")];

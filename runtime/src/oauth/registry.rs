@@ -282,6 +282,11 @@ impl Parties {
         &self.store
     }
 
+    /// Differs between any two readings of the file.
+    pub(super) fn generation(&self) -> u64 {
+        self.consumers.current().generation()
+    }
+
     /// The client of this id.
     pub(crate) async fn client(&self, id: &str) -> Result<Option<Arc<Client>>, StoreError> {
         if let Some(client) = self.consumers.current().parties().client(id) {

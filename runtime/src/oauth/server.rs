@@ -233,7 +233,7 @@ impl Server {
 
     /// Who has this access token, if that is known without asking.
     pub(super) fn recall(&self, token: &str, now: u64) -> Option<Caller> {
-        let generation = self.generation.load(Relaxed);
+        let generation = self.generation();
         let known = self.part(token).get_of(generation, token, now)?;
         (!self.revoked.holds(&known)).then_some(known.caller)
     }
@@ -243,10 +243,10 @@ impl Server {
     /// # Errors
     /// The store does not tell.
     pub(super) async fn caller(&self, token: &str, now: u64) -> Result<Option<Caller>, StoreError> {
-        let generation = self.generation.load(Relaxed);
+        let generation = self.generation();
         let digest = Digest::of(token.as_bytes());
         let Some(record) = self.store.access_token(&digest, now).await? else { return Ok(None) };
-        if record.authorization.issuer != self.table.issuer {
+        if record.authorization.issuer != self.table.issuer || !self.has_parties_of(&record.authorization).await? {
             return Ok(None);
         }
         let authorization = Digest::of(record.authorization.id.as_bytes());
@@ -257,6 +257,21 @@ impl Server {
             self.part(token).insert_of(generation, token, known, until);
         }
         Ok(Some(caller))
+    }
+
+    /// Whether client and user of an authorization are still registered: a file forgets them without a word to the store.
+    pub(super) async fn has_parties_of(&self, authorization: &Authorization) -> Result<bool, StoreError> {
+        let has_client = self.parties.client(&authorization.client).await?.is_some();
+        Ok(has_client
+            && match &authorization.user {
+                Some(user) => self.parties.user(user).await?.is_some(),
+                None => true,
+            })
+    }
+
+    /// Changes with whatever takes many tokens away, such as another `consumers.yaml`.
+    fn generation(&self) -> u64 {
+        self.generation.load(Relaxed) << 32 | self.parties.generation() & u64::from(u32::MAX)
     }
 
     fn part(&self, token: &str) -> std::sync::MutexGuard<'_, TokenCache<Believed>> {

@@ -132,7 +132,8 @@ pub(super) fn is_from_elsewhere(evidence: &Evidence<'_>) -> bool {
     if let Some(site) = text("sec-fetch-site") {
         return !matches!(site.as_str(), "same-origin" | "none");
     }
-    let Some(origin) = text("origin") else { return false };
+    // Old browsers send `null` for pages with `Referrer-Policy: no-referrer`, as those here are.
+    let Some(origin) = text("origin").filter(|origin| origin != "null") else { return false };
     let host = origin.split_once("://").map(|(_, host)| host);
     host.is_none_or(|host| evidence.authority.is_none_or(|authority| !host.eq_ignore_ascii_case(authority)))
 }
@@ -141,7 +142,9 @@ impl Server {
     /// The session with this id, if it has not ended.
     pub(super) async fn session(&self, id: &Digest, now: u64) -> Result<Option<SessionRecord>, StoreError> {
         let session = self.store.session(id, now, self.session_idle.as_secs()).await?;
-        Ok(session.filter(|session| session.issuer == self.table.issuer))
+        let Some(session) = session.filter(|session| session.issuer == self.table.issuer) else { return Ok(None) };
+        // The user may have been removed since, from a file of which the store knows nothing.
+        Ok(self.parties.user(&session.user).await?.is_some().then_some(session))
     }
 
     /// Begins a session for somebody who has just logged in: under a new id, so that nobody can have chosen it.
