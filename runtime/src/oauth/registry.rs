@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::authority::Engine;
 use super::store::{Added, AddedUser, OauthStore, StoreError};
-use super::tables::{Grant, TokenFormat};
+use super::tables::{Grant, PkceRequirement, TokenFormat};
 use crate::consumers::{ConsumerStore, StoredPassword};
 use crate::digest::Digest;
 use crate::jwt::token::Token;
@@ -55,6 +55,11 @@ impl Client {
     /// Whether it is registered for this way to a token.
     pub(crate) fn may_use(&self, grant: Grant) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// Whether it must use PKCE at a server that asks this of its clients.
+    pub(super) fn must_use_pkce(&self, server: PkceRequirement) -> bool {
+        self.public || self.pkce || server == PkceRequirement::All
     }
 }
 

@@ -156,6 +156,16 @@ fn client(id: &str) -> Client {
 }
 
 #[test]
+fn pkce_is_for_whom_the_server_or_the_client_says() {
+    use crate::oauth::tables::PkceRequirement::{All, Public};
+    let said_so = client("1");
+    assert!(said_so.must_use_pkce(Public) && said_so.must_use_pkce(All));
+    let silent = Client { pkce: false, ..client("1") };
+    assert!(!silent.must_use_pkce(Public) && silent.must_use_pkce(All));
+    assert!(Client { public: true, ..silent }.must_use_pkce(Public));
+}
+
+#[test]
 fn a_code_is_redeemed_once_and_a_second_time_ends_what_it_gave() {
     everywhere(async |one, other| {
         one.add_code(&code("c1")).await.expect("kept");
