@@ -50,14 +50,15 @@ impl TokenReader {
 
 impl Authenticator for TokenReader {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
+        // A token in the form counts beside one elsewhere, and must not reach the upstream either.
+        if self.must_see_form(evidence) {
+            return Err(Refusal::Ask(Question::Body { limit: MAX_FORM }));
+        }
         let mut tokens = self.locations.iter().filter_map(|place| {
             let place = TokenPlaces { locations: std::slice::from_ref(place), bare: false };
             Some(place.token(evidence)).filter(|found| !matches!(found, Err(NoToken::Missing)))
         });
         let token = match (tokens.next(), tokens.next()) {
-            (None, _) if self.must_see_form(evidence) => {
-                return Err(Refusal::Ask(Question::Body { limit: MAX_FORM }));
-            }
             (None | Some(Err(NoToken::Missing)), _) => {
                 return Err(Denial::Missing { message: "Missing access token in request" }.into());
             }
