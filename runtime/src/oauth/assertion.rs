@@ -119,7 +119,7 @@ fn check_times(client: &Client, claims: &Map<String, Value>, now: u64) -> Result
         Some(_) => Err("A time of the assertion is not a number"),
     };
     let until = time("exp")?.ok_or("The assertion has no exp")?;
-    if until + LEEWAY <= now {
+    if until.saturating_add(LEEWAY) <= now {
         return Err("The assertion has expired");
     }
     if until > now + MAX_LIFETIME {
