@@ -340,6 +340,7 @@ fn assertions_are_for_this_server_and_are_used_once() {
         ("exp", json!(now() - 3600)),
         ("exp", json!((now() + 60) * 1000)),
         ("exp", json!("soon")),
+        ("exp", json!(1e300)),
         ("exp", Value::Null),
         ("nbf", json!(now() + 3600)),
         ("jti", json!("a")),
