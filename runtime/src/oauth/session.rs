@@ -173,7 +173,7 @@ impl Server {
 
     /// The name of the cookie that remembers where a login is to lead.
     fn return_cookie(&self) -> String {
-        format!("{}_return", self.table.session_cookie)
+        return_cookie(self.table.session_cookie)
     }
 
     /// The value of `Set-Cookie` that remembers for ten minutes where a login is to lead; `None` where it is too long.
@@ -208,6 +208,14 @@ impl Server {
     }
 }
 
+/// Browsers take `__Host-` as a promise about the path that this cookie does not keep (RFC 6265bis §4.1.3).
+fn return_cookie(session_cookie: &str) -> String {
+    match session_cookie.strip_prefix("__Host-") {
+        Some(rest) => format!("__Secure-{rest}_return"),
+        None => format!("{session_cookie}_return"),
+    }
+}
+
 /// Whether a browser takes this as a path on the same host, whatever it makes of it: a login must not lead elsewhere.
 pub(super) fn is_path_here(path: &str) -> bool {
     path.starts_with('/')
@@ -219,6 +227,12 @@ pub(super) fn is_path_here(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cookies_keep_what_their_names_promise() {
+        assert_eq!(return_cookie("gateway_session"), "gateway_session_return");
+        assert_eq!(return_cookie("__Host-session"), "__Secure-session_return");
+    }
 
     #[test]
     fn logins_lead_to_paths_of_this_host() {
