@@ -441,6 +441,15 @@ fn dialogs_assertions_and_secrets_are_there_once() {
         assert_eq!(other.take_transaction(&digest("t"), &session, NOW + 60).await, Ok(None), "expired");
         assert_eq!(other.take_transaction(&digest("t"), &session, NOW).await, Ok(Some("about".to_owned())));
         assert_eq!(one.take_transaction(&digest("t"), &session, NOW).await, Ok(None), "taken");
+        for number in 0..21 {
+            one.add_transaction(&digest(&format!("t{number}")), &session, "one of many", NOW + 60 + number)
+                .await
+                .expect("kept");
+        }
+        assert_eq!(one.take_transaction(&digest("t0"), &session, NOW).await, Ok(None), "the oldest of too many");
+        for name in ["t1", "t20"] {
+            assert!(other.take_transaction(&digest(name), &session, NOW).await.is_ok_and(|found| found.is_some()));
+        }
         assert_eq!(one.first_use("app", "1", NOW + 60, NOW).await, Ok(true));
         assert_eq!(other.first_use("app", "1", NOW + 60, NOW + 59).await, Ok(false));
         assert_eq!(other.first_use("app1", "", NOW + 60, NOW).await, Ok(true), "another pair");
