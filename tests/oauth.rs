@@ -313,6 +313,25 @@ fn assertion(tutorial: &Tutorial, claims: &Value) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256), claims, &key).expect("signed")
 }
 
+/// The same text with the other signature of P-256 that is good for it: (r, n - s).
+fn other_signature(jwt: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    const N: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+        0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let (signed, signature) = jwt.rsplit_once('.').expect("a JWS");
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+    let mut borrow = 0;
+    for (byte, n) in signature[32..].iter_mut().zip(N).rev() {
+        let difference = i16::from(n) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference.rem_euclid(256) as u8;
+    }
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
 #[test]
 fn assertions_are_for_this_server_and_are_used_once() {
     let tutorial = Tutorial::start();
@@ -349,6 +368,13 @@ fn assertions_are_for_this_server_and_are_used_once() {
         bad[name] = value;
         refused(&with(&bad).0, 401, "invalid_client");
     }
+    // Without a name, an assertion is known by what is signed. Who has seen one can make its other signature: s and n - s.
+    let mut nameless = claims("");
+    nameless.as_object_mut().expect("an object").remove("jti");
+    let (good, jwt) = with(&nameless);
+    assert_eq!(good.status, 200, "{}", good.body);
+    let again = [("grant_type", "client_credentials"), kind, ("client_assertion", &*other_signature(&jwt))];
+    refused(&tutorial.post("/oauth/token", "", &again), 401, "invalid_client");
     // With the secret as key (client_secret_jwt), but never with the public key as secret (RFC 8725 §3.1).
     let hmac = |secret: &[u8], name: &str| {
         let key = jsonwebtoken::EncodingKey::from_secret(secret);

@@ -63,10 +63,11 @@ impl Server {
         }
         self.check_audience(&client, &token).map_err(refuse)?;
         let until = check_times(&client, &token.claims, visit.now).map_err(refuse)?;
-        // Without a name of its own, an assertion is known by itself.
+        // Without a name of its own, an assertion is known by what is signed: of one text there are several good signatures
+        // (of ECDSA, another one follows from the first).
         let name = match text("jti") {
             Some(name) => Cow::Owned(format!("jti:{name}")),
-            None => Cow::Owned(format!("sha256:{}", Digest::of(jwt.as_bytes()).to_hex())),
+            None => Cow::Owned(format!("sha256:{}", Digest::of(token.signed.as_bytes()).to_hex())),
         };
         if !self.store.first_use(issuer, &name, until + LEEWAY, visit.now).await? {
             return Err(refuse("The assertion was used before"));
