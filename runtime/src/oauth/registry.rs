@@ -345,16 +345,20 @@ impl Parties {
         self.consumers.current().parties().permission(client, user).map(<[String]>::to_vec)
     }
 
-    /// Adds a client, unless the file or the store has one of that id.
+    /// Adds a client, unless the file or the store has one of that id, or a user: the subject of a token is one of the two,
+    /// and must not be taken for the other (RFC 9700 §4.15).
     pub(crate) async fn add_client(&self, client: &Client, now: u64) -> Result<Added, StoreError> {
-        if self.consumers.current().parties().client(&client.id).is_some() {
+        if self.consumers.current().parties().client(&client.id).is_some() || self.user(&client.id).await?.is_some() {
             return Ok(Added::Taken);
         }
         self.store.add_client(client, now).await
     }
 
-    /// Adds a user, unless the file or the store has one of that id, name or address.
+    /// Adds a user, unless the file or the store has one of that id, name or address, or a client of that id.
     pub(crate) async fn add_user(&self, user: &User, now: u64) -> Result<AddedUser, StoreError> {
+        if self.client(&user.id).await?.is_some() {
+            return Ok(AddedUser::IdTaken);
+        }
         let taken = {
             let current = self.consumers.current();
             let known = current.parties();
