@@ -313,6 +313,25 @@ fn assertion(tutorial: &Tutorial, claims: &Value) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256), claims, &key).expect("signed")
 }
 
+/// The same text with the other signature of P-256 that is good for it: (r, n - s).
+fn other_signature(jwt: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    const N: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+        0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let (signed, signature) = jwt.rsplit_once('.').expect("a JWS");
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+    let mut borrow = 0;
+    for (byte, n) in signature[32..].iter_mut().zip(N).rev() {
+        let difference = i16::from(n) - i16::from(*byte) - borrow;
+        borrow = i16::from(difference < 0);
+        *byte = difference.rem_euclid(256) as u8;
+    }
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
 #[test]
 fn assertions_are_for_this_server_and_are_used_once() {
     let tutorial = Tutorial::start();
@@ -340,6 +359,7 @@ fn assertions_are_for_this_server_and_are_used_once() {
         ("exp", json!(now() - 3600)),
         ("exp", json!((now() + 60) * 1000)),
         ("exp", json!("soon")),
+        ("exp", json!(1e300)),
         ("exp", Value::Null),
         ("nbf", json!(now() + 3600)),
         ("jti", json!("a")),
@@ -348,6 +368,13 @@ fn assertions_are_for_this_server_and_are_used_once() {
         bad[name] = value;
         refused(&with(&bad).0, 401, "invalid_client");
     }
+    // Without a name, an assertion is known by what is signed. Who has seen one can make its other signature: s and n - s.
+    let mut nameless = claims("");
+    nameless.as_object_mut().expect("an object").remove("jti");
+    let (good, jwt) = with(&nameless);
+    assert_eq!(good.status, 200, "{}", good.body);
+    let again = [("grant_type", "client_credentials"), kind, ("client_assertion", &*other_signature(&jwt))];
+    refused(&tutorial.post("/oauth/token", "", &again), 401, "invalid_client");
     // With the secret as key (client_secret_jwt), but never with the public key as secret (RFC 8725 §3.1).
     let hmac = |secret: &[u8], name: &str| {
         let key = jsonwebtoken::EncodingKey::from_secret(secret);
@@ -465,6 +492,46 @@ fn a_token_in_a_link_or_a_form_stops_at_the_gateway() {
     ));
     assert_eq!(connection.response(false).json()["body"], "x=1");
     assert!(connection.response(false).body.contains("Back at the application"));
+}
+
+#[test]
+fn whoever_is_taken_out_of_the_file_has_nothing_any_more() {
+    let tutorial = Tutorial::start();
+    let of_client =
+        text(&tutorial.token(&[("grant_type", "client_credentials"), ("scope", "notes")]).json(), "access_token");
+    let mut browser = tutorial.browser();
+    browser.log_in("/login", "bob", PASSWORD);
+    let back = browser.authorize(&request("notes", ""));
+    let code = parameter(&back, "code").expect("a code");
+    let of_user = text(&tutorial.post("/oauth/token", "", &redemption(&code)).json(), "access_token");
+    assert!(tutorial.opens(&of_client) && tutorial.opens(&of_user));
+    assert_eq!(browser.get("/account").status, 200);
+    let without = |start: &str, end: &str| {
+        let file = tutorial.folder().join("parties.yaml");
+        let text = std::fs::read_to_string(&file).expect("read");
+        let (before, rest) = text.split_once(start).expect("it is there");
+        let (_, after) = rest.split_once(end).expect("it is there");
+        std::fs::write(&file, format!("{before}{end}{after}")).expect("written");
+        let hang_up = std::process::Command::new("kill").args(["-HUP", &tutorial.gateway.pid().to_string()]).status();
+        assert!(hang_up.expect("kill runs").success());
+    };
+    let within_two_seconds = |is_so: &mut dyn FnMut() -> bool| {
+        (0..40).any(|_| {
+            is_so() || {
+                std::thread::sleep(Duration::from_millis(50));
+                false
+            }
+        })
+    };
+    without("  - {id: u-bob,", "  - {id: u-ann,");
+    // What was believed a moment ago is not believed until the cache is old.
+    assert!(within_two_seconds(&mut || !tutorial.opens(&of_user)), "a user's token");
+    assert_eq!(browser.get("/account").status, 302, "a user's session");
+    let seen = tutorial.post("/oauth/introspect", &basic("server", CLIENT_SECRET), &[("token", &of_user)]).json();
+    assert_eq!(seen, json!({"active": false}));
+    assert!(tutorial.opens(&of_client));
+    without("  - client_id: server\n", "  - client_id: tutorial-server");
+    assert!(within_two_seconds(&mut || !tutorial.opens(&of_client)), "a client's token");
 }
 
 #[test]
@@ -605,10 +672,12 @@ fn forms_are_taken_from_pages_of_this_browser_only() {
     bob.get("/login");
     assert_eq!(bob.post("/login", "", &form).status, 400, "with another browser's form");
     assert_eq!(bob.post("/login", "", &form[..2]).status, 400, "without a tag");
-    let planted = [("username", "eve"), ("password", PASSWORD), ("csrf", &*field(&bob.get("/login").body, "csrf"))];
-    for headers in ["Origin: https://other.localhost:8443\r\n", "Sec-Fetch-Site: same-site\r\n"] {
-        assert_eq!(bob.post("/login", headers, &planted).status, 400, "with a cookie that a neighbour has planted");
+    // A host next door can plant its cookie, and has the form that goes with it.
+    bob.cookies.insert("gateway_session".to_owned(), eve.cookies["gateway_session"].clone());
+    for headers in ["Sec-Fetch-Site: same-site\r\n", "Origin: https://next.localhost\r\n"] {
+        assert_eq!(bob.post("/login", headers, &form).status, 400, "{headers}");
     }
+    bob.cookies.clear();
     bob.log_in("/login", "bob", PASSWORD);
     let page = bob.get("/account");
     assert_eq!(bob.post("/logout", "", &[("csrf", &theirs)]).status, 403);

@@ -77,6 +77,10 @@ fn clients_and_users_come_and_go(settings: &[String], one: &Gateway, other: &Gat
     assert_eq!(token(other, "job", "another", "grant_type=client_credentials").status, 401);
 
     run(&["users", "add", "ann", "--email", "ann@example.org", "--id", "u-ann"], "open sesame\n");
+    // A token's subject is a client or a user, and says which by its name alone.
+    let like_a_user = ["clients", "add", "u-ann", "--grant", "client_credentials", "--scope", "notes"];
+    refused(settings, &like_a_user, "");
+    refused(settings, &["users", "add", "eve", "--id", "job"], "open sesame\n");
     let login = |gateway: &Gateway, password: &str| {
         token(gateway, "job", secret, &format!("grant_type=password&username=ann%40example.org&password={password}"))
     };

@@ -369,7 +369,10 @@ fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment
             Ok(caller) => {
                 let has = |scope: &&str| caller.scopes.iter().any(|held| **held == **scope);
                 lacks_scope |= !requirement.scopes.iter().all(has);
-                first.get_or_insert(caller);
+                // The same caller, told by the one that knows more: a session does not know by which client.
+                if first.as_ref().is_none_or(|first| first.client.is_none() && caller.client.is_some()) {
+                    first = Some(caller);
+                }
             }
             Err(denial) => {
                 let reject = Reject::from(denial);
@@ -451,4 +454,60 @@ fn worse(one: Reject, other: Reject) -> Reject {
         }
     }
     if rank(&other) > rank(&one) { other } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A scheme that always says the same.
+    #[derive(Debug)]
+    struct Says(Caller);
+
+    impl Authenticator for Says {
+        fn authenticate(&self, _: &Evidence<'_>, _: Moment) -> Result<Caller, Refusal> {
+            Ok(self.0.clone())
+        }
+
+        fn challenge(&self) -> String {
+            String::new()
+        }
+
+        fn challenge_invalid(&self) -> String {
+            String::new()
+        }
+
+        fn challenge_scope(&self, _: &[&str]) -> String {
+            String::new()
+        }
+
+        fn locations(&self) -> (&'static [CredentialLocation], bool) {
+            (&[], false)
+        }
+    }
+
+    fn user(name: &str, client: Option<&str>) -> Caller {
+        Caller {
+            subject: name.into(),
+            scopes: Arc::from([]),
+            client: client.map(Arc::from),
+            user: Some(name.into()),
+            identity: None,
+        }
+    }
+
+    #[test]
+    fn together_schemes_name_one_caller_and_all_that_is_known_of_it() {
+        let both = |one: Caller, other: Caller| {
+            let says = |caller| LiveRequirement { authenticator: Arc::new(Says(caller)), scopes: &[] };
+            let now = Moment { unix_seconds: 1, worker: 0, request: 1 };
+            all_of(&[says(one), says(other)], &Evidence::of(&[], None), now).ok()
+        };
+        let (session, token) = (user("bob", None), user("bob", Some("app")));
+        assert_eq!(both(session.clone(), token.clone()), Some(token.clone()));
+        assert_eq!(both(token.clone(), session.clone()), Some(token.clone()));
+        assert_eq!(both(user("ann", None), token.clone()), None);
+        let client = Caller { user: None, ..user("bob", Some("bob")) };
+        assert_eq!(both(session, client), None, "a client that is called like a user");
+    }
 }

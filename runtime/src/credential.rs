@@ -72,12 +72,6 @@ impl<'a> Evidence<'a> {
         self.verdicts.iter().find(|(known, _)| *known == scheme).map(|(_, verdict)| verdict)
     }
 
-    /// What `Content-Length` says; the parser has refused what is none.
-    pub(crate) fn content_length(&self) -> Option<u64> {
-        let field = self.fields.iter().find(|field| field.name.eq_ignore_ascii_case("content-length"))?;
-        std::str::from_utf8(field.value).ok()?.trim().parse().ok()
-    }
-
     /// The body is of `application/x-www-form-urlencoded`.
     pub(crate) fn has_form(&self) -> bool {
         let mut types = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("content-type"));

@@ -54,12 +54,29 @@ impl<'a> Lowering<'a> {
                 "anyone could register clients or users",
                 "ask for a credential in `security`, such as a scheme with `credential: admin`",
             )),
+            BuiltinPolicy::Registry(_) if self.is_for_every_user(access) => Some((
+                "everybody who logs in or has a token could register clients or users",
+                "ask for a scheme with `credential: admin`, or for a scope that only administrators are allowed",
+            )),
             _ => None,
         };
         if let Some((problem, help)) = problem {
             let headline = format!("{title} is `{name}`, and {problem}");
             self.diagnostics
                 .push(Diagnostic::error(GW325, headline).at(builtin.span, "not with its security").help(help));
+        }
+    }
+
+    /// Whether some alternative holds for all users, or for all clients: nothing but a session, or a token for anything.
+    fn is_for_every_user(&self, access: &Access) -> bool {
+        let is_everybodys = |requirement: &Requirement| match self.schemes.credential(requirement) {
+            Some(Credential::Session(_)) => true,
+            Some(Credential::OwnToken) => requirement.scopes.is_empty(),
+            _ => false,
+        };
+        match access {
+            Access::Anyone { .. } => true,
+            Access::OneOf(alternatives) => alternatives.iter().any(|all| all.iter().all(is_everybodys)),
         }
     }
 

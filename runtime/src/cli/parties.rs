@@ -216,7 +216,7 @@ impl Desk {
             client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));
         }
         match self.wait(self.parties.add_client(&client, timestamp::now()))? {
-            Added::Taken => Err(format!("there is a client with the id `{}` already", client.id)),
+            Added::Taken => Err(format!("there is a client or a user with the id `{}` already", client.id)),
             Added::Yes if has_secret => {
                 eprintln!("gateway: the secret of the client `{}`; it is shown this once", client.id);
                 Ok(secret + "\n")
@@ -312,7 +312,7 @@ impl Desk {
             AddedUser::Yes => return Ok(String::new()),
             AddedUser::NameTaken => format!("called `{}`", user.username),
             AddedUser::EmailTaken => format!("with the address `{}`", user.email.unwrap_or_default()),
-            AddedUser::IdTaken => format!("with the id `{}`", user.id),
+            AddedUser::IdTaken => format!("or a client with the id `{}`", user.id),
         };
         Err(format!("there is a user {taken} already"))
     }

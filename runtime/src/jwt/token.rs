@@ -79,7 +79,7 @@ pub(crate) struct Token<'a> {
     header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
     /// What the signature is over.
-    pub(super) signed: &'a str,
+    pub(crate) signed: &'a str,
     /// In base64url.
     pub(super) signature: &'a str,
 }

@@ -42,6 +42,7 @@ impl Server {
         let text = |name: &str| token.claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let issuer = text("iss").ok_or_else(|| refuse("The assertion has no iss"))?;
         let attempt = Attempt { kind: "client", account: issuer, address: visit.address };
+        let client = self.parties.client(issuer).await?;
         if self.attempts.wait(attempt, visit.now) > 0 {
             return Err(ErrorCode::SlowDown.because("Too many failed attempts"));
         }
@@ -52,19 +53,21 @@ impl Server {
                 false => refuse("The signature of the assertion is not the client's"),
             }
         };
-        let Some(client) = self.parties.client(issuer).await? else { return Err(failed()) };
+        let Some(client) = client else { return Err(failed()) };
         if !is_signed_by(&client, &token, as_client) {
             return Err(failed());
         }
+        self.attempts.succeed(attempt, visit.now);
         if as_client && text("sub") != Some(issuer) {
             return Err(refuse("iss and sub of the assertion differ"));
         }
         self.check_audience(&client, &token).map_err(refuse)?;
         let until = check_times(&client, &token.claims, visit.now).map_err(refuse)?;
-        // Without a name of its own, an assertion is known by itself.
+        // Without a name of its own, an assertion is known by what is signed: of one text there are several good signatures
+        // (of ECDSA, another one follows from the first).
         let name = match text("jti") {
             Some(name) => Cow::Owned(format!("jti:{name}")),
-            None => Cow::Owned(format!("sha256:{}", Digest::of(jwt.as_bytes()).to_hex())),
+            None => Cow::Owned(format!("sha256:{}", Digest::of(token.signed.as_bytes()).to_hex())),
         };
         if !self.store.first_use(issuer, &name, until + LEEWAY, visit.now).await? {
             return Err(refuse("The assertion was used before"));
@@ -117,7 +120,7 @@ fn check_times(client: &Client, claims: &Map<String, Value>, now: u64) -> Result
         Some(_) => Err("A time of the assertion is not a number"),
     };
     let until = time("exp")?.ok_or("The assertion has no exp")?;
-    if until + LEEWAY <= now {
+    if until.saturating_add(LEEWAY) <= now {
         return Err("The assertion has expired");
     }
     if until > now + MAX_LIFETIME {

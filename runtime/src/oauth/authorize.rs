@@ -14,7 +14,7 @@ use super::redirect::{self, is_same_redirect};
 use super::registry::{Client, ResponseType, User};
 use super::server::{Issued, Order, Server};
 use super::store::NewCode;
-use super::tables::{Grant, PkceRequirement};
+use super::tables::Grant;
 use crate::builtin::OwnAnswer;
 use crate::credential::form_encode;
 use crate::digest::Digest;
@@ -197,7 +197,7 @@ impl Server {
 
     /// The code challenge (RFC 7636 §4.3).
     fn challenge(&self, form: &Form, client: &Client) -> Result<Option<String>, OauthError> {
-        let is_needed = client.public || self.table.pkce == PkceRequirement::All;
+        let is_needed = client.must_use_pkce(self.table.pkce);
         let Some(challenge) = form.get("code_challenge") else {
             if form.get("code_challenge_method").is_some() || is_needed {
                 return Err(ErrorCode::InvalidRequest.because("code_challenge is missing"));

@@ -41,26 +41,24 @@ fn invalid(why: &'static str) -> Denial {
 }
 
 impl TokenReader {
-    /// Whether a token may stand in the body, which nobody has looked at yet (RFC 6750 §2.2). Where there is one elsewhere,
-    /// a small body is looked at all the same: a second token must not reach the upstream.
-    fn must_see_form(&self, evidence: &Evidence<'_>, has_token: bool) -> bool {
+    /// Whether a token may stand in the body, which nobody has looked at yet (RFC 6750 §2.2).
+    fn must_see_form(&self, evidence: &Evidence<'_>) -> bool {
         let takes_forms = self.locations.iter().any(|place| matches!(place, CredentialLocation::Form(_)));
-        let may_hold_one =
-            takes_forms && evidence.body.is_none() && !matches!(evidence.method, "GET" | "HEAD") && evidence.has_form();
-        may_hold_one && (!has_token || evidence.content_length().is_some_and(|length| length <= MAX_FORM))
+        takes_forms && evidence.body.is_none() && !matches!(evidence.method, "GET" | "HEAD") && evidence.has_form()
     }
 }
 
 impl Authenticator for TokenReader {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
+        // A token in the form counts beside one elsewhere, and must not reach the upstream either.
+        if self.must_see_form(evidence) {
+            return Err(Refusal::Ask(Question::Body { limit: MAX_FORM }));
+        }
         let mut tokens = self.locations.iter().filter_map(|place| {
             let place = TokenPlaces { locations: std::slice::from_ref(place), bare: false };
             Some(place.token(evidence)).filter(|found| !matches!(found, Err(NoToken::Missing)))
         });
         let token = match (tokens.next(), tokens.next()) {
-            (first, None) if self.must_see_form(evidence, first.is_some()) => {
-                return Err(Refusal::Ask(Question::Body { limit: MAX_FORM }));
-            }
             (None | Some(Err(NoToken::Missing)), _) => {
                 return Err(Denial::Missing { message: "Missing access token in request" }.into());
             }

@@ -64,16 +64,20 @@ impl Server {
         method: AuthMethod,
     ) -> Result<Arc<Client>, OauthError> {
         let attempt = Attempt { kind: "client", account: id, address: visit.address };
+        let client = self.parties.client(id).await?;
+        // From here to the verdict nobody waits for anything, and no other attempt comes between.
         if self.attempts.wait(attempt, visit.now) > 0 {
             return Err(ErrorCode::SlowDown.because("Too many failed attempts"));
         }
-        let client = self.parties.client(id).await?;
         let is_right = client.as_ref().is_some_and(|client| {
             let secret = client.secret.as_ref().is_some_and(|secret| secret.is(presented.as_bytes()));
             secret && client.auth_methods.contains(&method)
         });
         match client.filter(|_| is_right) {
-            Some(client) => Ok(client),
+            Some(client) => {
+                self.attempts.succeed(attempt, visit.now);
+                Ok(client)
+            }
             None => {
                 self.attempts.fail(attempt, visit.now);
                 Err(unknown())

@@ -7,7 +7,7 @@ use super::authority::Authority;
 use super::error::OauthError;
 use super::form::{BadForm, Form, MAX_FORM};
 use super::server::Server;
-use super::session::{is_cross_site, session_cookie};
+use super::session::{is_from_elsewhere, session_cookie};
 use super::tables::{Endpoint, Grant, OauthEndpoint};
 use super::{account, authorize, login, metadata, revoke, token};
 use crate::access::{Caller, Resources};
@@ -61,12 +61,12 @@ pub(super) struct Visit {
     pub(super) authorization: Credentials,
     /// The session's cookie, whatever it is worth.
     pub(super) cookie: Option<String>,
-    /// A page of another site has made the browser send it.
-    pub(super) is_cross_site: bool,
     /// Where a login is to lead that began before.
     pub(super) return_to: Option<String>,
     pub(super) language: String,
     pub(super) address: IpAddr,
+    /// The browser says that a page elsewhere sent it.
+    pub(super) is_from_elsewhere: bool,
     pub(super) caller: Option<Caller>,
     /// What the operation gives tokens for.
     pub(super) grants: &'static [Grant],
@@ -104,10 +104,10 @@ impl PreparedBuiltin for Desk {
                 Found::Ambiguous => Credentials::Unusable,
             },
             cookie: session_cookie(evidence, self.server.table),
-            is_cross_site: is_cross_site(evidence, self.server.table),
             return_to: self.server.remembered_return(evidence),
             language: self.server.pages.language(evidence).to_owned(),
             address: call.address,
+            is_from_elsewhere: is_from_elsewhere(evidence, self.server.table),
             caller: call.caller.cloned(),
             grants: self.grants,
             now: call.now.unix_seconds,

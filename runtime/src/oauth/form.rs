@@ -5,6 +5,9 @@ use crate::credential::{Evidence, form_decode};
 /// A larger body is 413.
 pub(super) const MAX_FORM: u64 = 64 << 10;
 
+/// More parameters are refused: each is compared with all before it.
+const MAX_PARAMETERS: usize = 64;
+
 /// Parameters, each at most once (RFC 6749 §3.1 and §3.2).
 #[derive(Default)]
 pub(super) struct Form(Vec<(String, String)>);
@@ -24,6 +27,9 @@ impl Form {
             };
             if parameters.iter().any(|(known, _)| *known == name) {
                 return Err(BadForm("A parameter stands twice"));
+            }
+            if parameters.len() == MAX_PARAMETERS {
+                return Err(BadForm("There are too many parameters"));
             }
             parameters.push((name.into_owned(), value.into_owned()));
         }
@@ -64,5 +70,8 @@ mod tests {
         assert!(Form::parse("a=1&%61=2").is_err());
         assert!(Form::parse("a=%ff").is_err());
         assert!(Form::parse("a=%4").is_err());
+        let many = |count: usize| (0..count).map(|number| format!("p{number}=&")).collect::<String>();
+        assert!(Form::parse(&many(MAX_PARAMETERS)).is_ok());
+        assert!(Form::parse(&many(MAX_PARAMETERS + 1)).is_err());
     }
 }

@@ -95,10 +95,11 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
     let username = form.get("username").unwrap_or_default().to_owned();
     let page =
         |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
-    // Without it, a page elsewhere could log its visitor in as somebody else; also one of a neighbouring host, which can
-    // plant a cookie here and knows its tag.
-    let is_ours = visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
-    if !is_ours || visit.is_cross_site {
+    // Without it, a page elsewhere could log its visitor in as somebody else. A neighbour of this host can plant a cookie,
+    // and has the form that goes with it; so the browser's word counts as well.
+    let is_ours = !visit.is_from_elsewhere
+        && visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
+    if !is_ours {
         return show(server, &visit, &page(400, "login_again"));
     }
     let password = form.get("password").unwrap_or_default();
@@ -177,14 +178,23 @@ impl Server {
         let stand_in = self.parties.costliest_password();
         let is_right = match PASSWORDS.recall(&expected, password.as_bytes(), stand_in.as_deref()) {
             Ok(()) => true,
-            Err(attempt) => PASSWORDS.check(attempt).await.map_err(|Overloaded| NoLogin::Unavailable)?,
+            Err(unknown) => {
+                let pending = self.attempts.begin(attempt, visit.now).map_err(NoLogin::Later)?;
+                let is_right = PASSWORDS.check(unknown).await.map_err(|Overloaded| NoLogin::Unavailable)?;
+                if !is_right || user.is_none() {
+                    // Before it stops to count as one that is under way.
+                    self.attempts.fail(attempt, visit.now);
+                }
+                drop(pending);
+                is_right
+            }
         };
         match user.filter(|_| is_right) {
-            Some(user) => Ok(user),
-            None => {
-                self.attempts.fail(attempt, visit.now);
-                Err(NoLogin::Wrong)
+            Some(user) => {
+                self.attempts.succeed(attempt, visit.now);
+                Ok(user)
             }
+            None => Err(NoLogin::Wrong),
         }
     }
 

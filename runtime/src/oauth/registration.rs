@@ -148,7 +148,7 @@ impl Server {
         }
         match self.parties.add_client(&client, now).await? {
             Added::Yes => {}
-            Added::Taken => return Err(Problem::new(409, "There is a client of this id")),
+            Added::Taken => return Err(Problem::new(409, "There is a client or a user of this id")),
         }
         let mut members = terms::registration_of(&client);
         // Told once: the store keeps its digest (RFC 7591 §3.2.1).

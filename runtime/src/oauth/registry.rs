@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::authority::Engine;
 use super::store::{Added, AddedUser, OauthStore, StoreError};
-use super::tables::{Grant, TokenFormat};
+use super::tables::{Grant, PkceRequirement, TokenFormat};
 use crate::consumers::{ConsumerStore, StoredPassword};
 use crate::digest::Digest;
 use crate::jwt::token::Token;
@@ -55,6 +55,11 @@ impl Client {
     /// Whether it is registered for this way to a token.
     pub(crate) fn may_use(&self, grant: Grant) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// Whether it must use PKCE at a server that asks this of its clients.
+    pub(super) fn must_use_pkce(&self, server: PkceRequirement) -> bool {
+        self.public || self.pkce || server == PkceRequirement::All
     }
 }
 
@@ -282,6 +287,11 @@ impl Parties {
         &self.store
     }
 
+    /// Differs between any two readings of the file.
+    pub(super) fn generation(&self) -> u64 {
+        self.consumers.current().generation()
+    }
+
     /// The client of this id.
     pub(crate) async fn client(&self, id: &str) -> Result<Option<Arc<Client>>, StoreError> {
         if let Some(client) = self.consumers.current().parties().client(id) {
@@ -335,16 +345,20 @@ impl Parties {
         self.consumers.current().parties().permission(client, user).map(<[String]>::to_vec)
     }
 
-    /// Adds a client, unless the file or the store has one of that id.
+    /// Adds a client, unless the file or the store has one of that id, or a user: the subject of a token is one of the two,
+    /// and must not be taken for the other (RFC 9700 §4.15).
     pub(crate) async fn add_client(&self, client: &Client, now: u64) -> Result<Added, StoreError> {
-        if self.consumers.current().parties().client(&client.id).is_some() {
+        if self.consumers.current().parties().client(&client.id).is_some() || self.user(&client.id).await?.is_some() {
             return Ok(Added::Taken);
         }
         self.store.add_client(client, now).await
     }
 
-    /// Adds a user, unless the file or the store has one of that id, name or address.
+    /// Adds a user, unless the file or the store has one of that id, name or address, or a client of that id.
     pub(crate) async fn add_user(&self, user: &User, now: u64) -> Result<AddedUser, StoreError> {
+        if self.client(&user.id).await?.is_some() {
+            return Ok(AddedUser::IdTaken);
+        }
         let taken = {
             let current = self.consumers.current();
             let known = current.parties();

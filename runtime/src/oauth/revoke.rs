@@ -86,7 +86,7 @@ impl Server {
                 _ => return Ok(None),
             },
         };
-        if authorization.issuer != self.table.issuer {
+        if authorization.issuer != self.table.issuer || !self.has_parties_of(&authorization).await? {
             return Ok(None);
         }
         put("active", true.into());

@@ -108,11 +108,19 @@ struct Revoked {
     until: RwLock<HashMap<Digest, u64>>,
 }
 
+/// So many revocations are remembered one by one.
+const MAX_REVOKED: usize = 1024;
+
 impl Revoked {
-    fn add(&self, what: Digest, until: u64, now: u64) {
+    /// `forget_all` is for more than can be remembered: a list that grew would make every request slower.
+    fn add(&self, what: Digest, until: u64, now: u64, forget_all: impl FnOnce()) {
         let mut revoked = self.until.write().unwrap_or_else(PoisonError::into_inner);
-        if revoked.len() >= 1024 {
+        if revoked.len() >= MAX_REVOKED {
             revoked.retain(|_, until| *until > now);
+        }
+        if revoked.len() >= MAX_REVOKED {
+            forget_all();
+            revoked.clear();
         }
         revoked.insert(what, until);
         self.count.store(revoked.len(), Relaxed);
@@ -233,7 +241,7 @@ impl Server {
 
     /// Who has this access token, if that is known without asking.
     pub(super) fn recall(&self, token: &str, now: u64) -> Option<Caller> {
-        let generation = self.generation.load(Relaxed);
+        let generation = self.generation();
         let known = self.part(token).get_of(generation, token, now)?;
         (!self.revoked.holds(&known)).then_some(known.caller)
     }
@@ -243,10 +251,10 @@ impl Server {
     /// # Errors
     /// The store does not tell.
     pub(super) async fn caller(&self, token: &str, now: u64) -> Result<Option<Caller>, StoreError> {
-        let generation = self.generation.load(Relaxed);
+        let generation = self.generation();
         let digest = Digest::of(token.as_bytes());
         let Some(record) = self.store.access_token(&digest, now).await? else { return Ok(None) };
-        if record.authorization.issuer != self.table.issuer {
+        if record.authorization.issuer != self.table.issuer || !self.has_parties_of(&record.authorization).await? {
             return Ok(None);
         }
         let authorization = Digest::of(record.authorization.id.as_bytes());
@@ -259,6 +267,21 @@ impl Server {
         Ok(Some(caller))
     }
 
+    /// Whether client and user of an authorization are still registered: a file forgets them without a word to the store.
+    pub(super) async fn has_parties_of(&self, authorization: &Authorization) -> Result<bool, StoreError> {
+        let has_client = self.parties.client(&authorization.client).await?.is_some();
+        Ok(has_client
+            && match &authorization.user {
+                Some(user) => self.parties.user(user).await?.is_some(),
+                None => true,
+            })
+    }
+
+    /// Changes with whatever takes many tokens away, such as another `consumers.yaml`.
+    fn generation(&self) -> u64 {
+        self.generation.load(Relaxed) << 32 | self.parties.generation() & u64::from(u32::MAX)
+    }
+
     fn part(&self, token: &str) -> std::sync::MutexGuard<'_, TokenCache<Believed>> {
         use std::hash::BuildHasher as _;
         let index = self.hasher.hash_one(token) as usize % CACHE_PARTS;
@@ -267,12 +290,12 @@ impl Server {
 
     /// Believes an access token no more that has been revoked in the store.
     pub(super) fn forget_token(&self, token: &Digest, now: u64) {
-        self.revoked.add(*token, self.forgotten_until(now), now);
+        self.revoked.add(*token, self.forgotten_until(now), now, || self.forget_all());
     }
 
     /// As [`Server::forget_token`], for all tokens of an authorization.
     pub(super) fn forget_authorization(&self, id: &str, now: u64) {
-        self.revoked.add(Digest::of(id.as_bytes()), self.forgotten_until(now), now);
+        self.revoked.add(Digest::of(id.as_bytes()), self.forgotten_until(now), now, || self.forget_all());
     }
 
     /// As [`Server::forget_token`], for all that is believed.
@@ -472,4 +495,25 @@ pub(super) fn origin(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);
     &url[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revocations_that_are_remembered_stay_few() {
+        let (revoked, forgotten) = (Revoked::default(), AtomicUsize::new(0));
+        for number in 0..5 * MAX_REVOKED {
+            revoked.add(Digest::of(&number.to_be_bytes()), 100, 1, || {
+                forgotten.fetch_add(1, Relaxed);
+            });
+            assert!(revoked.count.load(Relaxed) <= MAX_REVOKED);
+        }
+        assert_eq!(
+            forgotten.load(Relaxed),
+            4,
+            "what is not remembered any more was forgotten with all that was believed"
+        );
+    }
 }

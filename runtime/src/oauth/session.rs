@@ -112,10 +112,19 @@ pub(super) fn session_cookie(evidence: &Evidence<'_>, table: &'static Authorizat
 
 /// A request that changes something and that a page of another site made the browser send. `SameSite` keeps the cookie
 /// from most of them; this looks at what browsers say themselves (Fetch Metadata, RFC 6454 §7).
-pub(super) fn is_cross_site(evidence: &Evidence<'_>, table: &AuthorizationServer) -> bool {
-    if matches!(evidence.method, "GET" | "HEAD" | "OPTIONS") {
-        return false;
-    }
+fn is_cross_site(evidence: &Evidence<'_>, table: &AuthorizationServer) -> bool {
+    let is_safe = matches!(evidence.method, "GET" | "HEAD" | "OPTIONS");
+    !is_safe && (is_from_elsewhere(evidence, table) || has_no_origin(evidence))
+}
+
+/// A form on a page that tells nobody where it is, as pages in a sandbox are.
+fn has_no_origin(evidence: &Evidence<'_>) -> bool {
+    let has = |name: &'static str| !CredentialLocation::Header(name).find(evidence).is_empty();
+    !has("sec-fetch-site") && CredentialLocation::Header("origin").find(evidence) == Found::One("null".into())
+}
+
+/// What browsers say themselves: a page of another host sent it.
+pub(super) fn is_from_elsewhere(evidence: &Evidence<'_>, table: &AuthorizationServer) -> bool {
     let text = |name: &'static str| match CredentialLocation::Header(name).find(evidence) {
         Found::One(value) => Some(value.into_owned()),
         _ => None,
@@ -123,7 +132,8 @@ pub(super) fn is_cross_site(evidence: &Evidence<'_>, table: &AuthorizationServer
     if let Some(site) = text("sec-fetch-site") {
         return !matches!(site.as_str(), "same-origin" | "none");
     }
-    let Some(origin) = text("origin") else { return false };
+    // Old browsers send `null` for pages with `Referrer-Policy: no-referrer`, as those here are.
+    let Some(origin) = text("origin").filter(|origin| origin != "null") else { return false };
     // A proxy in front may have another name for this host than browsers have.
     let is_ours = origin.eq_ignore_ascii_case(server::origin(table.issuer));
     let is_host = |host: &str| evidence.authority.is_some_and(|authority| host.eq_ignore_ascii_case(authority));
@@ -134,7 +144,9 @@ impl Server {
     /// The session with this id, if it has not ended.
     pub(super) async fn session(&self, id: &Digest, now: u64) -> Result<Option<SessionRecord>, StoreError> {
         let session = self.store.session(id, now, self.session_idle.as_secs()).await?;
-        Ok(session.filter(|session| session.issuer == self.table.issuer))
+        let Some(session) = session.filter(|session| session.issuer == self.table.issuer) else { return Ok(None) };
+        // The user may have been removed since, from a file of which the store knows nothing.
+        Ok(self.parties.user(&session.user).await?.is_some().then_some(session))
     }
 
     /// Begins a session for somebody who has just logged in: under a new id, so that nobody can have chosen it.
@@ -163,7 +175,7 @@ impl Server {
 
     /// The name of the cookie that remembers where a login is to lead.
     fn return_cookie(&self) -> String {
-        format!("{}_return", self.table.session_cookie)
+        return_cookie(self.table.session_cookie)
     }
 
     /// The value of `Set-Cookie` that remembers for ten minutes where a login is to lead; `None` where it is too long.
@@ -198,6 +210,14 @@ impl Server {
     }
 }
 
+/// Browsers take `__Host-` as a promise about the path that this cookie does not keep (RFC 6265bis §4.1.3).
+fn return_cookie(session_cookie: &str) -> String {
+    match session_cookie.strip_prefix("__Host-") {
+        Some(rest) => format!("__Secure-{rest}_return"),
+        None => format!("{session_cookie}_return"),
+    }
+}
+
 /// Whether a browser takes this as a path on the same host, whatever it makes of it: a login must not lead elsewhere.
 pub(super) fn is_path_here(path: &str) -> bool {
     path.starts_with('/')
@@ -209,6 +229,12 @@ pub(super) fn is_path_here(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cookies_keep_what_their_names_promise() {
+        assert_eq!(return_cookie("gateway_session"), "gateway_session_return");
+        assert_eq!(return_cookie("__Host-session"), "__Secure-session_return");
+    }
 
     #[test]
     fn logins_lead_to_paths_of_this_host() {

@@ -583,7 +583,7 @@ impl OauthStore {
         self.run(statements.into()).await.map(drop)
     }
 
-    /// Remembers what a dialog in a session is about.
+    /// Remembers what a dialog in a session is about; of many, the oldest is forgotten.
     pub(crate) async fn add_transaction(
         &self,
         id: &Digest,
@@ -592,7 +592,8 @@ impl OauthStore {
         expires: u64,
     ) -> Result<(), StoreError> {
         let values = [id.into(), session.into(), payload.into(), expires.into()];
-        self.run(vec![Statement::new(sql::ADD_DIALOG, values)]).await.map(drop)
+        let add = Statement::new(sql::ADD_DIALOG, values);
+        self.run(vec![about_digest(sql::END_OLD_DIALOGS, session), add]).await.map(drop)
     }
 
     /// What a dialog of this session is about; told once.

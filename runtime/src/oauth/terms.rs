@@ -43,10 +43,8 @@ pub(crate) fn client_of_registration(
     }
     let text = |name: &str| match body.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if text.len() <= 2048 && !text.chars().any(char::is_control) => {
-            Ok(Some(text.clone()))
-        }
-        Some(_) => Err(format!("`{name}` is not a text of at most 2048 bytes")),
+        Some(Value::String(text)) if text.len() <= 2048 && !text.chars().any(is_unseen) => Ok(Some(text.clone())),
+        Some(_) => Err(format!("`{name}` is not a text of at most 2048 bytes, all of it to be seen")),
     };
     let list = |name: &str| match body.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -187,10 +185,17 @@ pub(crate) fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
     if authority.is_some_and(|authority| authority.contains('@')) {
         return Err("what stands before `@` is taken for the host");
     }
-    let host = authority.map(|authority| match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
+    let parts = authority.map(|authority| match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').unwrap_or_default(),
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     });
+    let is_port = |port: &str| {
+        port.is_empty() || port.strip_prefix(':').is_some_and(|digits| digits.parse::<u16>().is_ok_and(|it| it > 0))
+    };
+    if matches!(scheme, "http" | "https") && parts.is_some_and(|(_, port)| !is_port(port)) {
+        return Err("what follows the host is no port");
+    }
+    let host = parts.map(|(host, _)| host);
     match (scheme, host) {
         ("https", Some(host)) if !host.is_empty() => Ok(()),
         ("http", Some("127.0.0.1" | "::1" | "localhost")) => Ok(()),
@@ -215,10 +220,16 @@ pub(crate) fn check_username(name: &str) -> Result<(), &'static str> {
         return Err("`username` has between 1 and 256 bytes");
     }
     // What looks like an address would be taken for somebody's.
-    if name.contains('@') || name.trim() != name || name.chars().any(char::is_control) {
-        return Err("`username` has no `@`, no blanks at its ends and no control characters");
+    if name.contains('@') || name.trim() != name || name.chars().any(is_unseen) {
+        return Err("`username` has no `@`, no blanks at its ends and no characters that nobody sees");
     }
     Ok(())
+}
+
+/// What is not seen and changes what is: control characters, blanks without width, marks that turn the direction of writing.
+pub(super) fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// Whether this could be an e-mail address; whether somebody reads it is not known.
@@ -257,6 +268,11 @@ mod tests {
             "http://app.example/cb",
             "http://127.0.0.1.evil.example/cb",
             "http://127.0.0.1@evil.example/cb",
+            "http://[::1].evil.example/cb",
+            "http://[::1/cb",
+            "http://localhost:80.evil.example/cb",
+            "https://app.example:/cb",
+            "https://app.example:99999/cb",
             "https://*.app.example/cb",
             "https://app.example/cb#x",
             "https:///cb",
@@ -267,6 +283,16 @@ mod tests {
             "myapp:/cb",
         ] {
             assert!(check_redirect_uri(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_show_all_that_they_are() {
+        for good in ["bob", "Ännchen von Tharau", "o'neil", "太郎"] {
+            assert_eq!(check_username(good), Ok(()), "{good}");
+        }
+        for bad in ["", "bob@example.org", " bob", "bob\u{200b}", "\u{202e}bob", "b\0b", "b\u{2066}b"] {
+            assert!(check_username(bad).is_err(), "{}", bad.escape_debug());
         }
     }
 

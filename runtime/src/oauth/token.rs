@@ -15,7 +15,7 @@ use super::login::NoLogin;
 use super::registry::{Client, User, grant_named};
 use super::server::{Issued, Order, Server};
 use super::store::{CodeRecord, Redeemed, Rotated};
-use super::tables::{Grant, PkceRequirement};
+use super::tables::Grant;
 use crate::builtin::OwnAnswer;
 use crate::digest::Digest;
 
@@ -118,7 +118,7 @@ impl Server {
             (Some(_), None) => refuse("code_verifier is missing"),
             // A downgrade: somebody took the challenge out of the request (RFC 9700 §4.8.2).
             (None, Some(_)) => refuse("The authorization request had no code_challenge"),
-            (None, None) if client.public || self.table.pkce == PkceRequirement::All => {
+            (None, None) if client.must_use_pkce(self.table.pkce) => {
                 refuse("The authorization request had no code_challenge")
             }
             (None, None) => Ok(()),

@@ -73,8 +73,8 @@ fn clients_are_added_listed_and_removed_beside_a_running_gateway() {
          spa  \"An app\"  public  authorization_code, refresh_token  scopes notes\n  https://app.example/cb\n"
     );
     for (client, expected) in [
-        (new_client("app"), "a client with the id `app` already"),
-        (new_client("filed"), "a client with the id `filed` already"),
+        (new_client("app"), "a client or a user with the id `app` already"),
+        (new_client("filed"), "a client or a user with the id `filed` already"),
         (new_client("a b"), "is not a client's id"),
         (NewClient { scopes: vec!["x".to_owned()], ..new_client("b") }, "`x` is not a scope of the server"),
         (NewClient { grants: vec!["password".to_owned()], ..new_client("b") }, "does not offer `password`"),

@@ -90,6 +90,9 @@ pub(super) const TOUCH_SESSION: &str = "UPDATE gateway_sessions SET seen = ?2 WH
 pub(super) const END_DIALOGS_OF_SESSION: &str = "DELETE FROM gateway_dialogs WHERE session = ?1";
 pub(super) const END_SESSION: &str = "DELETE FROM gateway_sessions WHERE id = ?1";
 
+/// Who asks again and again fills no disk: a session has twenty dialogs with the one that follows.
+pub(super) const END_OLD_DIALOGS: &str = "DELETE FROM gateway_dialogs WHERE session = ?1 AND id NOT IN \
+     (SELECT id FROM gateway_dialogs WHERE session = ?1 ORDER BY expires DESC LIMIT 19)";
 pub(super) const ADD_DIALOG: &str =
     "INSERT INTO gateway_dialogs (id, session, payload, expires) VALUES (?1, ?2, ?3, ?4)";
 pub(super) const TAKE_DIALOG: &str =

@@ -156,6 +156,16 @@ fn client(id: &str) -> Client {
 }
 
 #[test]
+fn pkce_is_for_whom_the_server_or_the_client_says() {
+    use crate::oauth::tables::PkceRequirement::{All, Public};
+    let said_so = client("1");
+    assert!(said_so.must_use_pkce(Public) && said_so.must_use_pkce(All));
+    let silent = Client { pkce: false, ..client("1") };
+    assert!(!silent.must_use_pkce(Public) && silent.must_use_pkce(All));
+    assert!(Client { public: true, ..silent }.must_use_pkce(Public));
+}
+
+#[test]
 fn a_code_is_redeemed_once_and_a_second_time_ends_what_it_gave() {
     everywhere(async |one, other| {
         one.add_code(&code("c1")).await.expect("kept");
@@ -431,6 +441,15 @@ fn dialogs_assertions_and_secrets_are_there_once() {
         assert_eq!(other.take_transaction(&digest("t"), &session, NOW + 60).await, Ok(None), "expired");
         assert_eq!(other.take_transaction(&digest("t"), &session, NOW).await, Ok(Some("about".to_owned())));
         assert_eq!(one.take_transaction(&digest("t"), &session, NOW).await, Ok(None), "taken");
+        for number in 0..21 {
+            one.add_transaction(&digest(&format!("t{number}")), &session, "one of many", NOW + 60 + number)
+                .await
+                .expect("kept");
+        }
+        assert_eq!(one.take_transaction(&digest("t0"), &session, NOW).await, Ok(None), "the oldest of too many");
+        for name in ["t1", "t20"] {
+            assert!(other.take_transaction(&digest(name), &session, NOW).await.is_ok_and(|found| found.is_some()));
+        }
         assert_eq!(one.first_use("app", "1", NOW + 60, NOW).await, Ok(true));
         assert_eq!(other.first_use("app", "1", NOW + 60, NOW + 59).await, Ok(false));
         assert_eq!(other.first_use("app1", "", NOW + 60, NOW).await, Ok(true), "another pair");
