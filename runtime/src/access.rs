@@ -76,7 +76,9 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
     fn challenge(&self) -> String;
 
     /// As [`Authenticator::challenge`], for a request that brought something bad (RFC 6750 §3).
-    fn challenge_invalid(&self) -> String;
+    fn challenge_invalid(&self) -> String {
+        self.challenge()
+    }
 
     /// As [`Authenticator::challenge`], for a request that brought it in a way that is not allowed.
     fn challenge_malformed(&self) -> String {
@@ -84,7 +86,9 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
     }
 
     /// As [`Authenticator::challenge`], for a caller without the scopes it needs.
-    fn challenge_scope(&self, scopes: &[&str]) -> String;
+    fn challenge_scope(&self, _scopes: &[&str]) -> String {
+        self.challenge()
+    }
 
     /// Where the credential may stand, and whether the upstream is to see it.
     fn locations(&self) -> (&'static [CredentialLocation], bool);

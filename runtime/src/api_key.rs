@@ -70,14 +70,6 @@ impl Authenticator for KeyLookup {
         format!("apikey realm=\"{}\"", self.realm)
     }
 
-    fn challenge_invalid(&self) -> String {
-        self.challenge()
-    }
-
-    fn challenge_scope(&self, _scopes: &[&str]) -> String {
-        self.challenge()
-    }
-
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
         (self.locations, self.forward)
     }

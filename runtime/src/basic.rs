@@ -83,14 +83,6 @@ impl Authenticator for PasswordCheck {
         format!("Basic realm=\"{}\", charset=\"UTF-8\"", self.realm)
     }
 
-    fn challenge_invalid(&self) -> String {
-        self.challenge()
-    }
-
-    fn challenge_scope(&self, _scopes: &[&str]) -> String {
-        self.challenge()
-    }
-
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
         (PLACE, self.forward)
     }

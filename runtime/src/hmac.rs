@@ -218,14 +218,6 @@ impl Authenticator for SignatureCheck {
         format!("hmac realm=\"{}\"", self.realm)
     }
 
-    fn challenge_invalid(&self) -> String {
-        self.challenge()
-    }
-
-    fn challenge_scope(&self, _scopes: &[&str]) -> String {
-        self.challenge()
-    }
-
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
         (self.hidden, false)
     }

@@ -65,14 +65,6 @@ impl Authenticator for CertificateLookup {
         format!("ClientCertificate realm=\"{}\"", self.realm)
     }
 
-    fn challenge_invalid(&self) -> String {
-        self.challenge()
-    }
-
-    fn challenge_scope(&self, _scopes: &[&str]) -> String {
-        self.challenge()
-    }
-
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
         (&[], true)
     }

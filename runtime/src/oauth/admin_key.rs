@@ -30,7 +30,8 @@ impl Scheme for AdminKey {
             locations: self.locations,
             realm: self.realm,
             key: Digest::of(key.expose()),
-            subject: Arc::from("administrator"),
+            // Clients and users have no colon in their names, so that nobody else can be called this.
+            subject: Arc::from("gateway:administrator"),
         }))
     }
 }
@@ -63,14 +64,6 @@ impl Authenticator for Keyhole {
 
     fn challenge(&self) -> String {
         format!("apikey realm=\"{}\"", self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        self.challenge()
-    }
-
-    fn challenge_scope(&self, _: &[&str]) -> String {
-        self.challenge()
     }
 
     fn locations(&self) -> (&'static [CredentialLocation], bool) {

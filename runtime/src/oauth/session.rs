@@ -89,14 +89,6 @@ impl Authenticator for Doorman {
         format!("Session realm=\"{}\"", self.realm)
     }
 
-    fn challenge_invalid(&self) -> String {
-        self.challenge()
-    }
-
-    fn challenge_scope(&self, _: &[&str]) -> String {
-        self.challenge()
-    }
-
     fn locations(&self) -> (&'static [CredentialLocation], bool) {
         (self.locations, false)
     }
