@@ -136,7 +136,7 @@ impl Lab {
         let used = (after.0 - before.0) as f64 / 1e9;
         // To read a million header fields takes the generator a second before it begins.
         let seconds = load["seconds"].as_f64().unwrap_or(elapsed);
-        let known = used + (after.1 - before.1) as f64 / 1e9 + (after.2 - before.2);
+        let known = used + after.1.saturating_sub(before.1) as f64 / 1e9 + (after.2 - before.2);
         Ok(Sample {
             cpu_micros: used * 1e6 / done,
             pss_kib: memory(&measured, "smaps_rollup", "Pss:"),
