@@ -16,7 +16,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::build;
+use crate::{build, oauth};
 
 /// 48 bytes: enough for HS256 by RFC 7518 §3.2.
 pub(crate) const JWT_SECRET: &str = "a-secret-for-measurements-only-of-48-bytes-0123";
@@ -54,6 +54,10 @@ pub(crate) enum Bring {
     Cavage,
     /// An HTTP message signature (RFC 9421).
     Message,
+    /// The secret of the client that gets tokens of this format, for a token.
+    Client(&'static str),
+    /// What the peer's route asks for, such as a token that it has given itself.
+    Own,
 }
 
 /// Keys for tokens; made once.
@@ -75,6 +79,9 @@ pub(crate) fn fields(bring: Bring, consumers: usize) -> io::Result<Vec<String>> 
         Bring::Tokens(algorithm, count) => tokens(algorithm, count)?,
         Bring::Cavage => (0..EQUIPPED).map(cavage).collect(),
         Bring::Message => (0..EQUIPPED).map(message).collect(),
+        Bring::Client(format) => vec![oauth::client_fields(format)],
+        // Known only while the peer runs.
+        Bring::Own => Vec::new(),
     })
 }
 

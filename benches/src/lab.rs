@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::Value;
 
+use crate::database::Database;
 use crate::peers::{BACKEND_PORT, Peer, Work};
 
 /// The proxy has a core for itself; load and backend share the other one.
@@ -25,6 +26,7 @@ pub(crate) struct Lab {
     pub(crate) folder: PathBuf,
     programs: PathBuf,
     backend: Option<Child>,
+    database: Option<Database>,
 }
 
 /// A started peer.
@@ -59,12 +61,18 @@ impl Lab {
         favour_this_run();
         let files = getrlimit(Resource::Nofile);
         let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
-        let mut lab = Self { folder, programs, backend: None };
+        let mut lab = Self { folder, programs, backend: None, database: None };
         lab.backend = Some(
             pinned(LOAD_CORE, &lab.program("backend")?).arg(BACKEND_PORT.to_string()).stdin(Stdio::null()).spawn()?,
         );
         await_answer(BACKEND_PORT, "/s", &mut None)?;
         Ok(lab)
+    }
+
+    /// Starts a PostgreSQL, where there is one.
+    pub(crate) fn add_database(&mut self) -> io::Result<()> {
+        self.database = Database::start(&self.folder, LOAD_CORE)?;
+        Ok(())
     }
 
     /// A program of this package, built beside this one.
@@ -114,20 +122,21 @@ impl Lab {
         let has_mode = arguments.first().is_some_and(|first| !first.starts_with('-'));
         let mut command = pinned(LOAD_CORE, &self.program(if has_mode { "tls_load" } else { "load" })?);
         command.arg(port.to_string()).args(arguments).stdin(Stdio::null());
-        let backend = self.backend.as_ref().map_or(0, Child::id);
+        let mut helpers: Vec<u32> = self.backend.iter().map(Child::id).collect();
+        helpers.extend(self.database.iter().flat_map(|database| with_children(database.id())));
         let measured = running.processes();
-        let before = (cpu(&measured), cpu(&[backend]), children_cpu(), machine_cpu(), self.backend_connections()?);
+        let before = (cpu(&measured), cpu(&helpers), children_cpu(), machine_cpu(), self.backend_connections()?);
         let started = Instant::now();
         let output = command.output()?;
         let elapsed = started.elapsed().as_secs_f64();
-        let after = (cpu(&measured), cpu(&[backend]), children_cpu(), machine_cpu(), self.backend_connections()?);
+        let after = (cpu(&measured), cpu(&helpers), children_cpu(), machine_cpu(), self.backend_connections()?);
         let load: Value = serde_json::from_slice(&output.stdout)
             .map_err(|_| io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))?;
         let done = load["done"].as_f64().unwrap_or(0.0).max(1.0);
         let used = (after.0 - before.0) as f64 / 1e9;
         // To read a million header fields takes the generator a second before it begins.
         let seconds = load["seconds"].as_f64().unwrap_or(elapsed);
-        let known = used + (after.1 - before.1) as f64 / 1e9 + (after.2 - before.2);
+        let known = used + after.1.saturating_sub(before.1) as f64 / 1e9 + (after.2 - before.2);
         Ok(Sample {
             cpu_micros: used * 1e6 / done,
             pss_kib: memory(&measured, "smaps_rollup", "Pss:"),
@@ -172,6 +181,7 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        self.database = None;
         if let Some(backend) = &mut self.backend {
             let _ = backend.kill();
             let _ = backend.wait();
@@ -280,7 +290,7 @@ fn await_answer(port: u16, path: &str, child: &mut Option<Child>) -> io::Result<
 fn get(port: u16, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: bench.local\r\nAccept: */*\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: bench.local\r\nAccept: */*\r\nX-Forwarded-Proto: https\r\n\r\n")?;
     let mut bytes = [0; 4096];
     let read = stream.read(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes[..read]).into_owned())

@@ -11,9 +11,11 @@ mod build;
 mod callers;
 mod clients;
 mod consumers;
+mod database;
 mod flood;
 mod lab;
 mod measure;
+mod oauth;
 mod peers;
 mod report;
 mod scale;
@@ -57,7 +59,7 @@ fn run() -> io::Result<()> {
         return Ok(());
     }
     let gateway = build::gateway()?;
-    let lab = Lab::open()?;
+    let mut lab = Lab::open()?;
     let chosen: Vec<&Scenario> = SCENARIOS
         .iter()
         .filter(|scenario| scenarios.is_empty() || scenarios.iter().any(|name| *name == scenario.name))
@@ -65,6 +67,9 @@ fn run() -> io::Result<()> {
     let is_wanted = |peer: &str| plan.peers.as_ref().is_none_or(|wanted| wanted.iter().any(|name| name == peer));
     let wanted: Vec<&str> =
         chosen.iter().flat_map(|scenario| scenario.peers).copied().filter(|peer| is_wanted(peer)).collect();
+    if wanted.iter().any(|peer| peer.contains("postgres")) {
+        lab.add_database()?;
+    }
     let (peers, missing) = peers::find(&lab, &gateway, &wanted)?;
     println!("{}\n", report::machine());
     for peer in &peers {

@@ -5,6 +5,7 @@ use std::io;
 
 use crate::callers::{self, Bring};
 use crate::lab::{Lab, Sample};
+use crate::oauth::{self, TOKEN_FORM};
 use crate::peers::{Peer, Work};
 use crate::scenarios::{LoadShape, Paths, Scenario, routes};
 
@@ -102,7 +103,15 @@ pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64)
         "--seconds".to_owned(),
         seconds.to_string(),
     ]);
-    match shape.paths {
+    let (own_path, fields) = match shape.bring {
+        Bring::Own => oauth::use_of(peer).map(|(path, fields)| (Some(path), fields))?,
+        Bring::Client(_) => {
+            arguments.extend(["--form".to_owned(), TOKEN_FORM.to_owned()]);
+            (None, callers::fields(shape.bring, peer.consumers)?)
+        }
+        _ => (None, callers::fields(shape.bring, peer.consumers)?),
+    };
+    match own_path.map_or(shape.paths, Paths::One) {
         Paths::One(path) => arguments.extend(["--path".to_owned(), path.to_owned()]),
         Paths::Routes => {
             let file = lab.folder.join("paths");
@@ -110,7 +119,6 @@ pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64)
             arguments.extend(["--paths".to_owned(), file.display().to_string()]);
         }
     }
-    let fields = callers::fields(shape.bring, peer.consumers)?;
     if !fields.is_empty() {
         let file = lab.folder.join("fields");
         fs::write(&file, fields.join("\n"))?;

@@ -9,7 +9,9 @@ use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 
 use crate::callers::{self, ENVOY_TOKENS, HMAC_SECRET, JWT_SECRET, PASSWORD, TokenKeys};
+use crate::database::{self, Database};
 use crate::lab::Lab;
+use crate::oauth;
 
 pub(crate) const BACKEND_PORT: u16 = 18900;
 
@@ -43,6 +45,8 @@ pub(crate) enum Work {
     Clients,
     /// As `Plain`, inside TLS, with HTTP/1.1 and HTTP/2.
     Tls,
+    /// Gives tokens, and forwards what has one.
+    Accounts,
     /// Knows 200 routes.
     Routes,
 }
@@ -62,6 +66,7 @@ impl Work {
             Self::Message => "/message",
             Self::Limit => "/limited",
             Self::Clients => "/clients",
+            Self::Accounts => "/own",
             Self::Routes => "/service7/v1/items",
         }
     }
@@ -95,14 +100,26 @@ pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Ve
     let haproxy_path = on_path("haproxy");
     let envoy_path = std::env::var_os("BENCH_ENVOY").map(PathBuf::from).or_else(|| on_path("envoy"));
     let gateway = Some(gateway.to_path_buf());
+    let beside_postgres = gateway.clone().filter(|_| database::programs().is_some());
+    let accounts = |program: &Path, name| accounts_peer(lab, program, name);
     let hyper = Some(lab.program("hyper_proxy")?);
-    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 16] = [
+    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 26] = [
         ("gateway", &gateway, &gateway_with("stdout", 18100, FEW)),
         ("gateway-nolog", &gateway, &gateway_with("off", 18110, FEW)),
         ("gateway-untold", &gateway, &gateway_with("stdout", 18140, FEW)),
         ("gateway-unlimited", &gateway, &gateway_with("stdout", 18150, FEW)),
         ("gateway-1k", &gateway, &gateway_with("stdout", 18120, THOUSAND)),
         ("gateway-1m", &gateway, &gateway_with("stdout", 18130, MILLION)),
+        ("gateway-memory", &gateway, &accounts),
+        ("gateway-sqlite", &gateway, &accounts),
+        ("gateway-postgres", &beside_postgres, &accounts),
+        ("gateway-anyone", &gateway, &accounts),
+        ("gateway-jwt", &gateway, &accounts),
+        ("gateway-own", &gateway, &accounts),
+        ("gateway-own-jwt", &gateway, &accounts),
+        ("gateway-asks-memory", &gateway, &accounts),
+        ("gateway-asks-sqlite", &gateway, &accounts),
+        ("gateway-asks-postgres", &beside_postgres, &accounts),
         ("nginx", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18200, FEW)),
         ("nginx-log", &nginx_path, &|program, name| nginx(lab, program, name, &log, 18210, FEW)),
         ("nginx-unlimited", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18230, FEW)),
@@ -192,6 +209,7 @@ admin: {{bind: '127.0.0.1:{}'}}
 workers: 1
 limits: {{connectionsPerAddress: 0}}
 accessLog: {access_log}
+stores: {{default: {{kind: memory}}}}
 ",
         port + 1,
         port + 5,
@@ -227,6 +245,47 @@ accessLog: {access_log}
             (Work::Tls, port + 5),
         ],
         consumers,
+    })
+}
+
+/// An authorization server, with everything that production has.
+fn accounts_peer(lab: &Lab, program: &Path, name: &'static str) -> io::Result<Peer> {
+    // Only one of them runs at a time.
+    let port = 18160;
+    let store = match name.rsplit('-').next() {
+        Some("sqlite") => format!("{{kind: sqlite, file: '{}.db'}}", lab.folder.join(name).display()),
+        Some("postgres") => "{kind: postgres, url: {env: BENCH_DATABASE}}".to_owned(),
+        _ => "{kind: memory}".to_owned(),
+    };
+    let cache = if name.contains("-asks-") { "0s" } else { "5s" };
+    let clients = write(lab, "clients.yaml", &oauth::clients())?;
+    let settings = format!(
+        "\
+listeners:
+  accounts: {{bind: '127.0.0.1:{port}', apis: [accounts]}}
+consumers: {{file: '{clients}'}}
+admin: {{bind: '127.0.0.1:{}'}}
+workers: 1
+limits: {{connectionsPerAddress: 0}}
+trustedProxies: [127.0.0.1/32]
+stores: {{default: {store}}}
+oauth: {{cache: {cache}}}
+",
+        port + 1
+    );
+    let settings = write(lab, &format!("{name}.yaml"), &settings)?;
+    Ok(Peer {
+        name,
+        version: version(program, "--version"),
+        program: program.to_path_buf(),
+        arguments: vec!["--config".to_owned(), settings],
+        environment: vec![
+            ("BENCH_JWT_SECRET", JWT_SECRET.to_owned()),
+            ("BENCH_CLIENT_SECRET", oauth::CLIENT_SECRET.to_owned()),
+            ("BENCH_DATABASE", Database::url()),
+        ],
+        ports: vec![(Work::Accounts, port)],
+        consumers: 0,
     })
 }
 

@@ -3,6 +3,7 @@
 use jsonwebtoken::Algorithm;
 
 use crate::callers::{Bring, COLD};
+use crate::oauth::TOKEN_PATH;
 use crate::peers::Work;
 
 /// One table.
@@ -86,6 +87,19 @@ const fn tls(mode: &'static str, path: &'static str, connections: usize) -> Kind
 const fn caller(work: Work, bring: Bring) -> Kind {
     Kind::Load(LoadShape { work, paths: Paths::One(work.path()), bring, ..SATURATION })
 }
+
+/// A client that gets one token after the other.
+const fn issue(format: &'static str) -> Kind {
+    Kind::Load(LoadShape {
+        work: Work::Accounts,
+        paths: Paths::One(TOKEN_PATH),
+        bring: Bring::Client(format),
+        ..SATURATION
+    })
+}
+
+/// Who gives tokens, by where it remembers them. No other peer is an authorization server.
+const ISSUERS: &[&str] = &["gateway-memory", "gateway-sqlite", "gateway-postgres"];
 
 /// Who checks tokens.
 const VERIFIERS: &[&str] = &["gateway", "haproxy", "envoy"];
@@ -237,6 +251,43 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         kind: Kind::Clients,
         peers: &["gateway", "gateway-unlimited", "nginx", "haproxy"],
         bases: &[],
+        targets: &[],
+    },
+    Scenario {
+        name: "oauth-issue",
+        what: "a token for a client's secret, opaque: 64 connections, one client",
+        kind: issue("opaque"),
+        peers: ISSUERS,
+        bases: &["gateway-memory"],
+        targets: &[],
+    },
+    Scenario {
+        name: "oauth-issue-jwt",
+        what: "the same, as a JWT with ES256",
+        kind: issue("jwt"),
+        peers: ISSUERS,
+        bases: &["gateway-memory"],
+        targets: &[],
+    },
+    Scenario {
+        name: "oauth-use",
+        what: "100 tokens in turn: a JWT of somebody else's (gateway-jwt), an opaque token (gateway-own) and a JWT (gateway-own-jwt) of its own, and nothing (gateway-anyone); 10,000 tokens, each looked up for each request (gateway-asks-…)",
+        kind: Kind::Load(LoadShape {
+            work: Work::Accounts,
+            paths: Paths::One(Work::Accounts.path()),
+            bring: Bring::Own,
+            ..SATURATION
+        }),
+        peers: &[
+            "gateway-anyone",
+            "gateway-jwt",
+            "gateway-own",
+            "gateway-own-jwt",
+            "gateway-asks-memory",
+            "gateway-asks-sqlite",
+            "gateway-asks-postgres",
+        ],
+        bases: &["gateway-jwt"],
         targets: &[],
     },
     Scenario {

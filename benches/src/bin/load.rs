@@ -1,8 +1,8 @@
-//! Loads one server with HTTP/1.1 GET requests from one thread, and tells what came back in one line of JSON.
+//! Loads one server with HTTP/1.1 requests from one thread, and tells what came back in one line of JSON.
 //!
 //! ```text
 //! load PORT [--connections 64] [--seconds 3] [--rate N] [--path /s]… [--paths FILE] [--header 'Name: value']…
-//!           [--headers FILE] [--requests N] [--new-connection] [--idle N]
+//!           [--headers FILE] [--requests N] [--form BODY] [--new-connection] [--idle N]
 //! ```
 //!
 //! Without `--rate` every connection sends its next request when the answer is complete (closed loop). With it,
@@ -10,8 +10,9 @@
 //! was free then: a server that stalls cannot hide it by slowing the load down.
 //!
 //! Paths and the lines of `--headers` are taken in turn; a line is what one request has more, several fields separated
-//! by tabs. `--requests N` ends the load after so many answers, if its time is not over before. `--idle N` opens N connections, makes one request on each, prints its line, and holds them for the given
-//! time.
+//! by tabs. `--requests N` ends the load after so many answers, if its time is not over before. With `--form`, requests
+//! are POST and have this body, else GET. `--idle N` opens N connections, makes one request on each, prints its line, and
+//! holds them for the given time.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -52,6 +53,7 @@ struct Options {
 impl Options {
     fn from_arguments() -> io::Result<Self> {
         let (mut paths, mut in_turn, mut headers) = (Vec::new(), Vec::new(), String::new());
+        let (mut method, mut body) = ("GET", String::new());
         let mut options = Self {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             connections: 64,
@@ -74,6 +76,7 @@ impl Options {
                 "--paths" => paths.extend(lines(&value()?)?),
                 "--header" => headers += &format!("{}\r\n", value()?),
                 "--headers" => in_turn.extend(lines(&value()?)?),
+                "--form" => (method, body) = ("POST", value()?),
                 "--new-connection" => options.new_connection = true,
                 "--idle" => {
                     options.idle = true;
@@ -88,6 +91,9 @@ impl Options {
         if options.new_connection {
             headers += "Connection: close\r\n";
         }
+        if method == "POST" {
+            headers += &format!("Content-Length: {}\r\n", body.len());
+        }
         if in_turn.is_empty() {
             in_turn.push(String::new());
         }
@@ -95,7 +101,7 @@ impl Options {
             for fields in &in_turn {
                 let own: String = fields.split_terminator('\t').map(|field| format!("{field}\r\n")).collect();
                 let request = format!(
-                    "GET {path} HTTP/1.1\r\nHost: bench.local\r\nUser-Agent: load\r\nAccept: */*\r\n{headers}{own}\r\n"
+                    "{method} {path} HTTP/1.1\r\nHost: bench.local\r\nUser-Agent: load\r\nAccept: */*\r\n{headers}{own}\r\n{body}"
                 );
                 options.requests.push(request.into_bytes());
             }

@@ -1,20 +1,38 @@
 //! Signs access tokens that are JWTs (RFC 9068), and tells the public key (RFC 7517).
 
+use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Map, Value, json};
 
 use crate::digest::Digest;
 
 /// The key of an authorization server.
 pub(super) struct Signer {
-    header: Header,
-    key: EncodingKey,
+    /// The first part of each token.
+    header: String,
+    key: PrivateKey,
     /// The public half, as a JSON Web Key.
     pub(super) public: Value,
+}
+
+/// Read once: to read a key and to check it takes longer than to sign with it.
+enum PrivateKey {
+    P256(EcdsaKeyPair),
+    Rsa(rsa::KeyPair),
+}
+
+impl PrivateKey {
+    /// The value of `alg` (RFC 7518 §3.1).
+    fn algorithm(&self) -> &'static str {
+        match self {
+            Self::P256(_) => "ES256",
+            Self::Rsa(_) => "RS256",
+        }
+    }
 }
 
 impl Signer {
@@ -33,7 +51,7 @@ impl Signer {
         let body: String = body.0.chars().filter(|character| !character.is_ascii_whitespace()).collect();
         let der = STANDARD.decode(body).map_err(|_| EXPECTED)?;
         if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der) {
-            return Self::of_curve(&pair);
+            return Self::of_curve(pair);
         }
         let pair = rsa::KeyPair::from_pkcs8(&der).map_err(|_| EXPECTED)?;
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -43,9 +61,8 @@ impl Signer {
             (number(modulus.big_endian_without_leading_zero()), number(exponent.big_endian_without_leading_zero()));
         // RFC 7638 §3: these members, in this order, without blanks.
         let id = thumbprint(&format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#));
-        let key = EncodingKey::from_rsa_pem(pem).map_err(|_| EXPECTED)?;
         let public = json!({"kty": "RSA", "use": "sig", "alg": "RS256", "kid": id, "n": n, "e": e});
-        Ok(Self { header: header(Algorithm::RS256, id), key, public })
+        Ok(Self::new(PrivateKey::Rsa(pair), &id, public))
     }
 
     /// The P-256 key that these random bytes stand for: the same bytes, the same key.
@@ -59,33 +76,45 @@ impl Signer {
         der.extend_from_slice(&[0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
         let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
             .map_err(|_| "the store's seed is no private key")?;
-        Self::of_curve(&pair)
+        Self::of_curve(pair)
     }
 
-    fn of_curve(pair: &EcdsaKeyPair) -> Result<Self, String> {
+    fn of_curve(pair: EcdsaKeyPair) -> Result<Self, String> {
         const PROBLEM: &str = "the signing key cannot be used";
         let point = pair.public_key().as_ref();
         // SEC 1 §2.3.3: uncompressed.
         let (Some(4), 65) = (point.first(), point.len()) else { return Err(PROBLEM.to_owned()) };
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
         let id = thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
-        let pkcs8 = pair.to_pkcs8v1().map_err(|_| PROBLEM)?;
-        let key = EncodingKey::from_ec_der(pkcs8.as_ref());
         let public = json!({"kty": "EC", "use": "sig", "alg": "ES256", "kid": id, "crv": "P-256", "x": x, "y": y});
-        Ok(Self { header: header(Algorithm::ES256, id), key, public })
+        Ok(Self::new(PrivateKey::P256(pair), &id, public))
     }
 
-    /// An access token with these claims (RFC 9068 §2).
-    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
-        jsonwebtoken::encode(&self.header, claims, &self.key).map_err(|error| error.to_string())
+    fn new(key: PrivateKey, id: &str, public: Value) -> Self {
+        let header = json!({"typ": "at+jwt", "alg": key.algorithm(), "kid": id});
+        Self { header: URL_SAFE_NO_PAD.encode(header.to_string()), key, public }
     }
-}
 
-fn header(algorithm: Algorithm, id: String) -> Header {
-    let mut header = Header::new(algorithm);
-    header.typ = Some("at+jwt".to_owned());
-    header.kid = Some(id);
-    header
+    /// An access token with these claims (RFC 9068 §2), in the compact serialization (RFC 7515 §7.1).
+    ///
+    /// # Errors
+    /// It cannot be signed, as without random numbers.
+    pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, Unspecified> {
+        let claims = serde_json::to_vec(claims).map_err(|_| Unspecified)?;
+        let mut token = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(claims));
+        let random = SystemRandom::new();
+        let signature = match &self.key {
+            PrivateKey::P256(pair) => URL_SAFE_NO_PAD.encode(pair.sign(&random, token.as_bytes())?),
+            PrivateKey::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, token.as_bytes(), &mut signature)?;
+                URL_SAFE_NO_PAD.encode(signature)
+            }
+        };
+        token.push('.');
+        token.push_str(&signature);
+        Ok(token)
+    }
 }
 
 fn thumbprint(canonical: &str) -> String {

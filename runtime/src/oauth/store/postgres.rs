@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -162,45 +163,67 @@ struct Connection {
 impl Connection {
     /// Does all statements, or none.
     async fn run(&mut self, statements: &[Statement]) -> Result<Vec<Answer>, Failure> {
+        for statement in statements {
+            self.prepare(statement.sql).await?;
+        }
         if let [statement] = statements {
             return Ok(vec![self.execute(statement).await?]);
         }
         self.client.batch_execute("BEGIN").await.map_err(|error| Failure { has_begun: false, ..error.into() })?;
-        let mut answers = Vec::with_capacity(statements.len());
-        for statement in statements {
-            match self.execute(statement).await {
-                Ok(answer) => answers.push(answer),
-                Err(failure) => {
-                    let _ = self.client.batch_execute("ROLLBACK").await;
-                    return Err(failure);
-                }
+        // Sent together, and done one after the other: after the first that fails, the server does none.
+        let answers = in_turn(statements.iter().map(|statement| self.execute(statement)).collect()).await;
+        let answers: Vec<Answer> = match answers.into_iter().collect() {
+            Ok(answers) => answers,
+            Err(failure) => {
+                let _ = self.client.batch_execute("ROLLBACK").await;
+                return Err(failure);
             }
-        }
+        };
         self.client.batch_execute("COMMIT").await?;
         Ok(answers)
     }
 
-    async fn execute(&mut self, statement: &Statement) -> Result<Answer, Failure> {
-        let prepared = match self.prepared.get(statement.sql) {
-            Some(prepared) => prepared.clone(),
-            None => {
-                let prepared = self.client.prepare(&with_dollars(statement.sql)).await?;
-                self.prepared.insert(statement.sql, prepared.clone());
-                prepared
-            }
+    async fn prepare(&mut self, sql: &'static str) -> Result<(), Failure> {
+        if !self.prepared.contains_key(sql) {
+            let prepared = self.client.prepare(&with_dollars(sql)).await;
+            let prepared = prepared.map_err(|error| Failure { has_begun: false, ..error.into() })?;
+            self.prepared.insert(sql, prepared);
+        }
+        Ok(())
+    }
+
+    /// A statement that is prepared.
+    async fn execute(&self, statement: &Statement) -> Result<Answer, Failure> {
+        let Some(prepared) = self.prepared.get(statement.sql) else {
+            return Err(StoreError::new("a statement is not prepared").into());
         };
         let values: Vec<&(dyn ToSql + Sync)> =
             statement.values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
         if prepared.columns().is_empty() {
-            return Ok(Answer { rows: Vec::new(), changed: self.client.execute(&prepared, &values).await? });
+            return Ok(Answer { rows: Vec::new(), changed: self.client.execute(prepared, &values).await? });
         }
         let mut answer = Answer::default();
-        for row in self.client.query(&prepared, &values).await? {
+        for row in self.client.query(prepared, &values).await? {
             let values: Result<Vec<Value>, _> = (0..row.len()).map(|column| row.try_get(column)).collect();
             answer.rows.push(Row(values?));
         }
         Ok(answer)
     }
+}
+
+/// Begins all at once, in this order: a connection sends what is begun, and does not wait for the answers in between.
+async fn in_turn<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        for (future, output) in futures.iter_mut().filter(|(_, output)| output.is_none()) {
+            if let Poll::Ready(ready) = future.as_mut().poll(context) {
+                *output = Some(ready);
+            }
+        }
+        if futures.iter().all(|(_, output)| output.is_some()) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    futures.into_iter().filter_map(|(_, output)| output).collect()
 }
 
 /// `?1` as PostgreSQL writes it.
@@ -248,13 +271,13 @@ async fn tables(connection: &mut Connection) -> Result<(), Failure> {
     if !is_there.try_get::<_, bool>(0)? {
         connection.client.batch_execute(schema::CREATE_VERSION).await?;
     }
-    let found = connection.execute(&Statement::new(schema::VERSION, [])).await?;
-    let found = found.rows.first().map_or(Ok(0), |row| row.number(0))?;
+    let found = connection.run(&[Statement::new(schema::VERSION, [])]).await?;
+    let found = found.first().and_then(|answer| answer.rows.first()).map_or(Ok(0), |row| row.number(0))?;
     for (version, statements) in schema::missing(found)? {
         for statement in statements {
             connection.client.batch_execute(statement).await?;
         }
-        connection.execute(&Statement::new(schema::SET_VERSION, [version.into()])).await?;
+        connection.run(&[Statement::new(schema::SET_VERSION, [version.into()])]).await?;
     }
     connection.client.batch_execute("COMMIT").await?;
     Ok(())

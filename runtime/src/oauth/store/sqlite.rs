@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
@@ -102,6 +103,8 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 /// One process at a time: the others find the work done.
 fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     connection.pragma_update(None, "foreign_keys", true)?;
+    // Otherwise values may decide on the plan, and each new value has the statement parsed and planned again.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     transaction.execute(schema::CREATE_VERSION, ())?;
     let found: i64 = transaction.query_row(schema::VERSION, (), |row| row.get(0))?;
@@ -150,7 +153,7 @@ fn clean(connection: &Connection) -> Result<u64, StoreError> {
 /// before it is on the disk.
 fn run(connection: &Connection, batches: Vec<Batch>) {
     let only_reads = batches.iter().all(Batch::only_reads);
-    let begun = connection.execute_batch(if only_reads { "BEGIN" } else { "BEGIN IMMEDIATE" });
+    let begun = control(connection, if only_reads { "BEGIN" } else { "BEGIN IMMEDIATE" });
     if let Err(error) = begun {
         return refuse(batches, &error.into());
     }
@@ -161,7 +164,7 @@ fn run(connection: &Connection, batches: Vec<Batch>) {
             (batch, answer)
         })
         .collect();
-    match connection.execute_batch("COMMIT") {
+    match control(connection, "COMMIT") {
         Ok(()) => done.into_iter().for_each(|(batch, answer)| drop(batch.reply.send(answer))),
         Err(error) => {
             let _ = connection.execute_batch("ROLLBACK");
@@ -177,11 +180,22 @@ fn refuse(batches: Vec<Batch>, error: &StoreError) {
 }
 
 fn all_or_nothing(connection: &Connection, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
-    connection.execute_batch("SAVEPOINT batch")?;
+    // One statement is all or nothing by itself.
+    if let [statement] = &*batch.statements {
+        return Ok(vec![execute(connection, statement)?]);
+    }
+    control(connection, "SAVEPOINT batch")?;
     let answers: Result<Vec<_>, _> = batch.statements.iter().map(|statement| execute(connection, statement)).collect();
-    let ending = if answers.is_ok() { "RELEASE batch" } else { "ROLLBACK TO batch; RELEASE batch" };
-    connection.execute_batch(ending)?;
+    if answers.is_err() {
+        control(connection, "ROLLBACK TO batch")?;
+    }
+    control(connection, "RELEASE batch")?;
     answers
+}
+
+/// Begins or ends something, with a statement that is parsed once.
+fn control(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute(()).map(drop)
 }
 
 fn execute(connection: &Connection, statement: &Statement) -> Result<Answer, StoreError> {
