@@ -124,7 +124,7 @@ fn thumbprint(canonical: &str) -> String {
 #[cfg(test)]
 mod tests {
     use jsonwebtoken::jwk::Jwk;
-    use jsonwebtoken::{DecodingKey, Validation};
+    use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 
     use super::*;
 
