@@ -7,6 +7,7 @@ mod attempts;
 pub(crate) mod authority;
 mod authorize;
 mod bearer;
+mod believed;
 mod client_auth;
 mod endpoint;
 mod error;

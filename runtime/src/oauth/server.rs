@@ -1,9 +1,7 @@
 //! An authorization server of a running gateway: its table joined with the store, its keys and what it remembers.
 
 use std::any::Any;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -14,6 +12,7 @@ use serde_json::Map;
 
 use super::attempts::Attempts;
 use super::authority::Authority;
+use super::believed::{Believed, BelievedTokens};
 use super::error::{ErrorCode, OauthError};
 use super::pages::{Pages, mapping};
 use super::random::{self, NoRandom};
@@ -24,12 +23,7 @@ use super::tables::{AuthorizationServer, Grant, TokenFormat};
 use crate::access::{Caller, Resources};
 use crate::config::{self, Config, SecretSetting};
 use crate::digest::Digest;
-use crate::jwt::{Remembered, TokenCache};
 use crate::secret::SecretStore;
-
-/// Bytes of access tokens that are remembered, in each of so many parts with a lock each.
-const CACHE_BYTES: usize = 2 << 20;
-const CACHE_PARTS: usize = 16;
 
 /// A longer access token is none of ours.
 pub(super) const MAX_TOKEN: usize = 4096;
@@ -72,66 +66,12 @@ pub(crate) struct Server {
     pub(super) session_idle: Duration,
     pub(super) session_absolute: Duration,
     form_key: hmac::Key,
-    cache: u64,
-    believed: Box<[Mutex<TokenCache<Believed>>]>,
-    hasher: foldhash::quality::RandomState,
-    /// What `believed` was looked up in; another one after whatever takes many tokens away.
-    generation: AtomicU64,
-    revoked: Revoked,
+    believed: BelievedTokens,
 }
 
 impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Server({})", self.table.issuer)
-    }
-}
-
-/// What is known of an access token.
-#[derive(Clone)]
-struct Believed {
-    caller: Caller,
-    token: Digest,
-    authorization: Digest,
-}
-
-impl Remembered for Believed {
-    fn weight(&self) -> usize {
-        self.caller.weight() + 2 * size_of::<Digest>()
-    }
-}
-
-/// Tokens and authorizations that were revoked a moment ago, while some may still be believed.
-#[derive(Default)]
-struct Revoked {
-    count: AtomicUsize,
-    /// Until when, in seconds since the epoch.
-    until: RwLock<HashMap<Digest, u64>>,
-}
-
-/// So many revocations are remembered one by one.
-const MAX_REVOKED: usize = 1024;
-
-impl Revoked {
-    /// `forget_all` is for more than can be remembered: a list that grew would make every request slower.
-    fn add(&self, what: Digest, until: u64, now: u64, forget_all: impl FnOnce()) {
-        let mut revoked = self.until.write().unwrap_or_else(PoisonError::into_inner);
-        if revoked.len() >= MAX_REVOKED {
-            revoked.retain(|_, until| *until > now);
-        }
-        if revoked.len() >= MAX_REVOKED {
-            forget_all();
-            revoked.clear();
-        }
-        revoked.insert(what, until);
-        self.count.store(revoked.len(), Relaxed);
-    }
-
-    fn holds(&self, known: &Believed) -> bool {
-        if self.count.load(Relaxed) == 0 {
-            return false;
-        }
-        let revoked = self.until.read().unwrap_or_else(PoisonError::into_inner);
-        revoked.contains_key(&known.token) || revoked.contains_key(&known.authorization)
     }
 }
 
@@ -212,11 +152,7 @@ impl Server {
             session_idle: settings.session.idle,
             session_absolute: settings.session.absolute,
             form_key,
-            cache: settings.terms.cache.as_secs(),
-            believed: (0..CACHE_PARTS).map(|_| Mutex::new(TokenCache::new(CACHE_BYTES))).collect(),
-            hasher: foldhash::quality::RandomState::default(),
-            generation: AtomicU64::new(0),
-            revoked: Revoked::default(),
+            believed: BelievedTokens::new(settings.terms.cache.as_secs()),
             store,
         })
     }
@@ -241,9 +177,7 @@ impl Server {
 
     /// Who has this access token, if that is known without asking.
     pub(super) fn recall(&self, token: &str, now: u64) -> Option<Caller> {
-        let generation = self.generation();
-        let known = self.part(token).get_of(generation, token, now)?;
-        (!self.revoked.holds(&known)).then_some(known.caller)
+        self.believed.recall(self.parties.generation(), token, now)
     }
 
     /// Who has this access token.
@@ -251,19 +185,16 @@ impl Server {
     /// # Errors
     /// The store does not tell.
     pub(super) async fn caller(&self, token: &str, now: u64) -> Result<Option<Caller>, StoreError> {
-        let generation = self.generation();
+        let looked_up_in = self.believed.generation(self.parties.generation());
         let digest = Digest::of(token.as_bytes());
         let Some(record) = self.store.access_token(&digest, now).await? else { return Ok(None) };
         if record.authorization.issuer != self.table.issuer || !self.has_parties_of(&record.authorization).await? {
             return Ok(None);
         }
-        let authorization = Digest::of(record.authorization.id.as_bytes());
-        let until = record.expires.min(now.saturating_add(self.cache));
+        let (authorization, expires) = (Digest::of(record.authorization.id.as_bytes()), record.expires);
         let caller = caller_of(record);
-        if until > now {
-            let known = Believed { caller: caller.clone(), token: digest, authorization };
-            self.part(token).insert_of(generation, token, known, until);
-        }
+        let known = Believed { caller: caller.clone(), token: digest, authorization };
+        self.believed.keep(looked_up_in, token, known, expires, now);
         Ok(Some(caller))
     }
 
@@ -277,35 +208,19 @@ impl Server {
             })
     }
 
-    /// Changes with whatever takes many tokens away, such as another `consumers.yaml`.
-    fn generation(&self) -> u64 {
-        self.generation.load(Relaxed) << 32 | self.parties.generation() & u64::from(u32::MAX)
-    }
-
-    fn part(&self, token: &str) -> std::sync::MutexGuard<'_, TokenCache<Believed>> {
-        use std::hash::BuildHasher as _;
-        let index = self.hasher.hash_one(token) as usize % CACHE_PARTS;
-        self.believed[index].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Believes an access token no more that has been revoked in the store.
     pub(super) fn forget_token(&self, token: &Digest, now: u64) {
-        self.revoked.add(*token, self.forgotten_until(now), now, || self.forget_all());
+        self.believed.forget(*token, now);
     }
 
     /// As [`Server::forget_token`], for all tokens of an authorization.
     pub(super) fn forget_authorization(&self, id: &str, now: u64) {
-        self.revoked.add(Digest::of(id.as_bytes()), self.forgotten_until(now), now, || self.forget_all());
+        self.believed.forget(Digest::of(id.as_bytes()), now);
     }
 
     /// As [`Server::forget_token`], for all that is believed.
     pub(super) fn forget_all(&self) {
-        self.generation.fetch_add(1, Relaxed);
-    }
-
-    /// What was looked up before the revocation is forgotten by then, however slow the store was.
-    fn forgotten_until(&self, now: u64) -> u64 {
-        now + self.cache + 30
+        self.believed.forget_all();
     }
 
     /// Whether this deployment of the server takes `issuer` or one of its endpoints as the audience of an assertion.
@@ -495,25 +410,4 @@ pub(super) fn origin(url: &str) -> &str {
     let start = url.find("://").map_or(0, |at| at + 3);
     let end = url[start..].find('/').map_or(url.len(), |at| start + at);
     &url[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn revocations_that_are_remembered_stay_few() {
-        let (revoked, forgotten) = (Revoked::default(), AtomicUsize::new(0));
-        for number in 0..5 * MAX_REVOKED {
-            revoked.add(Digest::of(&number.to_be_bytes()), 100, 1, || {
-                forgotten.fetch_add(1, Relaxed);
-            });
-            assert!(revoked.count.load(Relaxed) <= MAX_REVOKED);
-        }
-        assert_eq!(
-            forgotten.load(Relaxed),
-            4,
-            "what is not remembered any more was forgotten with all that was believed"
-        );
-    }
 }
