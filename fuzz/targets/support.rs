@@ -11,8 +11,11 @@ thread_local! {
             &format!("consumers.file={}", concat!(env!("CARGO_MANIFEST_DIR"), "/consumers.yaml")),
             "insecureLiterals=true",
             "listeners.fuzz.bind=127.0.0.1:0",
+            "stores.default.kind=memory",
+            "admin.key.env=FUZZ_ADMIN_KEY",
         ],
         &[
+            ("FUZZ_ADMIN_KEY", "administrators that nobody guesses"),
             ("NOTES_JWT_SECRET", "a secret of the fuzzing that nobody guesses"),
             ("FILES_SESSION_SECRET", "YSBzZWNyZXQgb2YgdGhlIGZ1enppbmcgdGhhdCBub2JvZHkgZ3Vlc3Nlcw=="),
         ],
