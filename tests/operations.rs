@@ -98,6 +98,7 @@ fn gateway(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");
     command.args(["--set", &format!("consumers.file={consumers}"), "--set", "admin.key.env=TEST_ADMIN_KEY"]);
+    command.args(["--set", "stores.default.kind=memory"]);
     command
         .args(arguments)
         .env("TEST_ADMIN_KEY", "administrators of the tests")
