@@ -477,14 +477,6 @@ mod tests {
             String::new()
         }
 
-        fn challenge_invalid(&self) -> String {
-            String::new()
-        }
-
-        fn challenge_scope(&self, _: &[&str]) -> String {
-            String::new()
-        }
-
         fn locations(&self) -> (&'static [CredentialLocation], bool) {
             (&[], false)
         }

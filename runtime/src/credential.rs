@@ -115,7 +115,7 @@ impl CredentialLocation {
         match self {
             Self::Header(name) => header(evidence.fields, name),
             Self::Query(name) => query_parameter(evidence.query, name),
-            Self::Cookie(name) => cookie(evidence.fields, name),
+            Self::Cookie(name) => only_one(cookies(evidence.fields, name)),
             Self::Form(name) => form_field(evidence, name),
         }
     }
@@ -126,19 +126,19 @@ fn header<'a>(fields: &'a [Field<'a>], name: &str) -> Found<'a> {
 }
 
 /// Cookies of one name in any `Cookie` field (RFC 6265 §5.4); a value in double quotes is taken without them.
-fn cookie<'a>(fields: &'a [Field<'a>], name: &str) -> Found<'a> {
+pub(crate) fn cookies<'a>(fields: &'a [Field<'a>], name: &str) -> impl Iterator<Item = Option<Cow<'a, str>>> {
     let pairs = fields
         .iter()
         .filter(|field| field.name.eq_ignore_ascii_case("cookie"))
         .flat_map(|field| field.value.split(|byte| *byte == b';'));
-    only_one(pairs.filter_map(|pair| {
+    pairs.filter_map(move |pair| {
         let pair = pair.trim_ascii();
         let at = memchr::memchr(b'=', pair)?;
         (&pair[..at] == name.as_bytes()).then(|| {
             let value = &pair[at + 1..];
             text(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
         })
-    }))
+    })
 }
 
 fn query_parameter<'a>(query: Option<&'a str>, name: &str) -> Found<'a> {

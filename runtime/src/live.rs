@@ -405,26 +405,22 @@ fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore
         .filter_map(|(api, limit)| limit.store.as_ref().map(|store| (store.name, (api, limit, store))))
         .collect();
     for (name, (api, limit, _)) in &named {
-        if !config.stores.keys().any(|known| is_same_name(known, name)) {
-            problems.push(Problem::plain(format!(
+        match config.stores.iter().find(|(known, _)| is_same_name(known, name)) {
+            None => problems.push(Problem::plain(format!(
                 "the limit `{}` of {} is counted in the store `{name}`, which is not in the settings; write `stores: \
                  {{{name}: {{kind: redis, url: {{env: REDIS_URL}}}}}}`, or `kind: memory` for one gateway alone",
                 limit.name, api.source
-            )));
-        }
-    }
-    for (name, (_, limit, _)) in &named {
-        let settings = config.stores.iter().find(|(known, _)| is_same_name(known, name)).map(|(_, settings)| settings);
-        if let Some(settings) = settings.filter(|settings| !settings.kind.counts()) {
-            let kind = settings.kind.name();
-            problems.push(Problem::at(
+            ))),
+            Some((_, settings)) if !settings.kind.counts() => problems.push(Problem::at(
                 &settings.place,
                 format!(
-                    "store `{name}` is of kind {kind}, which counts no limits, such as `{}`; write `kind: redis`, or \
+                    "store `{name}` is of kind {}, which counts no limits, such as `{}`; write `kind: redis`, or \
                      `kind: memory` for one gateway alone",
+                    settings.kind.name(),
                     limit.name
                 ),
-            ));
+            )),
+            Some(_) => {}
         }
     }
     // Without a document that names one, nothing is linked that could ask.

@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::launch::Launch;
 use crate::limits::Limits;
 use crate::oauth::authority::{Authority, authorities};
-use crate::oauth::random::{self, NoRandom};
+use crate::oauth::random;
 use crate::oauth::registry::{self, Client, ClientSecret, Parties, Source, User};
 use crate::oauth::store::{Added, AddedUser, OauthStoreSettings, StoreError, StorePlace};
 use crate::oauth::terms;
@@ -211,7 +211,7 @@ impl Desk {
         registry::check_client_id(&new.id)?;
         let mut client = self.terms_of(&new)?;
         let has_secret = client.auth_methods.iter().any(|method| method.needs_secret());
-        let secret = random::token().map_err(|NoRandom| "the system gives no random numbers")?;
+        let secret = random::token().map_err(|problem| problem.to_string())?;
         if has_secret {
             client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));
         }
@@ -302,7 +302,7 @@ impl Desk {
         }
         let id = match id {
             Some(id) => id,
-            None => format!("u-{}", random::name().map_err(|NoRandom| "the system gives no random numbers")?),
+            None => format!("u-{}", random::name().map_err(|problem| problem.to_string())?),
         };
         registry::check_user_id(&id)?;
         let hash = password::hash(password()?.as_bytes())?;

@@ -9,7 +9,7 @@ use super::endpoint::Visit;
 use super::error::{self, ErrorCode, OauthError};
 use super::form::Form;
 use super::pages::Page;
-use super::random::{self, NoRandom};
+use super::random;
 use super::redirect::{self, is_same_redirect};
 use super::registry::{Client, ResponseType, User};
 use super::server::{Issued, Order, Server};
@@ -319,8 +319,7 @@ impl Server {
         asked: &Asked,
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
-        let code =
-            random::token().map_err(|NoRandom| ErrorCode::ServerError.because("The system gives no random numbers"))?;
+        let code = random::token()?;
         let authorization =
             self.authorization(client, Some(&user.id), &asked.scopes, Grant::AuthorizationCode, visit.now)?;
         let ttl = client.code_ttl.unwrap_or(self.table.code_ttl).as_secs();

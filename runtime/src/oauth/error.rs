@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use serde_json::json;
 
 use super::form::BadForm;
+use super::random::NoRandom;
 use super::store::StoreError;
 use crate::builtin::OwnAnswer;
 use crate::timestamp;
@@ -88,6 +89,12 @@ impl OauthError {
 impl From<BadForm> for OauthError {
     fn from(BadForm(problem): BadForm) -> Self {
         ErrorCode::InvalidRequest.because(problem)
+    }
+}
+
+impl From<NoRandom> for OauthError {
+    fn from(_: NoRandom) -> Self {
+        ErrorCode::ServerError.because("The system gives no random numbers")
     }
 }
 

@@ -1,5 +1,7 @@
 //! Values that nobody can guess.
 
+use std::fmt;
+
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,6 +9,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// The system gives no random numbers: nothing may be issued.
 #[derive(Debug)]
 pub(crate) struct NoRandom;
+
+impl fmt::Display for NoRandom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the system gives no random numbers")
+    }
+}
 
 /// 256 random bits.
 pub(crate) fn bytes() -> Result<[u8; 32], NoRandom> {

@@ -18,9 +18,12 @@ pub(super) async fn revoke(server: &Server, visit: Visit) -> Result<OwnAnswer, O
         return Err(ErrorCode::UnsupportedTokenType.because("token_type_hint is access_token or refresh_token"));
     }
     let digest = Digest::of(token.as_bytes());
-    // The hint is for servers that would have to look in two places; both are looked at here.
+    // The hint is for servers that would have to choose; here the other place is looked at where the first has nothing.
     let access = server.store.access_token(&digest, visit.now).await?.map(|record| record.authorization);
-    let refresh = server.store.refresh_token(&digest, visit.now).await?.map(|record| record.authorization);
+    let refresh = match access {
+        Some(_) => None,
+        None => server.store.refresh_token(&digest, visit.now).await?.map(|record| record.authorization),
+    };
     if let Some(authorization) = access.as_ref().or(refresh.as_ref())
         && (authorization.client != client.id || authorization.issuer != server.table.issuer)
     {

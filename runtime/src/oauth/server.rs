@@ -15,7 +15,7 @@ use super::authority::Authority;
 use super::believed::{Believed, BelievedTokens};
 use super::error::{ErrorCode, OauthError};
 use super::pages::{Pages, mapping};
-use super::random::{self, NoRandom};
+use super::random;
 use super::registry::{Client, Parties, User};
 use super::signing::Signer;
 use super::store::{AccessRecord, Authorization, NewTokens, OauthStore, OauthStoreSettings, StoreError, StorePlace};
@@ -125,7 +125,7 @@ impl Server {
         };
         let secret = |setting: &SecretSetting| setting.read(&resources.secrets).map_err(|problem| problem.to_string());
         let kept = |name: &str| {
-            let fresh = random::bytes().map_err(|NoRandom| "the system gives no random numbers".to_owned())?;
+            let fresh = random::bytes().map_err(|problem| problem.to_string())?;
             wait_for(store.secret(name, fresh))?.map_err(|error| error.to_string())
         };
         let form_key = match &settings.session.secret {
@@ -279,19 +279,18 @@ impl Server {
     /// It could not be made, or not be kept.
     pub(super) async fn issue(&self, order: Order<'_>) -> Result<Issued, OauthError> {
         let Order { client, user, authorization, is_new, scopes, with_refresh, now } = order;
-        let no_random = |NoRandom| ErrorCode::ServerError.because("The system gives no random numbers");
         let ttl = client.access_token_ttl.unwrap_or(self.table.access_token.ttl).as_secs();
         let format = client.token_format.unwrap_or(self.table.access_token.format);
         let expires = now.saturating_add(ttl);
-        let id = random::name().map_err(no_random)?;
+        let id = random::name()?;
         let access = match format {
-            TokenFormat::Opaque => random::token().map_err(no_random)?,
+            TokenFormat::Opaque => random::token()?,
             TokenFormat::Jwt => {
                 let claims = self.claims(&authorization, user, &scopes, &id, now, expires);
                 self.signer.sign(&claims).map_err(|_| ErrorCode::ServerError.because("The token cannot be signed"))?
             }
         };
-        let refresh = with_refresh.then(random::token).transpose().map_err(no_random)?;
+        let refresh = with_refresh.then(random::token).transpose()?;
         let idle = self.table.refresh_token.idle.as_secs();
         let family_ends = authorization.refresh_expires;
         let idle_until = if idle == 0 { family_ends } else { now.saturating_add(idle).min(family_ends) };
@@ -347,10 +346,8 @@ impl Server {
         grant: Grant,
         now: u64,
     ) -> Result<Authorization, OauthError> {
-        let id =
-            random::name().map_err(|NoRandom| ErrorCode::ServerError.because("The system gives no random numbers"))?;
         Ok(Authorization {
-            id,
+            id: random::name()?,
             issuer: self.table.issuer.to_owned(),
             client: client.id.to_string(),
             user: user.map(str::to_owned),

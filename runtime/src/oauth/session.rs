@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::authority::Authority;
-use super::random::{self, NoRandom};
+use super::random;
 use super::server::{self, Server};
 use super::store::{NewSession, SessionRecord, StoreError};
 use super::tables::{AuthorizationServer, LoginSession};
 use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
-use crate::credential::{CredentialLocation, Evidence, Found};
+use crate::credential::{CredentialLocation, Evidence, Found, cookies};
 use crate::digest::Digest;
 
 /// A cookie of ours is 43 characters; whatever else there is was not made here.
@@ -143,7 +143,7 @@ impl Server {
 
     /// Begins a session for somebody who has just logged in: under a new id, so that nobody can have chosen it.
     pub(super) async fn begin_session(&self, user: &str, now: u64) -> Result<String, StoreError> {
-        let cookie = random::token().map_err(|NoRandom| StoreError::new("the system gives no random numbers"))?;
+        let cookie = random::token().map_err(|problem| StoreError::new(problem.to_string()))?;
         let session = NewSession {
             id: Digest::of(cookie.as_bytes()),
             issuer: self.table.issuer.to_owned(),
@@ -190,14 +190,8 @@ impl Server {
     pub(super) fn remembered_return(&self, evidence: &Evidence<'_>) -> Option<String> {
         use base64::Engine as _;
         let name = self.return_cookie();
-        let pairs = evidence
-            .fields
-            .iter()
-            .filter(|field| field.name.eq_ignore_ascii_case("cookie"))
-            .flat_map(|field| field.value.split(|byte| *byte == b';'));
-        let mut values = pairs
-            .filter_map(|pair| pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=").map(<[u8]>::to_vec));
-        let value = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(values.next()?).ok()?;
+        let value = cookies(evidence.fields, &name).next()??;
+        let value = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(&*value).ok()?;
         String::from_utf8(value).ok().filter(|path| is_path_here(path))
     }
 }
