@@ -13,6 +13,7 @@ thread_local! {
             "listeners.fuzz.bind=127.0.0.1:0",
             "stores.default.kind=memory",
             "admin.key.env=FUZZ_ADMIN_KEY",
+            "trustedProxies=[127.0.0.1/32]",
         ],
         &[
             ("FUZZ_ADMIN_KEY", "administrators that nobody guesses"),
