@@ -105,6 +105,7 @@ const ISSUERS: &[&str] = &["gateway-memory", "gateway-sqlite", "gateway-postgres
 const VERIFIERS: &[&str] = &["gateway", "haproxy", "envoy"];
 
 const ALL: &[&str] = &["gateway", "nginx", "haproxy", "envoy"];
+const ENCRYPTED: &[&str] = &["gateway", "gateway-nolog", "nginx", "haproxy", "envoy"];
 
 const fn target(base: &'static str, at_most: f64, stretch: Option<f64>) -> Target {
     Target { base, at_most, stretch }
@@ -318,17 +319,25 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         name: "tls-h1",
         what: "HTTP/1.1 inside TLS 1.3, 100 bytes, 64 connections that stay",
         kind: tls("h1", "/s", 64),
-        peers: ALL,
+        peers: ENCRYPTED,
         bases: &["nginx", "haproxy", "envoy"],
         targets: &[target("nginx", 0.88, None)],
     },
     Scenario {
         name: "tls-h2",
-        what: "HTTP/2 inside TLS 1.3, 100 bytes, 8 connections that stay with 10 streams each",
-        kind: tls("h2", "/s", 8),
-        peers: ALL,
+        what: "HTTP/2 inside TLS 1.3, 100 bytes, 32 connections that stay with 10 streams each",
+        kind: tls("h2", "/s", 32),
+        peers: ENCRYPTED,
         bases: &["nginx", "haproxy", "envoy"],
         targets: &[target("nginx", 0.72, None)],
+    },
+    Scenario {
+        name: "tls-h2-few",
+        what: "as before, 8 connections",
+        kind: tls("h2", "/s", 8),
+        peers: ENCRYPTED,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[],
     },
     Scenario {
         name: "tls-full",

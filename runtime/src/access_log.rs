@@ -12,10 +12,10 @@ use crate::response::write_number;
 use crate::timestamp::{padded, write_second};
 
 /// Lines are handed to the writer in pieces of about this many bytes.
-const PIECE: usize = 32 << 10;
+const PIECE: usize = 64 << 10;
 
 /// Pieces that may wait for a slow reader of standard output: 16 MiB.
-const WAITING_PIECES: usize = 512;
+const WAITING_PIECES: usize = 256;
 
 /// Starts the writing thread; it ends when all senders are gone.
 pub(crate) fn start_writer() -> (SyncSender<Vec<u8>>, std::thread::JoinHandle<()>) {

@@ -128,6 +128,10 @@ impl Outbox {
         self.bytes.clear();
         self.written = 0;
     }
+
+    fn give_back(&mut self) {
+        give_back(&mut self.bytes);
+    }
 }
 
 /// Who a client is, as far as its connection tells.
@@ -135,6 +139,20 @@ pub(crate) struct Known {
     pub(crate) peer: IpAddr,
     pub(crate) peer_text: Rc<str>,
     pub(crate) tls: Option<Rc<TlsFacts>>,
+}
+
+/// What serves one request after the other, whosever they are.
+pub(crate) struct Equipment {
+    pub(crate) inbox: Vec<u8>,
+    outbox: Outbox,
+    deadline: Deadline,
+}
+
+impl Equipment {
+    /// Equipment that nobody has used.
+    pub(crate) fn new(first_deadline: Instant) -> Self {
+        Self { inbox: Vec::new(), outbox: Outbox::default(), deadline: Deadline::new(first_deadline) }
+    }
 }
 
 /// A client's connection.
@@ -171,19 +189,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         }
     }
 
-    /// One of many requests of a client on one connection of HTTP/2.
-    pub(crate) fn beside(known: &Known, io: S, inbox: Vec<u8>, first_deadline: Instant) -> Self {
+    /// One of many requests of a client on one connection of HTTP/2. The inbox of `equipment` holds its head.
+    pub(crate) fn beside(known: &Known, io: S, equipment: Equipment) -> Self {
+        let Equipment { inbox, outbox, deadline } = equipment;
         Self {
             io,
             inbox,
             used: 0,
-            outbox: Outbox::default(),
+            outbox,
             peer: known.peer,
             peer_text: Rc::clone(&known.peer_text),
-            deadline: Deadline::new(first_deadline),
+            deadline,
             tls: known.tls.clone(),
             version: "2.0",
         }
+    }
+
+    /// Takes apart what [`Downstream::beside`] has put together. Nothing is left in the equipment.
+    pub(crate) fn into_parts(mut self) -> (S, Equipment) {
+        self.used = self.inbox.len();
+        self.forget_used();
+        self.outbox.clear();
+        self.outbox.give_back();
+        (self.io, Equipment { inbox: self.inbox, outbox: self.outbox, deadline: self.deadline })
     }
 
     /// What was received and is not used up.
@@ -203,10 +231,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
     pub(crate) fn forget_used(&mut self) {
         self.inbox.drain(..self.used);
         self.used = 0;
-        for buffer in [&mut self.inbox, &mut self.outbox.bytes] {
-            if buffer.capacity() > KEPT_CAPACITY && buffer.is_empty() {
-                *buffer = Vec::new();
-            }
-        }
+        give_back(&mut self.inbox);
+        self.outbox.give_back();
+    }
+}
+
+/// Gives back the memory of a buffer that is empty and grew large.
+fn give_back(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_CAPACITY && buffer.is_empty() {
+        *buffer = Vec::new();
     }
 }

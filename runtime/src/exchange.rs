@@ -119,6 +119,8 @@ pub(crate) struct Exchange<'a, S> {
     upload: Upload,
     download: Download,
     last_progress: Instant,
+    /// The head is on its way.
+    has_begun: bool,
     /// The first poll sends the head: that is no progress worth a look at the clock.
     polled: bool,
     /// The client has the head of the response.
@@ -138,7 +140,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         fields: &'a FieldTable,
         now: Instant,
     ) -> Self {
-        up.outbox.buffer().extend_from_slice(&request.head);
         let upload = if request.expects_continue && request.body != BodyLength::None {
             Upload::Held
         } else {
@@ -154,6 +155,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             upload,
             download: Download::Head { interim: 0 },
             last_progress: now,
+            has_begun: false,
             polled: false,
             committed: false,
             half_closed_at: None,
@@ -169,6 +171,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.send_head(cx);
+        }
         loop {
             let before = self.amount();
             if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {

@@ -7,6 +7,8 @@
 
 mod body;
 mod client;
+mod fields;
+mod handlers;
 mod head;
 mod rewind;
 mod stream;
@@ -28,12 +30,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::downstream::{Downstream, Known};
+use crate::admission::Place;
+use crate::downstream::{Downstream, Equipment, Known};
 use crate::http1::head::HeadScan;
 use crate::live::LiveListener;
 use crate::pipeline;
 use crate::worker::Worker;
 pub(crate) use client::{ClientConnection, ClientStream};
+pub(crate) use handlers::Handlers;
 use rewind::Rewind;
 use stream::Stream;
 
@@ -177,11 +181,7 @@ where
                 }
             },
         };
-        let open = Open::on(client);
-        tokio::task::spawn_local(async move {
-            let _place = place;
-            handle(&open.0, request, respond).await;
-        });
+        client.worker.handlers.handle(Job { open: Open::on(client), _place: place, request, respond });
     }
 }
 
@@ -197,27 +197,39 @@ fn turn_away(respond: &mut SendResponse<Bytes>) {
     let _ = body.send_data(Bytes::from_static(TOO_MANY), true);
 }
 
-/// Handles the one request of a stream.
-async fn handle(client: &Client, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+/// A stream to be handled.
+struct Job {
+    open: Open,
+    _place: Option<Place>,
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+}
+
+/// Handles the one request of a stream; gives back what that was done with.
+async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
+    let Job { open, _place, request, respond } = job;
+    let client = &*open.0;
     let worker = &client.worker;
     let started = worker.now();
     let (parts, body) = request.into_parts();
-    let (inbox, framing) = head::write(&parts, &body);
+    let framing = head::write(&mut equipment.inbox, &parts, &body);
     let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD);
-    let mut down = Downstream::beside(&client.known, stream, inbox, started + worker.live.config.timeouts.keep_alive);
+    let mut down = Downstream::beside(&client.known, stream, equipment);
     // The same limits for the same request, whatever it came in.
     match HeadScan::default().end_of_head(&down.inbox, worker.live.config.limits.head) {
         Ok(Some(length)) => {
             pipeline::handle(worker, client.listener, &mut down, length, started).await;
         }
-        Ok(None) => return down.io.reset(Reason::PROTOCOL_ERROR),
+        Ok(None) => down.io.reset(Reason::PROTOCOL_ERROR),
         Err(reject) => {
             pipeline::refuse_unparsed(worker, client.listener, &mut down, reject, started).await;
         }
     }
-    if down.io.end() && client.loses_patience() {
+    let (stream, equipment) = down.into_parts();
+    if stream.end() && client.loses_patience() {
         client.has_enough.notify_one();
     }
+    equipment
 }
 
 impl Client {

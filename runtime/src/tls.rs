@@ -6,6 +6,7 @@ mod clients;
 mod keys;
 mod names;
 pub(crate) mod reload;
+mod socket;
 
 use std::cell::Cell;
 use std::io;
@@ -34,6 +35,7 @@ use clients::Trusted;
 use keys::Shown;
 use names::ByName;
 use reload::Reloaded;
+use socket::RecordSocket;
 
 /// What a listener with TLS speaks inside of it, the preferred protocol first.
 const PROTOCOLS: &[Alpn] = &[Alpn::Http2, Alpn::Http1];
@@ -50,7 +52,7 @@ const PLAIN_HTTP: &[u8] =
     Connection: close\r\n\r\nThis port speaks HTTPS: write https:// before the name\n";
 
 /// A client's connection inside TLS.
-pub(crate) type ServerStream = tokio_rustls::server::TlsStream<TcpStream>;
+pub(crate) type ServerStream = tokio_rustls::server::TlsStream<RecordSocket>;
 
 /// What a handshake has told.
 #[derive(Debug)]
@@ -248,7 +250,7 @@ impl Tls {
             return Err(io::ErrorKind::InvalidData.into());
         }
         idle.set(false);
-        let stream = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(stream).await?;
+        let stream = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(RecordSocket(stream)).await?;
         let (_, session) = stream.get_ref();
         let chosen = session.alpn_protocol();
         if chosen == Some(challenge::PROTOCOL) {

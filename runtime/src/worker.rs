@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::access::Moment;
 use crate::access_log::AccessLog;
 use crate::admission::Place;
+use crate::http2::Handlers;
 use crate::live::Live;
 use crate::metrics::ProcessMetrics;
 use crate::upstream::Pool;
@@ -30,6 +31,7 @@ pub(crate) struct Worker {
     pub(crate) live: &'static Live,
     pub(crate) index: usize,
     pub(crate) pool: Pool,
+    pub(crate) handlers: Handlers,
     pub(crate) log: RefCell<AccessLog>,
     pub(crate) process: Arc<ProcessMetrics>,
     /// Each answer is the last one of its connection.
@@ -61,6 +63,7 @@ impl Worker {
             live,
             index,
             pool: Pool::default(),
+            handlers: Handlers::default(),
             log: RefCell::new(log),
             process,
             draining: Cell::new(false),
@@ -91,6 +94,7 @@ impl Worker {
             self.set_clock();
             self.log.borrow_mut().flush();
             self.pool.prune(now);
+            self.handlers.prune();
         }
     }
 

@@ -30,6 +30,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         }
     }
 
+    /// Sends the head from where it is, unless some of a body can go with it.
+    pub(super) fn send_head(&mut self, cx: &mut Context<'_>) {
+        let head = &self.request.head;
+        if self.upload.wants_body() && !self.down.unread().is_empty() {
+            self.up.outbox.buffer().extend_from_slice(head);
+        } else if self.up.outbox.write_through(&mut self.up.io, cx, head).is_err() {
+            self.abandon_upload();
+        }
+    }
+
     pub(super) fn abandon_upload(&mut self) {
         self.upload = Upload::Abandoned;
         self.up.outbox.clear();

@@ -29,6 +29,11 @@ pub(super) enum BodyFraming {
 /// belong to it.
 pub(super) fn take_head(begun: &mut Vec<u8>, bytes: &[u8]) -> (Option<Bytes>, usize) {
     let had = begun.len();
+    if had == 0
+        && let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n")
+    {
+        return (Some(Bytes::copy_from_slice(&bytes[..end + 4])), end + 4);
+    }
     begun.extend_from_slice(bytes);
     let from = had.saturating_sub(3);
     let Some(end) = memchr::memmem::find(&begun[from..], b"\r\n\r\n") else { return (None, bytes.len()) };

@@ -12,12 +12,12 @@ use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
 use http::header::{CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::body::{BodyFraming, Incoming, Outgoing, take_head};
-use super::broken;
+use super::{broken, fields};
 use crate::http1::head::field_space;
 
 /// Requests at once on one connection, if the upstream allows as many.
@@ -243,10 +243,9 @@ fn request(head: &Bytes, scheme: &str) -> Option<(Request<()>, RequestBody)> {
     *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
     let mut body = RequestBody::None;
     let mut authority = None;
-    let fields = request.headers_mut();
-    fields.reserve(parsed.headers.len() + 1);
+    request.headers_mut().reserve(parsed.headers.len() + 1);
     for field in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        let (name, value) = fields::field(head, field)?;
         let text = || std::str::from_utf8(field.value).ok();
         match name {
             HOST => {
@@ -263,10 +262,10 @@ fn request(head: &Bytes, scheme: &str) -> Option<(Request<()>, RequestBody)> {
             },
             _ => {}
         }
-        fields.append(name, HeaderValue::from_maybe_shared(head.slice_ref(field.value)).ok()?);
+        request.headers_mut().append(name, value);
     }
     // Trailers are passed on.
-    fields.insert(TE, HeaderValue::from_static("trailers"));
+    request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
     let uri = |target: Cow<'_, str>| {
         Uri::builder().scheme(scheme).authority(authority?).path_and_query(&*target).build().ok()
     };

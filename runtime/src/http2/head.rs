@@ -6,10 +6,11 @@ use http::request::Parts;
 
 use super::body::BodyFraming;
 
-/// Writes the head. What makes no sense in it is judged where heads are judged: by the pipeline.
+/// Writes the head into `out`, which is empty. What makes no sense in it is judged where heads are judged: by the
+/// pipeline.
 ///
 /// No field can end a line: h2 admits neither CR nor LF nor NUL, and no space in a target.
-pub(super) fn write(parts: &Parts, body: &RecvStream) -> (Vec<u8>, BodyFraming) {
+pub(super) fn write(out: &mut Vec<u8>, parts: &Parts, body: &RecvStream) -> BodyFraming {
     let framing = if body.is_end_stream() {
         BodyFraming::None
     } else if parts.headers.contains_key(CONTENT_LENGTH) {
@@ -17,11 +18,11 @@ pub(super) fn write(parts: &Parts, body: &RecvStream) -> (Vec<u8>, BodyFraming) 
     } else {
         BodyFraming::Chunked
     };
-    (write_as(parts, framing), framing)
+    write_as(out, parts, framing);
+    framing
 }
 
-fn write_as(parts: &Parts, framing: BodyFraming) -> Vec<u8> {
-    let mut head = Vec::with_capacity(512);
+fn write_as(head: &mut Vec<u8>, parts: &Parts, framing: BodyFraming) {
     head.extend_from_slice(parts.method.as_str().as_bytes());
     head.push(b' ');
     let authority = parts.uri.authority();
@@ -33,7 +34,7 @@ fn write_as(parts: &Parts, framing: BodyFraming) -> Vec<u8> {
     }
     head.extend_from_slice(b" HTTP/1.1\r\n");
     if let Some(authority) = authority {
-        write_field(&mut head, b"Host", authority.as_str().as_bytes());
+        write_field(head, b"Host", authority.as_str().as_bytes());
     }
     for (name, value) in &parts.headers {
         // One of two equal names is enough; two that differ are left, and refused as two (RFC 9113 §8.3.1).
@@ -42,15 +43,14 @@ fn write_as(parts: &Parts, framing: BodyFraming) -> Vec<u8> {
         // A length that no body follows would have the pipeline wait for one.
         let is_void = name == CONTENT_LENGTH && framing == BodyFraming::None && value.as_bytes() != b"0";
         if name != COOKIE && !is_known && !is_void {
-            write_field(&mut head, name.as_str().as_bytes(), value.as_bytes());
+            write_field(head, name.as_str().as_bytes(), value.as_bytes());
         }
     }
-    write_cookies(&mut head, parts);
+    write_cookies(head, parts);
     if framing == BodyFraming::Chunked {
         head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     head.extend_from_slice(b"\r\n");
-    head
 }
 
 /// Cookies may come in pieces; in HTTP/1.1 they are one field (RFC 9113 §8.2.3).
@@ -80,7 +80,9 @@ mod tests {
     use super::*;
 
     fn head(request: Request<()>, framing: BodyFraming) -> String {
-        String::from_utf8(write_as(&request.into_parts().0, framing)).expect("text")
+        let mut head = Vec::new();
+        write_as(&mut head, &request.into_parts().0, framing);
+        String::from_utf8(head).expect("text")
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::body::{BodyFraming, Incoming, Outgoing, take_head};
-use super::broken;
+use super::{broken, fields};
 use crate::http1::head::field_space;
 
 /// The two directions of a stream.
@@ -93,10 +93,9 @@ impl Stream {
         *response.status_mut() = status;
         let mut length = None;
         let mut chunked = false;
-        let fields = response.headers_mut();
-        fields.reserve(parsed.headers.len());
+        response.headers_mut().reserve(parsed.headers.len());
         for field in parsed.headers.iter() {
-            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| ours())?;
+            let (name, value) = fields::field(head, field).ok_or_else(ours)?;
             match name {
                 // What is about a connection has no place here (RFC 9113 §8.2.2).
                 http::header::CONNECTION => continue,
@@ -105,12 +104,11 @@ impl Stream {
                     continue;
                 }
                 http::header::CONTENT_LENGTH => {
-                    length = std::str::from_utf8(field.value).ok().and_then(|text| text.parse::<u64>().ok());
+                    length = value.to_str().ok().and_then(|text| text.parse::<u64>().ok());
                 }
                 _ => {}
             }
-            let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).map_err(|_| ours())?;
-            fields.append(name, value);
+            response.headers_mut().append(name, value);
         }
         if status.is_informational() {
             return self.respond.send_informational(response).map_err(broken);
