@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::tls::TlsFacts;
 
 /// Bytes of one read: large enough that a big body costs few system calls.
-const SCRATCH_SIZE: usize = 256 << 10;
+pub(crate) const SCRATCH_SIZE: usize = 256 << 10;
 
 /// A buffer that grew beyond this is not kept for the next request.
 const KEPT_CAPACITY: usize = 16 << 10;

@@ -27,6 +27,7 @@ use crate::config::Problem;
 use crate::config::tls::{AcmeSettings, CertificateSource, ListenerTls, PemSource, TlsVersion};
 use crate::consumers::FileState;
 use crate::digest::Digest;
+use crate::downstream::SCRATCH_SIZE;
 use crate::secret::SecretStore;
 use crate::timestamp;
 pub(crate) use certificate::Certificate;
@@ -250,8 +251,10 @@ impl Tls {
             return Err(io::ErrorKind::InvalidData.into());
         }
         idle.set(false);
-        let stream = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(RecordSocket(stream)).await?;
-        let (_, session) = stream.get_ref();
+        let mut stream = TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(RecordSocket(stream)).await?;
+        let (_, session) = stream.get_mut();
+        // What was read at once is written at once.
+        session.set_buffer_limit(Some(SCRATCH_SIZE));
         let chosen = session.alpn_protocol();
         if chosen == Some(challenge::PROTOCOL) {
             // The handshake was the proof; nothing is spoken inside (RFC 8737 §3).
