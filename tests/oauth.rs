@@ -507,31 +507,73 @@ fn whoever_is_taken_out_of_the_file_has_nothing_any_more() {
     assert!(tutorial.opens(&of_client) && tutorial.opens(&of_user));
     assert_eq!(browser.get("/account").status, 200);
     let without = |start: &str, end: &str| {
-        let file = tutorial.folder().join("parties.yaml");
-        let text = std::fs::read_to_string(&file).expect("read");
-        let (before, rest) = text.split_once(start).expect("it is there");
-        let (_, after) = rest.split_once(end).expect("it is there");
-        std::fs::write(&file, format!("{before}{end}{after}")).expect("written");
-        let hang_up = std::process::Command::new("kill").args(["-HUP", &tutorial.gateway.pid().to_string()]).status();
-        assert!(hang_up.expect("kill runs").success());
-    };
-    let within_two_seconds = |is_so: &mut dyn FnMut() -> bool| {
-        (0..40).any(|_| {
-            is_so() || {
-                std::thread::sleep(Duration::from_millis(50));
-                false
-            }
-        })
+        edit(&tutorial, |text| {
+            let (before, rest) = text.split_once(start).expect("it is there");
+            let (_, after) = rest.split_once(end).expect("it is there");
+            format!("{before}{end}{after}")
+        });
     };
     without("  - {id: u-bob,", "  - {id: u-ann,");
     // What was believed a moment ago is not believed until the cache is old.
-    assert!(within_two_seconds(&mut || !tutorial.opens(&of_user)), "a user's token");
+    assert!(within_two_seconds(|| !tutorial.opens(&of_user)), "a user's token");
     assert_eq!(browser.get("/account").status, 302, "a user's session");
     let seen = tutorial.post("/oauth/introspect", &basic("server", CLIENT_SECRET), &[("token", &of_user)]).json();
     assert_eq!(seen, json!({"active": false}));
     assert!(tutorial.opens(&of_client));
     without("  - client_id: server\n", "  - client_id: tutorial-server");
-    assert!(within_two_seconds(&mut || !tutorial.opens(&of_client)), "a client's token");
+    assert!(within_two_seconds(|| !tutorial.opens(&of_client)), "a client's token");
+}
+
+#[test]
+fn another_password_in_the_file_ends_what_the_old_one_has_opened() {
+    let tutorial = Tutorial::start();
+    let (mut bob, mut ann) = (tutorial.browser(), tutorial.browser());
+    bob.log_in("/login", "bob", PASSWORD);
+    ann.log_in("/login", "ann", PASSWORD);
+    let code_of = |browser: &mut Browser| parameter(&browser.authorize(&request("notes", "")), "code").expect("a code");
+    let redeem = |code: &str| tutorial.post("/oauth/token", "", &redemption(code));
+    let (of_bob, of_ann) = (redeem(&code_of(&mut bob)).json(), redeem(&code_of(&mut ann)).json());
+    let (unspent, token) = (code_of(&mut bob), text(&of_bob, "access_token"));
+    assert!(tutorial.opens(&token));
+    edit(&tutorial, |file| {
+        let (before, bob) = file.split_once("username: bob").expect("bob is there");
+        format!("{before}username: bob{}", bob.replacen("TEST_USER_PASSWORD", "TEST_OTHER_SECRET", 1))
+    });
+    assert!(within_two_seconds(|| !tutorial.opens(&token)), "an access token");
+    assert_eq!(bob.get("/account").status, 302, "a session");
+    let refresh = |tokens: &Value| {
+        let token = text(tokens, "refresh_token");
+        let form = [("grant_type", "refresh_token"), ("client_id", "app"), ("refresh_token", &*token)];
+        tutorial.post("/oauth/token", "", &form)
+    };
+    for answer in [refresh(&of_bob), redeem(&unspent)] {
+        assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("invalid_grant")), "{}", answer.body);
+    }
+    // Somebody else's password is the same as before.
+    assert_eq!(ann.get("/account").status, 200);
+    assert!(tutorial.opens(&text(&of_ann, "access_token")));
+    assert_eq!(refresh(&of_ann).status, 200);
+    assert_eq!(bob.log_in("/login", "bob", PASSWORD).status, 401);
+    assert_eq!(bob.log_in("/login", "bob", OTHER_SECRET).status, 303);
+    assert_eq!(bob.get("/account").status, 200);
+}
+
+/// Changes the file of clients and users, and has the gateway read it.
+fn edit(tutorial: &Tutorial, change: impl FnOnce(&str) -> String) {
+    let file = tutorial.folder().join("parties.yaml");
+    let text = std::fs::read_to_string(&file).expect("read");
+    std::fs::write(&file, change(&text)).expect("written");
+    let hang_up = std::process::Command::new("kill").args(["-HUP", &tutorial.gateway.pid().to_string()]).status();
+    assert!(hang_up.expect("kill runs").success());
+}
+
+fn within_two_seconds(mut is_so: impl FnMut() -> bool) -> bool {
+    (0..40).any(|_| {
+        is_so() || {
+            std::thread::sleep(Duration::from_millis(50));
+            false
+        }
+    })
 }
 
 #[test]

@@ -321,7 +321,7 @@ impl Server {
     ) -> Result<OwnAnswer, OauthError> {
         let code = random::token()?;
         let authorization =
-            self.authorization(client, Some(&user.id), &asked.scopes, Grant::AuthorizationCode, visit.now)?;
+            self.authorization(client, Some(user), &asked.scopes, Grant::AuthorizationCode, visit.now)?;
         let ttl = client.code_ttl.unwrap_or(self.table.code_ttl).as_secs();
         let new = NewCode {
             code: Digest::of(code.as_bytes()),
@@ -343,7 +343,7 @@ impl Server {
         asked: &Asked,
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
-        let authorization = self.authorization(client, Some(&user.id), &asked.scopes, Grant::Implicit, visit.now)?;
+        let authorization = self.authorization(client, Some(user), &asked.scopes, Grant::Implicit, visit.now)?;
         let order = Order {
             client,
             user: Some(user),

@@ -104,7 +104,7 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
     }
     let password = form.get("password").unwrap_or_default();
     let session = match server.log_in(&username, password, &visit).await {
-        Ok(user) => server.begin_session(&user.id, visit.now).await.map_err(NoLogin::from),
+        Ok(user) => server.begin_session(&user, visit.now).await.map_err(NoLogin::from),
         Err(problem) => Err(problem),
     };
     match session {

@@ -198,6 +198,27 @@ pub(crate) struct User {
     pub(crate) source: Source,
 }
 
+impl User {
+    /// Another one as soon as the user has another password.
+    ///
+    /// It is kept with what the password has opened. Of a password that is not kept as a hash two bytes have to do:
+    /// whoever reads the store must not be able to try passwords there.
+    pub(crate) fn password_mark(&self) -> String {
+        let (secret, bytes) = match &self.password {
+            StoredPassword::Argon2id(hash) => (hash.as_bytes(), 16),
+            StoredPassword::Digest(digest) => (digest.bytes(), 2),
+        };
+        let mut mark = Digest::of(&[self.id.as_bytes(), b"\0", secret].concat()).to_hex();
+        mark.truncate(2 * bytes);
+        mark
+    }
+
+    /// Whether the password is still the one that was marked, as far as that was done.
+    pub(crate) fn has_password_of(&self, mark: Option<&str>) -> bool {
+        mark.is_none_or(|mark| mark == self.password_mark())
+    }
+}
+
 /// The clients and users of `consumers.yaml`.
 #[derive(Debug, Default)]
 pub(crate) struct Overlay {
@@ -578,4 +599,25 @@ pub(super) fn client_of_terms(id: &str, secret: Option<&str>, terms: &str) -> Op
 /// A user as the store has it.
 pub(super) fn user_of_store(id: String, username: String, email: Option<String>, hash: &str) -> User {
     User { id, username, email, password: StoredPassword::Argon2id(hash.into()), source: Source::Store }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_changes_with_the_password_and_tells_little_of_one_that_can_be_guessed() {
+        let user = |id: &str, password| {
+            let (id, username) = (id.to_owned(), "bob".to_owned());
+            User { id, username, email: None, password, source: Source::File }
+        };
+        let hash = |text: &str| user("u-bob", StoredPassword::Argon2id(text.into())).password_mark();
+        assert!(hash("$argon2id$a") != hash("$argon2id$b") && hash("$argon2id$a").len() == 32);
+        let plain = |id: &str, text: &str| user(id, StoredPassword::Digest(Digest::of(text.as_bytes())));
+        let mark = plain("u-bob", "secret").password_mark();
+        assert!(mark.len() == 4 && mark != plain("u-bob", "other").password_mark());
+        assert_ne!(mark, plain("u-ann", "secret").password_mark());
+        assert!(plain("u-bob", "secret").has_password_of(Some(&mark)) && plain("u-bob", "x").has_password_of(None));
+        assert!(!plain("u-bob", "other").has_password_of(Some(&mark)));
+    }
 }

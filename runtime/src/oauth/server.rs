@@ -198,12 +198,16 @@ impl Server {
         Ok(Some(caller))
     }
 
-    /// Whether client and user of an authorization are still registered: a file forgets them without a word to the store.
+    /// Whether client and user of an authorization are still registered, and the user's password is the same: a file
+    /// changes without a word to the store.
     pub(super) async fn has_parties_of(&self, authorization: &Authorization) -> Result<bool, StoreError> {
         let has_client = self.parties.client(&authorization.client).await?.is_some();
         Ok(has_client
             && match &authorization.user {
-                Some(user) => self.parties.user(user).await?.is_some(),
+                Some(user) => {
+                    let user = self.parties.user(user).await?;
+                    user.is_some_and(|user| user.has_password_of(authorization.password_mark.as_deref()))
+                }
                 None => true,
             })
     }
@@ -341,7 +345,7 @@ impl Server {
     pub(super) fn authorization(
         &self,
         client: &Client,
-        user: Option<&str>,
+        user: Option<&User>,
         scopes: &[String],
         grant: Grant,
         now: u64,
@@ -350,7 +354,8 @@ impl Server {
             id: random::name()?,
             issuer: self.table.issuer.to_owned(),
             client: client.id.to_string(),
-            user: user.map(str::to_owned),
+            user: user.map(|user| user.id.clone()),
+            password_mark: user.map(User::password_mark),
             scopes: scopes.to_vec(),
             grant,
             refresh_expires: now.saturating_add(self.table.refresh_token.ttl.as_secs()),

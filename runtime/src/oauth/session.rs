@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::authority::Authority;
 use super::random;
+use super::registry::User;
 use super::server::{self, Server};
 use super::store::{NewSession, SessionRecord, StoreError};
 use super::tables::{AuthorizationServer, LoginSession};
@@ -137,17 +138,19 @@ impl Server {
     pub(super) async fn session(&self, id: &Digest, now: u64) -> Result<Option<SessionRecord>, StoreError> {
         let session = self.store.session(id, now, self.session_idle.as_secs()).await?;
         let Some(session) = session.filter(|session| session.issuer == self.table.issuer) else { return Ok(None) };
-        // The user may have been removed since, from a file of which the store knows nothing.
-        Ok(self.parties.user(&session.user).await?.is_some().then_some(session))
+        // The user may have been removed since, or have another password, in a file of which the store knows nothing.
+        let user = self.parties.user(&session.user).await?;
+        Ok(user.is_some_and(|user| user.has_password_of(session.password_mark.as_deref())).then_some(session))
     }
 
     /// Begins a session for somebody who has just logged in: under a new id, so that nobody can have chosen it.
-    pub(super) async fn begin_session(&self, user: &str, now: u64) -> Result<String, StoreError> {
+    pub(super) async fn begin_session(&self, user: &User, now: u64) -> Result<String, StoreError> {
         let cookie = random::token().map_err(|problem| StoreError::new(problem.to_string()))?;
         let session = NewSession {
             id: Digest::of(cookie.as_bytes()),
             issuer: self.table.issuer.to_owned(),
-            user: user.to_owned(),
+            user: user.id.clone(),
+            password_mark: user.password_mark(),
             created_at: now,
             expires: now.saturating_add(self.session_absolute.as_secs()),
         };

@@ -136,6 +136,8 @@ pub(crate) struct Authorization {
     pub(crate) client: String,
     /// The user's id, where it is about one.
     pub(crate) user: Option<String>,
+    /// Of the user's password at that time: it ends with another one.
+    pub(crate) password_mark: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) grant: Grant,
     /// From then on no refresh token of it is good.
@@ -234,6 +236,8 @@ pub(crate) struct NewSession {
     pub(crate) issuer: String,
     /// The user's id.
     pub(crate) user: String,
+    /// Of the password that began it.
+    pub(crate) password_mark: String,
     pub(crate) created_at: u64,
     /// However much it is used.
     pub(crate) expires: u64,
@@ -244,6 +248,8 @@ pub(crate) struct NewSession {
 pub(crate) struct SessionRecord {
     pub(crate) issuer: String,
     pub(crate) user: String,
+    /// Missing where it began before marks were kept.
+    pub(crate) password_mark: Option<String>,
     pub(crate) created_at: u64,
     /// To the minute.
     pub(crate) last_seen: u64,
@@ -443,8 +449,8 @@ impl OauthStore {
         let answers = self.run(statements.map(|sql| Statement::new(sql, [code.into()])).into()).await?;
         let Some(row) = first(&answers, 2) else { return Ok(Redeemed::Unknown) };
         let (authorization, is_revoked) = authorization_of(row)?;
-        let expires = row.number(12)?;
-        if row.number(8)? > 1 {
+        let expires = row.number(13)?;
+        if row.number(9)? > 1 {
             return Ok(Redeemed::Spent { authorization: authorization.id });
         }
         if is_revoked || expires <= now {
@@ -452,9 +458,9 @@ impl OauthStore {
         }
         Ok(Redeemed::Code(CodeRecord {
             authorization,
-            redirect_uri: row.maybe_text(9)?,
-            challenge: row.maybe_text(10)?,
-            issued_at: row.number(11)?,
+            redirect_uri: row.maybe_text(10)?,
+            challenge: row.maybe_text(11)?,
+            issued_at: row.number(12)?,
             expires,
         }))
     }
@@ -495,15 +501,15 @@ impl OauthStore {
     pub(crate) async fn access_token(&self, token: &Digest, now: u64) -> Result<Option<AccessRecord>, StoreError> {
         let answers = self.run(vec![Statement::new(sql::ACCESS_TOKEN, [token.into(), now.into()])]).await?;
         let Some(row) = first(&answers, 0) else { return Ok(None) };
-        let format = row.text(9)?;
+        let format = row.text(10)?;
         Ok(Some(AccessRecord {
             authorization: authorization_of(row)?.0,
-            scopes: row.words(8)?,
+            scopes: row.words(9)?,
             format: registry::format_named(&format).ok_or_else(|| StoreError::new("a token has an unknown format"))?,
-            jti: row.maybe_text(10)?,
-            issued_at: row.number(11)?,
-            expires: row.number(12)?,
-            user_name: row.maybe_text(13)?,
+            jti: row.maybe_text(11)?,
+            issued_at: row.number(12)?,
+            expires: row.number(13)?,
+            user_name: row.maybe_text(14)?,
         }))
     }
 
@@ -520,7 +526,7 @@ impl OauthStore {
         };
         let answers = self.run(statements).await?;
         let Some(row) = first(&answers, 2) else { return Ok(Rotated::Unknown) };
-        if row.number(8)? > u64::from(rotate) {
+        if row.number(9)? > u64::from(rotate) {
             return Ok(Rotated::Reused { authorization: authorization_of(row)?.0.id });
         }
         Ok(good_refresh(row, now)?.map_or(Rotated::Unknown, Rotated::Good))
@@ -530,7 +536,7 @@ impl OauthStore {
     pub(crate) async fn refresh_token(&self, token: &Digest, now: u64) -> Result<Option<RefreshRecord>, StoreError> {
         let answers = self.run(vec![about_digest(sql::REFRESH_TOKEN, token)]).await?;
         match first(&answers, 0) {
-            Some(row) if !row.flag(8)? => good_refresh(row, now),
+            Some(row) if !row.flag(9)? => good_refresh(row, now),
             _ => Ok(None),
         }
     }
@@ -553,6 +559,7 @@ impl OauthStore {
             (&session.user).into(),
             session.created_at.into(),
             session.expires.into(),
+            (&session.password_mark).into(),
         ];
         self.run(vec![Statement::new(sql::ADD_SESSION, values)]).await.map(drop)
     }
@@ -570,6 +577,7 @@ impl OauthStore {
             created_at: row.number(2)?,
             last_seen: row.number(3)?,
             expires: row.number(4)?,
+            password_mark: row.maybe_text(5)?,
         };
         if record.last_seen + TOUCHING.min(idle / 4) <= now {
             self.run(vec![Statement::new(sql::TOUCH_SESSION, [id.into(), now.into()])]).await?;
@@ -670,11 +678,12 @@ fn new_authorization(authorization: &Authorization, ends: u64) -> Statement {
         registry::grant_name(authorization.grant).into(),
         authorization.refresh_expires.into(),
         ends.into(),
+        authorization.password_mark.as_deref().into(),
     ];
     Statement::new(sql::ADD_AUTHORIZATION, values)
 }
 
-/// From the first eight columns, with whether it is revoked.
+/// From the first nine columns, with whether it is revoked.
 fn authorization_of(row: &Row) -> Result<(Authorization, bool), StoreError> {
     let grant = registry::grant_named(&row.text(5)?);
     let authorization = Authorization {
@@ -685,13 +694,14 @@ fn authorization_of(row: &Row) -> Result<(Authorization, bool), StoreError> {
         scopes: row.words(4)?,
         grant: grant.ok_or_else(|| StoreError::new("an authorization has an unknown grant"))?,
         refresh_expires: row.number(6)?,
+        password_mark: row.maybe_text(8)?,
     };
     Ok((authorization, row.flag(7)?))
 }
 
 fn good_refresh(row: &Row, now: u64) -> Result<Option<RefreshRecord>, StoreError> {
     let (authorization, is_revoked) = authorization_of(row)?;
-    let (issued_at, idle_until) = (row.number(9)?, row.number(10)?);
+    let (issued_at, idle_until) = (row.number(10)?, row.number(11)?);
     let is_good = !is_revoked && now < idle_until && now < authorization.refresh_expires;
     Ok(is_good.then_some(RefreshRecord { authorization, issued_at, idle_until }))
 }

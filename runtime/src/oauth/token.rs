@@ -14,7 +14,7 @@ use super::form::Form;
 use super::login::NoLogin;
 use super::registry::{Client, User, grant_named};
 use super::server::{Issued, Order, Server};
-use super::store::{CodeRecord, Redeemed, Rotated};
+use super::store::{Authorization, CodeRecord, Redeemed, Rotated};
 use super::tables::Grant;
 use crate::builtin::OwnAnswer;
 use crate::digest::Digest;
@@ -83,7 +83,7 @@ impl Server {
         };
         self.check_code(&record, form, client)?;
         let CodeRecord { authorization, .. } = record;
-        let user = self.user_of(authorization.user.as_deref()).await?;
+        let user = self.user_of(&authorization).await?;
         let order = Order {
             client,
             user: Some(&user),
@@ -156,7 +156,7 @@ impl Server {
         if authorization.client != client.id || authorization.issuer != self.table.issuer {
             return Err(refuse("The refresh token was given to another client"));
         }
-        let user = self.user_of(authorization.user.as_deref()).await?;
+        let user = self.user_of(&authorization).await?;
         let order = Order {
             client,
             user: Some(&user),
@@ -277,17 +277,18 @@ impl Server {
         grant: Grant,
         with_refresh: bool,
     ) -> Result<Issued, OauthError> {
-        let authorization = self.authorization(client, user.map(|user| &*user.id), &scopes, grant, visit.now)?;
+        let authorization = self.authorization(client, user, &scopes, grant, visit.now)?;
         self.issue(Order { client, user, authorization, is_new: true, scopes, with_refresh, now: visit.now }).await
     }
 
-    /// The user of an authorization, who may have been removed since.
-    async fn user_of(&self, id: Option<&str>) -> Result<Arc<User>, OauthError> {
-        let user = match id {
+    /// The user of an authorization, who may have been removed since, or have another password.
+    async fn user_of(&self, authorization: &Authorization) -> Result<Arc<User>, OauthError> {
+        let user = match &authorization.user {
             Some(id) => self.parties.user(id).await?,
             None => None,
         };
-        user.ok_or_else(|| ErrorCode::InvalidGrant.because("The user is not known any more"))
+        let user = user.filter(|user| user.has_password_of(authorization.password_mark.as_deref()));
+        user.ok_or_else(|| ErrorCode::InvalidGrant.because("The user is not known any more, or has another password"))
     }
 
     async fn user_called(&self, name: &str) -> Result<Arc<User>, OauthError> {

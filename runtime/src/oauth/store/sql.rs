@@ -44,8 +44,8 @@ pub(super) const REVOKE_OF_PAIR: &str = "UPDATE gateway_authorizations SET revok
      WHERE issuer = ?1 AND user_id = ?2 AND client = ?3 AND revoked = 0";
 
 pub(super) const ADD_AUTHORIZATION: &str = "INSERT INTO gateway_authorizations \
-     (id, issuer, client, user_id, scopes, flow, refresh_expires, ends, revoked) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0)";
+     (id, issuer, client, user_id, scopes, flow, refresh_expires, ends, revoked, password_mark) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)";
 /// Kept for as long as anything of it can be used, and so that reuse is noticed.
 pub(super) const PROLONG_AUTHORIZATION: &str =
     "UPDATE gateway_authorizations SET ends = ?2 WHERE id = ?1 AND ends < ?2";
@@ -58,13 +58,13 @@ pub(super) const USE_CODE: &str = "UPDATE gateway_codes SET uses = uses + 1 WHER
 pub(super) const REVOKE_OF_REUSED_CODE: &str = "UPDATE gateway_authorizations SET revoked = 1 WHERE revoked = 0 \
      AND id IN (SELECT family FROM gateway_codes WHERE code = ?1 AND uses > 1)";
 pub(super) const CODE: &str = "SELECT a.id, a.issuer, a.client, a.user_id, a.scopes, a.flow, a.refresh_expires, \
-     a.revoked, c.uses, c.redirect_uri, c.challenge, c.issued, c.expires \
+     a.revoked, a.password_mark, c.uses, c.redirect_uri, c.challenge, c.issued, c.expires \
      FROM gateway_codes c JOIN gateway_authorizations a ON a.id = c.family WHERE c.code = ?1";
 
 pub(super) const ADD_ACCESS_TOKEN: &str = "INSERT INTO gateway_access_tokens \
      (token, family, scopes, format, jti, issued, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 pub(super) const ACCESS_TOKEN: &str = "SELECT a.id, a.issuer, a.client, a.user_id, a.scopes, a.flow, \
-     a.refresh_expires, a.revoked, t.scopes, t.format, t.jti, t.issued, t.expires, u.username \
+     a.refresh_expires, a.revoked, a.password_mark, t.scopes, t.format, t.jti, t.issued, t.expires, u.username \
      FROM gateway_access_tokens t JOIN gateway_authorizations a ON a.id = t.family \
      LEFT JOIN gateway_users u ON u.id = a.user_id WHERE t.token = ?1 AND t.expires > ?2 AND a.revoked = 0";
 pub(super) const REVOKE_ACCESS_TOKEN: &str = "DELETE FROM gateway_access_tokens WHERE token = ?1";
@@ -79,12 +79,12 @@ pub(super) const TOUCH_REFRESH_TOKEN: &str = "UPDATE gateway_refresh_tokens SET 
 pub(super) const REVOKE_OF_REUSED_REFRESH_TOKEN: &str = "UPDATE gateway_authorizations SET revoked = 1 \
      WHERE revoked = 0 AND id IN (SELECT family FROM gateway_refresh_tokens WHERE token = ?1 AND uses > ?2)";
 pub(super) const REFRESH_TOKEN: &str = "SELECT a.id, a.issuer, a.client, a.user_id, a.scopes, a.flow, \
-     a.refresh_expires, a.revoked, r.uses, r.issued, r.idle_until \
+     a.refresh_expires, a.revoked, a.password_mark, r.uses, r.issued, r.idle_until \
      FROM gateway_refresh_tokens r JOIN gateway_authorizations a ON a.id = r.family WHERE r.token = ?1";
 
-pub(super) const ADD_SESSION: &str = "INSERT INTO gateway_sessions (id, issuer, user_id, created, seen, expires) \
-     VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
-pub(super) const SESSION: &str = "SELECT issuer, user_id, created, seen, expires FROM gateway_sessions \
+pub(super) const ADD_SESSION: &str = "INSERT INTO gateway_sessions \
+     (id, issuer, user_id, created, seen, expires, password_mark) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
+pub(super) const SESSION: &str = "SELECT issuer, user_id, created, seen, expires, password_mark FROM gateway_sessions \
      WHERE id = ?1 AND expires > ?2 AND seen > ?3";
 pub(super) const TOUCH_SESSION: &str = "UPDATE gateway_sessions SET seen = ?2 WHERE id = ?1 AND seen < ?2";
 pub(super) const END_DIALOGS_OF_SESSION: &str = "DELETE FROM gateway_dialogs WHERE session = ?1";

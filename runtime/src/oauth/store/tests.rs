@@ -89,6 +89,7 @@ fn authorization(id: &str) -> Authorization {
         issuer: ISSUER.to_owned(),
         client: "app".to_owned(),
         user: Some("u-ann".to_owned()),
+        password_mark: Some("mark".to_owned()),
         scopes: vec!["notes".to_owned(), "profile".to_owned()],
         grant: Grant::AuthorizationCode,
         refresh_expires: NOW + 10_000,
@@ -409,7 +410,8 @@ fn a_new_password_and_the_end_of_a_user_end_sessions_and_tokens() {
 }
 
 fn session_of(id: Digest, now: u64) -> NewSession {
-    NewSession { id, issuer: ISSUER.to_owned(), user: "u-ann".to_owned(), created_at: now, expires: now + 28_800 }
+    let (issuer, user, password_mark) = (ISSUER.to_owned(), "u-ann".to_owned(), "mark".to_owned());
+    NewSession { id, issuer, user, password_mark, created_at: now, expires: now + 28_800 }
 }
 
 #[test]
@@ -557,6 +559,25 @@ fn many_may_open_a_new_file_at_once() {
 }
 
 #[test]
+fn what_was_remembered_before_passwords_were_marked_goes_on() {
+    let folder = Folder::new();
+    let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
+    for statement in [schema::CREATE_VERSION].iter().chain(schema::VERSIONS[0]) {
+        connection.execute(&statement.replace("BYTEA", "BLOB"), ()).expect("a table");
+    }
+    connection.execute(schema::SET_VERSION, (1,)).expect("set");
+    let add =
+        "INSERT INTO gateway_sessions (id, issuer, user_id, created, seen, expires) VALUES (?1, ?2, ?3, ?4, ?4, ?5)";
+    let id = digest("s");
+    let values = (id.bytes(), ISSUER, "u-ann", NOW.cast_signed(), NOW.cast_signed() + 9);
+    connection.execute(add, values).expect("added");
+    drop(connection);
+    let store = open(&folder.settings());
+    let session = block_on(store.session(&digest("s"), NOW, 9)).expect("asked").expect("it goes on");
+    assert_eq!((&*session.user, session.password_mark), ("u-ann", None));
+}
+
+#[test]
 fn tables_of_a_later_version_are_left_alone() {
     let folder = Folder::new();
     drop(open(&folder.settings()));
@@ -579,7 +600,7 @@ fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
     });
     let StorePlace::Postgres(url) = &settings.place else { panic!("it is PostgreSQL") };
     let database = String::from_utf8_lossy(url.expose()).rsplit('/').next().expect("a name").to_owned();
-    assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema"), "1\n");
+    assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema ORDER BY version"), "1\n2\n");
     server.ask(&database, "INSERT INTO gateway_schema VALUES (99)");
     let problem = OauthStore::open(&settings).expect_err("too new");
     assert!(problem.contains("version 99"), "{problem}");
