@@ -171,12 +171,44 @@ impl Lab {
         Ok((child, value))
     }
 
+    /// Starts clients inside TLS that make one request each and stay; says how many there are once there are no more to
+    /// come.
+    pub(crate) fn hold_tls(&self, port: u16, clients: usize) -> io::Result<(Child, usize)> {
+        // The second request of each is far away.
+        let url = format!("https://127.0.0.1:{port}/s");
+        let script = self.folder.join("idle.tsv");
+        fs::write(&script, format!("0\t{url}\n{}\t{url}\n", 2 * PATIENCE.as_millis()))?;
+        let mut command = pinned(LOAD_CORE, Path::new("h2load"));
+        command.args(["--h1", "-c", &clients.to_string()]).arg(format!("--timing-script-file={}", script.display()));
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let until = Instant::now() + PATIENCE;
+        let mut held = established(port)?;
+        while held < clients && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(200));
+            held = established(port)?;
+        }
+        // The last handshakes and requests.
+        std::thread::sleep(Duration::from_secs(2));
+        Ok((child, held))
+    }
+
     fn backend_connections(&self) -> io::Result<u64> {
         let answer = get(BACKEND_PORT, "/counts")?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let counts: Value = serde_json::from_str(body).map_err(io::Error::other)?;
         Ok(counts["connections"].as_u64().unwrap_or(0))
     }
+}
+
+/// How many connections a port of this machine has (proc_pid_net(5): state 01).
+fn established(port: u16) -> io::Result<usize> {
+    let suffix = format!(":{port:04X}");
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    let is_ours = |line: &&str| {
+        let mut columns = line.split_whitespace().skip(1);
+        columns.next().is_some_and(|local| local.ends_with(&suffix)) && columns.nth(1) == Some("01")
+    };
+    Ok(table.lines().filter(is_ours).count())
 }
 
 impl Drop for Lab {

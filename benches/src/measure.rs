@@ -198,3 +198,22 @@ pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
     }
     Ok(footprints)
 }
+
+/// For each of many idle clients inside TLS that have made one request: the peer, KiB for each, and how many.
+pub(crate) fn tls_memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<(&'static str, f64, usize)>> {
+    let mut footprints = Vec::new();
+    for peer in peers.iter().filter(|peer| is_main(peer)) {
+        let Some(port) = peer.port(Work::Tls) else { continue };
+        // Whether it has started is asked in the clear.
+        let running = lab.start(peer, Work::Plain)?;
+        let before = running.pss_kib();
+        let (mut holder, held) = lab.hold_tls(port, IDLE)?;
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let grown = running.pss_kib().saturating_sub(before);
+        holder.kill()?;
+        holder.wait()?;
+        running.stop();
+        footprints.push((peer.name, grown as f64 / held.max(1) as f64, held));
+    }
+    Ok(footprints)
+}

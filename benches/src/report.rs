@@ -173,6 +173,13 @@ pub(crate) fn memory(footprints: &[Footprint]) {
     }
 }
 
+pub(crate) fn tls_memory(footprints: &[(&'static str, f64, usize)]) {
+    println!("| | KiB for an idle client | clients |\n|---|---|---|");
+    for (peer, kib, clients) in footprints {
+        println!("| {peer} | {kib:.1} | {clients} |");
+    }
+}
+
 pub(crate) fn flood(flooded: &[Flooded]) {
     println!(
         "| | requests/s | CPU µs/request, checks aside | p50 µs | p99 µs | p99.9 µs | cores | of it checks | guesses/s |"

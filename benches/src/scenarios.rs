@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     Start,
     /// With 200 routes, and for idle clients.
     Memory,
+    /// For idle clients inside TLS.
+    TlsMemory,
     /// A public route beside a flood of wrong passwords.
     Flood,
     /// What it costs to read a million consumers, at the start and again under load.
@@ -399,6 +401,14 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         name: "memory",
         what: "with 200 routes, and with 5,000 idle clients",
         kind: Kind::Memory,
+        peers: ALL,
+        bases: &[],
+        targets: &[],
+    },
+    Scenario {
+        name: "tls-memory",
+        what: "with 5,000 idle clients inside TLS 1.3 that have made one request in HTTP/1.1",
+        kind: Kind::TlsMemory,
         peers: ALL,
         bases: &[],
         targets: &[],

@@ -326,6 +326,7 @@ async fn serve_tls(
     let down = Downstream::new(stream, peer, Some(Rc::new(facts)), Instant::now() + timeouts.keep_alive);
     match alpn {
         Alpn::Http1 => serve(worker, listener, down, idle).await,
-        Alpn::Http2 => http2::serve(worker, listener, down, idle).await,
+        // Boxed: who speaks HTTP/1.1 does not carry its state.
+        Alpn::Http2 => Box::pin(http2::serve(worker, listener, down, idle)).await,
     }
 }

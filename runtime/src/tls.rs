@@ -52,8 +52,8 @@ const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 55\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS: write https:// before the name\n";
 
-/// A client's connection inside TLS.
-pub(crate) type ServerStream = tokio_rustls::server::TlsStream<RecordSocket>;
+/// A client's connection inside TLS. Boxed: futures hold it more than once.
+pub(crate) type ServerStream = Box<tokio_rustls::server::TlsStream<RecordSocket>>;
 
 /// What a handshake has told.
 #[derive(Debug)]
@@ -265,7 +265,7 @@ impl Tls {
             client: session.peer_certificates().and_then(|chain| ClientCertificate::of(chain.first()?)),
             alpn: PROTOCOLS.iter().copied().find(|alpn| chosen == Some(alpn.id())).unwrap_or(Alpn::Http1),
         };
-        Ok((stream, facts))
+        Ok((Box::new(stream), facts))
     }
 }
 
