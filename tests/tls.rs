@@ -559,3 +559,20 @@ fn a_slow_reader_gets_all_of_it() {
         }
     }
 }
+
+#[test]
+fn a_client_that_takes_nothing_is_not_the_upstreams_fault() {
+    let upstream = Upstream::start(|_, connection| {
+        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 64 << 20));
+        let block = vec![b'x'; 1 << 20];
+        (0..64).all(|_| connection.stream.write_all(&block).is_ok())
+    });
+    let folder = Folder::new();
+    let (gateway, authority) = simple(&folder, &[], &upstream);
+    let mut connection = connect(gateway.address, NAME, &client(&[&authority], None)).expect("agrees");
+    // The document gives those who take nothing 2 s.
+    connection.write_all(b"GET /thumbnails/a.png HTTP/1.1\r\nHost: a\r\n\r\n").expect("sent");
+    connection.flush().expect("sent");
+    let line = gateway.log_line(|line| line["operation"] == "thumbnail");
+    assert!(line["status"] == 200 && line.get("side").is_none(), "{line}");
+}

@@ -60,6 +60,8 @@ impl Drop for Scratch {
 pub(crate) struct Outbox {
     bytes: Vec<u8>,
     written: usize,
+    /// The last flush did not come to its end.
+    is_stuck: bool,
 }
 
 impl Outbox {
@@ -83,12 +85,23 @@ impl Outbox {
         self.written == self.bytes.len()
     }
 
+    /// The peer has yet to take something: of what is pending, or of what TLS has made of the rest.
+    pub(crate) fn waits_for_peer(&self) -> bool {
+        self.is_stuck || !self.is_empty()
+    }
+
     /// Writes what is pending.
     pub(crate) fn poll_flush<W: AsyncWrite + Unpin>(
         &mut self,
         io: &mut W,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        let flushed = self.poll_write_out(io, cx);
+        self.is_stuck = flushed.is_pending();
+        flushed
+    }
+
+    fn poll_write_out<W: AsyncWrite + Unpin>(&mut self, io: &mut W, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.written < self.bytes.len() {
             let count = ready!(Pin::new(&mut *io).poll_write(cx, &self.bytes[self.written..]))?;
             if count == 0 {
@@ -127,6 +140,7 @@ impl Outbox {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.written = 0;
+        self.is_stuck = false;
     }
 
     fn give_back(&mut self) {
@@ -169,6 +183,9 @@ pub(crate) struct Downstream<S> {
     pub(crate) deadline: Deadline,
     /// What the handshake told; `None` over plain TCP.
     pub(crate) tls: Option<Rc<TlsFacts>>,
+    /// Bytes that TLS has sent on a connection that carries one request at a time: what is in the outbox no longer may
+    /// still be here.
+    pub(crate) sent: Option<Rc<Cell<u64>>>,
     /// The version of HTTP that the client speaks, as `Via` names it (RFC 9110 §7.6.3).
     pub(crate) version: &'static str,
 }
@@ -185,6 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             peer_text: peer.to_string().into(),
             deadline: Deadline::new(first_deadline),
             tls,
+            sent: None,
             version: "1.1",
         }
     }
@@ -201,6 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             peer_text: Rc::clone(&known.peer_text),
             deadline,
             tls: known.tls.clone(),
+            sent: None,
             version: "2.0",
         }
     }

@@ -202,8 +202,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
                 self.last_progress = Instant::now();
             }
             self.polled = true;
-            let moved = self.progress.request_bytes + self.progress.response_bytes;
-            self.pace.goes_on(Instant::now, moved.saturating_sub(self.down.outbox.pending() as u64));
+            self.pace.goes_on(Instant::now, self.moved());
             let mut deadline = self.deadline();
             if self.waits_for_client()
                 && let Some(by) = self.pace.waits(Instant::now)
@@ -238,7 +237,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     }
 
     /// Changes whenever something moves.
-    fn amount(&self) -> (u64, u64, u16, usize, usize) {
+    fn amount(&self) -> (u64, u64, u16, usize, usize, u64) {
         let progress = &self.progress;
         (
             progress.request_bytes,
@@ -246,7 +245,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             progress.status,
             self.up.outbox.pending(),
             self.down.outbox.pending(),
+            self.moved(),
         )
+    }
+
+    /// Bytes that went to and from the client.
+    fn moved(&self) -> u64 {
+        let progress = &self.progress;
+        match &self.down.sent {
+            Some(sent) => progress.request_bytes + sent.get(),
+            None => {
+                (progress.request_bytes + progress.response_bytes).saturating_sub(self.down.outbox.pending() as u64)
+            }
+        }
     }
 
     /// A refusal, in the form that is still possible.
@@ -285,7 +296,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     /// upstream to say how long it listens.
     fn waits_for_client(&self) -> bool {
         let sends = self.upload.wants_body() && self.up.outbox.is_empty();
-        (sends && matches!(self.download, Download::Head { .. })) || !self.down.outbox.is_empty()
+        (sends && matches!(self.download, Download::Head { .. })) || self.down.outbox.waits_for_peer()
     }
 
     /// When a client that closed its side counts as gone. Once the response has begun, writing it tells.
@@ -315,7 +326,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
                 Some(Failure::Rejected(Reject::RequestTimeout))
             }
             (Download::Head { .. }, _) => Some(Failure::Rejected(Reject::UpstreamTimeout)),
-            (_, _) if !self.down.outbox.is_empty() => Some(Failure::ClientGone),
+            (_, _) if self.down.outbox.waits_for_peer() => Some(Failure::ClientGone),
             _ => Some(Failure::Aborted(Reject::UpstreamTimeout)),
         }
     }

@@ -322,10 +322,13 @@ async fn serve_tls(
         return;
     };
     worker.process.tls_handshakes.fetch_add(1, Relaxed);
-    let alpn = facts.alpn;
-    let down = Downstream::new(stream, peer, Some(Rc::new(facts)), Instant::now() + timeouts.keep_alive);
+    let (alpn, sent) = (facts.alpn, stream.get_ref().0.sent());
+    let mut down = Downstream::new(stream, peer, Some(Rc::new(facts)), Instant::now() + timeouts.keep_alive);
     match alpn {
-        Alpn::Http1 => serve(worker, listener, down, idle).await,
+        Alpn::Http1 => {
+            down.sent = Some(sent);
+            serve(worker, listener, down, idle).await;
+        }
         // Boxed: who speaks HTTP/1.1 does not carry its state.
         Alpn::Http2 => Box::pin(http2::serve(worker, listener, down, idle)).await,
     }

@@ -252,7 +252,7 @@ impl Tls {
         }
         idle.set(false);
         let mut stream =
-            TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(RecordSocket(stream)).await?;
+            TlsAcceptor::from(Arc::clone(&self.current.load().config)).accept(RecordSocket::over(stream)).await?;
         let (_, session) = stream.get_mut();
         // What was read at once is written at once.
         session.set_buffer_limit(Some(SCRATCH_SIZE));
