@@ -1,6 +1,9 @@
 //! What clients, browsers and strangers send to the authorization server.
 #![no_main]
 
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
 use libfuzzer_sys::fuzz_target;
 
 #[path = "support.rs"]
@@ -13,14 +16,17 @@ const SERVER: &str = "Authorization: Basic c2VydmVyOmEgc2VjcmV0IG9mIHRoZSBmdXp6a
 const ADMIN: &str = "X-Admin-Key: administrators that nobody guesses\r\n";
 const PASSWORD: &str = "a password of the fuzzing that nobody guesses";
 
+/// A session is younger than this: those that end would have everything that needs one refused.
+const YOUNG: Duration = Duration::from_secs(300);
+
 thread_local! {
-    /// The cookies of somebody who has logged in.
-    static SESSION: String = log_in();
+    /// The cookies of somebody who has logged in, and when.
+    static SESSION: RefCell<Option<(Instant, String)>> = const { RefCell::new(None) };
 }
 
 fuzz_target!(|input: &[u8]| {
     let Some((kind, input)) = input.split_first() else { return };
-    let session = SESSION.with(Clone::clone);
+    let session = session();
     let (head, body) = input.split_at(input.iter().position(|byte| *byte == 0).unwrap_or(input.len()));
     let body = body.get(1..).unwrap_or_default();
     // What must not end a line does not.
@@ -29,7 +35,8 @@ fuzz_target!(|input: &[u8]| {
     match kind % 14 {
         0 => exchange("GET /oauth/authorize?", &target(input), "", b"").is_redirect_or(&[400]),
         1 => exchange("GET /oauth/authorize?", &target(input), &session, b"").is_redirect_or(&[200, 400]),
-        2 => exchange("POST /oauth/authorize/decision", b"", &[&session, FORM].concat(), input).is_redirect_or(&[400, 403]),
+        2 => exchange("POST /oauth/authorize/decision", b"", &[&session, FORM].concat(), input)
+            .is_redirect_or(&[400, 403]),
         3 => exchange("POST /oauth/token", b"", FORM, input).fails(),
         4 => {
             let fields = [b"Authorization: ", &*line(head), b"\r\n", FORM.as_bytes()].concat();
@@ -46,7 +53,9 @@ fuzz_target!(|input: &[u8]| {
             exchange("GET /me", b"", &String::from_utf8_lossy(&fields), b"").fails();
             exchange("GET /account", b"", &String::from_utf8_lossy(&fields), b"").fails()
         }
-        12 => exchange("POST /_admin/applications", b"", &[ADMIN, JSON].concat(), input).is_redirect_or(&[201, 400, 409]),
+        12 => {
+            exchange("POST /_admin/applications", b"", &[ADMIN, JSON].concat(), input).is_redirect_or(&[201, 400, 409])
+        }
         _ => exchange("POST /_admin/users", b"", JSON, input).fails(),
     }
 });
@@ -54,7 +63,8 @@ fuzz_target!(|input: &[u8]| {
 /// The answer to a request over TLS with these fields, and a body where it has any or is a POST.
 fn exchange(start: &str, target: &[u8], fields: &str, body: &[u8]) -> Answer {
     let mut request = [start.as_bytes(), target].concat();
-    request.extend_from_slice(b" HTTP/1.1\r\nHost: localhost:8443\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n");
+    request
+        .extend_from_slice(b" HTTP/1.1\r\nHost: localhost:8443\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n");
     request.extend_from_slice(fields.as_bytes());
     if start.starts_with("POST") {
         request.extend_from_slice(format!("Content-Length: {}\r\n", body.len()).as_bytes());
@@ -66,13 +76,14 @@ fn exchange(start: &str, target: &[u8], fields: &str, body: &[u8]) -> Answer {
     let mut space = [support::EMPTY; 64];
     let (status, length) = support::head(&received, &mut space)
         .unwrap_or_else(|| panic!("no head in {}", String::from_utf8_lossy(&received)));
-    Answer { status, text: String::from_utf8_lossy(&received).into_owned(), head: length }
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    Answer { status, head: text(&received[..length]), text: text(&received) }
 }
 
 struct Answer {
     status: u16,
+    head: String,
     text: String,
-    head: usize,
 }
 
 impl Answer {
@@ -82,8 +93,11 @@ impl Answer {
     }
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        let lines = self.text[..self.head.min(self.text.len())].lines();
-        lines.filter_map(|line| line.split_once(": ")).filter(move |(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// Nobody without a credential gets what credentials are for, nor anywhere but to our own pages.
@@ -110,11 +124,19 @@ impl Answer {
     }
 }
 
+fn session() -> String {
+    SESSION.with_borrow_mut(|session| match session {
+        Some((since, cookies)) if since.elapsed() < YOUNG => cookies.clone(),
+        session => session.insert((Instant::now(), log_in())).1.clone(),
+    })
+}
+
 fn log_in() -> String {
     let page = exchange("GET /login", b"", "", b"");
     let tag = page.text.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a tag");
     let cookies = |answer: &Answer| {
-        let pairs: Vec<_> = answer.values("set-cookie").filter_map(|value| value.split(';').next()).map(str::to_owned).collect();
+        let pairs: Vec<_> =
+            answer.values("set-cookie").filter_map(|value| value.split(';').next()).map(str::to_owned).collect();
         format!("Cookie: {}\r\n", pairs.join("; "))
     };
     let form = format!("username=bob&password={}&csrf={}", PASSWORD.replace(' ', "+"), tag.replace('+', "%2B"));
