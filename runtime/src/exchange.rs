@@ -119,9 +119,7 @@ pub(crate) struct Exchange<'a, S> {
     upload: Upload,
     download: Download,
     last_progress: Instant,
-    /// The head is on its way.
-    has_begun: bool,
-    /// The first poll sends the head: that is no progress worth a look at the clock.
+    /// The first poll sends what came with the head: that is no progress worth a look at the clock.
     polled: bool,
     /// The client has the head of the response.
     committed: bool,
@@ -155,7 +153,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             upload,
             download: Download::Head { interim: 0 },
             last_progress: now,
-            has_begun: false,
             polled: false,
             committed: false,
             half_closed_at: None,
@@ -166,14 +163,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
 
     /// Runs to the end; the progress is told in any case.
     pub(crate) async fn run(mut self) -> (Progress, Result<(), Failure>) {
+        poll_fn(|cx| {
+            self.send_head(cx);
+            Poll::Ready(())
+        })
+        .await;
         let result = poll_fn(|cx| self.poll(cx)).await;
         (self.progress, result)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if !std::mem::replace(&mut self.has_begun, true) {
-            self.send_head(cx);
-        }
         loop {
             let before = self.amount();
             if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {

@@ -214,7 +214,7 @@ impl User {
     }
 
     /// Whether the password is still the one that was marked, as far as that was done.
-    pub(crate) fn has_password_of(&self, mark: Option<&str>) -> bool {
+    fn has_password_of(&self, mark: Option<&str>) -> bool {
         mark.is_none_or(|mark| mark == self.password_mark())
     }
 }
@@ -339,6 +339,12 @@ impl Parties {
             return Ok(Some(Arc::clone(user)));
         }
         Ok(self.unless_replaced(self.store.user(id).await?))
+    }
+
+    /// The user of this id, as long as the password is the one that was marked: a file changes without a word to the
+    /// store, where what the password has opened is kept.
+    pub(crate) async fn user_of_mark(&self, id: &str, mark: Option<&str>) -> Result<Option<Arc<User>>, StoreError> {
+        Ok(self.user(id).await?.filter(|user| user.has_password_of(mark)))
     }
 
     /// The user of this name, or of this e-mail address in whatever case.

@@ -198,16 +198,12 @@ impl Server {
         Ok(Some(caller))
     }
 
-    /// Whether client and user of an authorization are still registered, and the user's password is the same: a file
-    /// changes without a word to the store.
+    /// Whether client and user of an authorization are still registered, and the user's password is the same.
     pub(super) async fn has_parties_of(&self, authorization: &Authorization) -> Result<bool, StoreError> {
         let has_client = self.parties.client(&authorization.client).await?.is_some();
         Ok(has_client
             && match &authorization.user {
-                Some(user) => {
-                    let user = self.parties.user(user).await?;
-                    user.is_some_and(|user| user.has_password_of(authorization.password_mark.as_deref()))
-                }
+                Some(user) => self.parties.user_of_mark(user, authorization.password_mark.as_deref()).await?.is_some(),
                 None => true,
             })
     }

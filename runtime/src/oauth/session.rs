@@ -138,9 +138,8 @@ impl Server {
     pub(super) async fn session(&self, id: &Digest, now: u64) -> Result<Option<SessionRecord>, StoreError> {
         let session = self.store.session(id, now, self.session_idle.as_secs()).await?;
         let Some(session) = session.filter(|session| session.issuer == self.table.issuer) else { return Ok(None) };
-        // The user may have been removed since, or have another password, in a file of which the store knows nothing.
-        let user = self.parties.user(&session.user).await?;
-        Ok(user.is_some_and(|user| user.has_password_of(session.password_mark.as_deref())).then_some(session))
+        let user = self.parties.user_of_mark(&session.user, session.password_mark.as_deref()).await?;
+        Ok(user.is_some().then_some(session))
     }
 
     /// Begins a session for somebody who has just logged in: under a new id, so that nobody can have chosen it.

@@ -284,10 +284,9 @@ impl Server {
     /// The user of an authorization, who may have been removed since, or have another password.
     async fn user_of(&self, authorization: &Authorization) -> Result<Arc<User>, OauthError> {
         let user = match &authorization.user {
-            Some(id) => self.parties.user(id).await?,
+            Some(id) => self.parties.user_of_mark(id, authorization.password_mark.as_deref()).await?,
             None => None,
         };
-        let user = user.filter(|user| user.has_password_of(authorization.password_mark.as_deref()));
         user.ok_or_else(|| ErrorCode::InvalidGrant.because("The user is not known any more, or has another password"))
     }
 
