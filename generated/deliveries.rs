@@ -18,17 +18,31 @@ pub(super) static API: Api = Api {
         Route {
             template: "/deliveries/orders",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&CANCEL_ORDERS, &LIST_ORDERS, &ADD_ORDER],
         },
         Route {
             template: "/deliveries/parcels/{id}",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&READ_PARCEL, &CORRECT_PARCEL, &WRITE_PARCEL],
         },
-        Route { template: "/deliveries/scans", when: &[], preflight: Preflight::Deny, operations: &[&ADD_SCAN] },
-        Route { template: "/deliveries/tours/{id}", when: &[], preflight: Preflight::Deny, operations: &[&READ_TOUR] },
+        Route {
+            template: "/deliveries/scans",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&ADD_SCAN],
+        },
+        Route {
+            template: "/deliveries/tours/{id}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_TOUR],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -68,6 +82,7 @@ static CANCEL_ORDERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /deliveries/orders: the orders of a partner
@@ -83,6 +98,7 @@ static LIST_ORDERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /deliveries/orders: order a delivery, once
@@ -98,6 +114,7 @@ static ADD_ORDER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /deliveries/parcels/{id}: where a parcel is
@@ -113,6 +130,7 @@ static READ_PARCEL: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PATCH /deliveries/parcels/{id}: correct where a parcel is, as a partner of either kind
@@ -131,6 +149,7 @@ static CORRECT_PARCEL: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PUT /deliveries/parcels/{id}: say where a parcel is
@@ -146,6 +165,7 @@ static WRITE_PARCEL: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /deliveries/scans: a terminal has seen a parcel
@@ -161,6 +181,7 @@ static ADD_SCAN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /deliveries/tours/{id}: the tour of a terminal
@@ -176,6 +197,7 @@ static READ_TOUR: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -183,6 +205,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3007",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -19,16 +19,24 @@ pub(super) static API: Api = Api {
     title: "Files",
     source: "specs/files.yaml",
     routes: &[
-        Route { template: "/download/{+path}", when: &[], preflight: Preflight::Answer, operations: &[&DOWNLOAD] },
+        Route {
+            template: "/download/{+path}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Answer,
+            operations: &[&DOWNLOAD],
+        },
         Route {
             template: "/files/{+path}",
             when: &[],
+            allows: &[],
             preflight: Preflight::Answer,
             operations: &[&READ_FILE, &WRITE_FILE],
         },
         Route {
             template: "/thumbnails/{name}.{format}",
             when: &[],
+            allows: &[],
             preflight: Preflight::Answer,
             operations: &[&THUMBNAIL],
         },
@@ -126,6 +134,7 @@ static DOWNLOAD: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /files/{+path}: read a file
@@ -141,6 +150,7 @@ static READ_FILE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PUT /files/{+path}: write a file
@@ -156,6 +166,7 @@ static WRITE_FILE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -171,6 +182,7 @@ static THUMBNAIL: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -186,6 +198,7 @@ static RULE_7: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -201,6 +214,7 @@ static RULE_8: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `archive`
@@ -208,6 +222,7 @@ static ARCHIVE: Upstream = Upstream {
     name: "archive",
     url: "http://127.0.0.1:3011",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
@@ -218,6 +233,7 @@ static STORE: Upstream = Upstream {
     name: "store",
     url: "http://127.0.0.1:3003/blobs",
     preserve_host: true,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(4),
@@ -228,6 +244,7 @@ static THUMBNAILS: Upstream = Upstream {
     name: "thumbnails",
     url: "http://127.0.0.1:3004",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(1),
     response_timeout: Duration::from_secs(2),
     idle_timeout: Duration::from_secs(2),

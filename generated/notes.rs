@@ -13,17 +13,19 @@ pub(super) static API: Api = Api {
     title: "Notes",
     source: "specs/notes.yaml",
     routes: &[
-        Route { template: "/v1/health", when: &[], preflight: Preflight::Deny, operations: &[&HEALTH] },
-        Route { template: "/v1/login", when: &[], preflight: Preflight::Deny, operations: &[&LOGIN] },
+        Route { template: "/v1/health", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HEALTH] },
+        Route { template: "/v1/login", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGIN] },
         Route {
             template: "/v1/notes",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_NOTES, &CREATE_NOTE],
         },
         Route {
             template: "/v1/notes/{id}",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&DELETE_NOTE, &GET_NOTE],
         },
@@ -56,6 +58,7 @@ static HEALTH: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/login: exchange a password for a token
@@ -71,6 +74,7 @@ static LOGIN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/notes: list the notes
@@ -86,6 +90,7 @@ static LIST_NOTES: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/notes: create a note
@@ -101,6 +106,7 @@ static CREATE_NOTE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -116,6 +122,7 @@ static DELETE_NOTE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/notes/{id}: read a note
@@ -131,6 +138,7 @@ static GET_NOTE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -138,6 +146,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3002",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(30),
     idle_timeout: Duration::from_secs(60),

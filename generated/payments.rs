@@ -12,10 +12,17 @@ pub(super) static API: Api = Api {
     title: "Payments",
     source: "specs/payments.yaml",
     routes: &[
-        Route { template: "/payments/rates", when: &[], preflight: Preflight::Deny, operations: &[&LIST_RATES] },
+        Route {
+            template: "/payments/rates",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIST_RATES],
+        },
         Route {
             template: "/payments/transfers",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_TRANSFERS, &TRANSFER],
         },
@@ -62,6 +69,7 @@ static LIST_RATES: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /payments/transfers
@@ -77,6 +85,7 @@ static LIST_TRANSFERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /payments/transfers
@@ -92,6 +101,7 @@ static TRANSFER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -99,6 +109,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3010",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -18,21 +18,76 @@ pub(super) static API: Api = Api {
     title: "Reports",
     source: "specs/reports.yaml",
     routes: &[
-        Route { template: "/reports/audit", when: &[], preflight: Preflight::Deny, operations: &[&READ_AUDIT] },
-        Route { template: "/reports/both", when: &[], preflight: Preflight::Deny, operations: &[&READ_BOTH] },
-        Route { template: "/reports/either", when: &[], preflight: Preflight::Deny, operations: &[&READ_EITHER] },
-        Route { template: "/reports/extra", when: &[], preflight: Preflight::Deny, operations: &[&READ_EXTRA] },
-        Route { template: "/reports/feed", when: &[], preflight: Preflight::Deny, operations: &[&READ_FEED] },
-        Route { template: "/reports/monthly", when: &[], preflight: Preflight::Deny, operations: &[&READ_MONTHLY] },
+        Route {
+            template: "/reports/audit",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_AUDIT],
+        },
+        Route {
+            template: "/reports/both",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_BOTH],
+        },
+        Route {
+            template: "/reports/either",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_EITHER],
+        },
+        Route {
+            template: "/reports/extra",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_EXTRA],
+        },
+        Route {
+            template: "/reports/feed",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_FEED],
+        },
+        Route {
+            template: "/reports/monthly",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_MONTHLY],
+        },
         Route {
             template: "/reports/prices",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&READ_PRICES, &WRITE_PRICES],
         },
-        Route { template: "/reports/staff", when: &[], preflight: Preflight::Deny, operations: &[&READ_STAFF] },
-        Route { template: "/reports/summary", when: &[], preflight: Preflight::Deny, operations: &[&READ_SUMMARY] },
-        Route { template: "/reports/token", when: &[], preflight: Preflight::Deny, operations: &[&SIGN_TOKEN] },
+        Route {
+            template: "/reports/staff",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_STAFF],
+        },
+        Route {
+            template: "/reports/summary",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_SUMMARY],
+        },
+        Route {
+            template: "/reports/token",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&SIGN_TOKEN],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -62,6 +117,7 @@ static READ_AUDIT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/both: with a key and with a token of the same party
@@ -80,6 +136,7 @@ static READ_BOTH: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/either: with a key or with a token
@@ -98,6 +155,7 @@ static READ_EITHER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/extra: for anyone, and more with a key and a password of the same party
@@ -116,6 +174,7 @@ static READ_EXTRA: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/feed: with a token that the consumer has signed
@@ -131,6 +190,7 @@ static READ_FEED: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/monthly: the figures of a month
@@ -146,6 +206,7 @@ static READ_MONTHLY: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/prices: read the prices
@@ -161,6 +222,7 @@ static READ_PRICES: Operation = Operation {
     consumers: ConsumerRules { allow: &[], groups: &["gold"], deny: &["mallory"], methods: &[("olaf", &["GET"])] },
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PUT /reports/prices: set the prices
@@ -176,6 +238,7 @@ static WRITE_PRICES: Operation = Operation {
     consumers: ConsumerRules { allow: &[], groups: &["gold"], deny: &["mallory"], methods: &[("olaf", &["GET"])] },
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/staff: with a user name and a password
@@ -191,6 +254,7 @@ static READ_STAFF: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/summary: the figures that anyone may see, and more with a key
@@ -206,6 +270,7 @@ static READ_SUMMARY: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous { consumer: "guest", despite_invalid: false },
     limits: &[],
+    contested: false,
 };
 
 // GET /reports/token: a token of the caller's own credential
@@ -224,6 +289,7 @@ static SIGN_TOKEN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -231,6 +297,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3006",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -13,16 +13,35 @@ pub(super) static API: Api = Api {
     title: "Tickets",
     source: "specs/tickets.yaml",
     routes: &[
-        Route { template: "/tickets/checkout", when: &[], preflight: Preflight::Deny, operations: &[&CHECKOUT] },
+        Route {
+            template: "/tickets/checkout",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&CHECKOUT],
+        },
         Route {
             template: "/tickets/events",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_EVENTS, &CREATE_EVENT],
         },
-        Route { template: "/tickets/orders", when: &[], preflight: Preflight::Deny, operations: &[&LIST_ORDERS] },
-        Route { template: "/tickets/partner", when: &[], preflight: Preflight::Deny, operations: &[&PARTNER_SALES] },
-        Route { template: "/tickets/queue", when: &[], preflight: Preflight::Deny, operations: &[&QUEUE] },
+        Route {
+            template: "/tickets/orders",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIST_ORDERS],
+        },
+        Route {
+            template: "/tickets/partner",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&PARTNER_SALES],
+        },
+        Route { template: "/tickets/queue", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&QUEUE] },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -52,6 +71,7 @@ static CHECKOUT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_CHECKOUT, cost: 1 }],
+    contested: false,
 };
 
 // GET /tickets/events: five at once, and five more in a minute
@@ -67,6 +87,7 @@ static LIST_EVENTS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 1 }],
+    contested: false,
 };
 
 // POST /tickets/events: costs as much as three requests to read
@@ -82,6 +103,7 @@ static CREATE_EVENT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 3 }],
+    contested: false,
 };
 
 // GET /tickets/orders: two a minute for each visitor, four a minute for each event
@@ -97,6 +119,7 @@ static LIST_ORDERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_VISITOR, cost: 1 }, LimitUse { limit: &LIMIT_EVENT, cost: 1 }],
+    contested: false,
 };
 
 // GET /tickets/partner: as many as the partner has agreed on
@@ -112,6 +135,7 @@ static PARTNER_SALES: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /tickets/queue: ten a second, and five wait for their turn
@@ -127,6 +151,7 @@ static QUEUE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
+    contested: false,
 };
 
 // upstream `default`
@@ -134,6 +159,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3009",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -31,50 +31,97 @@ pub(super) static API: Api = Api {
     title: "OAuth tutorial",
     source: "specs/tutorial.yaml",
     routes: &[
-        Route { template: "/", when: &[], preflight: Preflight::Deny, operations: &[&HOME] },
+        Route { template: "/", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HOME] },
         Route {
             template: "/.well-known/oauth-authorization-server",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&METADATA],
         },
         Route {
             template: "/_admin/applications",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_APPLICATIONS, &REGISTER_APPLICATION],
         },
         Route {
             template: "/_admin/applications/{id}",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&REMOVE_APPLICATION],
         },
-        Route { template: "/_admin/users", when: &[], preflight: Preflight::Deny, operations: &[&REGISTER_USER] },
-        Route { template: "/account", when: &[], preflight: Preflight::Deny, operations: &[&ACCOUNT, &WITHDRAW] },
+        Route {
+            template: "/_admin/users",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&REGISTER_USER],
+        },
+        Route {
+            template: "/account",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&ACCOUNT, &WITHDRAW],
+        },
         Route {
             template: "/api/linked-notes",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_LINKED_NOTES, &ADD_LINKED_NOTE],
         },
         Route {
             template: "/api/notes",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_TUTORIAL_NOTES, &ADD_TUTORIAL_NOTE],
         },
-        Route { template: "/callback", when: &[], preflight: Preflight::Deny, operations: &[&CALLBACK] },
-        Route { template: "/login", when: &[], preflight: Preflight::Deny, operations: &[&LOGIN_PAGE, &LOGIN] },
-        Route { template: "/logout", when: &[], preflight: Preflight::Deny, operations: &[&LOGOUT] },
-        Route { template: "/me", when: &[], preflight: Preflight::Deny, operations: &[&ME] },
-        Route { template: "/oauth/authorize", when: &[], preflight: Preflight::Deny, operations: &[&AUTHORIZE] },
-        Route { template: "/oauth/authorize/decision", when: &[], preflight: Preflight::Deny, operations: &[&DECIDE] },
-        Route { template: "/oauth/introspect", when: &[], preflight: Preflight::Deny, operations: &[&INTROSPECT] },
-        Route { template: "/oauth/keys", when: &[], preflight: Preflight::Deny, operations: &[&KEYS] },
-        Route { template: "/oauth/revoke", when: &[], preflight: Preflight::Deny, operations: &[&REVOKE] },
-        Route { template: "/oauth/token", when: &[], preflight: Preflight::Deny, operations: &[&TOKEN] },
-        Route { template: "/tutorial/{+file}", when: &[], preflight: Preflight::Deny, operations: &[&TUTORIAL_FILES] },
+        Route { template: "/callback", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&CALLBACK] },
+        Route {
+            template: "/login",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LOGIN_PAGE, &LOGIN],
+        },
+        Route { template: "/logout", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGOUT] },
+        Route { template: "/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ME] },
+        Route {
+            template: "/oauth/authorize",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&AUTHORIZE],
+        },
+        Route {
+            template: "/oauth/authorize/decision",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&DECIDE],
+        },
+        Route {
+            template: "/oauth/introspect",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&INTROSPECT],
+        },
+        Route { template: "/oauth/keys", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&KEYS] },
+        Route { template: "/oauth/revoke", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&REVOKE] },
+        Route { template: "/oauth/token", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&TOKEN] },
+        Route {
+            template: "/tutorial/{+file}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&TUTORIAL_FILES],
+        },
     ],
     rules: &[],
     upstreams: &[&NOTES],
@@ -131,6 +178,7 @@ static HOME: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /.well-known/oauth-authorization-server
@@ -146,6 +194,7 @@ static METADATA: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /_admin/applications
@@ -161,6 +210,7 @@ static LIST_APPLICATIONS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /_admin/applications
@@ -176,6 +226,7 @@ static REGISTER_APPLICATION: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // DELETE /_admin/applications/{id}
@@ -194,6 +245,7 @@ static REMOVE_APPLICATION: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /_admin/users
@@ -209,6 +261,7 @@ static REGISTER_USER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /account
@@ -224,6 +277,7 @@ static ACCOUNT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /account
@@ -239,6 +293,7 @@ static WITHDRAW: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /api/linked-notes
@@ -254,6 +309,7 @@ static LIST_LINKED_NOTES: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
+    contested: false,
 };
 
 // POST /api/linked-notes
@@ -269,6 +325,7 @@ static ADD_LINKED_NOTE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
+    contested: false,
 };
 
 // GET /api/notes
@@ -284,6 +341,7 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
+    contested: false,
 };
 
 // POST /api/notes
@@ -299,6 +357,7 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
+    contested: false,
 };
 
 // GET /callback: where the authorization server sends the browser
@@ -325,6 +384,7 @@ static CALLBACK: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /login
@@ -344,6 +404,7 @@ static LOGIN_PAGE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /login
@@ -363,6 +424,7 @@ static LOGIN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /logout
@@ -378,6 +440,7 @@ static LOGOUT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /me: whose token it is
@@ -393,6 +456,7 @@ static ME: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /oauth/authorize
@@ -412,6 +476,7 @@ static AUTHORIZE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/authorize/decision
@@ -427,6 +492,7 @@ static DECIDE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/introspect
@@ -446,6 +512,7 @@ static INTROSPECT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /oauth/keys
@@ -461,6 +528,7 @@ static KEYS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/revoke
@@ -476,6 +544,7 @@ static REVOKE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/token
@@ -501,6 +570,7 @@ static TOKEN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /tutorial/{+file}
@@ -550,6 +620,7 @@ static TUTORIAL_FILES: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `notes`
@@ -557,6 +628,7 @@ static NOTES: Upstream = Upstream {
     name: "notes",
     url: "http://127.0.0.1:3002",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

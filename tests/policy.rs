@@ -17,6 +17,11 @@ fn policy_with_a_store() {
     insta::assert_snapshot!(policy_of("tests/stores/specs"));
 }
 
+#[test]
+fn policy_with_ambiguous_paths() {
+    insta::assert_snapshot!(policy_of("tests/paths/specs"));
+}
+
 /// The policy that the documents of a folder make.
 fn policy_of(folder: &str) -> String {
     let mut names = Vec::new();

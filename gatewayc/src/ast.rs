@@ -206,6 +206,8 @@ pub struct Parameter {
     pub required: bool,
     /// `allowReserved`.
     pub allow_reserved: bool,
+    /// `style: matrix`, which writes a `;` before the value.
+    pub is_matrix: bool,
     /// `x-gateway` of the parameter.
     pub gateway: Option<Node>,
 }

@@ -1,11 +1,14 @@
 //! What only shows when all routes are together: paths that shadow each other.
 
+mod ways_around;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use gateway_route::{Router, RouterBuilder};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW320, GW402, GW408, GW501, GW504, GW505, GW506, GW507, GW508};
-use crate::ir::{Access, Action, Api, Gateway, Limit, Operation, Route, Rule};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW320, GW402, GW408, GW501, GW504, GW505, GW506, GW508};
+use crate::ir::{Action, Api, Gateway, Limit, Operation, Route, Rule};
+use crate::readings::admits_anyone;
 
 /// Checks the routes of every document with the very router that the gateway uses.
 pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
@@ -63,7 +66,7 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
         );
     }
     let masks = router.masks();
-    check_ways_around(api, &masks, diagnostics);
+    ways_around::check(api, &router, diagnostics);
     check_public_rules(api, diagnostics);
     for (specific, general) in masks {
         let (specific, general) = (&api.routes[specific], &api.routes[general]);
@@ -79,49 +82,6 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
                 .also(general.span, "has them"),
         );
     }
-}
-
-/// A greedy parameter takes nothing that is known to be read as another path, but upstreams differ: in case, in
-/// characters that look alike, in what they rewrite.
-fn check_ways_around(api: &Api, masks: &[(usize, usize)], diagnostics: &mut Diagnostics) {
-    let mut guarded_below: BTreeMap<usize, Vec<&Route>> = BTreeMap::new();
-    for &(specific, general) in masks {
-        let (route, public) = (&api.routes[specific], &api.routes[general]);
-        if public.template.is_greedy() && is_way_around(public, route) {
-            guarded_below.entry(general).or_default().push(route);
-        }
-    }
-    for (public, guarded) in guarded_below {
-        let public = &api.routes[public];
-        let Some(first) = guarded.first() else { continue };
-        let ask = match guarded.len() - 1 {
-            0 => ", which asks".to_owned(),
-            more => format!(" and {more} more, which ask"),
-        };
-        diagnostics.push(
-            Diagnostic::warning(
-                GW507,
-                format!("`{}` is public and covers `{}`{ask} for a credential", public.template, first.template),
-            )
-            .at(public.span, "paths that the upstream reads differently may reach what is guarded")
-            .also(first.span, "guarded")
-            .help("prefer a narrower prefix before the greedy parameter"),
-        );
-    }
-}
-
-/// Whether an operation that admits anyone has the method and the upstream of one that does not.
-fn is_way_around(public: &Route, guarded: &Route) -> bool {
-    let meets = |open: &Operation, closed: &Operation| match (&open.action, &closed.action) {
-        (Action::Forward { upstream: open_to, .. }, Action::Forward { upstream: closed_to, .. }) => {
-            open.method == closed.method && open_to == closed_to
-        }
-        // What the gateway answers itself, no upstream reads differently.
-        _ => false,
-    };
-    let closed = || guarded.operations.iter().filter(|operation| !admits_anyone(operation));
-    let mut open = public.operations.iter().filter(|operation| admits_anyone(operation));
-    open.any(|open| closed().any(|closed| meets(open, closed)))
 }
 
 /// A rule says nothing about what else its upstream serves: what a path asks a credential for may be reached by a target
@@ -153,13 +113,6 @@ fn check_public_rules(api: &Api, diagnostics: &mut Diagnostics) {
             .help("ask for the same credential in its `security`, or describe the paths that are public")
             .help("or accept it: `acceptRisk: [{lint: GW508, reason: …}]` in the rule"),
         );
-    }
-}
-
-fn admits_anyone(operation: &Operation) -> bool {
-    match &operation.access {
-        Access::Anyone { .. } => true,
-        Access::OneOf(alternatives) => alternatives.iter().any(Vec::is_empty),
     }
 }
 

@@ -16,6 +16,7 @@ mod templates;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, Template, TrailingSlash, UpstreamPaths};
 use minijinja::context;
 use minijinja::value::Value;
 
@@ -246,6 +247,7 @@ impl<'a> Module<'a> {
                 vec![
                     ("template", Expression::text(&route.template.to_string())),
                     ("when", Expression::Slice(when.collect())),
+                    ("allows", Expression::Slice(allowances(&route.template))),
                     ("preflight", Expression::word(preflight)),
                     (
                         "operations",
@@ -300,6 +302,7 @@ impl<'a> Module<'a> {
                 ("consumers", consumer_rules(&operation.consumers)),
                 ("anonymous", anonymous(&operation.anonymous)),
                 ("limits", Expression::Slice(operation.limits.iter().map(|charge| self.limit_use(charge)).collect())),
+                ("contested", boolean(operation.contested)),
             ],
         )
     }
@@ -428,6 +431,48 @@ fn rule_value(rule: &Rule, operation: Option<&(Ident, &Operation)>) -> Expressio
     };
     let matcher = Expression::Reference(Box::new(pattern));
     Expression::Struct("Rule", vec![("id", Expression::text(&rule.id)), ("matcher", matcher), ("effect", effect)])
+}
+
+/// What parameters take that servers read differently.
+fn allowances(template: &Template) -> Vec<Expression> {
+    let allowed = template.allowances().filter(|(_, allowance)| *allowance != Allowance::NONE);
+    let characters = |allowance: Allowance| {
+        let words = allowance.characters().map(|one| match one {
+            Ambiguous::EncodedSlash => "Ambiguous::EncodedSlash",
+            Ambiguous::EncodedPercent => "Ambiguous::EncodedPercent",
+            Ambiguous::Backslash => "Ambiguous::Backslash",
+            Ambiguous::Semicolon => "Ambiguous::Semicolon",
+        });
+        Expression::Slice(words.map(Expression::word).collect())
+    };
+    let value = |(name, allowance)| {
+        let fields = vec![("parameter", Expression::text(name)), ("characters", characters(allowance))];
+        Expression::Struct("Allowed", fields)
+    };
+    allowed.map(value).collect()
+}
+
+fn upstream_paths(paths: UpstreamPaths) -> Expression {
+    if paths == UpstreamPaths::UNKNOWN {
+        return Expression::word("UpstreamPaths::UNKNOWN");
+    }
+    let case = match paths.case {
+        PathCase::Unknown => "PathCase::Unknown",
+        PathCase::Sensitive => "PathCase::Sensitive",
+        PathCase::Insensitive => "PathCase::Insensitive",
+    };
+    let trailing_slash = match paths.trailing_slash {
+        TrailingSlash::Unknown => "TrailingSlash::Unknown",
+        TrailingSlash::Distinct => "TrailingSlash::Distinct",
+        TrailingSlash::Same => "TrailingSlash::Same",
+    };
+    let empty_segments = match paths.empty_segments {
+        EmptySegments::Unknown => "EmptySegments::Unknown",
+        EmptySegments::Distinct => "EmptySegments::Distinct",
+        EmptySegments::Merged => "EmptySegments::Merged",
+    };
+    let fields = [("case", case), ("trailing_slash", trailing_slash), ("empty_segments", empty_segments)];
+    Expression::Struct("UpstreamPaths", fields.map(|(name, word)| (name, Expression::word(word))).into())
 }
 
 /// The comment above an operation.
@@ -564,6 +609,7 @@ fn upstream_value(upstream: &Upstream) -> Expression {
             ("name", Expression::text(&upstream.name)),
             ("url", Expression::text(&upstream.url)),
             ("preserve_host", boolean(upstream.preserve_host)),
+            ("paths", upstream_paths(upstream.paths)),
             ("connect_timeout", duration(upstream.connect_timeout)),
             ("response_timeout", duration(upstream.response_timeout)),
             ("idle_timeout", duration(upstream.idle_timeout)),

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use gateway_route::{Captures, Expansion, Outcome, RequestPath, RuleTarget};
+use gateway_route::{Ambiguous, Captures, Expansion, Outcome, RequestPath, RuleTarget};
 use serde_json::{Value, json};
 
 use crate::ir::{Api, Gateway, Route, Rule, RuleEffect};
 use crate::policy;
+use crate::readings::{self, Stricter};
 
 /// More routes that almost match help nobody.
 const MOST_NEAR: usize = 8;
@@ -178,6 +179,7 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                     "the query is not clear about `{name}`: it is there more than once, beside a `;` or badly encoded"
                 ),
             ),
+            Outcome::Refused { name, character } => (usize::MAX, refusal(&name, character)),
             Outcome::Path { segment: 0 } => continue,
             Outcome::Path { segment } => (segment, difference(route, path.canonical(), segment)),
         };
@@ -196,7 +198,32 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                     allow: route.described.iter().map(|(method, _)| method.clone()).collect(),
                 },
                 Some((_, id)) => {
-                    let operation = route.operations.iter().find(|operation| operation.method == method);
+                    let position = route.operations.iter().position(|operation| operation.method == method);
+                    let operation = position.map(|position| &route.operations[position]);
+                    let stricter = position.map_or(Stricter::Same, |position| {
+                        let place = (*found.value, position);
+                        readings::stricter(&api.routes, &api.upstreams, place, &path, query)
+                    });
+                    match stricter {
+                        Stricter::Same => {}
+                        Stricter::None => {
+                            let why = "the upstream may read it as an operation with another security";
+                            let others = vec![(policy::path(route), why.to_owned())];
+                            return ApiExplanation { api: api.name.clone(), answer: Answer::NoRoute, others };
+                        }
+                        Stricter::Other(read, operation, params) => {
+                            let why = "the upstream may read the path as that of the stricter operation";
+                            let answer = Answer::Operation {
+                                id: operation.id.clone(),
+                                route: policy::path(read),
+                                access: Some(policy::access(api, &operation.access)),
+                                upstream: Some(policy::target(&operation.action)),
+                                params,
+                            };
+                            let others = vec![(policy::path(route), why.to_owned())];
+                            return ApiExplanation { api: api.name.clone(), answer, others };
+                        }
+                    }
                     Answer::Operation {
                         id: id.clone(),
                         route: policy::path(route),
@@ -248,6 +275,18 @@ fn by_rule(api: &Api, url: &str, path: &RequestPath<'_>, query: Option<&str>) ->
         effect: effect.to_string(),
         access: rule.operation().map(|operation| policy::access(api, &operation.access)),
     })
+}
+
+/// Why a parameter does not take its value, and what makes it take it.
+fn refusal(name: &str, character: Option<Ambiguous>) -> String {
+    match character {
+        Some(one) => format!(
+            "`{name}` does not take `{}`, which servers read differently; its `x-gateway: {{{}: allow}}` would",
+            one.written(),
+            one.member()
+        ),
+        None => format!("`{name}` does not take this value"),
+    }
 }
 
 fn difference(route: &Route, path: &str, segment: usize) -> String {

@@ -8,7 +8,7 @@ mod static_files;
 
 use std::time::Duration;
 
-use gateway_route::{QueryPair, Template};
+use gateway_route::{QueryPair, Template, UpstreamPaths};
 use gateway_yaml::Span;
 
 use crate::units::ByteSize;
@@ -168,6 +168,8 @@ pub struct Operation {
     pub anonymous: Anonymous,
     /// What each request is charged to.
     pub limits: Vec<LimitUse>,
+    /// The upstream may read some of its paths as those of an operation with another access.
+    pub contested: bool,
     /// The operation's method in the document.
     pub span: Span,
 }
@@ -333,6 +335,8 @@ pub struct Upstream {
     pub url: String,
     /// Send the client's `Host`.
     pub preserve_host: bool,
+    /// How it reads paths.
+    pub paths: UpstreamPaths,
     /// To connect.
     pub connect_timeout: Duration,
     /// To the head of the response.

@@ -27,6 +27,7 @@ mod check;
 mod files;
 mod lower;
 mod parse;
+mod readings;
 mod resolve;
 
 pub use check::router;

@@ -12,7 +12,7 @@ mod static_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_route::{QueryPair, Template, TemplateErrorKind};
+use gateway_route::{Allowance, Ambiguous, QueryPair, Template, TemplateErrorKind};
 use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
@@ -23,6 +23,7 @@ use crate::ir::{
     PathParameter, Rewrite, Route, Rule, Upstream,
 };
 use crate::policy;
+use crate::readings;
 use crate::source::SourceSet;
 use crate::units::ByteSize;
 use crate::vocabulary::{
@@ -115,6 +116,8 @@ impl<'a> Lowering<'a> {
         let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, .. } = lowering;
         risks.sort();
         let limits = in_order(limits.used(diagnostics), operations(&mut routes, &mut rules));
+        let upstreams = upstreams.used(diagnostics);
+        readings::mark_contested(&mut routes, &upstreams);
         let gives_tokens = authorization_server.is_some();
         let https = root.https.as_ref().map(|policy| https::lower(policy, gives_tokens, document, diagnostics));
         Api {
@@ -123,7 +126,7 @@ impl<'a> Lowering<'a> {
             source: document.path.clone(),
             routes,
             rules,
-            upstreams: upstreams.used(diagnostics),
+            upstreams,
             schemes: schemes.used(diagnostics),
             identity_headers: root.identity_headers,
             error_bodies: root.error_bodies,
@@ -201,6 +204,14 @@ impl<'a> Lowering<'a> {
                     described: Vec::new(),
                     span: path.key.span,
                 });
+                if let Some(name) = differently_allowed(&route.template, &template) {
+                    let headline = format!("the operations of `{}` disagree about what `{name}` takes", path.key.value);
+                    self.diagnostics.push(
+                        Diagnostic::error(GW517, headline)
+                            .at(operation.span, "not what the operation before it says")
+                            .help("a path is matched before its operation is known: declare the parameter once, under the path's own `parameters`"),
+                    );
+                }
                 let id = operation.operation_id.as_ref().map(|id| id.value.clone());
                 let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
                 route.described.push((operation.method.clone(), id.clone()));
@@ -242,6 +253,7 @@ impl<'a> Lowering<'a> {
                     consumers,
                     anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
                     limits: limits.clone(),
+                    contested: false,
                     span: operation.span,
                 });
             }
@@ -394,6 +406,7 @@ impl<'a> Lowering<'a> {
             consumers: ConsumerRules::default(),
             anonymous: Anonymous::default(),
             limits: Vec::new(),
+            contested: false,
             span: path.key.span,
         });
     }
@@ -454,7 +467,7 @@ impl<'a> Lowering<'a> {
     fn template(&mut self, base: &str, key: &PathKey, parameters: &Parameters<'_>) -> Option<Template> {
         let greedy: Vec<_> = parameters.greedy().chain(key.template.greedy_names()).collect();
         match Template::parse(&format!("{base}{}", key.template)) {
-            Ok(template) => Some(template.with_greedy(&greedy)),
+            Ok(template) => Some(parameters.allow(template.with_greedy(&greedy))),
             Err(error) => {
                 let headline = format!("the base path `{base}` of `servers` cannot stand before a path");
                 self.diagnostics.push(Diagnostic::error(GW516, headline).at(key.span, error.to_string()));
@@ -544,29 +557,46 @@ struct PathKey {
 struct Parameters<'a> {
     declared: Vec<&'a ast::Parameter>,
     greedy: Vec<&'a str>,
+    /// What they take that servers read differently.
+    allowances: Vec<(&'a str, Allowance)>,
+}
+
+/// The first parameter that takes more in one of two templates that are the same otherwise.
+fn differently_allowed(one: &Template, other: &Template) -> Option<String> {
+    let both = one.allowances().zip(other.allowances());
+    both.into_iter().find(|(one, other)| one.1 != other.1).map(|((name, _), _)| name.to_owned())
 }
 
 impl<'a> Parameters<'a> {
     fn new(path: &'a ast::PathItem, operation: &'a ast::Operation, diagnostics: &mut Diagnostics) -> Self {
-        let mut found = Self { declared: Vec::new(), greedy: Vec::new() };
+        let mut found = Self { declared: Vec::new(), greedy: Vec::new(), allowances: Vec::new() };
         for parameter in operation.parameters.iter().chain(&path.parameters) {
             let in_path = parameter.location == ast::ParameterLocation::Path;
             let place = if in_path { Place::PathParameter } else { Place::OtherParameter };
-            let greedy = parameter.gateway.as_ref().is_some_and(|node| vocabulary::parameter(node, place, diagnostics));
+            let policy = parameter.gateway.as_ref().map(|node| vocabulary::parameter(node, place, diagnostics));
+            let policy = policy.unwrap_or_default();
             let known = found.declared.iter().any(|other| other.name.value == parameter.name.value);
             if !in_path || known {
                 continue;
             }
             found.declared.push(parameter);
-            if greedy || parameter.allow_reserved {
+            if policy.is_greedy || parameter.allow_reserved {
                 found.greedy.push(&parameter.name);
             }
+            // `/map/;point=50,20`: the semicolon is how the document writes the value.
+            let of_style = if parameter.is_matrix { &[Ambiguous::Semicolon][..] } else { &[] };
+            found.allowances.push((&parameter.name, policy.allowance.and(Allowance::of(of_style))));
         }
         found
     }
 
     fn greedy(&self) -> impl Iterator<Item = &str> {
         self.greedy.iter().copied()
+    }
+
+    /// The template with what its parameters take.
+    fn allow(&self, template: Template) -> Template {
+        self.allowances.iter().fold(template, |template, (name, allowance)| template.with_allowance(name, *allowance))
     }
 
     /// Every parameter of the template is declared, and the other way round.
@@ -735,8 +765,17 @@ impl Upstreams {
                 );
             }
             if is_used {
-                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host } = policy;
-                used.push(Upstream { name, url, preserve_host, connect_timeout, response_timeout, idle_timeout });
+                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host, paths } =
+                    policy;
+                used.push(Upstream {
+                    name,
+                    url,
+                    preserve_host,
+                    paths,
+                    connect_timeout,
+                    response_timeout,
+                    idle_timeout,
+                });
             }
         }
         used

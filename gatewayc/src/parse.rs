@@ -341,6 +341,7 @@ impl Parser<'_, '_> {
             schema: node.get("schema").cloned(),
             required: node.get("required").is_some_and(is_true),
             allow_reserved: node.get("allowReserved").is_some_and(is_true),
+            is_matrix: node.get("style").and_then(Node::as_str) == Some("matrix"),
             gateway: node.get("x-gateway").cloned(),
         })
     }

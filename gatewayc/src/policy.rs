@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
     CredentialLocation, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm,
@@ -41,6 +43,9 @@ pub fn render(gateway: &Gateway) -> String {
             for operation in &route.operations {
                 let _ = writeln!(out, "\n{} {}", operation.method, path(route));
                 write_operation(&mut out, api, operation);
+                for taken in allowances(route) {
+                    line(&mut out, "takes", &taken);
+                }
                 line(&mut out, "other OPTIONS", &format!("{:?}", route.preflight).to_lowercase());
             }
         }
@@ -255,6 +260,9 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         line(out, "limit", &limit_use(limit, charge.cost));
     }
     line(out, "max body", &operation.max_body.to_string());
+    if operation.contested {
+        line(out, "where the upstream may read another path", "the stricter operation answers");
+    }
 }
 
 /// `limit 100/1m per client`, with what else is not as usual.
@@ -319,8 +327,42 @@ fn limit_in_short(limit: &Limit) -> String {
 fn write_upstream(out: &mut String, upstream: &Upstream) {
     let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
     line(out, "upstream", &format!("{} at {}{host}", upstream.name, upstream.url));
+    if let Some(paths) = upstream_paths(upstream.paths) {
+        line(out, "reads paths", &paths);
+    }
     let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
     line(out, "timeouts", &format!("connect {}, response {}, idle {}", times[0], times[1], times[2]));
+}
+
+/// How the upstream reads paths, as far as the document says.
+fn upstream_paths(paths: UpstreamPaths) -> Option<String> {
+    let case = match paths.case {
+        PathCase::Unknown => None,
+        PathCase::Sensitive => Some("case sensitive"),
+        PathCase::Insensitive => Some("case insensitive"),
+    };
+    let trailing_slash = match paths.trailing_slash {
+        TrailingSlash::Unknown => None,
+        TrailingSlash::Distinct => Some("trailing slash distinct"),
+        TrailingSlash::Same => Some("trailing slash same"),
+    };
+    let empty_segments = match paths.empty_segments {
+        EmptySegments::Unknown => None,
+        EmptySegments::Distinct => Some("empty segments distinct"),
+        EmptySegments::Merged => Some("empty segments merged"),
+    };
+    let said: Vec<&str> = [case, trailing_slash, empty_segments].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+/// What parameters of a route take that servers read differently: `id: %2F`.
+fn allowances(route: &Route) -> Vec<String> {
+    let allowed = route.template.allowances().filter(|(_, allowance)| *allowance != Allowance::NONE);
+    let taken = allowed.map(|(name, allowance)| {
+        let characters: Vec<&str> = allowance.characters().map(Ambiguous::written).collect();
+        format!("{} in {{{}}}", characters.join(" "), one_line(name))
+    });
+    taken.collect()
 }
 
 fn answers(builtin: &Builtin) -> String {
@@ -380,7 +422,7 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 path(route),
                 one_line(id),
                 one_line(&format!("-> {}{rewrite}", target(&operation.action))),
-                one_line(&who(api, operation)),
+                one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes ")),
             ];
             rows.push(row);
         }

@@ -11,7 +11,7 @@ mod scheme;
 
 use std::time::Duration;
 
-use gateway_route::Template;
+use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, Template, TrailingSlash, UpstreamPaths};
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
@@ -144,6 +144,8 @@ pub struct UpstreamPolicy {
     pub idle_timeout: Duration,
     /// `preserveHost`, false.
     pub preserve_host: bool,
+    /// `paths`.
+    pub paths: UpstreamPaths,
 }
 
 /// `rewrite`.
@@ -227,11 +229,32 @@ pub(crate) fn nested(
     }
 }
 
-/// Reads `x-gateway` at a parameter: whether the parameter is greedy.
-pub(crate) fn parameter(node: &Node, place: Place, diagnostics: &mut Diagnostics) -> bool {
+/// What `x-gateway` at a path parameter says.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct ParameterPolicy {
+    /// `greedy`.
+    pub(crate) is_greedy: bool,
+    /// `encodedSlash`, `encodedPercent`, `backslash`, `semicolon`.
+    pub(crate) allowance: Allowance,
+}
+
+/// Reads `x-gateway` at a parameter.
+pub(crate) fn parameter(node: &Node, place: Place, diagnostics: &mut Diagnostics) -> ParameterPolicy {
     let mut reader = Reader::new(diagnostics);
-    let members = reader.members(node, place).unwrap_or_default();
-    members.iter().any(|entry| reader.boolean(&entry.value, "`greedy`") == Some(true))
+    let mut policy = ParameterPolicy::default();
+    for entry in reader.members(node, place).unwrap_or_default() {
+        let name = &*entry.key.name;
+        match Ambiguous::ALL.into_iter().find(|one| one.member() == name) {
+            Some(one) => {
+                let choices = [("allow", true), ("refuse", false)];
+                if reader.choice(&entry.value, &format!("`{name}`"), &choices) == Some(true) {
+                    policy.allowance = policy.allowance.and(Allowance::of(&[one]));
+                }
+            }
+            None => policy.is_greedy = reader.boolean(&entry.value, "`greedy`") == Some(true),
+        }
+    }
+    policy
 }
 
 fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identity: &IdentityHeaders) -> Inheritable {
@@ -369,19 +392,21 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
 }
 
 fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
-    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost"]);
+    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost", "paths"]);
     let mut policy = UpstreamPolicy {
         url: String::new(),
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),
         preserve_host: false,
+        paths: UpstreamPaths::UNKNOWN,
     };
     let mut url = None;
     for Entry { key, value } in entries.iter().copied() {
         match &*key.name {
             "url" => url = Some(upstream_url(reader, value)),
             "preserveHost" => policy.preserve_host = reader.boolean(value, "`preserveHost`").unwrap_or_default(),
+            "paths" => policy.paths = upstream_paths(reader, value),
             _ if value.as_mapping().is_some() => {
                 for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle"]) {
                     let Some(time) = reader.unit(value, "a timeout", units::duration) else { continue };
@@ -408,6 +433,30 @@ fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
     }
     policy.url = url??;
     Some(policy)
+}
+
+/// How an upstream reads paths.
+fn upstream_paths(reader: &mut Reader<'_>, node: &Node) -> UpstreamPaths {
+    let mut paths = UpstreamPaths::UNKNOWN;
+    for Entry { key, value } in reader.known(node, "`paths`", &["case", "trailingSlash", "emptySegments"]) {
+        match &*key.name {
+            "case" => {
+                let choices = [("sensitive", PathCase::Sensitive), ("insensitive", PathCase::Insensitive)];
+                paths.case = reader.choice(value, "`case`", &choices).unwrap_or(paths.case);
+            }
+            "trailingSlash" => {
+                let choices = [("distinct", TrailingSlash::Distinct), ("same", TrailingSlash::Same)];
+                paths.trailing_slash =
+                    reader.choice(value, "`trailingSlash`", &choices).unwrap_or(paths.trailing_slash);
+            }
+            _ => {
+                let choices = [("distinct", EmptySegments::Distinct), ("merged", EmptySegments::Merged)];
+                paths.empty_segments =
+                    reader.choice(value, "`emptySegments`", &choices).unwrap_or(paths.empty_segments);
+            }
+        }
+    }
+    paths
 }
 
 /// How an upstream can be spoken to: HTTP/1.1, HTTP/2, each in the clear and inside TLS.

@@ -56,3 +56,29 @@ paths:
     );
     assert!(text("GET", "/a/%2e%2e/b").contains("is answered with 400: a dot segment\n"));
 }
+
+#[test]
+fn says_what_an_upstream_may_take_a_path_for() {
+    let document = |paths: &str| {
+        format!(
+            r##"
+openapi: 3.1.0
+info: {{title: t, version: "1"}}
+x-gateway: {{version: 1, upstream: {{url: "http://127.0.0.1:1", paths: {{{paths}}}}}}}
+components: {{securitySchemes: {{key: {{type: apiKey, in: header, name: X-Key}}}}}}
+paths:
+  /a/{{id}}: {{get: {{operationId: one, security: []}}}}
+  /a/me: {{get: {{operationId: me, security: [{{key: []}}]}}}}
+"##
+        )
+    };
+    let text = |paths: &str, url: &str| explained(&document(paths), "GET", url).text();
+    assert!(text("case: sensitive", "/a/ME").contains("is answered by `one`"));
+    for paths in ["", "case: insensitive"] {
+        let found = text(paths, "/a/ME");
+        assert!(found.contains("is answered by `me`") && found.contains("the stricter operation"), "{found}");
+    }
+    let found = text("", "/a/x%2Fy");
+    assert!(found.contains("404") && found.contains("`id` does not take `%2F`"), "{found}");
+    assert!(found.contains("{encodedSlash: allow}"), "{found}");
+}

@@ -438,7 +438,68 @@ fn among_paths() {
     ] {
         check(&document("", GOOD_SCHEME, "", &paths), expect);
     }
+    // What a parameter takes although servers read it differently.
+    let allowing = |members: &str| {
+        document("", GOOD_SCHEME, "", "  /notes/{id}/secrets: {parameters: [{name: id, in: path, required: true, schema: {type: string}}], get: {}}")
+            .replace("schema: {type: string}}]\n", &format!("schema: {{type: string}}, {members}}}]\n"))
+            .replace("      operationId: getNote\n", "      operationId: getNote\n      security: []\n")
+            .replace("8080\"}", "8080\", paths: {case: sensitive, trailingSlash: distinct, emptySegments: distinct}}")
+    };
+    for (members, expect) in [
+        ("x-gateway: {encodedSlash: refuse}", "none"),
+        ("x-gateway: {encodedSlash: allow}", "GW507 serves /notes/x%2Fsecrets as /notes/{id}/secrets"),
+        ("x-gateway: {encodedPercent: allow}", "GW507 /notes/x%252Fsecrets"),
+        ("x-gateway: {backslash: allow}", "GW507 /notes/x%5Csecrets"),
+        ("x-gateway: {semicolon: allow}", "none"),
+        ("style: matrix", "none"),
+        ("x-gateway: {encodedSlash: true}", "GW104 allow or refuse"),
+        ("x-gateway: {encodedSlashes: allow}", "GW102 did you mean encodedSlash?"),
+    ] {
+        check(&allowing(members), expect);
+    }
+    let own = "  /a/{x}:\n    parameters: [{name: x, in: path, required: true, schema: {type: string}}]\n    get: {}\n    put: \
+               {parameters: [{name: x, in: path, required: true, schema: {type: string}, x-gateway: {semicolon: allow}}]}";
+    check(&document("", GOOD_SCHEME, "", own), "GW517 disagree about what x takes");
+    let same = |paths: &str| {
+        document("", GOOD_SCHEME, "", paths)
+            .replace("8080\"}", "8080\", paths: {case: insensitive, trailingSlash: same}}")
+    };
+    for (paths, expect) in [
+        ("  /a: {get: {}}\n  /A: {get: {security: [{Basic: []}]}}", "GW509 takes /A and /a for the same"),
+        ("  /a: {get: {}}\n  /a/: {get: {security: [{Basic: []}]}}", "GW509 takes /a and /a/ for the same"),
+        ("  /a: {get: {}}\n  /a/: {get: {security: []}}", "none"),
+        ("  /a: {get: {}}\n  /a/: {get: {security: [{Jwt: [], Basic: []}]}}", "GW213"),
+        ("  /a: {get: {}}\n  /a/: {put: {security: [{Basic: []}]}}", "none"),
+    ] {
+        check(&same(paths), expect);
+    }
     let greedy = |get: &str| path("/{+rest}", &["rest"]).replace("get: {}", get);
+    let public = |root: &str, paths: &str| {
+        document("", GOOD_SCHEME, "", paths)
+            .replace("8080\"}", &format!("8080\"{root}}}"))
+            .replace("      operationId: getNote\n", "      operationId: getNote\n      security: []\n")
+    };
+    let says = |words: &str| format!(", paths: {{{words}}}");
+    const CASE: &str = "/notes/{id} is public and covers /notes/me, which asks";
+    for (root, more, expect) in [
+        ("", "  /notes/me: {get: {}}", format!("GW507 {CASE}")),
+        ("", "  /notes/me: {get: {}}", "GW507 ignores case serves /notes/ME as /notes/me".to_owned()),
+        (&says("case: sensitive"), "  /notes/me: {get: {}}", "none".to_owned()),
+        (&says("case: insensitive"), "  /notes/me: {get: {}}", "none".to_owned()),
+        (&says("trailingSlash: distinct"), "  /notes/me: {get: {}}", "GW507".to_owned()),
+        ("", "  /notes/7: {get: {}}", "none".to_owned()),
+        (
+            "",
+            "  /notes/{id}/: {get: {}, parameters: [{name: id, in: path, required: true, schema: {type: string}}]}",
+            "GW507 ignores a slash at the end serves /notes/x as /notes/{id}/".to_owned(),
+        ),
+        (&says("case: maybe"), "", "GW104 sensitive".to_owned()),
+        (&says("caze: sensitive"), "", "GW102 did you mean case?".to_owned()),
+        (&says("trailingSlash: true"), "", "GW104 distinct".to_owned()),
+        (&says("emptySegments: same"), "", "GW104 merged".to_owned()),
+    ] {
+        check(&public(root, more), &expect);
+    }
     for (get, expect) in [
         ("get: {security: []}", "GW507 covers /notes/{id}, which asks"),
         ("get: {security: [{Jwt: []}, {}]}", "GW507 prefer a narrower prefix"),

@@ -6,6 +6,8 @@
 
 pub use std::time::Duration;
 
+pub use gateway_route::{Ambiguous, EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+
 /// All APIs that one binary serves, in the order of their names.
 #[derive(Debug)]
 pub struct Gateway {
@@ -92,10 +94,21 @@ pub struct Route {
     pub template: &'static str,
     /// Query parameters that must be there exactly once with exactly this value.
     pub when: &'static [QueryPair],
+    /// What its parameters take that servers read differently; by default nothing.
+    pub allows: &'static [Allowed],
     /// What `OPTIONS` gets where no operation describes it.
     pub preflight: Preflight,
     /// One operation per method, ordered by method.
     pub operations: &'static [&'static Operation],
+}
+
+/// Characters that a path parameter takes although servers read them differently.
+#[derive(Debug)]
+pub struct Allowed {
+    /// The name in the template.
+    pub parameter: &'static str,
+    /// Which of them.
+    pub characters: &'static [Ambiguous],
 }
 
 /// A query parameter and the value that selects a route.
@@ -189,6 +202,9 @@ pub struct Operation {
     pub anonymous: Anonymous,
     /// What each request is charged to: all of these, or none if one refuses.
     pub limits: &'static [LimitUse],
+    /// The upstream may read some of its paths as those of an operation that others may call; the stricter of the two
+    /// answers these.
+    pub contested: bool,
 }
 
 /// What an operation does with a permitted request.
@@ -206,7 +222,7 @@ pub enum Action {
 }
 
 /// Which consumers an operation admits; without any rule, all of them.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ConsumerRules {
     /// Only these user names, and
     pub allow: &'static [&'static str],
@@ -221,6 +237,11 @@ pub struct ConsumerRules {
 impl ConsumerRules {
     /// Every consumer may call.
     pub const NONE: Self = Self { allow: &[], groups: &[], deny: &[], methods: &[] };
+
+    /// Whether there is no rule.
+    pub(crate) fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
 }
 
 /// A limit that an operation charges.
@@ -367,6 +388,8 @@ pub struct Upstream {
     pub url: &'static str,
     /// Send the client's `Host` instead of the upstream's own.
     pub preserve_host: bool,
+    /// What it takes for the same when it reads a path.
+    pub paths: UpstreamPaths,
     /// To establish a connection; 504 when it passes.
     pub connect_timeout: Duration,
     /// From the end of the request to the head of the response; 504 when it passes.

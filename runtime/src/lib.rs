@@ -16,6 +16,7 @@ pub mod codegen;
 mod config;
 mod connection;
 mod consumers;
+mod contested;
 mod credential;
 mod deadline;
 mod digest;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_route::{QueryPair, Router, RouterBuilder, Template};
+use gateway_route::{Allowance, QueryPair, Router, RouterBuilder, Template};
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
 
@@ -18,6 +18,7 @@ use crate::codegen::{
 };
 use crate::config::{Config, Problem, StoreAddress, StoreSettings, is_same_name};
 use crate::consumers::{ConsumerStore, Source};
+use crate::contested::{Contested, Views};
 use crate::credential::CredentialLocation;
 use crate::http1::names::FieldTable;
 use crate::https::HttpsOnly;
@@ -62,6 +63,8 @@ pub(crate) struct LiveListener {
     pub(crate) router: Router<()>,
     /// What the router's indices stand for.
     pub(crate) routes: Box<[LiveRoute]>,
+    /// What upstreams may take the paths of contested operations for.
+    pub(crate) views: Views,
     /// What is tried, in this order, where no path matches.
     pub(crate) rules: Box<[LiveRule]>,
     /// The constant members of the log lines of requests that reach no operation.
@@ -93,6 +96,8 @@ pub(crate) struct LiveOperation {
     /// Callers may prove who they are with a certificate, which the upstream is told about.
     pub(crate) reads_certificates: bool,
     pub(crate) limits: Box<[limits::Rule]>,
+    /// What the upstream may take its paths for.
+    pub(crate) contested: Option<Contested>,
     /// The constant members of its log lines.
     pub(crate) log_constants: String,
     pub(crate) metrics: OperationMetrics,
@@ -239,7 +244,7 @@ impl Live {
         }
         for ((index, apis), tls) in served.into_iter().zip(tls) {
             let listener = &config.listeners[index];
-            let (router, routes) = assembly.router(&listener.name, &apis, &schemes);
+            let (router, routes, views) = assembly.router(&listener.name, &apis, &schemes);
             let rules = assembly.url_rules(&listener.name, &apis, &schemes);
             listeners.push(LiveListener {
                 name: listener.name.as_str().into(),
@@ -248,6 +253,7 @@ impl Live {
                 https_only: assembly.https_only_of_all(&apis),
                 router,
                 routes,
+                views,
                 rules,
                 log_constants: access_log::constants(&listener.name, None),
                 unrouted: OperationMetrics::default(),
@@ -594,12 +600,14 @@ impl Assembly<'_> {
         listener: &str,
         apis: &[&'static Api],
         schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> (Router<()>, Box<[LiveRoute]>) {
+    ) -> (Router<()>, Box<[LiveRoute]>, Views) {
         let mut builder = RouterBuilder::new();
-        let (mut routes, mut inserted) = (Vec::new(), Vec::new());
+        let (mut routes, mut inserted, mut templates) = (Vec::new(), Vec::new(), Vec::new());
         for (api, route) in apis.iter().flat_map(|api| api.routes.iter().map(move |route| (*api, route))) {
             let template = match Template::parse(route.template) {
-                Ok(template) => template,
+                Ok(template) => route.allows.iter().fold(template, |template, allowed| {
+                    template.with_allowance(allowed.parameter, Allowance::of(allowed.characters))
+                }),
                 Err(error) => {
                     self.problems.push(Problem::plain(format!(
                         "{}: `{}` is not a path template: {error}",
@@ -613,7 +621,7 @@ impl Assembly<'_> {
                 .iter()
                 .filter_map(|operation| self.operation(listener, api, operation, schemes))
                 .collect();
-            let conditions = route.when.iter().map(|pair| QueryPair::new(pair.name, pair.value)).collect();
+            let conditions: Vec<_> = route.when.iter().map(|pair| QueryPair::new(pair.name, pair.value)).collect();
             let live = LiveRoute {
                 allow: allow(&operations, route.preflight),
                 operations,
@@ -621,6 +629,7 @@ impl Assembly<'_> {
                 error_bodies: api.error_bodies,
                 https_only: self.https_only.get(api.name).cloned(),
             };
+            templates.push((template.clone(), conditions.clone()));
             builder.insert(template, conditions, ());
             routes.push(live);
             inserted.push((api, route.template));
@@ -630,7 +639,8 @@ impl Assembly<'_> {
             let ((first, theirs), (second, ours)) = (inserted[conflict.first], inserted[conflict.second]);
             self.problems.push(Problem::plain(format!("listener `{listener}`: `{ours}` of {} and `{theirs}` of {} are the same path; put the APIs on different listeners", second.source, first.source)));
         }
-        (router, routes.into())
+        let views = Views::new(&mut routes, &templates);
+        (router, routes.into(), views)
     }
 
     /// The rules of all APIs, in the order of the names of the APIs.
@@ -720,6 +730,7 @@ impl Assembly<'_> {
             hidden: hidden(&access, &self.session_cookies),
             reads_certificates,
             limits: self.rules(api, operation)?,
+            contested: None,
             access,
             action,
             log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),

@@ -19,6 +19,7 @@ use crate::access::{self, NoPermit, Permit, Question, SchemeId, Verdict};
 use crate::access_log::Line;
 use crate::builtin::{Answer, Call, NO_STORE, OwnAnswer};
 use crate::codegen::Preflight;
+use crate::contested::{Ambiguity, Readings};
 use crate::credential::{Evidence, form_encode, query_without};
 use crate::downstream::{Downstream, Scratch};
 use crate::exchange::Progress;
@@ -223,6 +224,17 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
             (pick(route, request.method)?, Some(found.params)) // 405, or the answer to a preflight request
         }
         (None, None) => return Err(Stop::Reject(Reject::NotFound)), // 404
+    };
+    let readings = Readings::of(listener, operation, sent_path);
+    let (operation, params) = match readings.stricter(listener, operation, sent_query) {
+        Ok(None) => (operation, params),
+        Ok(Some((route, stricter, params))) => {
+            record.route = Some(route);
+            (stricter, Some(params))
+        }
+        Err(Ambiguity) => {
+            return Err(Reject::AmbiguousPath("the upstream may read it as an operation with another security").into()); // 404
+        }
     };
     record.operation = Some(operation);
     request::check_parameters(operation, params.as_ref())?; // 400

@@ -61,6 +61,8 @@ pub(crate) enum Reject {
     HttpsRequired,
     /// 404: no path of any API on this listener.
     NotFound,
+    /// 404: servers differ about which path this is.
+    AmbiguousPath(&'static str),
     /// 405: a described path, another method.
     MethodNotAllowed,
     /// 408: the request did not arrive in time.
@@ -103,7 +105,7 @@ impl Reject {
             | Self::InvalidCredential { .. }
             | Self::ConsumerRequired => 401,
             Self::InsufficientScope | Self::ConsumerForbidden | Self::HttpsRequired => 403,
-            Self::NotFound => 404,
+            Self::NotFound | Self::AmbiguousPath(_) => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
@@ -133,7 +135,7 @@ impl Reject {
             Self::ConsumerRequired => "The request is rejected, please check the consumer_name for this request",
             Self::ConsumerForbidden => "The consumer_name is forbidden.",
             Self::InsufficientScope => "Insufficient scope",
-            Self::NotFound => "Not found",
+            Self::NotFound | Self::AmbiguousPath(_) => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "Request timeout",
             Self::BodyTooLarge => "Request body too large",
@@ -164,6 +166,7 @@ impl Reject {
             Self::ConsumerForbidden => "consumer-forbidden",
             Self::InsufficientScope => "insufficient-scope",
             Self::NotFound => "not-found",
+            Self::AmbiguousPath(_) => "ambiguous-path",
             Self::MethodNotAllowed => "method-not-allowed",
             Self::RequestTimeout => "request-timeout",
             Self::BodyTooLarge => "body-too-large",
@@ -188,6 +191,7 @@ impl Reject {
         match self {
             Self::BadRequest(detail)
             | Self::InvalidParameter(detail)
+            | Self::AmbiguousPath(detail)
             | Self::InvalidCredential { why: detail, .. }
             | Self::UpstreamUntrusted(detail)
             | Self::UpstreamBroken(detail) => Some(detail),

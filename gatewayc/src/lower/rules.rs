@@ -83,6 +83,7 @@ impl Lowering<'_> {
             consumers: policy.consumers.filter(|_| asks).unwrap_or_default(),
             anonymous: policy.anonymous.filter(|_| admits_anonymous).map(|it| it.value).unwrap_or_default(),
             limits,
+            contested: false,
             span: at,
         })
     }

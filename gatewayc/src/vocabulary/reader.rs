@@ -46,6 +46,7 @@ pub struct Member {
 const ROOT: &[Place] = &[Place::Root];
 const ANYWHERE: &[Place] = &[Place::Root, Place::PathItem, Place::Operation];
 const OPERATION: &[Place] = &[Place::Operation];
+const PATH_PARAMETER: &[Place] = &[Place::PathParameter];
 const SCHEME: &[Place] = &[Place::Scheme];
 
 /// The whole vocabulary.
@@ -73,7 +74,11 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "grants", places: OPERATION },
     Member { name: "file", places: OPERATION },
     Member { name: "dir", places: OPERATION },
-    Member { name: "greedy", places: &[Place::PathParameter] },
+    Member { name: "greedy", places: PATH_PARAMETER },
+    Member { name: "encodedSlash", places: PATH_PARAMETER },
+    Member { name: "encodedPercent", places: PATH_PARAMETER },
+    Member { name: "backslash", places: PATH_PARAMETER },
+    Member { name: "semicolon", places: PATH_PARAMETER },
     Member { name: "alsoIn", places: SCHEME },
     Member { name: "forward", places: SCHEME },
     Member { name: "realm", places: SCHEME },

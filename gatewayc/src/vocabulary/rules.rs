@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_route::{Expansion, RequestPath, is_clear};
+use gateway_route::{Expansion, RequestPath, UpstreamPaths, is_clear};
 use gateway_yaml::{Entry, Node, Span};
 use regex_lite::RegexBuilder;
 
@@ -349,6 +349,7 @@ impl UpstreamPolicy {
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
             preserve_host: false,
+            paths: UpstreamPaths::UNKNOWN,
         }
     }
 }

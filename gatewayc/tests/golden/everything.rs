@@ -5,9 +5,9 @@
 //   GET       /v1/custom                                                     2fa            -> default as received without /v1                             jwt `jwt`
 //   OPTIONS   /v1/custom                                                     ownPreflight   -> default as received without /v1                             anyone
 //   PUT       /v1/custom                                                     signedPut      -> default as received without /v1                             hmac `signed` or hmac `old` or hmac `message` [admin]
-//   GET       /v1/files/{+path}                                              readFile       -> notes as /blobs/{path}                                      jwt `jwt`
-//   OPTIONS   /v1/files/{+path}                                              -              -> notes as /blobs/{path}                                      anyone (preflight: forward)
-//   PUT       /v1/files/{+path}                                              read-file      -> notes as /blobs/{path}                                      jwt `jwt`
+//   GET       /v1/files/{+path}                                              readFile       -> notes as /blobs/{path}                                      jwt `jwt`; takes %2F ; in {path}
+//   OPTIONS   /v1/files/{+path}                                              -              -> notes as /blobs/{path}                                      anyone (preflight: forward); takes %2F ; in {path}
+//   PUT       /v1/files/{+path}                                              read-file      -> notes as /blobs/{path}                                      jwt `jwt`; takes %2F ; in {path}
 //   OPTIONS   /v1/jobs/{+name}:cancel                                        -              -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/jobs/{+name}:cancel                                        fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v1   jwt `jwt`
 //   GET       /v1/limited                                                    limited        -> default as received without /v1                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
@@ -29,9 +29,9 @@
 //   GET       /v2/custom                                                     2fa            -> default as received without /v2                             jwt `jwt`
 //   OPTIONS   /v2/custom                                                     ownPreflight   -> default as received without /v2                             anyone
 //   PUT       /v2/custom                                                     signedPut      -> default as received without /v2                             hmac `signed` or hmac `old` or hmac `message` [admin]
-//   GET       /v2/files/{+path}                                              readFile       -> notes as /blobs/{path}                                      jwt `jwt`
-//   OPTIONS   /v2/files/{+path}                                              -              -> notes as /blobs/{path}                                      anyone (preflight: forward)
-//   PUT       /v2/files/{+path}                                              read-file      -> notes as /blobs/{path}                                      jwt `jwt`
+//   GET       /v2/files/{+path}                                              readFile       -> notes as /blobs/{path}                                      jwt `jwt`; takes %2F ; in {path}
+//   OPTIONS   /v2/files/{+path}                                              -              -> notes as /blobs/{path}                                      anyone (preflight: forward); takes %2F ; in {path}
+//   PUT       /v2/files/{+path}                                              read-file      -> notes as /blobs/{path}                                      jwt `jwt`; takes %2F ; in {path}
 //   OPTIONS   /v2/jobs/{+name}:cancel                                        -              -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/jobs/{+name}:cancel                                        fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v2   jwt `jwt`
 //   GET       /v2/limited                                                    limited        -> default as received without /v2                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
@@ -65,132 +65,154 @@ pub(super) static API: Api = Api {
         Route {
             template: "/v1/certificate",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&CERTIFICATE, &OPTIONS_V1_CERTIFICATE],
         },
         Route {
             template: "/v1/custom",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&N_2FA, &OWN_PREFLIGHT, &SIGNED_PUT],
         },
         Route {
             template: "/v1/files/{+path}",
             when: &[],
+            allows: &[Allowed { parameter: "path", characters: &[Ambiguous::EncodedSlash, Ambiguous::Semicolon] }],
             preflight: Preflight::Deny,
             operations: &[&READ_FILE, &OPTIONS_V1_FILES_PATH, &READ_FILE_2],
         },
         Route {
             template: "/v1/jobs/{+name}:cancel",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&OPTIONS_V1_JOBS_NAME_CANCEL, &FN],
         },
         Route {
             template: "/v1/limited",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIMITED, &OPTIONS_V1_LIMITED],
         },
         Route {
             template: "/v1/or-and",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&OPTIONS_V1_OR_AND, &OR_AND],
         },
         Route {
             template: "/v1/providers",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&PROVIDERS, &OPTIONS_V1_PROVIDERS],
         },
         Route {
             template: "/v1/public",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&GET_V1_PUBLIC, &OPTIONS_V1_PUBLIC],
         },
         Route {
             template: "/v1/rest",
             when: &[QueryPair { name: "method", value: "photos.get" }],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_GET, &OPTIONS_V1_REST_METHOD_PHOTOS_GET],
         },
         Route {
             template: "/v1/rest",
             when: &[QueryPair { name: "method", value: "photos.list" }],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_LIST, &OPTIONS_V1_REST_METHOD_PHOTOS_LIST],
         },
         Route {
             template: "/v1/typed/{id}/{ratio}.{flag}",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&TYPED, &OPTIONS_V1_TYPED_ID_RATIO_FLAG],
         },
         Route {
             template: "/v2/certificate",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&CERTIFICATE_2, &OPTIONS_V2_CERTIFICATE],
         },
         Route {
             template: "/v2/custom",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&N_2FA_2, &OWN_PREFLIGHT_2, &SIGNED_PUT_2],
         },
         Route {
             template: "/v2/files/{+path}",
             when: &[],
+            allows: &[Allowed { parameter: "path", characters: &[Ambiguous::EncodedSlash, Ambiguous::Semicolon] }],
             preflight: Preflight::Deny,
             operations: &[&READ_FILE_3, &OPTIONS_V2_FILES_PATH, &READ_FILE_4],
         },
         Route {
             template: "/v2/jobs/{+name}:cancel",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&OPTIONS_V2_JOBS_NAME_CANCEL, &FN_2],
         },
         Route {
             template: "/v2/limited",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIMITED_2, &OPTIONS_V2_LIMITED],
         },
         Route {
             template: "/v2/or-and",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&OPTIONS_V2_OR_AND, &OR_AND_2],
         },
         Route {
             template: "/v2/providers",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&PROVIDERS_2, &OPTIONS_V2_PROVIDERS],
         },
         Route {
             template: "/v2/public",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&GET_V2_PUBLIC, &OPTIONS_V2_PUBLIC],
         },
         Route {
             template: "/v2/rest",
             when: &[QueryPair { name: "method", value: "photos.get" }],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_GET_2, &OPTIONS_V2_REST_METHOD_PHOTOS_GET],
         },
         Route {
             template: "/v2/rest",
             when: &[QueryPair { name: "method", value: "photos.list" }],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_LIST_2, &OPTIONS_V2_REST_METHOD_PHOTOS_LIST],
         },
         Route {
             template: "/v2/typed/{id}/{ratio}.{flag}",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&TYPED_2, &OPTIONS_V2_TYPED_ID_RATIO_FLAG],
         },
@@ -274,6 +296,7 @@ static CERTIFICATE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/certificate
@@ -289,6 +312,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/custom
@@ -304,6 +328,7 @@ static N_2FA: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/custom
@@ -319,6 +344,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PUT /v1/custom
@@ -338,6 +364,7 @@ static SIGNED_PUT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/files/{+path}
@@ -353,6 +380,7 @@ static READ_FILE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/files/{+path}
@@ -368,6 +396,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PUT /v1/files/{+path}
@@ -383,6 +412,7 @@ static READ_FILE_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/jobs/{+name}:cancel
@@ -398,6 +428,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/jobs/{+name}:cancel
@@ -420,6 +451,7 @@ static FN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/limited
@@ -435,6 +467,7 @@ static LIMITED: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
+    contested: false,
 };
 
 // OPTIONS /v1/limited
@@ -450,6 +483,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/or-and
@@ -465,6 +499,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/or-and
@@ -484,6 +519,7 @@ static OR_AND: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/providers
@@ -503,6 +539,7 @@ static PROVIDERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/providers
@@ -518,6 +555,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/public: a */ comment #[evil]
@@ -533,6 +571,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/public
@@ -548,6 +587,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/rest?method=photos.get
@@ -563,6 +603,7 @@ static PHOTOS_GET: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/rest?method=photos.get
@@ -578,6 +619,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/rest?method=photos.list
@@ -593,6 +635,7 @@ static PHOTOS_LIST: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/rest?method=photos.list
@@ -608,6 +651,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/typed/{id}/{ratio}.{flag}
@@ -627,6 +671,7 @@ static TYPED: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v1/typed/{id}/{ratio}.{flag}
@@ -646,6 +691,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/certificate
@@ -661,6 +707,7 @@ static CERTIFICATE_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/certificate
@@ -676,6 +723,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/custom
@@ -691,6 +739,7 @@ static N_2FA_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/custom
@@ -706,6 +755,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PUT /v2/custom
@@ -725,6 +775,7 @@ static SIGNED_PUT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/files/{+path}
@@ -740,6 +791,7 @@ static READ_FILE_3: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/files/{+path}
@@ -755,6 +807,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // PUT /v2/files/{+path}
@@ -770,6 +823,7 @@ static READ_FILE_4: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/jobs/{+name}:cancel
@@ -785,6 +839,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v2/jobs/{+name}:cancel
@@ -807,6 +862,7 @@ static FN_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/limited
@@ -822,6 +878,7 @@ static LIMITED_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
+    contested: false,
 };
 
 // OPTIONS /v2/limited
@@ -837,6 +894,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/or-and
@@ -852,6 +910,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v2/or-and
@@ -871,6 +930,7 @@ static OR_AND_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/providers
@@ -890,6 +950,7 @@ static PROVIDERS_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/providers
@@ -905,6 +966,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/public: a */ comment #[evil]
@@ -920,6 +982,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/public
@@ -935,6 +998,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/rest?method=photos.get
@@ -950,6 +1014,7 @@ static PHOTOS_GET_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/rest?method=photos.get
@@ -965,6 +1030,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/rest?method=photos.list
@@ -980,6 +1046,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/rest?method=photos.list
@@ -995,6 +1062,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v2/typed/{id}/{ratio}.{flag}
@@ -1014,6 +1082,7 @@ static TYPED_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // OPTIONS /v2/typed/{id}/{ratio}.{flag}
@@ -1033,6 +1102,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // rule 6: ^/legacy/(.*)$
@@ -1048,6 +1118,7 @@ static RULE_6: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // rule 7: ^/a very long pattern, so that the line of the generated code does not fit into the width of a page/(.*)$
@@ -1063,6 +1134,7 @@ static RULE_7: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `127.0.0.1:9000`
@@ -1070,6 +1142,7 @@ static N_127_0_0_1_9000: Upstream = Upstream {
     name: "127.0.0.1:9000",
     url: "http://127.0.0.1:9000",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
@@ -1080,6 +1153,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:8080",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_millis(250),
     response_timeout: Duration::from_secs(30),
     idle_timeout: Duration::from_secs(120),
@@ -1090,6 +1164,11 @@ static NOTES: Upstream = Upstream {
     name: "notes",
     url: "http://notes.internal:3002/prefix",
     preserve_host: true,
+    paths: UpstreamPaths {
+        case: PathCase::Insensitive,
+        trailing_slash: TrailingSlash::Same,
+        empty_segments: EmptySegments::Distinct,
+    },
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(60),
@@ -1100,6 +1179,7 @@ static NOTES_INTERNAL_3002: Upstream = Upstream {
     name: "notes.internal:3002",
     url: "http://notes.internal:3002",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

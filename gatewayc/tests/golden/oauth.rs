@@ -49,64 +49,154 @@ pub(super) static API: Api = Api {
         Route {
             template: "/.well-known/oauth-authorization-server/v1",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&METADATA],
         },
-        Route { template: "/account", when: &[], preflight: Preflight::Deny, operations: &[&ACCOUNT, &WITHDRAW] },
+        Route {
+            template: "/account",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&ACCOUNT, &WITHDRAW],
+        },
         Route {
             template: "/clients",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_CLIENTS, &CREATE_CLIENT],
         },
-        Route { template: "/clients/{id}", when: &[], preflight: Preflight::Deny, operations: &[&DELETE_CLIENT] },
-        Route { template: "/code/token", when: &[], preflight: Preflight::Deny, operations: &[&REDEEM] },
-        Route { template: "/login", when: &[], preflight: Preflight::Deny, operations: &[&LOGIN_PAGE, &LOGIN] },
-        Route { template: "/logout", when: &[], preflight: Preflight::Deny, operations: &[&LOGOUT] },
-        Route { template: "/me", when: &[], preflight: Preflight::Deny, operations: &[&ME] },
-        Route { template: "/notes", when: &[], preflight: Preflight::Deny, operations: &[&NOTES] },
+        Route {
+            template: "/clients/{id}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&DELETE_CLIENT],
+        },
+        Route { template: "/code/token", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&REDEEM] },
+        Route {
+            template: "/login",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LOGIN_PAGE, &LOGIN],
+        },
+        Route { template: "/logout", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGOUT] },
+        Route { template: "/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ME] },
+        Route { template: "/notes", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&NOTES] },
         Route {
             template: "/oauth/authorize",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&AUTHORIZE, &AUTHORIZE_POST],
         },
-        Route { template: "/oauth/decision", when: &[], preflight: Preflight::Deny, operations: &[&DECIDE] },
-        Route { template: "/oauth/introspect", when: &[], preflight: Preflight::Deny, operations: &[&INTROSPECT] },
-        Route { template: "/oauth/keys", when: &[], preflight: Preflight::Deny, operations: &[&KEYS] },
-        Route { template: "/oauth/revoke", when: &[], preflight: Preflight::Deny, operations: &[&REVOKE] },
-        Route { template: "/oauth/token", when: &[], preflight: Preflight::Deny, operations: &[&TOKEN] },
-        Route { template: "/users", when: &[], preflight: Preflight::Deny, operations: &[&CREATE_USER] },
+        Route {
+            template: "/oauth/decision",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&DECIDE],
+        },
+        Route {
+            template: "/oauth/introspect",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&INTROSPECT],
+        },
+        Route { template: "/oauth/keys", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&KEYS] },
+        Route { template: "/oauth/revoke", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&REVOKE] },
+        Route { template: "/oauth/token", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&TOKEN] },
+        Route { template: "/users", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&CREATE_USER] },
         Route {
             template: "/v1/account",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&ACCOUNT_2, &WITHDRAW_2],
         },
         Route {
             template: "/v1/clients",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIST_CLIENTS_2, &CREATE_CLIENT_2],
         },
-        Route { template: "/v1/clients/{id}", when: &[], preflight: Preflight::Deny, operations: &[&DELETE_CLIENT_2] },
-        Route { template: "/v1/code/token", when: &[], preflight: Preflight::Deny, operations: &[&REDEEM_2] },
-        Route { template: "/v1/login", when: &[], preflight: Preflight::Deny, operations: &[&LOGIN_PAGE_2, &LOGIN_2] },
-        Route { template: "/v1/logout", when: &[], preflight: Preflight::Deny, operations: &[&LOGOUT_2] },
-        Route { template: "/v1/me", when: &[], preflight: Preflight::Deny, operations: &[&ME_2] },
-        Route { template: "/v1/notes", when: &[], preflight: Preflight::Deny, operations: &[&NOTES_2] },
+        Route {
+            template: "/v1/clients/{id}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&DELETE_CLIENT_2],
+        },
+        Route {
+            template: "/v1/code/token",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&REDEEM_2],
+        },
+        Route {
+            template: "/v1/login",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LOGIN_PAGE_2, &LOGIN_2],
+        },
+        Route { template: "/v1/logout", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGOUT_2] },
+        Route { template: "/v1/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ME_2] },
+        Route { template: "/v1/notes", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&NOTES_2] },
         Route {
             template: "/v1/oauth/authorize",
             when: &[],
+            allows: &[],
             preflight: Preflight::Deny,
             operations: &[&AUTHORIZE_2, &AUTHORIZE_POST_2],
         },
-        Route { template: "/v1/oauth/decision", when: &[], preflight: Preflight::Deny, operations: &[&DECIDE_2] },
-        Route { template: "/v1/oauth/introspect", when: &[], preflight: Preflight::Deny, operations: &[&INTROSPECT_2] },
-        Route { template: "/v1/oauth/keys", when: &[], preflight: Preflight::Deny, operations: &[&KEYS_2] },
-        Route { template: "/v1/oauth/revoke", when: &[], preflight: Preflight::Deny, operations: &[&REVOKE_2] },
-        Route { template: "/v1/oauth/token", when: &[], preflight: Preflight::Deny, operations: &[&TOKEN_2] },
-        Route { template: "/v1/users", when: &[], preflight: Preflight::Deny, operations: &[&CREATE_USER_2] },
+        Route {
+            template: "/v1/oauth/decision",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&DECIDE_2],
+        },
+        Route {
+            template: "/v1/oauth/introspect",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&INTROSPECT_2],
+        },
+        Route {
+            template: "/v1/oauth/keys",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&KEYS_2],
+        },
+        Route {
+            template: "/v1/oauth/revoke",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&REVOKE_2],
+        },
+        Route {
+            template: "/v1/oauth/token",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&TOKEN_2],
+        },
+        Route {
+            template: "/v1/users",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&CREATE_USER_2],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -142,6 +232,7 @@ static METADATA: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /account
@@ -157,6 +248,7 @@ static ACCOUNT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /account
@@ -172,6 +264,7 @@ static WITHDRAW: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /clients
@@ -187,6 +280,7 @@ static LIST_CLIENTS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /clients
@@ -202,6 +296,7 @@ static CREATE_CLIENT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // DELETE /clients/{id}
@@ -220,6 +315,7 @@ static DELETE_CLIENT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /code/token
@@ -239,6 +335,7 @@ static REDEEM: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /login
@@ -258,6 +355,7 @@ static LOGIN_PAGE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /login
@@ -277,6 +375,7 @@ static LOGIN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /logout
@@ -292,6 +391,7 @@ static LOGOUT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /me
@@ -310,6 +410,7 @@ static ME: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /notes
@@ -328,6 +429,7 @@ static NOTES: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /oauth/authorize
@@ -347,6 +449,7 @@ static AUTHORIZE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/authorize
@@ -366,6 +469,7 @@ static AUTHORIZE_POST: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/decision
@@ -381,6 +485,7 @@ static DECIDE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/introspect
@@ -400,6 +505,7 @@ static INTROSPECT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /oauth/keys
@@ -415,6 +521,7 @@ static KEYS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/revoke
@@ -430,6 +537,7 @@ static REVOKE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /oauth/token
@@ -455,6 +563,7 @@ static TOKEN: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /users
@@ -470,6 +579,7 @@ static CREATE_USER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/account
@@ -485,6 +595,7 @@ static ACCOUNT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/account
@@ -500,6 +611,7 @@ static WITHDRAW_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/clients
@@ -515,6 +627,7 @@ static LIST_CLIENTS_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/clients
@@ -530,6 +643,7 @@ static CREATE_CLIENT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // DELETE /v1/clients/{id}
@@ -548,6 +662,7 @@ static DELETE_CLIENT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/code/token
@@ -567,6 +682,7 @@ static REDEEM_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/login
@@ -586,6 +702,7 @@ static LOGIN_PAGE_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/login
@@ -605,6 +722,7 @@ static LOGIN_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/logout
@@ -620,6 +738,7 @@ static LOGOUT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/me
@@ -638,6 +757,7 @@ static ME_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/notes
@@ -656,6 +776,7 @@ static NOTES_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/oauth/authorize
@@ -675,6 +796,7 @@ static AUTHORIZE_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/oauth/authorize
@@ -694,6 +816,7 @@ static AUTHORIZE_POST_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/oauth/decision
@@ -709,6 +832,7 @@ static DECIDE_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/oauth/introspect
@@ -728,6 +852,7 @@ static INTROSPECT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /v1/oauth/keys
@@ -743,6 +868,7 @@ static KEYS_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/oauth/revoke
@@ -758,6 +884,7 @@ static REVOKE_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/oauth/token
@@ -783,6 +910,7 @@ static TOKEN_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // POST /v1/users
@@ -798,6 +926,7 @@ static CREATE_USER_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -805,6 +934,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:8080",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

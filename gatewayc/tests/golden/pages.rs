@@ -10,8 +10,8 @@ pub(super) static API: Api = Api {
     title: "Files",
     source: "specs/pages.yaml",
     routes: &[
-        Route { template: "/", when: &[], preflight: Preflight::Deny, operations: &[&HOME, &HEAD] },
-        Route { template: "/docs/{+rest}", when: &[], preflight: Preflight::Deny, operations: &[&DOCS] },
+        Route { template: "/", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HOME, &HEAD] },
+        Route { template: "/docs/{+rest}", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&DOCS] },
     ],
     rules: &[],
     upstreams: &[],
@@ -48,6 +48,7 @@ static HOME: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // HEAD /
@@ -70,6 +71,7 @@ static HEAD: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /docs/{+rest}
@@ -107,6 +109,7 @@ static DOCS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

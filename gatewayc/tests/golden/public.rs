@@ -10,8 +10,8 @@ pub(super) static API: Api = Api {
     title: "Public",
     source: "specs/public.yaml",
     routes: &[
-        Route { template: "/", when: &[], preflight: Preflight::Answer, operations: &[&HOME] },
-        Route { template: "/a/{b}", when: &[], preflight: Preflight::Answer, operations: &[&A, &A_2] },
+        Route { template: "/", when: &[], allows: &[], preflight: Preflight::Answer, operations: &[&HOME] },
+        Route { template: "/a/{b}", when: &[], allows: &[], preflight: Preflight::Answer, operations: &[&A, &A_2] },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -41,6 +41,7 @@ static HOME: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // DELETE /a/{b}
@@ -56,6 +57,7 @@ static A: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /a/{b}
@@ -71,6 +73,7 @@ static A_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -78,6 +81,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:8080",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

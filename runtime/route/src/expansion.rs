@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use crate::matching::is_greedy_value;
+use crate::matching::is_clear_value;
 use crate::path::{RequestPath, push_encoded};
 
 /// How many groups an expansion can name.
@@ -158,7 +158,7 @@ impl<'a> RuleTarget<'a> {
 /// Whether upstreams agree on the segments of a path that has been put together: nothing in it that a greedy parameter
 /// would not take.
 pub fn is_clear(path: &RequestPath<'_>) -> bool {
-    path.canonical().strip_prefix('/').is_some_and(is_greedy_value)
+    path.canonical().strip_prefix('/').is_some_and(is_clear_value)
 }
 
 #[cfg(test)]

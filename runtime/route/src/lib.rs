@@ -18,10 +18,15 @@
 //! one segment; a greedy one (`{+rest}`) takes `/` as well. Literals are read like request paths, so a space in a
 //! template is `%20` on the wire.
 //!
-//! A greedy parameter must not be a way around its neighbours: if `/{+path}` took `//admin/7`, an upstream that merges
-//! slashes would serve `/admin/7`, whatever `/admin/{id}` asks for. So it takes nothing that some server reads as other
-//! segments than those that were matched: no `/` beside another one, no `;`, no `\`, `%2F` or `%25`. Such a path is not
-//! refused; the template does not match it, and another one may. One `/` at the end is taken.
+//! A parameter must not be a way around its neighbours: if `/users/{id}` took `/users/1%2Fsecrets`, an upstream that
+//! decodes before it splits would serve `/users/1/secrets`, whatever `/users/{id}/secrets` asks for. So a parameter
+//! takes none of the characters that servers read differently ([`Ambiguous`]: `%2F`, `%25`, `\`, `;`), unless the
+//! document [allows](Allowance) one for it; and a greedy one takes no `/` beside another one. Such a path is not
+//! refused; the template does not match it, and another one may. One `/` at the end of a greedy value is taken.
+//!
+//! **How upstreams read paths** ([`PathReading`], [`UpstreamView`]). An upstream that ignores case serves `/users/ME` as
+//! `/users/me`. A view of the operations of one upstream finds what it may take a path for, so that the stricter of the
+//! operations can answer.
 //!
 //! **Who answers** ([`Router::find`]) never depends on the order of insertion. Templates without greedy parameters
 //! come before those with; then the first differing segment from the left decides: a literal, then a pattern such as
@@ -40,18 +45,24 @@
 //! that always matches. `matchit` cannot hold `{*rest}` beside `{a}`, so greedy templates have a second router, keyed
 //! by the literal segments that they begin with.
 
+mod ambiguity;
 mod expansion;
 mod matching;
 mod overlap;
 mod path;
 mod query;
+mod reading;
 mod router;
 mod template;
 mod trie;
+mod view;
 
+pub use ambiguity::{Allowance, Ambiguous};
 pub use expansion::{Captures, Expansion, ExpansionError, GROUPS, RuleTarget, is_clear};
 pub use overlap::{Overlap, overlap};
 pub use path::{PathError, RequestPath};
 pub use query::QueryPair;
+pub use reading::{EmptySegments, PathCase, PathReading, TrailingSlash, UpstreamPaths};
 pub use router::{Conflict, Considered, Match, Outcome, Param, Params, Router, RouterBuilder};
 pub use template::{Template, TemplateError, TemplateErrorKind};
+pub use view::{Meaning, Rivals, UpstreamView, asks_no_less};

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crate::ambiguity::Allowance;
 use crate::template::{Piece, Segment, Template};
 
 /// Where the parameters are in the canonical path, from left to right; four need no allocation.
@@ -40,6 +41,19 @@ impl Ranges {
 
 /// Whether the template matches the canonical path, and where its parameters are.
 pub(crate) fn matches(template: &Template, path: &str, ranges: &mut Ranges) -> bool {
+    matches_shape(template, path, ranges) && refused(template, path, ranges).is_none()
+}
+
+/// The first parameter that does not take its value.
+pub(crate) fn refused(template: &Template, path: &str, ranges: &Ranges) -> Option<usize> {
+    (0..ranges.len()).find(|&index| {
+        let value = ranges.get(index).and_then(|range| path.get(range)).unwrap_or_default();
+        !template.allowance(index).takes(value)
+    })
+}
+
+/// Whether the template would match if every parameter took every character of its segment.
+pub(crate) fn matches_shape(template: &Template, path: &str, ranges: &mut Ranges) -> bool {
     ranges.clear();
     let mut rest = 1;
     let mut segments = template.segments().iter().peekable();
@@ -48,9 +62,9 @@ pub(crate) fn matches(template: &Template, path: &str, ranges: &mut Ranges) -> b
             if segments.peek().is_none() && *pieces == [Piece::Greedy] {
                 // `/{+rest}` at the end, by far the most frequent.
                 ranges.push(rest, path.len());
-                return path.get(rest..).is_some_and(|text| !text.is_empty() && is_greedy_value(text));
+                return path.get(rest..).is_some_and(|text| !text.is_empty() && !has_empty_segment(text));
             }
-            return matches_across(&template.flat(), path, ranges);
+            return matches_across(template, path, ranges);
         }
         let Some(text) = path.get(rest..) else {
             return false;
@@ -64,21 +78,19 @@ pub(crate) fn matches(template: &Template, path: &str, ranges: &mut Ranges) -> b
     rest == path.len() + 1
 }
 
-/// Whether a greedy parameter takes all of this text, which stands behind a slash and goes up to the end.
-pub(crate) fn is_greedy_value(text: &str) -> bool {
-    let mut before = b'/';
-    text.bytes().all(|octet| {
-        let twice = octet == b'/' && before == b'/';
-        before = octet;
-        // `%` in canonical text begins `%2F` or `%25`.
-        !twice && !matches!(octet, b'%' | b';' | b'\\')
-    })
+/// Whether every server reads this text, which stands behind a slash and goes up to the end, as the same segments.
+pub(crate) fn is_clear_value(text: &str) -> bool {
+    !has_empty_segment(text) && Allowance::NONE.takes(text)
 }
 
-/// Whether a greedy parameter takes this character.
-pub(crate) fn is_greedy_unit(unit: &str) -> bool {
-    // `%` in canonical text begins `%2F` or `%25`.
-    !unit.starts_with(['%', ';', '\\'])
+/// Whether a `/` stands beside another one in this text, which stands behind a slash.
+fn has_empty_segment(text: &str) -> bool {
+    let mut before = b'/';
+    text.bytes().any(|octet| {
+        let twice = octet == b'/' && before == b'/';
+        before = octet;
+        twice
+    })
 }
 
 fn memchr_slash(text: &str) -> Option<usize> {
@@ -178,19 +190,21 @@ pub(crate) fn after_unit(text: &str, at: usize) -> usize {
     }
 }
 
-/// Whether a greedy parameter takes the character at this offset: no empty segment begins or ends there.
-fn takes_greedily(path: &str, at: usize) -> bool {
+/// Whether a parameter takes the character at this offset. A greedy one takes no slash at which an empty segment begins
+/// or ends, another one takes no slash at all.
+fn takes_at(path: &str, at: usize, is_greedy: bool, allowance: Allowance) -> bool {
     let octets = path.as_bytes();
     let is_slash = |at: usize| octets.get(at) == Some(&b'/');
     let beside = is_slash(at + 1) || at.checked_sub(1).is_some_and(is_slash);
-    is_greedy_unit(&path[at..]) && !(is_slash(at) && beside)
+    allowance.takes_first(&path[at..]) && !(is_slash(at) && (beside || !is_greedy))
 }
 
 /// Any pieces against the whole path: for each piece from the right, from which offsets the rest matches. Time and
 /// memory are the product of both lengths, whatever the template.
-fn matches_across(pieces: &[Piece], path: &str, ranges: &mut Ranges) -> bool {
+fn matches_across(template: &Template, path: &str, ranges: &mut Ranges) -> bool {
     const NEVER: u32 = u32::MAX;
     ranges.clear();
+    let pieces = template.flat();
     let width = path.len() + 1;
     // ends[piece][at]: where the piece ends, at the earliest, if it begins at `at` and everything after it matches.
     let mut ends = vec![NEVER; width * pieces.len()];
@@ -199,7 +213,10 @@ fn matches_across(pieces: &[Piece], path: &str, ranges: &mut Ranges) -> bool {
     };
     let units: Vec<usize> =
         std::iter::successors(Some(0), |&at| Some(after_unit(path, at))).take_while(|&at| at < path.len()).collect();
+    let mut parameter = template.names().len();
     for (index, piece) in pieces.iter().enumerate().rev() {
+        parameter -= usize::from(!matches!(piece, Piece::Literal(_)));
+        let allowance = template.allowance(parameter);
         for &at in units.iter().rev() {
             let next = after_unit(path, at);
             let end = match piece {
@@ -207,8 +224,7 @@ fn matches_across(pieces: &[Piece], path: &str, ranges: &mut Ranges) -> bool {
                     let end = at + literal.len();
                     (path[at..].starts_with(literal.as_str()) && matches_from(&ends, index + 1, end)).then_some(end)
                 }
-                Piece::Parameter if path[at..].starts_with('/') => None,
-                Piece::Greedy if !takes_greedily(path, at) => None,
+                Piece::Parameter | Piece::Greedy if !takes_at(path, at, *piece == Piece::Greedy, allowance) => None,
                 Piece::Parameter | Piece::Greedy if matches_from(&ends, index + 1, next) => Some(next),
                 Piece::Parameter | Piece::Greedy => match ends.get(index * width + next) {
                     Some(&end) if end != NEVER => Some(end as usize),
@@ -235,7 +251,7 @@ fn matches_across(pieces: &[Piece], path: &str, ranges: &mut Ranges) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::RequestPath;
+    use crate::{Ambiguous, RequestPath};
 
     /// SplitMix64: tests need a reproducible source of variety, not quality.
     pub(crate) struct Random(pub(crate) u64);
@@ -274,9 +290,13 @@ pub(crate) mod tests {
             ("/a//b", "/a//b", Some("")),
             ("/{id}{ext}", "/ab", Some("a b")),
             ("/{id}{ext}", "/a", None),
-            ("/{id}{ext}", "/%C3%A9%2Fx", Some("é %2Fx")),
+            ("/{id}{ext}", "/%C3%A9%2Cx", Some("é ,x")),
+            ("/{id}{ext}", "/%C3%A9%2Fx", None),
+            ("/{a}%2F{b}", "/x%2fy", Some("x y")),
             ("/{a}2F{b}", "/x%2Fy", None),
             ("/{a}2F", "/x%2F", None),
+            ("/{a};{b}", "/x;y", Some("x y")),
+            ("/{a};{b}", "/x;y;z", None),
             ("/{a}:{b}", "/x:y:z", Some("x y:z")),
             ("/{a}:{b}", "/:y", None),
             ("/{a}:{b}", "/::y", Some(": y")),
@@ -299,7 +319,12 @@ pub(crate) mod tests {
             ("/a/{+rest}", "/a/b%2Fc", None),
             ("/a/{+rest}", "/a/b%25c", None),
             ("/a/{+rest}", "/a/b%2Cc", Some("b,c")),
-            ("/a/{x}", "/a/b;c%2Fd%25%5C", Some("b;c%2Fd%25\\")),
+            ("/a/{x}", "/a/b;c", None),
+            ("/a/{x}", "/a/b%3bc", None),
+            ("/a/{x}", "/a/b%2Fd", None),
+            ("/a/{x}", "/a/b%25", None),
+            ("/a/{x}", "/a/b%5Cc", None),
+            ("/a/{x}", "/a/b:@!$&'()*+,=%22%3C%C3%A9", Some("b:@!$&'()*+,=\"<é")),
             ("/a//{+rest}", "/a//b", Some("b")),
             ("/a;x/{+rest}", "/a;x/b", Some("b")),
             ("/x-{+rest}", "/x-/b", Some("/b")),
@@ -312,7 +337,8 @@ pub(crate) mod tests {
             ("/v1/{+project}/topics", "/v1/a%2Fb/topics", None),
             ("/v1/{+project}/topics", "/v1/a%25b/topics", None),
             ("/v1/{+project}/topics", "/v1/a%5Cb/topics", None),
-            ("/v1/{+project}/{id}", "/v1/a/b;c", Some("a b;c")),
+            ("/v1/{+project}/{id}", "/v1/a/b;c", None),
+            ("/v1/{+project}/{id}", "/v1/a/b,c", Some("a b,c")),
             ("/v1/{+project}/topics/{id}", "/v1/a/b/topics/c", Some("a/b c")),
             ("/v1/{+project}/topics/{id}", "/v1/a/b/topics/c/d", None),
             ("/{+a}/x/{+b}", "/1/x/x/2", Some("1 x/2")),
@@ -320,6 +346,29 @@ pub(crate) mod tests {
         ];
         for (template, path, expected) in cases {
             assert_eq!(parameters(template, path).as_deref(), expected, "{template} {path}");
+        }
+    }
+
+    #[test]
+    fn allowed_characters_are_taken() {
+        let one = |character| Allowance::of(&[character]);
+        let cases = [
+            ("/a/{x}", one(Ambiguous::EncodedSlash), "/a/b%2fc", true),
+            ("/a/{x}", one(Ambiguous::EncodedSlash), "/a/b%5cc", false),
+            ("/a/{x}", one(Ambiguous::Semicolon), "/a/b;c%3bd", true),
+            ("/a/{x}.json", one(Ambiguous::Backslash), "/a/b%5cc.json", true),
+            ("/a/{x}/{y}", one(Ambiguous::EncodedPercent), "/a/b%25/c", true),
+            ("/a/{x}/{y}", one(Ambiguous::EncodedPercent), "/a/b/c%25", false),
+            ("/a/{+x}", one(Ambiguous::EncodedSlash), "/a/b%2fc/d", true),
+            ("/a/{+x}", one(Ambiguous::EncodedSlash), "/a/b//d", false),
+            ("/a/{+x}/z/{y}", one(Ambiguous::EncodedSlash), "/a/b%2fc/d/z/e", true),
+            ("/a/{+x}/z/{y}", one(Ambiguous::EncodedSlash), "/a/b/z/e%2f", false),
+        ];
+        for (template, allowance, path, expected) in cases {
+            let template = Template::parse(template).expect("a template").with_allowance("x", allowance);
+            let path = RequestPath::parse(path).expect("a path");
+            let found = matches(&template, path.canonical(), &mut Ranges::default());
+            assert_eq!(found, expected, "{template} {path:?}");
         }
     }
 

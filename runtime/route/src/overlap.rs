@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::matching::{Ranges, is_greedy_unit, matches};
+use crate::ambiguity::Allowance;
+use crate::matching::{Ranges, matches};
 use crate::template::{Piece, Template};
 
 /// Two routes that share paths although neither is more specific as a whole.
@@ -21,6 +22,11 @@ pub fn overlap(a: &Template, b: &Template) -> Option<String> {
     if includes(a, b) || includes(b, a) {
         return None;
     }
+    common(a, b)
+}
+
+/// A path that both templates match, as it stands on the wire.
+pub(crate) fn common(a: &Template, b: &Template) -> Option<String> {
     let (a, b) = (steps(a), steps(b));
     // Breadth first over both templates at once: the shortest path that both match.
     let mut came_from = CameFrom::new();
@@ -77,15 +83,25 @@ type CameFrom = HashMap<State, (State, String)>;
 #[derive(Debug, PartialEq)]
 enum Step {
     Unit(String),
-    One(Piece),
-    More(Piece),
+    One(Parameter),
+    More(Parameter),
+}
+
+/// What a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Parameter {
+    is_greedy: bool,
+    allowance: Allowance,
 }
 
 fn steps(template: &Template) -> Vec<Step> {
     let mut steps = Vec::new();
+    let mut allowances = template.allowances().map(|(_, allowance)| allowance);
     for piece in template.flat() {
         let Piece::Literal(text) = &piece else {
-            steps.extend([Step::One(piece.clone()), Step::More(piece)]);
+            let allowance = allowances.next().unwrap_or(Allowance::NONE);
+            let parameter = Parameter { is_greedy: piece == Piece::Greedy, allowance };
+            steps.extend([Step::One(parameter), Step::More(parameter)]);
             continue;
         };
         let mut at = 0;
@@ -132,13 +148,14 @@ fn moves(a: &[Step], b: &[Step], (at_a, at_b, before): State) -> Vec<(String, St
 fn takes(step: &Step, unit: &str) -> bool {
     match step {
         Step::Unit(mine) => mine == unit,
-        step if is_greedy(step) => is_greedy_unit(unit),
-        Step::One(_) | Step::More(_) => unit != "/",
+        Step::One(parameter) | Step::More(parameter) => {
+            (parameter.is_greedy || unit != "/") && parameter.allowance.takes_first(unit)
+        }
     }
 }
 
 fn is_greedy(step: &Step) -> bool {
-    matches!(step, Step::One(Piece::Greedy) | Step::More(Piece::Greedy))
+    matches!(step, Step::One(parameter) | Step::More(parameter) if parameter.is_greedy)
 }
 
 fn spell(came_from: &CameFrom, end: State) -> String {

@@ -85,6 +85,12 @@ impl<'a> RequestPath<'a> {
         Ok(Self { wire: Cow::Owned(wire), canonical: Cow::Owned(canonical), offsets: Some(offsets.into_boxed_slice()) })
     }
 
+    /// Texts that fit each other: `offsets` has the place in `wire` of every octet of `canonical`, and of the end.
+    pub(crate) fn from_parts(wire: String, canonical: String, offsets: Vec<usize>) -> RequestPath<'static> {
+        let offsets = offsets.into_iter().map(offset).collect();
+        RequestPath { wire: Cow::Owned(wire), canonical: Cow::Owned(canonical), offsets: Some(offsets) }
+    }
+
     /// What is forwarded: as received, with `%XX` in its normal form.
     pub fn wire(&self) -> &str {
         &self.wire

@@ -5,7 +5,8 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use crate::matching::{Ranges, matches};
+use crate::ambiguity::{Allowance, Ambiguous};
+use crate::matching::{Ranges, matches, matches_shape, refused};
 use crate::overlap::{Overlap, includes, overlap};
 use crate::path::{RequestPath, decode_at};
 use crate::query::{QueryPair, Reading, read};
@@ -91,6 +92,26 @@ impl<T> Router<T> {
         self.decide(path, query).is_err()
     }
 
+    /// The parameter that keeps the most specific route from matching the path, and the character that it does not
+    /// take: for people who ask why a path is not found.
+    pub fn refusal(&self, path: &RequestPath<'_>) -> Option<(&str, Ambiguous)> {
+        let canonical = path.canonical();
+        let mut ranges = Ranges::default();
+        let mut refuses = |index: usize| {
+            let template = &self.routes[index].template;
+            let parameter =
+                matches_shape(template, canonical, &mut ranges).then(|| refused(template, canonical, &ranges))??;
+            let value = canonical.get(ranges.get(parameter)?)?;
+            Some((template.name(parameter), template.allowance(parameter).refused_in(value)?))
+        };
+        let found = match self.shapes.router.at(canonical).ok().and_then(|found| self.shapes.slots.get(*found.value)) {
+            Some(Slot::Candidates(routes)) => routes.iter().find_map(|&index| refuses(index)),
+            Some(Slot::Search) => self.trie.find(canonical, &mut refuses),
+            None => None,
+        };
+        found.or_else(|| self.prefixes.along(canonical).find_map(&mut refuses))
+    }
+
     fn decide<'a>(
         &'a self,
         path: &'a RequestPath<'a>,
@@ -129,8 +150,14 @@ impl<T> Router<T> {
     pub fn explain(&self, path: &RequestPath<'_>, query: Option<&str>) -> Vec<Considered<'_, T>> {
         let decision = self.decide(path, query);
         let outcome = |index: usize, route: &Route<T>| {
-            if !matches(&route.template, path.canonical(), &mut Ranges::default()) {
-                return Outcome::Path { segment: first_difference(&route.template, path.canonical()) };
+            let (canonical, mut ranges) = (path.canonical(), Ranges::default());
+            if !matches_shape(&route.template, canonical, &mut ranges) {
+                return Outcome::Path { segment: first_difference(&route.template, canonical) };
+            }
+            if let Some(parameter) = refused(&route.template, canonical, &ranges) {
+                let value = ranges.get(parameter).and_then(|range| canonical.get(range)).unwrap_or_default();
+                let character = route.template.allowance(parameter).refused_in(value);
+                return Outcome::Refused { name: route.template.name(parameter).to_owned(), character };
             }
             if let Err(UnclearQuery { name }) = decision {
                 return Outcome::UnclearQuery { name: name.to_owned() };
@@ -183,15 +210,21 @@ impl<T> Router<T> {
         overlaps
     }
 
-    /// Pairs of different routes, both ways round, that may share paths.
+    /// Pairs of different routes, both ways round, that may share paths. Bounded, like [`Self::overlaps`].
     fn neighbours(&self) -> impl Iterator<Item = (usize, usize)> {
-        const NODES: usize = 1_000_000;
         const NODES_EACH: usize = 2_000;
+        self.neighbours_within(NODES_EACH).map(|(pair, _)| pair).filter(|(a, b)| a != b)
+    }
+
+    /// Pairs of different routes, both ways round, that may share paths; each with whether there may be more of its
+    /// first route.
+    pub(crate) fn neighbours_within(&self, nodes_each: usize) -> impl Iterator<Item = ((usize, usize), bool)> {
+        const NODES: usize = 1_000_000;
         let mut budget = NODES;
         let greedy = &self.prefixes.all;
         (0..self.routes.len()).flat_map(move |index| {
             let template = &self.routes[index].template;
-            let mut each = NODES_EACH.min(budget);
+            let mut each = nodes_each.min(budget);
             budget -= each;
             let mut found = Vec::new();
             if template.is_greedy() {
@@ -203,7 +236,11 @@ impl<T> Router<T> {
                 found.extend(with_greedy);
             }
             budget += each;
-            found.into_iter().filter(move |&other| other != index).map(move |other| (index, other))
+            let is_cut = each == 0;
+            // Its own index stands for a list that was cut before anything was found.
+            found.retain(|&other| other != index);
+            found.extend((is_cut && found.is_empty()).then_some(index));
+            found.into_iter().map(move |other| ((index, other), is_cut))
         })
     }
 
@@ -239,6 +276,12 @@ pub struct Params<'a> {
 }
 
 impl<'a> Params<'a> {
+    /// The parameters of a path that the template matches.
+    pub fn of(template: &'a Template, path: &'a RequestPath<'a>) -> Option<Self> {
+        let mut ranges = Ranges::default();
+        matches(template, path.canonical(), &mut ranges).then_some(Self { template, path, ranges })
+    }
+
     /// The first parameter of this name.
     pub fn get(&self, name: &str) -> Option<Param<'a>> {
         self.iter().find(|param| param.name == name)
@@ -332,6 +375,13 @@ pub enum Outcome {
         /// The parameter's name.
         name: String,
     },
+    /// The path would match, but a parameter does not take a character that servers read differently.
+    Refused {
+        /// The parameter's name.
+        name: String,
+        /// The first such character.
+        character: Option<Ambiguous>,
+    },
     /// The path does not match.
     Path {
         /// The first segment, counted from 0, that differs; the number of segments if the path is too short or long.
@@ -408,6 +458,12 @@ impl Shapes {
         const MOST_CANDIDATES: usize = 32;
         let mut shapes = Self { router: matchit::Router::new(), slots: Vec::new() };
         let mut seen = HashMap::new();
+        // A value that one parameter refuses is refused by every other one that could stand there, and is no literal.
+        let refuse_alike = plain.iter().all(|&route| {
+            let template = &routes[route].template;
+            !template.has_ambiguous_literal()
+                && template.allowances().all(|(_, allowance)| allowance == Allowance::NONE)
+        });
         for &route in plain {
             let segments = routes[route].template.segments();
             let shape: Vec<Option<&str>> = segments
@@ -418,7 +474,10 @@ impl Shapes {
                 continue;
             };
             let shape = entry.key();
-            let always = |route: usize| routes[route].when.is_empty();
+            let always = |route: usize| {
+                let Route { template, when, .. } = &routes[route];
+                when.is_empty() && (refuse_alike || template.names().len() == 0)
+            };
             let slot = match trie.candidates(shape, &always, MOST_NODES) {
                 Some(candidates) if candidates.len() <= MOST_CANDIDATES => Slot::Candidates(candidates.into()),
                 _ => Slot::Search,

@@ -3,6 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::fmt::{self, Write};
 
+use crate::ambiguity::Allowance;
 use crate::path::{decode_at, is_allowed_raw, push_encoded};
 
 /// A path template such as `/tiles/{z}/{x}/{y}.{ext}` or `/v1/{+name}:publish`.
@@ -13,6 +14,8 @@ use crate::path::{decode_at, is_allowed_raw, push_encoded};
 pub struct Template {
     segments: Vec<Segment>,
     names: Vec<Box<str>>,
+    /// What each parameter takes that servers read differently, in the order of `names`.
+    allowances: Vec<Allowance>,
 }
 
 impl Template {
@@ -64,7 +67,25 @@ impl Template {
             let offset = text.match_indices('/').nth(segment).map_or(0, |(offset, _)| offset + 1);
             return Err(TemplateErrorKind::DotSegment.at(offset));
         }
-        Ok(Self { segments: reader.segments, names: reader.names })
+        let allowances = vec![Allowance::NONE; reader.names.len()];
+        Ok(Self { segments: reader.segments, names: reader.names, allowances })
+    }
+
+    /// Lets the named parameter take characters that servers read differently, for documents that say so beside the
+    /// template.
+    #[must_use]
+    pub fn with_allowance(mut self, name: &str, allowance: Allowance) -> Self {
+        for (known, own) in self.names.iter().zip(&mut self.allowances) {
+            if **known == *name {
+                *own = own.and(allowance);
+            }
+        }
+        self
+    }
+
+    /// What each parameter takes that servers read differently, from left to right.
+    pub fn allowances(&self) -> impl ExactSizeIterator<Item = (&str, Allowance)> {
+        self.names().zip(self.allowances.iter().copied())
     }
 
     /// Makes the named parameters greedy, for documents that say so beside the template.
@@ -133,6 +154,21 @@ impl Template {
 
     pub(crate) fn name(&self, index: usize) -> &str {
         self.names.get(index).map_or("", |name| name)
+    }
+
+    pub(crate) fn allowance(&self, index: usize) -> Allowance {
+        self.allowances.get(index).copied().unwrap_or(Allowance::NONE)
+    }
+
+    /// The same parameters between other literals. `change` gets the segments.
+    pub(crate) fn with_segments(&self, change: impl FnOnce(Vec<Segment>) -> Vec<Segment>) -> Self {
+        Self { segments: change(self.segments.clone()), ..self.clone() }
+    }
+
+    /// Whether a literal has a character that parameters refuse.
+    pub(crate) fn has_ambiguous_literal(&self) -> bool {
+        let literal = |piece: &Piece| matches!(piece, Piece::Literal(text) if !Allowance::NONE.takes(text));
+        self.segments.iter().any(|segment| segment.pieces().iter().any(literal))
     }
 
     /// The whole template as one sequence of literals and parameters.
@@ -267,7 +303,7 @@ pub(crate) enum Piece {
 }
 
 impl Segment {
-    fn of(mut pieces: Vec<Piece>) -> Self {
+    pub(crate) fn of(mut pieces: Vec<Piece>) -> Self {
         if pieces.contains(&Piece::Greedy) {
             return Self::Greedy(pieces);
         }

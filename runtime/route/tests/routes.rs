@@ -1,6 +1,6 @@
 //! Who answers: a table, the corpus, and a naive reference on random templates.
 
-use gateway_route::{Outcome, QueryPair, RequestPath, Router, RouterBuilder, Template};
+use gateway_route::{Allowance, Ambiguous, Outcome, QueryPair, RequestPath, Router, RouterBuilder, Template};
 
 /// Routes as `name template [?name=value]`, and what each request is answered by: `name parameters…`.
 struct Case {
@@ -88,8 +88,8 @@ const CASES: &[Case] = &[
             ("/q/w/topics", "topics project=q/w"),
             ("/api/", "-"),
             ("/api/a%2Fb/c", "-"),
-            ("/api/a%2Fb", "exact id=a%2Fb"),
-            ("/api/a;b", "exact id=a;b"),
+            ("/api/a%2Fb", "-"),
+            ("/api/a;b", "-"),
             ("/api/a;b/c", "-"),
         ],
     },
@@ -270,11 +270,16 @@ fn an_unclear_query_is_explained() {
 #[test]
 fn agrees_with_trying_every_template() {
     let mut random = Random(1);
-    let pieces =
-        ["a", "b", "ab", "{p}", "{q}", "{p}.a", "a{p}", "{p}{q}", "{p}b{q}", "a{p}b", "", "{+r}", "{+r}b", "a{+r}"];
-    let texts = ["a", "b", "ab", "aab", "x.a", "axb", "", "a.a", "%2F", "bab", "a;b", "%5C", "a%25"];
+    let pieces = [
+        "a", "b", "ab", "{p}", "{q}", "{p}.a", "a{p}", "{p}{q}", "{p}b{q}", "a{p}b", "", "{+r}", "{+r}b", "a{+r}",
+        "a;b", "{p};{q}",
+    ];
+    let texts = ["a", "b", "ab", "aab", "x.a", "axb", "", "a.a", "%2F", "bab", "a;b", "%5C", "a%25", "a;;b"];
+    // `{q}` takes a semicolon, and `{+r}` an encoded slash, in every other round.
+    let allowances = [("q", Allowance::of(&[Ambiguous::Semicolon])), ("r", Allowance::of(&[Ambiguous::EncodedSlash]))];
     let mut answered = 0;
-    for _ in 0..6_000 {
+    for round in 0..6_000 {
+        let allowances = if round % 2 == 0 { &[][..] } else { &allowances };
         let mut builder = RouterBuilder::new();
         let mut templates = Vec::new();
         for index in 0..1 + random.below(8) {
@@ -283,10 +288,17 @@ fn agrees_with_trying_every_template() {
                 text = format!("{text}/{}", pieces[random.below(pieces.len())]);
             }
             let when = if random.below(6) == 0 { vec![QueryPair::new("k", "v")] } else { Vec::new() };
-            templates.push((parse(&text), when.clone()));
-            builder.insert(parse(&text), when, index);
+            let template = allowances
+                .iter()
+                .fold(parse(&text), |template, (name, allowance)| template.with_allowance(name, *allowance));
+            templates.push((template.clone(), when.clone()));
+            builder.insert(template, when, index);
         }
-        let (router, _) = builder.build();
+        let (router, conflicts) = builder.build();
+        // Of two equal templates one never answers, whatever its parameters take.
+        if !allowances.is_empty() && !conflicts.is_empty() {
+            continue;
+        }
         for _ in 0..12 {
             let mut raw = String::new();
             for _ in 0..1 + random.below(4) {
@@ -297,7 +309,7 @@ fn agrees_with_trying_every_template() {
             let is_unclear = query == Some("k=v&k=v");
             let expected = (0..templates.len())
                 .filter(|&index| query.is_some() || templates[index].1.is_empty())
-                .filter(|&index| naive(&templates[index].0.to_string(), path.canonical()))
+                .filter(|&index| naive(&templates[index].0.to_string(), path.canonical(), !allowances.is_empty()))
                 .min_by(|&a, &b| {
                     let (a, b) = (&templates[a], &templates[b]);
                     a.0.specificity(&b.0).then(b.1.len().cmp(&a.1.len()))
@@ -313,7 +325,7 @@ fn agrees_with_trying_every_template() {
             answered += usize::from(found.is_some());
         }
     }
-    assert!(answered > 10_000, "{answered}");
+    assert!(answered > 6_000, "{answered}");
 }
 
 #[test]
@@ -337,30 +349,35 @@ fn many_templates_are_built_in_no_time() {
     assert!(router.overlaps().len() < 1_000_000);
 }
 
-/// Every way to take the template apart, without any cleverness.
-fn naive(template: &str, path: &str) -> bool {
-    naive_from(template, path, 0)
+/// Every way to take the template apart, without any cleverness. `allows` a semicolon in `{q}` and `%2F` in `{+r}`.
+fn naive(template: &str, path: &str, allows: bool) -> bool {
+    naive_from(template, path, 0, allows)
 }
 
-fn naive_from(template: &str, whole: &str, at: usize) -> bool {
+fn naive_from(template: &str, whole: &str, at: usize, allows: bool) -> bool {
     let path = &whole[at..];
     let Some(first) = template.chars().next() else {
         return path.is_empty();
     };
     if first != '{' {
-        return path.starts_with(first) && naive_from(&template[first.len_utf8()..], whole, at + first.len_utf8());
+        let rest = &template[first.len_utf8()..];
+        return path.starts_with(first) && naive_from(rest, whole, at + first.len_utf8(), allows);
     }
-    let greedy = template.starts_with("{+");
+    let (greedy, takes_semicolon) = (template.starts_with("{+"), allows && template.starts_with("{q"));
+    let takes_slash = allows && template.starts_with("{+r");
     let template = template.split_once('}').map_or("", |(_, rest)| rest);
     let mut taken = 0;
     while taken < path.len() {
         let rest = &path[taken..];
         let empty_segment = rest.starts_with("//") || rest.starts_with('/') && whole[..at + taken].ends_with('/');
-        if rest.starts_with('/') && !greedy || (rest.starts_with(['%', ';', '\\']) || empty_segment) && greedy {
+        let is_refused = rest.starts_with('%') && !(takes_slash && rest.starts_with("%2F"))
+            || rest.starts_with(';') && !takes_semicolon
+            || rest.starts_with('\\');
+        if is_refused || rest.starts_with('/') && !greedy || empty_segment && greedy {
             return false;
         }
         taken += if rest.starts_with('%') { 3 } else { rest.chars().next().map_or(1, char::len_utf8) };
-        if naive_from(template, whole, at + taken) {
+        if naive_from(template, whole, at + taken, allows) {
             return true;
         }
     }

@@ -1,11 +1,11 @@
 //! Requests that no path matches: what rules make of them.
 
-use gateway_route::RequestPath;
+use gateway_route::{Ambiguous, RequestPath};
 
 use super::request::Target;
 use super::{Record, Stop, refuse_plain};
 use crate::http1::head::RequestHead;
-use crate::live::Live;
+use crate::live::{Live, LiveListener};
 use crate::reject::Reject;
 use crate::rules::{self, Asked, LiveRule, Ruled};
 
@@ -15,6 +15,17 @@ pub(super) struct Way {
     pub(super) target: String,
     /// Who forwards it; without, the paths are asked once more.
     pub(super) rule: Option<&'static LiveRule>,
+}
+
+/// Why no path matches.
+fn not_found(listener: &LiveListener, path: &RequestPath<'_>) -> Reject {
+    let Some((_, character)) = listener.router.refusal(path) else { return Reject::NotFound };
+    Reject::AmbiguousPath(match character {
+        Ambiguous::EncodedSlash => "a path parameter with %2F, which its `encodedSlash: allow` would admit",
+        Ambiguous::EncodedPercent => "a path parameter with %25, which its `encodedPercent: allow` would admit",
+        Ambiguous::Backslash => "a path parameter with %5C, which its `backslash: allow` would admit",
+        Ambiguous::Semicolon => "a path parameter with `;`, which its `semicolon: allow` would admit",
+    })
 }
 
 impl Record {
@@ -35,7 +46,7 @@ impl Record {
         }
         // A path that is described is no rule's business, however unclear the query is about its conditions.
         if listener.rules.is_empty() || listener.router.is_unclear(path, target.query) {
-            return Err(Stop::Reject(Reject::NotFound)); // 404
+            return Err(Stop::Reject(not_found(listener, path))); // 404
         }
         let asked = Asked {
             path,
@@ -49,7 +60,7 @@ impl Record {
         match ruled? {
             Ruled::Proxy(target) => Ok(Way { target, rule: self.rule }),
             Ruled::Passed(Some(target)) => Ok(Way { target, rule: None }),
-            Ruled::Passed(None) => Err(Stop::Reject(Reject::NotFound)), // 404
+            Ruled::Passed(None) => Err(Stop::Reject(not_found(listener, path))), // 404
             Ruled::Redirect { status, location } => Err(Stop::Redirect { status, location, why: "Moved\n" }),
             Ruled::Respond { status, content_type, body } => Err(Stop::Respond { status, content_type, body }),
             Ruled::Plain => Err(match self.route.and_then(|route| route.https_only.as_deref()) {

@@ -13,12 +13,42 @@ pub(super) static API: Api = Api {
     title: "Partners",
     source: "specs/partners.yaml",
     routes: &[
-        Route { template: "/partners/audit", when: &[], preflight: Preflight::Deny, operations: &[&AUDIT] },
-        Route { template: "/partners/both", when: &[], preflight: Preflight::Deny, operations: &[&BOTH] },
-        Route { template: "/partners/either", when: &[], preflight: Preflight::Deny, operations: &[&EITHER] },
-        Route { template: "/partners/orders", when: &[], preflight: Preflight::Deny, operations: &[&LIST_ORDERS] },
-        Route { template: "/partners/perhaps", when: &[], preflight: Preflight::Deny, operations: &[&PERHAPS] },
-        Route { template: "/partners/public", when: &[], preflight: Preflight::Deny, operations: &[&READ_PUBLIC] },
+        Route {
+            template: "/partners/audit",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&AUDIT],
+        },
+        Route { template: "/partners/both", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&BOTH] },
+        Route {
+            template: "/partners/either",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&EITHER],
+        },
+        Route {
+            template: "/partners/orders",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIST_ORDERS],
+        },
+        Route {
+            template: "/partners/perhaps",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&PERHAPS],
+        },
+        Route {
+            template: "/partners/public",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&READ_PUBLIC],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -48,6 +78,7 @@ static AUDIT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /partners/both
@@ -66,6 +97,7 @@ static BOTH: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /partners/either
@@ -84,6 +116,7 @@ static EITHER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /partners/orders
@@ -99,6 +132,7 @@ static LIST_ORDERS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /partners/perhaps
@@ -114,6 +148,7 @@ static PERHAPS: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /partners/public
@@ -129,6 +164,7 @@ static READ_PUBLIC: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -136,6 +172,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3011",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

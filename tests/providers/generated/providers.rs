@@ -15,14 +15,32 @@ pub(super) static API: Api = Api {
     title: "Providers",
     source: "specs/providers.yaml",
     routes: &[
-        Route { template: "/discovered", when: &[], preflight: Preflight::Deny, operations: &[&DISCOVERED_2] },
-        Route { template: "/either", when: &[], preflight: Preflight::Deny, operations: &[&EITHER] },
-        Route { template: "/opaque", when: &[], preflight: Preflight::Deny, operations: &[&OPAQUE_2] },
-        Route { template: "/public", when: &[], preflight: Preflight::Deny, operations: &[&PUBLIC] },
-        Route { template: "/published", when: &[], preflight: Preflight::Deny, operations: &[&PUBLISHED_2] },
-        Route { template: "/refreshed", when: &[], preflight: Preflight::Deny, operations: &[&REFRESHED_2] },
-        Route { template: "/same", when: &[], preflight: Preflight::Deny, operations: &[&SAME] },
-        Route { template: "/strict", when: &[], preflight: Preflight::Deny, operations: &[&STRICT_2] },
+        Route {
+            template: "/discovered",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&DISCOVERED_2],
+        },
+        Route { template: "/either", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&EITHER] },
+        Route { template: "/opaque", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&OPAQUE_2] },
+        Route { template: "/public", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&PUBLIC] },
+        Route {
+            template: "/published",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&PUBLISHED_2],
+        },
+        Route {
+            template: "/refreshed",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&REFRESHED_2],
+        },
+        Route { template: "/same", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&SAME] },
+        Route { template: "/strict", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&STRICT_2] },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -52,6 +70,7 @@ static DISCOVERED_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /either
@@ -70,6 +89,7 @@ static EITHER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /opaque
@@ -85,6 +105,7 @@ static OPAQUE_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /public
@@ -100,6 +121,7 @@ static PUBLIC: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /published
@@ -115,6 +137,7 @@ static PUBLISHED_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /refreshed
@@ -130,6 +153,7 @@ static REFRESHED_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /same
@@ -145,6 +169,7 @@ static SAME: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /strict
@@ -160,6 +185,7 @@ static STRICT_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -167,6 +193,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:9",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -7,7 +7,13 @@ pub(super) static API: Api = Api {
     name: "weather",
     title: "Weather",
     source: "specs/weather.yaml",
-    routes: &[Route { template: "/weather/{city}", when: &[], preflight: Preflight::Deny, operations: &[&WEATHER] }],
+    routes: &[Route {
+        template: "/weather/{city}",
+        when: &[],
+        allows: &[],
+        preflight: Preflight::Deny,
+        operations: &[&WEATHER],
+    }],
     rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[],
@@ -36,6 +42,7 @@ static WEATHER: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // upstream `default`
@@ -43,6 +50,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3005",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

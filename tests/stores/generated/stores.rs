@@ -19,18 +19,30 @@ pub(super) static API: Api = Api {
     title: "Stores",
     source: "specs/stores.yaml",
     routes: &[
-        Route { template: "/allow", when: &[], preflight: Preflight::Deny, operations: &[&ALLOW] },
-        Route { template: "/both", when: &[], preflight: Preflight::Deny, operations: &[&BOTH] },
-        Route { template: "/bucket", when: &[], preflight: Preflight::Deny, operations: &[&BUCKET] },
-        Route { template: "/exact", when: &[], preflight: Preflight::Deny, operations: &[&EXACT] },
-        Route { template: "/fast", when: &[], preflight: Preflight::Deny, operations: &[&FAST] },
-        Route { template: "/fast-bucket", when: &[], preflight: Preflight::Deny, operations: &[&FAST_BUCKET] },
-        Route { template: "/local", when: &[], preflight: Preflight::Deny, operations: &[&LOCAL] },
-        Route { template: "/partner", when: &[], preflight: Preflight::Deny, operations: &[&PARTNER_2] },
-        Route { template: "/queue", when: &[], preflight: Preflight::Deny, operations: &[&QUEUE] },
-        Route { template: "/sliding", when: &[], preflight: Preflight::Deny, operations: &[&SLIDING] },
-        Route { template: "/steady", when: &[], preflight: Preflight::Deny, operations: &[&STEADY] },
-        Route { template: "/steady-shared", when: &[], preflight: Preflight::Deny, operations: &[&STEADY_SHARED] },
+        Route { template: "/allow", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ALLOW] },
+        Route { template: "/both", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&BOTH] },
+        Route { template: "/bucket", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&BUCKET] },
+        Route { template: "/exact", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&EXACT] },
+        Route { template: "/fast", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&FAST] },
+        Route {
+            template: "/fast-bucket",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&FAST_BUCKET],
+        },
+        Route { template: "/local", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOCAL] },
+        Route { template: "/partner", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&PARTNER_2] },
+        Route { template: "/queue", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&QUEUE] },
+        Route { template: "/sliding", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&SLIDING] },
+        Route { template: "/steady", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&STEADY] },
+        Route {
+            template: "/steady-shared",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&STEADY_SHARED],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -60,6 +72,7 @@ static ALLOW: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_ALLOW, cost: 1 }],
+    contested: false,
 };
 
 // GET /both: six here, four everywhere
@@ -79,6 +92,7 @@ static BOTH: Operation = Operation {
         LimitUse { limit: &LIMIT_EVERYWHERE, cost: 1 },
         LimitUse { limit: &LIMIT_UNDER_WAY, cost: 1 },
     ],
+    contested: false,
 };
 
 // GET /bucket
@@ -94,6 +108,7 @@ static BUCKET: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_BUCKET, cost: 1 }],
+    contested: false,
 };
 
 // GET /exact
@@ -109,6 +124,7 @@ static EXACT: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_TOGETHER, cost: 1 }],
+    contested: false,
 };
 
 // GET /fast
@@ -124,6 +140,7 @@ static FAST: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_FAST, cost: 1 }],
+    contested: false,
 };
 
 // GET /fast-bucket
@@ -139,6 +156,7 @@ static FAST_BUCKET: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_FAST_BUCKET, cost: 1 }],
+    contested: false,
 };
 
 // GET /local
@@ -154,6 +172,7 @@ static LOCAL: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_LOCAL, cost: 1 }],
+    contested: false,
 };
 
 // GET /partner
@@ -169,6 +188,7 @@ static PARTNER_2: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
+    contested: false,
 };
 
 // GET /queue
@@ -184,6 +204,7 @@ static QUEUE: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
+    contested: false,
 };
 
 // GET /sliding
@@ -199,6 +220,7 @@ static SLIDING: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_SLIDING, cost: 1 }],
+    contested: false,
 };
 
 // GET /steady
@@ -214,6 +236,7 @@ static STEADY: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_STEADY, cost: 1 }],
+    contested: false,
 };
 
 // GET /steady-shared
@@ -229,6 +252,7 @@ static STEADY_SHARED: Operation = Operation {
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_STEADY_SHARED, cost: 1 }],
+    contested: false,
 };
 
 // upstream `default`
@@ -236,6 +260,7 @@ static DEFAULT: Upstream = Upstream {
     name: "default",
     url: "http://127.0.0.1:3010",
     preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
