@@ -735,8 +735,17 @@ impl Upstreams {
                 );
             }
             if is_used {
-                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host } = policy;
-                used.push(Upstream { name, url, preserve_host, connect_timeout, response_timeout, idle_timeout });
+                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host, locations } =
+                    policy;
+                used.push(Upstream {
+                    name,
+                    url,
+                    preserve_host,
+                    locations,
+                    connect_timeout,
+                    response_timeout,
+                    idle_timeout,
+                });
             }
         }
         used

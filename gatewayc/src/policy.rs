@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
     CredentialLocation, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm,
-    LimitHeaders, LimitKey, LimitStore, OnStoreError, Operation, PkceRequirement, Rewrite, Route, Rule, RuleEffect,
-    Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
+    LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation, PkceRequirement, Rewrite, Route, Rule,
+    RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
 };
 use crate::units::show_duration;
 
@@ -318,7 +318,11 @@ fn limit_in_short(limit: &Limit) -> String {
 
 fn write_upstream(out: &mut String, upstream: &Upstream) {
     let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
-    line(out, "upstream", &format!("{} at {}{host}", upstream.name, upstream.url));
+    let locations = match upstream.locations {
+        Locations::Translate => "",
+        Locations::Keep => ", Location as it says",
+    };
+    line(out, "upstream", &format!("{} at {}{host}{locations}", upstream.name, upstream.url));
     let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
     line(out, "timeouts", &format!("connect {}, response {}, idle {}", times[0], times[1], times[2]));
 }

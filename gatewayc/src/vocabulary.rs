@@ -15,7 +15,9 @@ use gateway_route::Template;
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
-use crate::ir::{Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Limit, Preflight};
+use crate::ir::{
+    Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Limit, Locations, Preflight,
+};
 use crate::units::{self, ByteSize};
 
 pub use authorization_server::AuthorizationServerPolicy;
@@ -144,6 +146,8 @@ pub struct UpstreamPolicy {
     pub idle_timeout: Duration,
     /// `preserveHost`, false.
     pub preserve_host: bool,
+    /// `locations`, `translate`.
+    pub locations: Locations,
 }
 
 /// `rewrite`.
@@ -369,19 +373,24 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
 }
 
 fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
-    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost"]);
+    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost", "locations"]);
     let mut policy = UpstreamPolicy {
         url: String::new(),
         connect_timeout: Duration::from_secs(5),
         response_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(60),
         preserve_host: false,
+        locations: Locations::Translate,
     };
     let mut url = None;
     for Entry { key, value } in entries.iter().copied() {
         match &*key.name {
             "url" => url = Some(upstream_url(reader, value)),
             "preserveHost" => policy.preserve_host = reader.boolean(value, "`preserveHost`").unwrap_or_default(),
+            "locations" => {
+                let choices = [("translate", Locations::Translate), ("keep", Locations::Keep)];
+                policy.locations = reader.choice(value, "`locations`", &choices).unwrap_or(Locations::Translate);
+            }
             _ if value.as_mapping().is_some() => {
                 for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle"]) {
                     let Some(time) = reader.unit(value, "a timeout", units::duration) else { continue };

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::connector;
 use crate::downstream::Outbox;
 use crate::http2::ClientConnection;
 pub(crate) use stream::UpstreamStream;
@@ -195,18 +196,23 @@ impl Pool {
     }
 
     async fn connect_to_any(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.resolve(endpoint).await? {
-            match TcpStream::connect(address).await {
-                Ok(io) => {
-                    io.set_nodelay(true)?;
-                    return Ok(io);
-                }
-                Err(error) => last = error,
-            }
+        let addresses = self.resolve(endpoint).await?;
+        let connected = connector::connect_to_any(&addresses).await;
+        match &connected {
+            Ok(io) if addresses.len() > 1 => self.prefer(endpoint, io.peer_addr()?),
+            Ok(_) => {}
+            Err(_) => drop(self.resolved.borrow_mut().remove(&endpoint.index)),
         }
-        self.resolved.borrow_mut().remove(&endpoint.index);
-        Err(last)
+        connected
+    }
+
+    /// Has the next connections begin with the address that accepted this one.
+    fn prefer(&self, endpoint: &Endpoint, address: SocketAddr) {
+        if let Some((_, addresses)) = self.resolved.borrow_mut().get_mut(&endpoint.index)
+            && let Some(index) = addresses.iter().position(|known| *known == address)
+        {
+            addresses[..=index].rotate_right(1);
+        }
     }
 
     async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
