@@ -11,8 +11,8 @@ use crate::operator_log::{Torn, write_lines};
 use crate::reject::Reject;
 use crate::response::write_number;
 use crate::supervise::{Task, supervise_thread};
-use crate::trace::TraceContext;
 use crate::timestamp::{padded, write_second};
+use crate::trace::TraceContext;
 
 /// Lines are handed to the writer in pieces of about this many bytes.
 const PIECE: usize = 64 << 10;

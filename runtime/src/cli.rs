@@ -10,8 +10,8 @@ use clap::{Parser, Subcommand};
 
 use crate::codegen::Gateway;
 use crate::launch::Launch;
-use crate::{operator_log, process};
 use crate::route_table::route_table;
+use crate::{operator_log, process};
 
 /// A further command that a binary offers.
 #[derive(Debug, Clone, Copy)]

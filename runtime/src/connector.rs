@@ -88,7 +88,7 @@ fn interleaved(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::net::TcpListener;
 
     use socket2::{Domain, Socket, Type};
@@ -99,14 +99,21 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
     }
 
+    async fn within(
+        time: Duration,
+        addresses: &[SocketAddr],
+    ) -> Result<io::Result<TcpStream>, tokio::time::error::Elapsed> {
+        tokio::time::timeout(time, connect_to_any(addresses)).await
+    }
+
     /// An address that answers nothing: its queue is full, so that the kernel drops what comes.
-    struct Silent {
-        address: SocketAddr,
+    pub(crate) struct Silent {
+        pub(crate) address: SocketAddr,
         _sockets: Vec<Socket>,
     }
 
     impl Silent {
-        fn new() -> Self {
+        pub(crate) fn new() -> Self {
             let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
             listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("bound");
             listener.listen(0).expect("listens");
@@ -136,7 +143,7 @@ mod tests {
     fn a_silent_address_hides_no_other() {
         let (silent, (_listener, good)) = (Silent::new(), good());
         for addresses in [vec![silent.address, good], vec![silent.address, silent.address, refusing(), good]] {
-            let stream = block_on(tokio::time::timeout(Duration::from_secs(20), connect_to_any(&addresses)));
+            let stream = block_on(within(Duration::from_secs(20), &addresses));
             let stream = stream.expect("in time").expect("the last one accepts");
             assert_eq!(stream.peer_addr().expect("connected"), good);
         }
@@ -148,7 +155,7 @@ mod tests {
         let refusing: Vec<SocketAddr> = (0..40).map(|_| refusing()).collect();
         let addresses = [&refusing[..], &[good]].concat();
         // Forty delays are ten seconds.
-        let stream = block_on(tokio::time::timeout(Duration::from_secs(8), connect_to_any(&addresses)));
+        let stream = block_on(within(Duration::from_secs(8), &addresses));
         assert_eq!(stream.expect("in time").expect("accepted").peer_addr().expect("connected"), good);
     }
 
@@ -163,8 +170,7 @@ mod tests {
     fn where_all_are_silent_the_callers_deadline_ends_it() {
         let silent = Silent::new();
         let addresses = [silent.address, silent.address];
-        let waited = async { tokio::time::timeout(ATTEMPT_DELAY * 3, connect_to_any(&addresses)).await };
-        assert!(block_on(waited).is_err());
+        assert!(block_on(within(ATTEMPT_DELAY * 3, &addresses)).is_err());
     }
 
     #[test]

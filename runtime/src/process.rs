@@ -23,7 +23,12 @@ pub(crate) fn figures() -> impl Iterator<Item = (&'static str, &'static str, &'s
     [
         ("process_cpu_seconds_total", "counter", "Processor time that this process has used.", Some(seconds)),
         ("process_resident_memory_bytes", "gauge", "Memory that this process has in use.", memory.map(|(_, rss)| rss)),
-        ("process_virtual_memory_bytes", "gauge", "Memory that this process has reserved.", memory.map(|(size, _)| size)),
+        (
+            "process_virtual_memory_bytes",
+            "gauge",
+            "Memory that this process has reserved.",
+            memory.map(|(size, _)| size),
+        ),
         ("process_open_fds", "gauge", "File descriptors that are open.", descriptors),
         (
             "process_max_fds",

@@ -300,3 +300,66 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each.
+    fn all() -> Vec<Reject> {
+        vec![
+            Reject::BadRequest(""),
+            Reject::InvalidParameter(""),
+            Reject::NoCredential(""),
+            Reject::MalformedCredential(""),
+            Reject::LoginRequired { page: "", message: "" },
+            Reject::InvalidCredential { message: "", why: "" },
+            Reject::ConsumerRequired,
+            Reject::ConsumerForbidden,
+            Reject::InsufficientScope(Vec::new()),
+            Reject::HttpsRequired,
+            Reject::NotFound,
+            Reject::MethodNotAllowed,
+            Reject::RequestTimeout,
+            Reject::BodyTooLarge,
+            Reject::UriTooLong,
+            Reject::ExpectationFailed,
+            Reject::Misdirected,
+            Reject::LimitExceeded(429),
+            Reject::HeadTooLarge,
+            Reject::UpstreamUnreachable,
+            Reject::UpstreamUntrusted(""),
+            Reject::UpstreamBroken(""),
+            Reject::CredentialsUnavailable,
+            Reject::StoreUnavailable,
+            Reject::UpstreamTimeout,
+            Reject::VersionNotSupported,
+        ]
+    }
+
+    #[test]
+    fn each_has_a_word_of_its_own() {
+        let places: std::collections::BTreeSet<usize> = all().iter().map(Reject::index).collect();
+        assert!(places.into_iter().eq(0..Reject::REASONS.len()), "one of each in `all`");
+        let words: std::collections::BTreeSet<&str> = Reject::REASONS.into_iter().collect();
+        assert_eq!(words.len(), Reject::REASONS.len());
+    }
+
+    #[test]
+    fn the_manual_lists_each_with_its_status() {
+        let manual = include_str!("../../docs/operations.md");
+        let section =
+            manual.split("\n### Refusals\n").nth(1).and_then(|rest| rest.split("\n### ").next()).unwrap_or("");
+        let rows: Vec<(&str, u16)> = section
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.split('|');
+                Some((cells.next()?.trim().strip_suffix('`')?, cells.next()?.trim().parse().ok()?))
+            })
+            .collect();
+        for reject in all() {
+            assert!(rows.contains(&(reject.reason(), reject.status())), "{reject:?} is not in docs/operations.md");
+        }
+        assert_eq!(rows.len(), Reject::REASONS.len());
+    }
+}

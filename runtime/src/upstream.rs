@@ -229,3 +229,37 @@ impl Pool {
         Ok(addresses)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connector::tests::Silent;
+
+    #[test]
+    fn a_silent_address_of_a_name_costs_the_first_connection_a_moment() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let (silent, good) = (Silent::new(), listener.local_addr().expect("bound"));
+            let endpoint = Endpoint {
+                index: 0,
+                host: "two.test".into(),
+                port: good.port(),
+                authority: "two.test".into(),
+                prefix: "".into(),
+                tls: None,
+                is_http2: false,
+            };
+            let pool = Pool::default();
+            // What a resolver would have said.
+            let found = vec![silent.address, good];
+            pool.resolved.borrow_mut().insert(0, (Instant::now() + Duration::from_secs(60), found));
+            for _ in 0..2 {
+                let connection = pool.connect(&endpoint, Duration::from_secs(20)).await;
+                assert!(connection.is_ok(), "{:?}", connection.err());
+            }
+            let resolved = pool.resolved.borrow();
+            assert_eq!(resolved[&0].1, [good, silent.address], "the next one begins with the good one");
+        });
+    }
+}

@@ -21,8 +21,8 @@ use crate::locations::Locations;
 use crate::reject::Reject;
 use crate::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
 use crate::rewrite::is_safe;
-use crate::trace::TraceContext;
 use crate::tls::{CERTIFICATE_HEADERS, ClientCertificate};
+use crate::trace::TraceContext;
 use crate::upstream::{ConnectError, UpstreamConnection};
 use crate::worker::Worker;
 
