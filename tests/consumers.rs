@@ -100,6 +100,8 @@ fn roles_groups_and_rules_decide_who_may_do_what() {
         ("GET", "/reports/audit", "ann-secret", 200),
         ("GET", "/reports/audit", "olaf-secret", 403),
         ("GET", "/reports/prices", "olaf-secret", 200),
+        ("HEAD", "/reports/prices", "olaf-secret", 200),
+        ("HEAD", "/reports/audit", "olaf-secret", 403),
         ("PUT", "/reports/prices", "olaf-secret", 403),
         ("GET", "/reports/prices", "mallory-secret", 403),
         ("GET", "/reports/prices", "ann-secret", 403),

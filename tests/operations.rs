@@ -15,6 +15,7 @@ fn each_request_has_a_line() {
     for (key, expected) in [
         ("listener", "test"),
         ("client", "127.0.0.1"),
+        ("peer", "127.0.0.1"),
         ("method", "GET"),
         ("path", "/v1/notes/7"),
         ("api", "notes"),
@@ -48,10 +49,22 @@ fn operations_are_counted() {
         "gateway_request_duration_seconds_bucket{listener=\"test\",api=\"notes\",operation=\"health\",le=\"+Inf\"} 3",
         "# TYPE gateway_request_duration_seconds histogram",
         "gateway_connections_accepted_total 5",
+        "gateway_rejects_total{reason=\"no-credential\"} 1",
+        "gateway_rejects_total{reason=\"not-found\"} 1",
+        "gateway_task_restarts_total{task=\"consumers\"} 0",
+        "gateway_operator_log_lines_lost_total 0",
+        "gateway_build_info{version=\"0.1.0\"} 1",
+        "process_resident_memory_bytes ",
+        "process_cpu_seconds_total ",
+        "process_open_fds ",
+        "process_start_time_seconds 1",
     ] {
         // A request is counted when its answer is out: the client may be quicker.
         eventually(line, || gateway.operations("/metrics").body.contains(line).then_some(()));
     }
+    let metrics = gateway.operations("/metrics").body;
+    assert!(!metrics.contains("operation=\"createNote\""), "nobody has called it: {metrics}");
+    assert!(!metrics.contains("reason=\"body-too-large\""), "{metrics}");
     assert_eq!(gateway.operations("/healthz").status, 200);
     assert_eq!(gateway.operations("/readyz").status, 200);
     assert_eq!(gateway.operations("/else").status, 404);
@@ -92,6 +105,27 @@ fn termination_has_a_deadline() {
     gateway.terminate();
     gateway.wait();
     assert!(started.elapsed() < Duration::from_secs(5), "after {:?}", started.elapsed());
+}
+
+#[test]
+fn sighup_tells_which_changes_need_a_restart() {
+    let folder = support::Folder::new();
+    let config = folder.write("gateway.yaml", "timeouts: {keepAlive: 60s}\n");
+    let mut command = Gateway::command(&[], Upstream::echo().address);
+    command.args(["--config", &config]);
+    let gateway = Gateway::launch(command);
+    folder.write("gateway.yaml", "timeouts: {keepAlive: 30s}\nlimits: {streams: 7}\n");
+    gateway.signal("HUP");
+    eventually("the news", || {
+        gateway
+            .messages()
+            .contains("`limits.streams`, `timeouts.keepAlive` have changed and need a restart")
+            .then_some(())
+    });
+    folder.write("gateway.yaml", "timeouts: {keepAlive: soon}\n");
+    gateway.signal("HUP");
+    eventually("the mistake", || gateway.messages().contains("would not start again").then_some(()));
+    assert_eq!(gateway.get("/v1/health", "").status, 200);
 }
 
 fn gateway(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {

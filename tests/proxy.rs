@@ -81,12 +81,12 @@ fn what_is_not_described_is_not_reachable() {
 fn another_method_is_405_with_the_methods_there_are() {
     let gateway = Gateway::before(&Upstream::echo());
     for (method, target, allow) in [
-        ("PUT", "/v1/notes", "GET, POST"),
-        ("get", "/v1/health", "GET"),
-        ("OPTIONS", "/v1/notes", "GET, POST"),
+        ("PUT", "/v1/notes", "GET, HEAD, POST"),
+        ("get", "/v1/health", "GET, HEAD"),
+        ("OPTIONS", "/v1/notes", "GET, HEAD, POST"),
         ("HEAD", "/v1/login", "POST"),
-        ("TRACE", "/v1/health", "GET"),
-        ("POST", "/files/a", "GET, OPTIONS, PUT"),
+        ("TRACE", "/v1/health", "GET, HEAD"),
+        ("POST", "/files/a", "GET, HEAD, OPTIONS, PUT"),
     ] {
         let answer = gateway.request(method, target, "");
         assert_eq!((answer.status, answer.header("allow").as_str()), (405, allow), "{method} {target}");
@@ -99,7 +99,7 @@ fn preflight_requests_are_answered_where_the_document_says_so() {
     let gateway = Gateway::before(&upstream);
     let answer = gateway.request("OPTIONS", "/files/a", "Origin: https://app.example\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: X-Session, content-type\r\n");
     assert_eq!(answer.status, 204);
-    assert_eq!(answer.header("access-control-allow-methods"), "GET, OPTIONS, PUT");
+    assert_eq!(answer.header("access-control-allow-methods"), "GET, HEAD, OPTIONS, PUT");
     assert_eq!(answer.header("access-control-allow-headers"), "X-Session, content-type");
     assert_eq!(answer.header("access-control-allow-origin"), "*");
     let split = gateway.request(
@@ -108,15 +108,140 @@ fn preflight_requests_are_answered_where_the_document_says_so() {
         "Origin: x\r\nAccess-Control-Request-Method: PUT\r\nAccess-Control-Request-Headers: a b\r\n",
     );
     assert_eq!(split.header("access-control-allow-headers"), "");
-    assert_eq!(gateway.request("OPTIONS", "/files/a", "").header("allow"), "GET, OPTIONS, PUT");
+    assert_eq!(gateway.request("OPTIONS", "/files/a", "").header("allow"), "GET, HEAD, OPTIONS, PUT");
     assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn head_is_served_where_get_is() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let (get, head) = (gateway.get("/v1/health", ""), gateway.request("HEAD", "/v1/health", ""));
+    assert_eq!((head.status, head.header("content-type")), (200, get.header("content-type")));
+    assert!(upstream.heads().last().is_some_and(|head| head.starts_with("HEAD /health ")));
+    // Who may call is the same.
+    assert_eq!(gateway.request("HEAD", "/v1/notes", "").status, 401);
+    assert_eq!(gateway.request("HEAD", "/v1/notes", &authorized()).status, 200);
+    let line = gateway.log_line(|line| line["method"] == "HEAD" && line["status"] == 200 && line["api"] == "notes");
+    assert_eq!(line["operation"], "health");
+    assert_eq!(gateway.request("HEAD", "/v1/notes/first", &authorized()).status, 400);
+    // A path that is described for POST only has no HEAD, and letter case counts.
+    assert_eq!(gateway.request("HEAD", "/v1/login", "").status, 405);
+    assert_eq!(gateway.request("head", "/v1/health", "").status, 405);
+}
+
+/// An upstream that answers everything with these lines and no body.
+fn answering(lines: &'static str) -> Upstream {
+    Upstream::start(move |_, connection| {
+        connection.send(format!("HTTP/1.1 302 Found\r\n{lines}Content-Length: 0\r\n\r\n"));
+        true
+    })
+}
+
+#[test]
+fn addresses_of_the_upstream_become_the_gateways() {
+    let upstream = Upstream::start(|head, connection| {
+        let host = head.lines().find_map(|line| line.strip_prefix("Host: ")).unwrap_or_default();
+        let place = match head.split(' ').nth(1).unwrap_or_default() {
+            "/health?path" => "/session".to_owned(),
+            "/health?other" => "https://other.example/session".to_owned(),
+            "/health?public" => "/v1/session".to_owned(),
+            _ => format!("http://{host}/session?a#b"),
+        };
+        connection.send(format!(
+            "HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Location: {place}\r\nContent-Length: 0\r\n\r\n"
+        ));
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    for (target, expected) in [
+        ("/v1/health", "/v1/session?a#b"),
+        ("/v1/health?path", "/v1/session"),
+        ("/v1/health?public", "/v1/session"),
+        ("/v1/health?other", "https://other.example/session"),
+    ] {
+        let answer = gateway.get(target, "X-Forwarded-Prefix: /evil\r\n");
+        assert_eq!((answer.status, &*answer.header("location")), (302, expected), "{target}");
+        assert_eq!(answer.header("content-location"), expected, "{target}");
+    }
+    let heads = upstream.heads();
+    assert!(heads.iter().all(|head| head.contains("\r\nX-Forwarded-Prefix: /v1\r\n") && !head.contains("evil")));
+    // With what a trusted proxy has taken off before.
+    let gateway = Gateway::start(&["trustedProxies=[127.0.0.0/8]"], upstream.address);
+    let answer = gateway.get("/v1/health", "X-Forwarded-Prefix: /shop/\r\n");
+    assert_eq!(answer.header("location"), "/shop/v1/session?a#b");
+    assert!(upstream.heads().last().is_some_and(|head| head.contains("\r\nX-Forwarded-Prefix: /shop/v1\r\n")));
+    let odd = gateway.get("/v1/health", "X-Forwarded-Prefix: //evil.example\r\n");
+    assert_eq!(odd.header("location"), "/v1/session?a#b");
+}
+
+#[test]
+fn white_space_before_the_colon_of_a_response_field_is_removed() {
+    let upstream = answering("X-XSS-Protection : 1\r\nX-Tab\t: 2\r\nX-Both \t : 3\r\n");
+    let answer = Gateway::before(&upstream).get("/v1/health", "");
+    assert_eq!(answer.status, 302);
+    for field in ["\r\nX-XSS-Protection: 1\r\n", "\r\nX-Tab: 2\r\n", "\r\nX-Both: 3\r\n"] {
+        assert!(answer.head.contains(field), "{}", answer.head);
+    }
+    // Framing is read as well.
+    let upstream = Upstream::start(|_, connection| {
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok");
+        true
+    });
+    assert_eq!(Gateway::before(&upstream).get("/v1/health", "").body, "ok");
+}
+
+#[test]
+fn responses_may_have_many_fields_up_to_a_setting() {
+    let upstream = Upstream::start(|head, connection| {
+        let count: usize = head.split([' ', '?']).nth(2).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let fields: String = (1..count).map(|number| format!("X-N-{number}: {number}\r\n")).collect();
+        connection.send(format!("HTTP/1.1 200 OK\r\n{fields}Content-Length: 0\r\n\r\n"));
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    for (count, status) in [(99, 200), (100, 200), (101, 200), (300, 200), (500, 200), (501, 502)] {
+        let answer = gateway.get(&format!("/v1/health?{count}"), "");
+        assert_eq!(answer.status, status, "{count} fields");
+        if status == 200 {
+            assert!(answer.head.contains(&format!("\r\nX-N-{}: ", count - 1)), "{count} fields");
+        }
+    }
+    let line = gateway.log_line(|line| line["status"] == 502);
+    assert!(line["detail"].as_str().is_some_and(|detail| detail.contains("limits.responseFields")), "{line}");
+    let gateway = Gateway::start(&["limits.responseFields=50"], upstream.address);
+    assert_eq!([50, 51].map(|count| gateway.get(&format!("/v1/health?{count}"), "").status), [200, 502]);
+}
+
+#[test]
+fn requests_belong_to_a_trace() {
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let gateway = Gateway::before(&Upstream::echo());
+    let seen = |headers: &str| gateway.get("/v1/health", headers).json()["headers"].clone();
+    let given = seen(&format!("traceparent: {PARENT}\r\ntracestate: a=1\r\n"));
+    assert_eq!((given["traceparent"].as_str(), given["tracestate"].as_str()), (Some(PARENT), Some("a=1")));
+    let line = gateway.log_line(|line| line["traceId"] == "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!(line["spanId"], "b7ad6b7169203331");
+    for headers in [
+        "",
+        "tracestate: a=1\r\n",
+        "traceparent: 00-0-0-0\r\ntracestate: a=1\r\n",
+        &format!("traceparent: {PARENT}\r\ntraceparent: {PARENT}\r\n"),
+    ] {
+        let made = seen(headers);
+        let parent = made["traceparent"].as_str().expect("made");
+        assert!(parent.len() == 55 && parent != PARENT && made.get("tracestate").is_none(), "{made}");
+        let line = gateway.log_line(|line| line["traceId"] == parent[3..35]);
+        assert_eq!(line["spanId"], parent[36..52]);
+    }
 }
 
 #[test]
 fn the_upstream_learns_who_asked_and_nothing_that_is_not_true() {
     let gateway = Gateway::before(&Upstream::echo());
     let lies = "X-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\nX_Forwarded_For: 6.6.6.6\r\nX-Original-URL: /admin\r\nX-Forwarded-Uri: /admin\r\nX-Forwarded-User: root\r\n\
-        X-Consumer-Username: root\r\nX_Consumer_Username: root\r\nx-user-id: root\r\nX.User.ID: root\r\nX-Client-Id: root\r\nX-Credential-Identifier: root\r\nX-HTTP-Method-Override: DELETE\r\nX-Request-Id: mine\r\n";
+        X-Consumer-Username: root\r\nX_Consumer_Username: root\r\nx-user-id: root\r\nX.User.ID: root\r\nX-Client-Id: root\r\nX-Credential-Identifier: root\r\nX-HTTP-Method-Override: DELETE\r\nX-Request-Id: mine\r\n\
+        Proxy: http://evil\r\nX-Original-Method: DELETE\r\nX-Forwarded-Method: DELETE\r\nX-Host: evil\r\nX_Host: evil\r\nX-Override-Url: /admin\r\nX-Middleware-Subrequest: evil\r\nRemote-User: root\r\nRemote_User: root\r\nScript-Name: /admin\r\nX-Forwarded-Prefix: /admin\r\nPath-Info: /admin\r\n";
     let seen = gateway.get("/v1/health", lies).json()["headers"].clone();
     assert_eq!(seen["x-forwarded-for"], "127.0.0.1");
     assert_eq!(seen["x-forwarded-proto"], "http");
@@ -140,6 +265,11 @@ fn trusted_proxies_are_believed() {
     assert_eq!(seen["x-forwarded-host"], "public.example");
     assert_eq!(seen["via"], "1.1 edge | 1.1 gateway");
     assert_eq!((seen["x-request-id"].as_str(), answer.header("x-request-id").as_str()), (Some("trace-1"), "trace-1"));
+    // The nearest that is not trusted is the client.
+    let line = gateway.log_line(|line| line["requestId"] == "trace-1");
+    assert_eq!((line["client"].as_str(), line["peer"].as_str()), (Some("192.0.2.8"), Some("127.0.0.1")));
+    gateway.get("/nowhere", "X-Forwarded-For: 192.0.2.9\r\n");
+    assert_eq!(gateway.log_line(|line| line["status"] == 404)["client"], "192.0.2.9");
     let odd = gateway.get("/v1/health", "X-Request-Id: a \"b\r\n");
     assert_eq!(odd.header("x-request-id").len(), 32);
 }
@@ -223,7 +353,7 @@ fn trailers_pass_unless_they_would_change_the_request() {
         true
     });
     let gateway = Gateway::before(&upstream);
-    let answer = gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Digest: 1\r\nX-User-ID: root\r\nAuthorization: x\r\nX_Forwarded_For: y\r\n\r\n");
+    let answer = gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Digest: 1\r\nX-User-ID: root\r\nAuthorization: x\r\nX_Forwarded_For: y\r\nX-API-Key: olaf-secret\r\nx_api_key: olaf-secret\r\nProxy: z\r\n\r\n");
     assert!(answer.ends_with("3\r\nabc\r\n0\r\nX-Sum: 1~x~0~X-Digest: 1~\r\n\r\n"), "{answer}");
 }
 

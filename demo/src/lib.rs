@@ -67,7 +67,7 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
     let upstream = match upstream::start() {
         Ok(address) => address,
         Err(error) => {
-            eprintln!("gateway: the demo's upstream cannot start: {error}");
+            runtime::show(&format!("gateway: the demo's upstream cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -79,7 +79,7 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
     let consumers = match TemporaryFile::write("consumers.yaml", CONSUMERS) {
         Ok(consumers) => consumers,
         Err(error) => {
-            eprintln!("gateway: the demo's consumers cannot be written: {error}");
+            runtime::show(&format!("gateway: the demo's consumers cannot be written: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -192,7 +192,7 @@ fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, authority: 
     let admin = ready
         .admin
         .map_or_else(String::new, |admin| format!("  curl http://{admin}/metrics\n      what was counted so far\n"));
-    eprintln!(
+    runtime::show(&format!(
         "
 {table}
 The gateway listens on http://{listener}, and every upstream is the demo's own on http://{upstream}. Try:
@@ -221,5 +221,5 @@ The gateway listens on http://{listener}, and every upstream is the demo's own o
 Below is the access log, one JSON line per request. Ctrl-C ends the demo.
 ",
         table = route_table(gateway),
-    );
+    ));
 }

@@ -24,8 +24,8 @@ use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
     CredentialLocation, ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https,
     IdentityHeaders, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse,
-    OnStoreError, Operation, Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Scheme,
-    SecretReference, SecretSource, StaticFile, StaticFiles, StoreMode, Upstream,
+    Locations, OnStoreError, Operation, Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule,
+    RuleEffect, Scheme, SecretReference, SecretSource, StaticFile, StaticFiles, StoreMode, Upstream,
 };
 use crate::policy;
 use crate::units::ByteSize;
@@ -610,6 +610,13 @@ fn upstream_value(upstream: &Upstream) -> Expression {
             ("url", Expression::text(&upstream.url)),
             ("preserve_host", boolean(upstream.preserve_host)),
             ("paths", upstream_paths(upstream.paths)),
+            (
+                "locations",
+                Expression::word(match upstream.locations {
+                    Locations::Translate => "Locations::Translate",
+                    Locations::Keep => "Locations::Keep",
+                }),
+            ),
             ("connect_timeout", duration(upstream.connect_timeout)),
             ("response_timeout", duration(upstream.response_timeout)),
             ("idle_timeout", duration(upstream.idle_timeout)),

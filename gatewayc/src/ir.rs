@@ -337,12 +337,23 @@ pub struct Upstream {
     pub preserve_host: bool,
     /// How it reads paths.
     pub paths: UpstreamPaths,
+    /// What becomes of its own addresses in `Location` and `Content-Location`.
+    pub locations: Locations,
     /// To connect.
     pub connect_timeout: Duration,
     /// To the head of the response.
     pub response_timeout: Duration,
     /// Between two pieces of a body.
     pub idle_timeout: Duration,
+}
+
+/// What becomes of an upstream's own addresses in the fields that say where something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locations {
+    /// They become the gateway's.
+    Translate,
+    /// They stay.
+    Keep,
 }
 
 /// How a caller proves who it is.

@@ -765,13 +765,14 @@ impl Upstreams {
                 );
             }
             if is_used {
-                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host, paths } =
+                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host, paths, locations } =
                     policy;
                 used.push(Upstream {
                     name,
                     url,
                     preserve_host,
                     paths,
+                    locations,
                     connect_timeout,
                     response_timeout,
                     idle_timeout,

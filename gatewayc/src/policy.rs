@@ -8,8 +8,8 @@ use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, TrailingSlash
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
     CredentialLocation, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm,
-    LimitHeaders, LimitKey, LimitStore, OnStoreError, Operation, PkceRequirement, Rewrite, Route, Rule, RuleEffect,
-    Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
+    LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation, PkceRequirement, Rewrite, Route, Rule,
+    RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
 };
 use crate::units::show_duration;
 
@@ -326,7 +326,11 @@ fn limit_in_short(limit: &Limit) -> String {
 
 fn write_upstream(out: &mut String, upstream: &Upstream) {
     let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
-    line(out, "upstream", &format!("{} at {}{host}", upstream.name, upstream.url));
+    let locations = match upstream.locations {
+        Locations::Translate => "",
+        Locations::Keep => ", Location as it says",
+    };
+    line(out, "upstream", &format!("{} at {}{host}{locations}", upstream.name, upstream.url));
     if let Some(paths) = upstream_paths(upstream.paths) {
         line(out, "reads paths", &paths);
     }

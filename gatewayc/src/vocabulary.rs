@@ -15,7 +15,9 @@ use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, Template, Tra
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
-use crate::ir::{Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Limit, Preflight};
+use crate::ir::{
+    Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Limit, Locations, Preflight,
+};
 use crate::units::{self, ByteSize};
 
 pub use authorization_server::AuthorizationServerPolicy;
@@ -146,6 +148,8 @@ pub struct UpstreamPolicy {
     pub preserve_host: bool,
     /// `paths`.
     pub paths: UpstreamPaths,
+    /// `locations`, `translate`.
+    pub locations: Locations,
 }
 
 /// `rewrite`.
@@ -392,7 +396,7 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
 }
 
 fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
-    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost", "paths"]);
+    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost", "paths", "locations"]);
     let mut policy = UpstreamPolicy {
         url: String::new(),
         connect_timeout: Duration::from_secs(5),
@@ -400,6 +404,7 @@ fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
         idle_timeout: Duration::from_secs(60),
         preserve_host: false,
         paths: UpstreamPaths::UNKNOWN,
+        locations: Locations::Translate,
     };
     let mut url = None;
     for Entry { key, value } in entries.iter().copied() {
@@ -407,6 +412,10 @@ fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
             "url" => url = Some(upstream_url(reader, value)),
             "preserveHost" => policy.preserve_host = reader.boolean(value, "`preserveHost`").unwrap_or_default(),
             "paths" => policy.paths = upstream_paths(reader, value),
+            "locations" => {
+                let choices = [("translate", Locations::Translate), ("keep", Locations::Keep)];
+                policy.locations = reader.choice(value, "`locations`", &choices).unwrap_or(Locations::Translate);
+            }
             _ if value.as_mapping().is_some() => {
                 for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle"]) {
                     let Some(time) = reader.unit(value, "a timeout", units::duration) else { continue };

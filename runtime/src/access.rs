@@ -349,7 +349,7 @@ impl Caller {
 fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment) -> Result<Caller, NoPermit> {
     let mut first: Option<Caller> = None;
     let mut worst: Option<Reject> = None;
-    let mut lacks_scope = false;
+    let mut lacking = Vec::new();
     let mut question_of: Option<(SchemeId, Question)> = None;
     for requirement in requirements {
         let scheme = SchemeId::of(&requirement.authenticator);
@@ -372,7 +372,7 @@ fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment
             }
             Ok(caller) => {
                 let has = |scope: &&str| caller.scopes.iter().any(|held| **held == **scope);
-                lacks_scope |= !requirement.scopes.iter().all(has);
+                lacking.extend(requirement.scopes.iter().filter(|scope| !has(scope)));
                 // The same caller, told by the one that knows more: a session does not know by which client.
                 if first.as_ref().is_none_or(|first| first.client.is_none() && caller.client.is_some()) {
                     first = Some(caller);
@@ -395,8 +395,8 @@ fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment
             Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" }.into())
         }
         (_, Some(worst)) => Err(worst.into()),
-        (Some(caller), None) if !lacks_scope => Ok(caller),
-        _ => Err(Reject::InsufficientScope.into()),
+        (Some(caller), None) if lacking.is_empty() => Ok(caller),
+        _ => Err(Reject::InsufficientScope(lacking).into()),
     }
 }
 
@@ -448,7 +448,7 @@ impl ConsumerRules {
 fn worse(one: Reject, other: Reject) -> Reject {
     fn rank(reject: &Reject) -> u8 {
         match reject {
-            Reject::InsufficientScope => 5,
+            Reject::InsufficientScope(_) => 5,
             Reject::CredentialsUnavailable => 4,
             Reject::MalformedCredential(_) => 3,
             Reject::InvalidCredential { .. } => 2,

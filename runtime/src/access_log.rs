@@ -3,13 +3,16 @@
 use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
 use crate::metrics::ProcessMetrics;
+use crate::operator_log::{Torn, write_lines};
 use crate::reject::Reject;
 use crate::response::write_number;
+use crate::supervise::{Task, supervise_thread};
 use crate::timestamp::{padded, write_second};
+use crate::trace::TraceContext;
 
 /// Lines are handed to the writer in pieces of about this many bytes.
 const PIECE: usize = 64 << 10;
@@ -17,17 +20,46 @@ const PIECE: usize = 64 << 10;
 /// Pieces that may wait for a slow reader of standard output: 16 MiB.
 const WAITING_PIECES: usize = 256;
 
+/// How long the end of the process waits for a reader that does not keep up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Starts the writing thread; it ends when all senders are gone.
-pub(crate) fn start_writer() -> (SyncSender<Vec<u8>>, std::thread::JoinHandle<()>) {
+///
+/// # Errors
+/// No thread can be started.
+pub(crate) fn start_writer(process: Arc<ProcessMetrics>) -> std::io::Result<(SyncSender<Vec<u8>>, Writer)> {
     let (sender, receiver) = sync_channel(WAITING_PIECES);
-    (sender, std::thread::spawn(move || write_all(&receiver)))
+    let (end, ended) = channel::<()>();
+    std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+        // Dropped with the thread, which tells.
+        let _end = end;
+        supervise_thread(Task::AccessLog, || write_all(&receiver, &process));
+    })?;
+    Ok((sender, Writer { ended }))
 }
 
-fn write_all(receiver: &Receiver<Vec<u8>>) {
-    let mut out = std::io::stdout().lock();
+fn write_all(receiver: &Receiver<Vec<u8>>, process: &ProcessMetrics) {
+    let mut is_torn = false;
     for piece in receiver {
-        // Nobody reads any more: keep taking the lines, so that no request waits.
-        let _ = out.write_all(&piece).and_then(|()| out.flush());
+        // Nobody reads, or the disk is full: keep taking the lines, so that no request waits.
+        if let Err(Torn { written, .. }) = write_lines(std::io::stdout(), &piece, &mut is_torn) {
+            let lines = memchr::memchr_iter(b'\n', &piece[written..]).count();
+            process.log_lines_lost.fetch_add(lines as u64, Relaxed);
+        }
+    }
+}
+
+/// The writing thread.
+pub(crate) struct Writer {
+    ended: Receiver<()>,
+}
+
+impl Writer {
+    /// Waits until all lines are written; not for ever, since a reader that has stopped takes none.
+    pub(crate) fn finish(self) {
+        if matches!(self.ended.recv_timeout(PATIENCE), Err(std::sync::mpsc::RecvTimeoutError::Timeout)) {
+            tell!("the reader of the access log does not take its last lines; they are lost");
+        }
     }
 }
 
@@ -46,13 +78,16 @@ pub(crate) struct Line<'a> {
     pub(crate) at_micros: u64,
     /// What is the same for every request of a listener and of an operation, written at start: see [`constants`].
     pub(crate) constants: &'a str,
-    /// The client's address.
+    /// The client's address: behind trusted proxies, what they say.
     pub(crate) client: &'a str,
+    /// The address at the other end of the connection.
+    pub(crate) peer: &'a str,
     pub(crate) method: &'a str,
     /// Without the query, which may hold credentials.
     pub(crate) path: &'a str,
     /// Visible ASCII without quotes and backslashes.
     pub(crate) request_id: &'a str,
+    pub(crate) trace: &'a TraceContext,
     /// 0 where the client left before it got any.
     pub(crate) status: u16,
     pub(crate) took: Duration,
@@ -121,10 +156,16 @@ impl Line<'_> {
         out.extend_from_slice(self.constants.as_bytes());
         out.extend_from_slice(b",\"client\":\"");
         out.extend_from_slice(self.client.as_bytes());
+        out.extend_from_slice(b"\",\"peer\":\"");
+        out.extend_from_slice(self.peer.as_bytes());
         text(out, b"\",\"method\":\"", self.method);
         text(out, b"\",\"path\":\"", self.path);
         out.extend_from_slice(b"\",\"requestId\":\"");
         out.extend_from_slice(self.request_id.as_bytes());
+        out.extend_from_slice(b"\",\"traceId\":\"");
+        out.extend_from_slice(self.trace.trace_id());
+        out.extend_from_slice(b"\",\"spanId\":\"");
+        out.extend_from_slice(self.trace.span_id());
         number(out, b"\",\"status\":", u64::from(self.status));
         number(out, b",\"durationMicros\":", micros(self.took));
         if let Some(took) = self.upstream_took {
@@ -141,7 +182,7 @@ impl Line<'_> {
         if let Some(reject) = self.reject {
             quoted(out, b",\"reject\":\"", reject.reason());
             if let Some(detail) = reject.detail() {
-                quoted(out, b",\"detail\":\"", detail);
+                quoted(out, b",\"detail\":\"", &detail);
             }
             quoted(out, b",\"side\":\"", reject.side().word());
         }
@@ -230,9 +271,11 @@ mod tests {
             at_micros: 0,
             constants: &constants,
             client: "127.0.0.1",
+            peer: "127.0.0.1",
             method: "GET",
             path: "/\"\\\u{1}é",
             request_id: "1",
+            trace: &TraceContext::new(|| 7),
             status: 404,
             took: Duration::from_micros(5),
             upstream_took: None,

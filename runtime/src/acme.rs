@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::config::tls::AcmeSettings;
 use crate::live::Live;
+use crate::supervise::{Task, supervise};
 use crate::timestamp;
 use crate::tls::{Certificate, Challenges};
 use crate::trust;
@@ -72,19 +73,19 @@ pub(crate) async fn tend(live: &'static Live, base: PathBuf) {
     let mut keepers = JoinSet::new();
     for tls in live.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         let Some((settings, challenges)) = tls.acme() else { continue };
-        let keeper = Keeper {
+        let keeper = Arc::new(Keeper {
             folder: base.join(&settings.folder),
             settings: settings.clone(),
             trusted_roots: trusted_roots.clone(),
             challenges: Arc::clone(challenges),
-        };
-        keepers.spawn(keeper.run());
+        });
+        keepers.spawn(supervise(Task::Acme, move || Arc::clone(&keeper).run()));
     }
     while keepers.join_next().await.is_some() {}
 }
 
 impl Keeper {
-    async fn run(self) {
+    async fn run(self: Arc<Self>) {
         let mut pause = FIRST_PAUSE;
         loop {
             let next = match self.keep().await {
@@ -95,8 +96,8 @@ impl Keeper {
                 Err(trouble) => {
                     let next = pause;
                     pause = (pause * 2).min(CHECK_INTERVAL);
-                    eprintln!(
-                        "gateway: no certificate for {} from {}: {trouble}; once more in {} s",
+                    tell!(
+                        "no certificate for {} from {}: {trouble}; once more in {} s",
                         self.settings.domains.join(", "),
                         self.settings.directory,
                         next.as_secs()

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use crate::config::Problem;
 use crate::live::Live;
 use crate::metrics::{self, ProcessMetrics};
+use crate::supervise::{self, Task};
 
 /// What the operators' listener tells about.
 pub(crate) struct Admin {
@@ -39,7 +40,7 @@ pub(crate) async fn open(address: SocketAddr) -> Result<std::net::TcpListener, P
 }
 
 /// Serves until it is dropped.
-pub(crate) async fn serve(admin: Arc<Admin>, listener: TcpListener) {
+pub(crate) async fn serve(admin: Arc<Admin>, listener: Arc<TcpListener>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -66,8 +67,11 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
     }
     match request.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
-        "/readyz" if admin.ready.load(Relaxed) => text(StatusCode::OK, "ready\n".to_owned()),
-        "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        "/readyz" if !admin.ready.load(Relaxed) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
+        "/readyz" => match supervise::dead().map(Task::name).collect::<Vec<_>>() {
+            dead if dead.is_empty() => text(StatusCode::OK, "ready\n".to_owned()),
+            dead => text(StatusCode::SERVICE_UNAVAILABLE, format!("failed: {}\n", dead.join(", "))),
+        },
         "/metrics" => {
             let mut response = text(StatusCode::OK, metrics::render(admin.live, &admin.process));
             response.headers_mut().insert(

@@ -62,7 +62,7 @@ impl Authenticator for KeyLookup {
         // What is looked up is the digest: the time that it takes tells nothing of the keys.
         let consumers = self.consumers.current();
         let identity =
-            consumers.with_key(&Digest::of(key.as_bytes()), now.unix_seconds).ok_or_else(|| invalid("nobody's key"))?;
+            consumers.with_key(&Digest::of(key.as_bytes()), now.unix_seconds).map_err(|no| invalid(no.why()))?;
         Ok(Caller::consumer(identity))
     }
 

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use crate::codegen::Gateway;
 use crate::launch::Launch;
 use crate::route_table::route_table;
+use crate::{operator_log, process};
 
 /// A further command that a binary offers.
 #[derive(Debug, Clone, Copy)]
@@ -72,6 +73,14 @@ pub fn main(gateway: &'static Gateway) -> ExitCode {
 
 /// As [`main`], with further commands.
 pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
+    process::begin();
+    operator_log::tell_panics();
+    let code = run(gateway, commands);
+    operator_log::flush(operator_log::PATIENCE);
+    code
+}
+
+fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     let arguments = Arguments::parse();
     let launch = Launch {
         config: arguments.config.or_else(default_config),
@@ -82,10 +91,10 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     match arguments.action {
         None | Some(Action::Run) => launch.serve(gateway, |ready| {
             for (name, address) in &ready.listeners {
-                eprintln!("gateway: listening on {address} ({name})");
+                tell!("listening on {address} ({name})");
             }
             if let Some(admin) = ready.admin {
-                eprintln!("gateway: metrics and health on {admin}");
+                tell!("metrics and health on {admin}");
             }
         }),
         Some(Action::Check) => launch.check(gateway),
@@ -112,7 +121,7 @@ fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, 
             (command.run)(gateway, launch)
         }
         Ok(_) => {
-            eprintln!("gateway: `{}` takes no further words", command.name);
+            tell!("`{}` takes no further words", command.name);
             ExitCode::from(2)
         }
         Err(error) => error.exit(),
@@ -130,7 +139,7 @@ fn tell(result: Result<String, String>) -> ExitCode {
     match result {
         Ok(text) => print(&text),
         Err(problems) => {
-            problems.lines().for_each(|problem| eprintln!("gateway: {problem}"));
+            problems.lines().for_each(|problem| tell!("{problem}"));
             ExitCode::FAILURE
         }
     }
@@ -150,6 +159,6 @@ fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
         .into_iter()
         .chain(commands.iter().map(|command| command.name))
         .collect();
-    eprintln!("gateway: unknown command `{}`; there are {}", words.join(" "), known.join(", "));
+    tell!("unknown command `{}`; there are {}", words.join(" "), known.join(", "));
     ExitCode::from(2)
 }

@@ -390,12 +390,23 @@ pub struct Upstream {
     pub preserve_host: bool,
     /// What it takes for the same when it reads a path.
     pub paths: UpstreamPaths,
+    /// What becomes of `Location` and `Content-Location` in its responses.
+    pub locations: Locations,
     /// To establish a connection; 504 when it passes.
     pub connect_timeout: Duration,
     /// From the end of the request to the head of the response; 504 when it passes.
     pub response_timeout: Duration,
     /// Between two pieces of a body, in either direction.
     pub idle_timeout: Duration,
+}
+
+/// What becomes of an upstream's own addresses in the fields of its responses that say where something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locations {
+    /// They become the gateway's.
+    Translate,
+    /// They stay as they are.
+    Keep,
 }
 
 /// How the path of the forwarded request is made.

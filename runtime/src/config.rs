@@ -3,7 +3,7 @@
 mod settings;
 pub(crate) mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::digest::Digest;
 use crate::http1::head::HeadLimits;
 use crate::https;
 use crate::secret::{Encoding, Secret, SecretStore};
@@ -95,6 +96,8 @@ pub(crate) struct Config {
     pub(crate) admin_key: Option<SecretSetting>,
     /// One JSON line per request on standard output.
     pub(crate) access_log: bool,
+    /// What was set, by its path: see [`Config::changed_settings`].
+    fingerprints: BTreeMap<String, Digest>,
 }
 
 /// An address that requests are accepted on.
@@ -239,6 +242,8 @@ pub(crate) struct Timeouts {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) head: HeadLimits,
+    /// Fields of a response of an upstream; one with more is refused with 502.
+    pub(crate) response_fields: usize,
     /// Connections from clients, over all workers; more are closed at once.
     pub(crate) connections: usize,
     /// As `connections`, from one address (a /64 of IPv6); 0 for any number.
@@ -279,6 +284,7 @@ impl Default for Config {
             },
             limits: Limits {
                 head: HeadLimits { request_line: 8 << 10, head: 32 << 10 },
+                response_fields: 500,
                 connections: 20_000,
                 connections_per_address: 1000,
                 body_rate: 100,
@@ -294,11 +300,18 @@ impl Default for Config {
             },
             admin_key: None,
             access_log: true,
+            fingerprints: BTreeMap::new(),
         }
     }
 }
 
 impl Config {
+    /// The settings that are set to something else, or only in one of the two, by their paths.
+    pub(crate) fn changed_settings<'a>(&'a self, newer: &'a Self) -> BTreeSet<&'a str> {
+        let differs = |path: &&String| self.fingerprints.get(*path) != newer.fingerprints.get(*path);
+        self.fingerprints.keys().chain(newer.fingerprints.keys()).filter(differs).map(String::as_str).collect()
+    }
+
     /// The address that replaces the one in the document.
     pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &Place)> {
         below(&self.upstreams, api, upstream)
@@ -363,7 +376,7 @@ pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
 }
 
 /// Where settings come from.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Sources {
     /// `gateway.yaml`; missing is no mistake unless it was asked for.
     pub(crate) file: Option<PathBuf>,
@@ -405,7 +418,7 @@ impl Sources {
 }
 
 fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
-    let mut config = Config::default();
+    let mut config = Config { fingerprints: settings.fingerprints(), ..Config::default() };
     let listeners = read_listeners(&mut settings);
     if !listeners.is_empty() {
         config.listeners = listeners;
@@ -423,7 +436,8 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         |text| text.parse().ok(),
         &mut config.insecure_literals,
     );
-    for (names, setting) in settings.take_all("upstreams.*.*") {
+    let upstreams = settings.take_all("upstreams.*.*").into_iter();
+    for (names, setting) in upstreams.chain(settings.take_all("upstreams.*.*.url")) {
         if let Some(url) = settings.text(&setting) {
             config.upstreams.insert((names[0].clone(), names[1].clone()), (url, setting.place));
         }
@@ -478,6 +492,13 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     const SIZE: &str = "a size from 1KiB to 1MiB, such as 32KiB";
     read_into(&mut settings, "limits.head", SIZE, size, &mut config.limits.head.head);
     read_into(&mut settings, "limits.requestLine", SIZE, size, &mut config.limits.head.request_line);
+    read_into(
+        &mut settings,
+        "limits.responseFields",
+        "a number from 1 to 10000",
+        |text| text.parse().ok().filter(|count| (1..=10_000).contains(count)),
+        &mut config.limits.response_fields,
+    );
     read_into(
         &mut settings,
         "limits.connections",
@@ -549,6 +570,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "consumers.file",
         "insecureLiterals",
         "upstreams.*.*",
+        "upstreams.*.*.url",
         "providers.*.*",
         "origins.*",
         "trustedRoots.file",
@@ -564,6 +586,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "timeouts.shutdownDelay",
         "limits.head",
         "limits.requestLine",
+        "limits.responseFields",
         "limits.connections",
         "limits.connectionsPerAddress",
         "limits.bodyRate",

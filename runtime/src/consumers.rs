@@ -160,8 +160,8 @@ impl Consumers {
     }
 
     /// Who has this API key at `now`, in seconds since the epoch.
-    pub(crate) fn with_key(&self, key: &Digest, now: u64) -> Option<&Identity> {
-        self.by_key.get(key).filter(|identity| identity.is_good(now))
+    pub(crate) fn with_key(&self, key: &Digest, now: u64) -> Result<&Identity, NotHeld> {
+        held(self.by_key.get(key), |identity| identity, now)
     }
 
     /// The password of this user name, which need not be the name of a consumer.
@@ -175,13 +175,13 @@ impl Consumers {
     }
 
     /// Whose tokens name this key.
-    pub(crate) fn with_token_key(&self, key: &str, now: u64) -> Option<&TokenCredential> {
-        self.by_token_key.get(key).filter(|credential| credential.identity.is_good(now))
+    pub(crate) fn with_token_key(&self, key: &str, now: u64) -> Result<&TokenCredential, NotHeld> {
+        held(self.by_token_key.get(key), |credential| &credential.identity, now)
     }
 
     /// Whose requests this key signs.
-    pub(crate) fn with_key_id(&self, key_id: &str, now: u64) -> Option<&HmacCredential> {
-        self.by_key_id.get(key_id).filter(|credential| credential.identity.is_good(now))
+    pub(crate) fn with_key_id(&self, key_id: &str, now: u64) -> Result<&HmacCredential, NotHeld> {
+        held(self.by_key_id.get(key_id), |credential| &credential.identity, now)
     }
 
     /// Who has the certificate with this fingerprint.
@@ -208,6 +208,30 @@ impl Consumers {
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
+}
+
+/// Why a key is no consumer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotHeld {
+    /// No credential has it.
+    Unknown,
+    /// A credential has it whose time is over.
+    Expired,
+}
+
+impl NotHeld {
+    /// For the log.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown key",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+fn held<T>(found: Option<&T>, identity: impl Fn(&T) -> &Identity, now: u64) -> Result<&T, NotHeld> {
+    let found = found.ok_or(NotHeld::Unknown)?;
+    if identity(found).is_good(now) { Ok(found) } else { Err(NotHeld::Expired) }
 }
 
 /// The consumers of a running gateway. Readers never wait.

@@ -53,8 +53,10 @@ pub(crate) struct RequestTerms {
     pub(crate) idle_timeout: Duration,
     /// Bytes per second that a client has to move on average while it is its turn.
     pub(crate) least_rate: u64,
-    /// Fields that the upstream is not to see, in trailers neither.
-    pub(crate) hidden: &'static [&'static str],
+    /// Fields that carry credentials somewhere in the documents: none of them is a trailer.
+    pub(crate) credentials: &'static [&'static str],
+    /// More fields than these are no response.
+    pub(crate) most_response_fields: usize,
 }
 
 /// How far an exchange got.
@@ -354,15 +356,20 @@ fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
 }
 
 /// Writes the last chunk and the trailer fields that may pass.
-fn end_chunks(out: &mut Vec<u8>, trailers: &[u8], table: &FieldTable, hidden: &[&str]) -> Result<(), httparse::Error> {
+fn end_chunks(
+    out: &mut Vec<u8>,
+    trailers: &[u8],
+    table: &FieldTable,
+    credentials: &[&str],
+) -> Result<(), httparse::Error> {
     out.extend_from_slice(b"0\r\n");
     if !trailers.is_empty() {
         let mut section = trailers.to_vec();
         section.extend_from_slice(b"\r\n");
         let mut fields = [httparse::EMPTY_HEADER; 32];
         if let httparse::Status::Complete((_, fields)) = httparse::parse_headers(&section, &mut fields)? {
-            let is_hidden = |name: &str| hidden.iter().any(|hidden| are_twins(hidden, name));
-            for field in fields.iter().filter(|field| may_be_trailer(field.name, table) && !is_hidden(field.name)) {
+            let is_credential = |name: &str| credentials.iter().any(|credential| are_twins(credential, name));
+            for field in fields.iter().filter(|field| may_be_trailer(field.name, table) && !is_credential(field.name)) {
                 response::write_field(out, field.name, field.value);
             }
         }

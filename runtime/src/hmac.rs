@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
 use crate::codegen::ByteSize;
-use crate::consumers::{ConsumerStore, HmacCredential};
+use crate::consumers::{ConsumerStore, HmacCredential, NotHeld};
 use crate::credential::{CredentialLocation, Evidence};
 use claim::{Claim, Terms, Unsigned, Why};
 use digest::Expected;
@@ -202,10 +202,11 @@ impl SignatureCheck {
 impl Authenticator for SignatureCheck {
     fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
         let consumers = self.consumers.current();
-        let claim = self.claim(evidence, |key_id| consumers.with_key_id(key_id, now.unix_seconds).is_some())?;
+        let is_known = |key_id: &str| !matches!(consumers.with_key_id(key_id, now.unix_seconds), Err(NotHeld::Unknown));
+        let claim = self.claim(evidence, is_known)?;
         claim.window.check(now.unix_seconds, self.skew).map_err(invalid)?;
         let HmacCredential { identity, secret } =
-            consumers.with_key_id(&claim.key_id, now.unix_seconds).ok_or_else(|| invalid("nobody's key"))?;
+            consumers.with_key_id(&claim.key_id, now.unix_seconds).map_err(|no| invalid(no.why()))?;
         let key = claim.algorithm.key(secret.expose());
         // In constant time.
         aws_lc_rs::hmac::verify(&key, &claim.text, &claim.mac).map_err(|_| invalid("the signature does not fit"))?;

@@ -7,6 +7,7 @@
 
 mod body;
 mod client;
+mod control;
 mod fields;
 mod handlers;
 mod head;
@@ -84,7 +85,7 @@ struct Client {
     idle_since: Cell<Instant>,
     /// How many streams the client may still break off, and since when that is known.
     patience: Cell<(f64, Instant)>,
-    /// The client has broken off too many.
+    /// The client has broken off too many, or has us answer too much.
     has_enough: Notify,
 }
 
@@ -122,7 +123,7 @@ pub(crate) async fn serve<S>(
         .max_local_error_reset_streams(Some(MOST_RESETS))
         .max_concurrent_reset_streams(MOST_RESETS)
         .reset_stream_duration(Duration::from_secs(1))
-        .handshake(Rewind::new(down.inbox, down.io));
+        .handshake(Rewind::new(down.inbox, down.io, Rc::clone(&client)));
     // A client that does not speak the protocol, or not in time: nobody knows what it would understand.
     let Ok(Ok(connection)) = timeout(timeouts.head, handshake).await else { return };
     run(connection, &client, timeouts.keep_alive).await;
@@ -212,6 +213,11 @@ async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
     let worker = &client.worker;
     let started = worker.now();
     let (parts, body) = request.into_parts();
+    if !head::is_for_http(&parts) {
+        let mut respond = respond;
+        respond.send_reset(Reason::PROTOCOL_ERROR);
+        return equipment;
+    }
     let framing = head::write(&mut equipment.inbox, &parts, &body);
     let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD);
     let mut down = Downstream::beside(&client.known, stream, equipment);

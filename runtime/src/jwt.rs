@@ -153,8 +153,8 @@ struct JwtVerifier {
 enum Failure {
     /// It is not good; the reason is for the log.
     Bad(&'static str),
-    /// It may have been signed with a key that is newer than ours.
-    UnknownKey,
+    /// It may have been signed with a key that is newer than ours; what is wrong with it if not.
+    UnknownKey(&'static str),
     /// There is no key yet.
     NoKeys,
 }
@@ -169,7 +169,7 @@ impl From<Failure> for Denial {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Bad(why) => invalid(why),
-            Failure::UnknownKey => invalid("the signature does not fit a known key"),
+            Failure::UnknownKey(why) => invalid(why),
             Failure::NoKeys => Self::Unavailable,
         }
     }
@@ -188,7 +188,7 @@ impl Authenticator for Arc<JwtVerifier> {
         };
         let wait = self.source.as_ref().and_then(|source| match failure {
             Failure::Bad(_) => None,
-            Failure::UnknownKey => source.newer_keys(),
+            Failure::UnknownKey(_) => source.newer_keys(),
             Failure::NoKeys => source.first_keys(),
         });
         let Some(wait) = wait else {
@@ -254,11 +254,10 @@ impl JwtVerifier {
     fn verify(&self, set: &KeySet, token: &str, now: u64) -> Result<(Caller, Option<u64>), Failure> {
         let token = Token::parse(token)?;
         let signature = verify_signature(&set.keys, &token);
-        let may_be_newer = signature.is_err()
-            && self.source.is_some()
-            && !is_known(&set.keys, &token)
-            && self.ring.accepts(token.algorithm());
-        if !may_be_newer {
+        let unknown = signature
+            .err()
+            .filter(|_| self.source.is_some() && !is_known(&set.keys, &token) && self.ring.accepts(token.algorithm()));
+        if unknown.is_none() {
             signature?;
         }
         let until = self.rules.check(&token.claims, now)?;
@@ -267,8 +266,8 @@ impl JwtVerifier {
         {
             return Err(Failure::Bad("iss is not accepted"));
         }
-        if may_be_newer {
-            return Err(Failure::UnknownKey);
+        if let Some(why) = unknown {
+            return Err(Failure::UnknownKey(why));
         }
         Ok((token::caller(&token.claims)?, until))
     }

@@ -23,6 +23,7 @@ use crate::live::Live;
 use crate::metrics::ProcessMetrics;
 use crate::secret::SecretStore;
 use crate::server::Server;
+use crate::supervise::{Task, supervise, supervise_thread};
 use crate::tls;
 
 /// How often `consumers.yaml` is looked at.
@@ -73,12 +74,13 @@ impl Launch {
             let _entered = runtime.enter();
             Signals::new().map_err(|error| plain("signals cannot be received", error))?
         };
+        let sources = self.sources();
         let succession =
-            Succession { upgrade: self.upgrade, folder: self.sources().folder(), program: program_as_started() };
+            Succession { upgrade: self.upgrade, folder: sources.folder(), program: program_as_started(), sources };
         let mut live = self.assemble(gateway, false)?;
         let descriptors = raise_descriptor_limit();
         if let Some(most) = live.fit_connections(descriptors) {
-            eprintln!("gateway: {descriptors} descriptors are enough for {most} connections, not for more (ulimit -n)");
+            tell!("{descriptors} descriptors are enough for {most} connections, not for more (ulimit -n)");
         }
         let result = runtime.block_on(run(live, succession, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
@@ -91,7 +93,7 @@ impl Launch {
         match self.assemble(gateway, true) {
             Ok(live) => {
                 let operations = live.operations().count();
-                eprintln!("gateway: {} listeners, {operations} operations, nothing missing", live.listeners.len());
+                tell!("{} listeners, {operations} operations, nothing missing", live.listeners.len());
                 ExitCode::SUCCESS
             }
             Err(problems) => refuse(&problems),
@@ -125,6 +127,8 @@ struct Succession {
     upgrade: bool,
     /// The folder that the path of the upgrade socket starts at.
     folder: PathBuf,
+    /// Where the settings come from.
+    sources: Sources,
     /// Where this program lay when it was started; by now something else may lie there.
     program: Option<PathBuf>,
 }
@@ -159,7 +163,7 @@ fn raise_descriptor_limit() -> u64 {
 
 fn refuse(problems: &[Problem]) -> ExitCode {
     for problem in problems {
-        eprintln!("gateway: {problem}");
+        tell!("{problem}");
     }
     ExitCode::FAILURE
 }
@@ -181,7 +185,7 @@ async fn run(
         sockets.extend(listener.try_clone().ok().map(|copy| (Arc::from(handover::ADMIN), copy)));
     }
     for address in inherited.left() {
-        eprintln!("gateway: no listener is at {address} any more");
+        tell!("no listener is at {address} any more");
     }
     for task in &live.background {
         Arc::clone(task).start();
@@ -191,18 +195,23 @@ async fn run(
         admin: admin_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
     };
     let admin = Arc::new(Admin { live, process, ready: AtomicBool::new(true) });
-    let operators = admin_listener
-        .and_then(|listener| tokio::net::TcpListener::from_std(listener).ok())
-        .map(|listener| tokio::spawn(admin::serve(Arc::clone(&admin), listener)));
+    let operators =
+        admin_listener.and_then(|listener| tokio::net::TcpListener::from_std(listener).ok()).map(|listener| {
+            let (admin, listener) = (Arc::clone(&admin), Arc::new(listener));
+            tokio::spawn(supervise(Task::Admin, move || admin::serve(Arc::clone(&admin), Arc::clone(&listener))))
+        });
     let (waiting, mut replaced) = await_successor(upgrade_socket.as_deref(), &server);
     if inherited.serving().is_err() {
-        eprintln!("gateway: the gateway before this one ended before it was told to");
+        tell!("the gateway before this one ended before it was told to");
     }
     // An upgrade that systemd did not start itself: the service is this process from now on.
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
     on_ready(&ready);
-    let watching = tokio::spawn(watch_consumers(Arc::clone(&live.consumers), signals.hangup));
-    let watching_certificates = tokio::spawn(tls::reload::watch(live));
+    let watching = tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&live.consumers))));
+    let sources = succession.sources.clone();
+    let watching_settings =
+        tokio::spawn(supervise(Task::Settings, move || watch_settings(sources.clone(), &live.config)));
+    let watching_certificates = tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(live)));
     let getting_certificates = tokio::spawn(acme::tend(live, succession.folder.clone()));
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
@@ -211,11 +220,12 @@ async fn run(
         }
     };
     watching.abort();
+    watching_settings.abort();
     watching_certificates.abort();
     getting_certificates.abort();
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
-        eprintln!("gateway: a new gateway serves now; this one finishes what runs");
+        tell!("a new gateway serves now; this one finishes what runs");
         // Operators are to see the new one.
         operators.inspect(|task| task.abort());
     } else {
@@ -245,7 +255,7 @@ async fn open_admin(live: &Live, inherited: &mut Inherited) -> Result<Option<std
         Ok(listener) => Ok(Some(listener)),
         Err(problem) if live.config.admin_was_asked_for => Err(vec![problem]),
         Err(problem) => {
-            eprintln!("gateway: no metrics and health: {problem}");
+            tell!("no metrics and health: {problem}");
             Ok(None)
         }
     }
@@ -258,18 +268,18 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
     let waiting = match Waiting::at(path) {
         Ok(waiting) => Arc::new(waiting),
         Err(error) => {
-            eprintln!("gateway: no upgrade without an interruption: {} cannot be opened: {error}", path.display());
+            tell!("no upgrade without an interruption: {} cannot be opened: {error}", path.display());
             return (None, told);
         }
     };
     let (sockets, shared) = (Arc::clone(&server.sockets), Arc::clone(&waiting));
     // A thread of its own: it waits for as long as this process lives.
     let spawned = std::thread::Builder::new().name("upgrade".to_owned()).spawn(move || {
-        shared.for_successor(&sockets);
+        supervise_thread(Task::Upgrade, || shared.for_successor(&sockets));
         let _ = tell.send(());
     });
     if let Err(error) = spawned {
-        eprintln!("gateway: no upgrade without an interruption: no thread can be started: {error}");
+        tell!("no upgrade without an interruption: no thread can be started: {error}");
     }
     (Some(waiting), told)
 }
@@ -284,10 +294,10 @@ fn program_as_started() -> Option<PathBuf> {
 /// Starts the program that lies where this one was started from, as its successor.
 fn start_successor(program: Option<&Path>, is_awaited: bool) {
     if !is_awaited {
-        return eprintln!("gateway: SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
+        return tell!("SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
     }
     let Some(program) = program else {
-        return eprintln!("gateway: the upgrade failed: nobody knows where this program lies");
+        return tell!("the upgrade failed: nobody knows where this program lies");
     };
     let arguments = std::env::args_os().skip(1);
     let mut command = std::process::Command::new(program);
@@ -295,15 +305,43 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
     match command.spawn() {
         // Waited for, so that it leaves no zombie if it ends first.
         Ok(mut child) => drop(std::thread::spawn(move || match child.wait() {
-            Ok(status) => eprintln!("gateway: the new gateway ended ({status})"),
-            Err(error) => eprintln!("gateway: the new gateway cannot be waited for: {error}"),
+            Ok(status) => tell!("the new gateway ended ({status})"),
+            Err(error) => tell!("the new gateway cannot be waited for: {error}"),
         })),
-        Err(error) => eprintln!("gateway: the upgrade failed: {} cannot be started: {error}", program.display()),
+        Err(error) => tell!("the upgrade failed: {} cannot be started: {error}", program.display()),
+    }
+}
+
+/// On SIGHUP, tells which settings are others by now: they are read at the start only.
+async fn watch_settings(sources: Sources, running: &'static Config) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        let sources = sources.clone();
+        match tokio::task::spawn_blocking(move || sources.read()).await {
+            Ok(Ok(now)) => {
+                let changed: Vec<String> =
+                    running.changed_settings(&now).into_iter().map(|path| format!("`{path}`")).collect();
+                if !changed.is_empty() {
+                    let verb = if changed.len() == 1 { "has changed and needs" } else { "have changed and need" };
+                    tell!(
+                        "{} {verb} a restart or an upgrade; until then the gateway goes on as before",
+                        changed.join(", ")
+                    );
+                }
+            }
+            Ok(Err(problems)) => {
+                problems.iter().for_each(|problem| tell!("{problem}"));
+                tell!("with these settings the gateway would not start again; it goes on as before");
+            }
+            Err(_) => tell!("the settings could not be read again"),
+        }
     }
 }
 
 /// Reads `consumers.yaml` again when it changes, and on SIGHUP.
-async fn watch_consumers(consumers: Arc<ConsumerStore>, mut hangup: Signal) {
+async fn watch_consumers(consumers: Arc<ConsumerStore>) {
+    // The signal is caught since the start; this is one more who hears of it.
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     let Some(file) = consumers.file().map(std::path::Path::to_path_buf) else {
         // Nothing to read again; the signal is no reason to end.
         while hangup.recv().await.is_some() {}
@@ -326,21 +364,22 @@ async fn watch_consumers(consumers: Arc<ConsumerStore>, mut hangup: Signal) {
         let store = Arc::clone(&consumers);
         match tokio::task::spawn_blocking(move || store.reload()).await {
             Ok(Ok((count, remarks))) => {
-                remarks.iter().for_each(|remark| eprintln!("gateway: {remark}"));
-                eprintln!("gateway: {} has {count} consumers now", file.display());
+                remarks.iter().for_each(|remark| tell!("{remark}"));
+                tell!("{} has {count} consumers now", file.display());
             }
             Ok(Err(problems)) => {
-                problems.iter().for_each(|problem| eprintln!("gateway: {problem}"));
-                eprintln!("gateway: the consumers stay as they were");
+                problems.iter().for_each(|problem| tell!("{problem}"));
+                tell!("the consumers stay as they were");
             }
-            Err(_) => eprintln!("gateway: {} could not be read; the consumers stay as they were", file.display()),
+            Err(_) => tell!("{} could not be read; the consumers stay as they were", file.display()),
         }
     }
 }
 
 struct Signals {
     stop: StopSignals,
-    hangup: Signal,
+    /// Caught from the first moment on, though others listen to it.
+    _hangup: Signal,
 }
 
 /// The signals that end a gateway, in one way or another.
@@ -370,7 +409,7 @@ impl Signals {
                 interrupt: signal(SignalKind::interrupt())?,
                 upgrade: signal(SignalKind::user_defined2())?,
             },
-            hangup: signal(SignalKind::hangup())?,
+            _hangup: signal(SignalKind::hangup())?,
         })
     }
 }

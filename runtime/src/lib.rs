@@ -3,6 +3,12 @@
 //! This crate knows nothing of OpenAPI. The compiler turns documents into tables of the types in [`codegen`], and
 //! [`main`] serves them. ARCHITECTURE.md tells how a request goes through the modules.
 
+// Standard error may be closed or full: what operators are told goes through `operator_log`.
+#![cfg_attr(not(test), warn(clippy::print_stderr))]
+
+#[macro_use]
+mod operator_log;
+
 mod access;
 mod access_log;
 mod acme;
@@ -15,6 +21,7 @@ mod cli;
 pub mod codegen;
 mod config;
 mod connection;
+mod connector;
 mod consumers;
 mod contested;
 mod credential;
@@ -34,11 +41,13 @@ mod key_format;
 mod launch;
 mod limits;
 mod live;
+mod locations;
 mod metrics;
 mod mutual_tls;
 mod oauth;
 mod password;
 mod pipeline;
+mod process;
 mod provider;
 mod reject;
 mod response;
@@ -49,13 +58,16 @@ mod secret;
 mod server;
 mod static_files;
 mod store;
+mod supervise;
 mod timestamp;
 mod tls;
 mod token_keys;
+mod trace;
 mod trust;
 mod upstream;
 mod worker;
 
 pub use cli::{Command, main, main_with};
 pub use launch::{Launch, Ready};
+pub use operator_log::show;
 pub use route_table::route_table;

@@ -43,6 +43,8 @@ pub(crate) struct Live {
     pub(crate) listeners: Vec<LiveListener>,
     pub(crate) request_fields: FieldTable,
     pub(crate) response_fields: FieldTable,
+    /// The header fields that carry credentials in some document.
+    pub(crate) credential_fields: Vec<&'static str>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) config: Config,
     pub(crate) consumers: Arc<ConsumerStore>,
@@ -116,6 +118,8 @@ pub(crate) struct LiveForward {
     pub(crate) upstream: &'static Upstream,
     pub(crate) endpoint: Endpoint,
     pub(crate) rewrite: LiveRewrite,
+    /// The base path in front of what the upstream calls its paths.
+    pub(crate) base: &'static str,
 }
 
 /// [`Access`] with its schemes ready to check.
@@ -182,9 +186,11 @@ pub(crate) struct HiddenCredentials {
 }
 
 impl LiveRoute {
-    /// The operation for `method`, which is case-sensitive.
+    /// The operation for `method`, which is case-sensitive. HEAD that is not described is a GET without its content
+    /// (RFC 9110 §9.3.2).
     pub(crate) fn operation(&self, method: &str) -> Option<&LiveOperation> {
-        self.operations.iter().find(|operation| operation.table.method == method)
+        let of = |method: &str| self.operations.iter().find(|operation| operation.table.method == method);
+        of(method).or_else(|| (method == "HEAD").then(|| of("GET")).flatten())
     }
 }
 
@@ -259,6 +265,12 @@ impl Live {
                 unrouted: OperationMetrics::default(),
             });
         }
+        let credential_fields =
+            schemes.values().flat_map(|scheme| scheme.locations().0).filter_map(|location| match location {
+                CredentialLocation::Header(name) => Some(*name),
+                CredentialLocation::Query(_) | CredentialLocation::Cookie(_) | CredentialLocation::Form(_) => None,
+            });
+        let credential_fields: Vec<&str> = credential_fields.collect::<BTreeSet<_>>().into_iter().collect();
         assembly.check_overrides(gateway);
         let mut problems = assembly.problems;
         // An API is on several listeners, and lacks the same on each.
@@ -269,13 +281,13 @@ impl Live {
         }
         let remembers = store_of_authorities(gateway, &config);
         for name in limits.stores().unused().filter(|name| remembers.is_none_or(|used| !is_same_name(used, name))) {
-            eprintln!("gateway: no limit of a document or a consumer is counted in the store `{name}`");
+            tell!("no limit of a document or a consumer is counted in the store `{name}`");
         }
         let idle = config.stores.iter().filter(|(name, settings)| {
             !settings.kind.counts() && remembers.is_none_or(|used| !is_same_name(used, name))
         });
         for (name, _) in idle {
-            eprintln!("gateway: no authorization server remembers anything in the store `{name}`");
+            tell!("no authorization server remembers anything in the store `{name}`");
         }
         let identity = gateway.apis.iter().flat_map(|api| {
             let headers = &api.identity_headers;
@@ -285,6 +297,7 @@ impl Live {
             listeners,
             request_fields: FieldTable::for_requests(identity.chain(CERTIFICATE_HEADERS)),
             response_fields: FieldTable::for_responses(),
+            credential_fields,
             trusted_proxies: config.trusted_proxies.clone(),
             admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
             config,
@@ -334,8 +347,8 @@ fn https_only(gateway: &'static Gateway, config: &Config) -> BTreeMap<&'static s
         let mut listeners = config.listeners.iter().filter(serves).peekable();
         let is_served = listeners.peek().is_some();
         if is_served && config.trusted_proxies.is_empty() && listeners.all(|listener| listener.tls.is_none()) {
-            eprintln!(
-                "gateway: API `{}` is for HTTPS only, and no request can come over TLS: no listener that serves it has \
+            tell!(
+                "API `{}` is for HTTPS only, and no request can come over TLS: no listener that serves it has \
                  `tls`, and no proxy is trusted",
                 api.name
             );
@@ -358,7 +371,7 @@ fn open_tls(config: &Config, secrets: &SecretStore) -> (Vec<Option<Tls>>, Vec<Pr
     let mut open = |listener: &crate::config::Listener| match Tls::open(listener.tls.as_ref()?, secrets) {
         Ok(tls) => {
             for remark in tls.remarks() {
-                eprintln!("gateway: listener `{}`: {remark}; clients will not trust it", listener.name);
+                tell!("listener `{}`: {remark}; clients will not trust it", listener.name);
             }
             Some(tls)
         }
@@ -391,7 +404,7 @@ fn open_consumers(
             };
             let (store, remarks) = ConsumerStore::open(source)?;
             for remark in remarks {
-                eprintln!("gateway: {remark}");
+                tell!("{remark}");
             }
             Ok(Arc::new(store))
         }
@@ -437,9 +450,9 @@ fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore
             (Some(address), Some(client)) => open_store(name, settings, address, client, config, secrets).map(Some),
         };
         match opened {
-            Ok(None) if settings.url.is_some() => eprintln!(
-                "gateway: store `{name}` cannot be asked: no document in this binary has a limit with a `store`"
-            ),
+            Ok(None) if settings.url.is_some() => {
+                tell!("store `{name}` cannot be asked: no document in this binary has a limit with a `store`")
+            }
             Ok(store) => stores.add(name, store),
             Err(problem) => problems.push(Problem::at(&settings.place, format!("store `{name}`: {problem}"))),
         }
@@ -707,6 +720,7 @@ impl Assembly<'_> {
                 upstream: to,
                 endpoint: self.endpoint(api, to)?,
                 rewrite: self.rewrite(api, operation, path)?,
+                base: base_of(path).or_else(|| api.operations().find_map(base_of_operation)).unwrap_or_default(),
             }),
             Action::Answer(builtin) => match builtin.prepare(self.resources) {
                 Ok(prepared) => LiveAction::Answer(prepared),
@@ -914,8 +928,27 @@ fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'st
     ))
 }
 
+/// The base path that a rewrite takes off; nothing where it replaces the path as a whole.
+fn base_of(rewrite: &'static Rewrite) -> Option<&'static str> {
+    match rewrite {
+        Rewrite::Received { base } => Some(base),
+        Rewrite::With(rewriter) => Some(rewriter.base()),
+        Rewrite::Path(_) => None,
+    }
+}
+
+fn base_of_operation(operation: &'static Operation) -> Option<&'static str> {
+    match &operation.action {
+        Action::Forward { path, .. } => base_of(path),
+        Action::Answer(_) => None,
+    }
+}
+
 fn allow(operations: &[LiveOperation], preflight: Preflight) -> String {
     let mut methods: Vec<&str> = operations.iter().map(|operation| operation.table.method).collect();
+    if methods.contains(&"GET") && !methods.contains(&"HEAD") {
+        methods.push("HEAD");
+    }
     if preflight == Preflight::Answer && !methods.contains(&"OPTIONS") {
         methods.push("OPTIONS");
     }
@@ -982,7 +1015,7 @@ impl LiveOperation {
             }
             Reject::MalformedCredential(_) => &self.challenges.malformed,
             Reject::InvalidCredential { .. } => &self.challenges.invalid,
-            Reject::InsufficientScope => &self.challenges.scope,
+            Reject::InsufficientScope(_) => &self.challenges.scope,
             _ => "",
         }
     }

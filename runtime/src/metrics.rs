@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::live::{Live, LiveOperation};
+use crate::reject::Reject;
+use crate::{operator_log, supervise};
 
 /// Upper bounds of the histogram's buckets, in microseconds.
 const BUCKETS_MICROS: [u64; 12] =
@@ -40,6 +42,15 @@ pub(crate) struct ProcessMetrics {
     pub(crate) upstream_connects: AtomicU64,
     /// Access log lines that nobody took in time.
     pub(crate) log_lines_lost: AtomicU64,
+    /// In the order of [`Reject::REASONS`].
+    rejects: [AtomicU64; Reject::REASONS.len()],
+}
+
+impl ProcessMetrics {
+    /// Counts a request that was refused.
+    pub(crate) fn count_reject(&self, reject: &Reject) {
+        self.rejects[reject.index()].fetch_add(1, Relaxed);
+    }
 }
 
 impl OperationMetrics {
@@ -57,7 +68,11 @@ impl OperationMetrics {
         self.response_bytes.fetch_add(response_bytes, Relaxed);
     }
 
+    /// Writes nothing before the first request: most operations of a large document are rarely called.
     fn write(&self, families: &mut Families, labels: &str) {
+        if self.by_class.iter().all(|count| count.load(Relaxed) == 0) {
+            return;
+        }
         for (class, count) in self.by_class.iter().enumerate() {
             let count = count.load(Relaxed);
             if count > 0 {
@@ -161,6 +176,39 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
     let (questions, states) = store_lines(live);
     family("gateway_store_requests_total", "counter", "Questions to stores that count limits.", &questions);
     family("gateway_store_up", "gauge", "Whether every thread has the use of a store.", &states);
+    let mut rejects = String::new();
+    for (reason, count) in Reject::REASONS.iter().zip(&process.rejects) {
+        let count = count.load(Relaxed);
+        if count > 0 {
+            let _ = writeln!(rejects, "gateway_rejects_total{{reason=\"{reason}\"}} {count}");
+        }
+    }
+    family("gateway_rejects_total", "counter", "Requests that were refused, by the word of the access log.", &rejects);
+    family(
+        "gateway_build_info",
+        "gauge",
+        "The gateway that runs; always 1.",
+        concat!("gateway_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
+    );
+    for (name, kind, help, value) in crate::process::figures() {
+        family(name, kind, help, &format!("{name} {value}\n"));
+    }
+    let mut restarts = String::new();
+    for (task, count) in supervise::restarts() {
+        let _ = writeln!(restarts, "gateway_task_restarts_total{{task=\"{}\"}} {count}", task.name());
+    }
+    family(
+        "gateway_task_restarts_total",
+        "counter",
+        "Beginnings of background tasks after they had failed.",
+        &restarts,
+    );
+    family(
+        "gateway_operator_log_lines_lost_total",
+        "counter",
+        "Lines for operators that could not be written to standard error.",
+        &format!("gateway_operator_log_lines_lost_total {}\n", operator_log::lost()),
+    );
     for (name, kind, help, value) in [
         ("gateway_connections", "gauge", "Open connections from clients.", &process.connections),
         ("gateway_connections_accepted_total", "counter", "Connections from clients.", &process.accepted),

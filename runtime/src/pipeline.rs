@@ -27,10 +27,11 @@ use crate::http1::body::BodyLength;
 use crate::http1::head::{self, RequestHead, field_space};
 use crate::https::{HttpsOnly, Plain};
 use crate::limits::{Charging, Outcome, Pending, Subject, client_address};
-use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
+use crate::live::{Live, LiveAction, LiveListener, LiveOperation, LiveRoute};
 use crate::reject::Reject;
 use crate::response::{self, OwnTerms};
 use crate::rules::{self, LiveRule};
+use crate::trace::TraceContext;
 use crate::worker::Worker;
 use forward::{Forwarded, Forwarding};
 use gather::Content;
@@ -116,6 +117,9 @@ struct Record {
     started: Instant,
     head_length: usize,
     request_id: String,
+    trace: TraceContext,
+    /// Behind a trusted proxy: the client's address as it says.
+    client: Option<IpAddr>,
     facts: RequestFacts,
     /// The client's request came over TLS.
     is_https: bool,
@@ -198,12 +202,16 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
     let request = head::parse_request(&down.inbox[..record.head_length], &mut space)?; // 400 431 505
     record.facts = RequestFacts::of(&request, &live.request_fields)?; // 400 417
     record.facts.expects_continue &= record.content.is_none();
+    if let Some(trace) = TraceContext::of(request.fields, &live.request_fields) {
+        record.trace = trace;
+    }
     record.keep_request_id(&request, live, down.peer);
     let target = Target::of(&request)?; // 400
     let is_https = request::is_https(&request, live, down.peer, down.tls.is_some());
     let path = RequestPath::parse(target.path)
         .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
     record.is_https = is_https;
+    record.keep_client_address(&request, live, down.peer);
     let found = listener.router.find(&path, target.query);
     let unrouted = match &found {
         Some(_) => None,
@@ -255,7 +263,10 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         Some(permit) => permit,
         None => {
             let moment = worker.moment(record.started, record.number);
-            access::authorize(&operation.access, &operation.table.consumers, request.method, &evidence, moment)
+            // HEAD that is served as GET is judged as GET.
+            let method =
+                if request.method == "HEAD" && operation.table.method == "GET" { "GET" } else { request.method };
+            access::authorize(&operation.access, &operation.table.consumers, method, &evidence, moment)
                 .map_err(|reason| Stop::without_permit(reason, &evidence))? // 302 400 401 403 503
         }
     };
@@ -274,7 +285,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
                 caller: permit.caller(),
                 evidence: &evidence,
                 params: params.as_ref(),
-                address: client_address(down.peer, &evidence, |address| live.trusts(address)),
+                address: client_address(down.peer, evidence.fields, |address| live.trusts(address)),
                 now: worker.moment(record.started, record.number),
             };
             return Err(match builtin.answer(&call) {
@@ -299,7 +310,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         query: sent_query,
         form: form.as_deref(),
     };
-    Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id)?) // 400
+    Ok(scene.prepare(permit, &request, &target, &record.facts, &record.request_id, &record.trace)?) // 400
 }
 
 /// The body without the credentials that the upstream is not to see; `None` where it is as received.
@@ -374,7 +385,7 @@ fn charge(
         return Ok(None);
     }
     let live = worker.live;
-    let address = client_address(peer, evidence, |address| live.trusts(address));
+    let address = client_address(peer, evidence.fields, |address| live.trusts(address));
     let subject = Subject { path, address, caller: permit.caller(), evidence };
     match live.limits.charge(worker.index, operation.limits.iter().chain(own), &subject, worker.now()) {
         Charging::Done(outcome) => Ok(Some(outcome)),
@@ -535,6 +546,8 @@ impl Record {
             started,
             head_length,
             request_id,
+            trace: worker.trace(),
+            client: None,
             facts: RequestFacts::unknown(),
             is_https: false,
             route: None,
@@ -549,11 +562,18 @@ impl Record {
     }
 
     /// A trusted proxy's id for the request stays, so that its log and ours can be joined.
-    fn keep_request_id(&mut self, request: &head::RequestHead<'_>, live: &crate::live::Live, peer: std::net::IpAddr) {
+    fn keep_request_id(&mut self, request: &RequestHead<'_>, live: &Live, peer: IpAddr) {
         if let Some(id) = request::request_id(request, &live.request_fields)
             && live.trusts(peer)
         {
             self.request_id = id.to_owned();
+        }
+    }
+
+    /// Where the request came from, where a trusted proxy says so.
+    fn keep_client_address(&mut self, request: &RequestHead<'_>, live: &Live, peer: IpAddr) {
+        if live.trusts(peer) {
+            self.client = Some(client_address(peer, request.fields, |address| live.trusts(address)));
         }
     }
 
@@ -637,16 +657,22 @@ impl Record {
             (None, Some(rule)) => (&rule.metrics, &rule.log_constants),
             (None, None) => (&self.listener.unrouted, &self.listener.log_constants),
         };
+        if let Some(reject) = reject {
+            worker.process.count_reject(reject);
+        }
         metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
         let (method, path) = request::method_and_path(&down.inbox[..self.head_length.min(down.inbox.len())]);
+        let client = self.client.filter(|client| *client != down.peer).map(|client| client.to_string());
         let upstream_took = |started: Instant| progress.head_at.unwrap_or(now).saturating_duration_since(started);
         worker.log.borrow_mut().add(&Line {
             at_micros: worker.unix_micros(self.started),
             constants,
-            client: &down.peer_text,
+            client: client.as_deref().unwrap_or(&down.peer_text),
+            peer: &down.peer_text,
             method: &method,
             path: &path,
             request_id: &self.request_id,
+            trace: &self.trace,
             status: progress.status,
             took,
             upstream_took: self.upstream_started.map(upstream_took),

@@ -55,8 +55,8 @@ pub(crate) enum Reject {
     ConsumerRequired,
     /// 403: a good credential of a consumer whom the operation does not admit.
     ConsumerForbidden,
-    /// 403: a good credential without the scopes that the operation needs.
-    InsufficientScope,
+    /// 403: a good credential without scopes that the operation needs; these.
+    InsufficientScope(Vec<&'static str>),
     /// 403: plain HTTP, where requests must come over TLS.
     HttpsRequired,
     /// 404: no path of any API on this listener.
@@ -104,7 +104,7 @@ impl Reject {
             | Self::LoginRequired { .. }
             | Self::InvalidCredential { .. }
             | Self::ConsumerRequired => 401,
-            Self::InsufficientScope | Self::ConsumerForbidden | Self::HttpsRequired => 403,
+            Self::InsufficientScope(_) | Self::ConsumerForbidden | Self::HttpsRequired => 403,
             Self::NotFound | Self::AmbiguousPath(_) => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -134,7 +134,7 @@ impl Reject {
             | Self::InvalidCredential { message, .. } => message,
             Self::ConsumerRequired => "The request is rejected, please check the consumer_name for this request",
             Self::ConsumerForbidden => "The consumer_name is forbidden.",
-            Self::InsufficientScope => "Insufficient scope",
+            Self::InsufficientScope(_) => "Insufficient scope",
             Self::NotFound | Self::AmbiguousPath(_) => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "Request timeout",
@@ -153,48 +153,85 @@ impl Reject {
         message.into()
     }
 
-    /// The stable word for the access log.
-    pub(crate) fn reason(&self) -> &'static str {
+    /// The words of [`Reject::reason`].
+    pub(crate) const REASONS: [&'static str; 27] = [
+        "bad-request",
+        "invalid-parameter",
+        "no-credential",
+        "malformed-credential",
+        "login-required",
+        "invalid-credential",
+        "consumer-required",
+        "consumer-forbidden",
+        "insufficient-scope",
+        "not-found",
+        "method-not-allowed",
+        "request-timeout",
+        "body-too-large",
+        "uri-too-long",
+        "expectation-failed",
+        "https-required",
+        "misdirected",
+        "limit-exceeded",
+        "head-too-large",
+        "upstream-unreachable",
+        "upstream-untrusted",
+        "upstream-broken",
+        "credentials-unavailable",
+        "store-unavailable",
+        "upstream-timeout",
+        "version-not-supported",
+        "ambiguous-path",
+    ];
+
+    /// The place in [`Reject::REASONS`].
+    pub(crate) fn index(&self) -> usize {
         match self {
-            Self::BadRequest(_) => "bad-request",
-            Self::InvalidParameter(_) => "invalid-parameter",
-            Self::NoCredential(_) => "no-credential",
-            Self::MalformedCredential(_) => "malformed-credential",
-            Self::LoginRequired { .. } => "login-required",
-            Self::InvalidCredential { .. } => "invalid-credential",
-            Self::ConsumerRequired => "consumer-required",
-            Self::ConsumerForbidden => "consumer-forbidden",
-            Self::InsufficientScope => "insufficient-scope",
-            Self::NotFound => "not-found",
-            Self::AmbiguousPath(_) => "ambiguous-path",
-            Self::MethodNotAllowed => "method-not-allowed",
-            Self::RequestTimeout => "request-timeout",
-            Self::BodyTooLarge => "body-too-large",
-            Self::UriTooLong => "uri-too-long",
-            Self::ExpectationFailed => "expectation-failed",
-            Self::HttpsRequired => "https-required",
-            Self::Misdirected => "misdirected",
-            Self::LimitExceeded(_) => "limit-exceeded",
-            Self::HeadTooLarge => "head-too-large",
-            Self::UpstreamUnreachable => "upstream-unreachable",
-            Self::UpstreamUntrusted(_) => "upstream-untrusted",
-            Self::UpstreamBroken(_) => "upstream-broken",
-            Self::CredentialsUnavailable => "credentials-unavailable",
-            Self::StoreUnavailable => "store-unavailable",
-            Self::UpstreamTimeout => "upstream-timeout",
-            Self::VersionNotSupported => "version-not-supported",
+            Self::BadRequest(_) => 0,
+            Self::InvalidParameter(_) => 1,
+            Self::NoCredential(_) => 2,
+            Self::MalformedCredential(_) => 3,
+            Self::LoginRequired { .. } => 4,
+            Self::InvalidCredential { .. } => 5,
+            Self::ConsumerRequired => 6,
+            Self::ConsumerForbidden => 7,
+            Self::InsufficientScope(_) => 8,
+            Self::NotFound => 9,
+            Self::MethodNotAllowed => 10,
+            Self::RequestTimeout => 11,
+            Self::BodyTooLarge => 12,
+            Self::UriTooLong => 13,
+            Self::ExpectationFailed => 14,
+            Self::HttpsRequired => 15,
+            Self::Misdirected => 16,
+            Self::LimitExceeded(_) => 17,
+            Self::HeadTooLarge => 18,
+            Self::UpstreamUnreachable => 19,
+            Self::UpstreamUntrusted(_) => 20,
+            Self::UpstreamBroken(_) => 21,
+            Self::CredentialsUnavailable => 22,
+            Self::StoreUnavailable => 23,
+            Self::UpstreamTimeout => 24,
+            Self::VersionNotSupported => 25,
+            Self::AmbiguousPath(_) => 26,
         }
     }
 
+    /// The stable word for the access log.
+    pub(crate) fn reason(&self) -> &'static str {
+        Self::REASONS[self.index()]
+    }
+
     /// What exactly was wrong, for the access log, where there is more to say than [`Reject::reason`].
-    pub(crate) fn detail(&self) -> Option<&'static str> {
+    pub(crate) fn detail(&self) -> Option<Cow<'static, str>> {
         match self {
+            Self::InsufficientScope(missing) => Some(missing.join(" ").into()),
             Self::BadRequest(detail)
             | Self::InvalidParameter(detail)
             | Self::AmbiguousPath(detail)
             | Self::InvalidCredential { why: detail, .. }
             | Self::UpstreamUntrusted(detail)
-            | Self::UpstreamBroken(detail) => Some(detail),
+            | Self::UpstreamBroken(detail) => Some((*detail).into()),
             _ => None,
         }
     }
@@ -217,7 +254,7 @@ impl Reject {
             Self::InvalidParameter(_) => ErrorClass::ParameterInvalid,
             Self::NoCredential(_) | Self::LoginRequired { .. } | Self::ConsumerRequired => ErrorClass::AuthMissing,
             Self::InvalidCredential { .. } | Self::MalformedCredential(_) => ErrorClass::AuthInvalid,
-            Self::InsufficientScope | Self::ConsumerForbidden => ErrorClass::AuthForbidden,
+            Self::InsufficientScope(_) | Self::ConsumerForbidden => ErrorClass::AuthForbidden,
             Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
             Self::BodyTooLarge => ErrorClass::BodyTooLarge,
             Self::LimitExceeded(_) => ErrorClass::LimitExceeded,
@@ -266,5 +303,68 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
         504 => "Gateway Timeout",
         505 => "HTTP Version Not Supported",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each.
+    fn all() -> Vec<Reject> {
+        vec![
+            Reject::BadRequest(""),
+            Reject::InvalidParameter(""),
+            Reject::NoCredential(""),
+            Reject::MalformedCredential(""),
+            Reject::LoginRequired { page: "", message: "" },
+            Reject::InvalidCredential { message: "", why: "" },
+            Reject::ConsumerRequired,
+            Reject::ConsumerForbidden,
+            Reject::InsufficientScope(Vec::new()),
+            Reject::HttpsRequired,
+            Reject::NotFound,
+            Reject::MethodNotAllowed,
+            Reject::RequestTimeout,
+            Reject::BodyTooLarge,
+            Reject::UriTooLong,
+            Reject::ExpectationFailed,
+            Reject::Misdirected,
+            Reject::LimitExceeded(429),
+            Reject::HeadTooLarge,
+            Reject::UpstreamUnreachable,
+            Reject::UpstreamUntrusted(""),
+            Reject::UpstreamBroken(""),
+            Reject::CredentialsUnavailable,
+            Reject::StoreUnavailable,
+            Reject::UpstreamTimeout,
+            Reject::VersionNotSupported,
+        ]
+    }
+
+    #[test]
+    fn each_has_a_word_of_its_own() {
+        let places: std::collections::BTreeSet<usize> = all().iter().map(Reject::index).collect();
+        assert!(places.into_iter().eq(0..Reject::REASONS.len()), "one of each in `all`");
+        let words: std::collections::BTreeSet<&str> = Reject::REASONS.into_iter().collect();
+        assert_eq!(words.len(), Reject::REASONS.len());
+    }
+
+    #[test]
+    fn the_manual_lists_each_with_its_status() {
+        let manual = include_str!("../../docs/operations.md");
+        let section =
+            manual.split("\n### Refusals\n").nth(1).and_then(|rest| rest.split("\n### ").next()).unwrap_or("");
+        let rows: Vec<(&str, u16)> = section
+            .lines()
+            .filter_map(|line| {
+                let mut cells = line.strip_prefix("| `")?.split('|');
+                Some((cells.next()?.trim().strip_suffix('`')?, cells.next()?.trim().parse().ok()?))
+            })
+            .collect();
+        for reject in all() {
+            assert!(rows.contains(&(reject.reason(), reject.status())), "{reject:?} is not in docs/operations.md");
+        }
+        assert_eq!(rows.len(), Reject::REASONS.len());
     }
 }

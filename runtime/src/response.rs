@@ -8,6 +8,7 @@ use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
 use crate::http1::names::{FieldClass, FieldTable, connection_options};
 use crate::limits;
+use crate::locations::Locations;
 use crate::reject::{Reject, reason_phrase};
 
 /// What a response to one request has to know.
@@ -33,6 +34,8 @@ pub(crate) struct ResponseTerms<'a> {
     pub(crate) limits: &'a str,
     /// `Strict-Transport-Security`, with its line end, instead of the upstream's.
     pub(crate) hsts: &'a str,
+    /// How the upstream's own addresses look to the client; as they are, if nothing.
+    pub(crate) locations: Option<&'a Locations>,
 }
 
 /// Appends `name: value` and the line end.
@@ -133,7 +136,10 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
             continue;
         }
         has_date |= field.name.eq_ignore_ascii_case("date");
-        write_field(out, field.name, field.value);
+        match terms.locations.filter(|_| Locations::concerns(field.name)).and_then(|to| to.public(field.value)) {
+            Some(public) => write_field(out, field.name, public.as_bytes()),
+            None => write_field(out, field.name, field.value),
+        }
     }
     has_date
 }

@@ -27,6 +27,7 @@ use crate::handover::{Inherited, Sockets};
 use crate::http2;
 use crate::live::{Live, LiveListener};
 use crate::metrics::ProcessMetrics;
+use crate::supervise::{Task, supervise};
 use crate::tls::{Alpn, Tls};
 use crate::worker::Worker;
 
@@ -55,7 +56,7 @@ pub(crate) struct Server {
     pub(crate) sockets: Sockets,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
-    log: Option<JoinHandle<()>>,
+    log: Option<access_log::Writer>,
 }
 
 /// Sockets that are bound for one listener; each worker has at least one of them.
@@ -96,7 +97,9 @@ impl Server {
             .collect();
         let sockets =
             copies(&bound).map_err(|error| vec![Problem::plain(format!("no socket can be kept: {error}"))])?;
-        let (log_sender, log) = live.config.access_log.then(access_log::start_writer).unzip();
+        let log = live.config.access_log.then(|| access_log::start_writer(Arc::clone(process))).transpose();
+        let no_thread = |error| vec![Problem::plain(format!("no thread can be started: {error}"))];
+        let (log_sender, log) = log.map_err(no_thread)?.unzip();
         let (stop, stopping) = watch::channel(false);
         let workers = (0..live.config.workers).map(|index| {
             let listeners = shares(&mut bound, live.config.workers - index);
@@ -105,9 +108,7 @@ impl Server {
                 .name(format!("worker-{index}"))
                 .spawn(move || run_worker(live, index, listeners, log, process, stopping))
         });
-        let workers = workers
-            .collect::<io::Result<_>>()
-            .map_err(|error| vec![Problem::plain(format!("no thread can be started: {error}"))])?;
+        let workers = workers.collect::<io::Result<_>>().map_err(no_thread)?;
         Ok(Self { addresses, sockets, stop, workers, log })
     }
 
@@ -119,7 +120,7 @@ impl Server {
             let _ = worker.join();
         }
         if let Some(log) = self.log {
-            let _ = log.join();
+            log.finish();
         }
     }
 }
@@ -192,24 +193,25 @@ fn run_worker(
         .build_local(tokio::runtime::LocalOptions::default())
     {
         Ok(runtime) => runtime,
-        Err(error) => return eprintln!("gateway: worker {index} cannot start: {error}"),
+        Err(error) => return tell!("worker {index} cannot start: {error}"),
     };
     runtime.block_on(async move {
         let worker = Rc::new(Worker::new(live, index, AccessLog::new(log, Arc::clone(&process)), process));
         let accepting: Vec<_> = listeners
             .into_iter()
             .filter_map(|(listener, socket)| {
-                Some(tokio::task::spawn_local(accept(
-                    Rc::clone(&worker),
-                    listener,
-                    TcpListener::from_std(socket).ok()?,
-                    stopping.clone(),
-                )))
+                let (worker, stopping) = (Rc::clone(&worker), stopping.clone());
+                let socket = Rc::new(TcpListener::from_std(socket).ok()?);
+                let accepting = move || accept(Rc::clone(&worker), listener, Rc::clone(&socket), stopping.clone());
+                Some(tokio::task::spawn_local(supervise(Task::Accept, accepting)))
             })
             .collect();
         let ticking = tokio::task::spawn_local({
             let worker = Rc::clone(&worker);
-            async move { worker.tick().await }
+            for store in live.limits.stores().remote() {
+                store.start(index);
+            }
+            supervise(Task::Worker, move || Rc::clone(&worker).tick())
         });
         wait_for_stop(&mut stopping).await;
         for task in accepting {
@@ -230,7 +232,7 @@ async fn wait_for_stop(stopping: &mut watch::Receiver<bool>) {
 async fn accept(
     worker: Rc<Worker>,
     listener: &'static LiveListener,
-    socket: TcpListener,
+    socket: Rc<TcpListener>,
     mut stopping: watch::Receiver<bool>,
 ) {
     let mut stop = pin!(wait_for_stop(&mut stopping));

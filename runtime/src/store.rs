@@ -108,14 +108,14 @@ impl StoreHealth {
     /// A thread has lost it. The first one tells.
     fn lose(&self, why: &str) {
         if self.down.fetch_add(1, Relaxed) == 0 {
-            eprintln!("gateway: store `{}`: {why}; its limits do as `onStoreError` says", self.name);
+            tell!("store `{}`: {why}; its limits do as `onStoreError` says", self.name);
         }
     }
 
     /// A thread has found it again. The last one tells.
     fn find(&self) {
         if self.down.fetch_sub(1, Relaxed) == 1 {
-            eprintln!("gateway: store `{}` answers again", self.name);
+            tell!("store `{}` answers again", self.name);
         }
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::connector;
 use crate::downstream::Outbox;
 use crate::http2::ClientConnection;
 pub(crate) use stream::UpstreamStream;
@@ -195,18 +196,23 @@ impl Pool {
     }
 
     async fn connect_to_any(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {
-        let mut last = io::Error::from(io::ErrorKind::NotFound);
-        for address in self.resolve(endpoint).await? {
-            match TcpStream::connect(address).await {
-                Ok(io) => {
-                    io.set_nodelay(true)?;
-                    return Ok(io);
-                }
-                Err(error) => last = error,
-            }
+        let addresses = self.resolve(endpoint).await?;
+        let connected = connector::connect_to_any(&addresses).await;
+        match &connected {
+            Ok(io) if addresses.len() > 1 => self.prefer(endpoint, io.peer_addr()?),
+            Ok(_) => {}
+            Err(_) => drop(self.resolved.borrow_mut().remove(&endpoint.index)),
         }
-        self.resolved.borrow_mut().remove(&endpoint.index);
-        Err(last)
+        connected
+    }
+
+    /// Has the next connections begin with the address that accepted this one.
+    fn prefer(&self, endpoint: &Endpoint, address: SocketAddr) {
+        if let Some((_, addresses)) = self.resolved.borrow_mut().get_mut(&endpoint.index)
+            && let Some(index) = addresses.iter().position(|known| *known == address)
+        {
+            addresses[..=index].rotate_right(1);
+        }
     }
 
     async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
@@ -221,5 +227,39 @@ impl Pool {
         let addresses: Vec<_> = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?.collect();
         self.resolved.borrow_mut().insert(endpoint.index, (Instant::now(), addresses.clone()));
         Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connector::tests::Silent;
+
+    #[test]
+    fn a_silent_address_of_a_name_costs_the_first_connection_a_moment() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let (silent, good) = (Silent::new(), listener.local_addr().expect("bound"));
+            let endpoint = Endpoint {
+                index: 0,
+                host: "two.test".into(),
+                port: good.port(),
+                authority: "two.test".into(),
+                prefix: "".into(),
+                tls: None,
+                is_http2: false,
+            };
+            let pool = Pool::default();
+            // What a resolver would have said.
+            let found = vec![silent.address, good];
+            pool.resolved.borrow_mut().insert(0, (Instant::now() + Duration::from_secs(60), found));
+            for _ in 0..2 {
+                let connection = pool.connect(&endpoint, Duration::from_secs(20)).await;
+                assert!(connection.is_ok(), "{:?}", connection.err());
+            }
+            let resolved = pool.resolved.borrow();
+            assert_eq!(resolved[&0].1, [good, silent.address], "the next one begins with the good one");
+        });
     }
 }

@@ -18,6 +18,7 @@ use crate::admission::Place;
 use crate::http2::Handlers;
 use crate::live::Live;
 use crate::metrics::ProcessMetrics;
+use crate::trace::TraceContext;
 use crate::upstream::Pool;
 
 /// How often the clock is set, the log handed over and the pool pruned.
@@ -84,10 +85,7 @@ impl Worker {
     }
 
     /// The regular work between requests; runs until it is dropped.
-    pub(crate) async fn tick(&self) {
-        for store in self.live.limits.stores().remote() {
-            store.start(self.index);
-        }
+    pub(crate) async fn tick(self: Rc<Self>) {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             let now = ticks.tick().await;
@@ -147,6 +145,11 @@ impl Worker {
             id.extend((0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(word >> (digit * 4) & 15) as usize])));
         }
         id
+    }
+
+    /// The context of a trace that begins here.
+    pub(crate) fn trace(&self) -> TraceContext {
+        TraceContext::new(|| self.next_random())
     }
 
     /// SplitMix64.

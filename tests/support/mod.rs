@@ -23,6 +23,7 @@ pub(crate) struct Gateway {
     log: Arc<Mutex<Vec<String>>>,
     messages: Arc<Mutex<Vec<String>>>,
     told: String,
+    listeners: Vec<(String, SocketAddr)>,
 }
 
 impl Gateway {
@@ -79,7 +80,50 @@ impl Gateway {
         std::thread::spawn(move || {
             lines.map_while(Result::ok).for_each(|line| shared.lock().expect("no panic").push(line))
         });
-        Self { process, address, admin, log, messages, told }
+        Self { process, address, admin, log, messages, told, listeners: Vec::new() }
+    }
+
+    /// As [`Gateway::launch`]; once it serves, `reader` is what is at the other end of standard error and of standard
+    /// output.
+    pub(crate) fn launch_before(mut command: Command, reader: Reader) -> Self {
+        let (error, error_end) = std::io::pipe().expect("a pipe");
+        let (output, output_end) = std::io::pipe().expect("a pipe");
+        let copies = [error_end.try_clone().expect("a copy"), output_end.try_clone().expect("a copy")];
+        command.stdin(Stdio::null()).stdout(output_end).stderr(error_end);
+        let process = command.spawn().expect("the gateway starts");
+        // It holds its ends itself.
+        drop(command);
+        let mut told = String::new();
+        let mut lines = BufReader::new(error);
+        let mut listeners = Vec::new();
+        let admin = loop {
+            let mut line = String::new();
+            assert!(lines.read_line(&mut line).expect("text") > 0, "the gateway did not start:\n{told}");
+            if let Some(rest) = line.strip_prefix("gateway: listening on ") {
+                let (address, name) = rest.trim_end().split_once(" (").expect("an address and a name");
+                listeners.push((name.trim_end_matches(')').to_owned(), address.parse().expect("an address")));
+            } else if let Some(rest) = line.strip_prefix("gateway: metrics and health on ") {
+                break rest.trim_end().parse().expect("an address");
+            } else {
+                told.push_str(&line);
+            }
+        };
+        let [error_copy, output_copy] = copies;
+        reader.take_over(lines.into_inner(), error_copy);
+        reader.take_over(output, output_copy);
+        let address = listeners.first().expect("a listener").1;
+        Self { process, address, admin, log: Arc::default(), messages: Arc::default(), told, listeners }
+    }
+
+    /// A gateway that says nothing, at known addresses.
+    pub(crate) fn at(process: Child, address: SocketAddr, admin: SocketAddr) -> Self {
+        let told = String::new();
+        Self { process, address, admin, log: Arc::default(), messages: Arc::default(), told, listeners: Vec::new() }
+    }
+
+    /// Of a gateway of [`Gateway::launch_before`].
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        self.listeners.iter().find(|(known, _)| known == name).expect("a listener").1
     }
 
     /// Sends bytes and reads until the gateway closes the connection.
@@ -164,6 +208,37 @@ impl Gateway {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a figure");
         line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number")
+    }
+}
+
+/// Who reads what a gateway writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Nobody any more.
+    Gone,
+    /// Somebody who has stopped reading, and the pipe is full.
+    Stuck,
+    /// Somebody who reads a byte now and then, and the pipe is full.
+    Slow,
+}
+
+impl Reader {
+    pub(crate) const ALL: [Self; 3] = [Self::Gone, Self::Stuck, Self::Slow];
+
+    fn take_over(self, mut reader: std::io::PipeReader, mut writer: std::io::PipeWriter) {
+        if self == Self::Gone {
+            return;
+        }
+        // Writes until nothing more fits, and on, so that it stays full.
+        std::thread::spawn(move || while writer.write_all(&[b'.'; 4096]).is_ok() {});
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(20));
+                if self == Self::Slow {
+                    let _ = reader.read_exact(&mut [0]);
+                }
+            }
+        });
     }
 }
 

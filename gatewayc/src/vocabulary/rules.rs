@@ -8,7 +8,7 @@ use regex_lite::RegexBuilder;
 
 use super::{AcceptedRisk, Reader, UPSTREAM_SCHEMES, UpstreamPolicy, accept_risk, is_authority, json};
 use crate::diagnostic::{Diagnostic, GW102, GW502, GW524};
-use crate::ir::RulePattern;
+use crate::ir::{Locations, RulePattern};
 
 /// A request that no path matches is matched against all of them.
 const MOST_RULES: usize = 100;
@@ -350,6 +350,7 @@ impl UpstreamPolicy {
             idle_timeout: Duration::from_secs(60),
             preserve_host: false,
             paths: UpstreamPaths::UNKNOWN,
+            locations: Locations::Translate,
         }
     }
 }

@@ -14,8 +14,9 @@ use hyper_util::rt::TokioIo;
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+
+use crate::connector;
 
 /// For everything, from the name's resolution to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -59,7 +60,7 @@ async fn ask(tls: Arc<ClientConfig>, request: Request<BodyWrapper<Bytes>>) -> Re
     let authority = parts.uri.authority().ok_or_else(|| invalid("no host"))?.clone();
     let host = authority.host().trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(host.clone()).map_err(|_| invalid("no name that a certificate could have"))?;
-    let stream = TcpStream::connect((host, authority.port_u16().unwrap_or(443))).await?;
+    let stream = connector::connect(&host, authority.port_u16().unwrap_or(443)).await?;
     let stream = TlsConnector::from(tls).connect(name, stream).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {

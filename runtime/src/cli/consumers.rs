@@ -237,7 +237,7 @@ impl Token {
         let consumers = store.current();
         let credential = consumers
             .with_token_key(&key, timestamp::now())
-            .ok_or_else(|| format!("no credential of type jwt has the key `{key}`"))?;
+            .map_err(|no| format!("no credential of type jwt has the key `{key}` ({})", no.why()))?;
         let claims: Map<String, Value> = claims.into_iter().collect();
         let token = sign::sign(credential, &key_claim, &key, claims, timestamp::now())
             .ok_or_else(|| format!("the credential `{key}` has no `signing`; write `signing: {{ttl: 30s}}`"))?;
@@ -338,7 +338,7 @@ impl File {
         });
         let item = format!("{{id: {}, type: key, key: {{sha256: {digest}}}{expires}}}", quoted(&id));
         self.change(&[&[Change::AddCredential(username, &item)], changes].concat())?;
-        eprintln!("gateway: the key `{id}` of `{username}`; it is shown this once");
+        tell!("the key `{id}` of `{username}`; it is shown this once");
         Ok(secret + "\n")
     }
 

@@ -6,6 +6,7 @@ use std::path::Path;
 use gateway_yaml::{FileId, Node, Value, load, position, suggest};
 
 use super::{Place, Problem};
+use crate::digest::Digest;
 
 /// A value and where it was given.
 #[derive(Debug, Clone)]
@@ -92,11 +93,39 @@ impl Settings {
         match load(FileId(0), value) {
             Ok(node) => {
                 let path = self.known_spelling(path);
-                self.forget_other_place(&path);
-                self.put(path, Setting { node, place, file: None });
+                self.override_tree(path, node, &place);
             }
             Err(error) => self.problems.push(Problem::at(&place, error.message)),
         }
+    }
+
+    /// Overrides the members of a mapping, each by itself; a list as a whole.
+    fn override_tree(&mut self, path: Vec<String>, node: Node, place: &Place) {
+        let below = |key: &str| [&path[..], &[key.to_owned()]].concat();
+        match node.as_mapping() {
+            Some(mapping) if !mapping.is_empty() => {
+                for entry in mapping.iter() {
+                    self.override_tree(below(&entry.key.name), entry.value.clone(), place);
+                }
+            }
+            _ if let Some(elements) = list_of_mappings(&node) => {
+                self.by_path.retain(|known, _| !known.starts_with(&path));
+                for (index, element) in elements.iter().enumerate() {
+                    self.override_tree(below(&index.to_string()), element.clone(), place);
+                }
+            }
+            _ => {
+                self.forget_other_place(&path);
+                self.put(path, Setting { node, place: place.clone(), file: None });
+            }
+        }
+    }
+
+    /// What is set, each path with a digest of its value: for finding out what has changed.
+    pub(super) fn fingerprints(&self) -> BTreeMap<String, Digest> {
+        let of =
+            |(path, setting): (&Vec<String>, &Setting)| (path.join("."), Digest::of(shape(&setting.node).as_bytes()));
+        self.by_path.iter().map(of).collect()
     }
 
     /// A secret in a variable replaces one in a file, and the other way round.
@@ -150,6 +179,7 @@ impl Settings {
             "shutdownDelay",
             "limits",
             "requestLine",
+            "responseFields",
             "connections",
             "connectionsPerAddress",
             "bodyRate",
@@ -277,6 +307,18 @@ impl Settings {
 /// What is left of a name in an environment variable.
 pub(super) fn folded(text: &str) -> String {
     text.replace('_', "-").to_ascii_lowercase()
+}
+
+/// A value without its place.
+fn shape(node: &Node) -> String {
+    match (node.as_mapping(), node.as_sequence()) {
+        (Some(mapping), _) => {
+            let entries = mapping.iter().map(|entry| format!("{:?}: {}", entry.key.name, shape(&entry.value)));
+            format!("{{{}}}", entries.collect::<Vec<_>>().join(", "))
+        }
+        (None, Some(elements)) => format!("[{}]", elements.iter().map(shape).collect::<Vec<_>>().join(", ")),
+        (None, None) => format!("{:?}", scalar_text(node)),
+    }
 }
 
 /// The elements of a list that has nothing but mappings.

@@ -9,7 +9,7 @@ use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload,
 use crate::downstream::Scratch;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::chunked::{self, Step};
-use crate::http1::head::{Field, field_space};
+use crate::http1::head::{Field, ResponseHead, field_space, parse_response};
 use crate::http1::names::connection_options;
 use crate::reject::Reject;
 use crate::response;
@@ -73,19 +73,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         let broken = |what| Failure::Rejected(Reject::UpstreamBroken(what));
         let mut used = 0;
         while let Download::Head { interim } = &mut self.download {
-            let mut space = field_space();
-            let mut head = httparse::Response::new(&mut []);
+            let (mut few, mut more) = (field_space(), Vec::new());
             let rest = &bytes[used..];
-            let length = match httparse::ParserConfig::default()
-                .parse_response_with_uninit_headers(&mut head, rest, &mut space)
-            {
-                Ok(httparse::Status::Complete(length)) if length <= MAX_RESPONSE_HEAD => length,
-                Ok(httparse::Status::Partial) if rest.len() < MAX_RESPONSE_HEAD => break,
-                Ok(_) => return Err(broken("the head of the response is too large")),
-                Err(_) => return Err(broken("the head of the response is not HTTP/1.1")),
+            let parsed = parse_response(rest, &mut few, &mut more, self.request.most_response_fields);
+            let (length, head) = match parsed.map_err(broken)? {
+                Some((length, head)) if length <= MAX_RESPONSE_HEAD => (length, head),
+                None if rest.len() < MAX_RESPONSE_HEAD => break,
+                _ => return Err(broken("the head of the response has more than 64 KiB")),
             };
             used += length;
-            let (Some(status), Some(version)) = (head.code, head.version) else { return Err(broken("no status")) };
+            let ResponseHead { status, version, reason, fields } = head;
             if has_bare_newline(&rest[..length]) {
                 return Err(broken("a line of the head of the response ends without CR"));
             }
@@ -97,13 +94,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 if *interim > MAX_INTERIM || status == 101 {
                     return Err(broken("an informational response that was not asked for"));
                 }
-                self.relay_interim(status, head.headers);
+                self.relay_interim(status, fields);
                 continue;
             }
-            let framing = Framing::of(head.headers, self.response.fields).map_err(|bad| broken(bad.0))?;
+            let framing = Framing::of(fields, self.response.fields).map_err(|bad| broken(bad.0))?;
             let length = framing.of_response(status, self.response.to_head);
-            self.progress.reusable = length != BodyLength::UntilClose && persists(version, head.headers);
-            self.begin_response(status, head.reason.unwrap_or(""), head.headers, framing, length);
+            self.progress.reusable = length != BodyLength::UntilClose && persists(version, fields);
+            self.begin_response(status, reason, fields, framing, length);
             let rest = &bytes[used..];
             used = bytes.len();
             if !rest.is_empty() || matches!(self.download, Download::Finished) {

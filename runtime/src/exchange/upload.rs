@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                         }
                         Ok(Step::End(count)) => {
                             taken += count;
-                            if end_chunks(out, decoder.trailers(), self.fields, self.request.hidden).is_err() {
+                            if end_chunks(out, decoder.trailers(), self.fields, self.request.credentials).is_err() {
                                 return Err(self.fail(Reject::BadRequest("the trailer section is malformed")));
                             }
                             break true;

@@ -1,6 +1,7 @@
 //! The chunked transfer coding (RFC 9112 §7.1), decoded without leniency.
 
-/// Chunk extensions and trailers longer than this, in bytes, are refused: nothing here has a use for them.
+/// All chunk extensions of a body together, and its trailers, have at most so many bytes: nothing here has a use for
+/// them.
 const MAX_EXTENSION: usize = 16 * 1024;
 const MAX_TRAILERS: usize = 8 * 1024;
 
@@ -23,9 +24,27 @@ pub(crate) enum Step {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Size { digits: u8 },
+    Size {
+        digits: u8,
+    },
+    /// White space before `;`.
     SizeSpace,
-    Extension,
+    /// After `;`.
+    BeforeName,
+    Name,
+    /// White space after a name.
+    AfterName,
+    /// After `=`.
+    BeforeValue,
+    Value,
+    /// Within quotation marks.
+    Quoted,
+    /// After a backslash within them.
+    Escaped,
+    /// After the second quotation mark.
+    QuotedEnd,
+    /// White space after a value.
+    AfterValue,
     SizeLf,
     Data,
     DataCr,
@@ -56,8 +75,8 @@ impl Decoder {
     /// Reads on in `input`; call again with what is left of it until it is used up or the body ends.
     ///
     /// # Errors
-    /// [`BadChunk`] for a size that is not 1 to 15 hexadecimal digits, for line ends other than CRLF, and for
-    /// extensions and trailers beyond reason.
+    /// [`BadChunk`] for a size that is not 1 to 15 hexadecimal digits, for line ends other than CRLF, for extensions that
+    /// are not in the grammar of RFC 9112 §7.1.1, and for extensions and trailers beyond reason.
     pub(crate) fn step(&mut self, input: &[u8]) -> Result<Step, BadChunk> {
         if self.state == State::Data {
             return Ok(self.data(input));
@@ -101,10 +120,28 @@ impl Decoder {
                 State::Size { digits: digits + 1 }
             }
             (State::Size { digits: 0 }, _) => return Err(BadChunk),
-            (State::Size { .. } | State::Extension, b'\r') => State::SizeLf,
+            (State::Size { .. } | State::Name | State::Value | State::QuotedEnd, b'\r') => State::SizeLf,
             (State::Size { .. } | State::SizeSpace, b' ' | b'\t') => State::SizeSpace,
-            (State::Size { .. } | State::SizeSpace, b';') => State::Extension,
-            (State::Extension, b' '..=b'~' | b'\t' | 0x80..) => State::Extension,
+            (State::BeforeName | State::BeforeValue, b' ' | b'\t') => self.state,
+            (State::Name | State::AfterName, b' ' | b'\t') => State::AfterName,
+            (State::Value | State::QuotedEnd | State::AfterValue, b' ' | b'\t') => State::AfterValue,
+            (
+                State::Size { .. }
+                | State::SizeSpace
+                | State::Name
+                | State::AfterName
+                | State::Value
+                | State::QuotedEnd
+                | State::AfterValue,
+                b';',
+            ) => State::BeforeName,
+            (State::BeforeName | State::Name, _) if is_token(byte) => State::Name,
+            (State::Name | State::AfterName, b'=') => State::BeforeValue,
+            (State::BeforeValue, b'"') => State::Quoted,
+            (State::BeforeValue | State::Value, _) if is_token(byte) => State::Value,
+            (State::Quoted, b'"') => State::QuotedEnd,
+            (State::Quoted, b'\\') => State::Escaped,
+            (State::Quoted | State::Escaped, b' '..=b'~' | b'\t' | 0x80..) => State::Quoted,
             (State::SizeLf, b'\n') if self.left == 0 => State::TrailerStart,
             (State::SizeLf, b'\n') => State::Data,
             (State::DataCr, b'\r') => State::DataLf,
@@ -117,7 +154,16 @@ impl Decoder {
             _ => return Err(BadChunk),
         };
         match state {
-            State::Extension | State::SizeSpace => {
+            State::SizeSpace
+            | State::BeforeName
+            | State::Name
+            | State::AfterName
+            | State::BeforeValue
+            | State::Value
+            | State::Quoted
+            | State::Escaped
+            | State::QuotedEnd
+            | State::AfterValue => {
                 self.extension += 1;
                 if self.extension > MAX_EXTENSION {
                     return Err(BadChunk);
@@ -137,6 +183,11 @@ impl Decoder {
         self.trailers.push(byte);
         Ok(())
     }
+}
+
+/// A byte of a token (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Appends the line that opens a chunk of `length` bytes.
@@ -185,6 +236,28 @@ mod tests {
     }
 
     #[test]
+    fn extensions_are_names_with_values() {
+        for extension in [
+            ";a",
+            ";a=b",
+            ";a=\"\"",
+            ";a=\"b;c\\\"d\"",
+            " ; a = b",
+            "\t;\ta\t=\t\"b\"",
+            ";a;b;c=d",
+            ";a=b ;c",
+            ";a=\"b\" ; c",
+            ";a=b;c=\"\u{e9}\"",
+        ] {
+            let input = format!("4{extension}\r\nWiki\r\n0{extension}\r\n\r\n");
+            for piece in 1..input.len() {
+                let decoded = decode(input.as_bytes(), piece).map(|(content, ..)| content);
+                assert_eq!(decoded, Ok(b"Wiki".to_vec()), "{extension:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_another_parser_might_read_differently_is_refused() {
         for input in [
             "4\nWiki\r\n0\r\n\r\n",
@@ -198,6 +271,24 @@ mod tests {
             "\r\n4\r\nWiki\r\n",
             "4;\n\r\nWiki",
             "4;a\0\r\n",
+            "4;\r\nWiki\r\n0\r\n\r\n",
+            "4; \r\nWiki\r\n0\r\n\r\n",
+            "4;a=b \r\nWiki\r\n0\r\n\r\n",
+            "4;a=\"b\" \r\nWiki\r\n0\r\n\r\n",
+            "4;a \r\nWiki\r\n0\r\n\r\n",
+            "4;;a\r\nWiki\r\n0\r\n\r\n",
+            "4;=a\r\nWiki\r\n0\r\n\r\n",
+            "4;a=\r\nWiki\r\n0\r\n\r\n",
+            "4;a=b=c\r\nWiki\r\n0\r\n\r\n",
+            "4;a=\"b\r\nWiki\r\n0\r\n\r\n",
+            "4;a=\"b\\\r\nWiki\r\n0\r\n\r\n",
+            "4;a=\"b\"c\r\nWiki\r\n0\r\n\r\n",
+            "4;a=\"b\nc\"\r\nWiki\r\n0\r\n\r\n",
+            "4;a=\"b\rc\"\r\nWiki\r\n0\r\n\r\n",
+            "4;a b\r\nWiki\r\n0\r\n\r\n",
+            "4;a,b\r\nWiki\r\n0\r\n\r\n",
+            "4;{a}\r\nWiki\r\n0\r\n\r\n",
+            "4;\x7f\r\nWiki\r\n0\r\n\r\n",
             "4\r\r\nWiki",
             "10000000000000000\r\n",
             "ffffffffffffffff\r\n",

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use crate::reject::Reject;
 
-/// More header fields than this are refused with 431 (Request Header Fields Too Large, RFC 6585 §5).
+/// More header fields of a request than this are refused with 431 (Request Header Fields Too Large, RFC 6585 §5).
 pub(crate) const MAX_FIELDS: usize = 100;
 
 /// Sizes that the head of a request must keep to, in bytes.
@@ -18,6 +18,51 @@ pub(crate) struct HeadLimits {
 
 /// A header field as it stands in the read buffer.
 pub(crate) type Field<'a> = httparse::Header<'a>;
+
+/// Parses the head of a response, which may have up to `most` fields; those that `few` has no room for cost an allocation
+/// of `more`. White space before a colon is taken away (RFC 9112 §5.1). Gives the head with its length, or nothing while it
+/// is not whole.
+///
+/// # Errors
+/// What is wrong with it, for the log.
+pub(crate) fn parse_response<'a, 's>(
+    bytes: &'a [u8],
+    few: &'s mut FieldSpace<'a>,
+    more: &'s mut Vec<MaybeUninit<Field<'a>>>,
+    most: usize,
+) -> Result<Option<(usize, ResponseHead<'a, 's>)>, &'static str> {
+    let mut config = httparse::ParserConfig::default();
+    config.allow_spaces_after_header_name_in_responses(true);
+    let mut head = httparse::Response::new(&mut []);
+    let room = few.len().min(most);
+    let mut parsed = config.parse_response_with_uninit_headers(&mut head, bytes, &mut few[..room]);
+    if most > room && matches!(parsed, Err(httparse::Error::TooManyHeaders)) {
+        // No more than there are lines.
+        more.resize(most.min(memchr::memchr_iter(b'\n', bytes).count()), MaybeUninit::uninit());
+        head = httparse::Response::new(&mut []);
+        parsed = config.parse_response_with_uninit_headers(&mut head, bytes, more);
+    }
+    match parsed {
+        Ok(httparse::Status::Partial) => Ok(None),
+        Ok(httparse::Status::Complete(length)) => {
+            let (Some(status), Some(version)) = (head.code, head.version) else { return Err("no status") };
+            let reason = head.reason.unwrap_or("");
+            Ok(Some((length, ResponseHead { status, version, reason, fields: head.headers })))
+        }
+        Err(httparse::Error::TooManyHeaders) => Err("the response has more fields than `limits.responseFields`"),
+        Err(_) => Err("the head of the response is not HTTP/1.1"),
+    }
+}
+
+/// The parsed head of a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ResponseHead<'a, 'f> {
+    pub(crate) status: u16,
+    /// The minor version of HTTP/1.
+    pub(crate) version: u8,
+    pub(crate) reason: &'a str,
+    pub(crate) fields: &'f [Field<'a>],
+}
 
 /// Room for the fields of one head, on the stack of the function that handles it.
 pub(crate) type FieldSpace<'a> = [MaybeUninit<Field<'a>>; MAX_FIELDS];

@@ -23,6 +23,12 @@ pub(crate) enum FieldClass {
     ForwardedHost,
     /// `X-Forwarded-Proto`.
     ForwardedProto,
+    /// `X-Forwarded-Prefix`.
+    ForwardedPrefix,
+    /// `traceparent`.
+    TraceParent,
+    /// `tracestate`.
+    TraceState,
     /// `Via`.
     Via,
     /// `X-Request-Id`.
@@ -46,16 +52,20 @@ const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
     ("trailer", FieldClass::Dropped),
     ("transfer-encoding", FieldClass::TransferEncoding),
     ("upgrade", FieldClass::Dropped),
+    ("traceparent", FieldClass::TraceParent),
+    ("tracestate", FieldClass::TraceState),
     ("via", FieldClass::Via),
     ("x-request-id", FieldClass::RequestId),
     // Where the request came from: the gateway's word, not the client's.
     ("forwarded", FieldClass::Dropped),
+    ("x-forwarded-by", FieldClass::Dropped),
     ("x-forwarded-for", FieldClass::ForwardedFor),
     ("x-forwarded-host", FieldClass::ForwardedHost),
     ("x-forwarded-proto", FieldClass::ForwardedProto),
+    ("x-forwarded-method", FieldClass::Dropped),
     ("x-forwarded-path", FieldClass::Dropped),
     ("x-forwarded-port", FieldClass::Dropped),
-    ("x-forwarded-prefix", FieldClass::Dropped),
+    ("x-forwarded-prefix", FieldClass::ForwardedPrefix),
     ("x-forwarded-scheme", FieldClass::Dropped),
     ("x-forwarded-server", FieldClass::Dropped),
     ("x-forwarded-ssl", FieldClass::Dropped),
@@ -63,15 +73,48 @@ const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
     ("x-forwarded-user", FieldClass::Dropped),
     ("x-real-ip", FieldClass::Dropped),
     ("x-client-ip", FieldClass::Dropped),
+    ("x-cluster-client-ip", FieldClass::Dropped),
+    ("x-original-forwarded-for", FieldClass::Dropped),
+    ("x-remote-addr", FieldClass::Dropped),
+    ("x-remote-ip", FieldClass::Dropped),
     ("true-client-ip", FieldClass::Dropped),
-    // Some servers take these for the path or the method: the request would reach another operation than the one
-    // that was decided on.
+    // Some servers take these for the path, the host or the method: the request would reach another operation than
+    // the one that was decided on.
+    ("x-host", FieldClass::Dropped),
+    ("x-http-host-override", FieldClass::Dropped),
+    ("x-original-host", FieldClass::Dropped),
+    ("x-original-method", FieldClass::Dropped),
+    ("x-original-path", FieldClass::Dropped),
     ("x-original-uri", FieldClass::Dropped),
     ("x-original-url", FieldClass::Dropped),
+    ("x-override-url", FieldClass::Dropped),
+    ("x-rewrite-uri", FieldClass::Dropped),
     ("x-rewrite-url", FieldClass::Dropped),
     ("x-http-method", FieldClass::Dropped),
     ("x-http-method-override", FieldClass::Dropped),
     ("x-method-override", FieldClass::Dropped),
+    ("x-middleware-rewrite", FieldClass::Dropped),
+    // A framework behind the gateway would take the request for one that its own checks have let pass.
+    ("x-middleware-subrequest", FieldClass::Dropped),
+    ("x-middleware-subrequest-id", FieldClass::Dropped),
+    // CGI makes `HTTP_PROXY` of it, which programs take for the proxy of their own requests (RFC 3875 §4.1.18).
+    ("proxy", FieldClass::Dropped),
+    // Variables of CGI: a server that does not keep `HTTP_` apart takes them for its own word.
+    ("auth-type", FieldClass::Dropped),
+    ("path-info", FieldClass::Dropped),
+    ("path-translated", FieldClass::Dropped),
+    ("query-string", FieldClass::Dropped),
+    ("remote-addr", FieldClass::Dropped),
+    ("remote-host", FieldClass::Dropped),
+    ("remote-ident", FieldClass::Dropped),
+    ("remote-user", FieldClass::Dropped),
+    ("request-method", FieldClass::Dropped),
+    ("request-uri", FieldClass::Dropped),
+    ("script-filename", FieldClass::Dropped),
+    ("script-name", FieldClass::Dropped),
+    ("server-name", FieldClass::Dropped),
+    ("server-port", FieldClass::Dropped),
+    ("x-remote-user", FieldClass::Dropped),
 ];
 
 const RESPONSE_FIELDS: &[(&str, FieldClass)] = &[
@@ -228,6 +271,11 @@ mod tests {
             ("X-Forwarded_For", FieldClass::Dropped),
             ("x-forwarded-for", FieldClass::ForwardedFor),
             ("X-HTTP-Method-Override", FieldClass::Dropped),
+            ("Proxy", FieldClass::Dropped),
+            ("Remote_User", FieldClass::Dropped),
+            ("X-Middleware-Subrequest", FieldClass::Dropped),
+            ("X_Override_URL", FieldClass::Dropped),
+            ("X-Forwarded-Prefix", FieldClass::ForwardedPrefix),
             ("Accept", FieldClass::EndToEnd),
             ("Authorization", FieldClass::EndToEnd),
         ] {

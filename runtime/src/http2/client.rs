@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
@@ -236,9 +237,14 @@ enum RequestBody {
 
 /// The head of a request in HTTP/1.1 as one of HTTP/2; `None` for what is no such head.
 fn request(head: &Bytes, scheme: &str) -> Option<(Request<()>, RequestBody)> {
-    let mut space = field_space();
+    let (mut few, mut more) = (field_space(), Vec::new());
     let mut parsed = httparse::Request::new(&mut []);
-    parsed.parse_with_uninit_headers(head, &mut space).ok()?;
+    if parsed.parse_with_uninit_headers(head, &mut few).is_err() {
+        // As many as a client may send, and those that the gateway adds.
+        more.resize(memchr::memchr_iter(b'\n', head).count(), MaybeUninit::uninit());
+        parsed = httparse::Request::new(&mut []);
+        parsed.parse_with_uninit_headers(head, &mut more).ok()?;
+    }
     let mut request = Request::new(());
     *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
     let mut body = RequestBody::None;

@@ -1,10 +1,22 @@
 //! The fields of a stream, written out as the head of a request in HTTP/1.1.
 
 use h2::RecvStream;
+use http::Method;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 
 use super::body::BodyFraming;
+
+/// Whether a request is for a scheme that is spoken here. An empty one, or another, may mean something else to an upstream
+/// (RFC 9113 §8.3.1); CONNECT has none.
+pub(super) fn is_for_http(parts: &Parts) -> bool {
+    match (parts.uri.scheme_str(), parts.uri.authority()) {
+        (Some(scheme), _) => ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)),
+        // Without an authority the library tells no scheme.
+        (None, None) => true,
+        (None, Some(_)) => parts.method == Method::CONNECT,
+    }
+}
 
 /// Writes the head into `out`, which is empty. What makes no sense in it is judged where heads are judged: by the
 /// pipeline.

@@ -1,28 +1,44 @@
-//! A connection whose beginning was read already.
+//! A connection whose beginning was read already, with an eye on what it asks of us.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::Client;
+use super::control::ControlFrames;
 
 /// Gives the beginning once more, then what the connection gives.
 pub(super) struct Rewind<S> {
     beginning: Vec<u8>,
     at: usize,
     io: S,
+    control: ControlFrames,
+    client: Rc<Client>,
 }
 
 impl<S> Rewind<S> {
-    pub(super) fn new(beginning: Vec<u8>, io: S) -> Self {
-        Self { beginning, at: 0, io }
+    pub(super) fn new(beginning: Vec<u8>, io: S, client: Rc<Client>) -> Self {
+        Self { beginning, at: 0, io, control: ControlFrames::new(client.worker.recently()), client }
+    }
+
+    /// Notes what was received.
+    fn see(&mut self, from: usize, buf: &ReadBuf<'_>) {
+        if self.control.see(&buf.filled()[from..], || self.client.worker.now()) {
+            self.client.has_enough.notify_one();
+        }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Rewind<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let from = buf.filled().len();
         if self.at == self.beginning.len() {
-            return Pin::new(&mut self.io).poll_read(cx, buf);
+            ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+            self.see(from, buf);
+            return Poll::Ready(Ok(()));
         }
         let take = (self.beginning.len() - self.at).min(buf.remaining());
         buf.put_slice(&self.beginning[self.at..self.at + take]);
@@ -30,6 +46,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Rewind<S> {
         if self.at == self.beginning.len() {
             (self.beginning, self.at) = (Vec::new(), 0);
         }
+        self.see(from, buf);
         Poll::Ready(Ok(()))
     }
 }

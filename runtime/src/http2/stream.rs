@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::body::{BodyFraming, Incoming, Outgoing, take_head};
 use super::{broken, fields};
-use crate::http1::head::field_space;
+use crate::http1::head::{field_space, parse_response};
 
 /// The two directions of a stream.
 pub(super) struct Stream {
@@ -82,19 +82,17 @@ impl Stream {
     }
 
     fn send_head(&mut self, head: &Bytes) -> io::Result<()> {
-        let mut space = field_space();
-        let mut parsed = httparse::Response::new(&mut []);
+        let (mut few, mut more) = (field_space(), Vec::new());
         let ours = || io::Error::other("a head that we wrote ourselves");
-        httparse::ParserConfig::default()
-            .parse_response_with_uninit_headers(&mut parsed, head, &mut space)
-            .map_err(|_| ours())?;
-        let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok()).ok_or_else(ours)?;
+        let parsed = parse_response(head, &mut few, &mut more, usize::MAX).map_err(|_| ours())?;
+        let (_, parsed) = parsed.ok_or_else(ours)?;
+        let status = StatusCode::from_u16(parsed.status).map_err(|_| ours())?;
         let mut response = Response::new(());
         *response.status_mut() = status;
         let mut length = None;
         let mut chunked = false;
-        response.headers_mut().reserve(parsed.headers.len());
-        for field in parsed.headers.iter() {
+        response.headers_mut().reserve(parsed.fields.len());
+        for field in parsed.fields {
             let (name, value) = fields::field(head, field).ok_or_else(ours)?;
             match name {
                 // What is about a connection has no place here (RFC 9113 §8.2.2).

@@ -137,7 +137,7 @@ impl ConsumerTokens {
         )?;
         let credential = consumers
             .with_token_key(key, now)
-            .ok_or(Denial::Invalid { message: "Invalid user key in JWT token", why: "nobody's key" })?;
+            .map_err(|no| Denial::Invalid { message: "Invalid user key in JWT token", why: no.why() })?;
         // RFC 8725 §3.1: the token does not choose its algorithm.
         if token.algorithm() != credential.algorithm.name() {
             return Err(invalid("alg is not the credential's"));

@@ -234,7 +234,11 @@ pub(super) fn verify_signature(keys: &[VerifyingKey], token: &Token<'_>) -> Resu
     if pinned.peek().is_none() {
         return Err("alg is not accepted");
     }
-    if pinned.filter(|key| key.is_named_by(token)).take(MAX_KEYS_TRIED).any(|key| key.fits(token)) {
+    let mut named = pinned.filter(|key| key.is_named_by(token)).peekable();
+    if named.peek().is_none() {
+        return Err("unknown key");
+    }
+    if named.take(MAX_KEYS_TRIED).any(|key| key.fits(token)) {
         Ok(())
     } else {
         Err("the signature does not fit a known key")

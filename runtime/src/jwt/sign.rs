@@ -68,7 +68,7 @@ impl Endpoint {
             },
             Found::Ambiguous => return Err((400, "Expected at most one query parameter `payload`")),
         };
-        let credential = consumers.with_token_key(&key, call.now.unix_seconds).ok_or(UNKNOWN)?;
+        let credential = consumers.with_token_key(&key, call.now.unix_seconds).map_err(|_| UNKNOWN)?;
         if let Some(caller) = call.caller
             && caller.identity.as_ref().is_none_or(|identity| identity.consumer != credential.identity.consumer)
         {

@@ -115,6 +115,6 @@ pub(super) fn tell(error: &StoreError) {
     let now = timestamp::now();
     let before = TOLD_AT.load(Relaxed);
     if now >= before + TOLD_EVERY && TOLD_AT.compare_exchange(before, now, Relaxed, Relaxed).is_ok() {
-        eprintln!("gateway: authorization server: {error}");
+        tell!("authorization server: {error}");
     }
 }

@@ -171,7 +171,7 @@ impl Pages {
                     .with("Pragma", "no-cache")
             }
             Err(problem) => {
-                eprintln!("gateway: page {}: {problem}", page.template);
+                tell!("page {}: {problem}", page.template);
                 OwnAnswer::message(500, "The page cannot be shown")
             }
         }

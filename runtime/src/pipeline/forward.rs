@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Record;
 use super::request::{RequestFacts, Target};
 use crate::access::Permit;
+use crate::codegen;
 use crate::credential::{cookies_without, query_without};
 use crate::downstream::Downstream;
 use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
@@ -16,10 +17,12 @@ use crate::http1::body::BodyLength;
 use crate::http1::head::{Field, RequestHead};
 use crate::http1::names::{FieldClass, are_twins};
 use crate::live::{Live, LiveForward, LiveOperation, LiveRewrite};
+use crate::locations::Locations;
 use crate::reject::Reject;
 use crate::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
 use crate::rewrite::is_safe;
 use crate::tls::{CERTIFICATE_HEADERS, ClientCertificate};
+use crate::trace::TraceContext;
 use crate::upstream::{ConnectError, UpstreamConnection};
 use crate::worker::Worker;
 
@@ -33,6 +36,8 @@ pub(super) struct Forwarding {
     terms: RequestTerms,
     /// The body that goes to the upstream instead of the client's, which is in the inbox.
     pub(super) body: Option<Vec<u8>>,
+    /// How the upstream's addresses look to the client.
+    locations: Option<Locations>,
 }
 
 /// How forwarding ended.
@@ -79,6 +84,7 @@ impl Scene<'_> {
         target: &Target<'_>,
         facts: &RequestFacts,
         request_id: &str,
+        trace: &TraceContext,
     ) -> Result<Forwarding, Reject> {
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
@@ -87,7 +93,7 @@ impl Scene<'_> {
         self.write_path(&mut head)?;
         self.write_query(&mut head);
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        self.write_fields(&mut head, request, target, request_id);
+        let base = self.write_fields(&mut head, request, target, request_id, trace);
         self.write_identity(&mut head, permit);
         if let Some(certificate) = self.certificate {
             write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
@@ -114,9 +120,16 @@ impl Scene<'_> {
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
             least_rate: self.live.config.limits.body_rate,
-            hidden: &self.operation.hidden.headers,
+            credentials: &self.live.credential_fields,
+            most_response_fields: self.live.config.limits.response_fields,
         };
-        Ok(Forwarding { operation: self.operation, to: self.to, terms, body: self.form.map(<[u8]>::to_vec) })
+        let locations = (self.to.upstream.locations == codegen::Locations::Translate).then(|| Locations {
+            endpoint: &self.to.endpoint,
+            base,
+            preserved_host: target.host.filter(|_| self.to.upstream.preserve_host).map(str::to_owned),
+        });
+        let body = self.form.map(<[u8]>::to_vec);
+        Ok(Forwarding { operation: self.operation, to: self.to, terms, body, locations })
     }
 
     /// Tells the upstream who calls. Whatever a client said in these fields was dropped on the way.
@@ -180,7 +193,15 @@ impl Scene<'_> {
         }
     }
 
-    fn write_fields(&self, head: &mut Vec<u8>, request: &RequestHead<'_>, target: &Target<'_>, request_id: &str) {
+    /// Says what the client has in front of the upstream's paths.
+    fn write_fields(
+        &self,
+        head: &mut Vec<u8>,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        request_id: &str,
+        trace: &TraceContext,
+    ) -> String {
         let operation = self.operation;
         let trusted = self.live.trusts(self.peer);
         // A client that names no host leaves it to us.
@@ -210,9 +231,13 @@ impl Scene<'_> {
                         write_field(head, field.name, &value);
                     }
                 }
+                FieldClass::TraceState if trace.is_received() && !edits.replaces(field.name) => {
+                    write_field(head, field.name, field.value);
+                }
                 FieldClass::Via => write_field(head, "Via", field.value),
                 FieldClass::ForwardedFor if trusted => forwarded.chain.push(field.value),
                 FieldClass::ForwardedHost if trusted => forwarded.host = Some(field.value),
+                FieldClass::ForwardedPrefix if trusted => forwarded.prefix = Some(field.value),
                 _ => {}
             }
         }
@@ -220,8 +245,17 @@ impl Scene<'_> {
             head.extend_from_slice(part);
         }
         forwarded.write(head, self.peer_text, self.is_https, target.host);
+        let base = forwarded.base(self.to.base);
+        // Where the path is another one as a whole, there is nothing in front of it.
+        if !base.is_empty() && !matches!(self.to.rewrite, LiveRewrite::Path(_)) {
+            write_field(head, "X-Forwarded-Prefix", base.as_bytes());
+        }
         write_field(head, "X-Request-Id", request_id.as_bytes());
+        if !edits.replaces("traceparent") {
+            write_field(head, "Traceparent", trace.as_bytes());
+        }
         write_edits(head, edits);
+        base
     }
 }
 
@@ -230,9 +264,22 @@ impl Scene<'_> {
 struct Origin<'a> {
     chain: Vec<&'a [u8]>,
     host: Option<&'a [u8]>,
+    /// What it has taken off the path.
+    prefix: Option<&'a [u8]>,
 }
 
 impl Origin<'_> {
+    /// What stands in front of the upstream's paths for the client, where the gateway takes `base` off.
+    fn base(&self, base: &str) -> String {
+        let is_path = |prefix: &&str| {
+            prefix.starts_with('/')
+                && !prefix.starts_with("//")
+                && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/".contains(&byte))
+        };
+        let prefix = self.prefix.and_then(|prefix| std::str::from_utf8(prefix).ok()).filter(is_path);
+        format!("{}{base}", prefix.unwrap_or_default().trim_end_matches('/'))
+    }
+
     fn write(&self, head: &mut Vec<u8>, peer: &str, is_https: bool, host: Option<&str>) {
         head.extend_from_slice(b"X-Forwarded-For: ");
         for address in &self.chain {
@@ -258,7 +305,7 @@ pub(super) async fn forward<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Forwarding { operation, to, terms, body } = forwarding;
+    let Forwarding { operation, to, terms, body, locations } = forwarding;
     if let (Some(body), BodyLength::Exactly(length)) = (body, record.facts.body) {
         let end = record.head_length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
         record.facts.body = BodyLength::Exactly(body.len() as u64);
@@ -278,6 +325,7 @@ where
         date: &date,
         limits: record.limits.as_ref().map_or("", |outcome| &outcome.fields),
         hsts: record.hsts(),
+        locations: locations.as_ref(),
     };
     let mut kept = worker.pool.take(&to.endpoint);
     loop {

@@ -13,16 +13,16 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
 use super::url::ProviderUrl;
+use crate::connector;
 
 /// For everything, from the name's resolution to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// For all addresses of a name together, shared evenly: one that does not answer must not hide the next.
+/// For all addresses of a name together.
 const CONNECT_TIME: Duration = Duration::from_secs(6);
 
 /// A longer body is not read.
@@ -136,7 +136,9 @@ impl Client {
     }
 
     async fn connect(&self, url: &ProviderUrl) -> Result<Box<dyn Stream>, Trouble> {
-        let stream = connect_tcp(&url.host, url.port).await.map_err(Trouble::Unreachable)?;
+        let silent = || io::Error::new(io::ErrorKind::TimedOut, "no connection is accepted");
+        let connected = tokio::time::timeout(CONNECT_TIME, connector::connect(&url.host, url.port)).await;
+        let stream = connected.unwrap_or_else(|_| Err(silent())).map_err(Trouble::Unreachable)?;
         if !url.tls {
             return Ok(Box::new(stream));
         }
@@ -157,23 +159,6 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
-    let share = CONNECT_TIME / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
-    let mut problem = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => problem = error,
-            Err(_) => problem = io::Error::new(io::ErrorKind::TimedOut, "the connection is not accepted"),
-        }
-    }
-    Err(problem)
 }
 
 async fn read(response: Response<hyper::body::Incoming>) -> Result<Answer, Trouble> {

@@ -49,9 +49,9 @@ impl Health {
     /// Counts and tells.
     pub(super) fn note(&self, result: Result<(), &dyn Display>, consequence: &str) {
         match result {
-            Ok(()) if self.succeed() => eprintln!("gateway: provider {} answers again", self.provider),
+            Ok(()) if self.succeed() => tell!("provider {} answers again", self.provider),
             Ok(()) => {}
-            Err(problem) if self.fail() => eprintln!("gateway: provider {}: {problem}; {consequence}", self.provider),
+            Err(problem) if self.fail() => tell!("provider {}: {problem}; {consequence}", self.provider),
             Err(_) => {}
         }
     }

@@ -16,6 +16,7 @@ use super::url::ProviderUrl;
 use super::{Background, Health};
 use crate::access::Resources;
 use crate::jwt::{KeyProvider, KeyRing, KeySource, Wait};
+use crate::supervise::{Task, supervise};
 
 /// `Cache-Control` can make keys be fetched more often than the document says, down to this.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(30);
@@ -129,7 +130,7 @@ struct Progress {
 
 impl Background for Fetcher {
     fn start(self: Arc<Self>) {
-        tokio::spawn(async move { self.run().await });
+        tokio::spawn(supervise(Task::ProviderKeys, move || Arc::clone(&self).run()));
     }
 
     fn health(&self) -> &Health {
@@ -152,7 +153,7 @@ impl Fetcher {
         }
     }
 
-    async fn run(&self) {
+    async fn run(self: Arc<Self>) {
         let mut failures = 0;
         loop {
             let pause = match self.fetch().await {
@@ -202,7 +203,7 @@ impl Fetcher {
         }
         if let Some(count) = news {
             let (noun, verb) = if count == 1 { ("key", "is") } else { ("keys", "are") };
-            eprintln!("gateway: provider {}: {count} {noun} {verb} in use now", self.url);
+            tell!("provider {}: {count} {noun} {verb} in use now", self.url);
         }
         problem.map_or(Ok(answer.max_age), Err)
     }

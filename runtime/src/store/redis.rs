@@ -16,14 +16,16 @@ use ::redis::aio::MultiplexedConnection;
 use ::redis::{AsyncConnectionConfig, ErrorKind, RedisConnectionInfo, RedisError, ServerErrorKind};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use super::url::Place;
 use super::{Answering, Charged, SharedCharge, Silent, Store, StoreClient, StoreHealth, StoreTerms};
+use crate::connector;
 use crate::limits::{Formula, Reading};
+use crate::supervise::{Task, supervise};
 use crate::trust;
 
 /// Counts; only commands that Redis has had since its version 5, and Valkey has.
@@ -151,7 +153,8 @@ impl Store for Client {
     fn start(&self, worker: usize) {
         if let Some(link) = self.links.get(worker) {
             // For as long as the thread's runtime is there.
-            tokio::spawn(keep(Arc::clone(&self.server), Arc::clone(link)));
+            let (server, link) = (Arc::clone(&self.server), Arc::clone(link));
+            tokio::spawn(supervise(Task::Stores, move || keep(Arc::clone(&server), Arc::clone(&link))));
         }
     }
 
@@ -359,8 +362,7 @@ impl Server {
         match (&self.place, &self.tls) {
             (Place::Unix(path), _) => Ok(Box::new(UnixStream::connect(path).await?)),
             (Place::Tcp { host, port, .. }, tls) => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await?;
-                stream.set_nodelay(true)?;
+                let stream = connector::connect(host, *port).await?;
                 let Some(tls) = tls else { return Ok(Box::new(stream)) };
                 let name = ServerName::try_from(host.clone())
                     .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;

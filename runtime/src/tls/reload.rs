@@ -90,7 +90,7 @@ pub(crate) async fn watch(live: &'static Live) {
             }
             // The same refusal is told once, until the files change or somebody asks.
             if asked || !same || reloaded.refusals != *told {
-                reloaded.refusals.iter().for_each(|line| eprintln!("gateway: listener `{name}`: {line}"));
+                reloaded.refusals.iter().for_each(|line| tell!("listener `{name}`: {line}"));
             }
             *told = reloaded.refusals;
         }
@@ -100,6 +100,6 @@ pub(crate) async fn watch(live: &'static Live) {
 fn tell_certificates(name: &str, tls: &Tls) {
     for shown in &tls.current.load().certificates {
         let until = timestamp::format(shown.not_after);
-        eprintln!("gateway: listener `{name}` shows {} now, valid until {until}", shown.name);
+        tell!("listener `{name}` shows {} now, valid until {until}", shown.name);
     }
 }

@@ -105,6 +105,7 @@ static DEFAULT: Upstream = Upstream {
         trailing_slash: TrailingSlash::Distinct,
         empty_segments: EmptySegments::Distinct,
     },
+    locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -231,6 +231,7 @@ static DEFAULT: Upstream = Upstream {
         trailing_slash: TrailingSlash::Same,
         empty_segments: EmptySegments::Merged,
     },
+    locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -173,6 +173,7 @@ static DEFAULT: Upstream = Upstream {
     url: "http://127.0.0.1:3011",
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -8,9 +8,9 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use fake::{Mood, Provider, Signer, command, gateway};
+use fake::{Mood, Provider, Signer, command, command_with, gateway};
 use serde_json::json;
-use support::{Gateway, eventually};
+use support::{Gateway, Reader, eventually};
 
 fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
@@ -143,6 +143,26 @@ fn keys_that_are_gone_are_gone_after_the_next_refresh() {
     provider.replace(&[&two]);
     eventually("the refresh", || (gateway.get("/refreshed", &token).status == 401).then_some(()));
     assert_eq!(gateway.get("/refreshed", &bearer(&two.token(json!({})))).status, 200);
+}
+
+#[test]
+fn keys_are_fetched_although_nobody_reads_of_it() {
+    for reader in Reader::ALL {
+        let provider = Provider::start();
+        let (one, two) = (provider.publish("one"), provider.publish("two"));
+        let gateway = Gateway::launch_before(command_with(provider.address(), &[]), reader);
+        let [one, two] = [one, two].map(|signer| bearer(&signer.token(json!({}))));
+        eventually("the first keys", || (gateway.get("/refreshed", &one).status == 200).then_some(()));
+        // Each change, and each failure, would be told.
+        let [three, four] = ["three", "four"].map(Signer::new);
+        provider.replace(&[&three]);
+        eventually("the second refresh", || (gateway.get("/refreshed", &one).status == 401).then_some(()));
+        provider.replace(&[&four]);
+        let token = bearer(&four.token(json!({})));
+        eventually("the third refresh", || (gateway.get("/refreshed", &token).status == 200).then_some(()));
+        assert_eq!(gateway.get("/refreshed", &two).status, 401);
+        assert_eq!(gateway.operations("/readyz").status, 200, "{reader:?}");
+    }
 }
 
 #[test]

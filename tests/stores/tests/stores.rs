@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use redis::RedisServer;
-use support::{Gateway, Upstream, eventually};
+use support::{Gateway, Reader, Upstream, eventually};
 
 /// A gateway that counts at `url`, or alone.
 fn gateway_at(url: &str, upstream: &Upstream, settings: &[&str]) -> Gateway {
@@ -334,6 +334,24 @@ fn a_store_that_is_stopped_or_frozen_holds_nobody_up() {
     let said = gateway.messages();
     let times = |text: &str| said.matches(text).count();
     assert_eq!((times("its limits do as"), times("answers again")), (2, 2), "each change once: {said}");
+}
+
+/// The store comes and goes while nobody reads what the gateway says about it.
+#[test]
+fn a_store_is_found_again_although_nobody_reads_of_it() {
+    for reader in Reader::ALL {
+        let Some(mut redis) = RedisServer::start(&[]) else { return };
+        let settings = ["stores.shared.timeout=300ms", "stores.shared.connectTimeout=500ms"];
+        let gateway = Gateway::launch_before(command(&url_of(&redis), &Upstream::echo(), &settings), reader);
+        eventually("the store", || (gateway.get("/exact", "").status == 200).then_some(()));
+        for _ in 0..2 {
+            redis.signal("-KILL");
+            eventually("the outage", || (gateway.get("/exact", "").status == 503).then_some(()));
+            redis.restart();
+            eventually("the store", || (gateway.get("/exact", "").status == 200).then_some(()));
+        }
+        assert_eq!(gateway.operations("/readyz").status, 200, "{reader:?}");
+    }
 }
 
 /// Who is answered while the store is started again is counted before or after, and nobody is lost.

@@ -20,10 +20,13 @@ pub(super) fn read() -> Result<String, String> {
 }
 
 fn asked(prompt: &str) -> Result<String, String> {
-    eprint!("{prompt}");
-    let _ = std::io::stderr().flush();
+    let show = |text: &str| {
+        let mut terminal = std::io::stderr();
+        let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
+    };
+    show(prompt);
     let line = line();
-    eprintln!();
+    show("\n");
     line
 }
 

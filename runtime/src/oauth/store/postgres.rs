@@ -13,15 +13,18 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use rustls::ClientConfig;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::sync::{Mutex, mpsc};
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
 use super::{CLEANING, schema, sql};
+use crate::connector;
 use crate::secret::Secret;
+use crate::supervise::{Task, supervise};
 use crate::{timestamp, trust};
 use tls::Rustls;
 
@@ -72,7 +75,7 @@ impl Postgres {
                     let is_ready = migrated.is_ok();
                     let _ = tell.send(migrated.map_err(|error| error.to_string()));
                     if is_ready {
-                        tokio::spawn(clean(weak));
+                        tokio::spawn(supervise(Task::OauthStore, move || clean(weak.clone())));
                         serve(connector, waiting).await;
                     }
                 });
@@ -124,13 +127,14 @@ impl Connector {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let client = match &self.tls {
-            Some(tls) => {
+        let client = match (self.only_address(), &self.tls) {
+            (Some((host, port)), tls) => self.connect_to(host, port, tls.as_ref()).await?,
+            (None, Some(tls)) => {
                 let (client, connection) = self.config.connect(tls.clone()).await?;
                 tokio::spawn(connection);
                 client
             }
-            None => {
+            (None, None) => {
                 let (client, connection) = self.config.connect(NoTls).await?;
                 tokio::spawn(connection);
                 client
@@ -141,6 +145,44 @@ impl Connector {
             .batch_execute("SET statement_timeout = 4000; SET default_transaction_isolation = 'read committed'")
             .await?;
         Ok(Connection { client, prepared: HashMap::new() })
+    }
+}
+
+impl Connector {
+    /// The server, where the URL names exactly one by its name. The choice among several servers is the library's.
+    fn only_address(&self) -> Option<(&str, u16)> {
+        let plain =
+            self.config.get_hostaddrs().is_empty() && self.config.get_target_session_attrs() == TargetSessionAttrs::Any;
+        match self.config.get_hosts() {
+            [Host::Tcp(name)] if plain => Some((name, self.config.get_ports().first().copied().unwrap_or(5432))),
+            _ => None,
+        }
+    }
+
+    async fn connect_to(&self, host: &str, port: u16, tls: Option<&Rustls>) -> Result<Client, Failure> {
+        let silent = || StoreError::new("PostgreSQL: no connection is accepted in time");
+        let connecting = async {
+            let unreachable = |error| StoreError::new(format!("PostgreSQL: it cannot be reached: {error}"));
+            let stream = connector::connect(host, port).await.map_err(unreachable)?;
+            if self.config.get_keepalives() {
+                let keepalive = TcpKeepalive::new().with_time(self.config.get_keepalives_idle());
+                // Without it a dead connection is found by the deadline of a batch.
+                let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive);
+            }
+            Ok::<_, Failure>(match tls {
+                Some(tls) => {
+                    let (client, connection) = self.config.connect_raw(stream, tls.to_server(host)?).await?;
+                    tokio::spawn(connection);
+                    client
+                }
+                None => {
+                    let (client, connection) = self.config.connect_raw(stream, NoTls).await?;
+                    tokio::spawn(connection);
+                    client
+                }
+            })
+        };
+        tokio::time::timeout(CONNECTING, connecting).await.unwrap_or_else(|_| Err(silent().into()))
     }
 }
 
@@ -292,8 +334,8 @@ impl From<StoreError> for Failure {
 /// Until nobody is left who could ask.
 async fn serve(connector: Connector, waiting: mpsc::Receiver<Batch>) {
     let (connector, waiting) = (Arc::new(connector), Arc::new(Mutex::new(waiting)));
-    let workers: Vec<_> =
-        (0..CONNECTIONS).map(|_| tokio::spawn(work(Arc::clone(&connector), Arc::clone(&waiting)))).collect();
+    let begin = move || work(Arc::clone(&connector), Arc::clone(&waiting));
+    let workers: Vec<_> = (0..CONNECTIONS).map(|_| tokio::spawn(supervise(Task::OauthStore, begin.clone()))).collect();
     for worker in workers {
         let _ = worker.await;
     }

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
 use super::{CLEANING, schema, sql};
+use crate::supervise::{Task, supervise_thread};
 use crate::timestamp;
 
 /// Batches in one transaction, at most: while the disk is busy with one, the next one fills.
@@ -41,7 +42,7 @@ impl Sqlite {
         let (batches, waiting) = sync_channel(WAITING);
         std::thread::Builder::new()
             .name("oauth-store".to_owned())
-            .spawn(move || serve(&connection, &waiting))
+            .spawn(move || supervise_thread(Task::OauthStore, || serve(&connection, &waiting)))
             .map_err(|error| format!("no thread can be started: {error}"))?;
         Ok(Self { batches })
     }
@@ -120,6 +121,10 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 /// Until nobody is left who could ask.
 fn serve(connection: &Connection, waiting: &Receiver<Batch>) {
     connection.set_prepared_statement_cache_capacity(128);
+    // What a panic has left unfinished; those who asked for it have been told that it failed.
+    if !connection.is_autocommit() {
+        let _ = connection.execute_batch("ROLLBACK");
+    }
     let mut cleaning = Instant::now() + CLEANING;
     loop {
         let first = match waiting.recv_timeout(cleaning.saturating_duration_since(Instant::now())) {

@@ -22,6 +22,11 @@ pub(crate) fn gateway(provider: &Provider, settings: &[&str]) -> Gateway {
 
 /// As [`gateway`], for a provider that may not be there.
 pub(crate) fn gateway_with(provider: SocketAddr, settings: &[&str]) -> Gateway {
+    Gateway::launch(command_with(provider, settings))
+}
+
+/// As [`gateway_with`], to be launched.
+pub(crate) fn command_with(provider: SocketAddr, settings: &[&str]) -> Command {
     let mut command = command();
     let upstream = Upstream::echo();
     command.args(["--set", &format!("upstreams.providers.default=http://{}", upstream.address)]);
@@ -40,7 +45,7 @@ pub(crate) fn gateway_with(provider: SocketAddr, settings: &[&str]) -> Gateway {
     for setting in settings {
         command.args(["--set", setting]);
     }
-    Gateway::launch(command)
+    command
 }
 
 /// The gateway of this folder's documents.

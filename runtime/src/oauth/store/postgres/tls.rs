@@ -12,6 +12,8 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
+use super::super::database::StoreError;
+
 /// How TLS is spoken to any server.
 #[derive(Clone)]
 pub(super) struct Rustls(Arc<ClientConfig>);
@@ -30,8 +32,20 @@ pub(super) struct ToServer {
     name: ServerName<'static>,
 }
 
+impl Rustls {
+    /// How TLS is spoken to the server of this name.
+    ///
+    /// # Errors
+    /// No certificate can be for it.
+    pub(super) fn to_server(&self, name: &str) -> Result<ToServer, StoreError> {
+        let name = ServerName::try_from(name.to_owned())
+            .map_err(|_| StoreError::new("PostgreSQL: its host is no name that a certificate could have"))?;
+        Ok(ToServer { config: Arc::clone(&self.0), name })
+    }
+}
+
 impl MakeTlsConnect<Socket> for Rustls {
-    type Stream = Encrypted;
+    type Stream = Encrypted<Socket>;
     type TlsConnect = ToServer;
     type Error = InvalidDnsNameError;
 
@@ -40,33 +54,33 @@ impl MakeTlsConnect<Socket> for Rustls {
     }
 }
 
-impl TlsConnect<Socket> for ToServer {
-    type Stream = Encrypted;
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> TlsConnect<S> for ToServer {
+    type Stream = Encrypted<S>;
     type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted<S>>> + Send>>;
 
-    fn connect(self, stream: Socket) -> Self::Future {
+    fn connect(self, stream: S) -> Self::Future {
         let connecting = TlsConnector::from(self.config).connect(self.name, stream);
         Box::pin(async move { connecting.await.map(Box::new).map(Encrypted) })
     }
 }
 
 /// An encrypted connection.
-pub(super) struct Encrypted(Box<tokio_rustls::client::TlsStream<Socket>>);
+pub(super) struct Encrypted<S>(Box<tokio_rustls::client::TlsStream<S>>);
 
-impl TlsStream for Encrypted {
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
 }
 
-impl AsyncRead for Encrypted {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.0).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Encrypted {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut *self.0).poll_write(cx, bytes)
     }
