@@ -114,6 +114,7 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthInvalid, json: "{\"error\":\"INVALID_TOKEN\"}" },
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
     ],
+    failed_authentication: &[],
     https: Https::Optional,
     accepted_risks: &[],
 };

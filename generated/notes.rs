@@ -41,6 +41,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Optional,
     accepted_risks: &[],
 };

@@ -49,6 +49,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Required {
         redirect_to: &[Origin { host: "localhost", port: 8443 }, Origin { host: "payments.example", port: 443 }],
         hsts: "max-age=15552000; includeSubDomains",

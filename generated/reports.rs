@@ -100,6 +100,12 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[FailureLimit {
+        scheme: "staff",
+        limit: 100,
+        interval: Duration::from_secs(60),
+        key: &[LimitKey::Ip],
+    }],
     https: Https::Optional,
     accepted_risks: &[],
 };

@@ -54,6 +54,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[ErrorBody { class: ErrorClass::LimitExceeded, json: "{\"error\":\"Limit exceeded\"}" }],
+    failed_authentication: &[],
     https: Https::Optional,
     accepted_risks: &[],
 };

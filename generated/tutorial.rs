@@ -134,6 +134,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Required { redirect_to: &[Origin { host: "localhost", port: 8443 }], hsts: "" },
     accepted_risks: &[
         AcceptedRisk {

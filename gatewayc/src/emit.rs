@@ -22,7 +22,7 @@ use minijinja::value::Value;
 
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
-    CredentialLocation, ErrorBody, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https,
+    CredentialLocation, ErrorBody, FailureLimit, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https,
     IdentityHeaders, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse,
     Locations, OnStoreError, Operation, Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule,
     RuleEffect, Scheme, SecretReference, SecretSource, StaticFile, StaticFiles, StoreMode, Upstream,
@@ -281,6 +281,7 @@ impl<'a> Module<'a> {
                 ),
                 ("identity_headers", identity_headers(&self.api.identity_headers)),
                 ("error_bodies", Expression::Slice(self.api.error_bodies.iter().map(error_body).collect())),
+                ("failed_authentication", Expression::Slice(self.schemes.iter().filter_map(failure_limit).collect())),
                 ("https", https(self.api.https.as_ref())),
                 ("accepted_risks", Expression::Slice(self.api.accepted_risks.iter().map(accepted_risk).collect())),
             ],
@@ -431,6 +432,33 @@ fn rule_value(rule: &Rule, operation: Option<&(Ident, &Operation)>) -> Expressio
     };
     let matcher = Expression::Reference(Box::new(pattern));
     Expression::Struct("Rule", vec![("id", Expression::text(&rule.id)), ("matcher", matcher), ("effect", effect)])
+}
+
+/// How many wrong credentials of a scheme are looked at.
+fn failure_limit((_, scheme): &(Ident, &Scheme)) -> Option<Expression> {
+    let FailureLimit { limit, interval, key } = scheme.failures.as_ref()?;
+    let fields = vec![
+        ("scheme", Expression::text(&scheme.name)),
+        ("limit", Expression::number(*limit)),
+        ("interval", duration(*interval)),
+        ("key", Expression::Slice(key.iter().map(limit_key).collect())),
+    ];
+    Some(Expression::Struct("FailureLimit", fields))
+}
+
+fn limit_key(key: &LimitKey) -> Expression {
+    match key {
+        LimitKey::Caller => Expression::word("LimitKey::Caller"),
+        LimitKey::Ip => Expression::word("LimitKey::Ip"),
+        LimitKey::Client => Expression::word("LimitKey::Client"),
+        LimitKey::Consumer => Expression::word("LimitKey::Consumer"),
+        LimitKey::User => Expression::word("LimitKey::User"),
+        LimitKey::Credential => Expression::word("LimitKey::Credential"),
+        LimitKey::Path => Expression::word("LimitKey::Path"),
+        LimitKey::Header(name) => Expression::Call("LimitKey::Header", vec![Expression::text(name)]),
+        LimitKey::Query(name) => Expression::Call("LimitKey::Query", vec![Expression::text(name)]),
+        LimitKey::Const(text) => Expression::Call("LimitKey::Const", vec![Expression::text(text)]),
+    }
 }
 
 /// What parameters take that servers read differently.
@@ -776,17 +804,6 @@ fn limit_value(limit: &Limit) -> Expression {
             vec![numbers("limit", limit), numbers("burst", burst), ("delay", duration(delay))],
         ),
     };
-    let key = |key: &LimitKey| match key {
-        LimitKey::Ip => Expression::word("LimitKey::Ip"),
-        LimitKey::Client => Expression::word("LimitKey::Client"),
-        LimitKey::Consumer => Expression::word("LimitKey::Consumer"),
-        LimitKey::User => Expression::word("LimitKey::User"),
-        LimitKey::Credential => Expression::word("LimitKey::Credential"),
-        LimitKey::Path => Expression::word("LimitKey::Path"),
-        LimitKey::Header(name) => Expression::Call("LimitKey::Header", vec![Expression::text(name)]),
-        LimitKey::Query(name) => Expression::Call("LimitKey::Query", vec![Expression::text(name)]),
-        LimitKey::Const(text) => Expression::Call("LimitKey::Const", vec![Expression::text(text)]),
-    };
     let headers = match &limit.headers {
         LimitHeaders::None => Expression::word("LimitHeaders::None"),
         LimitHeaders::Default => Expression::word("LimitHeaders::Default"),
@@ -798,7 +815,7 @@ fn limit_value(limit: &Limit) -> Expression {
             ("name", Expression::text(&limit.name)),
             ("shared", boolean(limit.shared)),
             ("algorithm", Expression::Struct(algorithm, fields)),
-            ("key", Expression::Slice(limit.key.iter().map(key).collect())),
+            ("key", Expression::Slice(limit.key.iter().map(limit_key).collect())),
             ("skips_missing_key", boolean(limit.skips_missing_key)),
             ("status", Expression::number(limit.status.into())),
             ("body", Expression::text(&limit.body)),

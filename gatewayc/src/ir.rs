@@ -14,7 +14,9 @@ use gateway_yaml::Span;
 use crate::units::ByteSize;
 
 pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
-pub use limit::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode};
+pub use limit::{
+    FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode,
+};
 pub use oauth::{
     AuthorizationServer, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Scope, TokenFormat,
 };
@@ -369,6 +371,8 @@ pub struct Scheme {
     pub forward: bool,
     /// What the credential is.
     pub credential: Credential,
+    /// How many wrong ones are looked at.
+    pub failures: Option<FailureLimit>,
 }
 
 /// Kinds of credential.

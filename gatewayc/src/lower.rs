@@ -29,7 +29,7 @@ use crate::units::ByteSize;
 use crate::vocabulary::{
     self, BuiltinPolicy, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy,
 };
-use limits::Limits;
+use limits::{CallerKind, Limits};
 use oauth::Located;
 use security::Schemes;
 use static_files::Shelf;
@@ -86,7 +86,7 @@ impl<'a> Lowering<'a> {
         };
         let upstreams = Upstreams::new(&root, document.gateway.is_none(), diagnostics);
         let mut risks = Vec::new();
-        let schemes = Schemes::new(document, &root.identity_headers, &mut risks, diagnostics);
+        let schemes = Schemes::new(document, &root, &mut risks, diagnostics);
         let limits = Limits::new(&root.limits);
         let (shelf, endpoints) = (Shelf::new(sources), Vec::new());
         let mut lowering = Lowering {
@@ -274,15 +274,20 @@ impl<'a> Lowering<'a> {
             Access::Anyone { .. } => &[][..],
             Access::OneOf(alternatives) => alternatives,
         };
-        let knows = |one: &ir::Requirement| self.schemes.knows_consumers(one);
-        let known = limits::Known {
-            // An anonymous caller may count as a consumer.
-            consumers: alternatives.iter().any(|all| all.is_empty() || all.iter().any(knows)),
-            others: alternatives.iter().flatten().any(|one| !knows(one)),
-            asks: !alternatives.is_empty(),
-            is_own,
-        };
-        self.limits.charge(entries, &header_text(place), who, known, self.diagnostics)
+        // An anonymous caller may count as a consumer.
+        let has_name = policy.anonymous.as_ref().is_some_and(|anonymous| !anonymous.value.consumer.is_empty());
+        let stranger = if has_name { CallerKind::Consumer } else { CallerKind::Stranger };
+        let mut kinds: Vec<CallerKind> = alternatives
+            .iter()
+            .flat_map(|all| if all.is_empty() { vec![stranger] } else { self.schemes.caller_kinds(all) })
+            .collect();
+        if alternatives.is_empty() {
+            kinds.push(CallerKind::Stranger);
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        let known = limits::Known { kinds, asks: !alternatives.is_empty(), is_own };
+        self.limits.charge(entries, &header_text(place), who, &known, self.diagnostics)
     }
 
     /// A rule about consumers has to meet consumers: otherwise it says more than it does.
@@ -765,8 +770,15 @@ impl Upstreams {
                 );
             }
             if is_used {
-                let UpstreamPolicy { url, connect_timeout, response_timeout, idle_timeout, preserve_host, paths, locations } =
-                    policy;
+                let UpstreamPolicy {
+                    url,
+                    connect_timeout,
+                    response_timeout,
+                    idle_timeout,
+                    preserve_host,
+                    paths,
+                    locations,
+                } = policy;
                 used.push(Upstream {
                     name,
                     url,

@@ -7,9 +7,9 @@ use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, TrailingSlash
 
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
-    CredentialLocation, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm,
-    LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation, PkceRequirement, Rewrite, Route, Rule,
-    RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
+    CredentialLocation, FailureLimit, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit,
+    LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation, PkceRequirement, Rewrite,
+    Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
 };
 use crate::units::show_duration;
 
@@ -139,6 +139,14 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
         Credential::Introspection(introspection) => write_introspection(out, introspection),
     }
     line(out, "realm", &scheme.realm);
+    let failures = scheme.failures.as_ref().map_or_else(
+        || "not limited".to_owned(),
+        |FailureLimit { limit, interval, key }| {
+            let key: Vec<String> = key.iter().map(LimitKey::show).collect();
+            format!("{limit}/{} per {}", show_duration(*interval), key.join("+"))
+        },
+    );
+    line(out, &format!("wrong {what}s"), &failures);
     if matches!(scheme.credential, Credential::Hmac(_)) {
         return; // It has said which of its headers are.
     }
@@ -275,7 +283,8 @@ fn limit_use(limit: &Limit, cost: u64) -> String {
         text += ", shared";
     }
     let missing = if limit.skips_missing_key { "not limited" } else { "per ip" };
-    if limit.key.iter().all(|key| !matches!(key, LimitKey::Ip | LimitKey::Path | LimitKey::Const(_))) {
+    if limit.key.iter().all(|key| !matches!(key, LimitKey::Caller | LimitKey::Ip | LimitKey::Path | LimitKey::Const(_)))
+    {
         let _ = write!(text, ", without key {missing}");
     }
     let _ = write!(text, ", status {}", limit.status);

@@ -16,13 +16,15 @@ use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::*;
 use crate::ir::{
-    Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, HeaderEdits, IdentityHeaders, Limit, Locations, Preflight,
+    Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, FailureLimit, HeaderEdits, IdentityHeaders, Limit, Locations,
+    Preflight,
 };
 use crate::units::{self, ByteSize};
 
 pub use authorization_server::AuthorizationServerPolicy;
 pub use builtin::BuiltinPolicy;
 pub use https::HttpsPolicy;
+pub(crate) use limit::failed_authentication;
 pub use limit::{LimitChoice, LimitEntry};
 pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
@@ -49,6 +51,8 @@ pub struct Root {
     pub https: Option<HttpsPolicy>,
     /// `authorizationServer`.
     pub authorization_server: Option<AuthorizationServerPolicy>,
+    /// `failedAuthentication`: what holds for every scheme that says nothing itself; `Some(None)` for `off`.
+    pub failed_authentication: Option<Option<FailureLimit>>,
     /// `rules`, in the order of the document; nothing where one is broken.
     pub rules: Vec<Option<RulePolicy>>,
     /// What operations inherit.
@@ -197,6 +201,9 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
                 }
             }
             "limits" => root.limits = limit::registry(&mut reader, &entry.value),
+            "failedAuthentication" => {
+                root.failed_authentication = Some(limit::failed_authentication(&mut reader, &entry.value));
+            }
             "https" => root.https = https::https(&mut reader, entry.key.span, &entry.value),
             "authorizationServer" => {
                 let policy = authorization_server::authorization_server(&mut reader, entry.key.span, &entry.value);

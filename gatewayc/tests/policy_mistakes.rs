@@ -766,6 +766,66 @@ fn limits_count_whom_they_know() {
     check(&with("user"), "GW406 no such caller is known");
     check(&with("user, ip"), "none");
     check(&with("ip"), "none");
+    check(&with("caller"), "none");
+}
+
+#[test]
+fn kinds_of_caller_that_no_limit_counts() {
+    const SCHEMES: &str = r#"
+    own: {type: oauth2, flows: {clientCredentials: {tokenUrl: /t, scopes: {}}}, x-gateway: {token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}}}
+    both: {type: oauth2, flows: {clientCredentials: {tokenUrl: /t, scopes: {}}, authorizationCode: {authorizationUrl: /a, tokenUrl: /t, scopes: {}}}, x-gateway: {token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}}}
+    key: {type: apiKey, in: header, name: X-Key}
+"#;
+    let with = |security: &str, keys: &[&str]| {
+        let limit = |key: &&str| {
+            let skip = if key.starts_with('!') { "" } else { ", onMissingKey: skip" };
+            format!("{{algorithm: token-bucket, limit: 3, interval: 1s, key: [{}]{skip}}}", key.trim_start_matches('!'))
+        };
+        let limits = keys.iter().map(limit).collect::<Vec<_>>().join(", ");
+        document("", GOOD_SCHEME, &format!("rateLimit: [{limits}]"), "")
+            .replace("[{Jwt: []}]", security)
+            .replace("paths:\n", &format!("{}paths:\n", SCHEMES.trim_start_matches('\n')))
+    };
+    const KEYS: &[&str] = &["consumer", "user"];
+    for (security, keys, expect) in [
+        (
+            "[{both: []}]",
+            &["user"][..],
+            "GW409 OAuth clients that act for themselves meet no limit of operation getNote",
+        ),
+        ("[{both: []}]", &["client"], "none"),
+        ("[{both: []}]", &["caller"], "none"),
+        ("[{own: []}]", &["user"], "GW406 so nothing is limited"),
+        ("[{own: []}]", &["client"], "none"),
+        ("[{Jwt: []}, {key: []}]", KEYS, "GW409 key: [caller]"),
+        ("[{Jwt: []}, {key: []}]", &["consumer", "user", "client"], "none"),
+        ("[{key: []}]", &["consumer"], "none"),
+        ("[{key: []}, {}]", &["consumer"], "GW409 callers without a credential meet no limit"),
+        ("[{key: []}, {}]", &["!consumer"], "none"),
+        ("[{key: []}, {}]", &["consumer", "ip"], "none"),
+        ("[{key: []}]", &["client"], "GW406"),
+    ] {
+        check(&with(security, keys), expect);
+    }
+}
+
+#[test]
+fn wrong_credentials_are_limited() {
+    for (member, expect) in [
+        ("failedAuthentication: {limit: 10, interval: 60s}", "none"),
+        ("failedAuthentication: {limit: 10, interval: 60s, key: [ip, \"header:X-Tenant\", \"const:all\"]}", "none"),
+        ("failedAuthentication: off", "none"),
+        ("failedAuthentication: on", "GW104 limit: 100, interval: 60s"),
+        ("failedAuthentication: {limit: 10}", "GW104 both needed"),
+        ("failedAuthentication: {limit: 0, interval: 60s}", "GW404 from 1 to"),
+        ("failedAuthentication: {limit: 1, interval: 500ms}", "GW104 whole seconds"),
+        ("failedAuthentication: {limit: 1, interval: 1m, key: [consumer]}", "GW104 names no caller"),
+        ("failedAuthentication: {limit: 1, interval: 1m, algorithm: x}", "GW102 it can be limit"),
+        ("failedAuthentification: {limit: 1, interval: 1m}", "GW102 did you mean failedAuthentication?"),
+    ] {
+        check(&document(&format!("  {member}"), GOOD_SCHEME, "", ""), expect);
+        check(&document("", &format!("{GOOD_SCHEME}, {member}"), "", ""), expect);
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Who may call: authentication gives a caller, authorisation gives a permit, and nothing is forwarded without one.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::codegen::ConsumerRules;
 use crate::consumers::{ConsumerStore, Identity};
 use crate::credential::{CredentialLocation, Evidence};
+use crate::failed_authentication::Attempts;
 use crate::live::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement};
 use crate::oauth::Authority;
 use crate::oauth::Oauth;
@@ -145,6 +147,11 @@ pub enum Denial {
         /// For the client.
         message: &'static str,
     },
+    /// Too many credentials of late were wrong; this one is not looked at.
+    TooManyFailures {
+        /// Until the next one is.
+        seconds: u64,
+    },
     /// A person has to log in.
     LogIn {
         /// The path of the login page.
@@ -263,10 +270,13 @@ pub(crate) fn authorize(
     method: &str,
     evidence: &Evidence<'_>,
     now: Moment,
+    guesses: &mut Guesses<'_>,
 ) -> Result<Permit, NoPermit> {
     let permit = match access {
         LiveAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
-        LiveAccess::OneOf { alternatives, anonymous } => one_of(alternatives, anonymous.as_ref(), evidence, now)?,
+        LiveAccess::OneOf { alternatives, anonymous } => {
+            one_of(alternatives, anonymous.as_ref(), evidence, now, guesses)?
+        }
     };
     rules.admit(permit.caller(), method)?;
     Ok(permit)
@@ -277,10 +287,11 @@ fn one_of(
     anonymous: Option<&LiveAnonymous>,
     evidence: &Evidence<'_>,
     now: Moment,
+    guesses: &mut Guesses<'_>,
 ) -> Result<Permit, NoPermit> {
     let mut worst: Option<Reject> = None;
     for alternative in alternatives {
-        match all_of(&alternative.requirements, evidence, now) {
+        match all_of(&alternative.requirements, evidence, now, guesses) {
             Ok(caller) => return Ok(Permit { caller: Some(caller), because: "credential" }),
             Err(NoPermit::Reject(reject)) => {
                 worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject)));
@@ -345,8 +356,44 @@ impl Caller {
     }
 }
 
+/// Credentials that may be guesses: from where, and which of them are counted.
+pub(crate) struct Guesses<'a> {
+    /// Of the client, as far as trusted proxies tell.
+    pub(crate) address: IpAddr,
+    /// Those of this request.
+    pub(crate) attempts: &'a mut Attempts,
+}
+
+impl Guesses<'_> {
+    /// The verdict of a scheme, unless too many credentials of late were wrong.
+    fn judge(
+        &mut self,
+        requirement: &LiveRequirement,
+        verdict: Result<Caller, Refusal>,
+        evidence: &Evidence<'_>,
+        now: Moment,
+    ) -> Result<Caller, Refusal> {
+        let Some(limit) = &requirement.failures else { return verdict };
+        if let Err(Refusal::Denied(Denial::Missing { .. } | Denial::LogIn { .. } | Denial::Unavailable)) = verdict {
+            return verdict;
+        }
+        if let Err(seconds) = self.attempts.begin(limit, self.address, evidence, now.unix_seconds) {
+            return Err(Denial::TooManyFailures { seconds }.into());
+        }
+        if let Err(Refusal::Denied(Denial::Invalid { .. })) = verdict {
+            self.attempts.fail(limit);
+        }
+        verdict
+    }
+}
+
 /// All of the requirements; each is asked, so that what the order hides cannot decide.
-fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment) -> Result<Caller, NoPermit> {
+fn all_of(
+    requirements: &[LiveRequirement],
+    evidence: &Evidence<'_>,
+    now: Moment,
+    guesses: &mut Guesses<'_>,
+) -> Result<Caller, NoPermit> {
     let mut first: Option<Caller> = None;
     let mut worst: Option<Reject> = None;
     let mut lacking = Vec::new();
@@ -354,15 +401,16 @@ fn all_of(requirements: &[LiveRequirement], evidence: &Evidence<'_>, now: Moment
     for requirement in requirements {
         let scheme = SchemeId::of(&requirement.authenticator);
         let verdict = match evidence.verdict_of(scheme) {
-            Some(verdict) => verdict.clone(),
-            None => match requirement.authenticator.authenticate(evidence, now) {
-                Ok(caller) => Ok(caller),
-                Err(Refusal::Denied(denial)) => Err(denial),
-                Err(Refusal::Ask(question)) => {
-                    question_of.get_or_insert((scheme, question));
-                    continue;
-                }
-            },
+            Some(verdict) => verdict.clone().map_err(Refusal::Denied),
+            None => requirement.authenticator.authenticate(evidence, now),
+        };
+        let verdict = match guesses.judge(requirement, verdict, evidence, now) {
+            Ok(caller) => Ok(caller),
+            Err(Refusal::Denied(denial)) => Err(denial),
+            Err(Refusal::Ask(question)) => {
+                question_of.get_or_insert((scheme, question));
+                continue;
+            }
         };
         match verdict {
             // Two schemes that name different callers would let two half-stolen credentials combine into a whole one.
@@ -406,6 +454,7 @@ impl From<Denial> for Reject {
             Denial::Missing { message } => Self::NoCredential(message),
             Denial::Invalid { message, why } => Self::InvalidCredential { message, why },
             Denial::Malformed { message } => Self::MalformedCredential(message),
+            Denial::TooManyFailures { seconds } => Self::TooManyFailures(seconds),
             Denial::LogIn { page, message } => Self::LoginRequired { page, message },
             Denial::Unavailable => Self::CredentialsUnavailable,
         }
@@ -448,6 +497,7 @@ impl ConsumerRules {
 fn worse(one: Reject, other: Reject) -> Reject {
     fn rank(reject: &Reject) -> u8 {
         match reject {
+            Reject::TooManyFailures(_) => 6,
             Reject::InsufficientScope(_) => 5,
             Reject::CredentialsUnavailable => 4,
             Reject::MalformedCredential(_) => 3,
@@ -495,9 +545,10 @@ mod tests {
     #[test]
     fn together_schemes_name_one_caller_and_all_that_is_known_of_it() {
         let both = |one: Caller, other: Caller| {
-            let says = |caller| LiveRequirement { authenticator: Arc::new(Says(caller)), scopes: &[] };
+            let says = |caller| LiveRequirement { authenticator: Arc::new(Says(caller)), scopes: &[], failures: None };
             let now = Moment { unix_seconds: 1, worker: 0, request: 1 };
-            all_of(&[says(one), says(other)], &Evidence::of(&[], None), now).ok()
+            let mut guesses = Guesses { address: IpAddr::from([127, 0, 0, 1]), attempts: &mut Attempts::default() };
+            all_of(&[says(one), says(other)], &Evidence::of(&[], None), now, &mut guesses).ok()
         };
         let (session, token) = (user("bob", None), user("bob", Some("app")));
         assert_eq!(both(session.clone(), token.clone()), Some(token.clone()));

@@ -36,6 +36,8 @@ pub struct Api {
     pub identity_headers: IdentityHeaders,
     /// Response bodies that replace the default `{"message": …}`.
     pub error_bodies: &'static [ErrorBody],
+    /// How many wrong credentials are looked at, by scheme; unlimited for the others.
+    pub failed_authentication: &'static [FailureLimit],
     /// Whether requests must come over TLS.
     pub https: Https,
     /// What the document's `acceptRisk` accepts; listed by `gateway routes`.
@@ -309,9 +311,24 @@ pub enum OnStoreError {
     Local,
 }
 
+/// How many wrong credentials of a scheme are looked at before 429.
+#[derive(Debug)]
+pub struct FailureLimit {
+    /// The key under `components/securitySchemes`.
+    pub scheme: &'static str,
+    /// So many
+    pub limit: u64,
+    /// in so long, from the first on; in whole seconds.
+    pub interval: Duration,
+    /// Whose failures are counted together: [`LimitKey::Ip`], [`LimitKey::Header`] and [`LimitKey::Const`] only.
+    pub key: &'static [LimitKey],
+}
+
 /// A part of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitKey {
+    /// The consumer, or else the user, or else the OAuth client, or else the address.
+    Caller,
     /// The client's address, as far as trusted proxies tell; of IPv6, the /64.
     Ip,
     /// The OAuth client.

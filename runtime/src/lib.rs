@@ -29,6 +29,7 @@ mod deadline;
 mod digest;
 mod downstream;
 mod exchange;
+mod failed_authentication;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handover;

@@ -367,6 +367,16 @@ impl Subject<'_> {
         let consumer = || self.caller.and_then(|caller| caller.identity.as_ref());
         match key {
             LimitKey::Ip => value(address.bytes().into()),
+            LimitKey::Caller => {
+                let user = || self.caller.and_then(|caller| caller.user.as_deref());
+                let client = || self.caller.and_then(|caller| caller.client.as_deref());
+                match (consumer(), user(), client()) {
+                    (Some(identity), ..) => part(PartKind::Consumer, identity.consumer.username.as_bytes().into()),
+                    (None, Some(user), _) => part(PartKind::User, user.as_bytes().into()),
+                    (None, None, Some(client)) => part(PartKind::Client, client.as_bytes().into()),
+                    (None, None, None) => part(PartKind::Address, address.bytes().into()),
+                }
+            }
             LimitKey::Path => text(self.path),
             LimitKey::Const(constant) => part(PartKind::Const, constant.as_bytes().into()),
             LimitKey::Header(name) => found(CredentialLocation::Header(name)),
@@ -399,6 +409,10 @@ enum PartKind {
     Address,
     /// Of a consumer's limit.
     Name,
+    /// Of [`LimitKey::Caller`], whose kinds are told apart.
+    Consumer,
+    User,
+    Client,
 }
 
 /// A client's address as it is counted: whoever has an IPv6 address has a /64 of them.

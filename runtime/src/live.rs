@@ -20,6 +20,7 @@ use crate::config::{Config, Problem, StoreAddress, StoreSettings, is_same_name};
 use crate::consumers::{ConsumerStore, Source};
 use crate::contested::{Contested, Views};
 use crate::credential::CredentialLocation;
+use crate::failed_authentication::Failures;
 use crate::http1::names::FieldTable;
 use crate::https::HttpsOnly;
 use crate::limits::{self, Limits};
@@ -157,6 +158,8 @@ pub(crate) struct LiveAlternative {
 pub(crate) struct LiveRequirement {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) scopes: &'static [&'static str],
+    /// How many wrong credentials are looked at.
+    pub(crate) failures: Option<Arc<Failures>>,
 }
 
 /// [`Rewrite`] ready to run.
@@ -227,6 +230,7 @@ impl Live {
             limits: &limits,
             problems,
             endpoints: BTreeMap::new(),
+            failures: Vec::new(),
             session_cookies: session_cookies(gateway),
             https_only: https_only(gateway, &config),
         };
@@ -521,6 +525,8 @@ struct Assembly<'a> {
     problems: Vec<Problem>,
     /// By API and upstream name.
     endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
+    /// Limits of wrong credentials; those that count alike are one, so that no API gives another try.
+    failures: Vec<Arc<Failures>>,
     /// No upstream sees these.
     session_cookies: Vec<&'static str>,
     /// By API, for those that are.
@@ -709,7 +715,7 @@ impl Assembly<'_> {
             Access::OneOf(alternatives) => {
                 let asking = alternatives.iter().filter(|alternative| !alternative.is_empty());
                 let asking: Option<Vec<_>> =
-                    asking.map(|alternative| alternative_of(api, alternative, schemes)).collect();
+                    asking.map(|alternative| alternative_of(api, alternative, schemes, &mut self.failures)).collect();
                 let has_empty = alternatives.iter().any(|alternative| alternative.is_empty());
                 // A scheme that could not be prepared is a problem already told.
                 LiveAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
@@ -877,10 +883,20 @@ fn alternative_of(
     api: &Api,
     alternative: &'static [crate::codegen::Requirement],
     schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    failures: &mut Vec<Arc<Failures>>,
 ) -> Option<LiveAlternative> {
     let requirements = alternative.iter().map(|requirement| {
         let authenticator = schemes.get(&(api.name, requirement.scheme.name()))?;
-        Some(LiveRequirement { authenticator: Arc::clone(authenticator), scopes: requirement.scopes })
+        let limit = api.failed_authentication.iter().find(|limit| limit.scheme == requirement.scheme.name());
+        let limit = limit.map(|limit| match failures.iter().find(|known| known.counts_like(limit)) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let failures_of_limit = Arc::new(Failures::new(limit));
+                failures.push(Arc::clone(&failures_of_limit));
+                failures_of_limit
+            }
+        });
+        Some(LiveRequirement { authenticator: Arc::clone(authenticator), scopes: requirement.scopes, failures: limit })
     });
     Some(LiveAlternative { requirements: requirements.collect::<Option<_>>()? })
 }
@@ -966,7 +982,7 @@ fn requirements(access: &LiveAccess) -> impl Iterator<Item = &LiveRequirement> {
 
 fn challenges(access: &LiveAccess) -> Challenges {
     let mut challenges = Challenges::default();
-    for LiveRequirement { authenticator, scopes } in requirements(access) {
+    for LiveRequirement { authenticator, scopes, .. } in requirements(access) {
         for (lines, challenge) in [
             (&mut challenges.missing, authenticator.challenge()),
             (&mut challenges.malformed, authenticator.challenge_malformed()),

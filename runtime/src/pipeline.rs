@@ -15,7 +15,7 @@ use gateway_route::RequestPath;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::access::{self, NoPermit, Permit, Question, SchemeId, Verdict};
+use crate::access::{self, Guesses, NoPermit, Permit, Question, SchemeId, Verdict};
 use crate::access_log::Line;
 use crate::builtin::{Answer, Call, NO_STORE, OwnAnswer};
 use crate::codegen::Preflight;
@@ -23,6 +23,7 @@ use crate::contested::{Ambiguity, Readings};
 use crate::credential::{Evidence, form_encode, query_without};
 use crate::downstream::{Downstream, Scratch};
 use crate::exchange::Progress;
+use crate::failed_authentication::Attempts;
 use crate::http1::body::BodyLength;
 use crate::http1::head::{self, RequestHead, field_space};
 use crate::https::{HttpsOnly, Plain};
@@ -132,6 +133,8 @@ struct Record {
     /// The content, where a scheme had to see it.
     content: Option<Content>,
     permit: Option<Permit>,
+    /// Credentials that are being looked at, where wrong ones are counted.
+    attempts: Attempts,
     /// What its limits say; what it holds is given back with this.
     limits: Option<Outcome>,
     upstream_started: Option<Instant>,
@@ -266,8 +269,14 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
             // HEAD that is served as GET is judged as GET.
             let method =
                 if request.method == "HEAD" && operation.table.method == "GET" { "GET" } else { request.method };
-            access::authorize(&operation.access, &operation.table.consumers, method, &evidence, moment)
-                .map_err(|reason| Stop::without_permit(reason, &evidence))? // 302 400 401 403 503
+            let address = client_address(down.peer, evidence.fields, |address| live.trusts(address));
+            let guesses = &mut Guesses { address, attempts: &mut record.attempts };
+            let permit =
+                access::authorize(&operation.access, &operation.table.consumers, method, &evidence, moment, guesses);
+            if !matches!(permit, Err(NoPermit::Ask(..))) {
+                record.attempts = Attempts::default();
+            }
+            permit.map_err(|reason| Stop::without_permit(reason, &evidence))? // 302 400 401 403 429 503
         }
     };
     request::admit_body(operation, record.facts.body)?; // 413
@@ -556,6 +565,7 @@ impl Record {
             verdicts: Vec::new(),
             content: None,
             permit: None,
+            attempts: Attempts::default(),
             limits: None,
             upstream_started: None,
         }
@@ -621,6 +631,7 @@ impl Record {
         let allow = || self.route.map_or_else(String::new, |route| format!("Allow: {}\r\n", route.allow));
         let fields = match stop {
             Stop::Reject(Reject::MethodNotAllowed) => allow(),
+            Stop::Reject(Reject::TooManyFailures(seconds)) => format!("Retry-After: {seconds}\r\n"),
             Stop::Reject(reject) => limits() + self.operation.map_or("", |operation| operation.challenge(reject)),
             Stop::Preflight => allow() + &request::preflight_fields(inbox, self.route),
             Stop::Redirect { location, .. } => format!("Location: {location}\r\n"),

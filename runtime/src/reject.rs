@@ -75,6 +75,8 @@ pub(crate) enum Reject {
     ExpectationFailed,
     /// 421: plain HTTP for a host that cannot be told apart from somebody's invention.
     Misdirected,
+    /// 429: too many credentials were wrong; seconds until the next one is looked at.
+    TooManyFailures(u64),
     /// 429, unless the limit says otherwise.
     LimitExceeded(u16),
     /// 431: too many or too large header fields.
@@ -112,6 +114,7 @@ impl Reject {
             Self::UriTooLong => 414,
             Self::ExpectationFailed => 417,
             Self::Misdirected => 421,
+            Self::TooManyFailures(_) => 429,
             Self::LimitExceeded(status) => *status,
             Self::HeadTooLarge => 431,
             Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => 502,
@@ -143,6 +146,7 @@ impl Reject {
             Self::ExpectationFailed => "Expectation failed",
             Self::HttpsRequired => "HTTPS required",
             Self::Misdirected => "Misdirected request",
+            Self::TooManyFailures(_) => "Too many wrong credentials",
             Self::LimitExceeded(_) => "Limit exceeded",
             Self::HeadTooLarge => "Request header fields too large",
             Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => "Bad gateway",
@@ -154,7 +158,7 @@ impl Reject {
     }
 
     /// The words of [`Reject::reason`].
-    pub(crate) const REASONS: [&'static str; 27] = [
+    pub(crate) const REASONS: [&'static str; 28] = [
         "bad-request",
         "invalid-parameter",
         "no-credential",
@@ -182,6 +186,7 @@ impl Reject {
         "upstream-timeout",
         "version-not-supported",
         "ambiguous-path",
+        "too-many-failures",
     ];
 
     /// The place in [`Reject::REASONS`].
@@ -214,6 +219,7 @@ impl Reject {
             Self::UpstreamTimeout => 24,
             Self::VersionNotSupported => 25,
             Self::AmbiguousPath(_) => 26,
+            Self::TooManyFailures(_) => 27,
         }
     }
 
@@ -257,7 +263,7 @@ impl Reject {
             Self::InsufficientScope(_) | Self::ConsumerForbidden => ErrorClass::AuthForbidden,
             Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
             Self::BodyTooLarge => ErrorClass::BodyTooLarge,
-            Self::LimitExceeded(_) => ErrorClass::LimitExceeded,
+            Self::LimitExceeded(_) | Self::TooManyFailures(_) => ErrorClass::LimitExceeded,
             Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => {
                 ErrorClass::UpstreamFailed
             }

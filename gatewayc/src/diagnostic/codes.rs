@@ -98,6 +98,7 @@ codes! {
     GW406 406 "limit-without-caller"      Warning "A limit that counts callers where nobody is known"
     GW407 407 "unshareable-limit"         Error   "A limit that several gateways cannot count together"
     GW408 408 "same-limit-in-store"       Error   "Two limits in a store have the same name"
+    GW409 409 "caller-without-limit"      Warning "A kind of caller that no limit of a list counts"
     GW501 501 "ambiguous-paths"           Error   "Two paths match the same requests"
     GW502 502 "bad-regex"                 Error   "A regular expression that cannot be used"
     GW503 503 "unprotected-rule"          Error   "A rule that forwards has no security"

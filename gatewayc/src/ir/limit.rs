@@ -72,6 +72,8 @@ pub enum LimitAlgorithm {
 /// A part of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitKey {
+    /// The consumer, or else the user, or else the OAuth client, or else the address.
+    Caller,
     /// The client's address; of IPv6, the /64.
     Ip,
     /// The OAuth client.
@@ -101,6 +103,24 @@ pub enum LimitHeaders {
     Default,
     /// `X-<prefix>-RateLimit-…`.
     Prefixed(String),
+}
+
+/// How many wrong credentials of a scheme are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureLimit {
+    /// So many
+    pub limit: u64,
+    /// in so long.
+    pub interval: Duration,
+    /// Whose failures are counted together.
+    pub key: Vec<LimitKey>,
+}
+
+impl FailureLimit {
+    /// What holds for passwords where a document says nothing: 100 in a minute from one address.
+    pub fn of_passwords() -> Self {
+        Self { limit: 100, interval: Duration::from_secs(60), key: vec![LimitKey::Ip] }
+    }
 }
 
 /// A limit that an operation charges.
@@ -156,6 +176,7 @@ impl LimitKey {
     /// In documents.
     pub fn show(&self) -> String {
         match self {
+            Self::Caller => "caller".into(),
             Self::Ip => "ip".into(),
             Self::Client => "client".into(),
             Self::Consumer => "consumer".into(),

@@ -34,6 +34,7 @@ pub(super) fn lower(
     diagnostics.extend(warnings(&name, &policy));
     let own = policy.profile.signature_headers();
     Ok(Scheme {
+        failures: None,
         locations: own.iter().map(|name| CredentialLocation::Header((*name).to_owned())).collect(),
         realm: realm.unwrap_or_else(|| printable(&name)),
         name,

@@ -63,6 +63,7 @@ pub(super) fn lower(
         name,
         forward: false,
         credential,
+        failures: None,
     })
 }
 

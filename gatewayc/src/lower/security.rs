@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
 use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW211, GW213, GW214};
 use crate::ir::{
-    self, Access, ConsumerJwt, Credential, CredentialLocation, Introspection, Jwt, JwtKey, Requirement, Scheme,
+    self, Access, ConsumerJwt, Credential, CredentialLocation, FailureLimit, Introspection, Jwt, JwtKey, Requirement,
+    Scheme,
 };
+use crate::lower::limits::CallerKind;
 use crate::lower::{accept, hmac, own_credentials, title};
-use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, SchemeExtension, UrlProblem, Verification};
+use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, Reader, SchemeExtension, UrlProblem, Verification};
 
 /// The schemes of a document: which can be enforced, and which are asked for.
 pub(super) struct Schemes<'a> {
@@ -25,12 +27,15 @@ struct State<'a> {
 impl<'a> Schemes<'a> {
     pub(super) fn new(
         document: &'a ast::Document,
-        identity: &ir::IdentityHeaders,
+        root: &vocabulary::Root,
         risks: &mut Vec<ir::AcceptedRisk>,
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let schemes = document.schemes.iter().map(|definition| {
-            let lowered = lower(definition, identity, risks, diagnostics);
+            let lowered = lower(definition, &root.identity_headers, risks, diagnostics).map(|scheme| {
+                let failures = failures(definition, &scheme, root, diagnostics);
+                Scheme { failures, ..scheme }
+            });
             (definition.name.as_str(), State { definition, lowered, used: false })
         });
         Self { schemes: schemes.collect() }
@@ -209,6 +214,34 @@ impl<'a> Schemes<'a> {
         only_there.then_some(word)
     }
 
+    /// Who may come with these credentials, which must all hold.
+    pub(super) fn caller_kinds(&self, requirements: &[Requirement]) -> Vec<CallerKind> {
+        if requirements.iter().any(|requirement| self.knows_consumers(requirement)) {
+            return vec![CallerKind::Consumer];
+        }
+        let states = requirements.iter().filter_map(|requirement| self.schemes.get(requirement.scheme.as_str()));
+        let schemes = states.filter_map(|state| Some((state.definition, state.lowered.as_ref().ok()?)));
+        let mut kinds = vec![CallerKind::User, CallerKind::Client];
+        for (definition, scheme) in schemes {
+            match scheme.credential {
+                Credential::Session(_) => kinds.retain(|kind| *kind == CallerKind::User),
+                // Administrators have no name, and no need of a limit.
+                Credential::AdminKey => kinds.clear(),
+                _ => {
+                    let flows = definition.node.get("flows").and_then(gateway_yaml::Node::as_mapping);
+                    let has = |of_client: bool| {
+                        let mut flows = flows.into_iter().flatten();
+                        flows.any(|flow| (&*flow.key.name == "clientCredentials") == of_client)
+                    };
+                    if flows.is_some_and(|flows| !flows.is_empty()) {
+                        kinds.retain(|kind| has(*kind == CallerKind::Client));
+                    }
+                }
+            }
+        }
+        kinds
+    }
+
     /// Whether a requirement's scheme tells which consumer calls.
     pub(super) fn knows_consumers(&self, requirement: &Requirement) -> bool {
         let state = self.schemes.get(requirement.scheme.as_str());
@@ -366,7 +399,7 @@ fn lower(
             let name = definition.name.value.clone();
             let realm = realm.unwrap_or_else(|| printable(&name));
             let credential = Credential::Certificate;
-            return Ok(Scheme { name, locations: Vec::new(), realm, forward: true, credential });
+            return Ok(Scheme { name, locations: Vec::new(), realm, forward: true, credential, failures: None });
         }
     };
     let name = definition.name.value.clone();
@@ -378,7 +411,7 @@ fn lower(
     let has_other_places = locations.len() > 1;
     let realm = extension.realm.unwrap_or_else(|| printable(&name));
     let forward = extension.forward.unwrap_or(true);
-    let scheme = |credential| Scheme { name, locations, realm, forward, credential };
+    let scheme = |credential| Scheme { name, locations, realm, forward, credential, failures: None };
     if matches!(kind, SchemeKind::ApiKey { .. }) && extension.jwt.is_none() {
         return match (extension.bare, extension.under_token) {
             (None, false) => Ok(scheme(Credential::ApiKey)),
@@ -442,6 +475,30 @@ fn check_headers(locations: &[CredentialLocation], identity: &ir::IdentityHeader
         let problem = vocabulary::no_place_for_credentials(name, identity)?;
         Some(format!("its credential cannot stand in the header `{}`: {problem}", name.escape_debug()))
     })
+}
+
+/// How many wrong credentials are looked at: what the scheme says, or the root, or what is usual.
+fn failures(
+    definition: &ast::SecurityScheme,
+    scheme: &Scheme,
+    root: &vocabulary::Root,
+    diagnostics: &mut Diagnostics,
+) -> Option<FailureLimit> {
+    let own = definition.gateway.as_ref().and_then(|node| node.get("failedAuthentication"));
+    if matches!(scheme.credential, Credential::Certificate) {
+        if let Some(node) = own {
+            diagnostics.push(
+                Diagnostic::error(GW207, format!("`failedAuthentication` of `{}` never counts", scheme.name))
+                    .at(node.span, "a certificate cannot be guessed"),
+            );
+        }
+        return None;
+    }
+    match (own, &root.failed_authentication) {
+        (Some(node), _) => vocabulary::failed_authentication(&mut Reader::new(diagnostics), node),
+        (None, Some(of_root)) => of_root.clone(),
+        (None, None) => matches!(scheme.credential, Credential::Basic).then(FailureLimit::of_passwords),
+    }
 }
 
 /// The default realm is the scheme's name, as far as a header can hold it.

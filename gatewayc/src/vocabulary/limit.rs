@@ -6,7 +6,7 @@ use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use super::Reader;
 use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407};
-use crate::ir::{Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
+use crate::ir::{FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
 use crate::units;
 
 /// An entry of `rateLimit`.
@@ -421,12 +421,51 @@ fn whole(reader: &mut Reader<'_>, node: &Node, what: &str, least: u64) -> Option
     number
 }
 
+/// `failedAuthentication`: a limit, or `off`.
+pub(crate) fn failed_authentication(reader: &mut Reader<'_>, node: &Node) -> Option<FailureLimit> {
+    // YAML 1.1 has it that `off` is false; this is no 1.1.
+    if node.as_text() == Some("off") {
+        return None;
+    }
+    const WHAT: &str = "`failedAuthentication`";
+    if node.as_mapping().is_none() {
+        reader.wrong(node, WHAT, "expected `{limit: 100, interval: 60s}` or `off`");
+        return None;
+    }
+    let entries = reader.known(node, WHAT, &["limit", "interval", "key"]);
+    let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
+    let (Some(limit), Some(interval)) = (member("limit"), member("interval")) else {
+        reader.wrong(node, WHAT, "`limit` and `interval` are both needed: `{limit: 100, interval: 60s}`");
+        return None;
+    };
+    let limit = whole(reader, limit, "`limit`", 1);
+    let interval = reader.unit(interval, "`interval`", units::duration);
+    if interval.is_some_and(|interval| interval < Duration::from_secs(1) || interval.subsec_nanos() != 0) {
+        reader.wrong(node, "`interval` of `failedAuthentication`", "expected whole seconds, at least `1s`");
+        return None;
+    }
+    let key = match member("key") {
+        None => vec![LimitKey::Ip],
+        Some(node) => {
+            let key = keys(reader, node);
+            let is_known = |part: &LimitKey| matches!(part, LimitKey::Ip | LimitKey::Header(_) | LimitKey::Const(_));
+            if !key.iter().all(is_known) {
+                reader.wrong(node, "`key`", "a wrong credential names no caller: `ip`, `header:X` or `const:X`");
+                return None;
+            }
+            key
+        }
+    };
+    Some(FailureLimit { limit: limit?, interval: interval?, key })
+}
+
 fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
     let mut keys = Vec::new();
     for item in reader.list(node, "`key`") {
         let Some(text) = reader.text(item, "a part of `key`") else { continue };
         let key = match text.split_once(':') {
             None => match text {
+                "caller" => Some(LimitKey::Caller),
                 "ip" => Some(LimitKey::Ip),
                 "client" => Some(LimitKey::Client),
                 "consumer" => Some(LimitKey::Consumer),
@@ -445,7 +484,7 @@ fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
             None => reader.wrong(
                 item,
                 "a part of `key`",
-                "expected `ip`, `client`, `consumer`, `user`, `credential`, `path`, `header:X`, `query:X` or `const:X`",
+                "expected `caller`, `ip`, `client`, `consumer`, `user`, `credential`, `path`, `header:X`, `query:X` or `const:X`",
             ),
         }
     }

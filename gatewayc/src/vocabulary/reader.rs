@@ -58,6 +58,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "preflight", places: ROOT },
     Member { name: "limits", places: ROOT },
     Member { name: "https", places: ROOT },
+    Member { name: "failedAuthentication", places: &[Place::Root, Place::Scheme] },
     Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme] },
     Member { name: "rules", places: ROOT },
     Member { name: "upstream", places: ANYWHERE },

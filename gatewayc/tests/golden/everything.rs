@@ -276,6 +276,7 @@ pub(super) static API: Api = Api {
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
         ErrorBody { class: ErrorClass::UpstreamTimeout, json: "[\"slow\",1.5,null]" },
     ],
+    failed_authentication: &[],
     https: Https::Required { redirect_to: &[Origin { host: "api.example", port: 8443 }], hsts: "max-age=3600" },
     accepted_risks: &[
         AcceptedRisk { lint: "GW211", what: "scheme `discovered`", reason: "one API" },

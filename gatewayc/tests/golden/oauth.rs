@@ -209,6 +209,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Required { redirect_to: &[], hsts: "" },
     accepted_risks: &[
         AcceptedRisk { lint: "GW301", what: "the authorization server", reason: "old browsers" },

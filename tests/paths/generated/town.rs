@@ -65,6 +65,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Optional,
     accepted_risks: &[AcceptedRisk { lint: "GW507", what: "the document", reason: "this is what the tests are about" }],
 };

@@ -7,11 +7,12 @@ use std::process::Command;
 
 use support::{Gateway, Upstream};
 
-const APIS: [&str; 4] = ["town", "exact", "loose", "open"];
+const APIS: [&str; 5] = ["town", "exact", "loose", "open", "callers"];
 
 fn gateway(upstream: &Upstream) -> Gateway {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-paths"));
     support::usual_settings(&mut command);
+    support::secrets(&mut command);
     let consumers = concat!("consumers.file=", env!("CARGO_MANIFEST_DIR"), "/consumers.yaml");
     let upstreams = APIS.map(|api| format!("upstreams.{api}.default=http://{}", upstream.address));
     for setting in ["insecureLiterals=true", consumers].into_iter().chain(upstreams.iter().map(String::as_str)) {

@@ -144,6 +144,7 @@ fn check(server: &Server) {
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-paths"));
     support::usual_settings(&mut command);
+    support::secrets(&mut command);
     let upstream = format!("upstreams.town.default=http://{}", server.address);
     let consumers = concat!("consumers.file=", env!("CARGO_MANIFEST_DIR"), "/consumers.yaml");
     for setting in ["insecureLiterals=true", consumers, &upstream] {
