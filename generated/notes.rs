@@ -166,6 +166,8 @@ static ACCOUNTS: JwtBearer = JwtBearer {
     required_claims: &["exp", "sub"],
     issuers: &[],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };

@@ -344,6 +344,8 @@ static SIGNATURE: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };

@@ -494,6 +494,27 @@ fn upstreams_over_tls_must_be_who_they_should_be() {
 }
 
 #[test]
+fn a_certificate_that_is_trusted_itself_does() {
+    let (folder, plain) = (Folder::new(), Upstream::echo());
+    let (trusted, other) = (Authority::self_signed(&["localhost"]), Authority::self_signed(&["localhost"]));
+    let named_otherwise = Authority::self_signed(&["other.test"]);
+    let roots = [&trusted, &named_otherwise].map(|pair| pair.cert.clone()).concat();
+    let roots = format!("trustedRoots.file={}", folder.write("roots.pem", &roots));
+    let gateway_before = |pair: &Pair| {
+        let upstream = TlsUpstream::start(pair);
+        let url = format!("upstreams.notes.default=https://localhost:{}", upstream.address.port());
+        Gateway::start(&[&roots, &url, "workers=1"], plain.address)
+    };
+    assert_eq!(gateway_before(&trusted).get("/v1/health", "").status, 200);
+    for (pair, detail) in [(&other, "CA:FALSE"), (&named_otherwise, "for another name")] {
+        let gateway = gateway_before(pair);
+        assert_eq!(gateway.get("/v1/health", "").status, 502);
+        let line = gateway.log_line(|line| line["reject"] == "upstream-untrusted");
+        assert!(line["detail"].as_str().is_some_and(|told| told.contains(detail)), "{detail}: {line}");
+    }
+}
+
+#[test]
 fn upstreams_agree_on_http2_inside_tls() {
     let (folder, upstream, authority) = (Folder::new(), Upstream::echo(), Authority::new());
     let roots = format!("trustedRoots.file={}", folder.write("ca.pem", &authority.pem));

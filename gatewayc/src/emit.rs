@@ -750,6 +750,8 @@ fn jwt_fields(jwt: &Jwt) -> Vec<(&'static str, Expression)> {
         ("required_claims", Expression::texts(&jwt.required_claims)),
         ("issuers", Expression::texts(&jwt.issuers)),
         ("audiences", Expression::texts(&jwt.audiences)),
+        ("client_ids", Expression::texts(&jwt.client_ids)),
+        ("scope_claims", Expression::texts(&jwt.scope_claims)),
         ("leeway", duration(jwt.leeway)),
         ("weak_secret_ok", boolean(jwt.weak_secret_ok)),
     ]
@@ -775,6 +777,8 @@ fn introspection_fields(introspection: &Introspection) -> Vec<(&'static str, Exp
         ("cache", duration(introspection.cache)),
         ("issuers", Expression::texts(&introspection.issuers)),
         ("audiences", Expression::texts(&introspection.audiences)),
+        ("client_ids", Expression::texts(&introspection.client_ids)),
+        ("scope_claims", Expression::texts(&introspection.scope_claims)),
     ]
 }
 

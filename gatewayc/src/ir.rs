@@ -451,6 +451,10 @@ pub struct Introspection {
     pub issuers: Vec<String>,
     /// Accepted values of `aud`; empty accepts any.
     pub audiences: Vec<String>,
+    /// Accepted values of `client_id` or `azp`; empty accepts any.
+    pub client_ids: Vec<String>,
+    /// Where scopes are: names of claims, or paths with dots.
+    pub scope_claims: Vec<String>,
 }
 
 /// How a token is checked.
@@ -468,6 +472,10 @@ pub struct Jwt {
     pub issuers: Vec<String>,
     /// Accepted values of `aud`; empty accepts any.
     pub audiences: Vec<String>,
+    /// Accepted values of `client_id` or `azp`; empty accepts any.
+    pub client_ids: Vec<String>,
+    /// Where scopes are: names of claims, or paths with dots.
+    pub scope_claims: Vec<String>,
     /// How far clocks may differ.
     pub leeway: Duration,
     /// Accept an HMAC key below 32 bytes.
@@ -513,6 +521,9 @@ pub struct JwtAlgorithm {
     pub family: KeyFamily,
 }
 
+/// Where scopes are unless a document says otherwise.
+pub const SCOPE_CLAIMS: &[&str] = &["scope", "scp", "roles"];
+
 /// Kinds of key; one scheme accepts one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyFamily {
@@ -540,7 +551,9 @@ impl JwtAlgorithm {
         Self { name: "PS512", family: KeyFamily::Rsa },
         Self { name: "ES256", family: KeyFamily::EllipticCurve },
         Self { name: "ES384", family: KeyFamily::EllipticCurve },
+        Self { name: "ES512", family: KeyFamily::EllipticCurve },
         Self { name: "EdDSA", family: KeyFamily::Edwards },
+        Self { name: "Ed25519", family: KeyFamily::Edwards },
     ];
 }
 

@@ -195,6 +195,8 @@ fn write_jwt(out: &mut String, jwt: &Jwt) {
     line(out, "required claims", &list_or(&jwt.required_claims, "none"));
     line(out, "issuers", &list_or(&jwt.issuers, any_issuer));
     line(out, "audiences", &list_or(&jwt.audiences, "any"));
+    line(out, "clients", &list_or(&jwt.client_ids, "any"));
+    line(out, "scopes in", &jwt.scope_claims.join(", "));
     line(out, "leeway", &show_duration(jwt.leeway));
 }
 
@@ -208,13 +210,16 @@ fn write_consumer_jwt(out: &mut String, jwt: &ConsumerJwt) {
 }
 
 fn write_introspection(out: &mut String, introspection: &Introspection) {
-    let Introspection { bare, url, client_id, client_secret, cache, issuers, audiences } = introspection;
+    let Introspection { bare, url, client_id, client_secret, cache, issuers, audiences, client_ids, scope_claims } =
+        introspection;
     line(out, "without `Bearer`", if *bare { "accepted" } else { "refused" });
     line(out, "asked about at", &format!("{url}, as {client_id}"));
     line(out, "client secret", &secret(client_secret));
     line(out, "good answers used for", &show_duration(*cache));
     line(out, "issuers", &list_or(issuers, "any"));
     line(out, "audiences", &list_or(audiences, "any"));
+    line(out, "clients", &list_or(client_ids, "any"));
+    line(out, "scopes in", &scope_claims.join(", "));
 }
 
 fn write_rule(out: &mut String, api: &Api, rule: &Rule) {

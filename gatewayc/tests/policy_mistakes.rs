@@ -770,6 +770,33 @@ fn limits_count_whom_they_know() {
 }
 
 #[test]
+fn tokens_of_clients_and_their_scopes() {
+    let jwt = |members: &str| {
+        let scheme = format!("jwt: {{verify: {{algorithms: [HS256], secret: {{env: S}}}}, {members}}}");
+        document("", &scheme, "", "")
+    };
+    for (members, expect) in [
+        ("clientIds: [app]", "none"),
+        ("clientIds: []", "GW104 at least one"),
+        ("clientIds: app", "GW104 a list"),
+        ("clientId: [app]", "GW102 did you mean clientIds?"),
+        ("scopeClaims: [realm_access.roles, permissions, \"cognito:groups\", \"https://example.org/roles\"]", "none"),
+        ("scopeClaims: []", "GW104 at least one"),
+        ("scopeClaims: [a..b]", "GW104 realm_access.roles"),
+    ] {
+        check(&jwt(members), expect);
+    }
+    for member in ["clientIds: [app]", "scopeClaims: [roles]"] {
+        let scheme = format!("jwt: {{identify: consumer, {member}}}");
+        check(&document("", &scheme, "", ""), "GW208 is about tokens of an issuer");
+    }
+    for algorithm in ["ES512", "Ed25519"] {
+        let scheme = format!("jwt: {{verify: {{algorithms: [{algorithm}], publicKey: {{file: k.pem}}}}}}");
+        check(&document("", &scheme, "", ""), "none");
+    }
+}
+
+#[test]
 fn kinds_of_caller_that_no_limit_counts() {
     const SCHEMES: &str = r#"
     own: {type: oauth2, flows: {clientCredentials: {tokenUrl: /t, scopes: {}}}, x-gateway: {token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}}}

@@ -65,6 +65,8 @@ pub struct Resources {
     pub(crate) providers: Arc<Providers>,
     /// The authorization servers of this gateway.
     pub(crate) oauth: Arc<Oauth>,
+    /// The longest token that is looked at, in bytes.
+    pub(crate) max_token: usize,
     /// Where this deployment has the scheme's provider, if it says so.
     pub(crate) provider_url: Option<ProviderUrl>,
 }

@@ -244,6 +244,8 @@ pub(crate) struct Limits {
     pub(crate) head: HeadLimits,
     /// Fields of a response of an upstream; one with more is refused with 502.
     pub(crate) response_fields: usize,
+    /// The longest token of a foreign issuer that is looked at, in bytes.
+    pub(crate) token: usize,
     /// Connections from clients, over all workers; more are closed at once.
     pub(crate) connections: usize,
     /// As `connections`, from one address (a /64 of IPv6); 0 for any number.
@@ -285,6 +287,7 @@ impl Default for Config {
             limits: Limits {
                 head: HeadLimits { request_line: 8 << 10, head: 32 << 10 },
                 response_fields: 500,
+                token: 8 << 10,
                 connections: 20_000,
                 connections_per_address: 1000,
                 body_rate: 100,
@@ -499,6 +502,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         |text| text.parse().ok().filter(|count| (1..=10_000).contains(count)),
         &mut config.limits.response_fields,
     );
+    read_into(&mut settings, "limits.token", SIZE, size, &mut config.limits.token);
     read_into(
         &mut settings,
         "limits.connections",
@@ -587,6 +591,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "limits.head",
         "limits.requestLine",
         "limits.responseFields",
+        "limits.token",
         "limits.connections",
         "limits.connectionsPerAddress",
         "limits.bodyRate",

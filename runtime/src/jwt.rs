@@ -16,7 +16,6 @@ use crate::credential::{CredentialLocation, Evidence};
 use crate::secret::SecretReference;
 pub(crate) use cache::{Remembered, TokenCache};
 pub use keys::JwtAlgorithm;
-pub(crate) use keys::MIN_HMAC_KEY;
 use keys::{VerifyingKey, is_known, verify_signature};
 use ring::KeySet;
 pub(crate) use ring::{KeyProvider, KeyRing, KeySource, Wait};
@@ -56,6 +55,10 @@ pub struct JwtBearer {
     pub issuers: &'static [&'static str],
     /// Accepted values of `aud`; empty accepts any.
     pub audiences: &'static [&'static str],
+    /// Accepted values of `client_id` or `azp`; empty accepts any.
+    pub client_ids: &'static [&'static str],
+    /// Where scopes are: names of claims, or paths with dots.
+    pub scope_claims: &'static [&'static str],
     /// How far clocks may differ.
     pub leeway: Duration,
     /// Accept an HMAC key below 32 bytes.
@@ -83,11 +86,13 @@ impl Scheme for JwtBearer {
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let (ring, source) = self.open_keys(resources).map_err(|problem| vec![problem])?;
         let verifier = Arc::new(JwtVerifier {
-            places: TokenPlaces { locations: self.locations, bare: self.bare },
+            places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
+            scope_claims: self.scope_claims,
             rules: ClaimRules {
                 required_claims: self.required_claims,
                 issuers: self.issuers,
                 audiences: self.audiences,
+                client_ids: self.client_ids,
                 leeway: self.leeway,
             },
             realm: self.realm,
@@ -140,6 +145,7 @@ pub(crate) fn caches() -> Box<[Mutex<TokenCache>]> {
 struct JwtVerifier {
     places: TokenPlaces,
     rules: ClaimRules,
+    scope_claims: &'static [&'static str],
     realm: &'static str,
     forward: bool,
     ring: Arc<KeyRing>,
@@ -269,7 +275,7 @@ impl JwtVerifier {
         if let Some(why) = unknown {
             return Err(Failure::UnknownKey(why));
         }
-        Ok((token::caller(&token.claims)?, until))
+        Ok((token::caller(&token.claims, self.scope_claims)?, until))
     }
 }
 

@@ -223,7 +223,8 @@ impl Live {
         let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
         let providers = Arc::new(Providers::new(trusted_roots));
         let oauth = Arc::new(Oauth::new(&config, &secrets, is_dry));
-        let resources = Resources { secrets, consumers, providers, oauth, provider_url: None };
+        let resources =
+            Resources { secrets, consumers, providers, oauth, max_token: config.limits.token, provider_url: None };
         let mut assembly = Assembly {
             config: &config,
             resources: &resources,

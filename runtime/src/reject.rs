@@ -345,6 +345,8 @@ mod tests {
             Reject::StoreUnavailable,
             Reject::UpstreamTimeout,
             Reject::VersionNotSupported,
+            Reject::AmbiguousPath(""),
+            Reject::TooManyFailures(1),
         ]
     }
 

@@ -72,6 +72,16 @@ impl Authority {
         })
     }
 
+    /// A certificate that a server has signed itself, as `openssl req -x509` makes it: that of an authority.
+    pub(crate) fn self_signed(names: &[&str]) -> Pair {
+        let key = KeyPair::generate().expect("a key");
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let der = params.self_signed(&key).expect("a certificate").der().to_vec();
+        Pair { cert: pem("CERTIFICATE", &der), key: pem("PRIVATE KEY", &key.serialize_der()), der }
+    }
+
     pub(crate) fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pair {
         let key = KeyPair::generate().expect("a key");
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();

@@ -291,7 +291,8 @@ impl<'a> Schemes<'a> {
                     .at(definition.name.span, "no `audiences`")
                     .help(
                         "write `jwt: {audiences: [\"https://api.example\"]}` with what the provider writes into `aud`",
-                    ),
+                    )
+                    .help("or, where its tokens have no `aud`, `jwt: {clientIds: [\"…\"]}` with `client_id` or `azp`"),
                 );
             }
             used.push(scheme);
@@ -304,7 +305,9 @@ impl<'a> Schemes<'a> {
 fn takes_any_audience(scheme: &Scheme) -> bool {
     match &scheme.credential {
         Credential::Jwt(jwt) => {
-            jwt.audiences.is_empty() && matches!(jwt.key, JwtKey::KeySetUrl { .. } | JwtKey::Discovery { .. })
+            jwt.audiences.is_empty()
+                && jwt.client_ids.is_empty()
+                && matches!(jwt.key, JwtKey::KeySetUrl { .. } | JwtKey::Discovery { .. })
         }
         _ => false,
     }
@@ -449,7 +452,7 @@ fn lower(
             if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
         return unsupported(&format!("its type takes `{right}`, not `{wrong}`"), "");
     }
-    let JwtPolicy { signer, required_claims, issuers, audiences, leeway } = jwt;
+    let JwtPolicy { signer, required_claims, issuers, audiences, client_ids, scope_claims, leeway } = jwt;
     Ok(scheme(match signer {
         JwtSigner::Consumer { .. } if is_oauth => {
             return unsupported("tokens of an OAuth 2 server are not signed by consumers", "");
@@ -459,7 +462,18 @@ fn lower(
             Credential::ConsumerJwt(Box::new(jwt))
         }
         JwtSigner::Issuer(Verification { algorithms, key, weak_secret_ok }) => {
-            let jwt = Jwt { bare, algorithms, key, required_claims, issuers, audiences, leeway, weak_secret_ok };
+            let jwt = Jwt {
+                bare,
+                algorithms,
+                key,
+                required_claims,
+                issuers,
+                audiences,
+                client_ids,
+                scope_claims,
+                leeway,
+                weak_secret_ok,
+            };
             Credential::Jwt(Box::new(jwt))
         }
     }))

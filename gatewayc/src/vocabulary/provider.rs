@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
 
-use super::scheme::{one_or_more, secret};
+use super::scheme::{one_or_more, secret, usual_scope_claims};
 use super::{Reader, is_authority};
 use crate::diagnostic::{Diagnostic, GW104, GW208, GW212};
 use crate::ir::{Introspection, JwtKey};
@@ -94,10 +94,12 @@ fn refresh_time(text: &str) -> Result<Duration, &'static str> {
 
 /// `introspection`.
 pub(super) fn introspection(reader: &mut Reader<'_>, node: &Node) -> Option<Introspection> {
-    const KNOWN: [&str; 6] = ["url", "clientId", "clientSecret", "cache", "issuers", "audiences"];
-    let entries = reader.known(node, "`introspection`", &KNOWN);
+    const KNOWN: &[&str] =
+        &["url", "clientId", "clientSecret", "cache", "issuers", "audiences", "clientIds", "scopeClaims"];
+    let entries = reader.known(node, "`introspection`", KNOWN);
     let (mut at_url, mut client_id, mut client_secret) = (None, None, None);
     let (mut cache, mut issuers, mut audiences) = (CACHE, Vec::new(), Vec::new());
+    let (mut client_ids, mut scope_claims) = (Vec::new(), usual_scope_claims());
     for Entry { key, value } in entries.iter().copied() {
         match &*key.name {
             "url" => at_url = url(reader, value),
@@ -105,6 +107,8 @@ pub(super) fn introspection(reader: &mut Reader<'_>, node: &Node) -> Option<Intr
             "clientSecret" => client_secret = secret(reader, "clientSecret", value),
             "cache" => cache = reader.unit(value, "`cache`", cache_time).unwrap_or(CACHE),
             "issuers" => issuers = one_or_more(reader, value, "`issuers`"),
+            "clientIds" => client_ids = one_or_more(reader, value, "`clientIds`"),
+            "scopeClaims" => scope_claims = super::scheme::scope_claims(reader, value),
             _ => audiences = one_or_more(reader, value, "`audiences`"),
         }
     }
@@ -131,6 +135,8 @@ pub(super) fn introspection(reader: &mut Reader<'_>, node: &Node) -> Option<Intr
         cache,
         issuers,
         audiences,
+        client_ids,
+        scope_claims,
     })
 }
 

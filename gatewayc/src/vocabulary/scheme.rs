@@ -8,7 +8,9 @@ use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use super::{AcceptedRisk, Place, Reader, provider};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW102, GW104, GW208};
-use crate::ir::{CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily, SecretReference, SecretSource};
+use crate::ir::{
+    CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily, SCOPE_CLAIMS, SecretReference, SecretSource,
+};
 use crate::units;
 
 pub(crate) use hmac::{HmacPolicy, is_token};
@@ -57,6 +59,10 @@ pub(crate) struct JwtPolicy {
     pub(crate) required_claims: Vec<String>,
     pub(crate) issuers: Vec<String>,
     pub(crate) audiences: Vec<String>,
+    /// `clientIds`.
+    pub(crate) client_ids: Vec<String>,
+    /// `scopeClaims`; the usual ones where it is not there.
+    pub(crate) scope_claims: Vec<String>,
     pub(crate) leeway: Duration,
 }
 
@@ -94,6 +100,8 @@ impl JwtPolicy {
             required_claims: vec!["exp".to_owned()],
             issuers: Vec::new(),
             audiences: Vec::new(),
+            client_ids: Vec::new(),
+            scope_claims: usual_scope_claims(),
             leeway: Duration::ZERO,
         }
     }
@@ -208,18 +216,45 @@ fn realm(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     plain.then(|| text.to_owned())
 }
 
+/// The members of `jwt`.
+const JWT_MEMBERS: &[&str] =
+    &["verify", "issuers", "audiences", "clientIds", "scopeClaims", "requiredClaims", "leeway", "identify", "keyClaim"];
+
+/// Where scopes are unless a document says otherwise.
+pub(super) fn usual_scope_claims() -> Vec<String> {
+    SCOPE_CLAIMS.iter().map(|claim| (*claim).to_owned()).collect()
+}
+
+/// `scopeClaims`: names of claims, or paths with dots.
+pub(super) fn scope_claims(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
+    let claims = one_or_more(reader, node, "`scopeClaims`");
+    let is_path = |claim: &String| !claim.contains("://") && claim.split('.').any(str::is_empty);
+    if claims.iter().any(is_path) {
+        reader.wrong(node, "`scopeClaims`", "names of claims, or paths such as `realm_access.roles`");
+    }
+    claims
+}
+
 fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
-    const KNOWN: [&str; 7] = ["verify", "issuers", "audiences", "requiredClaims", "leeway", "identify", "keyClaim"];
     let mut required_claims = vec!["exp".to_owned()];
     let (mut issuers, mut audiences, mut leeway) = (Vec::new(), Vec::new(), Duration::ZERO);
+    let (mut client_ids, mut own_scope_claims, mut of_issuer) = (Vec::new(), None, Vec::new());
     let mut verified = None;
     let mut identified = None;
     let mut key_claim = None;
-    for Entry { key, value } in reader.known(node, "`jwt`", &KNOWN) {
+    for Entry { key, value } in reader.known(node, "`jwt`", JWT_MEMBERS) {
         match &*key.name {
             "verify" => verified = Some(verify(reader, value)),
             "issuers" => issuers = one_or_more(reader, value, "`issuers`"),
             "audiences" => audiences = one_or_more(reader, value, "`audiences`"),
+            "clientIds" => {
+                client_ids = one_or_more(reader, value, "`clientIds`");
+                of_issuer.push((key.span, "`clientIds`"));
+            }
+            "scopeClaims" => {
+                own_scope_claims = Some(scope_claims(reader, value));
+                of_issuer.push((key.span, "`scopeClaims`"));
+            }
             "requiredClaims" => required_claims = reader.texts(value, "`requiredClaims`"),
             "leeway" => leeway = reader.unit(value, "`leeway`", units::duration).unwrap_or_default(),
             "identify" => identified = Some(reader.choice(value, "`identify`", &[("consumer", key.span)])?),
@@ -256,7 +291,14 @@ fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
             return None;
         }
     };
-    Some(JwtPolicy { signer, required_claims, issuers, audiences, leeway })
+    for (at, name) in of_issuer.iter().filter(|_| matches!(signer, JwtSigner::Consumer { .. })) {
+        reader.report(
+            Diagnostic::error(GW208, format!("{name} is about tokens of an issuer"))
+                .at(*at, "whose token it is and what that consumer may do stands in consumers.yaml"),
+        );
+    }
+    let scope_claims = own_scope_claims.unwrap_or_else(usual_scope_claims);
+    Some(JwtPolicy { signer, required_claims, issuers, audiences, client_ids, scope_claims, leeway })
 }
 
 /// `jwt` of a scheme whose provider says where its keys are and who it is.
@@ -270,8 +312,8 @@ fn discovered_jwt(reader: &mut Reader<'_>, url: &str, node: &Node) -> JwtPolicy 
                 .help("leave it out, or write `type: http` and `scheme: bearer`"),
         );
     };
-    const KNOWN: [&str; 7] = ["verify", "issuers", "audiences", "requiredClaims", "leeway", "identify", "keyClaim"];
-    for entry in reader.known(node, "`jwt`", &KNOWN) {
+
+    for entry in reader.known(node, "`jwt`", JWT_MEMBERS) {
         let value = &entry.value;
         match &*entry.key.name {
             "verify" => {
@@ -294,6 +336,8 @@ fn discovered_jwt(reader: &mut Reader<'_>, url: &str, node: &Node) -> JwtPolicy 
                 }
             }
             "audiences" => policy.audiences = one_or_more(reader, value, "`audiences`"),
+            "clientIds" => policy.client_ids = one_or_more(reader, value, "`clientIds`"),
+            "scopeClaims" => policy.scope_claims = scope_claims(reader, value),
             "requiredClaims" => policy.required_claims = reader.texts(value, "`requiredClaims`"),
             "leeway" => policy.leeway = reader.unit(value, "`leeway`", units::duration).unwrap_or_default(),
             "issuers" => foreign(reader, entry, "the issuer comes"),

@@ -1202,6 +1202,8 @@ static DISCOVERED: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };
@@ -1218,6 +1220,8 @@ static IDP: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &["https://idp.example"],
     audiences: &["a", "b"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };
@@ -1238,6 +1242,8 @@ static JWT: JwtBearer = JwtBearer {
     required_claims: &["exp", "sub"],
     issuers: &["accounts"],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(2),
     weak_secret_ok: true,
 };
@@ -1254,6 +1260,8 @@ static KEY: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &["accounts"],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };
@@ -1305,6 +1313,8 @@ static OPAQUE: Introspection = Introspection {
     cache: Duration::from_secs(30),
     issuers: &["https://idp.example"],
     audiences: &["a"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
 };
 
 // scheme `published`
@@ -1319,6 +1329,8 @@ static PUBLISHED: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &["a"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };

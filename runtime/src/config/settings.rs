@@ -180,6 +180,7 @@ impl Settings {
             "limits",
             "requestLine",
             "responseFields",
+            "token",
             "connections",
             "connectionsPerAddress",
             "bodyRate",

@@ -49,11 +49,12 @@ impl Scheme for ConsumerJwt {
             return Err(vec!["its tokens belong to consumers; write `consumers: {file: consumers.yaml}`".to_owned()]);
         }
         Ok(Box::new(ConsumerTokens {
-            places: TokenPlaces { locations: self.locations, bare: self.bare },
+            places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
             rules: ClaimRules {
                 required_claims: self.required_claims,
                 issuers: self.issuers,
                 audiences: self.audiences,
+                client_ids: &[],
                 leeway: self.leeway,
             },
             key_claim: self.key_claim,
@@ -200,7 +201,8 @@ struct Signer {
 
 impl TokenSigner for Signer {
     fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
-        jsonwebtoken::encode(&Header::new(self.algorithm.implementation()), claims, &self.key)
-            .map_err(|_| format!("the key cannot sign with {}", self.algorithm.name()))
+        let problem = || format!("the key cannot sign with {}", self.algorithm.name());
+        let algorithm = self.algorithm.to_sign().ok_or_else(problem)?;
+        jsonwebtoken::encode(&Header::new(algorithm), claims, &self.key).map_err(|_| problem())
     }
 }

@@ -1,17 +1,20 @@
 //! Keys for signatures: which algorithm each may be used with, and how keys are read.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
+use aws_lc_rs::signature::{ECDSA_P521_SHA512_FIXED, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use rustls::pki_types::SubjectPublicKeyInfoDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::Value;
 
 use super::token::Token;
-
-/// An HMAC key shorter than this, in bytes, is refused unless `weakSecretOk` (RFC 7518 §3.2 asks for the hash's size).
-pub(crate) const MIN_HMAC_KEY: usize = 32;
 
 /// A token without `kid` is tried against at most this many keys.
 const MAX_KEYS_TRIED: usize = 8;
 
-/// The signature algorithms of RFC 7518 §3 and RFC 8037 that tokens may use. There is no `none`.
+/// The signature algorithms of RFC 7518 §3, RFC 8037 and RFC 9864 that tokens may use. There is no `none`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the RFCs")]
 pub enum JwtAlgorithm {
@@ -26,12 +29,14 @@ pub enum JwtAlgorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
     EdDSA,
+    Ed25519,
 }
 
 impl JwtAlgorithm {
     /// All of them.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::HS256,
         Self::HS384,
         Self::HS512,
@@ -43,7 +48,9 @@ impl JwtAlgorithm {
         Self::PS512,
         Self::ES256,
         Self::ES384,
+        Self::ES512,
         Self::EdDSA,
+        Self::Ed25519,
     ];
 
     /// The value of `alg`.
@@ -60,13 +67,15 @@ impl JwtAlgorithm {
             Self::PS512 => "PS512",
             Self::ES256 => "ES256",
             Self::ES384 => "ES384",
+            Self::ES512 => "ES512",
             Self::EdDSA => "EdDSA",
+            Self::Ed25519 => "Ed25519",
         }
     }
 
-    /// What `jsonwebtoken` calls it.
-    pub(super) fn implementation(self) -> Algorithm {
-        match self {
+    /// What `jsonwebtoken` calls it, if it knows it.
+    fn implementation(self) -> Option<Algorithm> {
+        Some(match self {
             Self::HS256 => Algorithm::HS256,
             Self::HS384 => Algorithm::HS384,
             Self::HS512 => Algorithm::HS512,
@@ -78,7 +87,23 @@ impl JwtAlgorithm {
             Self::PS512 => Algorithm::PS512,
             Self::ES256 => Algorithm::ES256,
             Self::ES384 => Algorithm::ES384,
-            Self::EdDSA => Algorithm::EdDSA,
+            Self::ES512 => return None,
+            Self::EdDSA | Self::Ed25519 => Algorithm::EdDSA,
+        })
+    }
+
+    /// What `jsonwebtoken` signs with so that the header has this name, if it can.
+    pub(crate) fn to_sign(self) -> Option<Algorithm> {
+        self.implementation().filter(|_| self != Self::Ed25519)
+    }
+
+    /// The least bytes of an HMAC key: as many as the hash has (RFC 7518 §3.2); 0 for other algorithms.
+    pub(crate) fn min_secret(self) -> usize {
+        match self {
+            Self::HS256 => 32,
+            Self::HS384 => 48,
+            Self::HS512 => 64,
+            _ => 0,
         }
     }
 
@@ -92,15 +117,22 @@ impl JwtAlgorithm {
     }
 
     pub(super) fn is_elliptic_curve(self) -> bool {
-        matches!(self, Self::ES256 | Self::ES384)
+        matches!(self, Self::ES256 | Self::ES384 | Self::ES512)
     }
 }
 
 /// A key and the algorithms that it may be used with: never one key for two families.
 pub(super) struct VerifyingKey {
     id: Option<String>,
-    key: DecodingKey,
+    key: KeyMaterial,
     algorithms: Vec<JwtAlgorithm>,
+}
+
+/// What signatures are checked with.
+enum KeyMaterial {
+    Known(DecodingKey),
+    /// On the curve P-521, which `jsonwebtoken` does not know: a point, or a SubjectPublicKeyInfo.
+    P521(Vec<u8>),
 }
 
 /// A JSON Web Key Set, its keys not yet looked at.
@@ -123,12 +155,16 @@ impl VerifyingKey {
         weak_secret_ok: bool,
     ) -> Result<Self, String> {
         let length = secret.len();
-        if length < MIN_HMAC_KEY && !weak_secret_ok {
+        let longest = algorithms.iter().max_by_key(|algorithm| algorithm.min_secret());
+        if let Some(algorithm) = longest.filter(|algorithm| length < algorithm.min_secret() && !weak_secret_ok) {
             return Err(format!(
-                "the secret has {length} bytes, and an HMAC key needs {MIN_HMAC_KEY}; use a longer one, or write `weakSecretOk: true` beside it"
+                "the secret has {length} bytes, and {} needs {}; use a longer one, or write `weakSecretOk: true` beside it",
+                algorithm.name(),
+                algorithm.min_secret()
             ));
         }
-        Ok(Self { id: None, key: DecodingKey::from_secret(secret), algorithms: algorithms.to_vec() })
+        let key = KeyMaterial::Known(DecodingKey::from_secret(secret));
+        Ok(Self { id: None, key, algorithms: algorithms.to_vec() })
     }
 
     /// A public key in PEM (RFC 7468), for those of `algorithms` that it fits.
@@ -139,12 +175,17 @@ impl VerifyingKey {
         let kinds: [KeyKind; 3] = [
             (DecodingKey::from_rsa_pem, JwtAlgorithm::is_rsa),
             (DecodingKey::from_ec_pem, JwtAlgorithm::is_elliptic_curve),
-            (DecodingKey::from_ed_pem, |algorithm| algorithm == JwtAlgorithm::EdDSA),
+            (DecodingKey::from_ed_pem, |algorithm| matches!(algorithm, JwtAlgorithm::EdDSA | JwtAlgorithm::Ed25519)),
         ];
+        if algorithms.contains(&JwtAlgorithm::ES512)
+            && let Some(key) = p521_of_pem(pem)
+        {
+            return Ok(Self { id: None, key: KeyMaterial::P521(key), algorithms: vec![JwtAlgorithm::ES512] });
+        }
         for (parse, fits) in kinds {
             let algorithms: Vec<_> = algorithms.iter().copied().filter(|algorithm| fits(*algorithm)).collect();
             if let (false, Ok(key)) = (algorithms.is_empty(), parse(pem)) {
-                return Ok(Self { id: None, key, algorithms });
+                return Ok(Self { id: None, key: KeyMaterial::Known(key), algorithms });
             }
         }
         Err(format!("the public key is not a PEM key for {}", names(algorithms)))
@@ -159,8 +200,7 @@ impl VerifyingKey {
             format!("the key set is not a JSON Web Key Set (line {}, column {})", error.line(), error.column())
         })?;
         // A key that is not understood is none of our business (§5), and must not cost the others.
-        let known = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok());
-        let keys: Vec<_> = known.filter_map(|jwk| Self::from_jwk(&jwk, algorithms)).collect();
+        let keys: Vec<_> = set.keys.iter().filter_map(|jwk| Self::from_jwk(jwk, algorithms)).collect();
         if keys.is_empty() {
             return Err(format!("the key set has no key for {}", names(algorithms)));
         }
@@ -168,8 +208,12 @@ impl VerifyingKey {
     }
 
     /// A key that is for signatures and fits a pinned algorithm; others in the set are none of our business.
-    fn from_jwk(jwk: &Jwk, algorithms: &[JwtAlgorithm]) -> Option<Self> {
-        if jwk.common.public_key_use.as_ref().is_some_and(|usage| *usage != PublicKeyUse::Signature) {
+    fn from_jwk(value: &Value, algorithms: &[JwtAlgorithm]) -> Option<Self> {
+        let jwk: Jwk = serde_json::from_value(value.clone()).ok()?;
+        let common = &jwk.common;
+        let is_for_signatures = common.public_key_use.as_ref().is_none_or(|usage| *usage == PublicKeyUse::Signature)
+            && common.key_operations.as_ref().is_none_or(|uses| uses.contains(&KeyOperations::Verify));
+        if !is_for_signatures {
             return None;
         }
         let fits = |algorithm: &JwtAlgorithm| match &jwk.algorithm {
@@ -177,23 +221,38 @@ impl VerifyingKey {
             AlgorithmParameters::EllipticCurve(curve) => match curve.curve {
                 EllipticCurve::P256 => *algorithm == JwtAlgorithm::ES256,
                 EllipticCurve::P384 => *algorithm == JwtAlgorithm::ES384,
+                EllipticCurve::P521 => *algorithm == JwtAlgorithm::ES512,
                 _ => false,
             },
-            AlgorithmParameters::OctetKeyPair(_) => *algorithm == JwtAlgorithm::EdDSA,
-            AlgorithmParameters::OctetKey(_) => algorithm.is_hmac(),
+            AlgorithmParameters::OctetKeyPair(pair) => {
+                pair.curve == EllipticCurve::Ed25519 && matches!(algorithm, JwtAlgorithm::EdDSA | JwtAlgorithm::Ed25519)
+            }
+            AlgorithmParameters::OctetKey(key) => {
+                let length = URL_SAFE_NO_PAD.decode(&key.value).map_or(0, |secret| secret.len());
+                algorithm.is_hmac() && length >= algorithm.min_secret()
+            }
             _ => false,
         };
-        let stated = jwk.common.key_algorithm.map(|algorithm| algorithm.to_string());
-        let algorithms: Vec<_> = algorithms
-            .iter()
-            .copied()
-            .filter(fits)
-            .filter(|algorithm| stated.as_deref().is_none_or(|stated| stated == algorithm.name()))
-            .collect();
+        // The library does not know the names of all algorithms.
+        let stated = value.get("alg").and_then(Value::as_str);
+        let is_stated = |algorithm: &JwtAlgorithm| match stated {
+            None => true,
+            // RFC 9864 §3: the older name means Ed25519 as well.
+            Some("EdDSA") => matches!(algorithm, JwtAlgorithm::EdDSA | JwtAlgorithm::Ed25519),
+            Some(stated) => stated == algorithm.name(),
+        };
+        let algorithms: Vec<_> = algorithms.iter().copied().filter(fits).filter(is_stated).collect();
         if algorithms.is_empty() {
             return None;
         }
-        Some(Self { id: jwk.common.key_id.clone(), key: DecodingKey::from_jwk(jwk).ok()?, algorithms })
+        let key = match &jwk.algorithm {
+            AlgorithmParameters::EllipticCurve(curve) if curve.curve == EllipticCurve::P521 => {
+                let [x, y] = [&curve.x, &curve.y].map(|text| URL_SAFE_NO_PAD.decode(text).ok());
+                KeyMaterial::P521([&[4][..], &x?, &y?].concat())
+            }
+            _ => KeyMaterial::Known(DecodingKey::from_jwk(&jwk).ok()?),
+        };
+        Some(Self { id: common.key_id.clone(), key, algorithms })
     }
 
     /// Whether this key made the token's signature with an algorithm that is pinned for it.
@@ -206,8 +265,16 @@ impl VerifyingKey {
 
     /// Whether this key made `signature` (base64url) over `signed`. A signature that is not even one did not.
     pub(super) fn made(&self, signed: &str, signature: &str, algorithm: JwtAlgorithm) -> bool {
-        jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &self.key, algorithm.implementation())
-            .unwrap_or(false)
+        match (&self.key, algorithm.implementation()) {
+            (KeyMaterial::Known(key), Some(algorithm)) => {
+                jsonwebtoken::crypto::verify(signature, signed.as_bytes(), key, algorithm).unwrap_or(false)
+            }
+            (KeyMaterial::P521(key), None) => {
+                let key = UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, key);
+                URL_SAFE_NO_PAD.decode(signature).is_ok_and(|bytes| key.verify(signed.as_bytes(), &bytes).is_ok())
+            }
+            _ => false,
+        }
     }
 
     fn is_pinned_for(&self, token: &Token<'_>) -> bool {
@@ -243,6 +310,15 @@ pub(super) fn verify_signature(keys: &[VerifyingKey], token: &Token<'_>) -> Resu
     } else {
         Err("the signature does not fit a known key")
     }
+}
+
+/// The key in a PEM public key, if it is on the curve P-521.
+fn p521_of_pem(pem: &[u8]) -> Option<Vec<u8>> {
+    /// The object identifier secp521r1 (RFC 5480 §2.1.1.1) in DER.
+    const SECP521R1: [u8; 7] = [6, 5, 0x2b, 0x81, 4, 0, 0x23];
+    let key = SubjectPublicKeyInfoDer::from_pem_slice(pem).ok()?;
+    let algorithm = key.as_ref().get(..32)?;
+    algorithm.windows(SECP521R1.len()).any(|window| window == SECP521R1).then(|| key.as_ref().to_vec())
 }
 
 fn names(algorithms: &[JwtAlgorithm]) -> String {

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-use super::token::MAX_TOKEN;
 use super::*;
 use crate::access::Verdict;
 use crate::config::Config;
@@ -34,6 +33,8 @@ const SCHEME: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: super::token::SCOPE_CLAIMS,
     leeway: Duration::ZERO,
     weak_secret_ok: false,
 };
@@ -46,6 +47,7 @@ fn prepared(scheme: &JwtBearer, secret: &str) -> Result<Box<dyn Authenticator>, 
         consumers,
         providers: Arc::default(),
         oauth: Arc::new(Oauth::new(&Config::default(), &SecretStore::default(), true)),
+        max_token: 8 << 10,
         provider_url: None,
     })
 }
@@ -149,7 +151,7 @@ fn bad_tokens_are_refused() {
         ("half a signature", format!("{signed}.{}", &signature[..20]), "the signature does not fit a known key"),
         ("odd signature", format!("{signed}.!"), "the signature does not fit a known key"),
         ("not base64", format!("e30=.{}.x", "e30"), "the header is not a JSON object"),
-        ("oversize", "a".repeat(MAX_TOKEN + 1), "the token is too long"),
+        ("oversize", "a".repeat((8 << 10) + 1), "the token is longer than `limits.token`"),
     ];
     for (name, token, reason) in cases {
         assert_eq!(check(&SCHEME, &format!("Bearer {token}"), None), Err(invalid(reason)), "{name}");
@@ -174,6 +176,138 @@ fn issuers_audiences_and_leeway_count() {
         check(&scheme, &token(json!({"exp": NOW, "iss": "https://a"})), None),
         Err(invalid("aud is not accepted"))
     );
+}
+
+#[test]
+fn tokens_are_of_certain_clients() {
+    let token = |claims: Value| {
+        let mut all = json!({"exp": NOW + 60});
+        all.as_object_mut().expect("an object").extend(claims.as_object().expect("an object").clone());
+        format!("Bearer {}", sign(&json!({"alg": "HS256"}), &all))
+    };
+    let scheme = JwtBearer { client_ids: &["app", "web"], ..SCHEME };
+    for (claims, is_good) in [
+        (json!({"client_id": "app"}), true),
+        (json!({"azp": "web"}), true),
+        (json!({"client_id": "app", "azp": "web"}), true),
+        (json!({"client_id": "app", "azp": "other"}), false),
+        (json!({"client_id": "other"}), false),
+        (json!({"client_id": ["app"]}), false),
+        (json!({"aud": "app"}), false),
+        (json!({}), false),
+    ] {
+        let verdict = check(&scheme, &token(claims.clone()), None);
+        let expected = if is_good { Ok(()) } else { Err(invalid("client_id or azp is not accepted")) };
+        assert_eq!(verdict.map(drop), expected, "{claims}");
+    }
+    let both = JwtBearer { audiences: &["api"], ..scheme };
+    assert!(check(&both, &token(json!({"client_id": "app", "aud": "api"})), None).is_ok());
+    assert!(check(&both, &token(json!({"client_id": "app"})), None).is_err());
+}
+
+#[test]
+fn scopes_stand_where_the_document_says() {
+    let scopes = |claims: &'static [&'static str], said: Value| {
+        let mut all = json!({"exp": NOW + 60});
+        all.as_object_mut().expect("an object").extend(said.as_object().expect("an object").clone());
+        let token = format!("Bearer {}", sign(&json!({"alg": "HS256"}), &all));
+        let caller = check(&JwtBearer { scope_claims: claims, ..SCHEME }, &token, None).expect("good");
+        caller.scopes.join(" ")
+    };
+    for (claims, said, expected) in [
+        (&["permissions"][..], json!({"permissions": ["read", "write"], "scope": "admin"}), "read write"),
+        (&["realm_access.roles"], json!({"realm_access": {"roles": ["read"]}}), "read"),
+        (&["resource_access.api.roles"], json!({"resource_access": {"api": {"roles": ["read"]}}}), "read"),
+        (&["cognito:groups"], json!({"cognito:groups": ["read"]}), "read"),
+        (&["https://example.org/roles"], json!({"https://example.org/roles": "read write"}), "read write"),
+        // The name itself comes before the path.
+        (&["a.b"], json!({"a.b": ["whole"], "a": {"b": ["path"]}}), "whole"),
+        (&["groups", "scope"], json!({"groups": ["g"], "scope": "s"}), "s g"),
+        (&["a.b"], json!({"a": ["b"]}), ""),
+        (&["a"], json!({"a": {"b": true}}), ""),
+        (&["a"], json!({"a": [1, null, ["x"], "y"]}), "y"),
+    ] {
+        assert_eq!(scopes(claims, said.clone()), expected, "{claims:?} {said}");
+    }
+}
+
+/// A JSON Web Key Set with the public part of a key, and a token that the key has signed.
+type Signed = (Value, Box<dyn Fn(&str) -> Vec<u8>>);
+
+#[test]
+fn newer_algorithms_are_checked_by_their_names() {
+    use aws_lc_rs::signature::{self, KeyPair as _};
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    let document = signature::EcdsaKeyPair::generate_pkcs8(&signature::ECDSA_P521_SHA512_FIXED_SIGNING, &random);
+    let document = document.expect("a key");
+    let p521 = signature::EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P521_SHA512_FIXED_SIGNING, document.as_ref());
+    let p521 = p521.expect("a key");
+    let point = p521.public_key().as_ref()[1..].to_vec();
+    let (x, y) = (URL_SAFE_NO_PAD.encode(&point[..66]), URL_SAFE_NO_PAD.encode(&point[66..]));
+    let ed = signature::Ed25519KeyPair::generate().expect("a key");
+    let okp = json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(ed.public_key())});
+    let keys: [(&str, &[JwtAlgorithm], Signed); 2] = [
+        (
+            "ES512",
+            &[JwtAlgorithm::ES512],
+            (
+                json!({"kty": "EC", "crv": "P-521", "alg": "ES512", "x": x, "y": y}),
+                Box::new(move |text| {
+                    let random = aws_lc_rs::rand::SystemRandom::new();
+                    p521.sign(&random, text.as_bytes()).expect("signed").as_ref().to_vec()
+                }),
+            ),
+        ),
+        ("Ed25519", &[JwtAlgorithm::Ed25519], (okp, Box::new(move |text| ed.sign(text.as_bytes()).as_ref().to_vec()))),
+    ];
+    for (name, algorithms, (jwk, signs)) in keys {
+        let token = |alg: &str| {
+            let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let signed = format!("{}.{}", part(json!({"alg": alg})), part(json!({"exp": NOW + 60})));
+            format!("Bearer {signed}.{}", URL_SAFE_NO_PAD.encode(signs(&signed)))
+        };
+        let reference = SecretReference { source: SecretSource::Env("JWT_TEST"), encoding: Encoding::Plain };
+        let scheme = JwtBearer { algorithms, key: JwtKey::Jwks(reference), ..SCHEME };
+        let set = |jwk: &Value| json!({"keys": [jwk]}).to_string();
+        let authenticator = prepared(&scheme, &set(&jwk)).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
+        let ask = |value: &str| {
+            let fields = [Field { name: "Authorization", value: value.as_bytes() }];
+            let now = Moment { unix_seconds: NOW, worker: 0, request: 0 };
+            authenticator.authenticate(&Evidence::of(&fields, None), now).is_ok()
+        };
+        assert!(ask(&token(name)), "{name}");
+        // The older name of Ed25519 is pinned by itself.
+        assert!(!ask(&token(if name == "Ed25519" { "EdDSA" } else { "ES256" })), "{name}");
+        let changed = token(name).replacen("eyJ", "eyK", 1);
+        assert!(!ask(&changed), "{name}");
+        for (member, value) in [("key_ops", json!(["sign"])), ("use", json!("enc")), ("alg", json!("RS256"))] {
+            let mut other = jwk.clone();
+            other[member] = value;
+            let problem = prepared(&scheme, &set(&other)).expect_err("refused").concat();
+            assert!(problem.contains("has no key for"), "{name} {member}: {problem}");
+        }
+        let mut verifying = jwk.clone();
+        verifying["key_ops"] = json!(["verify"]);
+        assert!(prepared(&scheme, &set(&verifying)).is_ok());
+    }
+}
+
+#[test]
+fn hmac_keys_are_as_long_as_the_hash() {
+    for (algorithm, least) in [(JwtAlgorithm::HS256, 32), (JwtAlgorithm::HS384, 48), (JwtAlgorithm::HS512, 64)] {
+        let algorithms: &'static [JwtAlgorithm] = Box::leak(Box::new([algorithm]));
+        let scheme = JwtBearer { algorithms, ..SCHEME };
+        assert!(prepared(&scheme, &"k".repeat(least)).is_ok(), "{algorithm:?}");
+        let problem = prepared(&scheme, &"k".repeat(least - 1)).expect_err("too short").concat();
+        assert!(problem.contains(&format!("{} needs {least}", algorithm.name())), "{problem}");
+        let reference = SecretReference { source: SecretSource::Env("JWT_TEST"), encoding: Encoding::Plain };
+        let scheme = JwtBearer { key: JwtKey::Jwks(reference), ..scheme };
+        let set = |length: usize| {
+            json!({"keys": [{"kty": "oct", "k": URL_SAFE_NO_PAD.encode("k".repeat(length))}]}).to_string()
+        };
+        assert!(prepared(&scheme, &set(least)).is_ok(), "{algorithm:?}");
+        assert!(prepared(&scheme, &set(least - 1)).is_err(), "{algorithm:?}");
+    }
 }
 
 #[test]

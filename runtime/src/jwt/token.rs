@@ -12,9 +12,6 @@ use serde_json::{Map, Value};
 use crate::access::Caller;
 use crate::credential::{CredentialLocation, Evidence, Found};
 
-/// A longer token, in bytes, is refused before anything is decoded.
-pub(super) const MAX_TOKEN: usize = 8 * 1024;
-
 /// Where a token may stand, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenPlaces {
@@ -22,6 +19,8 @@ pub(crate) struct TokenPlaces {
     pub(crate) locations: &'static [CredentialLocation],
     /// A header may hold the token without `Bearer `.
     pub(crate) bare: bool,
+    /// A longer token, in bytes, is refused before anything is decoded.
+    pub(crate) longest: usize,
 }
 
 /// Why there is no token to look at.
@@ -58,7 +57,7 @@ impl TokenPlaces {
         };
         match token.len() {
             0 => Err(NoToken::Missing),
-            length if length > MAX_TOKEN => Err(NoToken::Unusable("the token is too long")),
+            length if length > self.longest => Err(NoToken::Unusable("the token is longer than `limits.token`")),
             _ => Ok(token),
         }
     }
@@ -143,6 +142,8 @@ pub(crate) struct ClaimRules {
     pub(crate) issuers: &'static [&'static str],
     /// Accepted values of `aud`; empty accepts any.
     pub(crate) audiences: &'static [&'static str],
+    /// Accepted values of `client_id` or `azp`; empty accepts any.
+    pub(crate) client_ids: &'static [&'static str],
     /// How far clocks may differ.
     pub(crate) leeway: Duration,
 }
@@ -176,25 +177,45 @@ impl ClaimRules {
         {
             return Err("aud is not accepted");
         }
+        if !self.client_ids.is_empty() {
+            // Where both are there, neither may name another client.
+            let mut named = ["client_id", "azp"].into_iter().filter_map(|claim| claims.get(claim)).peekable();
+            let is_accepted = |client: &Value| client.as_str().is_some_and(|client| self.client_ids.contains(&client));
+            if named.peek().is_none() || !named.all(is_accepted) {
+                return Err("client_id or azp is not accepted");
+            }
+        }
         Ok(expiry.map(|expiry| expiry.saturating_add(leeway)))
     }
 }
 
-/// Whom an issuer's token is about, and what that party may do.
+/// Where scopes are unless a scheme says otherwise: OAuth's `scope` (RFC 9068 §2.2.3), and what others write.
+pub(crate) const SCOPE_CLAIMS: &[&str] = &["scope", "scp", "roles"];
+
+/// A claim by its name, or else by a path with dots, such as `realm_access.roles`.
+fn claim<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
+    claims.get(path).or_else(|| {
+        let mut names = path.split('.');
+        let first = claims.get(names.next()?)?;
+        names.try_fold(first, |value, name| value.as_object()?.get(name))
+    })
+}
+
+/// Whom an issuer's token is about, and what that party may do; scopes stand in `scope_claims`.
 ///
 /// # Errors
 /// A `sub` that is not a name; for the log.
-pub(crate) fn caller(claims: &Map<String, Value>) -> Result<Caller, &'static str> {
+pub(crate) fn caller(claims: &Map<String, Value>, scope_claims: &[&str]) -> Result<Caller, &'static str> {
     let subject = match claims.get("sub") {
         None => "",
         Some(Value::String(subject)) if !subject.is_empty() => subject,
         Some(_) => return Err("sub is not a name"),
     };
-    // OAuth's `scope` is one text with blanks (RFC 9068 §2.2.3); others write lists in `scp` or `roles`.
-    let words = |claim| claims.get(claim).and_then(Value::as_str).into_iter().flat_map(str::split_ascii_whitespace);
-    let lists = ["scope", "scp", "roles"].into_iter().filter_map(|claim| claims.get(claim)?.as_array());
-    let listed = lists.flatten().filter_map(Value::as_str);
-    let scopes = ["scope", "scp", "roles"].into_iter().flat_map(words).chain(listed).map(Box::from).collect();
+    // A text is words with blanks between them (RFC 9068 §2.2.3), a list has one in each element.
+    let found = || scope_claims.iter().filter_map(|path| claim(claims, path));
+    let words = found().filter_map(Value::as_str).flat_map(str::split_ascii_whitespace);
+    let listed = found().filter_map(Value::as_array).flatten().filter_map(Value::as_str);
+    let scopes = words.chain(listed).map(Box::from).collect();
     // RFC 9068 §2.2; `azp` is OpenID Connect's.
     let client = ["client_id", "azp"].into_iter().find_map(|claim| claims.get(claim)?.as_str()).map(Arc::from);
     let subject: Arc<str> = Arc::from(subject);

@@ -55,7 +55,7 @@ impl Authenticator for TokenReader {
             return Err(Refusal::Ask(Question::Body { limit: MAX_FORM }));
         }
         let mut tokens = self.locations.iter().filter_map(|place| {
-            let place = TokenPlaces { locations: std::slice::from_ref(place), bare: false };
+            let place = TokenPlaces { locations: std::slice::from_ref(place), bare: false, longest: usize::MAX };
             Some(place.token(evidence)).filter(|found| !matches!(found, Err(NoToken::Missing)))
         });
         let token = match (tokens.next(), tokens.next()) {

@@ -16,19 +16,21 @@ pub(super) struct Discovered {
     pub(super) keys: ProviderUrl,
 }
 
-/// Reads a discovery document that was fetched from `url`.
+/// Reads a discovery document that was fetched from `url`, where the API's document says `described`.
 ///
 /// # Errors
-/// It is not one, or it is somebody else's: its issuer must be what the URL starts with (§4.3).
-pub(super) fn read(url: &ProviderUrl, body: &[u8]) -> Result<Discovered, String> {
+/// It is not one, or it is another provider's: its issuer must be what one of the two URLs starts with (§4.3). A
+/// deployment may reach the provider at another address than the one that its issuer names, or have another provider.
+pub(super) fn read(url: &ProviderUrl, described: &str, body: &[u8]) -> Result<Discovered, String> {
     let document: Map<String, Value> =
         serde_json::from_slice(body).map_err(|_| "its discovery document is not a JSON object".to_owned())?;
     let text = |name: &str| {
         document.get(name).and_then(Value::as_str).ok_or_else(|| format!("its discovery document has no `{name}`"))
     };
     let (issuer, keys) = (text("issuer")?, text("jwks_uri")?);
-    if format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/')) != url.as_str() {
-        return Err("its discovery document names another issuer than its URL".to_owned());
+    let expected = format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/'));
+    if expected != url.as_str() && expected != described {
+        return Err("its discovery document names another issuer than its URL and the API's document".to_owned());
     }
     let keys = ProviderUrl::parse(keys)
         .map_err(|problem| format!("its discovery document has a `jwks_uri` that cannot be used: {problem}"))?;
@@ -43,7 +45,12 @@ mod tests {
     use super::*;
 
     fn issuer(url: &str, document: &str) -> Result<String, String> {
-        read(&ProviderUrl::parse(url).expect("a URL"), document.as_bytes()).map(|found| found.issuer.into())
+        reached(url, url, document)
+    }
+
+    fn reached(url: &str, described: &str, document: &str) -> Result<String, String> {
+        let url = ProviderUrl::parse(url).expect("a URL");
+        read(&url, described, document.as_bytes()).map(|found| found.issuer.into())
     }
 
     #[test]
@@ -64,6 +71,20 @@ mod tests {
             (tenant, "https://idp.example/t2"),
         ] {
             assert!(issuer(url, &document(other)).is_err_and(|problem| problem.contains("another issuer")), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_provider_may_be_reached_at_another_address() {
+        let described = "https://auth.example/realms/x/.well-known/openid-configuration";
+        let at = "http://127.0.0.1:8080/realms/x/.well-known/openid-configuration";
+        let document =
+            |issuer: &str| format!(r#"{{"issuer": "{issuer}", "jwks_uri": "http://127.0.0.1:8080/realms/x/certs"}}"#);
+        for good in ["https://auth.example/realms/x", "http://127.0.0.1:8080/realms/x"] {
+            assert_eq!(reached(at, described, &document(good)).as_deref(), Ok(good));
+        }
+        for other in ["https://auth.example/realms/y", "https://auth.example", "http://127.0.0.1:8080/realms/y"] {
+            assert!(reached(at, described, &document(other)).is_err(), "{other}");
         }
     }
 

@@ -76,6 +76,10 @@ pub struct Introspection {
     pub issuers: &'static [&'static str],
     /// Accepted values of `aud`; empty accepts any.
     pub audiences: &'static [&'static str],
+    /// Accepted values of `client_id` or `azp`; empty accepts any.
+    pub client_ids: &'static [&'static str],
+    /// Where scopes are: names of members, or paths with dots.
+    pub scope_claims: &'static [&'static str],
 }
 
 impl Scheme for Introspection {
@@ -103,8 +107,10 @@ impl Scheme for Introspection {
                 required_claims: &[],
                 issuers: self.issuers,
                 audiences: self.audiences,
+                client_ids: self.client_ids,
                 leeway: Duration::ZERO,
             },
+            scope_claims: self.scope_claims,
             cache: self.cache.as_secs(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
@@ -115,7 +121,7 @@ impl Scheme for Introspection {
         });
         resources.providers.tend(Arc::clone(&desk) as Arc<dyn Background>);
         Ok(Box::new(Introspector {
-            places: TokenPlaces { locations: self.locations, bare: self.bare },
+            places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
             realm: self.realm,
             forward: self.forward,
             desk,
@@ -179,6 +185,7 @@ struct Desk {
     url: ProviderUrl,
     authorization: HeaderValue,
     rules: ClaimRules,
+    scope_claims: &'static [&'static str],
     /// In seconds.
     cache: u64,
     shards: Box<[Mutex<Shard>]>,
@@ -274,7 +281,7 @@ impl Desk {
             }
         };
         self.health.note(Ok(()), "");
-        match judge(answer, &self.rules, now) {
+        match judge(answer, &self.rules, self.scope_claims, now) {
             Ok((caller, expiry)) => {
                 let until = now.saturating_add(self.cache).min(expiry.unwrap_or(u64::MAX));
                 if until > now {
@@ -329,7 +336,12 @@ impl Drop for Flight {
 ///
 /// # Errors
 /// Why the token is not good, for the log.
-fn judge(mut answer: Map<String, Value>, rules: &ClaimRules, now: u64) -> Result<(Caller, Option<u64>), &'static str> {
+fn judge(
+    mut answer: Map<String, Value>,
+    rules: &ClaimRules,
+    scope_claims: &[&str],
+    now: u64,
+) -> Result<(Caller, Option<u64>), &'static str> {
     if answer.get("active") != Some(&Value::Bool(true)) {
         return Err("the provider does not know the token, or not any more");
     }
@@ -339,18 +351,20 @@ fn judge(mut answer: Map<String, Value>, rules: &ClaimRules, now: u64) -> Result
     {
         answer.insert("sub".to_owned(), name);
     }
-    Ok((token::caller(&answer)?, until))
+    Ok((token::caller(&answer, scope_claims)?, until))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const ANY: ClaimRules = ClaimRules { required_claims: &[], issuers: &[], audiences: &[], leeway: Duration::ZERO };
+    const ANY: ClaimRules =
+        ClaimRules { required_claims: &[], issuers: &[], audiences: &[], client_ids: &[], leeway: Duration::ZERO };
 
     fn judged(json: &str, rules: &ClaimRules) -> Result<(String, Option<u64>), &'static str> {
         let answer = serde_json::from_str(json).expect("an object");
-        judge(answer, rules, 1_000).map(|(caller, until)| (format!("{} {:?}", caller.subject, caller.scopes), until))
+        judge(answer, rules, token::SCOPE_CLAIMS, 1_000)
+            .map(|(caller, until)| (format!("{} {:?}", caller.subject, caller.scopes), until))
     }
 
     #[test]

@@ -90,10 +90,11 @@ fn supply(
     refresh: Duration,
     ring: &Arc<KeyRing>,
 ) -> Result<Arc<dyn KeySource>, String> {
-    let url = resources.provider_url(url)?;
+    let described = url;
+    let url = resources.provider_url(described)?;
     let providers = &resources.providers;
-    let fetcher = providers.shared(&format!("{kind:?} {}", url.as_str()), || {
-        let fetcher = Arc::new(Fetcher::new(providers.client(&url)?, url.clone(), kind));
+    let fetcher = providers.shared(&format!("{kind:?} {} {described}", url.as_str()), || {
+        let fetcher = Arc::new(Fetcher::new(providers.client(&url)?, url.clone(), described, kind));
         providers.tend(Arc::clone(&fetcher) as Arc<dyn Background>);
         Ok(fetcher)
     })?;
@@ -106,6 +107,8 @@ fn supply(
 struct Fetcher {
     client: Client,
     url: ProviderUrl,
+    /// The URL in the API's document.
+    described: Box<str>,
     kind: Kind,
     /// Each with how often it wants to be looked after.
     rings: Mutex<Vec<(Arc<KeyRing>, Duration)>>,
@@ -139,12 +142,13 @@ impl Background for Fetcher {
 }
 
 impl Fetcher {
-    fn new(client: Client, url: ProviderUrl, kind: Kind) -> Self {
+    fn new(client: Client, url: ProviderUrl, described: &str, kind: Kind) -> Self {
         let progress = Progress { finished: 0, running: true, by_request: false, ask_after: None };
         Self {
             health: Health::new(&url),
             client,
             url,
+            described: described.into(),
             kind,
             rings: Mutex::default(),
             progress: watch::Sender::new(progress),
@@ -187,7 +191,7 @@ impl Fetcher {
             Kind::KeySet => (None, self.url.clone()),
             Kind::Discovery => {
                 let document = self.client.get(&self.url).await.map_err(text)?;
-                let found = discovery::read(&self.url, &document.body)?;
+                let found = discovery::read(&self.url, &self.described, &document.body)?;
                 (Some(found.issuer), found.keys)
             }
         };

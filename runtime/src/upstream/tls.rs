@@ -10,6 +10,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::trust;
+
 /// Who an upstream must prove to be.
 #[derive(Clone)]
 pub(crate) struct UpstreamTls {
@@ -46,6 +48,17 @@ fn why(error: &io::Error) -> &'static str {
             Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "its certificate is for another name",
             Bad::UnknownIssuer | Bad::BadSignature => "its certificate is not of a trusted authority",
             Bad::Revoked => "its certificate is revoked",
+            Bad::BadEncoding => "its certificate cannot be read",
+            Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "its certificate is not for servers",
+            Bad::UnhandledCriticalExtension => "its certificate has a critical extension that is not understood",
+            Bad::UnsupportedSignatureAlgorithmContext { .. }
+            | Bad::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+                "its certificate is signed with an algorithm that is not accepted"
+            }
+            _ if trust::is_authority_as_server(&Error::InvalidCertificate(bad.clone())) => {
+                "its certificate is that of an authority (CA:TRUE): add it to `trustedRoots`, or make it with \
+                 basicConstraints=critical,CA:FALSE"
+            }
             _ => "its certificate is not good",
         },
         Some(Error::AlertReceived(_)) => "it refused the handshake",

@@ -154,6 +154,8 @@ static TOKEN: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };

@@ -61,6 +61,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Required { redirect_to: &[], hsts: "" },
     accepted_risks: &[],
 };

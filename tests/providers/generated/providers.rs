@@ -53,6 +53,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Optional,
     accepted_risks: &[],
 };
@@ -212,6 +213,8 @@ static DISCOVERED: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &["api"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };
@@ -229,6 +232,8 @@ static OPAQUE: Introspection = Introspection {
     cache: Duration::from_secs(30),
     issuers: &[],
     audiences: &[],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
 };
 
 // scheme `published`
@@ -243,6 +248,8 @@ static PUBLISHED: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &["issuer"],
     audiences: &["api"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };
@@ -259,6 +266,8 @@ static REFRESHED: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &["api"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };
@@ -275,6 +284,8 @@ static SAME_PROVIDER: JwtBearer = JwtBearer {
     required_claims: &["exp"],
     issuers: &[],
     audiences: &["api"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
     leeway: Duration::from_secs(0),
     weak_secret_ok: false,
 };
@@ -292,6 +303,8 @@ static STRICT: Introspection = Introspection {
     cache: Duration::from_secs(0),
     issuers: &["issuer"],
     audiences: &["api"],
+    client_ids: &[],
+    scope_claims: &["scope", "scp", "roles"],
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

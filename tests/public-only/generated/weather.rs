@@ -25,6 +25,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Optional,
     accepted_risks: &[],
 };

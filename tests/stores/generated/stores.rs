@@ -55,6 +55,7 @@ pub(super) static API: Api = Api {
         user: "X-User-ID",
     },
     error_bodies: &[],
+    failed_authentication: &[],
     https: Https::Optional,
     accepted_risks: &[],
 };

@@ -10,7 +10,7 @@ use crate::consumers::{
     Consumer, HmacCredential, Identity, PasswordCredential, Signing, StoredPassword, TokenCredential,
 };
 use crate::digest::Digest;
-use crate::jwt::{JwtAlgorithm, MIN_HMAC_KEY};
+use crate::jwt::JwtAlgorithm;
 use crate::password;
 use crate::secret::{Encoding, Secret};
 
@@ -272,12 +272,12 @@ impl Reading<'_> {
             return None;
         };
         let Some(Found::Plain(secret)) = self.secret(node, members.optional, Forms::SECRET) else { return None };
-        let length = secret.expose().len();
-        if algorithm.is_hmac() && length < MIN_HMAC_KEY && !weak_ok {
+        let (length, least) = (secret.expose().len(), algorithm.min_secret());
+        if length < least && !weak_ok {
             self.problem(
                 node.span,
                 format!(
-                    "the secret has {length} bytes, and {name} needs {MIN_HMAC_KEY}; use a longer one, or write `weakSecretOk: true` beside it [GW310]"
+                    "the secret has {length} bytes, and {name} needs {least}; use a longer one, or write `weakSecretOk: true` beside it [GW310]"
                 ),
             );
             return None;
@@ -294,6 +294,14 @@ impl Reading<'_> {
         optional: bool,
     ) -> Option<(Secret, Duration)> {
         let entries = self.members(node, "`signing`", &["ttl", "privateKey"])?;
+        if algorithm.to_sign().is_none() {
+            let message = format!(
+                "the gateway checks {} and does not sign with it; use ES384 or EdDSA [GW603]",
+                algorithm.name()
+            );
+            self.problem(node.span, message);
+            return None;
+        }
         let members = Members { node, entries, optional };
         let ttl = match members.get("ttl") {
             None => DEFAULT_TTL,
