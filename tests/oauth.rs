@@ -24,7 +24,7 @@ impl Lock {
         command.arg(file).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
         let Ok(mut process) = command.spawn() else {
             assert!(std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_none(), "sqlite3 is not installed");
-            println!("skipped: sqlite3 is not installed");
+            eprintln!("skipped: sqlite3 is not installed");
             return None;
         };
         let input = process.stdin.as_mut().expect("piped");
