@@ -158,6 +158,29 @@ fn a_certificate_comes_by_itself_and_is_renewed() {
 }
 
 #[test]
+fn a_failure_that_nobody_reads_of_ends_nothing() {
+    for reader in support::Reader::ALL {
+        let (folder, upstream) = (Folder::new(), Upstream::echo());
+        // It accepts, and says nothing until the gateway has no reader any more.
+        let authority = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let directory = format!("https://localhost:{}/dir", authority.local_addr().expect("bound").port());
+        let settings = [
+            format!("listeners.test.tls.acme.directory={directory}"),
+            "listeners.test.tls.acme.domains=[gateway.test]".to_owned(),
+            format!("listeners.test.tls.acme.folder={}", folder.path("acme").display()),
+            "listeners.test.tls.acme.termsOfServiceAgreed=true".to_owned(),
+        ];
+        let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+        let gateway = Gateway::launch_before(Gateway::command(&settings, upstream.address), reader);
+        drop(authority.accept().expect("the gateway asks"));
+        std::thread::sleep(Duration::from_millis(300));
+        let metrics = gateway.operations("/metrics").body;
+        assert!(metrics.contains("gateway_task_restarts_total{task=\"acme\"} 0\n"), "{reader:?}: {metrics}");
+        assert_eq!(gateway.operations("/readyz").status, 200, "{reader:?}");
+    }
+}
+
+#[test]
 fn without_an_authority_the_gateway_serves_and_says_so() {
     let (folder, upstream) = (Folder::new(), Upstream::echo());
     let acme = |more: &[&str]| {

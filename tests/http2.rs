@@ -466,6 +466,81 @@ fn what_is_malformed_ends_its_stream() {
 }
 
 #[test]
+fn a_scheme_that_is_not_spoken_here_resets_its_stream() {
+    let gateway = Gateway::before(&Upstream::echo());
+    let literal = |text: &str| [&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
+    for scheme in ["", "ftp", "file", "httpx", "javascript"] {
+        let mut raw = Raw::connect(&gateway);
+        // `:scheme` as a literal, in the place of `https`.
+        let block = [&[0x82, 0x06][..], &literal(scheme), &fields("", "")[2..]].concat();
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &block);
+        assert!(raw.next(RST_STREAM).is_some_and(|(stream, error)| stream == 1 && error == [0, 0, 0, 1]), "{scheme:?}");
+        // The connection goes on.
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, 3, &fields("", ""));
+        assert!(raw.next(HEADERS).is_some_and(|(stream, _)| stream == 3), "{scheme:?}");
+    }
+    assert!(!gateway.log().contains("\"status\":400"), "{}", gateway.log());
+}
+
+#[test]
+fn pseudo_header_fields_in_trailers_reset_the_stream() {
+    const DATA: u8 = 0;
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let literal = |text: &str| [&[u8::try_from(text.len()).expect("short")], text.as_bytes()].concat();
+    // `POST https://a/v1/login`.
+    let head = [&[0x83, 0x87, 0x04][..], &literal("/v1/login"), &[0x01], &literal("a")].concat();
+    let post = |trailers: &[u8]| {
+        let mut raw = Raw::connect(&gateway);
+        raw.frame(HEADERS, END_HEADERS, 1, &head);
+        raw.frame(DATA, 0, 1, b"hello");
+        std::thread::sleep(Duration::from_millis(50));
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, trailers);
+        raw
+    };
+    let mut raw = post(&[&[0x00][..], &literal("x-sum"), &literal("1")].concat());
+    assert!(raw.next(HEADERS).is_some_and(|(stream, _)| stream == 1), "good trailers");
+    for (name, trailers) in [
+        ("an index", vec![0x82]),
+        ("an indexed name", [&[0x04][..], &literal("/admin")].concat()),
+        ("a literal", [&[0x00][..], &literal(":path"), &literal("/admin")].concat()),
+        ("another word", [&[0x00][..], &literal(":status"), &literal("200")].concat()),
+    ] {
+        let mut raw = post(&trailers);
+        let reset = raw.next(RST_STREAM);
+        assert!(
+            reset.as_ref().is_some_and(|(stream, error)| *stream == 1 && error == &[0, 0, 0, 1]),
+            "{name}: {reset:?}"
+        );
+        // The connection goes on.
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, 3, &fields("", ""));
+        assert!(raw.next(HEADERS).is_some_and(|(stream, _)| stream == 3), "{name}");
+    }
+}
+
+#[test]
+fn frames_that_must_be_answered_have_a_rate() {
+    let gateway = Gateway::before(&Upstream::echo());
+    for (kind, payload) in [(PING, &[0; 8][..]), (SETTINGS, &[])] {
+        let mut raw = Raw::connect(&gateway);
+        raw.0.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        // All answers are read.
+        let mut reader = Raw(raw.0.try_clone().expect("a copy"));
+        let reading = std::thread::spawn(move || reader.goodbye());
+        let sent = (0..200_000).take_while(|_| raw.frame(kind, 0, 0, payload)).count();
+        assert!(sent < 200_000, "{sent} frames of kind {kind}");
+        assert!(matches!(reading.join().expect("no panic"), Some(11) | None), "ENHANCE_YOUR_CALM");
+        // A few are nobody's harm.
+        let mut raw = Raw::connect(&gateway);
+        for _ in 0..500 {
+            assert!(raw.frame(kind, 0, 0, payload));
+        }
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("", ""));
+        assert!(raw.next(HEADERS).is_some());
+    }
+}
+
+#[test]
 fn silent_connections_end() {
     let gateway = Gateway::start(&["timeouts.head=300ms", "timeouts.keepAlive=600ms"], Upstream::echo().address);
     // Before the preface is whole, and after it.

@@ -5,6 +5,7 @@ mod support;
 mod tutorial;
 
 use std::collections::HashSet;
+use std::io::{Read as _, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
@@ -13,6 +14,50 @@ use tutorial::{
     ADMIN, Browser, CALLBACK, CHALLENGE, CLIENT_SECRET, ISSUER, OTHER_SECRET, PASSWORD, Tutorial, VERIFIER, basic,
     encoded, field, parameter, request,
 };
+
+/// A database that another process does not let go.
+struct Lock(std::process::Child);
+
+impl Lock {
+    fn on(file: &std::path::Path) -> Option<Self> {
+        let mut command = std::process::Command::new("sqlite3");
+        command.arg(file).stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+        let Ok(mut process) = command.spawn() else {
+            assert!(std::env::var_os("GATEWAY_TEST_REQUIRE_SERVICES").is_none(), "sqlite3 is not installed");
+            eprintln!("skipped: sqlite3 is not installed");
+            return None;
+        };
+        let input = process.stdin.as_mut().expect("piped");
+        input.write_all(b".timeout 9000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n").expect("it reads");
+        let mut said = [0; 6];
+        process.stdout.as_mut().expect("piped").read_exact(&mut said).expect("it locks");
+        Some(Self(process))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The store and the pages have something to say, and nobody reads it.
+#[test]
+fn tokens_are_issued_although_nobody_reads_of_it() {
+    for reader in support::Reader::ALL {
+        let tutorial = Tutorial::before(reader, &["stores.default.kind=sqlite", "stores.default.file={folder}/o.db"]);
+        let token = |tutorial: &Tutorial| tutorial.token(&[("grant_type", "client_credentials")]);
+        assert_eq!(token(&tutorial).status, 200, "{reader:?}");
+        // A store that does not answer is told of.
+        if let Some(lock) = Lock::on(&tutorial.folder().join("o.db")) {
+            assert_eq!(token(&tutorial).status, 503, "{reader:?}");
+            drop(lock);
+        }
+        assert_eq!(token(&tutorial).status, 200, "{reader:?}");
+        assert_eq!(tutorial.gateway.operations("/readyz").status, 200, "{reader:?}");
+    }
+}
 
 fn error_of(response: &Response) -> (u16, String) {
     (response.status, response.json()["error"].as_str().unwrap_or_default().to_owned())

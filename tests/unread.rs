@@ -102,7 +102,7 @@ fn requests_are_served_and_lost_lines_counted() {
 #[test]
 fn a_full_disk_costs_lines_only() {
     let Ok(full) = std::fs::File::options().write(true).open("/dev/full") else {
-        return println!("skipped: no /dev/full");
+        return eprintln!("skipped: no /dev/full");
     };
     let upstream = Upstream::echo();
     let mut command = Gateway::command(&[], upstream.address);

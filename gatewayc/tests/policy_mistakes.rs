@@ -122,6 +122,8 @@ fn at_the_root() {
         ("  upstreams: {x: {url: \"http://a..b\"}}", "GW523"),
         ("  upstreams: {x: {url: \"http://[::1]:80\"}}", "GW522"),
         ("  upstreams: {x: {}}", "GW523 no `url`"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:1\", locations: kept}}", "GW104 expected `translate` or `keep`"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:1\", location: keep}}", "GW102 did you mean `locations`?"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", timeout: 5}}", "GW104 250ms"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", timeout: {red: 5s}}}", "GW102"),
         ("  identityHeaders: {consumer: \"X Y\"}", "GW525"),

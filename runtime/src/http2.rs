@@ -7,14 +7,16 @@
 
 mod body;
 mod client;
-mod control;
 mod fields;
+mod frames;
 mod handlers;
 mod head;
+mod hpack;
 mod rewind;
 mod stream;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -87,6 +89,8 @@ struct Client {
     patience: Cell<(f64, Instant)>,
     /// The client has broken off too many, or has us answer too much.
     has_enough: Notify,
+    /// Streams whose trailers are malformed, until somebody who reads them asks.
+    malformed: RefCell<HashSet<u32>>,
 }
 
 /// Serves a connection until it closes. What `down` has received already is its beginning. `idle` is true while no
@@ -109,6 +113,7 @@ pub(crate) async fn serve<S>(
         idle_since: Cell::new(worker.recently()),
         patience: Cell::new((MOST_CANCELLED, worker.recently())),
         has_enough: Notify::new(),
+        malformed: RefCell::default(),
         worker,
     });
     client.idle.set(true);
@@ -219,7 +224,7 @@ async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
         return equipment;
     }
     let framing = head::write(&mut equipment.inbox, &parts, &body);
-    let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD);
+    let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD, Rc::clone(&open.0));
     let mut down = Downstream::beside(&client.known, stream, equipment);
     // The same limits for the same request, whatever it came in.
     match HeadScan::default().end_of_head(&down.inbox, worker.live.config.limits.head) {

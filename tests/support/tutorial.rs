@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::support::{Connection, Folder, Gateway, Response, Upstream};
+use super::support::{Connection, Folder, Gateway, Reader, Response, Upstream};
 
 /// Where the document says that it is.
 pub(crate) const ISSUER: &str = "https://localhost:8443";
@@ -86,16 +86,25 @@ impl Tutorial {
 
     /// With further settings; `{folder}` in them is a folder of its own.
     pub(crate) fn with(settings: &[&str]) -> Self {
+        Self::launched(settings, Gateway::launch)
+    }
+
+    /// As [`Tutorial::with`], before somebody who does not read what the gateway writes.
+    pub(crate) fn before(reader: Reader, settings: &[&str]) -> Self {
+        Self::launched(settings, |command| Gateway::launch_before(command, reader))
+    }
+
+    fn launched(settings: &[&str], launch: impl FnOnce(Command) -> Gateway) -> Self {
         let folder = Folder::new();
         let key = rcgen::KeyPair::generate().expect("a key");
         folder.write("client.pub.pem", &key.public_key_pem());
         folder.write("parties.yaml", PARTIES);
         let upstream = Upstream::echo();
-        let gateway = Self::launch(&folder, settings, upstream.address);
+        let gateway = launch(Self::command(&folder, settings, upstream.address));
         Self { gateway, key, folder }
     }
 
-    fn launch(folder: &Folder, settings: &[&str], upstream: std::net::SocketAddr) -> Gateway {
+    fn command(folder: &Folder, settings: &[&str], upstream: std::net::SocketAddr) -> Command {
         let config = folder.write("gateway.yaml", "trustedProxies: [127.0.0.1/32]\n");
         let settings: Vec<String> = settings
             .iter()
@@ -107,7 +116,7 @@ impl Tutorial {
         let mut command = Gateway::command(&all, upstream);
         secrets(&mut command);
         command.args(["--config", &config]);
-        Gateway::launch(command)
+        command
     }
 
     /// The folder of its settings.
@@ -117,7 +126,7 @@ impl Tutorial {
 
     /// Another gateway with the same settings and, where that is in `settings`, the same store.
     pub(crate) fn twin(&self, settings: &[&str]) -> Gateway {
-        Self::launch(&self.folder, settings, Upstream::echo().address)
+        Gateway::launch(Self::command(&self.folder, settings, Upstream::echo().address))
     }
 
     pub(crate) fn browser(&self) -> Browser {

@@ -38,6 +38,49 @@ fn later_sources_override_earlier_ones() {
 }
 
 #[test]
+fn mappings_are_set_member_by_member() {
+    let yaml =
+        "listeners:\n  web: {bind: \"127.0.0.1:1\", apis: [notes]}\nupstreams: {notes: {default: \"http://a\"}}\n";
+    let config = read(
+        yaml,
+        &[("GATEWAY__TIMEOUTS", "{keepAlive: 6s, head: 7s}")],
+        &[
+            "listeners.web={bind: \"127.0.0.1:2\"}",
+            "listeners.b={bind: \"127.0.0.1:3\", apis: [files]}",
+            "upstreams.notes={default: {url: \"http://b\"}}",
+            "upstreams.files.default={url: \"http://c\"}",
+            "limits={streams: 7, connections: 70}",
+        ],
+    )
+    .expect("good");
+    let listeners: Vec<_> = config.listeners.iter().map(|one| (one.name.as_str(), one.bind.port())).collect();
+    assert_eq!(listeners, [("b", 3), ("web", 2)]);
+    assert!(config.listeners.iter().all(|listener| listener.apis.as_ref().is_some_and(|apis| apis.len() == 1)));
+    assert_eq!((config.timeouts.keep_alive, config.timeouts.head), (Duration::from_secs(6), Duration::from_secs(7)));
+    assert_eq!((config.limits.streams, config.limits.connections), (7, 70));
+    for (api, url) in [("notes", "http://b"), ("files", "http://c")] {
+        assert_eq!(config.upstream(api, "default").map(|(url, _)| url), Some(url));
+    }
+    // A member that nobody knows is told with the flag.
+    let problems = read("", &[], &["listeners.a={bnid: 1}"]).expect_err("a typo");
+    assert!(problems.iter().any(|problem| problem.contains("did you mean `listeners.a.bind`")), "{problems:?}");
+    // A list takes the place of another one.
+    let yaml = "listeners: {a: {bind: \"127.0.0.1:1\", tls: {certificates: [{cert: {file: a}, key: {file: b}}, {cert: {file: c}, key: {file: d}}]}}}";
+    let config = read(yaml, &[], &["listeners.a.tls.certificates=[{cert: {env: E}, key: {env: F}}]"]).expect("good");
+    let shown = format!("{:?}", config.listeners[0].tls);
+    assert!(shown.contains('E') && !shown.contains("\"c\""), "{shown}");
+}
+
+#[test]
+fn settings_that_differ_are_found() {
+    let before =
+        read("timeouts: {keepAlive: 60s, head: 5s}\nworkers: 2\ntrustedProxies: [10.0.0.1]\n", &[], &[]).expect("good");
+    let after = read("trustedProxies: [10.0.0.2]\ntimeouts:\n  keepAlive: 60s\n  head: 6s\n", &[], &[]).expect("good");
+    assert!(before.changed_settings(&after).into_iter().eq(["timeouts.head", "trustedProxies", "workers"]));
+    assert!(before.changed_settings(&before.clone()).is_empty());
+}
+
+#[test]
 fn every_mistake_is_told_with_its_place() {
     let yaml = "listeners:\n  a: {bnid: \"127.0.0.1:1\"}\n  b: {bind: nowhere}\n  c: {apis: [x]}\ntimeouts:\n  head: 5 parsecs\ntrustedProxies: [10.0.0.0/99]\naccessLog: maybe\n";
     let problems = read(yaml, &[("GATEWAY__WORKERS", "0")], &["nonsense"]).expect_err("many mistakes");

@@ -8,25 +8,32 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Client;
-use super::control::ControlFrames;
+use super::frames::Frames;
+
+/// Streams with malformed trailers that are noted on one connection.
+const MOST_MALFORMED: usize = 256;
 
 /// Gives the beginning once more, then what the connection gives.
 pub(super) struct Rewind<S> {
     beginning: Vec<u8>,
     at: usize,
     io: S,
-    control: ControlFrames,
+    frames: Frames,
     client: Rc<Client>,
 }
 
 impl<S> Rewind<S> {
     pub(super) fn new(beginning: Vec<u8>, io: S, client: Rc<Client>) -> Self {
-        Self { beginning, at: 0, io, control: ControlFrames::new(client.worker.recently()), client }
+        Self { beginning, at: 0, io, frames: Frames::new(client.worker.recently()), client }
     }
 
     /// Notes what was received.
     fn see(&mut self, from: usize, buf: &ReadBuf<'_>) {
-        if self.control.see(&buf.filled()[from..], || self.client.worker.now()) {
+        let seen = self.frames.see(&buf.filled()[from..], || self.client.worker.now());
+        let mut malformed = self.client.malformed.borrow_mut();
+        malformed.extend(seen.malformed);
+        // Some are of streams that nobody reads any more.
+        if seen.is_too_much || malformed.len() > MOST_MALFORMED {
             self.client.has_enough.notify_one();
         }
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::body::{BodyFraming, Incoming, Outgoing, take_head};
-use super::{broken, fields};
+use super::{Client, broken, fields};
 use crate::http1::head::{field_space, parse_response};
 
 /// The two directions of a stream.
@@ -22,6 +23,8 @@ pub(super) struct Stream {
     to_head: bool,
     /// The client has broken the stream off.
     is_gone: bool,
+    id: u32,
+    client: Rc<Client>,
 }
 
 /// The response: what the next bytes are.
@@ -32,8 +35,16 @@ enum Answer {
 }
 
 impl Stream {
-    pub(super) fn new(body: RecvStream, framing: BodyFraming, respond: SendResponse<Bytes>, to_head: bool) -> Self {
+    pub(super) fn new(
+        body: RecvStream,
+        framing: BodyFraming,
+        respond: SendResponse<Bytes>,
+        to_head: bool,
+        client: Rc<Client>,
+    ) -> Self {
         Self {
+            id: respond.stream_id().as_u32(),
+            client,
             request: Incoming::new(body, framing),
             respond,
             response: Answer::Head(Vec::new()),
@@ -50,6 +61,16 @@ impl Stream {
         }
         self.reset(Reason::INTERNAL_ERROR);
         self.is_gone
+    }
+
+    /// Breaks the stream off if its trailers are malformed.
+    fn refuse_malformed(&mut self) -> io::Result<()> {
+        if self.client.malformed.borrow().is_empty() || !self.client.malformed.borrow_mut().remove(&self.id) {
+            return Ok(());
+        }
+        self.reset(Reason::PROTOCOL_ERROR);
+        self.is_gone = true;
+        Err(io::ErrorKind::ConnectionReset.into())
     }
 
     /// Breaks the stream off.
@@ -125,6 +146,7 @@ impl Stream {
 
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.refuse_malformed()?;
         match ready!(self.request.poll_read(cx, buf)) {
             Ok(true) => return Poll::Ready(Ok(())),
             Ok(false) => {}
@@ -140,6 +162,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.refuse_malformed()?;
         let mut used = 0;
         // Informational responses may come before the final one.
         while used < bytes.len() && matches!(self.response, Answer::Head(_)) {

@@ -59,6 +59,8 @@ type Slot = [u64; 3];
 /// All counters of the process.
 pub(crate) struct Table {
     shards: Box<[Mutex<Shard>]>,
+    /// Of each shard.
+    slots: usize,
     /// By the number of the limit; only ever longer.
     algorithms: RwLock<Vec<Algorithm>>,
     keys: RandomState,
@@ -74,9 +76,11 @@ impl Table {
     /// A table for these limits, whose ids are their indices, of at most so many bytes.
     pub(crate) fn new(algorithms: Vec<Algorithm>, bytes: usize) -> Self {
         let slots = (bytes / SLOT_BYTES / SHARDS / GROUP).max(2) * GROUP;
-        let shard = || Shard { slots: vec![[0; 3]; slots].into_boxed_slice(), overflow: HashMap::new() };
+        // Memory is taken by the first counter of a shard: most gateways have few, and the start does not wait for it.
+        let shard = || Shard { slots: Box::default(), overflow: HashMap::new() };
         Self {
             shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
+            slots,
             algorithms: RwLock::new(algorithms),
             keys: RandomState::new(),
         }
@@ -207,7 +211,11 @@ impl Table {
     }
 
     fn lock_shard(&self, index: usize) -> MutexGuard<'_, Shard> {
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        let mut shard = self.shards[index].lock().unwrap_or_else(PoisonError::into_inner);
+        if shard.slots.is_empty() {
+            shard.slots = vec![[0; 3]; self.slots].into_boxed_slice();
+        }
+        shard
     }
 }
 
