@@ -463,9 +463,6 @@ fn open_store(
     };
     let url = std::str::from_utf8(url.expose()).map_err(|_| "its URL is not UTF-8")?;
     let url = StoreUrl::parse(url)?;
-    if matches!(address, StoreAddress::Literal(_)) && url.password.is_some() {
-        return Err("its URL has a password, which does not belong here; write `url: {env: REDIS_URL}`".to_owned());
-    }
     client.open(StoreTerms {
         name: name.to_owned(),
         url,
