@@ -2,13 +2,17 @@
 
 mod codes;
 mod render;
+mod repair;
 
 use std::collections::HashSet;
 
 use gateway_yaml::Span;
 
+use crate::source::SourceSet;
+
 pub use codes::*;
 pub use render::{Format, render};
+pub use repair::apply;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -206,6 +210,13 @@ impl Diagnostics {
         self.items.iter().filter(|diagnostic| diagnostic.acknowledged.is_none()).count()
     }
 
+    /// Whether an error points at exactly this place.
+    #[must_use]
+    pub fn has_error_at(&self, span: Span) -> bool {
+        let is_there = |label: &Label| label.span == span;
+        self.items.iter().any(|item| item.severity == Severity::Error && item.primary.as_ref().is_some_and(is_there))
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -215,6 +226,15 @@ impl Diagnostics {
     /// All messages.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.items.iter()
+    }
+
+    /// Leaves out suggestions that would change more than they say: the end of a block of text, say, is no value's end.
+    pub fn keep_sound_suggestions(&mut self, sources: &SourceSet<'_>) {
+        for item in &mut self.items {
+            if item.suggestion.as_ref().is_some_and(|suggestion| !repair::is_sound(suggestion, sources)) {
+                item.suggestion = None;
+            }
+        }
     }
 
     /// Orders the messages by file and place, so that the output does not depend on the order of checks.

@@ -6,6 +6,7 @@ mod oauth;
 mod rule;
 mod static_files;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gateway_route::{QueryPair, Template};
@@ -51,6 +52,8 @@ pub struct Api {
     pub error_bodies: Vec<ErrorBody>,
     /// Those that operations charge, ordered by name.
     pub limits: Vec<Limit>,
+    /// Where the limits that documents share are described.
+    pub limit_places: BTreeMap<String, Span>,
     /// Requests must come over TLS.
     pub https: Option<Https>,
     /// It gives tokens itself.

@@ -54,6 +54,7 @@ pub fn check(sources: &mut SourceSet<'_>) -> Checked {
     diagnostics.append(lowering);
     diagnostics.append(check::check(&gateway));
     diagnostics.settle();
+    diagnostics.keep_sound_suggestions(sources);
     diagnostics.sort();
     Checked { documents, gateway, diagnostics }
 }

@@ -1,6 +1,7 @@
 //! From what documents say to what the gateway does: inheritance, defaults and security are decided here.
 
 mod base_path;
+mod foreign_path;
 mod hmac;
 mod https;
 mod limits;
@@ -117,7 +118,11 @@ impl<'a> Lowering<'a> {
         let limits = in_order(limits.used(diagnostics), operations(&mut routes, &mut rules));
         let gives_tokens = authorization_server.is_some();
         let https = root.https.as_ref().map(|policy| https::lower(policy, gives_tokens, document, diagnostics));
+        check_urls(document, diagnostics);
+        let shared = document.gateway.as_ref().and_then(|gateway| gateway.get("limits")).and_then(Node::as_mapping);
+        let shared = shared.into_iter().flatten().map(|entry| (entry.key.name.to_string(), entry.value.span));
         Api {
+            limit_places: shared.collect(),
             name: document.name.clone(),
             title: document.title.clone(),
             source: document.path.clone(),
@@ -433,7 +438,10 @@ impl<'a> Lowering<'a> {
         }
         when.sort();
         match Template::parse(template) {
-            Ok(template) => Some(PathKey { template, when, span: key.span }),
+            Ok(template) => {
+                self.diagnostics.extend(foreign_path::check(key));
+                Some(PathKey { template, when, span: key.span })
+            }
             Err(error) => {
                 self.report_template(key, error.kind, error.offset);
                 None
@@ -446,9 +454,10 @@ impl<'a> Lowering<'a> {
         let plain = (key.span.end - key.span.start) as usize == key.value.len();
         let start = key.span.start + u32::try_from(offset).unwrap_or_default();
         let span = if plain && start < key.span.end { Span::new(key.span.file, start, key.span.end) } else { key.span };
-        self.diagnostics.push(
-            Diagnostic::error(GW511, format!("`{}` is not a path template", key.value)).at(span, kind.to_string()),
-        );
+        let diagnostic =
+            Diagnostic::error(GW511, format!("`{}` is not a path template", key.value)).at(span, kind.to_string());
+        let help = foreign_path::check(key).map(|foreign| foreign.help).unwrap_or_default();
+        self.diagnostics.push(help.into_iter().fold(diagnostic, Diagnostic::help));
     }
 
     fn template(&mut self, base: &str, key: &PathKey, parameters: &Parameters<'_>) -> Option<Template> {
@@ -641,6 +650,22 @@ fn kind(schema: &Node, root: &Node) -> Option<ParameterKind> {
         "boolean" => Some(ParameterKind::Boolean),
         _ => None,
     }
+}
+
+/// No URL of the document that means something to the gateway may hold a secret.
+fn check_urls(document: &ast::Document, diagnostics: &mut Diagnostics) {
+    let paths = &document.paths;
+    let operations = || paths.iter().flat_map(|path| &path.operations);
+    let in_scheme = ["flows", "openIdConnectUrl", "x-gateway"];
+    let schemes = document.schemes.iter();
+    let schemes = schemes.flat_map(|scheme| in_scheme.iter().filter_map(|key| scheme.node.get(key)));
+    let annotations = paths.iter().filter_map(|path| path.gateway.as_ref());
+    let annotations = annotations.chain(operations().filter_map(|operation| operation.gateway.as_ref()));
+    let servers = operations().filter_map(|operation| operation.node.get("servers"));
+    let all = document.gateway.iter().chain(document.root.get("servers")).chain(annotations).chain(schemes);
+    all.chain(servers).for_each(|node| vocabulary::check_urls(node, diagnostics));
+    let servers = paths.iter().flat_map(|path| &path.servers);
+    servers.for_each(|server| vocabulary::check_url(&server.url, diagnostics));
 }
 
 /// The upstreams of a document and which of them are used.

@@ -1,6 +1,7 @@
 //! Documents into the syntax tree: one bad part is reported and costs no other part.
 
 mod keys;
+mod members;
 mod security;
 mod strays;
 
@@ -12,6 +13,7 @@ use crate::ast::{
 use crate::diagnostic::{Diagnostic, Diagnostics, GW113, GW114, GW118, GW510};
 use crate::resolve::Resolver;
 use crate::source::SourceSet;
+use crate::vocabulary::Place;
 
 /// Parses all entry documents of a set.
 pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
@@ -52,7 +54,7 @@ impl Parser<'_, '_> {
         };
         self.complete = !source.errors().iter().any(|error| error.kind == ErrorKind::ManyDocuments);
         self.version = self.version(&root)?;
-        self.check_keys(&root, "the document", keys::ROOT);
+        self.check_keys(&root, "the document", keys::DOCUMENT);
         self.check_strays(&root, &strays::DOCUMENT);
         let title = self.title(&root);
         let servers = self.servers(&root);
@@ -163,6 +165,14 @@ impl Parser<'_, '_> {
 
     fn path_item(&mut self, entry: &Entry) -> Option<PathItem> {
         let key = Spanned::new(entry.key.span, String::from(&*entry.key.name));
+        if !key.starts_with('/') && keys::belongs_under_a_path(&key) {
+            let diagnostic =
+                Diagnostic::error(GW510, format!("`{}` stands beside the paths, not under one", key.value))
+                    .at(key.span, "not a path")
+                    .help(format!("indent `{}` further, under the path that it belongs to", key.value));
+            self.report(diagnostic);
+            return None;
+        }
         if !key.starts_with('/') {
             let diagnostic = Diagnostic::error(GW510, format!("the path `{}` does not start with `/`", key.value))
                 .at(key.span, "not a path")
@@ -177,7 +187,7 @@ impl Parser<'_, '_> {
         if !node.is_null() && !self.expect_mapping(&node, &what) {
             return None;
         }
-        self.check_keys(&node, &what, keys::PATH_ITEM);
+        self.check_keys(&node, &what, keys::IN_PATH_ITEM);
         self.check_strays(&node, &strays::PATH_ITEM);
         let parameters = self.parameters(&node, &what);
         let servers = self.servers(&node);
@@ -276,7 +286,7 @@ impl Parser<'_, '_> {
         if !self.expect_mapping_under(&node, &what, entry.key.span) {
             return None;
         }
-        self.check_keys(&node, &what, keys::OPERATION);
+        self.check_keys(&node, &what, keys::IN_OPERATION);
         self.check_strays(&node, &strays::OPERATION);
         let operation_id = node.get("operationId").and_then(|id| match id.as_text() {
             Some(text) => Some(Spanned::new(id.span, text.to_owned())),
@@ -331,7 +341,11 @@ impl Parser<'_, '_> {
             self.report(diagnostic);
             return None;
         };
-        self.check_gateway_spelling(&node);
+        let place = match location {
+            ParameterLocation::Path => Place::PathParameter,
+            _ => Place::OtherParameter,
+        };
+        self.check_parameter_keys(&node, &format!("the parameter `{text}`"), place);
         self.check_beside_reference(item);
         self.check_strays(&node, &strays::PARAMETER);
         Some(Parameter {

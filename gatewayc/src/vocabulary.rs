@@ -4,6 +4,7 @@ mod authorization_server;
 mod builtin;
 mod https;
 mod limit;
+mod literals;
 mod provider;
 mod reader;
 mod rules;
@@ -22,6 +23,7 @@ pub use authorization_server::AuthorizationServerPolicy;
 pub use builtin::BuiltinPolicy;
 pub use https::HttpsPolicy;
 pub use limit::{LimitChoice, LimitEntry};
+pub(crate) use literals::{check_url, check_urls};
 pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place};
@@ -322,7 +324,8 @@ fn user_names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
 /// An empty list would look like a rule and admit everybody, so there is none.
 fn names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
     let mut names = reader.texts(node, what);
-    if names.is_empty() || names.iter().any(|name| name.trim().is_empty()) {
+    let is_empty = node.as_sequence().is_some_and(<[Node]>::is_empty);
+    if is_empty || names.iter().any(|name| name.trim().is_empty()) {
         reader.wrong(node, what, "one name or more; leave the list out to admit everybody");
     }
     names.sort();
@@ -355,7 +358,11 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
             reader.report(
                 Diagnostic::error(GW521, format!("no upstream is called `{name}`"))
                     .at(node.span, "an address, not a name")
-                    .suggest("an address stands under `url`", node.span, format!("{{url: \"{name}\"}}")),
+                    .suggest(
+                        "an address stands under `url`",
+                        node.span,
+                        format!("{{url: {}}}", serde_json::json!(name)),
+                    ),
             );
             return UpstreamChoice::Broken;
         }
@@ -369,7 +376,8 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
 }
 
 fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
-    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost"]);
+    const KNOWN: [&str; 3] = ["url", "timeout", "preserveHost"];
+    let entries = reader.known(node, "an upstream", &KNOWN);
     let mut policy = UpstreamPolicy {
         url: String::new(),
         connect_timeout: Duration::from_secs(5),
@@ -399,7 +407,7 @@ fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
             }
         }
     }
-    if url.is_none() && node.as_mapping().is_some() {
+    if url.is_none() && node.as_mapping().is_some() && !Reader::has_unknown(node, &KNOWN) {
         reader.report(
             Diagnostic::error(GW523, "this upstream has no `url`")
                 .at(node.span, "where should requests go?")
@@ -660,11 +668,15 @@ fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool)
         reader.wrong(node, &format!("the value of `{name}`"), "expected text");
         return None;
     };
-    if request && ["authorization", "cookie"].contains(&&*name.to_ascii_lowercase()) {
-        reader.report(
-            Diagnostic::error(GW101, format!("the credential in `{name}` is written out; a secret reference is required, which header changes cannot hold"))
-                .at(node.span, "anyone who can read the document can use it"),
-        );
+    let is_credential = request && ["authorization", "cookie"].contains(&&*name.to_ascii_lowercase());
+    let secret = literals::secret_in_header(name, text);
+    if is_credential || secret.is_some() {
+        let diagnostic = Diagnostic::error(GW101, format!("the credential in `{name}` is written out; a secret reference is required, which header changes cannot hold"))
+            .at(node.span, "anyone who can read the document can use it");
+        reader.report(match secret {
+            Some(why) => diagnostic.help(format!("{why}: remove it from the document, and change it")),
+            None => diagnostic,
+        });
         return None;
     }
     let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;

@@ -1,5 +1,6 @@
 //! `security` and `securitySchemes`: what is not well-formed is marked as broken, never as public.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gateway_yaml::{DeError, Entry, Mapping, Node, Span, Spanned, Value, from_node, suggest};
@@ -108,7 +109,7 @@ impl Parser<'_, '_> {
         if components.is_null() || !self.expect_mapping(&components, "`components`") {
             return Vec::new();
         }
-        self.check_keys(&components, "`components`", keys::COMPONENTS);
+        self.check_keys(&components, "`components`", keys::IN_COMPONENTS);
         let schemes = components.get("securitySchemes").and_then(|node| self.resolver.follow_adding(node));
         let Some(schemes) = schemes else { return Vec::new() };
         if schemes.is_null() || !self.expect_mapping(&schemes, "`securitySchemes`") {
@@ -140,7 +141,7 @@ impl Parser<'_, '_> {
             self.report(Diagnostic::error(GW205, headline).at(name.span, "not a security scheme"));
             return None;
         }
-        self.check_keys(node, &what, keys::SECURITY_SCHEME);
+        self.check_keys(node, &what, keys::IN_SCHEME);
         self.check_strays(node, &strays::SCHEME);
         let Some(kind) = node.get("type") else {
             let diagnostic =
@@ -276,22 +277,73 @@ impl Parser<'_, '_> {
 
     /// Checks that every requirement names a scheme, and that it asks for scopes only where there are any.
     pub(super) fn check_requirements(&mut self, document: &Document) {
-        self.check_security(document, document.security.as_ref(), "the document");
+        let mut causes = Causes::default();
+        self.check_security(document, document.security.as_ref(), "the document", &mut causes);
         for path in &document.paths {
             for operation in &path.operations {
                 let what = match &operation.operation_id {
                     Some(id) => format!("operation `{}`", id.value),
                     None => format!("operation `{} {}`", operation.method, path.key.value),
                 };
-                self.check_security(document, operation.security.as_ref(), &what);
+                self.check_security(document, operation.security.as_ref(), &what, &mut causes);
             }
         }
         for (index, security) in document.rule_security.iter().enumerate() {
-            self.check_security(document, security.as_ref(), &format!("rule {}", index + 1));
+            self.check_security(document, security.as_ref(), &format!("rule {}", index + 1), &mut causes);
+        }
+        self.report_scopes(document, causes);
+    }
+
+    /// One message for each scope that a scheme does not declare, however many operations need it.
+    fn report_scopes(&mut self, document: &Document, causes: Causes) {
+        for ((scheme, scope), uses) in causes.undeclared {
+            let Some((first, at)) = uses.first() else { continue };
+            let who = listed(&uses);
+            let verb = if uses.len() == 1 { "needs" } else { "need" };
+            let mut diagnostic = Diagnostic::error(
+                GW206,
+                format!("{who} {verb} the scope `{scope}`, which `{scheme}` does not declare"),
+            )
+            .at(*at, "not in any of its flows");
+            let definition = document.schemes.iter().find(|one| one.name.value == scheme);
+            let declared = match definition.map(|one| (&one.kind, &one.node)) {
+                Some((Some(SchemeKind::OAuth2 { flows }), node)) => declared(flows, &self.more_scopes(node)),
+                _ => Vec::new(),
+            };
+            let near = suggest(&scope, declared.iter().map(String::as_str));
+            diagnostic = match near {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic
+                    .help(format!("declare it: `scopes: {{\"{scope}\": what it permits}}` in a flow of `{scheme}`")),
+            };
+            let others = uses.iter().filter(|(what, _)| what != first).take(SHOWN);
+            for (what, span) in others {
+                diagnostic = diagnostic.also(*span, what.clone());
+            }
+            self.report(diagnostic);
+        }
+        if let Some((_, at)) = causes.roles.first() {
+            let who = listed(&causes.roles);
+            let verb = if causes.roles.len() == 1 { "asks" } else { "ask" };
+            let headline =
+                format!("{who} {verb} for roles of a scheme that is not OAuth 2, which OpenAPI 3.0 does not know");
+            let diagnostic = Diagnostic::warning(GW203, headline)
+                .at(*at, "enforced as in OpenAPI 3.1: callers need this role or scope")
+                .help("write `openapi: 3.1.0` at the top of the document, or `[]` where no role is needed");
+            self.report(diagnostic);
         }
     }
 
-    fn check_security(&mut self, document: &Document, security: Option<&Security>, what: &str) {
+    /// The scopes of flows that the typed leaves do not hold, such as that of devices.
+    fn more_scopes(&mut self, node: &Node) -> Vec<String> {
+        let flows = node.get("flows").and_then(|flows| self.resolver.follow(flows));
+        let flow = flows.as_ref().and_then(|flows| flows.get("deviceAuthorization")).cloned();
+        let scopes = flow.and_then(|flow| self.resolver.get(&flow, "scopes"));
+        let names = scopes.as_ref().and_then(Node::as_mapping).into_iter().flatten();
+        names.map(|entry| entry.key.name.to_string()).collect()
+    }
+
+    fn check_security(&mut self, document: &Document, security: Option<&Security>, what: &str, causes: &mut Causes) {
         let Some(Security::AnyOf(alternatives)) = security else { return };
         for requirement in alternatives.value.iter().flat_map(|alternative| &alternative.requirements) {
             let Requirement { scheme: name, scopes } = requirement;
@@ -308,45 +360,59 @@ impl Parser<'_, '_> {
             let Some(first) = scopes.first() else { continue };
             match &scheme.kind {
                 Some(SchemeKind::OAuth2 { flows }) => {
-                    for scope in scopes.iter().filter(|scope| !declares(flows, scope) && !has_other_flows(&scheme.node))
-                    {
-                        let headline = format!(
-                            "{what} needs the scope `{}`, which `{}` does not declare",
-                            scope.value, name.value
-                        );
-                        self.report(Diagnostic::warning(GW206, headline).at(scope.span, "not in any of its flows"));
+                    let declared = declared(flows, &self.more_scopes(&scheme.node));
+                    for scope in scopes.iter().filter(|scope| !declared.contains(&scope.value)) {
+                        let cause = (name.value.clone(), scope.value.clone());
+                        causes.undeclared.entry(cause).or_default().push((what.to_owned(), scope.span));
                     }
                 }
                 Some(SchemeKind::OpenIdConnect { .. }) | None => {}
-                Some(_) if self.version.minor == 0 => {
-                    let headline = format!(
-                        "{what} gives role names for `{}`, which is not OAuth 2: role names need OpenAPI 3.1",
-                        name.value
-                    );
-                    let diagnostic = Diagnostic::error(GW203, headline).at(first.span, "means nothing in OpenAPI 3.0");
-                    self.report(
-                        diagnostic.help(format!("write `openapi: 3.1.0` at the top, or `{}: []` here", name.value)),
-                    );
-                }
+                Some(_) if self.version.minor == 0 => causes.roles.push((what.to_owned(), first.span)),
                 Some(_) => {}
             }
         }
     }
 }
 
-fn declares(flows: &OAuth2Flows, scope: &str) -> bool {
+/// What is wrong for one reason in many operations.
+#[derive(Default)]
+struct Causes {
+    /// Scheme and scope, and who asks for it where.
+    undeclared: BTreeMap<(String, String), Vec<(String, Span)>>,
+    /// Who asks for roles in OpenAPI 3.0, and where.
+    roles: Vec<(String, Span)>,
+}
+
+/// More operations than these are counted, not named.
+const SHOWN: usize = 3;
+
+/// "operation `a`", or "3 operations (`a`, `b` and 1 more)".
+fn listed(uses: &[(String, Span)]) -> String {
+    let mut names: Vec<&str> = uses.iter().map(|(what, _)| what.as_str()).collect();
+    names.dedup();
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => (*only).to_owned(),
+        names => {
+            let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
+            let more = match names.len().saturating_sub(SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("{} places ({}{more})", names.len(), shown.join(", "))
+        }
+    }
+}
+
+/// The scopes that any flow declares.
+fn declared(flows: &OAuth2Flows, more: &[String]) -> Vec<String> {
     let scopes = [
         flows.implicit.as_ref().map(|flow| &flow.scopes),
         flows.password.as_ref().map(|flow| &flow.scopes),
         flows.client_credentials.as_ref().map(|flow| &flow.scopes),
         flows.authorization_code.as_ref().map(|flow| &flow.scopes),
     ];
-    scopes.into_iter().flatten().any(|scopes| scopes.contains_key(scope))
-}
-
-/// Whether a scheme has flows whose scopes the typed leaves do not hold.
-fn has_other_flows(node: &Node) -> bool {
-    node.get("flows").is_some_and(|flows| flows.get("deviceAuthorization").is_some())
+    scopes.into_iter().flatten().flat_map(|scopes| scopes.keys().cloned()).chain(more.iter().cloned()).collect()
 }
 
 /// Scopes without a description, which real documents have and `openapiv3` refuses, get an empty one.

@@ -1,6 +1,6 @@
 //! The members of `x-gateway`: which stand where, and what is said about those that do not.
 
-use gateway_yaml::{Entry, Key, Node, suggest};
+use gateway_yaml::{Entry, Key, Node, Value, plain, suggest};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW104};
 
@@ -22,7 +22,7 @@ pub enum Place {
 }
 
 impl Place {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Root => "the root",
             Self::PathItem => "a path item",
@@ -103,7 +103,8 @@ impl<'d> Reader<'d> {
     /// The members that may stand here; the others are reported. `None` for what is no mapping.
     pub(crate) fn members<'n>(&mut self, node: &'n Node, place: Place) -> Option<Vec<&'n Entry>> {
         let Some(mapping) = node.as_mapping() else {
-            self.wrong(node, "`x-gateway`", "expected a mapping");
+            let here = MEMBERS.iter().filter(|member| member.places.contains(&place)).map(|member| member.name);
+            self.not_a_mapping(node, "`x-gateway`", &here.collect::<Vec<_>>());
             return None;
         };
         let mut members = Vec::new();
@@ -131,7 +132,10 @@ impl<'d> Reader<'d> {
 
     /// The entries of a mapping with a fixed set of keys; others are reported.
     pub(crate) fn known<'n>(&mut self, node: &'n Node, what: &str, keys: &[&str]) -> Vec<&'n Entry> {
-        let mut entries = self.mapping(node, what);
+        if node.as_mapping().is_none() {
+            self.not_a_mapping(node, what, keys);
+        }
+        let mut entries: Vec<&Entry> = node.as_mapping().into_iter().flatten().collect();
         entries.retain(|entry| {
             let known = keys.contains(&&*entry.key.name);
             if !known {
@@ -140,6 +144,22 @@ impl<'d> Reader<'d> {
             known
         });
         entries
+    }
+
+    /// A scalar or a list where a mapping with these keys is needed.
+    fn not_a_mapping(&mut self, node: &Node, what: &str, keys: &[&str]) {
+        let help = match (keys.first(), what.strip_prefix('`').and_then(|what| what.strip_suffix('`'))) {
+            (Some(first), Some(name)) => format!("write `{name}: {{{first}: …}}`; it can have `{}`", keys.join("`, `")),
+            _ => format!("it can have `{}`", keys.join("`, `")),
+        };
+        let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
+        self.report(diagnostic.at(node.span, "expected a mapping").help(help));
+    }
+
+    /// Whether a mapping has keys that are not known there, which have been reported. What seems to be missing is
+    /// probably one of them.
+    pub(crate) fn has_unknown(node: &Node, keys: &[&str]) -> bool {
+        node.as_mapping().into_iter().flatten().any(|entry| !keys.contains(&&*entry.key.name))
     }
 
     /// The entries of a mapping; anything else is reported and has none.
@@ -153,7 +173,12 @@ impl<'d> Reader<'d> {
     /// The items of a list; anything else is reported and has none.
     pub(crate) fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
         if node.as_sequence().is_none() {
-            self.wrong(node, what, "expected a list");
+            let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
+            self.report(diagnostic.at(node.span, "expected a list").help(match &node.value {
+                Value::Mapping(_) => "write `- ` before its first key, or `[{…}]`".to_owned(),
+                Value::Null => "write `[…]` with one item or more".to_owned(),
+                _ => format!("write `[{}]`", shown(node)),
+            }));
         }
         node.as_sequence().unwrap_or_default()
     }
@@ -198,23 +223,48 @@ impl<'d> Reader<'d> {
 
     /// A value of the wrong kind.
     pub(crate) fn wrong(&mut self, node: &Node, what: &str, expected: &str) {
-        let given = match node.as_text() {
-            Some(text) if text.len() < 60 => format!("`{text}`"),
-            _ => node.kind_name().to_owned(),
-        };
-        self.report(Diagnostic::error(GW104, format!("{what} cannot be {given}")).at(node.span, expected));
+        let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
+        self.report(without_quotes(diagnostic.at(node.span, expected), node));
     }
 
     pub(crate) fn unknown<'k>(&mut self, key: &Key, what: &str, known: impl Iterator<Item = &'k str> + Clone) {
         let near = suggest(&key.name, known.clone()).map(str::to_owned);
         let mut diagnostic = Diagnostic::error(GW102, format!("unknown key `{}` in {what}", key.name))
             .at(key.span, "means nothing here");
-        if near.is_none() {
+        if near.is_none() && MEMBERS.iter().any(|member| member.name == &*key.name) {
+            diagnostic = diagnostic.help(format!("`{}` stands directly in `x-gateway`", key.name));
+        } else if near.is_none() {
             let names: Vec<_> = known.collect();
             if !names.is_empty() {
                 diagnostic = diagnostic.help(format!("it can be `{}`", names.join("`, `")));
             }
         }
         self.report(diagnostic.did_you_mean(near.as_deref()));
+    }
+}
+
+/// The value in a headline.
+fn given(node: &Node) -> String {
+    match node.as_text() {
+        Some(text) if text.len() < 60 => format!("`{text}`"),
+        _ => node.as_bool().map_or_else(|| node.kind_name().to_owned(), |value| format!("`{value}`")),
+    }
+}
+
+/// The value in a help, as far as it is short.
+fn shown(node: &Node) -> String {
+    match (node.as_text(), node.as_bool()) {
+        (Some(text), _) if text.len() < 60 => text.to_owned(),
+        (_, Some(value)) => value.to_string(),
+        _ => "…".to_owned(),
+    }
+}
+
+/// A number, or `true`, in quotes is text: says so.
+pub(crate) fn without_quotes(diagnostic: Diagnostic, node: &Node) -> Diagnostic {
+    let is_quoted = |text: &&str| matches!(plain(text), Value::Number(_) | Value::Bool(_));
+    match node.as_str().filter(is_quoted) {
+        Some(text) => diagnostic.help(format!("remove the quotes: in quotes, `{text}` is text")),
+        None => diagnostic,
     }
 }

@@ -19,6 +19,21 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)
 }
 
+/// The candidate that `word` is but for `wrong` letters, or for letter case, hyphens and underscores. Stricter than
+/// [`suggest`]: for words that mean something else more often than not.
+#[must_use]
+pub fn nearest<'a>(word: &str, wrong: usize, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.is_empty() || word.len() > 64 {
+        return None;
+    }
+    let folded = fold(word);
+    let near = |candidate: &'a str| {
+        let distance = distance(&folded, &fold(candidate));
+        (candidate.len() <= 64 && distance <= wrong).then_some((distance, candidate))
+    };
+    candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)
+}
+
 fn fold(word: &str) -> Vec<char> {
     word.chars().filter(|letter| !matches!(letter, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
