@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use gateway_route::{Captures, Expansion, Outcome, RequestPath, RuleTarget};
+use gateway_route::{Captures, Condition, Expansion, Outcome, Part, Reading, RequestPath, RuleTarget, Selectors};
 use serde_json::{Value, json};
 
 use crate::ir::{Api, Gateway, Route, Rule, RuleEffect};
@@ -47,9 +47,9 @@ enum Answer {
     Refused(String),
 }
 
-/// Explains a request for a URL, absolute or from its path on.
-pub fn explain(gateway: &Gateway, method: &str, url: &str) -> Explanation {
-    let apis = gateway.apis.iter().map(|api| explain_api(api, method, url)).collect();
+/// Explains a request for a URL, absolute or from its path on, with header fields as names and values.
+pub fn explain(gateway: &Gateway, method: &str, url: &str, fields: &[(String, String)]) -> Explanation {
+    let apis = gateway.apis.iter().map(|api| explain_api(api, method, url, fields)).collect();
     Explanation { method: method.to_owned(), url: url.to_owned(), apis }
 }
 
@@ -147,7 +147,7 @@ impl Explanation {
     }
 }
 
-fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
+fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) -> ApiExplanation {
     let target = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
     let target = target.split('#').next().unwrap_or_default();
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -161,9 +161,18 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
             };
         }
     };
+    let reading = |name: &str| {
+        let mut same = fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        match (same.next(), same.next()) {
+            (Some((_, value)), None) => Reading::Once(value),
+            (Some(_), Some(_)) => Reading::Unclear,
+            (None, _) => Reading::Absent,
+        }
+    };
+    let selectors = Selectors { query, fields: Some(&reading) };
     let router = crate::router(api);
     let mut near = Vec::new();
-    for considered in router.explain(&path, query) {
+    for considered in router.explain(&path, selectors) {
         let route = &api.routes[*considered.value];
         let (closeness, why) = match considered.outcome {
             Outcome::Answers => continue,
@@ -171,11 +180,19 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                 let than = router.get(than).map(|&route| policy::path(&api.routes[route])).unwrap_or_default();
                 (usize::MAX, format!("{than} is more specific"))
             }
-            Outcome::Query { name, value } => (usize::MAX - 1, format!("the query needs `{name}={value}`, once")),
+            Outcome::Condition(Condition { part, name, value }) => {
+                let why = match (part, value) {
+                    (Part::Query, Some(value)) => format!("the query needs `{name}={value}`, once"),
+                    (Part::Query, None) => format!("the query needs `{name}`, once"),
+                    (Part::Header, Some(value)) => format!("the request needs the header `{name}: {value}`, once"),
+                    (Part::Header, None) => format!("the request needs the header `{name}`, once"),
+                };
+                (usize::MAX - 1, why)
+            }
             Outcome::UnclearQuery { name } => (
                 usize::MAX,
                 format!(
-                    "the query is not clear about `{name}`: it is there more than once, beside a `;` or badly encoded"
+                    "the request is not clear about `{name}`: it is there more than once, beside a `;` or badly encoded"
                 ),
             ),
             Outcome::Path { segment: 0 } => continue,
@@ -185,8 +202,8 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
     }
     near.sort();
     let others = near.into_iter().take(MOST_NEAR).map(|(_, route, why)| (route, why)).collect();
-    let answer = match router.find(&path, query) {
-        None if router.is_unclear(&path, query) => Answer::NoRoute,
+    let answer = match router.find(&path, selectors) {
+        None if router.is_unclear(&path, selectors) => Answer::NoRoute,
         None => by_rule(api, url, &path, query).unwrap_or(Answer::NoRoute),
         Some(found) => {
             let route = &api.routes[*found.value];

@@ -9,7 +9,7 @@ mod static_files;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gateway_route::{QueryPair, Template};
+use gateway_route::{Condition, Template};
 use gateway_yaml::Span;
 
 use crate::units::ByteSize;
@@ -122,8 +122,8 @@ pub struct AcceptedRisk {
 pub struct Route {
     /// With the base path of `servers`.
     pub template: Template,
-    /// Query parameters that must be there.
-    pub when: Vec<QueryPair>,
+    /// What a request must say beside its path.
+    pub when: Vec<Condition>,
     /// What `OPTIONS` gets where no operation describes it.
     pub preflight: Preflight,
     /// Ordered by method.
@@ -159,6 +159,8 @@ pub struct Operation {
     pub action: Action,
     /// Path parameters whose type is more than text, in the order of the template.
     pub parameters: Vec<PathParameter>,
+    /// The values that `enum` lists for path parameters; decides about routes, and is not compiled.
+    pub listed_values: Vec<(String, Vec<String>)>,
     /// Changes to the request.
     pub request_headers: HeaderEdits,
     /// Changes to the response.

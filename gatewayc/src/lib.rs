@@ -56,5 +56,6 @@ pub fn check(sources: &mut SourceSet<'_>) -> Checked {
     diagnostics.settle();
     diagnostics.keep_sound_suggestions(sources);
     diagnostics.sort();
+    diagnostics.fold_causes();
     Checked { documents, gateway, diagnostics }
 }

@@ -59,6 +59,12 @@ enum Command {
         url: Option<String>,
         /// The documents, or directories of documents [default: specs]
         specs: Vec<PathBuf>,
+        /// A header field of the request, which a path with a condition on it may ask for
+        #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+        header: Vec<String>,
+        /// The directory that references must not leave [default: the nearest one that holds all documents]
+        #[arg(long, value_name = "DIRECTORY")]
+        root: Option<PathBuf>,
         /// How the answer for a request is printed
         #[arg(long, value_enum, default_value = "text")]
         format: ExplainFormat,
@@ -112,8 +118,8 @@ fn run(command: Command) -> io::Result<ExitCode> {
         Command::Routes { input, format } => list_routes(&input, format),
         Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
         Command::Generate { specs, out } => generate(&specs, &out),
-        Command::Explain { subject: Some(method), url: Some(url), specs, format } => {
-            explain_request(&method, &url, specs, format)
+        Command::Explain { subject: Some(method), url: Some(url), specs, header, root, format } => {
+            explain_request(&method, &url, &fields(&header)?, specs, root.as_deref(), format)
         }
         Command::Explain { subject, .. } => explain(subject.as_deref()),
     }
@@ -156,9 +162,30 @@ fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
     }
 }
 
-fn explain_request(method: &str, url: &str, specs: Vec<PathBuf>, format: ExplainFormat) -> io::Result<ExitCode> {
+/// Header fields as they are written for `curl`.
+fn fields(headers: &[String]) -> io::Result<Vec<(String, String)>> {
+    let field = |header: &String| {
+        let (name, value) = header.split_once(':').ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("`{header}` is no header; write `--header 'NAME: VALUE'`"),
+            )
+        })?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    headers.iter().map(field).collect()
+}
+
+fn explain_request(
+    method: &str,
+    url: &str,
+    fields: &[(String, String)],
+    specs: Vec<PathBuf>,
+    root: Option<&Path>,
+    format: ExplainFormat,
+) -> io::Result<ExitCode> {
     let specs = if specs.is_empty() { vec!["specs".into()] } else { specs };
-    let mut sources = files::source_set(&specs, None)?;
+    let mut sources = files::source_set(&specs, root)?;
     let checked = gatewayc::check(&mut sources);
     if checked.diagnostics.has_errors() {
         // What could not be compiled cannot answer, and the reader must know that it is missing.
@@ -170,7 +197,7 @@ fn explain_request(method: &str, url: &str, specs: Vec<PathBuf>, format: Explain
             io::stderr().is_terminal(),
         )?;
     }
-    let explanation = gatewayc::explain::explain(&checked.gateway, method, url);
+    let explanation = gatewayc::explain::explain(&checked.gateway, method, url, fields);
     print(&match format {
         ExplainFormat::Text => explanation.text(),
         ExplainFormat::Json => explanation.json(),

@@ -18,8 +18,12 @@ use crate::vocabulary::Place;
 /// Parses all entry documents of a set.
 pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
     let files = sources.documents().to_vec();
-    let mut parser =
-        Parser { resolver: Resolver::new(sources), version: Version { major: 3, minor: 1 }, complete: true };
+    let mut parser = Parser {
+        resolver: Resolver::new(sources),
+        version: Version { major: 3, minor: 1 },
+        server_variables: None,
+        complete: true,
+    };
     let documents = files.into_iter().filter_map(|file| parser.document(file)).collect();
     (documents, parser.resolver.diagnostics)
 }
@@ -28,6 +32,8 @@ struct Parser<'s, 'p> {
     resolver: Resolver<'s, 'p>,
     /// The version of the document that is being parsed.
     version: Version,
+    /// `serverVariables` at its root.
+    server_variables: Option<Node>,
     /// Whether no operation of that document has been lost so far.
     complete: bool,
 }
@@ -57,6 +63,7 @@ impl Parser<'_, '_> {
         self.check_keys(&root, "the document", keys::DOCUMENT);
         self.check_strays(&root, &strays::DOCUMENT);
         let title = self.title(&root);
+        self.server_variables = root.get("x-gateway").and_then(|gateway| gateway.get("serverVariables")).cloned();
         let servers = self.servers(&root);
         let security = self.security(&root);
         let schemes = self.schemes(&root);
@@ -189,7 +196,7 @@ impl Parser<'_, '_> {
         }
         self.check_keys(&node, &what, keys::IN_PATH_ITEM);
         self.check_strays(&node, &strays::PATH_ITEM);
-        let parameters = self.parameters(&node, &what);
+        let (parameters, parameters_complete) = self.parameters(&node, &what);
         let servers = self.servers(&node);
         let mut operations = self.operations(&key, &node);
         // OpenAPI has no `security` here, which has been reported; whoever wrote it did not mean operations to be open.
@@ -204,6 +211,7 @@ impl Parser<'_, '_> {
             span: node.span,
             servers,
             parameters,
+            parameters_complete,
             gateway: node.get("x-gateway").cloned(),
             operations,
         })
@@ -296,11 +304,13 @@ impl Parser<'_, '_> {
                 None
             }
         });
+        let (parameters, parameters_complete) = self.parameters(&node, &what);
         Some(Operation {
             span: entry.key.span,
             operation_id,
             summary: node.get("summary").and_then(Node::as_text).map(str::to_owned),
-            parameters: self.parameters(&node, &what),
+            parameters,
+            parameters_complete,
             servers: self.servers(&node),
             security: self.security(&node),
             gateway: node.get("x-gateway").cloned(),
@@ -309,9 +319,14 @@ impl Parser<'_, '_> {
         })
     }
 
-    fn parameters(&mut self, node: &Node, what: &str) -> Vec<Parameter> {
-        let Some(list) = self.list(node, "parameters", what) else { return Vec::new() };
-        list.iter().filter_map(|item| self.parameter(item)).collect()
+    /// The parameters, and whether all of them could be read.
+    fn parameters(&mut self, node: &Node, what: &str) -> (Vec<Parameter>, bool) {
+        let Some(list) = self.list(node, "parameters", what) else {
+            return (Vec::new(), node.get("parameters").is_none_or(Node::is_null));
+        };
+        let parameters: Vec<Parameter> = list.iter().filter_map(|item| self.parameter(item)).collect();
+        let complete = parameters.len() == list.len();
+        (parameters, complete)
     }
 
     fn parameter(&mut self, item: &Node) -> Option<Parameter> {
@@ -378,7 +393,23 @@ impl Parser<'_, '_> {
         let variables = node.get("variables").and_then(Node::as_mapping).into_iter().flatten();
         let variables =
             variables.filter(|entry| !entry.key.name.starts_with("x-")).filter_map(|entry| self.variable(entry));
-        Some(Server { span: node.span, url: Spanned::new(url.span, text.to_owned()), variables: variables.collect() })
+        let mut variables: Vec<ServerVariable> = variables.collect();
+        let gateway = node.get("x-gateway").cloned();
+        let given = gateway.as_ref().and_then(|gateway| gateway.get("serverVariables")).cloned();
+        for given in [self.server_variables.clone(), given].into_iter().flatten() {
+            for Entry { key, value } in given.as_mapping().into_iter().flatten() {
+                // What `serverVariables` says stands instead of a default and an `enum`; what is wrong with it is
+                // reported where `x-gateway` is read.
+                let Some(value) = value.as_text().filter(|_| text.contains(&format!("{{{}}}", key.name))) else {
+                    continue;
+                };
+                let name = Spanned::new(key.span, key.name.to_string());
+                variables.retain(|variable| variable.name.value != name.value);
+                variables.push(ServerVariable { name, default: Some(value.to_owned()), values: Vec::new() });
+            }
+        }
+        self.check_extensions(&node, "a server", Some(Place::Server));
+        Some(Server { span: node.span, url: Spanned::new(url.span, text.to_owned()), variables, gateway })
     }
 
     fn variable(&mut self, entry: &Entry) -> Option<ServerVariable> {

@@ -49,6 +49,8 @@ pub struct Root {
     pub https: Option<HttpsPolicy>,
     /// `authorizationServer`.
     pub authorization_server: Option<AuthorizationServerPolicy>,
+    /// The names in `serverVariables`.
+    pub server_variables: Vec<Spanned<String>>,
     /// `rules`, in the order of the document; nothing where one is broken.
     pub rules: Vec<Option<RulePolicy>>,
     /// What operations inherit.
@@ -199,6 +201,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
                 root.authorization_server = Some(policy);
             }
             "rules" => root.rules = rules::rules(&mut reader, &entry.value),
+            "serverVariables" => root.server_variables = server_variables(&mut reader, &entry.value),
             "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
             "preflight" => {
                 let choices = [
@@ -213,6 +216,25 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
     }
     root.inheritable = inheritable(&mut reader, &members, Place::Root, &root.identity_headers);
     root
+}
+
+/// Reads `x-gateway` at a server: the names in `serverVariables`, whose values the parser has put into the server.
+pub(crate) fn server(node: &Node, diagnostics: &mut Diagnostics) -> Vec<Spanned<String>> {
+    let mut reader = Reader::new(diagnostics);
+    let members = reader.members(node, Place::Server).unwrap_or_default();
+    members.iter().flat_map(|entry| server_variables(&mut reader, &entry.value)).collect()
+}
+
+fn server_variables(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<String>> {
+    let mut names = Vec::new();
+    for Entry { key, value } in reader.mapping(node, "`serverVariables`") {
+        let what = format!("the variable `{}`", key.name);
+        if value.as_text().is_none_or(str::is_empty) {
+            reader.wrong(value, &what, "expected the text that stands for it in the `url` of a server");
+        }
+        names.push(Spanned::new(key.span, key.name.to_string()));
+    }
+    names
 }
 
 /// Reads `x-gateway` at a path item or an operation.

@@ -323,7 +323,10 @@ fn scopes_are_declared() {
     let operations: String = (0..9)
         .map(|number| format!("  /a{number}: {{get: {{operationId: a{number}, security: [{{own: [wirte]}}]}}}}\n"))
         .collect();
-    case(Case { schemes: &schemes, paths: &operations, ..GOOD }, "error[GW206] 9 places");
+    case(
+        Case { schemes: &schemes, paths: &operations, ..GOOD },
+        "error[GW206] and 8 more: operation a1, operation a2, operation a3, …",
+    );
 }
 
 #[test]

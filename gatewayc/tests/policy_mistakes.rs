@@ -834,7 +834,7 @@ fn rules_inherit_from_the_root() {
         ("GET", "/notes/7", "is answered by `getNote`"),
         ("GET", "/b", "is answered with 404"),
     ] {
-        let text = gatewayc::explain::explain(&checked.gateway, method, url).text();
+        let text = gatewayc::explain::explain(&checked.gateway, method, url, &[]).text();
         assert!(text.contains(answer), "{url}: {text}");
     }
 }

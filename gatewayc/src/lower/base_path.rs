@@ -18,7 +18,13 @@ pub(super) fn base_paths(servers: &[Server], diagnostics: &mut Diagnostics) -> V
             Ok(paths) => found.extend(paths),
             Err(problem) => {
                 let headline = format!("`{}` does not give a base path", server.url.value);
-                diagnostics.push(Diagnostic::error(GW516, headline).at(server.url.span, problem));
+                let mut diagnostic = Diagnostic::error(GW516, headline).at(server.url.span, problem);
+                if let Some(name) = without_default(server) {
+                    diagnostic = diagnostic
+                        .help(format!("write `variables: {{{name}: {{default: …}}}}`"))
+                        .help(format!("or, where the document is not yours, `x-gateway: {{serverVariables: {{{name}: …}}}}` at the server or at the root"));
+                }
+                diagnostics.push(diagnostic);
             }
         }
     }
@@ -26,6 +32,15 @@ pub(super) fn base_paths(servers: &[Server], diagnostics: &mut Diagnostics) -> V
         found.insert(String::new());
     }
     found.into_iter().collect()
+}
+
+/// A variable of the URL that nothing gives a value to.
+fn without_default(server: &Server) -> Option<&str> {
+    let mut names = server.url.value.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    names.find(|name| {
+        let variable = server.variables.iter().find(|variable| variable.name.value == *name);
+        variable.is_none_or(|variable| variable.default.is_none() && variable.values.is_empty())
+    })
 }
 
 fn of_server(server: &Server) -> Result<Vec<String>, String> {
@@ -135,7 +150,12 @@ mod tests {
             default: default.map(str::to_owned),
             values: values.iter().map(ToString::to_string).collect(),
         };
-        Server { span: Span::default(), url: spanned(url), variables: variables.iter().map(variable).collect() }
+        Server {
+            span: Span::default(),
+            url: spanned(url),
+            variables: variables.iter().map(variable).collect(),
+            gateway: None,
+        }
     }
 
     #[test]

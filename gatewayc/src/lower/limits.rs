@@ -119,7 +119,8 @@ impl Limits {
             let instead = if limit.skips_missing_key { "so nothing is limited" } else { "so the address counts" };
             diagnostics.push(
                 Diagnostic::warning(GW406, format!("nobody tells {who} the `{}` that its limit counts by", key.show()))
-                    .at(entry.span, format!("no such caller is known there, {instead}")),
+                    .at(entry.span, format!("no such caller is known there, {instead}"))
+                    .because_of(format!("{:?}", entry.span), who),
             );
         }
     }

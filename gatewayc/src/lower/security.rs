@@ -49,13 +49,12 @@ impl<'a> Schemes<'a> {
         match operation.security.as_ref().or(document.security.as_ref()) {
             Some(security) => self.read(security, diagnostics),
             None => {
+                let who = title(path, operation);
                 diagnostics.push(
-                    Diagnostic::error(
-                        GW201,
-                        format!("unprotected operation: {} has no security", title(path, operation)),
-                    )
-                    .at(operation.span, "anyone could call it")
-                    .help("write `security: []` to make it public, or name a scheme here or at the root"),
+                    Diagnostic::error(GW201, format!("unprotected operation: {who} has no security"))
+                        .at(operation.span, "anyone could call it")
+                        .help("write `security: []` to make it public, or name a scheme here or at the root")
+                        .because_of("no security", who),
                 );
                 None
             }

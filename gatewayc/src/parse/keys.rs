@@ -174,7 +174,7 @@ impl Parser<'_, '_> {
                     .at(entry.key.span, "means nothing here")
                     .help("an extension starts with `x-`"),
             };
-            self.report(diagnostic);
+            self.report(diagnostic.because_of(shorten(name), what));
         }
         self.check_extensions(node, what, place);
     }

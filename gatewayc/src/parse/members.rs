@@ -109,6 +109,6 @@ impl Parser<'_, '_> {
             let headline = format!("`{}` stands outside of `x-gateway` in {what}", key.name);
             Diagnostic::error(GW102, headline).at(key.span, "would not be enforced: move it into `x-gateway`")
         };
-        self.report(diagnostic.help(help));
+        self.report(diagnostic.help(help).because_of(&*key.name, what));
     }
 }

@@ -1,6 +1,5 @@
 //! `security` and `securitySchemes`: what is not well-formed is marked as broken, never as public.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gateway_yaml::{DeError, Entry, Mapping, Node, Span, Spanned, Value, from_node, suggest};
@@ -277,60 +276,18 @@ impl Parser<'_, '_> {
 
     /// Checks that every requirement names a scheme, and that it asks for scopes only where there are any.
     pub(super) fn check_requirements(&mut self, document: &Document) {
-        let mut causes = Causes::default();
-        self.check_security(document, document.security.as_ref(), "the document", &mut causes);
+        self.check_security(document, document.security.as_ref(), "the document");
         for path in &document.paths {
             for operation in &path.operations {
                 let what = match &operation.operation_id {
                     Some(id) => format!("operation `{}`", id.value),
                     None => format!("operation `{} {}`", operation.method, path.key.value),
                 };
-                self.check_security(document, operation.security.as_ref(), &what, &mut causes);
+                self.check_security(document, operation.security.as_ref(), &what);
             }
         }
         for (index, security) in document.rule_security.iter().enumerate() {
-            self.check_security(document, security.as_ref(), &format!("rule {}", index + 1), &mut causes);
-        }
-        self.report_scopes(document, causes);
-    }
-
-    /// One message for each scope that a scheme does not declare, however many operations need it.
-    fn report_scopes(&mut self, document: &Document, causes: Causes) {
-        for ((scheme, scope), uses) in causes.undeclared {
-            let Some((first, at)) = uses.first() else { continue };
-            let who = listed(&uses);
-            let verb = if uses.len() == 1 { "needs" } else { "need" };
-            let mut diagnostic = Diagnostic::error(
-                GW206,
-                format!("{who} {verb} the scope `{scope}`, which `{scheme}` does not declare"),
-            )
-            .at(*at, "not in any of its flows");
-            let definition = document.schemes.iter().find(|one| one.name.value == scheme);
-            let declared = match definition.map(|one| (&one.kind, &one.node)) {
-                Some((Some(SchemeKind::OAuth2 { flows }), node)) => declared(flows, &self.more_scopes(node)),
-                _ => Vec::new(),
-            };
-            let near = suggest(&scope, declared.iter().map(String::as_str));
-            diagnostic = match near {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic
-                    .help(format!("declare it: `scopes: {{\"{scope}\": what it permits}}` in a flow of `{scheme}`")),
-            };
-            let others = uses.iter().filter(|(what, _)| what != first).take(SHOWN);
-            for (what, span) in others {
-                diagnostic = diagnostic.also(*span, what.clone());
-            }
-            self.report(diagnostic);
-        }
-        if let Some((_, at)) = causes.roles.first() {
-            let who = listed(&causes.roles);
-            let verb = if causes.roles.len() == 1 { "asks" } else { "ask" };
-            let headline =
-                format!("{who} {verb} for roles of a scheme that is not OAuth 2, which OpenAPI 3.0 does not know");
-            let diagnostic = Diagnostic::warning(GW203, headline)
-                .at(*at, "enforced as in OpenAPI 3.1: callers need this role or scope")
-                .help("write `openapi: 3.1.0` at the top of the document, or `[]` where no role is needed");
-            self.report(diagnostic);
+            self.check_security(document, security.as_ref(), &format!("rule {}", index + 1));
         }
     }
 
@@ -343,7 +300,7 @@ impl Parser<'_, '_> {
         names.map(|entry| entry.key.name.to_string()).collect()
     }
 
-    fn check_security(&mut self, document: &Document, security: Option<&Security>, what: &str, causes: &mut Causes) {
+    fn check_security(&mut self, document: &Document, security: Option<&Security>, what: &str) {
         let Some(Security::AnyOf(alternatives)) = security else { return };
         for requirement in alternatives.value.iter().flat_map(|alternative| &alternative.requirements) {
             let Requirement { scheme: name, scopes } = requirement;
@@ -351,6 +308,7 @@ impl Parser<'_, '_> {
                 let names = document.schemes.iter().map(|scheme| scheme.name.as_str());
                 let headline = format!("{what} requires scheme `{}`, which is not defined", name.value);
                 let diagnostic = Diagnostic::error(GW202, headline).at(name.span, "not in components/securitySchemes");
+                let diagnostic = diagnostic.because_of(&*name.value, what);
                 self.report(match suggest(name, names) {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                     None => diagnostic.help(format!("define `{}` under components/securitySchemes", name.value)),
@@ -362,44 +320,35 @@ impl Parser<'_, '_> {
                 Some(SchemeKind::OAuth2 { flows }) => {
                     let declared = declared(flows, &self.more_scopes(&scheme.node));
                     for scope in scopes.iter().filter(|scope| !declared.contains(&scope.value)) {
-                        let cause = (name.value.clone(), scope.value.clone());
-                        causes.undeclared.entry(cause).or_default().push((what.to_owned(), scope.span));
+                        let headline = format!(
+                            "{what} needs the scope `{}`, which `{}` does not declare",
+                            scope.value, name.value
+                        );
+                        let help = match suggest(scope, declared.iter().map(String::as_str)) {
+                            Some(near) => format!("did you mean `{near}`?"),
+                            None => format!(
+                                "declare it: `scopes: {{\"{}\": what it permits}}` in a flow of `{}`",
+                                scope.value, name.value
+                            ),
+                        };
+                        let diagnostic = Diagnostic::error(GW206, headline).at(scope.span, "not in any of its flows");
+                        let cause = format!("{} {}", name.value, scope.value);
+                        self.report(diagnostic.help(help).because_of(cause, what));
                     }
                 }
                 Some(SchemeKind::OpenIdConnect { .. }) | None => {}
-                Some(_) if self.version.minor == 0 => causes.roles.push((what.to_owned(), first.span)),
+                Some(_) if self.version.minor == 0 => {
+                    let headline = format!(
+                        "{what} asks for roles of `{}`, which is not OAuth 2: OpenAPI 3.0 does not know them",
+                        name.value
+                    );
+                    let diagnostic = Diagnostic::warning(GW203, headline)
+                        .at(first.span, "enforced as in OpenAPI 3.1: callers need this role or scope")
+                        .help("write `openapi: 3.1.0` at the top of the document, or `[]` where no role is needed");
+                    self.report(diagnostic.because_of("roles", what));
+                }
                 Some(_) => {}
             }
-        }
-    }
-}
-
-/// What is wrong for one reason in many operations.
-#[derive(Default)]
-struct Causes {
-    /// Scheme and scope, and who asks for it where.
-    undeclared: BTreeMap<(String, String), Vec<(String, Span)>>,
-    /// Who asks for roles in OpenAPI 3.0, and where.
-    roles: Vec<(String, Span)>,
-}
-
-/// More operations than these are counted, not named.
-const SHOWN: usize = 3;
-
-/// "operation `a`", or "3 operations (`a`, `b` and 1 more)".
-fn listed(uses: &[(String, Span)]) -> String {
-    let mut names: Vec<&str> = uses.iter().map(|(what, _)| what.as_str()).collect();
-    names.dedup();
-    match names.as_slice() {
-        [] => String::new(),
-        [only] => (*only).to_owned(),
-        names => {
-            let shown: Vec<&str> = names.iter().take(SHOWN).copied().collect();
-            let more = match names.len().saturating_sub(SHOWN) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            format!("{} places ({}{more})", names.len(), shown.join(", "))
         }
     }
 }

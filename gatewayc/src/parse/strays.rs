@@ -26,7 +26,7 @@ const fn names(what: &'static str, inside: &'static [(&'static str, &'static Obj
 }
 
 static INFO: Object = object("`info`", &[]);
-static SERVER: Object = object("a server", &[]);
+static SERVER: Object = Object { what: "a server", names: false, gateway: true, inside: &[] };
 static TAG: Object = object("a tag", &[]);
 static EXTERNAL_DOCS: Object = object("`externalDocs`", &[]);
 static MEDIA_TYPE: Object = object("a media type", &[]);
@@ -127,7 +127,7 @@ impl Parser<'_, '_> {
         let diagnostic = Diagnostic::error(GW102, format!("`{}` means nothing in {what}", key.name))
             .at(key.span, "would not be enforced")
             .help(
-                "`x-gateway` may stand at the root, in a path item, an operation, a path parameter or a security scheme",
+                "`x-gateway` may stand at the root, in a path item, an operation, a path parameter, a server or a security scheme",
             );
         self.report(diagnostic);
     }

@@ -19,6 +19,8 @@ pub enum Place {
     OtherParameter,
     /// In a security scheme.
     Scheme,
+    /// In a server.
+    Server,
 }
 
 impl Place {
@@ -30,6 +32,7 @@ impl Place {
             Self::PathParameter => "a path parameter",
             Self::OtherParameter => "a parameter that is not in the path",
             Self::Scheme => "a security scheme",
+            Self::Server => "a server",
         }
     }
 }
@@ -59,6 +62,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "https", places: ROOT },
     Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme] },
     Member { name: "rules", places: ROOT },
+    Member { name: "serverVariables", places: &[Place::Root, Place::Server] },
     Member { name: "upstream", places: ANYWHERE },
     Member { name: "rewrite", places: ANYWHERE },
     Member { name: "requestHeaders", places: ANYWHERE },

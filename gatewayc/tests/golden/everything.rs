@@ -112,13 +112,13 @@ pub(super) static API: Api = Api {
         },
         Route {
             template: "/v1/rest",
-            when: &[QueryPair { name: "method", value: "photos.get" }],
+            when: &[Condition::Query { name: "method", value: Some("photos.get") }],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_GET, &OPTIONS_V1_REST_METHOD_PHOTOS_GET],
         },
         Route {
             template: "/v1/rest",
-            when: &[QueryPair { name: "method", value: "photos.list" }],
+            when: &[Condition::Query { name: "method", value: Some("photos.list") }],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_LIST, &OPTIONS_V1_REST_METHOD_PHOTOS_LIST],
         },
@@ -178,13 +178,13 @@ pub(super) static API: Api = Api {
         },
         Route {
             template: "/v2/rest",
-            when: &[QueryPair { name: "method", value: "photos.get" }],
+            when: &[Condition::Query { name: "method", value: Some("photos.get") }],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_GET_2, &OPTIONS_V2_REST_METHOD_PHOTOS_GET],
         },
         Route {
             template: "/v2/rest",
-            when: &[QueryPair { name: "method", value: "photos.list" }],
+            when: &[Condition::Query { name: "method", value: Some("photos.list") }],
             preflight: Preflight::Deny,
             operations: &[&PHOTOS_LIST_2, &OPTIONS_V2_REST_METHOD_PHOTOS_LIST],
         },
