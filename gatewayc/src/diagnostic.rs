@@ -210,7 +210,7 @@ impl Diagnostics {
     /// Whether anything keeps the gateway from being built.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.errors() > 0
+        self.items.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// How many errors there are.

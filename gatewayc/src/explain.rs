@@ -10,6 +10,8 @@ use crate::policy;
 
 /// More routes that almost match help nobody.
 const MOST_NEAR: usize = 8;
+/// Paths that do not match, of which the nearest are shown.
+const MOST_MISMATCHES: usize = 3;
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ struct ApiExplanation {
     api: String,
     answer: Answer,
     others: Vec<(String, String)>,
+    /// How many more do not match.
+    folded: usize,
 }
 
 #[derive(Debug)]
@@ -63,8 +67,22 @@ impl Explanation {
     pub fn text(&self) -> String {
         let mut out = String::new();
         let found = self.apis.iter().any(|api| !matches!(api.answer, Answer::NoRoute));
-        for ApiExplanation { api, answer, others } in &self.apis {
-            if found && matches!(answer, Answer::NoRoute) {
+        let nowhere: Vec<&ApiExplanation> =
+            self.apis.iter().filter(|api| matches!(api.answer, Answer::NoRoute) && api.others.is_empty()).collect();
+        if !found && nowhere.len() > 1 {
+            let names: Vec<&str> = nowhere.iter().map(|api| api.api.as_str()).collect();
+            let paths: usize = nowhere.iter().map(|api| api.folded).sum();
+            let _ = writeln!(
+                out,
+                "{} {}\n  is answered with 404: none of the {paths} paths of {} matches",
+                self.method,
+                self.url,
+                names.join(", ")
+            );
+        }
+        for ApiExplanation { api, answer, others, folded } in &self.apis {
+            let is_summed_up = nowhere.len() > 1 && nowhere.iter().any(|other| other.api == *api);
+            if matches!(answer, Answer::NoRoute) && (found || is_summed_up) {
                 continue;
             }
             let _ = match answer {
@@ -102,6 +120,11 @@ impl Explanation {
             for (route, why) in others {
                 let _ = writeln!(out, "  not {route}: {why}");
             }
+            match folded {
+                0 => {}
+                1 => drop(writeln!(out, "  and 1 other path does not match")),
+                more => drop(writeln!(out, "  and {more} other paths do not match")),
+            }
         }
         out
     }
@@ -112,7 +135,7 @@ impl Explanation {
         let apis: Vec<Value> = self
             .apis
             .iter()
-            .map(|ApiExplanation { api, answer, others }| {
+            .map(|ApiExplanation { api, answer, others, folded }| {
                 let others: Vec<Value> = others.iter().map(|(route, why)| json!({"path": route, "reason": why})).collect();
                 let mut value = match answer {
                     Answer::Operation { id, route, access, upstream, params } => {
@@ -126,6 +149,7 @@ impl Explanation {
                 };
                 value["api"] = api.as_str().into();
                 value["others"] = others.into();
+                value["folded"] = (*folded).into();
                 value
             })
             .collect();
@@ -158,6 +182,7 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
                 api: api.name.clone(),
                 answer: Answer::Refused(error.to_string()),
                 others: Vec::new(),
+                folded: 0,
             };
         }
     };
@@ -201,7 +226,13 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
         near.push((std::cmp::Reverse(closeness), policy::path(route), why));
     }
     near.sort();
-    let others = near.into_iter().take(MOST_NEAR).map(|(_, route, why)| (route, why)).collect();
+    let matching = near.iter().take_while(|(closeness, ..)| closeness.0 >= usize::MAX - 1).count().min(MOST_NEAR);
+    // Of those that cannot match, only the nearest tell what may be misspelt.
+    let nearest = near.get(matching).map(|(closeness, ..)| closeness.0);
+    let shown = near.iter().skip(matching).take_while(|(closeness, ..)| Some(closeness.0) == nearest).count();
+    let shown = matching + shown.min(MOST_MISMATCHES);
+    let folded = api.routes.len() - shown.min(api.routes.len());
+    let others = near.into_iter().take(shown).map(|(_, route, why)| (route, why)).collect();
     let answer = match router.find(&path, selectors) {
         None if router.is_unclear(&path, selectors) => Answer::NoRoute,
         None => by_rule(api, url, &path, query).unwrap_or(Answer::NoRoute),
@@ -229,7 +260,10 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
             }
         }
     };
-    ApiExplanation { api: api.name.clone(), answer, others }
+    // The one that answers is none of the others.
+    let folded =
+        folded.saturating_sub(usize::from(matches!(answer, Answer::Operation { .. } | Answer::OtherMethods { .. })));
+    ApiExplanation { api: api.name.clone(), answer, others, folded }
 }
 
 /// The first rule that is about a request. Without a host in `url`, rules that ask for one are passed over.

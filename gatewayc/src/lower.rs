@@ -563,10 +563,11 @@ impl<'a> Lowering<'a> {
         let places =
             |route: &Route| -> Vec<_> { route.operations.iter().map(|operation| place(route, operation)).collect() };
         let compiled: BTreeSet<_> = routes.iter().flat_map(places).collect();
+        let has_errors = self.diagnostics.has_errors();
         for path in &self.document.paths {
             let place = |operation: &ast::Operation| (path.key.span, operation.span, operation.method.clone());
             for operation in path.operations.iter().filter(|operation| !compiled.contains(&place(operation))) {
-                if !self.diagnostics.has_errors() && !self.reported_before(path, operation) {
+                if !has_errors && !self.reported_before(path, operation) {
                     let headline = format!(
                         "{} was not compiled, and no reason was given; this is a bug of gatewayc",
                         title(path, operation)

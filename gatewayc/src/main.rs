@@ -144,8 +144,29 @@ fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Resul
     let mut sources = files::source_set(&input.files, input.root.as_deref())?;
     let checked = gatewayc::check(&mut sources);
     report(&checked.diagnostics, &sources, format, &mut io::stdout().lock(), io::stdout().is_terminal())?;
+    if checked.diagnostics.is_empty() && matches!(format, MessageFormat::Human) {
+        print(&format!("{}: no mistakes\n", summary(&checked)))?;
+    }
     let failed = checked.diagnostics.has_errors() || (deny_warnings && checked.diagnostics.unacknowledged() > 0);
+    // The process ends, and taking a large document apart would take longer than reading it.
+    std::mem::forget((checked, sources));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What was checked, in one line.
+fn summary(checked: &gatewayc::Checked) -> String {
+    let apis = &checked.gateway.apis;
+    let operations = apis.iter().flat_map(|api| &api.routes).map(|route| route.operations.len()).sum();
+    let rules = apis.iter().map(|api| api.rules.len()).sum();
+    let mut summary = format!("{}, {}", count(apis.len(), "document"), count(operations, "operation"));
+    if rules > 0 {
+        summary += &format!(", {}", count(rules, "rule"));
+    }
+    summary
+}
+
+fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
@@ -237,7 +258,6 @@ fn report(
     output.write_all(render(diagnostics, sources, format).as_bytes())?;
     let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
     if matches!(format, Format::Human | Format::Styled) && errors + warnings > 0 {
-        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         writeln!(output, "{}, {}", count(errors, "error"), count(warnings, "warning"))?;
         if let Some(info) = diagnostics.iter().find_map(|diagnostic| diagnostic.code.info()) {
             writeln!(output, "For more about a code, try `gatewayc explain {}` ({})", info.code, info.name)?;

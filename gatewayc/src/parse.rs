@@ -21,6 +21,7 @@ pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
     let mut parser = Parser {
         resolver: Resolver::new(sources),
         version: Version { major: 3, minor: 1 },
+        schemes_complete: true,
         server_variables: None,
         complete: true,
     };
@@ -32,6 +33,8 @@ struct Parser<'s, 'p> {
     resolver: Resolver<'s, 'p>,
     /// The version of the document that is being parsed.
     version: Version,
+    /// Whether all references to its security schemes lead somewhere.
+    schemes_complete: bool,
     /// `serverVariables` at its root.
     server_variables: Option<Node>,
     /// Whether no operation of that document has been lost so far.
@@ -60,6 +63,7 @@ impl Parser<'_, '_> {
         };
         self.complete = !source.errors().iter().any(|error| error.kind == ErrorKind::ManyDocuments);
         self.version = self.version(&root)?;
+        self.schemes_complete = true;
         self.check_keys(&root, "the document", keys::DOCUMENT);
         self.check_strays(&root, &strays::DOCUMENT);
         let title = self.title(&root);

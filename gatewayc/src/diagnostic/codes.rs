@@ -110,7 +110,7 @@ codes! {
     GW511 511 "bad-path-template"         Error   "A path that is not a template"
     GW512 512 "undeclared-path-parameter" Warning "A parameter in a path that is not declared"
     GW513 513 "unused-path-parameter"     Warning "A declared path parameter that is not in the path"
-    GW514 514 "duplicate-operation-id"    Error   "Two operations have the same `operationId`"
+    GW514 514 "duplicate-operation-id"    Warning "Two operations have the same `operationId`"
     GW515 515 "fragment-in-path"          Error   "A fragment in a path that does not tell requests apart"
     GW516 516 "bad-base-path"             Error   "A server whose URL gives no base path"
     GW520 520 "no-upstream"               Error   "An operation that goes nowhere"

@@ -1,6 +1,6 @@
 //! Members of `x-gateway` outside of it: written there, they would decide nothing, in silence.
 
-use gateway_yaml::{Key, nearest};
+use gateway_yaml::{Key, nearest, same_word};
 
 use super::Parser;
 use crate::diagnostic::{Diagnostic, GW102};
@@ -58,7 +58,7 @@ pub(super) fn stray(name: &str, place: Option<Place>) -> Option<Stray> {
     let names = || MEMBERS.iter().map(|member| member.name).filter(|name| *name != "version");
     let lower = name.to_ascii_lowercase();
     let Some(extension) = lower.strip_prefix("x-").or(lower.strip_prefix("x_")) else {
-        return names().find(|known| same(known, name)).and_then(member).map(found);
+        return names().find(|known| same_word(known, name)).and_then(member).map(found);
     };
     let extension = ["gatewayc", "gateway"]
         .iter()
@@ -84,11 +84,6 @@ fn wrong_letters(word: &str) -> usize {
         6..10 => 1,
         _ => 2,
     }
-}
-
-/// Whether two names differ at most in letter case, hyphens and underscores.
-fn same(known: &str, name: &str) -> bool {
-    nearest(name, 0, [known]).is_some()
 }
 
 impl Parser<'_, '_> {

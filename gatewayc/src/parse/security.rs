@@ -102,15 +102,20 @@ impl Parser<'_, '_> {
 
     /// `components.securitySchemes`.
     pub(super) fn schemes(&mut self, root: &Node) -> Vec<SecurityScheme> {
-        let Some(components) = root.get("components").and_then(|node| self.resolver.follow_adding(node)) else {
+        let Some(components) = root.get("components") else { return Vec::new() };
+        let Some(components) = self.resolver.follow_adding(components) else {
+            self.schemes_complete = false;
             return Vec::new();
         };
         if components.is_null() || !self.expect_mapping(&components, "`components`") {
             return Vec::new();
         }
         self.check_keys(&components, "`components`", keys::IN_COMPONENTS);
-        let schemes = components.get("securitySchemes").and_then(|node| self.resolver.follow_adding(node));
-        let Some(schemes) = schemes else { return Vec::new() };
+        let Some(schemes) = components.get("securitySchemes") else { return Vec::new() };
+        let Some(schemes) = self.resolver.follow_adding(schemes) else {
+            self.schemes_complete = false;
+            return Vec::new();
+        };
         if schemes.is_null() || !self.expect_mapping(&schemes, "`securitySchemes`") {
             return Vec::new();
         }
@@ -305,6 +310,10 @@ impl Parser<'_, '_> {
         for requirement in alternatives.value.iter().flat_map(|alternative| &alternative.requirements) {
             let Requirement { scheme: name, scopes } = requirement;
             let Some(scheme) = document.schemes.iter().find(|scheme| *scheme.name == name.value) else {
+                // What a reference that leads nowhere would have brought is not known.
+                if !self.schemes_complete {
+                    continue;
+                }
                 let names = document.schemes.iter().map(|scheme| scheme.name.as_str());
                 let headline = format!("{what} requires scheme `{}`, which is not defined", name.value);
                 let diagnostic = Diagnostic::error(GW202, headline).at(name.span, "not in components/securitySchemes");

@@ -91,7 +91,7 @@ impl Parser<'_, '_> {
                     self.stray_gateway(&entry.key, object.what);
                 }
             } else if !object.names
-                && !object.gateway
+                && !std::ptr::eq(object, &PARAMETER)
                 && let Some(stray) = members::stray(name, None)
             {
                 self.stray_member(&entry.key, object.what, None, &stray);

@@ -19,4 +19,4 @@ pub use load::{Loaded, load, load_all, load_each};
 pub use node::{Entry, Key, Mapping, Node, Value};
 pub use scalar::{Number, plain};
 pub use span::{FileId, LineIndex, Position, Span, position};
-pub use suggest::{nearest, suggest};
+pub use suggest::{nearest, same_word, suggest};
