@@ -309,7 +309,7 @@ fn at_a_scheme() {
     check(&document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", "{Jwt: []}"), "GW204");
     check(
         &document("", GOOD_SCHEME, "", "").replace("3.1.0", "3.0.3").replace("[{Jwt: []}]", "[{Jwt: [read]}]"),
-        "GW203 enforced as in OpenAPI 3.1",
+        "GW203 role names need OpenAPI 3.1",
     );
 }
 

@@ -348,7 +348,7 @@ impl Parser<'_, '_> {
                 Some(SchemeKind::OpenIdConnect { .. }) | None => {}
                 Some(_) if self.version.minor == 0 => {
                     let headline = format!(
-                        "{what} asks for roles of `{}`, which is not OAuth 2: OpenAPI 3.0 does not know them",
+                        "{what} asks for roles of `{}`, which is not OAuth 2: role names need OpenAPI 3.1",
                         name.value
                     );
                     let diagnostic = Diagnostic::warning(GW203, headline)
