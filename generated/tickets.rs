@@ -75,7 +75,7 @@ static CHECKOUT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_CHECKOUT, cost: 1 }],
 };
 
-// GET /tickets/desk?receipt: whatever its value, the parameter is there
+// GET /tickets/desk?receipt: with any value, the parameter is there
 static PRINT_RECEIPT: Operation = Operation {
     id: "printReceipt",
     method: "GET",
