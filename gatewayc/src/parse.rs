@@ -385,6 +385,11 @@ impl Parser<'_, '_> {
 
     fn server(&mut self, item: &Node) -> Option<Server> {
         let node = self.resolver.follow(item)?;
+        if let Some(url) = node.as_text() {
+            let diagnostic = Diagnostic::error(GW114, "a server is text, not a mapping");
+            self.report(diagnostic.at(node.span, "expected a mapping").help(format!("write `{{url: {url}}}`")));
+            return None;
+        }
         if !self.expect_mapping(&node, "a server") {
             return None;
         }
@@ -443,7 +448,8 @@ impl Parser<'_, '_> {
         }
         if value.as_sequence().is_none() {
             let headline = format!("`{key}` of {what} is {}, not a list", value.kind_name());
-            self.report(Diagnostic::error(GW114, headline).at(value.span, "expected a list"));
+            let diagnostic = Diagnostic::error(GW114, headline).at(value.span, "expected a list");
+            self.report(diagnostic.help("write `- ` before each item, or `[…]` around them"));
         }
         value.as_sequence().map(<[Node]>::to_vec)
     }

@@ -189,9 +189,9 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
             "upstreams" => {
                 for entry in reader.mapping(&entry.value, "`upstreams`") {
                     let name = Spanned::new(entry.key.span, entry.key.name.to_string());
-                    if let Some(policy) = upstream(&mut reader, &entry.value) {
-                        root.upstreams.push((name, policy));
-                    }
+                    // What is broken has been reported, and its name is known all the same.
+                    let policy = upstream(&mut reader, &entry.value).unwrap_or_else(|| UpstreamPolicy::at(""));
+                    root.upstreams.push((name, policy));
                 }
             }
             "limits" => root.limits = limit::registry(&mut reader, &entry.value),
@@ -656,7 +656,7 @@ fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option<&IdentityH
     let mut edits = HeaderEdits::default();
     for Entry { key, value } in reader.known(node, "header changes", &["set", "add", "remove"]) {
         if &*key.name == "remove" {
-            for name in reader.list(value, "`remove`") {
+            for name in reader.words(value, "`remove`") {
                 if let Some(name) = editable(reader, name.span, name.as_str(), request) {
                     edits.remove.push(name.to_ascii_lowercase());
                 }

@@ -423,7 +423,7 @@ fn whole(reader: &mut Reader<'_>, node: &Node, what: &str, least: u64) -> Option
 
 fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
     let mut keys = Vec::new();
-    for item in reader.list(node, "`key`") {
+    for item in reader.words(node, "`key`") {
         let Some(text) = reader.text(item, "a part of `key`") else { continue };
         let key = match text.split_once(':') {
             None => match text {

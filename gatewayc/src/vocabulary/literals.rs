@@ -87,7 +87,7 @@ fn is_random(word: &str) -> bool {
     if word.len() < SHORTEST || is_digest || !is_key_text(word) {
         return false;
     }
-    let count = |is: fn(&u8) -> bool| word.bytes().filter(|byte| is(byte)).count();
+    let count = |is: fn(&u8) -> bool| word.bytes().filter(is).count();
     let (digits, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_lowercase));
     let upper = count(u8::is_ascii_uppercase);
     if word.bytes().all(|byte| byte.is_ascii_hexdigit()) && word.len() >= 32 {
@@ -127,7 +127,7 @@ pub(crate) fn names_secret(name: &str) -> bool {
     let joined = parts.concat();
     let is_word =
         |word: &&str| parts.last() == Some(word) || joined.ends_with(*word) || (word.len() > 5 && parts.contains(word));
-    !HARMLESS.contains(&&*lower) && SECRET_WORDS.iter().any(|word| is_word(word))
+    !HARMLESS.contains(&&*lower) && SECRET_WORDS.iter().any(is_word)
 }
 
 /// Why a value of a header is a secret.

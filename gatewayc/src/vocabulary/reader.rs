@@ -154,7 +154,8 @@ impl<'d> Reader<'d> {
     fn not_a_mapping(&mut self, node: &Node, what: &str, keys: &[&str]) {
         let help = match (keys.first(), what.strip_prefix('`').and_then(|what| what.strip_suffix('`'))) {
             (Some(first), Some(name)) => format!("write `{name}: {{{first}: …}}`; it can have `{}`", keys.join("`, `")),
-            _ => format!("it can have `{}`", keys.join("`, `")),
+            (Some(first), None) => format!("write `{{{first}: …}}`; it can have `{}`", keys.join("`, `")),
+            (None, _) => "write keys and values".to_owned(),
         };
         let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
         self.report(diagnostic.at(node.span, "expected a mapping").help(help));
@@ -169,7 +170,9 @@ impl<'d> Reader<'d> {
     /// The entries of a mapping; anything else is reported and has none.
     pub(crate) fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> Vec<&'n Entry> {
         if node.as_mapping().is_none() {
-            self.wrong(node, what, "expected a mapping");
+            let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
+            let name = what.trim_matches('`');
+            self.report(diagnostic.at(node.span, "expected a mapping").help(format!("write `{name}: {{name: …}}`")));
         }
         node.as_mapping().into_iter().flatten().collect()
     }
@@ -180,16 +183,25 @@ impl<'d> Reader<'d> {
             let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
             self.report(diagnostic.at(node.span, "expected a list").help(match &node.value {
                 Value::Mapping(_) => "write `- ` before its first key, or `[{…}]`".to_owned(),
-                Value::Null => "write `[…]` with one item or more".to_owned(),
-                _ => format!("write `[{}]`", shown(node)),
+                _ => "write `- ` before each item, or `[…]`".to_owned(),
             }));
         }
         node.as_sequence().unwrap_or_default()
     }
 
+    /// The items of a list of words; anything else is reported and has none.
+    pub(crate) fn words<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        if node.as_text().is_none() && node.as_bool().is_none() {
+            return self.list(node, what);
+        }
+        let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
+        self.report(diagnostic.at(node.span, "expected a list").help(format!("write `[{}]`", shown(node))));
+        &[]
+    }
+
     /// Text in a list of texts.
     pub(crate) fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
-        let items = self.list(node, what).iter();
+        let items = self.words(node, what).iter();
         items.filter_map(|item| self.text(item, what).map(str::to_owned)).collect()
     }
 
@@ -212,15 +224,23 @@ impl<'d> Reader<'d> {
         let found = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
         if found.is_none() {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-            self.wrong(node, what, &format!("expected `{}`", names.join("` or `")));
+            let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)))
+                .at(node.span, format!("expected `{}`", names.join("` or `")));
+            self.report(without_quotes(diagnostic, node).did_you_mean(suggest(text, names)));
         }
         found
     }
 
     pub(crate) fn unit<T>(&mut self, node: &Node, what: &str, read: fn(&str) -> Result<T, &'static str>) -> Option<T> {
-        let result = read(node.as_text().unwrap_or_default());
+        let text = node.as_text().unwrap_or_default();
+        let result = read(text);
         if let Err(expected) = &result {
-            self.wrong(node, what, expected);
+            let diagnostic =
+                Diagnostic::error(GW104, format!("{what} cannot be {}", given(node))).at(node.span, *expected);
+            self.report(match units_of(text).into_iter().find(|text| read(text).is_ok()) {
+                Some(meant) => diagnostic.help(format!("write `{meant}`")),
+                None => diagnostic,
+            });
         }
         result.ok()
     }
@@ -245,6 +265,31 @@ impl<'d> Reader<'d> {
         }
         self.report(diagnostic.did_you_mean(near.as_deref()));
     }
+}
+
+/// What a value with another unit, or with none, may mean.
+fn units_of(text: &str) -> Vec<String> {
+    const UNITS: &[(&str, &[&str])] = &[
+        ("", &["s"]),
+        ("sec second seconds secs", &["s"]),
+        ("min minute minutes mins", &["m"]),
+        ("hour hours hr hrs", &["h"]),
+        ("day days", &["d"]),
+        ("msec millis milliseconds", &["ms"]),
+        ("s m h d ms", &["s", "m", "h", "d", "ms"]),
+        ("k kb kib", &["KiB"]),
+        ("m mb mib", &["MiB"]),
+        ("g gb gib", &["GiB"]),
+    ];
+    let text = text.trim().to_ascii_lowercase();
+    let (number, unit) = text.split_at(text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len()));
+    let unit = unit.trim();
+    let fitting = UNITS.iter().filter(|(words, _)| words.split(' ').any(|word| word == unit));
+    let units = fitting.flat_map(|(words, meant)| match *words {
+        "s m h d ms" => meant.iter().filter(|meant| **meant == unit).copied().collect(),
+        _ => meant.to_vec(),
+    });
+    units.map(|unit| format!("{number}{unit}")).collect()
 }
 
 /// The value in a headline.

@@ -386,7 +386,7 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
 
 fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgorithm>> {
     let mut algorithms = Vec::new();
-    let items = reader.list(node, "`algorithms`");
+    let items = reader.words(node, "`algorithms`");
     for item in items {
         let text = item.as_str().unwrap_or_default();
         match JwtAlgorithm::ALL.iter().find(|algorithm| algorithm.name == text) {

@@ -8,7 +8,7 @@ use gatewayc::diagnostic::{Severity, apply};
 use gatewayc::source::SourceSet;
 
 /// Checks documents, and follows every suggestion of every message. Returns how many there were.
-pub fn follow(files: &HashMap<String, String>, documents: &[&str]) -> usize {
+pub(crate) fn follow(files: &HashMap<String, String>, documents: &[&str]) -> usize {
     let (sources, checked) = check(files, documents);
     let before = errors(&checked);
     let mut followed = 0;
