@@ -58,7 +58,9 @@ pub(super) fn stray(name: &str, place: Option<Place>) -> Option<Stray> {
     let names = || MEMBERS.iter().map(|member| member.name).filter(|name| *name != "version");
     let lower = name.to_ascii_lowercase();
     let Some(extension) = lower.strip_prefix("x-").or(lower.strip_prefix("x_")) else {
-        return names().find(|known| same_word(known, name)).and_then(member).map(found);
+        // In objects that decide nothing, such as responses, a word like `errors` means something else.
+        let may_be_meant = |known: &&str| place.is_some() || !COMMON_WORDS.contains(known);
+        return names().find(|known| may_be_meant(known) && same_word(known, name)).and_then(member).map(found);
     };
     let extension = ["gatewayc", "gateway"]
         .iter()
