@@ -443,7 +443,10 @@ impl<'a> Lowering<'a> {
                 None if value.is_none() && !discriminator.starts_with('?') => None,
                 declared => {
                     let part = declared.unwrap_or(Part::Query);
-                    Some(Condition { part, name: decode_query(name), value: value.map(decode_query) })
+                    let name = decode_query(name);
+                    // Two spellings of a header are one condition.
+                    let name = if part == Part::Header { name.to_ascii_lowercase() } else { name };
+                    Some(Condition { part, name, value: value.map(decode_query) })
                 }
             };
             let Some(condition) = condition else {
@@ -549,8 +552,9 @@ impl<'a> Lowering<'a> {
                 continue;
             };
             let headline = format!("two operations are called `{}`", id.value);
-            let instead = format!("it is called `{} {}` here", operation.method, path.key.value);
-            let diagnostic = Diagnostic::warning(GW514, headline).at(id.span, instead).also(*first, "the first");
+            let headline =
+                format!("{headline}: `{} {}` is called by its method and path", operation.method, path.key.value);
+            let diagnostic = Diagnostic::warning(GW514, headline).at(id.span, "the second").also(*first, "the first");
             self.diagnostics.push(diagnostic.help("give each operation a name of its own"));
         }
     }

@@ -41,7 +41,7 @@ paths:
   /#X-Amz-Target=Tables.Get:
     parameters: [{name: x-amz-target, in: header, required: true, schema: {type: string}}]
     post: {operationId: get}
-  /#X-Amz-Target=Tables.Put:
+  /#x-amz-target=Tables.Put:
     post:
       operationId: put
       parameters: [{name: X-Amz-Target, in: header, required: true, schema: {type: string}}]

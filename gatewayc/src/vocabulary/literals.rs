@@ -54,6 +54,9 @@ const SECRET_WORDS: &[&str] = &[
     "sessionid",
     "privatekey",
     "accesskey",
+    "secretkey",
+    "sharedkey",
+    "authkey",
     "signature",
     "sig",
 ];
@@ -96,7 +99,9 @@ fn is_random(word: &str) -> bool {
     // Paths and names of types are made of words, with a separator every few letters.
     let longest = word.split(['/', '.', '-', '_']).map(str::len).max().unwrap_or_default();
     let changes = word.as_bytes().windows(2).filter(|pair| class(pair[0]) != class(pair[1])).count();
-    longest >= 16 && digits >= 2 && lower >= 3 && upper >= 3 && changes * 4 >= word.len() && entropy(word) >= 3.5
+    let is_mixed = digits >= 2 && lower >= 3 && upper >= 3 && changes * 4 >= word.len();
+    let is_small = digits >= 4 && lower >= 4 && upper == 0 && longest >= 20 && changes * 3 >= word.len();
+    longest >= 16 && (is_mixed || is_small) && entropy(word) >= 3.5
 }
 
 fn class(byte: u8) -> u8 {
@@ -125,8 +130,7 @@ pub(crate) fn names_secret(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
     let joined = parts.concat();
-    let is_word =
-        |word: &&str| parts.last() == Some(word) || joined.ends_with(*word) || (word.len() > 5 && parts.contains(word));
+    let is_word = |word: &&str| parts.last() == Some(word) || joined.ends_with(*word);
     !HARMLESS.contains(&&*lower) && SECRET_WORDS.iter().any(is_word)
 }
 
@@ -136,7 +140,9 @@ pub(super) fn secret_in_header(name: &str, value: &str) -> Option<&'static str> 
     let mut words = value.splitn(2, ' ');
     let scheme = words.next().unwrap_or_default().to_ascii_lowercase();
     let is_credential = ["basic", "bearer", "token", "apikey"].contains(&&*scheme)
-        && words.next().is_some_and(|rest| rest.trim().len() >= 6 && !rest.trim().contains([' ', '=']));
+        && words
+            .next()
+            .is_some_and(|rest| rest.trim().len() >= 6 && !rest.trim().trim_end_matches('=').contains([' ', '=']));
     if HARMLESS.contains(&&*name.to_ascii_lowercase()) {
         return looks_secret(value)
             .then_some("looks like a secret")
@@ -156,7 +162,8 @@ pub(super) fn secret_in_header(name: &str, value: &str) -> Option<&'static str> 
 /// Numbers and flags are no secrets, whatever they are called: `X-Token-Count: 3`.
 fn is_value(value: &str) -> bool {
     !value.is_empty()
-        && !["true", "false", "none", "null", "required", "optional"].contains(&&*value.to_ascii_lowercase())
+        && !["true", "false", "none", "null", "required", "optional", "no-check"]
+            .contains(&&*value.to_ascii_lowercase())
 }
 
 /// Digests of sources stand in headers, and are public.
@@ -233,6 +240,7 @@ mod tests {
             "Zm9vYmFyQmF6MTIzNDU2Nzg5MEFCQ0RFRg==",
             "k7Jd8sKq2LmN9pQrT4vX6zB1",
             "9f86d081884c7d659a2feaa0c55ad015",
+            "q8z3k1m5x7w2p9r4t6y0b8n3",
             "-----BEGIN RSA PRIVATE KEY-----",
         ] {
             assert!(looks_secret(secret), "{secret}");
@@ -262,6 +270,13 @@ mod tests {
             ("X-Upstream-Secret", "swordfish", true),
             ("X-Auth", "Basic dXNlcjpwYXNz", true),
             ("X-Custom", "k7Jd8sKq2LmN9pQrT4vX6zB1", true),
+            ("X-Auth", "Basic dXNlcjpwYXNzd29yZA==", true),
+            ("X-Secret-Key", "abc", true),
+            ("X-Atlassian-Token", "no-check", false),
+            ("X-Signature-Algorithm", "rsa", false),
+            ("Access-Control-Allow-Credentials", "true", false),
+            ("Access-Control-Allow-Headers", "Authorization, X-Api-Key", false),
+            ("WWW-Authenticate", "Bearer realm=\"x\"", false),
             ("X-Token-Count", "3", false),
             ("X-Commit", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b", false),
             ("Strict-Transport-Security", "max-age=31536000; includeSubDomains", false),
