@@ -2,8 +2,8 @@
 //
 //   POST   /tickets/checkout                    checkout       -> default as received without /tickets   anyone; concurrency 2 per ip
 //   GET    /tickets/desk?receipt                printReceipt   -> default as received without /tickets   anyone
-//   POST   /tickets/desk#X-Desk-Action=Open     openDesk       -> default as received without /tickets   anyone
-//   POST   /tickets/desk#X-Desk-Action=Refund   refund         -> default as received without /tickets   api key `partner`
+//   POST   /tickets/desk#x-desk-action=Open     openDesk       -> default as received without /tickets   anyone
+//   POST   /tickets/desk#x-desk-action=Refund   refund         -> default as received without /tickets   api key `partner`
 //   GET    /tickets/events                      listEvents     -> default as received without /tickets   anyone; token-bucket 5/1m per ip
 //   POST   /tickets/events                      createEvent    -> default as received without /tickets   anyone; token-bucket 5/1m per ip cost 3
 //   GET    /tickets/orders                      listOrders     -> default as received without /tickets   anyone; fixed-window 2/1m per header:x-visitor; sliding-window 4/1m per query:event
@@ -25,13 +25,13 @@ pub(super) static API: Api = Api {
         },
         Route {
             template: "/tickets/desk",
-            when: &[Condition::Header { name: "X-Desk-Action", value: Some("Open") }],
+            when: &[Condition::Header { name: "x-desk-action", value: Some("Open") }],
             preflight: Preflight::Deny,
             operations: &[&OPEN_DESK],
         },
         Route {
             template: "/tickets/desk",
-            when: &[Condition::Header { name: "X-Desk-Action", value: Some("Refund") }],
+            when: &[Condition::Header { name: "x-desk-action", value: Some("Refund") }],
             preflight: Preflight::Deny,
             operations: &[&REFUND],
         },
@@ -90,7 +90,7 @@ static PRINT_RECEIPT: Operation = Operation {
     limits: &[],
 };
 
-// POST /tickets/desk#X-Desk-Action=Open: one path for all actions, told apart by a header
+// POST /tickets/desk#x-desk-action=Open: one path for all actions, told apart by a header
 static OPEN_DESK: Operation = Operation {
     id: "openDesk",
     method: "POST",
@@ -105,7 +105,7 @@ static OPEN_DESK: Operation = Operation {
     limits: &[],
 };
 
-// POST /tickets/desk#X-Desk-Action=Refund: for partners only
+// POST /tickets/desk#x-desk-action=Refund: for partners only
 static REFUND: Operation = Operation {
     id: "refund",
     method: "POST",
