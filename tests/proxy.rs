@@ -703,3 +703,39 @@ fn authorised_requests_carry_their_token_on() {
     let seen = gateway.get("/v1/notes", &authorized()).json();
     assert!(seen["headers"]["authorization"].as_str().is_some_and(|value| value.starts_with("Bearer ")));
 }
+
+/// A path that a header selects: whatever an upstream could read as another header selects nothing.
+#[test]
+fn headers_select_operations() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let post =
+        |headers: &str| gateway.request("POST", "/tickets/desk", &format!("Content-Length: 0\r\n{headers}")).status;
+    assert_eq!(post("X-Desk-Action: Open\r\n"), 200);
+    assert_eq!(post("x-desk-action: Open\r\n"), 200);
+    for (headers, status) in [
+        ("X-Desk-Action: Refund\r\n", 401),
+        ("X-Desk-Action: open\r\n", 404),
+        ("", 404),
+        ("X-Desk-Action: Open\r\nX-Desk-Action: Refund\r\n", 404),
+        ("X-Desk-Action: Open\r\nX-Desk-Action: Open\r\n", 404),
+        ("X-Desk-Action: Open\r\nX_Desk_Action: Refund\r\n", 404),
+        ("X_Desk_Action: Open\r\n", 404),
+        ("X-Desk-Action: Open, Refund\r\n", 404),
+        ("Connection: x-desk-action\r\nX-Desk-Action: Open\r\n", 404),
+    ] {
+        assert_eq!(post(headers), status, "{headers:?}");
+    }
+    assert_eq!(gateway.request("POST", "/tickets/desk?X-Desk-Action=Open", "Content-Length: 0\r\n").status, 404);
+    assert_eq!(upstream.heads().len(), 2, "nothing else is forwarded");
+    for (target, status) in [
+        ("/tickets/desk?receipt", 200),
+        ("/tickets/desk?receipt=7", 200),
+        ("/tickets/desk?receipt&receipt", 404),
+        ("/tickets/desk", 404),
+    ] {
+        assert_eq!(gateway.get(target, "").status, status, "{target}");
+    }
+    let line = gateway.log_line(|line| line["operation"] == "printReceipt");
+    assert_eq!(line["status"], 200);
+}

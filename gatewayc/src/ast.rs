@@ -55,6 +55,8 @@ pub struct Server {
     pub url: Spanned<String>,
     /// The declared variables.
     pub variables: Vec<ServerVariable>,
+    /// `x-gateway` of the server.
+    pub gateway: Option<Node>,
 }
 
 /// A variable of a server's URL.
@@ -162,6 +164,8 @@ pub struct PathItem {
     pub servers: Vec<Server>,
     /// `parameters` of the path item.
     pub parameters: Vec<Parameter>,
+    /// Whether all of them could be read.
+    pub parameters_complete: bool,
     /// `x-gateway` of the path item.
     pub gateway: Option<Node>,
     /// The operations in the order of the document.
@@ -181,6 +185,8 @@ pub struct Operation {
     pub summary: Option<String>,
     /// `parameters` of the operation.
     pub parameters: Vec<Parameter>,
+    /// Whether all of them could be read.
+    pub parameters_complete: bool,
     /// `servers` of the operation.
     pub servers: Vec<Server>,
     /// `security`; [`None`] where the key is absent.

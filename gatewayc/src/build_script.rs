@@ -1,7 +1,7 @@
 //! What `build.rs` of a gateway does: the documents of a folder become the sources that are compiled and reviewed.
 //!
-//! Every `.yaml`, `.yml` and `.json` file directly in `specs/` is a document. Files in folders below it are parts that
-//! documents refer to by `$ref`.
+//! Every `.yaml`, `.yml` and `.json` file directly in `specs/` is a document, unless its name begins with a dot. Files in
+//! folders below it are parts that documents refer to by `$ref`.
 //!
 //! | variable | meaning |
 //! |---|---|
@@ -15,6 +15,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::exit;
+use std::time::SystemTime;
 
 use crate::diagnostic::{Format, Severity, render};
 use crate::emit::{Asset, File, MARK, assets, emit};
@@ -108,8 +109,39 @@ impl Build {
                 differences.join(", "),
             ));
         }
-        write(&files, generated).map_err(|error| format!("{}: {error}", generated.display()))
+        write(&files, generated).map_err(|error| {
+            let (specs, generated) = (self.below(&self.specs), self.below(generated));
+            format!(
+                "error: {generated} is not what the documents in {specs} give, and cannot be refreshed: {}: {error}\n  = \
+                 help: run `gatewayc generate --specs {specs} --out {generated}` where it can be written, and commit the \
+                 result",
+                differences.join(", "),
+            )
+        })?;
+        // Cargo would take what this build has just written for a change after it, and compile everything once more.
+        if let Some(time) = newest(&self.specs) {
+            let written = differences.iter().map(|name| generated.join(name)).chain([generated.clone()]);
+            written.for_each(|path| set_modified(&path, time));
+        }
+        Ok(())
     }
+}
+
+/// When the newest file below a folder was changed, the folder included.
+fn newest(path: &Path) -> Option<SystemTime> {
+    // What a link leads to is watched where it is, and may lead back.
+    let metadata = fs::symlink_metadata(path).ok()?;
+    let own = metadata.modified().ok();
+    if !metadata.is_dir() {
+        return own;
+    }
+    let inside = fs::read_dir(path).ok()?.flatten().filter_map(|entry| newest(&entry.path()));
+    inside.chain(own).max()
+}
+
+/// Where a system does not let a folder have another time, the next build is one too many, and right all the same.
+fn set_modified(path: &Path, time: SystemTime) {
+    let _ = fs::File::open(path).and_then(|file| file.set_modified(time));
 }
 
 /// What a build gets.
@@ -149,11 +181,17 @@ pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
 pub fn differences(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
     let mut differences: BTreeSet<String> = stale(files, folder)?.into_iter().collect();
     for file in files {
-        if fs::read_to_string(folder.join(&file.name)).ok().as_ref() != Some(&file.text) {
+        if !is_current(file, folder) {
             differences.insert(file.name.clone());
         }
     }
     Ok(differences.into_iter().collect())
+}
+
+/// Whether a folder has this file. Git writes other line ends where it is told to, and takes them for no difference.
+fn is_current(file: &File, folder: &Path) -> bool {
+    let Ok(text) = fs::read_to_string(folder.join(&file.name)) else { return false };
+    text == file.text || text.replace("\r\n", "\n") == file.text
 }
 
 /// Brings a folder up to date, and touches only what differs. Files that the compiler did not write stay.
@@ -165,7 +203,8 @@ pub fn write(files: &[File], folder: &Path) -> io::Result<()> {
     for name in stale(files, folder)? {
         fs::remove_file(folder.join(name))?;
     }
-    files.iter().try_for_each(|file| replace(&folder.join(&file.name), file.text.as_bytes()))
+    let changed = files.iter().filter(|file| !is_current(file, folder));
+    changed.into_iter().try_for_each(|file| replace(&folder.join(&file.name), file.text.as_bytes()))
 }
 
 /// Files that the compiler wrote for documents that are gone.

@@ -129,16 +129,25 @@ fn check_shared_limits(gateway: &Gateway, diagnostics: &mut Diagnostics) {
     for api in &gateway.apis {
         for limit in api.limits.iter().filter(|limit| limit.shared) {
             match known.get(limit.name.as_str()) {
-                Some((other, first)) if *first != limit => diagnostics.push(
-                    Diagnostic::error(
+                Some((other, first)) if *first != limit => {
+                    let mut diagnostic = Diagnostic::error(
                         GW402,
                         format!(
                             "group conf mismatched: the limit `{}` is not the same in {} and {}",
                             limit.name, other.source, api.source
                         ),
-                    )
-                    .help("write the same numbers in both, or give one of them another name"),
-                ),
+                    );
+                    let places = [other, api].map(|api| api.limit_places.get(&limit.name).copied());
+                    // The later document is the one that differs, whatever the names.
+                    if let [Some(mut first), Some(mut second)] = places {
+                        if second < first {
+                            std::mem::swap(&mut first, &mut second);
+                        }
+                        diagnostic = diagnostic.at(second, "differs").also(first, "from this");
+                    }
+                    diagnostics
+                        .push(diagnostic.help("write the same numbers in both, or give one of them another name"));
+                }
                 Some(_) => {}
                 None => {
                     known.insert(&limit.name, (api, limit));
@@ -181,6 +190,9 @@ fn check_store_names(gateway: &Gateway, diagnostics: &mut Diagnostics) {
 
 /// Documents on one listener must not serve the same path; which listeners there are is decided at deployment.
 fn check_documents(gateway: &Gateway, diagnostics: &mut Diagnostics) {
+    if gateway.apis.len() < 2 {
+        return;
+    }
     let mut builder = RouterBuilder::new();
     for api in &gateway.apis {
         for route in &api.routes {

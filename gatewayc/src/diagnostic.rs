@@ -2,16 +2,23 @@
 
 mod codes;
 mod render;
+mod repair;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use gateway_yaml::Span;
 
+use crate::source::SourceSet;
+
 pub use codes::*;
 pub use render::{Format, render};
+pub use repair::apply;
+
+/// More places of one cause than these are counted, not shown.
+const SHOWN: usize = 3;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Severity {
     /// Worth a look; the gateway is built.
     Warning,
@@ -39,6 +46,17 @@ pub struct Diagnostic {
     pub suggestion: Option<Suggestion>,
     /// Why the author lives with it, as `acceptRisk` says.
     pub acknowledged: Option<String>,
+    /// What one edit would mend in many places.
+    pub cause: Option<Cause>,
+}
+
+/// What messages have in common that one edit, or the same edit, mends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// Messages with the same code and key become one, in each file.
+    pub key: String,
+    /// What this message is about, such as "operation `sign`".
+    pub subject: String,
 }
 
 /// A risk that a document accepts.
@@ -88,8 +106,9 @@ impl Diagnostic {
     }
 
     fn new(code: Code, severity: Severity, headline: String) -> Self {
-        let (primary, suggestion, acknowledged) = (None, None, None);
-        Self { code, severity, headline, primary, secondary: Vec::new(), help: Vec::new(), suggestion, acknowledged }
+        let (primary, suggestion, acknowledged, cause) = (None, None, None, None);
+        let (secondary, help) = (Vec::new(), Vec::new());
+        Self { code, severity, headline, primary, secondary, help, suggestion, acknowledged, cause }
     }
 
     /// The place at fault, with a few words under it.
@@ -107,6 +126,12 @@ impl Diagnostic {
     /// A line on what to do.
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help.push(text.into());
+        self
+    }
+
+    /// Makes one message of all that have the same cause.
+    pub fn because_of(mut self, key: impl Into<String>, subject: impl Into<String>) -> Self {
+        self.cause = Some(Cause { key: key.into(), subject: subject.into() });
         self
     }
 
@@ -185,7 +210,7 @@ impl Diagnostics {
     /// Whether anything keeps the gateway from being built.
     #[must_use]
     pub fn has_errors(&self) -> bool {
-        self.errors() > 0
+        self.items.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
 
     /// How many errors there are.
@@ -206,6 +231,13 @@ impl Diagnostics {
         self.items.iter().filter(|diagnostic| diagnostic.acknowledged.is_none()).count()
     }
 
+    /// Whether an error points at exactly this place.
+    #[must_use]
+    pub fn has_error_at(&self, span: Span) -> bool {
+        let is_there = |label: &Label| label.span == span;
+        self.items.iter().any(|item| item.severity == Severity::Error && item.primary.as_ref().is_some_and(is_there))
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -215,6 +247,54 @@ impl Diagnostics {
     /// All messages.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.items.iter()
+    }
+
+    /// Makes one message of all that have the same cause: the first, which counts the others and shows a few.
+    pub fn fold_causes(&mut self) {
+        type Key = (Code, String, Severity, Option<String>, Option<gateway_yaml::FileId>);
+        let mut first: HashMap<Key, usize> = HashMap::new();
+        let mut kept: Vec<Diagnostic> = Vec::new();
+        let mut others: Vec<Vec<(String, Option<Label>)>> = Vec::new();
+        for item in std::mem::take(&mut self.items) {
+            let file = item.primary.as_ref().map(|label| label.span.file);
+            let key = item
+                .cause
+                .as_ref()
+                .map(|cause| (item.code, cause.key.clone(), item.severity, item.acknowledged.clone(), file));
+            match key.as_ref().and_then(|key| first.get(key)) {
+                Some(&at) => {
+                    let Some(cause) = item.cause else { continue };
+                    let label = item.primary.map(|label| Label { span: label.span, text: cause.subject.clone() });
+                    others[at].push((cause.subject, label));
+                }
+                None => {
+                    first.extend(key.map(|key| (key, kept.len())));
+                    kept.push(item);
+                    others.push(Vec::new());
+                }
+            }
+        }
+        for (item, others) in kept.iter_mut().zip(others) {
+            if others.is_empty() {
+                continue;
+            }
+            let mut subjects: Vec<&str> = others.iter().map(|(subject, _)| subject.as_str()).collect();
+            subjects.dedup();
+            let shown = subjects.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+            let more = if subjects.len() > SHOWN { ", …" } else { "" };
+            item.headline.push_str(&format!(" (and {} more: {shown}{more})", others.len()));
+            item.secondary.extend(others.iter().take(SHOWN).filter_map(|(_, label)| label.clone()));
+        }
+        self.items = kept;
+    }
+
+    /// Leaves out suggestions that would change more than they say: the end of a block of text, say, is no value's end.
+    pub fn keep_sound_suggestions(&mut self, sources: &SourceSet<'_>) {
+        for item in &mut self.items {
+            if item.suggestion.as_ref().is_some_and(|suggestion| !repair::is_sound(suggestion, sources)) {
+                item.suggestion = None;
+            }
+        }
     }
 
     /// Orders the messages by file and place, so that the output does not depend on the order of checks.

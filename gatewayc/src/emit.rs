@@ -16,7 +16,7 @@ mod templates;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, Template, TrailingSlash, UpstreamPaths};
+use gateway_route::{Allowance, Ambiguous, EmptySegments, Part, PathCase, Template, TrailingSlash, UpstreamPaths};
 use minijinja::context;
 use minijinja::value::Value;
 
@@ -232,11 +232,16 @@ impl<'a> Module<'a> {
 
     fn api_value(&self, source: &str) -> Expression {
         let routes = self.routes.iter().map(|(route, operations)| {
-            let when = route.when.iter().map(|pair| {
-                Expression::Struct(
-                    "QueryPair",
-                    vec![("name", Expression::text(&pair.name)), ("value", Expression::text(&pair.value))],
-                )
+            let when = route.when.iter().map(|condition| {
+                let kind = match condition.part {
+                    Part::Query => "Condition::Query",
+                    Part::Header => "Condition::Header",
+                };
+                let value = match &condition.value {
+                    Some(value) => Expression::Call("Some", vec![Expression::text(value)]),
+                    None => Expression::word("None"),
+                };
+                Expression::Struct(kind, vec![("name", Expression::text(&condition.name)), ("value", value)])
             });
             let preflight = match route.preflight {
                 Preflight::Answer => "Preflight::Answer",

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use gateway_route::{Ambiguous, Captures, Expansion, Outcome, RequestPath, RuleTarget};
+use gateway_route::{
+    Ambiguous, Captures, Condition, Expansion, Outcome, Part, Reading, RequestPath, RuleTarget, Selectors,
+};
 use serde_json::{Value, json};
 
 use crate::ir::{Api, Gateway, Route, Rule, RuleEffect};
@@ -11,6 +13,8 @@ use crate::readings::{self, Stricter};
 
 /// More routes that almost match help nobody.
 const MOST_NEAR: usize = 8;
+/// Paths that do not match, of which the nearest are shown.
+const MOST_MISMATCHES: usize = 3;
 
 /// What becomes of a request.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ struct ApiExplanation {
     api: String,
     answer: Answer,
     others: Vec<(String, String)>,
+    /// How many more do not match.
+    folded: usize,
 }
 
 #[derive(Debug)]
@@ -48,9 +54,9 @@ enum Answer {
     Refused(String),
 }
 
-/// Explains a request for a URL, absolute or from its path on.
-pub fn explain(gateway: &Gateway, method: &str, url: &str) -> Explanation {
-    let apis = gateway.apis.iter().map(|api| explain_api(api, method, url)).collect();
+/// Explains a request for a URL, absolute or from its path on, with header fields as names and values.
+pub fn explain(gateway: &Gateway, method: &str, url: &str, fields: &[(String, String)]) -> Explanation {
+    let apis = gateway.apis.iter().map(|api| explain_api(api, method, url, fields)).collect();
     Explanation { method: method.to_owned(), url: url.to_owned(), apis }
 }
 
@@ -64,8 +70,22 @@ impl Explanation {
     pub fn text(&self) -> String {
         let mut out = String::new();
         let found = self.apis.iter().any(|api| !matches!(api.answer, Answer::NoRoute));
-        for ApiExplanation { api, answer, others } in &self.apis {
-            if found && matches!(answer, Answer::NoRoute) {
+        let nowhere: Vec<&ApiExplanation> =
+            self.apis.iter().filter(|api| matches!(api.answer, Answer::NoRoute) && api.others.is_empty()).collect();
+        if !found && nowhere.len() > 1 {
+            let names: Vec<&str> = nowhere.iter().map(|api| api.api.as_str()).collect();
+            let paths: usize = nowhere.iter().map(|api| api.folded).sum();
+            let _ = writeln!(
+                out,
+                "{} {}\n  is answered with 404: none of the {paths} paths of {} matches",
+                self.method,
+                self.url,
+                names.join(", ")
+            );
+        }
+        for ApiExplanation { api, answer, others, folded } in &self.apis {
+            let is_summed_up = nowhere.len() > 1 && nowhere.iter().any(|other| other.api == *api);
+            if matches!(answer, Answer::NoRoute) && (found || is_summed_up) {
                 continue;
             }
             let _ = match answer {
@@ -103,6 +123,11 @@ impl Explanation {
             for (route, why) in others {
                 let _ = writeln!(out, "  not {route}: {why}");
             }
+            match folded {
+                0 => {}
+                1 => drop(writeln!(out, "  and 1 other path does not match")),
+                more => drop(writeln!(out, "  and {more} other paths do not match")),
+            }
         }
         out
     }
@@ -113,7 +138,7 @@ impl Explanation {
         let apis: Vec<Value> = self
             .apis
             .iter()
-            .map(|ApiExplanation { api, answer, others }| {
+            .map(|ApiExplanation { api, answer, others, folded }| {
                 let others: Vec<Value> = others.iter().map(|(route, why)| json!({"path": route, "reason": why})).collect();
                 let mut value = match answer {
                     Answer::Operation { id, route, access, upstream, params } => {
@@ -127,6 +152,7 @@ impl Explanation {
                 };
                 value["api"] = api.as_str().into();
                 value["others"] = others.into();
+                value["folded"] = (*folded).into();
                 value
             })
             .collect();
@@ -148,7 +174,7 @@ impl Explanation {
     }
 }
 
-fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
+fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) -> ApiExplanation {
     let target = url.split_once("://").map_or(url, |(_, rest)| rest.find('/').map_or("/", |slash| &rest[slash..]));
     let target = target.split('#').next().unwrap_or_default();
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -159,12 +185,22 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                 api: api.name.clone(),
                 answer: Answer::Refused(error.to_string()),
                 others: Vec::new(),
+                folded: 0,
             };
         }
     };
+    let reading = |name: &str| {
+        let mut same = fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        match (same.next(), same.next()) {
+            (Some((_, value)), None) => Reading::Once(value),
+            (Some(_), Some(_)) => Reading::Unclear,
+            (None, _) => Reading::Absent,
+        }
+    };
+    let selectors = Selectors { query, fields: Some(&reading) };
     let router = crate::router(api);
     let mut near = Vec::new();
-    for considered in router.explain(&path, query) {
+    for considered in router.explain(&path, selectors) {
         let route = &api.routes[*considered.value];
         let (closeness, why) = match considered.outcome {
             Outcome::Answers => continue,
@@ -172,11 +208,19 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                 let than = router.get(than).map(|&route| policy::path(&api.routes[route])).unwrap_or_default();
                 (usize::MAX, format!("{than} is more specific"))
             }
-            Outcome::Query { name, value } => (usize::MAX - 1, format!("the query needs `{name}={value}`, once")),
+            Outcome::Condition(Condition { part, name, value }) => {
+                let why = match (part, value) {
+                    (Part::Query, Some(value)) => format!("the query needs `{name}={value}`, once"),
+                    (Part::Query, None) => format!("the query needs `{name}`, once"),
+                    (Part::Header, Some(value)) => format!("the request needs the header `{name}: {value}`, once"),
+                    (Part::Header, None) => format!("the request needs the header `{name}`, once"),
+                };
+                (usize::MAX - 1, why)
+            }
             Outcome::UnclearQuery { name } => (
                 usize::MAX,
                 format!(
-                    "the query is not clear about `{name}`: it is there more than once, beside a `;` or badly encoded"
+                    "the request is not clear about `{name}`: it is there more than once, beside a `;` or badly encoded"
                 ),
             ),
             Outcome::Refused { name, character } => (usize::MAX, refusal(&name, character)),
@@ -186,12 +230,21 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
         near.push((std::cmp::Reverse(closeness), policy::path(route), why));
     }
     near.sort();
-    let others = near.into_iter().take(MOST_NEAR).map(|(_, route, why)| (route, why)).collect();
-    let answer = match router.find(&path, query) {
-        None if router.is_unclear(&path, query) => Answer::NoRoute,
+    let matching = near.iter().take_while(|(closeness, ..)| closeness.0 >= usize::MAX - 1).count().min(MOST_NEAR);
+    // Of those that cannot match, only the nearest tell what may be misspelt.
+    let nearest = near.get(matching).map(|(closeness, ..)| closeness.0);
+    let shown = near.iter().skip(matching).take_while(|(closeness, ..)| Some(closeness.0) == nearest).count();
+    let shown = matching + shown.min(MOST_MISMATCHES);
+    let folded = api.routes.len() - shown.min(api.routes.len());
+    let others = near.into_iter().take(shown).map(|(_, route, why)| (route, why)).collect();
+    let answer = match router.find(&path, selectors) {
+        None if router.is_unclear(&path, selectors) => Answer::NoRoute,
         None => by_rule(api, url, &path, query).unwrap_or(Answer::NoRoute),
         Some(found) => {
             let route = &api.routes[*found.value];
+            // HEAD is answered as GET where it is not described itself.
+            let is_described = route.described.iter().any(|(described, _)| described == method);
+            let method = if method == "HEAD" && !is_described { "GET" } else { method };
             match route.described.iter().find(|(described, _)| described == method) {
                 None => Answer::OtherMethods {
                     route: policy::path(route),
@@ -202,14 +255,14 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                     let operation = position.map(|position| &route.operations[position]);
                     let stricter = position.map_or(Stricter::Same, |position| {
                         let place = (*found.value, position);
-                        readings::stricter(&api.routes, &api.upstreams, place, &path, query)
+                        readings::stricter(&api.routes, &api.upstreams, place, &path, selectors)
                     });
                     match stricter {
                         Stricter::Same => {}
                         Stricter::None => {
                             let why = "the upstream may read it as an operation with another security";
                             let others = vec![(policy::path(route), why.to_owned())];
-                            return ApiExplanation { api: api.name.clone(), answer: Answer::NoRoute, others };
+                            return ApiExplanation { api: api.name.clone(), answer: Answer::NoRoute, others, folded };
                         }
                         Stricter::Other(read, operation, params) => {
                             let why = "the upstream may read the path as that of the stricter operation";
@@ -221,7 +274,7 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
                                 params,
                             };
                             let others = vec![(policy::path(route), why.to_owned())];
-                            return ApiExplanation { api: api.name.clone(), answer, others };
+                            return ApiExplanation { api: api.name.clone(), answer, others, folded };
                         }
                     }
                     Answer::Operation {
@@ -239,7 +292,10 @@ fn explain_api(api: &Api, method: &str, url: &str) -> ApiExplanation {
             }
         }
     };
-    ApiExplanation { api: api.name.clone(), answer, others }
+    // The one that answers is none of the others.
+    let folded =
+        folded.saturating_sub(usize::from(matches!(answer, Answer::Operation { .. } | Answer::OtherMethods { .. })));
+    ApiExplanation { api: api.name.clone(), answer, others, folded }
 }
 
 /// The first rule that is about a request. Without a host in `url`, rules that ask for one are passed over.

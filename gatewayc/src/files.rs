@@ -88,7 +88,8 @@ impl FileProvider for Disk {
     }
 }
 
-/// Directories become the documents directly in them, ordered by name.
+/// Directories become the documents directly in them, ordered by name. Names that begin with a dot are no documents: what
+/// editors, linters and file systems leave behind is hidden from who reviews the folder, too.
 fn expand(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -100,7 +101,8 @@ fn expand(paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
         for entry in std::fs::read_dir(path)? {
             let file = entry?.path();
             let extension = file.extension().and_then(|extension| extension.to_str());
-            if matches!(extension, Some("yaml" | "yml" | "json")) && file.is_file() {
+            let is_hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && matches!(extension, Some("yaml" | "yml" | "json")) && file.is_file() {
                 inside.push(file);
             }
         }

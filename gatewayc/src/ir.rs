@@ -6,9 +6,10 @@ mod oauth;
 mod rule;
 mod static_files;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gateway_route::{QueryPair, Template, UpstreamPaths};
+use gateway_route::{Condition, Template, UpstreamPaths};
 use gateway_yaml::Span;
 
 use crate::units::ByteSize;
@@ -53,6 +54,8 @@ pub struct Api {
     pub error_bodies: Vec<ErrorBody>,
     /// Those that operations charge, ordered by name.
     pub limits: Vec<Limit>,
+    /// Where the limits that documents share are described.
+    pub limit_places: BTreeMap<String, Span>,
     /// Requests must come over TLS.
     pub https: Option<Https>,
     /// It gives tokens itself.
@@ -121,8 +124,8 @@ pub struct AcceptedRisk {
 pub struct Route {
     /// With the base path of `servers`.
     pub template: Template,
-    /// Query parameters that must be there.
-    pub when: Vec<QueryPair>,
+    /// What a request must say beside its path.
+    pub when: Vec<Condition>,
     /// What `OPTIONS` gets where no operation describes it.
     pub preflight: Preflight,
     /// Ordered by method.
@@ -158,6 +161,8 @@ pub struct Operation {
     pub action: Action,
     /// Path parameters whose type is more than text, in the order of the template.
     pub parameters: Vec<PathParameter>,
+    /// The values that `enum` lists for path parameters; decides about routes, and is not compiled.
+    pub listed_values: Vec<(String, Vec<String>)>,
     /// Changes to the request.
     pub request_headers: HeaderEdits,
     /// Changes to the response.

@@ -55,6 +55,8 @@ pub fn check(sources: &mut SourceSet<'_>) -> Checked {
     diagnostics.append(lowering);
     diagnostics.append(check::check(&gateway));
     diagnostics.settle();
+    diagnostics.keep_sound_suggestions(sources);
     diagnostics.sort();
+    diagnostics.fold_causes();
     Checked { documents, gateway, diagnostics }
 }

@@ -1,9 +1,11 @@
 //! From what documents say to what the gateway does: inheritance, defaults and security are decided here.
 
 mod base_path;
+mod foreign_path;
 mod hmac;
 mod https;
 mod limits;
+mod merge;
 mod oauth;
 mod own_credentials;
 mod rules;
@@ -12,7 +14,7 @@ mod static_files;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_route::{Allowance, Ambiguous, QueryPair, Template, TemplateErrorKind};
+use gateway_route::{Allowance, Ambiguous, Condition, Part, Template, TemplateErrorKind};
 use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
@@ -65,6 +67,8 @@ struct Lowering<'a> {
     risks: Vec<AcceptedRisk>,
     /// What operations serve of the files beside the document.
     shelf: Shelf<'a>,
+    /// For each `operationId`, the first of those that have it, by path and method.
+    first_of_name: BTreeMap<&'a str, Span>,
     /// The operations that are endpoints of the authorization server.
     endpoints: Vec<Located>,
     /// Nobody knows what one of the operations answers, which has been reported.
@@ -84,11 +88,16 @@ impl<'a> Lowering<'a> {
                 Root::default()
             }
         };
+        check_servers(document, &root, diagnostics);
         let upstreams = Upstreams::new(&root, document.gateway.is_none(), diagnostics);
         let mut risks = Vec::new();
         let schemes = Schemes::new(document, &root, &mut risks, diagnostics);
         let limits = Limits::new(&root.limits);
         let (shelf, endpoints) = (Shelf::new(sources), Vec::new());
+        let mut first_of_name = BTreeMap::new();
+        for id in by_path(document).filter_map(|(_, operation)| operation.operation_id.as_ref()) {
+            first_of_name.entry(id.value.as_str()).or_insert(id.span);
+        }
         let mut lowering = Lowering {
             document,
             diagnostics,
@@ -98,6 +107,7 @@ impl<'a> Lowering<'a> {
             limits,
             risks,
             shelf,
+            first_of_name,
             endpoints,
             builtins_are_unread: false,
         };
@@ -113,6 +123,8 @@ impl<'a> Lowering<'a> {
         let authorization_server = lowering.authorization_server();
         lowering.check_operation_ids();
         lowering.check_nothing_lost(&routes);
+        let mut routes = merge::merge(routes);
+        merge::unmask(&mut routes);
         let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, .. } = lowering;
         risks.sort();
         let limits = in_order(limits.used(diagnostics), operations(&mut routes, &mut rules));
@@ -120,7 +132,11 @@ impl<'a> Lowering<'a> {
         readings::mark_contested(&mut routes, &upstreams);
         let gives_tokens = authorization_server.is_some();
         let https = root.https.as_ref().map(|policy| https::lower(policy, gives_tokens, document, diagnostics));
+        check_urls(document, diagnostics);
+        let shared = document.gateway.as_ref().and_then(|gateway| gateway.get("limits")).and_then(Node::as_mapping);
+        let shared = shared.into_iter().flatten().map(|entry| (entry.key.name.to_string(), entry.value.span));
         Api {
+            limit_places: shared.collect(),
             name: document.name.clone(),
             title: document.title.clone(),
             source: document.path.clone(),
@@ -147,7 +163,7 @@ impl<'a> Lowering<'a> {
 
     /// The routes of a path: one for each base path of its servers.
     fn path_item(&mut self, path: &ast::PathItem) -> Vec<Route> {
-        let Some(key) = self.path_key(&path.key) else { return Vec::new() };
+        let Some(key) = self.path_key(path) else { return Vec::new() };
         let identity = self.root.identity_headers.clone();
         let nested = |node: &Option<Node>, place, diagnostics: &mut Diagnostics| match node {
             Some(node) => vocabulary::nested(node, place, &identity, diagnostics),
@@ -177,10 +193,9 @@ impl<'a> Lowering<'a> {
             }
             let is_limited_itself = own.rate_limit.is_some();
             let limited_at = match (&own.rate_limit, in_path_limits) {
-                (Some(_), _) => operation
-                    .operation_id
-                    .as_ref()
-                    .map_or_else(|| format!("{} {}", operation.method, path.key.value), |id| id.value.clone()),
+                (Some(_), _) => self
+                    .own_name(operation)
+                    .map_or_else(|| format!("{} {}", operation.method, path.key.value), str::to_owned),
                 (None, true) => path.key.value.clone(),
                 (None, false) => self.document.name.clone(),
             };
@@ -212,7 +227,7 @@ impl<'a> Lowering<'a> {
                             .help("a path is matched before its operation is known: declare the parameter once, under the path's own `parameters`"),
                     );
                 }
-                let id = operation.operation_id.as_ref().map(|id| id.value.clone());
+                let id = self.own_name(operation).map(str::to_owned);
                 let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
                 route.described.push((operation.method.clone(), id.clone()));
                 let action = match &builtin {
@@ -247,6 +262,7 @@ impl<'a> Lowering<'a> {
                     access,
                     action,
                     parameters: parameters.typed(&template, &self.document.root),
+                    listed_values: parameters.listed_values(&template, &self.document.root),
                     request_headers: policy.request_headers.clone().unwrap_or_default(),
                     response_headers: policy.response_headers.clone().unwrap_or_default(),
                     max_body,
@@ -314,7 +330,8 @@ impl<'a> Lowering<'a> {
             self.diagnostics.push(
                 Diagnostic::error(GW209, headline)
                     .at(at, "no scheme of its `security` knows consumers")
-                    .help("ask for an API key in `security`, or remove `consumers`"),
+                    .help("ask for an API key in `security`, or remove `consumers`")
+                    .because_of("consumers", title),
             );
         }
         let has_empty = alternatives.iter().any(Vec::is_empty);
@@ -405,6 +422,7 @@ impl<'a> Lowering<'a> {
             access: Access::Anyone { because: "preflight: forward" },
             action: Action::Forward { upstream, rewrite },
             parameters,
+            listed_values: Vec::new(),
             request_headers: inherited.request_headers.clone().unwrap_or_default(),
             response_headers: inherited.response_headers.clone().unwrap_or_default(),
             max_body: inherited.max_body.unwrap_or(DEFAULT_MAX_BODY),
@@ -417,7 +435,8 @@ impl<'a> Lowering<'a> {
     }
 
     /// A path's key: a template, and what `?` or `#` adds to it.
-    fn path_key(&mut self, key: &Spanned<String>) -> Option<PathKey> {
+    fn path_key(&mut self, path: &ast::PathItem) -> Option<PathKey> {
+        let key = &path.key;
         let text = key.value.as_str();
         if !text.starts_with('/') {
             return None; // Reported by the parser.
@@ -434,24 +453,53 @@ impl<'a> Lowering<'a> {
         let (template, discriminator) = text.split_at(end.unwrap_or(text.len()));
         let mut when = Vec::new();
         for part in discriminator.split(['?', '#', '&']).filter(|part| !part.is_empty()) {
-            let (name, value) = match part.split_once('=') {
-                Some((name, value)) => (name, value),
-                None if discriminator.starts_with('?') => (part, ""),
-                None => ("", part),
+            let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| (name, Some(value)));
+            let declared = declared_part(path, &decode_query(name));
+            let condition = match declared {
+                _ if name.is_empty() || part.contains(['{', '}']) => None,
+                // A bare fragment that no parameter explains may mean anything.
+                None if value.is_none() && !discriminator.starts_with('?') => None,
+                declared => {
+                    let part = declared.unwrap_or(Part::Query);
+                    let name = decode_query(name);
+                    // Two spellings of a header are one condition.
+                    let name = if part == Part::Header { name.to_ascii_lowercase() } else { name };
+                    Some(Condition { part, name, value: value.map(decode_query) })
+                }
             };
-            if name.is_empty() || part.contains(['{', '}']) {
+            let Some(condition) = condition else {
                 self.diagnostics.push(
                     Diagnostic::error(GW515, format!("`{discriminator}` does not tell requests apart"))
                         .at(key.span, "a fragment never reaches a server")
-                        .help("`?name=value` selects by a query parameter; otherwise describe the operations under paths of their own"),
+                        .help("`?name=value` selects by a query parameter, or by a header if the operation declares a parameter of this name `in: header`; otherwise describe the operations under paths of their own"),
                 );
                 return None;
+            };
+            let problem = (condition.part == Part::Header)
+                .then(|| vocabulary::no_place_for_credentials(&condition.name, &self.root.identity_headers))
+                .flatten();
+            if let Some(problem) = problem {
+                let headline = format!("the header `{}` cannot select an operation", condition.name.escape_debug());
+                self.diagnostics.push(Diagnostic::error(GW515, headline).at(key.span, problem));
+                return None;
             }
-            when.push(QueryPair::new(decode_query(name), decode_query(value)));
+            when.push(condition);
         }
         when.sort();
         match Template::parse(template) {
-            Ok(template) => Some(PathKey { template, when, span: key.span }),
+            Ok(template) => {
+                let names: Vec<&str> = template.names().collect();
+                if let Some((_, twice)) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+                    let headline = format!("the parameter `{{{twice}}}` stands twice in `{}`", key.value);
+                    self.diagnostics.push(
+                        Diagnostic::error(GW511, headline)
+                            .at(key.span, "which of the two values is meant?")
+                            .help("give each parameter of a path a name of its own (OpenAPI 3.2.0, section 4.8.2)"),
+                    );
+                }
+                self.diagnostics.extend(foreign_path::check(key));
+                Some(PathKey { template, when, span: key.span })
+            }
             Err(error) => {
                 self.report_template(key, error.kind, error.offset);
                 None
@@ -464,9 +512,10 @@ impl<'a> Lowering<'a> {
         let plain = (key.span.end - key.span.start) as usize == key.value.len();
         let start = key.span.start + u32::try_from(offset).unwrap_or_default();
         let span = if plain && start < key.span.end { Span::new(key.span.file, start, key.span.end) } else { key.span };
-        self.diagnostics.push(
-            Diagnostic::error(GW511, format!("`{}` is not a path template", key.value)).at(span, kind.to_string()),
-        );
+        let diagnostic =
+            Diagnostic::error(GW511, format!("`{}` is not a path template", key.value)).at(span, kind.to_string());
+        let help = foreign_path::check(key).map(|foreign| foreign.help).unwrap_or_default();
+        self.diagnostics.push(help.into_iter().fold(diagnostic, Diagnostic::help));
     }
 
     fn template(&mut self, base: &str, key: &PathKey, parameters: &Parameters<'_>) -> Option<Template> {
@@ -505,21 +554,26 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// The `operationId` of an operation, unless another one has it before.
+    fn own_name<'n>(&self, operation: &'n ast::Operation) -> Option<&'n str> {
+        let id = operation.operation_id.as_ref()?;
+        let is_first = self.first_of_name.get(id.value.as_str()).is_none_or(|first| *first == id.span);
+        is_first.then_some(id.value.as_str())
+    }
+
+    /// Tools that make code of a document take the name for unique; what is compiled here calls the others by method and
+    /// path.
     fn check_operation_ids(&mut self) {
-        let mut seen: BTreeMap<&str, Span> = BTreeMap::new();
-        for id in self
-            .document
-            .paths
-            .iter()
-            .flat_map(|path| &path.operations)
-            .filter_map(|operation| operation.operation_id.as_ref())
-        {
-            if let Some(first) = seen.get(id.value.as_str()).filter(|first| **first != id.span) {
-                let diagnostic = Diagnostic::error(GW514, format!("two operations are called `{}`", id.value));
-                self.diagnostics.push(diagnostic.at(id.span, "the second").also(*first, "the first"));
-            } else {
-                seen.insert(&id.value, id.span);
-            }
+        for (path, operation) in by_path(self.document) {
+            let Some(id) = &operation.operation_id else { continue };
+            let Some(first) = self.first_of_name.get(id.value.as_str()).filter(|first| **first != id.span) else {
+                continue;
+            };
+            let headline = format!("two operations are called `{}`", id.value);
+            let headline =
+                format!("{headline}: `{} {}` is called by its method and path", operation.method, path.key.value);
+            let diagnostic = Diagnostic::warning(GW514, headline).at(id.span, "the second").also(*first, "the first");
+            self.diagnostics.push(diagnostic.help("give each operation a name of its own"));
         }
     }
 
@@ -531,10 +585,11 @@ impl<'a> Lowering<'a> {
         let places =
             |route: &Route| -> Vec<_> { route.operations.iter().map(|operation| place(route, operation)).collect() };
         let compiled: BTreeSet<_> = routes.iter().flat_map(places).collect();
+        let has_errors = self.diagnostics.has_errors();
         for path in &self.document.paths {
             let place = |operation: &ast::Operation| (path.key.span, operation.span, operation.method.clone());
             for operation in path.operations.iter().filter(|operation| !compiled.contains(&place(operation))) {
-                if !self.diagnostics.has_errors() && !self.reported_before(path, operation) {
+                if !has_errors && !self.reported_before(path, operation) {
                     let headline = format!(
                         "{} was not compiled, and no reason was given; this is a bug of gatewayc",
                         title(path, operation)
@@ -552,9 +607,31 @@ impl<'a> Lowering<'a> {
     }
 }
 
+/// All operations in an order that does not depend on that of the document.
+fn by_path(document: &ast::Document) -> impl Iterator<Item = (&ast::PathItem, &ast::Operation)> {
+    let paths = document.paths.iter();
+    let mut operations: Vec<_> =
+        paths.flat_map(|path| path.operations.iter().map(move |operation| (path, operation))).collect();
+    operations.sort_by_key(|(path, operation)| (path.key.value.as_str(), operation.method.as_str()));
+    operations.into_iter()
+}
+
+/// The part of a request in which a document declares a parameter of this name; the query, where it is in both.
+fn declared_part(path: &ast::PathItem, name: &str) -> Option<Part> {
+    let parameters = || path.operations.iter().flat_map(|operation| &operation.parameters).chain(&path.parameters);
+    let in_query = parameters().any(|one| one.location == ast::ParameterLocation::Query && one.name.value == name);
+    let in_header = parameters()
+        .any(|one| one.location == ast::ParameterLocation::Header && one.name.value.eq_ignore_ascii_case(name));
+    match (in_query, in_header) {
+        (true, _) => Some(Part::Query),
+        (false, true) => Some(Part::Header),
+        (false, false) => None,
+    }
+}
+
 struct PathKey {
     template: Template,
-    when: Vec<QueryPair>,
+    when: Vec<Condition>,
     span: Span,
 }
 
@@ -612,8 +689,10 @@ impl<'a> Parameters<'a> {
         operation: &ast::Operation,
         diagnostics: &mut Diagnostics,
     ) {
-        for name in template.names().filter(|name| !self.declared.iter().any(|parameter| parameter.name.value == *name))
-        {
+        // What a reference that leads nowhere would have declared is not known.
+        let complete = path.parameters_complete && operation.parameters_complete;
+        let is_declared = |name: &str| self.declared.iter().any(|parameter| parameter.name.value == name);
+        for name in template.names().filter(|name| complete && !is_declared(name)) {
             let headline = format!("`{{{name}}}` in `{}` is not declared under `parameters`", path.key.value);
             let declared = self
                 .declared
@@ -637,6 +716,18 @@ impl<'a> Parameters<'a> {
         }
     }
 
+    /// The values that `enum` lists, for parameters that have one.
+    fn listed_values(&self, template: &Template, root: &Node) -> Vec<(String, Vec<String>)> {
+        let declared =
+            self.declared.iter().filter(|parameter| template.names().any(|name| name == parameter.name.value));
+        let listed = declared.filter_map(|parameter| {
+            let values = resolved(parameter.schema.as_ref()?, root)?.get("enum")?.as_sequence()?;
+            let texts = values.iter().filter_map(|value| value.as_text().map(str::to_owned));
+            Some((parameter.name.value.clone(), texts.collect()))
+        });
+        listed.collect()
+    }
+
     /// Parameters with a type, in the order of the template.
     fn typed(&self, template: &Template, root: &Node) -> Vec<PathParameter> {
         let mut typed: Vec<PathParameter> = Vec::new();
@@ -653,8 +744,8 @@ impl<'a> Parameters<'a> {
     }
 }
 
-/// The type of a schema, as far as it stands in the same document.
-fn kind(schema: &Node, root: &Node) -> Option<ParameterKind> {
+/// What a schema's references lead to, as far as it stands in the same document.
+fn resolved<'n>(schema: &'n Node, root: &'n Node) -> Option<&'n Node> {
     let mut schema = schema;
     for _ in 0..16 {
         match schema.get("$ref").and_then(Node::as_str) {
@@ -664,7 +755,12 @@ fn kind(schema: &Node, root: &Node) -> Option<ParameterKind> {
             None => break,
         }
     }
-    let given = schema.get("type")?;
+    Some(schema)
+}
+
+/// The type of a schema.
+fn kind(schema: &Node, root: &Node) -> Option<ParameterKind> {
+    let given = resolved(schema, root)?.get("type")?;
     // From OpenAPI 3.1 on, types are a list as well.
     let word = match given.as_sequence() {
         Some([only]) => only.as_str()?,
@@ -675,6 +771,45 @@ fn kind(schema: &Node, root: &Node) -> Option<ParameterKind> {
         "number" => Some(ParameterKind::Number),
         "boolean" => Some(ParameterKind::Boolean),
         _ => None,
+    }
+}
+
+/// No URL of the document that means something to the gateway may hold a secret.
+fn check_urls(document: &ast::Document, diagnostics: &mut Diagnostics) {
+    let paths = &document.paths;
+    let operations = || paths.iter().flat_map(|path| &path.operations);
+    let in_scheme = ["flows", "openIdConnectUrl", "x-gateway"];
+    let schemes = document.schemes.iter();
+    let schemes = schemes.flat_map(|scheme| in_scheme.iter().filter_map(|key| scheme.node.get(key)));
+    let annotations = paths.iter().filter_map(|path| path.gateway.as_ref());
+    let annotations = annotations.chain(operations().filter_map(|operation| operation.gateway.as_ref()));
+    let servers = operations().filter_map(|operation| operation.node.get("servers"));
+    let all = document.gateway.iter().chain(document.root.get("servers")).chain(annotations).chain(schemes);
+    all.chain(servers).for_each(|node| vocabulary::check_urls(node, diagnostics));
+    let servers = paths.iter().flat_map(|path| &path.servers);
+    servers.for_each(|server| vocabulary::check_url(&server.url, diagnostics));
+}
+
+/// Reports what is wrong with `serverVariables` at the root and at servers, and variables that no server has.
+fn check_servers(document: &ast::Document, root: &Root, diagnostics: &mut Diagnostics) {
+    let paths = document.paths.iter();
+    let below =
+        paths.flat_map(|path| path.operations.iter().flat_map(|operation| &operation.servers).chain(&path.servers));
+    let servers: Vec<&ast::Server> = document.servers.iter().chain(below).collect();
+    for server in &servers {
+        let Some(node) = &server.gateway else { continue };
+        let given = vocabulary::server(node, diagnostics);
+        unknown_variables(&given, &[server], diagnostics);
+    }
+    unknown_variables(&root.server_variables, &servers, diagnostics);
+}
+
+fn unknown_variables(given: &[Spanned<String>], servers: &[&ast::Server], diagnostics: &mut Diagnostics) {
+    let has = |server: &&ast::Server, name: &str| server.url.value.contains(&format!("{{{name}}}"));
+    for name in given.iter().filter(|name| !servers.iter().any(|server| has(server, name))) {
+        let known = servers.iter().flat_map(|server| &server.variables).map(|variable| variable.name.value.as_str());
+        let diagnostic = Diagnostic::error(GW102, format!("no server has the variable `{}`", name.value));
+        diagnostics.push(diagnostic.at(name.span, "stands in no `url`").did_you_mean(suggest(name, known)));
     }
 }
 

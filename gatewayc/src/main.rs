@@ -59,6 +59,12 @@ enum Command {
         url: Option<String>,
         /// The documents, or directories of documents [default: specs]
         specs: Vec<PathBuf>,
+        /// A header field of the request, which a path with a condition on it may ask for
+        #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+        header: Vec<String>,
+        /// The directory that references must not leave [default: the nearest one that holds all documents]
+        #[arg(long, value_name = "DIRECTORY")]
+        root: Option<PathBuf>,
         /// How the answer for a request is printed
         #[arg(long, value_enum, default_value = "text")]
         format: ExplainFormat,
@@ -112,8 +118,8 @@ fn run(command: Command) -> io::Result<ExitCode> {
         Command::Routes { input, format } => list_routes(&input, format),
         Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
         Command::Generate { specs, out } => generate(&specs, &out),
-        Command::Explain { subject: Some(method), url: Some(url), specs, format } => {
-            explain_request(&method, &url, specs, format)
+        Command::Explain { subject: Some(method), url: Some(url), specs, header, root, format } => {
+            explain_request(&method, &url, &fields(&header)?, specs, root.as_deref(), format)
         }
         Command::Explain { subject, .. } => explain(subject.as_deref()),
     }
@@ -138,8 +144,29 @@ fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Resul
     let mut sources = files::source_set(&input.files, input.root.as_deref())?;
     let checked = gatewayc::check(&mut sources);
     report(&checked.diagnostics, &sources, format, &mut io::stdout().lock(), io::stdout().is_terminal())?;
+    if checked.diagnostics.is_empty() && matches!(format, MessageFormat::Human) {
+        print(&format!("{}: no mistakes\n", summary(&checked)))?;
+    }
     let failed = checked.diagnostics.has_errors() || (deny_warnings && checked.diagnostics.unacknowledged() > 0);
+    // The process ends, and taking a large document apart would take longer than reading it.
+    std::mem::forget((checked, sources));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What was checked, in one line.
+fn summary(checked: &gatewayc::Checked) -> String {
+    let apis = &checked.gateway.apis;
+    let operations = apis.iter().flat_map(|api| &api.routes).map(|route| route.operations.len()).sum();
+    let rules = apis.iter().map(|api| api.rules.len()).sum();
+    let mut summary = format!("{}, {}", count(apis.len(), "document"), count(operations, "operation"));
+    if rules > 0 {
+        summary += &format!(", {}", count(rules, "rule"));
+    }
+    summary
+}
+
+fn count(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
@@ -156,9 +183,30 @@ fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
     }
 }
 
-fn explain_request(method: &str, url: &str, specs: Vec<PathBuf>, format: ExplainFormat) -> io::Result<ExitCode> {
+/// Header fields as they are written for `curl`.
+fn fields(headers: &[String]) -> io::Result<Vec<(String, String)>> {
+    let field = |header: &String| {
+        let (name, value) = header.split_once(':').ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("`{header}` is no header; write `--header 'NAME: VALUE'`"),
+            )
+        })?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    headers.iter().map(field).collect()
+}
+
+fn explain_request(
+    method: &str,
+    url: &str,
+    fields: &[(String, String)],
+    specs: Vec<PathBuf>,
+    root: Option<&Path>,
+    format: ExplainFormat,
+) -> io::Result<ExitCode> {
     let specs = if specs.is_empty() { vec!["specs".into()] } else { specs };
-    let mut sources = files::source_set(&specs, None)?;
+    let mut sources = files::source_set(&specs, root)?;
     let checked = gatewayc::check(&mut sources);
     if checked.diagnostics.has_errors() {
         // What could not be compiled cannot answer, and the reader must know that it is missing.
@@ -170,7 +218,7 @@ fn explain_request(method: &str, url: &str, specs: Vec<PathBuf>, format: Explain
             io::stderr().is_terminal(),
         )?;
     }
-    let explanation = gatewayc::explain::explain(&checked.gateway, method, url);
+    let explanation = gatewayc::explain::explain(&checked.gateway, method, url, fields);
     print(&match format {
         ExplainFormat::Text => explanation.text(),
         ExplainFormat::Json => explanation.json(),
@@ -210,7 +258,6 @@ fn report(
     output.write_all(render(diagnostics, sources, format).as_bytes())?;
     let (errors, warnings) = (diagnostics.errors(), diagnostics.warnings());
     if matches!(format, Format::Human | Format::Styled) && errors + warnings > 0 {
-        let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         writeln!(output, "{}, {}", count(errors, "error"), count(warnings, "warning"))?;
         if let Some(info) = diagnostics.iter().find_map(|diagnostic| diagnostic.code.info()) {
             writeln!(output, "For more about a code, try `gatewayc explain {}` ({})", info.code, info.name)?;

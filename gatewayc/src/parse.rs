@@ -1,6 +1,7 @@
 //! Documents into the syntax tree: one bad part is reported and costs no other part.
 
 mod keys;
+mod members;
 mod security;
 mod strays;
 
@@ -12,12 +13,18 @@ use crate::ast::{
 use crate::diagnostic::{Diagnostic, Diagnostics, GW113, GW114, GW118, GW510};
 use crate::resolve::Resolver;
 use crate::source::SourceSet;
+use crate::vocabulary::Place;
 
 /// Parses all entry documents of a set.
 pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
     let files = sources.documents().to_vec();
-    let mut parser =
-        Parser { resolver: Resolver::new(sources), version: Version { major: 3, minor: 1 }, complete: true };
+    let mut parser = Parser {
+        resolver: Resolver::new(sources),
+        version: Version { major: 3, minor: 1 },
+        schemes_complete: true,
+        server_variables: None,
+        complete: true,
+    };
     let documents = files.into_iter().filter_map(|file| parser.document(file)).collect();
     (documents, parser.resolver.diagnostics)
 }
@@ -26,6 +33,10 @@ struct Parser<'s, 'p> {
     resolver: Resolver<'s, 'p>,
     /// The version of the document that is being parsed.
     version: Version,
+    /// Whether all references to its security schemes lead somewhere.
+    schemes_complete: bool,
+    /// `serverVariables` at its root.
+    server_variables: Option<Node>,
     /// Whether no operation of that document has been lost so far.
     complete: bool,
 }
@@ -52,9 +63,11 @@ impl Parser<'_, '_> {
         };
         self.complete = !source.errors().iter().any(|error| error.kind == ErrorKind::ManyDocuments);
         self.version = self.version(&root)?;
-        self.check_keys(&root, "the document", keys::ROOT);
+        self.schemes_complete = true;
+        self.check_keys(&root, "the document", keys::DOCUMENT);
         self.check_strays(&root, &strays::DOCUMENT);
         let title = self.title(&root);
+        self.server_variables = root.get("x-gateway").and_then(|gateway| gateway.get("serverVariables")).cloned();
         let servers = self.servers(&root);
         let security = self.security(&root);
         let schemes = self.schemes(&root);
@@ -163,6 +176,14 @@ impl Parser<'_, '_> {
 
     fn path_item(&mut self, entry: &Entry) -> Option<PathItem> {
         let key = Spanned::new(entry.key.span, String::from(&*entry.key.name));
+        if !key.starts_with('/') && keys::belongs_under_a_path(&key) {
+            let diagnostic =
+                Diagnostic::error(GW510, format!("`{}` stands beside the paths, not under one", key.value))
+                    .at(key.span, "not a path")
+                    .help(format!("indent `{}` further, under the path that it belongs to", key.value));
+            self.report(diagnostic);
+            return None;
+        }
         if !key.starts_with('/') {
             let diagnostic = Diagnostic::error(GW510, format!("the path `{}` does not start with `/`", key.value))
                 .at(key.span, "not a path")
@@ -177,9 +198,9 @@ impl Parser<'_, '_> {
         if !node.is_null() && !self.expect_mapping(&node, &what) {
             return None;
         }
-        self.check_keys(&node, &what, keys::PATH_ITEM);
+        self.check_keys(&node, &what, keys::IN_PATH_ITEM);
         self.check_strays(&node, &strays::PATH_ITEM);
-        let parameters = self.parameters(&node, &what);
+        let (parameters, parameters_complete) = self.parameters(&node, &what);
         let servers = self.servers(&node);
         let mut operations = self.operations(&key, &node);
         // OpenAPI has no `security` here, which has been reported; whoever wrote it did not mean operations to be open.
@@ -194,6 +215,7 @@ impl Parser<'_, '_> {
             span: node.span,
             servers,
             parameters,
+            parameters_complete,
             gateway: node.get("x-gateway").cloned(),
             operations,
         })
@@ -276,7 +298,7 @@ impl Parser<'_, '_> {
         if !self.expect_mapping_under(&node, &what, entry.key.span) {
             return None;
         }
-        self.check_keys(&node, &what, keys::OPERATION);
+        self.check_keys(&node, &what, keys::IN_OPERATION);
         self.check_strays(&node, &strays::OPERATION);
         let operation_id = node.get("operationId").and_then(|id| match id.as_text() {
             Some(text) => Some(Spanned::new(id.span, text.to_owned())),
@@ -286,11 +308,13 @@ impl Parser<'_, '_> {
                 None
             }
         });
+        let (parameters, parameters_complete) = self.parameters(&node, &what);
         Some(Operation {
             span: entry.key.span,
             operation_id,
             summary: node.get("summary").and_then(Node::as_text).map(str::to_owned),
-            parameters: self.parameters(&node, &what),
+            parameters,
+            parameters_complete,
             servers: self.servers(&node),
             security: self.security(&node),
             gateway: node.get("x-gateway").cloned(),
@@ -299,9 +323,14 @@ impl Parser<'_, '_> {
         })
     }
 
-    fn parameters(&mut self, node: &Node, what: &str) -> Vec<Parameter> {
-        let Some(list) = self.list(node, "parameters", what) else { return Vec::new() };
-        list.iter().filter_map(|item| self.parameter(item)).collect()
+    /// The parameters, and whether all of them could be read.
+    fn parameters(&mut self, node: &Node, what: &str) -> (Vec<Parameter>, bool) {
+        let Some(list) = self.list(node, "parameters", what) else {
+            return (Vec::new(), node.get("parameters").is_none_or(Node::is_null));
+        };
+        let parameters: Vec<Parameter> = list.iter().filter_map(|item| self.parameter(item)).collect();
+        let complete = parameters.len() == list.len();
+        (parameters, complete)
     }
 
     fn parameter(&mut self, item: &Node) -> Option<Parameter> {
@@ -331,7 +360,11 @@ impl Parser<'_, '_> {
             self.report(diagnostic);
             return None;
         };
-        self.check_gateway_spelling(&node);
+        let place = match location {
+            ParameterLocation::Path => Place::PathParameter,
+            _ => Place::OtherParameter,
+        };
+        self.check_parameter_keys(&node, &format!("the parameter `{text}`"), place);
         self.check_beside_reference(item);
         self.check_strays(&node, &strays::PARAMETER);
         Some(Parameter {
@@ -353,6 +386,11 @@ impl Parser<'_, '_> {
 
     fn server(&mut self, item: &Node) -> Option<Server> {
         let node = self.resolver.follow(item)?;
+        if let Some(url) = node.as_text() {
+            let diagnostic = Diagnostic::error(GW114, "a server is text, not a mapping");
+            self.report(diagnostic.at(node.span, "expected a mapping").help(format!("write `{{url: {url}}}`")));
+            return None;
+        }
         if !self.expect_mapping(&node, "a server") {
             return None;
         }
@@ -365,7 +403,23 @@ impl Parser<'_, '_> {
         let variables = node.get("variables").and_then(Node::as_mapping).into_iter().flatten();
         let variables =
             variables.filter(|entry| !entry.key.name.starts_with("x-")).filter_map(|entry| self.variable(entry));
-        Some(Server { span: node.span, url: Spanned::new(url.span, text.to_owned()), variables: variables.collect() })
+        let mut variables: Vec<ServerVariable> = variables.collect();
+        let gateway = node.get("x-gateway").cloned();
+        let given = gateway.as_ref().and_then(|gateway| gateway.get("serverVariables")).cloned();
+        for given in [self.server_variables.clone(), given].into_iter().flatten() {
+            for Entry { key, value } in given.as_mapping().into_iter().flatten() {
+                // What `serverVariables` says stands instead of a default and an `enum`; what is wrong with it is
+                // reported where `x-gateway` is read.
+                let Some(value) = value.as_text().filter(|_| text.contains(&format!("{{{}}}", key.name))) else {
+                    continue;
+                };
+                let name = Spanned::new(key.span, key.name.to_string());
+                variables.retain(|variable| variable.name.value != name.value);
+                variables.push(ServerVariable { name, default: Some(value.to_owned()), values: Vec::new() });
+            }
+        }
+        self.check_extensions(&node, "a server", Some(Place::Server));
+        Some(Server { span: node.span, url: Spanned::new(url.span, text.to_owned()), variables, gateway })
     }
 
     fn variable(&mut self, entry: &Entry) -> Option<ServerVariable> {
@@ -395,7 +449,8 @@ impl Parser<'_, '_> {
         }
         if value.as_sequence().is_none() {
             let headline = format!("`{key}` of {what} is {}, not a list", value.kind_name());
-            self.report(Diagnostic::error(GW114, headline).at(value.span, "expected a list"));
+            let diagnostic = Diagnostic::error(GW114, headline).at(value.span, "expected a list");
+            self.report(diagnostic.help("write `- ` before each item, or `[…]` around them"));
         }
         value.as_sequence().map(<[Node]>::to_vec)
     }

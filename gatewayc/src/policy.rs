@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use gateway_route::{Allowance, Ambiguous, EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+use gateway_route::{Allowance, Ambiguous, EmptySegments, Part, PathCase, TrailingSlash, UpstreamPaths};
 
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
@@ -478,11 +478,19 @@ fn rule_row(api: &Api, rule: &Rule) -> [String; 5] {
     ]
 }
 
-/// A route's template with its query conditions.
+/// A route's template with its conditions, those on header fields behind `#`.
 pub(crate) fn path(route: &Route) -> String {
-    let pairs = route.when.iter().map(|pair| format!("{}={}", pair.name, pair.value));
-    let query = pairs.collect::<Vec<_>>().join("&");
-    if query.is_empty() { route.template.to_string() } else { one_line(&format!("{}?{query}", route.template)) }
+    let mut path = route.template.to_string();
+    for (part, first) in [(Part::Query, '?'), (Part::Header, '#')] {
+        let mut mark = first;
+        for condition in route.when.iter().filter(|condition| condition.part == part) {
+            path.push(mark);
+            path.push_str(&condition.name);
+            path.extend(condition.value.iter().flat_map(|value| ["=", value]));
+            mark = '&';
+        }
+    }
+    if route.when.is_empty() { path } else { one_line(&path) }
 }
 
 /// Who may call, with the rules about consumers, in one cell.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use gateway_route::{Meaning, PathReading, RequestPath, Rivals, UpstreamView, asks_no_less};
+use gateway_route::{Meaning, PathReading, RequestPath, Rivals, Selectors, UpstreamView, asks_no_less};
 
 use crate::ir::{Access, Action, ConsumerRules, Operation, Requirement, Rewrite, Route, Upstream};
 
@@ -119,7 +119,7 @@ pub(crate) fn stricter<'a>(
     upstreams: &[Upstream],
     place: (usize, usize),
     path: &RequestPath<'_>,
-    query: Option<&str>,
+    selectors: Selectors<'_>,
 ) -> Stricter<'a> {
     let groups = Group::all(routes, upstreams);
     let found = groups.iter().find_map(|group| Some((group, group.operations.iter().position(|it| *it == place)?)));
@@ -133,7 +133,7 @@ pub(crate) fn stricter<'a>(
     for possible in [certain, possible].into_iter().flatten() {
         let view = group.view(routes, group.certain, possible);
         let Some(read) = view.read(path) else { continue };
-        match view.meaning(entry, &read, query) {
+        match view.meaning(entry, &read, selectors) {
             Meaning::Same => {}
             Meaning::UnclearQuery => return Stricter::None,
             Meaning::Others(found) => others.extend(found.into_iter().map(|(index, params)| {

@@ -242,7 +242,8 @@ fn unescape(token: &str) -> Cow<'_, str> {
     if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
 }
 
-fn percent_decode(text: &str) -> Cow<'_, str> {
+/// A text with its octets decoded (RFC 3986 §2.1); what is malformed stands as it is.
+pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return text.into();
     }

@@ -4,6 +4,7 @@ mod authorization_server;
 mod builtin;
 mod https;
 mod limit;
+mod literals;
 mod provider;
 mod reader;
 mod rules;
@@ -26,6 +27,7 @@ pub use builtin::BuiltinPolicy;
 pub use https::HttpsPolicy;
 pub(crate) use limit::failed_authentication;
 pub use limit::{LimitChoice, LimitEntry};
+pub(crate) use literals::{check_url, check_urls};
 pub(crate) use provider::{UrlProblem, check_discovery_url, in_the_clear};
 pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place};
@@ -53,6 +55,8 @@ pub struct Root {
     pub authorization_server: Option<AuthorizationServerPolicy>,
     /// `failedAuthentication`: what holds for every scheme that says nothing itself; `Some(None)` for `off`.
     pub failed_authentication: Option<Option<FailureLimit>>,
+    /// The names in `serverVariables`.
+    pub server_variables: Vec<Spanned<String>>,
     /// `rules`, in the order of the document; nothing where one is broken.
     pub rules: Vec<Option<RulePolicy>>,
     /// What operations inherit.
@@ -195,9 +199,9 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
             "upstreams" => {
                 for entry in reader.mapping(&entry.value, "`upstreams`") {
                     let name = Spanned::new(entry.key.span, entry.key.name.to_string());
-                    if let Some(policy) = upstream(&mut reader, &entry.value) {
-                        root.upstreams.push((name, policy));
-                    }
+                    // What is broken has been reported, and its name is known all the same.
+                    let policy = upstream(&mut reader, &entry.value).unwrap_or_else(|| UpstreamPolicy::at(""));
+                    root.upstreams.push((name, policy));
                 }
             }
             "limits" => root.limits = limit::registry(&mut reader, &entry.value),
@@ -210,6 +214,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
                 root.authorization_server = Some(policy);
             }
             "rules" => root.rules = rules::rules(&mut reader, &entry.value),
+            "serverVariables" => root.server_variables = server_variables(&mut reader, &entry.value),
             "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
             "preflight" => {
                 let choices = [
@@ -224,6 +229,25 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
     }
     root.inheritable = inheritable(&mut reader, &members, Place::Root, &root.identity_headers);
     root
+}
+
+/// Reads `x-gateway` at a server: the names in `serverVariables`, whose values the parser has put into the server.
+pub(crate) fn server(node: &Node, diagnostics: &mut Diagnostics) -> Vec<Spanned<String>> {
+    let mut reader = Reader::new(diagnostics);
+    let members = reader.members(node, Place::Server).unwrap_or_default();
+    members.iter().flat_map(|entry| server_variables(&mut reader, &entry.value)).collect()
+}
+
+fn server_variables(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<String>> {
+    let mut names = Vec::new();
+    for Entry { key, value } in reader.mapping(node, "`serverVariables`") {
+        let what = format!("the variable `{}`", key.name);
+        if value.as_text().is_none_or(str::is_empty) {
+            reader.wrong(value, &what, "expected the text that stands for it in the `url` of a server");
+        }
+        names.push(Spanned::new(key.span, key.name.to_string()));
+    }
+    names
 }
 
 /// Reads `x-gateway` at a path item or an operation.
@@ -356,7 +380,8 @@ fn user_names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
 /// An empty list would look like a rule and admit everybody, so there is none.
 fn names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
     let mut names = reader.texts(node, what);
-    if names.is_empty() || names.iter().any(|name| name.trim().is_empty()) {
+    let is_empty = node.as_sequence().is_some_and(<[Node]>::is_empty);
+    if is_empty || names.iter().any(|name| name.trim().is_empty()) {
         reader.wrong(node, what, "one name or more; leave the list out to admit everybody");
     }
     names.sort();
@@ -389,7 +414,11 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
             reader.report(
                 Diagnostic::error(GW521, format!("no upstream is called `{name}`"))
                     .at(node.span, "an address, not a name")
-                    .suggest("an address stands under `url`", node.span, format!("{{url: \"{name}\"}}")),
+                    .suggest(
+                        "an address stands under `url`",
+                        node.span,
+                        format!("{{url: {}}}", serde_json::json!(name)),
+                    ),
             );
             return UpstreamChoice::Broken;
         }
@@ -403,7 +432,8 @@ fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> Upstre
 }
 
 fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
-    let entries = reader.known(node, "an upstream", &["url", "timeout", "preserveHost", "paths", "locations"]);
+    const KNOWN: [&str; 5] = ["url", "timeout", "preserveHost", "paths", "locations"];
+    let entries = reader.known(node, "an upstream", &KNOWN);
     let mut policy = UpstreamPolicy {
         url: String::new(),
         connect_timeout: Duration::from_secs(5),
@@ -440,7 +470,7 @@ fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
             }
         }
     }
-    if url.is_none() && node.as_mapping().is_some() {
+    if url.is_none() && node.as_mapping().is_some() && !Reader::has_unknown(node, &KNOWN) {
         reader.report(
             Diagnostic::error(GW523, "this upstream has no `url`")
                 .at(node.span, "where should requests go?")
@@ -691,7 +721,7 @@ fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option<&IdentityH
     let mut edits = HeaderEdits::default();
     for Entry { key, value } in reader.known(node, "header changes", &["set", "add", "remove"]) {
         if &*key.name == "remove" {
-            for name in reader.list(value, "`remove`") {
+            for name in reader.words(value, "`remove`") {
                 if let Some(name) = editable(reader, name.span, name.as_str(), request) {
                     edits.remove.push(name.to_ascii_lowercase());
                 }
@@ -725,11 +755,15 @@ fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool)
         reader.wrong(node, &format!("the value of `{name}`"), "expected text");
         return None;
     };
-    if request && ["authorization", "cookie"].contains(&&*name.to_ascii_lowercase()) {
-        reader.report(
-            Diagnostic::error(GW101, format!("the credential in `{name}` is written out; a secret reference is required, which header changes cannot hold"))
-                .at(node.span, "anyone who can read the document can use it"),
-        );
+    let is_credential = request && ["authorization", "cookie"].contains(&&*name.to_ascii_lowercase());
+    let secret = literals::secret_in_header(name, text);
+    if is_credential || secret.is_some() {
+        let diagnostic = Diagnostic::error(GW101, format!("the credential in `{name}` is written out; a secret reference is required, which header changes cannot hold"))
+            .at(node.span, "anyone who can read the document can use it");
+        reader.report(match secret {
+            Some(why) => diagnostic.help(format!("{why}: remove it from the document, and change it")),
+            None => diagnostic,
+        });
         return None;
     }
     let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;

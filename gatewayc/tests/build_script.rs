@@ -134,6 +134,82 @@ fn a_locked_build_refuses_any_difference() {
     assert!(said.contains("--> specs/a.yaml:4:1"), "a path as the package sees it: {said}");
 }
 
+#[test]
+fn other_line_ends_are_no_difference() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("line-ends");
+    let _ = fs::remove_dir_all(&package);
+    fs::create_dir_all(package.join("specs")).expect("a folder");
+    let document = DOCUMENT.replace(r#", /b: {$ref: "parts/b.yaml"}"#, "");
+    fs::write(package.join("specs/a.yaml"), document.replace('\n', "\r\n")).expect("a document");
+    assert!(build(&package, &[]).status.success());
+    let module = package.join("generated/a.rs");
+    let windows = fs::read_to_string(&module).expect("written").replace('\n', "\r\n");
+    fs::write(&module, &windows).expect("as git has it on Windows");
+    let output = build(&package, &[("GATEWAY_LOCKED", "1")]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(build(&package, &[]).status.success());
+    assert_eq!(fs::read_to_string(&module).ok(), Some(windows.clone()), "nothing to refresh");
+    fs::write(&module, windows.replace("/a", "/b")).expect("edited by hand");
+    let said = build(&package, &[("GATEWAY_LOCKED", "1")]).stderr;
+    assert!(String::from_utf8_lossy(&said).contains("a.rs"));
+}
+
+/// Cargo runs a build script again where a file that it watches is newer than the script's last start.
+#[test]
+fn what_a_build_writes_is_no_change_after_it() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("once");
+    let _ = fs::remove_dir_all(&package);
+    fs::create_dir_all(package.join("specs")).expect("a folder");
+    let document = DOCUMENT.replace(r#", /b: {$ref: "parts/b.yaml"}"#, "");
+    for path in ["/a", "/c"] {
+        fs::write(package.join("specs/a.yaml"), document.replace("/a", path)).expect("a document");
+        let stamp = package.join("started");
+        fs::write(&stamp, "").expect("a file");
+        let started = fs::metadata(&stamp).and_then(|stamp| stamp.modified()).expect("a time");
+        assert!(build(&package, &[]).status.success());
+        for name in ["generated/a.rs", "generated/gateway.rs", "generated"] {
+            let modified = fs::metadata(package.join(name)).and_then(|file| file.modified()).expect("a time");
+            assert!(modified <= started, "{name} of {path}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_stale_file_that_cannot_be_written_is_named() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("read-only");
+    let _ = fs::remove_dir_all(&package);
+    fs::create_dir_all(package.join("specs")).expect("a folder");
+    let document = DOCUMENT.replace(r#", /b: {$ref: "parts/b.yaml"}"#, "");
+    fs::write(package.join("specs/a.yaml"), document).expect("a document");
+    // A file where the folder should be cannot be written into, whoever runs this.
+    fs::create_dir_all(package.join("generated/a.rs/in-the-way")).expect("a folder");
+    let output = build(&package, &[]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("a.rs") && said.contains("gatewayc generate"), "{said}");
+}
+
+#[test]
+fn hidden_files_are_no_documents() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hidden");
+    let _ = fs::remove_dir_all(&package);
+    let specs = package.join("specs");
+    fs::create_dir_all(&specs).expect("a folder");
+    fs::write(specs.join("a.yaml"), DOCUMENT.replace(r#", /b: {$ref: "parts/b.yaml"}"#, "")).expect("a document");
+    fs::write(specs.join("._a.yaml"), b"\0\x05\x16\x07\0\x02\0\0Mac OS X").expect("a file");
+    fs::write(specs.join(".draft.yaml"), DOCUMENT.replace("/a:", "/draft:")).expect("a file");
+    fs::write(specs.join(".spectral.yaml"), "extends: [[spectral:oas, all]]\n").expect("a file");
+    fs::write(specs.join(".json"), "{}").expect("a file");
+    let output = build(&package, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut generated: Vec<_> = fs::read_dir(package.join("generated"))
+        .expect("a folder")
+        .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+        .collect();
+    generated.sort();
+    assert_eq!(generated, ["a.rs", "gateway.rs"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn files_that_are_served_are_beside_what_is_compiled() {

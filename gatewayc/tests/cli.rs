@@ -138,3 +138,35 @@ fn a_reader_may_stop_reading() {
     let output = child.wait_with_output().expect("ends");
     assert_eq!((output.status.code(), &*text(&output.stderr)), (Some(0), ""));
 }
+
+const SERVED: &str = "openapi: 3.1.0\ninfo: {title: Notes, version: \"1\"}\nx-gateway: {version: 1, upstream: {url: \"http://127.0.0.1:1\"}}\nsecurity: []\npaths:\n  /notes: {get: {operationId: list}, post: {operationId: add}}\n  /a: {$ref: \"../shared/a.yaml\"}\n";
+
+#[test]
+fn check_says_that_all_is_well() {
+    let directory =
+        Directory::new("well", &[("specs/notes.yaml", &SERVED.replace("  /a: {$ref: \"../shared/a.yaml\"}\n", ""))]);
+    let output = directory.run(&["check", "specs"]);
+    assert_eq!((output.status.code(), &*text(&output.stdout)), (Some(0), "1 document, 2 operations: no mistakes\n"));
+    for format in ["short", "json"] {
+        let output = directory.run(&["check", "specs", "--format", format]);
+        assert!(output.status.success() && output.stdout.is_empty(), "a message a line: {}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn explain_reads_below_a_root_and_sums_up() {
+    let files = [("api/specs/notes.yaml", SERVED), ("api/shared/a.yaml", "get: {operationId: a}\n")];
+    let second = SERVED.replace("/notes:", "/other:");
+    let directory = Directory::new("explain-root", &[files[0], files[1], ("api/specs/other.yaml", &second)]);
+    let outside = directory.run(&["explain", "GET", "/a", "api/specs"]);
+    assert!(text(&outside.stderr).contains("GW116"), "{}", text(&outside.stderr));
+    let output = directory.run(&["explain", "GET", "/a", "api/specs", "--root", "api"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("is answered by `a`"), "{}", text(&output.stdout));
+    let nowhere = directory.run(&["explain", "GET", "/nowhere", "api/specs", "--root", "api"]);
+    let expected = "GET /nowhere\n  is answered with 404: none of the 4 paths of notes, other matches\n";
+    assert_eq!((nowhere.status.code(), &*text(&nowhere.stdout)), (Some(1), expected));
+    let bad = directory.run(&["explain", "GET", "/a", "api/specs", "--header", "X-Target"]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(text(&bad.stderr).contains("NAME: VALUE"), "{}", text(&bad.stderr));
+}

@@ -10,7 +10,7 @@ use serde_json::Value;
 fn explained(text: &str, method: &str, url: &str) -> gatewayc::explain::Explanation {
     let mut sources = SourceSet::new(HashMap::from([("a.yaml".to_owned(), text.to_owned())]), "");
     sources.add_document("a.yaml");
-    explain(&gatewayc::check(&mut sources).gateway, method, url)
+    explain(&gatewayc::check(&mut sources).gateway, method, url, &[])
 }
 
 #[test]

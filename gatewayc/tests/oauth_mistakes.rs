@@ -1,6 +1,9 @@
 //! Mistakes in authorization servers and in files that are served: each with the code that it gets, and the words that
 //! matter.
 
+#[path = "support/repair.rs"]
+mod repair;
+
 use std::collections::HashMap;
 
 use gatewayc::diagnostic::{Format, render};
@@ -57,8 +60,11 @@ fn with(replacements: &[(&str, &str)]) -> String {
 fn messages(files: &[(&str, &str)]) -> String {
     let texts: HashMap<String, String> =
         files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let names = files.iter().map(|(name, _)| *name).filter(|name| name.ends_with(".yaml") && !name.contains('/'));
+    let names: Vec<&str> = names.collect();
+    repair::follow(&texts, &names);
     let mut sources = SourceSet::new(texts, "");
-    for (name, _) in files.iter().filter(|(name, _)| name.ends_with(".yaml") && !name.contains('/')) {
+    for name in names {
         sources.add_document(name);
     }
     let checked = gatewayc::check(&mut sources);
@@ -227,7 +233,7 @@ fn flows_grants_and_endpoints() {
             "error[GW325] they look at /.well-known/oauth-authorization-server",
         ),
         ("scopes: {read: Read}", "scopes: {read: Read, \"a b\": c}", "error[GW214] is not a scope"),
-        ("{own: [read]}", "{own: [write]}", "warning[GW206] does not declare"),
+        ("{own: [read]}", "{own: [write]}", "error[GW206] does not declare"),
         (
             "{builtin: oauth.token}",
             "{builtin: oauth.token, grants: [refresh_token, client_credentials, authorization_code]}",

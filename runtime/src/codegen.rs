@@ -94,8 +94,8 @@ pub struct AcceptedRisk {
 pub struct Route {
     /// The template with the base path of `servers`, such as `/v1/notes/{id}`; `{+rest}` matches across `/`.
     pub template: &'static str,
-    /// Query parameters that must be there exactly once with exactly this value.
-    pub when: &'static [QueryPair],
+    /// What a request must say beside its path.
+    pub when: &'static [Condition],
     /// What its parameters take that servers read differently; by default nothing.
     pub allows: &'static [Allowed],
     /// What `OPTIONS` gets where no operation describes it.
@@ -113,13 +113,36 @@ pub struct Allowed {
     pub characters: &'static [Ambiguous],
 }
 
-/// A query parameter and the value that selects a route.
+/// Something that a request must say exactly once to select a route.
 #[derive(Debug)]
-pub struct QueryPair {
-    /// The decoded name.
-    pub name: &'static str,
-    /// The decoded value.
-    pub value: &'static str,
+pub enum Condition {
+    /// A query parameter.
+    Query {
+        /// The decoded name.
+        name: &'static str,
+        /// The decoded value; any where there is none.
+        value: Option<&'static str>,
+    },
+    /// A header field.
+    Header {
+        /// The name, whose letter case does not count.
+        name: &'static str,
+        /// The value; any where there is none.
+        value: Option<&'static str>,
+    },
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (mark, name, value) = match self {
+            Self::Query { name, value } => ("?", name, value),
+            Self::Header { name, value } => ("#", name, value),
+        };
+        match value {
+            Some(value) => write!(f, "{mark}{name}={value}"),
+            None => write!(f, "{mark}{name}"),
+        }
+    }
 }
 
 /// What an `OPTIONS` request gets on a described path that has no `options` operation.

@@ -693,7 +693,10 @@ fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
         let Some(found) = settings.parse(&kind, "`memory`, `sqlite`, `postgres` or `redis`", named) else { continue };
         store.kind = found;
         match complaint(name, &store) {
-            Some(message) => settings.problems.push(Problem::at(&kind.place, message)),
+            Some(message) => {
+                let place = if store.url.is_some() { &store.place } else { &kind.place };
+                settings.problems.push(Problem::at(place, message));
+            }
             None => {
                 stores.insert(name.clone(), store);
             }
@@ -721,6 +724,14 @@ fn complaint(name: &str, store: &StoreSettings) -> Option<String> {
     if store.file.is_some() && store.kind != StoreKind::Sqlite {
         return Some(format!("store `{name}` is in no file; only `kind: sqlite` has a `file`"));
     }
+    if let Some(StoreAddress::Literal(url)) = &store.url
+        && has_password(url)
+    {
+        let variable = if store.kind == StoreKind::Postgres { "DATABASE_URL" } else { "REDIS_URL" };
+        return Some(format!(
+            "store `{name}`: its URL has a password, which does not belong here; write `url: {{env: {variable}}}`"
+        ));
+    }
     match (store.kind, store.url.is_some()) {
         (kind, true) if !kind.has_url() => {
             let what = if kind == StoreKind::Sqlite { "a file" } else { "this process itself" };
@@ -735,6 +746,15 @@ fn complaint(name: &str, store: &StoreSettings) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// Whether a URL of a store holds its password: before the host, or among its parameters.
+fn has_password(url: &str) -> bool {
+    let (authority, query) =
+        url.split_once("://").map_or((url, ""), |(_, rest)| rest.split_once('?').unwrap_or((rest, "")));
+    let user = authority.split('/').next().unwrap_or_default().rsplit_once('@').map_or("", |(user, _)| user);
+    let is_password = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| name.eq_ignore_ascii_case("password"));
+    user.split_once(':').is_some_and(|(_, password)| !password.is_empty()) || query.split('&').any(is_password)
 }
 
 fn read_oauth(settings: &mut Settings, defaults: OauthSettings) -> OauthSettings {

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use gateway_route::{Meaning, Params, PathReading, QueryPair, RequestPath, Template, UpstreamView, asks_no_less};
+use gateway_route::{
+    Condition, Meaning, Params, PathReading, RequestPath, Selectors, Template, UpstreamView, asks_no_less,
+};
 
 use crate::codegen::{Access, Operation, Requirement, Rewrite};
 use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
@@ -40,7 +42,7 @@ type Group = (&'static str, &'static str, &'static str, &'static str);
 
 impl Views {
     /// Views of the upstreams with contested operations; tells these where they are.
-    pub(crate) fn new(routes: &mut [LiveRoute], templates: &[(Template, Vec<QueryPair>)]) -> Self {
+    pub(crate) fn new(routes: &mut [LiveRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
         let mut groups: BTreeMap<Group, Vec<Place>> = BTreeMap::new();
         for (index, route) in routes.iter().enumerate() {
             for (position, operation) in route.operations.iter().enumerate() {
@@ -104,13 +106,13 @@ impl Readings {
         &'a self,
         listener: &'static LiveListener,
         operation: &'static LiveOperation,
-        query: Option<&str>,
+        selectors: Selectors<'_>,
     ) -> Result<Option<(&'static LiveRoute, &'static LiveOperation, Params<'a>)>, Ambiguity> {
         let Some(contested) = &operation.contested else { return Ok(None) };
         let mut others = Vec::new();
         for (entry, read) in [(contested.certain, &self.certain), (contested.possible, &self.possible)] {
             let (Some(Entry { view, entry }), Some(read)) = (entry, read) else { continue };
-            match listener.views.0[view].meaning(entry, read, query) {
+            match listener.views.0[view].meaning(entry, read, selectors) {
                 Meaning::Same => {}
                 Meaning::UnclearQuery => return Err(Ambiguity),
                 Meaning::Others(found) => others.extend(found.into_iter().map(|((route, position), params)| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use gateway_route::{Allowance, QueryPair, Router, RouterBuilder, Template};
+use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
 use ipnet::IpNet;
 use rustls::pki_types::ServerName;
 
@@ -487,9 +487,6 @@ fn open_store(
     };
     let url = std::str::from_utf8(url.expose()).map_err(|_| "its URL is not UTF-8")?;
     let url = StoreUrl::parse(url)?;
-    if matches!(address, StoreAddress::Literal(_)) && url.password.is_some() {
-        return Err("its URL has a password, which does not belong here; write `url: {env: REDIS_URL}`".to_owned());
-    }
     client.open(StoreTerms {
         name: name.to_owned(),
         url,
@@ -641,7 +638,7 @@ impl Assembly<'_> {
                 .iter()
                 .filter_map(|operation| self.operation(listener, api, operation, schemes))
                 .collect();
-            let conditions: Vec<_> = route.when.iter().map(|pair| QueryPair::new(pair.name, pair.value)).collect();
+            let conditions: Vec<_> = route.when.iter().map(condition).collect();
             let live = LiveRoute {
                 allow: allow(&operations, route.preflight),
                 operations,
@@ -1002,6 +999,14 @@ fn challenges(access: &LiveAccess) -> Challenges {
 /// The cookies that carry sessions of the gateway's own.
 fn session_cookies(gateway: &Gateway) -> Vec<&'static str> {
     gateway.apis.iter().flat_map(|api| api.schemes).filter_map(|scheme| scheme.session_cookie()).collect()
+}
+
+fn condition(condition: &crate::codegen::Condition) -> Condition {
+    let (part, name, value) = match *condition {
+        crate::codegen::Condition::Query { name, value } => (Part::Query, name, value),
+        crate::codegen::Condition::Header { name, value } => (Part::Header, name, value),
+    };
+    Condition { part, name: name.to_owned(), value: value.map(str::to_owned) }
 }
 
 fn hidden(access: &LiveAccess, session_cookies: &[&'static str]) -> HiddenCredentials {

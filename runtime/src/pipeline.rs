@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use gateway_route::RequestPath;
+use gateway_route::{RequestPath, Selectors};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -215,14 +215,16 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
     record.is_https = is_https;
     record.keep_client_address(&request, live, down.peer);
-    let found = listener.router.find(&path, target.query);
+    let fields = |name: &str| request.reading(name);
+    let selectors = Selectors { query: target.query, fields: Some(&fields) };
+    let found = listener.router.find(&path, selectors);
     let unrouted = match &found {
         Some(_) => None,
-        None => Some(record.apply_rules(live, &request, &target, &path)?), // 400 404 414, or what a rule answers
+        None => Some(record.apply_rules(live, &request, &target, &path, selectors)?), // 400 404 414, or what a rule answers
     };
     let ruled = unrouted.as_ref().map(|way| rules::read(&way.target)).transpose()?;
     let (sent_path, sent_query, found) = match &ruled {
-        Some((path, query)) => (path, *query, listener.router.find(path, *query)),
+        Some((path, query)) => (path, *query, listener.router.find(path, Selectors { query: *query, ..selectors })),
         None => (&path, target.query, found),
     };
     let (operation, params) = match (unrouted.as_ref().and_then(|way| way.rule), found) {
@@ -237,7 +239,8 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
         (None, None) => return Err(Stop::Reject(Reject::NotFound)), // 404
     };
     let readings = Readings::of(listener, operation, sent_path);
-    let (operation, params) = match readings.stricter(listener, operation, sent_query) {
+    let (operation, params) = match readings.stricter(listener, operation, Selectors { query: sent_query, ..selectors })
+    {
         Ok(None) => (operation, params),
         Ok(Some((route, stricter, params))) => {
             record.route = Some(route);

@@ -9,13 +9,13 @@ pub fn route_table(gateway: &Gateway) -> String {
     let mut rows: Vec<[String; 5]> = vec![["METHOD", "PATH", "OPERATION", "ACCESS", "UPSTREAM"].map(str::to_owned)];
     for api in gateway.apis {
         for route in api.routes {
-            let conditions: Vec<String> =
-                route.when.iter().map(|pair| format!("{}={}", pair.name, pair.value)).collect();
-            let path = if conditions.is_empty() {
-                route.template.to_owned()
-            } else {
-                format!("{}?{}", route.template, conditions.join("&"))
-            };
+            let mut path = route.template.to_owned();
+            for condition in route.when {
+                let text = condition.to_string();
+                // Several conditions on one part are written as in a query.
+                let first = text.chars().next().is_none_or(|mark| !path[route.template.len()..].contains(mark));
+                path += &if first { text } else { text.replacen(['?', '#'], "&", 1) };
+            }
             rows.extend(route.operations.iter().map(|operation| row(operation, &path)));
         }
         rows.extend(api.rules.iter().map(rule_row));

@@ -149,13 +149,18 @@ impl<'a> Cutting<'a> {
             *range = range.start.saturating_sub(start)..range.end.saturating_sub(start);
         }
         self.text = text.into();
-        if text.lines().all(|line| line.len() <= LONG_LINE) {
+        // The index knows where lines end; a search would read megabytes for every message.
+        let starts = (self.first_line..=self.last_line).filter_map(|line| self.file.lines().line_start(line));
+        let starts: Vec<usize> = starts.map(|at| (at as usize).saturating_sub(start)).collect();
+        let ends = starts.iter().skip(1).copied().chain([text.len()]);
+        let lines: Vec<&str> = starts.iter().zip(ends).filter_map(|(&from, to)| text.get(from..to)).collect();
+        if lines.iter().all(|line| line.trim_end().len() <= LONG_LINE) {
             return;
         }
         let mut short = String::new();
         let mut moved = Vec::new();
         let mut line_start = 0;
-        for line in text.split_inclusive('\n') {
+        for line in lines {
             let inside =
                 |range: &std::ops::Range<usize>| (line_start..line_start + line.len().max(1)).contains(&range.start);
             let focus = self.labels.iter().filter(|(_, range, _)| inside(range)).map(|(_, range, _)| range.clone());

@@ -18,7 +18,13 @@ pub(super) fn base_paths(servers: &[Server], diagnostics: &mut Diagnostics) -> V
             Ok(paths) => found.extend(paths),
             Err(problem) => {
                 let headline = format!("`{}` does not give a base path", server.url.value);
-                diagnostics.push(Diagnostic::error(GW516, headline).at(server.url.span, problem));
+                let mut diagnostic = Diagnostic::error(GW516, headline).at(server.url.span, problem);
+                if let Some(name) = without_default(server) {
+                    diagnostic = diagnostic
+                        .help(format!("write `variables: {{{name}: {{default: …}}}}`"))
+                        .help(format!("or, where the document is not yours, `x-gateway: {{serverVariables: {{{name}: …}}}}` at the server or at the root"));
+                }
+                diagnostics.push(diagnostic);
             }
         }
     }
@@ -26,6 +32,15 @@ pub(super) fn base_paths(servers: &[Server], diagnostics: &mut Diagnostics) -> V
         found.insert(String::new());
     }
     found.into_iter().collect()
+}
+
+/// A variable of the URL that nothing gives a value to.
+fn without_default(server: &Server) -> Option<&str> {
+    let mut names = server.url.value.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    names.find(|name| {
+        let variable = server.variables.iter().find(|variable| variable.name.value == *name);
+        variable.is_none_or(|variable| variable.default.is_none() && variable.values.is_empty())
+    })
 }
 
 fn of_server(server: &Server) -> Result<Vec<String>, String> {
@@ -46,6 +61,9 @@ fn of_server(server: &Server) -> Result<Vec<String>, String> {
     }
     urls.iter()
         .map(|url| {
+            if let Some(problem) = without_scheme(url) {
+                return Err(problem);
+            }
             let path = path(url);
             if let Some((_, variable)) = path.split_once('{') {
                 let name = variable.split('}').next().unwrap_or_default();
@@ -57,6 +75,51 @@ fn of_server(server: &Server) -> Result<Vec<String>, String> {
             Ok(path)
         })
         .collect()
+}
+
+/// What is wrong with a URL that looks as if `https://` were missing. To OpenAPI it is a relative path, and the host would
+/// be a part of every path.
+fn without_scheme(url: &str) -> Option<String> {
+    // Extensions of files that scripts are called by.
+    const FILES: &[&str] = &[
+        "php", "html", "htm", "json", "yaml", "yml", "xml", "asp", "aspx", "ashx", "asmx", "jsp", "do", "cgi", "pl",
+        "py", "rb", "svc",
+    ];
+    if url.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['/', '?', '#'])) || url.starts_with(['/', '.'])
+    {
+        return None;
+    }
+    let end = url.find(['/', '?', '#']).unwrap_or(url.len());
+    let (first, rest) = url.split_at(end);
+    let lower = first.to_ascii_lowercase();
+    for scheme in ["https", "http"] {
+        let Some(after) = lower.strip_prefix(scheme).filter(|after| after.is_empty() || after.starts_with([':', ';']))
+        else {
+            continue;
+        };
+        let host = url[url.len() - rest.len() - after.len()..].trim_start_matches([':', ';', '/']);
+        return Some(format!("the scheme is written `{scheme}://`: write `{scheme}://{host}`"));
+    }
+    let authority = first.rsplit_once('@').map_or(first, |(_, host)| host);
+    let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
+    let labels: Vec<&str> = host.split('.').collect();
+    let is_label = |label: &&str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_{}".contains(&byte))
+    };
+    let last = labels.last().copied().unwrap_or_default();
+    let is_name = labels.len() > 1
+        && labels.iter().all(is_label)
+        && last.len() > 1
+        && last.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && !FILES.contains(&&*last.to_ascii_lowercase());
+    let is_address = host.parse::<std::net::Ipv4Addr>().is_ok() || (first.starts_with('[') && first.contains("]"));
+    let has_port = port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_host = is_name || is_address || has_port || host.eq_ignore_ascii_case("localhost");
+    is_host.then(|| {
+        format!(
+            "`{authority}` is a path without `https://` in front of it: write `https://{url}`, or `/{url}` for a path"
+        )
+    })
 }
 
 /// The path of an absolute or relative URL, with a slash in front and none at the end.
@@ -87,7 +150,12 @@ mod tests {
             default: default.map(str::to_owned),
             values: values.iter().map(ToString::to_string).collect(),
         };
-        Server { span: Span::default(), url: spanned(url), variables: variables.iter().map(variable).collect() }
+        Server {
+            span: Span::default(),
+            url: spanned(url),
+            variables: variables.iter().map(variable).collect(),
+            gateway: None,
+        }
     }
 
     #[test]
@@ -117,6 +185,44 @@ mod tests {
             let mut diagnostics = Diagnostics::new();
             base_paths(&[server], &mut diagnostics);
             assert_eq!(diagnostics.errors(), 1);
+        }
+    }
+
+    #[test]
+    fn a_host_is_no_path() {
+        for url in [
+            "api.example.com",
+            "api.example.com/v1",
+            "localhost",
+            "localhost:8080/v1",
+            "127.0.0.1:3000",
+            "10.0.0.1/v1",
+            "[::1]:8080/v1",
+            "backend:8080",
+            "user@api.example.com/v1",
+            "{tenant}.example.com/v1",
+            "https:/api.example.com/v1",
+            "https:api.example.com",
+            "http//api.example.com",
+        ] {
+            assert!(without_scheme(url).is_some_and(|problem| problem.contains("://")), "{url}");
+        }
+        for url in [
+            "",
+            "/",
+            "v1",
+            "v1.0/api",
+            "api/v2.1",
+            "./v1",
+            "../v1",
+            "/api.example.com",
+            "index.php/v1",
+            "{path}/v1",
+            "https://api.example.com",
+            "ws://a.example",
+            "//api.example.com/v1",
+        ] {
+            assert_eq!(without_scheme(url), None, "{url}");
         }
     }
 }

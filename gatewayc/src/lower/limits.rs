@@ -188,7 +188,8 @@ impl Limits {
         diagnostics.push(
             Diagnostic::warning(GW406, format!("nobody tells {who} the `{}` that its limit counts by", key.show()))
                 .at(entry.span, format!("no such caller is known there, {instead}"))
-                .help("`key: [caller]` counts whoever calls: the consumer, the user, the client, or the address"),
+                .help("`key: [caller]` counts whoever calls: the consumer, the user, the client, or the address")
+                .because_of(format!("{:?}", entry.span), who),
         );
         false
     }

@@ -68,7 +68,7 @@ pub(super) fn lower(
 }
 
 /// RFC 6750 §5.3 and RFC 9700 §4.3.2.
-fn in_the_open(scheme: &str, place: &str, at: &Spanned<CredentialLocation>) -> Diagnostic {
+pub(super) fn in_the_open(scheme: &str, place: &str, at: &Spanned<CredentialLocation>) -> Diagnostic {
     let why = match at.value {
         CredentialLocation::Query(_) => "RFC 9700 4.3.2: URLs stand in histories, logs and `Referer`",
         _ => "RFC 6750 2.2: any site can send a form",

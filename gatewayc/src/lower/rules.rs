@@ -77,6 +77,7 @@ impl Lowering<'_> {
             access,
             action: Action::Forward { upstream, rewrite: Rewrite::Received { base: String::new() } },
             parameters: Vec::new(),
+            listed_values: Vec::new(),
             request_headers: policy.request_headers.unwrap_or_default(),
             response_headers,
             max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use gateway_yaml::suggest;
+
 use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
 use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW211, GW213, GW214};
 use crate::ir::{
@@ -52,13 +54,12 @@ impl<'a> Schemes<'a> {
         match operation.security.as_ref().or(document.security.as_ref()) {
             Some(security) => self.read(security, diagnostics),
             None => {
+                let who = title(path, operation);
                 diagnostics.push(
-                    Diagnostic::error(
-                        GW201,
-                        format!("unprotected operation: {} has no security", title(path, operation)),
-                    )
-                    .at(operation.span, "anyone could call it")
-                    .help("write `security: []` to make it public, or name a scheme here or at the root"),
+                    Diagnostic::error(GW201, format!("unprotected operation: {who} has no security"))
+                        .at(operation.span, "anyone could call it")
+                        .help("write `security: []` to make it public, or name a scheme here or at the root")
+                        .because_of("no security", who),
                 );
                 None
             }
@@ -364,8 +365,11 @@ fn lower(
             (CredentialLocation::Header("Authorization".into()), false)
         }
         SchemeKind::Http { scheme, .. } => {
-            let help = "if its requests are signed, write `x-gateway: {hmac: {profile: rfc9421}}`";
-            return unsupported(&format!("HTTP authentication `{scheme}` is not supported by this version"), help);
+            let help = match meant_by(scheme) {
+                Some(meant) => meant.to_owned(),
+                None => "if its requests are signed, write `x-gateway: {hmac: {profile: rfc9421}}`".to_owned(),
+            };
+            return unsupported(&format!("HTTP authentication `{scheme}` is not supported by this version"), &help);
         }
         SchemeKind::ApiKey { location: ApiKeyLocation::Header, name } => {
             (CredentialLocation::Header(name.clone()), true)
@@ -406,6 +410,16 @@ fn lower(
         }
     };
     let name = definition.name.value.clone();
+    let takes_tokens = match kind {
+        SchemeKind::Http { scheme, .. } => scheme.eq_ignore_ascii_case("bearer"),
+        SchemeKind::OAuth2 { .. } | SchemeKind::OpenIdConnect { .. } => true,
+        _ => false,
+    };
+    for place in extension.also_in.iter().filter(|_| takes_tokens) {
+        if matches!(place.value, CredentialLocation::Query(_)) {
+            diagnostics.push(own_credentials::in_the_open(&name, "the query", place));
+        }
+    }
     let also_in = extension.also_in.into_iter().map(|place| place.value);
     let locations: Vec<_> = std::iter::once(first).chain(also_in).collect();
     if let Some(problem) = check_headers(&locations, identity) {
@@ -512,6 +526,38 @@ fn failures(
         (Some(node), _) => vocabulary::failed_authentication(&mut Reader::new(diagnostics), node),
         (None, Some(of_root)) => of_root.clone(),
         (None, None) => matches!(scheme.credential, Credential::Basic).then(FailureLimit::of_passwords),
+    }
+}
+
+/// What an author means by the name of an HTTP authentication scheme that there is not.
+fn meant_by(scheme: &str) -> Option<&'static str> {
+    const TOKENS: &[&str] = &[
+        "jwt",
+        "token",
+        "oauth",
+        "oauth2",
+        "accesstoken",
+        "bearertoken",
+        "bearerauth",
+        "bearerjwt",
+        "jwtbearer",
+        "jwtauth",
+        "authtoken",
+        "openid",
+        "oidc",
+        "openidconnect",
+    ];
+    const KEYS: &[&str] = &["apikey", "key", "apitoken", "xapikey"];
+    const PASSWORDS: &[&str] = &["basicauth", "password", "userpassword", "basicauthentication"];
+    let word: String = scheme.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    if TOKENS.contains(&&*word) || suggest(scheme, ["bearer"]).is_some() {
+        Some("tokens in `Authorization: Bearer …` are `scheme: bearer`; `bearerFormat: JWT` says what they are")
+    } else if KEYS.contains(&&*word) {
+        Some("a key in a header is `type: apiKey`, `in: header` and `name: X-API-Key`")
+    } else if PASSWORDS.contains(&&*word) || suggest(scheme, ["basic"]).is_some() {
+        Some("a user name and a password are `scheme: basic`")
+    } else {
+        None
     }
 }
 

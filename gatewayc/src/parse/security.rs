@@ -102,15 +102,20 @@ impl Parser<'_, '_> {
 
     /// `components.securitySchemes`.
     pub(super) fn schemes(&mut self, root: &Node) -> Vec<SecurityScheme> {
-        let Some(components) = root.get("components").and_then(|node| self.resolver.follow_adding(node)) else {
+        let Some(components) = root.get("components") else { return Vec::new() };
+        let Some(components) = self.resolver.follow_adding(components) else {
+            self.schemes_complete = false;
             return Vec::new();
         };
         if components.is_null() || !self.expect_mapping(&components, "`components`") {
             return Vec::new();
         }
-        self.check_keys(&components, "`components`", keys::COMPONENTS);
-        let schemes = components.get("securitySchemes").and_then(|node| self.resolver.follow_adding(node));
-        let Some(schemes) = schemes else { return Vec::new() };
+        self.check_keys(&components, "`components`", keys::IN_COMPONENTS);
+        let Some(schemes) = components.get("securitySchemes") else { return Vec::new() };
+        let Some(schemes) = self.resolver.follow_adding(schemes) else {
+            self.schemes_complete = false;
+            return Vec::new();
+        };
         if schemes.is_null() || !self.expect_mapping(&schemes, "`securitySchemes`") {
             return Vec::new();
         }
@@ -140,7 +145,7 @@ impl Parser<'_, '_> {
             self.report(Diagnostic::error(GW205, headline).at(name.span, "not a security scheme"));
             return None;
         }
-        self.check_keys(node, &what, keys::SECURITY_SCHEME);
+        self.check_keys(node, &what, keys::IN_SCHEME);
         self.check_strays(node, &strays::SCHEME);
         let Some(kind) = node.get("type") else {
             let diagnostic =
@@ -291,14 +296,28 @@ impl Parser<'_, '_> {
         }
     }
 
+    /// The scopes of flows that the typed leaves do not hold, such as that of devices.
+    fn more_scopes(&mut self, node: &Node) -> Vec<String> {
+        let flows = node.get("flows").and_then(|flows| self.resolver.follow(flows));
+        let flow = flows.as_ref().and_then(|flows| flows.get("deviceAuthorization")).cloned();
+        let scopes = flow.and_then(|flow| self.resolver.get(&flow, "scopes"));
+        let names = scopes.as_ref().and_then(Node::as_mapping).into_iter().flatten();
+        names.map(|entry| entry.key.name.to_string()).collect()
+    }
+
     fn check_security(&mut self, document: &Document, security: Option<&Security>, what: &str) {
         let Some(Security::AnyOf(alternatives)) = security else { return };
         for requirement in alternatives.value.iter().flat_map(|alternative| &alternative.requirements) {
             let Requirement { scheme: name, scopes } = requirement;
             let Some(scheme) = document.schemes.iter().find(|scheme| *scheme.name == name.value) else {
+                // What a reference that leads nowhere would have brought is not known.
+                if !self.schemes_complete {
+                    continue;
+                }
                 let names = document.schemes.iter().map(|scheme| scheme.name.as_str());
                 let headline = format!("{what} requires scheme `{}`, which is not defined", name.value);
                 let diagnostic = Diagnostic::error(GW202, headline).at(name.span, "not in components/securitySchemes");
+                let diagnostic = diagnostic.because_of(&*name.value, what);
                 self.report(match suggest(name, names) {
                     Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
                     None => diagnostic.help(format!("define `{}` under components/securitySchemes", name.value)),
@@ -308,25 +327,34 @@ impl Parser<'_, '_> {
             let Some(first) = scopes.first() else { continue };
             match &scheme.kind {
                 Some(SchemeKind::OAuth2 { flows }) => {
-                    for scope in scopes.iter().filter(|scope| !declares(flows, scope) && !has_other_flows(&scheme.node))
-                    {
+                    let declared = declared(flows, &self.more_scopes(&scheme.node));
+                    for scope in scopes.iter().filter(|scope| !declared.contains(&scope.value)) {
                         let headline = format!(
                             "{what} needs the scope `{}`, which `{}` does not declare",
                             scope.value, name.value
                         );
-                        self.report(Diagnostic::warning(GW206, headline).at(scope.span, "not in any of its flows"));
+                        let help = match suggest(scope, declared.iter().map(String::as_str)) {
+                            Some(near) => format!("did you mean `{near}`?"),
+                            None => format!(
+                                "declare it: `scopes: {{\"{}\": what it permits}}` in a flow of `{}`",
+                                scope.value, name.value
+                            ),
+                        };
+                        let diagnostic = Diagnostic::error(GW206, headline).at(scope.span, "not in any of its flows");
+                        let cause = format!("{} {}", name.value, scope.value);
+                        self.report(diagnostic.help(help).because_of(cause, what));
                     }
                 }
                 Some(SchemeKind::OpenIdConnect { .. }) | None => {}
                 Some(_) if self.version.minor == 0 => {
                     let headline = format!(
-                        "{what} gives role names for `{}`, which is not OAuth 2: role names need OpenAPI 3.1",
+                        "{what} asks for roles of `{}`, which is not OAuth 2: role names need OpenAPI 3.1",
                         name.value
                     );
-                    let diagnostic = Diagnostic::error(GW203, headline).at(first.span, "means nothing in OpenAPI 3.0");
-                    self.report(
-                        diagnostic.help(format!("write `openapi: 3.1.0` at the top, or `{}: []` here", name.value)),
-                    );
+                    let diagnostic = Diagnostic::warning(GW203, headline)
+                        .at(first.span, "enforced as in OpenAPI 3.1: callers need this role or scope")
+                        .help("write `openapi: 3.1.0` at the top of the document, or `[]` where no role is needed");
+                    self.report(diagnostic.because_of("roles", what));
                 }
                 Some(_) => {}
             }
@@ -334,19 +362,15 @@ impl Parser<'_, '_> {
     }
 }
 
-fn declares(flows: &OAuth2Flows, scope: &str) -> bool {
+/// The scopes that any flow declares.
+fn declared(flows: &OAuth2Flows, more: &[String]) -> Vec<String> {
     let scopes = [
         flows.implicit.as_ref().map(|flow| &flow.scopes),
         flows.password.as_ref().map(|flow| &flow.scopes),
         flows.client_credentials.as_ref().map(|flow| &flow.scopes),
         flows.authorization_code.as_ref().map(|flow| &flow.scopes),
     ];
-    scopes.into_iter().flatten().any(|scopes| scopes.contains_key(scope))
-}
-
-/// Whether a scheme has flows whose scopes the typed leaves do not hold.
-fn has_other_flows(node: &Node) -> bool {
-    node.get("flows").is_some_and(|flows| flows.get("deviceAuthorization").is_some())
+    scopes.into_iter().flatten().flat_map(|scopes| scopes.keys().cloned()).chain(more.iter().cloned()).collect()
 }
 
 /// Scopes without a description, which real documents have and `openapiv3` refuses, get an empty one.

@@ -1,8 +1,9 @@
-//! `security` and `x-gateway` in objects that have neither: one level too deep they would decide nothing, in silence.
+//! `security`, `x-gateway` and its members in objects that have neither: one level too deep they would decide nothing,
+//! in silence.
 
 use gateway_yaml::{Key, Node};
 
-use super::{Parser, keys};
+use super::{Parser, keys, members};
 use crate::diagnostic::{Diagnostic, GW102};
 
 /// A kind of object of OpenAPI, as far as keys get lost in it.
@@ -25,7 +26,7 @@ const fn names(what: &'static str, inside: &'static [(&'static str, &'static Obj
 }
 
 static INFO: Object = object("`info`", &[]);
-static SERVER: Object = object("a server", &[]);
+static SERVER: Object = Object { what: "a server", names: false, gateway: true, inside: &[] };
 static TAG: Object = object("a tag", &[]);
 static EXTERNAL_DOCS: Object = object("`externalDocs`", &[]);
 static MEDIA_TYPE: Object = object("a media type", &[]);
@@ -77,7 +78,7 @@ pub(super) static SCHEMES: Object = names("`securitySchemes`", &[]);
 pub(super) static ADDITIONAL_OPERATIONS: Object = names("`additionalOperations`", &[]);
 
 impl Parser<'_, '_> {
-    /// Reports `security` and `x-gateway` wherever they get lost in an object.
+    /// Reports `security`, `x-gateway` and its members wherever they get lost in an object.
     pub(super) fn check_strays(&mut self, node: &Node, object: &'static Object) {
         for item in node.as_sequence().unwrap_or_default() {
             self.check_strays(item, object);
@@ -89,6 +90,11 @@ impl Parser<'_, '_> {
                 if entry.value.get("type").is_none() {
                     self.stray_gateway(&entry.key, object.what);
                 }
+            } else if !object.names
+                && !std::ptr::eq(object, &PARAMETER)
+                && let Some(stray) = members::stray(name, None)
+            {
+                self.stray_member(&entry.key, object.what, None, &stray);
             } else if !object.names && keys::resembles_security(name) {
                 let headline = format!("`{name}` means nothing in {}", object.what);
                 let diagnostic = Diagnostic::error(GW102, headline).at(entry.key.span, "protects nothing here");
@@ -111,6 +117,8 @@ impl Parser<'_, '_> {
                 let headline = format!("`{}` means nothing beside a `$ref`", entry.key.name);
                 let diagnostic = Diagnostic::error(GW102, headline).at(entry.key.span, "would not be enforced");
                 self.report(diagnostic.help("move it to what the `$ref` leads to, or describe the object in place"));
+            } else if let Some(stray) = members::stray(&entry.key.name, None) {
+                self.stray_member(&entry.key, "an object beside a `$ref`", None, &stray);
             }
         }
     }
@@ -119,7 +127,7 @@ impl Parser<'_, '_> {
         let diagnostic = Diagnostic::error(GW102, format!("`{}` means nothing in {what}", key.name))
             .at(key.span, "would not be enforced")
             .help(
-                "`x-gateway` may stand at the root, in a path item, an operation, a path parameter or a security scheme",
+                "`x-gateway` may stand at the root, in a path item, an operation, a path parameter, a server or a security scheme",
             );
         self.report(diagnostic);
     }

@@ -25,7 +25,7 @@ pub(super) fn https(reader: &mut Reader<'_>, key: Span, node: &Node) -> Option<H
     let mut policy = HttpsPolicy { redirect: true, port: None, hsts: None, span: key };
     for Entry { key, value } in reader.known(node, "`https`", &["redirect", "port", "hsts"]) {
         match &*key.name {
-            "redirect" => policy.redirect = reader.boolean(value, "`redirect`").unwrap_or(true),
+            "redirect" => policy.redirect = reader.boolean(value, "`redirect`")?,
             "port" => {
                 let number = value.as_number().and_then(|number| number.as_u64());
                 policy.port = number.and_then(|number| u16::try_from(number).ok()).filter(|port| *port > 0);
@@ -52,6 +52,9 @@ fn hsts(reader: &mut Reader<'_>, node: &Node) -> Option<Hsts> {
         }
     }
     if !entries.iter().any(|entry| &*entry.key.name == "maxAge") {
+        if Reader::has_unknown(node, &["maxAge", "includeSubdomains"]) || node.as_mapping().is_none() {
+            return None;
+        }
         reader.wrong(node, "`hsts`", "expected `maxAge`, such as `maxAge: 180d`");
         return None;
     }

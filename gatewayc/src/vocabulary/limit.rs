@@ -5,6 +5,7 @@ use std::time::Duration;
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use super::Reader;
+use super::reader::without_quotes;
 use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407};
 use crate::ir::{FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
 use crate::units;
@@ -154,15 +155,7 @@ struct Members<'n> {
 
 impl<'n> Members<'n> {
     fn of(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Self {
-        let mut entries = reader.mapping(node, what);
-        entries.retain(|entry| {
-            let name = &*entry.key.name;
-            if !MEMBERS.contains(&name) {
-                reader.unknown(&entry.key, what, MEMBERS.iter().copied());
-            }
-            MEMBERS.contains(&name)
-        });
-        Self { entries }
+        Self { entries: reader.known(node, what, MEMBERS) }
     }
 
     fn entry(&self, name: &str) -> Option<&'n Entry> {
@@ -298,6 +291,9 @@ fn fits_store(
 fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<LimitAlgorithm> {
     let names: Vec<(&str, usize)> = ALGORITHMS.iter().enumerate().map(|(index, (name, ..))| (*name, index)).collect();
     let Some(chosen) = members.get("algorithm") else {
+        if Reader::has_unknown(node, MEMBERS) || node.as_mapping().is_none() {
+            return None;
+        }
         let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
         reader.report(
             Diagnostic::error(GW404, "the limit does not say by which algorithm")
@@ -318,8 +314,13 @@ fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Opt
         );
     }
     let mut complete = true;
+    // A key that is not known has been reported, and is probably the missing one.
+    let unknown = Reader::has_unknown(node, MEMBERS);
     for missing in required.iter().filter(|member| members.get(member).is_none()) {
         complete = false;
+        if unknown {
+            continue;
+        }
         reader.report(
             Diagnostic::error(GW404, format!("`{missing}` is required for {name}"))
                 .at(chosen.span, format!("without `{missing}`"))
@@ -413,10 +414,9 @@ fn whole(reader: &mut Reader<'_>, node: &Node, what: &str, least: u64) -> Option
         node.as_number().and_then(|number| number.as_u64()).filter(|number| (least..=MAX_LIMIT).contains(number));
     if number.is_none() {
         let given = node.as_text().map_or_else(|| node.kind_name().to_owned(), |text| format!("`{text}`"));
-        reader.report(
-            Diagnostic::error(GW404, format!("{what} cannot be {given}"))
-                .at(node.span, format!("expected a whole number from {least} to {MAX_LIMIT}")),
-        );
+        let diagnostic = Diagnostic::error(GW404, format!("{what} cannot be {given}"))
+            .at(node.span, format!("expected a whole number from {least} to {MAX_LIMIT}"));
+        reader.report(without_quotes(diagnostic, node));
     }
     number
 }
@@ -461,7 +461,7 @@ pub(crate) fn failed_authentication(reader: &mut Reader<'_>, node: &Node) -> Opt
 
 fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
     let mut keys = Vec::new();
-    for item in reader.list(node, "`key`") {
+    for item in reader.words(node, "`key`") {
         let Some(text) = reader.text(item, "a part of `key`") else { continue };
         let key = match text.split_once(':') {
             None => match text {

@@ -342,7 +342,7 @@ fn media_type(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 
 impl UpstreamPolicy {
     /// With the usual timeouts.
-    fn at(url: &str) -> Self {
+    pub(super) fn at(url: &str) -> Self {
         Self {
             url: url.to_owned(),
             connect_timeout: Duration::from_secs(5),

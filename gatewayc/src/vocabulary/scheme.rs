@@ -1,19 +1,19 @@
 //! `x-gateway` at a security scheme: how a credential of that scheme is found and checked.
 
 mod hmac;
+mod secret;
 
 use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use super::{AcceptedRisk, Place, Reader, provider};
-use crate::diagnostic::{Diagnostic, Diagnostics, GW101, GW102, GW104, GW208};
-use crate::ir::{
-    CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily, SCOPE_CLAIMS, SecretReference, SecretSource,
-};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW208};
+use crate::ir::{CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily, SCOPE_CLAIMS};
 use crate::units;
 
 pub(crate) use hmac::{HmacPolicy, is_token};
+pub(super) use secret::secret;
 
 /// What `x-gateway` at a scheme says.
 #[derive(Debug, Default)]
@@ -191,7 +191,9 @@ fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<CredentialLoca
         let entries = reader.known(item, "a place of a credential", &["in", "name"]);
         let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
         let (Some(place), Some(name)) = (member("in"), member("name")) else {
-            reader.wrong(item, "a place of a credential", "expected `{in: header, name: …}`");
+            if !Reader::has_unknown(item, &["in", "name"]) && item.as_mapping().is_some() {
+                reader.wrong(item, "a place of a credential", "expected `{in: header, name: …}`");
+            }
             continue;
         };
         let kinds: [(&str, Locate); 4] = [
@@ -282,6 +284,7 @@ fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
             );
             return None;
         }
+        (None, None, None) if Reader::has_unknown(node, JWT_MEMBERS) || node.as_mapping().is_none() => return None,
         (None, None, None) => {
             reader.report(
                 Diagnostic::error(GW208, "nothing says how tokens of this scheme are checked")
@@ -364,12 +367,11 @@ fn is_one_family(reader: &mut Reader<'_>, at: Span, algorithms: &[JwtAlgorithm])
 }
 
 fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
+    const KNOWN: [&str; 5] = ["algorithms", "secret", "publicKey", "jwks", "weakSecretOk"];
     let mut algorithms = None;
     let mut keys: Vec<(Span, Option<JwtKey>)> = Vec::new();
     let mut weak_secret_ok = false;
-    for Entry { key, value } in
-        reader.known(node, "`verify`", &["algorithms", "secret", "publicKey", "jwks", "weakSecretOk"])
-    {
+    for Entry { key, value } in reader.known(node, "`verify`", &KNOWN) {
         match &*key.name {
             "algorithms" => algorithms = Some((value.span, read_algorithms(reader, value))),
             "weakSecretOk" => weak_secret_ok = reader.boolean(value, "`weakSecretOk`").unwrap_or_default(),
@@ -384,7 +386,11 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
             }
         }
     }
+    let unknown = Reader::has_unknown(node, &KNOWN) || node.as_mapping().is_none();
     let Some((at, algorithms)) = algorithms else {
+        if unknown {
+            return None;
+        }
         reader.report(
             Diagnostic::error(GW208, "no algorithm is pinned, so a token could choose how it is checked")
                 .at(node.span, "`algorithms` is missing")
@@ -393,6 +399,9 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
         return None;
     };
     let [(key_at, key)] = keys.as_slice() else {
+        if unknown && keys.is_empty() {
+            return None;
+        }
         reader.report(
             Diagnostic::error(GW208, "tokens are checked with exactly one of `secret`, `publicKey` and `jwks`")
                 .at(node.span, format!("has {} of them", keys.len())),
@@ -419,7 +428,7 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
 
 fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgorithm>> {
     let mut algorithms = Vec::new();
-    let items = reader.list(node, "`algorithms`");
+    let items = reader.words(node, "`algorithms`");
     for item in items {
         let text = item.as_str().unwrap_or_default();
         match JwtAlgorithm::ALL.iter().find(|algorithm| algorithm.name == text) {
@@ -439,7 +448,7 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
             }
         }
     }
-    if items.is_empty() {
+    if items.is_empty() && node.as_sequence().is_some() {
         reader.report(
             Diagnostic::error(GW208, "no algorithm is accepted, so no token would be").at(node.span, "an empty list"),
         );
@@ -447,53 +456,10 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
     (!algorithms.is_empty()).then_some(algorithms)
 }
 
-/// A reference to a secret. A literal is refused, whatever it is.
-pub(super) fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretReference> {
-    let value = node.as_mapping().and_then(|mapping| mapping.get("value"));
-    if node.as_mapping().is_none() || value.is_some() {
-        let at = value.map_or(node.span, |value| value.span);
-        reader.report(
-            Diagnostic::error(GW101, format!("`{name}` is written out; a secret reference is required"))
-                .at(at, "anyone who can read the document knows it")
-                .suggest("name an environment variable or a file", node.span, "{env: JWT_SECRET}")
-                .help(
-                    "`{env: NAME}` or `{file: path}`, each with `encoding: base64` if need be; and change the secret",
-                ),
-        );
-        return None;
-    }
-    let entries = reader.known(node, "a secret reference", &["env", "file", "encoding"]);
-    let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
-    let encodings = [("base64", true), ("plain", false)];
-    let base64 = match member("encoding") {
-        Some(node) => reader.choice(node, "`encoding`", &encodings)?,
-        None => false,
-    };
-    let place = |reader: &mut Reader<'_>, node: &Node, what: &str| {
-        let text = reader.text(node, what)?;
-        let good = !text.is_empty() && !text.contains(['\0', '=']);
-        if !good {
-            reader.wrong(node, what, "expected a name");
-        }
-        good.then(|| text.to_owned())
-    };
-    let source = match (member("env"), member("file")) {
-        (Some(variable), None) => SecretSource::Env(place(reader, variable, "`env`")?),
-        (None, Some(path)) => SecretSource::File(place(reader, path, "`file`")?),
-        _ if entries.len() < node.as_mapping().map_or(0, |mapping| mapping.len()) => return None, // An unknown key.
-        _ => {
-            let diagnostic = Diagnostic::error(GW104, format!("`{name}` does not say where the secret is"));
-            reader.report(diagnostic.at(node.span, "expected either `env` or `file`"));
-            return None;
-        }
-    };
-    Some(SecretReference { source, base64 })
-}
-
 /// An empty list would accept anything where the author meant nothing.
 pub(super) fn one_or_more(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
     let texts = reader.texts(node, what);
-    if texts.is_empty() {
+    if texts.is_empty() && node.as_sequence().is_some_and(<[Node]>::is_empty) {
         reader.wrong(node, what, "expected at least one; leave the key out to accept any");
     }
     texts

@@ -55,6 +55,11 @@ impl serde::de::Error for DeError {
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let unquoted = match found {
+            Unexpected::Str(text) if !matches!(crate::plain(text), Value::String(_) | Value::Null) => Some(text),
+            _ => None,
+        };
+        let help = unquoted.map(|text| format!("remove the quotes: in quotes, `{text}` is text"));
         let found = match found {
             Unexpected::Map => "a mapping".into(),
             Unexpected::Seq => "a list".into(),
@@ -66,7 +71,7 @@ impl serde::de::Error for DeError {
             Unexpected::Float(number) => format!("the number {number}"),
             other => other.to_string(),
         };
-        Self::custom(format_args!("expected {expected}, found {found}"))
+        Self { help, ..Self::custom(format_args!("expected {expected}, found {found}")) }
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {

@@ -17,6 +17,6 @@ pub use de::{DeError, Spanned, from_node};
 pub use error::{ErrorKind, LoadError};
 pub use load::{Loaded, load, load_all, load_each};
 pub use node::{Entry, Key, Mapping, Node, Value};
-pub use scalar::Number;
+pub use scalar::{Number, plain};
 pub use span::{FileId, LineIndex, Position, Span, position};
-pub use suggest::suggest;
+pub use suggest::{nearest, same_word, suggest};

@@ -57,7 +57,7 @@ struct Taker<'a> {
     item: &'a mut dyn FnMut(Node),
 }
 
-fn load_with(file: FileId, text: &str, taker: Option<Taker<'_>>) -> Loaded {
+fn load_with<'a>(file: FileId, text: &'a str, taker: Option<Taker<'a>>) -> Loaded {
     let Ok(length) = u32::try_from(text.len()) else {
         let span = Span::new(file, 0, 0);
         let error = fault(span, ErrorKind::Limit, "the file is larger than 4 GiB", "");
@@ -66,10 +66,14 @@ fn load_with(file: FileId, text: &str, taker: Option<Taker<'_>>) -> Loaded {
     // The parser would count a byte order mark as content of the first line.
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let base = length - body.len() as u32;
+    let Cleaned { text: body, controls, stand_ins } = without_controls(body);
     let mut builder = Builder {
         file,
         base,
         end: length,
+        text,
+        controls: controls.into_iter().map(|(at, control)| (base + at, control)).collect(),
+        stand_ins,
         open: Vec::new(),
         anchors: HashMap::new(),
         aliased: 0,
@@ -77,47 +81,75 @@ fn load_with(file: FileId, text: &str, taker: Option<Taker<'_>>) -> Loaded {
         root: None,
         taker,
     };
-    let (body, controls) = without_controls(body);
-    for (at, control) in controls {
-        let span = Span::new(file, base + at, base + at + control.len_utf8() as u32);
+    let result = builder.run(&body);
+    for (at, control) in std::mem::take(&mut builder.controls) {
+        let span = Span::new(file, at, at + control.len_utf8() as u32);
         let message = format!("the control character U+{:04X} cannot stand in a file", u32::from(control));
         let error = fault(span, ErrorKind::Syntax, message, "invisible");
         builder
             .report(LoadError { help: Some("remove it, or write it as an escape in double quotes".into()), ..error });
     }
-    let node = match builder.run(&body) {
+    let node = match result {
         Ok(()) => Some(builder.root.unwrap_or_else(|| null(Span::new(file, base, base)))),
         Err(error) => {
-            builder.errors.push(explain_tab(*error, text));
+            builder.errors.push(explain(*error, text));
             None
         }
     };
     Loaded { node, errors: builder.errors }
 }
 
-/// The text with characters that YAML forbids (§5.1) replaced by others of the same length, and where they are: one
-/// such character in a description must not cost the whole document.
-fn without_controls(text: &str) -> (Cow<'_, str>, Vec<(u32, char)>) {
+/// A text that the parser accepts.
+struct Cleaned<'t> {
+    text: Cow<'t, str>,
+    /// Characters that YAML forbids outside of quotes, and where they are.
+    controls: Vec<(u32, char)>,
+    /// What stands for characters that may stand in quotes: `(stand-in, character)`.
+    stand_ins: Vec<(char, char)>,
+}
+
+/// The text with characters that YAML forbids (§5.1) replaced by others of the same length: one such character in a
+/// description must not cost the whole document. In quotes, YAML allows all that JSON does (`nb-json`), so those
+/// characters get stand-ins that the text does not have, and come back when the quoted text is read.
+fn without_controls(text: &str) -> Cleaned<'_> {
     let is_forbidden = |c: char| {
         matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{7f}'..='\u{84}' | '\u{86}'..='\u{9f}')
             || matches!(c, '\u{fffe}' | '\u{ffff}')
     };
     // In UTF-8 each of them has one of these bytes, which hardly any document has.
     let suspicious = |byte: u8| matches!(byte, 0..=8 | 0xb | 0xc | 0xe..=0x1f | 0x7f | 0xc2 | 0xef);
-    if !text.bytes().any(suspicious) {
-        return (text.into(), Vec::new());
+    // Block by block without a way out in the middle, which the compiler makes many bytes at a time of.
+    let any_suspicious = |block: &[u8]| block.iter().fold(false, |found, &byte| found | suspicious(byte));
+    if !text.as_bytes().chunks(4096).any(any_suspicious) {
+        return Cleaned { text: text.into(), controls: Vec::new(), stand_ins: Vec::new() };
     }
-    let found: Vec<_> = text.char_indices().filter(|&(_, c)| is_forbidden(c)).map(|(at, c)| (at as u32, c)).collect();
-    if found.is_empty() {
-        return (text.into(), found);
+    let controls: Vec<_> =
+        text.char_indices().filter(|&(_, c)| is_forbidden(c)).map(|(at, c)| (at as u32, c)).collect();
+    if controls.is_empty() {
+        return Cleaned { text: text.into(), controls, stand_ins: Vec::new() };
+    }
+    let mut stand_ins: Vec<(char, char)> = Vec::new();
+    let mut allowed: Vec<char> = controls.iter().map(|&(_, c)| c).filter(|c| c.len_utf8() > 1).collect();
+    allowed.sort_unstable();
+    allowed.dedup();
+    for control in allowed {
+        // Letters of scripts that few documents use, and characters for private use.
+        let candidates = if control.len_utf8() == 2 { '\u{530}'..='\u{7ff}' } else { '\u{e000}'..='\u{f8ff}' };
+        let is_free = |c: &char| !text.contains(*c) && !stand_ins.iter().any(|(taken, _)| taken == c);
+        if let Some(stand_in) = candidates.into_iter().filter(|c| c.is_alphabetic() || *c >= '\u{e000}').find(is_free) {
+            stand_ins.push((stand_in, control));
+        }
     }
     let of_same_length = |c: char| match c.len_utf8() {
         _ if !is_forbidden(c) => c,
         1 => ' ',
-        2 => '\u{a0}',
-        _ => '\u{fffd}',
+        length => match stand_ins.iter().find(|(_, control)| *control == c) {
+            Some((stand_in, _)) => *stand_in,
+            None if length == 2 => '\u{a0}',
+            None => '\u{fffd}',
+        },
     };
-    (text.chars().map(of_same_length).collect::<String>().into(), found)
+    Cleaned { text: text.chars().map(of_same_length).collect::<String>().into(), controls, stand_ins }
 }
 
 type Fatal = Box<LoadError>;
@@ -128,6 +160,11 @@ struct Builder<'a> {
     base: u32,
     /// Where the file ends.
     end: u32,
+    /// The whole file.
+    text: &'a str,
+    /// Control characters that have not been met in quotes, and where they are.
+    controls: Vec<(u32, char)>,
+    stand_ins: Vec<(char, char)>,
     open: Vec<Open>,
     anchors: HashMap<usize, Built>,
     aliased: u64,
@@ -246,6 +283,9 @@ impl Builder<'_> {
         let plain = style == ScalarStyle::Plain;
         // The parser writes `~` for a value that is absent.
         let text = if plain && span.start == span.end { Cow::Borrowed("") } else { text };
+        let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+        let text = if quoted && !self.controls.is_empty() { self.with_controls(span, text) } else { text };
+        let span = if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) { self.block(span) } else { span };
         if self.wants_key() {
             let merge = plain && text == "<<" && tag.is_none_or(|tag| is_yaml_tag(tag, "merge"));
             let key = Key { span, name: text.into() };
@@ -264,6 +304,28 @@ impl Builder<'_> {
         // An absent value has no place of its own; the place behind its key says more than the next token.
         let span = if span.start == span.end { self.absent(span) } else { span };
         self.add(Built { node: Node { span, value }, height: 0, size: 1 }, anchor)
+    }
+
+    /// A quoted text with the characters that had stand-ins.
+    fn with_controls<'t>(&mut self, span: Span, text: Cow<'t, str>) -> Cow<'t, str> {
+        let from = self.controls.partition_point(|&(at, _)| at < span.start);
+        let to = self.controls.partition_point(|&(at, _)| at < span.end);
+        let stand_ins = &self.stand_ins;
+        let came_back = |control: char| stand_ins.iter().any(|&(_, original)| original == control);
+        if !self.controls[from..to].iter().any(|&(_, control)| came_back(control)) {
+            return text;
+        }
+        let kept: Vec<_> = self.controls.drain(from..to).filter(|&(_, control)| !came_back(control)).collect();
+        self.controls.splice(from..from, kept);
+        let original =
+            |c: char| stand_ins.iter().find(|(stand_in, _)| *stand_in == c).map_or(c, |&(_, control)| control);
+        text.chars().map(original).collect::<String>().into()
+    }
+
+    /// A block of text ends with its last line; the parser places its end at the next token.
+    fn block(&self, span: Span) -> Span {
+        let text = span.slice(self.text).trim_end();
+        Span::new(span.file, span.start, span.start + text.len() as u32)
     }
 
     fn absent(&self, span: Span) -> Span {
@@ -492,16 +554,120 @@ fn complex_key(span: Span) -> Fatal {
     Box::new(LoadError { help: Some("a value that starts with `{` or `[` must be quoted to be text".into()), ..error })
 }
 
-/// A tab in the indentation is the mistake behind most syntax errors whose message speaks of something else.
-fn explain_tab(mut error: LoadError, text: &str) -> LoadError {
-    let before = &text[..floor(text, error.span.start as usize)];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+/// Says what to write where the parser's message speaks of something else than the mistake.
+fn explain(mut error: LoadError, text: &str) -> LoadError {
+    let at = floor(text, error.span.start as usize);
+    let line_start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let line = text[line_start..].lines().next().unwrap_or_default();
     let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
-    if error.kind == ErrorKind::Syntax && line[..indentation].contains('\t') {
-        error.help = Some("YAML is indented with spaces; this line has a tab".into());
+    if error.kind != ErrorKind::Syntax {
+        return error;
     }
+    // A text that goes on in a line with a tab was to end before it, and what follows such a line is not at fault.
+    let lines = [line_start, before(text, line_start), after(text, at)];
+    if let Some(tab) =
+        lines.into_iter().filter(|&start| start <= text.len()).find_map(|start| tab_in_indentation(text, start))
+    {
+        if !line[..indentation].contains('\t') {
+            error.span = Span::new(error.span.file, tab as u32, tab as u32 + 1);
+        }
+        error.help = Some("YAML is indented with spaces; this line has a tab".into());
+        return error;
+    }
+    error.help = cause(&error.message, line, at - line_start).or(error.help);
     error
+}
+
+/// Where the line before one starts.
+fn before(text: &str, line_start: usize) -> usize {
+    let text = &text[..line_start.saturating_sub(1)];
+    text.rfind('\n').map_or(0, |newline| newline + 1)
+}
+
+/// Where the line after a place starts.
+fn after(text: &str, at: usize) -> usize {
+    text[at..].find('\n').map_or(text.len(), |newline| at + newline + 1)
+}
+
+/// The first tab in the indentation of the line that starts here.
+fn tab_in_indentation(text: &str, line_start: usize) -> Option<usize> {
+    let line = &text[line_start..];
+    let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
+    let tab = line[..blanks].find('\t')?;
+    // An empty line may have any.
+    let is_empty = line[blanks..].is_empty() || line[blanks..].starts_with(['\n', '\r', '#']);
+    (!is_empty).then_some(line_start + tab)
+}
+
+/// The mistake behind a message about `line` at `column`, in bytes.
+fn cause(message: &str, line: &str, column: usize) -> Option<String> {
+    let value = value_in(line);
+    let starts_with = |indicators: &str| value.filter(|value| value.starts_with(|c| indicators.contains(c)));
+    if message.contains("mapping values are not allowed") || message.contains("':'") {
+        return match value.filter(|value| value.contains(": ") || value.ends_with(':')) {
+            Some(value) => Some(format!("`: ` in a text needs quotes: write `{}`", quoted(value))),
+            None => Some(
+                "a key is indented differently from its neighbours, a bracket is not closed, or a text with `: ` needs quotes"
+                    .into(),
+            ),
+        };
+    }
+    if let Some(value) = starts_with("@`%") {
+        return Some(format!("a text that starts with `{}` needs quotes: write `{}`", &value[..1], quoted(value)));
+    }
+    if message.contains("unknown anchor") || message.contains("anchor or alias") {
+        return Some(match starts_with("*&") {
+            Some(value) => format!("a text that starts with `{}` needs quotes: write `{}`", &value[..1], quoted(value)),
+            None => {
+                "`*name` repeats a value that `&name` has marked before; a text with `*` in front needs quotes".into()
+            }
+        });
+    }
+    if message.contains("tag") || message.contains("handle") {
+        let value = starts_with("!")?;
+        return Some(format!("a text that starts with `!` needs quotes: write `{}`", quoted(value)));
+    }
+    if message.contains("trailing content after") {
+        return Some(
+            "text goes on behind the closing quote: put quotes around all of it, and write `''` for `'`".into(),
+        );
+    }
+    if message.contains("unclosed quote") {
+        return Some("a closing quote is missing; a text with an apostrophe in front needs double quotes".into());
+    }
+    if message.contains("unknown escape") {
+        return Some("a backslash in double quotes starts an escape: write `\\\\`, or use single quotes".into());
+    }
+    if message.contains("bracket") || message.contains("flow") {
+        return Some(
+            "brackets and braces come in pairs, with commas between; a text that starts with one needs quotes".into(),
+        );
+    }
+    let is_indented = message.contains("did not find expected key") || message.contains("expected ':'");
+    let other = line.get(column..)?.trim_start();
+    is_indented.then(|| match other {
+        "" => "this line is indented differently from its neighbours, or a `:` is missing".into(),
+        _ => format!("`{}` is indented differently from its neighbours, or a `:` is missing", shortened(other)),
+    })
+}
+
+/// What stands behind the first `key: ` or `- ` of a line.
+fn value_in(line: &str) -> Option<&str> {
+    let line = line.trim().trim_start_matches("- ");
+    let value = line.split_once(": ").map_or(line, |(_, value)| value).trim();
+    (!value.is_empty()).then_some(value)
+}
+
+fn quoted(value: &str) -> String {
+    let value = shortened(value);
+    if value.contains(['"', '\\']) { format!("'{}'", value.replace('\'', "''")) } else { format!("\"{value}\"") }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 fn floor(text: &str, mut at: usize) -> usize {

@@ -70,7 +70,8 @@ impl Number {
 }
 
 /// What a plain (unquoted) scalar is.
-pub(crate) fn plain(text: &str) -> Value {
+#[must_use]
+pub fn plain(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
         "true" | "True" | "TRUE" => Value::Bool(true),

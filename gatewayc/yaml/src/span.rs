@@ -77,10 +77,16 @@ pub fn position(text: &str, offset: u32) -> Position {
     Position { line: before.matches('\n').count() + 1, column: columns(&before[line_start..]) }
 }
 
-/// Where each line of a text starts.
+/// Bytes between two counts of characters: a column costs at most this many steps, however long the line is.
+const COUNTED_EVERY: usize = 1024;
+
+/// Where each line of a text starts, and how many characters stand before some places: a minified document of many
+/// megabytes is one line.
 #[derive(Debug, Clone)]
 pub struct LineIndex {
     starts: Vec<u32>,
+    /// The characters that begin before each multiple of [`COUNTED_EVERY`] bytes.
+    characters: Vec<u32>,
 }
 
 impl LineIndex {
@@ -88,7 +94,22 @@ impl LineIndex {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let newlines = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n');
-        Self { starts: std::iter::once(0).chain(newlines.map(|(at, _)| at as u32 + 1)).collect() }
+        let starts = std::iter::once(0).chain(newlines.map(|(at, _)| at as u32 + 1)).collect();
+        let mut characters = Vec::with_capacity(text.len() / COUNTED_EVERY + 1);
+        let mut before = 0;
+        for block in text.as_bytes().chunks(COUNTED_EVERY) {
+            characters.push(before);
+            before += beginning_in(block);
+        }
+        characters.push(before);
+        Self { starts, characters }
+    }
+
+    /// The characters that begin before a byte offset of the text that was indexed.
+    fn characters_before(&self, text: &str, offset: usize) -> u32 {
+        let block = offset / COUNTED_EVERY;
+        let counted = self.characters.get(block).copied().unwrap_or_default();
+        counted + beginning_in(text.as_bytes().get(block * COUNTED_EVERY..offset).unwrap_or_default())
     }
 
     /// The line (from 1) of a byte offset.
@@ -108,9 +129,18 @@ impl LineIndex {
     pub fn position(&self, text: &str, offset: u32) -> Position {
         let line = self.line(offset);
         let start = self.line_start(line).unwrap_or(0) as usize;
-        let end = floor_char_boundary(text, offset as usize);
-        Position { line, column: columns(text.get(start..end).unwrap_or_default()) }
+        let end = floor_char_boundary(text, offset as usize).max(start);
+        let marks = text.get(start..end).unwrap_or_default();
+        // A byte order mark has no width.
+        let marks = marks.len() - marks.trim_start_matches('\u{feff}').len();
+        let characters = self.characters_before(text, end) - self.characters_before(text, start);
+        Position { line, column: characters as usize - marks / '\u{feff}'.len_utf8() + 1 }
     }
+}
+
+/// How many characters begin in a piece of UTF-8.
+fn beginning_in(bytes: &[u8]) -> u32 {
+    bytes.iter().map(|byte| u32::from(byte & 0xc0 != 0x80)).sum()
 }
 
 fn columns(before: &str) -> usize {
@@ -136,6 +166,15 @@ mod tests {
             let expected = Position { line, column };
             assert_eq!(position(text, offset), expected, "at {offset}");
             assert_eq!(LineIndex::new(text).position(text, offset), expected, "indexed, at {offset}");
+        }
+    }
+
+    #[test]
+    fn columns_of_long_lines_are_exact() {
+        let text = format!("first\n\u{feff}{}\nlast é", "aé€😀".repeat(1_000));
+        let index = LineIndex::new(&text);
+        for offset in (0..=text.len() as u32 + 3).step_by(7) {
+            assert_eq!(index.position(&text, offset), position(&text, offset), "at {offset}");
         }
     }
 }

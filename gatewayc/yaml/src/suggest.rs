@@ -10,17 +10,50 @@ pub fn suggest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     if word.is_empty() || word.len() > 64 {
         return None;
     }
-    let folded = fold(word);
-    let allowed = folded.len().div_ceil(3);
+    let allowed = word.chars().filter(|letter| !is_separator(*letter)).count().div_ceil(3);
+    closest(word, allowed, candidates.into_iter().filter(|candidate| *candidate != word))
+}
+
+/// The candidate that `word` is but for `wrong` letters, or for letter case, hyphens and underscores. Stricter than
+/// [`suggest`]: for words that mean something else more often than not.
+#[must_use]
+pub fn nearest<'a>(word: &str, wrong: usize, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.is_empty() || word.len() > 64 {
+        return None;
+    }
+    closest(word, wrong, candidates)
+}
+
+/// Whether two words differ at most in letter case, hyphens and underscores.
+#[must_use]
+pub fn same_word(one: &str, other: &str) -> bool {
+    fn letters(word: &str) -> impl Iterator<Item = char> {
+        word.chars().filter(|letter| !is_separator(*letter)).flat_map(char::to_lowercase)
+    }
+    letters(one).eq(letters(other))
+}
+
+/// The candidate with the fewest wrong letters, of which there may be `allowed`.
+fn closest<'a>(word: &str, allowed: usize, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let letters = |word: &str| word.chars().filter(|letter| !is_separator(*letter)).count();
+    let (length, folded) = (letters(word), std::cell::LazyCell::new(|| fold(word)));
     let near = |candidate: &'a str| {
+        // The distance is at least the difference of the lengths.
+        if candidate.len() > 64 || letters(candidate).abs_diff(length) > allowed {
+            return None;
+        }
         let distance = distance(&folded, &fold(candidate));
-        (candidate.len() <= 64 && candidate != word && distance <= allowed).then_some((distance, candidate))
+        (distance <= allowed).then_some((distance, candidate))
     };
     candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)
 }
 
+fn is_separator(letter: char) -> bool {
+    matches!(letter, '-' | '_' | ' ')
+}
+
 fn fold(word: &str) -> Vec<char> {
-    word.chars().filter(|letter| !matches!(letter, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+    word.chars().filter(|letter| !is_separator(*letter)).flat_map(char::to_lowercase).collect()
 }
 
 /// Edit distance with swaps of neighbours (optimal string alignment).

@@ -134,6 +134,38 @@ fn control_characters_do_not_cost_the_document() {
 }
 
 #[test]
+fn quoted_text_may_hold_what_json_allows() {
+    let text = "{\"a\": \"the user\u{99}s \u{80}\u{9c}\u{fffe}\u{7c0}\", \"k\u{85}\u{9f}\": 'it\u{92}s'}";
+    let loaded = load_all(FileId(0), text);
+    assert!(loaded.errors.is_empty(), "{:?}", loaded.errors);
+    let node = loaded.node.expect("a tree");
+    assert_eq!(node.get("a").and_then(Node::as_str), Some("the user\u{99}s \u{80}\u{9c}\u{fffe}\u{7c0}"));
+    assert_eq!(node.get("k\u{85}\u{9f}").and_then(Node::as_str), Some("it\u{92}s"));
+    // Outside of quotes, YAML does not allow them.
+    let mixed = load_all(FileId(0), "a: \"x\u{92}\"\nb: y\u{93}\nc: \"\u{93}\"\n");
+    assert_eq!(mixed.errors.len(), 1, "{:?}", mixed.errors);
+    assert_eq!(mixed.node.expect("a tree").get("c").and_then(Node::as_str), Some("\u{93}"));
+}
+
+#[test]
+fn a_block_of_text_ends_with_its_last_line() {
+    let text = "a: |\n  one\n  two\n\n\nb: 1\n";
+    let node = load(FileId(0), text).expect("loads");
+    assert_eq!(node.get("a").map(|value| value.span.slice(text)), Some("one\n  two"));
+}
+
+#[test]
+fn a_tab_is_at_fault_wherever_the_parser_stops() {
+    for (text, at) in
+        [("a:\n  - b: c\n\t- b: d\n", "3:1"), ("a:\n  b: c\n\tb2: d\n  e: f\n", "3:1"), ("a:\n\tb: c\n", "2:2")]
+    {
+        let error = load(FileId(0), text).expect_err(text);
+        assert!(error.help.as_ref().is_some_and(|help| help.contains("tab")), "{text:?}: {error:?}");
+        assert_eq!(position(text, error.span.start).to_string(), at, "{text:?}: {error:?}");
+    }
+}
+
+#[test]
 fn all_faults_in_one_run_and_the_tree_besides() {
     let loaded = load_all(FileId(0), "a: {x: 1, x: 2}\na: !Sub y\nb: {z: 1, z: 1}\n");
     assert_eq!(loaded.errors.len(), 4, "{:?}", loaded.errors);

@@ -31,11 +31,12 @@
 //! **Who answers** ([`Router::find`]) never depends on the order of insertion. Templates without greedy parameters
 //! come before those with; then the first differing segment from the left decides: a literal, then a pattern such as
 //! `{id}.json` (more literal characters first), then a whole parameter, then a greedy one. Of two equal templates, the
-//! one with more query conditions comes first. The first in this order that matches path and query answers.
+//! one with more conditions comes first. The first in this order that matches path, query and header fields answers.
 //!
-//! **Unclear queries** find nobody. If a route with the template of the one that would answer, or with one before it
-//! that matches the path, has a condition on a parameter that the query names more than once, beside a `;` (which some
-//! servers take for `&`) or with a malformed `%`, then no route answers, not even one without conditions: `/act` must not carry `action=delete` to an
+//! **Unclear queries** find nobody, and neither do unclear header fields, such as one that stands there twice. If a
+//! route with the template of the one that would answer, or with one before it that matches the path, has a condition
+//! on a parameter that the query names more than once, beside a `;` (which some servers take for `&`) or with a
+//! malformed `%`, then no route answers, not even one without conditions: `/act` must not carry `action=delete` to an
 //! upstream that reads the query differently. A name with a malformed `%` may be any name.
 //!
 //! **Rules** are tried where no template matches. They see a [`RuleTarget`], and make new targets with an [`Expansion`].
@@ -61,7 +62,7 @@ pub use ambiguity::{Allowance, Ambiguous};
 pub use expansion::{Captures, Expansion, ExpansionError, GROUPS, RuleTarget, is_clear};
 pub use overlap::{Overlap, overlap};
 pub use path::{PathError, RequestPath};
-pub use query::QueryPair;
+pub use query::{Condition, Part, Reading, Selectors};
 pub use reading::{EmptySegments, PathCase, PathReading, TrailingSlash, UpstreamPaths};
 pub use router::{Conflict, Considered, Match, Outcome, Param, Params, Router, RouterBuilder};
 pub use template::{Template, TemplateError, TemplateErrorKind};

@@ -1,34 +1,84 @@
-//! Query parameters that select a route, such as `?Action=Start`.
+//! What selects a route beside its path: query parameters such as `?Action=Start`, and header fields such as
+//! `X-Amz-Target: Tables.Get`.
 
-/// A query parameter that must be there exactly once with exactly this value.
+/// Something that a request must say beside its path, exactly once.
 ///
-/// A query that names it unclearly is answered by no route; see the crate's documentation.
+/// A request that says it unclearly is answered by no route; see the crate's documentation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QueryPair {
-    /// The decoded name.
+pub struct Condition {
+    /// Where.
+    pub part: Part,
+    /// The decoded name of a query parameter, or the name of a header field, whose letter case does not count.
     pub name: String,
-    /// The decoded value.
-    pub value: String,
+    /// The decoded value; any where there is none.
+    pub value: Option<String>,
 }
 
-impl QueryPair {
-    /// A pair of decoded texts.
-    pub fn new(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { name: name.into(), value: value.into() }
-    }
+/// The part of a request that a condition is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The query.
+    Query,
+    /// The header section.
+    Header,
+}
 
-    /// Whether the query (without `?`) names the parameter once, clearly, and with this value.
-    pub fn holds(&self, query: Option<&str>) -> bool {
-        matches!(read(query, &self.name), Reading::Once(value) if decoded(value).eq(self.value.bytes().map(Some)))
+/// What a request says beside its path.
+#[derive(Clone, Copy, Default)]
+pub struct Selectors<'a> {
+    /// The query, without `?`.
+    pub query: Option<&'a str>,
+    /// Its header fields, by name.
+    pub fields: Option<&'a dyn Fn(&str) -> Reading<'a>>,
+}
+
+impl<'a> From<Option<&'a str>> for Selectors<'a> {
+    /// A query alone.
+    fn from(query: Option<&'a str>) -> Self {
+        Self { query, fields: None }
     }
 }
 
-/// What a query says about a parameter.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reading<'q> {
-    /// It does not name it.
+impl<'a> Selectors<'a> {
+    /// What is said under a name.
+    pub(crate) fn read(&self, part: Part, name: &str) -> Reading<'a> {
+        match part {
+            Part::Query => read(self.query, name),
+            Part::Header => self.fields.map_or(Reading::Absent, |fields| fields(name)),
+        }
+    }
+}
+
+impl Condition {
+    /// A query parameter with a value.
+    pub fn query(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { part: Part::Query, name: name.into(), value: Some(value.into()) }
+    }
+
+    /// Whether the request says this once, clearly, and with this value.
+    pub fn holds<'a>(&self, selectors: impl Into<Selectors<'a>>) -> bool {
+        match (selectors.into().read(self.part, &self.name), &self.value) {
+            (Reading::Once(_), None) => true,
+            (Reading::Once(value), Some(wanted)) => match self.part {
+                Part::Query => decoded(value).eq(wanted.bytes().map(Some)),
+                Part::Header => value == wanted,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether whatever fulfils `other` fulfils this.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.part == other.part && self.name == other.name && (self.value.is_none() || self.value == other.value)
+    }
+}
+
+/// What a request says under a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading<'q> {
+    /// Nothing.
     Absent,
-    /// It names it once, with this value, which is well encoded.
+    /// It has it once, with this value, which is well encoded.
     Once(&'q str),
     /// The upstream may read it differently: it is there more than once, or badly encoded, or it depends on whether `;`
     /// separates parameters.
@@ -96,11 +146,42 @@ mod tests {
             (None, false),
         ];
         for (query, expected) in cases {
-            assert_eq!(QueryPair::new("a", "1").holds(query), expected, "{query:?}");
+            assert_eq!(Condition::query("a", "1").holds(query), expected, "{query:?}");
         }
-        assert!(QueryPair::new("a b", "").holds(Some("a+b")));
-        assert!(QueryPair::new("a", "100%").holds(Some("a=100%25")));
-        assert!(!QueryPair::new("a", "100%").holds(Some("a=100%")));
+        assert!(Condition::query("a b", "").holds(Some("a+b")));
+        assert!(Condition::query("a", "100%").holds(Some("a=100%25")));
+        assert!(!Condition::query("a", "100%").holds(Some("a=100%")));
+    }
+
+    #[test]
+    fn without_a_value_it_must_be_there() {
+        let present = Condition { value: None, ..Condition::query("acl", "") };
+        for (query, expected) in [
+            (Some("acl"), true),
+            (Some("acl="), true),
+            (Some("a&acl=1"), true),
+            (Some("acl&acl"), false),
+            (Some("a"), false),
+            (None, false),
+        ] {
+            assert_eq!(present.holds(query), expected, "{query:?}");
+        }
+        assert!(present.covers(&Condition::query("acl", "1")) && !Condition::query("acl", "1").covers(&present));
+    }
+
+    #[test]
+    fn header_fields_are_compared_as_they_are() {
+        let condition = Condition { part: Part::Header, ..Condition::query("X-Target", "a%2Fb") };
+        for (reading, expected) in [
+            (Reading::Once("a%2Fb"), true),
+            (Reading::Once("a/b"), false),
+            (Reading::Absent, false),
+            (Reading::Unclear, false),
+        ] {
+            let fields = |name: &str| if name == "X-Target" { reading } else { Reading::Absent };
+            assert_eq!(condition.holds(Selectors { query: None, fields: Some(&fields) }), expected, "{reading:?}");
+        }
+        assert!(!condition.holds(Some("X-Target=a%2Fb")), "the query is not the header section");
     }
 
     #[test]

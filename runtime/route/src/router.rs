@@ -9,7 +9,7 @@ use crate::ambiguity::{Allowance, Ambiguous};
 use crate::matching::{Ranges, matches, matches_shape, refused};
 use crate::overlap::{Overlap, includes, overlap};
 use crate::path::{RequestPath, decode_at};
-use crate::query::{QueryPair, Reading, read};
+use crate::query::{Condition, Part, Reading, Selectors};
 use crate::template::{Segment, Template};
 use crate::trie::Trie;
 
@@ -31,8 +31,8 @@ impl<T> RouterBuilder<T> {
         Self::default()
     }
 
-    /// Adds a template with the query parameters that it asks for, and returns its index in the order of insertion.
-    pub fn insert(&mut self, template: Template, mut when: Vec<QueryPair>, value: T) -> usize {
+    /// Adds a template with the conditions that it has, and returns its index in the order of insertion.
+    pub fn insert(&mut self, template: Template, mut when: Vec<Condition>, value: T) -> usize {
         when.sort_unstable();
         when.dedup();
         self.routes.push(Route { template, when, tested: Box::default(), value });
@@ -82,14 +82,18 @@ pub struct Router<T> {
 }
 
 impl<T> Router<T> {
-    /// The route that answers a request for this path and query (without `?`).
-    pub fn find<'a>(&'a self, path: &'a RequestPath<'a>, query: Option<&str>) -> Option<Match<'a, T>> {
-        self.decide(path, query).ok()?
+    /// The route that answers a request for this path, with this query (without `?`) or these [`Selectors`].
+    pub fn find<'a, 's>(
+        &'a self,
+        path: &'a RequestPath<'a>,
+        selectors: impl Into<Selectors<'s>>,
+    ) -> Option<Match<'a, T>> {
+        self.decide(path, selectors.into()).ok()?
     }
 
-    /// Whether nobody answers because the query is unclear, although a template matches the path.
-    pub fn is_unclear(&self, path: &RequestPath<'_>, query: Option<&str>) -> bool {
-        self.decide(path, query).is_err()
+    /// Whether nobody answers because the query, or a header field, is unclear, although a template matches the path.
+    pub fn is_unclear<'s>(&self, path: &RequestPath<'_>, selectors: impl Into<Selectors<'s>>) -> bool {
+        self.decide(path, selectors.into()).is_err()
     }
 
     /// The parameter that keeps the most specific route from matching the path, and the character that it does not
@@ -115,7 +119,7 @@ impl<T> Router<T> {
     fn decide<'a>(
         &'a self,
         path: &'a RequestPath<'a>,
-        query: Option<&str>,
+        selectors: Selectors<'_>,
     ) -> Result<Option<Match<'a, T>>, UnclearQuery<'a>> {
         let canonical = path.canonical();
         let mut ranges = Ranges::default();
@@ -124,10 +128,10 @@ impl<T> Router<T> {
             if !matches(&route.template, canonical, &mut ranges) {
                 return None;
             }
-            if let Some(name) = route.unclear_in(query) {
+            if let Some(name) = route.unclear_in(selectors) {
                 return Some(Err(UnclearQuery { name }));
             }
-            route.when.iter().all(|pair| pair.holds(query)).then_some(Ok(index))
+            route.when.iter().all(|condition| condition.holds(selectors)).then_some(Ok(index))
         };
         let found = match self.shapes.router.at(canonical).ok().and_then(|found| self.shapes.slots.get(*found.value)) {
             Some(Slot::Candidates(routes)) => routes.iter().find_map(|&index| answers(index)),
@@ -147,8 +151,9 @@ impl<T> Router<T> {
     }
 
     /// What became of every route, in the order of insertion: for people who ask why.
-    pub fn explain(&self, path: &RequestPath<'_>, query: Option<&str>) -> Vec<Considered<'_, T>> {
-        let decision = self.decide(path, query);
+    pub fn explain<'s>(&self, path: &RequestPath<'_>, selectors: impl Into<Selectors<'s>>) -> Vec<Considered<'_, T>> {
+        let selectors = selectors.into();
+        let decision = self.decide(path, selectors);
         let outcome = |index: usize, route: &Route<T>| {
             let (canonical, mut ranges) = (path.canonical(), Ranges::default());
             if !matches_shape(&route.template, canonical, &mut ranges) {
@@ -162,8 +167,8 @@ impl<T> Router<T> {
             if let Err(UnclearQuery { name }) = decision {
                 return Outcome::UnclearQuery { name: name.to_owned() };
             }
-            if let Some(pair) = route.when.iter().find(|pair| !pair.holds(query)) {
-                return Outcome::Query { name: pair.name.clone(), value: pair.value.clone() };
+            if let Some(condition) = route.when.iter().find(|condition| !condition.holds(selectors)) {
+                return Outcome::Condition(condition.clone());
             }
             match &decision {
                 Ok(Some(winner)) if winner.index != index => Outcome::LessSpecific { than: winner.index },
@@ -246,7 +251,7 @@ impl<T> Router<T> {
 
     fn strictly_includes(&self, general: usize, specific: usize) -> bool {
         let (general, specific) = (&self.routes[general], &self.routes[specific]);
-        general.when.iter().all(|pair| specific.when.contains(pair))
+        general.when.iter().all(|condition| specific.when.iter().any(|other| condition.covers(other)))
             && !general.template.same_language(&specific.template)
             && includes(&general.template, &specific.template)
     }
@@ -362,13 +367,8 @@ pub enum Outcome {
         /// The index of the one that answers.
         than: usize,
     },
-    /// The path matches, the query lacks this pair.
-    Query {
-        /// The parameter's name.
-        name: String,
-        /// The value that it must have.
-        value: String,
-    },
+    /// The path matches, and the request does not fulfil this condition.
+    Condition(Condition),
     /// The path matches, but no route answers a query that names this parameter more than once, beside a `;` or with a
     /// malformed `%`.
     UnclearQuery {
@@ -392,9 +392,9 @@ pub enum Outcome {
 #[derive(Debug)]
 struct Route<T> {
     template: Template,
-    when: Vec<QueryPair>,
-    /// The names in the conditions of all routes with this template.
-    tested: Box<[Box<str>]>,
+    when: Vec<Condition>,
+    /// What the conditions of all routes with this template are about.
+    tested: Box<[(Part, Box<str>)]>,
     value: T,
 }
 
@@ -405,8 +405,9 @@ fn note_tested_names<T>(routes: &mut [Route<T>], order: &[usize]) {
         let template = &routes[first].template;
         let end = rest.iter().take_while(|&&route| routes[route].template.same_language(template)).count();
         let (equal, others) = rest.split_at(end);
-        let mut tested: Vec<Box<str>> =
-            equal.iter().flat_map(|&route| &routes[route].when).map(|pair| pair.name.as_str().into()).collect();
+        let conditions = equal.iter().flat_map(|&route| &routes[route].when);
+        let mut tested: Vec<(Part, Box<str>)> =
+            conditions.map(|condition| (condition.part, condition.name.as_str().into())).collect();
         tested.sort_unstable();
         tested.dedup();
         for &route in equal {
@@ -422,14 +423,17 @@ struct UnclearQuery<'a> {
 }
 
 impl<T> Route<T> {
-    fn unclear_in(&self, query: Option<&str>) -> Option<&str> {
-        let mut tested = self.tested.iter().map(|name| &**name);
-        tested.find(|name| read(query, name) == Reading::Unclear)
+    fn unclear_in(&self, selectors: Selectors<'_>) -> Option<&str> {
+        let is_unclear = |(part, name): &&(Part, Box<str>)| selectors.read(*part, name) == Reading::Unclear;
+        self.tested.iter().find(is_unclear).map(|(_, name)| &**name)
     }
 
     /// `Less` answers first. `Equal` only where the other can never answer.
     fn precedence(&self, other: &Self) -> Ordering {
-        let conditions = |route: &Self| Reverse(route.when.len());
+        let conditions = |route: &Self| {
+            let with_value = route.when.iter().filter(|condition| condition.value.is_some()).count();
+            Reverse((route.when.len(), with_value))
+        };
         self.template
             .specificity(&other.template)
             .then_with(|| conditions(self).cmp(&conditions(other)))

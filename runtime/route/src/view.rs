@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::overlap::{common, includes};
 use crate::path::RequestPath;
-use crate::query::QueryPair;
+use crate::query::{Condition, Selectors};
 use crate::reading::PathReading;
 use crate::router::{Params, Router, RouterBuilder};
 use crate::template::Template;
@@ -71,9 +71,9 @@ impl<T> UpstreamView<T> {
     pub fn new(
         certain: PathReading,
         possible: PathReading,
-        operations: impl Iterator<Item = (Template, Vec<QueryPair>, T)>,
+        operations: impl Iterator<Item = (Template, Vec<Condition>, T)>,
     ) -> Self {
-        let (mut entries, mut groups) = (Vec::new(), Vec::<(Template, Vec<QueryPair>, Vec<usize>)>::new());
+        let (mut entries, mut groups) = (Vec::new(), Vec::<(Template, Vec<Condition>, Vec<usize>)>::new());
         let (mut slots, mut has_other_spellings) = (Vec::new(), false);
         for (template, mut when, value) in operations {
             when.sort_unstable();
@@ -104,9 +104,15 @@ impl<T> UpstreamView<T> {
     }
 
     /// What a path that was matched for the entry of this index may mean; `read` is from [`Self::read`].
-    pub fn meaning<'a>(&'a self, entry: usize, read: &'a RequestPath<'a>, query: Option<&str>) -> Meaning<'a, T> {
-        let Some(found) = self.router.find(read, query) else {
-            return if self.router.is_unclear(read, query) { Meaning::UnclearQuery } else { Meaning::Same };
+    pub fn meaning<'a, 's>(
+        &'a self,
+        entry: usize,
+        read: &'a RequestPath<'a>,
+        selectors: impl Into<Selectors<'s>>,
+    ) -> Meaning<'a, T> {
+        let selectors = selectors.into();
+        let Some(found) = self.router.find(read, selectors) else {
+            return if self.router.is_unclear(read, selectors) { Meaning::UnclearQuery } else { Meaning::Same };
         };
         let others = found.value.iter().filter(|other| **other != entry && self.may_be_taken_for(entry, **other));
         let others: Vec<_> = others

@@ -1,6 +1,6 @@
 //! Who answers: a table, the corpus, and a naive reference on random templates.
 
-use gateway_route::{Allowance, Ambiguous, Outcome, QueryPair, RequestPath, Router, RouterBuilder, Template};
+use gateway_route::{Allowance, Ambiguous, Condition, Outcome, RequestPath, Router, RouterBuilder, Template};
 
 /// Routes as `name template [?name=value]`, and what each request is answered by: `name parameters…`.
 struct Case {
@@ -183,7 +183,7 @@ fn the_most_specific_answers_in_any_order() {
             let mut routes = case.routes.to_vec();
             routes.rotate_left(rotation);
             for (name, template, when) in routes {
-                let when = when.iter().map(|&(name, value)| QueryPair::new(name, value)).collect();
+                let when = when.iter().map(|&(name, value)| Condition::query(name, value)).collect();
                 builder.insert(parse(template), when, name);
             }
             let (router, conflicts) = builder.build();
@@ -254,7 +254,7 @@ fn equal_templates_and_overlaps_are_reported() {
 #[test]
 fn an_unclear_query_is_explained() {
     let mut builder = RouterBuilder::new();
-    builder.insert(parse("/act"), vec![QueryPair::new("action", "delete")], ());
+    builder.insert(parse("/act"), vec![Condition::query("action", "delete")], ());
     builder.insert(parse("/act"), Vec::new(), ());
     builder.insert(parse("/{x}"), Vec::new(), ());
     let (router, _) = builder.build();
@@ -287,7 +287,7 @@ fn agrees_with_trying_every_template() {
             for _ in 0..1 + random.below(3) {
                 text = format!("{text}/{}", pieces[random.below(pieces.len())]);
             }
-            let when = if random.below(6) == 0 { vec![QueryPair::new("k", "v")] } else { Vec::new() };
+            let when = if random.below(6) == 0 { vec![Condition::query("k", "v")] } else { Vec::new() };
             let template = allowances
                 .iter()
                 .fold(parse(&text), |template, (name, allowance)| template.with_allowance(name, *allowance));

@@ -164,7 +164,6 @@ fn authorization_servers_find_their_store() {
             "stores: {a: {kind: redis, url: \"redis://r\"}}\noauth: {store: a}",
             "store `a` is of kind redis, which counts limits only",
         ),
-        ("stores: {default: {kind: postgres, url: \"postgres://u:p@db/x\"}}", "its URL has a password"),
         ("stores: {default: {kind: postgres, url: {env: UNSET_URL}}}", "environment variable UNSET_URL is not set"),
     ] {
         let problem = place(yaml).expect_err(yaml);
@@ -182,7 +181,8 @@ fn settings_of_authorization_servers_are_read() {
     assert_eq!((config.oauth.cache, config.session.idle), (Duration::ZERO, Duration::from_secs(300)));
     assert_eq!(config.session.absolute, Duration::from_secs(3600));
     let bad = "oauth: {cache: 2m, signingKey: hunter2, stoer: a}\nsession: {secret: {env: A, file: b}, idleTimeout: 0s}\n\
-               stores: {a: {kind: memory, file: x}, b: {kind: sqlite, url: \"postgres://h\"}, c: {kind: postgres}, d: {file: x}}\n";
+               stores: {a: {kind: memory, file: x}, b: {kind: sqlite, url: \"postgres://h\"}, c: {kind: postgres}, d: {file: x},\n\
+               e: {kind: redis, url: \"redis://u:hunter2@h\"}, f: {kind: postgres, url: \"postgres://h/x?password=hunter2\"}}\n";
     let all = read(bad, &[], &[]).expect_err("many mistakes").join("\n");
     for expected in [
         "expected a duration from 0s to 60s, found `2m`",
@@ -194,6 +194,8 @@ fn settings_of_authorization_servers_are_read() {
         "store `b` is a file: it has no `url`",
         "store `c` has no URL; write `url: {env: DATABASE_URL}`",
         "store `d` is of no kind; write `kind: sqlite` beside its file",
+        "store `e`: its URL has a password, which does not belong here; write `url: {env: REDIS_URL}`",
+        "store `f`: its URL has a password, which does not belong here; write `url: {env: DATABASE_URL}`",
     ] {
         assert!(all.contains(expected), "no `{expected}` in:\n{all}");
     }

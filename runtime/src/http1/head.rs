@@ -2,6 +2,9 @@
 
 use std::mem::MaybeUninit;
 
+use gateway_route::Reading;
+
+use super::names::{are_twins, connection_options};
 use crate::reject::Reject;
 
 /// More header fields of a request than this are refused with 431 (Request Header Fields Too Large, RFC 6585 §5).
@@ -129,6 +132,31 @@ pub(crate) struct RequestHead<'a> {
     pub(crate) is_http11: bool,
     /// The header fields in the order received.
     pub(crate) fields: &'a [Field<'a>],
+}
+
+impl<'a> RequestHead<'a> {
+    /// What the fields say under a name that selects a route. Unclear is what the upstream may see differently: a field
+    /// that stands there twice, a name that CGI takes for the same, and one that `Connection` takes off on the way.
+    pub(crate) fn reading(&self, name: &str) -> Reading<'a> {
+        let mut found = Reading::Absent;
+        for field in self.fields {
+            if field.name.eq_ignore_ascii_case("connection") {
+                let is_taken_off =
+                    |option: &[u8]| std::str::from_utf8(option).is_ok_and(|option| are_twins(option, name));
+                if connection_options(field.value).any(is_taken_off) {
+                    return Reading::Unclear;
+                }
+            }
+            if !are_twins(field.name, name) {
+                continue;
+            }
+            found = match (found, std::str::from_utf8(field.value)) {
+                (Reading::Absent, Ok(value)) if field.name.eq_ignore_ascii_case(name) => Reading::Once(value),
+                _ => return Reading::Unclear,
+            };
+        }
+        found
+    }
 }
 
 /// Parses a head whose end [`HeadScan::end_of_head`] has found.

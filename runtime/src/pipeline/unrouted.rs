@@ -1,6 +1,6 @@
 //! Requests that no path matches: what rules make of them.
 
-use gateway_route::{Ambiguous, RequestPath};
+use gateway_route::{Ambiguous, RequestPath, Selectors};
 
 use super::request::Target;
 use super::{Record, Stop, refuse_plain};
@@ -39,13 +39,14 @@ impl Record {
         request: &RequestHead<'_>,
         target: &Target<'_>,
         path: &RequestPath<'_>,
+        selectors: Selectors<'_>,
     ) -> Result<Way, Stop> {
         let listener = self.listener;
         if let (Some(https_only), false) = (&listener.https_only, self.is_https) {
             return Err(refuse_plain(https_only, request, target)); // 301 308 403 421
         }
         // A path that is described is no rule's business, however unclear the query is about its conditions.
-        if listener.rules.is_empty() || listener.router.is_unclear(path, target.query) {
+        if listener.rules.is_empty() || listener.router.is_unclear(path, selectors) {
             return Err(Stop::Reject(not_found(listener, path))); // 404
         }
         let asked = Asked {
