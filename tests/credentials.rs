@@ -25,7 +25,7 @@ consumers:
   - username: ben
     credentials:
       - {id: ben-1, type: basic, username: ben, password: {argon2id: "$argon2id$v=19$m=64,t=1,p=1$c29tZSBzYWx0IGhlcmU$HASH"}}
-      - {id: ben-2, type: jwt, key: ben-fixed, algorithm: HS512, secret: {env: TEST_TOKEN_SECRET}, leeway: 5s}
+      - {id: ben-2, type: jwt, key: ben-fixed, algorithm: HS512, secret: {env: TEST_TOKEN_SECRET}, leeway: 5s, weakSecretOk: true}
   - username: guest
 "#;
 

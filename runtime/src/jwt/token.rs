@@ -190,6 +190,7 @@ impl ClaimRules {
 }
 
 /// Where scopes are unless a scheme says otherwise: OAuth's `scope` (RFC 9068 §2.2.3), and what others write.
+#[cfg(test)]
 pub(crate) const SCOPE_CLAIMS: &[&str] = &["scope", "scp", "roles"];
 
 /// A claim by its name, or else by a path with dots, such as `realm_access.roles`.
