@@ -23,7 +23,7 @@ impl Locations {
         let value = std::str::from_utf8(value).ok()?;
         if value.starts_with('/') {
             // `//host/path` is another host.
-            return (!value.starts_with("//")).then(|| self.path(value)).flatten();
+            return (!value.starts_with("//")).then(|| self.path(value)).flatten().map(on_this_host);
         }
         let (scheme, rest) = value.split_once("://")?;
         let default_port = match scheme {
@@ -35,7 +35,7 @@ impl Locations {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         if self.is_endpoint(authority, default_port) {
             // Without a host: whatever the client called the gateway, it goes on to call it.
-            return Some(self.path(&path).unwrap_or(path));
+            return Some(on_this_host(self.path(&path).unwrap_or(path)));
         }
         let is_own = self.preserved_host.as_ref().is_some_and(|host| host.eq_ignore_ascii_case(authority));
         is_own.then(|| self.path(&path)).flatten().map(|path| format!("{scheme}://{authority}{path}"))
@@ -68,6 +68,13 @@ impl Locations {
         let public = if public.starts_with('/') { public } else { format!("/{public}") };
         (public != path).then_some(public)
     }
+}
+
+/// A path as a reference that names no other host: `//host` would, and browsers read `/\host` and a tab between the
+/// slashes like that. They take the `.` away again.
+fn on_this_host(path: String) -> String {
+    let behind = path.strip_prefix('/').unwrap_or(&path);
+    if behind.trim_start_matches('\t').starts_with(['/', '\\']) { format!("/.{path}") } else { path }
 }
 
 #[cfg(test)]
@@ -123,6 +130,13 @@ mod tests {
             ("/api", "/v1", "/api/session", Some("/v1/session")),
             ("/api", "/v1", "/apis", None),
             ("/api", "/v1", "/other", None),
+            // What was a path of the upstream does not become another host.
+            ("", "", "http://up.internal:3900//evil.example/a", Some("/.//evil.example/a")),
+            ("", "", "http://up.internal:3900/\\evil.example", Some("/./\\evil.example")),
+            ("/api", "", "/api//evil.example/a", Some("/.//evil.example/a")),
+            ("/api", "", "/api/\t/evil.example", Some("/./\t/evil.example")),
+            ("/api", "", "http://up.internal:3900/api//evil.example", Some("/.//evil.example")),
+            ("/api", "/v1", "/api//evil.example", Some("/v1//evil.example")),
             ("", "", "/session", None),
             ("", "", "http://up.internal:3900/session", Some("/session")),
         ] {
