@@ -114,9 +114,74 @@ fn a_user_who_denies_sends_back_an_error() {
     assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(&back, "state").as_deref(), Some("xyz"));
     assert_eq!(parameter(&back, "code"), None);
-    // A decision is made once.
+    // The same answer again gets to the application again; another one does not count.
+    assert_eq!(browser.decide(&dialog, false), back);
     let form = [("transaction_id", &*field(&dialog.body, "transaction_id")), ("csrf", &*field(&dialog.body, "csrf"))];
     assert_eq!(browser.post("/oauth/authorize/decision", "", &form).status, 403);
+}
+
+#[test]
+fn a_second_click_gets_to_the_application_and_changes_nothing() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let page = browser.get("/login?return=%2Fme");
+    let tag = field(&page.body, "csrf");
+    let log_in = [("username", "bob"), ("password", PASSWORD), ("csrf", &*tag), ("return", "/me")];
+    // Also before the answer to the first click is there: then the second one is a login of its own.
+    let mut twin = tutorial.browser();
+    twin.cookies = browser.cookies.clone();
+    assert_eq!(browser.post("/login", "", &log_in).header("location"), "/me");
+    let session = browser.cookies["gateway_session"].clone();
+    assert_eq!(twin.post("/login", "", &log_in).header("location"), "/me");
+    let again = browser.post("/login", "", &log_in);
+    assert_eq!((again.status, again.header("location")), (303, "/me".to_owned()));
+    assert_eq!(browser.cookies["gateway_session"], session, "the session is the one that there was");
+    // Another user, another form, a form that a page elsewhere sends: as ever.
+    assert_eq!(browser.post("/login", "", &changed(&log_in, "username", Some("ann"))).status, 400);
+    assert_eq!(browser.post("/login", "", &changed(&log_in, "csrf", Some("x"))).status, 400);
+    assert_eq!(browser.post("/login", "", &changed(&log_in, "csrf", None)).status, 400);
+    assert_eq!(browser.post("/login", "Sec-Fetch-Site: cross-site\r\n", &log_in).status, 400);
+    let elsewhere = changed(&log_in, "return", Some("https://evil.example/"));
+    assert_eq!(browser.post("/login", "", &elsewhere).header("location"), "/me", "as the browser remembers");
+
+    let dialog = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    let code_of = |back: &str| parameter(back, "code").unwrap_or_else(|| panic!("no code in {back}"));
+    let (first, second) = (browser.decide(&dialog, true), browser.decide(&dialog, true));
+    assert_eq!(parameter(&second, "state").as_deref(), Some("xyz"));
+    let (first, second) = (code_of(&first), code_of(&second));
+    assert_ne!(first, second);
+    for code in [&first, &second] {
+        assert_eq!(tutorial.post("/oauth/token", "", &redemption(code)).status, 200);
+    }
+    // Not the other answer, not without the form's tag, and not for another session.
+    let transaction = field(&dialog.body, "transaction_id");
+    let form = [("transaction_id", &*transaction), ("csrf", &*field(&dialog.body, "csrf")), ("cancel", "deny")];
+    assert_eq!(browser.post("/oauth/authorize/decision", "", &form).status, 403);
+    let form = [("transaction_id", &*transaction), ("csrf", &*tag), ("allow", "allow")];
+    assert_eq!(browser.post("/oauth/authorize/decision", "", &form).status, 403);
+    let own = twin.get("/account");
+    let form = [("transaction_id", &*transaction), ("csrf", &*field(&own.body, "csrf")), ("allow", "allow")];
+    assert_eq!(twin.post("/oauth/authorize/decision", "", &form).status, 403);
+    // What was withdrawn between the two clicks is asked for again.
+    let account = browser.get("/account");
+    let withdrawal = [("csrf", &*field(&account.body, "csrf")), ("client_id", "app")];
+    assert_eq!(browser.post("/account", "", &withdrawal).status, 303);
+    let asked = browser.decide(&dialog, true);
+    assert!(asked.starts_with("/oauth/authorize?"), "{asked}");
+    assert_eq!(browser.get(&asked).status, 200, "the user is asked again");
+}
+
+#[test]
+fn blanks_around_a_user_name_are_not_part_of_it() {
+    let tutorial = Tutorial::start();
+    for name in [" bob", "bob ", "\tbob@example.org \u{a0}"] {
+        assert_eq!(tutorial.browser().log_in("/login", name, PASSWORD).status, 303, "{name:?}");
+        let grant = [("grant_type", "password"), ("username", name), ("password", PASSWORD), ("scope", "notes")];
+        assert_eq!(tutorial.token(&grant).status, 200, "{name:?}");
+    }
+    let padded = format!("{PASSWORD} ");
+    assert_eq!(tutorial.browser().log_in("/login", "bob", &padded).status, 401, "a password is what it is");
+    assert_eq!(tutorial.browser().log_in("/login", "b ob", PASSWORD).status, 401);
 }
 
 #[test]
@@ -692,6 +757,9 @@ fn pages_stay_out_of_frames_caches_and_referrers() {
         let policy = page.header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"), "{policy}");
         assert!(!policy.contains("unsafe") && !page.body.contains("<script"), "{policy}");
+        // Browsers hold every redirection after a form against `form-action`, and an application sends them anywhere.
+        let leads_on = page.body.contains("action=\"/login\"") || page.body.contains("name=\"transaction_id\"");
+        assert_eq!(policy.contains("form-action 'self'"), !leads_on, "{policy}");
         for (name, value) in [
             ("cache-control", "no-store"),
             ("referrer-policy", "no-referrer"),

@@ -124,6 +124,7 @@ pub(crate) mod example {
             user: "x-user-id",
         },
         error_bodies: &[],
+        failed_authentication: &[],
         https: Https::Optional,
         accepted_risks: &[],
     };

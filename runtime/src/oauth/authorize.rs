@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::endpoint::Visit;
 use super::error::{self, ErrorCode, OauthError};
 use super::form::Form;
-use super::pages::Page;
+use super::pages::{FormTargets, Page};
 use super::random;
 use super::redirect::{self, is_same_redirect};
 use super::registry::{Client, ResponseType, User};
 use super::server::{Issued, Order, Server};
-use super::store::NewCode;
+use super::store::{Decided, Decision, GivenConsent, NewCode, StoreError};
 use super::tables::Grant;
 use crate::builtin::OwnAnswer;
 use crate::credential::form_encode;
@@ -96,16 +96,24 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
         return page(403, "error_form");
     }
     let (id, session) = (Digest::of(transaction.as_bytes()), Digest::of(cookie.as_bytes()));
-    let asked = match server.store.take_transaction(&id, &session, visit.now).await {
+    let busy = |problem: StoreError| {
+        error::tell(&problem);
+        page(503, "error_busy")
+    };
+    let asked = match server.store.transaction(&id, &session, visit.now).await {
         Ok(asked) => asked.and_then(|json| serde_json::from_str::<Asked>(&json).ok()),
-        Err(problem) => {
-            error::tell(&problem);
-            return page(503, "error_busy");
-        }
+        Err(problem) => return busy(problem),
     };
     let Some(asked) = asked else { return page(403, "error_form") };
     if form.get("cancel").is_some() {
-        return server.give_up(&visit, &asked, &ErrorCode::AccessDenied.because("The user has denied the request"));
+        return match server.store.decide(&id, &session, Decision::Deny, None, visit.now).await {
+            Ok(Decided::First | Decided::Again) => {
+                let denied = ErrorCode::AccessDenied.because("The user has denied the request");
+                server.give_up(&visit, &asked, &denied)
+            }
+            Ok(Decided::Unknown) => page(403, "error_form"),
+            Err(problem) => busy(problem),
+        };
     }
     // Between the dialog and the decision both may have gone.
     let (client, user) = match (server.parties.client(&asked.client).await, server.parties.user(&user).await) {
@@ -113,11 +121,23 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
         (Err(problem), _) | (_, Err(problem)) => return server.give_up(&visit, &asked, &problem.into()),
         _ => return page(403, "error_form"),
     };
-    if server.table.remember_consent
-        && let Err(problem) =
-            server.store.allow(server.table.issuer, &user.id, &client.id, &asked.scopes, visit.now).await
-    {
-        return server.give_up(&visit, &asked, &problem.into());
+    let consent =
+        GivenConsent { issuer: server.table.issuer, user: &user.id, client: &client.id, scopes: &asked.scopes };
+    let consent = server.table.remember_consent.then_some(consent);
+    match server.store.decide(&id, &session, Decision::Allow, consent, visit.now).await {
+        Ok(Decided::First) => {}
+        // A second click, while the browser waits for the application: it ended the navigation that had the first answer,
+        // so it gets one of its own. What the user has withdrawn meanwhile is asked for again.
+        Ok(Decided::Again) => match server.has_consent(&client, &user, &asked).await {
+            Ok(true) => {}
+            Ok(false) if server.table.remember_consent => {
+                return OwnAnswer::redirect(303, &format!("{}?{}", server.table.paths.authorize, asked.query()));
+            }
+            Ok(false) => {}
+            Err(problem) => return server.give_up(&visit, &asked, &problem),
+        },
+        Ok(Decided::Unknown) => return page(403, "error_form"),
+        Err(problem) => return server.give_up(&visit, &asked, &problem.into()),
     }
     server.give(&visit, &client, &user, &asked, 303).await
 }
@@ -259,6 +279,11 @@ impl Server {
         if client.public && !asked.to.starts_with("https://") {
             return Ok(false);
         }
+        self.has_consent(client, user, asked).await
+    }
+
+    /// Whether all of this is in the file of permissions, or is remembered.
+    async fn has_consent(&self, client: &Client, user: &User, asked: &Asked) -> Result<bool, OauthError> {
         let permitted = self.parties.permission(&client.id, &user.id).unwrap_or_default();
         let remembered = match self.table.remember_consent {
             true => self.store.consent(self.table.issuer, &user.id, &client.id).await?.unwrap_or_default(),
@@ -297,8 +322,8 @@ impl Server {
                 ("redirect_uri", Value::from(asked.to.as_str())),
                 ("is_public", Value::from(client.public && !asked.to.starts_with("https://"))),
             ],
-            // Browsers hold what a form leads to against this list, too.
-            forms_lead_to: Some(redirect::form_source(&asked.to)),
+            // Browsers hold every hop after a form against such a list, also those that the application decides on.
+            forms_lead_to: FormTargets::Anywhere,
         })
     }
 

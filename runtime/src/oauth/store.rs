@@ -17,6 +17,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::random;
 use super::registry::{self, Client, User};
 use super::tables::{Grant, TokenFormat};
 use crate::config::{Config, Problem, StoreAddress, StoreKind, StoreSettings};
@@ -30,6 +31,10 @@ const CLEANING: Duration = Duration::from_secs(60);
 
 /// A session that is used is written down so often.
 const TOUCHING: u64 = 60;
+
+/// How long the same decision of a dialog is answered again, in seconds: a browser that has been sent on sends it a second
+/// time when a button is clicked twice.
+const DECIDED: u64 = 60;
 
 /// Where the store of this deployment is.
 #[derive(Debug, Clone)]
@@ -228,6 +233,42 @@ pub(crate) enum Rotated {
     Unknown,
 }
 
+/// What a user decides in a dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Allow,
+    Deny,
+}
+
+impl Decision {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What came of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// The first one of its dialog: told to one caller, ever.
+    First,
+    /// The dialog was decided the same way a moment ago.
+    Again,
+    /// The dialog was decided the other way, belongs to another session, has expired, or does not exist.
+    Unknown,
+}
+
+/// Consent that a decision gives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GivenConsent<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) client: &'a str,
+    pub(crate) scopes: &'a [String],
+}
+
 /// A session that begins.
 #[derive(Debug, Clone)]
 pub(crate) struct NewSession {
@@ -238,6 +279,8 @@ pub(crate) struct NewSession {
     pub(crate) user: String,
     /// Of the password that began it.
     pub(crate) password_mark: String,
+    /// The tag of the login form that began it.
+    pub(crate) begun_by: Digest,
     pub(crate) created_at: u64,
     /// However much it is used.
     pub(crate) expires: u64,
@@ -250,6 +293,8 @@ pub(crate) struct SessionRecord {
     pub(crate) user: String,
     /// Missing where it began before marks were kept.
     pub(crate) password_mark: Option<String>,
+    /// The tag of the login form that began it; missing where it began before that was kept.
+    pub(crate) begun_by: Option<Digest>,
     pub(crate) created_at: u64,
     /// To the minute.
     pub(crate) last_seen: u64,
@@ -560,6 +605,7 @@ impl OauthStore {
             session.created_at.into(),
             session.expires.into(),
             (&session.password_mark).into(),
+            (&session.begun_by).into(),
         ];
         self.run(vec![Statement::new(sql::ADD_SESSION, values)]).await.map(drop)
     }
@@ -578,6 +624,7 @@ impl OauthStore {
             last_seen: row.number(3)?,
             expires: row.number(4)?,
             password_mark: row.maybe_text(5)?,
+            begun_by: row.maybe_key(6)?.map(Digest::from_bytes),
         };
         if record.last_seen + TOUCHING.min(idle / 4) <= now {
             self.run(vec![Statement::new(sql::TOUCH_SESSION, [id.into(), now.into()])]).await?;
@@ -604,15 +651,51 @@ impl OauthStore {
         self.run(vec![about_digest(sql::END_OLD_DIALOGS, session), add]).await.map(drop)
     }
 
-    /// What a dialog of this session is about; told once.
-    pub(crate) async fn take_transaction(
+    /// What a dialog of this session is about.
+    pub(crate) async fn transaction(
         &self,
         id: &Digest,
         session: &Digest,
         now: u64,
     ) -> Result<Option<String>, StoreError> {
-        let take = Statement::new(sql::TAKE_DIALOG, [id.into(), session.into(), now.into()]);
-        first(&self.run(vec![take]).await?, 0).map(|row| row.text(0)).transpose()
+        let look = Statement::new(sql::DIALOG, [id.into(), session.into(), now.into()]);
+        first(&self.run(vec![look]).await?, 0).map(|row| row.text(0)).transpose()
+    }
+
+    /// Decides a dialog of this session, and remembers the consent that the first decision gives.
+    pub(crate) async fn decide(
+        &self,
+        id: &Digest,
+        session: &Digest,
+        decision: Decision,
+        consent: Option<GivenConsent<'_>>,
+        now: u64,
+    ) -> Result<Decided, StoreError> {
+        let until = now.saturating_add(DECIDED);
+        // With a name of its own, so that the statements that follow know whether it was this one that came first.
+        let own = random::name().map_err(|problem| StoreError::new(problem.to_string()))?;
+        let own = format!("{} {own}", decision.name());
+        let values = [id.into(), session.into(), now.into(), (&own).into(), until.into()];
+        let mut statements = vec![
+            Statement::new(sql::DECIDE_DIALOG, values),
+            Statement::new(sql::DIALOG, [id.into(), session.into(), now.into()]),
+        ];
+        if let Some(GivenConsent { issuer, user, client, scopes }) = consent {
+            statements.extend(std::iter::once("").chain(scopes.iter().map(String::as_str)).map(|scope| {
+                let about = [issuer.into(), user.into(), client.into(), scope.into(), now.into()];
+                let [issuer, user, client, scope, since] = about;
+                let values = [issuer, user, client, scope, since, id.into(), (&own).into()];
+                Statement::new(sql::ALLOW_BY_DECISION, values)
+            }));
+        }
+        let answers = self.run(statements).await?;
+        let found = first(&answers, 1).map(|row| row.maybe_text(1)).transpose()?.flatten();
+        let kind = found.as_deref().and_then(|found| found.split(' ').next());
+        Ok(match kind {
+            Some(_) if found.as_deref() == Some(&own) => Decided::First,
+            Some(kind) if kind == decision.name() => Decided::Again,
+            _ => Decided::Unknown,
+        })
     }
 
     /// Remembers the id of an assertion until it expires (RFC 7523 §3); `false` if it has been there already.

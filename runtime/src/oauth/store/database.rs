@@ -169,6 +169,13 @@ impl Row {
         Ok(self.text(column)?.split_ascii_whitespace().map(str::to_owned).collect())
     }
 
+    pub(super) fn maybe_key(&self, column: usize) -> Result<Option<[u8; 32]>, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Null) => Ok(None),
+            _ => self.key(column).map(Some),
+        }
+    }
+
     pub(super) fn key(&self, column: usize) -> Result<[u8; 32], StoreError> {
         match self.0.get(column) {
             Some(Value::Bytes(bytes)) => bytes.as_slice().try_into().map_err(|_| unexpected(column)),

@@ -52,6 +52,7 @@ pub(super) const VERSIONS: &[&[&str]] = &[
         "ALTER TABLE gateway_sessions ADD COLUMN password_mark TEXT",
         "ALTER TABLE gateway_authorizations ADD COLUMN password_mark TEXT",
     ],
+    &["ALTER TABLE gateway_dialogs ADD COLUMN decision TEXT", "ALTER TABLE gateway_sessions ADD COLUMN begun_by BYTEA"],
 ];
 
 /// The statements that a database of version `found` still needs, each with the version that it belongs to.

@@ -83,8 +83,10 @@ pub(super) const REFRESH_TOKEN: &str = "SELECT a.id, a.issuer, a.client, a.user_
      FROM gateway_refresh_tokens r JOIN gateway_authorizations a ON a.id = r.family WHERE r.token = ?1";
 
 pub(super) const ADD_SESSION: &str = "INSERT INTO gateway_sessions \
-     (id, issuer, user_id, created, seen, expires, password_mark) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
-pub(super) const SESSION: &str = "SELECT issuer, user_id, created, seen, expires, password_mark FROM gateway_sessions \
+     (id, issuer, user_id, created, seen, expires, password_mark, begun_by) \
+     VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)";
+pub(super) const SESSION: &str = "SELECT issuer, user_id, created, seen, expires, password_mark, begun_by \
+     FROM gateway_sessions \
      WHERE id = ?1 AND expires > ?2 AND seen > ?3";
 pub(super) const TOUCH_SESSION: &str = "UPDATE gateway_sessions SET seen = ?2 WHERE id = ?1 AND seen < ?2";
 pub(super) const END_DIALOGS_OF_SESSION: &str = "DELETE FROM gateway_dialogs WHERE session = ?1";
@@ -95,8 +97,16 @@ pub(super) const END_OLD_DIALOGS: &str = "DELETE FROM gateway_dialogs WHERE sess
      (SELECT id FROM gateway_dialogs WHERE session = ?1 ORDER BY expires DESC LIMIT 19)";
 pub(super) const ADD_DIALOG: &str =
     "INSERT INTO gateway_dialogs (id, session, payload, expires) VALUES (?1, ?2, ?3, ?4)";
-pub(super) const TAKE_DIALOG: &str =
-    "DELETE FROM gateway_dialogs WHERE id = ?1 AND session = ?2 AND expires > ?3 RETURNING payload";
+pub(super) const DIALOG: &str =
+    "SELECT payload, decision FROM gateway_dialogs WHERE id = ?1 AND session = ?2 AND expires > ?3";
+/// The first decision counts, and is kept until `?5` so that the same one can be answered again.
+pub(super) const DECIDE_DIALOG: &str = "UPDATE gateway_dialogs SET decision = ?4, \
+     expires = CASE WHEN expires > ?5 THEN ?5 ELSE expires END \
+     WHERE id = ?1 AND session = ?2 AND expires > ?3 AND decision IS NULL";
+/// Consent, if this very decision was the first one of its dialog.
+pub(super) const ALLOW_BY_DECISION: &str = "INSERT INTO gateway_consents (issuer, user_id, client, scope, since) \
+     SELECT CAST(?1 AS TEXT), CAST(?2 AS TEXT), CAST(?3 AS TEXT), CAST(?4 AS TEXT), CAST(?5 AS BIGINT) \
+     WHERE EXISTS (SELECT 1 FROM gateway_dialogs WHERE id = ?6 AND decision = ?7) ON CONFLICT DO NOTHING";
 
 pub(super) const FIRST_USE: &str = "INSERT INTO gateway_assertions (id, until) VALUES (?1, ?2) \
      ON CONFLICT (id) DO UPDATE SET until = excluded.until WHERE gateway_assertions.until < ?3";

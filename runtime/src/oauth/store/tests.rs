@@ -402,7 +402,7 @@ fn a_new_password_and_the_end_of_a_user_end_sessions_and_tokens() {
             assert_eq!(one.session(&session, NOW, 600).await, Ok(None), "{round}");
             assert_eq!(one.access_token(&digest(round), NOW).await, Ok(None), "{round}");
             assert_eq!(one.rotate(&digest("r"), NOW, true).await, Ok(Rotated::Unknown), "{round}");
-            assert_eq!(one.take_transaction(&digest("t"), &session, NOW).await, Ok(None), "{round}");
+            assert_eq!(one.transaction(&digest("t"), &session, NOW).await, Ok(None), "{round}");
             one.remove_ended(NOW + 20_000).await.expect("removed");
         }
         assert_eq!(one.set_password("u-ann", "$argon2id$b").await, Ok(false));
@@ -411,7 +411,8 @@ fn a_new_password_and_the_end_of_a_user_end_sessions_and_tokens() {
 
 fn session_of(id: Digest, now: u64) -> NewSession {
     let (issuer, user, password_mark) = (ISSUER.to_owned(), "u-ann".to_owned(), "mark".to_owned());
-    NewSession { id, issuer, user, password_mark, created_at: now, expires: now + 28_800 }
+    let begun_by = digest("tag");
+    NewSession { id, issuer, user, password_mark, begun_by, created_at: now, expires: now + 28_800 }
 }
 
 #[test]
@@ -422,6 +423,7 @@ fn sessions_end_when_they_are_idle_and_in_any_case_later() {
         while now < NOW + 28_800 {
             let found = other.session(&digest("s"), now, 1_800).await.expect("an answer").expect("it goes on");
             assert_eq!((found.user.as_str(), found.expires), ("u-ann", NOW + 28_800));
+            assert!(found.begun_by == Some(digest("tag")));
             assert!(found.last_seen <= now && found.last_seen + 1_700 >= now);
             now += 1_700;
         }
@@ -439,18 +441,17 @@ fn dialogs_assertions_and_secrets_are_there_once() {
     everywhere(async |one, other| {
         let (session, stranger) = (digest("s"), digest("stranger"));
         one.add_transaction(&digest("t"), &session, "about", NOW + 60).await.expect("kept");
-        assert_eq!(other.take_transaction(&digest("t"), &stranger, NOW).await, Ok(None), "another session's");
-        assert_eq!(other.take_transaction(&digest("t"), &session, NOW + 60).await, Ok(None), "expired");
-        assert_eq!(other.take_transaction(&digest("t"), &session, NOW).await, Ok(Some("about".to_owned())));
-        assert_eq!(one.take_transaction(&digest("t"), &session, NOW).await, Ok(None), "taken");
+        assert_eq!(other.transaction(&digest("t"), &stranger, NOW).await, Ok(None), "another session's");
+        assert_eq!(other.transaction(&digest("t"), &session, NOW + 60).await, Ok(None), "expired");
+        assert_eq!(other.transaction(&digest("t"), &session, NOW).await, Ok(Some("about".to_owned())));
         for number in 0..21 {
             one.add_transaction(&digest(&format!("t{number}")), &session, "one of many", NOW + 60 + number)
                 .await
                 .expect("kept");
         }
-        assert_eq!(one.take_transaction(&digest("t0"), &session, NOW).await, Ok(None), "the oldest of too many");
-        for name in ["t1", "t20"] {
-            assert!(other.take_transaction(&digest(name), &session, NOW).await.is_ok_and(|found| found.is_some()));
+        assert_eq!(one.transaction(&digest("t0"), &session, NOW).await, Ok(None), "the oldest of too many");
+        for name in ["t2", "t20"] {
+            assert!(other.transaction(&digest(name), &session, NOW).await.is_ok_and(|found| found.is_some()));
         }
         assert_eq!(one.first_use("app", "1", NOW + 60, NOW).await, Ok(true));
         assert_eq!(other.first_use("app", "1", NOW + 60, NOW + 59).await, Ok(false));
@@ -459,6 +460,34 @@ fn dialogs_assertions_and_secrets_are_there_once() {
         assert_eq!(one.secret("csrf", [1; 32]).await, Ok([1; 32]));
         assert_eq!(other.secret("csrf", [2; 32]).await, Ok([1; 32]));
         assert_eq!(other.secret("another", [3; 32]).await, Ok([3; 32]));
+    });
+}
+
+#[test]
+fn a_dialog_is_decided_once_and_the_same_decision_is_answered_again_for_a_while() {
+    everywhere(async |one, other| {
+        let (session, stranger, dialog) = (digest("s"), digest("stranger"), digest("t"));
+        let scopes = ["notes".to_owned()];
+        let consent = || Some(GivenConsent { issuer: ISSUER, user: "u-ann", client: "app", scopes: &scopes });
+        one.add_transaction(&dialog, &session, "about", NOW + 600).await.expect("kept");
+        assert_eq!(other.decide(&dialog, &stranger, Decision::Allow, consent(), NOW).await, Ok(Decided::Unknown));
+        assert_eq!(one.consent(ISSUER, "u-ann", "app").await, Ok(None), "another session decides nothing");
+        let decided: Vec<Decided> = together((0..20).map(|number| {
+            let store = if number % 2 == 0 { one } else { other };
+            async move { store.decide(&dialog, &session, Decision::Allow, consent(), NOW).await.expect("an answer") }
+        }))
+        .await;
+        assert_eq!(decided.iter().filter(|decided| **decided == Decided::First).count(), 1, "{decided:?}");
+        assert!(decided.iter().all(|decided| *decided != Decided::Unknown), "{decided:?}");
+        assert_eq!(other.consent(ISSUER, "u-ann", "app").await, Ok(Some(scopes.to_vec())));
+        // What is withdrawn does not come back with a second click.
+        assert_eq!(one.withdraw(ISSUER, "u-ann", "app").await, Ok(true));
+        assert_eq!(one.decide(&dialog, &session, Decision::Allow, consent(), NOW + 59).await, Ok(Decided::Again));
+        assert_eq!(one.consent(ISSUER, "u-ann", "app").await, Ok(None));
+        assert_eq!(one.decide(&dialog, &session, Decision::Deny, None, NOW + 1).await, Ok(Decided::Unknown));
+        assert_eq!(one.decide(&dialog, &stranger, Decision::Allow, None, NOW + 1).await, Ok(Decided::Unknown));
+        assert_eq!(one.decide(&dialog, &session, Decision::Allow, None, NOW + 60).await, Ok(Decided::Unknown), "later");
+        assert_eq!(one.decide(&digest("none"), &session, Decision::Allow, None, NOW).await, Ok(Decided::Unknown));
     });
 }
 
@@ -574,7 +603,7 @@ fn what_was_remembered_before_passwords_were_marked_goes_on() {
     drop(connection);
     let store = open(&folder.settings());
     let session = block_on(store.session(&digest("s"), NOW, 9)).expect("asked").expect("it goes on");
-    assert_eq!((&*session.user, session.password_mark), ("u-ann", None));
+    assert_eq!((&*session.user, session.password_mark, session.begun_by.is_none()), ("u-ann", None, true));
 }
 
 #[test]
@@ -600,7 +629,7 @@ fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
     });
     let StorePlace::Postgres(url) = &settings.place else { panic!("it is PostgreSQL") };
     let database = String::from_utf8_lossy(url.expose()).rsplit('/').next().expect("a name").to_owned();
-    assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema ORDER BY version"), "1\n2\n");
+    assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema ORDER BY version"), "1\n2\n3\n");
     server.ask(&database, "INSERT INTO gateway_schema VALUES (99)");
     let problem = OauthStore::open(&settings).expect_err("too new");
     assert!(problem.contains("version 99"), "{problem}");
