@@ -209,9 +209,15 @@ fn nobody_is_sent_to_an_address_that_is_not_registered() {
         assert_eq!((response.status, response.header("location")), (400, String::new()), "{redirect_uri}");
         assert!(response.header("content-type").starts_with("text/html"));
     }
-    for query in
-        ["", "client_id=nobody", "response_type=code&client_id=app&client_id=server", "client_id=app&redirect_uri=%ff"]
-    {
+    for query in [
+        "",
+        "client_id=nobody",
+        "response_type=code&client_id=app&client_id=server",
+        "client_id=app&redirect_uri=%ff",
+        "client_id=app&client_id=app",
+        &format!("{}&redirect_uri=x", request("notes", "")),
+        &format!("{0}&redirect_uri={1}", request("notes", ""), encoded(CALLBACK)),
+    ] {
         let response = browser.get(&format!("/oauth/authorize?{query}"));
         assert_eq!((response.status, response.header("location")), (400, String::new()), "{query}");
     }
@@ -241,6 +247,13 @@ fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
         (good.replace(CHALLENGE, "short"), "invalid_request"),
         (format!("{good}&request_uri=https%3A%2F%2Fevil.example"), "invalid_request"),
         (format!("{good}&response_mode=form_post"), "invalid_request"),
+        // RFC 6749 §4.1.2.1: a parameter that stands more than once.
+        (format!("{good}&scope=notes"), "invalid_request"),
+        (format!("{good}&state=xyz"), "invalid_request"),
+        (format!("{good}&response_type=code"), "invalid_request"),
+        (format!("{good}&code_challenge={CHALLENGE}"), "invalid_request"),
+        (good.replace("scope=notes", "scope=%ff"), "invalid_request"),
+        (format!("{good}&resource=https%3A%2F%2Felsewhere.example"), "invalid_target"),
     ] {
         let response = browser.get(&format!("/oauth/authorize?{query}"));
         let location = response.header("location");
@@ -248,6 +261,12 @@ fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
         assert_eq!(parameter(&location, "error").as_deref(), Some(error), "{query}: {location}");
         assert_eq!(parameter(&location, "state").as_deref(), Some("xyz"), "{query}");
         assert_eq!(parameter(&location, "iss").as_deref(), Some(ISSUER), "{query}");
+    }
+    // What the server does not know it ignores, whatever it is (RFC 6749 §3.1).
+    browser.log_in("/login", "bob", PASSWORD);
+    for more in ["&foo=1&foo=2", "&login_hint=%E4", "&%ff=1", "&prompt=none&prompt=login", "&scope=", "&a=%"] {
+        let response = browser.get(&format!("/oauth/authorize?{good}{more}"));
+        assert_eq!(response.status, 200, "{more}: {}", response.header("location"));
     }
     // RFC 9700 §4.12: never with a status that sends the form on.
     for query in [good.as_str(), "client_id=app"] {
@@ -334,12 +353,92 @@ fn refresh_tokens_rotate_and_a_stolen_one_ends_the_family() {
     assert_eq!(third["scope"], "notes profile", "narrower is for one access token, not for the family");
     let access = text(&third, "access_token");
     assert!(tutorial.opens(&access));
-    // The first one again: somebody has stolen one of them.
+    // The first one again, after the grace of the document: somebody has stolen one of them.
+    std::thread::sleep(Duration::from_secs(11));
     refused(&refresh(&token, &[]), 400, "invalid_grant");
     assert!(!tutorial.opens(&access));
     refused(&refresh(&text(&third, "refresh_token"), &[]), 400, "invalid_grant");
     // A refresh token is no access token.
     assert!(!tutorial.opens(&text(&third, "refresh_token")));
+}
+
+#[test]
+fn tokens_are_for_the_resources_that_are_asked_for() {
+    use base64::Engine as _;
+    const NOTES: &str = "https://localhost:8443/api/notes";
+    const ARCHIVE: &str = "https://archive.example";
+    let tutorial = Tutorial::start();
+    let audience = |token: &str| {
+        let seen = tutorial.post("/oauth/introspect", &basic("server", CLIENT_SECRET), &[("token", token)]).json();
+        seen["aud"].clone()
+    };
+    let refresh = |token: &str, more: &[(&str, &str)]| {
+        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "app")];
+        form.extend(more);
+        tutorial.post("/oauth/token", "", &form)
+    };
+    let mut browser = tutorial.browser();
+    let both = format!("&resource={}&resource={}", encoded(NOTES), encoded(ARCHIVE));
+    let mut code = || parameter(&browser.authorize(&request("notes", &both)), "code").expect("a code");
+    let redeem = |code: &str, more: &[(&str, &str)]| {
+        let mut form = redemption(code).to_vec();
+        form.extend(more);
+        tutorial.post("/oauth/token", "", &form)
+    };
+    let token = redeem(&code(), &[]).json();
+    let access = text(&token, "access_token");
+    assert_eq!(audience(&access), json!([NOTES, ARCHIVE]));
+    assert!(tutorial.opens(&access));
+    // Fewer for one access token, and never more or others.
+    let narrow = redeem(&code(), &[("resource", ARCHIVE)]).json();
+    assert_eq!(audience(&text(&narrow, "access_token")), ARCHIVE);
+    assert!(!tutorial.opens(&text(&narrow, "access_token")), "whoever serves the archive cannot use it here");
+    refused(&refresh(&text(&token, "refresh_token"), &[("resource", "https://b.example")]), 400, "invalid_target");
+    let second = refresh(&text(&token, "refresh_token"), &[("resource", NOTES)]).json();
+    assert_eq!(audience(&text(&second, "access_token")), NOTES);
+    assert!(tutorial.opens(&text(&second, "access_token")));
+    let third = refresh(&text(&second, "refresh_token"), &[]).json();
+    assert_eq!(audience(&text(&third, "access_token")), json!([NOTES, ARCHIVE]), "narrower is for one token");
+    let plain = tutorial.browser().authorize(&request("notes", ""));
+    let plain = parameter(&plain, "code").expect("a code");
+    refused(&redeem(&plain, &[("resource", NOTES)]), 400, "invalid_target");
+    // Without a user, and as a JWT.
+    let grant = [("grant_type", "client_credentials"), ("scope", "notes"), ("resource", NOTES), ("resource", ARCHIVE)];
+    let signed = |form: &[(&str, &str)]| {
+        let answer = tutorial.post("/oauth/token", &basic("other", OTHER_SECRET), form);
+        let token = text(&answer.json(), "access_token");
+        let claims = token.split('.').nth(1).expect("claims").to_owned();
+        let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).expect("base64url");
+        serde_json::from_slice::<Value>(&claims).expect("JSON")["aud"].clone()
+    };
+    assert_eq!(signed(&grant), json!([NOTES, ARCHIVE]));
+    assert_eq!(signed(&grant[..3]), NOTES);
+    assert_eq!(signed(&grant[..2]), ISSUER);
+    assert_eq!(signed(&[grant[0], grant[1], ("resource", ISSUER)]), ISSUER);
+    let unknown = [grant[0], grant[1], ("resource", "https://archive.example/")];
+    refused(&tutorial.post("/oauth/token", &basic("other", OTHER_SECRET), &unknown), 400, "invalid_target");
+}
+
+#[test]
+fn two_tabs_that_refresh_at_once_go_on_where_the_document_has_a_grace() {
+    let tutorial = Tutorial::start();
+    let code = code(&tutorial, "notes");
+    let first = tutorial.post("/oauth/token", "", &redemption(&code)).json();
+    let refresh = |token: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "app")];
+        tutorial.post("/oauth/token", "", &form)
+    };
+    let token = text(&first, "refresh_token");
+    let answers: Vec<Value> = std::thread::scope(|scope| {
+        let tabs: Vec<_> = (0..8).map(|_| scope.spawn(|| refresh(&token).json())).collect();
+        tabs.into_iter().map(|tab| tab.join().expect("an answer")).collect()
+    });
+    let given: HashSet<String> = answers.iter().map(|answer| text(answer, "refresh_token")).collect();
+    assert_eq!(given.len(), 8, "each has its own");
+    for answer in &answers {
+        assert!(tutorial.opens(&text(answer, "access_token")));
+        assert_eq!(refresh(&text(answer, "refresh_token")).status, 200);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::random;
 use super::redirect::{self, is_same_redirect};
 use super::registry::{Client, ResponseType, User};
 use super::server::{Issued, Order, Server};
-use super::store::{Decided, Decision, GivenConsent, NewCode, StoreError};
+use super::store::{Authorization, Decided, Decision, GivenConsent, NewCode, StoreError};
 use super::tables::Grant;
 use crate::builtin::OwnAnswer;
 use crate::credential::form_encode;
@@ -35,10 +35,16 @@ struct Asked {
     to: String,
     response_type: ResponseType,
     scopes: Vec<String>,
+    /// RFC 8707.
+    #[serde(default)]
+    resources: Vec<String>,
     state: Option<String>,
     /// S256 (RFC 7636 §4.2).
     challenge: Option<String>,
 }
+
+/// What a request asks for: a kind of answer, scopes, resources, and with which challenge.
+type Rest = (ResponseType, Vec<String>, Vec<String>, Option<String>);
 
 /// Why a request is refused.
 enum Refused {
@@ -147,6 +153,15 @@ impl Server {
     async fn read_request(&self, visit: &Visit) -> Result<(Arc<Client>, Asked), Refused> {
         let page = |detail: &str| Refused::Page { status: 400, detail: detail.to_owned() };
         let form = visit.form.as_ref().map_err(|problem| page(problem.0))?;
+        // RFC 6749 §4.1.2.1: only what is wrong with these two is told to the user and not to the client.
+        for name in ["client_id", "redirect_uri"] {
+            if form.problem_of(name).is_some() {
+                return Err(page(match name {
+                    "client_id" => "client_id stands twice, or cannot be read",
+                    _ => "redirect_uri stands twice, or cannot be read",
+                }));
+            }
+        }
         let id = form.get("client_id").ok_or_else(|| page("client_id is missing"))?;
         let client = self.parties.client(id).await.map_err(|problem| {
             error::tell(&problem);
@@ -166,13 +181,14 @@ impl Server {
         let known_state = state.clone().filter(|state| state.len() <= MAX_STATE);
         self.read_rest(visit, form, &client)
             .map_err(|error| Refused::Client { to: to.clone(), in_fragment, state: known_state, error })
-            .map(|(response_type, scopes, challenge)| {
+            .map(|(response_type, scopes, resources, challenge)| {
                 let asked = Asked {
                     client: client.id.to_string(),
                     redirect_uri,
                     to: to.clone(),
                     response_type,
                     scopes,
+                    resources,
                     state,
                     challenge,
                 };
@@ -180,12 +196,10 @@ impl Server {
             })
     }
 
-    fn read_rest(
-        &self,
-        visit: &Visit,
-        form: &Form,
-        client: &Client,
-    ) -> Result<(ResponseType, Vec<String>, Option<String>), OauthError> {
+    fn read_rest(&self, visit: &Visit, form: &Form, client: &Client) -> Result<Rest, OauthError> {
+        if let Some(problem) = form.problem() {
+            return Err(problem.into());
+        }
         let (response_type, grant, mode) = match form.get("response_type") {
             Some("code") => (ResponseType::Code, Grant::AuthorizationCode, "query"),
             Some("token") => (ResponseType::Token, Grant::Implicit, "fragment"),
@@ -208,11 +222,12 @@ impl Server {
             return Err(ErrorCode::InvalidRequest.because("state is too long"));
         }
         let scopes = self.scopes(client, form.get("scope"))?;
+        let resources = self.resources(form, None)?;
         let challenge = match response_type {
             ResponseType::Code => self.challenge(form, client)?,
             ResponseType::Token => None,
         };
-        Ok((response_type, scopes, challenge))
+        Ok((response_type, scopes, resources, challenge))
     }
 
     /// The code challenge (RFC 7636 §4.3).
@@ -347,6 +362,7 @@ impl Server {
         let code = random::token()?;
         let authorization =
             self.authorization(client, Some(user), &asked.scopes, Grant::AuthorizationCode, visit.now)?;
+        let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
         let ttl = client.code_ttl.unwrap_or(self.table.code_ttl).as_secs();
         let new = NewCode {
             code: Digest::of(code.as_bytes()),
@@ -369,12 +385,14 @@ impl Server {
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
         let authorization = self.authorization(client, Some(user), &asked.scopes, Grant::Implicit, visit.now)?;
+        let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
         let order = Order {
             client,
             user: Some(user),
             authorization,
             is_new: true,
             scopes: asked.scopes.clone(),
+            resources: asked.resources.clone(),
             with_refresh: false,
             now: visit.now,
         };
@@ -400,8 +418,9 @@ impl Asked {
             ("code_challenge", self.challenge.as_deref()),
             ("code_challenge_method", self.challenge.as_ref().map(|_| "S256")),
         ];
-        let pairs =
-            pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", form_encode((*value)?.as_bytes()))));
+        let resources = self.resources.iter().map(|resource| ("resource", Some(resource.as_str())));
+        let pairs = pairs.into_iter().chain(resources);
+        let pairs = pairs.filter_map(|(name, value)| Some(format!("{name}={}", form_encode(value?.as_bytes()))));
         pairs.collect::<Vec<_>>().join("&")
     }
 }

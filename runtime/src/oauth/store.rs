@@ -144,6 +144,8 @@ pub(crate) struct Authorization {
     /// Of the user's password at that time: it ends with another one.
     pub(crate) password_mark: Option<String>,
     pub(crate) scopes: Vec<String>,
+    /// What it is for (RFC 8707); none for the server itself.
+    pub(crate) resources: Vec<String>,
     pub(crate) grant: Grant,
     /// From then on no refresh token of it is good.
     pub(crate) refresh_expires: u64,
@@ -191,6 +193,8 @@ pub(crate) struct NewTokens {
     pub(crate) is_new: bool,
     pub(crate) access: Digest,
     pub(crate) access_scopes: Vec<String>,
+    /// None for the server itself.
+    pub(crate) access_resources: Vec<String>,
     pub(crate) access_expires: u64,
     pub(crate) format: TokenFormat,
     /// RFC 7519 §4.1.7.
@@ -206,6 +210,8 @@ pub(crate) struct NewTokens {
 pub(crate) struct AccessRecord {
     pub(crate) authorization: Authorization,
     pub(crate) scopes: Vec<String>,
+    /// None for the server itself.
+    pub(crate) resources: Vec<String>,
     pub(crate) format: TokenFormat,
     pub(crate) jti: Option<String>,
     pub(crate) issued_at: u64,
@@ -225,9 +231,9 @@ pub(crate) struct RefreshRecord {
 /// What came of using a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rotated {
-    /// Where it is spent by that, told to one caller, ever.
+    /// Where it is spent by that, told to one caller, ever; with a grace, to all who come within it.
     Good(RefreshRecord),
-    /// It was spent before. Its authorization is revoked by now (RFC 9700 §4.14.2).
+    /// It was spent before, longer ago than the grace. Its authorization is revoked by now (RFC 9700 §4.14.2).
     Reused { authorization: String },
     /// Nobody's, expired, or revoked.
     Unknown,
@@ -494,8 +500,8 @@ impl OauthStore {
         let answers = self.run(statements.map(|sql| Statement::new(sql, [code.into()])).into()).await?;
         let Some(row) = first(&answers, 2) else { return Ok(Redeemed::Unknown) };
         let (authorization, is_revoked) = authorization_of(row)?;
-        let expires = row.number(13)?;
-        if row.number(9)? > 1 {
+        let expires = row.number(14)?;
+        if row.number(10)? > 1 {
             return Ok(Redeemed::Spent { authorization: authorization.id });
         }
         if is_revoked || expires <= now {
@@ -503,9 +509,9 @@ impl OauthStore {
         }
         Ok(Redeemed::Code(CodeRecord {
             authorization,
-            redirect_uri: row.maybe_text(10)?,
-            challenge: row.maybe_text(11)?,
-            issued_at: row.number(12)?,
+            redirect_uri: row.maybe_text(11)?,
+            challenge: row.maybe_text(12)?,
+            issued_at: row.number(13)?,
             expires,
         }))
     }
@@ -530,6 +536,7 @@ impl OauthStore {
             tokens.jti.as_deref().into(),
             tokens.issued_at.into(),
             tokens.access_expires.into(),
+            joined(&tokens.access_resources).as_deref().into(),
         ];
         statements.push(Statement::new(sql::ADD_ACCESS_TOKEN, values));
         if let Some(refresh) = &tokens.refresh {
@@ -546,42 +553,51 @@ impl OauthStore {
     pub(crate) async fn access_token(&self, token: &Digest, now: u64) -> Result<Option<AccessRecord>, StoreError> {
         let answers = self.run(vec![Statement::new(sql::ACCESS_TOKEN, [token.into(), now.into()])]).await?;
         let Some(row) = first(&answers, 0) else { return Ok(None) };
-        let format = row.text(10)?;
+        let format = row.text(11)?;
         Ok(Some(AccessRecord {
             authorization: authorization_of(row)?.0,
-            scopes: row.words(9)?,
+            scopes: row.words(10)?,
+            resources: row.maybe_words(16)?,
             format: registry::format_named(&format).ok_or_else(|| StoreError::new("a token has an unknown format"))?,
-            jti: row.maybe_text(11)?,
-            issued_at: row.number(12)?,
-            expires: row.number(13)?,
-            user_name: row.maybe_text(14)?,
+            jti: row.maybe_text(12)?,
+            issued_at: row.number(13)?,
+            expires: row.number(14)?,
+            user_name: row.maybe_text(15)?,
         }))
     }
 
-    /// Uses a refresh token, and spends it if `rotate`. Of all who spend it, one gets it; whoever comes later revokes
-    /// the whole family.
-    pub(crate) async fn rotate(&self, refresh: &Digest, now: u64, rotate: bool) -> Result<Rotated, StoreError> {
-        let statements = if rotate {
-            let revoke = Statement::new(sql::REVOKE_OF_REUSED_REFRESH_TOKEN, [refresh.into(), 1.into()]);
-            vec![about_digest(sql::USE_REFRESH_TOKEN, refresh), revoke, about_digest(sql::REFRESH_TOKEN, refresh)]
-        } else {
-            let revoke = Statement::new(sql::REVOKE_OF_REUSED_REFRESH_TOKEN, [refresh.into(), 0.into()]);
-            let touch = Statement::new(sql::TOUCH_REFRESH_TOKEN, [refresh.into(), now.into()]);
-            vec![touch, revoke, about_digest(sql::REFRESH_TOKEN, refresh)]
-        };
-        let answers = self.run(statements).await?;
+    /// Uses a refresh token, and spends it if `rotate`. Of all who spend it, one gets it, with all who come within `grace`
+    /// seconds of that; whoever comes later revokes the whole family.
+    pub(crate) async fn rotate(
+        &self,
+        refresh: &Digest,
+        now: u64,
+        rotate: bool,
+        grace: u64,
+    ) -> Result<Rotated, StoreError> {
+        let uses = u64::from(rotate);
+        let values = [refresh.into(), uses.into(), graceless_until(now, grace).into()];
+        let revoke = Statement::new(sql::REVOKE_OF_REUSED_REFRESH_TOKEN, values);
+        let used = if rotate { sql::USE_REFRESH_TOKEN } else { sql::TOUCH_REFRESH_TOKEN };
+        let used = Statement::new(used, [refresh.into(), now.into()]);
+        let answers = self.run(vec![used, revoke, about_digest(sql::REFRESH_TOKEN, refresh)]).await?;
         let Some(row) = first(&answers, 2) else { return Ok(Rotated::Unknown) };
-        if row.number(9)? > u64::from(rotate) {
+        if row.number(10)? > uses && !has_grace(row, now, grace)? {
             return Ok(Rotated::Reused { authorization: authorization_of(row)?.0.id });
         }
         Ok(good_refresh(row, now)?.map_or(Rotated::Unknown, Rotated::Good))
     }
 
-    /// A refresh token, if it is good at `now`; nothing is done to it.
-    pub(crate) async fn refresh_token(&self, token: &Digest, now: u64) -> Result<Option<RefreshRecord>, StoreError> {
+    /// A refresh token, if it is good at `now`, or was spent within `grace` seconds before; nothing is done to it.
+    pub(crate) async fn refresh_token(
+        &self,
+        token: &Digest,
+        now: u64,
+        grace: u64,
+    ) -> Result<Option<RefreshRecord>, StoreError> {
         let answers = self.run(vec![about_digest(sql::REFRESH_TOKEN, token)]).await?;
         match first(&answers, 0) {
-            Some(row) if !row.flag(9)? => good_refresh(row, now),
+            Some(row) if !row.flag(10)? || has_grace(row, now, grace)? => good_refresh(row, now),
             _ => Ok(None),
         }
     }
@@ -762,11 +778,17 @@ fn new_authorization(authorization: &Authorization, ends: u64) -> Statement {
         authorization.refresh_expires.into(),
         ends.into(),
         authorization.password_mark.as_deref().into(),
+        joined(&authorization.resources).as_deref().into(),
     ];
     Statement::new(sql::ADD_AUTHORIZATION, values)
 }
 
-/// From the first nine columns, with whether it is revoked.
+/// Words with blanks between them; nothing for none.
+fn joined(words: &[String]) -> Option<String> {
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// From the first ten columns, with whether it is revoked.
 fn authorization_of(row: &Row) -> Result<(Authorization, bool), StoreError> {
     let grant = registry::grant_named(&row.text(5)?);
     let authorization = Authorization {
@@ -778,13 +800,24 @@ fn authorization_of(row: &Row) -> Result<(Authorization, bool), StoreError> {
         grant: grant.ok_or_else(|| StoreError::new("an authorization has an unknown grant"))?,
         refresh_expires: row.number(6)?,
         password_mark: row.maybe_text(8)?,
+        resources: row.maybe_words(9)?,
     };
     Ok((authorization, row.flag(7)?))
 }
 
+/// A refresh token that was spent until then has no grace. Without any grace that is for ever: the clock of the gateway that
+/// wrote it down may be ahead.
+fn graceless_until(now: u64, grace: u64) -> u64 {
+    if grace == 0 { u64::MAX } else { now.saturating_sub(grace) }
+}
+
+fn has_grace(row: &Row, now: u64, grace: u64) -> Result<bool, StoreError> {
+    Ok(row.maybe_number(13)?.is_some_and(|spent| spent > graceless_until(now, grace)))
+}
+
 fn good_refresh(row: &Row, now: u64) -> Result<Option<RefreshRecord>, StoreError> {
     let (authorization, is_revoked) = authorization_of(row)?;
-    let (issued_at, idle_until) = (row.number(10)?, row.number(11)?);
+    let (issued_at, idle_until) = (row.number(11)?, row.number(12)?);
     let is_good = !is_revoked && now < idle_until && now < authorization.refresh_expires;
     Ok(is_good.then_some(RefreshRecord { authorization, issued_at, idle_until }))
 }
