@@ -677,6 +677,7 @@ static AUTHORIZATION_SERVER: AuthorizationServer = AuthorizationServer {
         rotate: true,
         ttl: Duration::from_secs(2592000),
         idle: Duration::from_secs(604800),
+        grace: Duration::from_secs(10),
     },
     code_ttl: Duration::from_secs(60),
     pkce: PkceRequirement::All,
@@ -694,6 +695,10 @@ static AUTHORIZATION_SERVER: AuthorizationServer = AuthorizationServer {
     scopes: &[
         Scope { name: "notes", description: "Read and write your notes" },
         Scope { name: "profile", description: "See your name and your e-mail address" },
+    ],
+    resources: &[
+        Resource { uri: "https://archive.example", is_here: false },
+        Resource { uri: "https://localhost:8443/api/notes", is_here: true },
     ],
     paths: EndpointPaths {
         authorize: "/oauth/authorize",

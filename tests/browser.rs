@@ -13,7 +13,7 @@ mod webdriver;
 use std::path::PathBuf;
 
 use pki::{Authority, Folder};
-use support::{Gateway, Upstream};
+use support::{Connection, Gateway, Upstream};
 use tutorial::{ISSUER, PARTIES, PASSWORD};
 use webdriver::WebBrowser;
 
@@ -96,6 +96,8 @@ fn walk(width: u32, height: u32) {
     assert_eq!(browser.evaluate("return document.querySelector('#username').value"), "bob");
 
     // The right one, by keyboard alone: the focus is where the next thing is typed.
+    browser
+        .holds("document.readyState === 'complete' && document.activeElement === document.querySelector('#password')");
     browser.press(&format!("{PASSWORD}\u{e007}"));
     browser.reads("asks for access to your account");
     stage.picture("4-consent");
@@ -121,6 +123,8 @@ fn walk(width: u32, height: u32) {
     browser.reads("x-user-id");
     stage.picture("7-notes");
     browser.click("#refresh");
+    // The buttons of the new token, and not those of the old one.
+    browser.holds("document.querySelector('#output').hidden");
     browser.click("#call-notes");
     browser.reads("200 ");
 
@@ -170,6 +174,68 @@ fn on_a_phone() {
     walk(390, 844);
 }
 
+/// An application at a port of its own, on this machine.
+fn application(answer: impl Fn(&str, &mut Connection) + Send + Sync + 'static) -> Upstream {
+    Upstream::start(move |head, connection| {
+        answer(head, connection);
+        false
+    })
+}
+
+fn landed(connection: &mut Connection) {
+    let page = "<title>t</title><p>landed</p>";
+    let length = page.len();
+    connection.send(format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}"
+    ));
+}
+
+fn authorization_request(application: &Upstream) -> String {
+    let callback = format!("http://{}/callback", application.address);
+    format!(
+        "{ISSUER}/oauth/authorize?{}",
+        tutorial::request("notes", "").replace(&tutorial::encoded(tutorial::CALLBACK), &tutorial::encoded(&callback))
+    )
+}
+
+#[test]
+fn the_callback_may_send_the_browser_on_to_another_host() {
+    let Some(stage) = Stage::set(1024, 800) else { return };
+    let browser = &stage.browser;
+    let elsewhere = application(|_, connection| landed(connection));
+    let home = format!("http://{}/home", elsewhere.address);
+    let to = home.clone();
+    let app = application(move |_, connection| {
+        connection
+            .send(format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"));
+    });
+    browser.go(&authorization_request(&app));
+    stage.log_in("bob", PASSWORD);
+    browser.click("button[name=allow]");
+    browser.arrives(&home);
+    browser.reads("landed");
+    assert!(app.heads().iter().any(|head| head.contains("/callback?code=")), "{:?}", app.heads());
+}
+
+#[test]
+fn a_second_click_on_allow_or_login_ends_at_the_application() {
+    let Some(stage) = Stage::set(1024, 800) else { return };
+    let browser = &stage.browser;
+    let app = application(|_, connection| {
+        // So long that the second click ends the navigation of the first.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        landed(connection);
+    });
+    browser.go(&authorization_request(&app));
+    browser.fill("#username", "bob");
+    browser.fill("#password", PASSWORD);
+    browser.click_twice("form button[type=submit]");
+    browser.reads("asks for access to your account");
+    browser.click_twice("button[name=allow]");
+    browser.arrives(&format!("http://{}/callback?code=", app.address));
+    browser.reads("landed");
+}
+
 #[test]
 fn programs_get_tokens_on_the_home_page() {
     let Some(stage) = Stage::set(1024, 800) else { return };
@@ -181,7 +247,7 @@ fn programs_get_tokens_on_the_home_page() {
     browser.click("#call-notes");
     browser.reads("200 ");
     browser.click("#revoke");
-    browser.reads("200 ");
+    browser.holds("document.querySelector('#output').textContent.trim().endsWith('\\n{}')");
     browser.click("#call-notes");
     browser.reads("401 ");
     browser.fill("#user-password", PASSWORD);

@@ -159,9 +159,74 @@ fn a_user_who_denies_sends_back_an_error() {
     assert_eq!(parameter(&back, "error").as_deref(), Some("access_denied"));
     assert_eq!(parameter(&back, "state").as_deref(), Some("xyz"));
     assert_eq!(parameter(&back, "code"), None);
-    // A decision is made once.
+    // The same answer again gets to the application again; another one does not count.
+    assert_eq!(browser.decide(&dialog, false), back);
     let form = [("transaction_id", &*field(&dialog.body, "transaction_id")), ("csrf", &*field(&dialog.body, "csrf"))];
     assert_eq!(browser.post("/oauth/authorize/decision", "", &form).status, 403);
+}
+
+#[test]
+fn a_second_click_gets_to_the_application_and_changes_nothing() {
+    let tutorial = Tutorial::start();
+    let mut browser = tutorial.browser();
+    let page = browser.get("/login?return=%2Fme");
+    let tag = field(&page.body, "csrf");
+    let log_in = [("username", "bob"), ("password", PASSWORD), ("csrf", &*tag), ("return", "/me")];
+    // Also before the answer to the first click is there: then the second one is a login of its own.
+    let mut twin = tutorial.browser();
+    twin.cookies = browser.cookies.clone();
+    assert_eq!(browser.post("/login", "", &log_in).header("location"), "/me");
+    let session = browser.cookies["gateway_session"].clone();
+    assert_eq!(twin.post("/login", "", &log_in).header("location"), "/me");
+    let again = browser.post("/login", "", &log_in);
+    assert_eq!((again.status, again.header("location")), (303, "/me".to_owned()));
+    assert_eq!(browser.cookies["gateway_session"], session, "the session is the one that there was");
+    // Another user, another form, a form that a page elsewhere sends: as ever.
+    assert_eq!(browser.post("/login", "", &changed(&log_in, "username", Some("ann"))).status, 400);
+    assert_eq!(browser.post("/login", "", &changed(&log_in, "csrf", Some("x"))).status, 400);
+    assert_eq!(browser.post("/login", "", &changed(&log_in, "csrf", None)).status, 400);
+    assert_eq!(browser.post("/login", "Sec-Fetch-Site: cross-site\r\n", &log_in).status, 400);
+    let elsewhere = changed(&log_in, "return", Some("https://evil.example/"));
+    assert_eq!(browser.post("/login", "", &elsewhere).header("location"), "/me", "as the browser remembers");
+
+    let dialog = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
+    let code_of = |back: &str| parameter(back, "code").unwrap_or_else(|| panic!("no code in {back}"));
+    let (first, second) = (browser.decide(&dialog, true), browser.decide(&dialog, true));
+    assert_eq!(parameter(&second, "state").as_deref(), Some("xyz"));
+    let (first, second) = (code_of(&first), code_of(&second));
+    assert_ne!(first, second);
+    for code in [&first, &second] {
+        assert_eq!(tutorial.post("/oauth/token", "", &redemption(code)).status, 200);
+    }
+    // Not the other answer, not without the form's tag, and not for another session.
+    let transaction = field(&dialog.body, "transaction_id");
+    let form = [("transaction_id", &*transaction), ("csrf", &*field(&dialog.body, "csrf")), ("cancel", "deny")];
+    assert_eq!(browser.post("/oauth/authorize/decision", "", &form).status, 403);
+    let form = [("transaction_id", &*transaction), ("csrf", &*tag), ("allow", "allow")];
+    assert_eq!(browser.post("/oauth/authorize/decision", "", &form).status, 403);
+    let own = twin.get("/account");
+    let form = [("transaction_id", &*transaction), ("csrf", &*field(&own.body, "csrf")), ("allow", "allow")];
+    assert_eq!(twin.post("/oauth/authorize/decision", "", &form).status, 403);
+    // What was withdrawn between the two clicks is asked for again.
+    let account = browser.get("/account");
+    let withdrawal = [("csrf", &*field(&account.body, "csrf")), ("client_id", "app")];
+    assert_eq!(browser.post("/account", "", &withdrawal).status, 303);
+    let asked = browser.decide(&dialog, true);
+    assert!(asked.starts_with("/oauth/authorize?"), "{asked}");
+    assert_eq!(browser.get(&asked).status, 200, "the user is asked again");
+}
+
+#[test]
+fn blanks_around_a_user_name_are_not_part_of_it() {
+    let tutorial = Tutorial::start();
+    for name in [" bob", "bob ", "\tbob@example.org \u{a0}"] {
+        assert_eq!(tutorial.browser().log_in("/login", name, PASSWORD).status, 303, "{name:?}");
+        let grant = [("grant_type", "password"), ("username", name), ("password", PASSWORD), ("scope", "notes")];
+        assert_eq!(tutorial.token(&grant).status, 200, "{name:?}");
+    }
+    let padded = format!("{PASSWORD} ");
+    assert_eq!(tutorial.browser().log_in("/login", "bob", &padded).status, 401, "a password is what it is");
+    assert_eq!(tutorial.browser().log_in("/login", "b ob", PASSWORD).status, 401);
 }
 
 #[test]
@@ -189,9 +254,15 @@ fn nobody_is_sent_to_an_address_that_is_not_registered() {
         assert_eq!((response.status, response.header("location")), (400, String::new()), "{redirect_uri}");
         assert!(response.header("content-type").starts_with("text/html"));
     }
-    for query in
-        ["", "client_id=nobody", "response_type=code&client_id=app&client_id=server", "client_id=app&redirect_uri=%ff"]
-    {
+    for query in [
+        "",
+        "client_id=nobody",
+        "response_type=code&client_id=app&client_id=server",
+        "client_id=app&redirect_uri=%ff",
+        "client_id=app&client_id=app",
+        &format!("{}&redirect_uri=x", request("notes", "")),
+        &format!("{0}&redirect_uri={1}", request("notes", ""), encoded(CALLBACK)),
+    ] {
         let response = browser.get(&format!("/oauth/authorize?{query}"));
         assert_eq!((response.status, response.header("location")), (400, String::new()), "{query}");
     }
@@ -221,6 +292,13 @@ fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
         (good.replace(CHALLENGE, "short"), "invalid_request"),
         (format!("{good}&request_uri=https%3A%2F%2Fevil.example"), "invalid_request"),
         (format!("{good}&response_mode=form_post"), "invalid_request"),
+        // RFC 6749 §4.1.2.1: a parameter that stands more than once.
+        (format!("{good}&scope=notes"), "invalid_request"),
+        (format!("{good}&state=xyz"), "invalid_request"),
+        (format!("{good}&response_type=code"), "invalid_request"),
+        (format!("{good}&code_challenge={CHALLENGE}"), "invalid_request"),
+        (good.replace("scope=notes", "scope=%ff"), "invalid_request"),
+        (format!("{good}&resource=https%3A%2F%2Felsewhere.example"), "invalid_target"),
     ] {
         let response = browser.get(&format!("/oauth/authorize?{query}"));
         let location = response.header("location");
@@ -228,6 +306,12 @@ fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
         assert_eq!(parameter(&location, "error").as_deref(), Some(error), "{query}: {location}");
         assert_eq!(parameter(&location, "state").as_deref(), Some("xyz"), "{query}");
         assert_eq!(parameter(&location, "iss").as_deref(), Some(ISSUER), "{query}");
+    }
+    // What the server does not know it ignores, whatever it is (RFC 6749 §3.1).
+    browser.log_in("/login", "bob", PASSWORD);
+    for more in ["&foo=1&foo=2", "&login_hint=%E4", "&%ff=1", "&prompt=none&prompt=login", "&scope=", "&a=%"] {
+        let response = browser.get(&format!("/oauth/authorize?{good}{more}"));
+        assert_eq!(response.status, 200, "{more}: {}", response.header("location"));
     }
     // RFC 9700 §4.12: never with a status that sends the form on.
     for query in [good.as_str(), "client_id=app"] {
@@ -314,12 +398,92 @@ fn refresh_tokens_rotate_and_a_stolen_one_ends_the_family() {
     assert_eq!(third["scope"], "notes profile", "narrower is for one access token, not for the family");
     let access = text(&third, "access_token");
     assert!(tutorial.opens(&access));
-    // The first one again: somebody has stolen one of them.
+    // The first one again, after the grace of the document: somebody has stolen one of them.
+    std::thread::sleep(Duration::from_secs(11));
     refused(&refresh(&token, &[]), 400, "invalid_grant");
     assert!(!tutorial.opens(&access));
     refused(&refresh(&text(&third, "refresh_token"), &[]), 400, "invalid_grant");
     // A refresh token is no access token.
     assert!(!tutorial.opens(&text(&third, "refresh_token")));
+}
+
+#[test]
+fn tokens_are_for_the_resources_that_are_asked_for() {
+    use base64::Engine as _;
+    const NOTES: &str = "https://localhost:8443/api/notes";
+    const ARCHIVE: &str = "https://archive.example";
+    let tutorial = Tutorial::start();
+    let audience = |token: &str| {
+        let seen = tutorial.post("/oauth/introspect", &basic("server", CLIENT_SECRET), &[("token", token)]).json();
+        seen["aud"].clone()
+    };
+    let refresh = |token: &str, more: &[(&str, &str)]| {
+        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "app")];
+        form.extend(more);
+        tutorial.post("/oauth/token", "", &form)
+    };
+    let mut browser = tutorial.browser();
+    let both = format!("&resource={}&resource={}", encoded(NOTES), encoded(ARCHIVE));
+    let mut code = || parameter(&browser.authorize(&request("notes", &both)), "code").expect("a code");
+    let redeem = |code: &str, more: &[(&str, &str)]| {
+        let mut form = redemption(code).to_vec();
+        form.extend(more);
+        tutorial.post("/oauth/token", "", &form)
+    };
+    let token = redeem(&code(), &[]).json();
+    let access = text(&token, "access_token");
+    assert_eq!(audience(&access), json!([NOTES, ARCHIVE]));
+    assert!(tutorial.opens(&access));
+    // Fewer for one access token, and never more or others.
+    let narrow = redeem(&code(), &[("resource", ARCHIVE)]).json();
+    assert_eq!(audience(&text(&narrow, "access_token")), ARCHIVE);
+    assert!(!tutorial.opens(&text(&narrow, "access_token")), "whoever serves the archive cannot use it here");
+    refused(&refresh(&text(&token, "refresh_token"), &[("resource", "https://b.example")]), 400, "invalid_target");
+    let second = refresh(&text(&token, "refresh_token"), &[("resource", NOTES)]).json();
+    assert_eq!(audience(&text(&second, "access_token")), NOTES);
+    assert!(tutorial.opens(&text(&second, "access_token")));
+    let third = refresh(&text(&second, "refresh_token"), &[]).json();
+    assert_eq!(audience(&text(&third, "access_token")), json!([NOTES, ARCHIVE]), "narrower is for one token");
+    let plain = tutorial.browser().authorize(&request("notes", ""));
+    let plain = parameter(&plain, "code").expect("a code");
+    refused(&redeem(&plain, &[("resource", NOTES)]), 400, "invalid_target");
+    // Without a user, and as a JWT.
+    let grant = [("grant_type", "client_credentials"), ("scope", "notes"), ("resource", NOTES), ("resource", ARCHIVE)];
+    let signed = |form: &[(&str, &str)]| {
+        let answer = tutorial.post("/oauth/token", &basic("other", OTHER_SECRET), form);
+        let token = text(&answer.json(), "access_token");
+        let claims = token.split('.').nth(1).expect("claims").to_owned();
+        let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(claims).expect("base64url");
+        serde_json::from_slice::<Value>(&claims).expect("JSON")["aud"].clone()
+    };
+    assert_eq!(signed(&grant), json!([NOTES, ARCHIVE]));
+    assert_eq!(signed(&grant[..3]), NOTES);
+    assert_eq!(signed(&grant[..2]), ISSUER);
+    assert_eq!(signed(&[grant[0], grant[1], ("resource", ISSUER)]), ISSUER);
+    let unknown = [grant[0], grant[1], ("resource", "https://archive.example/")];
+    refused(&tutorial.post("/oauth/token", &basic("other", OTHER_SECRET), &unknown), 400, "invalid_target");
+}
+
+#[test]
+fn two_tabs_that_refresh_at_once_go_on_where_the_document_has_a_grace() {
+    let tutorial = Tutorial::start();
+    let code = code(&tutorial, "notes");
+    let first = tutorial.post("/oauth/token", "", &redemption(&code)).json();
+    let refresh = |token: &str| {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", token), ("client_id", "app")];
+        tutorial.post("/oauth/token", "", &form)
+    };
+    let token = text(&first, "refresh_token");
+    let answers: Vec<Value> = std::thread::scope(|scope| {
+        let tabs: Vec<_> = (0..8).map(|_| scope.spawn(|| refresh(&token).json())).collect();
+        tabs.into_iter().map(|tab| tab.join().expect("an answer")).collect()
+    });
+    let given: HashSet<String> = answers.iter().map(|answer| text(answer, "refresh_token")).collect();
+    assert_eq!(given.len(), 8, "each has its own");
+    for answer in &answers {
+        assert!(tutorial.opens(&text(answer, "access_token")));
+        assert_eq!(refresh(&text(answer, "refresh_token")).status, 200);
+    }
 }
 
 #[test]
@@ -737,6 +901,9 @@ fn pages_stay_out_of_frames_caches_and_referrers() {
         let policy = page.header("content-security-policy");
         assert!(policy.contains("frame-ancestors 'none'") && policy.contains("default-src 'none'"), "{policy}");
         assert!(!policy.contains("unsafe") && !page.body.contains("<script"), "{policy}");
+        // Browsers hold every redirection after a form against `form-action`, and an application sends them anywhere.
+        let leads_on = page.body.contains("action=\"/login\"") || page.body.contains("name=\"transaction_id\"");
+        assert_eq!(policy.contains("form-action 'self'"), !leads_on, "{policy}");
         for (name, value) in [
             ("cache-control", "no-store"),
             ("referrer-policy", "no-referrer"),

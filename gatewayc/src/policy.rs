@@ -81,7 +81,12 @@ fn write_authorization_server(out: &mut String, server: &AuthorizationServer) {
             Duration::ZERO => "however long unused".to_owned(),
             idle => format!("unused for {}", show_duration(idle)),
         };
-        line(out, "refresh tokens", &format!("{used}, for {}, {idle}", show_duration(server.refresh_token_ttl)));
+        let grace = match server.refresh_token_grace {
+            Duration::ZERO => String::new(),
+            grace => format!(", good again for {} after it", show_duration(grace)),
+        };
+        let ttl = show_duration(server.refresh_token_ttl);
+        line(out, "refresh tokens", &format!("{used}{grace}, for {ttl}, {idle}"));
     }
     line(out, "codes", &format!("for {}", show_duration(server.code_ttl)));
     let pkce = match server.pkce {
@@ -101,6 +106,10 @@ fn write_authorization_server(out: &mut String, server: &AuthorizationServer) {
     for scope in &server.scopes {
         let description = if scope.description.is_empty() { "without a description" } else { &scope.description };
         line(out, &format!("scope {}", one_line(&scope.name)), description);
+    }
+    for resource in &server.resources {
+        let taken = if resource.is_here { "tokens are taken here" } else { "tokens are not taken here" };
+        line(out, &format!("resource {}", one_line(&resource.uri)), taken);
     }
     for (endpoint, path) in &server.paths {
         line(out, endpoint.name(), path.as_deref().unwrap_or("none"));

@@ -59,7 +59,8 @@ x-gateway:
   authorizationServer:
     issuer: https://a.example/v1
     accessToken: {format: jwt, ttl: 2d}
-    refreshToken: {rotate: false, ttl: 1d, idle: 1h}
+    refreshToken: {rotate: false, ttl: 1d, idle: 1h, grace: 10s}
+    resources: ["https://a.example/v1", "https://b.example"]
     code: {ttl: 60s}
     grants: {authorization_code: {}, client_credentials: {subject: true}, refresh_token: {}}
     acceptRisk: [{lint: GW308, reason: r}]

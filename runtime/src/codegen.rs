@@ -575,7 +575,7 @@ pub use crate::limits::Algorithm;
 pub use crate::mutual_tls::MutualTls;
 pub use crate::oauth::{
     AccessTokenTerms, AdminKey, AuthorizationServer, Endpoint, EndpointPaths, Grant, LoginSession, OauthEndpoint,
-    OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Scope, TokenFormat,
+    OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Resource, Scope, TokenFormat,
 };
 pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;

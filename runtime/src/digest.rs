@@ -15,6 +15,11 @@ impl Digest {
         Self::from_slice(digest::digest(&digest::SHA256, secret).as_ref())
     }
 
+    /// A digest that was made before.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// A digest that was written down in hexadecimal.
     pub(crate) fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];

@@ -30,7 +30,7 @@ mod token;
 
 pub use tables::{
     AccessTokenTerms, AdminKey, AuthorizationServer, Endpoint, EndpointPaths, Grant, LoginSession, OauthEndpoint,
-    OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Scope, TokenFormat,
+    OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Resource, Scope, TokenFormat,
 };
 
 pub(crate) use authority::Authority;

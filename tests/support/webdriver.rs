@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// A page that is not there by then will not come.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// A page that is not there by then will not come, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A browser with a profile of its own; ended when dropped.
 pub(crate) struct WebBrowser {
@@ -54,7 +54,7 @@ impl WebBrowser {
 
     fn command(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut stream = TcpStream::connect(self.address).expect("chromedriver listens");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("set");
+        stream.set_read_timeout(Some(2 * PATIENCE)).expect("set");
         let body = if method == "GET" || method == "DELETE" { String::new() } else { body.to_string() };
         let (host, length) = (self.address, body.len());
         write!(stream, "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").expect("sent");
@@ -108,7 +108,10 @@ impl WebBrowser {
         }
     }
 
+    /// Clicks on an element, once the page is there with its scripts: a form does another thing before they run.
     pub(crate) fn click(&self, css: &str) {
+        self.find(css);
+        self.holds("document.readyState === 'complete'");
         let started = Instant::now();
         loop {
             let answer = self.in_session("POST", &format!("/element/{}/click", self.find(css)), &json!({}));
@@ -117,6 +120,31 @@ impl WebBrowser {
             }
             // The page may be in the middle of a change.
             assert!(started.elapsed() < PATIENCE, "{css}: {answer}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Clicks twice, as somebody does who waits for an answer.
+    pub(crate) fn click_twice(&self, css: &str) {
+        self.holds("document.readyState === 'complete'");
+        let origin = json!({"element-6066-11e4-a52e-4f735466cecf": self.find(css)});
+        let click = [
+            json!({"type": "pointerDown", "button": 0}),
+            json!({"type": "pointerUp", "button": 0}),
+            json!({"type": "pause", "duration": 400}),
+        ];
+        let to = json!({"type": "pointerMove", "duration": 0, "x": 0, "y": 0, "origin": origin});
+        let strokes: Vec<Value> = [to].iter().chain(&click).chain(&click).cloned().collect();
+        let mouse =
+            json!({"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": strokes});
+        self.in_session("POST", "/actions", &json!({"actions": [mouse]}));
+    }
+
+    /// Waits until a condition in the page's language holds.
+    pub(crate) fn holds(&self, condition: &str) {
+        let started = Instant::now();
+        while self.evaluate(&format!("return !!({condition})")) != true {
+            assert!(started.elapsed() < PATIENCE, "not at {}: {condition}\n{}", self.url(), self.body());
             std::thread::sleep(Duration::from_millis(50));
         }
     }

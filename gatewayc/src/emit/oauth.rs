@@ -4,7 +4,8 @@ use super::layout::Expression;
 use super::names::Ident;
 use super::{boolean, duration, locations};
 use crate::ir::{
-    AuthorizationServer, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Scheme, Scope, TokenFormat,
+    AuthorizationServer, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Resource, Scheme, Scope,
+    TokenFormat,
 };
 
 pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
@@ -21,10 +22,14 @@ pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
         ("rotate", boolean(server.rotates)),
         ("ttl", duration(server.refresh_token_ttl)),
         ("idle", duration(server.refresh_token_idle)),
+        ("grace", duration(server.refresh_token_grace)),
     ];
     let scope = |Scope { name, description }: &Scope| {
         let fields = vec![("name", Expression::text(name)), ("description", Expression::text(description))];
         Expression::Struct("Scope", fields)
+    };
+    let resource = |Resource { uri, is_here }: &Resource| {
+        Expression::Struct("Resource", vec![("uri", Expression::text(uri)), ("is_here", boolean(*is_here))])
     };
     let path = |endpoint: Endpoint| {
         let found = server.paths.iter().find(|(known, _)| *known == endpoint);
@@ -54,6 +59,7 @@ pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
         ("client_acts_for_users", boolean(server.client_acts_for_users)),
         ("assertion_needs_permission", boolean(server.assertion_needs_permission)),
         ("scopes", Expression::Slice(server.scopes.iter().map(scope).collect())),
+        ("resources", Expression::Slice(server.resources.iter().map(resource).collect())),
         ("paths", Expression::Struct("EndpointPaths", paths)),
         ("session_cookie", Expression::text(&server.session_cookie)),
     ];

@@ -17,6 +17,8 @@ pub struct AuthorizationServer {
     pub refresh_token_ttl: Duration,
     /// From their last use; zero for no such limit.
     pub refresh_token_idle: Duration,
+    /// How long one that is spent gives tokens again; zero for not at all.
+    pub refresh_token_grace: Duration,
     /// How long authorization codes are good.
     pub code_ttl: Duration,
     /// Who must use PKCE.
@@ -31,12 +33,23 @@ pub struct AuthorizationServer {
     pub assertion_needs_permission: bool,
     /// What tokens may be for, ordered by name.
     pub scopes: Vec<Scope>,
+    /// What access tokens can be for beside the server itself, ordered by URI.
+    pub resources: Vec<Resource>,
     /// Where its endpoints are: every kind with its path, or with none; in the order of [`Endpoint::ALL`].
     pub paths: Vec<(Endpoint, Option<String>)>,
     /// Where [`Endpoint::Account`] takes POST, if it does.
     pub withdrawal: Option<String>,
     /// The cookie that carries sessions; `""` where the document has none.
     pub session_cookie: String,
+}
+
+/// Something that access tokens can be for (RFC 8707).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// As in requests.
+    pub uri: String,
+    /// It has an origin of the document: its operations take such tokens.
+    pub is_here: bool,
 }
 
 /// What access tokens look like.

@@ -16,6 +16,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Within which a code must be used (RFC 6749 §4.1.2).
 const LONGEST_CODE: Duration = Duration::from_secs(600);
 
+/// A longer grace would leave a stolen refresh token unnoticed for as long.
+const LONGEST_GRACE: Duration = MINUTE;
+
+/// A request names a few; a document names as many as people can review.
+const MOST_RESOURCES: usize = 64;
+
 /// `authorizationServer`, with its defaults.
 #[derive(Debug)]
 pub struct AuthorizationServerPolicy {
@@ -35,12 +41,16 @@ pub struct AuthorizationServerPolicy {
     pub refresh_token_ttl: Duration,
     /// `refreshToken.idle`, 7 d; zero for no such limit.
     pub refresh_token_idle: Duration,
+    /// `refreshToken.grace`, none: how long one that is spent gives tokens again.
+    pub refresh_token_grace: Duration,
     /// `code.ttl`, 60 s.
     pub code_ttl: Duration,
     /// `pkce.requiredFor`, all.
     pub pkce: PkceRequirement,
     /// `consent.remember`, true.
     pub remembers_consent: bool,
+    /// `resources`: what access tokens can be for beside the server itself.
+    pub resources: Vec<Spanned<String>>,
     /// `grants`, each with its place, in the order of [`Grant`].
     pub grants: Vec<Spanned<Grant>>,
     /// Whether that is all of them. What is missing has been reported.
@@ -70,17 +80,19 @@ pub(super) fn authorization_server(reader: &mut Reader<'_>, key: Span, node: &No
         rotates: true,
         refresh_token_ttl: 30 * DAY,
         refresh_token_idle: 7 * DAY,
+        refresh_token_grace: Duration::ZERO,
         code_ttl: MINUTE,
         pkce: PkceRequirement::All,
         remembers_consent: true,
+        resources: Vec::new(),
         grants: Vec::new(),
         grants_are_complete: false,
         client_acts_for_users: false,
         assertion_needs_permission: true,
         accepted: Vec::new(),
     };
-    const KNOWN: [&str; 8] =
-        ["issuer", "accessToken", "refreshToken", "code", "pkce", "consent", "grants", "acceptRisk"];
+    const KNOWN: [&str; 9] =
+        ["issuer", "accessToken", "refreshToken", "code", "pkce", "consent", "resources", "grants", "acceptRisk"];
     let entries = reader.known(node, "`authorizationServer`", &KNOWN);
     for Entry { key, value } in entries.iter().copied() {
         match &*key.name {
@@ -100,6 +112,7 @@ pub(super) fn authorization_server(reader: &mut Reader<'_>, key: Span, node: &No
                 }
             }
             "consent" => consent(reader, value, &mut policy),
+            "resources" => policy.resources = resources(reader, value),
             "grants" => grants(reader, value, &mut policy),
             _ => policy.accepted = accept_risk(reader, value),
         }
@@ -150,6 +163,53 @@ fn issuer(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<String>> {
     }
 }
 
+/// Absolute URIs without a fragment (RFC 8707 §2); clients' requests are compared with them letter by letter.
+fn resources(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<String>> {
+    let problem = |text: &str| -> Option<&'static str> {
+        let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+        let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+        if !is_scheme {
+            return Some("expected an absolute URI, such as `https://api.example` (RFC 8707 §2)");
+        }
+        if text.contains('#') {
+            return Some("a resource has no fragment (RFC 8707 §2)");
+        }
+        if !text.bytes().all(|byte| (b'!'..0x7f).contains(&byte) && !b"\"\\<>^`{|}".contains(&byte)) {
+            return Some("a URI is visible ASCII without quotes, braces and backslashes; write `%20` for a blank");
+        }
+        if text.strip_prefix("https://").is_some_and(|_| https_origin(text).is_none()) {
+            return Some("expected a host in lower case, and perhaps a port, after `https://`");
+        }
+        None
+    };
+    let items = reader.list(node, "`resources`");
+    if items.len() > MOST_RESOURCES {
+        reader.wrong(node, "`resources`", &format!("at most {MOST_RESOURCES} resources"));
+    }
+    let mut found: Vec<Spanned<String>> = Vec::new();
+    for item in items {
+        let Some(text) = reader.text(item, "a resource") else { continue };
+        match problem(text) {
+            Some(problem) => reader.wrong(item, "a resource", problem),
+            None if found.iter().any(|known| known.value == text) => {
+                reader.wrong(item, "`resources`", "each resource once");
+            }
+            None => found.push(Spanned::new(item.span, text.to_owned())),
+        }
+    }
+    found.sort_by(|one, other| one.value.cmp(&other.value));
+    found
+}
+
+/// The authority of a URL with `https`, if it is one.
+fn https_origin(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("https://")?;
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let is_plain = is_authority(authority) && !authority.contains('@');
+    (is_plain && !authority.bytes().any(|byte| byte.is_ascii_uppercase())).then_some(authority)
+}
+
 fn access_token(reader: &mut Reader<'_>, node: &Node, policy: &mut AuthorizationServerPolicy) {
     for Entry { key, value } in reader.known(node, "`accessToken`", &["format", "ttl"]) {
         if &*key.name == "format" {
@@ -172,10 +232,11 @@ fn access_token(reader: &mut Reader<'_>, node: &Node, policy: &mut Authorization
 
 fn refresh_token(reader: &mut Reader<'_>, node: &Node, policy: &mut AuthorizationServerPolicy) {
     let mut idle = None;
-    for Entry { key, value } in reader.known(node, "`refreshToken`", &["rotate", "ttl", "idle"]) {
+    for Entry { key, value } in reader.known(node, "`refreshToken`", &["rotate", "ttl", "idle", "grace"]) {
         match &*key.name {
             "rotate" => policy.rotates = reader.boolean(value, "`rotate`").unwrap_or(true),
             "ttl" => policy.refresh_token_ttl = reader.unit(value, "`ttl`", whole_seconds).unwrap_or(30 * DAY),
+            "grace" => policy.refresh_token_grace = reader.unit(value, "`grace`", grace_time).unwrap_or(Duration::ZERO),
             _ => idle = reader.unit(value, "`idle`", idle_time).map(|time| (value, time)),
         }
     }
@@ -278,6 +339,16 @@ fn whole_seconds(text: &str) -> Result<Duration, &'static str> {
 /// `0s` is no limit.
 fn idle_time(text: &str) -> Result<Duration, &'static str> {
     if text == "0s" { Ok(Duration::ZERO) } else { whole_seconds(text) }
+}
+
+/// `0s` is none.
+fn grace_time(text: &str) -> Result<Duration, &'static str> {
+    let time = idle_time(text)?;
+    if time <= LONGEST_GRACE {
+        Ok(time)
+    } else {
+        Err("at most `1m`: as long, a stolen refresh token is not noticed (RFC 9700 §4.14.2)")
+    }
 }
 
 fn code_time(text: &str) -> Result<Duration, &'static str> {

@@ -988,7 +988,12 @@ static TOKENS: OwnToken = OwnToken {
 static AUTHORIZATION_SERVER: AuthorizationServer = AuthorizationServer {
     issuer: "https://accounts.example/v1",
     access_token: AccessTokenTerms { format: TokenFormat::Jwt, ttl: Duration::from_secs(90000) },
-    refresh_token: RefreshTokenTerms { rotate: false, ttl: Duration::from_secs(172800), idle: Duration::from_secs(0) },
+    refresh_token: RefreshTokenTerms {
+        rotate: false,
+        ttl: Duration::from_secs(172800),
+        idle: Duration::from_secs(0),
+        grace: Duration::from_secs(10),
+    },
     code_ttl: Duration::from_secs(600),
     pkce: PkceRequirement::Public,
     remember_consent: false,
@@ -1006,6 +1011,11 @@ static AUTHORIZATION_SERVER: AuthorizationServer = AuthorizationServer {
         Scope { name: "jobs", description: "Run jobs" },
         Scope { name: "notes:read", description: "Read \"your\" notes\n" },
         Scope { name: "notes:write", description: "" },
+    ],
+    resources: &[
+        Resource { uri: "https://accounts.example/v1/notes", is_here: true },
+        Resource { uri: "https://jobs.example/", is_here: false },
+        Resource { uri: "urn:example:archive", is_here: false },
     ],
     paths: EndpointPaths {
         authorize: "/v1/oauth/authorize",

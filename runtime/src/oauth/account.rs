@@ -4,7 +4,7 @@ use minijinja::value::Value;
 
 use super::endpoint::Visit;
 use super::error;
-use super::pages::{Page, mapping};
+use super::pages::{FormTargets, Page, mapping};
 use super::registry::User;
 use super::server::Server;
 use super::store::StoreError;
@@ -59,7 +59,7 @@ impl Server {
                 ("csrf", Value::from(self.form_tag(cookie))),
                 ("notice", Value::from(notice)),
             ],
-            forms_lead_to: Some(String::new()),
+            forms_lead_to: FormTargets::Here,
         }))
     }
 

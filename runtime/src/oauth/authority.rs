@@ -82,7 +82,12 @@ pub(crate) mod example {
     pub(crate) static SERVER: AuthorizationServer = AuthorizationServer {
         issuer: "https://id.example",
         access_token: AccessTokenTerms { format: TokenFormat::Opaque, ttl: Duration::from_secs(600) },
-        refresh_token: RefreshTokenTerms { rotate: true, ttl: Duration::from_secs(86_400), idle: Duration::ZERO },
+        refresh_token: RefreshTokenTerms {
+            rotate: true,
+            ttl: Duration::from_secs(86_400),
+            idle: Duration::ZERO,
+            grace: Duration::ZERO,
+        },
         code_ttl: Duration::from_secs(60),
         pkce: PkceRequirement::All,
         remember_consent: true,
@@ -90,6 +95,7 @@ pub(crate) mod example {
         client_acts_for_users: false,
         assertion_needs_permission: true,
         scopes: &[Scope { name: "notes", description: "Notes" }, Scope { name: "profile", description: "" }],
+        resources: &[],
         paths: EndpointPaths {
             authorize: "",
             decision: "",

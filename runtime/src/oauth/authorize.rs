@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::endpoint::Visit;
 use super::error::{self, ErrorCode, OauthError};
 use super::form::Form;
-use super::pages::Page;
+use super::pages::{FormTargets, Page};
 use super::random;
 use super::redirect::{self, is_same_redirect};
 use super::registry::{Client, ResponseType, User};
 use super::server::{Issued, Order, Server};
-use super::store::NewCode;
+use super::store::{Authorization, Decided, Decision, GivenConsent, NewCode, StoreError};
 use super::tables::Grant;
 use crate::builtin::OwnAnswer;
 use crate::credential::form_encode;
@@ -35,10 +35,16 @@ struct Asked {
     to: String,
     response_type: ResponseType,
     scopes: Vec<String>,
+    /// RFC 8707.
+    #[serde(default)]
+    resources: Vec<String>,
     state: Option<String>,
     /// S256 (RFC 7636 §4.2).
     challenge: Option<String>,
 }
+
+/// What a request asks for: a kind of answer, scopes, resources, and with which challenge.
+type Rest = (ResponseType, Vec<String>, Vec<String>, Option<String>);
 
 /// Why a request is refused.
 enum Refused {
@@ -96,16 +102,24 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
         return page(403, "error_form");
     }
     let (id, session) = (Digest::of(transaction.as_bytes()), Digest::of(cookie.as_bytes()));
-    let asked = match server.store.take_transaction(&id, &session, visit.now).await {
+    let busy = |problem: StoreError| {
+        error::tell(&problem);
+        page(503, "error_busy")
+    };
+    let asked = match server.store.transaction(&id, &session, visit.now).await {
         Ok(asked) => asked.and_then(|json| serde_json::from_str::<Asked>(&json).ok()),
-        Err(problem) => {
-            error::tell(&problem);
-            return page(503, "error_busy");
-        }
+        Err(problem) => return busy(problem),
     };
     let Some(asked) = asked else { return page(403, "error_form") };
     if form.get("cancel").is_some() {
-        return server.give_up(&visit, &asked, &ErrorCode::AccessDenied.because("The user has denied the request"));
+        return match server.store.decide(&id, &session, Decision::Deny, None, visit.now).await {
+            Ok(Decided::First | Decided::Again) => {
+                let denied = ErrorCode::AccessDenied.because("The user has denied the request");
+                server.give_up(&visit, &asked, &denied)
+            }
+            Ok(Decided::Unknown) => page(403, "error_form"),
+            Err(problem) => busy(problem),
+        };
     }
     // Between the dialog and the decision both may have gone.
     let (client, user) = match (server.parties.client(&asked.client).await, server.parties.user(&user).await) {
@@ -113,11 +127,23 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
         (Err(problem), _) | (_, Err(problem)) => return server.give_up(&visit, &asked, &problem.into()),
         _ => return page(403, "error_form"),
     };
-    if server.table.remember_consent
-        && let Err(problem) =
-            server.store.allow(server.table.issuer, &user.id, &client.id, &asked.scopes, visit.now).await
-    {
-        return server.give_up(&visit, &asked, &problem.into());
+    let consent =
+        GivenConsent { issuer: server.table.issuer, user: &user.id, client: &client.id, scopes: &asked.scopes };
+    let consent = server.table.remember_consent.then_some(consent);
+    match server.store.decide(&id, &session, Decision::Allow, consent, visit.now).await {
+        Ok(Decided::First) => {}
+        // A second click, while the browser waits for the application: it ended the navigation that had the first answer,
+        // so it gets one of its own. What the user has withdrawn meanwhile is asked for again.
+        Ok(Decided::Again) => match server.has_consent(&client, &user, &asked).await {
+            Ok(true) => {}
+            Ok(false) if server.table.remember_consent => {
+                return OwnAnswer::redirect(303, &format!("{}?{}", server.table.paths.authorize, asked.query()));
+            }
+            Ok(false) => {}
+            Err(problem) => return server.give_up(&visit, &asked, &problem),
+        },
+        Ok(Decided::Unknown) => return page(403, "error_form"),
+        Err(problem) => return server.give_up(&visit, &asked, &problem.into()),
     }
     server.give(&visit, &client, &user, &asked, 303).await
 }
@@ -127,6 +153,15 @@ impl Server {
     async fn read_request(&self, visit: &Visit) -> Result<(Arc<Client>, Asked), Refused> {
         let page = |detail: &str| Refused::Page { status: 400, detail: detail.to_owned() };
         let form = visit.form.as_ref().map_err(|problem| page(problem.0))?;
+        // RFC 6749 §4.1.2.1: only what is wrong with these two is told to the user and not to the client.
+        for name in ["client_id", "redirect_uri"] {
+            if form.problem_of(name).is_some() {
+                return Err(page(match name {
+                    "client_id" => "client_id stands twice, or cannot be read",
+                    _ => "redirect_uri stands twice, or cannot be read",
+                }));
+            }
+        }
         let id = form.get("client_id").ok_or_else(|| page("client_id is missing"))?;
         let client = self.parties.client(id).await.map_err(|problem| {
             error::tell(&problem);
@@ -146,13 +181,14 @@ impl Server {
         let known_state = state.clone().filter(|state| state.len() <= MAX_STATE);
         self.read_rest(visit, form, &client)
             .map_err(|error| Refused::Client { to: to.clone(), in_fragment, state: known_state, error })
-            .map(|(response_type, scopes, challenge)| {
+            .map(|(response_type, scopes, resources, challenge)| {
                 let asked = Asked {
                     client: client.id.to_string(),
                     redirect_uri,
                     to: to.clone(),
                     response_type,
                     scopes,
+                    resources,
                     state,
                     challenge,
                 };
@@ -160,12 +196,10 @@ impl Server {
             })
     }
 
-    fn read_rest(
-        &self,
-        visit: &Visit,
-        form: &Form,
-        client: &Client,
-    ) -> Result<(ResponseType, Vec<String>, Option<String>), OauthError> {
+    fn read_rest(&self, visit: &Visit, form: &Form, client: &Client) -> Result<Rest, OauthError> {
+        if let Some(problem) = form.problem() {
+            return Err(problem.into());
+        }
         let (response_type, grant, mode) = match form.get("response_type") {
             Some("code") => (ResponseType::Code, Grant::AuthorizationCode, "query"),
             Some("token") => (ResponseType::Token, Grant::Implicit, "fragment"),
@@ -188,11 +222,12 @@ impl Server {
             return Err(ErrorCode::InvalidRequest.because("state is too long"));
         }
         let scopes = self.scopes(client, form.get("scope"))?;
+        let resources = self.resources(form, None)?;
         let challenge = match response_type {
             ResponseType::Code => self.challenge(form, client)?,
             ResponseType::Token => None,
         };
-        Ok((response_type, scopes, challenge))
+        Ok((response_type, scopes, resources, challenge))
     }
 
     /// The code challenge (RFC 7636 §4.3).
@@ -259,6 +294,11 @@ impl Server {
         if client.public && !asked.to.starts_with("https://") {
             return Ok(false);
         }
+        self.has_consent(client, user, asked).await
+    }
+
+    /// Whether all of this is in the file of permissions, or is remembered.
+    async fn has_consent(&self, client: &Client, user: &User, asked: &Asked) -> Result<bool, OauthError> {
         let permitted = self.parties.permission(&client.id, &user.id).unwrap_or_default();
         let remembered = match self.table.remember_consent {
             true => self.store.consent(self.table.issuer, &user.id, &client.id).await?.unwrap_or_default(),
@@ -297,8 +337,8 @@ impl Server {
                 ("redirect_uri", Value::from(asked.to.as_str())),
                 ("is_public", Value::from(client.public && !asked.to.starts_with("https://"))),
             ],
-            // Browsers hold what a form leads to against this list, too.
-            forms_lead_to: Some(redirect::form_source(&asked.to)),
+            // Browsers hold every hop after a form against such a list, also those that the application decides on.
+            forms_lead_to: FormTargets::Anywhere,
         })
     }
 
@@ -322,6 +362,7 @@ impl Server {
         let code = random::token()?;
         let authorization =
             self.authorization(client, Some(user), &asked.scopes, Grant::AuthorizationCode, visit.now)?;
+        let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
         let ttl = client.code_ttl.unwrap_or(self.table.code_ttl).as_secs();
         let new = NewCode {
             code: Digest::of(code.as_bytes()),
@@ -344,12 +385,14 @@ impl Server {
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
         let authorization = self.authorization(client, Some(user), &asked.scopes, Grant::Implicit, visit.now)?;
+        let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
         let order = Order {
             client,
             user: Some(user),
             authorization,
             is_new: true,
             scopes: asked.scopes.clone(),
+            resources: asked.resources.clone(),
             with_refresh: false,
             now: visit.now,
         };
@@ -375,8 +418,9 @@ impl Asked {
             ("code_challenge", self.challenge.as_deref()),
             ("code_challenge_method", self.challenge.as_ref().map(|_| "S256")),
         ];
-        let pairs =
-            pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", form_encode((*value)?.as_bytes()))));
+        let resources = self.resources.iter().map(|resource| ("resource", Some(resource.as_str())));
+        let pairs = pairs.into_iter().chain(resources);
+        let pairs = pairs.filter_map(|(name, value)| Some(format!("{name}={}", form_encode(value?.as_bytes()))));
         pairs.collect::<Vec<_>>().join("&")
     }
 }

@@ -12,7 +12,7 @@ use super::tables::{Endpoint, Grant, OauthEndpoint};
 use super::{account, authorize, login, metadata, revoke, token};
 use crate::access::{Caller, Resources};
 use crate::builtin::{Answer, Builtin, Call, OwnAnswer, PreparedBuiltin};
-use crate::credential::{CredentialLocation, Found};
+use crate::credential::{CredentialLocation, Evidence, Found};
 
 impl Builtin for OauthEndpoint {
     fn name(&self) -> &'static str {
@@ -97,7 +97,7 @@ impl PreparedBuiltin for Desk {
         let visit = Visit {
             is_post,
             target: evidence.target.to_owned(),
-            form: if is_post { Form::of_body(evidence) } else { Form::parse(evidence.query.unwrap_or_default()) },
+            form: self.form(evidence, is_post),
             authorization: match CredentialLocation::Header("authorization").find(evidence) {
                 Found::Nothing => Credentials::None,
                 Found::One(value) => Credentials::One(value.into_owned()),
@@ -114,6 +114,67 @@ impl PreparedBuiltin for Desk {
         };
         let (server, endpoint) = (Arc::clone(&self.server), self.endpoint);
         Answer::Work(Box::pin(async move { server.attend(endpoint, visit).await }))
+    }
+}
+
+impl Desk {
+    fn form(&self, evidence: &Evidence<'_>, is_post: bool) -> Result<Form, BadForm> {
+        let known = parameters(self.endpoint);
+        let form = match is_post {
+            true => Form::of_body(evidence, known)?,
+            false => Form::parse(evidence.query.unwrap_or_default().as_bytes(), known),
+        };
+        match self.endpoint {
+            // Who is told of a problem there depends on the parameters without one.
+            Endpoint::Authorize => Ok(form),
+            _ => form.without_problems(),
+        }
+    }
+}
+
+/// The parameters that an endpoint knows; it ignores all others (RFC 6749 §3.1, §3.2).
+fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
+    match endpoint {
+        Endpoint::Authorize => &[
+            "client_id",
+            "redirect_uri",
+            "response_type",
+            "response_mode",
+            "scope",
+            "state",
+            "code_challenge",
+            "code_challenge_method",
+            "request",
+            "request_uri",
+            "resource",
+        ],
+        Endpoint::Decision => &["transaction_id", "csrf", "allow", "cancel"],
+        Endpoint::Token => &[
+            "grant_type",
+            "client_id",
+            "client_secret",
+            "client_assertion",
+            "client_assertion_type",
+            "code",
+            "redirect_uri",
+            "code_verifier",
+            "refresh_token",
+            "scope",
+            "resource",
+            "username",
+            "password",
+            "assertion",
+            "sub",
+            "subject",
+        ],
+        Endpoint::Revoke | Endpoint::Introspect => {
+            &["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"]
+        }
+        Endpoint::LoginForm => &["return"],
+        Endpoint::LoginSubmit => &["return", "username", "password", "csrf"],
+        Endpoint::Logout => &["csrf"],
+        Endpoint::Account => &["client_id", "csrf", "withdrawn"],
+        Endpoint::Metadata | Endpoint::Jwks | Endpoint::Me => &[],
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum ErrorCode {
     InvalidClient,
     InvalidGrant,
     InvalidScope,
+    /// RFC 8707 §2.
+    InvalidTarget,
     UnauthorizedClient,
     UnsupportedGrantType,
     UnsupportedResponseType,
@@ -44,6 +46,7 @@ impl ErrorCode {
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedResponseType => "unsupported_response_type",

@@ -7,7 +7,7 @@ use minijinja::value::Value;
 use super::attempts::Attempt;
 use super::endpoint::Visit;
 use super::error;
-use super::pages::Page;
+use super::pages::{FormTargets, Page};
 use super::random::{self, NoRandom};
 use super::registry::User;
 use super::server::Server;
@@ -77,7 +77,7 @@ fn show(server: &Server, visit: &Visit, page: &LoginPage<'_>) -> OwnAnswer {
             ("problem", Value::from(problem)),
         ],
         // The login may lead on to any application that the user has allowed before.
-        forms_lead_to: None,
+        forms_lead_to: FormTargets::Anywhere,
     });
     let answer = if is_new { answer.with("Set-Cookie", &server.set_cookie(&cookie)) } else { answer };
     match server.set_return_cookie(return_to).filter(|_| !return_to.is_empty()) {
@@ -92,19 +92,34 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
     let asked = form.get("return").filter(|path| is_path_here(path));
     let remembered = visit.return_to.as_deref();
     let return_to = asked.or(remembered).unwrap_or_default().to_owned();
-    let username = form.get("username").unwrap_or_default().to_owned();
+    // Phones and password managers add blanks; no user name has any at its ends.
+    let username = form.get("username").unwrap_or_default().trim().to_owned();
     let page =
         |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
     // Without it, a page elsewhere could log its visitor in as somebody else. A neighbour of this host can plant a cookie,
     // and has the form that goes with it; so the browser's word counts as well.
     let is_ours = !visit.is_from_elsewhere
         && visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
+    let tag = form.get("csrf").unwrap_or_default();
+    let home = if server.table.paths.account.is_empty() { "/" } else { server.table.paths.account };
+    let to = if return_to.is_empty() { home } else { &return_to };
     if !is_ours {
+        // The same form once more, as a second click sends it: the login that the first one began is there already.
+        if let (Some(cookie), false) = (&visit.cookie, visit.is_from_elsewhere) {
+            match server.was_begun_by(cookie, tag, &username, visit.now).await {
+                Ok(true) => return OwnAnswer::redirect(303, to).with("Set-Cookie", &server.unset_return_cookie()),
+                Ok(false) => {}
+                Err(problem) => {
+                    error::tell(&problem);
+                    return trouble(server, &visit);
+                }
+            }
+        }
         return show(server, &visit, &page(400, "login_again"));
     }
     let password = form.get("password").unwrap_or_default();
     let session = match server.log_in(&username, password, &visit).await {
-        Ok(user) => server.begin_session(&user, visit.now).await.map_err(NoLogin::from),
+        Ok(user) => server.begin_session(&user, tag, visit.now).await.map_err(NoLogin::from),
         Err(problem) => Err(problem),
     };
     match session {
@@ -115,8 +130,6 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
             {
                 error::tell(&problem);
             }
-            let home = if server.table.paths.account.is_empty() { "/" } else { server.table.paths.account };
-            let to = if return_to.is_empty() { home } else { &return_to };
             OwnAnswer::redirect(303, to)
                 .with("Set-Cookie", &server.set_cookie(&cookie))
                 .with("Set-Cookie", &server.unset_return_cookie())
@@ -159,6 +172,7 @@ impl Server {
     /// # Errors
     /// Why there is none; wrong names and wrong passwords look and take the same.
     pub(super) async fn log_in(&self, name: &str, password: &str, visit: &Visit) -> Result<Arc<User>, NoLogin> {
+        let name = name.trim();
         if name.is_empty() || name.len() > MAX_NAME || password.is_empty() || password.len() > MAX_PASSWORD {
             return Err(NoLogin::Wrong);
         }
@@ -209,7 +223,7 @@ impl Server {
                 ("explanation", Value::from(self.pages.text(language, explanation))),
                 ("detail", Value::from(detail)),
             ],
-            forms_lead_to: Some(String::new()),
+            forms_lead_to: FormTargets::Here,
         })
     }
 }

@@ -39,8 +39,18 @@ pub(super) struct Page<'a> {
     pub(super) language: &'a str,
     /// What the template shows.
     pub(super) values: Vec<(&'static str, Value)>,
-    /// Further places that forms may lead to, as sources of `form-action`; `None` for anywhere.
-    pub(super) forms_lead_to: Option<String>,
+    /// Where its forms lead.
+    pub(super) forms_lead_to: FormTargets,
+}
+
+/// Where the forms of a page lead, with every redirection that follows: browsers hold each hop against `form-action`
+/// (CSP Level 3 §6.3.1 leaves that open).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FormTargets {
+    /// To this host, and nowhere else.
+    Here,
+    /// To an application, and wherever that sends the browser next, which is not known here.
+    Anywhere,
 }
 
 impl Pages {
@@ -158,7 +168,10 @@ impl Pages {
         });
         match html {
             Ok((html, nonce)) => {
-                let forms = page.forms_lead_to.map_or_else(String::new, |more| format!("; form-action 'self'{more}"));
+                let forms = match page.forms_lead_to {
+                    FormTargets::Here => "; form-action 'self'",
+                    FormTargets::Anywhere => "",
+                };
                 let policy = format!(
                     "default-src 'none'; style-src 'nonce-{nonce}'; img-src 'self' data:; base-uri 'none'; \
                      frame-ancestors 'none'{forms}"

@@ -62,21 +62,6 @@ pub(super) fn host(uri: &str) -> &str {
     }
 }
 
-/// As a source for `form-action` (CSP Level 3 §2.3.1), with a blank before it; nothing for what could end the directive.
-pub(super) fn form_source(uri: &str) -> String {
-    let source = match uri.split_once("://") {
-        Some((scheme, _)) => format!("{scheme}://{}", host(uri)),
-        None => format!("{}:", host(uri)),
-    };
-    let is_plain = source.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/.-_[]+".contains(&byte));
-    // Addresses in brackets are no sources; their scheme is.
-    match (is_plain, source.contains('['), source.split_once("://")) {
-        (true, false, _) => format!(" {source}"),
-        (true, true, Some((scheme, _))) => format!(" {scheme}:"),
-        _ => String::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,13 +99,5 @@ mod tests {
         assert_eq!(with("https://a/cb", true), Some(format!("https://a/cb#{added}")));
         assert_eq!(with("com.example.app:/cb", false), Some(format!("com.example.app:/cb?{added}")));
         assert_eq!(with("https://a/\r\nX: y", false), None);
-    }
-
-    #[test]
-    fn forms_may_lead_to_the_application() {
-        assert_eq!(form_source("https://app.example:8443/cb?x"), " https://app.example:8443");
-        assert_eq!(form_source("com.example.app:/cb"), " com.example.app:");
-        assert_eq!(form_source("http://[::1]:80/cb"), " http:");
-        assert_eq!(form_source("https://a;script-src *"), "");
     }
 }

@@ -5,7 +5,6 @@ use serde_json::{Map, Value, json};
 use super::endpoint::Visit;
 use super::error::{ErrorCode, OauthError};
 use super::server::{MAX_TOKEN, Server};
-use super::tables::TokenFormat;
 use crate::builtin::OwnAnswer;
 use crate::digest::Digest;
 
@@ -18,11 +17,12 @@ pub(super) async fn revoke(server: &Server, visit: Visit) -> Result<OwnAnswer, O
         return Err(ErrorCode::UnsupportedTokenType.because("token_type_hint is access_token or refresh_token"));
     }
     let digest = Digest::of(token.as_bytes());
+    let grace = server.table.refresh_token.grace.as_secs();
     // The hint is for servers that would have to choose; here the other place is looked at where the first has nothing.
     let access = server.store.access_token(&digest, visit.now).await?.map(|record| record.authorization);
     let refresh = match access {
         Some(_) => None,
-        None => server.store.refresh_token(&digest, visit.now).await?.map(|record| record.authorization),
+        None => server.store.refresh_token(&digest, visit.now, grace).await?.map(|record| record.authorization),
     };
     if let Some(authorization) = access.as_ref().or(refresh.as_ref())
         && (authorization.client != client.id || authorization.issuer != server.table.issuer)
@@ -70,16 +70,14 @@ impl Server {
                 put("scope", record.scopes.join(" ").into());
                 put("iat", record.issued_at.into());
                 put("exp", record.expires.into());
-                if record.format == TokenFormat::Jwt {
-                    put("aud", self.table.issuer.into());
-                }
+                put("aud", self.audience(&record.resources));
                 if let Some(id) = record.jti {
                     put("jti", id.into());
                 }
                 record.authorization
             }
             // What a refresh token is worth concerns the client that has it.
-            None => match self.store.refresh_token(&digest, now).await? {
+            None => match self.store.refresh_token(&digest, now, self.table.refresh_token.grace.as_secs()).await? {
                 Some(record) if record.authorization.client == asker => {
                     put("scope", record.authorization.scopes.join(" ").into());
                     put("iat", record.issued_at.into());

@@ -14,6 +14,7 @@ use super::attempts::Attempts;
 use super::authority::Authority;
 use super::believed::{Believed, BelievedTokens};
 use super::error::{ErrorCode, OauthError};
+use super::form::Form;
 use super::pages::{Pages, mapping};
 use super::random;
 use super::registry::{Client, Parties, User};
@@ -191,6 +192,10 @@ impl Server {
         if record.authorization.issuer != self.table.issuer || !self.has_parties_of(&record.authorization).await? {
             return Ok(None);
         }
+        // Who serves another resource could use here what was sent there (RFC 9700 §4.10.2).
+        if !self.is_for_this_gateway(&record.resources) {
+            return Ok(None);
+        }
         let (authorization, expires) = (Digest::of(record.authorization.id.as_bytes()), record.expires);
         let caller = caller_of(record);
         let known = Believed { caller: caller.clone(), token: digest, authorization };
@@ -266,6 +271,51 @@ impl Server {
         }
     }
 
+    /// The resources that a token is asked for (RFC 8707 §2): of those that the server knows, or of those that an
+    /// authorization is `given`. Empty where none is asked for, or where the server knows none: then a token is for the
+    /// server itself, and the parameter is one that it ignores.
+    ///
+    /// # Errors
+    /// One of them is not known, or not given.
+    pub(super) fn resources(&self, form: &Form, given: Option<&[String]>) -> Result<Vec<String>, OauthError> {
+        if self.table.resources.is_empty() {
+            return Ok(given.unwrap_or_default().to_vec());
+        }
+        let asked = form.resources();
+        let is_known = |resource: &String| {
+            resource == self.table.issuer || self.table.resources.iter().any(|known| known.uri == resource)
+        };
+        if !asked.iter().all(is_known) {
+            return Err(ErrorCode::InvalidTarget.because("The server gives no tokens for one of these resources"));
+        }
+        match given {
+            None => Ok(asked),
+            Some(given) if asked.is_empty() => Ok(given.to_vec()),
+            // Without any, it is for the server itself.
+            Some([]) if asked.iter().all(|resource| resource == self.table.issuer) => Ok(asked),
+            Some(given) if asked.iter().all(|resource| given.contains(resource)) => Ok(asked),
+            Some(_) => Err(ErrorCode::InvalidTarget.because("The authorization is not for one of these resources")),
+        }
+    }
+
+    /// Whom a token is for (RFC 9068 §2.2): one name, or several.
+    pub(super) fn audience(&self, resources: &[String]) -> serde_json::Value {
+        match resources {
+            [] => self.table.issuer.into(),
+            [one] => one.as_str().into(),
+            several => several.into(),
+        }
+    }
+
+    /// Whether operations of this gateway are among what a token is for.
+    fn is_for_this_gateway(&self, resources: &[String]) -> bool {
+        let is_here = |resource: &String| {
+            resource == self.table.issuer
+                || self.table.resources.iter().any(|known| known.uri == resource && known.is_here)
+        };
+        resources.is_empty() || resources.iter().any(is_here)
+    }
+
     /// A scope as pages show it: with what it means, in the document's words.
     pub(super) fn show_scope(&self, scope: &str) -> Value {
         let known = self.table.scopes.iter().find(|known| known.name == scope);
@@ -278,7 +328,7 @@ impl Server {
     /// # Errors
     /// It could not be made, or not be kept.
     pub(super) async fn issue(&self, order: Order<'_>) -> Result<Issued, OauthError> {
-        let Order { client, user, authorization, is_new, scopes, with_refresh, now } = order;
+        let Order { client, user, authorization, is_new, scopes, resources, with_refresh, now } = order;
         let ttl = client.access_token_ttl.unwrap_or(self.table.access_token.ttl).as_secs();
         let format = client.token_format.unwrap_or(self.table.access_token.format);
         let expires = now.saturating_add(ttl);
@@ -286,7 +336,8 @@ impl Server {
         let access = match format {
             TokenFormat::Opaque => random::token()?,
             TokenFormat::Jwt => {
-                let claims = self.claims(&authorization, user, &scopes, &id, now, expires);
+                let mut claims = self.claims(&authorization, user, &scopes, &id, now, expires);
+                claims.insert("aud".to_owned(), self.audience(&resources));
                 self.signer.sign(&claims).map_err(|_| ErrorCode::ServerError.because("The token cannot be signed"))?
             }
         };
@@ -299,6 +350,7 @@ impl Server {
             is_new,
             access: Digest::of(access.as_bytes()),
             access_scopes: scopes.clone(),
+            access_resources: resources,
             access_expires: expires,
             format,
             jti: Some(id),
@@ -310,7 +362,7 @@ impl Server {
         Ok(Issued { access, refresh, ttl, scopes })
     }
 
-    /// The claims of RFC 9068 §2.2.
+    /// The claims of RFC 9068 §2.2, without the audience.
     fn claims(
         &self,
         authorization: &Authorization,
@@ -322,8 +374,7 @@ impl Server {
     ) -> Map<String, serde_json::Value> {
         let mut claims = Map::new();
         let subject = user.map_or(&*authorization.client, |user| &*user.id);
-        // Whoever serves what the scopes stand for is behind this gateway.
-        for (name, value) in [("iss", self.table.issuer), ("aud", self.table.issuer), ("sub", subject)] {
+        for (name, value) in [("iss", self.table.issuer), ("sub", subject)] {
             claims.insert(name.to_owned(), value.into());
         }
         claims.insert("client_id".to_owned(), authorization.client.as_str().into());
@@ -353,6 +404,7 @@ impl Server {
             user: user.map(|user| user.id.clone()),
             password_mark: user.map(User::password_mark),
             scopes: scopes.to_vec(),
+            resources: Vec::new(),
             grant,
             refresh_expires: now.saturating_add(self.table.refresh_token.ttl.as_secs()),
         })
@@ -377,6 +429,8 @@ pub(super) struct Order<'a> {
     pub(super) is_new: bool,
     /// Of the access token.
     pub(super) scopes: Vec<String>,
+    /// Of the access token; none for the server itself.
+    pub(super) resources: Vec<String>,
     pub(super) with_refresh: bool,
     /// Seconds since the epoch.
     pub(super) now: u64,

@@ -142,19 +142,37 @@ impl Server {
         Ok(user.is_some().then_some(session))
     }
 
-    /// Begins a session for somebody who has just logged in: under a new id, so that nobody can have chosen it.
-    pub(super) async fn begin_session(&self, user: &User, now: u64) -> Result<String, StoreError> {
+    /// Begins a session for somebody who has just logged in with the form of `tag`: under a new id, so that nobody can have
+    /// chosen it.
+    pub(super) async fn begin_session(&self, user: &User, tag: &str, now: u64) -> Result<String, StoreError> {
         let cookie = random::token().map_err(|problem| StoreError::new(problem.to_string()))?;
         let session = NewSession {
             id: Digest::of(cookie.as_bytes()),
             issuer: self.table.issuer.to_owned(),
             user: user.id.clone(),
             password_mark: user.password_mark(),
+            begun_by: Digest::of(tag.as_bytes()),
             created_at: now,
             expires: now.saturating_add(self.session_absolute.as_secs()),
         };
         self.store.add_session(&session).await?;
         Ok(cookie)
+    }
+
+    /// Whether the session with this cookie was begun by the login form of `tag`, for the user called `username`.
+    pub(super) async fn was_begun_by(
+        &self,
+        cookie: &str,
+        tag: &str,
+        username: &str,
+        now: u64,
+    ) -> Result<bool, StoreError> {
+        let session = self.session(&Digest::of(cookie.as_bytes()), now).await?;
+        let Some(session) = session.filter(|session| session.begun_by == Some(Digest::of(tag.as_bytes()))) else {
+            return Ok(false);
+        };
+        let user = self.parties.user_by_login(username).await?;
+        Ok(user.is_some_and(|user| user.id == session.user))
     }
 
     /// The value of `Set-Cookie` (RFC 6265 §4.1) for the session's cookie: for as long as the browser runs.

@@ -17,6 +17,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::random;
 use super::registry::{self, Client, User};
 use super::tables::{Grant, TokenFormat};
 use crate::config::{Config, Problem, StoreAddress, StoreKind, StoreSettings};
@@ -30,6 +31,10 @@ const CLEANING: Duration = Duration::from_secs(60);
 
 /// A session that is used is written down so often.
 const TOUCHING: u64 = 60;
+
+/// How long the same decision of a dialog is answered again, in seconds: a browser that has been sent on sends it a second
+/// time when a button is clicked twice.
+const DECIDED: u64 = 60;
 
 /// Where the store of this deployment is.
 #[derive(Debug, Clone)]
@@ -130,6 +135,8 @@ pub(crate) struct Authorization {
     /// Of the user's password at that time: it ends with another one.
     pub(crate) password_mark: Option<String>,
     pub(crate) scopes: Vec<String>,
+    /// What it is for (RFC 8707); none for the server itself.
+    pub(crate) resources: Vec<String>,
     pub(crate) grant: Grant,
     /// From then on no refresh token of it is good.
     pub(crate) refresh_expires: u64,
@@ -177,6 +184,8 @@ pub(crate) struct NewTokens {
     pub(crate) is_new: bool,
     pub(crate) access: Digest,
     pub(crate) access_scopes: Vec<String>,
+    /// None for the server itself.
+    pub(crate) access_resources: Vec<String>,
     pub(crate) access_expires: u64,
     pub(crate) format: TokenFormat,
     /// RFC 7519 §4.1.7.
@@ -192,6 +201,8 @@ pub(crate) struct NewTokens {
 pub(crate) struct AccessRecord {
     pub(crate) authorization: Authorization,
     pub(crate) scopes: Vec<String>,
+    /// None for the server itself.
+    pub(crate) resources: Vec<String>,
     pub(crate) format: TokenFormat,
     pub(crate) jti: Option<String>,
     pub(crate) issued_at: u64,
@@ -211,12 +222,48 @@ pub(crate) struct RefreshRecord {
 /// What came of using a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rotated {
-    /// Where it is spent by that, told to one caller, ever.
+    /// Where it is spent by that, told to one caller, ever; with a grace, to all who come within it.
     Good(RefreshRecord),
-    /// It was spent before. Its authorization is revoked by now (RFC 9700 §4.14.2).
+    /// It was spent before, longer ago than the grace. Its authorization is revoked by now (RFC 9700 §4.14.2).
     Reused { authorization: String },
     /// Nobody's, expired, or revoked.
     Unknown,
+}
+
+/// What a user decides in a dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decision {
+    Allow,
+    Deny,
+}
+
+impl Decision {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// What came of a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// The first one of its dialog: told to one caller, ever.
+    First,
+    /// The dialog was decided the same way a moment ago.
+    Again,
+    /// The dialog was decided the other way, belongs to another session, has expired, or does not exist.
+    Unknown,
+}
+
+/// Consent that a decision gives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GivenConsent<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) client: &'a str,
+    pub(crate) scopes: &'a [String],
 }
 
 /// A session that begins.
@@ -229,6 +276,8 @@ pub(crate) struct NewSession {
     pub(crate) user: String,
     /// Of the password that began it.
     pub(crate) password_mark: String,
+    /// The tag of the login form that began it.
+    pub(crate) begun_by: Digest,
     pub(crate) created_at: u64,
     /// However much it is used.
     pub(crate) expires: u64,
@@ -241,6 +290,8 @@ pub(crate) struct SessionRecord {
     pub(crate) user: String,
     /// Missing where it began before marks were kept.
     pub(crate) password_mark: Option<String>,
+    /// The tag of the login form that began it; missing where it began before that was kept.
+    pub(crate) begun_by: Option<Digest>,
     pub(crate) created_at: u64,
     /// To the minute.
     pub(crate) last_seen: u64,
@@ -440,8 +491,8 @@ impl OauthStore {
         let answers = self.run(statements.map(|sql| Statement::new(sql, [code.into()])).into()).await?;
         let Some(row) = first(&answers, 2) else { return Ok(Redeemed::Unknown) };
         let (authorization, is_revoked) = authorization_of(row)?;
-        let expires = row.number(13)?;
-        if row.number(9)? > 1 {
+        let expires = row.number(14)?;
+        if row.number(10)? > 1 {
             return Ok(Redeemed::Spent { authorization: authorization.id });
         }
         if is_revoked || expires <= now {
@@ -449,9 +500,9 @@ impl OauthStore {
         }
         Ok(Redeemed::Code(CodeRecord {
             authorization,
-            redirect_uri: row.maybe_text(10)?,
-            challenge: row.maybe_text(11)?,
-            issued_at: row.number(12)?,
+            redirect_uri: row.maybe_text(11)?,
+            challenge: row.maybe_text(12)?,
+            issued_at: row.number(13)?,
             expires,
         }))
     }
@@ -476,6 +527,7 @@ impl OauthStore {
             tokens.jti.as_deref().into(),
             tokens.issued_at.into(),
             tokens.access_expires.into(),
+            joined(&tokens.access_resources).as_deref().into(),
         ];
         statements.push(Statement::new(sql::ADD_ACCESS_TOKEN, values));
         if let Some(refresh) = &tokens.refresh {
@@ -492,42 +544,51 @@ impl OauthStore {
     pub(crate) async fn access_token(&self, token: &Digest, now: u64) -> Result<Option<AccessRecord>, StoreError> {
         let answers = self.run(vec![Statement::new(sql::ACCESS_TOKEN, [token.into(), now.into()])]).await?;
         let Some(row) = first(&answers, 0) else { return Ok(None) };
-        let format = row.text(10)?;
+        let format = row.text(11)?;
         Ok(Some(AccessRecord {
             authorization: authorization_of(row)?.0,
-            scopes: row.words(9)?,
+            scopes: row.words(10)?,
+            resources: row.maybe_words(16)?,
             format: registry::format_named(&format).ok_or_else(|| StoreError::new("a token has an unknown format"))?,
-            jti: row.maybe_text(11)?,
-            issued_at: row.number(12)?,
-            expires: row.number(13)?,
-            user_name: row.maybe_text(14)?,
+            jti: row.maybe_text(12)?,
+            issued_at: row.number(13)?,
+            expires: row.number(14)?,
+            user_name: row.maybe_text(15)?,
         }))
     }
 
-    /// Uses a refresh token, and spends it if `rotate`. Of all who spend it, one gets it; whoever comes later revokes
-    /// the whole family.
-    pub(crate) async fn rotate(&self, refresh: &Digest, now: u64, rotate: bool) -> Result<Rotated, StoreError> {
-        let statements = if rotate {
-            let revoke = Statement::new(sql::REVOKE_OF_REUSED_REFRESH_TOKEN, [refresh.into(), 1.into()]);
-            vec![about_digest(sql::USE_REFRESH_TOKEN, refresh), revoke, about_digest(sql::REFRESH_TOKEN, refresh)]
-        } else {
-            let revoke = Statement::new(sql::REVOKE_OF_REUSED_REFRESH_TOKEN, [refresh.into(), 0.into()]);
-            let touch = Statement::new(sql::TOUCH_REFRESH_TOKEN, [refresh.into(), now.into()]);
-            vec![touch, revoke, about_digest(sql::REFRESH_TOKEN, refresh)]
-        };
-        let answers = self.run(statements).await?;
+    /// Uses a refresh token, and spends it if `rotate`. Of all who spend it, one gets it, with all who come within `grace`
+    /// seconds of that; whoever comes later revokes the whole family.
+    pub(crate) async fn rotate(
+        &self,
+        refresh: &Digest,
+        now: u64,
+        rotate: bool,
+        grace: u64,
+    ) -> Result<Rotated, StoreError> {
+        let uses = u64::from(rotate);
+        let values = [refresh.into(), uses.into(), graceless_until(now, grace).into()];
+        let revoke = Statement::new(sql::REVOKE_OF_REUSED_REFRESH_TOKEN, values);
+        let used = if rotate { sql::USE_REFRESH_TOKEN } else { sql::TOUCH_REFRESH_TOKEN };
+        let used = Statement::new(used, [refresh.into(), now.into()]);
+        let answers = self.run(vec![used, revoke, about_digest(sql::REFRESH_TOKEN, refresh)]).await?;
         let Some(row) = first(&answers, 2) else { return Ok(Rotated::Unknown) };
-        if row.number(9)? > u64::from(rotate) {
+        if row.number(10)? > uses && !has_grace(row, now, grace)? {
             return Ok(Rotated::Reused { authorization: authorization_of(row)?.0.id });
         }
         Ok(good_refresh(row, now)?.map_or(Rotated::Unknown, Rotated::Good))
     }
 
-    /// A refresh token, if it is good at `now`; nothing is done to it.
-    pub(crate) async fn refresh_token(&self, token: &Digest, now: u64) -> Result<Option<RefreshRecord>, StoreError> {
+    /// A refresh token, if it is good at `now`, or was spent within `grace` seconds before; nothing is done to it.
+    pub(crate) async fn refresh_token(
+        &self,
+        token: &Digest,
+        now: u64,
+        grace: u64,
+    ) -> Result<Option<RefreshRecord>, StoreError> {
         let answers = self.run(vec![about_digest(sql::REFRESH_TOKEN, token)]).await?;
         match first(&answers, 0) {
-            Some(row) if !row.flag(9)? => good_refresh(row, now),
+            Some(row) if !row.flag(10)? || has_grace(row, now, grace)? => good_refresh(row, now),
             _ => Ok(None),
         }
     }
@@ -551,6 +612,7 @@ impl OauthStore {
             session.created_at.into(),
             session.expires.into(),
             (&session.password_mark).into(),
+            (&session.begun_by).into(),
         ];
         self.run(vec![Statement::new(sql::ADD_SESSION, values)]).await.map(drop)
     }
@@ -569,6 +631,7 @@ impl OauthStore {
             last_seen: row.number(3)?,
             expires: row.number(4)?,
             password_mark: row.maybe_text(5)?,
+            begun_by: row.maybe_key(6)?.map(Digest::from_bytes),
         };
         if record.last_seen + TOUCHING.min(idle / 4) <= now {
             self.run(vec![Statement::new(sql::TOUCH_SESSION, [id.into(), now.into()])]).await?;
@@ -595,15 +658,51 @@ impl OauthStore {
         self.run(vec![about_digest(sql::END_OLD_DIALOGS, session), add]).await.map(drop)
     }
 
-    /// What a dialog of this session is about; told once.
-    pub(crate) async fn take_transaction(
+    /// What a dialog of this session is about.
+    pub(crate) async fn transaction(
         &self,
         id: &Digest,
         session: &Digest,
         now: u64,
     ) -> Result<Option<String>, StoreError> {
-        let take = Statement::new(sql::TAKE_DIALOG, [id.into(), session.into(), now.into()]);
-        first(&self.run(vec![take]).await?, 0).map(|row| row.text(0)).transpose()
+        let look = Statement::new(sql::DIALOG, [id.into(), session.into(), now.into()]);
+        first(&self.run(vec![look]).await?, 0).map(|row| row.text(0)).transpose()
+    }
+
+    /// Decides a dialog of this session, and remembers the consent that the first decision gives.
+    pub(crate) async fn decide(
+        &self,
+        id: &Digest,
+        session: &Digest,
+        decision: Decision,
+        consent: Option<GivenConsent<'_>>,
+        now: u64,
+    ) -> Result<Decided, StoreError> {
+        let until = now.saturating_add(DECIDED);
+        // With a name of its own, so that the statements that follow know whether it was this one that came first.
+        let own = random::name().map_err(|problem| StoreError::new(problem.to_string()))?;
+        let own = format!("{} {own}", decision.name());
+        let values = [id.into(), session.into(), now.into(), (&own).into(), until.into()];
+        let mut statements = vec![
+            Statement::new(sql::DECIDE_DIALOG, values),
+            Statement::new(sql::DIALOG, [id.into(), session.into(), now.into()]),
+        ];
+        if let Some(GivenConsent { issuer, user, client, scopes }) = consent {
+            statements.extend(std::iter::once("").chain(scopes.iter().map(String::as_str)).map(|scope| {
+                let about = [issuer.into(), user.into(), client.into(), scope.into(), now.into()];
+                let [issuer, user, client, scope, since] = about;
+                let values = [issuer, user, client, scope, since, id.into(), (&own).into()];
+                Statement::new(sql::ALLOW_BY_DECISION, values)
+            }));
+        }
+        let answers = self.run(statements).await?;
+        let found = first(&answers, 1).map(|row| row.maybe_text(1)).transpose()?.flatten();
+        let kind = found.as_deref().and_then(|found| found.split(' ').next());
+        Ok(match kind {
+            Some(_) if found.as_deref() == Some(&own) => Decided::First,
+            Some(kind) if kind == decision.name() => Decided::Again,
+            _ => Decided::Unknown,
+        })
     }
 
     /// Remembers the id of an assertion until it expires (RFC 7523 §3); `false` if it has been there already.
@@ -670,11 +769,17 @@ fn new_authorization(authorization: &Authorization, ends: u64) -> Statement {
         authorization.refresh_expires.into(),
         ends.into(),
         authorization.password_mark.as_deref().into(),
+        joined(&authorization.resources).as_deref().into(),
     ];
     Statement::new(sql::ADD_AUTHORIZATION, values)
 }
 
-/// From the first nine columns, with whether it is revoked.
+/// Words with blanks between them; nothing for none.
+fn joined(words: &[String]) -> Option<String> {
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// From the first ten columns, with whether it is revoked.
 fn authorization_of(row: &Row) -> Result<(Authorization, bool), StoreError> {
     let grant = registry::grant_named(&row.text(5)?);
     let authorization = Authorization {
@@ -686,13 +791,24 @@ fn authorization_of(row: &Row) -> Result<(Authorization, bool), StoreError> {
         grant: grant.ok_or_else(|| StoreError::new("an authorization has an unknown grant"))?,
         refresh_expires: row.number(6)?,
         password_mark: row.maybe_text(8)?,
+        resources: row.maybe_words(9)?,
     };
     Ok((authorization, row.flag(7)?))
 }
 
+/// A refresh token that was spent until then has no grace. Without any grace that is for ever: the clock of the gateway that
+/// wrote it down may be ahead.
+fn graceless_until(now: u64, grace: u64) -> u64 {
+    if grace == 0 { u64::MAX } else { now.saturating_sub(grace) }
+}
+
+fn has_grace(row: &Row, now: u64, grace: u64) -> Result<bool, StoreError> {
+    Ok(row.maybe_number(13)?.is_some_and(|spent| spent > graceless_until(now, grace)))
+}
+
 fn good_refresh(row: &Row, now: u64) -> Result<Option<RefreshRecord>, StoreError> {
     let (authorization, is_revoked) = authorization_of(row)?;
-    let (issued_at, idle_until) = (row.number(10)?, row.number(11)?);
+    let (issued_at, idle_until) = (row.number(11)?, row.number(12)?);
     let is_good = !is_revoked && now < idle_until && now < authorization.refresh_expires;
     Ok(is_good.then_some(RefreshRecord { authorization, issued_at, idle_until }))
 }

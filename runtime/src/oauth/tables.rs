@@ -27,6 +27,9 @@ pub struct AuthorizationServer {
     pub assertion_needs_permission: bool,
     /// What tokens may be for, ordered by name.
     pub scopes: &'static [Scope],
+    /// What access tokens can be for beside the server itself (RFC 8707), ordered by URI; none for a server that ignores
+    /// `resource`.
+    pub resources: &'static [Resource],
     /// Where its endpoints are.
     pub paths: EndpointPaths,
     /// The cookie that carries sessions; `""` where nobody logs in.
@@ -51,6 +54,17 @@ pub struct RefreshTokenTerms {
     pub ttl: Duration,
     /// From the last use; zero for no such limit.
     pub idle: Duration,
+    /// How long one that is spent gives tokens again; zero for not at all.
+    pub grace: Duration,
+}
+
+/// Something that access tokens can be for (RFC 8707 §2).
+#[derive(Debug)]
+pub struct Resource {
+    /// As in requests: an absolute URI.
+    pub uri: &'static str,
+    /// It has an origin of the document: operations of this gateway take its tokens.
+    pub is_here: bool,
 }
 
 /// What access tokens look like.

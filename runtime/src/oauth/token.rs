@@ -83,11 +83,13 @@ impl Server {
         };
         self.check_code(&record, form, client)?;
         let CodeRecord { authorization, .. } = record;
+        let resources = self.resources(form, Some(&authorization.resources))?;
         let user = self.user_of(&authorization).await?;
         let order = Order {
             client,
             user: Some(&user),
             scopes: authorization.scopes.clone(),
+            resources,
             authorization,
             is_new: false,
             with_refresh: self.gives_refresh(client),
@@ -131,26 +133,34 @@ impl Server {
         let token = form.get("refresh_token").ok_or_else(|| missing("refresh_token is missing"))?;
         let digest = Digest::of(token.as_bytes());
         // Looked at first: a token in the hands of another client is not spent by it.
-        let seen = self.store.refresh_token(&digest, visit.now).await?;
+        let grace = self.table.refresh_token.grace.as_secs();
+        let seen = self.store.refresh_token(&digest, visit.now, grace).await?;
         if let Some(seen) = &seen
             && (seen.authorization.client != client.id || seen.authorization.issuer != self.table.issuer)
         {
             return Err(refuse("The refresh token was given to another client"));
         }
         // What the client may ask for today, of what the user's word was for; told before the token is spent.
-        let scopes = match &seen {
-            Some(seen) => self.narrowed(client, &seen.authorization.scopes, form.get("scope"))?,
-            None => Vec::new(),
+        let narrowed = match &seen {
+            Some(seen) => Some((
+                self.narrowed(client, &seen.authorization.scopes, form.get("scope"))?,
+                self.resources(form, Some(&seen.authorization.resources))?,
+            )),
+            None => None,
         };
         // Clients without a secret get a new one each time, whatever the document says (RFC 9700 §2.2.2).
         let rotates = self.table.refresh_token.rotate || client.public;
-        let record = match self.store.rotate(&digest, visit.now, rotates).await? {
+        let record = match self.store.rotate(&digest, visit.now, rotates, grace).await? {
             Rotated::Good(record) => record,
             Rotated::Reused { authorization } => {
                 self.forget_authorization(&authorization, visit.now);
                 return Err(refuse("The refresh token was used before"));
             }
             Rotated::Unknown => return Err(refuse("The refresh token is not known, or has expired")),
+        };
+        // What was not good a moment ago is not good now.
+        let Some((scopes, resources)) = narrowed else {
+            return Err(refuse("The refresh token is not known, or has expired"));
         };
         let authorization = record.authorization;
         if authorization.client != client.id || authorization.issuer != self.table.issuer {
@@ -161,6 +171,7 @@ impl Server {
             client,
             user: Some(&user),
             scopes,
+            resources,
             authorization,
             is_new: false,
             with_refresh: rotates,
@@ -197,7 +208,8 @@ impl Server {
             }
             Some(subject) => Some(self.permitted(subject, client, &scopes).await?),
         };
-        self.issue_directly(visit, client, user.as_deref(), scopes, Grant::ClientCredentials, false).await
+        let terms = (scopes, self.resources(form, None)?);
+        self.issue_directly(visit, client, user.as_deref(), terms, Grant::ClientCredentials, false).await
     }
 
     /// RFC 6749 §4.3.
@@ -214,8 +226,8 @@ impl Server {
                 ErrorCode::TemporarilyUnavailable.because("Passwords cannot be checked at the moment")
             }
         })?;
-        let scopes = self.scopes(client, form.get("scope"))?;
-        self.issue_directly(visit, client, Some(&user), scopes, Grant::Password, self.gives_refresh(client)).await
+        let terms = (self.scopes(client, form.get("scope"))?, self.resources(form, None)?);
+        self.issue_directly(visit, client, Some(&user), terms, Grant::Password, self.gives_refresh(client)).await
     }
 
     /// RFC 7523 §2.1: the assertion names and authenticates the client that signed it.
@@ -265,7 +277,8 @@ impl Server {
             }
             Some(subject) => Some(self.user_called(subject).await?),
         };
-        self.issue_directly(visit, &client, user.as_deref(), scopes, Grant::JwtBearer, false).await
+        let terms = (scopes, self.resources(form, None)?);
+        self.issue_directly(visit, &client, user.as_deref(), terms, Grant::JwtBearer, false).await
     }
 
     async fn issue_directly(
@@ -273,12 +286,14 @@ impl Server {
         visit: &Visit,
         client: &Client,
         user: Option<&User>,
-        scopes: Vec<String>,
+        (scopes, resources): (Vec<String>, Vec<String>),
         grant: Grant,
         with_refresh: bool,
     ) -> Result<Issued, OauthError> {
         let authorization = self.authorization(client, user, &scopes, grant, visit.now)?;
-        self.issue(Order { client, user, authorization, is_new: true, scopes, with_refresh, now: visit.now }).await
+        let authorization = Authorization { resources: resources.clone(), ..authorization };
+        let now = visit.now;
+        self.issue(Order { client, user, authorization, is_new: true, scopes, resources, with_refresh, now }).await
     }
 
     /// The user of an authorization, who may have been removed since, or have another password.

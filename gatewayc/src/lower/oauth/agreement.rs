@@ -8,7 +8,7 @@ use openapiv3::OAuth2Flows;
 use super::Located;
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW214, GW320, GW322, GW323, GW324, GW325};
-use crate::ir::{Endpoint, Grant, Origin, Scope};
+use crate::ir::{Endpoint, Grant, Origin, Resource, Scope};
 use crate::lower::{base_path, https};
 use crate::vocabulary::{AuthorizationServerPolicy, is_scope};
 
@@ -53,6 +53,19 @@ pub(super) fn check_issuer(policy: &AuthorizationServerPolicy, origins: &[Origin
                 .help(format!("`servers` has {}", names.join(", "))),
         );
     }
+}
+
+/// The resources, and which of them the document itself describes: those at an origin of its own.
+pub(super) fn resources(policy: &AuthorizationServerPolicy, origins: &[Origin]) -> Vec<Resource> {
+    let of_issuer = policy.issuer.as_ref().and_then(|issuer| https::origin(issuer).ok());
+    let is_own = |(host, port): (String, u16)| {
+        of_issuer.as_ref() == Some(&(host.clone(), port)) || origins.contains(&Origin { host, port })
+    };
+    let resource = |uri: &String| Resource {
+        uri: uri.clone(),
+        is_here: uri.starts_with("https://") && https::origin(uri).is_ok_and(is_own),
+    };
+    policy.resources.iter().map(|found| resource(&found.value)).collect()
 }
 
 /// A flow of a scheme.

@@ -160,6 +160,13 @@ impl Row {
         }
     }
 
+    pub(super) fn maybe_number(&self, column: usize) -> Result<Option<u64>, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Null) => Ok(None),
+            _ => self.number(column).map(Some),
+        }
+    }
+
     pub(super) fn flag(&self, column: usize) -> Result<bool, StoreError> {
         self.number(column).map(|number| number != 0)
     }
@@ -167,6 +174,19 @@ impl Row {
     /// Words separated by blanks, as scopes are.
     pub(super) fn words(&self, column: usize) -> Result<Vec<String>, StoreError> {
         Ok(self.text(column)?.split_ascii_whitespace().map(str::to_owned).collect())
+    }
+
+    /// As [`Row::words`]; none where there is no text.
+    pub(super) fn maybe_words(&self, column: usize) -> Result<Vec<String>, StoreError> {
+        let text = self.maybe_text(column)?.unwrap_or_default();
+        Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
+    }
+
+    pub(super) fn maybe_key(&self, column: usize) -> Result<Option<[u8; 32]>, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Null) => Ok(None),
+            _ => self.key(column).map(Some),
+        }
     }
 
     pub(super) fn key(&self, column: usize) -> Result<[u8; 32], StoreError> {

@@ -52,6 +52,15 @@ pub(super) const VERSIONS: &[&[&str]] = &[
         "ALTER TABLE gateway_sessions ADD COLUMN password_mark TEXT",
         "ALTER TABLE gateway_authorizations ADD COLUMN password_mark TEXT",
     ],
+    &[
+        "ALTER TABLE gateway_dialogs ADD COLUMN decision TEXT",
+        "ALTER TABLE gateway_sessions ADD COLUMN begun_by BYTEA",
+        // URIs with blanks between them; none where nothing was asked for.
+        "ALTER TABLE gateway_authorizations ADD COLUMN resources TEXT",
+        "ALTER TABLE gateway_access_tokens ADD COLUMN resources TEXT",
+        // When it was used first, where that spent it.
+        "ALTER TABLE gateway_refresh_tokens ADD COLUMN spent BIGINT",
+    ],
 ];
 
 /// The statements that a database of version `found` still needs, each with the version that it belongs to.

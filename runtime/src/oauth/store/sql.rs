@@ -44,8 +44,8 @@ pub(super) const REVOKE_OF_PAIR: &str = "UPDATE gateway_authorizations SET revok
      WHERE issuer = ?1 AND user_id = ?2 AND client = ?3 AND revoked = 0";
 
 pub(super) const ADD_AUTHORIZATION: &str = "INSERT INTO gateway_authorizations \
-     (id, issuer, client, user_id, scopes, flow, refresh_expires, ends, revoked, password_mark) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9)";
+     (id, issuer, client, user_id, scopes, flow, refresh_expires, ends, revoked, password_mark, resources) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10)";
 /// Kept for as long as anything of it can be used, and so that reuse is noticed.
 pub(super) const PROLONG_AUTHORIZATION: &str =
     "UPDATE gateway_authorizations SET ends = ?2 WHERE id = ?1 AND ends < ?2";
@@ -58,33 +58,39 @@ pub(super) const USE_CODE: &str = "UPDATE gateway_codes SET uses = uses + 1 WHER
 pub(super) const REVOKE_OF_REUSED_CODE: &str = "UPDATE gateway_authorizations SET revoked = 1 WHERE revoked = 0 \
      AND id IN (SELECT family FROM gateway_codes WHERE code = ?1 AND uses > 1)";
 pub(super) const CODE: &str = "SELECT a.id, a.issuer, a.client, a.user_id, a.scopes, a.flow, a.refresh_expires, \
-     a.revoked, a.password_mark, c.uses, c.redirect_uri, c.challenge, c.issued, c.expires \
+     a.revoked, a.password_mark, a.resources, c.uses, c.redirect_uri, c.challenge, c.issued, c.expires \
      FROM gateway_codes c JOIN gateway_authorizations a ON a.id = c.family WHERE c.code = ?1";
 
 pub(super) const ADD_ACCESS_TOKEN: &str = "INSERT INTO gateway_access_tokens \
-     (token, family, scopes, format, jti, issued, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+     (token, family, scopes, format, jti, issued, expires, resources) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const ACCESS_TOKEN: &str = "SELECT a.id, a.issuer, a.client, a.user_id, a.scopes, a.flow, \
-     a.refresh_expires, a.revoked, a.password_mark, t.scopes, t.format, t.jti, t.issued, t.expires, u.username \
+     a.refresh_expires, a.revoked, a.password_mark, a.resources, t.scopes, t.format, t.jti, t.issued, t.expires, \
+     u.username, t.resources \
      FROM gateway_access_tokens t JOIN gateway_authorizations a ON a.id = t.family \
      LEFT JOIN gateway_users u ON u.id = a.user_id WHERE t.token = ?1 AND t.expires > ?2 AND a.revoked = 0";
 pub(super) const REVOKE_ACCESS_TOKEN: &str = "DELETE FROM gateway_access_tokens WHERE token = ?1";
 
 pub(super) const ADD_REFRESH_TOKEN: &str = "INSERT INTO gateway_refresh_tokens \
      (token, family, issued, idle, idle_until, uses) VALUES (?1, ?2, ?3, ?4, ?5, 0)";
-pub(super) const USE_REFRESH_TOKEN: &str = "UPDATE gateway_refresh_tokens SET uses = uses + 1 WHERE token = ?1";
+/// One that was spent before that was written down has no time, and no grace.
+pub(super) const USE_REFRESH_TOKEN: &str = "UPDATE gateway_refresh_tokens SET uses = uses + 1, \
+     spent = CASE WHEN uses = 0 THEN ?2 ELSE spent END WHERE token = ?1";
 /// For a token that stays: it is idle from now on.
 pub(super) const TOUCH_REFRESH_TOKEN: &str = "UPDATE gateway_refresh_tokens SET idle_until = \
      CASE WHEN idle > 4000000000 THEN idle_until ELSE idle + ?2 END \
      WHERE token = ?1 AND uses = 0 AND idle_until > ?2";
 pub(super) const REVOKE_OF_REUSED_REFRESH_TOKEN: &str = "UPDATE gateway_authorizations SET revoked = 1 \
-     WHERE revoked = 0 AND id IN (SELECT family FROM gateway_refresh_tokens WHERE token = ?1 AND uses > ?2)";
+     WHERE revoked = 0 AND id IN (SELECT family FROM gateway_refresh_tokens WHERE token = ?1 AND uses > ?2 \
+     AND (spent IS NULL OR spent <= ?3))";
 pub(super) const REFRESH_TOKEN: &str = "SELECT a.id, a.issuer, a.client, a.user_id, a.scopes, a.flow, \
-     a.refresh_expires, a.revoked, a.password_mark, r.uses, r.issued, r.idle_until \
+     a.refresh_expires, a.revoked, a.password_mark, a.resources, r.uses, r.issued, r.idle_until, r.spent \
      FROM gateway_refresh_tokens r JOIN gateway_authorizations a ON a.id = r.family WHERE r.token = ?1";
 
 pub(super) const ADD_SESSION: &str = "INSERT INTO gateway_sessions \
-     (id, issuer, user_id, created, seen, expires, password_mark) VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6)";
-pub(super) const SESSION: &str = "SELECT issuer, user_id, created, seen, expires, password_mark FROM gateway_sessions \
+     (id, issuer, user_id, created, seen, expires, password_mark, begun_by) \
+     VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7)";
+pub(super) const SESSION: &str = "SELECT issuer, user_id, created, seen, expires, password_mark, begun_by \
+     FROM gateway_sessions \
      WHERE id = ?1 AND expires > ?2 AND seen > ?3";
 pub(super) const TOUCH_SESSION: &str = "UPDATE gateway_sessions SET seen = ?2 WHERE id = ?1 AND seen < ?2";
 pub(super) const END_DIALOGS_OF_SESSION: &str = "DELETE FROM gateway_dialogs WHERE session = ?1";
@@ -95,8 +101,16 @@ pub(super) const END_OLD_DIALOGS: &str = "DELETE FROM gateway_dialogs WHERE sess
      (SELECT id FROM gateway_dialogs WHERE session = ?1 ORDER BY expires DESC LIMIT 19)";
 pub(super) const ADD_DIALOG: &str =
     "INSERT INTO gateway_dialogs (id, session, payload, expires) VALUES (?1, ?2, ?3, ?4)";
-pub(super) const TAKE_DIALOG: &str =
-    "DELETE FROM gateway_dialogs WHERE id = ?1 AND session = ?2 AND expires > ?3 RETURNING payload";
+pub(super) const DIALOG: &str =
+    "SELECT payload, decision FROM gateway_dialogs WHERE id = ?1 AND session = ?2 AND expires > ?3";
+/// The first decision counts, and is kept until `?5` so that the same one can be answered again.
+pub(super) const DECIDE_DIALOG: &str = "UPDATE gateway_dialogs SET decision = ?4, \
+     expires = CASE WHEN expires > ?5 THEN ?5 ELSE expires END \
+     WHERE id = ?1 AND session = ?2 AND expires > ?3 AND decision IS NULL";
+/// Consent, if this very decision was the first one of its dialog.
+pub(super) const ALLOW_BY_DECISION: &str = "INSERT INTO gateway_consents (issuer, user_id, client, scope, since) \
+     SELECT CAST(?1 AS TEXT), CAST(?2 AS TEXT), CAST(?3 AS TEXT), CAST(?4 AS TEXT), CAST(?5 AS BIGINT) \
+     WHERE EXISTS (SELECT 1 FROM gateway_dialogs WHERE id = ?6 AND decision = ?7) ON CONFLICT DO NOTHING";
 
 pub(super) const FIRST_USE: &str = "INSERT INTO gateway_assertions (id, until) VALUES (?1, ?2) \
      ON CONFLICT (id) DO UPDATE SET until = excluded.until WHERE gateway_assertions.until < ?3";
