@@ -169,7 +169,7 @@ pub(crate) struct CodeRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redeemed {
     /// Told to one caller, ever.
-    Code(CodeRecord),
+    Code(Box<CodeRecord>),
     /// It was redeemed before. Its authorization is revoked by now (RFC 6749 §4.1.2).
     Spent { authorization: String },
     /// Nobody's, expired, or revoked.
@@ -432,7 +432,9 @@ impl OauthStore {
         Ok((!found.is_empty()).then(|| scopes.into_iter().filter(|scope| !scope.is_empty()).collect()))
     }
 
-    /// Remembers that the user allows the client these scopes, beside those that it has already.
+    /// Remembers that the user allows the client these scopes, beside those that it has already: for tests, that need no
+    /// dialog.
+    #[cfg(test)]
     pub(crate) async fn allow(
         &self,
         issuer: &str,
@@ -498,13 +500,13 @@ impl OauthStore {
         if is_revoked || expires <= now {
             return Ok(Redeemed::Unknown);
         }
-        Ok(Redeemed::Code(CodeRecord {
+        Ok(Redeemed::Code(Box::new(CodeRecord {
             authorization,
             redirect_uri: row.maybe_text(11)?,
             challenge: row.maybe_text(12)?,
             issued_at: row.number(13)?,
             expires,
-        }))
+        })))
     }
 
     /// Remembers tokens. Those of an authorization that has been revoked meanwhile are not good from the beginning.

@@ -74,7 +74,7 @@ impl Server {
         let code = form.get("code").ok_or_else(|| missing("code is missing"))?;
         // Whatever comes of it, the code is spent: nobody gets a second try at the rest.
         let record = match self.store.redeem_code(&Digest::of(code.as_bytes()), visit.now).await? {
-            Redeemed::Code(record) => record,
+            Redeemed::Code(record) => *record,
             Redeemed::Spent { authorization } => {
                 self.forget_authorization(&authorization, visit.now);
                 return Err(ErrorCode::InvalidGrant.because("The code was used before"));
