@@ -353,7 +353,7 @@ fn trailers_pass_unless_they_would_change_the_request() {
         true
     });
     let gateway = Gateway::before(&upstream);
-    let answer = gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Digest: 1\r\nX-User-ID: root\r\nAuthorization: x\r\nX_Forwarded_For: y\r\nX-API-Key: olaf-secret\r\nx_api_key: olaf-secret\r\nProxy: z\r\n\r\n");
+    let answer = gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Digest: 1\r\nX-User-ID: root\r\nAuthorization: x\r\nX_Forwarded_For: y\r\nX-API-Key: olaf-secret\r\nx_api_key: olaf-secret\r\nX_Desk_Action: Refund\r\nProxy: z\r\n\r\n");
     assert!(answer.ends_with("3\r\nabc\r\n0\r\nX-Sum: 1~x~0~X-Digest: 1~\r\n\r\n"), "{answer}");
 }
 

@@ -789,8 +789,8 @@ fn tokens_of_clients_and_their_scopes() {
         ("clientIds: app", "GW104 a list"),
         ("clientId: [app]", "GW102 did you mean clientIds?"),
         ("scopeClaims: [realm_access.roles, permissions, \"cognito:groups\", \"https://example.org/roles\"]", "none"),
-        ("scopeClaims: []", "GW104 at least one"),
-        ("scopeClaims: [a..b]", "GW104 realm_access.roles"),
+        ("scopeClaims: []", "GW104 at least one; leave the key out for scope, scp, roles"),
+        ("scopeClaims: [a..b]", "GW104 a claim cannot be a..b"),
     ] {
         check(&jwt(members), expect);
     }
@@ -851,9 +851,9 @@ fn wrong_credentials_are_limited() {
         ("failedAuthentication: {limit: 10, interval: 60s, key: [ip, \"header:X-Tenant\", \"const:all\"]}", "none"),
         ("failedAuthentication: off", "none"),
         ("failedAuthentication: on", "GW104 limit: 100, interval: 60s"),
-        ("failedAuthentication: {limit: 10}", "GW104 both needed"),
+        ("failedAuthentication: {limit: 10}", "GW104 needs interval"),
         ("failedAuthentication: {limit: 0, interval: 60s}", "GW404 from 1 to"),
-        ("failedAuthentication: {limit: 1, interval: 500ms}", "GW104 whole seconds"),
+        ("failedAuthentication: {limit: 1, interval: 500ms}", "GW104 failedAuthentication cannot be 500ms"),
         ("failedAuthentication: {limit: 1, interval: 1m, key: [consumer]}", "GW104 names no caller"),
         ("failedAuthentication: {limit: 1, interval: 1m, algorithm: x}", "GW102 it can be limit"),
         ("failedAuthentification: {limit: 1, interval: 1m}", "GW102 did you mean failedAuthentication?"),

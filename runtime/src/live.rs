@@ -44,8 +44,9 @@ pub(crate) struct Live {
     pub(crate) listeners: Vec<LiveListener>,
     pub(crate) request_fields: FieldTable,
     pub(crate) response_fields: FieldTable,
-    /// The header fields that carry credentials in some document.
-    pub(crate) credential_fields: Vec<&'static str>,
+    /// The header fields that carry credentials in some document, or select an operation: no trailer may bring them, which
+    /// some upstreams read like the header.
+    pub(crate) deciding_fields: Vec<&'static str>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) config: Config,
     pub(crate) consumers: Arc<ConsumerStore>,
@@ -275,7 +276,13 @@ impl Live {
                 CredentialLocation::Header(name) => Some(*name),
                 CredentialLocation::Query(_) | CredentialLocation::Cookie(_) | CredentialLocation::Form(_) => None,
             });
-        let credential_fields: Vec<&str> = credential_fields.collect::<BTreeSet<_>>().into_iter().collect();
+        let conditions = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.when);
+        let selecting_fields = conditions.filter_map(|condition| match condition {
+            crate::codegen::Condition::Header { name, .. } => Some(*name),
+            crate::codegen::Condition::Query { .. } => None,
+        });
+        let deciding_fields: Vec<&str> =
+            credential_fields.chain(selecting_fields).collect::<BTreeSet<_>>().into_iter().collect();
         assembly.check_overrides(gateway);
         let mut problems = assembly.problems;
         // An API is on several listeners, and lacks the same on each.
@@ -302,7 +309,7 @@ impl Live {
             listeners,
             request_fields: FieldTable::for_requests(identity.chain(CERTIFICATE_HEADERS)),
             response_fields: FieldTable::for_responses(),
-            credential_fields,
+            deciding_fields,
             trusted_proxies: config.trusted_proxies.clone(),
             admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
             config,

@@ -434,14 +434,19 @@ pub(crate) fn failed_authentication(reader: &mut Reader<'_>, node: &Node) -> Opt
     }
     let entries = reader.known(node, WHAT, &["limit", "interval", "key"]);
     let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
-    let (Some(limit), Some(interval)) = (member("limit"), member("interval")) else {
-        reader.wrong(node, WHAT, "`limit` and `interval` are both needed: `{limit: 100, interval: 60s}`");
+    let (Some(limit), Some(interval_node)) = (member("limit"), member("interval")) else {
+        let missing = if member("limit").is_none() { "limit" } else { "interval" };
+        reader.report(
+            Diagnostic::error(GW104, format!("{WHAT} needs `{missing}`"))
+                .at(node.span, format!("`{missing}` is missing"))
+                .help("write `{limit: 100, interval: 60s}`"),
+        );
         return None;
     };
     let limit = whole(reader, limit, "`limit`", 1);
-    let interval = reader.unit(interval, "`interval`", units::duration);
+    let interval = reader.unit(interval_node, "`interval`", units::duration);
     if interval.is_some_and(|interval| interval < Duration::from_secs(1) || interval.subsec_nanos() != 0) {
-        reader.wrong(node, "`interval` of `failedAuthentication`", "expected whole seconds, at least `1s`");
+        reader.wrong(interval_node, "`interval` of `failedAuthentication`", "expected whole seconds, at least `1s`");
         return None;
     }
     let key = match member("key") {

@@ -229,10 +229,15 @@ pub(super) fn usual_scope_claims() -> Vec<String> {
 
 /// `scopeClaims`: names of claims, or paths with dots.
 pub(super) fn scope_claims(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
-    let claims = one_or_more(reader, node, "`scopeClaims`");
-    let is_path = |claim: &String| !claim.contains("://") && claim.split('.').any(str::is_empty);
-    if claims.iter().any(is_path) {
-        reader.wrong(node, "`scopeClaims`", "names of claims, or paths such as `realm_access.roles`");
+    let claims = reader.texts(node, "`scopeClaims`");
+    let elements = node.as_sequence().unwrap_or_default();
+    if claims.is_empty() && node.as_sequence().is_some() && elements.is_empty() {
+        let usual = SCOPE_CLAIMS.join("`, `");
+        reader.wrong(node, "`scopeClaims`", &format!("expected at least one; leave the key out for `{usual}`"));
+    }
+    let is_no_path = |claim: &str| !claim.contains("://") && claim.split('.').any(str::is_empty);
+    for element in elements.iter().filter(|element| element.as_text().is_some_and(is_no_path)) {
+        reader.wrong(element, "a claim", "names of claims, or paths such as `realm_access.roles`");
     }
     claims
 }

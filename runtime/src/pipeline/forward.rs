@@ -120,7 +120,7 @@ impl Scene<'_> {
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
             least_rate: self.live.config.limits.body_rate,
-            credentials: &self.live.credential_fields,
+            credentials: &self.live.deciding_fields,
             most_response_fields: self.live.config.limits.response_fields,
         };
         let locations = (self.to.upstream.locations == codegen::Locations::Translate).then(|| Locations {
