@@ -40,12 +40,17 @@ impl Fixture {
         let file = std::env::temp_dir().join(format!("gateway-credentials-{name}-{}.yaml", std::process::id()));
         std::fs::write(&file, CONSUMERS.replace("HASH", HASH)).expect("written");
         let upstream = Upstream::echo();
-        let gateway = Gateway::start(&[&format!("consumers.file={}", file.display())], upstream.address);
+        let consumers = format!("consumers.file={}", file.display());
+        let gateway = Gateway::start(&[&consumers, "trustedProxies=[127.0.0.0/8]"], upstream.address);
         Self { gateway, upstream, file }
     }
 
+    /// Each from another address, so that wrong passwords are not too many for one of them.
     fn login(&self, user: &str, password: &str) -> support::Response {
-        self.gateway.get("/reports/staff", &basic(user, password))
+        static ADDRESSES: AtomicUsize = AtomicUsize::new(0);
+        let number = ADDRESSES.fetch_add(1, Relaxed);
+        let from = format!("X-Forwarded-For: 10.{}.{}.{}\r\n", number >> 16 & 255, number >> 8 & 255, number & 255);
+        self.gateway.get("/reports/staff", &(basic(user, password) + &from))
     }
 }
 

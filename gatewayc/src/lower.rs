@@ -476,7 +476,10 @@ impl<'a> Lowering<'a> {
                 return None;
             };
             let problem = (condition.part == Part::Header)
-                .then(|| vocabulary::no_place_for_credentials(&condition.name, &self.root.identity_headers))
+                .then(|| {
+                    vocabulary::no_place_for_credentials(&condition.name, &self.root.identity_headers)
+                        .or_else(|| vocabulary::not_forwarded(&condition.name))
+                })
                 .flatten();
             if let Some(problem) = problem {
                 let headline = format!("the header `{}` cannot select an operation", condition.name.escape_debug());

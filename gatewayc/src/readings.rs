@@ -40,6 +40,19 @@ impl Group {
                 group.operations.push((index, position));
             }
         }
+        // HEAD is answered as GET where it is not described itself.
+        let is_described =
+            |route: usize| routes[route].operations.iter().any(|operation: &Operation| operation.method == "HEAD");
+        let gets: Vec<((&str, &str), Vec<(usize, usize)>)> = groups
+            .iter()
+            .filter(|((.., method), _)| *method == "GET")
+            .map(|((url, base, _), group)| ((*url, *base), group.operations.clone()))
+            .collect();
+        for ((url, base), operations) in gets {
+            if let Some(heads) = groups.get_mut(&(url, base, "HEAD")) {
+                heads.operations.extend(operations.into_iter().filter(|(route, _)| !is_described(*route)));
+            }
+        }
         groups.into_values().filter(|group| group.differ(routes)).collect()
     }
 
@@ -75,8 +88,8 @@ pub(crate) fn mark_contested(routes: &mut [Route], upstreams: &[Upstream]) {
             let rivals = group.view(routes, group.certain, group.certain).rivals();
             contested.extend(group.contested(routes, &rivals, |one, other| !is_same_access(one, other)));
         }
-        if group.possible != group.certain {
-            let rivals = group.view(routes, group.certain, group.possible).rivals();
+        for possible in PathReading::between(group.certain, group.possible) {
+            let rivals = group.view(routes, group.certain, possible).rivals();
             let is_way_around = |open: &Operation, closed: &Operation| admits_anyone(open) && !admits_anyone(closed);
             contested.extend(group.contested(routes, &rivals, is_way_around));
         }
@@ -128,9 +141,10 @@ pub(crate) fn stricter<'a>(
     };
     let matched = group.operation(routes, entry);
     let certain = (group.certain != PathReading::EXACT).then_some(group.certain);
-    let possible = (group.possible != group.certain && admits_anyone(matched)).then_some(group.possible);
+    let possible = PathReading::between(group.certain, group.possible);
+    let possible = possible.into_iter().filter(|_| admits_anyone(matched));
     let mut others = Vec::new();
-    for possible in [certain, possible].into_iter().flatten() {
+    for possible in certain.into_iter().chain(possible) {
         let view = group.view(routes, group.certain, possible);
         let Some(read) = view.read(path) else { continue };
         match view.meaning(entry, &read, selectors) {

@@ -844,6 +844,53 @@ pub(crate) fn no_place_for_credentials(name: &str, identity: &IdentityHeaders) -
     }
 }
 
+/// Why the upstream does not see a header of this name as a client sends it: what selects an operation here must select
+/// it there.
+pub(crate) fn not_forwarded(name: &str) -> Option<&'static str> {
+    const BEGINNINGS: [&str; 18] = [
+        "x-forwarded-",
+        "x-original-",
+        "x-rewrite-",
+        "x-override-",
+        "x-middleware-",
+        "x-client-cert-",
+        "x-http-method",
+        "x-http-host-",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-remote-",
+        "true-client-ip",
+        "x-host",
+        "proxy",
+        "remote-",
+        "script-",
+        "server-",
+    ];
+    const NAMES: [&str; 16] = [
+        "forwarded",
+        "via",
+        "x-request-id",
+        "traceparent",
+        "tracestate",
+        "authorization",
+        "expect",
+        "auth-type",
+        "path-info",
+        "path-translated",
+        "query-string",
+        "request-method",
+        "request-uri",
+        "x-method-override",
+        "date",
+        "content-length",
+    ];
+    let name = canonical(name);
+    let is_changed = BEGINNINGS.iter().any(|begin| name.starts_with(begin)) || NAMES.contains(&&*name);
+    is_changed
+        .then_some("the gateway writes or removes this header, so that the upstream would not see what was selected")
+}
+
 /// Headers that frame a message or belong to one connection (RFC 9110 §7.6.1), which a proxy writes itself.
 fn is_managed(name: &str) -> bool {
     const MANAGED: [&str; 12] = [

@@ -19,12 +19,12 @@ type Place = (usize, usize);
 pub(crate) struct Views(Box<[UpstreamView<Place>]>);
 
 /// Which views an operation is in, as what.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Contested {
     /// A view of what the upstream takes for the same, as the document says.
     certain: Option<Entry>,
-    /// A view of what it may take for the same, where this operation admits anyone.
-    possible: Option<Entry>,
+    /// Views of what it may take for the same, where this operation admits anyone.
+    possible: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,8 +49,19 @@ impl Views {
                 groups.entry(group(operation)).or_default().push((index, position));
             }
         }
+        // HEAD is answered as GET where it is not described itself.
+        let gets: Vec<(Group, Vec<Place>)> = groups
+            .iter()
+            .filter(|((.., method), _)| *method == "GET")
+            .map(|(key, places)| (*key, places.clone()))
+            .collect();
+        for ((api, url, base, _), places) in gets {
+            let Some(heads) = groups.get_mut(&(api, url, base, "HEAD")) else { continue };
+            let is_described = |route: usize| routes[route].operations.iter().any(|other| other.table.method == "HEAD");
+            heads.extend(places.into_iter().filter(|(route, _)| !is_described(*route)));
+        }
         let mut views = Vec::new();
-        for places in groups.into_values() {
+        for ((.., method), places) in groups {
             let all = || places.iter().map(|(route, position)| &routes[*route].operations[*position]);
             if !all().any(|operation| operation.table.contested) {
                 continue;
@@ -67,11 +78,16 @@ impl Views {
                 views.len() - 1
             };
             let of_certain = (certain != PathReading::EXACT).then(|| view(certain));
-            let of_possible = (possible != certain).then(|| view(possible));
+            let of_possible: Vec<usize> =
+                PathReading::between(certain, possible).into_iter().map(|reading| view(reading)).collect();
             for (entry, (route, position)) in places.iter().enumerate() {
                 let operation = &mut routes[*route].operations[*position];
+                if operation.table.method != method {
+                    continue; // A GET in the view of HEAD.
+                }
                 let entry = |view: usize| Entry { view, entry };
-                let possible = of_possible.filter(|_| admits_anyone(operation.table)).map(entry);
+                let is_open = admits_anyone(operation.table);
+                let possible = of_possible.iter().filter(|_| is_open).map(|view| entry(*view)).collect();
                 operation.contested =
                     operation.table.contested.then_some(Contested { certain: of_certain.map(entry), possible });
             }
@@ -80,21 +96,15 @@ impl Views {
     }
 }
 
-/// The path as the upstream of a contested operation may read it, where that is another.
-pub(crate) struct Readings {
-    certain: Option<RequestPath<'static>>,
-    possible: Option<RequestPath<'static>>,
-}
+/// The path as the upstream of a contested operation may read it, for each view in which that is another.
+pub(crate) struct Readings(Vec<(Entry, RequestPath<'static>)>);
 
 impl Readings {
     /// The readings of a path that was matched for this operation.
     pub(crate) fn of(listener: &LiveListener, operation: &LiveOperation, path: &RequestPath<'_>) -> Self {
-        let read = |entry: Option<Entry>| listener.views.0[entry?.view].read(path);
-        let contested = operation.contested.as_ref();
-        Self {
-            certain: contested.and_then(|contested| read(contested.certain)),
-            possible: contested.and_then(|contested| read(contested.possible)),
-        }
+        let Some(Contested { certain, possible }) = &operation.contested else { return Self(Vec::new()) };
+        let entries = certain.iter().chain(possible);
+        Self(entries.filter_map(|entry| Some((*entry, listener.views.0[entry.view].read(path)?))).collect())
     }
 
     /// The stricter operation that the upstream could mean, with its route and parameters; nothing where it is the one
@@ -108,11 +118,9 @@ impl Readings {
         operation: &'static LiveOperation,
         selectors: Selectors<'_>,
     ) -> Result<Option<(&'static LiveRoute, &'static LiveOperation, Params<'a>)>, Ambiguity> {
-        let Some(contested) = &operation.contested else { return Ok(None) };
         let mut others = Vec::new();
-        for (entry, read) in [(contested.certain, &self.certain), (contested.possible, &self.possible)] {
-            let (Some(Entry { view, entry }), Some(read)) = (entry, read) else { continue };
-            match listener.views.0[view].meaning(entry, read, selectors) {
+        for (Entry { view, entry }, read) in &self.0 {
+            match listener.views.0[*view].meaning(*entry, read, selectors) {
                 Meaning::Same => {}
                 Meaning::UnclearQuery => return Err(Ambiguity),
                 Meaning::Others(found) => others.extend(found.into_iter().map(|((route, position), params)| {

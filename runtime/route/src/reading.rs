@@ -91,6 +91,25 @@ impl PathReading {
     /// Every octet counts.
     pub const EXACT: Self = Self { ignores_case: false, ignores_trailing_slash: false, merges_slashes: false };
 
+    /// Every reading that takes more for the same than `certain` and no more than `possible`: an upstream may do one thing
+    /// and not the other, and what both together would find can hide what one of them does.
+    pub fn between(certain: Self, possible: Self) -> Vec<Self> {
+        let kinds = [
+            Self { ignores_case: true, ..Self::EXACT },
+            Self { ignores_trailing_slash: true, ..Self::EXACT },
+            Self { merges_slashes: true, ..Self::EXACT },
+        ];
+        let mut found = Vec::new();
+        for chosen in 1..1_usize << kinds.len() {
+            let kinds = kinds.iter().enumerate().filter(|(index, _)| chosen & 1 << index != 0);
+            let reading = kinds.fold(certain, |all, (_, kind)| all.or(*kind));
+            if reading != certain && reading.or(possible) == possible && !found.contains(&reading) {
+                found.push(reading);
+            }
+        }
+        found
+    }
+
     /// What either takes for the same.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -251,6 +270,14 @@ mod tests {
             let template = Template::parse(template).expect("a template");
             assert_eq!(reading.template(&template).to_string(), expected);
         }
+    }
+
+    #[test]
+    fn readings_between_two_are_all_combinations() {
+        assert_eq!(PathReading::between(PathReading::EXACT, ALL).len(), 7);
+        assert_eq!(PathReading::between(CASE, ALL).len(), 3);
+        assert_eq!(PathReading::between(PathReading::EXACT, CASE), [CASE]);
+        assert!(PathReading::between(ALL, ALL).is_empty());
     }
 
     #[test]

@@ -75,10 +75,22 @@ fn until_the_document_says_more_the_stricter_operation_answers_values() {
         ("/Vault/x", "401 drawer no-credential"),
         ("/vault/x/", "401 drawer no-credential"),
         ("/people/numbers/LAST", "401 lastNumber no-credential"),
+        ("/desk/u/login", "401 deskOf no-credential"),
+        ("/desk/U/login", "401 deskOf no-credential"),
+        ("/desk/u/login/", "200 deskLogin"),
         // Both stand in the document.
         ("/gate", "401 gate no-credential"),
         ("/gate/", "200 gateIndex"),
     ]);
+}
+
+#[test]
+fn head_is_no_way_around_either() {
+    let upstream = Upstream::echo();
+    let gateway = gateway(&upstream);
+    for (path, expected) in [("/people/you", 200), ("/people/me", 401), ("/people/ME", 401), ("/VAULT", 401)] {
+        assert_eq!(gateway.request("HEAD", path, "").status, expected, "{path}");
+    }
 }
 
 #[test]
