@@ -178,7 +178,7 @@ pub(crate) struct CodeRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redeemed {
     /// Told to one caller, ever.
-    Code(CodeRecord),
+    Code(Box<CodeRecord>),
     /// It was redeemed before. Its authorization is revoked by now (RFC 6749 §4.1.2).
     Spent { authorization: String },
     /// Nobody's, expired, or revoked.
@@ -442,6 +442,7 @@ impl OauthStore {
     }
 
     /// Remembers that the user allows the client these scopes, beside those that it has already.
+    #[cfg(test)]
     pub(crate) async fn allow(
         &self,
         issuer: &str,
@@ -507,13 +508,13 @@ impl OauthStore {
         if is_revoked || expires <= now {
             return Ok(Redeemed::Unknown);
         }
-        Ok(Redeemed::Code(CodeRecord {
+        Ok(Redeemed::Code(Box::new(CodeRecord {
             authorization,
             redirect_uri: row.maybe_text(11)?,
             challenge: row.maybe_text(12)?,
             issued_at: row.number(13)?,
             expires,
-        }))
+        })))
     }
 
     /// Remembers tokens. Those of an authorization that has been revoked meanwhile are not good from the beginning.

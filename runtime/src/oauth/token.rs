@@ -82,7 +82,7 @@ impl Server {
             Redeemed::Unknown => return Err(ErrorCode::InvalidGrant.because("The code is not known, or has expired")),
         };
         self.check_code(&record, form, client)?;
-        let CodeRecord { authorization, .. } = record;
+        let CodeRecord { authorization, .. } = *record;
         let resources = self.resources(form, Some(&authorization.resources))?;
         let user = self.user_of(&authorization).await?;
         let order = Order {

@@ -37,6 +37,7 @@ pub(super) const CONSENT: &str =
     "SELECT scope FROM gateway_consents WHERE issuer = ?1 AND user_id = ?2 AND client = ?3 ORDER BY scope";
 pub(super) const CONSENTS: &str =
     "SELECT client, scope, since FROM gateway_consents WHERE issuer = ?1 AND user_id = ?2 ORDER BY client, scope";
+#[cfg(test)]
 pub(super) const ALLOW: &str = "INSERT INTO gateway_consents (issuer, user_id, client, scope, since) \
      VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
 pub(super) const WITHDRAW: &str = "DELETE FROM gateway_consents WHERE issuer = ?1 AND user_id = ?2 AND client = ?3";
