@@ -5,6 +5,8 @@ mod support;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -132,15 +134,17 @@ fn requests_mean_the_same_as_over_http1() {
 
 #[test]
 fn streams_do_not_wait_for_each_other() {
-    let upstream = Upstream::start(|head, connection| {
-        if head.contains("slow") {
-            std::thread::sleep(Duration::from_millis(500));
+    // The slow ones are answered after the quick one, however long that takes.
+    let is_released = Arc::new(AtomicBool::new(false));
+    let release = Arc::clone(&is_released);
+    let upstream = Upstream::start(move |head, connection| {
+        while head.contains("slow") && !is_released.load(Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
         }
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
         true
     });
     let gateway = Gateway::before(&upstream);
-    let started = Instant::now();
     run(async {
         let mut client = connect(&gateway).await;
         let slow: Vec<_> = (0..40)
@@ -151,12 +155,11 @@ fn streams_do_not_wait_for_each_other() {
             .collect();
         let quick = request(Method::GET, "/v1/health").body(()).expect("a request");
         assert_eq!(ask(&mut client, quick, b"", None).await.1, b"done");
-        assert!(started.elapsed() < Duration::from_millis(450), "{:?}", started.elapsed());
+        release.store(true, Relaxed);
         for response in slow {
             assert_eq!(whole(response.await.expect("a response")).await.1, b"done");
         }
     });
-    assert!(started.elapsed() < Duration::from_secs(8), "40 times half a second took {:?}", started.elapsed());
 }
 
 #[test]

@@ -1088,6 +1088,57 @@ fn administrators_register_applications_and_users() {
     assert!(tutorial.opens(&access));
     let list = json("GET", applications, ADMIN, "");
     assert!(list.body.contains(&id) && !list.body.contains(&secret) && !list.body.contains(CLIENT_SECRET));
+    // By the names of RFC 7591, with what this server does not know.
+    let standard = json(
+        "POST",
+        applications,
+        ADMIN,
+        r#"{"client_name": "B", "redirect_uris": ["https://b.example/cb"], "grant_types": ["authorization_code", "refresh_token"],
+            "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post", "scope": "notes",
+            "contacts": ["b@b.example"], "client_name#de": "B", "x_unknown": {}}"#,
+    );
+    assert_eq!(standard.status, 201, "{}", standard.body);
+    let standard = standard.json();
+    for (name, value) in [
+        ("client_name", json!("B")),
+        ("redirect_uris", json!(["https://b.example/cb"])),
+        ("grant_types", json!(["authorization_code", "refresh_token"])),
+        ("response_types", json!(["code"])),
+        ("token_endpoint_auth_method", json!("client_secret_post")),
+        ("scope", json!("notes")),
+        ("client_secret_expires_at", json!(0)),
+    ] {
+        assert_eq!(standard[name], value, "{name}");
+    }
+    assert!(standard["client_id_issued_at"].is_u64() && !text(&standard, "client_secret").is_empty());
+    let public = json(
+        "POST",
+        applications,
+        ADMIN,
+        r#"{"redirect_uris": ["https://c.example/"], "token_endpoint_auth_method": "none"}"#,
+    );
+    assert_eq!((public.json().get("client_secret"), &public.json()["scope"]), (None, &json!("notes profile")));
+    for (body, code) in [
+        (r#"{"redirect_uris": ["http://a.example/"]}"#, "invalid_redirect_uri"),
+        (r#"{"client_name": "A"}"#, "invalid_redirect_uri"),
+        (r#"{"redirect_uris": ["https://a.example/"], "scope": "admin"}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "grant_types": ["urn:x"]}"#, "invalid_client_metadata"),
+        (r#"{"grant_types": ["client_credentials"]}"#, "invalid_client_metadata"),
+        (
+            r#"{"grant_types": ["client_credentials"], "response_types": ["code"], "scope": "notes"}"#,
+            "invalid_client_metadata",
+        ),
+        (
+            r#"{"redirect_uris": ["https://a.example/"], "token_endpoint_auth_method": "private_key_jwt"}"#,
+            "invalid_client_metadata",
+        ),
+        (
+            r#"{"redirect_uris": ["https://a.example/"], "token_endpoint_auth_method": "client_secret_jwt"}"#,
+            "invalid_client_metadata",
+        ),
+    ] {
+        refused(&json("POST", applications, ADMIN, body), 400, code);
+    }
     for (body, what) in [
         ("[]", "Expected a JSON object"),
         (r#"{"name": "A", "scopes": ["admin"]}"#, "redirect_uris"),

@@ -258,7 +258,7 @@ impl Desk {
         for authority in &self.authorities {
             match terms::client_of_registration(&new.id, &members, authority) {
                 Ok(client) => return Ok(client),
-                Err(problem) => first = first.or(Some(problem)),
+                Err(problem) => first = first.or(Some(problem.message)),
             }
         }
         Err(first.unwrap_or_default())

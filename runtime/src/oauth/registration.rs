@@ -11,7 +11,7 @@ use super::registry::{ClientSecret, Source, User};
 use super::server::Server;
 use super::store::{Added, AddedUser, StoreError};
 use super::tables::{Registry, RegistryAction};
-use super::terms;
+use super::terms::{self, BadRegistration};
 use crate::access::Resources;
 use crate::builtin::{Answer, Builtin, Call, OwnAnswer, PreparedBuiltin};
 use crate::consumers::StoredPassword;
@@ -140,9 +140,14 @@ impl Server {
     async fn create_client(&self, body: &Map<String, Value>, now: u64) -> Result<OwnAnswer, Problem> {
         let id = random::name()?;
         let secret = random::token()?;
-        let refuse = |message: String| Problem::new(400, message);
-        let mut client = terms::client_of_registration(&id, body, &Authority::of(self.table)).map_err(refuse)?;
-        let has_secret = !client.public;
+        let mut client = match terms::client_of_registration(&id, body, &Authority::of(self.table)) {
+            Ok(client) => client,
+            // RFC 7591 §3.2.2.
+            Err(BadRegistration { code, message }) => {
+                return Ok(OwnAnswer::json(400, &json!({"error": code, "error_description": message})));
+            }
+        };
+        let has_secret = client.auth_methods.iter().any(|method| method.needs_secret());
         if has_secret {
             client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));
         }

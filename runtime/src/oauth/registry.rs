@@ -485,6 +485,11 @@ pub(crate) fn auth_method_name(method: AuthMethod) -> &'static str {
     name_of(&AUTH_METHODS, &method)
 }
 
+/// The response type's name (RFC 6749 §3.1.1).
+pub(crate) fn response_type_name(kind: ResponseType) -> &'static str {
+    name_of(&RESPONSE_TYPES, &kind)
+}
+
 /// How a client proves who it is where nothing is said about that.
 pub(crate) fn default_auth_methods(public: bool, has_secret: bool, has_keys: bool) -> Vec<AuthMethod> {
     match (public, has_secret, has_keys) {

@@ -432,8 +432,7 @@ impl OauthStore {
         Ok((!found.is_empty()).then(|| scopes.into_iter().filter(|scope| !scope.is_empty()).collect()))
     }
 
-    /// Remembers that the user allows the client these scopes, beside those that it has already: for tests, that need no
-    /// dialog.
+    /// Remembers that the user allows the client these scopes, beside those that it has already.
     #[cfg(test)]
     pub(crate) async fn allow(
         &self,

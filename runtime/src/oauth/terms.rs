@@ -3,11 +3,38 @@
 use serde_json::{Map, Value, json};
 
 use super::authority::Authority;
-use super::registry::{self, Client, auth_method_name, format_name, grant_name, grant_named};
+use super::registry::{self, Client, auth_method_name, format_name, grant_name, grant_named, response_type_name};
 use super::tables::Grant;
 
+/// Why a client is not registered (RFC 7591 §3.2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadRegistration {
+    /// `invalid_redirect_uri` or `invalid_client_metadata`.
+    pub(crate) code: &'static str,
+    /// For the administrator.
+    pub(crate) message: String,
+}
+
+impl BadRegistration {
+    fn redirect_uri(message: String) -> Self {
+        Self { code: "invalid_redirect_uri", message }
+    }
+}
+
+impl From<String> for BadRegistration {
+    fn from(message: String) -> Self {
+        Self { code: "invalid_client_metadata", message }
+    }
+}
+
+impl From<&str> for BadRegistration {
+    fn from(message: &str) -> Self {
+        Self::from(message.to_owned())
+    }
+}
+
 /// The members of a registration (RFC 7591 §2, and those of `consumers.yaml`).
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 16] = [
     "name",
     "client_name",
     "public",
@@ -21,9 +48,15 @@ const KNOWN: [&str; 15] = [
     "default_scopes",
     "token_format",
     "keys",
+    "jwks",
     "client_uri",
     "logo_uri",
 ];
+
+/// Members of RFC 7591 §2 and §2.3 that mean nothing here. They and all that nobody has heard of are ignored (§2), except
+/// for what looks like a slip of the pen.
+const IGNORED: [&str; 7] =
+    ["contacts", "tos_uri", "policy_uri", "jwks_uri", "software_id", "software_version", "software_statement"];
 
 /// A client as an administrator registers it, with what it may do at a server; without its secret.
 ///
@@ -33,13 +66,17 @@ pub(crate) fn client_of_registration(
     id: &str,
     body: &Map<String, Value>,
     authority: &Authority,
-) -> Result<Client, String> {
+) -> Result<Client, BadRegistration> {
     let server = authority.server;
-    if let Some(key) = body.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        let hint = gateway_yaml::suggest(key, KNOWN.iter().copied());
-        let hint =
-            hint.map_or_else(|| format!("there are {}", KNOWN.join(", ")), |near| format!("did you mean `{near}`?"));
-        return Err(format!("`{key}` is not a member of a client; {hint}"));
+    // Names with a `#` are for readers of one language (§2.2), which are not told apart here.
+    for key in body
+        .keys()
+        .filter(|key| !key.contains('#'))
+        .filter(|key| ![&KNOWN[..], &IGNORED].concat().contains(&key.as_str()))
+    {
+        if let Some(near) = gateway_yaml::suggest(key, KNOWN.iter().copied()) {
+            return Err(format!("`{key}` is not a member of a client; did you mean `{near}`?").into());
+        }
     }
     let text = |name: &str| match body.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -57,25 +94,34 @@ pub(crate) fn client_of_registration(
     let public = match (body.get("public"), text("token_endpoint_auth_method")?.as_deref()) {
         (Some(Value::Bool(public)), _) => *public,
         (None, method) => method == Some("none"),
-        (Some(_), _) => return Err("`public` is neither true nor false".to_owned()),
+        (Some(_), _) => return Err("`public` is neither true nor false".into()),
     };
     let methods = match (list("auth_methods")?, text("token_endpoint_auth_method")?) {
-        (Some(methods), _) => methods,
-        (None, Some(method)) => vec![method],
+        // What was answered to a registration can be sent again with a change.
+        (Some(methods), Some(method)) if methods.contains(&method) => methods,
+        (_, Some(method)) => vec![method],
+        (Some(methods), None) => methods,
         (None, None) if public => vec!["none".to_owned()],
         (None, None) => vec!["client_secret_basic".to_owned(), "client_secret_post".to_owned()],
     };
     if methods.iter().any(|method| (method == "none") != public) {
-        return Err("a public client has the method `none`, and no other client has".to_owned());
+        return Err("a public client has the method `none`, and no other client has".into());
+    }
+    if methods.iter().any(|method| method == "client_secret_jwt") {
+        return Err(
+            "`client_secret_jwt` needs the secret itself, and of those who are registered here only its digest is \
+                    kept; use `private_key_jwt`"
+                .into(),
+        );
     }
     let grants = list("grant_types")?.unwrap_or_else(|| vec!["authorization_code".to_owned()]);
     for name in &grants {
         let grant = grant_named(name).ok_or_else(|| format!("`{name}` is not a grant type"))?;
         if !server.grants.contains(&grant) {
-            return Err(format!("the server does not offer `{name}`"));
+            return Err(format!("the server does not offer `{name}`").into());
         }
         if public && matches!(grant, Grant::ClientCredentials | Grant::Password | Grant::JwtBearer) {
-            return Err(format!("a public client cannot use `{name}`: it has nothing to prove who it is"));
+            return Err(format!("a public client cannot use `{name}`: it has nothing to prove who it is").into());
         }
     }
     let has = |name: &str| grants.iter().any(|grant| grant == name);
@@ -84,34 +130,54 @@ pub(crate) fn client_of_registration(
     let response_types = list("response_types")?.unwrap_or_else(usual);
     let redirect_uris = list("redirect_uris")?.unwrap_or_default();
     for uri in &redirect_uris {
-        check_redirect_uri(uri).map_err(|problem| format!("redirect URI `{uri}`: {problem}"))?;
+        check_redirect_uri(uri)
+            .map_err(|problem| BadRegistration::redirect_uri(format!("redirect URI `{uri}`: {problem}")))?;
     }
     if redirect_uris.is_empty() && (has("authorization_code") || has("implicit")) {
-        return Err("`redirect_uris` is missing: nobody is sent to an address that is not registered".to_owned());
+        let missing = "`redirect_uris` is missing: nobody is sent to an address that is not registered";
+        return Err(BadRegistration::redirect_uri(missing.to_owned()));
     }
-    let scopes = match (list("scopes")?, text("scope")?) {
-        (Some(scopes), _) => scopes,
-        (None, Some(scope)) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
-        (None, None) => return Err("`scopes` is missing".to_owned()),
+    for (kind, grant) in [("code", "authorization_code"), ("token", "implicit")] {
+        // RFC 7591 §2.1.
+        if response_types.iter().any(|known| known == kind) && !has(grant) {
+            return Err(format!("the response type `{kind}` needs the grant type `{grant}`").into());
+        }
+    }
+    let asks_users = |name: &String| matches!(name.as_str(), "authorization_code" | "implicit" | "refresh_token");
+    let scopes = match (text("scope")?, list("scopes")?) {
+        (Some(scope), _) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
+        (None, Some(scopes)) => scopes,
+        // RFC 7591 §2 leaves that to the server: where users are asked, they decide.
+        (None, None) if grants.iter().all(asks_users) => {
+            server.scopes.iter().map(|scope| scope.name.to_owned()).collect()
+        }
+        (None, None) => return Err("`scope` is missing: no user decides what this client may do".into()),
     };
     if let Some(scope) = scopes.iter().find(|scope| !server.scopes.iter().any(|known| known.name == **scope)) {
-        return Err(format!("`{scope}` is not a scope of the server"));
+        return Err(format!("`{scope}` is not a scope of the server").into());
     }
     let default_scopes = list("default_scopes")?.unwrap_or_default();
     if let Some(scope) = default_scopes.iter().find(|scope| !scopes.contains(scope)) {
-        return Err(format!("`{scope}` is among `default_scopes` and not among `scopes`"));
+        return Err(format!("`{scope}` is among `default_scopes` and not among `scopes`").into());
     }
-    let keys = match body.get("keys") {
+    let keys = match body.get("jwks").or(body.get("keys")) {
         None | Some(Value::Null) => None,
         Some(Value::String(pem)) => Some(pem.clone()),
         Some(set @ Value::Object(_)) => Some(set.to_string()),
-        Some(_) => return Err("`keys` is a public key in PEM, or a JSON Web Key Set".to_owned()),
+        Some(_) => return Err("`jwks` is a JSON Web Key Set; `keys` may be a public key in PEM as well".into()),
     };
+    let needs_keys =
+        methods.iter().any(|method| method == "private_key_jwt") || has("urn:ietf:params:oauth:grant-type:jwt-bearer");
+    if needs_keys && keys.is_none() {
+        return Err("`jwks` is missing: nothing else tells the client's assertions from others (`jwks_uri` is not \
+                    fetched)"
+            .into());
+    }
     if let Some(keys) = &keys {
         authority.engine.keys(keys.as_bytes()).map_err(|problem| format!("`keys`: {problem}"))?;
     }
     let mut terms = json!({
-        "name": text("name")?.or(text("client_name")?).unwrap_or_default(),
+        "name": text("client_name")?.or(text("name")?).unwrap_or_default(),
         "public": public,
         "pkce": public,
         "auth_methods": methods,
@@ -135,10 +201,10 @@ pub(crate) fn client_of_registration(
     if let Some(format) = terms.get("token_format").and_then(Value::as_str)
         && registry::format_named(format).is_none()
     {
-        return Err(format!("`{format}` is not a token format; write `opaque` or `jwt`"));
+        return Err(format!("`{format}` is not a token format; write `opaque` or `jwt`").into());
     }
     registry::client_of_terms(id, None, &terms.to_string())
-        .ok_or_else(|| "`auth_methods` or `response_types` has a member that is not known".to_owned())
+        .ok_or_else(|| "`auth_methods` or `response_types` has a member that is not known".into())
 }
 
 /// What an administrator sees of a client: everything but its secret.
@@ -146,6 +212,14 @@ pub(super) fn registration_of(client: &Client) -> Map<String, Value> {
     let mut members = Map::new();
     let mut put = |name: &str, value: Value| members.insert(name.to_owned(), value);
     put("client_id", client.id.as_str().into());
+    // By the names of RFC 7591 §2, and of `consumers.yaml`.
+    put("client_name", client.name.as_str().into());
+    put("token_endpoint_auth_method", client.auth_methods.first().map(|method| auth_method_name(*method)).into());
+    put("response_types", client.response_types.iter().map(|kind| response_type_name(*kind)).collect());
+    put("scope", client.scopes.join(" ").into());
+    if let Some(set) = client.keys.as_ref().and_then(|keys| serde_json::from_str::<Value>(&keys.text).ok()) {
+        put("jwks", set);
+    }
     put("name", client.name.as_str().into());
     put("public", client.public.into());
     put("auth_methods", client.auth_methods.iter().map(|method| auth_method_name(*method)).collect());

@@ -74,7 +74,7 @@ impl Server {
         let code = form.get("code").ok_or_else(|| missing("code is missing"))?;
         // Whatever comes of it, the code is spent: nobody gets a second try at the rest.
         let record = match self.store.redeem_code(&Digest::of(code.as_bytes()), visit.now).await? {
-            Redeemed::Code(record) => *record,
+            Redeemed::Code(record) => record,
             Redeemed::Spent { authorization } => {
                 self.forget_authorization(&authorization, visit.now);
                 return Err(ErrorCode::InvalidGrant.because("The code was used before"));
@@ -82,7 +82,7 @@ impl Server {
             Redeemed::Unknown => return Err(ErrorCode::InvalidGrant.because("The code is not known, or has expired")),
         };
         self.check_code(&record, form, client)?;
-        let CodeRecord { authorization, .. } = record;
+        let CodeRecord { authorization, .. } = *record;
         let resources = self.resources(form, Some(&authorization.resources))?;
         let user = self.user_of(&authorization).await?;
         let order = Order {
