@@ -43,7 +43,7 @@ impl Group {
         // HEAD is answered as GET where it is not described itself.
         let is_described =
             |route: usize| routes[route].operations.iter().any(|operation: &Operation| operation.method == "HEAD");
-        let gets: Vec<((&str, &str), Vec<(usize, usize)>)> = groups
+        let gets: Vec<(_, Vec<(usize, usize)>)> = groups
             .iter()
             .filter(|((.., method), _)| *method == "GET")
             .map(|((url, base, _), group)| ((*url, *base), group.operations.clone()))

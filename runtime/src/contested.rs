@@ -78,8 +78,7 @@ impl Views {
                 views.len() - 1
             };
             let of_certain = (certain != PathReading::EXACT).then(|| view(certain));
-            let of_possible: Vec<usize> =
-                PathReading::between(certain, possible).into_iter().map(|reading| view(reading)).collect();
+            let of_possible: Vec<usize> = PathReading::between(certain, possible).into_iter().map(view).collect();
             for (entry, (route, position)) in places.iter().enumerate() {
                 let operation = &mut routes[*route].operations[*position];
                 if operation.table.method != method {
