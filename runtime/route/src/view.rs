@@ -1,6 +1,6 @@
 //! The operations of one upstream as it may read their paths.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::overlap::{common, includes};
 use crate::path::RequestPath;
@@ -74,14 +74,12 @@ impl<T> UpstreamView<T> {
         operations: impl Iterator<Item = (Template, Vec<Condition>, T)>,
     ) -> Self {
         let (mut entries, mut groups) = (Vec::new(), Vec::<(Template, Vec<Condition>, Vec<usize>)>::new());
-        let (mut slots, mut has_other_spellings) = (Vec::new(), false);
+        let (mut slots, mut has_other_spellings, mut known) = (Vec::new(), false, HashMap::new());
         for (template, mut when, value) in operations {
             when.sort_unstable();
             let read = possible.template(&template);
             has_other_spellings |= !read.same_language(&template);
-            let known =
-                groups.iter().position(|(known, conditions, _)| known.same_language(&read) && *conditions == when);
-            let slot = known.unwrap_or_else(|| {
+            let slot = *known.entry((read.segments().to_vec(), when.clone())).or_insert_with(|| {
                 groups.push((read.clone(), when, Vec::new()));
                 groups.len() - 1
             });
