@@ -4,11 +4,15 @@ mod ways_around;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_route::{Router, RouterBuilder};
+use gateway_route::{Part, Router, RouterBuilder};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW320, GW402, GW408, GW501, GW504, GW505, GW506, GW508};
-use crate::ir::{Action, Api, Gateway, Limit, Operation, Route, Rule};
+use crate::diagnostic::{
+    Diagnostic, Diagnostics, GW320, GW402, GW408, GW501, GW504, GW505, GW506, GW508, GW515, GW517,
+};
+use crate::ir::{Access, Action, Api, CredentialLocation, Gateway, HeaderEdits, Limit, Operation, Route, Rule};
+use crate::lower::takes_the_same;
 use crate::readings::admits_anyone;
+use crate::vocabulary::canonical;
 
 /// Checks the routes of every document with the very router that the gateway uses.
 pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
@@ -16,6 +20,7 @@ pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
     for api in &gateway.apis {
         check_api(api, &mut diagnostics);
     }
+    ways_around::check_across(gateway, &mut diagnostics);
     check_documents(gateway, &mut diagnostics);
     check_shared_limits(gateway, &mut diagnostics);
     check_store_names(gateway, &mut diagnostics);
@@ -41,6 +46,19 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
     let never: BTreeSet<usize> = conflicts.iter().map(|conflict| conflict.second).collect();
     for conflict in &conflicts {
         let (first, second) = (&api.routes[conflict.first], &api.routes[conflict.second]);
+        if !takes_the_same(&first.template, &second.template) {
+            let headline = format!(
+                "`{}` and `{}` are one path and disagree about what its parameters take",
+                first.template, second.template
+            );
+            diagnostics.push(
+                Diagnostic::error(GW517, headline)
+                    .at(second.span, "the second")
+                    .also(first.span, "the first")
+                    .help("a path is matched before its operation is known: put all methods under one path, and declare the parameter once"),
+            );
+            continue;
+        }
         diagnostics.push(
             Diagnostic::error(
                 GW501,
@@ -65,6 +83,7 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
             .also(first.span, "answers: it is more specific further to the left"),
         );
     }
+    check_selecting_headers(api, diagnostics);
     let masks = router.masks();
     ways_around::check(api, &router, diagnostics);
     check_public_rules(api, diagnostics);
@@ -81,6 +100,41 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
                 .at(specific.span, "more specific, without these methods")
                 .also(general.span, "has them"),
         );
+    }
+}
+
+/// What selects an operation here must reach its upstream unchanged, which selects by it once more.
+fn check_selecting_headers(api: &Api, diagnostics: &mut Diagnostics) {
+    let problem = |operation: &Operation, name: &str| {
+        let HeaderEdits { remove, set, add } = &operation.request_headers;
+        let named = set.iter().chain(add).map(|(name, _)| name);
+        if remove.iter().chain(named).any(|edited| canonical(edited) == canonical(name)) {
+            return Some("its `requestHeaders` change this header");
+        }
+        let Access::OneOf(alternatives) = &operation.access else { return None };
+        let is_hidden = alternatives.iter().flatten().any(|requirement| {
+            let scheme = api.schemes.iter().find(|scheme| scheme.name == requirement.scheme);
+            let is_there = |location: &CredentialLocation| {
+                matches!(location, CredentialLocation::Header(known) if canonical(known) == canonical(name))
+            };
+            scheme.is_some_and(|scheme| !scheme.forward && scheme.locations.iter().any(is_there))
+        });
+        is_hidden.then_some("the header has a credential that the upstream does not get")
+    };
+    for route in &api.routes {
+        let headers = route.when.iter().filter(|condition| condition.part == Part::Header);
+        for name in headers.map(|condition| &condition.name) {
+            let forwarded =
+                route.operations.iter().filter(|operation| matches!(operation.action, Action::Forward { .. }));
+            let found = forwarded.into_iter().find_map(|operation| Some((operation, problem(operation, name)?)));
+            let Some((operation, problem)) = found else { continue };
+            diagnostics.push(
+                Diagnostic::error(GW515, format!("the header `{}` cannot select an operation", name.escape_debug()))
+                    .at(route.span, problem)
+                    .also(operation.span, "for this operation")
+                    .help("the upstream selects the operation by the header as well, so it must get the header as the client sent it"),
+            );
+        }
     }
 }
 
@@ -119,7 +173,9 @@ fn check_public_rules(api: &Api, diagnostics: &mut Diagnostics) {
 /// The methods of `general` that requests for the paths of `specific` cannot reach.
 fn hidden_methods(specific: &Route, general: &Route) -> Vec<String> {
     let has = |route: &Route, method: &str| route.described.iter().any(|(described, _)| described == method);
-    let hidden = general.described.iter().filter(|(method, _)| !has(specific, method));
+    // GET answers HEAD.
+    let answers = |method: &str| has(specific, method) || (method == "HEAD" && has(specific, "GET"));
+    let hidden = general.described.iter().filter(|(method, _)| !answers(method));
     hidden.map(|(method, _)| format!("`{method}`")).collect()
 }
 

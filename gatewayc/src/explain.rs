@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use gateway_route::{
-    Ambiguous, Captures, Condition, Expansion, Outcome, Part, Reading, RequestPath, RuleTarget, Selectors,
+    Ambiguous, Captures, Condition, Expansion, Outcome, Part, Reading, RequestPath, RuleTarget, Selectors, Strictest,
 };
 use serde_json::{Value, json};
 
 use crate::ir::{Api, Gateway, Route, Rule, RuleEffect};
 use crate::policy;
-use crate::readings::{self, Stricter};
+use crate::readings;
 
 /// More routes that almost match help nobody.
 const MOST_NEAR: usize = 8;
@@ -253,18 +253,18 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
                 Some((_, id)) => {
                     let position = route.operations.iter().position(|operation| operation.method == method);
                     let operation = position.map(|position| &route.operations[position]);
-                    let stricter = position.map_or(Stricter::Same, |position| {
+                    let stricter = position.map_or(Strictest::Matched, |position| {
                         let place = (*found.value, position);
-                        readings::stricter(&api.routes, &api.upstreams, place, &path, selectors)
+                        readings::stricter(api, place, &path, selectors)
                     });
                     match stricter {
-                        Stricter::Same => {}
-                        Stricter::None => {
+                        Strictest::Matched => {}
+                        Strictest::None => {
                             let why = "the upstream may read it as an operation with another security";
                             let others = vec![(policy::path(route), why.to_owned())];
                             return ApiExplanation { api: api.name.clone(), answer: Answer::NoRoute, others, folded };
                         }
-                        Stricter::Other(read, operation, params) => {
+                        Strictest::Other((read, operation, params)) => {
                             let why = "the upstream may read the path as that of the stricter operation";
                             let answer = Answer::Operation {
                                 id: operation.id.clone(),

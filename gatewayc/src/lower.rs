@@ -32,6 +32,7 @@ use crate::vocabulary::{
     self, BuiltinPolicy, Inheritable, Place, PreflightPolicy, RewritePolicy, Root, UpstreamChoice, UpstreamPolicy,
 };
 use limits::{CallerKind, Limits};
+pub(crate) use merge::takes_the_same;
 use oauth::Located;
 use security::Schemes;
 use static_files::Shelf;
@@ -129,13 +130,12 @@ impl<'a> Lowering<'a> {
         risks.sort();
         let limits = in_order(limits.used(diagnostics), operations(&mut routes, &mut rules));
         let upstreams = upstreams.used(diagnostics);
-        readings::mark_contested(&mut routes, &upstreams);
         let gives_tokens = authorization_server.is_some();
         let https = root.https.as_ref().map(|policy| https::lower(policy, gives_tokens, document, diagnostics));
         check_urls(document, diagnostics);
         let shared = document.gateway.as_ref().and_then(|gateway| gateway.get("limits")).and_then(Node::as_mapping);
         let shared = shared.into_iter().flatten().map(|entry| (entry.key.name.to_string(), entry.value.span));
-        Api {
+        let mut api = Api {
             limit_places: shared.collect(),
             name: document.name.clone(),
             title: document.title.clone(),
@@ -150,7 +150,9 @@ impl<'a> Lowering<'a> {
             https,
             authorization_server,
             accepted_risks: risks,
-        }
+        };
+        readings::mark_contested(&mut api);
+        api
     }
 
     /// Notes the risks that are accepted at `what`, which is described in `scope`.
@@ -482,7 +484,8 @@ impl<'a> Lowering<'a> {
                 })
                 .flatten();
             if let Some(problem) = problem {
-                let headline = format!("the header `{}` cannot select an operation", condition.name.escape_debug());
+                let written = decode_query(name);
+                let headline = format!("the header `{}` cannot select an operation", written.escape_debug());
                 self.diagnostics.push(Diagnostic::error(GW515, headline).at(key.span, problem));
                 return None;
             }

@@ -1,171 +1,200 @@
 //! Operations that one upstream may take for each other, because it reads their paths with less care than the gateway.
 
-use std::collections::BTreeMap;
+use gateway_route::{
+    Forwarded, Meaning, PathReading, RequestPath, Rivals, Selectors, Strictest, Template, UpstreamView, asks_no_less,
+    strictest,
+};
 
-use gateway_route::{Meaning, PathReading, RequestPath, Rivals, Selectors, UpstreamView, asks_no_less};
+use crate::ir::{Access, Action, Api, ConsumerRules, Operation, Requirement, Rewrite, Route};
 
-use crate::ir::{Access, Action, ConsumerRules, Operation, Requirement, Rewrite, Route, Upstream};
+/// Where an operation is, by index: the API, the route in it, and the operation in the route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) api: usize,
+    pub(crate) route: usize,
+    pub(crate) operation: usize,
+}
 
-/// The operations with one method that one upstream gets under the same paths, by index: of the route, and within it.
-pub(crate) struct Group {
+/// The operations with one method that one upstream gets.
+pub(crate) struct Group<'a> {
+    apis: &'a [Api],
     /// What the upstream takes for the same, as the document says.
     pub(crate) certain: PathReading,
     /// What it may take for the same.
     pub(crate) possible: PathReading,
-    /// The operations.
-    pub(crate) operations: Vec<(usize, usize)>,
+    pub(crate) operations: Vec<Place>,
 }
 
 /// A view of a group; its values are indices into [`Group::operations`].
 pub(crate) type View = UpstreamView<usize>;
 
-impl Group {
-    /// Every group of an API.
-    pub(crate) fn all(routes: &[Route], upstreams: &[Upstream]) -> Vec<Self> {
-        let mut groups: BTreeMap<(&str, &str, &str), Self> = BTreeMap::new();
-        for (index, route) in routes.iter().enumerate() {
-            for (position, operation) in route.operations.iter().enumerate() {
-                // What is rewritten is matched here, and read there, under different paths.
-                let Action::Forward { upstream, rewrite: Rewrite::Received { base } } = &operation.action else {
-                    continue;
-                };
-                let Some(upstream) = upstreams.iter().find(|known| known.name == *upstream) else { continue };
-                let group = groups.entry((&upstream.url, base, &operation.method)).or_insert(Self {
-                    certain: PathReading::EXACT,
-                    possible: PathReading::EXACT,
-                    operations: Vec::new(),
-                });
-                group.certain = group.certain.or(upstream.paths.certain());
-                group.possible = group.possible.or(upstream.paths.possible());
-                group.operations.push((index, position));
+impl<'a> Group<'a> {
+    /// Every group of an API in which operations differ in what they ask for. The paths of a group have one base path.
+    pub(crate) fn of(api: &'a Api) -> Vec<Self> {
+        let apis = std::slice::from_ref(api);
+        Self::find(apis, |url, base| (url, base))
+    }
+
+    /// Every group of all APIs in which operations differ in what they ask for, whatever the base paths.
+    pub(crate) fn across(apis: &'a [Api]) -> Vec<Self> {
+        Self::find(apis, |url, _| url)
+    }
+
+    fn find<Server: Ord + Clone>(apis: &'a [Api], server: impl Fn(&'a str, &'a str) -> Server) -> Vec<Self> {
+        let mut forwarded = Vec::new();
+        for (index, api) in apis.iter().enumerate() {
+            for (route_index, route) in api.routes.iter().enumerate() {
+                let has_head = route.operations.iter().any(|operation| operation.method == "HEAD");
+                for (position, operation) in route.operations.iter().enumerate() {
+                    // What is rewritten is matched here, and read there, under different paths.
+                    let Action::Forward { upstream, rewrite: Rewrite::Received { base } } = &operation.action else {
+                        continue;
+                    };
+                    let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) else { continue };
+                    forwarded.push(Forwarded {
+                        server: server(&upstream.url, base),
+                        method: &operation.method,
+                        has_head,
+                        paths: upstream.paths,
+                        value: Place { api: index, route: route_index, operation: position },
+                    });
+                }
             }
         }
-        // HEAD is answered as GET where it is not described itself.
-        let is_described =
-            |route: usize| routes[route].operations.iter().any(|operation: &Operation| operation.method == "HEAD");
-        let gets: Vec<(_, Vec<(usize, usize)>)> = groups
-            .iter()
-            .filter(|((.., method), _)| *method == "GET")
-            .map(|((url, base, _), group)| ((*url, *base), group.operations.clone()))
-            .collect();
-        for ((url, base), operations) in gets {
-            if let Some(heads) = groups.get_mut(&(url, base, "HEAD")) {
-                heads.operations.extend(operations.into_iter().filter(|(route, _)| !is_described(*route)));
-            }
-        }
-        groups.into_values().filter(|group| group.differ(routes)).collect()
+        let groups = gateway_route::Group::all(forwarded).into_iter();
+        let groups = groups.map(|gateway_route::Group { certain, possible, operations, .. }| Self {
+            apis,
+            certain,
+            possible,
+            operations,
+        });
+        groups.filter(Self::differ).collect()
     }
 
     /// Whether it makes a difference which operation is meant.
-    fn differ(&self, routes: &[Route]) -> bool {
-        let mut all = (0..self.operations.len()).map(|index| self.operation(routes, index));
+    fn differ(&self) -> bool {
+        let mut all = (0..self.operations.len()).map(|index| self.operation(index));
         let Some(first) = all.next() else { return false };
         all.any(|other| !is_same_access(first, other))
     }
 
+    /// The API of an operation.
+    pub(crate) fn api(&self, index: usize) -> &'a Api {
+        &self.apis[self.operations[index].api]
+    }
+
+    /// The route of an operation.
+    pub(crate) fn route(&self, index: usize) -> &'a Route {
+        &self.api(index).routes[self.operations[index].route]
+    }
+
     /// An operation of the group.
-    pub(crate) fn operation<'r>(&self, routes: &'r [Route], index: usize) -> &'r Operation {
-        let (route, position) = self.operations[index];
-        &routes[route].operations[position]
+    pub(crate) fn operation(&self, index: usize) -> &'a Operation {
+        &self.route(index).operations[self.operations[index].operation]
+    }
+
+    /// The base path that the upstream does not get.
+    pub(crate) fn base(&self, index: usize) -> &'a str {
+        match &self.operation(index).action {
+            Action::Forward { rewrite: Rewrite::Received { base }, .. } => base,
+            Action::Forward { .. } | Action::Answer(_) => "",
+        }
+    }
+
+    /// The template as the upstream gets it.
+    pub(crate) fn forwarded(&self, index: usize) -> Template {
+        self.route(index).template.below(self.base(index))
     }
 
     /// A view of the group, of which the upstream reads the paths as `certain` says, and may read them as `possible`
-    /// says.
-    pub(crate) fn view(&self, routes: &[Route], certain: PathReading, possible: PathReading) -> View {
-        let operations = self.operations.iter().enumerate().map(|(index, (route, _))| {
-            let route = &routes[*route];
-            (route.template.clone(), route.when.clone(), index)
-        });
+    /// says. Its paths are those that the upstream gets.
+    pub(crate) fn view(&self, certain: PathReading, possible: PathReading) -> View {
+        let all = 0..self.operations.len();
+        let operations = all.map(|index| (self.forwarded(index), self.route(index).when.clone(), index));
         UpstreamView::new(certain, possible, operations)
     }
 }
 
 /// Notes the operations of which some paths may be read as those of another operation, so that the stricter one answers.
-pub(crate) fn mark_contested(routes: &mut [Route], upstreams: &[Upstream]) {
-    for group in Group::all(routes, upstreams) {
-        let mut contested = Vec::new();
+pub(crate) fn mark_contested(api: &mut Api) {
+    let mut contested = Vec::new();
+    for group in Group::of(api) {
         if group.certain != PathReading::EXACT {
-            let rivals = group.view(routes, group.certain, group.certain).rivals();
-            contested.extend(group.contested(routes, &rivals, |one, other| !is_same_access(one, other)));
+            let rivals = group.view(group.certain, group.certain).rivals();
+            contested.extend(group.contested(&rivals, |one, other| !is_same_access(one, other)));
         }
         for possible in PathReading::between(group.certain, group.possible) {
-            let rivals = group.view(routes, group.certain, possible).rivals();
-            let is_way_around = |open: &Operation, closed: &Operation| admits_anyone(open) && !admits_anyone(closed);
-            contested.extend(group.contested(routes, &rivals, is_way_around));
+            let rivals = group.view(group.certain, possible).rivals();
+            contested.extend(group.contested(&rivals, |open, closed| admits_anyone(open) && !admits_anyone(closed)));
         }
-        for (route, position) in contested {
-            routes[route].operations[position].contested = true;
-        }
+    }
+    for Place { route, operation, .. } in contested {
+        api.routes[route].operations[operation].contested = true;
     }
 }
 
-impl Group {
+impl Group<'_> {
+    /// Whether one of two operations asks for all that the other asks for. Schemes of two documents have nothing in
+    /// common.
+    pub(crate) fn are_comparable(&self, one: usize, other: usize) -> bool {
+        let is_one_api = self.operations[one].api == self.operations[other].api;
+        let asks = |one: usize, other: usize| {
+            let (strict, lax) = (self.operation(one), self.operation(other));
+            if is_one_api {
+                asks_for_all_of(strict, lax)
+            } else {
+                admits_anyone(lax) && lax.consumers == ConsumerRules::default()
+            }
+        };
+        asks(one, other) || asks(other, one)
+    }
+
     /// The operations with a rival that makes a difference; all of them where there are too many rivals to look at.
-    fn contested<'a>(
-        &'a self,
-        routes: &'a [Route],
-        rivals: &'a Rivals,
-        differ: impl Fn(&Operation, &Operation) -> bool + 'a,
-    ) -> impl Iterator<Item = (usize, usize)> + 'a {
+    fn contested(&self, rivals: &Rivals, differ: impl Fn(&Operation, &Operation) -> bool) -> Vec<Place> {
         let all = (0..self.operations.len()).filter(|_| !rivals.is_complete);
-        let some = rivals
-            .pairs
-            .iter()
-            .filter(move |(entry, rival)| differ(self.operation(routes, *entry), self.operation(routes, *rival)));
-        all.chain(some.map(|(entry, _)| *entry)).map(|index| self.operations[index])
+        let some = rivals.pairs.iter().filter(|(entry, rival)| differ(self.operation(*entry), self.operation(*rival)));
+        all.chain(some.map(|(entry, _)| *entry)).map(|index| self.operations[index]).collect()
     }
 }
 
-/// Which operation answers a request for a path that was matched for another one.
-pub(crate) enum Stricter<'a> {
-    /// The one that was matched.
-    Same,
-    /// One that the upstream may take the path for, with the names and values of its parameters.
-    Other(&'a Route, &'a Operation, Vec<(String, String)>),
-    /// None: the upstream could mean several, and none asks for all that the others do.
-    None,
-}
+/// An operation that answers in the place of the one that was matched, with the names and values of its parameters.
+pub(crate) type Other<'a> = (&'a Route, &'a Operation, Vec<(String, String)>);
 
 /// Finds the stricter of the operations that the upstream could mean; `place` is that of the one that was matched.
 pub(crate) fn stricter<'a>(
-    routes: &'a [Route],
-    upstreams: &[Upstream],
+    api: &'a Api,
     place: (usize, usize),
     path: &RequestPath<'_>,
     selectors: Selectors<'_>,
-) -> Stricter<'a> {
-    let groups = Group::all(routes, upstreams);
+) -> Strictest<Other<'a>> {
+    let (matched_route, matched) = (&api.routes[place.0], &api.routes[place.0].operations[place.1]);
+    let place = Place { api: 0, route: place.0, operation: place.1 };
+    let groups = Group::of(api);
     let found = groups.iter().find_map(|group| Some((group, group.operations.iter().position(|it| *it == place)?)));
-    let Some((group, entry)) = found.filter(|(group, entry)| group.operation(routes, *entry).contested) else {
-        return Stricter::Same;
+    let Some((group, entry)) = found.filter(|_| matched.contested) else { return Strictest::Matched };
+    // The base path is a literal prefix of every path that was matched.
+    let below = match path.wire_of(group.base(entry).len()..path.canonical().len()) {
+        "" => "/",
+        below => below,
     };
-    let matched = group.operation(routes, entry);
+    let Ok(below) = RequestPath::parse(below) else { return Strictest::None };
     let certain = (group.certain != PathReading::EXACT).then_some(group.certain);
     let possible = PathReading::between(group.certain, group.possible);
     let possible = possible.into_iter().filter(|_| admits_anyone(matched));
     let mut others = Vec::new();
     for possible in certain.into_iter().chain(possible) {
-        let view = group.view(routes, group.certain, possible);
-        let Some(read) = view.read(path) else { continue };
+        let view = group.view(group.certain, possible);
+        let Some(read) = view.read(&below) else { continue };
         match view.meaning(entry, &read, selectors) {
             Meaning::Same => {}
-            Meaning::UnclearQuery => return Stricter::None,
+            Meaning::UnclearQuery => return Strictest::None,
             Meaning::Others(found) => others.extend(found.into_iter().map(|(index, params)| {
                 let params = params.iter().map(|param| (param.name.to_owned(), param.decoded().into_owned()));
-                (*index, params.collect::<Vec<_>>())
+                (group.route(*index), group.operation(*index), params.collect::<Vec<_>>())
             })),
         }
     }
-    let all = || others.iter().map(|(index, _)| group.operation(routes, *index)).chain([matched]);
-    let is_strictest = |candidate: &Operation| all().all(|other| asks_for_all_of(candidate, other));
-    if is_strictest(matched) {
-        return Stricter::Same;
-    }
-    let strictest = others.iter().find(|(index, _)| is_strictest(group.operation(routes, *index)));
-    strictest.map_or(Stricter::None, |(index, params)| {
-        let (route, position) = group.operations[*index];
-        Stricter::Other(&routes[route], &routes[route].operations[position], params.clone())
-    })
+    strictest(&(matched_route, matched, Vec::new()), others, |(_, one, _), (_, other, _)| asks_for_all_of(one, other))
 }
 
 /// Whether a request without a credential is admitted.
@@ -178,11 +207,6 @@ pub(crate) fn admits_anyone(operation: &Operation) -> bool {
 
 fn is_same_access(one: &Operation, other: &Operation) -> bool {
     alternatives(one) == alternatives(other) && one.consumers == other.consumers
-}
-
-/// Whether one of two operations asks for all that the other asks for.
-pub(crate) fn are_comparable(one: &Operation, other: &Operation) -> bool {
-    asks_for_all_of(one, other) || asks_for_all_of(other, one)
 }
 
 /// Whether whoever may call one operation may call the other as well.

@@ -911,7 +911,7 @@ fn is_managed(name: &str) -> bool {
 }
 
 /// A name as CGI and its descendants see it: they take `X_User_ID` for `X-User-ID`.
-fn canonical(name: &str) -> String {
+pub(crate) fn canonical(name: &str) -> String {
     let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase().into() } else { '-' };
     name.bytes().map(plain).collect()
 }

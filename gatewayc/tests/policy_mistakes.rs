@@ -468,6 +468,16 @@ fn among_paths() {
     let own = "  /a/{x}:\n    parameters: [{name: x, in: path, required: true, schema: {type: string}}]\n    get: {}\n    put: \
                {parameters: [{name: x, in: path, required: true, schema: {type: string}, x-gateway: {semicolon: allow}}]}";
     check(&document("", GOOD_SCHEME, "", own), "GW517 disagree about what x takes");
+    let twins = |allowed: &str| {
+        let parameter = |name: &str, more: &str| {
+            format!("parameters: [{{name: {name}, in: path, required: true, schema: {{type: string}}{more}}}]")
+        };
+        let (first, second) = (parameter("x", ""), parameter("y", allowed));
+        let paths = format!("  /a/{{x}}: {{{first}, get: {{}}}}\n  /a/{{y}}: {{{second}, put: {{}}}}");
+        document("", GOOD_SCHEME, "", &paths)
+    };
+    check(&twins(""), "none");
+    check(&twins(", x-gateway: {semicolon: allow}"), "GW517 are one path and disagree");
     let same = |paths: &str| {
         document("", GOOD_SCHEME, "", paths)
             .replace("8080\"}", "8080\", paths: {case: insensitive, trailingSlash: same}}")
@@ -519,6 +529,37 @@ fn among_paths() {
     }
     let two = format!("{}\n{}", greedy("get: {security: []}"), path("/tasks", &[]));
     check(&document("", GOOD_SCHEME, "", &two), "GW507 covers /notes/{id} and 1 more, which");
+    // HEAD is answered by GET.
+    check(&document("", GOOD_SCHEME, "", &greedy("get: {}, head: {}")), "none");
+    for (open, guarded, expect) in [
+        ("/notes/{id}", "/notes/me", "an upstream that ignores case serves `/notes/ME` as `/notes/me`"),
+        ("/notes/{id}", "/notes/{id}/", "ignores a slash at the end serves `/notes/x` as `/notes/{id}/`"),
+        ("/notes/{id}", "/others/me", "none"),
+        ("/notes/me", "/notes/{id}", "none"),
+        (
+            "/notes/{id}",
+            "servers: /admin /notes/me",
+            "the upstream gets `/notes/me` as `/notes/me`, like `/admin/notes/me`",
+        ),
+        ("/notes/{id}", "servers: /admin /others/me", "none"),
+        ("servers: /open /notes/{id}", "/notes/me", "the upstream gets `/open/notes/me` as `/notes/me`"),
+        ("servers: /open /notes/me", "/notes/{id}", "the upstream gets `/open/notes/me` as `/notes/me`"),
+    ] {
+        let of = |place: &str, security: &str| {
+            let (base, path) = place.strip_prefix("servers: ").and_then(|it| it.split_once(' ')).unwrap_or(("", place));
+            let parameter = "parameters: [{name: id, in: path, required: true, schema: {type: integer}}], ";
+            let parameters = if path.contains('{') { parameter.replace("integer", "string") } else { String::new() };
+            format!(
+                "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nservers: [{{url: \"{base}/\"}}]\n\
+                x-gateway: {{version: 1, upstream: {{url: \"http://127.0.0.1:1\"}}}}\n\
+                components: {{securitySchemes: {{key: {{type: apiKey, in: header, name: X-Key}}}}}}\n\
+                paths:\n  {path}: {{{parameters}get: {{security: [{security}], responses: {{\"200\": {{description: ok}}}}}}}}\n"
+            )
+        };
+        let found = messages(&[("a.yaml", &of(open, "")), ("b.yaml", &of(guarded, "{key: []}"))]);
+        let is_right = if expect == "none" { !found.contains("GW507") } else { found.contains(expect) };
+        assert!(is_right, "{open} {guarded}: {found}");
+    }
     let one = document("", GOOD_SCHEME, "", "");
     let found = messages(&[("a.yaml", &one), ("b.yaml", &one)]);
     assert!(found.contains("GW506"), "{found}");
@@ -848,7 +889,12 @@ fn kinds_of_caller_that_no_limit_counts() {
 fn wrong_credentials_are_limited() {
     for (member, expect) in [
         ("failedAuthentication: {limit: 10, interval: 60s}", "none"),
-        ("failedAuthentication: {limit: 10, interval: 60s, key: [ip, \"header:X-Tenant\", \"const:all\"]}", "none"),
+        ("failedAuthentication: {limit: 10, interval: 60s, key: [ip, \"const:all\"]}", "none"),
+        ("failedAuthentication: {limit: 10, interval: 60s, key: [ip, \"header:X-Tenant\"]}", "GW410 clients choose"),
+        (
+            "acceptRisk: [{lint: GW410, reason: a proxy sets it}], failedAuthentication: {limit: 10, interval: 60s, key: \"header:X\"}",
+            "none",
+        ),
         ("failedAuthentication: off", "none"),
         ("failedAuthentication: on", "GW104 limit: 100, interval: 60s"),
         ("failedAuthentication: {limit: 10}", "GW104 needs interval"),
@@ -858,8 +904,32 @@ fn wrong_credentials_are_limited() {
         ("failedAuthentication: {limit: 1, interval: 1m, algorithm: x}", "GW102 it can be limit"),
         ("failedAuthentification: {limit: 1, interval: 1m}", "GW102 did you mean failedAuthentication?"),
     ] {
-        check(&document(&format!("  {member}"), GOOD_SCHEME, "", ""), expect);
+        check(&document(&format!("  {}", member.replace("}], f", "}]\n  f")), GOOD_SCHEME, "", ""), expect);
         check(&document("", &format!("{GOOD_SCHEME}, {member}"), "", ""), expect);
+    }
+}
+
+#[test]
+fn what_selects_an_operation_reaches_the_upstream() {
+    let with = |path: &str, name: &str, scheme: &str, operation: &str| {
+        format!(
+            "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nx-gateway: {{version: 1, upstream: {{url: \"http://127.0.0.1:1\"}}}}\n\
+            components: {{securitySchemes: {{key: {{type: apiKey, in: header, name: X-Key, x-gateway: {{{scheme}}}}}}}}}\n\
+            paths:\n  \"{path}\":\n    get:\n      security: [{{key: []}}]\n      responses: {{\"200\": {{description: ok}}}}\n      \
+            parameters: [{{name: {name}, in: header, required: true, schema: {{type: string}}}}]\n      x-gateway: {{{operation}}}\n"
+        )
+    };
+    for (path, name, scheme, operation, expect) in [
+        ("/#X-Target=Get", "X-Target", "", "", "none"),
+        ("/#X-Target=Get", "X-Target", "", "requestHeaders: {set: {X-Other: a}}", "none"),
+        ("/#X-Target=Get", "X-Target", "", "requestHeaders: {set: {x-target: a}}", "GW515 requestHeaders change"),
+        ("/#X-Target=Get", "X-Target", "", "requestHeaders: {add: {X_Target: a}}", "GW515 requestHeaders change"),
+        ("/#X-Target", "X-Target", "", "requestHeaders: {remove: [X-Target]}", "GW515 requestHeaders change"),
+        ("/#X-Key=a", "X-Key", "forward: true", "", "none"),
+        ("/#X-Key=a", "X-Key", "", "", "GW515 does not get"),
+        ("/#X-Real-Ip=a", "X-Real-IP", "", "", "GW515 X-Real-Ip"),
+    ] {
+        check(&with(path, name, scheme, operation), expect);
     }
 }
 

@@ -2,14 +2,14 @@
 //!
 //! The compiler marks the operations that this is about (`contested`); requests for others cost nothing here.
 
-use std::collections::BTreeMap;
-
 use gateway_route::{
-    Condition, Meaning, Params, PathReading, RequestPath, Selectors, Template, UpstreamView, asks_no_less,
+    Condition, Forwarded, Group, Meaning, Params, PathReading, RequestPath, Selectors, Strictest, Template,
+    UpstreamPaths, UpstreamView, asks_no_less, strictest,
 };
 
-use crate::codegen::{Access, Operation, Requirement, Rewrite};
+use crate::codegen::{Access, Action, Operation, Requirement, Rewrite, Upstream};
 use crate::live::{LiveAction, LiveListener, LiveOperation, LiveRoute};
+use crate::upstream::Endpoint;
 
 /// Where an operation is in [`LiveListener::routes`]: the route, and the place in it.
 type Place = (usize, usize);
@@ -37,38 +37,20 @@ struct Entry {
 #[derive(Debug)]
 pub(crate) struct Ambiguity;
 
-/// What an operation is forwarded as: to the upstream of this API and URL, with this method, less this base path.
-type Group = (&'static str, &'static str, &'static str, &'static str);
-
 impl Views {
     /// Views of the upstreams with contested operations; tells these where they are.
     pub(crate) fn new(routes: &mut [LiveRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
-        let mut groups: BTreeMap<Group, Vec<Place>> = BTreeMap::new();
-        for (index, route) in routes.iter().enumerate() {
-            for (position, operation) in route.operations.iter().enumerate() {
-                groups.entry(group(operation)).or_default().push((index, position));
-            }
-        }
-        // HEAD is answered as GET where it is not described itself.
-        let gets: Vec<(Group, Vec<Place>)> = groups
-            .iter()
-            .filter(|((.., method), _)| *method == "GET")
-            .map(|(key, places)| (*key, places.clone()))
-            .collect();
-        for ((api, url, base, _), places) in gets {
-            let Some(heads) = groups.get_mut(&(api, url, base, "HEAD")) else { continue };
-            let is_described = |route: usize| routes[route].operations.iter().any(|other| other.table.method == "HEAD");
-            heads.extend(places.into_iter().filter(|(route, _)| !is_described(*route)));
-        }
         let mut views = Vec::new();
-        for ((.., method), places) in groups {
-            let all = || places.iter().map(|(route, position)| &routes[*route].operations[*position]);
-            if !all().any(|operation| operation.table.contested) {
+        for Group { method, certain, possible, operations: places } in groups(routes) {
+            let operation = |(route, position): Place| &routes[route].operations[position];
+            // The compiler sees the operations of one document only.
+            let spans_documents =
+                places.iter().any(|place| operation(*place).api.name != operation(places[0]).api.name)
+                    && !places.iter().all(|place| admits_anyone(operation(*place).table));
+            let is_contested = |operation: &LiveOperation| operation.table.contested || spans_documents;
+            if !places.iter().any(|place| is_contested(operation(*place))) {
                 continue;
             }
-            let upstreams = || all().filter_map(upstream_paths);
-            let certain = upstreams().fold(PathReading::EXACT, |all, paths| all.or(paths.certain()));
-            let possible = upstreams().fold(PathReading::EXACT, |all, paths| all.or(paths.possible()));
             let mut view = |possible: PathReading| {
                 let operations = places.iter().map(|place| {
                     let (template, when) = &templates[place.0];
@@ -88,11 +70,32 @@ impl Views {
                 let is_open = admits_anyone(operation.table);
                 let possible = of_possible.iter().filter(|_| is_open).map(|view| entry(*view)).collect();
                 operation.contested =
-                    operation.table.contested.then_some(Contested { certain: of_certain.map(entry), possible });
+                    is_contested(operation).then_some(Contested { certain: of_certain.map(entry), possible });
             }
         }
         Self(views.into())
     }
+}
+
+/// The operations that one upstream gets under the same paths.
+fn groups(routes: &[LiveRoute]) -> Vec<Group<'static, Place>> {
+    let mut forwarded = Vec::new();
+    for (index, route) in routes.iter().enumerate() {
+        let has_head = route.operations.iter().any(|operation| operation.table.method == "HEAD");
+        for (position, LiveOperation { table, action, .. }) in route.operations.iter().enumerate() {
+            // What is rewritten or answered here is read nowhere else under its path.
+            let (LiveAction::Forward(to), Action::Forward { path: Rewrite::Received { base }, .. }) =
+                (action, &table.action)
+            else {
+                continue;
+            };
+            let paths: UpstreamPaths = to.upstream.paths;
+            let Endpoint { host, port, prefix, .. } = &to.endpoint;
+            let (server, value) = ((host, port, prefix, *base), (index, position));
+            forwarded.push(Forwarded { server, method: table.method, has_head, paths, value });
+        }
+    }
+    Group::all(forwarded)
 }
 
 /// The path as the upstream of a contested operation may read it, for each view in which that is another.
@@ -117,41 +120,32 @@ impl Readings {
         operation: &'static LiveOperation,
         selectors: Selectors<'_>,
     ) -> Result<Option<(&'static LiveRoute, &'static LiveOperation, Params<'a>)>, Ambiguity> {
-        let mut others = Vec::new();
+        let mut others: Vec<Candidate<'a>> = Vec::new();
         for (Entry { view, entry }, read) in &self.0 {
             match listener.views.0[*view].meaning(*entry, read, selectors) {
                 Meaning::Same => {}
                 Meaning::UnclearQuery => return Err(Ambiguity),
                 Meaning::Others(found) => others.extend(found.into_iter().map(|((route, position), params)| {
                     let route = &listener.routes[*route];
-                    (route, &route.operations[*position], params)
+                    (Some((route, params)), &route.operations[*position])
                 })),
             }
         }
-        let all = || others.iter().map(|(_, other, _)| *other).chain([operation]);
-        if all().all(|other| asks_for_all_of(operation.table, other.table)) {
-            return Ok(None);
+        let asks = |(_, strict): &Candidate<'_>, (_, lax): &Candidate<'_>| asks_for_all_of(strict, lax);
+        match strictest(&(None, operation), others, asks) {
+            Strictest::Matched => Ok(None),
+            Strictest::Other((found, operation)) => Ok(found.map(|(route, params)| (route, operation, params))),
+            Strictest::None => Err(Ambiguity),
         }
-        let is_strictest = |candidate: &Operation| all().all(|other| asks_for_all_of(candidate, other.table));
-        let strictest = others.iter().position(|(_, other, _)| is_strictest(other.table));
-        strictest.map(|index| Some(others.swap_remove(index))).ok_or(Ambiguity)
     }
 }
 
-fn group(operation: &LiveOperation) -> Group {
-    let (url, base) = match (&operation.action, &operation.table.action) {
-        (LiveAction::Forward(to), crate::codegen::Action::Forward { path: Rewrite::Received { base }, .. }) => {
-            (to.upstream.url, *base)
-        }
-        // What is rewritten or answered here is read by nobody else under its path.
-        _ => ("", operation.table.id),
-    };
-    (operation.api.name, url, base, operation.table.method)
-}
+/// An operation that may answer; another one than the matched one with its route and parameters.
+type Candidate<'a> = (Option<(&'static LiveRoute, Params<'a>)>, &'static LiveOperation);
 
-fn upstream_paths(operation: &LiveOperation) -> Option<crate::codegen::UpstreamPaths> {
+fn upstream(operation: &LiveOperation) -> Option<&'static Upstream> {
     match &operation.action {
-        LiveAction::Forward(to) => Some(to.upstream.paths),
+        LiveAction::Forward(to) => Some(to.upstream),
         LiveAction::Answer(_) => None,
     }
 }
@@ -167,11 +161,16 @@ fn admits_anyone(operation: &Operation) -> bool {
     alternatives(operation).iter().any(|alternative| alternative.is_empty())
 }
 
-/// Whether whoever may call one operation may call the other as well.
-fn asks_for_all_of(strict: &Operation, lax: &Operation) -> bool {
+/// Whether a caller that one operation admits is admitted by the other as well. Schemes of two documents have nothing in
+/// common.
+fn asks_for_all_of(strict: &LiveOperation, lax: &LiveOperation) -> bool {
+    let is_one_document = strict.api.name == lax.api.name;
+    let (strict, lax) = (strict.table, lax.table);
     let covers = |given: &Requirement, asked: &Requirement| {
-        given.scheme.name() == asked.scheme.name() && asked.scopes.iter().all(|scope| given.scopes.contains(scope))
+        is_one_document
+            && given.scheme.name() == asked.scheme.name()
+            && asked.scopes.iter().all(|scope| given.scopes.contains(scope))
     };
     asks_no_less(alternatives(strict), alternatives(lax), covers)
-        && (lax.consumers.is_none() || strict.consumers == lax.consumers)
+        && (lax.consumers.is_none() || (is_one_document && strict.consumers == lax.consumers))
 }

@@ -1,38 +1,91 @@
 //! Public paths that are a way around guarded ones, because an upstream reads paths with less care than the gateway.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_route::{Ambiguous, Meaning, PathReading, RequestPath, Router};
+use gateway_route::{Ambiguous, Meaning, Params, PathReading, RequestPath, Router, RouterBuilder};
+use gateway_yaml::Span;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW507, GW509};
-use crate::ir::{Api, ParameterKind, PathParameter, Route};
-use crate::readings::{Group, View, admits_anyone, are_comparable};
+use crate::ir::{Api, Gateway, ParameterKind, PathParameter, Route};
+use crate::policy;
+use crate::readings::{Group, View, admits_anyone};
 
 /// Public operations with a guarded one that the same upstream may serve in their place.
 pub(super) fn check(api: &Api, router: &Router<usize>, diagnostics: &mut Diagnostics) {
-    // By the index of the public route.
-    let mut found: BTreeMap<usize, Vec<WayAround>> = BTreeMap::new();
-    for group in Group::all(&api.routes, &api.upstreams) {
-        check_certainly_equal(api, &group, diagnostics);
-        let search = Search { api, router, group: &group };
-        for (public, way) in search.by_reading().into_iter().chain(search.by_decoding()) {
-            found.entry(public).or_default().push(way);
+    let answers = |path: &RequestPath<'_>| router.find(path, None).map(|found| &api.routes[*found.value]);
+    let mut found = Found::default();
+    for group in Group::of(api) {
+        check_certainly_equal(&group, |_, _, _| true, diagnostics);
+        let search = Search { answers: &answers, group: &group, concerns: |_, _, _| true };
+        found.extend(search.by_reading());
+        found.extend(search.by_decoding());
+    }
+    found.report(diagnostics);
+}
+
+/// The same for operations of several documents, or with several base paths, that one upstream gets.
+pub(super) fn check_across(gateway: &Gateway, diagnostics: &mut Diagnostics) {
+    let mut builder = RouterBuilder::new();
+    for route in gateway.apis.iter().flat_map(|api| &api.routes) {
+        builder.insert(route.template.clone(), route.when.clone(), route);
+    }
+    let (router, _) = builder.build();
+    let answers = |path: &RequestPath<'_>| router.find(path, None).map(|found| *found.value);
+    let mut found = Found::default();
+    for group in Group::across(&gateway.apis) {
+        let place = |index: usize| (group.operations[index].api, group.base(index));
+        let Some(first) = (!group.operations.is_empty()).then(|| place(0)) else { continue };
+        if (1..group.operations.len()).all(|index| place(index) == first) {
+            continue;
+        }
+        // What is asked for under another base path is no answer to the same request.
+        let is_elsewhere = |group: &Group<'_>, one: usize, other: usize| {
+            group.operations[one].api != group.operations[other].api && group.base(one) == group.base(other)
+        };
+        check_certainly_equal(&group, is_elsewhere, diagnostics);
+        let concerns = |group: &Group<'_>, one: usize, other: usize| {
+            let place = |index: usize| (group.operations[index].api, group.base(index));
+            place(one) != place(other)
+        };
+        let search = Search { answers: &answers, group: &group, concerns };
+        found.extend(search.as_written());
+        found.extend(search.by_reading());
+        found.extend(search.by_decoding());
+    }
+    found.report(diagnostics);
+}
+
+/// Ways around guarded routes, by the place of the public one in its document.
+#[derive(Default)]
+struct Found<'a>(BTreeMap<Span, (&'a Route, Vec<WayAround<'a>>)>);
+
+impl<'a> Found<'a> {
+    fn extend(&mut self, ways: Vec<(&'a Route, WayAround<'a>)>) {
+        for (public, way) in ways {
+            self.0.entry(public.span).or_insert((public, Vec::new())).1.push(way);
         }
     }
-    for (public, mut ways) in found {
-        ways.sort_by_key(|way| way.guarded);
-        ways.dedup_by_key(|way| way.guarded);
-        diagnostics.extend(report(api, public, &ways));
+
+    fn report(self, diagnostics: &mut Diagnostics) {
+        for (public, mut ways) in self.0.into_values() {
+            ways.sort_by_key(|way| (way.guarded.span, way.upstream.is_some()));
+            ways.dedup_by_key(|way| way.guarded.span);
+            // What needs no special upstream comes first.
+            ways.sort_by_key(|way| way.upstream.is_some());
+            diagnostics.extend(report(public, &ways));
+        }
     }
 }
 
 /// A guarded route, and a request that shows how to get there.
-struct WayAround {
-    guarded: usize,
-    /// What an upstream does that serves it, in words.
-    upstream: &'static str,
+struct WayAround<'a> {
+    guarded: &'a Route,
+    /// What an upstream does that serves it, in words; nothing where each does.
+    upstream: Option<&'static str>,
     /// The path of the request.
     request: String,
+    /// The path that the upstream may take it for.
+    meaning: String,
     /// What to write where the upstream does not.
     denial: Option<&'static str>,
 }
@@ -69,53 +122,78 @@ const KINDS: &[Kind] = &[
     },
 ];
 
-struct Search<'a> {
-    api: &'a Api,
-    router: &'a Router<usize>,
-    group: &'a Group,
+/// Whether two operations of a group are to be compared.
+type Concerns = fn(&Group<'_>, usize, usize) -> bool;
+
+struct Search<'s, 'a> {
+    /// The route that answers a path.
+    answers: &'s dyn Fn(&RequestPath<'_>) -> Option<&'a Route>,
+    group: &'s Group<'a>,
+    concerns: Concerns,
 }
 
-impl Search<'_> {
-    fn route(&self, operation: usize) -> &Route {
-        &self.api.routes[self.group.operations[operation].0]
+impl<'a> Search<'_, 'a> {
+    fn is_public(&self, operation: usize) -> bool {
+        admits_anyone(self.group.operation(operation))
     }
 
-    fn is_public(&self, operation: usize) -> bool {
-        admits_anyone(self.group.operation(&self.api.routes, operation))
+    /// A public operation and a guarded one that are to be compared.
+    fn is_candidate(&self, public: usize, guarded: usize) -> bool {
+        self.is_public(public) && !self.is_public(guarded) && (self.concerns)(self.group, public, guarded)
+    }
+
+    /// Ways around that no server needs to read differently: two base paths, of which the upstream gets none.
+    fn as_written(&self) -> Vec<(&'a Route, WayAround<'a>)> {
+        let view = self.group.view(PathReading::EXACT, PathReading::EXACT);
+        let pairs = view.rivals().pairs.into_iter().filter(|(public, guarded)| self.is_candidate(*public, *guarded));
+        let found = pairs.filter_map(|(public, guarded)| {
+            let meaning = view.example(public, guarded)?;
+            let request = format!("{}{meaning}", self.group.base(public));
+            let path = RequestPath::parse(&request).ok()?;
+            if !self.answers(public, &path) {
+                return None;
+            }
+            let guarded = self.group.route(guarded);
+            Some((self.group.route(public), WayAround { guarded, upstream: None, request, meaning, denial: None }))
+        });
+        found.collect()
     }
 
     /// Ways around for an upstream that takes more for the same than the document says. Where it says so, the stricter
     /// operation answers.
-    fn by_reading(&self) -> Vec<(usize, WayAround)> {
-        let Group { certain, possible, ref operations } = *self.group;
+    fn by_reading(&self) -> Vec<(&'a Route, WayAround<'a>)> {
+        let Group { certain, possible, .. } = *self.group;
         let mut found = Vec::new();
         for kind in
             KINDS.iter().filter(|kind| kind.reading.or(certain) != certain && kind.reading.or(possible) == possible)
         {
-            let view = self.group.view(&self.api.routes, certain.or(kind.reading), certain.or(kind.reading));
+            let view = self.group.view(certain.or(kind.reading), certain.or(kind.reading));
             let pairs = view.rivals().pairs.into_iter();
-            let pairs = pairs.filter(|(public, guarded)| self.is_public(*public) && !self.is_public(*guarded));
+            let pairs = pairs.filter(|(public, guarded)| self.is_candidate(*public, *guarded));
             found.extend(pairs.filter_map(|(public, guarded)| {
                 let way = self.misread(&view, kind, public, guarded)?;
-                Some((operations[public].0, way))
+                Some((self.group.route(public), way))
             }));
         }
         found
     }
 
     /// A path that the public operation takes, and that an upstream may read as one of the guarded operation.
-    fn misread(&self, view: &View, kind: &Kind, public: usize, guarded: usize) -> Option<WayAround> {
+    fn misread(&self, view: &View, kind: &Kind, public: usize, guarded: usize) -> Option<WayAround<'a>> {
         let meaning = view.example(public, guarded)?;
-        let template = self.route(public).template.to_string();
+        let template = self.group.forwarded(public).to_string();
         let mut requests = (kind.spell)(&meaning, &template).into_iter();
         let request = requests.find(|request| self.is_misread(view, request, public, guarded))?;
-        let guarded = self.group.operations[guarded].0;
-        Some(WayAround { guarded, upstream: kind.upstream, request, denial: Some(kind.denial) })
+        let request = format!("{}{request}", self.group.base(public));
+        let guarded = self.group.route(guarded);
+        Some(WayAround { guarded, upstream: Some(kind.upstream), request, meaning, denial: Some(kind.denial) })
     }
 
-    fn is_misread(&self, view: &View, request: &str, public: usize, guarded: usize) -> bool {
-        let Ok(path) = RequestPath::parse(request) else { return false };
-        let Some(read) = view.read(&path).filter(|_| self.answers(public, &path)) else { return false };
+    /// Whether an upstream that gets this path may take it for one of the guarded operation.
+    fn is_misread(&self, view: &View, path: &str, public: usize, guarded: usize) -> bool {
+        let request = format!("{}{path}", self.group.base(public));
+        let (Ok(path), Ok(request)) = (RequestPath::parse(path), RequestPath::parse(&request)) else { return false };
+        let Some(read) = view.read(&path).filter(|_| self.answers(public, &request)) else { return false };
         match view.meaning(public, &read, None) {
             Meaning::Others(others) => others.iter().any(|(index, _)| **index == guarded),
             Meaning::Same | Meaning::UnclearQuery => false,
@@ -123,29 +201,41 @@ impl Search<'_> {
     }
 
     /// Ways around through parameters that may take what servers read differently.
-    fn by_decoding(&self) -> Vec<(usize, WayAround)> {
-        let all = 0..self.group.operations.len();
+    fn by_decoding(&self) -> Vec<(&'a Route, WayAround<'a>)> {
         let takes_more = |operation: &usize| {
-            let mut allowances = self.route(*operation).template.allowances();
+            let mut allowances = self.group.route(*operation).template.allowances();
             allowances.any(|(_, allowance)| allowance.characters().next().is_some())
         };
+        let all = || 0..self.group.operations.len();
+        let public: Vec<usize> = all().filter(|index| self.is_public(*index)).filter(takes_more).collect();
+        let bases: BTreeSet<&str> = public.iter().map(|index| self.group.base(*index)).collect();
+        let by_route: BTreeMap<*const Route, usize> =
+            public.iter().map(|index| (std::ptr::from_ref(self.group.route(*index)), *index)).collect();
         let mut found = Vec::new();
-        for public in all.clone().filter(|operation| self.is_public(*operation)).filter(takes_more) {
-            for guarded in all.clone().filter(|operation| !self.is_public(*operation)) {
-                let meaning = sample(&self.route(guarded).template.to_string());
-                let spelling = spellings(&meaning)
-                    .into_iter()
-                    .find(|(_, request)| RequestPath::parse(request).is_ok_and(|path| self.answers(public, &path)));
-                let Some((character, request)) = spelling else { continue };
+        // One request is answered by one route, so that it is enough to look at each request once.
+        for guarded in all().filter(|index| !self.is_public(*index)) {
+            let meaning = sample(&self.group.forwarded(guarded).to_string());
+            let mut known = BTreeSet::new();
+            for (base, (character, spelling)) in
+                bases.iter().flat_map(|base| spellings(&meaning).into_iter().map(move |spelling| (base, spelling)))
+            {
+                let request = format!("{base}{spelling}");
+                let Ok(path) = RequestPath::parse(&request) else { continue };
+                let route = (self.answers)(&path).map(std::ptr::from_ref);
+                let public = route.and_then(|route| by_route.get(&route));
+                let Some(&public) = public.filter(|public| self.answers(**public, &path)) else { continue };
+                if !self.is_candidate(public, guarded) || !known.insert(public) {
+                    continue;
+                }
                 let upstream = match character {
                     Ambiguous::EncodedSlash => "decodes `%2F` before it looks for segments",
                     Ambiguous::EncodedPercent => "decodes paths twice",
                     Ambiguous::Backslash => "takes a backslash for a slash",
                     Ambiguous::Semicolon => "drops what is behind a `;`",
                 };
-                let guarded = self.group.operations[guarded].0;
-                let way = WayAround { guarded, upstream, request, denial: None };
-                found.push((self.group.operations[public].0, way));
+                let (meaning, guarded) = (meaning.clone(), self.group.route(guarded));
+                let way = WayAround { guarded, upstream: Some(upstream), request, meaning, denial: None };
+                found.push((self.group.route(public), way));
             }
         }
         found
@@ -153,13 +243,14 @@ impl Search<'_> {
 
     /// Whether this operation of the group answers a request for the path, with the types of its parameters.
     fn answers(&self, operation: usize, path: &RequestPath<'_>) -> bool {
-        let Some(found) = self.router.find(path, None) else { return false };
+        let route = self.group.route(operation);
+        let Some(params) = Params::of(&route.template, path) else { return false };
         let fits = |parameter: &PathParameter| {
-            let value = found.params.get(&parameter.name);
+            let value = params.get(&parameter.name);
             value.is_none_or(|value| fits_type(parameter.kind, value.canonical))
         };
-        let parameters = &self.group.operation(&self.api.routes, operation).parameters;
-        *found.value == self.group.operations[operation].0 && parameters.iter().all(fits)
+        (self.answers)(path).is_some_and(|found| std::ptr::eq(found, route))
+            && self.group.operation(operation).parameters.iter().all(fits)
     }
 }
 
@@ -231,44 +322,48 @@ fn spellings(path: &str) -> Vec<(Ambiguous, String)> {
     found
 }
 
-fn report(api: &Api, public: usize, ways: &[WayAround]) -> Option<Diagnostic> {
-    let WayAround { guarded, upstream, request, denial } = ways.first()?;
-    let (public, guarded) = (&api.routes[public], &api.routes[*guarded]);
+fn report(public: &Route, ways: &[WayAround<'_>]) -> Option<Diagnostic> {
+    let WayAround { guarded, upstream, request, meaning, denial } = ways.first()?;
     let ask = match ways.len() - 1 {
         0 => ", which asks".to_owned(),
         more => format!(" and {more} more, which ask"),
     };
     let headline = format!("`{}` is public and covers `{}`{ask} for a credential", public.template, guarded.template);
-    let mut diagnostic = Diagnostic::warning(GW507, headline)
-        .at(public.span, format!("an upstream that {upstream} serves `{request}` as `{}`", guarded.template))
-        .also(guarded.span, "guarded");
+    let label = match upstream {
+        Some(upstream) => format!("an upstream that {upstream} serves `{request}` as `{}`", guarded.template),
+        None => format!("the upstream gets `{request}` as `{meaning}`, like `{}`", guarded.template),
+    };
+    let mut diagnostic = Diagnostic::warning(GW507, headline).at(public.span, label).also(guarded.span, "guarded");
     if public.template.is_greedy() {
         diagnostic = diagnostic.help("prefer a narrower prefix before the greedy parameter");
     }
-    let help = match denial {
-        Some(denial) => format!("if the upstream does not, write {denial} under `paths` of the upstream"),
-        None => "if the upstream does not, accept it: `acceptRisk: [{lint: GW507, reason: …}]`".to_owned(),
+    let help = match (denial, upstream) {
+        (Some(denial), _) => format!("if the upstream does not, write {denial} under `paths` of the upstream"),
+        (None, Some(_)) => "if the upstream does not, accept it: `acceptRisk: [{lint: GW507, reason: …}]`".to_owned(),
+        (None, None) => "give both the same `security`, or an upstream of its own with another path to one".to_owned(),
     };
     Some(diagnostic.help(help))
 }
 
 /// Two paths that are the same to the upstream need one security, or one that includes the other.
-fn check_certainly_equal(api: &Api, group: &Group, diagnostics: &mut Diagnostics) {
+fn check_certainly_equal(group: &Group<'_>, concerns: Concerns, diagnostics: &mut Diagnostics) {
     if group.certain == PathReading::EXACT {
         return;
     }
-    let view = group.view(&api.routes, group.certain, group.certain);
-    let operation = |index: usize| group.operation(&api.routes, index);
+    let view = group.view(group.certain, group.certain);
     for (one, other) in view.rivals().pairs.into_iter().filter(|(one, other)| one < other) {
-        if !view.are_certainly_equal(one, other) || are_comparable(operation(one), operation(other)) {
+        let is_said = !concerns(group, one, other) || group.are_comparable(one, other);
+        if is_said || !view.are_certainly_equal(one, other) {
             continue;
         }
-        let template = |index: usize| &api.routes[group.operations[index].0].template;
+        let template = |index: usize| &group.route(index).template;
         let headline = format!("the upstream takes `{}` and `{}` for the same", template(one), template(other));
+        let asks =
+            |index: usize| format!("asks for {}", policy::access(group.api(index), &group.operation(index).access));
         diagnostics.push(
             Diagnostic::error(GW509, headline)
-                .at(operation(other).span, "asks for one credential")
-                .also(operation(one).span, "asks for another one")
+                .at(group.operation(other).span, asks(other))
+                .also(group.operation(one).span, asks(one))
                 .help("give both the same `security`, or one that asks for all that the other asks for"),
         );
     }

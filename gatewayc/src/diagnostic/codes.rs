@@ -99,6 +99,7 @@ codes! {
     GW407 407 "unshareable-limit"         Error   "A limit that several gateways cannot count together"
     GW408 408 "same-limit-in-store"       Error   "Two limits in a store have the same name"
     GW409 409 "caller-without-limit"      Warning "A kind of caller that no limit of a list counts"
+    GW410 410 "counter-of-the-guesser"    Warning "Wrong credentials are counted by something that clients choose"
     GW501 501 "ambiguous-paths"           Error   "Two paths match the same requests"
     GW502 502 "bad-regex"                 Error   "A regular expression that cannot be used"
     GW503 503 "unprotected-rule"          Error   "A rule that forwards has no security"

@@ -34,8 +34,11 @@ fn shape(template: &Template) -> String {
     substituted(&template.to_string(), &nameless)
 }
 
-/// Whether no request of two equal routes has two answers.
+/// Whether no request of two equal routes has two answers, and their parameters take the same characters.
 fn can_join(first: &Route, second: &Route) -> bool {
+    if !takes_the_same(&first.template, &second.template) {
+        return false;
+    }
     let both = second.described.iter().filter(|(method, _)| first.described.iter().any(|(other, _)| other == method));
     both.into_iter().all(|(method, _)| {
         let preflights = [first, second].map(|route| {
@@ -43,6 +46,12 @@ fn can_join(first: &Route, second: &Route) -> bool {
         });
         matches!(preflights, [Some(one), Some(other)] if upstream(one) == upstream(other))
     })
+}
+
+/// Whether the parameters of equal templates take the same of what servers read differently.
+pub(crate) fn takes_the_same(first: &Template, second: &Template) -> bool {
+    let taken = |template: &Template| template.allowances().map(|(_, allowance)| allowance).collect::<Vec<_>>();
+    taken(first) == taken(second)
 }
 
 /// An operation that no document describes.

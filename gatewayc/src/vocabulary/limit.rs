@@ -6,7 +6,7 @@ use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use super::Reader;
 use super::reader::without_quotes;
-use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407};
+use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407, GW410};
 use crate::ir::{FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
 use crate::units;
 
@@ -457,6 +457,13 @@ pub(crate) fn failed_authentication(reader: &mut Reader<'_>, node: &Node) -> Opt
             if !key.iter().all(is_known) {
                 reader.wrong(node, "`key`", "a wrong credential names no caller: `ip`, `header:X` or `const:X`");
                 return None;
+            }
+            if let Some(LimitKey::Header(name)) = key.iter().find(|part| matches!(part, LimitKey::Header(_))) {
+                reader.report(
+                    Diagnostic::warning(GW410, format!("{WHAT} counts by the header `{name}`, which clients choose"))
+                        .at(node.span, "another value is another counter")
+                        .help("count by `ip`, unless a proxy in front of the gateway sets the header in every request"),
+                );
             }
             key
         }

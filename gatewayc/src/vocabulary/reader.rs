@@ -300,6 +300,9 @@ fn units_of(text: &str) -> Vec<String> {
 
 /// The value in a headline.
 fn given(node: &Node) -> String {
+    if node.as_sequence().is_some_and(<[Node]>::is_empty) {
+        return "an empty list".to_owned();
+    }
     match node.as_text() {
         Some(text) if text.len() < 60 => format!("`{text}`"),
         _ => node.as_bool().map_or_else(|| node.kind_name().to_owned(), |value| format!("`{value}`")),

@@ -48,6 +48,7 @@
 
 mod ambiguity;
 mod expansion;
+mod group;
 mod matching;
 mod overlap;
 mod path;
@@ -60,10 +61,11 @@ mod view;
 
 pub use ambiguity::{Allowance, Ambiguous};
 pub use expansion::{Captures, Expansion, ExpansionError, GROUPS, RuleTarget, is_clear};
+pub use group::{Forwarded, Group, Strictest, asks_no_less, strictest};
 pub use overlap::{Overlap, overlap};
 pub use path::{PathError, RequestPath};
 pub use query::{Condition, Part, Reading, Selectors};
 pub use reading::{EmptySegments, PathCase, PathReading, TrailingSlash, UpstreamPaths};
 pub use router::{Conflict, Considered, Match, Outcome, Param, Params, Router, RouterBuilder};
 pub use template::{Template, TemplateError, TemplateErrorKind};
-pub use view::{Meaning, Rivals, UpstreamView, asks_no_less};
+pub use view::{Meaning, Rivals, UpstreamView};

@@ -107,6 +107,16 @@ impl Template {
         self
     }
 
+    /// The template without the base path that it begins with, as an upstream gets it; `""` is no base path.
+    #[must_use]
+    pub fn below(&self, base: &str) -> Self {
+        let count = base.matches('/').count();
+        self.with_segments(|mut segments| {
+            segments.drain(..count.min(segments.len()));
+            if segments.is_empty() { vec![Segment::Literal("".into())] } else { segments }
+        })
+    }
+
     /// The names of the parameters from left to right; a name may stand twice.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(|name| &**name)

@@ -52,19 +52,6 @@ pub struct Rivals {
     pub is_complete: bool,
 }
 
-/// Whether everything that meets one list of alternatives meets the other as well. `covers` says whether the first
-/// requirement holds only where the second does.
-pub fn asks_no_less<Alternative: AsRef<[Requirement]>, Requirement>(
-    strict: &[Alternative],
-    lax: &[Alternative],
-    covers: impl Fn(&Requirement, &Requirement) -> bool,
-) -> bool {
-    let meets = |strict: &Alternative, lax: &Alternative| {
-        lax.as_ref().iter().all(|asked| strict.as_ref().iter().any(|given| covers(given, asked)))
-    };
-    strict.iter().all(|strict| lax.iter().any(|lax| meets(strict, lax)))
-}
-
 impl<T> UpstreamView<T> {
     /// A view of operations of which the upstream reads the paths as `certain` says, and may read them as `possible`
     /// says.

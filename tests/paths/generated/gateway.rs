@@ -16,11 +16,15 @@ mod open {
     include!(concat!(env!("OUT_DIR"), "/open.rs"));
 }
 
+mod suburb {
+    include!(concat!(env!("OUT_DIR"), "/suburb.rs"));
+}
+
 mod town {
     include!(concat!(env!("OUT_DIR"), "/town.rs"));
 }
 
 /// Every API that this gateway serves.
 pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
-    apis: &[&callers::API, &exact::API, &loose::API, &open::API, &town::API],
+    apis: &[&callers::API, &exact::API, &loose::API, &open::API, &suburb::API, &town::API],
 };

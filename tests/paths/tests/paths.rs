@@ -7,7 +7,7 @@ use std::process::Command;
 
 use support::{Gateway, Upstream};
 
-const APIS: [&str; 5] = ["town", "exact", "loose", "open", "callers"];
+const APIS: [&str; 6] = ["town", "suburb", "exact", "loose", "open", "callers"];
 
 fn gateway(upstream: &Upstream) -> Gateway {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-paths"));
@@ -81,6 +81,18 @@ fn until_the_document_says_more_the_stricter_operation_answers_values() {
         // Both stand in the document.
         ("/gate", "401 gate no-credential"),
         ("/gate/", "200 gateIndex"),
+    ]);
+}
+
+#[test]
+fn operations_of_another_document_are_compared_where_they_have_the_upstream_in_common() {
+    check(&[
+        ("/people/mayor", "401 mayor no-credential"),
+        ("/people/MAYOR", "401 mayor no-credential"),
+        ("/people/mayor/", "401 mayor no-credential"),
+        ("/people/mayors", "200 person"),
+        ("/Halls/1", "401 hall no-credential"),
+        ("/vault/KEEPER", "401 drawer no-credential"),
     ]);
 }
 
