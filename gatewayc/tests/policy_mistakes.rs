@@ -892,8 +892,8 @@ fn wrong_credentials_are_limited() {
         ("failedAuthentication: {limit: 10, interval: 60s, key: [ip, \"const:all\"]}", "none"),
         ("failedAuthentication: {limit: 10, interval: 60s, key: [ip, \"header:X-Tenant\"]}", "GW410 clients choose"),
         (
-            "acceptRisk: [{lint: GW410, reason: a proxy sets it}], failedAuthentication: {limit: 10, interval: 60s, key: \"header:X\"}",
-            "none",
+            "acceptRisk: [{lint: GW410, reason: a proxy sets it}], failedAuthentication: {limit: 10, interval: 60s, key: [\"header:X\"]}",
+            "GW410 a proxy sets it",
         ),
         ("failedAuthentication: off", "none"),
         ("failedAuthentication: on", "GW104 limit: 100, interval: 60s"),
@@ -925,8 +925,8 @@ fn what_selects_an_operation_reaches_the_upstream() {
         ("/#X-Target=Get", "X-Target", "", "requestHeaders: {set: {x-target: a}}", "GW515 requestHeaders change"),
         ("/#X-Target=Get", "X-Target", "", "requestHeaders: {add: {X_Target: a}}", "GW515 requestHeaders change"),
         ("/#X-Target", "X-Target", "", "requestHeaders: {remove: [X-Target]}", "GW515 requestHeaders change"),
-        ("/#X-Key=a", "X-Key", "forward: true", "", "none"),
-        ("/#X-Key=a", "X-Key", "", "", "GW515 does not get"),
+        ("/#X-Key=a", "X-Key", "", "", "none"),
+        ("/#X-Key=a", "X-Key", "forward: false", "", "GW515 does not get"),
         ("/#X-Real-Ip=a", "X-Real-IP", "", "", "GW515 X-Real-Ip"),
     ] {
         check(&with(path, name, scheme, operation), expect);

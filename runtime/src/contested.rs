@@ -43,11 +43,11 @@ impl Views {
         let mut views = Vec::new();
         for Group { method, certain, possible, operations: places } in groups(routes) {
             let operation = |(route, position): Place| &routes[route].operations[position];
-            // The compiler sees the operations of one document only.
-            let spans_documents =
-                places.iter().any(|place| operation(*place).api.name != operation(places[0]).api.name)
-                    && !places.iter().all(|place| admits_anyone(operation(*place).table));
-            let is_contested = |operation: &LiveOperation| operation.table.contested || spans_documents;
+            // The compiler compares operations of one document and one address; settings may give two the same address.
+            let compared = |place: &Place| (operation(*place).api.name, upstream(operation(*place)).map(|it| it.url));
+            let is_new = places.iter().any(|place| compared(place) != compared(&places[0]))
+                && !places.iter().all(|place| admits_anyone(operation(*place).table));
+            let is_contested = |operation: &LiveOperation| operation.table.contested || is_new;
             if !places.iter().any(|place| is_contested(operation(*place))) {
                 continue;
             }

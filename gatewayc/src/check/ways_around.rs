@@ -145,7 +145,11 @@ impl<'a> Search<'_, 'a> {
     /// Ways around that no server needs to read differently: two base paths, of which the upstream gets none.
     fn as_written(&self) -> Vec<(&'a Route, WayAround<'a>)> {
         let view = self.group.view(PathReading::EXACT, PathReading::EXACT);
-        let pairs = view.rivals().pairs.into_iter().filter(|(public, guarded)| self.is_candidate(*public, *guarded));
+        // They are not matched side by side, so that it does not count which is more specific.
+        let pairs = view.rivals().pairs.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]);
+        let pairs = pairs.filter(|(public, guarded)| {
+            self.group.base(*public) != self.group.base(*guarded) && self.is_candidate(*public, *guarded)
+        });
         let found = pairs.filter_map(|(public, guarded)| {
             let meaning = view.example(public, guarded)?;
             let request = format!("{}{meaning}", self.group.base(public));
