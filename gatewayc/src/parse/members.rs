@@ -62,11 +62,10 @@ pub(super) fn stray(name: &str, place: Option<Place>) -> Option<Stray> {
         let may_be_meant = |known: &&str| place.is_some() || !COMMON_WORDS.contains(known);
         return names().find(|known| may_be_meant(known) && same_word(known, name)).and_then(member).map(found);
     };
-    let extension = ["gatewayc", "gateway"]
-        .iter()
-        .find_map(|ours| extension.strip_prefix(ours)?.strip_prefix(['-', '_', '.']))
-        .unwrap_or(extension);
-    let distinctive = names().filter(|name| !COMMON_WORDS.contains(name));
+    let ours =
+        ["gatewayc", "gateway"].iter().find_map(|ours| extension.strip_prefix(ours)?.strip_prefix(['-', '_', '.']));
+    let extension = ours.unwrap_or(extension);
+    let distinctive = names().filter(|name| ours.is_some() || !COMMON_WORDS.contains(name));
     let near = nearest(extension, wrong_letters(extension), distinctive)?;
     member(near).map(|near| Stray { is_extension: true, ..found(near) })
 }

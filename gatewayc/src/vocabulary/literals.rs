@@ -61,6 +61,9 @@ const SECRET_WORDS: &[&str] = &[
     "sig",
 ];
 
+/// The same where they stand alone: other words end with them.
+const SECRET_LAST_WORDS: &[&str] = &["auth", "jwt", "pwd", "session"];
+
 /// Headers about secrets whose values are none.
 const HARMLESS: &[&str] = &["content-security-policy", "content-security-policy-report-only", "set-cookie"];
 
@@ -131,7 +134,8 @@ pub(crate) fn names_secret(name: &str) -> bool {
     let parts: Vec<&str> = lower.split(|letter: char| !letter.is_ascii_alphanumeric()).collect();
     let joined = parts.concat();
     let is_word = |word: &&str| parts.last() == Some(word) || joined.ends_with(*word);
-    !HARMLESS.contains(&&*lower) && SECRET_WORDS.iter().any(is_word)
+    let is_last = |word: &&str| parts.last() == Some(word);
+    !HARMLESS.contains(&&*lower) && (SECRET_WORDS.iter().any(is_word) || SECRET_LAST_WORDS.iter().any(is_last))
 }
 
 /// Why a value of a header is a secret.
@@ -272,6 +276,8 @@ mod tests {
             ("X-Custom", "k7Jd8sKq2LmN9pQrT4vX6zB1", true),
             ("X-Auth", "Basic dXNlcjpwYXNzd29yZA==", true),
             ("X-Secret-Key", "abc", true),
+            ("X-Auth", "swordfish", true),
+            ("X-Auth-Method", "form", false),
             ("X-Atlassian-Token", "no-check", false),
             ("X-Signature-Algorithm", "rsa", false),
             ("Access-Control-Allow-Credentials", "true", false),
