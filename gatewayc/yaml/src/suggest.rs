@@ -35,17 +35,30 @@ pub fn same_word(one: &str, other: &str) -> bool {
 
 /// The candidate with the fewest wrong letters, of which there may be `allowed`.
 fn closest<'a>(word: &str, allowed: usize, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let letters = |word: &str| word.chars().filter(|letter| !is_separator(*letter)).count();
-    let (length, folded) = (letters(word), std::cell::LazyCell::new(|| fold(word)));
+    let ((length, letters), folded) = (letters_of(word), std::cell::LazyCell::new(|| fold(word)));
     let near = |candidate: &'a str| {
-        // The distance is at least the difference of the lengths.
-        if candidate.len() > 64 || letters(candidate).abs_diff(length) > allowed {
+        // Each wrong letter changes the length by one, and takes or brings one letter, so that most words are no case for
+        // the distance.
+        let (other_length, other_letters) = letters_of(candidate);
+        let missing = (letters & !other_letters).count_ones().max((other_letters & !letters).count_ones());
+        if candidate.len() > 64 || other_length.abs_diff(length) > allowed || missing as usize > allowed {
             return None;
         }
         let distance = distance(&folded, &fold(candidate));
         (distance <= allowed).then_some((distance, candidate))
     };
     candidates.into_iter().filter_map(near).min().map(|(_, candidate)| candidate)
+}
+
+/// How many letters a word has, and which: a bit for each letter and digit, and one for all others.
+fn letters_of(word: &str) -> (usize, u64) {
+    let bit = |letter: char| match letter.to_ascii_lowercase() {
+        letter @ 'a'..='z' => letter as u32 - 'a' as u32,
+        digit @ '0'..='9' => 26 + digit as u32 - '0' as u32,
+        _ => 63,
+    };
+    let letters = word.chars().filter(|letter| !is_separator(*letter));
+    letters.fold((0, 0), |(count, set), letter| (count + 1, set | 1 << bit(letter)))
 }
 
 fn is_separator(letter: char) -> bool {
