@@ -1,4 +1,4 @@
-//! Builds the gateway of `benches/specs` as production does: released, without the demo.
+//! Builds the gateway of `benches/specs` as production does: with the profile `dist`, without the demo.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,14 +24,14 @@ pub(crate) fn gateway() -> io::Result<PathBuf> {
     if !built.success() {
         return Err(io::Error::other("the gateway does not build"));
     }
-    Ok(target().join("release/gateway"))
+    Ok(target().join("dist/gateway"))
 }
 
 /// `cargo build` of the gateway package with other documents.
 pub(crate) fn cargo(specs: &Path) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--no-default-features", "--package", "gateway", "--target-dir"]);
+    command.args(["build", "--profile", "dist", "--no-default-features", "--package", "gateway", "--target-dir"]);
     command.arg(target()).current_dir(workspace());
     command.env("GATEWAY_SPECS", specs).env_remove("GATEWAY_GENERATED").env_remove("GATEWAY_LOCKED");
     command

@@ -81,7 +81,8 @@ impl Lab {
         if program.exists() {
             return Ok(program);
         }
-        let help = format!("{} is not built: `cargo build --release -p gateway-benches` builds it", program.display());
+        let help =
+            format!("{} is not built: `cargo build --profile dist -p gateway-benches` builds it", program.display());
         Err(io::Error::new(io::ErrorKind::NotFound, help))
     }
 

@@ -1,8 +1,8 @@
 //! Measures the gateway against nginx, HAProxy and Envoy on the same machine; `docs/performance.md` says how to read it.
 //!
 //! ```text
-//! cargo run --release -p gateway-benches -- [SCENARIO…] [--rounds N] [--seconds S] [--peers a,b]
-//! cargo run --release -p gateway-benches -- scale
+//! cargo run --profile dist -p gateway-benches -- [SCENARIO…] [--rounds N] [--seconds S] [--peers a,b]
+//! cargo run --profile dist -p gateway-benches -- scale
 //! ```
 
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]

@@ -43,7 +43,7 @@ pub(crate) fn run() -> io::Result<()> {
 fn measure(folder: &Path) -> io::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut compiler = Command::new(cargo);
-    compiler.args(["build", "--release", "--package", "gatewayc", "--target-dir"]).arg(build::target());
+    compiler.args(["build", "--profile", "dist", "--package", "gatewayc", "--target-dir"]).arg(build::target());
     if !compiler.current_dir(build::workspace()).status()?.success() {
         return Err(io::Error::other("the compiler does not build"));
     }
@@ -54,7 +54,7 @@ fn measure(folder: &Path) -> io::Result<()> {
         let document = specs.join("large.yaml");
         write_document(&document, goal.operations)?;
 
-        let mut command = Command::new(build::target().join("release/gatewayc"));
+        let mut command = Command::new(build::target().join("dist/gatewayc"));
         command.arg("generate").arg("--specs").arg(&specs).arg("--out").arg(&generated);
         let mut runs = Vec::new();
         for _ in 0..3 {

@@ -3,8 +3,8 @@
 //! The compiler marks the operations that this is about (`contested`); requests for others cost nothing here.
 
 use gateway_route::{
-    Condition, Forwarded, Group, Meaning, Params, PathReading, RequestPath, Selectors, Strictest, Template,
-    UpstreamPaths, UpstreamView, asks_no_less, strictest,
+    Candidates, Condition, Forwarded, Group, Meaning, Params, ReadPath, RequestPath, Selectors, Strictest, Template,
+    UpstreamPaths, asks_no_less, strictest,
 };
 
 use crate::codegen::{Access, Action, Operation, Requirement, Rewrite, Upstream};
@@ -14,22 +14,16 @@ use crate::upstream::Endpoint;
 /// Where an operation is in [`LiveListener::routes`]: the route, and the place in it.
 type Place = (usize, usize);
 
-/// The operations of a listener as their upstreams may read the paths.
+/// The operations of a listener, by the upstreams that may take them for each other.
 #[derive(Debug, Default)]
-pub(crate) struct Views(Box<[UpstreamView<Place>]>);
+pub(crate) struct Views(Box<[Candidates<Place>]>);
 
-/// Which views an operation is in, as what.
-#[derive(Debug, Clone)]
-pub(crate) struct Contested {
-    /// A view of what the upstream takes for the same, as the document says.
-    certain: Option<Entry>,
-    /// Views of what it may take for the same, where this operation admits anyone.
-    possible: Vec<Entry>,
-}
-
+/// Where a contested operation is among those of its upstream.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+pub(crate) struct Contested {
+    /// The index in [`Views`].
     view: usize,
+    /// The index among the candidates.
     entry: usize,
 }
 
@@ -51,26 +45,18 @@ impl Views {
             if !places.iter().any(|place| is_contested(operation(*place))) {
                 continue;
             }
-            let mut view = |possible: PathReading| {
-                let operations = places.iter().map(|place| {
-                    let (template, when) = &templates[place.0];
-                    (template.clone(), when.clone(), *place)
-                });
-                views.push(UpstreamView::new(certain, possible, operations));
-                views.len() - 1
-            };
-            let of_certain = (certain != PathReading::EXACT).then(|| view(certain));
-            let of_possible: Vec<usize> = PathReading::between(certain, possible).into_iter().map(view).collect();
+            let operations = places.iter().map(|place| {
+                let (template, when) = &templates[place.0];
+                (template.clone(), when.clone(), *place)
+            });
+            views.push(Candidates::new(certain, possible, operations));
             for (entry, (route, position)) in places.iter().enumerate() {
                 let operation = &mut routes[*route].operations[*position];
-                if operation.table.method != method {
-                    continue; // A GET in the view of HEAD.
+                // A GET in the view of HEAD is judged in its own.
+                if operation.table.method == method {
+                    let contested = Contested { view: views.len() - 1, entry };
+                    operation.contested = is_contested(operation).then_some(contested);
                 }
-                let entry = |view: usize| Entry { view, entry };
-                let is_open = admits_anyone(operation.table);
-                let possible = of_possible.iter().filter(|_| is_open).map(|view| entry(*view)).collect();
-                operation.contested =
-                    is_contested(operation).then_some(Contested { certain: of_certain.map(entry), possible });
             }
         }
         Self(views.into())
@@ -98,15 +84,16 @@ fn groups(routes: &[LiveRoute]) -> Vec<Group<'static, Place>> {
     Group::all(forwarded)
 }
 
-/// The path as the upstream of a contested operation may read it, for each view in which that is another.
-pub(crate) struct Readings(Vec<(Entry, RequestPath<'static>)>);
+/// The path as the upstream of a contested operation may read it, for each reading in which it may be another's.
+pub(crate) struct Readings(Vec<ReadPath<Place>>);
 
 impl Readings {
     /// The readings of a path that was matched for this operation.
     pub(crate) fn of(listener: &LiveListener, operation: &LiveOperation, path: &RequestPath<'_>) -> Self {
-        let Some(Contested { certain, possible }) = &operation.contested else { return Self(Vec::new()) };
-        let entries = certain.iter().chain(possible);
-        Self(entries.filter_map(|entry| Some((*entry, listener.views.0[entry.view].read(path)?))).collect())
+        let Some(Contested { view, entry }) = operation.contested else { return Self(Vec::new()) };
+        let matters =
+            |(route, position): &Place| !asks_for_all_of(operation, &listener.routes[*route].operations[*position]);
+        Self(listener.views.0[view].readings(entry, path, admits_anyone(operation.table), matters))
     }
 
     /// The stricter operation that the upstream could mean, with its route and parameters; nothing where it is the one
@@ -121,8 +108,8 @@ impl Readings {
         selectors: Selectors<'_>,
     ) -> Result<Option<(&'static LiveRoute, &'static LiveOperation, Params<'a>)>, Ambiguity> {
         let mut others: Vec<Candidate<'a>> = Vec::new();
-        for (Entry { view, entry }, read) in &self.0 {
-            match listener.views.0[*view].meaning(*entry, read, selectors) {
+        for read in &self.0 {
+            match read.meaning(selectors) {
                 Meaning::Same => {}
                 Meaning::UnclearQuery => return Err(Ambiguity),
                 Meaning::Others(found) => others.extend(found.into_iter().map(|((route, position), params)| {

@@ -24,7 +24,7 @@
 //! document [allows](Allowance) one for it; and a greedy one takes no `/` beside another one. Such a path is not
 //! refused; the template does not match it, and another one may. One `/` at the end of a greedy value is taken.
 //!
-//! **How upstreams read paths** ([`PathReading`], [`UpstreamView`]). An upstream that ignores case serves `/users/ME` as
+//! **How upstreams read paths** ([`PathReading`], [`UpstreamView`], [`Candidates`]). An upstream that ignores case serves `/users/ME` as
 //! `/users/me`. A view of the operations of one upstream finds what it may take a path for, so that the stricter of the
 //! operations can answer.
 //!
@@ -47,6 +47,7 @@
 //! by the literal segments that they begin with.
 
 mod ambiguity;
+mod candidates;
 mod expansion;
 mod group;
 mod matching;
@@ -60,6 +61,7 @@ mod trie;
 mod view;
 
 pub use ambiguity::{Allowance, Ambiguous};
+pub use candidates::{Candidates, ReadPath};
 pub use expansion::{Captures, Expansion, ExpansionError, GROUPS, RuleTarget, is_clear};
 pub use group::{Forwarded, Group, Strictest, asks_no_less, strictest};
 pub use overlap::{Overlap, overlap};

@@ -58,7 +58,7 @@ impl<T> RouterBuilder<T> {
         let (plain, greedy) = order.split_at(greedy);
         let trie = Trie::new(plain.iter().map(|&route| (route, &routes[route].template)));
         let shapes = Shapes::new(&routes, plain, &trie);
-        let prefixes = Prefixes::new(&routes, greedy);
+        let prefixes = Prefixes::new(greedy, |route| &routes[route].template);
         (Router { routes, trie, shapes, prefixes }, conflicts)
     }
 }
@@ -512,7 +512,7 @@ fn pattern(shape: &[Option<&str>]) -> String {
 
 /// Greedy templates, by the literal segments that they begin with.
 #[derive(Debug)]
-struct Prefixes {
+pub(crate) struct Prefixes {
     router: matchit::Router<usize>,
     slots: Vec<Prefix>,
     /// Every greedy route, most specific first.
@@ -528,11 +528,12 @@ struct Prefix {
 }
 
 impl Prefixes {
-    fn new<T>(routes: &[Route<T>], greedy: &[usize]) -> Self {
+    /// `greedy` are the templates' indices, most specific first.
+    pub(crate) fn new<'a>(greedy: &[usize], template: impl Fn(usize) -> &'a Template) -> Self {
         let mut prefixes = Self { router: matchit::Router::new(), slots: Vec::new(), all: greedy.to_vec() };
         let mut slots: HashMap<Vec<Option<&str>>, usize> = HashMap::new();
         for &route in greedy {
-            let literals = routes[route].template.segments().iter().map_while(|segment| match segment {
+            let literals = template(route).segments().iter().map_while(|segment| match segment {
                 Segment::Literal(text) => Some(Some(text.as_str())),
                 _ => None,
             });
@@ -553,7 +554,7 @@ impl Prefixes {
     }
 
     /// The routes whose literal beginning the path has, most specific first.
-    fn along(&self, canonical: &str) -> impl Iterator<Item = usize> {
+    pub(crate) fn along(&self, canonical: &str) -> impl Iterator<Item = usize> {
         let first = if self.slots.is_empty() { None } else { self.router.at(canonical).ok().map(|found| *found.value) };
         let slots = std::iter::successors(first.and_then(|slot| self.slots.get(slot)), |prefix| {
             self.slots.get(prefix.shorter?)
