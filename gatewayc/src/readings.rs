@@ -123,7 +123,14 @@ pub(crate) fn mark_contested(api: &mut Api) {
             let rivals = group.view(group.certain, group.certain).rivals();
             contested.extend(group.contested(&rivals, |one, other| !is_same_access(one, other)));
         }
+        // Readings that make of the templates the same have the same rivals.
+        let mut known = Vec::new();
         for possible in PathReading::between(group.certain, group.possible) {
+            let among = possible.among((0..group.operations.len()).map(|index| &group.route(index).template));
+            if known.contains(&among) {
+                continue;
+            }
+            known.push(among);
             let rivals = group.view(group.certain, possible).rivals();
             contested.extend(group.contested(&rivals, |open, closed| admits_anyone(open) && !admits_anyone(closed)));
         }

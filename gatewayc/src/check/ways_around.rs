@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_route::{Ambiguous, Meaning, Params, PathReading, RequestPath, Router, RouterBuilder};
+use gateway_route::{Ambiguous, Meaning, Params, PathReading, RequestPath, Router, RouterBuilder, Template};
 use gateway_yaml::Span;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW507, GW509};
@@ -171,6 +171,9 @@ impl<'a> Search<'_, 'a> {
         for kind in
             KINDS.iter().filter(|kind| kind.reading.or(certain) != certain && kind.reading.or(possible) == possible)
         {
+            if !self.can_matter(kind) {
+                continue;
+            }
             let view = self.group.view(certain.or(kind.reading), certain.or(kind.reading));
             let pairs = view.rivals().pairs.into_iter();
             let pairs = pairs.filter(|(public, guarded)| self.is_candidate(*public, *guarded));
@@ -180,6 +183,16 @@ impl<'a> Search<'_, 'a> {
             }));
         }
         found
+    }
+
+    /// Whether a template takes a path that such an upstream reads as another one.
+    fn can_matter(&self, kind: &Kind) -> bool {
+        let templates = || (0..self.group.operations.len()).map(|index| &self.group.route(index).template);
+        let is_greedy = || templates().any(Template::is_greedy);
+        // Parameters take capitals; no slashes, but for the one at the end that greedy ones take.
+        kind.reading.ignores_case
+            || kind.reading.among(templates()) != PathReading::EXACT
+            || (kind.reading.ignores_trailing_slash && is_greedy())
     }
 
     /// A path that the public operation takes, and that an upstream may read as one of the guarded operation.

@@ -1,6 +1,5 @@
 //! How upstreams read paths: some do not tell letters by case, or take a slash more or less for the same.
 
-use crate::ambiguity::{Allowance, Ambiguous};
 use crate::matching::after_unit;
 use crate::path::RequestPath;
 use crate::template::{Piece, Segment, Template};
@@ -110,6 +109,32 @@ impl PathReading {
         found
     }
 
+    /// The part of this reading that makes a difference to the templates: of readings with one such part, the templates
+    /// are the same.
+    #[must_use]
+    pub fn among<'a>(self, templates: impl IntoIterator<Item = &'a Template>) -> Self {
+        let is_empty = |segment: &Segment| matches!(segment, Segment::Literal(text) if text.is_empty());
+        let has_capitals = |segment: &Segment| match segment {
+            Segment::Literal(text) => text.bytes().any(|octet| octet.is_ascii_uppercase() || !octet.is_ascii()),
+            Segment::Parameter => false,
+            // Patterns are few.
+            Segment::Pattern(_) | Segment::Greedy(_) => true,
+        };
+        let mut found = Self::EXACT;
+        for template in templates {
+            let segments = template.segments();
+            let (last, others) = segments.split_last().map_or((None, segments), |(last, others)| (Some(last), others));
+            found.merges_slashes |= others.iter().any(is_empty);
+            found.ignores_trailing_slash |= !others.is_empty() && last.is_some_and(is_empty);
+            found.ignores_case |= segments.iter().any(has_capitals);
+        }
+        Self {
+            ignores_case: self.ignores_case && found.ignores_case,
+            ignores_trailing_slash: self.ignores_trailing_slash && found.ignores_trailing_slash,
+            merges_slashes: self.merges_slashes && found.merges_slashes,
+        }
+    }
+
     /// What either takes for the same.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
@@ -158,10 +183,7 @@ impl PathReading {
 
     /// The template of the paths in that spelling. Its parameters take whatever a parameter can be allowed to take.
     pub fn template(self, template: &Template) -> Template {
-        let names: Vec<String> = template.names().map(str::to_owned).collect();
-        let all = Allowance::of(&Ambiguous::ALL);
-        let template = names.iter().fold(template.clone(), |template, name| template.with_allowance(name, all));
-        template.with_segments(|segments| self.segments(segments))
+        template.reread(|segments| self.segments(segments))
     }
 
     fn segments(self, mut segments: Vec<Segment>) -> Vec<Segment> {
@@ -179,6 +201,10 @@ impl PathReading {
         }
         if self.ignores_case {
             for segment in &mut segments {
+                if let Segment::Literal(text) = segment {
+                    *text = self.fold(text);
+                    continue;
+                }
                 let folded = segment.pieces().into_iter().map(|piece| match piece {
                     Piece::Literal(text) => Piece::Literal(self.fold(&text)),
                     parameter => parameter,
@@ -199,6 +225,9 @@ impl PathReading {
     }
 
     fn fold(self, text: &str) -> String {
+        if self.ignores_case && text.bytes().all(|octet| octet.is_ascii() && octet != b'%') {
+            return text.to_ascii_lowercase();
+        }
         let (mut folded, mut at) = (String::with_capacity(text.len()), 0);
         while at < text.len() {
             let next = after_unit(text, at);

@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::fmt::{self, Write};
 
-use crate::ambiguity::Allowance;
+use crate::ambiguity::{Allowance, Ambiguous};
 use crate::path::{decode_at, is_allowed_raw, push_encoded};
 
 /// A path template such as `/tiles/{z}/{x}/{y}.{ext}` or `/v1/{+name}:publish`.
@@ -170,9 +170,18 @@ impl Template {
         self.allowances.get(index).copied().unwrap_or(Allowance::NONE)
     }
 
+    /// The same parameters between other literals, taking whatever a parameter can be allowed to take. `change` gets the
+    /// segments.
+    pub(crate) fn reread(&self, change: impl FnOnce(Vec<Segment>) -> Vec<Segment>) -> Self {
+        let all = Allowance::of(&Ambiguous::ALL);
+        let allowances = vec![all; self.allowances.len()];
+        Self { segments: change(self.segments.clone()), names: self.names.clone(), allowances }
+    }
+
     /// The same parameters between other literals. `change` gets the segments.
     pub(crate) fn with_segments(&self, change: impl FnOnce(Vec<Segment>) -> Vec<Segment>) -> Self {
-        Self { segments: change(self.segments.clone()), ..self.clone() }
+        let (names, allowances) = (self.names.clone(), self.allowances.clone());
+        Self { segments: change(self.segments.clone()), names, allowances }
     }
 
     /// Whether a literal has a character that parameters refuse.

@@ -78,7 +78,7 @@ impl<T> UpstreamView<T> {
         for (template, when, members) in groups {
             builder.insert(template, when, members);
         }
-        let (router, _) = builder.build();
+        let (router, _) = builder.build_without_shapes();
         Self { possible, entries, router, slots, has_other_spellings }
     }
 
