@@ -152,9 +152,9 @@ pub(crate) fn start(lab: &Lab, peers: &[Peer], rounds: usize) -> Vec<Started> {
     started
 }
 
-/// Not a variant of another peer, and with routes.
+/// With routes, and no variant of another peer but the gateway that has nothing else.
 fn is_main(peer: &Peer) -> bool {
-    peer.port(Work::Routes).is_some() && !peer.name.contains('-')
+    peer.port(Work::Routes).is_some() && (!peer.name.contains('-') || peer.name == "gateway-routes")
 }
 
 /// At the start, after a load, and for each of many idle clients that have made one request.

@@ -103,11 +103,12 @@ pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Ve
     let beside_postgres = gateway.clone().filter(|_| database::programs().is_some());
     let accounts = |program: &Path, name| accounts_peer(lab, program, name);
     let hyper = Some(lab.program("hyper_proxy")?);
-    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 26] = [
+    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 27] = [
         ("gateway", &gateway, &gateway_with("stdout", 18100, FEW)),
         ("gateway-nolog", &gateway, &gateway_with("off", 18110, FEW)),
         ("gateway-untold", &gateway, &gateway_with("stdout", 18140, FEW)),
         ("gateway-unlimited", &gateway, &gateway_with("stdout", 18150, FEW)),
+        ("gateway-routes", &gateway, &|program, name| routes_peer(lab, program, name)),
         ("gateway-1k", &gateway, &gateway_with("stdout", 18120, THOUSAND)),
         ("gateway-1m", &gateway, &gateway_with("stdout", 18130, MILLION)),
         ("gateway-memory", &gateway, &accounts),
@@ -245,6 +246,32 @@ stores: {{default: {{kind: memory}}}}
             (Work::Tls, port + 5),
         ],
         consumers,
+    })
+}
+
+/// 200 routes in the clear.
+fn routes_peer(lab: &Lab, program: &Path, name: &'static str) -> io::Result<Peer> {
+    let port = 18170;
+    let settings = format!(
+        "\
+listeners:
+  routes: {{bind: '127.0.0.1:{port}', apis: [routes]}}
+admin: {{bind: '127.0.0.1:{}'}}
+workers: 1
+limits: {{connectionsPerAddress: 0}}
+accessLog: stdout
+",
+        port + 1
+    );
+    let settings = write(lab, &format!("{name}.yaml"), &settings)?;
+    Ok(Peer {
+        name,
+        version: version(program, "--version"),
+        program: program.to_path_buf(),
+        arguments: vec!["--config".to_owned(), settings],
+        environment: Vec::new(),
+        ports: vec![(Work::Routes, port)],
+        consumers: 0,
     })
 }
 
