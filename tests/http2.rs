@@ -588,7 +588,7 @@ fn silent_connections_end() {
         while !connection.is_closed() {
             connection.read_to_end();
         }
-        assert!(started.elapsed() >= Duration::from_millis(300), "after {:?}", started.elapsed());
+        assert!(started.elapsed() >= Duration::from_millis(200), "after {:?}", started.elapsed());
     }
     // One that has settled, asked, and then says nothing more is told to go; one that is too slow to ask asks again.
     let mut raw = eventually("an answer", || {

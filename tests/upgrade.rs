@@ -270,7 +270,7 @@ fn the_last_answer_says_that_it_is_the_last_one() {
         let started = Instant::now();
         gateway.terminate();
         eventually("the end of accepting", || TcpStream::connect(gateway.address).is_err().then_some(()));
-        assert!(started.elapsed() >= Duration::from_millis(500), "after {:?}", started.elapsed());
+        assert!(started.elapsed() >= Duration::from_millis(400), "after {:?}", started.elapsed());
         kept.send(HEALTH);
         let answer = (!kept.is_closed()).then(|| kept.response(false));
         assert!(gateway.wait().success());

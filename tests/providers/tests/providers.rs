@@ -211,7 +211,7 @@ fn requests_wait_for_a_slow_provider_for_a_while_only() {
         assert_eq!(gateway.get("/published", &bearer(&Signer::new("two").token(json!({})))).status, 401);
         let took = started.elapsed();
         let waited = provider.count("/jwks") > asked && failed() == ended;
-        assert!(!waited || took >= Duration::from_secs(3), "{took:?}");
+        assert!(!waited || took >= Duration::from_millis(2_900), "{took:?}");
         waited.then_some(())
     });
     assert_eq!(gateway.get("/published", &bearer(&signer.token(json!({})))).status, 200);
@@ -442,6 +442,6 @@ fn a_provider_that_does_not_answer_about_a_token_is_503() {
     provider.set(Mood::Silent);
     let started = Instant::now();
     assert_eq!(gateway.get("/opaque", &bearer("good")).status, 503);
-    assert!(started.elapsed() >= Duration::from_secs(10), "after {:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(9_900), "after {:?}", started.elapsed());
     assert_eq!(gateway.get("/public", "").status, 200);
 }
