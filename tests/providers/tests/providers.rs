@@ -425,7 +425,8 @@ fn one_question_for_all_who_bring_the_same_token() {
             }
             eventually("all of them", || {
                 let metrics = gateway.operations("/metrics").body;
-                let are_there = metrics.lines().any(|line| line == "gateway_connections 16");
+                let open = metrics.lines().find_map(|line| line.strip_prefix("gateway_connections "));
+                let are_there = open?.parse::<u32>().ok()? >= 16;
                 (are_there || answered.load(Relaxed) > 0).then_some(())
             });
             gate.open();

@@ -167,24 +167,24 @@ fn three_gateways_admit_exactly_the_limit() {
 fn three_fast_gateways_stay_within_the_bound() {
     let Some(redis) = RedisServer::start(&[]) else { return };
     let upstream = Upstream::echo();
-    // A gateway that stands still for a second loses what it was charged ahead, each time: then all begin again.
-    eventually("a load without a pause", || {
-        redis.ask("FLUSHALL");
-        let gateways: Vec<Gateway> = (0..3).map(|_| gateway_at(&url_of(&redis), &upstream, &[])).collect();
-        let all: Vec<&Gateway> = gateways.iter().collect();
-        let (admitted, refused, unavailable) = load(&all, "/fast", 8, requests(8_000)).of();
-        assert_eq!(unavailable, 0);
-        assert!(admitted <= 2_000, "{admitted}");
-        let asked: usize = all.iter().map(|gateway| questions(gateway, "ok")).sum();
-        eprintln!("{asked} questions for {} requests", admitted + refused);
-        let is_bounded = admitted >= 2_000 - 3 * 100 && asked < (admitted + refused) / 3;
-        // A bucket: what exact would admit in a time that is a second longer.
-        let started = Instant::now();
-        let (admitted, ..) = load(&all, "/fast-bucket", 8, requests(5_000)).of();
-        let most = 1_000 + (100.0 * (started.elapsed().as_secs_f64() + 1.0)) as usize;
-        assert!(admitted <= most, "{admitted}");
-        (is_bounded && admitted >= 1_000 - 3 * 50).then_some(())
-    });
+    let gateways: Vec<Gateway> = (0..3).map(|_| gateway_at(&url_of(&redis), &upstream, &[])).collect();
+    let all: Vec<&Gateway> = gateways.iter().collect();
+    // What is charged ahead is lost when it is a second old. On a machine on which the load takes this long, that happens
+    // more than once: then there is no least number.
+    let is_slow = |took: Duration| took > Duration::from_secs(8);
+    let started = Instant::now();
+    let (admitted, refused, unavailable) = load(&all, "/fast", 8, requests(8_000)).of();
+    let took = started.elapsed();
+    assert_eq!(unavailable, 0);
+    assert!(admitted <= 2_000 && (admitted >= 2_000 - 3 * 100 || is_slow(took)), "{admitted} in {took:?}");
+    let (asked, all_requests) = (all.iter().map(|gateway| questions(gateway, "ok")).sum::<usize>(), admitted + refused);
+    assert!(asked < all_requests / 3, "{asked} questions for {all_requests} requests");
+    // A bucket: what exact would admit in a time that is a second longer.
+    let started = Instant::now();
+    let (admitted, ..) = load(&all, "/fast-bucket", 8, requests(5_000)).of();
+    let took = started.elapsed();
+    let most = 1_000 + (100.0 * (took.as_secs_f64() + 1.0)) as usize;
+    assert!(admitted <= most && (admitted >= 1_000 - 3 * 50 || is_slow(took)), "{admitted} in {took:?}");
 }
 
 /// How many came to this.
@@ -243,11 +243,11 @@ fn rates_are_exact_for_a_minute() {
     is_exact(&gateways.iter().collect::<Vec<_>>(), "/steady-shared", 60);
 }
 
-/// Who waits for the store and leaves holds nothing.
+/// Who waits for the store and leaves holds nothing once the store's time is over.
 #[test]
 fn whoever_leaves_while_the_store_is_asked_is_gone() {
     let Some(redis) = RedisServer::start(&[]) else { return };
-    let gateway = gateway_at(&url_of(&redis), &Upstream::echo(), &["stores.shared.timeout=1h"]);
+    let gateway = gateway_at(&url_of(&redis), &Upstream::echo(), &["stores.shared.timeout=5s"]);
     assert_eq!(gateway.get("/both", "").status, 200);
     redis.signal("-STOP");
     for _ in 0..2 {
