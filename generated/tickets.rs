@@ -4,9 +4,9 @@
 //   GET    /tickets/desk?receipt                printReceipt   -> default as received without /tickets   anyone
 //   POST   /tickets/desk#x-desk-action=Open     openDesk       -> default as received without /tickets   anyone
 //   POST   /tickets/desk#x-desk-action=Refund   refund         -> default as received without /tickets   api key `partner`
-//   GET    /tickets/events                      listEvents     -> default as received without /tickets   anyone; token-bucket 5/1m per ip
-//   POST   /tickets/events                      createEvent    -> default as received without /tickets   anyone; token-bucket 5/1m per ip cost 3
-//   GET    /tickets/orders                      listOrders     -> default as received without /tickets   anyone; fixed-window 2/1m per header:x-visitor; sliding-window 4/1m per query:event
+//   GET    /tickets/events                      listEvents     -> default as received without /tickets   anyone; token-bucket 5/24h per ip
+//   POST   /tickets/events                      createEvent    -> default as received without /tickets   anyone; token-bucket 5/24h per ip cost 3
+//   GET    /tickets/orders                      listOrders     -> default as received without /tickets   anyone; fixed-window 2/24h per header:x-visitor; sliding-window 4/24h per query:event
 //   GET    /tickets/partner                     partnerSales   -> default as received without /tickets   api key `partner`
 //   GET    /tickets/queue                       queue          -> default as received without /tickets   anyone; leaky-bucket 10/1s burst 5 per const:all
 use runtime::codegen::*;
@@ -147,7 +147,7 @@ static REFUND: Operation = Operation {
     contested: false,
 };
 
-// GET /tickets/events: five at once, and five more in a minute
+// GET /tickets/events: five at once, and five more in a day
 static LIST_EVENTS: Operation = Operation {
     id: "listEvents",
     method: "GET",
@@ -179,7 +179,7 @@ static CREATE_EVENT: Operation = Operation {
     contested: false,
 };
 
-// GET /tickets/orders: two a minute for each visitor, four a minute for each event
+// GET /tickets/orders: two a day for each visitor, four a day for each event
 static LIST_ORDERS: Operation = Operation {
     id: "listOrders",
     method: "GET",
@@ -260,7 +260,7 @@ static LIMIT_CHECKOUT: Limit = Limit {
 static LIMIT_EVENT: Limit = Limit {
     name: "event",
     shared: false,
-    algorithm: Algorithm::SlidingWindow { limit: 4, interval: Duration::from_secs(60) },
+    algorithm: Algorithm::SlidingWindow { limit: 4, interval: Duration::from_secs(86400) },
     key: &[LimitKey::Query("event")],
     skips_missing_key: false,
     status: 503,
@@ -273,7 +273,7 @@ static LIMIT_EVENT: Limit = Limit {
 static LIMIT_PER_ADDRESS: Limit = Limit {
     name: "per-address",
     shared: true,
-    algorithm: Algorithm::TokenBucket { limit: 5, interval: Duration::from_secs(60) },
+    algorithm: Algorithm::TokenBucket { limit: 5, interval: Duration::from_secs(86400) },
     key: &[LimitKey::Ip],
     skips_missing_key: false,
     status: 429,
@@ -299,7 +299,7 @@ static LIMIT_QUEUE: Limit = Limit {
 static LIMIT_VISITOR: Limit = Limit {
     name: "visitor",
     shared: false,
-    algorithm: Algorithm::FixedWindow { limit: 2, interval: Duration::from_secs(60) },
+    algorithm: Algorithm::FixedWindow { limit: 2, interval: Duration::from_secs(86400) },
     key: &[LimitKey::Header("x-visitor")],
     skips_missing_key: true,
     status: 429,

@@ -4,13 +4,13 @@
 mod pki;
 mod support;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use pki::{Authority, Folder};
-use support::{Gateway, Upstream, eventually};
+use support::{Gateway, ReservedPort, Upstream, eventually};
 
 const NAME: &str = "gateway.test";
 
@@ -23,15 +23,12 @@ impl Drop for Killed {
     }
 }
 
-fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound")
-}
-
 /// A running authority.
 struct Pebble {
     directory: String,
     management: SocketAddr,
     _processes: [Killed; 2],
+    _ports: [ReservedPort; 4],
 }
 
 impl Pebble {
@@ -43,7 +40,8 @@ impl Pebble {
             eprintln!("skipped: pebble is not installed");
             return None;
         }
-        let (listen, management, dns, other) = (free(), free(), free(), free());
+        let ports = [(); 4].map(|()| ReservedPort::new());
+        let [listen, management, dns, other] = ports.each_ref().map(|port| port.address);
         let config = serde_json::json!({"pebble": {
             "listenAddress": listen.to_string(), "managementListenAddress": management.to_string(),
             "certificate": folder.write("pebble.crt", &pair.cert), "privateKey": folder.write("pebble.key", &pair.key),
@@ -72,7 +70,7 @@ impl Pebble {
         let authority = quiet(
             Command::new("pebble")
                 .args(["-config", &config, "-dnsserver", &dns.to_string()])
-                .envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "10")]),
+                .envs([("PEBBLE_VA_NOSLEEP", "1"), ("PEBBLE_WFE_NONCEREJECT", "5")]),
         );
         for address in [listen, management] {
             eventually("pebble", || std::net::TcpStream::connect(address).ok());
@@ -81,6 +79,7 @@ impl Pebble {
             directory: format!("https://localhost:{}/dir", listen.port()),
             management,
             _processes: [names, authority],
+            _ports: ports,
         })
     }
 
@@ -107,7 +106,8 @@ fn status(gateway: &Gateway, folder: &Folder, root: &str) -> String {
 #[test]
 fn a_certificate_comes_by_itself_and_is_renewed() {
     let (folder, upstream, authority) = (Folder::new(), Upstream::echo(), Authority::new());
-    let address = free();
+    let port = ReservedPort::new();
+    let address = port.address;
     let Some(pebble) = Pebble::start(&folder, &authority.server(&["localhost"]), address) else { return };
     let kept = folder.path("acme");
     let settings = [
@@ -141,10 +141,10 @@ fn a_certificate_comes_by_itself_and_is_renewed() {
         assert!(!String::from_utf8_lossy(&output.stdout).contains("-----BEGIN CERTIFICATE"), "{output:?}");
     }
     drop(gateway);
-    // What is good is kept.
+    // What is good is kept: an order would come at once.
     let gateway = start();
     assert_eq!(status(&gateway, &folder, &root), "200");
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(500));
     assert_eq!(std::fs::read(kept.join(format!("{NAME}.crt"))).expect("a certificate"), first);
     drop(gateway);
     // What is old is not, and the account is the same.
@@ -173,6 +173,7 @@ fn a_failure_that_nobody_reads_of_ends_nothing() {
         let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
         let gateway = Gateway::launch_before(Gateway::command(&settings, upstream.address), reader);
         drop(authority.accept().expect("the gateway asks"));
+        // Time for the task to fail, were it to.
         std::thread::sleep(Duration::from_millis(300));
         let metrics = gateway.operations("/metrics").body;
         assert!(metrics.contains("gateway_task_restarts_total{task=\"acme\"} 0\n"), "{reader:?}: {metrics}");

@@ -6,17 +6,27 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Method, Request, Response};
-use support::{Gateway, Upstream, authorized, eventually, read_body};
+use support::{Gate, Gateway, PATIENCE, Upstream, authorized, eventually, read_body};
 
 /// Runs a client with time of its own.
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+}
+
+/// Waits while the client's connection goes on.
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let waiting = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
 }
 
 /// A connection with small windows, so that bodies come in turns.
@@ -135,11 +145,11 @@ fn requests_mean_the_same_as_over_http1() {
 #[test]
 fn streams_do_not_wait_for_each_other() {
     // The slow ones are answered after the quick one, however long that takes.
-    let is_released = Arc::new(AtomicBool::new(false));
-    let release = Arc::clone(&is_released);
+    let gate = Gate::default();
+    let held = gate.clone();
     let upstream = Upstream::start(move |head, connection| {
-        while head.contains("slow") && !is_released.load(Relaxed) {
-            std::thread::sleep(Duration::from_millis(5));
+        if head.contains("slow") {
+            held.pass();
         }
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
         true
@@ -155,7 +165,7 @@ fn streams_do_not_wait_for_each_other() {
             .collect();
         let quick = request(Method::GET, "/v1/health").body(()).expect("a request");
         assert_eq!(ask(&mut client, quick, b"", None).await.1, b"done");
-        release.store(true, Relaxed);
+        gate.open();
         for response in slow {
             assert_eq!(whole(response.await.expect("a response")).await.1, b"done");
         }
@@ -230,7 +240,7 @@ fn one_broken_stream_leaves_the_others_alone() {
         // A client that does not want the answer any more frees the upstream at once.
         let waits = request(Method::GET, "/v1/health?waits").body(()).expect("a request");
         let (response, mut stream) = client.send_request(waits, true).expect("sent");
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        until("the request at the upstream", || upstream.heads().iter().any(|head| head.contains("waits"))).await;
         stream.send_reset(h2::Reason::CANCEL);
         drop(response);
         let quick = request(Method::GET, "/v1/health").body(()).expect("a request");
@@ -242,23 +252,31 @@ fn one_broken_stream_leaves_the_others_alone() {
 
 #[test]
 fn termination_says_goodbye() {
-    let upstream = Upstream::start(|_, connection| {
-        std::thread::sleep(Duration::from_millis(700));
+    let gate = Gate::default();
+    let held = gate.clone();
+    let upstream = Upstream::start(move |_, connection| {
+        held.pass();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
         true
     });
-    let mut gateway = Gateway::before(&upstream);
+    let mut gateway = Gateway::start(&["timeouts.shutdown=1h"], upstream.address);
     run(async {
         let mut client = connect(&gateway).await;
         let running = request(Method::GET, "/v1/health").body(()).expect("a request");
         let running = client.send_request(running, true).expect("sent").0;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        until("the request at the upstream", || !upstream.heads().is_empty()).await;
         gateway.terminate();
+        until("not ready", || gateway.operations("/readyz").status == 503).await;
+        gate.open();
         assert_eq!(whole(running.await.expect("a response")).await.1, b"done");
         // No further request is taken on this connection, and the client knows.
-        let late = request(Method::GET, "/v1/health").body(()).expect("a request");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(client.ready().await.is_err() || gateway.operations("/readyz").status == 503, "{late:?}");
+        let farewell = async {
+            while let Ok(ready) = client.ready().await {
+                client = ready;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, farewell).await.expect("GOAWAY");
     });
     assert!(gateway.wait().success());
 }
@@ -278,7 +296,7 @@ const END_HEADERS: u8 = 4;
 impl Raw {
     fn connect(gateway: &Gateway) -> Self {
         let mut stream = TcpStream::connect(gateway.address).expect("connects");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").expect("sent");
         let mut raw = Self(stream);
         raw.frame(SETTINGS, 0, 0, b"");
@@ -404,45 +422,61 @@ fn streams_that_are_broken_off_late_end_the_connection_too() {
 
 #[test]
 fn streams_take_places_like_connections() {
-    let upstream = Upstream::start(|_, connection| {
-        std::thread::sleep(Duration::from_millis(800));
+    let gate = Gate::default();
+    let held = gate.clone();
+    let upstream = Upstream::start(move |_, connection| {
+        held.pass();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone");
         true
     });
     let gateway = Gateway::start(&["limits.connectionsPerAddress=20"], upstream.address);
     run(async {
         let mut client = connect(&gateway).await;
+        let refused = Arc::new(AtomicUsize::new(0));
         let responses: Vec<_> = (0..60)
             .map(|_| {
                 let slow = request(Method::GET, "/v1/health").body(()).expect("a request");
-                client.send_request(slow, true).expect("sent").0
+                let (response, refused) = (client.send_request(slow, true).expect("sent").0, Arc::clone(&refused));
+                tokio::spawn(async move {
+                    let response = response.await.expect("a response");
+                    let status = response.status().as_u16();
+                    assert_eq!(response.headers().contains_key("retry-after"), status == 503);
+                    refused.fetch_add(usize::from(status == 503), Relaxed);
+                    status
+                })
             })
             .collect();
-        let mut statuses = Vec::new();
+        // The others are under way as long as it takes to refuse these.
+        until("refusals", || refused.load(Relaxed) == 40).await;
+        gate.open();
         for response in responses {
-            let response = response.await.expect("a response");
-            let status = response.status().as_u16();
-            assert_eq!(response.headers().contains_key("retry-after"), status == 503);
-            statuses.push(status);
+            assert!(matches!(response.await.expect("no panic"), 200 | 503));
         }
-        let served = statuses.iter().filter(|status| **status == 200).count();
-        assert_eq!((served, statuses.len()), (20, 60), "{statuses:?}");
+        assert_eq!(refused.load(Relaxed), 40);
         // They come back.
-        let later = request(Method::GET, "/v1/health").body(()).expect("a request");
-        assert_eq!(ask(&mut client, later, b"", None).await.1, b"done");
+        let back = async {
+            loop {
+                let later = request(Method::GET, "/v1/health").body(()).expect("a request");
+                let (parts, body, _) = ask(&mut client, later, b"", None).await;
+                if parts.status == 200 {
+                    break body;
+                }
+            }
+        };
+        assert_eq!(tokio::time::timeout(PATIENCE, back).await.expect("a place"), b"done");
     });
 }
 
 #[test]
 fn a_client_that_does_not_say_goodbye_delays_nobody() {
-    let mut gateway = Gateway::before(&Upstream::echo());
+    // Whatever else could end the connection takes an hour.
+    let settings = ["timeouts.shutdown=1h", "timeouts.keepAlive=1h", "timeouts.head=1h"];
+    let mut gateway = Gateway::start(&settings, Upstream::echo().address);
     let mut raw = Raw::connect(&gateway);
     raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("", ""));
     assert!(raw.next(HEADERS).is_some());
-    let started = Instant::now();
     gateway.terminate();
     assert!(gateway.wait().success());
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -526,7 +560,7 @@ fn frames_that_must_be_answered_have_a_rate() {
     let gateway = Gateway::before(&Upstream::echo());
     for (kind, payload) in [(PING, &[0; 8][..]), (SETTINGS, &[])] {
         let mut raw = Raw::connect(&gateway);
-        raw.0.set_write_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        raw.0.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         // All answers are read.
         let mut reader = Raw(raw.0.try_clone().expect("a copy"));
         let reading = std::thread::spawn(move || reader.goodbye());
@@ -547,18 +581,21 @@ fn frames_that_must_be_answered_have_a_rate() {
 fn silent_connections_end() {
     let gateway = Gateway::start(&["timeouts.head=300ms", "timeouts.keepAlive=600ms"], Upstream::echo().address);
     // Before the preface is whole, and after it.
-    for (bytes, least) in [("PRI * HTTP/2.0\r\n\r\n", 250), ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 250)] {
+    for bytes in ["PRI * HTTP/2.0\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"] {
+        let started = Instant::now();
         let mut connection = gateway.connect();
         connection.send(bytes);
-        let started = Instant::now();
-        connection.read_to_end();
-        let took = started.elapsed();
-        assert!((Duration::from_millis(least)..Duration::from_secs(10)).contains(&took), "{took:?}");
+        while !connection.is_closed() {
+            connection.read_to_end();
+        }
+        assert!(started.elapsed() >= Duration::from_millis(200), "after {:?}", started.elapsed());
     }
-    // One that has settled, asked, and then says nothing more is told to go.
-    let mut raw = Raw::connect(&gateway);
-    raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("", ""));
-    assert!(raw.next(HEADERS).is_some());
+    // One that has settled, asked, and then says nothing more is told to go; one that is too slow to ask asks again.
+    let mut raw = eventually("an answer", || {
+        let mut raw = Raw::connect(&gateway);
+        raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("", ""));
+        raw.next(HEADERS).map(|_| raw)
+    });
     assert_eq!(raw.goodbye(), Some(0));
     eventually("the end", || gateway.operations("/metrics").body.contains("gateway_connections 0").then_some(()));
 }
@@ -603,29 +640,29 @@ fn real_clients_are_served() {
 /// An upstream of HTTP/2; `?…` in a target says what it does.
 struct Http2Upstream {
     address: std::net::SocketAddr,
-    connections: std::sync::Arc<std::sync::atomic::AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Http2Upstream {
     fn start() -> Self {
-        use std::sync::atomic::Ordering::Relaxed;
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("an option");
         let address = listener.local_addr().expect("bound");
-        let connections = std::sync::Arc::default();
-        let counted = std::sync::Arc::clone(&connections);
+        let (connections, gathered) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&connections);
         std::thread::spawn(move || {
             run(async move {
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 while let Ok((stream, _)) = listener.accept().await {
-                    std::sync::atomic::AtomicUsize::fetch_add(&counted, 1, Relaxed);
+                    counted.fetch_add(1, Relaxed);
+                    let gathered = Arc::clone(&gathered);
                     tokio::spawn(async move {
                         let mut connection = h2::server::handshake(stream).await.expect("speaks HTTP/2");
                         while let Some(Ok((request, respond))) = connection.accept().await {
                             if request.uri().query() == Some("last") {
                                 connection.graceful_shutdown();
                             }
-                            tokio::spawn(answer(request, respond));
+                            tokio::spawn(answer(request, respond, Arc::clone(&gathered)));
                         }
                     });
                 }
@@ -635,7 +672,7 @@ impl Http2Upstream {
     }
 
     fn connections(&self) -> usize {
-        self.connections.load(std::sync::atomic::Ordering::Relaxed)
+        self.connections.load(Relaxed)
     }
 
     /// A gateway whose upstreams are all this one.
@@ -645,13 +682,22 @@ impl Http2Upstream {
     }
 }
 
-async fn answer(request: Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+/// As many requests for `?gathers` wait for each other.
+const GATHERED: usize = 80;
+
+async fn answer(
+    request: Request<h2::RecvStream>,
+    mut respond: h2::server::SendResponse<Bytes>,
+    gathered: Arc<AtomicUsize>,
+) {
     let (parts, mut stream) = request.into_parts();
     let query = parts.uri.query().unwrap_or_default().to_owned();
     match &*query {
         "resets" => return respond.send_reset(h2::Reason::INTERNAL_ERROR),
-        "silent" => return tokio::time::sleep(Duration::from_secs(60)).await,
-        "slow" => tokio::time::sleep(Duration::from_millis(300)).await,
+        "gathers" => {
+            gathered.fetch_add(1, Relaxed);
+            until("the other requests", || gathered.load(Relaxed) >= GATHERED).await;
+        }
         _ => {}
     }
     let mut body = Vec::new();
@@ -743,21 +789,19 @@ fn upstreams_are_asked_over_http2() {
 fn requests_share_a_connection_to_the_upstream() {
     let upstream = Http2Upstream::start();
     let gateway = upstream.gateway(&[]);
-    let started = Instant::now();
     run(async {
         let mut client = connect(&gateway).await;
-        let slow: Vec<_> = (0..80)
+        let all: Vec<_> = (0..GATHERED)
             .map(|_| {
-                let slow = request(Method::GET, "/v1/health?slow").body(()).expect("a request");
-                client.send_request(slow, true).expect("sent").0
+                let gathers = request(Method::GET, "/v1/health?gathers").body(()).expect("a request");
+                client.send_request(gathers, true).expect("sent").0
             })
             .collect();
-        for response in slow {
+        for response in all {
             assert_eq!(response.await.expect("a response").status(), 200);
         }
     });
     assert_eq!(upstream.connections(), 1);
-    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
 }
 
 #[test]

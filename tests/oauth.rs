@@ -9,7 +9,7 @@ use std::io::{Read as _, Write as _};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
-use support::Response;
+use support::{Response, eventually};
 use tutorial::{
     ADMIN, Browser, CALLBACK, CHALLENGE, CLIENT_SECRET, ISSUER, OTHER_SECRET, PASSWORD, Tutorial, VERIFIER, basic,
     encoded, field, parameter, request,
@@ -28,7 +28,7 @@ impl Lock {
             return None;
         };
         let input = process.stdin.as_mut().expect("piped");
-        input.write_all(b".timeout 9000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n").expect("it reads");
+        input.write_all(b".timeout 120000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n").expect("it reads");
         let mut said = [0; 6];
         process.stdout.as_mut().expect("piped").read_exact(&mut said).expect("it locks");
         Some(Self(process))
@@ -724,13 +724,13 @@ fn whoever_is_taken_out_of_the_file_has_nothing_any_more() {
     };
     without("  - {id: u-bob,", "  - {id: u-ann,");
     // What was believed a moment ago is not believed until the cache is old.
-    assert!(within_two_seconds(|| !tutorial.opens(&of_user)), "a user's token");
+    eventually("the end of a user's token", || (!tutorial.opens(&of_user)).then_some(()));
     assert_eq!(browser.get("/account").status, 302, "a user's session");
     let seen = tutorial.post("/oauth/introspect", &basic("server", CLIENT_SECRET), &[("token", &of_user)]).json();
     assert_eq!(seen, json!({"active": false}));
     assert!(tutorial.opens(&of_client));
     without("  - client_id: server\n", "  - client_id: tutorial-server");
-    assert!(within_two_seconds(|| !tutorial.opens(&of_client)), "a client's token");
+    eventually("the end of a client's token", || (!tutorial.opens(&of_client)).then_some(()));
 }
 
 #[test]
@@ -748,7 +748,7 @@ fn another_password_in_the_file_ends_what_the_old_one_has_opened() {
         let (before, bob) = file.split_once("username: bob").expect("bob is there");
         format!("{before}username: bob{}", bob.replacen("TEST_USER_PASSWORD", "TEST_OTHER_SECRET", 1))
     });
-    assert!(within_two_seconds(|| !tutorial.opens(&token)), "an access token");
+    eventually("the end of an access token", || (!tutorial.opens(&token)).then_some(()));
     assert_eq!(bob.get("/account").status, 302, "a session");
     let refresh = |tokens: &Value| {
         let token = text(tokens, "refresh_token");
@@ -774,15 +774,6 @@ fn edit(tutorial: &Tutorial, change: impl FnOnce(&str) -> String) {
     std::fs::write(&file, change(&text)).expect("written");
     let hang_up = std::process::Command::new("kill").args(["-HUP", &tutorial.gateway.pid().to_string()]).status();
     assert!(hang_up.expect("kill runs").success());
-}
-
-fn within_two_seconds(mut is_so: impl FnMut() -> bool) -> bool {
-    (0..40).any(|_| {
-        is_so() || {
-            std::thread::sleep(Duration::from_millis(50));
-            false
-        }
-    })
 }
 
 #[test]

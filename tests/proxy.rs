@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Gateway, Upstream, authorized, eventually, read_body};
+use support::{Gate, Gateway, PATIENCE, ReservedPort, Upstream, authorized, eventually, read_body};
 
 #[test]
 fn paths_are_mapped_to_the_upstream() {
@@ -408,19 +408,27 @@ fn a_response_without_length_ends_with_its_connection() {
 
 #[test]
 fn a_response_that_is_reset_does_not_look_whole() {
-    // Closing with unread bytes resets the connection.
-    let upstream = Upstream::start(|_, connection| {
+    // Closing with unread bytes resets the connection: once the client has what was sent before.
+    let gate = Gate::default();
+    let held = gate.clone();
+    let upstream = Upstream::start(move |_, connection| {
         connection.send("HTTP/1.1 200 OK\r\n\r\npartial");
-        std::thread::sleep(Duration::from_millis(100));
+        held.pass();
         false
     });
     let gateway = Gateway::before(&upstream);
     let mut connection = gateway.connect();
     let head = "POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n";
-    // The end may come before all of it is sent.
-    let _ = std::io::Write::write_all(&mut connection.stream, format!("{head}{}", "x".repeat(300_000)).as_bytes());
-    let answer = connection.read_to_end();
-    assert!(answer.contains("\r\n7\r\npartial\r\n") && !answer.contains("\r\n0\r\n"), "{answer}");
+    // Nobody reads all of it.
+    let mut sender = connection.stream.try_clone().expect("a copy");
+    let body = format!("{head}{}", "x".repeat(300_000));
+    let sending = std::thread::spawn(move || std::io::Write::write_all(&mut sender, body.as_bytes()).is_ok());
+    assert!(connection.head().starts_with("HTTP/1.1 200 "));
+    assert_eq!((connection.line(), connection.line()), ("7".to_owned(), "partial".to_owned()));
+    gate.open();
+    let rest = connection.read_to_end();
+    assert!(!rest.contains("0\r\n"), "{rest}");
+    let _ = sending.join().expect("no panic");
     assert_eq!(gateway.log_line(|line| line["operation"] == "login")["reject"], "upstream-broken");
 }
 
@@ -491,10 +499,9 @@ fn expectations_are_met_by_the_upstream() {
         connection.send("hello");
         assert_eq!(connection.response(false).body, "hello", "{target}");
     }
-    let started = Instant::now();
+    // Had the gateway waited for the upstream's word, it would have given its own first.
     connection.send(head("?mute") + "hello");
     assert_eq!(connection.response(false).body, "hello", "a client that does not wait");
-    assert!(started.elapsed() < Duration::from_millis(900), "after {:?}", started.elapsed());
     connection.send(head("?refuse"));
     assert_eq!(connection.response(false).status, 403);
     assert!(connection.is_closed(), "whether the body follows is unknown");
@@ -549,12 +556,11 @@ fn a_kept_connection_that_was_closed_is_replaced_in_silence() {
 
 #[test]
 fn failing_upstreams_are_502_and_504_without_their_address() {
-    let refused =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-    let gateway = Gateway::start(&[], refused);
+    let refused = ReservedPort::new();
+    let gateway = Gateway::start(&[], refused.address);
     let answer = gateway.get("/v1/health", "");
     assert_eq!(answer.status, 502);
-    assert!(!answer.body.contains("127.0.0.1") && !answer.head.contains(&refused.port().to_string()), "{answer:?}");
+    assert!(!answer.body.contains("127.0.0.1") && !answer.head.contains(&refused.number().to_string()), "{answer:?}");
     assert_eq!(gateway.log_line(|line| line["status"] == 502)["reject"], "upstream-unreachable");
 
     let upstream = Upstream::start(|head, connection| {
@@ -577,7 +583,8 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
             }
             head if head.contains("switch") => connection.send("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
             head if head.contains("silent") => return false,
-            _ => std::thread::sleep(Duration::from_secs(10)),
+            // Nothing, until the gateway gives up.
+            _ => while connection.more() {},
         }
         false
     });
@@ -588,7 +595,7 @@ fn failing_upstreams_are_502_and_504_without_their_address() {
     let started = Instant::now();
     let answer = gateway.get("/thumbnails/slow.png", "");
     assert_eq!(answer.status, 504);
-    assert!((1.9..5.0).contains(&started.elapsed().as_secs_f64()), "after {:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_millis(1_900), "after {:?}", started.elapsed());
     assert_eq!(answer.json()["message"], "Gateway timeout");
 }
 
@@ -613,9 +620,7 @@ fn bodies_that_are_too_large_are_refused() {
 fn a_client_that_goes_away_takes_its_request_along() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let upstream = Upstream::start(move |_, connection| {
-        let started = Instant::now();
-        let gone = connection.is_closed();
-        let _ = sender.send((gone, started.elapsed()));
+        let _ = sender.send(connection.is_closed());
         false
     });
     let gateway = Gateway::before(&upstream);
@@ -623,8 +628,8 @@ fn a_client_that_goes_away_takes_its_request_along() {
     connection.send("GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
     eventually("the request at the upstream", || (!upstream.heads().is_empty()).then_some(()));
     drop(connection);
-    let (gone, after) = receiver.recv_timeout(Duration::from_secs(10)).expect("the upstream is told");
-    assert!(gone && after < Duration::from_secs(5), "after {after:?}");
+    assert!(receiver.recv_timeout(PATIENCE).expect("the upstream is told"));
+    // Not 504: it is the client that has ended it.
     assert_eq!(gateway.log_line(|line| line["operation"] == "health")["status"], 0);
 }
 
@@ -642,6 +647,7 @@ fn a_client_that_has_only_finished_sending_gets_its_answer() {
 fn a_long_response_to_a_client_that_has_finished_sending_is_not_cut() {
     let upstream = Upstream::start(|_, connection| {
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+        // Time to cut it.
         std::thread::sleep(Duration::from_millis(900));
         connection.send("def");
         true
@@ -665,6 +671,7 @@ fn slow_readers_slow_the_upstream_and_cost_no_memory() {
     let mut connection = gateway.connect();
     connection.send("GET /files/big HTTP/1.1\r\nHost: a\r\n\r\n");
     connection.head();
+    // Time to fetch more than fits.
     std::thread::sleep(Duration::from_millis(500));
     let resident = gateway.resident_kib();
     assert!(resident < 40 << 10, "{resident} KiB while the client reads nothing");

@@ -7,10 +7,10 @@ mod pki;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pki::{Authority, client, get};
-use support::{Folder, Gateway, Reader, Upstream, eventually};
+use support::{Folder, Gateway, Reader, ReservedPort, Upstream, eventually};
 
 const NAME: &str = "gateway.test";
 
@@ -57,6 +57,7 @@ fn consumers_and_certificates_change_all_the_same() {
         for text in ["consumers: [", "consumers: [{}]", "consumers: [", "consumers: 7"] {
             folder.write("consumers.yaml", text);
             gateway.signal("HUP");
+            // Time to complain; a gateway that reads fewer of these files is as right.
             std::thread::sleep(Duration::from_millis(50));
         }
         folder.write("consumers.yaml", &consumers("five"));
@@ -70,7 +71,8 @@ fn consumers_and_certificates_change_all_the_same() {
                 .any(|line| { line.starts_with("gateway_task_restarts_total") && !line.ends_with(" 0") })
         );
         if reader == Reader::Gone {
-            assert!(metric(&gateway, "gateway_operator_log_lines_lost_total") > 0);
+            let lost = || metric(&gateway, "gateway_operator_log_lines_lost_total") > 0;
+            eventually("lost lines", || lost().then_some(()));
         }
     }
 }
@@ -91,11 +93,9 @@ fn requests_are_served_and_lost_lines_counted() {
             });
         }
         drop(connection);
-        // The end does not wait for somebody who will not read either.
-        let started = Instant::now();
+        // The end does not wait for somebody who will not read either, and never would.
         gateway.terminate();
         assert!(gateway.wait().success(), "{reader:?}");
-        assert!(started.elapsed() < Duration::from_secs(15), "{reader:?}");
     }
 }
 
@@ -106,9 +106,9 @@ fn a_full_disk_costs_lines_only() {
     };
     let upstream = Upstream::echo();
     let mut command = Gateway::command(&[], upstream.address);
-    let bind =
-        |address: &str| std::net::TcpListener::bind(address).and_then(|socket| socket.local_addr()).expect("free");
-    let (address, admin) = (bind("127.0.0.1:0"), bind("127.0.0.1:0"));
+    // It can say nowhere which ports it has.
+    let ports = [(); 2].map(|()| ReservedPort::new());
+    let [address, admin] = ports.each_ref().map(|port| port.address);
     command.args(["--set", &format!("listeners.test.bind={address}"), "--set", &format!("admin.bind={admin}")]);
     command.stdin(Stdio::null()).stdout(full.try_clone().expect("a copy")).stderr(full);
     let gateway = Gateway::at(command.spawn().expect("starts"), address, admin);
@@ -117,7 +117,8 @@ fn a_full_disk_costs_lines_only() {
         assert_eq!(gateway.get("/v1/health", "").status, 200);
     }
     eventually("lost lines", || (metric(&gateway, "gateway_access_log_lines_lost_total") >= 10).then_some(()));
-    assert!(metric(&gateway, "gateway_operator_log_lines_lost_total") > 0);
+    let lost = || metric(&gateway, "gateway_operator_log_lines_lost_total") > 0;
+    eventually("lost lines", || lost().then_some(()));
     assert_eq!(gateway.operations("/readyz").status, 200);
 }
 
@@ -127,11 +128,10 @@ fn a_gateway_that_cannot_start_ends_although_nobody_reads_why() {
     let copy = writer.try_clone().expect("a copy");
     // Full before the gateway has said anything.
     std::thread::spawn(move || while writer.write_all(&[b'.'; 4096]).is_ok() {});
-    let started = Instant::now();
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway"));
     let mut process =
         command.args(["check", "--set", "nonsense=1"]).stdout(Stdio::null()).stderr(copy).spawn().expect("starts");
-    assert!(!process.wait().expect("it ends").success());
-    assert!(started.elapsed() < Duration::from_secs(15));
+    let ended = eventually("its end", || process.try_wait().expect("a child"));
+    assert!(!ended.success());
     drop(reader);
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use support::{Folder, Gateway, Upstream, eventually};
+use support::{Folder, Gateway, PATIENCE, ReservedPort, Upstream, eventually};
 
 fn setting(folder: &Folder) -> String {
     format!("upgrade.socket={}", folder.path("upgrade.sock").display())
@@ -57,6 +57,12 @@ impl Load {
         Self { stop, done, clients: clients.into() }
     }
 
+    /// Waits for some more requests.
+    fn goes_on(&self) {
+        let before = self.done.load(Relaxed);
+        eventually("further requests", || (self.done.load(Relaxed) >= before + 100).then_some(()));
+    }
+
     fn failures(self) -> Vec<String> {
         self.stop.store(true, Relaxed);
         self.clients.into_iter().flat_map(|client| client.join().expect("no panic")).collect()
@@ -69,7 +75,7 @@ fn request(connection: &mut Option<TcpStream>, address: SocketAddr, target: &str
         Some(stream) => stream,
         None => TcpStream::connect(address)?,
     };
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let close = if keeps { "" } else { "Connection: close\r\n" };
     stream.write_all(format!("GET {target} HTTP/1.1\r\nHost: a\r\n{close}\r\n").as_bytes())?;
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
@@ -104,23 +110,26 @@ fn upstream() -> Upstream {
 
 #[test]
 fn three_upgrades_under_load_lose_no_request() {
-    // Long runs say how long; the everyday one is short.
-    let seconds = std::env::var("GATEWAY_TEST_UPGRADE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
+    // Long runs say how long; the everyday one counts requests.
+    let seconds = std::env::var("GATEWAY_TEST_UPGRADE_SECONDS").ok().and_then(|text| text.parse().ok());
     let (folder, upstream) = (Folder::new(), upstream());
     let mut gateway = start(&folder, upstream.address, false, &[]);
     let (address, admin) = (gateway.address, gateway.admin);
     let load = Load::on(address);
+    let wait = || match seconds {
+        Some(seconds) => std::thread::sleep(Duration::from_secs(seconds) / 4),
+        None => load.goes_on(),
+    };
     // Other numbers of workers have other numbers of sockets.
     for workers in ["workers=3", "workers=1", "workers=2"] {
-        std::thread::sleep(Duration::from_secs(seconds) / 4);
-        let before = load.done.load(Relaxed);
+        wait();
         let mut old = std::mem::replace(&mut gateway, start(&folder, upstream.address, true, &[workers]));
         assert_eq!((gateway.address, gateway.admin), (address, admin));
         assert!(old.wait().success(), "the old gateway ends by itself");
-        assert!(load.done.load(Relaxed) > before);
+        load.goes_on();
         assert_eq!(gateway.operations("/readyz").status, 200);
     }
-    std::thread::sleep(Duration::from_secs(seconds) / 4);
+    wait();
     let done = load.done.load(Relaxed);
     let failures = load.failures();
     eprintln!("{done} requests over three upgrades");
@@ -179,7 +188,7 @@ fn a_signal_starts_the_successor() {
     let (folder, upstream) = (Folder::new(), upstream());
     let notify = folder.path("notify.sock");
     let service_manager = UnixDatagram::bind(&notify).expect("a socket");
-    service_manager.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    service_manager.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let told = || {
         let mut buffer = [0; 256];
         let count = service_manager.recv(&mut buffer).expect("told");
@@ -216,15 +225,14 @@ fn sockets_of_systemd_are_served() {
         fd = os.dup(s.fileno()); s.close(); os.dup2(fd, 3, inheritable=True)\n\
         os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
         os.execv(sys.argv[2], sys.argv[2:])";
-    let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
-    let upstream = upstream();
-    let bind = format!("listeners.test.bind={free}");
+    let (port, upstream) = (ReservedPort::new(), upstream());
+    let bind = format!("listeners.test.bind={}", port.address);
     let plain = Gateway::command(&[&bind], upstream.address);
     let mut command = Command::new("python3");
-    command.args(["-c", ACTIVATE, &free.port().to_string()]).arg(plain.get_program()).args(plain.get_args());
+    command.args(["-c", ACTIVATE, &port.number().to_string()]).arg(plain.get_program()).args(plain.get_args());
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut gateway = Gateway::launch(command);
-    assert_eq!(gateway.address, free);
+    assert_eq!(gateway.address, port.address);
     for _ in 0..20 {
         assert_eq!(gateway.get("/v1/health", "").status, 200);
     }
@@ -232,30 +240,41 @@ fn sockets_of_systemd_are_served() {
     assert!(gateway.wait().success());
 }
 
+const HEALTH: &str = "GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n";
+
 #[test]
 fn clients_learn_of_the_end_before_it_comes() {
     let upstream = upstream();
-    let mut gateway = Gateway::start(&["timeouts.shutdownDelay=1500ms"], upstream.address);
+    let mut gateway = Gateway::start(&["timeouts.shutdownDelay=1h"], upstream.address);
     let mut kept = gateway.connect();
-    let health = "GET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n";
-    let started = Instant::now();
     gateway.terminate();
     eventually("not ready", || (gateway.operations("/readyz").status == 503).then_some(()));
     // Who does not know yet is served as ever.
     assert_eq!(gateway.get("/v1/health", "").status, 200);
-    kept.send(health);
+    kept.send(HEALTH);
     assert_eq!(kept.response(false).header("connection"), "");
-    eventually("the end of accepting", || TcpStream::connect(gateway.address).is_err().then_some(()));
-    assert!(started.elapsed() >= Duration::from_millis(1400), "after {:?}", started.elapsed());
-    // The last answer says that it is the last one.
-    kept.send(health);
-    let last = kept.response(false);
-    assert_eq!((last.status, &*last.header("connection")), (200, "close"));
-    assert!(gateway.wait().success());
     // A second signal means now.
-    let mut gateway = Gateway::start(&["timeouts.shutdownDelay=60s"], upstream.address);
-    gateway.terminate();
-    eventually("not ready", || (gateway.operations("/readyz").status == 503).then_some(()));
     gateway.terminate();
     assert!(gateway.wait().success());
+}
+
+#[test]
+fn the_last_answer_says_that_it_is_the_last_one() {
+    let upstream = upstream();
+    // A client that asks after the polite second finds its connection closed: then it was too slow for this.
+    let last = eventually("a last answer", || {
+        let mut gateway = Gateway::start(&["timeouts.shutdownDelay=500ms"], upstream.address);
+        let mut kept = gateway.connect();
+        kept.send(HEALTH);
+        assert_eq!(kept.response(false).header("connection"), "");
+        let started = Instant::now();
+        gateway.terminate();
+        eventually("the end of accepting", || TcpStream::connect(gateway.address).is_err().then_some(()));
+        assert!(started.elapsed() >= Duration::from_millis(400), "after {:?}", started.elapsed());
+        kept.send(HEALTH);
+        let answer = (!kept.is_closed()).then(|| kept.response(false));
+        assert!(gateway.wait().success());
+        answer
+    });
+    assert_eq!((last.status, &*last.header("connection")), (200, "close"));
 }

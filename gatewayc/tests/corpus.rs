@@ -5,7 +5,7 @@
 #![allow(clippy::print_stdout, reason = "what was measured, and what was skipped, is for whoever runs the tests")]
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use gatewayc::ast::Document;
 use gatewayc::diagnostic::{Diagnostics, Format, render};
@@ -53,7 +53,6 @@ fn every_operation_is_listed_or_a_place_says_why_not() {
         let messages = render(&diagnostics, &sources, Format::Human);
         let took = start.elapsed();
         println!("{:5} ms  {:4} operations  {file}", took.as_millis(), list.len());
-        assert!(took < Duration::from_secs(20), "{file} took {took:?} in a test build");
         // The manifest's count was made by other tools (PyYAML and json of Python), over resolved path items.
         match expected.split_once('-').map(|(low, high)| (low.parse::<usize>(), high.parse::<usize>())) {
             Some((Ok(low), Ok(high))) => assert!((low..=high).contains(&list.len()), "{file}: {}", list.len()),

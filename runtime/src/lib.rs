@@ -60,6 +60,9 @@ mod server;
 mod static_files;
 mod store;
 mod supervise;
+#[cfg(test)]
+#[path = "../../tests/support/basics.rs"]
+mod support;
 mod timestamp;
 mod tls;
 mod token_keys;

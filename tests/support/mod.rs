@@ -1,19 +1,21 @@
 //! Starts the shipped gateway and upstreams for it, and talks to both in raw bytes.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+mod basics;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use basics::{PATIENCE, ReservedPort, eventually};
 
 /// The secret that the tests' tokens are signed with, for the APIs `notes` and `files`.
 pub(crate) const SECRET: &str = "a secret of the tests: 32 bytes or more";
-
-/// A test that waits longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running gateway; killed when dropped.
 pub(crate) struct Gateway {
@@ -290,18 +292,6 @@ fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (Socket
     panic!("the gateway did not start:\n{told}");
 }
 
-/// Repeats `attempt` until it gives something.
-pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = attempt() {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// A client's connection.
 pub(crate) struct Connection {
     pub(crate) stream: TcpStream,
@@ -515,6 +505,23 @@ impl Upstream {
 
     pub(crate) fn connections(&self) -> usize {
         *self.connections.lock().expect("no panic")
+    }
+}
+
+/// Holds upstreams back until a test lets them go on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        *self.0.0.lock().expect("no panic") = true;
+        self.0.1.notify_all();
+    }
+
+    /// Waits until it is open.
+    pub(crate) fn pass(&self) {
+        let is_open = self.0.0.lock().expect("no panic");
+        drop(self.0.1.wait_while(is_open, |is_open| !*is_open).expect("no panic"));
     }
 }
 

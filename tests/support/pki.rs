@@ -14,6 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 pub(crate) use crate::support::Folder;
+use crate::support::PATIENCE;
 
 /// A certificate and its key, both in PEM format.
 #[derive(Clone)]
@@ -190,7 +191,7 @@ pub(crate) type TlsConnection = StreamOwned<ClientConnection, TcpStream>;
 pub(crate) fn connect(address: SocketAddr, name: &str, config: &Arc<ClientConfig>) -> std::io::Result<TlsConnection> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let name = ServerName::try_from(name.to_owned()).expect("a name");
     let mut session = ClientConnection::new(Arc::clone(config), name).expect("a client");
     while session.is_handshaking() {
@@ -232,7 +233,8 @@ pub(crate) fn get(
 /// Runs curl; `name` leads to `address`.
 pub(crate) fn curl(address: SocketAddr, name: &str, cacert: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new("curl");
-    command.args(["--silent", "--show-error", "--max-time", "20", "--cacert"]).arg(cacert);
+    let seconds = PATIENCE.as_secs().to_string();
+    command.args(["--silent", "--show-error", "--max-time", &seconds, "--cacert"]).arg(cacert);
     command.args(["--connect-to", &format!("{name}:443:127.0.0.1:{}", address.port())]);
     command.args(arguments).output().expect("curl runs")
 }

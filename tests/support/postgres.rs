@@ -1,11 +1,12 @@
 //! A PostgreSQL for a test: on a port of its own, with its data in a folder that goes with it.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+
+use crate::support::{ReservedPort, eventually};
 
 /// Who the server is where the tests are run by root, whom it refuses: nobody.
 const NOBODY: u32 = 65_534;
@@ -15,7 +16,8 @@ pub(crate) struct PostgresServer {
     process: Child,
     programs: PathBuf,
     folder: PathBuf,
-    port: u16,
+    /// Kept while it is stopped.
+    port: ReservedPort,
     arguments: Vec<String>,
 }
 
@@ -28,8 +30,9 @@ impl PostgresServer {
             eprintln!("skipped: there is no PostgreSQL");
             return None;
         };
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-        let folder = std::env::temp_dir().join(format!("gateway-postgres-{}-{port}", std::process::id()));
+        let port = ReservedPort::new();
+        let name = format!("gateway-postgres-{}-{}", std::process::id(), port.number());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).expect("a folder");
         if is_root(&folder) {
             chown(&folder, Some(NOBODY), Some(NOBODY)).expect("it is given away");
@@ -41,7 +44,7 @@ impl PostgresServer {
             .output()
             .expect("initdb runs");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let process = Self::launch(&programs, &folder, port, &[]);
+        let process = Self::launch(&programs, &folder, port.number(), &[]);
         Some(Self { process, programs, folder, port, arguments: Vec::new() })
     }
 
@@ -56,7 +59,6 @@ impl PostgresServer {
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
-        let started = Instant::now();
         let is_ready = || {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
                 && command(programs, "psql", folder)
@@ -77,23 +79,32 @@ impl PostgresServer {
                     .status()
                     .is_ok_and(|status| status.success())
         };
-        while !is_ready() {
-            assert!(started.elapsed() < Duration::from_secs(30), "PostgreSQL does not answer");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        eventually("PostgreSQL", || is_ready().then_some(()));
         process
     }
 
     /// The URL of a new, empty database.
     pub(crate) fn database(&self, name: &str) -> String {
         self.ask("postgres", &format!("CREATE DATABASE {name}"));
-        format!("postgres://gateway@127.0.0.1:{}/{name}", self.port)
+        format!("postgres://gateway@127.0.0.1:{}/{name}", self.port.number())
     }
 
     /// What the server answers to a statement, without headings.
     pub(crate) fn ask(&self, database: &str, sql: &str) -> String {
         let output = command(&self.programs, "psql", &self.folder)
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "gateway", "-d", database, "-At", "-c", sql])
+            .args([
+                "-h",
+                "127.0.0.1",
+                "-p",
+                &self.port.number().to_string(),
+                "-U",
+                "gateway",
+                "-d",
+                database,
+                "-At",
+                "-c",
+                sql,
+            ])
             .output()
             .expect("psql runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -113,7 +124,7 @@ impl PostgresServer {
     #[allow(dead_code, reason = "not every test stops it")]
     pub(crate) fn restart(&mut self) {
         self.kill();
-        self.process = Self::launch(&self.programs, &self.folder, self.port, &self.arguments);
+        self.process = Self::launch(&self.programs, &self.folder, self.port.number(), &self.arguments);
     }
 
     /// Starts it again with TLS, for those who ask for it.

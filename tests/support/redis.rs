@@ -1,14 +1,17 @@
 //! A Redis for a test: on a port of its own, and nothing on disk.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+
+use crate::support::{PATIENCE, ReservedPort, eventually};
 
 /// A running server; killed when dropped.
 pub(crate) struct RedisServer {
     process: Child,
     pub(crate) address: SocketAddr,
+    /// Kept while it is stopped.
+    _port: ReservedPort,
     arguments: Vec<String>,
 }
 
@@ -22,11 +25,11 @@ impl RedisServer {
             eprintln!("skipped: redis-server does not run: {why}");
             return None;
         }
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let port = ReservedPort::new();
+        let address = port.address;
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
         let process = Self::launch(address, &arguments);
-        Some(Self { process, address, arguments })
+        Some(Self { process, address, _port: port, arguments })
     }
 
     fn launch(address: SocketAddr, arguments: &[String]) -> Child {
@@ -38,11 +41,7 @@ impl RedisServer {
             command.arg(word.replace("{port}", &address.port().to_string()));
         }
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-        let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(20), "redis-server does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        eventually("redis-server", || TcpStream::connect(address).ok());
         process
     }
 
@@ -66,13 +65,12 @@ impl RedisServer {
     /// What it answers to one line, without TLS.
     pub(crate) fn ask(&self, line: &str) -> String {
         let mut stream = TcpStream::connect(self.address).expect("connects");
-        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
-        stream.write_all(format!("{line}\r\n").as_bytes()).expect("it reads");
-        let (mut answer, mut buffer) = (Vec::new(), [0; 65536]);
-        while let Ok(count @ 1..) = stream.read(&mut buffer) {
-            answer.extend_from_slice(&buffer[..count]);
-        }
-        String::from_utf8_lossy(&answer).into_owned()
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        // It closes the connection behind its last answer.
+        stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        answer.strip_suffix("+OK\r\n").expect("the answer to QUIT").to_owned()
     }
 }
 

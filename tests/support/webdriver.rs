@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// A page that is not there by then will not come, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::support::PATIENCE;
 
 /// A browser with a profile of its own; ended when dropped.
 pub(crate) struct WebBrowser {

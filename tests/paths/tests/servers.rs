@@ -7,12 +7,11 @@
 mod support;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use support::{Connection, Gateway};
+use support::{Connection, Gateway, ReservedPort, eventually};
 
 /// What no request may get: the servers answer it under `/people/me`, `/people/{id}/letters`, `/vault` and below.
 const GUARDED: &str = "GUARDED";
@@ -20,7 +19,7 @@ const GUARDED: &str = "GUARDED";
 /// A server that is killed when the test is over.
 struct Server {
     process: Child,
-    address: SocketAddr,
+    port: ReservedPort,
 }
 
 impl Drop for Server {
@@ -37,19 +36,11 @@ fn skip(why: &str) {
     eprintln!("skipped: {why}");
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
 /// The server, as soon as it listens.
-fn start(mut command: Command, port: u16) -> Server {
+fn start(mut command: Command, port: ReservedPort) -> Server {
     let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    let server = Server { process, address: SocketAddr::from(([127, 0, 0, 1], port)) };
-    let started = Instant::now();
-    while TcpStream::connect(server.address).is_err() {
-        assert!(started.elapsed() < Duration::from_secs(60), "the server does not listen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let server = Server { process, port };
+    eventually("the server", || TcpStream::connect(server.port.address).ok());
     server
 }
 
@@ -135,7 +126,7 @@ fn spellings() -> Vec<String> {
 /// Asks for everything through the gateway, and for the guarded paths themselves to see that the server has them.
 fn check(server: &Server) {
     let direct = |path: &str| {
-        let mut connection = Connection::to(server.address);
+        let mut connection = Connection::to(server.port.address);
         connection.send(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
         connection.read_to_end()
     };
@@ -145,7 +136,7 @@ fn check(server: &Server) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-paths"));
     support::usual_settings(&mut command);
     support::secrets(&mut command);
-    let upstream = format!("upstreams.town.default=http://{}", server.address);
+    let upstream = format!("upstreams.town.default=http://{}", server.port.address);
     let consumers = concat!("consumers.file=", env!("CARGO_MANIFEST_DIR"), "/consumers.yaml");
     for setting in ["insecureLiterals=true", consumers, &upstream] {
         command.args(["--set", setting]);
@@ -161,9 +152,9 @@ fn with_python(kind: &str) {
     if !runs("python3", &["-c", &format!("import {kind}{}", if kind == "fastapi" { ", uvicorn" } else { "" })]) {
         return skip(&format!("python3 has no {kind}"));
     }
-    let port = free_port();
+    let port = ReservedPort::new();
     let mut command = Command::new("python3");
-    command.arg(source().join("app.py")).args([kind, &port.to_string()]).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.arg(source().join("app.py")).args([kind, &port.number().to_string()]).env("PYTHONDONTWRITEBYTECODE", "1");
     check(&start(command, port));
 }
 
@@ -195,9 +186,9 @@ fn express() {
             return skip("npm cannot install Express");
         }
     }
-    let port = free_port();
+    let port = ReservedPort::new();
     let mut command = Command::new("node");
-    command.args(["express.mjs", &port.to_string()]).current_dir(&folder);
+    command.args(["express.mjs", &port.number().to_string()]).current_dir(&folder);
     check(&start(command, port));
 }
 
@@ -216,14 +207,15 @@ fn nginx() {
     if !runs("nginx", &["-v"]) {
         return skip("nginx is not installed");
     }
-    let (folder, port) = (scratch("nginx"), free_port());
+    let (folder, port) = (scratch("nginx"), ReservedPort::new());
     files(&folder.join("files"));
     let place = folder.display();
     let config = format!(
         "daemon off; worker_processes 1; pid {place}/pid; error_log stderr;\nevents {{}}\nhttp {{\n  access_log off; \
          client_body_temp_path {place}/body; proxy_temp_path {place}/proxy; fastcgi_temp_path {place}/fastcgi; \
-         uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;\n  server {{ listen 127.0.0.1:{port}; root \
-         {place}/files; }}\n}}\n"
+         uwsgi_temp_path {place}/uwsgi; scgi_temp_path {place}/scgi;\n  server {{ listen 127.0.0.1:{}; root \
+         {place}/files; }}\n}}\n",
+        port.number()
     );
     fs::write(folder.join("nginx.conf"), config).expect("a file");
     let mut command = Command::new("nginx");
@@ -236,10 +228,10 @@ fn php() {
     if !runs("php", &["--version"]) {
         return skip("php is not installed");
     }
-    let (folder, port) = (scratch("php"), free_port());
+    let (folder, port) = (scratch("php"), ReservedPort::new());
     files(&folder);
     let mut command = Command::new("php");
-    command.args(["-S", &format!("127.0.0.1:{port}"), "-t"]).arg(&folder);
+    command.args(["-S", &port.address.to_string(), "-t"]).arg(&folder);
     check(&start(command, port));
 }
 
@@ -249,14 +241,15 @@ fn tomcat() {
     if !Path::new(HOME).join("bin/bootstrap.jar").exists() || !runs("java", &["-version"]) {
         return skip("tomcat10 is not installed");
     }
-    let (folder, port) = (scratch("tomcat"), free_port());
+    let (folder, port) = (scratch("tomcat"), ReservedPort::new());
     files(&folder.join("webapps/ROOT"));
     for name in ["conf", "logs", "temp", "work"] {
         fs::create_dir_all(folder.join(name)).expect("a folder");
     }
     let server = format!(
-        "<Server port=\"-1\"><Service name=\"Catalina\"><Connector address=\"127.0.0.1\" port=\"{port}\"/><Engine \
-         name=\"Catalina\" defaultHost=\"localhost\"><Host name=\"localhost\" appBase=\"webapps\"/></Engine></Service></Server>"
+        "<Server port=\"-1\"><Service name=\"Catalina\"><Connector address=\"127.0.0.1\" port=\"{}\"/><Engine \
+         name=\"Catalina\" defaultHost=\"localhost\"><Host name=\"localhost\" appBase=\"webapps\"/></Engine></Service></Server>",
+        port.number()
     );
     fs::write(folder.join("conf/server.xml"), server).expect("a file");
     // The default servlet, which serves files.

@@ -229,7 +229,7 @@ static OPAQUE: Introspection = Introspection {
     url: "http://127.0.0.1:9/ask",
     client_id: "gate way",
     client_secret: SecretReference { source: SecretSource::Env("INTROSPECTION_SECRET"), encoding: Encoding::Plain },
-    cache: Duration::from_secs(30),
+    cache: Duration::from_secs(3600),
     issuers: &[],
     audiences: &[],
     client_ids: &[],

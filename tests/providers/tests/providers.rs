@@ -5,12 +5,12 @@ mod fake;
 mod support;
 
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use fake::{Mood, Provider, Signer, command, command_with, gateway};
 use serde_json::json;
-use support::{Gateway, Reader, eventually};
+use support::{Gateway, Reader, ReservedPort, eventually};
 
 fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
@@ -25,6 +25,7 @@ fn metric(gateway: &Gateway, name: &str, label: &str) -> Option<f64> {
 
 #[test]
 fn published_keys_verify_tokens() {
+    let started = Instant::now();
     let provider = Provider::start();
     let signer = provider.publish("one");
     let gateway = gateway(&provider, &[]);
@@ -42,16 +43,16 @@ fn published_keys_verify_tokens() {
     let line = gateway.log_line(|line| line["operation"] == "published" && line["status"] == 200);
     assert_eq!(line["caller"], "ann");
     assert_eq!(metric(&gateway, "gateway_provider_requests_total", "/jwks\",outcome=\"ok\""), Some(1.0));
-    assert!(metric(&gateway, "gateway_provider_last_success_age_seconds", "/jwks").is_some_and(|age| age < 20.0));
+    let age = metric(&gateway, "gateway_provider_last_success_age_seconds", "/jwks");
+    assert!(age.is_some_and(|age| age <= started.elapsed().as_secs_f64()), "{age:?}");
     assert_eq!(metric(&gateway, "gateway_provider_last_success_age_seconds", ":9/ask"), None);
     assert!(gateway.messages().contains("/jwks: 1 key is in use now"), "{}", gateway.messages());
 }
 
 #[test]
 fn the_gateway_starts_without_its_provider() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("bound");
-    drop(listener);
+    let port = ReservedPort::new();
+    let address = port.address;
     let gateway = fake::gateway_with(address, &[]);
     let signer = Signer::new("one");
     let token = bearer(&signer.token(json!({})));
@@ -60,7 +61,7 @@ fn the_gateway_starts_without_its_provider() {
     assert_eq!(answer.status, 503, "{answer:?}");
     assert!(!answer.body.contains(&address.to_string()), "{answer:?}");
     assert_eq!(gateway.get("/published", "").status, 401, "nothing to check");
-    let provider = Provider::start_on(TcpListener::bind(address).expect("still free"));
+    let provider = Provider::start_on(port.listen());
     provider.add(&signer);
     eventually("the keys", || (gateway.get("/published", &token).status == 200).then_some(()));
     let messages = gateway.messages();
@@ -107,13 +108,14 @@ fn the_last_good_keys_stay() {
         eventually("the recovery", || (recoveries() > before).then_some(()));
     }
     assert!(gateway.messages().contains("the keys stay as they were"));
-    // While it is asked, nobody waits.
+    // While it is asked, nobody waits: the answer comes before the end of the question.
     provider.set(Mood::Silent);
-    let asked = provider.count("/refreshed");
-    eventually("a question", || (provider.count("/refreshed") > asked).then_some(()));
-    let started = Instant::now();
-    assert_eq!(gateway.get("/refreshed", &token).status, 200);
-    assert!(started.elapsed() < Duration::from_secs(1));
+    eventually("an answer during a question", || {
+        let (asked, ended) = (provider.count("/refreshed"), failed());
+        eventually("a question", || (provider.count("/refreshed") > asked).then_some(()));
+        assert_eq!(gateway.get("/refreshed", &token).status, 200);
+        (failed() == ended).then_some(())
+    });
 }
 
 #[test]
@@ -126,7 +128,9 @@ fn keys_rotate() {
     let new = Signer::new("new");
     provider.replace(&[&new]);
     assert_eq!(gateway.get("/published", &old_token).status, 200, "nobody knows yet");
-    assert_eq!(gateway.get("/published", &bearer(&new.token(json!({})))).status, 200, "fetched for this request");
+    // Fetched for this request, which may be too impatient to see it.
+    let token = bearer(&new.token(json!({})));
+    eventually("the new key", || (gateway.get("/published", &token).status == 200).then_some(()));
     assert_eq!(provider.count("/jwks"), 2);
     for _ in 0..8 {
         assert_eq!(gateway.get("/published", &old_token).status, 401, "its key is gone, on every worker");
@@ -200,10 +204,16 @@ fn requests_wait_for_a_slow_provider_for_a_while_only() {
     let gateway = gateway(&provider, &[]);
     assert_eq!(gateway.get("/published", &bearer(&signer.token(json!({})))).status, 200);
     provider.set(Mood::Silent);
-    let started = Instant::now();
-    assert_eq!(gateway.get("/published", &bearer(&Signer::new("two").token(json!({})))).status, 401);
-    let took = started.elapsed();
-    assert!(took > Duration::from_secs(2) && took < Duration::from_secs(6), "{took:?}");
+    let failed = || metric(&gateway, "gateway_provider_requests_total", "/jwks\",outcome=\"failed\"").unwrap_or(0.0);
+    // A request that comes too soon after another asks for nothing, and does not wait.
+    eventually("an answer before the end of the question", || {
+        let (asked, ended, started) = (provider.count("/jwks"), failed(), Instant::now());
+        assert_eq!(gateway.get("/published", &bearer(&Signer::new("two").token(json!({})))).status, 401);
+        let took = started.elapsed();
+        let waited = provider.count("/jwks") > asked && failed() == ended;
+        assert!(!waited || took >= Duration::from_millis(2_900), "{took:?}");
+        waited.then_some(())
+    });
     assert_eq!(gateway.get("/published", &bearer(&signer.token(json!({})))).status, 200);
 }
 
@@ -303,11 +313,9 @@ fn mistakes_in_the_deployment_stop_the_start() {
 #[test]
 fn the_provider_is_asked_about_opaque_tokens() {
     let provider = Provider::start();
-    let now = fake::now();
     provider.knows("good", json!({"active": true, "sub": "ann", "scope": "read write"}));
     provider
         .knows("strict", json!({"active": true, "iss": "issuer", "aud": ["api"], "scope": "read", "client_id": "c"}));
-    provider.knows("brief", json!({"active": true, "exp": now + 2}));
     provider.knows("gone", json!({"active": false}));
     provider.knows("words", json!({"active": "true"}));
     provider.knows("a+b/c==", json!({"active": true}));
@@ -339,11 +347,17 @@ fn the_provider_is_asked_about_opaque_tokens() {
     let echoed = gateway.get("/strict", &bearer("strict")).body;
     assert!(!echoed.contains("Bearer"), "{echoed}");
     assert!(!gateway.messages().contains("s:cret"), "{}", gateway.messages());
-    // Answers are used until the token expires.
-    assert_eq!(gateway.get("/opaque", &bearer("brief")).status, 200);
-    assert_eq!(gateway.get("/opaque", &bearer("brief")).status, 200);
-    assert_eq!(provider.asked("brief"), 1);
-    eventually("the end of the token", || (gateway.get("/opaque", &bearer("brief")).status == 401).then_some(()));
+    // Answers are used until the token expires; the first that lives long enough to be used twice shows it.
+    let mut lives = [2, 4, 8, 16, 32].into_iter();
+    let brief = eventually("a token that is used twice", || {
+        let life = lives.next().expect("the machine is not as slow as that");
+        let token = format!("brief-{life}");
+        provider.knows(&token, json!({"active": true, "exp": fake::now() + life}));
+        let statuses = [(); 2].map(|()| gateway.get("/opaque", &bearer(&token)).status);
+        (statuses == [200, 200]).then_some(token)
+    });
+    assert_eq!(provider.asked(&brief), 1);
+    eventually("the end of the token", || (gateway.get("/opaque", &bearer(&brief)).status == 401).then_some(()));
 }
 
 #[test]
@@ -353,13 +367,15 @@ fn answers_about_tokens_are_remembered() {
     let strict = json!({"active": true, "iss": "issuer", "aud": "api", "scope": "read"});
     provider.knows("strict", strict);
     let gateway = gateway(&provider, &[]);
+    let started = Instant::now();
     for _ in 0..10 {
         assert_eq!(gateway.get("/opaque", &bearer("good")).status, 200);
         assert_eq!(gateway.get("/opaque", &bearer("bad")).status, 401);
         assert_eq!(gateway.get("/strict", &bearer("strict")).status, 200);
     }
     assert_eq!(provider.asked("good"), 1);
-    assert!(provider.asked("bad") <= 2, "for some seconds");
+    let most = 2 + started.elapsed().as_secs() as usize / 5;
+    assert!(provider.asked("bad") <= most, "for five seconds");
     assert_eq!(provider.asked("strict"), 10, "`cache: 0s` asks each time");
     // With the provider down, what is remembered holds, and what is not is nobody's fault but ours.
     for mood in [
@@ -387,22 +403,37 @@ fn answers_about_tokens_are_remembered() {
 #[test]
 fn one_question_for_all_who_bring_the_same_token() {
     let provider = Provider::start();
-    provider.knows("good", json!({"active": true, "sub": "ann"}));
     let gateway = gateway(&provider, &[]);
-    provider.set(Mood::Late(Duration::from_millis(700)));
-    let all_good = AtomicBool::new(true);
-    std::thread::scope(|scope| {
-        // Who asks first may leave: the others still get their answer.
-        let mut leaver = gateway.connect();
-        leaver.send("GET /opaque HTTP/1.1\r\nHost: gateway.test\r\nAuthorization: Bearer good\r\n\r\n");
-        std::thread::sleep(Duration::from_millis(100));
-        drop(leaver);
-        for _ in 0..16 {
-            scope.spawn(|| all_good.fetch_and(gateway.get("/opaque", &bearer("good")).status == 200, Relaxed));
-        }
+    let mut number = 0;
+    // On a machine that is slow the gateway may give the provider up before the gate opens: then with another token.
+    eventually("an answer for all", || {
+        number += 1;
+        let token = format!("good-{number}");
+        provider.knows(&token, json!({"active": true, "sub": "ann"}));
+        let (gate, all_good, answered) = (provider.hold(), AtomicBool::new(true), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            // Who asks first may leave: the others still get their answer.
+            let mut leaver = gateway.connect();
+            leaver.send(format!("GET /opaque HTTP/1.1\r\nHost: gateway.test\r\n{}\r\n", bearer(&token)));
+            eventually("the question", || (provider.count("/ask") == number).then_some(()));
+            drop(leaver);
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    all_good.fetch_and(gateway.get("/opaque", &bearer(&token)).status == 200, Relaxed);
+                    answered.fetch_add(1, Relaxed);
+                });
+            }
+            eventually("all of them", || {
+                let metrics = gateway.operations("/metrics").body;
+                let open = metrics.lines().find_map(|line| line.strip_prefix("gateway_connections "));
+                let are_there = open?.parse::<u32>().ok()? >= 16;
+                (are_there || answered.load(Relaxed) > 0).then_some(())
+            });
+            gate.open();
+        });
+        assert!(provider.asked(&token) <= 1, "each asks once");
+        all_good.load(Relaxed).then_some(())
     });
-    assert!(all_good.load(Relaxed));
-    assert_eq!(provider.asked("good"), 1);
 }
 
 #[test]
@@ -412,7 +443,6 @@ fn a_provider_that_does_not_answer_about_a_token_is_503() {
     provider.set(Mood::Silent);
     let started = Instant::now();
     assert_eq!(gateway.get("/opaque", &bearer("good")).status, 503);
-    let took = started.elapsed();
-    assert!(took > Duration::from_secs(8) && took < Duration::from_secs(15), "{took:?}");
+    assert!(started.elapsed() >= Duration::from_millis(9_900), "after {:?}", started.elapsed());
     assert_eq!(gateway.get("/public", "").status, 200);
 }

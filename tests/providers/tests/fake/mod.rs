@@ -6,18 +6,27 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
-use crate::support::{self, Connection, Gateway, Upstream, read_body};
+use crate::support::{self, Connection, Gate, Gateway, Upstream, eventually, read_body};
 
-/// The gateway before an upstream that echoes, with every provider's URL at `provider`.
+/// The gateway before an upstream that echoes, with every provider's URL at `provider`, once it has asked for keys
+/// everywhere: requests wait for the first keys, but not for long.
 pub(crate) fn gateway(provider: &Provider, settings: &[&str]) -> Gateway {
-    gateway_with(provider.address(), settings)
+    let gateway = gateway_with(provider.address(), settings);
+    for path in ["/jwks", "/refreshed", "/.well-known/openid-configuration"] {
+        let line = format!("{path}\",outcome=");
+        eventually("the first question", || {
+            let metrics = gateway.operations("/metrics").body;
+            metrics.lines().any(|found| found.contains(&line) && !found.ends_with(" 0")).then_some(())
+        });
+    }
+    gateway
 }
 
 /// As [`gateway`], for a provider that may not be there.
@@ -66,8 +75,8 @@ pub(crate) fn now() -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mood {
     Good,
-    /// After a while.
-    Late(Duration),
+    /// When the gate opens.
+    Held,
     /// Never.
     Silent,
     /// Closes the connection.
@@ -115,6 +124,7 @@ pub(crate) struct Provider {
 
 struct State {
     mood: Mood,
+    gate: Gate,
     keys: Vec<Value>,
     discovery: Option<Value>,
     tokens: HashMap<String, Value>,
@@ -130,6 +140,7 @@ impl Provider {
         let address = listener.local_addr().expect("bound");
         let state = State {
             mood: Mood::Good,
+            gate: Gate::default(),
             keys: Vec::new(),
             discovery: None,
             tokens: HashMap::new(),
@@ -151,6 +162,13 @@ impl Provider {
 
     pub(crate) fn set(&self, mood: Mood) {
         self.state.lock().expect("no panic").mood = mood;
+    }
+
+    /// Answers nobody until the gate opens.
+    pub(crate) fn hold(&self) -> Gate {
+        let mut state = self.state.lock().expect("no panic");
+        (state.mood, state.gate) = (Mood::Held, Gate::default());
+        state.gate.clone()
     }
 
     /// Makes a key and publishes it.
@@ -227,7 +245,10 @@ fn relay(stream: TcpStream, config: Arc<rustls::ServerConfig>, behind: SocketAdd
 
 fn serve(state: &Mutex<State>, address: SocketAddr, head: &str, connection: &mut Connection) -> bool {
     let body = read_body(head, connection);
-    let mood = state.lock().expect("no panic").mood;
+    let (mood, gate) = {
+        let state = state.lock().expect("no panic");
+        (state.mood, state.gate.clone())
+    };
     let json = |value: &Value| {
         format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{value}",
@@ -236,7 +257,7 @@ fn serve(state: &Mutex<State>, address: SocketAddr, head: &str, connection: &mut
     };
     match mood {
         Mood::Good => {}
-        Mood::Late(time) => std::thread::sleep(time),
+        Mood::Held => gate.pass(),
         Mood::Silent => {
             // Until the other side gives up.
             connection.more();
