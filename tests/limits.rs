@@ -214,10 +214,11 @@ consumers:
         connection
     };
     let waiting = [ask(), ask()];
+    let shows = |line: &str| gateway.operations("/metrics").body.lines().any(|found| found == line).then_some(());
+    eventually("both", || shows("gateway_connections_accepted_total 2"));
     eventually("the first", || (!upstream.heads().is_empty()).then_some(()));
     drop(waiting);
-    let open = || gateway.operations("/metrics").body.lines().any(|line| line.starts_with("gateway_connections 0"));
-    eventually("no connection", || open().then_some(()));
+    eventually("no connection", || shows("gateway_connections 0"));
     // Time for the other to be forwarded, were its turn to come with its end.
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(upstream.heads().len(), 1);

@@ -253,9 +253,9 @@ fn whoever_leaves_while_the_store_is_asked_is_gone() {
     for _ in 0..2 {
         gateway.connect().send("GET /both HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
     }
-    eventually("no connection", || {
-        gateway.operations("/metrics").body.lines().any(|line| line == "gateway_connections 0").then_some(())
-    });
+    let shows = |line: &str| gateway.operations("/metrics").body.lines().any(|found| found == line).then_some(());
+    eventually("both", || shows("gateway_connections_accepted_total 3"));
+    eventually("no connection", || shows("gateway_connections 0"));
     redis.signal("-CONT");
     let answer = eventually("the store", || Some(gateway.get("/both", "")).filter(|answer| answer.status != 503));
     assert_eq!((answer.status, answer.header("x-here-ratelimit-remaining").as_str()), (200, "4"), "{answer:?}");
