@@ -19,6 +19,9 @@
 //   GET      /me                                       me                    -> builtin oauth.me                        own token `oauth` [profile]
 //   GET      /oauth/authorize                          authorize             -> builtin oauth.authorize                 anyone
 //   POST     /oauth/authorize/decision                 decide                -> builtin oauth.decision                  session `session`
+//   DELETE   /oauth/clients/{client_id}                removeRegistration    -> builtin clients.manage                  anyone
+//   GET      /oauth/clients/{client_id}                readRegistration      -> builtin clients.manage                  anyone
+//   PUT      /oauth/clients/{client_id}                replaceRegistration   -> builtin clients.manage                  anyone
 //   POST     /oauth/introspect                         introspect            -> builtin oauth.introspect                anyone
 //   GET      /oauth/keys                               keys                  -> builtin oauth.jwks                      anyone
 //   POST     /oauth/revoke                             revoke                -> builtin oauth.revoke                    anyone
@@ -104,6 +107,13 @@ pub(super) static API: Api = Api {
             allows: &[],
             preflight: Preflight::Deny,
             operations: &[&DECIDE],
+        },
+        Route {
+            template: "/oauth/clients/{client_id}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&REMOVE_REGISTRATION, &READ_REGISTRATION, &REPLACE_REGISTRATION],
         },
         Route {
             template: "/oauth/introspect",
@@ -496,6 +506,63 @@ static DECIDE: Operation = Operation {
     contested: false,
 };
 
+// DELETE /oauth/clients/{client_id}: with registration_access_token
+static REMOVE_REGISTRATION: Operation = Operation {
+    id: "removeRegistration",
+    method: "DELETE",
+    access: Access::Anyone { because: "security: []" },
+    action: Action::Answer(&Registry {
+        server: &AUTHORIZATION_SERVER,
+        action: RegistryAction::ManageClient { parameter: "client_id" },
+    }),
+    parameters: &[],
+    request_headers: UNCHANGED,
+    response_headers: UNCHANGED,
+    max_body: ByteSize::kib(64),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// GET /oauth/clients/{client_id}: with registration_access_token
+static READ_REGISTRATION: Operation = Operation {
+    id: "readRegistration",
+    method: "GET",
+    access: Access::Anyone { because: "security: []" },
+    action: Action::Answer(&Registry {
+        server: &AUTHORIZATION_SERVER,
+        action: RegistryAction::ManageClient { parameter: "client_id" },
+    }),
+    parameters: &[],
+    request_headers: UNCHANGED,
+    response_headers: UNCHANGED,
+    max_body: ByteSize::kib(64),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// PUT /oauth/clients/{client_id}: with registration_access_token
+static REPLACE_REGISTRATION: Operation = Operation {
+    id: "replaceRegistration",
+    method: "PUT",
+    access: Access::Anyone { because: "security: []" },
+    action: Action::Answer(&Registry {
+        server: &AUTHORIZATION_SERVER,
+        action: RegistryAction::ManageClient { parameter: "client_id" },
+    }),
+    parameters: &[],
+    request_headers: UNCHANGED,
+    response_headers: UNCHANGED,
+    max_body: ByteSize::kib(64),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
 // POST /oauth/introspect
 static INTROSPECT: Operation = Operation {
     id: "introspect",
@@ -712,6 +779,8 @@ static AUTHORIZATION_SERVER: AuthorizationServer = AuthorizationServer {
         logout: "/logout",
         account: "/account",
         withdrawal: "/account",
+        registration: "/_admin/applications",
+        managed_client: ClientPath { before: "/oauth/clients/", after: "" },
     },
     session_cookie: "gateway_session",
 };

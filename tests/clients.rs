@@ -18,6 +18,7 @@ fn run(mut command: Command) {
     tutorial::secrets(&mut command);
     command.env("GATEWAY_PORT", tutorial.gateway.address.port().to_string());
     command.env("TEST_CLIENT_KEY", tutorial.key.serialize_pem());
+    command.env("TEST_ADMIN_KEY", tutorial::ADMIN.trim_start_matches("X-Admin-Key: ").trim_end());
     let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
     let mut answers = client.stdin.take().expect("piped");
     let mut is_done = false;

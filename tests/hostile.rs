@@ -300,7 +300,11 @@ fn give_tokens(document: &mut Value, random: &mut Random) {
     paths["/me"] = json!({"get": operation(json!([requirement]), "oauth.me")});
     paths["/login"] = json!({"get": operation(json!([]), "login.form"), "post": operation(json!([]), "login.submit")});
     paths["/account"] = json!({"get": operation(json!([{"xs": []}]), "account")});
-    paths[format!("/clients/{{{parameter}}}")] = json!({"delete": operation(json!([{"xa": []}]), "clients.delete")});
+    paths["/clients"] = json!({"post": operation(json!([{"xa": []}]), "clients.create")});
+    paths[format!("/clients/{{{parameter}}}")] = json!({
+        "delete": operation(json!([{"xa": []}]), "clients.delete"),
+        "get": operation(json!([]), "clients.manage"),
+    });
 }
 
 /// SplitMix64: reproducible variety.

@@ -868,6 +868,7 @@ fn the_metadata_says_where_everything_is() {
         ("revocation_endpoint", "/oauth/revoke"),
         ("introspection_endpoint", "/oauth/introspect"),
         ("jwks_uri", "/oauth/keys"),
+        ("registration_endpoint", APPLICATIONS),
     ] {
         assert_eq!(found[name], format!("{ISSUER}{path}"), "{name}");
     }
@@ -1052,18 +1053,23 @@ fn pages_speak_the_readers_language_and_the_teams_words() {
     assert!(!output.status.success() && told.contains("template login.html: undefined value"), "{told}");
 }
 
+/// Where administrators register clients.
+const APPLICATIONS: &str = "/_admin/applications";
+
+fn send_json(tutorial: &Tutorial, method: &str, path: &str, headers: &str, body: &str) -> Response {
+    let mut connection = tutorial.gateway.connect();
+    connection.send(format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost:8443\r\nX-Forwarded-Proto: https\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    connection.response(method == "HEAD")
+}
+
 #[test]
 fn administrators_register_applications_and_users() {
     let tutorial = Tutorial::start();
-    let json = |method: &str, path: &str, headers: &str, body: &str| {
-        let mut connection = tutorial.gateway.connect();
-        connection.send(format!(
-            "{method} {path} HTTP/1.1\r\nHost: localhost:8443\r\nX-Forwarded-Proto: https\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        ));
-        connection.response(false)
-    };
-    let applications = "/_admin/applications";
+    let json = |method: &str, path: &str, headers: &str, body: &str| send_json(&tutorial, method, path, headers, body);
+    let applications = APPLICATIONS;
     let good = r#"{"name": "A", "grant_types": ["client_credentials"], "scopes": ["notes"]}"#;
     assert_eq!(json("POST", applications, "", good).status, 401);
     assert_eq!(json("POST", applications, "X-Admin-Key: wrong\r\n", good).status, 401);
@@ -1086,7 +1092,9 @@ fn administrators_register_applications_and_users() {
         ADMIN,
         r#"{"client_name": "B", "redirect_uris": ["https://b.example/cb"], "grant_types": ["authorization_code", "refresh_token"],
             "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post", "scope": "notes",
-            "contacts": ["b@b.example"], "client_name#de": "B", "x_unknown": {}}"#,
+            "contacts": ["b@b.example"], "client_name#de": "Be", "client_uri": "https://b.example/", "tos_uri": "https://b.example/tos",
+            "policy_uri#de": "https://b.example/datenschutz", "software_id": "b", "software_version": "1.0",
+            "grant_typs": [], "post_logout_redirect_uris": ["https://b.example/"], "x_unknown": {}}"#,
     );
     assert_eq!(standard.status, 201, "{}", standard.body);
     let standard = standard.json();
@@ -1098,8 +1106,18 @@ fn administrators_register_applications_and_users() {
         ("token_endpoint_auth_method", json!("client_secret_post")),
         ("scope", json!("notes")),
         ("client_secret_expires_at", json!(0)),
+        ("contacts", json!(["b@b.example"])),
+        ("client_name#de", json!("Be")),
+        ("client_uri", json!("https://b.example/")),
+        ("tos_uri", json!("https://b.example/tos")),
+        ("policy_uri#de", json!("https://b.example/datenschutz")),
+        ("software_id", json!("b")),
+        ("software_version", json!("1.0")),
     ] {
         assert_eq!(standard[name], value, "{name}");
+    }
+    for unknown in ["grant_typs", "post_logout_redirect_uris", "x_unknown"] {
+        assert_eq!(standard.get(unknown), None, "{unknown}");
     }
     assert!(standard["client_id_issued_at"].is_u64() && !text(&standard, "client_secret").is_empty());
     let public = json(
@@ -1114,6 +1132,17 @@ fn administrators_register_applications_and_users() {
         (r#"{"client_name": "A"}"#, "invalid_redirect_uri"),
         (r#"{"redirect_uris": ["https://a.example/"], "scope": "admin"}"#, "invalid_client_metadata"),
         (r#"{"redirect_uris": ["https://a.example/"], "grant_types": ["urn:x"]}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "response_types": ["id_token"]}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "logo_uri": "javascript:alert(1)"}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "tos_uri#de": "//a"}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "contacts": "a"}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "jwks_uri": "https://a.example/"}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "jwks": {"keys": []}}"#, "invalid_client_metadata"),
+        (r#"{"redirect_uris": ["https://a.example/"], "dpop_bound_access_tokens": true}"#, "invalid_client_metadata"),
+        (
+            r#"{"redirect_uris": ["https://a.example/"], "token_endpoint_auth_method": "tls_client_auth"}"#,
+            "invalid_client_metadata",
+        ),
         (r#"{"grant_types": ["client_credentials"]}"#, "invalid_client_metadata"),
         (
             r#"{"grant_types": ["client_credentials"], "response_types": ["code"], "scope": "notes"}"#,
@@ -1134,7 +1163,6 @@ fn administrators_register_applications_and_users() {
         ("[]", "Expected a JSON object"),
         (r#"{"name": "A", "scopes": ["admin"]}"#, "redirect_uris"),
         (r#"{"name": "A", "grant_types": ["client_credentials"], "scopes": ["admin"]}"#, "not a scope"),
-        (r#"{"name": "A", "grant_typs": []}"#, "did you mean `grant_types`"),
         (r#"{"name": "A", "scopes": ["notes"], "redirect_uris": ["http://a.example/"]}"#, "plain HTTP"),
         (r#"{"name": "A", "scopes": ["notes"], "redirect_uris": ["https://*.a.example/"]}"#, "character by character"),
         (r#"{"public": true, "grant_types": ["client_credentials"], "scopes": ["notes"]}"#, "public client"),
@@ -1162,9 +1190,219 @@ fn administrators_register_applications_and_users() {
     }
 }
 
+/// `Authorization` of a registration.
+fn bearer(registration: &Value) -> String {
+    format!("Authorization: Bearer {}\r\n", text(registration, "registration_access_token"))
+}
+
+/// The path of a registration.
+fn place(registration: &Value) -> String {
+    let uri = text(registration, "registration_client_uri");
+    uri.strip_prefix(ISSUER).unwrap_or_else(|| panic!("{uri}")).to_owned()
+}
+
+/// What a client sends to keep all that it was told, with some members changed; `null` takes one away.
+fn with_changes(registration: &Value, changes: &Value) -> String {
+    let mut members = registration.as_object().expect("an object").clone();
+    for name in
+        ["registration_access_token", "registration_client_uri", "client_id_issued_at", "client_secret_expires_at"]
+    {
+        members.remove(name);
+    }
+    for (name, value) in changes.as_object().expect("an object") {
+        match value {
+            Value::Null => members.remove(name),
+            value => members.insert(name.clone(), value.clone()),
+        };
+    }
+    Value::Object(members).to_string()
+}
+
+const READER: &str = r#"{"client_name": "Reader", "client_name#de": "Leser", "redirect_uris": ["https://reader.example/cb"],
+    "grant_types": ["authorization_code", "client_credentials", "refresh_token"], "scope": "notes",
+    "token_endpoint_auth_method": "client_secret_basic", "contacts": ["a@reader.example"]}"#;
+
+#[test]
+fn clients_read_replace_and_remove_their_own_registration() {
+    let tutorial = Tutorial::start();
+    let send = |method: &str, path: &str, headers: &str, body: &str| send_json(&tutorial, method, path, headers, body);
+    let made = send("POST", APPLICATIONS, ADMIN, READER);
+    assert_eq!(made.status, 201, "{}", made.body);
+    let made = made.json();
+    let (id, secret) = (text(&made, "client_id"), text(&made, "client_secret"));
+    assert_eq!(text(&made, "registration_client_uri"), format!("{ISSUER}/oauth/clients/{id}"));
+    let (own, path) = (bearer(&made), place(&made));
+    let token_with = |secret: &str| {
+        let form = [("grant_type", "client_credentials"), ("scope", "notes")];
+        tutorial.post("/oauth/token", &basic(&id, secret), &form)
+    };
+    let access = text(&token_with(&secret).json(), "access_token");
+    assert!(tutorial.opens(&access));
+
+    // GET: all but the secret, of which the store has a digest.
+    let read = send("GET", &path, &own, "");
+    assert_eq!((read.status, read.header("cache-control").as_str()), (200, "no-store"), "{}", read.body);
+    let mut known = made.clone();
+    for once in ["client_secret", "client_secret_expires_at"] {
+        known.as_object_mut().expect("an object").remove(once);
+    }
+    assert_eq!(read.json(), known);
+
+    // PUT: what is left out gets its default.
+    let changes = json!({"client_name": "Reader 2", "redirect_uris": ["https://reader.example/2"], "contacts": null,
+        "tos_uri": "https://reader.example/tos", "client_secret": secret});
+    let replaced = send("PUT", &path, &own, &with_changes(&made, &changes));
+    assert_eq!(replaced.status, 200, "{}", replaced.body);
+    let replaced = replaced.json();
+    for (name, value) in [
+        ("client_id", json!(id)),
+        ("client_name", json!("Reader 2")),
+        ("client_name#de", json!("Leser")),
+        ("redirect_uris", json!(["https://reader.example/2"])),
+        ("tos_uri", json!("https://reader.example/tos")),
+        ("scope", json!("notes")),
+        ("client_id_issued_at", made["client_id_issued_at"].clone()),
+        ("registration_client_uri", made["registration_client_uri"].clone()),
+        ("registration_access_token", made["registration_access_token"].clone()),
+    ] {
+        assert_eq!(replaced[name], value, "{name}");
+    }
+    assert_eq!((replaced.get("contacts"), replaced.get("client_secret")), (None, None));
+    assert_eq!(send("GET", &path, &own, "").json(), replaced);
+    assert_eq!(token_with(&secret).status, 200, "it keeps its secret");
+    let least = json!({"client_id": id, "redirect_uris": ["https://reader.example/2"]}).to_string();
+    let replaced = send("PUT", &path, &own, &least).json();
+    assert_eq!(
+        (&replaced["client_name"], &replaced["grant_types"], &replaced["scope"]),
+        (&json!(""), &json!(["authorization_code"]), &json!("notes"))
+    );
+    assert_eq!(token_with(&secret).status, 400, "it is not registered for the grant any more");
+    // What it had at first it can have again.
+    assert_eq!(send("PUT", &path, &own, &with_changes(&made, &json!({"client_secret": null}))).status, 200);
+    // Another method: no secret, and then a new one.
+    let public =
+        json!({"token_endpoint_auth_method": "none", "grant_types": ["authorization_code"], "client_secret": null});
+    let public = send("PUT", &path, &own, &with_changes(&made, &public));
+    assert_eq!((public.status, public.json().get("client_secret")), (200, None), "{}", public.body);
+    assert_eq!(token_with(&secret).status, 401, "the secret is gone");
+    let again = send("PUT", &path, &own, &with_changes(&made, &json!({"client_secret": null}))).json();
+    let fresh = text(&again, "client_secret");
+    assert!(fresh != secret && again["client_secret_expires_at"] == 0);
+    assert_eq!((token_with(&secret).status, token_with(&fresh).status), (401, 200));
+
+    // DELETE: with all that it was given.
+    assert_eq!(send("DELETE", &path, &own, "").status, 204);
+    for method in ["GET", "PUT", "DELETE"] {
+        refused(&send(method, &path, &own, READER), 401, "invalid_token");
+    }
+    assert!(!tutorial.opens(&access), "its tokens have gone with it");
+    assert_eq!(token_with(&fresh).status, 401);
+}
+
+#[test]
+fn a_registration_is_opened_by_its_own_token_only() {
+    let tutorial = Tutorial::start();
+    let send = |method: &str, path: &str, headers: &str, body: &str| send_json(&tutorial, method, path, headers, body);
+    let made = send("POST", APPLICATIONS, ADMIN, READER).json();
+    let other = send("POST", APPLICATIONS, ADMIN, READER).json();
+    let (id, secret, path, own) = (text(&made, "client_id"), text(&made, "client_secret"), place(&made), bearer(&made));
+    let form = [("grant_type", "client_credentials"), ("scope", "notes")];
+    let access = text(&tutorial.post("/oauth/token", &basic(&id, &secret), &form).json(), "access_token");
+    let twice = format!("{own}{own}");
+    for (path, headers, challenge) in [
+        (&*path, "", "Bearer realm=\"client registration\""),
+        (&path, ADMIN, "Bearer realm=\"client registration\""),
+        (&path, "Authorization: Bearer wrong\r\n", "error=\"invalid_token\""),
+        (&path, "Authorization: Bearer \r\n", "error=\"invalid_token\""),
+        (&path, &twice, "error=\"invalid_token\""),
+        (&path, &bearer(&other), "error=\"invalid_token\""),
+        (&path, &format!("Authorization: Bearer {access}\r\n"), "error=\"invalid_token\""),
+        (&path, &basic(&id, &secret), "Bearer realm=\"client registration\""),
+        (&place(&other), &own, "error=\"invalid_token\""),
+        ("/oauth/clients/nobody", &own, "error=\"invalid_token\""),
+        ("/oauth/clients/server", &own, "error=\"invalid_token\""),
+    ] {
+        for method in ["GET", "PUT", "DELETE"] {
+            let answer = send(method, path, headers, READER);
+            assert_eq!(answer.status, 401, "{method} {path} {headers}: {}", answer.body);
+            let told = answer.header("www-authenticate");
+            assert!(told.starts_with("Bearer ") && told.contains(challenge), "{headers}: {told}");
+            assert_eq!(told.contains("error="), challenge.contains("error="), "{headers}: {told}");
+        }
+    }
+    assert_eq!(send("POST", &path, &own, READER).status, 405);
+    assert_eq!(send("HEAD", &path, &own, "").status, 200);
+
+    // What a client cannot say of itself.
+    let first = send("GET", &path, &own, "").json();
+    for (changes, code) in [
+        (json!({"client_id": null}), "invalid_client_metadata"),
+        (json!({"client_id": text(&other, "client_id")}), "invalid_client_metadata"),
+        (json!({"client_secret": "a secret that it chooses itself"}), "invalid_client_metadata"),
+        (json!({"client_secret": text(&other, "client_secret")}), "invalid_client_metadata"),
+        (json!({"client_secret": 7}), "invalid_client_metadata"),
+        (json!({"registration_access_token": text(&made, "registration_access_token")}), "invalid_client_metadata"),
+        (json!({"registration_client_uri": text(&made, "registration_client_uri")}), "invalid_client_metadata"),
+        (json!({"client_id_issued_at": 1}), "invalid_client_metadata"),
+        (json!({"client_secret_expires_at": 0}), "invalid_client_metadata"),
+        // An administrator has decided about these.
+        (json!({"scope": "notes profile"}), "invalid_client_metadata"),
+        (json!({"scope": null, "scopes": ["profile"]}), "invalid_client_metadata"),
+        (json!({"grant_types": ["password"]}), "invalid_client_metadata"),
+        (json!({"scope": "admin"}), "invalid_client_metadata"),
+        (json!({"redirect_uris": ["http://reader.example/cb"]}), "invalid_redirect_uri"),
+        (json!({"redirect_uris": null}), "invalid_redirect_uri"),
+        (json!({"policy_uri": "javascript:alert(1)"}), "invalid_client_metadata"),
+    ] {
+        let answer = send("PUT", &path, &own, &with_changes(&made, &changes));
+        assert_eq!(error_of(&answer), (400, code.to_owned()), "{changes}: {}", answer.body);
+    }
+    for body in ["", "[]", "{"] {
+        refused(&send("PUT", &path, &own, body), 400, "invalid_client_metadata");
+    }
+    assert_eq!(send("PUT", &path, &own, &" ".repeat(70 << 10)).status, 413);
+    assert_eq!(send("GET", &path, &own, "").json(), first, "nothing has changed");
+
+    // An administrator who removes a client takes the token as well.
+    assert_eq!(send("DELETE", &format!("{APPLICATIONS}/{id}"), ADMIN, "").status, 204);
+    refused(&send("GET", &path, &own, ""), 401, "invalid_token");
+    assert_eq!(send("GET", &place(&other), &bearer(&other), "").status, 200);
+}
+
+#[test]
+fn users_read_the_name_of_a_client_in_their_language() {
+    let tutorial = Tutorial::start();
+    let made = send_json(
+        &tutorial,
+        "POST",
+        APPLICATIONS,
+        ADMIN,
+        r#"{"client_name": "Reader", "client_name#de-AT": "Leser & Co", "redirect_uris": ["https://reader.example/cb"],
+            "token_endpoint_auth_method": "none"}"#,
+    );
+    let mut browser = tutorial.browser();
+    assert_eq!(browser.log_in("/login", "bob", PASSWORD).status, 303);
+    let query =
+        request("notes", "").replace("client_id=app", &format!("client_id={}", text(&made.json(), "client_id")));
+    let query = query.replace("app.example%2Fcallback", "reader.example%2Fcb");
+    for (language, name) in [("de", "Leser &amp; Co"), ("en", "Reader"), ("fr", "Reader")] {
+        let page = browser.get_with(&format!("/oauth/authorize?{query}"), &format!("Accept-Language: {language}\r\n"));
+        assert!(page.status == 200 && page.body.contains(name), "{language}: {}", page.body);
+    }
+}
+
 #[test]
 fn secrets_stand_in_no_log() {
     let tutorial = Tutorial::start();
+    let registration = send_json(&tutorial, "POST", APPLICATIONS, ADMIN, READER).json();
+    send_json(&tutorial, "GET", &place(&registration), &bearer(&registration), "");
+    send_json(
+        &tutorial,
+        "PUT",
+        &place(&registration),
+        &bearer(&registration),
+        &with_changes(&registration, &json!({})),
+    );
     let mut browser = tutorial.browser();
     let back = browser.authorize(&request("notes", ""));
     let code = parameter(&back, "code").expect("a code");
@@ -1174,6 +1412,7 @@ fn secrets_stand_in_no_log() {
     let mut known: HashSet<String> =
         [&code, PASSWORD, CLIENT_SECRET, VERIFIER].map(str::to_owned).into_iter().collect();
     known.extend(["access_token", "refresh_token"].map(|name| text(&token, name)));
+    known.extend(["client_secret", "registration_access_token"].map(|name| text(&registration, name)));
     known.extend(browser.cookies.values().cloned());
     tutorial.gateway.log_line(|line| line["path"] == "/oauth/token" && line["status"] == 200);
     std::thread::sleep(Duration::from_millis(200));

@@ -19,7 +19,8 @@ pub use limit::{
     FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode,
 };
 pub use oauth::{
-    AuthorizationServer, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Resource, Scope, TokenFormat,
+    AuthorizationServer, ClientPath, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Resource, Scope,
+    TokenFormat,
 };
 pub use rule::{Rule, RuleEffect, RulePattern};
 pub use static_files::{StaticFile, StaticFiles, content_type};

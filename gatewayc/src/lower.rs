@@ -33,7 +33,7 @@ use crate::vocabulary::{
 };
 use limits::{CallerKind, Limits};
 pub(crate) use merge::takes_the_same;
-use oauth::Located;
+use oauth::{Located, Registration};
 use security::Schemes;
 use static_files::Shelf;
 
@@ -72,6 +72,8 @@ struct Lowering<'a> {
     first_of_name: BTreeMap<&'a str, Span>,
     /// The operations that are endpoints of the authorization server.
     endpoints: Vec<Located>,
+    /// The operations that register clients, by the protocol for that.
+    registrations: Vec<Registration>,
     /// Nobody knows what one of the operations answers, which has been reported.
     builtins_are_unread: bool,
 }
@@ -110,6 +112,7 @@ impl<'a> Lowering<'a> {
             shelf,
             first_of_name,
             endpoints,
+            registrations: Vec::new(),
             builtins_are_unread: false,
         };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
@@ -235,7 +238,8 @@ impl<'a> Lowering<'a> {
                 let action = match &builtin {
                     Some(Spanned { span, value }) => value.as_ref().and_then(|value| {
                         let builtin = Spanned::new(*span, value.clone());
-                        self.builtin(&builtin, &operation.method, route).map(Action::Answer)
+                        let typed = parameters.typed(&template, &self.document.root);
+                        self.builtin(&builtin, &operation.method, route, &typed).map(Action::Answer)
                     }),
                     None => {
                         let title = title(path, operation);

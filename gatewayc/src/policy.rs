@@ -6,10 +6,11 @@ use std::time::Duration;
 use gateway_route::{Allowance, Ambiguous, EmptySegments, Part, PathCase, TrailingSlash, UpstreamPaths};
 
 use crate::ir::{
-    Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
+    Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ClientPath, ConsumerJwt, ConsumerRules, Credential,
     CredentialLocation, FailureLimit, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit,
-    LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation, PkceRequirement, Rewrite,
-    Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode, TokenFormat, Upstream,
+    LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation, PkceRequirement,
+    RegistryAction, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode,
+    TokenFormat, Upstream,
 };
 use crate::units::show_duration;
 
@@ -113,6 +114,11 @@ fn write_authorization_server(out: &mut String, server: &AuthorizationServer) {
     }
     for (endpoint, path) in &server.paths {
         line(out, endpoint.name(), path.as_deref().unwrap_or("none"));
+    }
+    line(out, "clients.create", server.registration.as_deref().unwrap_or("none"));
+    match &server.managed_client {
+        Some(ClientPath { before, after }) => line(out, "clients.manage", &format!("{before}{{client_id}}{after}")),
+        None => line(out, "clients.manage", "none"),
     }
 }
 
@@ -398,6 +404,9 @@ fn answers(builtin: &Builtin) -> String {
         Builtin::Oauth { grants: admitted, .. } if admitted.is_empty() => builtin.name().to_owned(),
         Builtin::Oauth { grants: admitted, .. } => format!("{}, for {}", builtin.name(), grants(admitted)),
         Builtin::Registry { parameter, .. } if parameter.is_empty() => builtin.name().to_owned(),
+        Builtin::Registry { action: RegistryAction::ManageClient, parameter } => {
+            format!("{}, by {{{parameter}}} and the token of its registration", builtin.name())
+        }
         Builtin::Registry { parameter, .. } => format!("{}, by {{{parameter}}}", builtin.name()),
         Builtin::Static(StaticFiles { source, parameter, files }) if parameter.is_empty() => {
             let kind = files.first().map_or("", |file| file.content_type);

@@ -519,12 +519,31 @@ fn endpoints_and_their_security() {
         ("/clients/{id}", "delete", "[{Admin: []}]", "builtin: clients.delete", "none"),
         ("/clients", "delete", "[{Admin: []}]", "builtin: clients.delete", "error[GW325] exactly one path parameter"),
         ("/c/{a}/{b}", "delete", "[{Admin: []}]", "builtin: clients.delete", "error[GW325] exactly one path parameter"),
+        ("/clients/{id}", "post", "[]", "builtin: clients.manage", "error[GW325] expected GET or PUT or DELETE"),
+        ("/clients", "get", "[]", "builtin: clients.manage", "error[GW325] exactly one path parameter"),
+        ("/c/{a}/{b}", "put", "[]", "builtin: clients.manage", "error[GW325] exactly one path parameter"),
+        ("/clients/{id}", "get", "[]", "builtin: clients.manage", "error[GW325] no client has a token"),
+        ("/clients/{id}", "get", "[{own: [read]}]", "builtin: clients.manage", "error[GW325] stands in Authorization"),
+        ("/x", "get", "[]", "builtin: clients.mange", "error[GW104] did you mean clients.manage?"),
         ("/x", "get", "[]", "builtin: oauth.autorize", "error[GW104] did you mean oauth.authorize?"),
         ("/x", "post", "[]", "builtin: oauth.revoke, upstream: a", "error[GW526] upstream"),
         ("/x", "get", "[]", "builtin: login.form, dir: a", "error[GW102] beside another"),
     ] {
         check(&operation(path, method, security, builtin), expect);
     }
+    let create = "  /clients: {post: {security: [{Admin: []}], x-gateway: {builtin: clients.create}}}\n";
+    let with_create = |path: &str, method: &str, security: &str| {
+        operation(path, method, security, "builtin: clients.manage") + create
+    };
+    check(&with_create("/clients/{id}", "get", "[]"), "none");
+    check(&with_create("/clients/{id}/registration", "put", "[]"), "none");
+    check(&with_create("/clients/{id}", "delete", "[{Admin: []}, {}]"), "none");
+    check(&with_create("\"/clients/{+id}\"", "get", "[]").replace("+id, in", "id, in"), "error[GW325] without +");
+    check(&with_create("\"/clients/{id}?a=b\"", "get", "[]"), "error[GW325] without a query");
+    check(
+        &with_create("/clients/{id}", "get", "[]").replacen("type: string}}], get", "type: integer}}], get", 1),
+        "error[GW325] text",
+    );
     let query = operation("\"/keys?a=b\"", "get", "[]", "builtin: oauth.jwks");
     check(&query, "error[GW325] without a query");
 }

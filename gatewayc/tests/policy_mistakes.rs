@@ -282,6 +282,8 @@ fn at_a_scheme() {
         ("jwt: {verify: {algorithms: [HS256], publicKey: {env: S}}}", "GW208 `HS256` needs `secret`"),
         ("jwt: {verify: {algorithms: [RS256], secret: {env: S}}}", "GW208 `publicKey` or `jwks`"),
         ("jwt: {verify: {algorithms: [RS256, ES256], publicKey: {env: S}}}", "GW208 family"),
+        ("jwt: {verify: {algorithms: [RS256], publicKey: {env: S}, weakSecretOk: true}}", "GW208 only `secret`"),
+        ("jwt: {verify: {algorithms: [RS256], jwks: {env: S}, weakSecretOk: false}}", "GW208 only `secret`"),
         ("jwt: {issuers: [a]}", "GW208 `verify`"),
         ("jwt: {identify: consumer}", "none"),
         (

@@ -574,8 +574,9 @@ pub use crate::jwt::{JwtAlgorithm, JwtBearer, JwtKey};
 pub use crate::limits::Algorithm;
 pub use crate::mutual_tls::MutualTls;
 pub use crate::oauth::{
-    AccessTokenTerms, AdminKey, AuthorizationServer, Endpoint, EndpointPaths, Grant, LoginSession, OauthEndpoint,
-    OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Resource, Scope, TokenFormat,
+    AccessTokenTerms, AdminKey, AuthorizationServer, ClientPath, Endpoint, EndpointPaths, Grant, LoginSession,
+    OauthEndpoint, OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Resource, Scope,
+    TokenFormat,
 };
 pub use crate::provider::{Introspection, JwksUrl, OpenIdConnect};
 pub use crate::rewrite::RegexRewrite;

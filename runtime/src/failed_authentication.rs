@@ -3,45 +3,24 @@
 //! A failure is counted when it is known. Until then the attempt counts as one, so that of guesses that come together no
 //! more are tried than of those that come one by one.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::codegen::{FailureLimit, LimitKey};
 use crate::credential::{CredentialLocation, Evidence, Found};
+use crate::failure_windows::{Allowance, FailureWindows};
 use crate::limits::Address;
-
-/// Counters that are kept for each limit; those whose window ends first go first.
-const MAX_COUNTERS: usize = 100_000;
 
 /// A limit with its counters.
 #[derive(Debug)]
 pub(crate) struct Failures {
     table: &'static FailureLimit,
-    /// With a key of its own, so that no client can choose what collides.
-    hasher: RandomState,
-    counters: Mutex<HashMap<u64, Window>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    /// In seconds since the epoch; 0 before the first failure.
-    ends: u64,
-    failures: u64,
-    /// Attempts that are not decided yet.
-    pending: u64,
-}
-
-impl Window {
-    fn failures_at(&self, now: u64) -> u64 {
-        if self.ends > now { self.failures } else { 0 }
-    }
+    windows: FailureWindows,
 }
 
 impl Failures {
     pub(crate) fn new(table: &'static FailureLimit) -> Self {
-        Self { table, hasher: RandomState::new(), counters: Mutex::default() }
+        Self { table, windows: FailureWindows::new() }
     }
 
     /// Whether both count the same, so that one can stand for the other.
@@ -60,7 +39,11 @@ impl Failures {
             LimitKey::Const(text) => Part::Text((*text).to_owned()),
             _ => Part::Address(Address::of(address)),
         });
-        self.hasher.hash_one(parts.collect::<Vec<_>>())
+        self.windows.key(parts.collect::<Vec<_>>())
+    }
+
+    fn allowance(&self) -> Allowance {
+        Allowance { failures: self.table.limit, seconds: self.table.interval.as_secs().max(1) }
     }
 
     /// Begins an attempt.
@@ -68,40 +51,23 @@ impl Failures {
     /// # Errors
     /// The seconds until another one is looked at.
     fn begin(&self, key: u64, now: u64) -> Result<(), u64> {
-        let mut counters = self.lock();
-        if let Some(window) = counters.get(&key) {
-            let failures = window.failures_at(now);
-            if failures >= self.table.limit {
-                return Err(window.ends - now);
+        let mut windows = self.windows.lock();
+        match windows.wait(key, self.allowance(), now) {
+            0 => {
+                windows.begin(key, now);
+                Ok(())
             }
-            if failures + window.pending >= self.table.limit {
-                return Err(1);
-            }
+            seconds => Err(seconds),
         }
-        make_room(&mut counters, now);
-        let window = counters.entry(key).or_insert(Window { ends: 0, failures: 0, pending: 0 });
-        window.pending += 1;
-        Ok(())
     }
 
     /// Ends an attempt.
     fn end(&self, key: u64, has_failed: bool, now: u64) {
-        let mut counters = self.lock();
-        let Some(window) = counters.get_mut(&key) else { return };
-        window.pending = window.pending.saturating_sub(1);
+        let mut windows = self.windows.lock();
         if has_failed {
-            if window.ends <= now {
-                (window.ends, window.failures) = (now + self.table.interval.as_secs().max(1), 0);
-            }
-            window.failures += 1;
+            windows.fail(key, self.allowance(), now);
         }
-        if window.pending == 0 && window.failures_at(now) == 0 {
-            counters.remove(&key);
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Window>> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+        windows.end(key, now);
     }
 }
 
@@ -110,20 +76,6 @@ enum Part {
     None,
     Text(String),
     Address(Address),
-}
-
-/// Someone fills the table: half of it is enough for the rest of the window.
-fn make_room(counters: &mut HashMap<u64, Window>, now: u64) {
-    if counters.len() < MAX_COUNTERS {
-        return;
-    }
-    counters.retain(|_, window| window.ends > now || window.pending > 0);
-    if counters.len() >= MAX_COUNTERS {
-        let mut ends: Vec<u64> = counters.values().map(|window| window.ends).collect();
-        let (_, middle, _) = ends.select_nth_unstable(MAX_COUNTERS / 2);
-        let middle = *middle;
-        counters.retain(|_, window| window.ends > middle || window.pending > 0);
-    }
 }
 
 /// The attempts of one request, which end with it.
@@ -220,15 +172,7 @@ mod tests {
         }
         assert_eq!(Attempts::default().begin(&limit, address, &evidence, 100), Err(1));
         drop(together);
-        assert!(limit.lock().is_empty(), "right credentials leave nothing behind");
+        assert_eq!(limit.windows.lock().len(), 0, "right credentials leave nothing behind");
         assert_eq!(Attempts::default().begin(&limit, address, &evidence, 100), Ok(()));
-    }
-
-    #[test]
-    fn the_table_stays_bounded() {
-        let mut counters: HashMap<u64, Window> =
-            (0..MAX_COUNTERS as u64).map(|key| (key, Window { ends: 1_000 + key, failures: 1, pending: 0 })).collect();
-        make_room(&mut counters, 10);
-        assert!(counters.len() <= MAX_COUNTERS / 2, "{}", counters.len());
     }
 }

@@ -30,6 +30,7 @@ mod digest;
 mod downstream;
 mod exchange;
 mod failed_authentication;
+mod failure_windows;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handover;

@@ -9,10 +9,12 @@ mod authorize;
 mod bearer;
 mod believed;
 mod client_auth;
+pub(crate) mod client_metadata;
 mod endpoint;
 mod error;
 mod form;
 mod login;
+mod management;
 mod metadata;
 mod pages;
 pub(crate) mod random;
@@ -29,8 +31,9 @@ pub(crate) mod terms;
 mod token;
 
 pub use tables::{
-    AccessTokenTerms, AdminKey, AuthorizationServer, Endpoint, EndpointPaths, Grant, LoginSession, OauthEndpoint,
-    OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Resource, Scope, TokenFormat,
+    AccessTokenTerms, AdminKey, AuthorizationServer, ClientPath, Endpoint, EndpointPaths, Grant, LoginSession,
+    OauthEndpoint, OwnToken, PkceRequirement, RefreshTokenTerms, Registry, RegistryAction, Resource, Scope,
+    TokenFormat,
 };
 
 pub(crate) use authority::Authority;

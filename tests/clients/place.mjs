@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 export const ISSUER = "https://localhost:8443";
 export const CALLBACK = "https://app.example/callback";
 export const SERVER_CALLBACK = "https://server.example/callback";
-export const { TEST_CLIENT_SECRET: CLIENT_SECRET, TEST_OTHER_SECRET: OTHER_SECRET, TEST_USER_PASSWORD: PASSWORD, TEST_CLIENT_KEY: PRIVATE_KEY } = process.env;
+export const { TEST_CLIENT_SECRET: CLIENT_SECRET, TEST_OTHER_SECRET: OTHER_SECRET, TEST_USER_PASSWORD: PASSWORD, TEST_CLIENT_KEY: PRIVATE_KEY, TEST_ADMIN_KEY: ADMIN_KEY } = process.env;
 
 /** `fetch`, with what is for the issuer at the port of the test, as a proxy with TLS in front of it would do. */
 export function fetchAtGateway(url, options = {}) {
@@ -20,12 +20,18 @@ export function fetchAtGateway(url, options = {}) {
       response.on("data", piece => pieces.push(piece));
       response.on("end", () => {
         const fields = Object.entries(response.headers).map(([name, value]) => [name, String(value)]);
-        resolve(new Response(Buffer.concat(pieces), { status: response.statusCode, headers: fields }));
+        const content = pieces.length === 0 ? null : Buffer.concat(pieces);
+        resolve(new Response(content, { status: response.statusCode, headers: fields }));
       });
     });
     request.on("error", reject);
     request.end(body);
   });
+}
+
+/** As `fetchAtGateway`, by an administrator. */
+export function fetchAsAdministrator(url, options = {}) {
+  return fetchAtGateway(url, { ...options, headers: { ...Object.fromEntries(new Headers(options.headers)), "x-admin-key": ADMIN_KEY } });
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();

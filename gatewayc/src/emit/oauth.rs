@@ -4,8 +4,8 @@ use super::layout::Expression;
 use super::names::Ident;
 use super::{boolean, duration, locations};
 use crate::ir::{
-    AuthorizationServer, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Resource, Scheme, Scope,
-    TokenFormat,
+    AuthorizationServer, ClientPath, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Resource, Scheme,
+    Scope, TokenFormat,
 };
 
 pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
@@ -35,6 +35,12 @@ pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
         let found = server.paths.iter().find(|(known, _)| *known == endpoint);
         Expression::text(found.and_then(|(_, path)| path.as_deref()).unwrap_or_default())
     };
+    let (before, after) = match &server.managed_client {
+        Some(ClientPath { before, after }) => (before.as_str(), after.as_str()),
+        None => ("", ""),
+    };
+    let managed_client = vec![("before", Expression::text(before)), ("after", Expression::text(after))];
+    let managed_client = Expression::Struct("ClientPath", managed_client);
     let paths = vec![
         ("authorize", path(Endpoint::Authorize)),
         ("decision", path(Endpoint::Decision)),
@@ -47,6 +53,8 @@ pub(super) fn authorization_server(server: &AuthorizationServer) -> Expression {
         ("logout", path(Endpoint::Logout)),
         ("account", path(Endpoint::Account)),
         ("withdrawal", Expression::text(server.withdrawal.as_deref().unwrap_or_default())),
+        ("registration", Expression::text(server.registration.as_deref().unwrap_or_default())),
+        ("managed_client", managed_client),
     ];
     let fields = vec![
         ("issuer", Expression::text(&server.issuer)),
@@ -104,12 +112,12 @@ pub(super) fn endpoint(server: &Ident, endpoint: Endpoint, admitted: &[Grant]) -
 }
 
 pub(super) fn registry(server: &Ident, action: RegistryAction, parameter: &str) -> Expression {
+    let about_one = |action: &'static str| Expression::Struct(action, vec![("parameter", Expression::text(parameter))]);
     let action = match action {
         RegistryAction::CreateClient => Expression::word("RegistryAction::CreateClient"),
         RegistryAction::ListClients => Expression::word("RegistryAction::ListClients"),
-        RegistryAction::DeleteClient => {
-            Expression::Struct("RegistryAction::DeleteClient", vec![("parameter", Expression::text(parameter))])
-        }
+        RegistryAction::DeleteClient => about_one("RegistryAction::DeleteClient"),
+        RegistryAction::ManageClient => about_one("RegistryAction::ManageClient"),
         RegistryAction::CreateUser => Expression::word("RegistryAction::CreateUser"),
     };
     Expression::Struct("Registry", vec![("server", Expression::reference_to(server)), ("action", action)])

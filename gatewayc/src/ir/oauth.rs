@@ -39,8 +39,21 @@ pub struct AuthorizationServer {
     pub paths: Vec<(Endpoint, Option<String>)>,
     /// Where [`Endpoint::Account`] takes POST, if it does.
     pub withdrawal: Option<String>,
+    /// Where [`RegistryAction::CreateClient`] is, on a path without parameters.
+    pub registration: Option<String>,
+    /// Where [`RegistryAction::ManageClient`] is.
+    pub managed_client: Option<ClientPath>,
     /// The cookie that carries sessions; `""` where the document has none.
     pub session_cookie: String,
+}
+
+/// The path of one client: its id between two texts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientPath {
+    /// With the base path of `servers`.
+    pub before: String,
+    /// Often nothing.
+    pub after: String,
 }
 
 /// Something that access tokens can be for (RFC 8707).
@@ -236,13 +249,16 @@ pub enum RegistryAction {
     ListClients,
     /// `clients.delete`.
     DeleteClient,
+    /// `clients.manage`.
+    ManageClient,
     /// `users.create`.
     CreateUser,
 }
 
 impl RegistryAction {
     /// All there are.
-    pub const ALL: &'static [Self] = &[Self::CreateClient, Self::ListClients, Self::DeleteClient, Self::CreateUser];
+    pub const ALL: &'static [Self] =
+        &[Self::CreateClient, Self::ListClients, Self::DeleteClient, Self::ManageClient, Self::CreateUser];
 
     /// The word after `builtin:`.
     pub fn name(self) -> &'static str {
@@ -250,16 +266,19 @@ impl RegistryAction {
             Self::CreateClient => "clients.create",
             Self::ListClients => "clients.list",
             Self::DeleteClient => "clients.delete",
+            Self::ManageClient => "clients.manage",
             Self::CreateUser => "users.create",
         }
     }
 
-    /// The method that it must have.
-    pub fn method(self) -> &'static str {
+    /// The methods that it can have.
+    pub fn methods(self) -> &'static [&'static str] {
         match self {
-            Self::CreateClient | Self::CreateUser => "POST",
-            Self::ListClients => "GET",
-            Self::DeleteClient => "DELETE",
+            Self::CreateClient | Self::CreateUser => &["POST"],
+            Self::ListClients => &["GET"],
+            Self::DeleteClient => &["DELETE"],
+            // RFC 7592 §2.
+            Self::ManageClient => &["GET", "PUT", "DELETE"],
         }
     }
 }

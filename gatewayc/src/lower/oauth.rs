@@ -11,7 +11,8 @@ use super::{Lowering, https, title};
 use crate::ast::{self, SchemeKind};
 use crate::diagnostic::*;
 use crate::ir::{
-    Access, AuthorizationServer, Builtin, Credential, Endpoint, Grant, RegistryAction, Requirement, Route,
+    Access, AuthorizationServer, Builtin, ClientPath, Credential, Endpoint, Grant, PathParameter, RegistryAction,
+    Requirement, Route,
 };
 use crate::vocabulary::BuiltinPolicy;
 use agreement::OwnScheme;
@@ -24,6 +25,14 @@ pub(super) struct Located {
     /// What it admits.
     grants: Vec<Grant>,
     at: Span,
+}
+
+/// An operation of the registration protocol (RFC 7591, RFC 7592), on one of its paths.
+pub(super) enum Registration {
+    /// `clients.create`, on a path without parameters.
+    Create { path: String },
+    /// `clients.manage`.
+    Manage { path: ClientPath, at: Span },
 }
 
 impl<'a> Lowering<'a> {
@@ -39,7 +48,7 @@ impl<'a> Lowering<'a> {
         let (name, code, methods): (_, _, &[&str]) = match &builtin.value {
             BuiltinPolicy::JwtSign { .. } => return,
             BuiltinPolicy::Oauth { endpoint, .. } => (endpoint.name(), GW325, endpoint.methods()),
-            BuiltinPolicy::Registry(action) => (action.name(), GW325, &[action.method()]),
+            BuiltinPolicy::Registry(action) => (action.name(), GW325, action.methods()),
             BuiltinPolicy::Static { .. } => ("static", GW527, &["GET", "HEAD"]),
         };
         if !methods.contains(&operation.method.as_str()) {
@@ -50,6 +59,10 @@ impl<'a> Lowering<'a> {
         }
         let problem = match &builtin.value {
             BuiltinPolicy::Oauth { endpoint, .. } => self.endpoint_problem(*endpoint, access),
+            BuiltinPolicy::Registry(RegistryAction::ManageClient) => self.reads_authorization(access).then_some((
+                "the token of a registration stands in `Authorization`",
+                "write `security: []`: whoever has no such token is refused",
+            )),
             BuiltinPolicy::Registry(_) if is_open(access) => Some((
                 "anyone could register clients or users",
                 "ask for a credential in `security`, such as a scheme with `credential: admin`",
@@ -77,6 +90,16 @@ impl<'a> Lowering<'a> {
         match access {
             Access::Anyone { .. } => true,
             Access::OneOf(alternatives) => alternatives.iter().any(|all| all.iter().all(is_everybodys)),
+        }
+    }
+
+    /// Whether some alternative takes a credential that can stand in `Authorization` only.
+    fn reads_authorization(&self, access: &Access) -> bool {
+        match access {
+            Access::Anyone { .. } => false,
+            Access::OneOf(alternatives) => {
+                alternatives.iter().flatten().any(|requirement| self.schemes.authorization_of(requirement).is_some())
+            }
         }
     }
 
@@ -110,7 +133,13 @@ impl<'a> Lowering<'a> {
     }
 
     /// What answers under one path; nothing where that is not clear, which has been reported.
-    pub(super) fn builtin(&mut self, builtin: &Spanned<BuiltinPolicy>, method: &str, route: &Route) -> Option<Builtin> {
+    pub(super) fn builtin(
+        &mut self,
+        builtin: &Spanned<BuiltinPolicy>,
+        method: &str,
+        route: &Route,
+        typed: &[PathParameter],
+    ) -> Option<Builtin> {
         let template = &route.template;
         match &builtin.value {
             BuiltinPolicy::JwtSign { key_claim } => Some(Builtin::JwtSign { key_claim: key_claim.clone() }),
@@ -119,6 +148,7 @@ impl<'a> Lowering<'a> {
             }
             BuiltinPolicy::Registry(action) if self.has_server(action.name(), builtin.span) => {
                 let parameter = self.client_parameter(*action, template, builtin.span)?;
+                self.registration(*action, &parameter, route, typed, builtin.span);
                 Some(Builtin::Registry { action: *action, parameter })
             }
             BuiltinPolicy::Oauth { endpoint, grants } if self.has_server(endpoint.name(), builtin.span) => {
@@ -155,14 +185,52 @@ impl<'a> Lowering<'a> {
         has_one
     }
 
-    /// The parameter that names the client to delete.
+    /// Remembers where clients register, and where they find what is registered of them.
+    fn registration(
+        &mut self,
+        action: RegistryAction,
+        parameter: &str,
+        route: &Route,
+        typed: &[PathParameter],
+        at: Span,
+    ) {
+        let path = route.template.to_string();
+        let is_plain = route.when.is_empty();
+        match action {
+            RegistryAction::CreateClient if is_plain && route.template.names().next().is_none() => {
+                self.registrations.push(Registration::Create { path });
+            }
+            RegistryAction::ManageClient => {
+                let around = path.split_once(&format!("{{{parameter}}}"));
+                let problem = match around {
+                    _ if !is_plain => "clients are told a path without a query",
+                    None => "an id is one segment of the path: write it without `+`",
+                    Some(_) if typed.iter().any(|it| it.name == parameter) => {
+                        "ids of clients are text: give the parameter `schema: {type: string}`"
+                    }
+                    Some((before, after)) => {
+                        let path = ClientPath { before: before.to_owned(), after: after.to_owned() };
+                        return self.registrations.push(Registration::Manage { path, at });
+                    }
+                };
+                self.diagnostics.push(
+                    Diagnostic::error(GW325, format!("no client can be found at `{path}`"))
+                        .at(route.span, problem)
+                        .also(at, "`clients.manage` is there"),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// The parameter that names the client.
     fn client_parameter(&mut self, action: RegistryAction, template: &Template, at: Span) -> Option<String> {
         let names: Vec<&str> = template.names().collect();
         match (action, names.as_slice()) {
-            (RegistryAction::DeleteClient, [only]) => Some((*only).to_owned()),
-            (RegistryAction::DeleteClient, _) => {
+            (RegistryAction::DeleteClient | RegistryAction::ManageClient, [only]) => Some((*only).to_owned()),
+            (RegistryAction::DeleteClient | RegistryAction::ManageClient, _) => {
                 self.diagnostics.push(
-                    Diagnostic::error(GW325, format!("`{template}` does not say which client is deleted"))
+                    Diagnostic::error(GW325, format!("`{template}` does not say which client it is about"))
                         .at(at, "needs exactly one path parameter")
                         .help("write a path such as `/clients/{id}`"),
                 );
@@ -221,13 +289,26 @@ impl<'a> Lowering<'a> {
             agreement::check_urls(&policy, &schemes, &origins, &self.endpoints, document, diagnostics)
         };
         agreement::check_metadata(&policy, &schemes, &self.endpoints, diagnostics);
+        if !self.builtins_are_unread {
+            agreement::check_registration(&self.registrations, diagnostics);
+        }
         let issuer_path = policy.issuer.as_ref().map_or("", |issuer| agreement::split_issuer(issuer).1);
         let paths = Endpoint::ALL
             .iter()
             .map(|&endpoint| (endpoint, agreement::path_of(endpoint, &self.endpoints, &named, issuer_path)));
         let withdrawing =
             self.endpoints.iter().find(|located| located.endpoint == Endpoint::Account && located.method == "POST");
+        let created = self.registrations.iter().filter_map(|registration| match registration {
+            Registration::Create { path } => Some((path.as_str(), path.clone())),
+            Registration::Manage { .. } => None,
+        });
+        let managed = self.registrations.iter().filter_map(|registration| match registration {
+            Registration::Create { .. } => None,
+            Registration::Manage { path, .. } => Some((path.before.as_str(), path.clone())),
+        });
         Some(AuthorizationServer {
+            registration: agreement::first_below(created, issuer_path),
+            managed_client: agreement::first_below(managed, issuer_path),
             session_cookie: session_cookie.unwrap_or_default(),
             withdrawal: withdrawing.map(|located| located.path.clone()),
             paths: paths.collect(),

@@ -197,7 +197,7 @@ impl<'a> Schemes<'a> {
     }
 
     /// The first word of `Authorization`, where the credential of a requirement can stand nowhere else.
-    fn authorization_of(&self, requirement: &Requirement) -> Option<String> {
+    pub(super) fn authorization_of(&self, requirement: &Requirement) -> Option<String> {
         let scheme = self.schemes.get(requirement.scheme.as_str())?.lowered.as_ref().ok()?;
         let only_there = matches!(&scheme.locations[..], [CredentialLocation::Header(name)] if name.eq_ignore_ascii_case("authorization"));
         let word = match &scheme.credential {

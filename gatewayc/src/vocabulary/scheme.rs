@@ -375,11 +375,11 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
     const KNOWN: [&str; 5] = ["algorithms", "secret", "publicKey", "jwks", "weakSecretOk"];
     let mut algorithms = None;
     let mut keys: Vec<(Span, Option<JwtKey>)> = Vec::new();
-    let mut weak_secret_ok = false;
+    let mut weak_secret_ok = None;
     for Entry { key, value } in reader.known(node, "`verify`", &KNOWN) {
         match &*key.name {
             "algorithms" => algorithms = Some((value.span, read_algorithms(reader, value))),
-            "weakSecretOk" => weak_secret_ok = reader.boolean(value, "`weakSecretOk`").unwrap_or_default(),
+            "weakSecretOk" => weak_secret_ok = Some((key.span, reader.boolean(value, "`weakSecretOk`"))),
             "jwks" if value.get("url").is_some() => keys.push((key.span, provider::key_set(reader, value))),
             name => {
                 let kind = match name {
@@ -428,6 +428,14 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
         );
         return None;
     }
+    if let (Some((at, _)), false) = (weak_secret_ok, family == KeyFamily::Secret) {
+        reader.report(
+            Diagnostic::error(GW208, "`weakSecretOk` is about a shared secret, and there is none")
+                .at(at, "only `secret` can be too short")
+                .help("remove it"),
+        );
+    }
+    let weak_secret_ok = weak_secret_ok.and_then(|(_, value)| value).unwrap_or_default();
     Some(Verification { algorithms, key, weak_secret_ok })
 }
 

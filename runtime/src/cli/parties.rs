@@ -215,7 +215,7 @@ impl Desk {
         if has_secret {
             client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));
         }
-        match self.wait(self.parties.add_client(&client, timestamp::now()))? {
+        match self.wait(self.parties.add_client(&client, None, timestamp::now()))? {
             Added::Taken => Err(format!("there is a client or a user with the id `{}` already", client.id)),
             Added::Yes if has_secret => {
                 tell!("the secret of the client `{}`; it is shown this once", client.id);
@@ -256,7 +256,7 @@ impl Desk {
         }
         let mut first = None;
         for authority in &self.authorities {
-            match terms::client_of_registration(&new.id, &members, authority) {
+            match terms::client_of_registration(&new.id, &members, authority, None) {
                 Ok(client) => return Ok(client),
                 Err(problem) => first = first.or(Some(problem.message)),
             }

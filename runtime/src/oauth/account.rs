@@ -44,7 +44,7 @@ impl Server {
         }
         let was_withdrawn = form.is_some_and(|form| form.get("withdrawn").is_some());
         let notice = if was_withdrawn { self.pages.text(&visit.language, "account_withdrawn") } else { String::new() };
-        let applications = self.applications(&user).await?;
+        let applications = self.applications(&user, &visit.language).await?;
         let paths = &self.table.paths;
         Ok(self.pages.answer(Page {
             template: "account.html",
@@ -64,11 +64,11 @@ impl Server {
     }
 
     /// What the user has allowed, by client.
-    async fn applications(&self, user: &User) -> Result<Vec<Value>, StoreError> {
+    async fn applications(&self, user: &User, language: &str) -> Result<Vec<Value>, StoreError> {
         let mut applications = Vec::new();
         for consent in self.store.consents(self.table.issuer, &user.id).await? {
             let client = self.parties.client(&consent.client).await?;
-            let name = client.as_ref().map(|client| client.name.as_str()).filter(|name| !name.is_empty());
+            let name = client.as_ref().map(|client| client.title(language));
             let scopes = consent.scopes.iter().map(|scope| self.show_scope(scope));
             let day = timestamp::format(consent.since).chars().take(10).collect::<String>();
             let members = [

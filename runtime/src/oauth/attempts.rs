@@ -1,12 +1,11 @@
 //! Counts failed logins: whoever guesses is told to wait, whatever he guesses then.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
-/// Failures of one account from one address, of one account from anywhere, and from one address at any account: so many
-/// in so many seconds.
+use crate::failure_windows::{Allowance, FailureWindows, Table};
+use crate::limits::Address;
+
+/// Failures of one account from one address, of one account from anywhere, and from one address at any account.
 const PAIR: Allowance = Allowance { failures: 10, seconds: 600 };
 const ACCOUNT: Allowance = Allowance { failures: 100, seconds: 3600 };
 const ADDRESS: Allowance = Allowance { failures: 100, seconds: 600 };
@@ -15,43 +14,23 @@ const ADDRESS: Allowance = Allowance { failures: 100, seconds: 600 };
 /// could lock anybody out.
 const KNOWN: u64 = 30 * 24 * 3600;
 
-/// Counters that are kept; the oldest windows go first.
-const CAPACITY: usize = 100_000;
-
-struct Allowance {
-    failures: u32,
-    seconds: u64,
-}
-
 /// The failures of late, in this process.
 pub(super) struct Attempts {
-    /// With a key of its own, so that nobody can choose what collides.
-    hasher: RandomState,
-    counters: Mutex<HashMap<u64, Window>>,
+    windows: FailureWindows,
 }
 
-#[derive(Clone, Copy)]
-struct Window {
-    ends: u64,
-    failures: u32,
-    /// Attempts of which nobody knows yet.
-    pending: u32,
-}
-
-/// An attempt that takes a while. It counts as a failure until it ends: of guesses that come together, no more are tried
-/// than of those that come one by one.
+/// An attempt that takes a while. It counts as a failure until it ends.
 pub(super) struct Pending<'a> {
     attempts: &'a Attempts,
     keys: [u64; 3],
+    now: u64,
 }
 
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
-        let mut counters = self.attempts.lock();
+        let mut windows = self.attempts.windows.lock();
         for key in self.keys {
-            if let Some(window) = counters.get_mut(&key) {
-                window.pending = window.pending.saturating_sub(1);
-            }
+            windows.end(key, self.now);
         }
     }
 }
@@ -67,23 +46,18 @@ pub(super) struct Attempt<'a> {
 
 impl Attempts {
     pub(super) fn new() -> Self {
-        Self { hasher: RandomState::new(), counters: Mutex::default() }
+        Self { windows: FailureWindows::new() }
     }
 
     /// How many seconds nobody is believed who says to own this account; 0 where it may be tried.
     pub(super) fn wait(&self, attempt: Attempt<'_>, now: u64) -> u64 {
-        self.wait_in(&self.lock(), attempt, now)
+        self.wait_in(&self.windows.lock(), attempt, now)
     }
 
-    fn wait_in(&self, counters: &HashMap<u64, Window>, attempt: Attempt<'_>, now: u64) -> u64 {
-        let is_known = counters.get(&self.known(attempt)).is_some_and(|window| window.ends > now);
+    fn wait_in(&self, windows: &Table, attempt: Attempt<'_>, now: u64) -> u64 {
+        let is_known = windows.has(self.known(attempt), now);
         let keys = self.keys(attempt).into_iter().enumerate().filter(|(index, _)| !(is_known && *index == OF_ACCOUNT));
-        let waits = keys.map(|(_, (key, allowance))| match counters.get(&key) {
-            Some(window) if window.ends > now && window.failures >= allowance.failures => window.ends - now,
-            Some(window) if window.failures_by(now).saturating_add(window.pending) >= allowance.failures => 1,
-            _ => 0,
-        });
-        waits.max().unwrap_or_default()
+        keys.map(|(_, (key, allowance))| windows.wait(key, allowance, now)).max().unwrap_or_default()
     }
 
     /// Begins an attempt that takes a while.
@@ -91,90 +65,47 @@ impl Attempts {
     /// # Errors
     /// As many seconds as [`Attempts::wait`] says.
     pub(super) fn begin(&self, attempt: Attempt<'_>, now: u64) -> Result<Pending<'_>, u64> {
-        let mut counters = self.lock();
-        match self.wait_in(&counters, attempt, now) {
+        let mut windows = self.windows.lock();
+        match self.wait_in(&windows, attempt, now) {
             0 => {}
             seconds => return Err(seconds),
         }
-        make_room(&mut counters, now);
-        let keys = self.keys(attempt).map(|(key, allowance)| {
-            let window =
-                counters.entry(key).or_insert(Window { ends: now + allowance.seconds, failures: 0, pending: 0 });
-            window.pending = window.pending.saturating_add(1);
-            key
-        });
-        Ok(Pending { attempts: self, keys })
+        let keys = self.keys(attempt).map(|(key, _)| key);
+        for key in keys {
+            windows.begin(key, now);
+        }
+        Ok(Pending { attempts: self, keys, now })
     }
 
     /// Notes that somebody does own the account, and is at this address.
     pub(super) fn succeed(&self, attempt: Attempt<'_>, now: u64) {
-        let mut counters = self.lock();
-        make_room(&mut counters, now);
-        counters.insert(self.known(attempt), Window { ends: now + KNOWN, failures: 0, pending: 0 });
+        self.windows.lock().remember(self.known(attempt), now.saturating_add(KNOWN), now);
     }
 
     /// Notes a failure.
     pub(super) fn fail(&self, attempt: Attempt<'_>, now: u64) {
-        let mut counters = self.lock();
-        make_room(&mut counters, now);
+        let mut windows = self.windows.lock();
         for (key, allowance) in self.keys(attempt) {
-            let window = counters.entry(key).or_insert(Window { ends: 0, failures: 0, pending: 0 });
-            if window.ends <= now {
-                *window = Window { ends: now + allowance.seconds, failures: 0, pending: window.pending };
-            }
-            window.failures = window.failures.saturating_add(1);
+            windows.fail(key, allowance, now);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Window>> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn known(&self, Attempt { kind, account, address }: Attempt<'_>) -> u64 {
-        self.hasher.hash_one(("known", kind, account, whole(address)))
+        self.windows.key(("known", kind, account, Address::of(address)))
     }
 
-    fn keys(&self, Attempt { kind, account, address }: Attempt<'_>) -> [(u64, &'static Allowance); 3] {
-        let address = whole(address);
+    fn keys(&self, Attempt { kind, account, address }: Attempt<'_>) -> [(u64, Allowance); 3] {
+        let address = Address::of(address);
         [
-            (self.hasher.hash_one((kind, account, address)), &PAIR),
-            (self.hasher.hash_one((kind, account)), &ACCOUNT),
-            (self.hasher.hash_one(("address", address)), &ADDRESS),
+            (self.windows.key((kind, account, address)), PAIR),
+            (self.windows.key((kind, account)), ACCOUNT),
+            (self.windows.key(("address", address)), ADDRESS),
         ]
     }
 }
 
 /// Where [`Attempts::keys`] has the counter of the account.
 const OF_ACCOUNT: usize = 1;
-
-impl Window {
-    fn failures_by(&self, now: u64) -> u32 {
-        if self.ends > now { self.failures } else { 0 }
-    }
-}
-
-/// Whoever has an IPv6 address has a /64 of them.
-fn whole(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address) >> 64 | 1 << 127,
-    }
-}
-
-/// Room for what one attempt notes.
-fn make_room(counters: &mut HashMap<u64, Window>, now: u64) {
-    if counters.len() + 3 <= CAPACITY {
-        return;
-    }
-    counters.retain(|_, window| window.ends > now);
-    if counters.len() + 3 > CAPACITY {
-        // Somebody fills the table: half of it is enough for the rest of his day.
-        let mut ends: Vec<u64> = counters.values().map(|window| window.ends).collect();
-        let middle = ends.len() / 2;
-        let (_, &mut median, _) = ends.select_nth_unstable(middle);
-        counters.retain(|_, window| window.ends > median);
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -218,15 +149,5 @@ mod tests {
         assert!(attempts.begin(bob, 1_000).is_ok(), "nine have failed");
         attempts.fail(bob, 1_000);
         assert_eq!(attempts.begin(bob, 1_001).err(), Some(599));
-    }
-
-    #[test]
-    fn the_table_is_bounded() {
-        let attempts = Attempts::new();
-        for number in 0..80_000_u32 {
-            let account = number.to_string();
-            attempts.fail(Attempt { kind: "user", account: &account, address: IpAddr::from(number.to_be_bytes()) }, 5);
-        }
-        assert!(attempts.counters.lock().unwrap_or_else(PoisonError::into_inner).len() <= CAPACITY);
     }
 }

@@ -75,8 +75,8 @@ pub(crate) mod example {
     use super::Authority;
     use crate::codegen::{Api, Gateway, Https, IdentityHeaders};
     use crate::oauth::{
-        AccessTokenTerms, AuthorizationServer, EndpointPaths, Grant, OwnToken, PkceRequirement, RefreshTokenTerms,
-        Scope, TokenFormat,
+        AccessTokenTerms, AuthorizationServer, ClientPath, EndpointPaths, Grant, OwnToken, PkceRequirement,
+        RefreshTokenTerms, Scope, TokenFormat,
     };
 
     pub(crate) static SERVER: AuthorizationServer = AuthorizationServer {
@@ -108,6 +108,8 @@ pub(crate) mod example {
             logout: "",
             account: "",
             withdrawal: "",
+            registration: "",
+            managed_client: ClientPath { before: "", after: "" },
         },
         session_cookie: "",
     };

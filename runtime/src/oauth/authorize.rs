@@ -320,7 +320,6 @@ impl Server {
             return busy();
         }
         let scopes = asked.scopes.iter().map(|scope| self.show_scope(scope));
-        let name = if client.name.is_empty() { &client.id } else { &client.name };
         self.pages.answer(Page {
             template: "consent.html",
             status: 200,
@@ -329,7 +328,7 @@ impl Server {
                 ("action", Value::from(self.table.paths.decision)),
                 ("csrf", Value::from(self.form_tag(cookie))),
                 ("transaction", Value::from(transaction)),
-                ("client", Value::from(&**name)),
+                ("client", Value::from(client.title(&visit.language))),
                 ("user", Value::from(&*user.username)),
                 ("email", Value::from(user.email.as_deref().unwrap_or_default())),
                 ("scopes", Value::from_iter(scopes)),

@@ -31,6 +31,7 @@ pub(super) fn metadata(server: &Server) -> OwnAnswer {
         ("revocation_endpoint", table.paths.revoke),
         ("introspection_endpoint", table.paths.introspect),
         ("jwks_uri", table.paths.jwks),
+        ("registration_endpoint", table.paths.registration),
     ];
     for (name, path) in endpoints {
         if let Some(url) = server.url(path) {

@@ -1,4 +1,4 @@
-//! Registration of clients and users by an administrator: `clients.*` and `users.create`.
+//! Registration of clients (RFC 7591) and users by an administrator: `clients.*` and `users.create`.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use super::authority::Authority;
 use super::error;
+use super::management;
 use super::random::{self, NoRandom};
 use super::registry::{ClientSecret, Source, User};
 use super::server::Server;
 use super::store::{Added, AddedUser, StoreError};
 use super::tables::{Registry, RegistryAction};
-use super::terms::{self, BadRegistration};
+use super::terms;
 use crate::access::Resources;
 use crate::builtin::{Answer, Builtin, Call, OwnAnswer, PreparedBuiltin};
 use crate::consumers::StoredPassword;
@@ -19,7 +20,7 @@ use crate::digest::Digest;
 use crate::password;
 
 /// A larger body is 413.
-const MAX_BODY: u64 = 64 << 10;
+pub(super) const MAX_BODY: u64 = 64 << 10;
 
 /// A longer name, address or password is refused; in bytes.
 const MAX_TEXT: usize = 1024;
@@ -30,6 +31,7 @@ impl Builtin for Registry {
             RegistryAction::CreateClient => "clients.create",
             RegistryAction::ListClients => "clients.list",
             RegistryAction::DeleteClient { .. } => "clients.delete",
+            RegistryAction::ManageClient { .. } => "clients.manage",
             RegistryAction::CreateUser => "users.create",
         }
     }
@@ -53,15 +55,19 @@ struct Desk {
 impl PreparedBuiltin for Desk {
     fn answer(&self, call: &Call<'_>) -> Answer {
         let (server, now) = (Arc::clone(&self.server), call.now.unix_seconds);
+        let id = |parameter: &str| {
+            let id = call.params.and_then(|params| params.get(parameter)).map(|id| id.decoded().into_owned());
+            id.unwrap_or_default()
+        };
         let body = match self.action {
             RegistryAction::CreateClient | RegistryAction::CreateUser => match call.evidence.body {
                 None => return Answer::Body { limit: MAX_BODY },
                 Some(body) => match object(body) {
-                    Ok(object) => object,
-                    Err(problem) => return problem.answer().into(),
+                    Some(object) => object,
+                    None => return Problem::new(400, "Expected a JSON object").answer().into(),
                 },
             },
-            RegistryAction::ListClients | RegistryAction::DeleteClient { .. } => Map::new(),
+            _ => Map::new(),
         };
         match self.action {
             RegistryAction::CreateClient => {
@@ -72,10 +78,10 @@ impl PreparedBuiltin for Desk {
             }
             RegistryAction::ListClients => Answer::Work(Box::pin(async move { finish(server.list_clients().await) })),
             RegistryAction::DeleteClient { parameter } => {
-                let id = call.params.and_then(|params| params.get(parameter)).map(|id| id.decoded().into_owned());
-                let id = id.unwrap_or_default();
+                let id = id(parameter);
                 Answer::Work(Box::pin(async move { finish(server.delete_client(&id).await) }))
             }
+            RegistryAction::ManageClient { parameter } => management::answer(server, id(parameter), call),
         }
     }
 }
@@ -113,10 +119,11 @@ fn finish(result: Result<OwnAnswer, Problem>) -> OwnAnswer {
     result.unwrap_or_else(|problem| problem.answer())
 }
 
-fn object(body: &[u8]) -> Result<Map<String, Value>, Problem> {
+/// A body that is a JSON object.
+pub(super) fn object(body: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(Problem::new(400, "Expected a JSON object")),
+        Ok(Value::Object(object)) => Some(object),
+        _ => None,
     }
 }
 
@@ -140,28 +147,25 @@ impl Server {
     async fn create_client(&self, body: &Map<String, Value>, now: u64) -> Result<OwnAnswer, Problem> {
         let id = random::name()?;
         let secret = random::token()?;
-        let mut client = match terms::client_of_registration(&id, body, &Authority::of(self.table)) {
+        let mut client = match terms::client_of_registration(&id, body, &Authority::of(self.table), None) {
             Ok(client) => client,
-            // RFC 7591 §3.2.2.
-            Err(BadRegistration { code, message }) => {
-                return Ok(OwnAnswer::json(400, &json!({"error": code, "error_description": message})));
-            }
+            Err(problem) => return Ok(problem.answer()),
         };
-        let has_secret = client.auth_methods.iter().any(|method| method.needs_secret());
-        if has_secret {
+        if client.needs_secret() {
             client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));
         }
-        match self.parties.add_client(&client, now).await? {
+        let place = self.place_of_registration(&id);
+        let token = random::token()?;
+        let digest = place.is_some().then(|| Digest::of(token.as_bytes()));
+        match self.parties.add_client(&client, digest.as_ref(), now).await? {
             Added::Yes => {}
             Added::Taken => return Err(Problem::new(409, "There is a client or a user of this id")),
         }
-        let mut members = terms::registration_of(&client);
-        // Told once: the store keeps its digest (RFC 7591 §3.2.1).
-        if has_secret {
-            members.insert("client_secret".to_owned(), secret.into());
-            members.insert("client_secret_expires_at".to_owned(), 0.into());
+        let secret = client.needs_secret().then_some(&*secret);
+        let mut members = management::information(&client, now, secret);
+        if let Some(place) = place {
+            management::add_access(&mut members, place, &token);
         }
-        members.insert("client_id_issued_at".to_owned(), now.into());
         Ok(OwnAnswer::json(201, &Value::Object(members)))
     }
 

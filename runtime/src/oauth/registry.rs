@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::authority::Engine;
-use super::store::{Added, AddedUser, OauthStore, StoreError};
+use super::client_metadata::ClientMetadata;
+use super::store::{Added, AddedUser, OauthStore, Registered, StoreError};
 use super::tables::{Grant, PkceRequirement, TokenFormat};
 use crate::consumers::{ConsumerStore, StoredPassword};
 use crate::digest::Digest;
@@ -45,16 +46,25 @@ pub(crate) struct Client {
     pub(crate) code_ttl: Option<Duration>,
     pub(crate) legacy_assertions: Option<LegacyAssertions>,
     pub(crate) source: Source,
-    /// Its home page, for people.
-    pub(crate) uri: Option<String>,
-    /// A picture of it.
-    pub(crate) logo: Option<String>,
+    /// What the server does not act on.
+    pub(crate) metadata: ClientMetadata,
 }
 
 impl Client {
     /// Whether it is registered for this way to a token.
     pub(crate) fn may_use(&self, grant: Grant) -> bool {
         self.grants.contains(&grant)
+    }
+
+    /// Whether it proves who it is with a secret.
+    pub(super) fn needs_secret(&self) -> bool {
+        self.auth_methods.iter().any(|method| method.needs_secret())
+    }
+
+    /// What people are shown as its name.
+    pub(super) fn title(&self, language: &str) -> &str {
+        let name = self.metadata.name_in(language).unwrap_or(&self.name);
+        if name.is_empty() { &self.id } else { name }
     }
 
     /// Whether it must use PKCE at a server that asks this of its clients.
@@ -321,6 +331,15 @@ impl Parties {
         Ok(self.store.client(id).await?.map(|client| Arc::new(self.with_keys(client))))
     }
 
+    /// The client of this id with what its registration was, if it was given a token for that.
+    pub(super) async fn registered(&self, id: &str) -> Result<Option<Registered>, StoreError> {
+        // The file decides about it then.
+        if self.consumers.current().parties().client(id).is_some() {
+            return Ok(None);
+        }
+        self.store.registered(id).await
+    }
+
     /// All clients, by id.
     pub(crate) async fn clients(&self) -> Result<Vec<Arc<Client>>, StoreError> {
         let mut all: BTreeMap<String, Arc<Client>> = BTreeMap::new();
@@ -373,12 +392,18 @@ impl Parties {
     }
 
     /// Adds a client, unless the file or the store has one of that id, or a user: the subject of a token is one of the two,
-    /// and must not be taken for the other (RFC 9700 §4.15).
-    pub(crate) async fn add_client(&self, client: &Client, now: u64) -> Result<Added, StoreError> {
+    /// and must not be taken for the other (RFC 9700 §4.15). With `token` it can read and replace what is registered of it,
+    /// and remove itself (RFC 7592).
+    pub(crate) async fn add_client(
+        &self,
+        client: &Client,
+        token: Option<&Digest>,
+        now: u64,
+    ) -> Result<Added, StoreError> {
         if self.consumers.current().parties().client(&client.id).is_some() || self.user(&client.id).await?.is_some() {
             return Ok(Added::Taken);
         }
-        self.store.add_client(client, now).await
+        self.store.add_client(client, token, now).await
     }
 
     /// Adds a user, unless the file or the store has one of that id, name or address, or a client of that id.
@@ -485,6 +510,11 @@ pub(crate) fn auth_method_name(method: AuthMethod) -> &'static str {
     name_of(&AUTH_METHODS, &method)
 }
 
+/// The method of a name.
+pub(super) fn auth_method_named(name: &str) -> Option<AuthMethod> {
+    named(&AUTH_METHODS, name)
+}
+
 /// The response type's name (RFC 6749 §3.1.1).
 pub(crate) fn response_type_name(kind: ResponseType) -> &'static str {
     name_of(&RESPONSE_TYPES, &kind)
@@ -557,13 +587,14 @@ pub(super) fn terms_of(client: &Client) -> String {
         ("token_format", client.token_format.map(|format| json!(format_name(format)))),
         ("access_token_ttl", client.access_token_ttl.map(|ttl| json!(ttl.as_secs()))),
         ("code_ttl", client.code_ttl.map(|ttl| json!(ttl.as_secs()))),
-        ("client_uri", client.uri.as_ref().map(|uri| json!(uri))),
-        ("logo_uri", client.logo.as_ref().map(|uri| json!(uri))),
     ];
     for (name, value) in optional {
         if let Some(value) = value {
             terms[name] = value;
         }
+    }
+    for (name, value) in client.metadata.members() {
+        terms[name] = value;
     }
     terms.to_string()
 }
@@ -602,8 +633,7 @@ pub(super) fn client_of_terms(id: &str, secret: Option<&str>, terms: &str) -> Op
         code_ttl: seconds("code_ttl"),
         legacy_assertions: None,
         source: Source::Store,
-        uri: text("client_uri"),
-        logo: text("logo_uri"),
+        metadata: ClientMetadata::of_terms(&terms),
     })
 }
 

@@ -106,6 +106,17 @@ pub(crate) enum Added {
     Taken,
 }
 
+/// A client that may manage its registration (RFC 7592).
+#[derive(Debug)]
+pub(crate) struct Registered {
+    pub(crate) client: Client,
+    pub(crate) issued_at: u64,
+    /// Of the token for that.
+    pub(crate) token: Digest,
+    /// As it was registered first, without its secret.
+    pub(crate) first: Client,
+}
+
 /// Whether a user was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AddedUser {
@@ -335,13 +346,45 @@ impl OauthStore {
         rows(&answers, 0).iter().map(client_of).collect()
     }
 
-    /// Adds a client.
-    pub(crate) async fn add_client(&self, client: &Client, now: u64) -> Result<Added, StoreError> {
-        let secret = client.secret.as_ref().map(|secret| secret.digest().to_hex());
+    /// Adds a client, with the token that it manages its registration with, if it gets one.
+    pub(crate) async fn add_client(
+        &self,
+        client: &Client,
+        token: Option<&Digest>,
+        now: u64,
+    ) -> Result<Added, StoreError> {
+        let secret = secret_of(client);
         let terms = registry::terms_of(client);
-        let values = [(&client.id).into(), secret.as_deref().into(), (&terms).into(), now.into()];
+        let values = [
+            (&client.id).into(),
+            secret.as_deref().into(),
+            (&terms).into(),
+            now.into(),
+            token.map_or(database::Value::Null, Into::into),
+            token.map(|_| terms.as_str()).into(),
+        ];
         let answers = self.run(vec![Statement::new(sql::ADD_CLIENT, values)]).await?;
         Ok(if changed(&answers, 0) { Added::Yes } else { Added::Taken })
+    }
+
+    /// The client of this id, if it was added here with a token for its registration.
+    pub(crate) async fn registered(&self, id: &str) -> Result<Option<Registered>, StoreError> {
+        let answers = self.run(vec![about(sql::REGISTERED_CLIENT, id)]).await?;
+        let Some(row) = first(&answers, 0) else { return Ok(None) };
+        let first = registry::client_of_terms(&row.text(0)?, None, &row.text(5)?);
+        Ok(Some(Registered {
+            client: client_of(row)?,
+            issued_at: row.number(3)?,
+            token: Digest::from_bytes(row.key(4)?),
+            first: first.ok_or_else(|| StoreError::new("a client is not one that this version understands"))?,
+        }))
+    }
+
+    /// Replaces what is registered of a client, its secret included; `false` if the token is not, or no longer, its own.
+    pub(crate) async fn replace_client(&self, client: &Client, token: &Digest) -> Result<bool, StoreError> {
+        let (secret, terms) = (secret_of(client), registry::terms_of(client));
+        let values = [(&client.id).into(), token.into(), secret.as_deref().into(), (&terms).into()];
+        Ok(changed(&self.run(vec![Statement::new(sql::REPLACE_CLIENT, values)]).await?, 0))
     }
 
     /// Removes a client that was added here. What it was granted is revoked, what users allowed it is forgotten.
@@ -812,6 +855,11 @@ fn good_refresh(row: &Row, now: u64) -> Result<Option<RefreshRecord>, StoreError
     let (issued_at, idle_until) = (row.number(11)?, row.number(12)?);
     let is_good = !is_revoked && now < idle_until && now < authorization.refresh_expires;
     Ok(is_good.then_some(RefreshRecord { authorization, issued_at, idle_until }))
+}
+
+/// As the store keeps it.
+fn secret_of(client: &Client) -> Option<String> {
+    client.secret.as_ref().map(|secret| secret.digest().to_hex())
 }
 
 fn client_of(row: &Row) -> Result<Client, StoreError> {

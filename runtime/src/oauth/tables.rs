@@ -136,6 +136,19 @@ pub struct EndpointPaths {
     pub account: &'static str,
     /// Where that page sends what is to be withdrawn.
     pub withdrawal: &'static str,
+    /// RFC 7591 §3.
+    pub registration: &'static str,
+    /// RFC 7592 §2.
+    pub managed_client: ClientPath,
+}
+
+/// The path of one client: its id between two texts. Both are `""` where the document has no such path.
+#[derive(Debug)]
+pub struct ClientPath {
+    /// With the base path of `servers`.
+    pub before: &'static str,
+    /// Often `""`.
+    pub after: &'static str,
 }
 
 /// An endpoint of an authorization server, as an operation.
@@ -196,6 +209,11 @@ pub enum RegistryAction {
     ListClients,
     /// `clients.delete`, by a path parameter.
     DeleteClient {
+        /// The parameter that holds the client's id.
+        parameter: &'static str,
+    },
+    /// `clients.manage` (RFC 7592), by a path parameter.
+    ManageClient {
         /// The parameter that holds the client's id.
         parameter: &'static str,
     },

@@ -3,8 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::authority::Authority;
+use super::client_metadata::ClientMetadata;
 use super::registry::{self, Client, auth_method_name, format_name, grant_name, grant_named, response_type_name};
 use super::tables::Grant;
+use crate::builtin::OwnAnswer;
 
 /// Why a client is not registered (RFC 7591 §3.2.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,11 @@ pub(crate) struct BadRegistration {
 impl BadRegistration {
     fn redirect_uri(message: String) -> Self {
         Self { code: "invalid_redirect_uri", message }
+    }
+
+    /// As an answer to the client.
+    pub(super) fn answer(&self) -> OwnAnswer {
+        OwnAnswer::json(400, &json!({"error": self.code, "error_description": self.message}))
     }
 }
 
@@ -33,32 +40,11 @@ impl From<&str> for BadRegistration {
     }
 }
 
-/// The members of a registration (RFC 7591 §2, and those of `consumers.yaml`).
-const KNOWN: [&str; 16] = [
-    "name",
-    "client_name",
-    "public",
-    "auth_methods",
-    "token_endpoint_auth_method",
-    "grant_types",
-    "response_types",
-    "redirect_uris",
-    "scopes",
-    "scope",
-    "default_scopes",
-    "token_format",
-    "keys",
-    "jwks",
-    "client_uri",
-    "logo_uri",
-];
-
-/// Members of RFC 7591 §2 and §2.3 that mean nothing here. They and all that nobody has heard of are ignored (§2), except
-/// for what looks like a slip of the pen.
-const IGNORED: [&str; 7] =
-    ["contacts", "tos_uri", "policy_uri", "jwks_uri", "software_id", "software_version", "software_statement"];
-
-/// A client as an administrator registers it, with what it may do at a server; without its secret.
+/// A client as an administrator registers it, with what it may do at a server; without its secret. It has the names of RFC
+/// 7591 §2 or those of `consumers.yaml`; where both are there, the former count. Members that are not known are ignored (§2).
+///
+/// `before` is what the client was registered with first, if it was: what it says of itself later gives it no scope and no
+/// grant beyond that.
 ///
 /// # Errors
 /// What is wrong, for the administrator.
@@ -66,18 +52,10 @@ pub(crate) fn client_of_registration(
     id: &str,
     body: &Map<String, Value>,
     authority: &Authority,
+    before: Option<&Client>,
 ) -> Result<Client, BadRegistration> {
     let server = authority.server;
-    // Names with a `#` are for readers of one language (§2.2), which are not told apart here.
-    for key in body
-        .keys()
-        .filter(|key| !key.contains('#'))
-        .filter(|key| ![&KNOWN[..], &IGNORED].concat().contains(&key.as_str()))
-    {
-        if let Some(near) = gateway_yaml::suggest(key, KNOWN.iter().copied()) {
-            return Err(format!("`{key}` is not a member of a client; did you mean `{near}`?").into());
-        }
-    }
+    let metadata = ClientMetadata::of_registration(body)?;
     let text = |name: &str| match body.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.len() <= 2048 && !text.chars().any(is_unseen) => Ok(Some(text.clone())),
@@ -91,10 +69,11 @@ pub(crate) fn client_of_registration(
         }
         Some(_) => Err(format!("`{name}` is not a list of at most 100 texts")),
     };
-    let public = match (body.get("public"), text("token_endpoint_auth_method")?.as_deref()) {
-        (Some(Value::Bool(public)), _) => *public,
-        (None, method) => method == Some("none"),
-        (Some(_), _) => return Err("`public` is neither true nor false".into()),
+    let public = match (text("token_endpoint_auth_method")?.as_deref(), body.get("public")) {
+        (Some(method), _) => method == "none",
+        (None, Some(Value::Bool(public))) => *public,
+        (None, None | Some(Value::Null)) => false,
+        (None, Some(_)) => return Err("`public` is neither true nor false".into()),
     };
     let methods = match (list("auth_methods")?, text("token_endpoint_auth_method")?) {
         // What was answered to a registration can be sent again with a change.
@@ -104,6 +83,9 @@ pub(crate) fn client_of_registration(
         (None, None) if public => vec!["none".to_owned()],
         (None, None) => vec!["client_secret_basic".to_owned(), "client_secret_post".to_owned()],
     };
+    if let Some(method) = methods.iter().find(|method| registry::auth_method_named(method).is_none()) {
+        return Err(format!("`{method}` is not a method of authentication that the server supports").into());
+    }
     if methods.iter().any(|method| (method == "none") != public) {
         return Err("a public client has the method `none`, and no other client has".into());
     }
@@ -119,6 +101,11 @@ pub(crate) fn client_of_registration(
         let grant = grant_named(name).ok_or_else(|| format!("`{name}` is not a grant type"))?;
         if !server.grants.contains(&grant) {
             return Err(format!("the server does not offer `{name}`").into());
+        }
+        if before.is_some_and(|before| !before.grants.contains(&grant)) {
+            return Err(
+                format!("the client was registered without `{name}`; an administrator can register it anew").into()
+            );
         }
         if public && matches!(grant, Grant::ClientCredentials | Grant::Password | Grant::JwtBearer) {
             return Err(format!("a public client cannot use `{name}`: it has nothing to prove who it is").into());
@@ -147,6 +134,10 @@ pub(crate) fn client_of_registration(
     let scopes = match (text("scope")?, list("scopes")?) {
         (Some(scope), _) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
         (None, Some(scopes)) => scopes,
+        (None, None) if before.is_some() => {
+            let names = before.iter().flat_map(|before| &before.scopes);
+            names.filter(|name| server.scopes.iter().any(|scope| scope.name == name.as_str())).cloned().collect()
+        }
         // RFC 7591 §2 leaves that to the server: where users are asked, they decide.
         (None, None) if grants.iter().all(asks_users) => {
             server.scopes.iter().map(|scope| scope.name.to_owned()).collect()
@@ -155,6 +146,11 @@ pub(crate) fn client_of_registration(
     };
     if let Some(scope) = scopes.iter().find(|scope| !server.scopes.iter().any(|known| known.name == **scope)) {
         return Err(format!("`{scope}` is not a scope of the server").into());
+    }
+    if let Some(scope) = scopes.iter().find(|scope| before.is_some_and(|before| !before.scopes.contains(scope))) {
+        return Err(
+            format!("the client was registered without `{scope}`; an administrator can register it anew").into()
+        );
     }
     let default_scopes = list("default_scopes")?.unwrap_or_default();
     if let Some(scope) = default_scopes.iter().find(|scope| !scopes.contains(scope)) {
@@ -187,16 +183,13 @@ pub(crate) fn client_of_registration(
         "scopes": scopes,
         "default_scopes": default_scopes,
     });
-    let optional = [
-        ("keys", keys),
-        ("token_format", text("token_format")?),
-        ("client_uri", text("client_uri")?),
-        ("logo_uri", text("logo_uri")?),
-    ];
-    for (name, value) in optional {
+    for (name, value) in [("keys", keys), ("token_format", text("token_format")?)] {
         if let Some(value) = value {
             terms[name] = value.into();
         }
+    }
+    for (name, value) in metadata.members() {
+        terms[name] = value;
     }
     if let Some(format) = terms.get("token_format").and_then(Value::as_str)
         && registry::format_named(format).is_none()
@@ -204,7 +197,7 @@ pub(crate) fn client_of_registration(
         return Err(format!("`{format}` is not a token format; write `opaque` or `jwt`").into());
     }
     registry::client_of_terms(id, None, &terms.to_string())
-        .ok_or_else(|| "`auth_methods` or `response_types` has a member that is not known".into())
+        .ok_or_else(|| "`response_types` has a member that is not known".into())
 }
 
 /// What an administrator sees of a client: everything but its secret.
@@ -217,8 +210,10 @@ pub(super) fn registration_of(client: &Client) -> Map<String, Value> {
     put("token_endpoint_auth_method", client.auth_methods.first().map(|method| auth_method_name(*method)).into());
     put("response_types", client.response_types.iter().map(|kind| response_type_name(*kind)).collect());
     put("scope", client.scopes.join(" ").into());
-    if let Some(set) = client.keys.as_ref().and_then(|keys| serde_json::from_str::<Value>(&keys.text).ok()) {
-        put("jwks", set);
+    match client.keys.as_ref().map(|keys| (&keys.text, serde_json::from_str::<Value>(&keys.text))) {
+        Some((_, Ok(set))) => drop(put("jwks", set)),
+        Some((pem, Err(_))) => drop(put("keys", (&**pem).into())),
+        None => {}
     }
     put("name", client.name.as_str().into());
     put("public", client.public.into());
@@ -230,12 +225,7 @@ pub(super) fn registration_of(client: &Client) -> Map<String, Value> {
     if let Some(format) = client.token_format {
         put("token_format", format_name(format).into());
     }
-    if let Some(uri) = &client.uri {
-        put("client_uri", uri.as_str().into());
-    }
-    if let Some(uri) = &client.logo {
-        put("logo_uri", uri.as_str().into());
-    }
+    members.extend(client.metadata.members());
     members
 }
 

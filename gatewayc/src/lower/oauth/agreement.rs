@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gateway_yaml::{Span, Spanned};
 use openapiv3::OAuth2Flows;
 
-use super::Located;
+use super::{Located, Registration};
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW214, GW320, GW322, GW323, GW324, GW325};
 use crate::ir::{Endpoint, Grant, Origin, Resource, Scope};
@@ -33,6 +33,12 @@ pub(super) fn path_of(
     let is_below = |path: &&String| path.strip_prefix(issuer_path).is_some_and(|rest| rest.starts_with('/'));
     let mut found = named.clone().filter(is_below).chain(named).chain(all.clone().filter(is_below)).chain(all);
     found.next().cloned()
+}
+
+/// Of several paths, each with what stands for it: rather one below the issuer, and of these the first.
+pub(super) fn first_below<'p, T: Ord>(paths: impl Iterator<Item = (&'p str, T)>, issuer_path: &str) -> Option<T> {
+    let is_below = |path: &str| path.strip_prefix(issuer_path).is_some_and(|rest| rest.starts_with('/'));
+    paths.map(|(path, meant)| (!is_below(path), meant)).min().map(|(_, meant)| meant)
 }
 
 /// Origin and path.
@@ -364,6 +370,24 @@ pub(super) fn check_metadata(
                 .at(node.span, format!("expected `{origin}{expected}`")),
         };
         diagnostics.push(diagnostic);
+    }
+}
+
+/// The token that opens a registration is given by the operation that registers.
+pub(super) fn check_registration(registrations: &[Registration], diagnostics: &mut Diagnostics) {
+    let gives_tokens = registrations.iter().any(|registration| matches!(registration, Registration::Create { .. }));
+    let managing = registrations.iter().find_map(|registration| match registration {
+        Registration::Manage { at, .. } => Some(*at),
+        Registration::Create { .. } => None,
+    });
+    if let (Some(at), false) = (managing, gives_tokens) {
+        diagnostics.push(
+            Diagnostic::error(GW325, "no client has a token for `clients.manage`")
+                .at(at, "`clients.create` gives it, and no operation without path parameters is that")
+                .help(
+                    "describe a path for it, such as `/clients: {post: {security: [{admin: []}], x-gateway: {builtin: clients.create}}}`",
+                ),
+        );
     }
 }
 

@@ -9,6 +9,7 @@ use super::Reading;
 use super::credential::{Forms, Found, Members};
 use crate::consumers::StoredPassword;
 use crate::digest::Digest;
+use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::registry::{
     self, AUTH_METHODS, AuthMethod, Client, ClientKeys, ClientSecret, FORMATS, GRANTS, LegacyAssertions,
     RESPONSE_TYPES, ResponseType, Source, User,
@@ -121,8 +122,13 @@ impl Reading<'_> {
             code_ttl: self.lifetime(&members, "code_ttl"),
             legacy_assertions: members.get("legacy_assertions").and_then(|node| self.legacy_assertions(node, id)),
             source: Source::File,
-            uri: text(self, "client_uri"),
-            logo: text(self, "logo_uri"),
+            metadata: ClientMetadata {
+                contacts: Vec::new(),
+                texts: ["client_uri", "logo_uri"]
+                    .into_iter()
+                    .filter_map(|name| Some((name.to_owned(), text(self, name)?)))
+                    .collect(),
+            },
         };
         self.check_client(&members, &client);
         self.found.parties.add_client(client);

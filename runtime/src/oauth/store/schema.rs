@@ -61,6 +61,11 @@ pub(super) const VERSIONS: &[&[&str]] = &[
         // When it was used first, where that spent it.
         "ALTER TABLE gateway_refresh_tokens ADD COLUMN spent BIGINT",
     ],
+    &[
+        // Of clients that may manage their registration: a digest of the token for that, and the terms that they had first.
+        "ALTER TABLE gateway_clients ADD COLUMN registration_token BYTEA",
+        "ALTER TABLE gateway_clients ADD COLUMN registered_terms TEXT",
+    ],
 ];
 
 /// The statements that a database of version `found` still needs, each with the version that it belongs to.

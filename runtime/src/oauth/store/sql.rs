@@ -8,8 +8,13 @@ pub(super) const SECRET: &str = "SELECT value FROM gateway_secrets WHERE name = 
 
 pub(super) const CLIENT: &str = "SELECT id, secret, terms FROM gateway_clients WHERE id = ?1";
 pub(super) const CLIENTS: &str = "SELECT id, secret, terms FROM gateway_clients ORDER BY id";
-pub(super) const ADD_CLIENT: &str =
-    "INSERT INTO gateway_clients (id, secret, terms, added) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+pub(super) const ADD_CLIENT: &str = "INSERT INTO gateway_clients \
+     (id, secret, terms, added, registration_token, registered_terms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+     ON CONFLICT DO NOTHING";
+pub(super) const REGISTERED_CLIENT: &str = "SELECT id, secret, terms, added, registration_token, registered_terms \
+     FROM gateway_clients WHERE id = ?1 AND registration_token IS NOT NULL";
+pub(super) const REPLACE_CLIENT: &str =
+    "UPDATE gateway_clients SET secret = ?3, terms = ?4 WHERE id = ?1 AND registration_token = ?2";
 pub(super) const REMOVE_CLIENT: &str = "DELETE FROM gateway_clients WHERE id = ?1";
 pub(super) const FORGET_CONSENTS_OF_CLIENT: &str = "DELETE FROM gateway_consents WHERE client = ?1";
 pub(super) const REVOKE_OF_CLIENT: &str =

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::*;
 use crate::consumers::StoredPassword;
+use crate::oauth::client_metadata::ClientMetadata;
 use crate::oauth::registry::{AuthMethod, ClientKeys, ClientSecret, ResponseType, Source};
 use support::PostgresServer;
 
@@ -153,8 +154,12 @@ fn client(id: &str) -> Client {
         code_ttl: None,
         legacy_assertions: None,
         source: Source::Store,
-        uri: Some("https://app.example".to_owned()),
-        logo: None,
+        metadata: ClientMetadata {
+            contacts: vec!["app@app.example".to_owned()],
+            texts: [("client_uri", "https://app.example"), ("client_name#de", "Eine App")]
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .into(),
+        },
     }
 }
 
@@ -366,8 +371,8 @@ fn consents_grow_and_are_withdrawn_with_what_they_gave() {
 #[test]
 fn clients_come_and_go_with_what_they_were_granted() {
     everywhere(async |one, other| {
-        assert_eq!(one.add_client(&client("app"), NOW).await, Ok(Added::Yes));
-        assert_eq!(other.add_client(&client("app"), NOW).await, Ok(Added::Taken));
+        assert_eq!(one.add_client(&client("app"), None, NOW).await, Ok(Added::Yes));
+        assert_eq!(other.add_client(&client("app"), None, NOW).await, Ok(Added::Taken));
         let found = other.client("app").await.expect("found").expect("there");
         assert_eq!(registry::terms_of(&found), registry::terms_of(&client("app")));
         let secret = found.secret.expect("it has one");
@@ -378,6 +383,31 @@ fn clients_come_and_go_with_what_they_were_granted() {
         assert_eq!(one.remove_client("app").await, Ok(false));
         assert!(other.client("app").await.expect("an answer").is_none());
         assert_eq!(other.access_token(&digest("a"), NOW).await, Ok(None));
+    });
+}
+
+#[test]
+fn a_registration_is_replaced_with_its_own_token_and_keeps_what_it_was_first() {
+    everywhere(async |one, other| {
+        let (token, wrong) = (digest("token"), digest("wrong"));
+        assert_eq!(one.add_client(&client("app"), Some(&token), NOW).await, Ok(Added::Yes));
+        assert_eq!(one.add_client(&client("by hand"), None, NOW).await, Ok(Added::Yes));
+        assert!(other.registered("by hand").await.expect("an answer").is_none(), "it has no token");
+        let found = other.registered("app").await.expect("an answer").expect("there");
+        assert_eq!((found.token == token, found.issued_at), (true, NOW));
+        assert_eq!(registry::terms_of(&found.client), registry::terms_of(&client("app")));
+        let changed = Client { scopes: Vec::new(), name: "Another".to_owned(), secret: None, ..client("app") };
+        assert_eq!(one.replace_client(&changed, &wrong).await, Ok(false));
+        let by_hand = Client { id: "by hand".to_owned(), ..changed.clone() };
+        assert_eq!(one.replace_client(&by_hand, &token).await, Ok(false));
+        assert_eq!(one.replace_client(&changed, &token).await, Ok(true));
+        let found = other.registered("app").await.expect("an answer").expect("there");
+        assert_eq!(registry::terms_of(&found.client), registry::terms_of(&changed));
+        assert!(found.client.secret.is_none() && found.first.secret.is_none());
+        assert_eq!(registry::terms_of(&found.first), registry::terms_of(&client("app")));
+        assert_eq!(one.remove_client("app").await, Ok(true));
+        assert!(other.registered("app").await.expect("an answer").is_none());
+        assert_eq!(one.replace_client(&changed, &token).await, Ok(false), "it is not made again");
     });
 }
 
@@ -641,6 +671,49 @@ fn what_was_remembered_before_passwords_were_marked_goes_on() {
     assert_eq!((&*session.user, session.password_mark, session.begun_by.is_none()), ("u-ann", None, true));
 }
 
+/// The statements that a program wrote which knew no version after `version`, with a client that it registered.
+fn with_a_client_of(version: usize) -> Vec<String> {
+    let tables = schema::VERSIONS.iter().take(version).flat_map(|statements| statements.iter());
+    let terms = registry::terms_of(&client("old"));
+    let mut statements = vec![schema::CREATE_VERSION.to_owned()];
+    statements.extend(tables.map(|statement| (*statement).to_owned()));
+    statements.extend((1..=version).map(|number| schema::SET_VERSION.replace("?1", &number.to_string())));
+    statements
+        .push(format!("INSERT INTO gateway_clients (id, secret, terms, added) VALUES ('old', NULL, '{terms}', 5)"));
+    statements
+}
+
+/// What holds of such a client, and of one that is registered now.
+fn goes_on_with_a_client_of_before(settings: &OauthStoreSettings) {
+    let store = open(settings);
+    block_on(async {
+        let old = store.client("old").await.expect("an answer").expect("there");
+        assert_eq!(registry::terms_of(&old), registry::terms_of(&client("old")));
+        assert!(store.registered("old").await.expect("an answer").is_none(), "it was given no token");
+        assert_eq!(store.add_client(&client("new"), Some(&digest("token")), NOW).await, Ok(Added::Yes));
+        assert!(store.registered("new").await.expect("an answer").is_some());
+    });
+}
+
+#[test]
+fn clients_of_before_registrations_were_managed_go_on() {
+    for version in 1..schema::VERSIONS.len() {
+        let folder = Folder::new();
+        let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
+        for statement in with_a_client_of(version) {
+            connection.execute(&statement.replace("BYTEA", "BLOB"), ()).expect(&statement);
+        }
+        drop(connection);
+        goes_on_with_a_client_of_before(&folder.settings());
+        if let Some((server, settings)) = postgres() {
+            let StorePlace::Postgres(url) = &settings.place else { panic!("it is PostgreSQL") };
+            let database = String::from_utf8_lossy(url.expose()).rsplit('/').next().expect("a name").to_owned();
+            server.ask(&database, &with_a_client_of(version).join(";\n"));
+            goes_on_with_a_client_of_before(&settings);
+        }
+    }
+}
+
 #[test]
 fn tables_of_a_later_version_are_left_alone() {
     let folder = Folder::new();
@@ -664,7 +737,7 @@ fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
     });
     let StorePlace::Postgres(url) = &settings.place else { panic!("it is PostgreSQL") };
     let database = String::from_utf8_lossy(url.expose()).rsplit('/').next().expect("a name").to_owned();
-    assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema ORDER BY version"), "1\n2\n3\n");
+    assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema ORDER BY version"), "1\n2\n3\n4\n");
     server.ask(&database, "INSERT INTO gateway_schema VALUES (99)");
     let problem = OauthStore::open(&settings).expect_err("too new");
     assert!(problem.contains("version 99"), "{problem}");

@@ -1,0 +1,188 @@
+//! A client reads and replaces what is registered of it, and removes itself: `clients.manage` (RFC 7592).
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::authority::Authority;
+use super::error::OauthError;
+use super::random::{self, NoRandom};
+use super::registration::{MAX_BODY, object};
+use super::registry::{Client, ClientSecret};
+use super::server::{MAX_TOKEN, Server};
+use super::store::{Registered, StoreError};
+use super::tables::ClientPath;
+use super::terms::{self, BadRegistration};
+use crate::builtin::{Answer, Call, OwnAnswer};
+use crate::credential::CredentialLocation;
+use crate::digest::Digest;
+use crate::jwt::token::{NoToken, TokenPlaces};
+use crate::jwt::{challenge, challenge_invalid};
+
+/// Where the token of a registration stands (RFC 7592 §2, RFC 6750 §2.1).
+const PLACES: TokenPlaces =
+    TokenPlaces { locations: &[CredentialLocation::Header("authorization")], bare: false, longest: MAX_TOKEN };
+
+/// `realm` of the challenge.
+const REALM: &str = "client registration";
+
+/// Members of an answer that no request has (RFC 7592 §2.2).
+const OF_ANSWERS: [&str; 4] =
+    ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"];
+
+/// What a client does about its registration.
+enum Deed {
+    Read,
+    Replace(Map<String, Value>),
+    Remove,
+}
+
+/// Why it does not come to that.
+enum Refusal {
+    /// Not its token, or no such client (RFC 7592 §2): which of the two is not told.
+    Stranger,
+    Bad(BadRegistration),
+    Unable(OauthError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(problem: StoreError) -> Self {
+        Self::Unable(problem.into())
+    }
+}
+
+impl From<NoRandom> for Refusal {
+    fn from(problem: NoRandom) -> Self {
+        Self::Unable(problem.into())
+    }
+}
+
+impl Refusal {
+    fn answer(&self) -> OwnAnswer {
+        match self {
+            Self::Stranger => {
+                let text = "The token is not that of this registration, or the client is not registered any more";
+                unauthorized(&challenge_invalid(REALM), "invalid_token", text)
+            }
+            Self::Bad(problem) => problem.answer(),
+            Self::Unable(problem) => problem.answer(),
+        }
+    }
+}
+
+fn unauthorized(challenge: &str, code: &str, text: &str) -> OwnAnswer {
+    OwnAnswer::json(401, &json!({"error": code, "error_description": text})).with("WWW-Authenticate", challenge)
+}
+
+/// The answer to a request about the client `id`.
+pub(super) fn answer(server: Arc<Server>, id: String, call: &Call<'_>) -> Answer {
+    let token = match PLACES.token(call.evidence) {
+        Ok(token) => token.into_owned(),
+        Err(NoToken::Missing) => {
+            // RFC 6750 §3.1: no error code for who did not know that a token is asked for. The body has one for people.
+            let text = "Send the registration_access_token of the client in Authorization: Bearer";
+            return unauthorized(&challenge(REALM), "invalid_token", text).into();
+        }
+        Err(NoToken::Unusable(_)) => return Refusal::Stranger.answer().into(),
+    };
+    let deed = match call.evidence.method {
+        "DELETE" => Deed::Remove,
+        "PUT" => match call.evidence.body {
+            None => return Answer::Body { limit: MAX_BODY },
+            Some(body) => match object(body) {
+                Some(members) => Deed::Replace(members),
+                None => return Refusal::Bad("expected a JSON object".into()).answer().into(),
+            },
+        },
+        _ => Deed::Read,
+    };
+    Answer::Work(Box::pin(async move { server.manage(&id, &token, deed).await.unwrap_or_else(|it| it.answer()) }))
+}
+
+/// What a client is told of itself (RFC 7591 §3.2.1); a secret once, since the store keeps its digest.
+pub(super) fn information(client: &Client, issued_at: u64, secret: Option<&str>) -> Map<String, Value> {
+    let mut members = terms::registration_of(client);
+    members.insert("client_id_issued_at".to_owned(), issued_at.into());
+    if let Some(secret) = secret {
+        members.insert("client_secret".to_owned(), secret.into());
+        members.insert("client_secret_expires_at".to_owned(), 0.into());
+    }
+    members
+}
+
+/// Where the client finds its registration, and what opens it (RFC 7592 §3).
+pub(super) fn add_access(members: &mut Map<String, Value>, place: String, token: &str) {
+    members.insert("registration_client_uri".to_owned(), place.into());
+    members.insert("registration_access_token".to_owned(), token.into());
+}
+
+impl Server {
+    /// `registration_client_uri` of a client that is registered by the protocol; none where the document has no operation
+    /// for it. The ids of such clients need no encoding.
+    pub(super) fn place_of_registration(&self, id: &str) -> Option<String> {
+        let ClientPath { before, after } = &self.table.paths.managed_client;
+        Some(format!("{}{id}{after}", self.url(before)?))
+    }
+
+    async fn manage(&self, id: &str, token: &str, deed: Deed) -> Result<OwnAnswer, Refusal> {
+        let digest = Digest::of(token.as_bytes());
+        let registered = self.parties.registered(id).await?.filter(|registered| registered.token == digest);
+        let Some(Registered { client, issued_at, first, .. }) = registered else { return Err(Refusal::Stranger) };
+        let answer = |client: &Client, secret: Option<&str>| {
+            let mut members = information(client, issued_at, secret);
+            if let Some(place) = self.place_of_registration(id) {
+                // The token that came: the store could not tell it.
+                add_access(&mut members, place, token);
+            }
+            OwnAnswer::json(200, &Value::Object(members))
+        };
+        match deed {
+            Deed::Read => Ok(answer(&client, None)),
+            Deed::Replace(members) => {
+                let mut changed = self.replacement(&client, &first, &members).map_err(Refusal::Bad)?;
+                let fresh = random::token()?;
+                let is_fresh = changed.needs_secret() && client.secret.is_none();
+                changed.secret = match (changed.needs_secret(), client.secret) {
+                    (false, _) => None,
+                    (true, Some(known)) => Some(known),
+                    (true, None) => Some(ClientSecret::of_digest(Digest::of(fresh.as_bytes()))),
+                };
+                if !self.store.replace_client(&changed, &digest).await? {
+                    return Err(Refusal::Stranger);
+                }
+                Ok(answer(&changed, is_fresh.then_some(&*fresh)))
+            }
+            Deed::Remove => {
+                if !self.store.remove_client(id).await? {
+                    return Err(Refusal::Stranger);
+                }
+                self.forget_all();
+                Ok(OwnAnswer::new(204, "text/plain; charset=utf-8", &b""[..]))
+            }
+        }
+    }
+
+    /// What takes the place of a registration (RFC 7592 §2.2); without a secret.
+    fn replacement(
+        &self,
+        client: &Client,
+        first: &Client,
+        members: &Map<String, Value>,
+    ) -> Result<Client, BadRegistration> {
+        let given = |name: &str| members.get(name).filter(|value| !value.is_null());
+        if let Some(name) = OF_ANSWERS.into_iter().find(|name| given(name).is_some()) {
+            return Err(format!("`{name}` is the server's to say; leave it out").into());
+        }
+        if given("client_id").and_then(Value::as_str) != Some(&client.id) {
+            return Err("`client_id` is missing, or is not that of this registration".into());
+        }
+        let is_own = |secret: &Value| {
+            let known = client.secret.as_ref().zip(secret.as_str());
+            known.is_some_and(|(known, secret)| known.is(secret.as_bytes()))
+        };
+        if given("client_secret").is_some_and(|secret| !is_own(secret)) {
+            return Err("`client_secret` is not the client's; only the server chooses it".into());
+        }
+        terms::client_of_registration(&client.id, members, &Authority::of(self.table), Some(first))
+    }
+}
