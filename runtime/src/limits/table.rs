@@ -1,8 +1,8 @@
 //! What is remembered of all keys: a table of fixed size that forgets nothing that matters.
 //!
-//! A key whose state is idle behaves like one that nobody has used, so its place can be given away. A key that finds no
-//! place, because every place that it could have is taken by keys in use, shares one with all others of its limit that
-//! find none: whoever floods the table with keys shares a limit with himself, and takes nothing from those who were there.
+//! A key whose state is idle behaves like one that nobody has used, so its place can be given away. A key whose places
+//! are taken gets one whose key can move to another. A key that finds no place even so, because all are taken by keys in
+//! use, shares one with all others of its limit that find none: whoever floods the table with keys shares a limit with himself, and takes nothing from those who were there.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -257,9 +257,15 @@ impl Drop for StateGuard<'_> {
 impl Shard {
     /// Where the two groups of a key begin.
     fn groups(&self, key: KeyHash) -> (usize, usize) {
+        let first = key.place as usize % (self.slots.len() / GROUP) * GROUP;
+        (first, self.other_group(key.tag, first))
+    }
+
+    /// The other of the two groups that a tag in this one has: the numbers of both add up to what the tag says.
+    fn other_group(&self, tag: u64, start: usize) -> usize {
         let groups = self.slots.len() / GROUP;
-        let group = |hash: u64| (hash as usize % groups) * GROUP;
-        (group(key.place), group(key.place >> 24 ^ key.tag >> 40))
+        let sum = (tag >> LIMIT_BITS) as usize % groups;
+        (sum + groups - start / GROUP) % groups * GROUP
     }
 
     /// The place of a key that has one.
@@ -269,31 +275,42 @@ impl Shard {
         places.find(|index| self.slots[*index][0] == key.tag)
     }
 
-    /// The counter of a key: its own, or a free place, or one whose key is idle, or the one that is shared.
+    /// The first free place of a group, and how many more it has; a place whose key is idle is free.
+    fn free(&self, start: usize, algorithms: &[Algorithm], now: u64) -> (Option<usize>, usize) {
+        let is_free = |index: &usize| {
+            let [tag, first, second] = self.slots[*index];
+            let algorithm = algorithms.get((tag & LIMIT_MASK) as usize);
+            tag == 0 || algorithm.is_none_or(|algorithm| algorithm.is_idle(State { first, second }, now))
+        };
+        let mut free = (start..start + GROUP).filter(is_free);
+        (free.next(), free.count())
+    }
+
+    /// A place for a new key: the emptier of its groups has one, which keeps all groups evenly full, or a key of them
+    /// moves to its other group.
+    fn place_for(&mut self, key: KeyHash, algorithms: &[Algorithm], now: u64) -> Option<usize> {
+        let (first, second) = self.groups(key);
+        let (one, other) = (self.free(first, algorithms, now), self.free(second, algorithms, now));
+        let free = if one.1 >= other.1 { one.0.or(other.0) } else { other.0.or(one.0) };
+        free.or_else(|| {
+            let mut taken =
+                [first, second].into_iter().flat_map(|start| (start..start + GROUP).map(move |at| (start, at)));
+            let (at, free) = taken.find_map(|(start, at)| {
+                let other = self.other_group(self.slots[at][0], start);
+                self.free(other, algorithms, now).0.map(|free| (at, free))
+            })?;
+            self.slots[free] = self.slots[at];
+            Some(at)
+        })
+    }
+
+    /// The counter of a key: its own, or one that is free, or the one that is shared.
     fn state(&mut self, charge: &Charge, algorithms: &RwLock<Vec<Algorithm>>, now: u64) -> StateGuard<'_> {
-        let (first, second) = self.groups(charge.key);
         let index = self.own(charge.key).or_else(|| {
             let algorithms = algorithms.read().unwrap_or_else(PoisonError::into_inner);
-            let free = |start: usize| {
-                let group = start..start + GROUP;
-                let is_free = |index: &usize| {
-                    let [tag, first, second] = self.slots[*index];
-                    tag == 0
-                        || algorithms
-                            .get((tag & LIMIT_MASK) as usize)
-                            .is_none_or(|algorithm| algorithm.is_idle(State { first, second }, now))
-                };
-                let mut free = group.filter(is_free);
-                let place = free.next();
-                (place, free.count())
-            };
-            // The emptier of the two: that keeps all groups evenly full.
-            let (one, other) = (free(first), free(second));
-            let chosen = if one.1 >= other.1 { one.0.or(other.0) } else { other.0.or(one.0) };
-            if let Some(index) = chosen {
-                self.slots[index] = [charge.key.tag, 0, 0];
-            }
-            chosen
+            let index = self.place_for(charge.key, &algorithms, now)?;
+            self.slots[index] = [charge.key.tag, 0, 0];
+            Some(index)
         });
         match index {
             Some(index) => {
@@ -416,13 +433,14 @@ mod tests {
     #[test]
     fn a_million_keys_have_places_of_their_own() {
         let table = table(32 << 20);
-        let mut shared = 0;
         for number in 0..1_000_000_u32 {
             let key = table.hash(LimitId(1), [(1, &number.to_be_bytes()[..])].into_iter());
             let charge = Charge { limit: LimitId(1), algorithm: WINDOW, key, cost: 2 };
-            shared += usize::from(!admits(&table, &[charge], 1));
+            assert!(admits(&table, &[charge], 1));
         }
-        assert_eq!(shared, 0);
+        // 72 of 100 places are taken. Without a move a few keys would find none.
+        let shared = (0..SHARDS).filter(|index| !table.lock_shard(*index).overflow.is_empty());
+        assert_eq!(shared.count(), 0);
     }
 
     #[test]
