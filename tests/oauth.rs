@@ -1156,6 +1156,7 @@ fn administrators_register_applications_and_users() {
             r#"{"redirect_uris": ["https://a.example/"], "token_endpoint_auth_method": "client_secret_jwt"}"#,
             "invalid_client_metadata",
         ),
+        (r#"{"redirect_uris": ["https://a.example/"], "auth_methods": []}"#, "invalid_client_metadata"),
     ] {
         refused(&json("POST", applications, ADMIN, body), 400, code);
     }
@@ -1297,6 +1298,88 @@ fn clients_read_replace_and_remove_their_own_registration() {
     }
     assert!(!tutorial.opens(&access), "its tokens have gone with it");
     assert_eq!(token_with(&fresh).status, 401);
+}
+
+#[test]
+fn users_decide_anew_about_a_client_that_has_changed() {
+    let tutorial = Tutorial::start();
+    let send = |method: &str, path: &str, headers: &str, body: &str| send_json(&tutorial, method, path, headers, body);
+    let made = send("POST", APPLICATIONS, ADMIN, READER).json();
+    let (id, secret, path, own) = (text(&made, "client_id"), text(&made, "client_secret"), place(&made), bearer(&made));
+    let replace = |changes: Value| {
+        let replaced = send("PUT", &path, &own, &with_changes(&made, &changes));
+        assert_eq!(replaced.status, 200, "{}", replaced.body);
+    };
+    let ask = |callback: &str| {
+        let callback = encoded(callback);
+        format!(
+            "/oauth/authorize?response_type=code&client_id={id}&redirect_uri={callback}&scope=notes&state=s&code_challenge={CHALLENGE}&code_challenge_method=S256"
+        )
+    };
+    let (first, second) = ("https://reader.example/cb", "https://reader.example/2");
+    let is_dialog = |page: &Response| page.status == 200 && page.body.contains("name=\"transaction_id\"");
+    let mut browser = tutorial.browser();
+    assert_eq!(browser.log_in("/login", "bob", PASSWORD).status, 303);
+
+    // What a user allowed is asked for again under another name and at another place, and not for other changes.
+    let dialog = browser.get(&ask(first));
+    assert!(is_dialog(&dialog), "{}", dialog.body);
+    assert!(browser.decide(&dialog, true).starts_with(first));
+    replace(json!({"tos_uri": "https://reader.example/tos"}));
+    let code = parameter(&browser.get(&ask(first)).header("location"), "code").expect("remembered");
+    replace(json!({"redirect_uris": [first, second]}));
+    assert!(is_dialog(&browser.get(&ask(first))), "somebody else may be behind it");
+    let dialog = browser.get(&ask(second));
+    assert!(browser.decide(&dialog, true).starts_with(second));
+    replace(json!({"client_name": "Your bank", "redirect_uris": [first, second]}));
+    let dialog = browser.get(&ask(second));
+    assert!(is_dialog(&dialog) && dialog.body.contains("Your bank"));
+
+    // A decision about what is not the client any more is none, whatever it was.
+    replace(json!({"client_name": "Your bank", "redirect_uris": [first]}));
+    for allow in [true, false] {
+        let location = browser.decide(&dialog, allow);
+        assert!(location.starts_with("/oauth/authorize?"), "{location}");
+        let page = browser.get(&location);
+        assert_eq!((page.status, page.body.contains("not registered")), (400, true), "{}", page.body);
+    }
+
+    // A code of before gives what the client is registered for now.
+    let redeem = |code: &str| {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", first),
+            ("code_verifier", VERIFIER),
+        ];
+        tutorial.post("/oauth/token", &basic(&id, &secret), &form)
+    };
+    replace(json!({"scope": ""}));
+    refused(&redeem(&code), 400, "invalid_grant");
+}
+
+#[test]
+fn a_public_client_that_gets_a_secret_gets_one() {
+    let tutorial = Tutorial::start();
+    let public = r#"{"redirect_uris": ["https://reader.example/cb"], "grant_types": ["authorization_code"],
+        "token_endpoint_auth_method": "none"}"#;
+    let made = send_json(&tutorial, "POST", APPLICATIONS, ADMIN, public).json();
+    let (path, own) = (place(&made), bearer(&made));
+    let body = with_changes(
+        &made,
+        &json!({"token_endpoint_auth_method": "client_secret_basic", "auth_methods": null, "public": null}),
+    );
+    let secrets: Vec<Value> = std::thread::scope(|scope| {
+        let put = || send_json(&tutorial, "PUT", &path, &own, &body);
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(put)).collect();
+        let answers = all.into_iter().map(|thread| thread.join().expect("an answer"));
+        let told = answers.filter_map(|answer| {
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            answer.json().get("client_secret").cloned()
+        });
+        told.collect()
+    });
+    assert_eq!(secrets.len(), 1, "{secrets:?}");
 }
 
 #[test]

@@ -538,6 +538,21 @@ fn endpoints_and_their_security() {
     check(&with_create("/clients/{id}", "get", "[]"), "none");
     check(&with_create("/clients/{id}/registration", "put", "[]"), "none");
     check(&with_create("/clients/{id}", "delete", "[{Admin: []}, {}]"), "none");
+    // A token that may also stand elsewhere still gets in the way of the registration's own.
+    let elsewhere = with_create("/clients/{id}", "get", "[{own: [read]}]").replacen(
+        "authorizationServer: self",
+        "authorizationServer: self, alsoIn: [{in: query, name: access_token}]",
+        1,
+    );
+    let found = messages(&[("a.yaml", &elsewhere)]);
+    assert!(found.contains("error[GW325]") && found.contains("stands in `Authorization`"), "{found}");
+    let parameter = "parameters: [{name: id, in: path, required: true, schema: {type: string}}]";
+    let put = "put: {security: [], x-gateway: {builtin: clients.manage}}";
+    let two = format!("{}  /registrations/{{id}}: {{{parameter}, {put}}}\n", with_create("/clients/{id}", "get", "[]"));
+    check(&two, "error[GW325] put it at");
+    let manage = "x-gateway: {builtin: clients.manage}}";
+    let one = with_create("/clients/{id}", "get", "[]").replacen(manage, &format!("{manage}, {put}"), 1);
+    check(&one, "none");
     check(&with_create("\"/clients/{+id}\"", "get", "[]").replace("+id, in", "id, in"), "error[GW325] without +");
     check(&with_create("\"/clients/{id}?a=b\"", "get", "[]"), "error[GW325] without a query");
     check(

@@ -42,7 +42,8 @@ impl FailureWindows {
 pub(crate) struct Table {
     capacity: usize,
     windows: HashMap<u64, Window>,
-    /// The counters that can go, the first one first: those at their limit are the last, and of equals the oldest is first.
+    /// The counters that can go, the first one first: those that are nearest to their limit are the last, and of equals the
+    /// oldest is first.
     order: BTreeSet<Rank>,
 }
 
@@ -53,14 +54,17 @@ struct Window {
     failures: u64,
     /// Attempts that are not decided yet.
     pending: u64,
-    /// Another failure is not admitted before the window ends.
-    is_spent: bool,
+    level: u8,
 }
+
+/// [`Window::level`] of a counter at its limit: another failure is not admitted before the window ends. Those below have
+/// the share of it that they have used: whoever fails once at many names pushes nobody out who is about to be refused.
+const SPENT: u8 = 16;
 
 /// When a counter goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
-    is_spent: bool,
+    level: u8,
     ends: u64,
     key: u64,
 }
@@ -111,7 +115,8 @@ impl Table {
                 (window.ends, window.failures) = (now.saturating_add(allowance.seconds), 0);
             }
             window.failures = window.failures.saturating_add(1);
-            window.is_spent = window.failures >= allowance.failures;
+            let used = window.failures.saturating_mul(SPENT.into()).checked_div(allowance.failures);
+            window.level = used.map_or(SPENT, |used| u8::try_from(used).unwrap_or(SPENT).min(SPENT));
         });
     }
 
@@ -148,8 +153,8 @@ impl Table {
     /// For one counter more; no more go than have to.
     fn make_room(&mut self, now: u64) {
         while self.windows.len() >= self.capacity {
-            let first_spent = self.order.range(Rank { is_spent: true, ends: 0, key: 0 }..).next();
-            let ended = first_spent.filter(|rank| rank.ends <= now);
+            let first_of = |level| self.order.range(Rank { level, ends: 0, key: 0 }..).next();
+            let ended = (0..=SPENT).filter_map(first_of).find(|rank| rank.ends <= now);
             let Some(rank) = ended.or(self.order.first()).copied() else { return };
             self.remove(rank.key);
         }
@@ -163,7 +168,7 @@ impl Table {
 }
 
 fn rank(key: u64, window: &Window) -> Rank {
-    Rank { is_spent: window.is_spent, ends: window.ends, key }
+    Rank { level: window.level, ends: window.ends, key }
 }
 
 #[cfg(test)]
@@ -205,6 +210,21 @@ mod tests {
         table.fail(6, TWO, 16);
         table.fail(7, TWO, 72);
         assert!(!table.windows.contains_key(&2) && table.windows.len() == 4);
+    }
+
+    #[test]
+    fn failures_at_many_keys_push_none_out_that_is_near_its_limit() {
+        let ten = Allowance { failures: 10, seconds: 60 };
+        let mut table = Table::of(100);
+        for _ in 0..9 {
+            table.fail(0, ten, 10);
+        }
+        for key in 1..1_000 {
+            table.fail(key, ten, 11);
+            table.fail(key, ten, 11);
+        }
+        table.fail(0, ten, 12);
+        assert_eq!(table.wait(0, ten, 12), 58);
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl<'a> Lowering<'a> {
         }
         let problem = match &builtin.value {
             BuiltinPolicy::Oauth { endpoint, .. } => self.endpoint_problem(*endpoint, access),
-            BuiltinPolicy::Registry(RegistryAction::ManageClient) => self.reads_authorization(access).then_some((
+            BuiltinPolicy::Registry(RegistryAction::ManageClient) => self.may_read_authorization(access).then_some((
                 "the token of a registration stands in `Authorization`",
                 "write `security: []`: whoever has no such token is refused",
             )),
@@ -93,12 +93,12 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Whether some alternative takes a credential that can stand in `Authorization` only.
-    fn reads_authorization(&self, access: &Access) -> bool {
+    /// Whether some alternative takes a credential that can stand in `Authorization`.
+    fn may_read_authorization(&self, access: &Access) -> bool {
         match access {
             Access::Anyone { .. } => false,
             Access::OneOf(alternatives) => {
-                alternatives.iter().flatten().any(|requirement| self.schemes.authorization_of(requirement).is_some())
+                alternatives.iter().flatten().any(|requirement| self.schemes.may_stand_in_authorization(requirement))
             }
         }
     }
@@ -288,11 +288,16 @@ impl<'a> Lowering<'a> {
             agreement::check_login(session, &self.endpoints, diagnostics);
             agreement::check_urls(&policy, &schemes, &origins, &self.endpoints, document, diagnostics)
         };
+        let issuer_path = policy.issuer.as_ref().map_or("", |issuer| agreement::split_issuer(issuer).1);
+        let managed = self.registrations.iter().filter_map(|registration| match registration {
+            Registration::Create { .. } => None,
+            Registration::Manage { path, .. } => Some((path.before.as_str(), path.clone())),
+        });
+        let managed_client = agreement::first_below(managed, issuer_path);
         agreement::check_metadata(&policy, &schemes, &self.endpoints, diagnostics);
         if !self.builtins_are_unread {
-            agreement::check_registration(&self.registrations, diagnostics);
+            agreement::check_registration(&self.registrations, managed_client.as_ref(), diagnostics);
         }
-        let issuer_path = policy.issuer.as_ref().map_or("", |issuer| agreement::split_issuer(issuer).1);
         let paths = Endpoint::ALL
             .iter()
             .map(|&endpoint| (endpoint, agreement::path_of(endpoint, &self.endpoints, &named, issuer_path)));
@@ -302,13 +307,9 @@ impl<'a> Lowering<'a> {
             Registration::Create { path } => Some((path.as_str(), path.clone())),
             Registration::Manage { .. } => None,
         });
-        let managed = self.registrations.iter().filter_map(|registration| match registration {
-            Registration::Create { .. } => None,
-            Registration::Manage { path, .. } => Some((path.before.as_str(), path.clone())),
-        });
         Some(AuthorizationServer {
             registration: agreement::first_below(created, issuer_path),
-            managed_client: agreement::first_below(managed, issuer_path),
+            managed_client,
             session_cookie: session_cookie.unwrap_or_default(),
             withdrawal: withdrawing.map(|located| located.path.clone()),
             paths: paths.collect(),

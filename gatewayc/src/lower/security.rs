@@ -215,6 +215,15 @@ impl<'a> Schemes<'a> {
         only_there.then_some(word)
     }
 
+    /// Whether `Authorization` is one of the places where the credential of a requirement is looked for.
+    pub(super) fn may_stand_in_authorization(&self, requirement: &Requirement) -> bool {
+        let lowered = self.schemes.get(requirement.scheme.as_str()).and_then(|state| state.lowered.as_ref().ok());
+        lowered.is_some_and(|scheme| {
+            let is_there = |place: &CredentialLocation| matches!(place, CredentialLocation::Header(name) if name.eq_ignore_ascii_case("authorization"));
+            scheme.locations.iter().any(is_there)
+        })
+    }
+
     /// Who may come with these credentials, which must all hold.
     pub(super) fn caller_kinds(&self, requirements: &[Requirement]) -> Vec<CallerKind> {
         if requirements.iter().any(|requirement| self.knows_consumers(requirement)) {

@@ -17,6 +17,8 @@ const KNOWN: u64 = 30 * 24 * 3600;
 /// The failures of late, in this process.
 pub(super) struct Attempts {
     windows: FailureWindows,
+    /// Who was right where. A table of its own: however many are known, all failures are counted, and the other way round.
+    known: FailureWindows,
 }
 
 /// An attempt that takes a while. It counts as a failure until it ends.
@@ -46,16 +48,16 @@ pub(super) struct Attempt<'a> {
 
 impl Attempts {
     pub(super) fn new() -> Self {
-        Self { windows: FailureWindows::new() }
+        Self { windows: FailureWindows::new(), known: FailureWindows::new() }
     }
 
     /// How many seconds nobody is believed who says to own this account; 0 where it may be tried.
     pub(super) fn wait(&self, attempt: Attempt<'_>, now: u64) -> u64 {
-        self.wait_in(&self.windows.lock(), attempt, now)
+        let is_known = self.is_known(attempt, now);
+        self.wait_in(&self.windows.lock(), attempt, is_known, now)
     }
 
-    fn wait_in(&self, windows: &Table, attempt: Attempt<'_>, now: u64) -> u64 {
-        let is_known = windows.has(self.known(attempt), now);
+    fn wait_in(&self, windows: &Table, attempt: Attempt<'_>, is_known: bool, now: u64) -> u64 {
         let keys = self.keys(attempt).into_iter().enumerate().filter(|(index, _)| !(is_known && *index == OF_ACCOUNT));
         keys.map(|(_, (key, allowance))| windows.wait(key, allowance, now)).max().unwrap_or_default()
     }
@@ -65,8 +67,9 @@ impl Attempts {
     /// # Errors
     /// As many seconds as [`Attempts::wait`] says.
     pub(super) fn begin(&self, attempt: Attempt<'_>, now: u64) -> Result<Pending<'_>, u64> {
+        let is_known = self.is_known(attempt, now);
         let mut windows = self.windows.lock();
-        match self.wait_in(&windows, attempt, now) {
+        match self.wait_in(&windows, attempt, is_known, now) {
             0 => {}
             seconds => return Err(seconds),
         }
@@ -79,7 +82,7 @@ impl Attempts {
 
     /// Notes that somebody does own the account, and is at this address.
     pub(super) fn succeed(&self, attempt: Attempt<'_>, now: u64) {
-        self.windows.lock().remember(self.known(attempt), now.saturating_add(KNOWN), now);
+        self.known.lock().remember(self.known_key(attempt), now.saturating_add(KNOWN), now);
     }
 
     /// Notes a failure.
@@ -90,8 +93,12 @@ impl Attempts {
         }
     }
 
-    fn known(&self, Attempt { kind, account, address }: Attempt<'_>) -> u64 {
-        self.windows.key(("known", kind, account, Address::of(address)))
+    fn is_known(&self, attempt: Attempt<'_>, now: u64) -> bool {
+        self.known.lock().has(self.known_key(attempt), now)
+    }
+
+    fn known_key(&self, Attempt { kind, account, address }: Attempt<'_>) -> u64 {
+        self.known.key((kind, account, Address::of(address)))
     }
 
     fn keys(&self, Attempt { kind, account, address }: Attempt<'_>) -> [(u64, Allowance); 3] {
@@ -131,6 +138,20 @@ mod tests {
         attempts.succeed(at("eve", [10, 9, 9, 9]), 1_000);
         assert_eq!(attempts.wait(at("eve", [10, 9, 9, 9]), 2_000), 0, "eve is at home there");
         assert!(attempts.wait(at("eve", [10, 9, 9, 8]), 2_000) > 0);
+    }
+
+    #[test]
+    fn failures_are_counted_however_many_are_known() {
+        let attempts = Attempts::new();
+        let bob = Attempt { kind: "user", account: "bob", address: [10, 0, 0, 1].into() };
+        for number in 0..150_000_u32 {
+            attempts.succeed(Attempt { address: number.to_be_bytes().into(), ..bob }, 1_000);
+        }
+        for _ in 0..PAIR.failures {
+            assert_eq!(attempts.wait(bob, 1_000), 0);
+            attempts.fail(bob, 1_000);
+        }
+        assert_eq!(attempts.wait(bob, 1_001), 599);
     }
 
     #[test]

@@ -29,6 +29,9 @@ const MAX_STATE: usize = 2048;
 #[derive(Debug, Serialize, Deserialize)]
 struct Asked {
     client: String,
+    /// What was registered of it then ([`Client::mark`]).
+    #[serde(default)]
+    client_mark: String,
     /// As in the request, for the comparison at the token endpoint.
     redirect_uri: Option<String>,
     /// Where the answer goes.
@@ -111,6 +114,16 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
         Err(problem) => return busy(problem),
     };
     let Some(asked) = asked else { return page(403, "error_form") };
+    // Between the dialog and the decision both may have gone.
+    let (client, user) = match (server.parties.client(&asked.client).await, server.parties.user(&user).await) {
+        (Ok(Some(client)), Ok(Some(user))) => (client, user),
+        (Err(problem), _) | (_, Err(problem)) => return server.give_up(&visit, &asked, &problem.into()),
+        _ => return page(403, "error_form"),
+    };
+    // What the user has seen is not what the client is now, and it may not be the client's redirect URI any more.
+    if asked.client_mark != client.mark() {
+        return OwnAnswer::redirect(303, &format!("{}?{}", server.table.paths.authorize, asked.query()));
+    }
     if form.get("cancel").is_some() {
         return match server.store.decide(&id, &session, Decision::Deny, None, visit.now).await {
             Ok(Decided::First | Decided::Again) => {
@@ -121,12 +134,6 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
             Err(problem) => busy(problem),
         };
     }
-    // Between the dialog and the decision both may have gone.
-    let (client, user) = match (server.parties.client(&asked.client).await, server.parties.user(&user).await) {
-        (Ok(Some(client)), Ok(Some(user))) => (client, user),
-        (Err(problem), _) | (_, Err(problem)) => return server.give_up(&visit, &asked, &problem.into()),
-        _ => return page(403, "error_form"),
-    };
     let consent =
         GivenConsent { issuer: server.table.issuer, user: &user.id, client: &client.id, scopes: &asked.scopes };
     let consent = server.table.remember_consent.then_some(consent);
@@ -184,6 +191,7 @@ impl Server {
             .map(|(response_type, scopes, resources, challenge)| {
                 let asked = Asked {
                     client: client.id.to_string(),
+                    client_mark: client.mark(),
                     redirect_uri,
                     to: to.clone(),
                     response_type,

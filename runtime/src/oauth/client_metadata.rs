@@ -89,11 +89,14 @@ impl ClientMetadata {
 
     /// The client's name for readers of a language, where it has one of its own.
     pub(super) fn name_in(&self, language: &str) -> Option<&str> {
-        let mut names =
-            self.texts.iter().filter_map(|(member, name)| Some((member.strip_prefix("client_name#")?, name)));
         let is_of_language =
             |tag: &str| tag.split('-').next().is_some_and(|first| first.eq_ignore_ascii_case(language));
-        names.find(|(tag, name)| is_of_language(tag) && !name.is_empty()).map(|(_, name)| name.as_str())
+        self.names().find(|(tag, name)| is_of_language(tag) && !name.is_empty()).map(|(_, name)| name)
+    }
+
+    /// The client's names by the tags of their languages.
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.texts.iter().filter_map(|(member, name)| Some((member.strip_prefix("client_name#")?, name.as_str())))
     }
 }
 

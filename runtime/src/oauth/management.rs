@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::authority::Authority;
-use super::error::OauthError;
+use super::error::{ErrorCode, OauthError};
 use super::random::{self, NoRandom};
 use super::registration::{MAX_BODY, object};
 use super::registry::{Client, ClientSecret};
@@ -25,6 +25,9 @@ const PLACES: TokenPlaces =
 
 /// `realm` of the challenge.
 const REALM: &str = "client registration";
+
+/// So often a registration is replaced that others replace at the same time.
+const MAX_TRIES: usize = 8;
 
 /// Members of an answer that no request has (RFC 7592 §2.2).
 const OF_ANSWERS: [&str; 4] =
@@ -126,33 +129,32 @@ impl Server {
 
     async fn manage(&self, id: &str, token: &str, deed: Deed) -> Result<OwnAnswer, Refusal> {
         let digest = Digest::of(token.as_bytes());
-        let registered = self.parties.registered(id).await?.filter(|registered| registered.token == digest);
-        let Some(Registered { client, issued_at, first, .. }) = registered else { return Err(Refusal::Stranger) };
-        let answer = |client: &Client, secret: Option<&str>| {
-            let mut members = information(client, issued_at, secret);
-            if let Some(place) = self.place_of_registration(id) {
-                // The token that came: the store could not tell it.
-                add_access(&mut members, place, token);
-            }
-            OwnAnswer::json(200, &Value::Object(members))
-        };
         match deed {
-            Deed::Read => Ok(answer(&client, None)),
+            Deed::Read => {
+                let registered = self.registered(id, &digest).await?;
+                Ok(self.told(&registered.client, registered.issued_at, token, None))
+            }
             Deed::Replace(members) => {
-                let mut changed = self.replacement(&client, &first, &members).map_err(Refusal::Bad)?;
-                let fresh = random::token()?;
-                let is_fresh = changed.needs_secret() && client.secret.is_none();
-                changed.secret = match (changed.needs_secret(), client.secret) {
-                    (false, _) => None,
-                    (true, Some(known)) => Some(known),
-                    (true, None) => Some(ClientSecret::of_digest(Digest::of(fresh.as_bytes()))),
-                };
-                if !self.store.replace_client(&changed, &digest).await? {
-                    return Err(Refusal::Stranger);
+                for _ in 0..MAX_TRIES {
+                    let registered = self.registered(id, &digest).await?;
+                    let (client, first) = (&registered.client, &registered.first);
+                    let mut changed = self.replacement(client, first, &members).map_err(Refusal::Bad)?;
+                    let fresh = random::token()?;
+                    let is_fresh = changed.needs_secret() && client.secret.is_none();
+                    changed.secret = match (changed.needs_secret(), client.secret.clone()) {
+                        (false, _) => None,
+                        (true, Some(known)) => Some(known),
+                        (true, None) => Some(ClientSecret::of_digest(Digest::of(fresh.as_bytes()))),
+                    };
+                    if self.store.replace_client(&changed, &registered).await? {
+                        return Ok(self.told(&changed, registered.issued_at, token, is_fresh.then_some(&*fresh)));
+                    }
+                    // Another request has replaced or removed it meanwhile.
                 }
-                Ok(answer(&changed, is_fresh.then_some(&*fresh)))
+                Err(Refusal::Unable(ErrorCode::TemporarilyUnavailable.because("The registration changes all the time")))
             }
             Deed::Remove => {
+                self.registered(id, &digest).await?;
                 if !self.store.remove_client(id).await? {
                     return Err(Refusal::Stranger);
                 }
@@ -160,6 +162,21 @@ impl Server {
                 Ok(OwnAnswer::new(204, "text/plain; charset=utf-8", &b""[..]))
             }
         }
+    }
+
+    /// The client whose registration has this token.
+    async fn registered(&self, id: &str, token: &Digest) -> Result<Registered, Refusal> {
+        let registered = self.parties.registered(id).await?.filter(|registered| registered.token == *token);
+        registered.ok_or(Refusal::Stranger)
+    }
+
+    /// The answer of RFC 7592 §3. The token is the one that came: the store could not tell it.
+    fn told(&self, client: &Client, issued_at: u64, token: &str, secret: Option<&str>) -> OwnAnswer {
+        let mut members = information(client, issued_at, secret);
+        if let Some(place) = self.place_of_registration(&client.id) {
+            add_access(&mut members, place, token);
+        }
+        OwnAnswer::json(200, &Value::Object(members))
     }
 
     /// What takes the place of a registration (RFC 7592 §2.2); without a secret.

@@ -61,6 +61,20 @@ impl Client {
         self.auth_methods.iter().any(|method| method.needs_secret())
     }
 
+    /// Whether users who have allowed the `other` one need not be asked anew: it has the same names, can keep a secret as
+    /// before, and nobody is sent to a place that is new.
+    pub(super) fn looks_like(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.metadata.names().eq(other.metadata.names())
+            && self.public == other.public
+            && self.redirect_uris.iter().all(|uri| other.redirect_uris.contains(uri))
+    }
+
+    /// What a decision of a user is about: it changes with anything that is registered of the client.
+    pub(super) fn mark(&self) -> String {
+        Digest::of(terms_of(self).as_bytes()).to_hex()
+    }
+
     /// What people are shown as its name.
     pub(super) fn title(&self, language: &str) -> &str {
         let name = self.metadata.name_in(language).unwrap_or(&self.name);

@@ -115,6 +115,8 @@ pub(crate) struct Registered {
     pub(crate) token: Digest,
     /// As it was registered first, without its secret.
     pub(crate) first: Client,
+    /// What the store holds of it, character by character.
+    terms: String,
 }
 
 /// Whether a user was added.
@@ -377,14 +379,22 @@ impl OauthStore {
             issued_at: row.number(3)?,
             token: Digest::from_bytes(row.key(4)?),
             first: first.ok_or_else(|| StoreError::new("a client is not one that this version understands"))?,
+            terms: row.text(2)?,
         }))
     }
 
-    /// Replaces what is registered of a client, its secret included; `false` if the token is not, or no longer, its own.
-    pub(crate) async fn replace_client(&self, client: &Client, token: &Digest) -> Result<bool, StoreError> {
+    /// Replaces what is registered of a client, its secret included; `false` if it is not, or no longer, what it was
+    /// `before`. What users allowed it is forgotten where they would be asked about another client now.
+    pub(crate) async fn replace_client(&self, client: &Client, before: &Registered) -> Result<bool, StoreError> {
         let (secret, terms) = (secret_of(client), registry::terms_of(client));
-        let values = [(&client.id).into(), token.into(), secret.as_deref().into(), (&terms).into()];
-        Ok(changed(&self.run(vec![Statement::new(sql::REPLACE_CLIENT, values)]).await?, 0))
+        let (id, token) = (&client.id, &before.token);
+        let values = [id.into(), token.into(), secret.as_deref().into(), (&terms).into(), (&before.terms).into()];
+        let mut statements = vec![Statement::new(sql::REPLACE_CLIENT, values)];
+        if !client.looks_like(&before.client) {
+            let values = [id.into(), token.into(), (&terms).into()];
+            statements.push(Statement::new(sql::FORGET_CONSENTS_OF_REPLACED, values));
+        }
+        Ok(changed(&self.run(statements).await?, 0))
     }
 
     /// Removes a client that was added here. What it was granted is revoked, what users allowed it is forgotten.

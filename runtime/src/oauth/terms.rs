@@ -1,5 +1,7 @@
 //! What a client may be registered with, and what a user may be called.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::authority::Authority;
@@ -65,7 +67,7 @@ pub(crate) fn client_of_registration(
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) if items.len() <= 100 => {
             let texts = items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<String>>>();
-            texts.map(Some).ok_or_else(|| format!("`{name}` is not a list of texts"))
+            texts.map(|texts| Some(each_once(texts))).ok_or_else(|| format!("`{name}` is not a list of texts"))
         }
         Some(_) => Err(format!("`{name}` is not a list of at most 100 texts")),
     };
@@ -83,6 +85,9 @@ pub(crate) fn client_of_registration(
         (None, None) if public => vec!["none".to_owned()],
         (None, None) => vec!["client_secret_basic".to_owned(), "client_secret_post".to_owned()],
     };
+    if methods.is_empty() {
+        return Err("`auth_methods` is empty: write `none` for a public client, or leave it out".into());
+    }
     if let Some(method) = methods.iter().find(|method| registry::auth_method_named(method).is_none()) {
         return Err(format!("`{method}` is not a method of authentication that the server supports").into());
     }
@@ -132,7 +137,7 @@ pub(crate) fn client_of_registration(
     }
     let asks_users = |name: &String| matches!(name.as_str(), "authorization_code" | "implicit" | "refresh_token");
     let scopes = match (text("scope")?, list("scopes")?) {
-        (Some(scope), _) => scope.split_ascii_whitespace().map(str::to_owned).collect(),
+        (Some(scope), _) => each_once(scope.split_ascii_whitespace().map(str::to_owned).collect()),
         (None, Some(scopes)) => scopes,
         (None, None) if before.is_some() => {
             let names = before.iter().flat_map(|before| &before.scopes);
@@ -198,6 +203,12 @@ pub(crate) fn client_of_registration(
     }
     registry::client_of_terms(id, None, &terms.to_string())
         .ok_or_else(|| "`response_types` has a member that is not known".into())
+}
+
+fn each_once(mut texts: Vec<String>) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    texts.retain(|text| known.insert(text.clone()));
+    texts
 }
 
 /// What an administrator sees of a client: everything but its secret.

@@ -85,10 +85,16 @@ impl Server {
         let CodeRecord { authorization, .. } = *record;
         let resources = self.resources(form, Some(&authorization.resources))?;
         let user = self.user_of(&authorization).await?;
+        // What is registered of the client may have changed since.
+        let is_registered = |scope: &&String| client.scopes.contains(scope);
+        let scopes: Vec<String> = authorization.scopes.iter().filter(is_registered).cloned().collect();
+        if scopes.is_empty() {
+            return Err(ErrorCode::InvalidGrant.because("The client is not registered for these scopes any more"));
+        }
         let order = Order {
             client,
             user: Some(&user),
-            scopes: authorization.scopes.clone(),
+            scopes,
             resources,
             authorization,
             is_new: false,

@@ -8,7 +8,7 @@ use openapiv3::OAuth2Flows;
 use super::{Located, Registration};
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW214, GW320, GW322, GW323, GW324, GW325};
-use crate::ir::{Endpoint, Grant, Origin, Resource, Scope};
+use crate::ir::{ClientPath, Endpoint, Grant, Origin, Resource, Scope};
 use crate::lower::{base_path, https};
 use crate::vocabulary::{AuthorizationServerPolicy, is_scope};
 
@@ -374,7 +374,11 @@ pub(super) fn check_metadata(
 }
 
 /// The token that opens a registration is given by the operation that registers.
-pub(super) fn check_registration(registrations: &[Registration], diagnostics: &mut Diagnostics) {
+pub(super) fn check_registration(
+    registrations: &[Registration],
+    managed: Option<&ClientPath>,
+    diagnostics: &mut Diagnostics,
+) {
     let gives_tokens = registrations.iter().any(|registration| matches!(registration, Registration::Create { .. }));
     let managing = registrations.iter().find_map(|registration| match registration {
         Registration::Manage { at, .. } => Some(*at),
@@ -388,6 +392,27 @@ pub(super) fn check_registration(registrations: &[Registration], diagnostics: &m
                     "describe a path for it, such as `/clients: {post: {security: [{admin: []}], x-gateway: {builtin: clients.create}}}`",
                 ),
         );
+    }
+    let Some(managed) = managed else { return };
+    let there: BTreeSet<Span> =
+        registrations.iter().filter_map(|registration| managed_at(registration, |path| path == managed)).collect();
+    let elsewhere: BTreeSet<Span> =
+        registrations.iter().filter_map(|registration| managed_at(registration, |path| path != managed)).collect();
+    if let (Some(at), Some(other)) = (elsewhere.difference(&there).next(), there.first()) {
+        let ClientPath { before, after } = managed;
+        diagnostics.push(
+            Diagnostic::error(GW325, "`clients.manage` stands at several paths, and clients are told one")
+                .at(*at, format!("put it at `{before}{{client_id}}{after}` (RFC 7592 §3: `registration_client_uri`)"))
+                .also(*other, "clients are told this one"),
+        );
+    }
+}
+
+/// Where `clients.manage` stands, on a path of this kind.
+fn managed_at(registration: &Registration, is_meant: impl Fn(&ClientPath) -> bool) -> Option<Span> {
+    match registration {
+        Registration::Manage { path, at } if is_meant(path) => Some(*at),
+        _ => None,
     }
 }
 

@@ -14,7 +14,10 @@ pub(super) const ADD_CLIENT: &str = "INSERT INTO gateway_clients \
 pub(super) const REGISTERED_CLIENT: &str = "SELECT id, secret, terms, added, registration_token, registered_terms \
      FROM gateway_clients WHERE id = ?1 AND registration_token IS NOT NULL";
 pub(super) const REPLACE_CLIENT: &str =
-    "UPDATE gateway_clients SET secret = ?3, terms = ?4 WHERE id = ?1 AND registration_token = ?2";
+    "UPDATE gateway_clients SET secret = ?3, terms = ?4 WHERE id = ?1 AND registration_token = ?2 AND terms = ?5";
+/// After [`REPLACE_CLIENT`], if it has replaced something.
+pub(super) const FORGET_CONSENTS_OF_REPLACED: &str = "DELETE FROM gateway_consents WHERE client = ?1 \
+     AND EXISTS (SELECT 1 FROM gateway_clients WHERE id = ?1 AND registration_token = ?2 AND terms = ?3)";
 pub(super) const REMOVE_CLIENT: &str = "DELETE FROM gateway_clients WHERE id = ?1";
 pub(super) const FORGET_CONSENTS_OF_CLIENT: &str = "DELETE FROM gateway_consents WHERE client = ?1";
 pub(super) const REVOKE_OF_CLIENT: &str =

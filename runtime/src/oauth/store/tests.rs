@@ -397,17 +397,51 @@ fn a_registration_is_replaced_with_its_own_token_and_keeps_what_it_was_first() {
         assert_eq!((found.token == token, found.issued_at), (true, NOW));
         assert_eq!(registry::terms_of(&found.client), registry::terms_of(&client("app")));
         let changed = Client { scopes: Vec::new(), name: "Another".to_owned(), secret: None, ..client("app") };
-        assert_eq!(one.replace_client(&changed, &wrong).await, Ok(false));
+        let first = other.registered("app").await.expect("an answer").expect("there");
+        assert_eq!(one.replace_client(&changed, &Registered { token: wrong, ..found }).await, Ok(false));
         let by_hand = Client { id: "by hand".to_owned(), ..changed.clone() };
-        assert_eq!(one.replace_client(&by_hand, &token).await, Ok(false));
-        assert_eq!(one.replace_client(&changed, &token).await, Ok(true));
+        assert_eq!(one.replace_client(&by_hand, &first).await, Ok(false));
+        assert_eq!(one.replace_client(&changed, &first).await, Ok(true));
+        let late = Client { name: "Late".to_owned(), ..changed.clone() };
+        assert_eq!(other.replace_client(&late, &first).await, Ok(false), "it is not what it was before");
         let found = other.registered("app").await.expect("an answer").expect("there");
         assert_eq!(registry::terms_of(&found.client), registry::terms_of(&changed));
         assert!(found.client.secret.is_none() && found.first.secret.is_none());
         assert_eq!(registry::terms_of(&found.first), registry::terms_of(&client("app")));
         assert_eq!(one.remove_client("app").await, Ok(true));
         assert!(other.registered("app").await.expect("an answer").is_none());
-        assert_eq!(one.replace_client(&changed, &token).await, Ok(false), "it is not made again");
+        assert_eq!(one.replace_client(&changed, &found).await, Ok(false), "it is not made again");
+    });
+}
+
+#[test]
+fn what_users_allowed_is_forgotten_where_the_client_looks_like_another() {
+    everywhere(async |one, other| {
+        let token = digest("token");
+        let registered = async || other.registered("app").await.expect("an answer").expect("there");
+        let is_allowed = async || one.consent(ISSUER, "u-ann", "app").await.expect("an answer").is_some();
+        assert_eq!(one.add_client(&client("app"), Some(&token), NOW).await, Ok(Added::Yes));
+        let base = registered().await.client;
+        let mut fewer = base.clone();
+        fewer.redirect_uris.pop();
+        let mut more = base.clone();
+        more.redirect_uris.push("https://other.example/callback".to_owned());
+        let cases = [
+            (Client { scopes: Vec::new(), ..base.clone() }, true),
+            (fewer, true),
+            (more, false),
+            (Client { name: "Your bank".to_owned(), ..base.clone() }, false),
+            (Client { public: !base.public, ..base.clone() }, false),
+        ];
+        for (changed, stays) in cases {
+            assert_eq!(one.replace_client(&base, &registered().await).await, Ok(true));
+            one.allow(ISSUER, "u-ann", "app", &["read".to_owned()], NOW).await.expect("remembered");
+            let late = Registered { token: digest("wrong"), ..registered().await };
+            assert_eq!(one.replace_client(&changed, &late).await, Ok(false));
+            assert!(is_allowed().await, "nothing was replaced");
+            assert_eq!(one.replace_client(&changed, &registered().await).await, Ok(true));
+            assert_eq!(is_allowed().await, stays, "{changed:?}");
+        }
     });
 }
 
