@@ -127,7 +127,7 @@ fn sighup_tells_which_changes_need_a_restart() {
     });
     folder.write("gateway.yaml", "timeouts: {keepAlive: soon}\n");
     gateway.signal("HUP");
-    eventually("the mistake", || gateway.messages().contains("would not start again").then_some(()));
+    eventually("the mistake", || gateway.messages().contains("the new settings are invalid").then_some(()));
     assert_eq!(gateway.get("/v1/health", "").status, 200);
 }
 

@@ -180,7 +180,7 @@ fn at_an_operation() {
         ("rateLimit: [{algorithm: concurrency, limit: 2, delay: 1s}]", "GW405 nobody would wait"),
         (
             "rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, headers: none, headerPrefix: A}]",
-            "GW405 no header is told",
+            "GW405 no headers are sent",
         ),
         (
             "rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, key: [consumer], onMissingKey: skip}]",

@@ -58,7 +58,7 @@ impl Writer {
     /// Waits until all lines are written; not for ever, since a reader that has stopped takes none.
     pub(crate) fn finish(self) {
         if matches!(self.ended.recv_timeout(PATIENCE), Err(std::sync::mpsc::RecvTimeoutError::Timeout)) {
-            tell!("the reader of the access log does not take its last lines; they are lost");
+            tell!("the reader of the access log is too slow; its last lines are lost");
         }
     }
 }

@@ -97,7 +97,7 @@ impl Keeper {
                     let next = pause;
                     pause = (pause * 2).min(CHECK_INTERVAL);
                     tell!(
-                        "no certificate for {} from {}: {trouble}; once more in {} s",
+                        "ACME order for {} at {} failed: {trouble}; retrying in {} s",
                         self.settings.domains.join(", "),
                         self.settings.directory,
                         next.as_secs()

@@ -57,7 +57,7 @@ impl Authenticator for KeyLookup {
             Some(Found::Ambiguous | Found::Nothing) => return Err(invalid("several keys, or one that is not text")),
         };
         if !key_format::is_plausible(&key) {
-            return Err(invalid("a key of ours with a typo"));
+            return Err(invalid("bad checksum in a gateway-issued key"));
         }
         // What is looked up is the digest: the time that it takes tells nothing of the keys.
         let consumers = self.consumers.current();

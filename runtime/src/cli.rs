@@ -121,7 +121,7 @@ fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, 
             (command.run)(gateway, launch)
         }
         Ok(_) => {
-            tell!("`{}` takes no further words", command.name);
+            tell!("`{}` takes no further arguments", command.name);
             ExitCode::from(2)
         }
         Err(error) => error.exit(),

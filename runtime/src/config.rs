@@ -706,14 +706,14 @@ fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
         for (names, setting) in settings.take_all(pattern) {
             settings.problems.push(Problem::at(
                 &setting.place,
-                format!("store `{}` is of no kind; write `kind: redis` or `kind: postgres` beside its URL", names[0]),
+                format!("store `{}` has no `kind`; write `kind: redis` or `kind: postgres` beside its URL", names[0]),
             ));
         }
     }
     for (names, setting) in settings.take_all("stores.*.file") {
         settings.problems.push(Problem::at(
             &setting.place,
-            format!("store `{}` is of no kind; write `kind: sqlite` beside its file", names[0]),
+            format!("store `{}` has no `kind`; write `kind: sqlite` beside its file", names[0]),
         ));
     }
     stores

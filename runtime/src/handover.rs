@@ -168,7 +168,7 @@ impl Waiting {
             };
             match handed_over {
                 Ok(()) => return,
-                Err(error) => tell!("the upgrade failed, this gateway goes on: {error}"),
+                Err(error) => tell!("upgrade failed, this gateway keeps serving: {error}"),
             }
         }
     }

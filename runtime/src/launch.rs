@@ -80,7 +80,9 @@ impl Launch {
         let mut live = self.assemble(gateway, false)?;
         let descriptors = raise_descriptor_limit();
         if let Some(most) = live.fit_connections(descriptors) {
-            tell!("{descriptors} descriptors are enough for {most} connections, not for more (ulimit -n)");
+            tell!(
+                "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
+            );
         }
         let result = runtime.block_on(run(live, succession, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
@@ -185,7 +187,7 @@ async fn run(
         sockets.extend(listener.try_clone().ok().map(|copy| (Arc::from(handover::ADMIN), copy)));
     }
     for address in inherited.left() {
-        tell!("no listener is at {address} any more");
+        tell!("listener at {address} closed");
     }
     for task in &live.background {
         Arc::clone(task).start();
@@ -202,7 +204,7 @@ async fn run(
         });
     let (waiting, mut replaced) = await_successor(upgrade_socket.as_deref(), &server);
     if inherited.serving().is_err() {
-        tell!("the gateway before this one ended before it was told to");
+        tell!("previous gateway exited before the handover completed");
     }
     // An upgrade that systemd did not start itself: the service is this process from now on.
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
@@ -225,7 +227,7 @@ async fn run(
     getting_certificates.abort();
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
-        tell!("a new gateway serves now; this one finishes what runs");
+        tell!("handover completed: the new gateway serves; this one finishes its open requests");
         // Operators are to see the new one.
         operators.inspect(|task| task.abort());
     } else {
@@ -255,7 +257,7 @@ async fn open_admin(live: &Live, inherited: &mut Inherited) -> Result<Option<std
         Ok(listener) => Ok(Some(listener)),
         Err(problem) if live.config.admin_was_asked_for => Err(vec![problem]),
         Err(problem) => {
-            tell!("no metrics and health: {problem}");
+            tell!("metrics and health are not available: {problem}");
             Ok(None)
         }
     }
@@ -268,7 +270,7 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
     let waiting = match Waiting::at(path) {
         Ok(waiting) => Arc::new(waiting),
         Err(error) => {
-            tell!("no upgrade without an interruption: {} cannot be opened: {error}", path.display());
+            tell!("upgrades without interruption are not available: {} cannot be opened: {error}", path.display());
             return (None, told);
         }
     };
@@ -279,7 +281,7 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
         let _ = tell.send(());
     });
     if let Err(error) = spawned {
-        tell!("no upgrade without an interruption: no thread can be started: {error}");
+        tell!("upgrades without interruption are not available: no thread can be started: {error}");
     }
     (Some(waiting), told)
 }
@@ -297,7 +299,7 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
         return tell!("SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
     }
     let Some(program) = program else {
-        return tell!("the upgrade failed: nobody knows where this program lies");
+        return tell!("upgrade failed: path of the running executable is unknown");
     };
     let arguments = std::env::args_os().skip(1);
     let mut command = std::process::Command::new(program);
@@ -305,10 +307,10 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
     match command.spawn() {
         // Waited for, so that it leaves no zombie if it ends first.
         Ok(mut child) => drop(std::thread::spawn(move || match child.wait() {
-            Ok(status) => tell!("the new gateway ended ({status})"),
+            Ok(status) => tell!("the new gateway exited ({status})"),
             Err(error) => tell!("the new gateway cannot be waited for: {error}"),
         })),
-        Err(error) => tell!("the upgrade failed: {} cannot be started: {error}", program.display()),
+        Err(error) => tell!("upgrade failed: {} cannot be started: {error}", program.display()),
     }
 }
 
@@ -324,16 +326,16 @@ async fn watch_settings(sources: Sources, running: &'static Config) {
                 if !changed.is_empty() {
                     let verb = if changed.len() == 1 { "has changed and needs" } else { "have changed and need" };
                     tell!(
-                        "{} {verb} a restart or an upgrade; until then the gateway goes on as before",
+                        "{} {verb} a restart or an upgrade; until then the gateway keeps the current settings",
                         changed.join(", ")
                     );
                 }
             }
             Ok(Err(problems)) => {
                 problems.iter().for_each(|problem| tell!("{problem}"));
-                tell!("with these settings the gateway would not start again; it goes on as before");
+                tell!("the new settings are invalid; the gateway keeps the current ones");
             }
-            Err(_) => tell!("the settings could not be read again"),
+            Err(_) => tell!("the settings could not be reloaded"),
         }
     }
 }
@@ -369,9 +371,9 @@ async fn watch_consumers(consumers: Arc<ConsumerStore>) {
             }
             Ok(Err(problems)) => {
                 problems.iter().for_each(|problem| tell!("{problem}"));
-                tell!("the consumers stay as they were");
+                tell!("the current consumers are kept");
             }
-            Err(_) => tell!("{} could not be read; the consumers stay as they were", file.display()),
+            Err(_) => tell!("{} could not be read; the current consumers are kept", file.display()),
         }
     }
 }

@@ -293,13 +293,13 @@ impl Live {
         }
         let remembers = store_of_authorities(gateway, &config);
         for name in limits.stores().unused().filter(|name| remembers.is_none_or(|used| !is_same_name(used, name))) {
-            tell!("no limit of a document or a consumer is counted in the store `{name}`");
+            tell!("store `{name}` is configured but unused: no limit of a document or a consumer refers to it");
         }
         let idle = config.stores.iter().filter(|(name, settings)| {
             !settings.kind.counts() && remembers.is_none_or(|used| !is_same_name(used, name))
         });
         for (name, _) in idle {
-            tell!("no authorization server remembers anything in the store `{name}`");
+            tell!("store `{name}` is configured but unused: no authorization server refers to it");
         }
         let identity = gateway.apis.iter().flat_map(|api| {
             let headers = &api.identity_headers;
@@ -463,7 +463,7 @@ fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore
         };
         match opened {
             Ok(None) if settings.url.is_some() => {
-                tell!("store `{name}` cannot be asked: no document in this binary has a limit with a `store`")
+                tell!("store `{name}` is configured but unused: no compiled limit has a `store`")
             }
             Ok(store) => stores.add(name, store),
             Err(problem) => problems.push(Problem::at(&settings.place, format!("store `{name}`: {problem}"))),

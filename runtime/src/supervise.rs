@@ -185,7 +185,7 @@ impl Pauses {
     fn after(&mut self, ran: Duration, task: Task) -> Duration {
         let pause = if ran >= RECOVERED { FIRST_PAUSE } else { self.0 };
         self.0 = (pause * 2).min(LONGEST_PAUSE);
-        tell!("the task `{}` has failed; it begins anew in {} s", task.name(), pause.as_secs());
+        tell!("task `{}` failed; restarting it in {} s", task.name(), pause.as_secs());
         pause
     }
 }

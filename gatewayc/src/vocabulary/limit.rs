@@ -206,7 +206,7 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
     if let (Some(entry), false) = (members.entry("headerPrefix"), shows) {
         reader.report(
             Diagnostic::error(GW405, "`headerPrefix` means nothing beside `headers: none`")
-                .at(entry.key.span, "no header is told"),
+                .at(entry.key.span, "no headers are sent"),
         );
     }
     let headers = match (prefix, shows) {

@@ -338,7 +338,7 @@ impl File {
         });
         let item = format!("{{id: {}, type: key, key: {{sha256: {digest}}}{expires}}}", quoted(&id));
         self.change(&[&[Change::AddCredential(username, &item)], changes].concat())?;
-        tell!("the key `{id}` of `{username}`; it is shown this once");
+        tell!("key `{id}` of `{username}`; it is shown only once");
         Ok(secret + "\n")
     }
 

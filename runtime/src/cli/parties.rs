@@ -218,7 +218,7 @@ impl Desk {
         match self.wait(self.parties.add_client(&client, None, timestamp::now()))? {
             Added::Taken => Err(format!("there is a client or a user with the id `{}` already", client.id)),
             Added::Yes if has_secret => {
-                tell!("the secret of the client `{}`; it is shown this once", client.id);
+                tell!("secret of client `{}`; it is shown only once", client.id);
                 Ok(secret + "\n")
             }
             Added::Yes => Ok(String::new()),

@@ -193,7 +193,7 @@ fn settings_of_authorization_servers_are_read() {
         "store `a` is in no file; only `kind: sqlite` has a `file`",
         "store `b` is a file: it has no `url`",
         "store `c` has no URL; write `url: {env: DATABASE_URL}`",
-        "store `d` is of no kind; write `kind: sqlite` beside its file",
+        "store `d` has no `kind`; write `kind: sqlite` beside its file",
         "store `e`: its URL has a password, which does not belong here; write `url: {env: REDIS_URL}`",
         "store `f`: its URL has a password, which does not belong here; write `url: {env: DATABASE_URL}`",
     ] {

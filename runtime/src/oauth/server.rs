@@ -417,7 +417,7 @@ fn wait_for<T: Send>(answer: impl Future<Output = T> + Send) -> Result<T, String
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         runtime.map(|runtime| runtime.block_on(answer)).map_err(|error| error.to_string())
     };
-    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the store cannot be asked".to_owned()))
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|_| Err("the store is not available".to_owned()))
 }
 
 /// What tokens are made from.

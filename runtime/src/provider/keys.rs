@@ -221,7 +221,7 @@ impl Fetcher {
     fn consequence(&self) -> &'static str {
         let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner);
         if rings.iter().all(|(ring, _)| ring.is_filled()) {
-            "the keys stay as they were"
+            "the current keys are kept"
         } else {
             "requests that need its keys are answered with 503"
         }

@@ -50,7 +50,7 @@ impl StoreUrl {
         } else {
             let (name, port) = match host.rsplit_once(':') {
                 Some((name, port)) if !port.contains(']') => {
-                    (name, port.parse().ok().filter(|port| *port != 0).ok_or("its port is none")?)
+                    (name, port.parse().ok().filter(|port| *port != 0).ok_or("invalid port")?)
                 }
                 _ => (host, 6379),
             };

@@ -100,6 +100,6 @@ pub(crate) async fn watch(live: &'static Live) {
 fn tell_certificates(name: &str, tls: &Tls) {
     for shown in &tls.current.load().certificates {
         let until = timestamp::format(shown.not_after);
-        tell!("listener `{name}` shows {} now, valid until {until}", shown.name);
+        tell!("listener `{name}`: certificate for {} in use, valid until {until}", shown.name);
     }
 }

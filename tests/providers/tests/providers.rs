@@ -107,7 +107,7 @@ fn the_last_good_keys_stay() {
         provider.set(Mood::Good);
         eventually("the recovery", || (recoveries() > before).then_some(()));
     }
-    assert!(gateway.messages().contains("the keys stay as they were"));
+    assert!(gateway.messages().contains("the current keys are kept"));
     // While it is asked, nobody waits: the answer comes before the end of the question.
     provider.set(Mood::Silent);
     eventually("an answer during a question", || {
