@@ -22,7 +22,7 @@ pub(super) fn check(api: &Api, router: &Router<usize>, diagnostics: &mut Diagnos
         check_certainly_equal(&group, |_, _, _| true, diagnostics);
         let places = vec![0; group.operations.len()];
         let fresh = fresh.get_or_init(|| Fresh::of([api].into_iter()));
-        Search { group: &group, routers, places, fresh, left: Cell::new(usize::MAX) }.run(&mut found);
+        Search::new(&group, routers, places, fresh, usize::MAX).run(&mut found);
     }
     found.report(diagnostics);
 }
@@ -54,7 +54,7 @@ pub(super) fn check_across(gateway: &Gateway, diagnostics: &mut Diagnostics) {
             let routers: Vec<Router<usize>> = gateway.apis.iter().map(super::router).collect();
             (routers, Fresh::of(gateway.apis.iter()))
         });
-        Search { group: &group, routers, places, fresh, left: Cell::new(MOST_PAIRS) }.run(&mut found);
+        Search::new(&group, routers, places, fresh, MOST_PAIRS).run(&mut found);
     }
     found.report(diagnostics);
 }
@@ -191,11 +191,25 @@ struct Search<'s, 'a> {
     /// Of each operation: operations of one API that get their paths in one way have the same.
     places: Vec<usize>,
     fresh: &'s Fresh,
-    /// How many pairs may still be compared.
+    /// How many pairs may be compared each time.
+    most: usize,
+    /// How many of them are left.
     left: Cell<usize>,
+    /// There were more.
+    is_cut: Cell<bool>,
 }
 
-impl<'a> Search<'_, 'a> {
+impl<'s, 'a> Search<'s, 'a> {
+    fn new(
+        group: &'s Group<'a>,
+        routers: &'s [Router<usize>],
+        places: Vec<usize>,
+        fresh: &'s Fresh,
+        most: usize,
+    ) -> Self {
+        Self { group, routers, places, fresh, most, left: Cell::new(most), is_cut: Cell::new(false) }
+    }
+
     fn run(&self, found: &mut Found<'a>) {
         let all = || 0..self.group.operations.len();
         let Some(public) = all().find(|index| self.is_public(*index)) else { return };
@@ -212,7 +226,7 @@ impl<'a> Search<'_, 'a> {
         }
         self.by_reading(&mut rivals, found);
         self.by_decoding(found);
-        let is_complete = rivals.iter().all(|(_, _, is_complete)| *is_complete) && self.left.get() > 0;
+        let is_complete = rivals.iter().all(|(_, _, is_complete)| *is_complete) && !self.is_cut.get();
         if !is_complete {
             let public = self.group.route(public);
             found.incomplete.insert(public.span, public);
@@ -254,7 +268,7 @@ impl<'a> Search<'_, 'a> {
         let templates = (0..self.group.operations.len()).map(|index| &self.group.route(index).template);
         let among = reading.among(templates);
         let index = known.iter().position(|(reading, ..)| *reading == among).unwrap_or_else(|| {
-            let found = view.rivals_among(MOST_EACH.min(self.left.get()), |one, other| self.is_candidate(one, other));
+            let found = view.rivals_among(MOST_EACH.min(self.most), |one, other| self.is_candidate(one, other));
             let both = found.pairs.iter().flat_map(|&(one, other)| {
                 let reverse = self.is_across() && !self.is_side_by_side(one, other);
                 [Some((one, other)), reverse.then_some((other, one))].into_iter().flatten()
@@ -268,8 +282,10 @@ impl<'a> Search<'_, 'a> {
 
     /// Whether one pair more may be compared.
     fn may_go_on(&self) -> bool {
-        self.left.set(self.left.get().saturating_sub(1));
-        self.left.get() > 0
+        let left = self.left.get();
+        self.left.set(left.saturating_sub(1));
+        self.is_cut.set(self.is_cut.get() || left == 0);
+        left > 0
     }
 
     /// Ways around that no server needs to read differently: two base paths, of which the upstream gets none, or two
@@ -313,17 +329,19 @@ impl<'a> Search<'_, 'a> {
             let reading = certain.or(kind.reading);
             let view = self.group.view(reading, reading);
             let views = self.views(reading);
+            self.left.set(self.most);
             for &(public, guarded) in self.pairs(&view, reading, rivals) {
                 let is_said = |way: &WayAround<'_>| {
                     matches!(way.how, How::Written) && way.guarded.span == self.group.route(guarded).span
                 };
                 let route = self.group.route(public);
-                let is_known = found.ways.get(&route.span).is_some_and(|(_, ways)| ways.iter().any(is_said));
+                let is_known =
+                    self.is_across() && found.ways.get(&route.span).is_some_and(|(_, ways)| ways.iter().any(is_said));
                 if is_known {
                     continue;
                 }
                 if !self.may_go_on() {
-                    return;
+                    break;
                 }
                 if let Some(way) = self.misread(&view, &views, kind, public, guarded) {
                     found.push(route, way);
@@ -432,13 +450,19 @@ impl<'a> Search<'_, 'a> {
         if public.is_empty() {
             return;
         }
+        let is_typed = public.iter().any(|index| !self.group.operation(*index).parameters.is_empty());
         let open = self.group.view_of(public, PathReading::EXACT, PathReading::EXACT);
         let views = self.views(PathReading::EXACT);
+        self.left.set(self.most);
         for guarded in all().filter(|index| !self.is_public(*index)) {
             let template = self.group.forwarded(guarded).to_string();
             let [plain, fresh] = self.fresh.fillers();
             let fillers = [plain.text, fresh.text, plain.digits, fresh.digits, "true", "false"];
-            let count = if template.contains('{') { fillers.len() } else { 1 };
+            let count = match (template.contains('{'), is_typed) {
+                (false, _) => 1,
+                (true, false) => 2,
+                (true, true) => fillers.len(),
+            };
             let mut known = BTreeSet::new();
             for meaning in fillers[..count].iter().map(|filler| sample(&template, filler)) {
                 for (character, spelling) in spellings(&meaning) {
@@ -446,6 +470,9 @@ impl<'a> Search<'_, 'a> {
                     for &public in open.matching(&path) {
                         if known.contains(&public) || !self.is_candidate(public, guarded) {
                             continue;
+                        }
+                        if !self.may_go_on() {
+                            return;
                         }
                         let Some(request) = self.is_decoded(&views, &spelling, &meaning, public, guarded) else {
                             continue;
