@@ -708,6 +708,22 @@ fn ways_around_through_another_document() {
     let own = own.replacen("get: {", "get: {x-gateway: {upstream: {url: \"http://h/api\"}}, ", 1);
     let found = messages(&[("a.yaml", &own)]);
     assert!(found.contains("the upstream gets `/me` as `/api/me`, like `/api/me`"), "{found}");
+    // One document: values have the type of the parameter there as well.
+    let one =
+        |kind: &str| forwarding("", HOST, &[&format!("{kind} /{{n}}/{{+rest}}"), "!/{m}/secret"]).replace("PATHS", "");
+    assert!(messages(&[("a.yaml", &one("integer"))]).contains("serves `/1/SECRET` as `/{m}/secret`"));
+    assert!(messages(&[("a.yaml", &one("boolean"))]).contains("serves `/true/SECRET` as `/{m}/secret`"));
+    let pattern = forwarding("", HOST, &["/{id}.json", "!/me.json"]).replace("PATHS", "");
+    assert!(messages(&[("a.yaml", &pattern)]).contains("serves `/ME.json` as `/me.json`"));
+    let boolean = forwarding("", HOST, &["boolean /Is/{b}/{+x}", "!/Is/true/me"]).replace("PATHS", "");
+    assert!(messages(&[("a.yaml", &boolean)]).contains("serves `/Is/true/ME` as `/Is/true/me`"));
+    // What is accepted is not asked about again.
+    let accepted = forwarding("", HOST, &["/{id}"])
+        .replace("PATHS", CAREFUL)
+        .replace("\"/{id}\": {", "\"/{id}\": {x-gateway: {acceptRisk: [{lint: GW507, reason: one listener}]}, ");
+    let guarded = forwarding("", HOST, &["!/me"]).replace("PATHS", CAREFUL);
+    let found = messages(&[("a.yaml", &accepted), ("b.yaml", &guarded)]);
+    assert!(found.contains("acknowledged: one listener"), "{found}");
     // A versioned document is said once: of the two paths themselves.
     let both = forwarding("/v1", HOST, &["/health", "/{id}"]).replace(", paths: {PATHS}", "");
     let found =

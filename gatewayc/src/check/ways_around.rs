@@ -212,7 +212,8 @@ impl<'s, 'a> Search<'s, 'a> {
 
     fn run(&self, found: &mut Found<'a>) {
         let all = || 0..self.group.operations.len();
-        let Some(public) = all().find(|index| self.is_public(*index)) else { return };
+        let public = all().filter(|index| self.is_public(*index)).map(|index| self.group.route(index));
+        let Some(public) = public.min_by_key(|route| route.span) else { return };
         let (open, guarded): (Vec<usize>, Vec<usize>) = all().partition(|index| self.is_public(*index));
         let places = |of: &[usize]| of.iter().map(|index| self.places[*index]).collect::<BTreeSet<_>>();
         let (open, guarded) = (places(&open), places(&guarded));
@@ -228,7 +229,6 @@ impl<'s, 'a> Search<'s, 'a> {
         self.by_decoding(found);
         let is_complete = rivals.iter().all(|(_, _, is_complete)| *is_complete) && !self.is_cut.get();
         if !is_complete {
-            let public = self.group.route(public);
             found.incomplete.insert(public.span, public);
         }
     }
@@ -555,14 +555,43 @@ impl<'s, 'a> Search<'s, 'a> {
     }
 }
 
-/// The path in capitals; where the public template has literals, as it has them.
+/// The path in capitals; where the public template has literals, as it has them. A value that has to be `true` cannot be
+/// in capitals, so that each segment is tried by itself as well.
 fn in_capitals(path: &str, template: &str) -> Vec<String> {
-    let mut own = template.split('/');
-    let segments = path.split('/').map(|segment| match own.next() {
-        Some(literal) if literal.eq_ignore_ascii_case(segment) => literal.to_owned(),
+    let own = template.split('/').map(Some).chain(std::iter::repeat(None));
+    let segments: Vec<(&str, &str)> =
+        path.split('/').zip(own).map(|(segment, own)| (segment, own.unwrap_or_default())).collect();
+    let as_described = |(segment, own): &(&str, &str)| {
+        if own.eq_ignore_ascii_case(segment) { (*own).to_owned() } else { (*segment).to_owned() }
+    };
+    let in_capitals: Vec<String> = segments.iter().map(|(segment, own)| capitals_in(segment, own)).collect();
+    let alone = |index: usize| {
+        let mut all: Vec<String> = segments.iter().map(as_described).collect();
+        all[index].clone_from(&in_capitals[index]);
+        all.join("/")
+    };
+    let mut found = vec![in_capitals.join("/"), capitals(path)];
+    // The first is the nothing before the first slash.
+    found.extend((1..segments.len()).filter(|_| segments.len() > 2).map(alone));
+    found
+}
+
+/// A segment in capitals, but for the literals before and behind the parameters of the template's segment.
+fn capitals_in(segment: &str, template: &str) -> String {
+    let (start, end) = match (template.find('{'), template.rfind('}')) {
+        (Some(start), Some(end)) => (&template[..start], &template[end + 1..]),
+        _ if template.eq_ignore_ascii_case(segment) => return template.to_owned(),
+        _ => return capitals(segment),
+    };
+    let is_start = segment.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start));
+    let rest = if is_start { &segment[start.len()..] } else { segment };
+    let at = rest.len().saturating_sub(end.len());
+    match rest.split_at_checked(at) {
+        Some((middle, last)) if is_start && last.eq_ignore_ascii_case(end) => {
+            format!("{start}{}{end}", capitals(middle))
+        }
         _ => capitals(segment),
-    });
-    vec![segments.collect::<Vec<_>>().join("/"), capitals(path)]
+    }
 }
 
 /// What is percent-encoded stays what it is.
