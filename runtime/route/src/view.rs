@@ -123,13 +123,17 @@ impl<T> UpstreamView<T> {
         self.rivals_among(MOST_PAIRS, |_, _| true)
     }
 
-    /// The same for the pairs of entries, in either order, that this `concerns`, and at most so many pairs of templates.
+    /// The same for the pairs of entries, in either order, that this `concerns`: at most so many pairs of templates, and
+    /// about as many of entries.
     pub fn rivals_among(&self, most: usize, concerns: impl Fn(usize, usize) -> bool) -> Rivals {
         const NODES_EACH: usize = 20_000;
+        /// More entries with one of two templates are not looked at in advance.
+        const FEW: usize = 64;
         let members = |slot: usize| self.router.get(slot).map_or(&[][..], |members| members);
-        let concerns = |a: usize, b: usize| {
-            let pairs = members(a).iter().flat_map(|one| members(b).iter().map(move |other| (*one, *other)));
-            pairs.into_iter().any(|(one, other)| concerns(one, other) || concerns(other, one))
+        let concerns = |one: usize, other: usize| concerns(one, other) || concerns(other, one);
+        let may_concern = |a: usize, b: usize| {
+            let (a, b) = (members(a), members(b));
+            a.len() * b.len() > FEW || a.iter().any(|one| b.iter().any(|other| concerns(*one, *other)))
         };
         let (mut slots, mut is_complete) = (BTreeSet::new(), true);
         for ((a, b), is_cut) in self.router.neighbours_within(NODES_EACH) {
@@ -138,7 +142,7 @@ impl<T> UpstreamView<T> {
                 break;
             }
             let pair = (a.min(b), a.max(b));
-            if a != b && !slots.contains(&pair) && concerns(a, b) {
+            if a != b && !slots.contains(&pair) && may_concern(a, b) {
                 slots.insert(pair);
             }
         }
@@ -149,12 +153,22 @@ impl<T> UpstreamView<T> {
             let (general, specific) = if first.specificity(second).is_lt() { (b, a) } else { (a, b) };
             let meet = common(first, second).is_some() || includes(first, second) || includes(second, first);
             for &entry in members(general).iter().filter(|_| meet) {
-                pairs.extend(members(specific).iter().map(|rival| (entry, *rival)));
+                let rivals = members(specific).iter().filter(|rival| concerns(entry, **rival));
+                pairs.extend(rivals.map(|rival| (entry, *rival)));
+            }
+            if pairs.len() > most.saturating_mul(2) {
+                is_complete = false;
+                break;
             }
         }
+        let before = pairs.len();
         for (entry, slot) in self.slots.iter().enumerate() {
-            let equal = members(*slot).iter().filter(|other| **other != entry);
+            let equal = members(*slot).iter().filter(|other| **other != entry && concerns(entry, **other));
             pairs.extend(equal.filter(|other| self.may_be_taken_for(entry, **other)).map(|other| (entry, *other)));
+            if pairs.len() - before > most.saturating_mul(2) {
+                is_complete = false;
+                break;
+            }
         }
         pairs.sort_unstable();
         Rivals { pairs, is_complete }
