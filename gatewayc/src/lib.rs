@@ -23,6 +23,7 @@ pub mod source;
 pub mod units;
 pub mod vocabulary;
 
+mod address;
 mod check;
 mod files;
 mod lower;

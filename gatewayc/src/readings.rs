@@ -5,6 +5,7 @@ use gateway_route::{
     strictest,
 };
 
+use crate::address::Address;
 use crate::ir::{Access, Action, Api, ConsumerRules, Operation, Requirement, Rewrite, Route};
 
 /// Where an operation is, by index: the API, the route in it, and the operation in the route.
@@ -23,6 +24,9 @@ pub(crate) struct Group<'a> {
     /// What it may take for the same.
     pub(crate) possible: PathReading,
     pub(crate) operations: Vec<Place>,
+    /// Of each operation, the path of the upstream's address, which stands before what it gets; `""` where all have the
+    /// same.
+    prefixes: Vec<String>,
 }
 
 /// A view of a group; its values are indices into [`Group::operations`].
@@ -32,17 +36,26 @@ impl<'a> Group<'a> {
     /// Every group of an API in which operations differ in what they ask for. The paths of a group have one base path.
     pub(crate) fn of(api: &'a Api) -> Vec<Self> {
         let apis = std::slice::from_ref(api);
-        Self::find(apis, |url, base| (url, base))
+        Self::find(apis, |address, base| (address.clone(), base))
     }
 
-    /// Every group of all APIs in which operations differ in what they ask for, whatever the base paths.
+    /// Every group of all APIs in which operations differ in what they ask for, whatever the base paths. Its paths are
+    /// those behind the host.
     pub(crate) fn across(apis: &'a [Api]) -> Vec<Self> {
-        Self::find(apis, |url, _| url)
+        let mut groups = Self::find(apis, |address, _| (address.host.clone(), address.port));
+        for group in &mut groups {
+            let url = |index: usize| group.upstream_url(index).map(Address::of);
+            let all = 0..group.operations.len();
+            group.prefixes = all.map(|index| url(index).map(|address| address.prefix).unwrap_or_default()).collect();
+        }
+        groups
     }
 
-    fn find<Server: Ord + Clone>(apis: &'a [Api], server: impl Fn(&'a str, &'a str) -> Server) -> Vec<Self> {
+    fn find<Server: Ord + Clone>(apis: &'a [Api], server: impl Fn(&Address, &'a str) -> Server) -> Vec<Self> {
         let mut forwarded = Vec::new();
         for (index, api) in apis.iter().enumerate() {
+            let addresses: Vec<_> =
+                api.upstreams.iter().map(|upstream| (upstream, Address::of(&upstream.url))).collect();
             for (route_index, route) in api.routes.iter().enumerate() {
                 let has_head = route.operations.iter().any(|operation| operation.method == "HEAD");
                 for (position, operation) in route.operations.iter().enumerate() {
@@ -50,9 +63,11 @@ impl<'a> Group<'a> {
                     let Action::Forward { upstream, rewrite: Rewrite::Received { base } } = &operation.action else {
                         continue;
                     };
-                    let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) else { continue };
+                    let Some((upstream, address)) = addresses.iter().find(|(known, _)| known.name == *upstream) else {
+                        continue;
+                    };
                     forwarded.push(Forwarded {
-                        server: server(&upstream.url, base),
+                        server: server(address, base),
                         method: &operation.method,
                         has_head,
                         paths: upstream.paths,
@@ -66,9 +81,16 @@ impl<'a> Group<'a> {
             apis,
             certain,
             possible,
+            prefixes: vec![String::new(); operations.len()],
             operations,
         });
         groups.filter(Self::differ).collect()
+    }
+
+    fn upstream_url(&self, index: usize) -> Option<&'a str> {
+        let Action::Forward { upstream, .. } = &self.operation(index).action else { return None };
+        let known = self.api(index).upstreams.iter().find(|known| known.name == *upstream);
+        known.map(|upstream| upstream.url.as_str())
     }
 
     /// Whether it makes a difference which operation is meant.
@@ -101,16 +123,36 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// What the upstream gets before the path, where operations of the group differ in it.
+    pub(crate) fn prefix(&self, index: usize) -> &str {
+        &self.prefixes[index]
+    }
+
     /// The template as the upstream gets it.
     pub(crate) fn forwarded(&self, index: usize) -> Template {
-        self.route(index).template.below(self.base(index))
+        let template = self.route(index).template.below(self.base(index));
+        // An address has been read as a path before.
+        match Template::parse(self.prefix(index)) {
+            Ok(prefix) => template.behind(&prefix),
+            Err(_) => template,
+        }
     }
 
     /// A view of the group, of which the upstream reads the paths as `certain` says, and may read them as `possible`
     /// says. Its paths are those that the upstream gets.
     pub(crate) fn view(&self, certain: PathReading, possible: PathReading) -> View {
-        let all = 0..self.operations.len();
-        let operations = all.map(|index| (self.forwarded(index), self.route(index).when.clone(), index));
+        self.view_of(0..self.operations.len(), certain, possible)
+    }
+
+    /// The same of some operations.
+    pub(crate) fn view_of(
+        &self,
+        operations: impl IntoIterator<Item = usize>,
+        certain: PathReading,
+        possible: PathReading,
+    ) -> View {
+        let operations = operations.into_iter();
+        let operations = operations.map(|index| (self.forwarded(index), self.route(index).when.clone(), index));
         UpstreamView::new(certain, possible, operations)
     }
 }

@@ -569,6 +569,222 @@ fn among_paths() {
     assert!(found.contains("GW106"), "{found}");
 }
 
+/// A document with these servers and this upstream; a path has a parameter's type in front of its template, such as
+/// `integer /users/{id}`, and `!` before what asks for a key.
+fn forwarding(base: &str, upstream: &str, paths: &[&str]) -> String {
+    let mut text = format!(
+        "openapi: 3.1.0\ninfo: {{title: t, version: \"1\"}}\nservers: [{{url: \"{base}/\"}}]\n\
+        x-gateway: {{version: 1, upstream: {{url: \"{upstream}\", paths: {{PATHS}}}}}}\n\
+        components: {{securitySchemes: {{key: {{type: apiKey, in: header, name: X-Key}}}}}}\npaths:\n"
+    );
+    for path in paths {
+        let (is_guarded, path) = path.strip_prefix('!').map_or((false, *path), |path| (true, path));
+        let (kind, path) = path.split_once(' ').unwrap_or(("string", path));
+        let (kind, allowed) =
+            kind.strip_suffix('%').map_or((kind, ""), |kind| (kind, ", x-gateway: {encodedSlash: allow}"));
+        let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let parameters = names.map(|name| {
+            let (name, kind) = name.strip_prefix('+').map_or((name, kind), |greedy| (greedy, "string"));
+            format!("{{name: {name}, in: path, required: true, schema: {{type: {kind}}}{allowed}}}")
+        });
+        let fields = path.split_once('#').map(|(_, field)| field.split('=').next().unwrap_or_default());
+        let field =
+            fields.map(|name| format!("{{name: {name}, in: header, required: true, schema: {{type: string}}}}"));
+        let parameters: Vec<String> = parameters.chain(field).collect();
+        let security = if is_guarded { "{key: []}" } else { "" };
+        text += &format!(
+            "  \"{path}\": {{parameters: [{}], get: {{security: [{security}], responses: {{\"200\": {{description: ok}}}}}}}}\n",
+            parameters.join(", ")
+        );
+    }
+    text
+}
+
+/// The upstream tells every letter and every slash.
+const CAREFUL: &str = "case: sensitive, trailingSlash: distinct, emptySegments: distinct";
+
+#[test]
+fn ways_around_through_another_document() {
+    const HOST: &str = "http://h:80";
+    type Document<'a> = (&'a str, &'a str, &'a [&'a str]);
+    let cases: &[(&str, Document<'_>, Document<'_>, &str)] = &[
+        // Values have the type of the parameter.
+        (CAREFUL, ("/open", HOST, &["integer /a/{id}"]), ("/in", HOST, &["!/a/me"]), "none"),
+        (CAREFUL, ("/open", HOST, &["integer /{n}/x"]), ("/in", HOST, &["!/1/x"]), "gets `/open/1/x` as `/1/x`"),
+        (CAREFUL, ("/open", HOST, &["integer /{n}/{m}"]), ("/in", HOST, &["!/{a}/{b}"]), "gets `/open/1/1` as `/1/1`"),
+        (CAREFUL, ("/open", HOST, &["number /{n}"]), ("/in", HOST, &["!/1.5"]), "gets `/open/1.5`"),
+        (CAREFUL, ("/open", HOST, &["boolean /{b}"]), ("/in", HOST, &["!/{x}"]), "gets `/open/true`"),
+        (CAREFUL, ("/open", HOST, &["boolean /{b}", "!/true"]), ("/in", HOST, &["!/{x}"]), "gets `/open/false`"),
+        (CAREFUL, ("/open", HOST, &["integer /{n}.json"]), ("/in", HOST, &["!/{x}.json"]), "gets `/open/1.json`"),
+        (CAREFUL, ("/open", HOST, &["/{x}"]), ("/in", HOST, &["!integer /{n}"]), "gets `/open/1`"),
+        (
+            "",
+            ("/open", HOST, &["integer /{n}/me"]),
+            ("/in", HOST, &["!/{x}/me/"]),
+            "serves `/open/1/me` as `/in/{x}/me/`",
+        ),
+        ("", ("/open", HOST, &["integer /{n}/{+rest}"]), ("/in", HOST, &["!boolean /{x}/me"]), "none"),
+        // A query, or a header field, selects the operation.
+        (
+            CAREFUL,
+            ("/open", HOST, &["/{id}?view=full"]),
+            ("/in", HOST, &["!/me"]),
+            "gets `/open/me?view=full` as `/me`",
+        ),
+        (CAREFUL, ("/open", HOST, &["/{id}?a=1"]), ("/in", HOST, &["!/me?a=2"]), "none"),
+        (CAREFUL, ("/open", HOST, &["/{id}?a=1"]), ("/in", HOST, &["!/me?b"]), "gets `/open/me?a=1&b`"),
+        (CAREFUL, ("/open", HOST, &["/{id}", "!/{id}?b"]), ("/in", HOST, &["!/me?b"]), "none"),
+        (
+            "",
+            ("/open", HOST, &["/{id}?view=full"]),
+            ("/in", HOST, &["!/me/"]),
+            "serves `/open/me?view=full` as `/in/me/`",
+        ),
+        (
+            CAREFUL,
+            ("/open", HOST, &["/{id}#X-Target=Get"]),
+            ("/in", HOST, &["!/me"]),
+            "`/open/me` with `x-target: Get`",
+        ),
+        // Another operation answers for one value, and this one for others.
+        (CAREFUL, ("/open", HOST, &["/{id}", "!/x"]), ("/in", HOST, &["!/{any}"]), "`/open/{id}` is public"),
+        (CAREFUL, ("/open", HOST, &["/{id}.json", "!/x.json"]), ("/in", HOST, &["!/x{any}"]), "`/open/{id}.json` is"),
+        (CAREFUL, ("/open", HOST, &["/{+id}", "!/{a}/x"]), ("/in", HOST, &["!/{+any}/x"]), "`/open/{+id}` is"),
+        (CAREFUL, ("/open", HOST, &["/{id}", "!/me"]), ("/in", HOST, &["!/me"]), "none"),
+        // One upstream, however it is written.
+        (CAREFUL, ("/open", "http://h", &["/{id}"]), ("/in", HOST, &["!/me"]), "gets `/open/me`"),
+        (CAREFUL, ("/open", "http://H:80/", &["/{id}"]), ("/in", "http://h.", &["!/me"]), "gets `/open/me`"),
+        (CAREFUL, ("/open", "http://h:443", &["/{id}"]), ("/in", "https://h", &["!/me"]), "gets `/open/me`"),
+        (CAREFUL, ("/open", "http://h:81", &["/{id}"]), ("/in", HOST, &["!/me"]), "none"),
+        // The path of its address stands before what it gets.
+        (CAREFUL, ("/open", "http://h/api", &["/{id}"]), ("/in", HOST, &["!/api/me"]), "gets `/open/me` as `/api/me`"),
+        (
+            CAREFUL,
+            ("/open", HOST, &["/{+all}"]),
+            ("/in", "http://h/api", &["!/me"]),
+            "gets `/open/api/me` as `/api/me`",
+        ),
+        (CAREFUL, ("/open", "http://h/other", &["/{id}"]), ("/in", "http://h/api", &["!/me"]), "none"),
+        (CAREFUL, ("", "http://h/api", &["/{id}"]), ("", HOST, &["!/api/me"]), "gets `/me` as `/api/me`"),
+        (
+            "",
+            ("/open", "http://h/api", &["/{id}"]),
+            ("/in", HOST, &["!/api/me/"]),
+            "serves `/open/me` as `/in/api/me/`",
+        ),
+        ("", ("/open", "http://h/Api", &["/{id}"]), ("/in", HOST, &["!/Api/Me/"]), "`/open/{id}` is public"),
+        (CAREFUL, ("/open", "http://h/v/1", &["/x"]), ("/in", HOST, &["!integer /v/{n}/x"]), "as `/v/1/x`"),
+        (
+            CAREFUL,
+            ("", "http://h/v/1", &["string% /{id}"]),
+            ("", HOST, &["!/v/1/a/b"]),
+            "serves `/a%2Fb` as `/v/1/a/b`",
+        ),
+        // Documents that one listener cannot serve, or need not.
+        (CAREFUL, ("", HOST, &["/{id}"]), ("", HOST, &["!/{id}"]), "on a listener of its own"),
+        (CAREFUL, ("", HOST, &["/{id}"]), ("", HOST, &["!/me"]), "on a listener of its own"),
+        (CAREFUL, ("", HOST, &["/me"]), ("", HOST, &["!/{id}"]), "none"),
+        ("", ("", HOST, &["/{id}"]), ("", HOST, &["!/me"]), "ignores case serves `/ME`"),
+        // Versions of one description: `/health` is public in the one as well.
+        (CAREFUL, ("/v1", HOST, &["/health"]), ("/v2", HOST, &["!/{id}", "/health"]), "none"),
+        ("", ("/v1", HOST, &["/health"]), ("/v2", HOST, &["!/{id}", "/health"]), "none"),
+        ("", ("/v1", HOST, &["/health", "/{id}"]), ("/v2", HOST, &["!/health"]), "`/v1/health` is public"),
+        (CAREFUL, ("/v1", HOST, &["/health"]), ("/v2", HOST, &["!/{id}"]), "gets `/v1/health`"),
+    ];
+    let mut wrong = String::new();
+    for (paths, open, guarded, expect) in cases {
+        let text = |(base, upstream, of): Document<'_>| {
+            forwarding(base, upstream, of).replace("PATHS", paths).replace(", paths: {}", "")
+        };
+        let found = messages(&[("a.yaml", &text(*open)), ("b.yaml", &text(*guarded))]);
+        let is_right = if *expect == "none" { !found.contains("GW507") } else { found.contains(expect) };
+        if !is_right || found.contains("error[") {
+            wrong += &format!("{open:?} {guarded:?}: {expect:?} is not in\n{found}\n");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    // An upstream of one operation.
+    let own = forwarding("", HOST, &["/{id}", "!/api/me"]).replace("PATHS", CAREFUL);
+    let own = own.replacen("get: {", "get: {x-gateway: {upstream: {url: \"http://h/api\"}}, ", 1);
+    let found = messages(&[("a.yaml", &own)]);
+    assert!(found.contains("the upstream gets `/me` as `/api/me`, like `/api/me`"), "{found}");
+    // One document: values have the type of the parameter there as well.
+    let one =
+        |kind: &str| forwarding("", HOST, &[&format!("{kind} /{{n}}/{{+rest}}"), "!/{m}/secret"]).replace("PATHS", "");
+    assert!(messages(&[("a.yaml", &one("integer"))]).contains("serves `/1/SECRET` as `/{m}/secret`"));
+    assert!(messages(&[("a.yaml", &one("boolean"))]).contains("serves `/true/SECRET` as `/{m}/secret`"));
+    let pattern = forwarding("", HOST, &["/{id}.json", "!/me.json"]).replace("PATHS", "");
+    assert!(messages(&[("a.yaml", &pattern)]).contains("serves `/ME.json` as `/me.json`"));
+    let boolean = forwarding("", HOST, &["boolean /Is/{b}/{+x}", "!/Is/true/me"]).replace("PATHS", "");
+    assert!(messages(&[("a.yaml", &boolean)]).contains("serves `/Is/true/ME` as `/Is/true/me`"));
+    // What is accepted is not asked about again.
+    let accepted = forwarding("", HOST, &["/{id}"])
+        .replace("PATHS", CAREFUL)
+        .replace("\"/{id}\": {", "\"/{id}\": {x-gateway: {acceptRisk: [{lint: GW507, reason: one listener}]}, ");
+    let guarded = forwarding("", HOST, &["!/me"]).replace("PATHS", CAREFUL);
+    let found = messages(&[("a.yaml", &accepted), ("b.yaml", &guarded)]);
+    assert!(found.contains("acknowledged: one listener"), "{found}");
+    // A versioned document is said once: of the two paths themselves.
+    let both = forwarding("/v1", HOST, &["/health", "/{id}"]).replace(", paths: {PATHS}", "");
+    let found =
+        messages(&[("a.yaml", &both), ("b.yaml", &forwarding("/v2", HOST, &["!/health"]).replace("PATHS", ""))]);
+    assert_eq!(found.matches("[GW507]").count(), 1, "{found}");
+}
+
+/// The headlines of GW507, without the time that it takes to show all others.
+fn ways_around(documents: &[(String, String)]) -> Vec<String> {
+    let mut sources = SourceSet::new(documents.iter().cloned().collect::<HashMap<_, _>>(), "");
+    for (name, _) in documents {
+        sources.add_document(name);
+    }
+    let checked = gatewayc::check(&mut sources);
+    let ways = checked.diagnostics.iter().filter(|diagnostic| diagnostic.code.to_string() == "GW507");
+    ways.map(|diagnostic| diagnostic.headline.clone()).collect()
+}
+
+fn named(name: &str, base: &str, paths: &[String]) -> (String, String) {
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    (name.to_owned(), forwarding(base, "http://h", &paths).replace("PATHS", ""))
+}
+
+#[test]
+fn what_is_too_much_to_compare_is_said() {
+    const TOO_MANY: &str = "there are too many paths to compare public ones with guarded ones";
+    let crossing = |security: &str, count: usize| -> Vec<String> {
+        let paths = |index| [format!("{security}/{{a}}/x{index}"), format!("{security}/y{index}/{{b}}")];
+        (0..count).flat_map(paths).collect()
+    };
+    let (open, guarded) = (named("a.yaml", "/open", &crossing("", 80)), named("b.yaml", "/in", &crossing("!", 80)));
+    assert!(ways_around(std::slice::from_ref(&guarded)).is_empty());
+    let found = ways_around(&[open, guarded]);
+    assert!(found.len() > 1, "what is found is said as well");
+    assert_eq!(found.iter().filter(|headline| *headline == TOO_MANY).count(), 1, "{found:?}");
+    let few = [named("a.yaml", "/open", &crossing("", 20)), named("b.yaml", "/in", &crossing("!", 20))];
+    let found = ways_around(&few);
+    assert_eq!(found.len(), 40, "{found:?}");
+    assert!(!found.contains(&TOO_MANY.to_owned()), "{found:?}");
+    // The same in one document.
+    let mut mixed = crossing("", 160);
+    mixed.extend(crossing("!", 160).iter().map(|path| path.replace("/y", "/z").replace("/x", "/w")));
+    assert!(ways_around(&[named("a.yaml", "", &mixed)]).contains(&TOO_MANY.to_owned()));
+}
+
+#[test]
+fn many_documents_of_one_upstream() {
+    let documents = (0..60).map(|index| {
+        let mut paths: Vec<String> = (0..15).map(|path| format!("!/r{index}/p{path}/{{id}}/a/b")).collect();
+        paths.extend((0..15).map(|path| format!("/s{index}/p{path}/{{id}}")));
+        paths.push("string% /files/{name}".to_owned());
+        if index == 59 {
+            paths.push("!/files/a/b".to_owned());
+        }
+        named(&format!("d{index}.yaml"), &format!("/b{index}"), &paths)
+    });
+    let documents: Vec<(String, String)> = documents.collect();
+    // A slash that is decoded leads to what one of them guards.
+    assert_eq!(ways_around(&documents).len(), 60);
+}
+
 #[test]
 fn about_consumers() {
     for (security, extension, expect) in [

@@ -58,6 +58,7 @@ mod reading;
 mod router;
 mod template;
 mod trie;
+mod value;
 mod view;
 
 pub use ambiguity::{Allowance, Ambiguous};
@@ -70,4 +71,5 @@ pub use query::{Condition, Part, Reading, Selectors};
 pub use reading::{EmptySegments, PathCase, PathReading, TrailingSlash, UpstreamPaths};
 pub use router::{Conflict, Considered, Match, Outcome, Param, Params, Router, RouterBuilder};
 pub use template::{Template, TemplateError, TemplateErrorKind};
+pub use value::{Filler, Value};
 pub use view::{Meaning, Rivals, UpstreamView};

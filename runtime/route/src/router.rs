@@ -156,6 +156,19 @@ impl<T> Router<T> {
         Ok(Some(Match { index, value: &route.value, params: Params { template: &route.template, path, ranges } }))
     }
 
+    /// Every route whose template matches the path, whatever it asks for beside it, most specific first.
+    pub fn matching(&self, path: &RequestPath<'_>) -> Vec<&T> {
+        let (canonical, mut ranges, mut found) = (path.canonical(), Ranges::default(), Vec::new());
+        let mut visit = |index: usize| -> Option<()> {
+            let route = &self.routes[index];
+            found.extend(matches(&route.template, canonical, &mut ranges).then_some(&route.value));
+            None
+        };
+        self.trie.find(canonical, &mut visit);
+        self.prefixes.along(canonical).for_each(|index| _ = visit(index));
+        found
+    }
+
     /// What may match the path without greedy parameters.
     fn slot(&self, canonical: &str) -> Option<&Slot> {
         let Some(shapes) = &self.shapes else { return Some(&Slot::Search) };

@@ -117,6 +117,12 @@ impl Template {
         })
     }
 
+    /// The template behind the path of an upstream's address, as the upstream gets it.
+    #[must_use]
+    pub fn behind(&self, prefix: &Self) -> Self {
+        self.with_segments(|segments| prefix.segments.iter().cloned().chain(segments).collect())
+    }
+
     /// The names of the parameters from left to right; a name may stand twice.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(|name| &**name)

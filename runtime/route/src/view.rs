@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::overlap::{common, includes};
+use crate::overlap::{common, examples, includes};
 use crate::path::RequestPath;
 use crate::query::{Condition, Selectors};
 use crate::reading::PathReading;
 use crate::router::{Params, Router, RouterBuilder};
 use crate::template::Template;
+use crate::value::{Filler, Value};
 
 /// What an upstream may take a path for: operations with one method and one upstream, found by every spelling that the
 /// upstream takes for the same.
@@ -118,38 +119,86 @@ impl<T> UpstreamView<T> {
 
     /// Which entries a path of an entry may mean, as the upstream may read it.
     pub fn rivals(&self) -> Rivals {
-        const NODES_EACH: usize = 20_000;
         const MOST_PAIRS: usize = 50_000;
+        self.rivals_among(MOST_PAIRS, |_, _| true)
+    }
+
+    /// The same for the pairs of entries, in either order, that this `concerns`: at most so many pairs of templates, and
+    /// about as many of entries.
+    pub fn rivals_among(&self, most: usize, concerns: impl Fn(usize, usize) -> bool) -> Rivals {
+        const NODES_EACH: usize = 20_000;
+        /// More entries with one of two templates are not looked at in advance.
+        const FEW: usize = 64;
+        let members = |slot: usize| self.router.get(slot).map_or(&[][..], |members| members);
+        let concerns = |one: usize, other: usize| concerns(one, other) || concerns(other, one);
+        let may_concern = |a: usize, b: usize| {
+            let (a, b) = (members(a), members(b));
+            a.len() * b.len() > FEW || a.iter().any(|one| b.iter().any(|other| concerns(*one, *other)))
+        };
         let (mut slots, mut is_complete) = (BTreeSet::new(), true);
         for ((a, b), is_cut) in self.router.neighbours_within(NODES_EACH) {
-            is_complete &= !is_cut && slots.len() < MOST_PAIRS;
+            is_complete &= !is_cut && slots.len() < most;
             if !is_complete {
                 break;
             }
-            slots.extend((a != b).then_some((a.min(b), a.max(b))));
+            let pair = (a.min(b), a.max(b));
+            if a != b && !slots.contains(&pair) && may_concern(a, b) {
+                slots.insert(pair);
+            }
         }
-        let members = |slot: usize| self.router.get(slot).map_or(&[][..], |members| members);
         let mut pairs = Vec::new();
         for (a, b) in slots {
             let (Some(&first), Some(&second)) = (members(a).first(), members(b).first()) else { continue };
             let (first, second) = (&self.entries[first].possible, &self.entries[second].possible);
             let (general, specific) = if first.specificity(second).is_lt() { (b, a) } else { (a, b) };
-            let meet = includes(first, second) || includes(second, first) || common(first, second).is_some();
+            let meet = common(first, second).is_some() || includes(first, second) || includes(second, first);
             for &entry in members(general).iter().filter(|_| meet) {
-                pairs.extend(members(specific).iter().map(|rival| (entry, *rival)));
+                let rivals = members(specific).iter().filter(|rival| concerns(entry, **rival));
+                pairs.extend(rivals.map(|rival| (entry, *rival)));
+            }
+            if pairs.len() > most.saturating_mul(2) {
+                is_complete = false;
+                break;
             }
         }
+        let before = pairs.len();
         for (entry, slot) in self.slots.iter().enumerate() {
-            let equal = members(*slot).iter().filter(|other| **other != entry);
+            let equal = members(*slot).iter().filter(|other| **other != entry && concerns(entry, **other));
             pairs.extend(equal.filter(|other| self.may_be_taken_for(entry, **other)).map(|other| (entry, *other)));
+            if pairs.len() - before > most.saturating_mul(2) {
+                is_complete = false;
+                break;
+            }
         }
         pairs.sort_unstable();
         Rivals { pairs, is_complete }
     }
 
-    /// A path that both entries match, as the upstream may read it.
-    pub fn example(&self, a: usize, b: usize) -> Option<String> {
-        common(&self.entries[a].possible, &self.entries[b].possible)
+    /// Paths that both entries match, as the upstream may read them. `value` says what the parameters of an entry have,
+    /// by its index and their names.
+    pub fn examples(
+        &self,
+        a: usize,
+        b: usize,
+        value: &dyn Fn(usize, &str) -> Value,
+        filler: Filler<'_>,
+    ) -> Vec<String> {
+        let template = |entry: usize| &self.entries[entry].possible;
+        examples((template(a), &|name| value(a, name)), (template(b), &|name| value(b, name)), filler)
+    }
+
+    /// What stands behind the entries that a path means when the upstream reads it so, whoever it was matched for.
+    pub fn meant<'s>(&self, path: &RequestPath<'_>, selectors: impl Into<Selectors<'s>>) -> impl Iterator<Item = &T> {
+        let read = self.possible.path(path);
+        let index = self.router.find(&read, selectors).map(|found| found.index);
+        let entries = index.and_then(|index| self.router.get(index)).into_iter().flatten();
+        entries.map(|entry| &self.entries[*entry].value)
+    }
+
+    /// What stands behind each entry that matches the path, spelt as the upstream reads it.
+    pub fn matching(&self, path: &RequestPath<'_>) -> impl Iterator<Item = &T> {
+        let entries = self.router.matching(path).into_iter().flatten();
+        entries.map(|entry| &self.entries[*entry].value)
     }
 
     /// Whether the upstream reads every path of one entry as one of the other, as the document says.

@@ -1,0 +1,55 @@
+//! Where an upstream is, however its address is written.
+
+use std::net::Ipv6Addr;
+
+use gateway_route::RequestPath;
+
+/// Of a usable address: equal for all that lead to one server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Address {
+    /// In small letters, without a dot at the end.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// The path, without a slash at its end.
+    pub(crate) prefix: String,
+}
+
+impl Address {
+    /// The address in the `url` of an upstream.
+    pub(crate) fn of(url: &str) -> Self {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
+            _ => (authority, None),
+        };
+        let standard = if matches!(scheme, "https" | "h2") { 443 } else { 80 };
+        let ipv6 = host.trim_matches(['[', ']']).parse::<Ipv6Addr>();
+        let host = ipv6.map_or_else(|_| host.trim_end_matches('.').to_ascii_lowercase(), |address| address.to_string());
+        let path = path.trim_end_matches('/');
+        let prefix = RequestPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.wire().to_owned());
+        Self { host, port: port.unwrap_or(standard), prefix }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_server_has_one_address() {
+        let cases = [
+            ("http://h", "h", 80, ""),
+            ("http://H.:80/", "h", 80, ""),
+            ("https://h/a%41/", "h", 443, "/aA"),
+            ("h2://h", "h", 443, ""),
+            ("h2c://h:8080/a", "h", 8080, "/a"),
+            ("http://[0:0::1]:81", "::1", 81, ""),
+            ("http://[::1]", "::1", 80, ""),
+        ];
+        for (url, host, port, prefix) in cases {
+            let expected = Address { host: host.to_owned(), port, prefix: prefix.to_owned() };
+            assert_eq!(Address::of(url), expected, "{url}");
+        }
+    }
+}
