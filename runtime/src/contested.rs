@@ -77,7 +77,7 @@ fn groups(routes: &[LiveRoute]) -> Vec<Group<'static, Place>> {
             };
             let paths: UpstreamPaths = to.upstream.paths;
             let Endpoint { host, port, prefix, .. } = &to.endpoint;
-            let (server, value) = ((host, port, prefix, *base), (index, position));
+            let (server, value) = ((host.trim_end_matches('.'), port, prefix, *base), (index, position));
             forwarded.push(Forwarded { server, method: table.method, has_head, paths, value });
         }
     }

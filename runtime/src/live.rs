@@ -1,7 +1,7 @@
 //! The generated tables joined with this deployment's addresses and secrets: everything a request needs, resolved once.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
@@ -938,7 +938,7 @@ fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'st
     Ok((
         Endpoint {
             index,
-            host: host.into(),
+            host: same_host(host).into(),
             port,
             authority: authority.into(),
             prefix: prefix.into(),
@@ -947,6 +947,14 @@ fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'st
         },
         name,
     ))
+}
+
+/// A host in the one spelling that all have, so that an upstream is known however its address is written.
+fn same_host(host: &str) -> String {
+    match host.trim_matches(['[', ']']).parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.to_ascii_lowercase(),
+    }
 }
 
 /// The base path that a rewrite takes off; nothing where it replaces the path as a whole.
@@ -1067,6 +1075,8 @@ mod tests {
         assert_eq!(endpoint("http://[::1]:3002"), Ok(("[::1]".into(), 3002, "[::1]:3002".into(), "".into())));
         assert_eq!(endpoint("http://[::1]"), Ok(("[::1]".into(), 80, "[::1]".into(), "".into())));
         assert_eq!(endpoint("https://a.example/b"), Ok(("a.example".into(), 443, "a.example".into(), "/b".into())));
+        assert_eq!(endpoint("http://A.Example"), Ok(("a.example".into(), 80, "A.Example".into(), "".into())));
+        assert_eq!(endpoint("http://[0:0::A]:81"), Ok(("[::a]".into(), 81, "[0:0::A]:81".into(), "".into())));
         for bad in ["ftp://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"] {
             assert!(endpoint(bad).is_err(), "{bad}");
         }
