@@ -1304,7 +1304,8 @@ fn clients_read_replace_and_remove_their_own_registration() {
 fn users_decide_anew_about_a_client_that_has_changed() {
     let tutorial = Tutorial::start();
     let send = |method: &str, path: &str, headers: &str, body: &str| send_json(&tutorial, method, path, headers, body);
-    let made = send("POST", APPLICATIONS, ADMIN, READER).json();
+    let both = READER.replace(r#""scope": "notes""#, r#""scope": "notes profile""#);
+    let made = send("POST", APPLICATIONS, ADMIN, &both).json();
     let (id, secret, path, own) = (text(&made, "client_id"), text(&made, "client_secret"), place(&made), bearer(&made));
     let replace = |changes: Value| {
         let replaced = send("PUT", &path, &own, &with_changes(&made, &changes));
@@ -1313,7 +1314,7 @@ fn users_decide_anew_about_a_client_that_has_changed() {
     let ask = |callback: &str| {
         let callback = encoded(callback);
         format!(
-            "/oauth/authorize?response_type=code&client_id={id}&redirect_uri={callback}&scope=notes&state=s&code_challenge={CHALLENGE}&code_challenge_method=S256"
+            "/oauth/authorize?response_type=code&client_id={id}&redirect_uri={callback}&scope=notes%20profile&state=s&code_challenge={CHALLENGE}&code_challenge_method=S256"
         )
     };
     let (first, second) = ("https://reader.example/cb", "https://reader.example/2");
@@ -1344,18 +1345,19 @@ fn users_decide_anew_about_a_client_that_has_changed() {
         assert_eq!((page.status, page.body.contains("not registered")), (400, true), "{}", page.body);
     }
 
-    // A code of before gives what the client is registered for now.
-    let redeem = |code: &str| {
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("redirect_uri", first),
-            ("code_verifier", VERIFIER),
-        ];
-        tutorial.post("/oauth/token", &basic(&id, &secret), &form)
-    };
+    // Codes and refresh tokens of before give what the client is registered for now.
+    let token = |form: &[(&str, &str)]| tutorial.post("/oauth/token", &basic(&id, &secret), form);
+    let refresh =
+        |given: &Value| token(&[("grant_type", "refresh_token"), ("refresh_token", &text(given, "refresh_token"))]);
+    replace(json!({"scope": "notes"}));
+    let form =
+        [("grant_type", "authorization_code"), ("code", &code), ("redirect_uri", first), ("code_verifier", VERIFIER)];
+    let redeemed = token(&form);
+    assert_eq!((redeemed.status, text(&redeemed.json(), "scope").as_str()), (200, "notes"), "{}", redeemed.body);
+    let refreshed = refresh(&redeemed.json());
+    assert_eq!((refreshed.status, text(&refreshed.json(), "scope").as_str()), (200, "notes"), "{}", refreshed.body);
     replace(json!({"scope": ""}));
-    refused(&redeem(&code), 400, "invalid_grant");
+    refused(&refresh(&refreshed.json()), 400, "invalid_grant");
 }
 
 #[test]

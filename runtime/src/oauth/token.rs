@@ -85,16 +85,10 @@ impl Server {
         let CodeRecord { authorization, .. } = *record;
         let resources = self.resources(form, Some(&authorization.resources))?;
         let user = self.user_of(&authorization).await?;
-        // What is registered of the client may have changed since.
-        let is_registered = |scope: &&String| client.scopes.contains(scope);
-        let scopes: Vec<String> = authorization.scopes.iter().filter(is_registered).cloned().collect();
-        if scopes.is_empty() {
-            return Err(ErrorCode::InvalidGrant.because("The client is not registered for these scopes any more"));
-        }
         let order = Order {
             client,
             user: Some(&user),
-            scopes,
+            scopes: self.scopes_left(client, &authorization.scopes)?,
             resources,
             authorization,
             is_new: false,
@@ -192,10 +186,23 @@ impl Server {
 
     /// The scopes of an authorization, or those of them that are asked for (RFC 6749 §6).
     fn narrowed(&self, client: &Client, given: &[String], asked: Option<&str>) -> Result<Vec<String>, OauthError> {
-        let scopes = self.scopes(client, Some(asked.unwrap_or(&given.join(" "))))?;
+        let Some(asked) = asked else { return self.scopes_left(client, given) };
+        let scopes = self.scopes(client, Some(asked))?;
         match scopes.iter().all(|scope| given.contains(scope)) {
             true => Ok(scopes),
             false => Err(ErrorCode::InvalidScope.because("The refresh token is not for one of these scopes")),
+        }
+    }
+
+    /// The scopes of an authorization that the client is still registered for.
+    fn scopes_left(&self, client: &Client, given: &[String]) -> Result<Vec<String>, OauthError> {
+        let is_left = |scope: &&String| {
+            client.scopes.contains(scope) && self.table.scopes.iter().any(|known| known.name == scope.as_str())
+        };
+        let left: Vec<String> = given.iter().filter(is_left).cloned().collect();
+        match left.is_empty() {
+            true => Err(ErrorCode::InvalidGrant.because("The client is not registered for these scopes any more")),
+            false => Ok(left),
         }
     }
 
