@@ -78,7 +78,7 @@ pub(super) async fn authorize(server: &Server, visit: Visit) -> OwnAnswer {
         Ok(None) => {
             let back = match visit.is_post {
                 false => visit.target,
-                true => format!("{}?{}", server.table.paths.authorize, asked.query()),
+                true => asked.target(server),
             };
             let login = format!("{}?return={}", server.table.paths.login, form_encode(back.as_bytes()));
             return OwnAnswer::redirect(302, &login);
@@ -122,7 +122,7 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
     };
     // What the user has seen is not what the client is now, and it may not be the client's redirect URI any more.
     if asked.client_mark != client.mark() {
-        return OwnAnswer::redirect(303, &format!("{}?{}", server.table.paths.authorize, asked.query()));
+        return OwnAnswer::redirect(303, &asked.target(server));
     }
     if form.get("cancel").is_some() {
         return match server.store.decide(&id, &session, Decision::Deny, None, visit.now).await {
@@ -144,7 +144,7 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
         Ok(Decided::Again) => match server.has_consent(&client, &user, &asked).await {
             Ok(true) => {}
             Ok(false) if server.table.remember_consent => {
-                return OwnAnswer::redirect(303, &format!("{}?{}", server.table.paths.authorize, asked.query()));
+                return OwnAnswer::redirect(303, &asked.target(server));
             }
             Ok(false) => {}
             Err(problem) => return server.give_up(&visit, &asked, &problem),
@@ -412,6 +412,11 @@ impl Server {
 }
 
 impl Asked {
+    /// Where the same is asked for again.
+    fn target(&self, server: &Server) -> String {
+        format!("{}?{}", server.table.paths.authorize, self.query())
+    }
+
     /// The request as a query.
     fn query(&self) -> String {
         let response_type = if self.response_type == ResponseType::Code { "code" } else { "token" };

@@ -261,14 +261,15 @@ impl Server {
                 ErrorCode::InvalidScope.because("The request names no scope, and the client has none by default")
             );
         }
-        let is_known = |scope: &String| {
-            self.table.scopes.iter().any(|known| known.name == scope)
-                && client.scopes.iter().any(|allowed| **allowed == **scope)
-        };
-        match scopes.iter().all(is_known) {
+        match scopes.iter().all(|scope| self.may_ask_for(client, scope)) {
             true => Ok(scopes),
             false => Err(ErrorCode::InvalidScope.because("The client may not ask for one of these scopes")),
         }
+    }
+
+    /// Whether the server has this scope, and the client is registered for it.
+    pub(super) fn may_ask_for(&self, client: &Client, scope: &String) -> bool {
+        self.table.scopes.iter().any(|known| known.name == scope) && client.scopes.contains(scope)
     }
 
     /// The resources that a token is asked for (RFC 8707 §2): of those that the server knows, or of those that an

@@ -196,10 +196,7 @@ impl Server {
 
     /// The scopes of an authorization that the client is still registered for.
     fn scopes_left(&self, client: &Client, given: &[String]) -> Result<Vec<String>, OauthError> {
-        let is_left = |scope: &&String| {
-            client.scopes.contains(scope) && self.table.scopes.iter().any(|known| known.name == scope.as_str())
-        };
-        let left: Vec<String> = given.iter().filter(is_left).cloned().collect();
+        let left: Vec<String> = given.iter().filter(|scope| self.may_ask_for(client, scope)).cloned().collect();
         match left.is_empty() {
             true => Err(ErrorCode::InvalidGrant.because("The client is not registered for these scopes any more")),
             false => Ok(left),
