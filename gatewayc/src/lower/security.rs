@@ -199,7 +199,7 @@ impl<'a> Schemes<'a> {
     /// The first word of `Authorization`, where the credential of a requirement can stand nowhere else.
     pub(super) fn authorization_of(&self, requirement: &Requirement) -> Option<String> {
         let scheme = self.schemes.get(requirement.scheme.as_str())?.lowered.as_ref().ok()?;
-        let only_there = matches!(&scheme.locations[..], [CredentialLocation::Header(name)] if name.eq_ignore_ascii_case("authorization"));
+        let only_there = matches!(&scheme.locations[..], [only] if is_authorization(only));
         let word = match &scheme.credential {
             Credential::Basic => "basic".to_owned(),
             Credential::Jwt(_) | Credential::ConsumerJwt(_) | Credential::Introspection(_) | Credential::OwnToken => {
@@ -218,10 +218,7 @@ impl<'a> Schemes<'a> {
     /// Whether `Authorization` is one of the places where the credential of a requirement is looked for.
     pub(super) fn may_stand_in_authorization(&self, requirement: &Requirement) -> bool {
         let lowered = self.schemes.get(requirement.scheme.as_str()).and_then(|state| state.lowered.as_ref().ok());
-        lowered.is_some_and(|scheme| {
-            let is_there = |place: &CredentialLocation| matches!(place, CredentialLocation::Header(name) if name.eq_ignore_ascii_case("authorization"));
-            scheme.locations.iter().any(is_there)
-        })
+        lowered.is_some_and(|scheme| scheme.locations.iter().any(is_authorization))
     }
 
     /// Who may come with these credentials, which must all hold.
@@ -500,6 +497,10 @@ fn lower(
             Credential::Jwt(Box::new(jwt))
         }
     }))
+}
+
+fn is_authorization(place: &CredentialLocation) -> bool {
+    matches!(place, CredentialLocation::Header(name) if name.eq_ignore_ascii_case("authorization"))
 }
 
 /// Why a credential cannot stand where it should.
