@@ -14,10 +14,12 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use crate::config::Problem;
-use crate::live::Live;
-use crate::metrics::{self, ProcessMetrics};
-use crate::supervise::{self, Task};
+use crate::base::problem::Problem;
+use crate::base::supervise;
+use crate::base::supervise::Task;
+use crate::exposition;
+use crate::proxy::deployment::Live;
+use crate::proxy::metrics::ProcessMetrics;
 
 /// What the operators' listener tells about.
 pub(crate) struct Admin {
@@ -73,7 +75,7 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
             dead => text(StatusCode::SERVICE_UNAVAILABLE, format!("failed: {}\n", dead.join(", "))),
         },
         "/metrics" => {
-            let mut response = text(StatusCode::OK, metrics::render(admin.live, &admin.process));
+            let mut response = text(StatusCode::OK, exposition::render(admin.live, &admin.process));
             response.headers_mut().insert(
                 CONTENT_TYPE,
                 hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),

@@ -1,17 +1,17 @@
 //! The command line of a gateway binary.
 
-mod consumers;
-mod parties;
+pub(crate) mod consumers;
+pub(crate) mod parties;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::codegen::Gateway;
+use crate::base::{operator_log, process};
 use crate::launch::Launch;
+use crate::proxy::tables::Gateway;
 use crate::route_table::route_table;
-use crate::{operator_log, process};
 
 /// A further command that a binary offers.
 #[derive(Debug, Clone, Copy)]

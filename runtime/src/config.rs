@@ -1,64 +1,23 @@
 //! What a deployment decides: `gateway.yaml`, then the environment, then flags, each overriding the one before.
 
-mod settings;
-pub(crate) mod tls;
-
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::digest::Digest;
-use crate::http1::head::HeadLimits;
-use crate::https;
-use crate::secret::{Encoding, Secret, SecretStore};
-use settings::{Setting, Settings};
-use tls::ListenerTls;
-
-/// A mistake in the deployment, told before anything is opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem(String);
-
-/// Where a setting was given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place(String);
-
-impl Problem {
-    /// A mistake at a known place.
-    pub(crate) fn at(place: &Place, message: impl fmt::Display) -> Self {
-        Self(without_credentials(&format!("{}: {message}", place.0)))
-    }
-
-    /// A mistake that is nowhere in particular, such as something missing.
-    pub(crate) fn plain(message: impl Into<String>) -> Self {
-        Self(without_credentials(&message.into()))
-    }
-}
-
-/// A text without what stands before `@` in the URLs in it: it may be a password, and the text goes into a log.
-fn without_credentials(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("://").map(|at| at + 3) {
-        out.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let authority = &rest[..rest.find(['/', '`', ' ', '"', '\'', '\n']).unwrap_or(rest.len())];
-        if let Some(at) = authority.rfind('@') {
-            out.push('…');
-            rest = &rest[at..];
-        }
-    }
-    out + rest
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::base::digest::Digest;
+use crate::base::origin;
+use crate::base::problem::{Place, Problem};
+use crate::base::secret::SecretStore;
+use crate::base::setting_values::{SecretSetting, below, duration, is_same_name, read_into, secret, size};
+use crate::base::settings::{Setting, Settings};
+use crate::base::store_settings::{StoreSettings, read_stores};
+use crate::oauth::settings::{OauthSettings, SessionSettings, read_oauth, read_session};
+use crate::parties::store_place::OauthStoreSettings;
+use crate::proxy::settings::{Limits, Listener, Timeouts};
+use crate::wire::http1::head::HeadLimits;
 
 /// The deployment, with every default filled in.
 #[derive(Debug, Clone)]
@@ -98,164 +57,6 @@ pub(crate) struct Config {
     pub(crate) access_log: bool,
     /// What was set, by its path: see [`Config::changed_settings`].
     fingerprints: BTreeMap<String, Digest>,
-}
-
-/// An address that requests are accepted on.
-#[derive(Debug, Clone)]
-pub(crate) struct Listener {
-    pub(crate) name: String,
-    pub(crate) bind: SocketAddr,
-    /// The APIs served there; all of the binary's if `None`.
-    pub(crate) apis: Option<Vec<(String, Place)>>,
-    /// Plain TCP if `None`.
-    pub(crate) tls: Option<ListenerTls>,
-}
-
-/// A place where limits are counted or things are remembered.
-#[derive(Debug, Clone)]
-pub(crate) struct StoreSettings {
-    pub(crate) kind: StoreKind,
-    /// Where it is, for a server.
-    pub(crate) url: Option<StoreAddress>,
-    /// Where it is, for a file; relative to the folder of `gateway.yaml`.
-    pub(crate) file: Option<PathBuf>,
-    /// What all keys begin with.
-    pub(crate) prefix: String,
-    /// No request waits longer for an answer.
-    pub(crate) timeout: Duration,
-    /// For a connection, with TLS and authentication.
-    pub(crate) connect_timeout: Duration,
-    pub(crate) place: Place,
-}
-
-/// What a store is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StoreKind {
-    /// This process: counts, and remembers until it ends.
-    Memory,
-    /// Counts, for several gateways.
-    Redis,
-    /// Remembers, in a file.
-    Sqlite,
-    /// Remembers, for several gateways.
-    Postgres,
-}
-
-impl StoreKind {
-    const NAMES: [(&str, Self); 4] =
-        [("memory", Self::Memory), ("redis", Self::Redis), ("sqlite", Self::Sqlite), ("postgres", Self::Postgres)];
-
-    /// As in the settings.
-    pub(crate) fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name)
-    }
-
-    /// Whether limits can be counted there.
-    pub(crate) fn counts(self) -> bool {
-        matches!(self, Self::Memory | Self::Redis)
-    }
-
-    /// Whether an authorization server can keep its things there.
-    pub(crate) fn remembers(self) -> bool {
-        !matches!(self, Self::Redis)
-    }
-
-    fn has_url(self) -> bool {
-        matches!(self, Self::Redis | Self::Postgres)
-    }
-}
-
-/// What authorization servers share in this deployment.
-#[derive(Debug, Clone)]
-pub(crate) struct OauthSettings {
-    /// The name of the store where they remember things.
-    pub(crate) store: Option<(String, Place)>,
-    /// What JWTs are signed with: a private key in PEM, of RSA or P-256.
-    pub(crate) signing_key: Option<SecretSetting>,
-    /// Pages of the deployment's own, relative to the folder of `gateway.yaml`.
-    pub(crate) templates: Option<(PathBuf, Place)>,
-    /// For so long an access token is believed without asking the store.
-    pub(crate) cache: Duration,
-}
-
-/// Sessions of users.
-#[derive(Debug, Clone)]
-pub(crate) struct SessionSettings {
-    /// What forms are protected with; made by the store if the deployment has none.
-    pub(crate) secret: Option<SecretSetting>,
-    /// From the last request.
-    pub(crate) idle: Duration,
-    /// From the login.
-    pub(crate) absolute: Duration,
-}
-
-/// Where a secret of the settings is.
-#[derive(Debug, Clone)]
-pub(crate) struct SecretSetting {
-    source: SecretPlace,
-    place: Place,
-}
-
-#[derive(Debug, Clone)]
-enum SecretPlace {
-    Env(String),
-    File(String),
-}
-
-impl SecretSetting {
-    /// Fetches it.
-    ///
-    /// # Errors
-    /// It is missing or empty.
-    pub(crate) fn read(&self, secrets: &SecretStore) -> Result<Secret, Problem> {
-        let found = match &self.source {
-            SecretPlace::Env(name) => secrets.variable(name, Encoding::Plain),
-            SecretPlace::File(path) => secrets.file(path, Encoding::Plain),
-        };
-        found.map_err(|problem| Problem::at(&self.place, problem))
-    }
-}
-
-/// Where a store's URL is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum StoreAddress {
-    /// Here: it has no password.
-    Literal(String),
-    Env(String),
-    File(String),
-}
-
-/// How long things may take on the client's side.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeouts {
-    /// From the first byte of a head to its end; 408 when it passes.
-    pub(crate) head: Duration,
-    /// Between two requests of a connection.
-    pub(crate) keep_alive: Duration,
-    /// For what is running when the gateway is told to stop.
-    pub(crate) shutdown: Duration,
-    /// From "not ready" to the end of accepting, after SIGTERM.
-    pub(crate) shutdown_delay: Duration,
-}
-
-/// How large things may be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    pub(crate) head: HeadLimits,
-    /// Fields of a response of an upstream; one with more is refused with 502.
-    pub(crate) response_fields: usize,
-    /// The longest token of a foreign issuer that is looked at, in bytes.
-    pub(crate) token: usize,
-    /// Connections from clients, over all workers; more are closed at once.
-    pub(crate) connections: usize,
-    /// As `connections`, from one address (a /64 of IPv6); 0 for any number.
-    pub(crate) connections_per_address: u32,
-    /// Bytes per second that a client has to send or take on average while it is its turn; 0 for none.
-    pub(crate) body_rate: u64,
-    /// Requests that a client may have open at once on one connection of HTTP/2.
-    pub(crate) streams: u32,
-    /// Bytes for the counters of rate limits.
-    pub(crate) counters: usize,
 }
 
 impl Default for Config {
@@ -326,6 +127,14 @@ impl Config {
         found.map(|(_, (origin, place))| (&**origin, place))
     }
 
+    /// Where authorization servers store things.
+    ///
+    /// # Errors
+    /// As for [`Config::oauth_store`], or the address of the store is missing or wrong.
+    pub(crate) fn oauth_store_settings(&self, secrets: &SecretStore) -> Result<OauthStoreSettings, Problem> {
+        OauthStoreSettings::of(self.oauth_store()?, self.trusted_roots.as_deref(), secrets)
+    }
+
     /// The store of authorization servers: the one that is named, or `default` if it is fit. Otherwise it is a file
     /// beside `gateway.yaml`.
     ///
@@ -359,23 +168,6 @@ impl Config {
     pub(crate) fn provider(&self, api: &str, scheme: &str) -> Option<(&str, &Place)> {
         below(&self.providers, api, scheme)
     }
-}
-
-/// What a setting says below the names of an API and of something in it.
-fn below<'a>(
-    given: &'a BTreeMap<(String, String), (String, Place)>,
-    api: &str,
-    name: &str,
-) -> Option<(&'a str, &'a Place)> {
-    let exact = given.get(&(api.to_owned(), name.to_owned()));
-    let spelt =
-        || given.iter().find(|((a, n), _)| is_same_name(a, api) && is_same_name(n, name)).map(|(_, found)| found);
-    exact.or_else(spelt).map(|(url, place)| (url.as_str(), place))
-}
-
-/// Environment variables have neither letter case nor hyphens.
-pub(crate) fn is_same_name(one: &str, other: &str) -> bool {
-    settings::folded(one) == settings::folded(other)
 }
 
 /// Where settings come from.
@@ -452,7 +244,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     }
     for (names, setting) in settings.take_all("origins.*") {
         let Some(url) = settings.text(&setting) else { continue };
-        match https::parse_origin(&url) {
+        match origin::parse_origin(&url) {
             Ok(origin) => {
                 config.origins.insert(names[0].clone(), (origin, setting.place));
             }
@@ -628,7 +420,7 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
             });
         apis.insert(names[0].clone(), (setting, list));
     }
-    let mut tls = tls::read(settings);
+    let mut tls = crate::tls::settings::read(settings);
     let mut listeners: Vec<Listener> = Vec::new();
     for (names, setting) in settings.take_all("listeners.*.bind") {
         let name = names[0].clone();
@@ -655,181 +447,12 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
     listeners
 }
 
-fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
-    let mut stores = BTreeMap::new();
-    for (names, kind) in settings.take_all("stores.*.kind") {
-        let name = &names[0];
-        let mut store = StoreSettings {
-            kind: StoreKind::Memory,
-            url: None,
-            file: None,
-            prefix: "gateway".to_owned(),
-            timeout: Duration::from_millis(50),
-            connect_timeout: Duration::from_secs(1),
-            place: kind.place.clone(),
-        };
-        for (member, place) in [
-            ("url", StoreAddress::Literal as fn(String) -> StoreAddress),
-            ("url.env", StoreAddress::Env),
-            ("url.file", StoreAddress::File),
-        ] {
-            if let Some(setting) = settings.take(&format!("stores.{name}.{member}")) {
-                store.url = settings.text(&setting).map(place);
-                store.place = setting.place;
-            }
-        }
-        if let Some(setting) = settings.take(&format!("stores.{name}.file")) {
-            store.file = settings.text(&setting).map(PathBuf::from);
-            store.place = setting.place;
-        }
-        const PREFIX: &str = "letters, digits, `-`, `_`, `.` and `:`";
-        let is_prefix = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
-        let prefix = |text: &str| (!text.is_empty() && is_prefix(text)).then(|| text.to_owned());
-        read_into(settings, &format!("stores.{name}.prefix"), PREFIX, prefix, &mut store.prefix);
-        const DURATION: &str = "a duration such as 50ms or 1s";
-        read_into(settings, &format!("stores.{name}.timeout"), DURATION, duration, &mut store.timeout);
-        read_into(settings, &format!("stores.{name}.connectTimeout"), DURATION, duration, &mut store.connect_timeout);
-        let named = |text: &str| StoreKind::NAMES.iter().find(|(name, _)| *name == text).map(|(_, kind)| *kind);
-        let Some(found) = settings.parse(&kind, "`memory`, `sqlite`, `postgres` or `redis`", named) else { continue };
-        store.kind = found;
-        match complaint(name, &store) {
-            Some(message) => {
-                let place = if store.url.is_some() { &store.place } else { &kind.place };
-                settings.problems.push(Problem::at(place, message));
-            }
-            None => {
-                stores.insert(name.clone(), store);
-            }
-        }
-    }
-    for pattern in ["stores.*.url", "stores.*.url.env", "stores.*.url.file"] {
-        for (names, setting) in settings.take_all(pattern) {
-            settings.problems.push(Problem::at(
-                &setting.place,
-                format!("store `{}` has no `kind`; write `kind: redis` or `kind: postgres` beside its URL", names[0]),
-            ));
-        }
-    }
-    for (names, setting) in settings.take_all("stores.*.file") {
-        settings.problems.push(Problem::at(
-            &setting.place,
-            format!("store `{}` has no `kind`; write `kind: sqlite` beside its file", names[0]),
-        ));
-    }
-    stores
-}
-
-/// What a store of its kind lacks, or has too much.
-fn complaint(name: &str, store: &StoreSettings) -> Option<String> {
-    if store.file.is_some() && store.kind != StoreKind::Sqlite {
-        return Some(format!("store `{name}` is in no file; only `kind: sqlite` has a `file`"));
-    }
-    if let Some(StoreAddress::Literal(url)) = &store.url
-        && has_password(url)
-    {
-        let variable = if store.kind == StoreKind::Postgres { "DATABASE_URL" } else { "REDIS_URL" };
-        return Some(format!(
-            "store `{name}`: its URL has a password, which does not belong here; write `url: {{env: {variable}}}`"
-        ));
-    }
-    match (store.kind, store.url.is_some()) {
-        (kind, true) if !kind.has_url() => {
-            let what = if kind == StoreKind::Sqlite { "a file" } else { "this process itself" };
-            Some(format!("store `{name}` is {what}: it has no `url`"))
-        }
-        (StoreKind::Redis, false) => Some(format!(
-            "store `{name}` has no URL; write `url: {{env: REDIS_URL}}`, and there `redis://user:password@host`"
-        )),
-        (StoreKind::Postgres, false) => Some(format!(
-            "store `{name}` has no URL; write `url: {{env: DATABASE_URL}}`, and there \
-             `postgres://user:password@host/database`"
-        )),
-        _ => None,
-    }
-}
-
-/// Whether a URL of a store holds its password: before the host, or among its parameters.
-fn has_password(url: &str) -> bool {
-    let (authority, query) =
-        url.split_once("://").map_or((url, ""), |(_, rest)| rest.split_once('?').unwrap_or((rest, "")));
-    let user = authority.split('/').next().unwrap_or_default().rsplit_once('@').map_or("", |(user, _)| user);
-    let is_password = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| name.eq_ignore_ascii_case("password"));
-    user.split_once(':').is_some_and(|(_, password)| !password.is_empty()) || query.split('&').any(is_password)
-}
-
-fn read_oauth(settings: &mut Settings, defaults: OauthSettings) -> OauthSettings {
-    let mut oauth = defaults;
-    if let Some(setting) = settings.take("oauth.store") {
-        oauth.store = settings.text(&setting).map(|name| (name, setting.place));
-    }
-    oauth.signing_key = secret(settings, "oauth.signingKey");
-    if let Some(setting) = settings.take("oauth.templates") {
-        oauth.templates = settings.text(&setting).map(|folder| (PathBuf::from(folder), setting.place));
-    }
-    read_into(
-        settings,
-        "oauth.cache",
-        "a duration from 0s to 60s",
-        |text| gateway_yaml::units::duration(text).ok().filter(|cache| *cache <= Duration::from_secs(60)),
-        &mut oauth.cache,
-    );
-    oauth
-}
-
-fn read_session(settings: &mut Settings, defaults: SessionSettings) -> SessionSettings {
-    let mut session = defaults;
-    session.secret = secret(settings, "session.secret");
-    const LONGEST: Duration = Duration::from_secs(400 * 86_400);
-    let length = |text: &str| duration(text).filter(|length| (Duration::from_secs(1)..=LONGEST).contains(length));
-    const LENGTH: &str = "a duration from 1s to 400d, such as 30m or 8h";
-    read_into(settings, "session.idleTimeout", LENGTH, length, &mut session.idle);
-    read_into(settings, "session.absoluteTimeout", LENGTH, length, &mut session.absolute);
-    session
-}
-
-/// A secret, in a variable or in a file.
-fn secret(settings: &mut Settings, path: &str) -> Option<SecretSetting> {
-    let mut found = None;
-    for (member, source) in [("env", SecretPlace::Env as fn(String) -> SecretPlace), ("file", SecretPlace::File)] {
-        let Some(setting) = settings.take(&format!("{path}.{member}")) else { continue };
-        let Some(text) = settings.text(&setting) else { continue };
-        if found.is_some() {
-            let message = format!("`{path}` has an `env` and a `file`; write one of them");
-            settings.problems.push(Problem::at(&setting.place, message));
-        }
-        found = Some(SecretSetting { source: source(text), place: setting.place });
-    }
-    if let Some(setting) = settings.take(path) {
-        // What stands there may be the secret: it is not repeated.
-        let message = format!("expected `{path}: {{env: NAME}}` or `{path}: {{file: PATH}}`");
-        settings.problems.push(Problem::at(&setting.place, message));
-    }
-    found
-}
-
-fn read_into<T>(settings: &mut Settings, path: &str, expected: &str, parse: impl Fn(&str) -> Option<T>, into: &mut T) {
-    if let Some(setting) = settings.take(path)
-        && let Some(value) = settings.parse(&setting, expected, parse)
-    {
-        *into = value;
-    }
-}
-
 fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
 }
 
 fn network(text: &str) -> Option<IpNet> {
     text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    gateway_yaml::units::duration(text).ok().filter(|duration| !duration.is_zero())
-}
-
-fn size(text: &str) -> Option<usize> {
-    let bytes = gateway_yaml::units::size(text).ok()?;
-    usize::try_from(bytes).ok().filter(|bytes| (1 << 10..=1 << 20).contains(bytes))
 }
 
 #[cfg(test)]

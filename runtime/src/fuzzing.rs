@@ -11,14 +11,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::LocalRuntime;
 use tokio::time::{Instant, timeout};
 
-use crate::access_log::AccessLog;
-use crate::codegen::Gateway;
-use crate::connection::serve;
-use crate::downstream::Downstream;
 use crate::launch::Launch;
-use crate::live::Live;
-use crate::metrics::ProcessMetrics;
-use crate::worker::Worker;
+use crate::proxy::access_log::AccessLog;
+use crate::proxy::connection::serve;
+use crate::proxy::deployment::Live;
+use crate::proxy::metrics::ProcessMetrics;
+use crate::proxy::tables::Gateway;
+use crate::proxy::thread::Thread;
+use crate::proxy::worker::Worker;
+use crate::wire::downstream::Downstream;
 
 /// More than an exchange can take: what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -26,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// A gateway, its only client, and its upstream.
 pub struct Harness {
     runtime: LocalRuntime,
-    worker: Rc<Worker>,
+    thread: Thread,
     upstream: Rc<Upstream>,
 }
 
@@ -72,18 +73,18 @@ impl Harness {
         let launch = Launch { settings: all, stand_in_secrets: secrets, ..Launch::default() };
         let (config, secrets) = launch.settings().expect("good settings");
         let live: &'static Live =
-            Box::leak(Box::new(Live::assemble(gateway, config, secrets, true).expect("nothing missing")));
+            Box::leak(Box::new(assemble::assemble(gateway, &config, secrets, true).expect("nothing missing")));
         let process = Arc::new(ProcessMetrics::default());
         let upstream = Rc::new(Upstream { answer: RefCell::default(), requests: Cell::new(0) });
         let (served, entered) = (Rc::clone(&upstream), runtime.enter());
-        let worker = Rc::new(Worker::new(live, 0, AccessLog::new(None, Arc::clone(&process)), process));
+        let thread = Thread::new(Worker::new(live, 0, AccessLog::new(None, Arc::clone(&process)), process));
         drop(entered);
         runtime.spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::task::spawn_local(Rc::clone(&served).serve(stream));
             }
         });
-        Self { runtime, worker, upstream }
+        Self { runtime, thread, upstream }
     }
 
     /// Sends `input` as a client's only bytes, to a gateway whose upstream says `answer` to each request.
@@ -94,14 +95,14 @@ impl Harness {
     pub fn exchange(&self, input: &[u8], answer: &[u8]) -> Outcome {
         *self.upstream.answer.borrow_mut() = answer.to_vec();
         self.upstream.requests.set(0);
-        let worker = Rc::clone(&self.worker);
+        let thread = self.thread.clone();
         let input = input.to_vec();
         let received = self.runtime.block_on(async move {
             let (client, gateway) = tokio::io::duplex(64 << 10);
-            let listener = &worker.live.listeners[0];
-            let deadline = Instant::now() + worker.live.config.timeouts.keep_alive;
+            let listener = &thread.worker.live.listeners[0];
+            let deadline = Instant::now() + thread.worker.live.settings.timeouts.keep_alive;
             let down = Downstream::new(gateway, IpAddr::V4(Ipv4Addr::LOCALHOST), None, deadline);
-            let serving = tokio::task::spawn_local(serve(worker, listener, down, Rc::new(Cell::new(true))));
+            let serving = tokio::task::spawn_local(serve(thread, listener, down, Rc::new(Cell::new(true))));
             let (mut reader, mut writer) = tokio::io::split(client);
             let writing = tokio::task::spawn_local(async move {
                 let _ = writer.write_all(&input).await;

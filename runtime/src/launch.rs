@@ -13,18 +13,23 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-use crate::acme;
-use crate::admin::{self, Admin};
-use crate::codegen::Gateway;
-use crate::config::{Config, Problem, Sources};
-use crate::consumers::{ConsumerStore, FileState};
-use crate::handover::{self, Inherited, Waiting};
-use crate::live::Live;
-use crate::metrics::ProcessMetrics;
-use crate::secret::SecretStore;
-use crate::server::Server;
-use crate::supervise::{Task, supervise, supervise_thread};
+use crate::admin;
+use crate::admin::Admin;
+use crate::assemble;
+use crate::base::file_state::FileState;
+use crate::base::problem::Problem;
+use crate::base::secret::SecretStore;
+use crate::base::supervise::{Task, supervise, supervise_thread};
+use crate::config::{Config, Sources};
+use crate::parties::store::ConsumerStore;
+use crate::proxy::deployment::Live;
+use crate::proxy::handover;
+use crate::proxy::handover::{Inherited, Waiting};
+use crate::proxy::metrics::ProcessMetrics;
+use crate::proxy::server::Server;
+use crate::proxy::tables::Gateway;
 use crate::tls;
+use crate::tls::acme;
 
 /// How often `consumers.yaml` is looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -77,14 +82,17 @@ impl Launch {
         let sources = self.sources();
         let succession =
             Succession { upgrade: self.upgrade, folder: sources.folder(), program: program_as_started(), sources };
-        let mut live = self.assemble(gateway, false)?;
+        let (config, secrets) = self.settings()?;
+        // It lives as long as the process, as all that is made of it.
+        let config: &'static Config = Box::leak(Box::new(config));
+        let mut live = assemble::assemble(gateway, config, secrets, false)?;
         let descriptors = raise_descriptor_limit();
         if let Some(most) = live.fit_connections(descriptors) {
             tell!(
                 "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
             );
         }
-        let result = runtime.block_on(run(live, succession, signals, on_ready));
+        let result = runtime.block_on(run(live, config, succession, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
         runtime.shutdown_background();
         result
@@ -92,7 +100,8 @@ impl Launch {
 
     /// Checks settings and secrets, and opens nothing.
     pub fn check(self, gateway: &'static Gateway) -> ExitCode {
-        match self.assemble(gateway, true) {
+        let checked = self.settings().and_then(|(config, secrets)| assemble::assemble(gateway, &config, secrets, true));
+        match checked {
             Ok(live) => {
                 let operations = live.operations().count();
                 tell!("{} listeners, {operations} operations, nothing missing", live.listeners.len());
@@ -100,11 +109,6 @@ impl Launch {
             }
             Err(problems) => refuse(&problems),
         }
-    }
-
-    fn assemble(self, gateway: &'static Gateway, is_dry: bool) -> Result<Live, Vec<Problem>> {
-        let (config, secrets) = self.settings()?;
-        Live::assemble(gateway, config, secrets, is_dry)
     }
 
     /// This deployment's settings, and where its secrets are.
@@ -172,6 +176,7 @@ fn refuse(problems: &[Problem]) -> ExitCode {
 
 async fn run(
     live: Live,
+    config: &'static Config,
     succession: Succession,
     mut signals: Signals,
     on_ready: impl FnOnce(&Ready),
@@ -179,9 +184,9 @@ async fn run(
     // The tables live as long as the process, and so does what is made of them: no reference is counted per request.
     let live: &'static Live = Box::leak(Box::new(live));
     let process = Arc::new(ProcessMetrics::default());
-    let upgrade_socket = live.config.upgrade_socket.as_ref().map(|path| succession.folder.join(path));
+    let upgrade_socket = config.upgrade_socket.as_ref().map(|path| succession.folder.join(path));
     let mut inherited = succession.inherited(upgrade_socket.as_deref())?;
-    let admin_listener = open_admin(live, &mut inherited).await?;
+    let admin_listener = open_admin(config, &mut inherited).await?;
     let server = Server::start(live, &process, &mut inherited)?;
     if let (Some(listener), Ok(mut sockets)) = (&admin_listener, server.sockets.lock()) {
         sockets.extend(listener.try_clone().ok().map(|copy| (Arc::from(handover::ADMIN), copy)));
@@ -211,10 +216,10 @@ async fn run(
     on_ready(&ready);
     let watching = tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&live.consumers))));
     let sources = succession.sources.clone();
-    let watching_settings =
-        tokio::spawn(supervise(Task::Settings, move || watch_settings(sources.clone(), &live.config)));
-    let watching_certificates = tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(live)));
-    let getting_certificates = tokio::spawn(acme::tend(live, succession.folder.clone()));
+    let watching_settings = tokio::spawn(supervise(Task::Settings, move || watch_settings(sources.clone(), config)));
+    let watching_certificates = tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(live.tls())));
+    let trusted_roots = config.trusted_roots.as_ref().map(|file| succession.folder.join(file));
+    let getting_certificates = tokio::spawn(acme::tend(live.tls(), trusted_roots, succession.folder.clone()));
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
             Ending::Upgrade => start_successor(succession.program.as_deref(), upgrade_socket.is_some()),
@@ -234,7 +239,7 @@ async fn run(
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         if let Ending::Terminated = ending {
             // Those who send requests here are to learn of it first; a further signal means now.
-            let delay = live.config.timeouts.shutdown_delay;
+            let delay = config.timeouts.shutdown_delay;
             let _ = tokio::time::timeout(delay, signals.stop.next_end()).await;
         }
     }
@@ -248,14 +253,14 @@ async fn run(
 }
 
 /// Opens the operators' listener, unless it is inherited or there is none.
-async fn open_admin(live: &Live, inherited: &mut Inherited) -> Result<Option<std::net::TcpListener>, Vec<Problem>> {
-    let Some(address) = live.config.admin else { return Ok(None) };
+async fn open_admin(config: &Config, inherited: &mut Inherited) -> Result<Option<std::net::TcpListener>, Vec<Problem>> {
+    let Some(address) = config.admin else { return Ok(None) };
     if let Some(socket) = inherited.take(handover::ADMIN, address).pop() {
         return Ok(Some(socket));
     }
     match admin::open(address).await {
         Ok(listener) => Ok(Some(listener)),
-        Err(problem) if live.config.admin_was_asked_for => Err(vec![problem]),
+        Err(problem) if config.admin_was_asked_for => Err(vec![problem]),
         Err(problem) => {
             tell!("metrics and health are not available: {problem}");
             Ok(None)

@@ -7,72 +7,29 @@
 #![cfg_attr(not(test), warn(clippy::print_stderr))]
 
 #[macro_use]
-mod operator_log;
-
-mod access;
-mod access_log;
-mod acme;
-mod admin;
-mod admission;
-mod api_key;
-mod basic;
-mod builtin;
-mod cli;
+pub(crate) mod base;
+pub(crate) mod access;
+pub(crate) mod admin;
+pub(crate) mod assemble;
+pub(crate) mod cli;
 pub mod codegen;
-mod config;
-mod connection;
-mod connector;
-mod consumers;
-mod contested;
-mod credential;
-mod deadline;
-mod digest;
-mod downstream;
-mod exchange;
-mod failed_authentication;
-mod failure_windows;
+pub(crate) mod config;
+pub(crate) mod exposition;
 #[cfg(fuzzing)]
 pub mod fuzzing;
-mod handover;
-mod hmac;
-mod http1;
-mod http2;
-mod https;
-mod jwt;
-mod key_format;
-mod launch;
-mod limits;
-mod live;
-mod locations;
-mod metrics;
-mod mutual_tls;
-mod oauth;
-mod password;
-mod pipeline;
-mod process;
-mod provider;
-mod reject;
-mod response;
-mod rewrite;
-mod route_table;
-mod rules;
-mod secret;
-mod server;
-mod static_files;
-mod store;
-mod supervise;
+pub(crate) mod launch;
+pub(crate) mod limits;
+pub(crate) mod oauth;
+pub(crate) mod parties;
+pub(crate) mod proxy;
+pub(crate) mod route_table;
 #[cfg(test)]
 #[path = "../../tests/support/basics.rs"]
 mod support;
-mod timestamp;
-mod tls;
-mod token_keys;
-mod trace;
-mod trust;
-mod upstream;
-mod worker;
+pub(crate) mod tls;
+pub(crate) mod wire;
 
+pub use crate::base::operator_log::show;
 pub use cli::{Command, main, main_with};
 pub use launch::{Launch, Ready};
-pub use operator_log::show;
 pub use route_table::route_table;

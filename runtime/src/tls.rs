@@ -1,12 +1,15 @@
 //! TLS at the listeners: which certificate is shown to whom, and what a handshake tells about a client.
 
-mod certificate;
-mod challenge;
-mod clients;
-mod keys;
-mod names;
+pub(crate) mod acme;
+pub(crate) mod challenge;
+pub(crate) mod clients;
+pub(crate) mod keys;
+pub(crate) mod names;
 pub(crate) mod reload;
-mod socket;
+pub(crate) mod reloaded;
+pub(crate) mod settings;
+pub(crate) mod shown;
+pub(crate) mod socket;
 
 use std::cell::Cell;
 use std::io;
@@ -22,20 +25,18 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
-use crate::acme;
-use crate::config::Problem;
-use crate::config::tls::{AcmeSettings, CertificateSource, ListenerTls, PemSource, TlsVersion};
-use crate::consumers::FileState;
-use crate::digest::Digest;
-use crate::downstream::SCRATCH_SIZE;
-use crate::secret::SecretStore;
-use crate::timestamp;
-pub(crate) use certificate::Certificate;
+use crate::base::file_state::FileState;
+use crate::base::problem::Problem;
+use crate::base::secret::SecretStore;
+use crate::base::timestamp;
+use crate::tls::reloaded::Reloaded;
+use crate::tls::settings::{AcmeSettings, CertificateSource, ListenerTls, PemSource, TlsVersion};
+use crate::tls::shown::Shown;
+use crate::wire::downstream::SCRATCH_SIZE;
+use crate::wire::peer::{Alpn, ClientCertificate, TlsFacts};
 pub(crate) use challenge::Challenges;
 use clients::Trusted;
-use keys::Shown;
 use names::ByName;
-use reload::Reloaded;
 use socket::RecordSocket;
 
 /// What a listener with TLS speaks inside of it, the preferred protocol first.
@@ -55,42 +56,8 @@ const PLAIN_HTTP: &[u8] =
 /// A client's connection inside TLS. Boxed: futures hold it more than once.
 pub(crate) type ServerStream = Box<tokio_rustls::server::TlsStream<RecordSocket>>;
 
-/// What a handshake has told.
-#[derive(Debug)]
-pub(crate) struct TlsFacts {
-    pub(crate) alpn: Alpn,
-    /// What the client proved to have.
-    pub(crate) client: Option<ClientCertificate>,
-}
-
-/// A client's certificate, whose chain and key were checked.
-#[derive(Debug)]
-pub(crate) struct ClientCertificate {
-    pub(crate) says: Certificate,
-    /// Of the certificate in DER.
-    pub(crate) fingerprint: Digest,
-}
-
 /// What upstreams are told of it, and no client may say itself: the subject, and the fingerprint.
 pub(crate) const CERTIFICATE_HEADERS: [&str; 2] = ["X-Client-Cert-Subject", "X-Client-Cert-Fingerprint"];
-
-/// A protocol inside TLS (RFC 7301).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alpn {
-    /// HTTP/2 (RFC 9113 §3.2).
-    Http2,
-    /// HTTP/1.1, also for clients that name no protocol.
-    Http1,
-}
-
-impl Alpn {
-    fn id(self) -> &'static [u8] {
-        match self {
-            Self::Http2 => b"h2",
-            Self::Http1 => b"http/1.1",
-        }
-    }
-}
 
 /// A listener's keys and certificates. What new connections get can be replaced; open ones keep theirs.
 pub(crate) struct Tls {
@@ -227,7 +194,7 @@ impl Tls {
     pub(crate) fn remarks(&self) -> Vec<String> {
         let stand_in = self.settings.acme.as_ref().filter(|_| self.first_states.first() == Some(&None));
         let complaints = self.current.load().certificates.iter().filter_map(Validity::complaint).collect::<Vec<_>>();
-        stand_in.map(acme::announcement).into_iter().chain(complaints).collect()
+        stand_in.map(settings::announcement).into_iter().chain(complaints).collect()
     }
 
     /// Agrees with a client on keys; `None` for one that cannot, or does not within `limit`. A client that has begun is
@@ -292,12 +259,6 @@ impl Current {
         let config = assemble(settings, provider, ByName::of(&shown, Arc::clone(challenges)), clients.as_ref())
             .map_err(|error| Problem::at(&settings.place, format!("TLS cannot be set up: {error}")))?;
         Ok(Self { config: Arc::new(config), shown, clients, certificates })
-    }
-}
-
-impl ClientCertificate {
-    fn of(der: &[u8]) -> Option<Self> {
-        Some(Self { says: Certificate::parse(der)?, fingerprint: Digest::of(der) })
     }
 }
 

@@ -14,18 +14,23 @@ use clap::{Args, Subcommand};
 use gateway_yaml::units;
 use serde_json::{Map, Value};
 
-use crate::codegen::Gateway;
-use crate::config::{Config, Problem};
-use crate::consumers::edit::{Change, Listed, apply, list};
-use crate::consumers::{ConsumerStore, FileState, Source};
-use crate::digest::Digest;
-use crate::jwt::sign;
+use crate::access::jwt::sign;
+use crate::assemble::authorities::authorities;
+use crate::assemble::needs;
+use crate::base::digest::Digest;
+use crate::base::file_state::FileState;
+use crate::base::problem::Problem;
+use crate::base::secret::SecretStore;
+use crate::base::timestamp;
+use crate::config::Config;
 use crate::launch::Launch;
-use crate::limits::Limits;
-use crate::oauth::authority::authorities;
-use crate::secret::SecretStore;
-use crate::store::Stores;
-use crate::{key_format, live, password, timestamp};
+use crate::limits::counters::Limits;
+use crate::limits::store::Stores;
+use crate::parties::edit::{Change, Listed, apply, list};
+use crate::parties::source::Source;
+use crate::parties::store::ConsumerStore;
+use crate::parties::{key_format, password};
+use crate::proxy::tables::Gateway;
 
 /// What is done with consumers.
 #[derive(Debug, Subcommand)]
@@ -217,13 +222,13 @@ impl Token {
     /// As [`Consumers::run`].
     pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
         let Self::Sign { key, claims, key_claim } = self;
-        let Some(token_keys) = live::token_keys(gateway) else {
+        let Some(token_keys) = needs::token_keys(gateway) else {
             return Err("no API of this binary takes tokens of consumers".to_owned());
         };
         let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
         let file = named(&config, &secrets.folder)?;
         let literals = config.insecure_literals;
-        let limits = Arc::new(Limits::new(gateway, 0, Stores::pretended()));
+        let limits = Arc::new(Limits::new(gateway.limits(), 0, Stores::pretended()));
         let source = Source {
             file,
             secrets,
@@ -265,8 +270,8 @@ impl File {
         let path = named(&config, &secrets.folder)?;
         // Whoever manages consumers need not have their secrets.
         let secrets = SecretStore { pretends: true, ..secrets };
-        let needed = live::needed_consumers(gateway);
-        let limits = Arc::new(Limits::new(gateway, 0, Stores::pretended()));
+        let needed = needs::needed_consumers(gateway);
+        let limits = Arc::new(Limits::new(gateway.limits(), 0, Stores::pretended()));
         let literals = config.insecure_literals;
         let authorities = authorities(gateway);
         let source = Source { file: path, secrets, literals, needed, token_keys: None, limits, authorities };

@@ -3,7 +3,7 @@
 //! They work on the store that the gateway uses. Secrets that are made here are shown once, and passwords are read from the
 //! terminal or from standard input.
 
-mod password_input;
+pub(crate) mod password_input;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -12,20 +12,29 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::consumers::lines;
-use crate::codegen::Gateway;
-use crate::consumers::{ConsumerStore, Source as File, StoredPassword};
-use crate::digest::Digest;
+use crate::assemble::authorities::authorities;
+use crate::base::digest::Digest;
+use crate::base::random;
+use crate::base::secret::SecretStore;
+use crate::base::timestamp;
+use crate::cli::consumers::lines;
 use crate::launch::Launch;
-use crate::limits::Limits;
-use crate::oauth::authority::{Authority, authorities};
-use crate::oauth::random;
-use crate::oauth::registry::{self, Client, ClientSecret, Parties, Source, User};
-use crate::oauth::store::{Added, AddedUser, OauthStoreSettings, StoreError, StorePlace};
+use crate::limits::counters::Limits;
+use crate::limits::store::Stores;
+use crate::oauth::registry::Parties;
+use crate::oauth::store::{Added, AddedUser, OauthStore};
 use crate::oauth::terms;
-use crate::secret::SecretStore;
-use crate::store::Stores;
-use crate::{password, timestamp};
+use crate::parties::authority::Authority;
+use crate::parties::clients_and_users;
+use crate::parties::clients_and_users::{Client, ClientSecret, Source, User};
+use crate::parties::database::StoreError;
+use crate::parties::names;
+use crate::parties::password;
+use crate::parties::source::Source as File;
+use crate::parties::store::ConsumerStore;
+use crate::parties::store_place::StorePlace;
+use crate::parties::stored_password::StoredPassword;
+use crate::proxy::tables::Gateway;
 
 /// What is done with clients.
 #[derive(Debug, Subcommand)]
@@ -150,7 +159,7 @@ impl Desk {
             );
         };
         let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
-        let settings = OauthStoreSettings::of(&config, &secrets).map_err(|problem| problem.to_string())?;
+        let settings = config.oauth_store_settings(&secrets).map_err(|problem| problem.to_string())?;
         if let StorePlace::Memory = settings.place {
             return Err("the settings keep clients and users in the memory of the gateway, where only the gateway \
                         itself can add some; write `stores: {default: {kind: sqlite, file: gateway.db}}`, or register \
@@ -167,13 +176,13 @@ impl Desk {
                     literals: config.insecure_literals,
                     needed: HashSet::new(),
                     token_keys: None,
-                    limits: Arc::new(Limits::new(gateway, 0, Stores::pretended())),
+                    limits: Arc::new(Limits::new(gateway.limits(), 0, Stores::pretended())),
                     authorities: authorities.clone(),
                 };
                 ConsumerStore::open(file).map_err(|problems| lines(&problems))?.0
             }
         };
-        let store = authority.engine.open(&settings)?;
+        let store = OauthStore::over(authority.engine.open(&settings)?);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         Ok(Self {
             parties: Parties::new(Arc::new(consumers), Arc::new(store), authority.engine),
@@ -190,7 +199,7 @@ impl Desk {
     fn list_clients(&self) -> Result<String, String> {
         let mut out = String::new();
         for client in self.wait(self.parties.clients())? {
-            let grants: Vec<&str> = client.grants.iter().map(|grant| registry::grant_name(*grant)).collect();
+            let grants: Vec<&str> = client.grants.iter().map(|grant| clients_and_users::grant_name(*grant)).collect();
             out += &client.id;
             if client.name != client.id {
                 out += &format!("  {:?}", client.name);
@@ -208,7 +217,7 @@ impl Desk {
     }
 
     fn add_client(&self, new: NewClient) -> Result<String, String> {
-        registry::check_client_id(&new.id)?;
+        clients_and_users::check_client_id(&new.id)?;
         let mut client = self.terms_of(&new)?;
         let has_secret = client.auth_methods.iter().any(|method| method.needs_secret());
         let secret = random::token().map_err(|problem| problem.to_string())?;
@@ -296,15 +305,15 @@ impl Desk {
         id: Option<String>,
         password: impl FnOnce() -> Result<String, String>,
     ) -> Result<String, String> {
-        terms::check_username(&username)?;
-        if let Some(email) = email.as_deref().filter(|email| !terms::is_email(email)) {
+        names::check_username(&username)?;
+        if let Some(email) = email.as_deref().filter(|email| !names::is_email(email)) {
             return Err(format!("`{email}` is not an e-mail address"));
         }
         let id = match id {
             Some(id) => id,
             None => format!("u-{}", random::name().map_err(|problem| problem.to_string())?),
         };
-        registry::check_user_id(&id)?;
+        clients_and_users::check_user_id(&id)?;
         let hash = password::hash(password()?.as_bytes())?;
         let password = StoredPassword::Argon2id(hash.into());
         let user = User { id, username, email, password, source: Source::Store };

@@ -1,7 +1,6 @@
 //! Cases for reading a deployment.
 
 use super::*;
-use crate::oauth::store::OauthStoreSettings;
 
 fn read(yaml: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Config, Vec<String>> {
     let mut settings = Settings::default();
@@ -139,7 +138,8 @@ fn authorization_servers_find_their_store() {
             stand_ins: vec![("DATABASE_URL".to_owned(), "postgres://u:p@db/gateway".to_owned())],
             ..SecretStore::default()
         };
-        OauthStoreSettings::of(&config, &secrets)
+        config
+            .oauth_store_settings(&secrets)
             .map(|settings| format!("{:?}", settings.place))
             .map_err(|problem| problem.to_string())
     };

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::algorithm::{Algorithm, Reading};
-use super::table::KeyHash;
+use crate::limits::algorithm::{Algorithm, Reading};
+use crate::limits::table::KeyHash;
 
 /// Parts with a lock each.
 const SHARDS: usize = 64;
@@ -27,7 +27,7 @@ const ASKING: u64 = 1_000_000_000;
 
 /// The leases of this node.
 #[derive(Debug)]
-pub(super) struct Leases {
+pub(crate) struct Leases {
     shards: Box<[Mutex<HashMap<KeyHash, Lease, foldhash::fast::RandomState>>]>,
 }
 
@@ -49,7 +49,7 @@ struct Lease {
 }
 
 /// What a node knows without asking.
-pub(super) enum Taken {
+pub(crate) enum Taken {
     /// The request is charged already, or is refused.
     Known(Reading),
     /// The store has to be asked, for so much more than the request needs.
@@ -63,7 +63,7 @@ fn life(algorithm: &Algorithm) -> u64 {
 }
 
 impl Leases {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
@@ -72,7 +72,7 @@ impl Leases {
     }
 
     /// Charges a lease, if there is one.
-    pub(super) fn take(&self, key: KeyHash, algorithm: &Algorithm, cost: u64, now: u64) -> Taken {
+    pub(crate) fn take(&self, key: KeyHash, algorithm: &Algorithm, cost: u64, now: u64) -> Taken {
         let mut shard = self.shard(key);
         let Some(lease) = shard.get_mut(&key) else {
             if shard.len() >= KEYS {
@@ -106,7 +106,7 @@ impl Leases {
     }
 
     /// Puts away what the store gave to a question that was sent at `sent`.
-    pub(super) fn fill(
+    pub(crate) fn fill(
         &self,
         key: KeyHash,
         algorithm: &Algorithm,
@@ -136,7 +136,7 @@ impl Leases {
     }
 
     /// Gives back what a request took and did not need.
-    pub(super) fn give_back(&self, key: KeyHash, cost: u64, now: u64) {
+    pub(crate) fn give_back(&self, key: KeyHash, cost: u64, now: u64) {
         if let Some(lease) = self.shard(key).get_mut(&key).filter(|lease| now < lease.until) {
             lease.left += cost;
         }
@@ -172,7 +172,7 @@ mod tests {
         let table = Table::new(vec![algorithm], 1 << 20);
         let key = table.hash(LimitId(0), [(1, &b"k"[..])].into_iter());
         let nodes = [Leases::new(), Leases::new(), Leases::new()];
-        let (mut counter, mut admitted, mut asked) = (super::super::algorithm::State::default(), 0, 0);
+        let (mut counter, mut admitted, mut asked) = (crate::limits::algorithm::State::default(), 0, 0);
         let mut now = SECOND;
         for step in 0..6_000_usize {
             now += SECOND / 1_000;

@@ -7,34 +7,15 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::algorithm::{Formula, Reading};
-use super::lease::Taken;
-use super::table::{Charge, KeyHash};
-use super::{Limits, Outcome, Rule, Subject};
-use crate::codegen::{OnStoreError, StoreMode};
-use crate::digest::Digest;
-use crate::store::{SharedCharge, Store};
-
-/// Who counts a limit, if not this process.
-#[derive(Debug, Clone)]
-pub(super) struct RuleStore {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) formula: Formula,
-    pub(super) mode: StoreMode,
-    pub(super) on_error: OnStoreError,
-    /// What the limit is called there; its numbers are a part of it, so that no two versions of a document count with
-    /// one counter in two ways.
-    pub(super) identity: Arc<str>,
-}
-
-impl PartialEq for RuleStore {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.store, &other.store)
-            && (&self.identity, self.mode, self.on_error) == (&other.identity, other.mode, other.on_error)
-    }
-}
-
-impl Eq for RuleStore {}
+use crate::base::digest::Digest;
+use crate::limits::algorithm::Reading;
+use crate::limits::counters::Limits;
+use crate::limits::lease::Taken;
+use crate::limits::outcome::Outcome;
+use crate::limits::rule::{KeyParts, Rule};
+use crate::limits::store::{SharedCharge, Store};
+use crate::limits::table::{Charge, KeyHash};
+use crate::limits::tables::{OnStoreError, StoreMode};
 
 /// What became of a charge.
 pub(crate) enum Charging {
@@ -80,12 +61,12 @@ impl Limits {
         &'static self,
         worker: usize,
         rules: impl Iterator<Item = &'r Rule>,
-        subject: &Subject<'_>,
+        subject: &impl KeyParts,
         now: u64,
     ) -> Charging {
-        let address = super::Address::of(subject.address);
+        let address = crate::base::address::Address::of(subject.address());
         let met = rules.filter_map(|rule| {
-            let parts = super::parts_of(rule, subject, &address)?;
+            let parts = crate::limits::rule::parts_of(rule, subject, &address)?;
             let key = self.hash(rule, &parts);
             let mut met = Met { rule: rule.clone(), key, counter: Counter::Here, at: now, reading: None };
             let Some(shared) = &rule.store else { return Some(met) };
@@ -116,7 +97,7 @@ impl Limits {
 }
 
 /// The key of a counter, the same for all gateways.
-fn shared_key(identity: &str, parts: &[super::Part<'_>]) -> [u8; 16] {
+fn shared_key(identity: &str, parts: &[crate::limits::rule::Part<'_>]) -> [u8; 16] {
     let mut bytes = Vec::with_capacity(128);
     let mut add = |kind: u8, part: &[u8]| {
         bytes.push(kind);

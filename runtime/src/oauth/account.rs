@@ -2,14 +2,14 @@
 
 use minijinja::value::Value;
 
-use super::endpoint::Visit;
-use super::error;
-use super::pages::{FormTargets, Page, mapping};
-use super::registry::User;
-use super::server::Server;
-use super::store::StoreError;
-use crate::builtin::OwnAnswer;
-use crate::timestamp;
+use crate::base::timestamp;
+use crate::oauth::error;
+use crate::oauth::pages::{FormTargets, Page, mapping};
+use crate::oauth::server::Server;
+use crate::oauth::visit::Visit;
+use crate::parties::clients_and_users::User;
+use crate::parties::database::StoreError;
+use crate::wire::answer::OwnAnswer;
 
 /// GET shows the page; POST withdraws what was allowed to one client.
 pub(super) async fn account(server: &Server, visit: Visit) -> OwnAnswer {

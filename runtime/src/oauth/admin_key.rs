@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::tables::AdminKey;
-use crate::access::{Authenticator, Caller, Denial, Moment, Refusal, Resources, Scheme};
-use crate::credential::{CredentialLocation, Evidence, Found};
-use crate::digest::Digest;
+use crate::access::caller::{Caller, Denial, Moment, Refusal};
+use crate::access::request_view::{CredentialLocation, Evidence, Found};
+use crate::access::scheme::{Authenticator, Resources, Scheme};
+use crate::base::digest::Digest;
+use crate::oauth::server::Oauth;
+use crate::oauth::tables::AdminKey;
 
 /// A shorter key, in bytes, is refused.
 const MIN_KEY: usize = 12;
@@ -16,7 +18,7 @@ impl Scheme for AdminKey {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let Some(setting) = &resources.oauth.settings.admin_key else {
+        let Some(setting) = &Oauth::of(resources)?.settings.admin_key else {
             return Err(vec![
                 "nothing says what the administrators' key is; write `admin: {key: {env: GATEWAY_ADMIN_KEY}}`"
                     .to_owned(),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::attempts::Attempt;
-use super::client_auth::unknown;
-use super::endpoint::Visit;
-use super::error::{ErrorCode, OauthError};
-use super::registry::{AuthMethod, Client};
-use super::server::Server;
-use crate::digest::Digest;
-use crate::jwt::token::Token;
+use crate::base::digest::Digest;
+use crate::base::jose::token::Token;
+use crate::oauth::attempts::Attempt;
+use crate::oauth::client_auth::unknown;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::server::Server;
+use crate::oauth::visit::Visit;
+use crate::parties::clients_and_users::{AuthMethod, Client};
 
 /// An assertion that is good for longer, in seconds, would have to be remembered for as long.
 const MAX_LIFETIME: u64 = 24 * 3600;

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::failure_windows::{Allowance, FailureWindows, Table};
-use crate::limits::Address;
+use crate::base::address::Address;
+use crate::limits::failure_windows::{Allowance, FailureWindows, Table};
 
 /// Failures of one account from one address, of one account from anywhere, and from one address at any account.
 const PAIR: Allowance = Allowance { failures: 10, seconds: 600 };

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 
-use super::endpoint::Visit;
-use super::error::{self, ErrorCode, OauthError};
-use super::form::Form;
-use super::pages::{FormTargets, Page};
-use super::random;
-use super::redirect::{self, is_same_redirect};
-use super::registry::{Client, ResponseType, User};
-use super::server::{Issued, Order, Server};
-use super::store::{Authorization, Decided, Decision, GivenConsent, NewCode, StoreError};
-use super::tables::Grant;
-use crate::builtin::OwnAnswer;
-use crate::credential::form_encode;
-use crate::digest::Digest;
+use crate::base::digest::Digest;
+use crate::base::encoding::form_encode;
+use crate::base::random;
+use crate::oauth::error;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::form::Form;
+use crate::oauth::pages::{FormTargets, Page};
+use crate::oauth::redirect;
+use crate::oauth::redirect::is_same_redirect;
+use crate::oauth::server::{Issued, Order, Server};
+use crate::oauth::store::{Authorization, Decided, Decision, GivenConsent, NewCode};
+use crate::oauth::visit::Visit;
+use crate::parties::clients_and_users::{Client, ResponseType, User};
+use crate::parties::database::StoreError;
+use crate::parties::server::Grant;
+use crate::wire::answer::OwnAnswer;
 
 /// How long a person may think about the decision, in seconds.
 const DECISION_TIME: u64 = 600;

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use super::authority::Authority;
-use super::server::{MAX_TOKEN, Server};
-use super::tables::OwnToken;
-use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
-use crate::credential::{CredentialLocation, Evidence};
-use crate::jwt::token::{NoToken, TokenPlaces};
-use crate::jwt::{challenge, challenge_invalid, challenge_scope};
+use crate::access::caller::{Caller, Denial, Moment, Question, Refusal};
+use crate::access::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
+use crate::access::jwt::token::{NoToken, TokenPlaces};
+use crate::access::request_view::{CredentialLocation, Evidence};
+use crate::access::scheme::{Authenticator, Resources, Scheme};
+use crate::oauth::engine;
+use crate::oauth::server::{MAX_TOKEN, Oauth, Server};
+use crate::oauth::tables::OwnToken;
+use crate::parties::authority::Authority;
 
 /// A form that may hold a token is read to its end up to so many bytes; a larger one is 413.
 const MAX_FORM: u64 = 1 << 20;
@@ -19,12 +21,12 @@ impl Scheme for OwnToken {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let server = resources.oauth.server(self.server, resources)?;
+        let server = Oauth::of(resources)?.server(self.server, resources)?;
         Ok(Box::new(TokenReader { locations: self.locations, realm: self.realm, server }))
     }
 
     fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
+        Some(engine::authority(self.server))
     }
 }
 
@@ -81,7 +83,7 @@ impl Authenticator for TokenReader {
                 Ok(Some(caller)) => Ok(caller),
                 Ok(None) => Err(invalid("the token is not known, has expired or was revoked")),
                 Err(problem) => {
-                    super::error::tell(&problem);
+                    crate::oauth::error::tell(&problem);
                     Err(Denial::Unavailable)
                 }
             }

@@ -5,9 +5,9 @@ use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::access::Caller;
-use crate::digest::Digest;
-use crate::jwt::{Remembered, TokenCache};
+use crate::access::caller::Caller;
+use crate::access::jwt::cache::{Remembered, TokenCache};
+use crate::base::digest::Digest;
 
 /// Bytes of access tokens that are remembered, in each of so many parts with a lock each.
 const PART_BYTES: usize = 2 << 20;

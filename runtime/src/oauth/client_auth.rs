@@ -5,13 +5,13 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::attempts::Attempt;
-use super::endpoint::{Credentials, Visit};
-use super::error::{ErrorCode, OauthError};
-use super::form::Form;
-use super::registry::{AuthMethod, Client};
-use super::server::Server;
-use crate::credential::form_decode;
+use crate::base::encoding::form_decode;
+use crate::oauth::attempts::Attempt;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::form::Form;
+use crate::oauth::server::Server;
+use crate::oauth::visit::{Credentials, Visit};
+use crate::parties::clients_and_users::{AuthMethod, Client};
 
 /// The only kind of assertion that authenticates a client (RFC 7523 §2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -1,18 +1,22 @@
 //! The endpoints as operations: what each takes from a request, and who does it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::authority::Authority;
-use super::error::OauthError;
-use super::form::{BadForm, Form, MAX_FORM};
-use super::server::Server;
-use super::session::{is_from_elsewhere, session_cookie};
-use super::tables::{Endpoint, Grant, OauthEndpoint};
-use super::{account, authorize, login, metadata, revoke, token};
-use crate::access::{Caller, Resources};
-use crate::builtin::{Answer, Builtin, Call, OwnAnswer, PreparedBuiltin};
-use crate::credential::{CredentialLocation, Evidence, Found};
+use crate::access::builtin::{Answer, Builtin, Call, PreparedBuiltin};
+use crate::access::request_view::{CredentialLocation, Evidence, Found};
+use crate::access::scheme::Resources;
+use crate::oauth::engine;
+use crate::oauth::error::OauthError;
+use crate::oauth::form::{BadForm, Form, MAX_FORM};
+use crate::oauth::server::Oauth;
+use crate::oauth::server::Server;
+use crate::oauth::session::{is_from_elsewhere, session_cookie};
+use crate::oauth::tables::{Endpoint, OauthEndpoint};
+use crate::oauth::visit::{Credentials, Visit};
+use crate::oauth::{account, authorize, login, metadata, revoke, token};
+use crate::parties::authority::Authority;
+use crate::parties::server::Grant;
+use crate::wire::answer::OwnAnswer;
 
 impl Builtin for OauthEndpoint {
     fn name(&self) -> &'static str {
@@ -33,12 +37,12 @@ impl Builtin for OauthEndpoint {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
-        let server = resources.oauth.server(self.server, resources)?;
+        let server = Oauth::of(resources)?.server(self.server, resources)?;
         Ok(Box::new(Desk { server, endpoint: self.endpoint, grants: self.grants }))
     }
 
     fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
+        Some(engine::authority(self.server))
     }
 }
 
@@ -48,38 +52,6 @@ struct Desk {
     server: Arc<Server>,
     endpoint: Endpoint,
     grants: &'static [Grant],
-}
-
-/// What endpoints read of a request. There is no `Debug`: it may hold passwords and tokens.
-pub(super) struct Visit {
-    pub(super) is_post: bool,
-    /// As received, path and query.
-    pub(super) target: String,
-    /// The parameters: of the body of a POST request, else of the query.
-    pub(super) form: Result<Form, BadForm>,
-    /// The field `Authorization`.
-    pub(super) authorization: Credentials,
-    /// The session's cookie, whatever it is worth.
-    pub(super) cookie: Option<String>,
-    /// Where a login is to lead that began before.
-    pub(super) return_to: Option<String>,
-    pub(super) language: String,
-    pub(super) address: IpAddr,
-    /// The browser says that a page elsewhere sent it.
-    pub(super) is_from_elsewhere: bool,
-    pub(super) caller: Option<Caller>,
-    /// What the operation gives tokens for.
-    pub(super) grants: &'static [Grant],
-    /// Seconds since the epoch.
-    pub(super) now: u64,
-}
-
-/// The field `Authorization`.
-pub(super) enum Credentials {
-    None,
-    One(String),
-    /// Several fields, or bytes that are not text.
-    Unusable,
 }
 
 impl PreparedBuiltin for Desk {
@@ -179,7 +151,7 @@ fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
 }
 
 impl Server {
-    async fn attend(&self, endpoint: Endpoint, visit: Visit) -> OwnAnswer {
+    pub(crate) async fn attend(&self, endpoint: Endpoint, visit: Visit) -> OwnAnswer {
         let protocol = |result: Result<OwnAnswer, OauthError>| result.unwrap_or_else(|error| error.answer());
         match endpoint {
             Endpoint::Authorize => authorize::authorize(self, visit).await,

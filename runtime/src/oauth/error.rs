@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use serde_json::json;
 
-use super::form::BadForm;
-use super::random::NoRandom;
-use super::store::StoreError;
-use crate::builtin::OwnAnswer;
-use crate::timestamp;
+use crate::base::random::NoRandom;
+use crate::base::timestamp;
+use crate::oauth::form::BadForm;
+use crate::parties::database::StoreError;
+use crate::parties::names::BadRegistration;
+use crate::wire::answer::OwnAnswer;
 
 /// A refusal of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,4 +121,9 @@ pub(super) fn tell(error: &StoreError) {
     if now >= before + TOLD_EVERY && TOLD_AT.compare_exchange(before, now, Relaxed, Relaxed).is_ok() {
         tell!("authorization server: {error}");
     }
+}
+
+/// The answer to a client that is not registered (RFC 7591 §3.2.2).
+pub(crate) fn not_registered(problem: &BadRegistration) -> OwnAnswer {
+    OwnAnswer::json(400, &json!({"error": problem.code, "error_description": problem.message}))
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::credential::{Evidence, form_decode};
+use crate::access::request_view::Evidence;
+use crate::base::encoding::form_decode;
 
 /// A larger body is 413.
-pub(super) const MAX_FORM: u64 = 64 << 10;
+pub(crate) const MAX_FORM: u64 = 64 << 10;
 
 /// More values of a parameter that may stand several times are refused.
 const MAX_VALUES: usize = 16;
@@ -15,7 +16,7 @@ const RESOURCE: &str = "resource";
 
 /// What a request says with the parameters that an endpoint knows. All others are ignored, whatever they are (RFC 6749 §3.1,
 /// §3.2).
-pub(super) struct Form {
+pub(crate) struct Form {
     known: &'static [&'static str],
     parameters: Vec<(&'static str, String)>,
     /// Those that stand several times, or are not UTF-8.
@@ -24,14 +25,14 @@ pub(super) struct Form {
 
 /// What is wrong with a request's parameters, for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BadForm(pub(super) &'static str);
+pub(crate) struct BadForm(pub(super) &'static str);
 
 const TWICE: BadForm = BadForm("A parameter stands twice");
 const UNREADABLE: BadForm = BadForm("The parameters are not UTF-8, or badly escaped");
 
 impl Form {
     /// Reads `application/x-www-form-urlencoded`.
-    pub(super) fn parse(text: &[u8], known: &'static [&'static str]) -> Self {
+    pub(crate) fn parse(text: &[u8], known: &'static [&'static str]) -> Self {
         let mut form = Self { known, parameters: Vec::new(), bad: Vec::new() };
         for pair in text.split(|byte| *byte == b'&') {
             let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
@@ -61,7 +62,7 @@ impl Form {
     }
 
     /// The parameters in the body of a request.
-    pub(super) fn of_body(evidence: &Evidence<'_>, known: &'static [&'static str]) -> Result<Self, BadForm> {
+    pub(crate) fn of_body(evidence: &Evidence<'_>, known: &'static [&'static str]) -> Result<Self, BadForm> {
         let body = evidence.body.unwrap_or_default();
         if !body.is_empty() && !evidence.has_form() {
             return Err(BadForm("The body is not of application/x-www-form-urlencoded"));
@@ -70,7 +71,7 @@ impl Form {
     }
 
     /// The form, unless something is wrong with a parameter that the endpoint knows.
-    pub(super) fn without_problems(self) -> Result<Self, BadForm> {
+    pub(crate) fn without_problems(self) -> Result<Self, BadForm> {
         match self.problem() {
             Some(problem) => Err(problem),
             None => Ok(self),
@@ -78,29 +79,29 @@ impl Form {
     }
 
     /// What is wrong with the first parameter that is wrong.
-    pub(super) fn problem(&self) -> Option<BadForm> {
+    pub(crate) fn problem(&self) -> Option<BadForm> {
         self.bad.first().map(|(_, problem)| *problem)
     }
 
     /// What is wrong with this parameter.
-    pub(super) fn problem_of(&self, name: &str) -> Option<BadForm> {
+    pub(crate) fn problem_of(&self, name: &str) -> Option<BadForm> {
         self.bad.iter().find(|(known, _)| *known == name).map(|(_, problem)| *problem)
     }
 
     /// A parameter; of several values, the first.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 
     /// All values of a parameter.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let name = self.known.iter().copied().find(|known| *known == name);
         debug_assert!(name.is_some(), "a parameter is read that is not among those of its endpoint");
         self.parameters.iter().filter(move |(known, _)| name == Some(known)).map(|(_, value)| value.as_str())
     }
 
     /// The resources that a token is to be for (RFC 8707 §2), each once.
-    pub(super) fn resources(&self) -> Vec<String> {
+    pub(crate) fn resources(&self) -> Vec<String> {
         let mut resources: Vec<String> = Vec::new();
         for resource in self.all(RESOURCE) {
             if !resources.iter().any(|known| known == resource) {

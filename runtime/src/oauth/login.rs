@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use minijinja::value::Value;
 
-use super::attempts::Attempt;
-use super::endpoint::Visit;
-use super::error;
-use super::pages::{FormTargets, Page};
-use super::random::{self, NoRandom};
-use super::registry::User;
-use super::server::Server;
-use super::session::is_path_here;
-use super::store::StoreError;
-use crate::builtin::OwnAnswer;
-use crate::consumers::StoredPassword;
-use crate::digest::Digest;
-use crate::password::{Expected, Overloaded, PASSWORDS};
+use crate::base::digest::Digest;
+use crate::base::random;
+use crate::base::random::NoRandom;
+use crate::oauth::attempts::Attempt;
+use crate::oauth::error;
+use crate::oauth::pages::{FormTargets, Page};
+use crate::oauth::server::Server;
+use crate::oauth::session::is_path_here;
+use crate::oauth::visit::Visit;
+use crate::parties::clients_and_users::User;
+use crate::parties::database::StoreError;
+use crate::parties::password::{Expected, Overloaded, PASSWORDS};
+use crate::parties::stored_password::StoredPassword;
+use crate::wire::answer::OwnAnswer;
 
 /// A longer name or password is nobody's.
 const MAX_NAME: usize = 256;

@@ -4,20 +4,25 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::authority::Authority;
-use super::error::{ErrorCode, OauthError};
-use super::random::{self, NoRandom};
-use super::registration::{MAX_BODY, object};
-use super::registry::{Client, ClientSecret};
-use super::server::{MAX_TOKEN, Server};
-use super::store::{Registered, StoreError};
-use super::tables::ClientPath;
-use super::terms::{self, BadRegistration};
-use crate::builtin::{Answer, Call, OwnAnswer};
-use crate::credential::CredentialLocation;
-use crate::digest::Digest;
-use crate::jwt::token::{NoToken, TokenPlaces};
-use crate::jwt::{challenge, challenge_invalid};
+use crate::access::builtin::{Answer, Call};
+use crate::access::jwt::challenge::{challenge, challenge_invalid};
+use crate::access::jwt::token::{NoToken, TokenPlaces};
+use crate::access::request_view::CredentialLocation;
+use crate::base::digest::Digest;
+use crate::base::random;
+use crate::base::random::NoRandom;
+use crate::oauth::engine;
+use crate::oauth::error;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::server::{MAX_TOKEN, Server};
+use crate::oauth::store::Registered;
+use crate::oauth::terms;
+use crate::oauth::terms::{MAX_BODY, object};
+use crate::parties::clients_and_users::{Client, ClientSecret};
+use crate::parties::database::StoreError;
+use crate::parties::names::BadRegistration;
+use crate::parties::server::ClientPath;
+use crate::wire::answer::OwnAnswer;
 
 /// Where the token of a registration stands (RFC 7592 §2, RFC 6750 §2.1).
 const PLACES: TokenPlaces =
@@ -67,7 +72,7 @@ impl Refusal {
                 let text = "The token is not that of this registration, or the client is not registered any more";
                 unauthorized(&challenge_invalid(REALM), "invalid_token", text)
             }
-            Self::Bad(problem) => problem.answer(),
+            Self::Bad(problem) => error::not_registered(problem),
             Self::Unable(problem) => problem.answer(),
         }
     }
@@ -200,6 +205,6 @@ impl Server {
         if given("client_secret").is_some_and(|secret| !is_own(secret)) {
             return Err("`client_secret` is not the client's; only the server chooses it".into());
         }
-        terms::client_of_registration(&client.id, members, &Authority::of(self.table), Some(first))
+        terms::client_of_registration(&client.id, members, &engine::authority(self.table), Some(first))
     }
 }

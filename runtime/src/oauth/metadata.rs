@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::endpoint::Visit;
-use super::error::{ErrorCode, OauthError};
-use super::registry::grant_name;
-use super::server::Server;
-use super::tables::Grant;
-use crate::builtin::OwnAnswer;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::server::Server;
+use crate::oauth::visit::Visit;
+use crate::parties::clients_and_users::grant_name;
+use crate::parties::server::Grant;
+use crate::wire::answer::OwnAnswer;
 
 /// How long others may keep what changes with a deployment only.
 const PUBLIC: &str = "public, max-age=300";

@@ -7,9 +7,10 @@ use gateway_yaml::{FileId, load};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-use super::random::{self, NoRandom};
-use crate::builtin::OwnAnswer;
-use crate::credential::Evidence;
+use crate::access::request_view::Evidence;
+use crate::base::random;
+use crate::base::random::NoRandom;
+use crate::wire::answer::OwnAnswer;
 
 /// The templates, by the names under which a team can replace them.
 const TEMPLATES: [(&str, &str); 5] = [

@@ -1,6 +1,6 @@
 //! Redirect URIs: when one is the client's, and what is added to it.
 
-use crate::credential::form_encode;
+use crate::base::encoding::form_encode;
 
 /// Whether a client that registered `known` may be answered at `asked`: the same characters (RFC 9700 §4.1.3), except for
 /// the port of a loopback address, which a program on the user's device cannot choose beforehand (RFC 8252 §7.3).

@@ -4,23 +4,26 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::authority::Authority;
-use super::error;
-use super::management;
-use super::random::{self, NoRandom};
-use super::registry::{ClientSecret, Source, User};
-use super::server::Server;
-use super::store::{Added, AddedUser, StoreError};
-use super::tables::{Registry, RegistryAction};
-use super::terms;
-use crate::access::Resources;
-use crate::builtin::{Answer, Builtin, Call, OwnAnswer, PreparedBuiltin};
-use crate::consumers::StoredPassword;
-use crate::digest::Digest;
-use crate::password;
-
-/// A larger body is 413.
-pub(super) const MAX_BODY: u64 = 64 << 10;
+use crate::access::builtin::{Answer, Builtin, Call, PreparedBuiltin};
+use crate::access::scheme::Resources;
+use crate::base::digest::Digest;
+use crate::base::random;
+use crate::base::random::NoRandom;
+use crate::oauth::engine;
+use crate::oauth::error;
+use crate::oauth::management;
+use crate::oauth::server::{Oauth, Server};
+use crate::oauth::store::{Added, AddedUser};
+use crate::oauth::tables::{Registry, RegistryAction};
+use crate::oauth::terms;
+use crate::oauth::terms::{MAX_BODY, object};
+use crate::parties::authority::Authority;
+use crate::parties::clients_and_users::{ClientSecret, Source, User};
+use crate::parties::database::StoreError;
+use crate::parties::names;
+use crate::parties::password;
+use crate::parties::stored_password::StoredPassword;
+use crate::wire::answer::OwnAnswer;
 
 /// A longer name, address or password is refused; in bytes.
 const MAX_TEXT: usize = 1024;
@@ -37,12 +40,12 @@ impl Builtin for Registry {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
-        let server = resources.oauth.server(self.server, resources)?;
+        let server = Oauth::of(resources)?.server(self.server, resources)?;
         Ok(Box::new(Desk { server, action: self.action }))
     }
 
     fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
+        Some(engine::authority(self.server))
     }
 }
 
@@ -119,14 +122,6 @@ fn finish(result: Result<OwnAnswer, Problem>) -> OwnAnswer {
     result.unwrap_or_else(|problem| problem.answer())
 }
 
-/// A body that is a JSON object.
-pub(super) fn object(body: &[u8]) -> Option<Map<String, Value>> {
-    match serde_json::from_slice(body) {
-        Ok(Value::Object(object)) => Some(object),
-        _ => None,
-    }
-}
-
 /// A member that is text, if it is there.
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Problem> {
     match object.get(name) {
@@ -147,9 +142,9 @@ impl Server {
     async fn create_client(&self, body: &Map<String, Value>, now: u64) -> Result<OwnAnswer, Problem> {
         let id = random::name()?;
         let secret = random::token()?;
-        let mut client = match terms::client_of_registration(&id, body, &Authority::of(self.table), None) {
+        let mut client = match terms::client_of_registration(&id, body, &engine::authority(self.table), None) {
             Ok(client) => client,
-            Err(problem) => return Ok(problem.answer()),
+            Err(problem) => return Ok(error::not_registered(&problem)),
         };
         if client.needs_secret() {
             client.secret = Some(ClientSecret::of_digest(Digest::of(secret.as_bytes())));
@@ -192,9 +187,9 @@ impl Server {
         let refuse = |message: &str| Problem::new(400, message);
         let username = text(body, "username")?.filter(|name| !name.is_empty());
         let username = username.ok_or_else(|| refuse("`username` is missing"))?;
-        terms::check_username(username).map_err(|problem| Problem::new(400, problem))?;
+        names::check_username(username).map_err(|problem| Problem::new(400, problem))?;
         let email = text(body, "email")?.filter(|email| !email.is_empty());
-        if email.is_some_and(|email| !terms::is_email(email)) {
+        if email.is_some_and(|email| !names::is_email(email)) {
             return Err(refuse("Must provide a valid email"));
         }
         let password = text(body, "password")?.filter(|password| !password.is_empty());

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::endpoint::Visit;
-use super::error::{ErrorCode, OauthError};
-use super::server::{MAX_TOKEN, Server};
-use crate::builtin::OwnAnswer;
-use crate::digest::Digest;
+use crate::base::digest::Digest;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::server::{MAX_TOKEN, Server};
+use crate::oauth::visit::Visit;
+use crate::wire::answer::OwnAnswer;
 
 /// POST: ends a token. An access token ends alone; a refresh token ends with all that it gave.
 pub(super) async fn revoke(server: &Server, visit: Visit) -> Result<OwnAnswer, OauthError> {

@@ -10,21 +10,29 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minijinja::value::Value;
 use serde_json::Map;
 
-use super::attempts::Attempts;
-use super::authority::Authority;
-use super::believed::{Believed, BelievedTokens};
-use super::error::{ErrorCode, OauthError};
-use super::form::Form;
-use super::pages::{Pages, mapping};
-use super::random;
-use super::registry::{Client, Parties, User};
-use super::signing::Signer;
-use super::store::{AccessRecord, Authorization, NewTokens, OauthStore, OauthStoreSettings, StoreError, StorePlace};
-use super::tables::{AuthorizationServer, Grant, TokenFormat};
-use crate::access::{Caller, Resources};
-use crate::config::{self, Config, SecretSetting};
-use crate::digest::Digest;
-use crate::secret::SecretStore;
+use crate::access::caller::Caller;
+use crate::access::scheme::Resources;
+use crate::base::digest::Digest;
+use crate::base::random;
+use crate::base::setting_values::SecretSetting;
+
+use crate::oauth::attempts::Attempts;
+use crate::oauth::believed::{Believed, BelievedTokens};
+use crate::oauth::engine;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::form::Form;
+use crate::oauth::pages::{Pages, mapping};
+use crate::oauth::registry::Parties;
+use crate::oauth::settings;
+use crate::oauth::signing::Signer;
+use crate::oauth::store::{AccessRecord, Authorization, NewTokens, OauthStore};
+use crate::parties::clients_and_users::{Client, User};
+use crate::parties::database::StoreError;
+use crate::parties::server::{AuthorizationServer, Grant, TokenFormat};
+use crate::parties::store_place::OauthStoreSettings;
+
+/// Where [`Resources`] have it.
+pub(crate) const SHARED: &str = "authorization servers";
 
 /// A longer access token is none of ours.
 pub(super) const MAX_TOKEN: usize = 4096;
@@ -35,17 +43,17 @@ type Opened = (&'static AuthorizationServer, Option<Arc<dyn Any + Send + Sync>>)
 
 /// What the deployment decides for all servers of a gateway, and the servers that have been opened.
 pub(crate) struct Oauth {
-    pub(crate) settings: OauthSettings,
+    pub(crate) settings: ServerSettings,
     servers: Mutex<Vec<Opened>>,
 }
 
 /// What the deployment decides.
 #[derive(Debug)]
-pub(crate) struct OauthSettings {
+pub(crate) struct ServerSettings {
     /// Where things are remembered, or why that is not known.
     pub(crate) store: Result<OauthStoreSettings, String>,
-    pub(crate) terms: config::OauthSettings,
-    pub(crate) session: config::SessionSettings,
+    pub(crate) terms: settings::OauthSettings,
+    pub(crate) session: settings::SessionSettings,
     /// The key of administrators.
     pub(crate) admin_key: Option<SecretSetting>,
 }
@@ -77,17 +85,18 @@ impl std::fmt::Debug for Server {
 }
 
 impl Oauth {
-    /// For a deployment; `is_dry` if nothing of it is to be opened.
-    pub(crate) fn new(config: &Config, secrets: &SecretStore, is_dry: bool) -> Self {
-        let place =
-            |settings| if is_dry { OauthStoreSettings { place: StorePlace::Memory, ..settings } } else { settings };
-        let settings = OauthSettings {
-            store: OauthStoreSettings::of(config, secrets).map(place).map_err(|problem| problem.to_string()),
-            terms: config.oauth.clone(),
-            session: config.session.clone(),
-            admin_key: config.admin_key.clone(),
-        };
+    /// For a deployment.
+    pub(crate) fn new(settings: ServerSettings) -> Self {
         Self { settings, servers: Mutex::default() }
+    }
+
+    /// That of this gateway.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn of(resources: &Resources) -> Result<Arc<Self>, Vec<String>> {
+        let none = || Err("authorization servers are not set up".to_owned());
+        resources.providers.shared(SHARED, none).map_err(|problem| vec![problem])
     }
 
     /// The server of a table: opened when it is asked for first.
@@ -115,14 +124,14 @@ impl Oauth {
 impl Server {
     fn open(
         table: &'static AuthorizationServer,
-        settings: &OauthSettings,
+        settings: &ServerSettings,
         store: Option<Arc<OauthStore>>,
         resources: &Resources,
     ) -> Result<Self, String> {
-        let engine = Authority::of(table).engine;
+        let engine = engine::authority(table).engine;
         let store = match store {
             Some(store) => store,
-            None => Arc::new(engine.open(settings.store.as_ref().map_err(String::clone)?)?),
+            None => Arc::new(OauthStore::over(engine.open(settings.store.as_ref().map_err(String::clone)?)?)),
         };
         let secret = |setting: &SecretSetting| setting.read(&resources.secrets).map_err(|problem| problem.to_string());
         let kept = |name: &str| {

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use super::authority::Authority;
-use super::random;
-use super::registry::User;
-use super::server::{self, Server};
-use super::store::{NewSession, SessionRecord, StoreError};
-use super::tables::{AuthorizationServer, LoginSession};
-use crate::access::{Authenticator, Caller, Denial, Moment, Question, Refusal, Resources, Scheme};
-use crate::credential::{CredentialLocation, Evidence, Found, cookies};
-use crate::digest::Digest;
+use crate::access::caller::{Caller, Denial, Moment, Question, Refusal};
+use crate::access::request_view::{CredentialLocation, Evidence, Found, cookies};
+use crate::access::scheme::{Authenticator, Resources, Scheme};
+use crate::base::digest::Digest;
+use crate::base::random;
+use crate::oauth::engine;
+use crate::oauth::server;
+use crate::oauth::server::{Oauth, Server};
+use crate::oauth::store::{NewSession, SessionRecord};
+use crate::oauth::tables::LoginSession;
+use crate::parties::authority::Authority;
+use crate::parties::clients_and_users::User;
+use crate::parties::database::StoreError;
+use crate::parties::server::AuthorizationServer;
 
 /// A cookie of ours is 43 characters; whatever else there is was not made here.
 const COOKIE_LENGTH: usize = 43;
@@ -21,13 +26,13 @@ impl Scheme for LoginSession {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let server = resources.oauth.server(self.server, resources)?;
+        let server = Oauth::of(resources)?.server(self.server, resources)?;
         let locations: &'static [CredentialLocation] = Box::leak(Box::new([CredentialLocation::Cookie(self.cookie)]));
         Ok(Box::new(Doorman { redirects: self.redirects, realm: self.realm, server, locations }))
     }
 
     fn authority(&self) -> Option<Authority> {
-        Some(Authority::of(self.server))
+        Some(engine::authority(self.server))
     }
 
     fn session_cookie(&self) -> Option<&'static str> {
@@ -78,7 +83,7 @@ impl Authenticator for Doorman {
                 }
                 Ok(None) => Err(missing),
                 Err(error) => {
-                    super::error::tell(&error);
+                    crate::oauth::error::tell(&error);
                     Err(Denial::Unavailable)
                 }
             }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
-use crate::digest::Digest;
+use crate::base::digest::Digest;
 
 /// The key of an authorization server.
 pub(super) struct Signer {

@@ -4,30 +4,23 @@
 //! Codes, tokens, and the ids of sessions and dialogs are kept as SHA-256 only; passwords as argon2id. Nothing that can be
 //! used once is used twice, however many gateways ask at once.
 
-mod database;
-mod postgres;
-mod schema;
-mod sql;
-mod sqlite;
+pub(crate) mod postgres;
+pub(crate) mod schema;
+pub(crate) mod sql;
+pub(crate) mod sqlite;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::random;
-use super::registry::{self, Client, User};
-use super::tables::{Grant, TokenFormat};
-use crate::config::{Config, Problem, StoreAddress, StoreKind, StoreSettings};
-use crate::digest::Digest;
-use crate::secret::{Encoding, Secret, SecretStore};
-pub(crate) use database::StoreError;
-use database::{Answer, Batch, Database, PATIENCE, Row, Statement};
-
-/// How often what has ended is removed.
-const CLEANING: Duration = Duration::from_secs(60);
+use crate::base::digest::Digest;
+use crate::base::random;
+use crate::parties::clients_and_users;
+use crate::parties::clients_and_users::{Client, User};
+pub(crate) use crate::parties::database::StoreError;
+use crate::parties::database::{Answer, Batch, Database, PATIENCE, Row, Statement};
+use crate::parties::server::{Grant, TokenFormat};
 
 /// A session that is used is written down so often.
 const TOUCHING: u64 = 60;
@@ -35,57 +28,6 @@ const TOUCHING: u64 = 60;
 /// How long the same decision of a dialog is answered again, in seconds: a browser that has been sent on sends it a second
 /// time when a button is clicked twice.
 const DECIDED: u64 = 60;
-
-/// Where the store of this deployment is.
-#[derive(Debug, Clone)]
-pub(crate) struct OauthStoreSettings {
-    pub(crate) place: StorePlace,
-    /// Root certificates to trust beside the system's.
-    pub(crate) trusted_roots: Option<PathBuf>,
-}
-
-impl OauthStoreSettings {
-    /// What this deployment says.
-    ///
-    /// # Errors
-    /// What is missing or wrong.
-    pub(crate) fn of(config: &Config, secrets: &SecretStore) -> Result<Self, Problem> {
-        let place = match config.oauth_store()? {
-            None => StorePlace::File(secrets.folder.join("gateway.db")),
-            Some((_, store)) if store.kind == StoreKind::Memory => StorePlace::Memory,
-            Some((_, StoreSettings { url: None, file, .. })) => {
-                StorePlace::File(secrets.folder.join(file.as_deref().unwrap_or(Path::new("gateway.db"))))
-            }
-            Some((name, store @ StoreSettings { url: Some(address), .. })) => {
-                let url = url_at(address, secrets);
-                StorePlace::Postgres(
-                    url.map_err(|problem| Problem::at(&store.place, format!("store `{name}`: {problem}")))?,
-                )
-            }
-        };
-        let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
-        Ok(Self { place, trusted_roots })
-    }
-}
-
-fn url_at(address: &StoreAddress, secrets: &SecretStore) -> Result<Secret, String> {
-    match address {
-        StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain),
-        StoreAddress::File(path) => secrets.file(path, Encoding::Plain),
-        StoreAddress::Literal(url) => Ok(Secret::from(url.as_str())),
-    }
-}
-
-/// A place to remember things.
-#[derive(Debug, Clone)]
-pub(crate) enum StorePlace {
-    /// Until this process ends.
-    Memory,
-    /// SQLite.
-    File(PathBuf),
-    /// PostgreSQL; the URL may hold a password.
-    Postgres(Secret),
-}
 
 /// What an authorization server remembers. Every call ends within a few seconds, with an error if need be.
 pub(crate) struct OauthStore {
@@ -312,26 +254,16 @@ pub(crate) struct SessionRecord {
 }
 
 impl OauthStore {
-    /// Opens a store and brings its tables up to date. It blocks: for the start, and for the command line.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(crate) fn open(settings: &OauthStoreSettings) -> Result<Self, String> {
-        let database: Box<dyn Database> = match &settings.place {
-            StorePlace::Memory => Box::new(sqlite::Sqlite::open(None)?),
-            StorePlace::File(file) => {
-                let opened = sqlite::Sqlite::open(Some(file));
-                Box::new(opened.map_err(|problem| format!("{}: {problem}", file.display()))?)
-            }
-            StorePlace::Postgres(url) => Box::new(postgres::Postgres::open(url, settings.trusted_roots.as_deref())?),
-        };
-        Ok(Self { database })
+    /// What is in `database`.
+    pub(crate) fn over(database: Box<dyn Database>) -> Self {
+        Self { database }
     }
 
     /// A secret of the deployment that is made once and shared by all that open the store: `fresh`, or what was there
     /// before.
     pub(crate) async fn secret(&self, name: &str, fresh: [u8; 32]) -> Result<[u8; 32], StoreError> {
-        let add = Statement::new(sql::ADD_SECRET, [name.into(), database::Value::Bytes(fresh.to_vec())]);
+        let add =
+            Statement::new(sql::ADD_SECRET, [name.into(), crate::parties::database::Value::Bytes(fresh.to_vec())]);
         let answers = self.run(vec![add, Statement::new(sql::SECRET, [name.into()])]).await?;
         first(&answers, 1).map_or_else(|| Err(StoreError::new("a new secret is not there")), |row| row.key(0))
     }
@@ -356,13 +288,13 @@ impl OauthStore {
         now: u64,
     ) -> Result<Added, StoreError> {
         let secret = secret_of(client);
-        let terms = registry::terms_of(client);
+        let terms = clients_and_users::terms_of(client);
         let values = [
             (&client.id).into(),
             secret.as_deref().into(),
             (&terms).into(),
             now.into(),
-            token.map_or(database::Value::Null, Into::into),
+            token.map_or(crate::parties::database::Value::Null, Into::into),
             token.map(|_| terms.as_str()).into(),
         ];
         let answers = self.run(vec![Statement::new(sql::ADD_CLIENT, values)]).await?;
@@ -373,7 +305,7 @@ impl OauthStore {
     pub(crate) async fn registered(&self, id: &str) -> Result<Option<Registered>, StoreError> {
         let answers = self.run(vec![about(sql::REGISTERED_CLIENT, id)]).await?;
         let Some(row) = first(&answers, 0) else { return Ok(None) };
-        let first = registry::client_of_terms(&row.text(0)?, None, &row.text(5)?);
+        let first = clients_and_users::client_of_terms(&row.text(0)?, None, &row.text(5)?);
         Ok(Some(Registered {
             client: client_of(row)?,
             issued_at: row.number(3)?,
@@ -386,7 +318,7 @@ impl OauthStore {
     /// Replaces what is registered of a client, its secret included; `false` if it is not, or no longer, what it was
     /// `before`. What users allowed it is forgotten where they would be asked about another client now.
     pub(crate) async fn replace_client(&self, client: &Client, before: &Registered) -> Result<bool, StoreError> {
-        let (secret, terms) = (secret_of(client), registry::terms_of(client));
+        let (secret, terms) = (secret_of(client), clients_and_users::terms_of(client));
         let (id, token) = (&client.id, &before.token);
         let values = [id.into(), token.into(), secret.as_deref().into(), (&terms).into(), (&before.terms).into()];
         let mut statements = vec![Statement::new(sql::REPLACE_CLIENT, values)];
@@ -412,7 +344,7 @@ impl OauthStore {
 
     /// The user of this name, or of this e-mail address in whatever case.
     pub(crate) async fn user_by_login(&self, name_or_email: &str) -> Result<Option<User>, StoreError> {
-        let email = registry::folded_email(name_or_email);
+        let email = clients_and_users::folded_email(name_or_email);
         let values = [name_or_email.into(), (&email).into()];
         let answers = self.run(vec![Statement::new(sql::USER_BY_LOGIN, values)]).await?;
         first(&answers, 0).map(user_of).transpose()
@@ -429,7 +361,7 @@ impl OauthStore {
         let Some(hash) = user.password.hash() else {
             return Err(StoreError::new("a user's password is kept as an argon2id hash only"));
         };
-        let email = user.email.as_deref().map(registry::folded_email);
+        let email = user.email.as_deref().map(clients_and_users::folded_email);
         let email = || email.as_deref().into();
         let add = Statement::new(
             sql::ADD_USER,
@@ -577,7 +509,7 @@ impl OauthStore {
             (&tokens.access).into(),
             (&authorization.id).into(),
             (&tokens.access_scopes.join(" ")).into(),
-            registry::format_name(tokens.format).into(),
+            clients_and_users::format_name(tokens.format).into(),
             tokens.jti.as_deref().into(),
             tokens.issued_at.into(),
             tokens.access_expires.into(),
@@ -603,7 +535,8 @@ impl OauthStore {
             authorization: authorization_of(row)?.0,
             scopes: row.words(10)?,
             resources: row.maybe_words(16)?,
-            format: registry::format_named(&format).ok_or_else(|| StoreError::new("a token has an unknown format"))?,
+            format: clients_and_users::format_named(&format)
+                .ok_or_else(|| StoreError::new("a token has an unknown format"))?,
             jti: row.maybe_text(12)?,
             issued_at: row.number(13)?,
             expires: row.number(14)?,
@@ -819,7 +752,7 @@ fn new_authorization(authorization: &Authorization, ends: u64) -> Statement {
         (&authorization.client).into(),
         authorization.user.as_deref().into(),
         (&authorization.scopes.join(" ")).into(),
-        registry::grant_name(authorization.grant).into(),
+        clients_and_users::grant_name(authorization.grant).into(),
         authorization.refresh_expires.into(),
         ends.into(),
         authorization.password_mark.as_deref().into(),
@@ -835,7 +768,7 @@ fn joined(words: &[String]) -> Option<String> {
 
 /// From the first ten columns, with whether it is revoked.
 fn authorization_of(row: &Row) -> Result<(Authorization, bool), StoreError> {
-    let grant = registry::grant_named(&row.text(5)?);
+    let grant = clients_and_users::grant_named(&row.text(5)?);
     let authorization = Authorization {
         id: row.text(0)?,
         issuer: row.text(1)?,
@@ -874,10 +807,10 @@ fn secret_of(client: &Client) -> Option<String> {
 
 fn client_of(row: &Row) -> Result<Client, StoreError> {
     let secret = row.maybe_text(1)?;
-    registry::client_of_terms(&row.text(0)?, secret.as_deref(), &row.text(2)?)
+    clients_and_users::client_of_terms(&row.text(0)?, secret.as_deref(), &row.text(2)?)
         .ok_or_else(|| StoreError::new("a client is not one that this version understands"))
 }
 
 fn user_of(row: &Row) -> Result<User, StoreError> {
-    Ok(registry::user_of_store(row.text(0)?, row.text(1)?, row.maybe_text(2)?, &row.text(3)?))
+    Ok(clients_and_users::user_of_store(row.text(0)?, row.text(1)?, row.maybe_text(2)?, &row.text(3)?))
 }

@@ -7,17 +7,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use super::client_auth::unknown;
-use super::endpoint::Visit;
-use super::error::{ErrorCode, OauthError};
-use super::form::Form;
-use super::login::NoLogin;
-use super::registry::{Client, User, grant_named};
-use super::server::{Issued, Order, Server};
-use super::store::{Authorization, CodeRecord, Redeemed, Rotated};
-use super::tables::Grant;
-use crate::builtin::OwnAnswer;
-use crate::digest::Digest;
+use crate::base::digest::Digest;
+use crate::oauth::client_auth::unknown;
+use crate::oauth::error::{ErrorCode, OauthError};
+use crate::oauth::form::Form;
+use crate::oauth::login::NoLogin;
+use crate::oauth::server::{Issued, Order, Server};
+use crate::oauth::store::{Authorization, CodeRecord, Redeemed, Rotated};
+use crate::oauth::visit::Visit;
+use crate::parties::clients_and_users::{Client, User, grant_named};
+use crate::parties::server::Grant;
+use crate::wire::answer::OwnAnswer;
 
 /// POST.
 pub(super) async fn token(server: &Server, visit: Visit) -> Result<OwnAnswer, OauthError> {
@@ -244,7 +244,7 @@ impl Server {
     async fn assertion_grant(&self, visit: &Visit, form: &Form) -> Result<Issued, OauthError> {
         let assertion = form.get("assertion").ok_or_else(|| missing("assertion is missing"))?;
         let authenticates = ["client_secret", "client_assertion"].iter().any(|name| form.get(name).is_some())
-            || !matches!(visit.authorization, super::endpoint::Credentials::None);
+            || !matches!(visit.authorization, crate::oauth::visit::Credentials::None);
         let other = if authenticates { Some(self.client_of(visit, form).await?) } else { None };
         let (client, claims) = self.asserted(visit, assertion, false).await?;
         let named = other.as_ref().map(|other| &*other.id).or(form.get("client_id"));

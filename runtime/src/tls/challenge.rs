@@ -9,8 +9,8 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 
-use super::certificate::Certificate;
-use super::keys::Shown;
+use crate::tls::shown::Shown;
+use crate::wire::certificate::Certificate;
 
 /// The protocol that authorities ask for, and nobody else (RFC 8737 §3).
 pub(super) const PROTOCOL: &[u8] = b"acme-tls/1";

@@ -8,10 +8,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use super::keys;
-use crate::config::Problem;
-use crate::config::tls::PemPlace;
-use crate::secret::SecretStore;
+use crate::base::problem::Problem;
+use crate::base::secret::SecretStore;
+use crate::tls::keys;
+use crate::tls::settings::PemPlace;
 
 /// The authorities of clients.
 #[derive(Debug, Clone)]

@@ -8,18 +8,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
-use super::certificate::Certificate;
-use super::challenge;
-use crate::config::Problem;
-use crate::config::tls::{CertificateSource, ListenerTls, PemPlace, PemSource};
-use crate::secret::{Encoding, Secret, SecretStore};
-
-/// A certificate that can be shown, and what it says.
-#[derive(Debug, Clone)]
-pub(super) struct Shown {
-    pub(super) key: Arc<CertifiedKey>,
-    pub(super) says: Certificate,
-}
+use crate::base::problem::Problem;
+use crate::base::secret::{Encoding, Secret, SecretStore};
+use crate::tls::challenge;
+use crate::tls::settings::{CertificateSource, ListenerTls, PemPlace, PemSource};
+use crate::tls::shown::Shown;
+use crate::wire::certificate::Certificate;
 
 /// Reads all pairs of a listener.
 ///

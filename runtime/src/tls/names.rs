@@ -6,8 +6,9 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::challenge::{self, Challenges};
-use super::keys::Shown;
+use crate::tls::challenge;
+use crate::tls::challenge::Challenges;
+use crate::tls::shown::Shown;
 
 /// A listener's certificates by the names in them.
 #[derive(Debug)]

@@ -6,47 +6,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::Tls;
-use crate::config::Problem;
-use crate::consumers::FileState;
-use crate::live::Live;
-use crate::timestamp;
+use crate::base::timestamp;
+use crate::tls::reloaded::{RETRY_INTERVAL, Reloaded, States};
 
 /// How often the files are looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long what was refused stays unread, at most: it may have become good.
-const RETRY_INTERVAL: Duration = Duration::from_secs(60);
-
-type States = Vec<Option<FileState>>;
-
-/// What became of reading the files again.
-#[derive(Debug, Default)]
-pub(super) struct Reloaded {
-    /// New connections get something else than before.
-    pub(super) changed: bool,
-    /// What is wrong, and what stays as it was.
-    refusals: Vec<String>,
-    /// When to read the files again even if they stay the same.
-    again: Option<Duration>,
-}
-
-impl Reloaded {
-    /// What is at `name` stays as it was.
-    pub(super) fn refuse(&mut self, problems: &[Problem], name: &str) {
-        self.refusals.extend(problems.iter().map(ToString::to_string));
-        self.refusals.push(format!("what came from {name} before stays as it was"));
-        self.again_in(Some(RETRY_INTERVAL));
-    }
-
-    /// Time makes something good.
-    pub(super) fn again_in(&mut self, wait: Option<Duration>) {
-        let waits = [self.again, wait];
-        self.again = waits.into_iter().flatten().min();
-    }
-}
-
 /// Reads the files of a listener again when they change, and all on SIGHUP; runs until it is dropped.
-pub(crate) async fn watch(live: &'static Live) {
+pub(crate) async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
     struct Watched {
         name: &'static str,
         tls: &'static Tls,
@@ -56,8 +23,7 @@ pub(crate) async fn watch(live: &'static Live) {
         /// What was refused last.
         told: Vec<String>,
     }
-    let listeners = live.listeners.iter().filter_map(|listener| Some((&*listener.name, listener.tls.as_ref()?)));
-    let watched = listeners.map(|(name, tls)| Watched {
+    let watched = listeners.into_iter().map(|(name, tls)| Watched {
         name,
         tls,
         known: tls.first_states.clone(),

@@ -84,7 +84,7 @@ fn module(item: &[TokenTree]) -> Option<(String, Option<TokenStream>)> {
     let is_item = before.iter().all(|token| match token {
         TokenTree::Ident(word) => word == "pub",
         TokenTree::Group(_) => true,
-        TokenTree::Punct(sign) => sign.as_char() == '#',
+        TokenTree::Punct(sign) => matches!(sign.as_char(), '#' | '!'),
         TokenTree::Literal(_) => false,
     });
     let TokenTree::Ident(name) = item.get(at + 1)? else { return None };

@@ -1,7 +1,34 @@
 //! Cases for managing clients and users.
 
 use super::*;
-use crate::oauth::authority::example::GATEWAY;
+use crate::oauth::example::SERVER;
+use crate::oauth::tables::OwnToken;
+use crate::proxy::tables::{Api, Gateway, Https, IdentityHeaders};
+
+static TOKENS: OwnToken = OwnToken { name: "own", server: &SERVER, locations: &[], realm: "r" };
+
+static API: Api = Api {
+    name: "example",
+    title: "Example",
+    source: "specs/example.yaml",
+    routes: &[],
+    rules: &[],
+    upstreams: &[],
+    schemes: &[&TOKENS],
+    identity_headers: IdentityHeaders {
+        consumer: "x-consumer-username",
+        credential: "x-credential-identifier",
+        custom_id: "x-consumer-custom-id",
+        client: "x-client-id",
+        user: "x-user-id",
+    },
+    error_bodies: &[],
+    failed_authentication: &[],
+    https: Https::Optional,
+    accepted_risks: &[],
+};
+
+static GATEWAY: Gateway = Gateway { apis: &[&API] };
 
 struct Fixture {
     folder: PathBuf,

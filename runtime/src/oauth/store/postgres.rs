@@ -1,6 +1,6 @@
 //! PostgreSQL: a thread with a runtime of its own and a few connections, which are opened again when they are lost.
 
-mod tls;
+pub(crate) mod tls;
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -20,12 +20,13 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Config, NoTls};
 
-use super::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
-use super::{CLEANING, schema, sql};
-use crate::connector;
-use crate::secret::Secret;
-use crate::supervise::{Task, supervise};
-use crate::{timestamp, trust};
+use crate::base::connector;
+use crate::base::secret::Secret;
+use crate::base::supervise::{Task, supervise};
+use crate::base::{timestamp, trust};
+use crate::oauth::store::sql::CLEANING;
+use crate::oauth::store::{schema, sql};
+use crate::parties::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
 use tls::Rustls;
 
 /// Connections of one gateway, at most.
@@ -43,7 +44,7 @@ const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7453031118027263095)"
 const FORM: &str = "its URL is not one such as postgres://user:password@host:5432/database?sslmode=require";
 
 /// A database on a server.
-pub(super) struct Postgres {
+pub(crate) struct Postgres {
     batches: mpsc::Sender<Batch>,
 }
 
@@ -58,7 +59,7 @@ impl Postgres {
     ///
     /// # Errors
     /// Why not, without quoting the URL.
-    pub(super) fn open(url: &Secret, trusted_roots: Option<&Path>) -> Result<Self, String> {
+    pub(crate) fn open(url: &Secret, trusted_roots: Option<&Path>) -> Result<Self, String> {
         let connector = Connector::new(url, trusted_roots)?;
         let (batches, waiting) = mpsc::channel(WAITING);
         let weak = batches.downgrade();

@@ -2,7 +2,7 @@
 //!
 //! `BYTEA` is `BLOB` in SQLite. Points in time are seconds since the epoch.
 
-use super::database::StoreError;
+use crate::parties::database::StoreError;
 
 pub(super) const CREATE_VERSION: &str = "CREATE TABLE IF NOT EXISTS gateway_schema (version BIGINT NOT NULL)";
 pub(super) const VERSION: &str = "SELECT COALESCE(MAX(version), 0) FROM gateway_schema";

@@ -3,6 +3,11 @@
 //! A batch may run beside any other one. What must happen once is therefore one `UPDATE` or `DELETE` that counts or takes,
 //! and what depends on it comes after it in the same transaction: the row is locked by then, and later statements see it.
 
+use std::time::Duration;
+
+/// How often what has ended is removed.
+pub(crate) const CLEANING: Duration = Duration::from_secs(60);
+
 pub(super) const ADD_SECRET: &str = "INSERT INTO gateway_secrets (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
 pub(super) const SECRET: &str = "SELECT value FROM gateway_secrets WHERE name = ?1";
 

@@ -9,10 +9,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
-use super::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
-use super::{CLEANING, schema, sql};
-use crate::supervise::{Task, supervise_thread};
-use crate::timestamp;
+use crate::base::supervise::{Task, supervise_thread};
+use crate::base::timestamp;
+use crate::oauth::store::sql::CLEANING;
+use crate::oauth::store::{schema, sql};
+use crate::parties::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
 
 /// Batches in one transaction, at most: while the disk is busy with one, the next one fills.
 const TOGETHER: usize = 64;
@@ -21,7 +22,7 @@ const TOGETHER: usize = 64;
 const BUSY: Duration = Duration::from_secs(4);
 
 /// A database in a file, or in this process alone.
-pub(super) struct Sqlite {
+pub(crate) struct Sqlite {
     batches: SyncSender<Batch>,
 }
 
@@ -36,7 +37,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn open(file: Option<&Path>) -> Result<Self, String> {
+    pub(crate) fn open(file: Option<&Path>) -> Result<Self, String> {
         let mut connection = connect(file)?;
         migrate(&mut connection).map_err(|error| error.to_string())?;
         let (batches, waiting) = sync_channel(WAITING);

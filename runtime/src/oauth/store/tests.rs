@@ -7,14 +7,23 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use std::time::Duration;
+
 use super::*;
-use crate::consumers::StoredPassword;
-use crate::oauth::client_metadata::ClientMetadata;
-use crate::oauth::registry::{AuthMethod, ClientKeys, ClientSecret, ResponseType, Source};
+use crate::base::secret::Secret;
+use crate::oauth::{engine, example};
+use crate::parties::client_metadata::ClientMetadata;
+use crate::parties::clients_and_users::{AuthMethod, ClientKeys, ClientSecret, ResponseType, Source};
+use crate::parties::store_place::{OauthStoreSettings, StorePlace};
+use crate::parties::stored_password::StoredPassword;
 use support::PostgresServer;
 
 const ISSUER: &str = "https://id.example";
 const NOW: u64 = 1_000_000;
+
+fn open_store(settings: &OauthStoreSettings) -> Result<OauthStore, String> {
+    engine::authority(&example::SERVER).engine.open(settings).map(OauthStore::over)
+}
 
 /// A folder of its own; removed when dropped.
 struct Folder(PathBuf);
@@ -40,7 +49,7 @@ impl Drop for Folder {
 }
 
 fn open(settings: &OauthStoreSettings) -> OauthStore {
-    OauthStore::open(settings).expect("it opens")
+    open_store(settings).expect("it opens")
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -165,7 +174,7 @@ fn client(id: &str) -> Client {
 
 #[test]
 fn pkce_is_for_whom_the_server_or_the_client_says() {
-    use crate::oauth::tables::PkceRequirement::{All, Public};
+    use crate::parties::server::PkceRequirement::{All, Public};
     let said_so = client("1");
     assert!(said_so.must_use_pkce(Public) && said_so.must_use_pkce(All));
     let silent = Client { pkce: false, ..client("1") };
@@ -374,7 +383,7 @@ fn clients_come_and_go_with_what_they_were_granted() {
         assert_eq!(one.add_client(&client("app"), None, NOW).await, Ok(Added::Yes));
         assert_eq!(other.add_client(&client("app"), None, NOW).await, Ok(Added::Taken));
         let found = other.client("app").await.expect("found").expect("there");
-        assert_eq!(registry::terms_of(&found), registry::terms_of(&client("app")));
+        assert_eq!(clients_and_users::terms_of(&found), clients_and_users::terms_of(&client("app")));
         let secret = found.secret.expect("it has one");
         assert!(secret.is(b"a secret") && !secret.is(b"another") && secret.plain().is_none());
         assert_eq!(other.clients().await.expect("found").len(), 1);
@@ -395,7 +404,7 @@ fn a_registration_is_replaced_with_its_own_token_and_keeps_what_it_was_first() {
         assert!(other.registered("by hand").await.expect("an answer").is_none(), "it has no token");
         let found = other.registered("app").await.expect("an answer").expect("there");
         assert_eq!((found.token == token, found.issued_at), (true, NOW));
-        assert_eq!(registry::terms_of(&found.client), registry::terms_of(&client("app")));
+        assert_eq!(clients_and_users::terms_of(&found.client), clients_and_users::terms_of(&client("app")));
         let changed = Client { scopes: Vec::new(), name: "Another".to_owned(), secret: None, ..client("app") };
         let first = other.registered("app").await.expect("an answer").expect("there");
         assert_eq!(one.replace_client(&changed, &Registered { token: wrong, ..found }).await, Ok(false));
@@ -405,9 +414,9 @@ fn a_registration_is_replaced_with_its_own_token_and_keeps_what_it_was_first() {
         let late = Client { name: "Late".to_owned(), ..changed.clone() };
         assert_eq!(other.replace_client(&late, &first).await, Ok(false), "it is not what it was before");
         let found = other.registered("app").await.expect("an answer").expect("there");
-        assert_eq!(registry::terms_of(&found.client), registry::terms_of(&changed));
+        assert_eq!(clients_and_users::terms_of(&found.client), clients_and_users::terms_of(&changed));
         assert!(found.client.secret.is_none() && found.first.secret.is_none());
-        assert_eq!(registry::terms_of(&found.first), registry::terms_of(&client("app")));
+        assert_eq!(clients_and_users::terms_of(&found.first), clients_and_users::terms_of(&client("app")));
         assert_eq!(one.remove_client("app").await, Ok(true));
         assert!(other.registered("app").await.expect("an answer").is_none());
         assert_eq!(one.replace_client(&changed, &found).await, Ok(false), "it is not made again");
@@ -678,7 +687,7 @@ fn what_was_acknowledged_outlives_a_killed_process() {
 fn many_may_open_a_new_file_at_once() {
     let folder = Folder::new();
     std::thread::scope(|scope| {
-        let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| OauthStore::open(&folder.settings()))).collect();
+        let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| open_store(&folder.settings()))).collect();
         for opener in openers {
             let store = opener.join().expect("no panic").expect("it opens");
             block_on(store.clients()).expect("the tables are there");
@@ -708,7 +717,7 @@ fn what_was_remembered_before_passwords_were_marked_goes_on() {
 /// The statements that a program wrote which knew no version after `version`, with a client that it registered.
 fn with_a_client_of(version: usize) -> Vec<String> {
     let tables = schema::VERSIONS.iter().take(version).flat_map(|statements| statements.iter());
-    let terms = registry::terms_of(&client("old"));
+    let terms = clients_and_users::terms_of(&client("old"));
     let mut statements = vec![schema::CREATE_VERSION.to_owned()];
     statements.extend(tables.map(|statement| (*statement).to_owned()));
     statements.extend((1..=version).map(|number| schema::SET_VERSION.replace("?1", &number.to_string())));
@@ -722,7 +731,7 @@ fn goes_on_with_a_client_of_before(settings: &OauthStoreSettings) {
     let store = open(settings);
     block_on(async {
         let old = store.client("old").await.expect("an answer").expect("there");
-        assert_eq!(registry::terms_of(&old), registry::terms_of(&client("old")));
+        assert_eq!(clients_and_users::terms_of(&old), clients_and_users::terms_of(&client("old")));
         assert!(store.registered("old").await.expect("an answer").is_none(), "it was given no token");
         assert_eq!(store.add_client(&client("new"), Some(&digest("token")), NOW).await, Ok(Added::Yes));
         assert!(store.registered("new").await.expect("an answer").is_some());
@@ -755,7 +764,7 @@ fn tables_of_a_later_version_are_left_alone() {
     let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
     connection.busy_timeout(crate::support::PATIENCE).expect("set");
     connection.execute(schema::SET_VERSION, (99,)).expect("set");
-    let problem = OauthStore::open(&folder.settings()).expect_err("too new");
+    let problem = open_store(&folder.settings()).expect_err("too new");
     assert!(problem.contains("version 99") && problem.contains("gateway.db"), "{problem}");
 }
 
@@ -763,7 +772,7 @@ fn tables_of_a_later_version_are_left_alone() {
 fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
     let Some((server, settings)) = postgres() else { return };
     std::thread::scope(|scope| {
-        let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| OauthStore::open(&settings))).collect();
+        let openers: Vec<_> = (0..8).map(|_| scope.spawn(|| open_store(&settings))).collect();
         for opener in openers {
             let store = opener.join().expect("no panic").expect("it opens");
             block_on(store.clients()).expect("the tables are there");
@@ -773,7 +782,7 @@ fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
     let database = String::from_utf8_lossy(url.expose()).rsplit('/').next().expect("a name").to_owned();
     assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema ORDER BY version"), "1\n2\n3\n4\n");
     server.ask(&database, "INSERT INTO gateway_schema VALUES (99)");
-    let problem = OauthStore::open(&settings).expect_err("too new");
+    let problem = open_store(&settings).expect_err("too new");
     assert!(problem.contains("version 99"), "{problem}");
 }
 
@@ -793,7 +802,7 @@ fn a_postgres_that_was_away_is_used_again() {
         matches!(found, Ok(Some(_))).then_some(())
     });
     assert!(
-        OauthStore::open(&OauthStoreSettings {
+        open_store(&OauthStoreSettings {
             place: StorePlace::Postgres(Secret::from("postgres://gateway@127.0.0.1:1/away")),
             trusted_roots: None,
         })
@@ -825,7 +834,7 @@ fn postgres_is_spoken_to_over_tls_with_a_certificate_that_is_trusted() {
         (format!("{plain}?sslmode=require"), Some(roots), "another name"),
         (format!("{named}?sslmode=require"), None, "an unknown authority"),
     ] {
-        let problem = OauthStore::open(&settings(url, roots)).expect_err(why);
+        let problem = open_store(&settings(url, roots)).expect_err(why);
         assert!(problem.contains("PostgreSQL: error performing TLS handshake"), "{problem}");
     }
 }

@@ -12,7 +12,7 @@ use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::TlsConnector;
 
-use super::super::database::StoreError;
+use crate::parties::database::StoreError;
 
 /// How TLS is spoken to any server.
 #[derive(Clone)]

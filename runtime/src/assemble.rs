@@ -1,0 +1,600 @@
+//! The generated tables joined with this deployment's addresses and secrets: everything a request needs, resolved once.
+
+pub(crate) mod authorities;
+pub(crate) mod needs;
+pub(crate) mod stores;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
+use rustls::pki_types::ServerName;
+
+use crate::access::authorize::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement, requirements};
+use crate::access::challenges::{challenges, hidden};
+use crate::access::failed_authentication::Failures;
+use crate::access::outgoing::Providers;
+use crate::access::outgoing::url::ProviderUrl;
+use crate::access::request_view::CredentialLocation;
+use crate::access::scheme::{Authenticator, Resources, Scheme};
+use crate::access::tables::{Access, Anonymous};
+use crate::assemble::needs::oauth_settings;
+use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached};
+use crate::assemble::stores::open_stores;
+use crate::base::problem::Problem;
+use crate::base::secret::SecretStore;
+use crate::base::setting_values::is_same_name;
+use crate::config::Config;
+use crate::limits::counters::Limits;
+use crate::limits::rule;
+use crate::oauth::server;
+use crate::oauth::server::Oauth;
+use crate::proxy::access_log;
+use crate::proxy::admission::Admission;
+use crate::proxy::deployment::LiveRule;
+use crate::proxy::deployment::{Live, LiveAction, LiveForward, LiveListener, LiveOperation, LiveRewrite, LiveRoute};
+use crate::proxy::https::HttpsOnly;
+use crate::proxy::metrics::OperationMetrics;
+use crate::proxy::rewrite::PathTemplate;
+use crate::proxy::settings::Settings;
+use crate::proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rewrite, Rule, RuleEffect, Upstream};
+use crate::proxy::upstream::Endpoint;
+use crate::proxy::upstream::tls::UpstreamTls;
+use crate::proxy::upstream::url::parse_url;
+use crate::proxy::views::Views;
+use crate::tls::CERTIFICATE_HEADERS;
+use crate::wire::http1::names::FieldTable;
+
+/// Joins the tables with the configuration; secrets come from `secrets`. If it `is_dry`, nothing is opened that would
+/// be there afterwards.
+///
+/// # Errors
+/// Everything that is missing or wrong, all at once.
+pub(crate) fn assemble(
+    gateway: &'static Gateway,
+    config: &Config,
+    secrets: SecretStore,
+    is_dry: bool,
+) -> Result<Live, Vec<Problem>> {
+    let (stores, mut problems) = open_stores(gateway, config, &secrets);
+    let limits = Arc::new(Limits::new(gateway.limits(), config.limits.counters, stores));
+    let (tls, more) = open_tls(config, &secrets);
+    problems.extend(more);
+    let consumers = match open_consumers(gateway, config, &secrets, &limits) {
+        Ok(consumers) => consumers,
+        Err(more) => {
+            problems.extend(more);
+            return Err(problems);
+        }
+    };
+    let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
+    let providers = Arc::new(Providers::new(trusted_roots));
+    let oauth = Arc::new(Oauth::new(oauth_settings(config, &secrets, is_dry)));
+    if let Err(problem) = providers.shared(server::SHARED, || Ok(oauth)) {
+        problems.push(Problem::plain(problem));
+    }
+    let resources = Resources { secrets, consumers, providers, max_token: config.limits.token, provider_url: None };
+    let mut assembly = Assembly {
+        config,
+        resources: &resources,
+        limits: &limits,
+        problems,
+        endpoints: BTreeMap::new(),
+        failures: Vec::new(),
+        session_cookies: session_cookies(gateway),
+        https_only: https_only(gateway, config),
+    };
+    let served: Vec<(usize, Vec<&'static Api>)> = config
+        .listeners
+        .iter()
+        .enumerate()
+        .map(|(index, listener)| (index, assembly.apis_of(gateway, listener)))
+        .collect();
+    assembly.check_client_certificates(&served);
+    let mut listeners = Vec::new();
+    let mut schemes: BTreeMap<(&str, &str), Arc<dyn Authenticator>> = BTreeMap::new();
+    for api in served.iter().flat_map(|(_, apis)| apis) {
+        for scheme in api.schemes {
+            if !schemes.contains_key(&(api.name, scheme.name()))
+                && let Some(ready) = assembly.prepare(api, *scheme)
+            {
+                schemes.insert((api.name, scheme.name()), ready);
+            }
+        }
+    }
+    for ((index, apis), tls) in served.into_iter().zip(tls) {
+        let listener = &config.listeners[index];
+        let (router, routes, views) = assembly.router(&listener.name, &apis, &schemes);
+        let rules = assembly.url_rules(&listener.name, &apis, &schemes);
+        listeners.push(LiveListener {
+            name: listener.name.as_str().into(),
+            bind: listener.bind,
+            tls,
+            https_only: assembly.https_only_of_all(&apis),
+            router,
+            routes,
+            views,
+            rules,
+            log_constants: access_log::constants(&listener.name, None),
+            unrouted: OperationMetrics::default(),
+        });
+    }
+    let credential_fields =
+        schemes.values().flat_map(|scheme| scheme.locations().0).filter_map(|location| match location {
+            CredentialLocation::Header(name) => Some(*name),
+            CredentialLocation::Query(_) | CredentialLocation::Cookie(_) | CredentialLocation::Form(_) => None,
+        });
+    let conditions = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.when);
+    let selecting_fields = conditions.filter_map(|condition| match condition {
+        crate::proxy::tables::Condition::Header { name, .. } => Some(*name),
+        crate::proxy::tables::Condition::Query { .. } => None,
+    });
+    let deciding_fields: Vec<&str> =
+        credential_fields.chain(selecting_fields).collect::<BTreeSet<_>>().into_iter().collect();
+    assembly.check_overrides(gateway);
+    let mut problems = assembly.problems;
+    // An API is on several listeners, and lacks the same on each.
+    let mut told = HashSet::new();
+    problems.retain(|problem| told.insert(problem.to_string()));
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let remembers = store_of_authorities(gateway, config);
+    for name in limits.stores().unused().filter(|name| remembers.is_none_or(|used| !is_same_name(used, name))) {
+        tell!("store `{name}` is configured but unused: no limit of a document or a consumer refers to it");
+    }
+    let idle = config
+        .stores
+        .iter()
+        .filter(|(name, settings)| !settings.kind.counts() && remembers.is_none_or(|used| !is_same_name(used, name)));
+    for (name, _) in idle {
+        tell!("store `{name}` is configured but unused: no authorization server refers to it");
+    }
+    let identity = gateway.apis.iter().flat_map(|api| {
+        let headers = &api.identity_headers;
+        [headers.consumer, headers.credential, headers.custom_id, headers.client, headers.user]
+    });
+    Ok(Live {
+        listeners,
+        request_fields: FieldTable::for_requests(identity.chain(CERTIFICATE_HEADERS)),
+        response_fields: FieldTable::for_responses(),
+        deciding_fields,
+        trusted_proxies: config.trusted_proxies.clone(),
+        admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
+        settings: Settings {
+            timeouts: config.timeouts,
+            limits: config.limits.clone(),
+            workers: config.workers,
+            access_log: config.access_log,
+        },
+        consumers: resources.consumers,
+        background: resources.providers.background(),
+        limits,
+    })
+}
+
+/// The APIs that are for HTTPS only, by name.
+pub(crate) fn https_only(gateway: &'static Gateway, config: &Config) -> BTreeMap<&'static str, Arc<HttpsOnly>> {
+    let mut found = BTreeMap::new();
+    for api in gateway.apis {
+        let Some(https) = HttpsOnly::of(&api.https, config.origin(api.name).map(|(origin, _)| origin)) else {
+            continue;
+        };
+        found.insert(api.name, Arc::new(https));
+        let serves = |listener: &&crate::proxy::settings::Listener| {
+            listener.apis.as_ref().is_none_or(|apis| apis.iter().any(|(name, _)| name == api.name))
+        };
+        let mut listeners = config.listeners.iter().filter(serves).peekable();
+        let is_served = listeners.peek().is_some();
+        if is_served && config.trusted_proxies.is_empty() && listeners.all(|listener| listener.tls.is_none()) {
+            tell!(
+                "API `{}` is for HTTPS only, and no request can come over TLS: no listener that serves it has \
+                 `tls`, and no proxy is trusted",
+                api.name
+            );
+        }
+    }
+    found
+}
+
+pub(crate) struct Assembly<'a> {
+    config: &'a Config,
+    resources: &'a Resources,
+    limits: &'a Limits,
+    problems: Vec<Problem>,
+    /// By API and upstream name.
+    endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
+    /// Limits of wrong credentials; those that count alike are one, so that no API gives another try.
+    failures: Vec<Arc<Failures>>,
+    /// No upstream sees these.
+    session_cookies: Vec<&'static str>,
+    /// By API, for those that are.
+    https_only: BTreeMap<&'static str, Arc<HttpsOnly>>,
+}
+
+impl Assembly<'_> {
+    pub(crate) fn apis_of(
+        &mut self,
+        gateway: &'static Gateway,
+        listener: &crate::proxy::settings::Listener,
+    ) -> Vec<&'static Api> {
+        let Some(names) = &listener.apis else { return gateway.apis.to_vec() };
+        let mut apis = Vec::new();
+        for (name, place) in names {
+            match gateway.apis.iter().find(|api| api.name == name) {
+                Some(api) => apis.push(*api),
+                None => {
+                    let known: Vec<&str> = gateway.apis.iter().map(|api| api.name).collect();
+                    let hint = gateway_yaml::suggest(name, known.iter().copied()).map_or_else(
+                        || format!("this binary has {}", known.join(", ")),
+                        |near| format!("did you mean `{near}`?"),
+                    );
+                    self.problems.push(Problem::at(
+                        place,
+                        format!(
+                            "listener `{}` names the API `{name}`, which was not compiled in; {hint}",
+                            listener.name
+                        ),
+                    ));
+                }
+            }
+        }
+        apis
+    }
+
+    /// What holds for paths that no API has.
+    pub(crate) fn https_only_of_all(&self, apis: &[&'static Api]) -> Option<Arc<HttpsOnly>> {
+        let mut all = apis.iter().map(|api| self.https_only.get(api.name));
+        let first = all.next()??;
+        all.all(|other| other.is_some()).then(|| Arc::clone(first))
+    }
+
+    /// A certificate that no listener asks for is one that no caller can show.
+    pub(crate) fn check_client_certificates(&mut self, served: &[(usize, Vec<&'static Api>)]) {
+        let asks = |index: usize| {
+            let tls = self.config.listeners[index].tls.as_ref();
+            tls.is_some_and(|tls| tls.client_ca.is_some())
+        };
+        let mut unmet = BTreeSet::new();
+        for api in served.iter().flat_map(|(_, apis)| apis) {
+            let scheme = api.schemes.iter().find(|scheme| scheme.reads_certificates());
+            let is_asked =
+                served.iter().any(|(index, apis)| apis.iter().any(|one| one.name == api.name) && asks(*index));
+            if let (Some(scheme), false) = (scheme, is_asked) {
+                unmet.insert((api.source, scheme.name()));
+            }
+        }
+        self.problems.extend(unmet.into_iter().map(|(source, scheme)| {
+            Problem::plain(format!(
+                "security scheme `{scheme}` of {source}: no listener that serves it asks for client certificates; write \
+                 `tls: {{clientAuth: {{ca: {{file: clients.pem}}}}}}` at one that does"
+            ))
+        }));
+    }
+
+    pub(crate) fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {
+        let provider_url = match self.config.provider(api.name, scheme.name()) {
+            Some((url, place)) => match ProviderUrl::parse(url) {
+                Ok(url) => Some(url),
+                Err(problem) => {
+                    self.problems.push(Problem::at(
+                        place,
+                        format!("provider of scheme `{}` of API `{}`: {problem}", scheme.name(), api.name),
+                    ));
+                    return None;
+                }
+            },
+            None => None,
+        };
+        match scheme.prepare(&Resources { provider_url, ..self.resources.clone() }) {
+            Ok(ready) => Some(Arc::from(ready)),
+            Err(problems) => {
+                self.problems.extend(problems.into_iter().map(|problem| {
+                    Problem::plain(format!("security scheme `{}` of {}: {problem}", scheme.name(), api.source))
+                }));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn router(
+        &mut self,
+        listener: &str,
+        apis: &[&'static Api],
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> (Router<()>, Box<[LiveRoute]>, Views) {
+        let mut builder = RouterBuilder::new();
+        let (mut routes, mut inserted, mut templates) = (Vec::new(), Vec::new(), Vec::new());
+        for (api, route) in apis.iter().flat_map(|api| api.routes.iter().map(move |route| (*api, route))) {
+            let template = match Template::parse(route.template) {
+                Ok(template) => route.allows.iter().fold(template, |template, allowed| {
+                    template.with_allowance(allowed.parameter, Allowance::of(allowed.characters))
+                }),
+                Err(error) => {
+                    self.problems.push(Problem::plain(format!(
+                        "{}: `{}` is not a path template: {error}",
+                        api.source, route.template
+                    )));
+                    continue;
+                }
+            };
+            let operations: Box<[LiveOperation]> = route
+                .operations
+                .iter()
+                .filter_map(|operation| self.operation(listener, api, operation, schemes))
+                .collect();
+            let conditions: Vec<_> = route.when.iter().map(condition).collect();
+            let live = LiveRoute {
+                allow: allow(&operations, route.preflight),
+                operations,
+                preflight: route.preflight,
+                error_bodies: api.error_bodies,
+                https_only: self.https_only.get(api.name).cloned(),
+            };
+            templates.push((template.clone(), conditions.clone()));
+            builder.insert(template, conditions, ());
+            routes.push(live);
+            inserted.push((api, route.template));
+        }
+        let (router, conflicts) = builder.build();
+        for conflict in conflicts {
+            let ((first, theirs), (second, ours)) = (inserted[conflict.first], inserted[conflict.second]);
+            self.problems.push(Problem::plain(format!("listener `{listener}`: `{ours}` of {} and `{theirs}` of {} are the same path; put the APIs on different listeners", second.source, first.source)));
+        }
+        let views = Views::new(&mut routes, &templates);
+        (router, routes.into(), views)
+    }
+
+    /// The rules of all APIs, in the order of the names of the APIs.
+    pub(crate) fn url_rules(
+        &mut self,
+        listener: &str,
+        apis: &[&'static Api],
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Box<[LiveRule]> {
+        let mut apis = apis.to_vec();
+        apis.sort_by_key(|api| api.name);
+        let rules = apis.iter().flat_map(|api| api.rules.iter().map(move |rule| (*api, rule)));
+        rules.filter_map(|(api, rule)| self.url_rule(listener, api, rule, schemes)).collect()
+    }
+
+    fn url_rule(
+        &mut self,
+        listener: &str,
+        api: &'static Api,
+        rule: &'static Rule,
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Option<LiveRule> {
+        let operations: Box<[LiveOperation]> = match &rule.effect {
+            RuleEffect::Proxy { operation, .. } => Box::new([self.operation(listener, api, operation, schemes)?]),
+            RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } | RuleEffect::Respond { .. } => Box::default(),
+        };
+        let route = LiveRoute {
+            operations,
+            preflight: Preflight::Deny,
+            allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned(),
+            error_bodies: api.error_bodies,
+            https_only: self.https_only.get(api.name).cloned(),
+        };
+        let log_constants = access_log::constants(listener, Some((api.name, rule.id, "")));
+        match LiveRule::new(api.name, rule, route, log_constants) {
+            Ok(rule) => Some(rule),
+            Err(problem) => {
+                self.problems.push(Problem::plain(format!("{} of {}: {problem}", rule.id, api.source)));
+                None
+            }
+        }
+    }
+
+    fn operation(
+        &mut self,
+        listener: &str,
+        api: &'static Api,
+        operation: &'static Operation,
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Option<LiveOperation> {
+        let access = match &operation.access {
+            Access::Anyone { because } => LiveAccess::Anyone { because },
+            Access::OneOf(alternatives) => {
+                let asking = alternatives.iter().filter(|alternative| !alternative.is_empty());
+                let asking: Option<Vec<_>> =
+                    asking.map(|alternative| alternative_of(api, alternative, schemes, &mut self.failures)).collect();
+                let has_empty = alternatives.iter().any(|alternative| alternative.is_empty());
+                // A scheme that could not be prepared is a problem already told.
+                LiveAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
+            }
+        };
+        let action = match &operation.action {
+            Action::Forward { to, path } => LiveAction::Forward(LiveForward {
+                upstream: to,
+                endpoint: self.endpoint(api, to)?,
+                rewrite: self.rewrite(api, operation, path)?,
+                base: base_of(path).or_else(|| api.operations().find_map(base_of_operation)).unwrap_or_default(),
+            }),
+            Action::Answer(builtin) => match builtin.prepare(self.resources) {
+                Ok(prepared) => LiveAction::Answer(prepared),
+                Err(problems) => {
+                    let what = format!("operation `{}` of {}", operation.id, api.source);
+                    self.problems
+                        .extend(problems.into_iter().map(|problem| Problem::plain(format!("{what}: {problem}"))));
+                    return None;
+                }
+            },
+        };
+        let upstream = match &operation.action {
+            Action::Forward { to, .. } => to.name,
+            Action::Answer(_) => "",
+        };
+        let reads_certificates = requirements(&access).any(|one| one.authenticator.reads_certificates());
+        Some(LiveOperation {
+            table: operation,
+            api,
+            challenges: challenges(&access),
+            hidden: hidden(&access, &self.session_cookies),
+            reads_certificates,
+            limits: self.rules(api, operation)?,
+            contested: None,
+            access,
+            action,
+            log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),
+            metrics: OperationMetrics::default(),
+        })
+    }
+
+    fn rules(&mut self, api: &Api, operation: &'static Operation) -> Option<Box<[rule::Rule]>> {
+        let rules: Option<Box<[rule::Rule]>> =
+            operation.limits.iter().map(|used| self.limits.rule(used.limit, used.cost)).collect();
+        if rules.is_none() {
+            let message = format!("operation `{}` of {}: there are more than 65,534 limits", operation.id, api.source);
+            self.problems.push(Problem::plain(message));
+        }
+        rules
+    }
+
+    fn rewrite(&mut self, api: &Api, operation: &Operation, path: &'static Rewrite) -> Option<LiveRewrite> {
+        Some(match path {
+            Rewrite::Received { base } => LiveRewrite::Received { base },
+            Rewrite::Path(template) => LiveRewrite::Path(PathTemplate::parse(template)),
+            Rewrite::With(rewriter) => match rewriter.prepare() {
+                Ok(rewrite) => LiveRewrite::With { base: rewriter.base(), rewrite },
+                Err(problem) => {
+                    self.problems
+                        .push(Problem::plain(format!("operation `{}` of {}: {problem}", operation.id, api.source)));
+                    return None;
+                }
+            },
+        })
+    }
+
+    fn anonymous(&self, operation: &'static Operation) -> LiveAnonymous {
+        let Anonymous { consumer, despite_invalid } = operation.anonymous;
+        let consumer = (!consumer.is_empty()).then_some(consumer);
+        LiveAnonymous { consumer, despite_invalid, consumers: Arc::clone(&self.resources.consumers) }
+    }
+
+    fn endpoint(&mut self, api: &'static Api, upstream: &'static Upstream) -> Option<Endpoint> {
+        if let Some(endpoint) = self.endpoints.get(&(api.name, upstream.name)) {
+            return Some(endpoint.clone());
+        }
+        let (url, place) = match self.config.upstream(api.name, upstream.name) {
+            Some((url, place)) => (url, Some(place)),
+            None => (upstream.url, None),
+        };
+        let parsed = parse_url(url, self.endpoints.len());
+        match parsed
+            .and_then(|(endpoint, tls)| Ok(Endpoint { tls: self.upstream_tls(tls, endpoint.is_http2)?, ..endpoint }))
+        {
+            Ok(endpoint) => {
+                self.endpoints.insert((api.name, upstream.name), endpoint.clone());
+                Some(endpoint)
+            }
+            Err(problem) => {
+                let message = format!("upstream `{}` of API `{}`: {problem}", upstream.name, api.name);
+                self.problems.push(
+                    place.map_or_else(|| Problem::plain(message.clone()), |place| Problem::at(place, message.clone())),
+                );
+                None
+            }
+        }
+    }
+
+    fn upstream_tls(&self, name: Option<ServerName<'static>>, is_http2: bool) -> Result<Option<UpstreamTls>, String> {
+        let Some(name) = name else { return Ok(None) };
+        let mut config = self.resources.providers.tls()?;
+        if is_http2 {
+            Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+        }
+        Ok(Some(UpstreamTls { config, name }))
+    }
+
+    /// An override that reaches nothing is a typo.
+    pub(crate) fn check_overrides(&mut self, gateway: &'static Gateway) {
+        for ((api, upstream), (_, place)) in &self.config.upstreams {
+            let known = |api: &Api| api.upstreams.iter().map(|upstream| upstream.name).collect();
+            if let Some(problem) = unreached(gateway, "upstreams", ["upstream", ""], (api, upstream), known) {
+                self.problems.push(Problem::at(place, problem));
+            }
+        }
+        for (api, (_, place)) in &self.config.origins {
+            let found = gateway.apis.iter().find(|known| is_same_name(known.name, api));
+            let problem = match found {
+                Some(api) if self.https_only.contains_key(api.name) => continue,
+                Some(_) => format!("API `{api}` redirects nothing to HTTPS"),
+                None => format!("`origins` names the API `{api}`, which was not compiled in"),
+            };
+            self.problems.push(Problem::at(place, problem));
+        }
+        for ((api, scheme), (_, place)) in &self.config.providers {
+            let asks = |scheme: &&&'static dyn Scheme| scheme.provider().is_some();
+            let known = |api: &Api| api.schemes.iter().filter(asks).map(|scheme| scheme.name()).collect();
+            if let Some(problem) =
+                unreached(gateway, "providers", ["scheme", " that asks a provider"], (api, scheme), known)
+            {
+                self.problems.push(Problem::at(place, problem));
+            }
+        }
+    }
+}
+
+fn alternative_of(
+    api: &Api,
+    alternative: &'static [crate::access::tables::Requirement],
+    schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    failures: &mut Vec<Arc<Failures>>,
+) -> Option<LiveAlternative> {
+    let requirements = alternative.iter().map(|requirement| {
+        let authenticator = schemes.get(&(api.name, requirement.scheme.name()))?;
+        let limit = api.failed_authentication.iter().find(|limit| limit.scheme == requirement.scheme.name());
+        let limit = limit.map(|limit| match failures.iter().find(|known| known.counts_like(limit)) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let failures_of_limit = Arc::new(Failures::new(limit));
+                failures.push(Arc::clone(&failures_of_limit));
+                failures_of_limit
+            }
+        });
+        Some(LiveRequirement { authenticator: Arc::clone(authenticator), scopes: requirement.scopes, failures: limit })
+    });
+    Some(LiveAlternative { requirements: requirements.collect::<Option<_>>()? })
+}
+
+/// The base path that a rewrite takes off; nothing where it replaces the path as a whole.
+fn base_of(rewrite: &'static Rewrite) -> Option<&'static str> {
+    match rewrite {
+        Rewrite::Received { base } => Some(base),
+        Rewrite::With(rewriter) => Some(rewriter.base()),
+        Rewrite::Path(_) => None,
+    }
+}
+
+fn base_of_operation(operation: &'static Operation) -> Option<&'static str> {
+    match &operation.action {
+        Action::Forward { path, .. } => base_of(path),
+        Action::Answer(_) => None,
+    }
+}
+
+pub(crate) fn allow(operations: &[LiveOperation], preflight: Preflight) -> String {
+    let mut methods: Vec<&str> = operations.iter().map(|operation| operation.table.method).collect();
+    if methods.contains(&"GET") && !methods.contains(&"HEAD") {
+        methods.push("HEAD");
+    }
+    if preflight == Preflight::Answer && !methods.contains(&"OPTIONS") {
+        methods.push("OPTIONS");
+    }
+    methods.sort_unstable();
+    methods.join(", ")
+}
+
+/// The cookies that carry sessions of the gateway's own.
+pub(crate) fn session_cookies(gateway: &Gateway) -> Vec<&'static str> {
+    gateway.apis.iter().flat_map(|api| api.schemes).filter_map(|scheme| scheme.session_cookie()).collect()
+}
+
+pub(crate) fn condition(condition: &crate::proxy::tables::Condition) -> Condition {
+    let (part, name, value) = match *condition {
+        crate::proxy::tables::Condition::Query { name, value } => (Part::Query, name, value),
+        crate::proxy::tables::Condition::Header { name, value } => (Part::Header, name, value),
+    };
+    Condition { part, name: name.to_owned(), value: value.map(str::to_owned) }
+}

@@ -1,0 +1,90 @@
+//! Counter stores of a deployment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::base::problem::Problem;
+use crate::base::secret::{Encoding, Secret, SecretStore};
+use crate::base::setting_values::is_same_name;
+use crate::base::store_settings::{StoreAddress, StoreSettings};
+use crate::config::Config;
+use crate::limits::store::url::StoreUrl;
+use crate::limits::store::{Store, StoreClient, StoreTerms, Stores};
+use crate::limits::tables::{Limit, LimitStore};
+use crate::proxy::tables::{Api, Gateway};
+
+/// Makes ready to ask the stores that limits name, and those that consumers may name.
+pub(crate) fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore) -> (Stores, Vec<Problem>) {
+    let (mut stores, mut problems) = (Stores::default(), Vec::new());
+    let named: BTreeMap<&str, (&Api, &Limit, &LimitStore)> = store_limits(gateway)
+        .filter_map(|(api, limit)| limit.store.as_ref().map(|store| (store.name, (api, limit, store))))
+        .collect();
+    for (name, (api, limit, _)) in &named {
+        match config.stores.iter().find(|(known, _)| is_same_name(known, name)) {
+            None => problems.push(Problem::plain(format!(
+                "the limit `{}` of {} is counted in the store `{name}`, which is not in the settings; write `stores: \
+                 {{{name}: {{kind: redis, url: {{env: REDIS_URL}}}}}}`, or `kind: memory` for one gateway alone",
+                limit.name, api.source
+            ))),
+            Some((_, settings)) if !settings.kind.counts() => problems.push(Problem::at(
+                &settings.place,
+                format!(
+                    "store `{name}` is of kind {}, which counts no limits, such as `{}`; write `kind: redis`, or \
+                     `kind: memory` for one gateway alone",
+                    settings.kind.name(),
+                    limit.name
+                ),
+            )),
+            Some(_) => {}
+        }
+    }
+    // Without a document that names one, nothing is linked that could ask.
+    let client = named.values().map(|(_, _, store)| store.client).next();
+    for (name, settings) in config.stores.iter().filter(|(_, settings)| settings.kind.counts()) {
+        let opened = match (&settings.url, client) {
+            (None, _) | (_, None) => Ok(None),
+            (Some(address), Some(client)) => open_store(name, settings, address, client, config, secrets).map(Some),
+        };
+        match opened {
+            Ok(None) if settings.url.is_some() => {
+                tell!("store `{name}` is configured but unused: no compiled limit has a `store`")
+            }
+            Ok(store) => stores.add(name, store),
+            Err(problem) => problems.push(Problem::at(&settings.place, format!("store `{name}`: {problem}"))),
+        }
+    }
+    (stores, problems)
+}
+
+pub(crate) fn store_limits(gateway: &'static Gateway) -> impl Iterator<Item = (&'static Api, &'static Limit)> {
+    gateway
+        .apis
+        .iter()
+        .flat_map(|api| api.operations().flat_map(|operation| operation.limits).map(|used| (*api, used.limit)))
+}
+
+pub(crate) fn open_store(
+    name: &str,
+    settings: &StoreSettings,
+    address: &StoreAddress,
+    client: &dyn StoreClient,
+    config: &Config,
+    secrets: &SecretStore,
+) -> Result<Arc<dyn Store>, String> {
+    let url = match address {
+        StoreAddress::Literal(url) => Secret::from(url.as_str()),
+        StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain)?,
+        StoreAddress::File(path) => secrets.file(path, Encoding::Plain)?,
+    };
+    let url = std::str::from_utf8(url.expose()).map_err(|_| "its URL is not UTF-8")?;
+    let url = StoreUrl::parse(url)?;
+    client.open(StoreTerms {
+        name: name.to_owned(),
+        url,
+        prefix: settings.prefix.clone(),
+        timeout: settings.timeout,
+        connect_timeout: settings.connect_timeout,
+        trusted_roots: config.trusted_roots.as_ref().map(|file| secrets.folder.join(file)),
+        workers: config.workers,
+    })
+}
