@@ -14,12 +14,12 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
-use crate::base::problem::Problem;
-use crate::base::supervise;
-use crate::base::supervise::Task;
 use crate::exposition;
-use crate::proxy::deployment::Live;
-use crate::proxy::metrics::ProcessMetrics;
+use gateway_base::problem::Problem;
+use gateway_base::supervise;
+use gateway_base::supervise::Task;
+use gateway_proxy::deployment::Live;
+use gateway_proxy::metrics::ProcessMetrics;
 
 /// What the operators' listener tells about.
 pub(crate) struct Admin {

@@ -7,43 +7,44 @@ pub(crate) mod stores;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use gateway_base::tell;
 use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
 use rustls::pki_types::ServerName;
 
-use crate::access::authorize::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement, requirements};
-use crate::access::challenges::{challenges, hidden};
-use crate::access::failed_authentication::Failures;
-use crate::access::outgoing::Providers;
-use crate::access::outgoing::url::ProviderUrl;
-use crate::access::request_view::CredentialLocation;
-use crate::access::scheme::{Authenticator, Resources, Scheme};
-use crate::access::tables::{Access, Anonymous};
 use crate::assemble::needs::oauth_settings;
 use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached};
 use crate::assemble::stores::open_stores;
-use crate::base::problem::Problem;
-use crate::base::secret::SecretStore;
-use crate::base::setting_values::is_same_name;
 use crate::config::Config;
-use crate::limits::counters::Limits;
-use crate::limits::rule;
-use crate::oauth::server;
-use crate::oauth::server::Oauth;
-use crate::proxy::access_log;
-use crate::proxy::admission::Admission;
-use crate::proxy::deployment::LiveRule;
-use crate::proxy::deployment::{Live, LiveAction, LiveForward, LiveListener, LiveOperation, LiveRewrite, LiveRoute};
-use crate::proxy::https::HttpsOnly;
-use crate::proxy::metrics::OperationMetrics;
-use crate::proxy::rewrite::PathTemplate;
-use crate::proxy::settings::Settings;
-use crate::proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rewrite, Rule, RuleEffect, Upstream};
-use crate::proxy::upstream::Endpoint;
-use crate::proxy::upstream::tls::UpstreamTls;
-use crate::proxy::upstream::url::parse_url;
-use crate::proxy::views::Views;
-use crate::tls::CERTIFICATE_HEADERS;
-use crate::wire::http1::names::FieldTable;
+use gateway_access::authorize::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement, requirements};
+use gateway_access::challenges::{challenges, hidden};
+use gateway_access::failed_authentication::Failures;
+use gateway_access::outgoing::Providers;
+use gateway_access::outgoing::url::ProviderUrl;
+use gateway_access::request_view::CredentialLocation;
+use gateway_access::scheme::{Authenticator, Resources, Scheme};
+use gateway_access::tables::{Access, Anonymous};
+use gateway_base::problem::Problem;
+use gateway_base::secret::SecretStore;
+use gateway_base::setting_values::is_same_name;
+use gateway_limits::counters::Limits;
+use gateway_limits::rule;
+use gateway_oauth::server;
+use gateway_oauth::server::Oauth;
+use gateway_proxy::access_log;
+use gateway_proxy::admission::Admission;
+use gateway_proxy::deployment::LiveRule;
+use gateway_proxy::deployment::{Live, LiveAction, LiveForward, LiveListener, LiveOperation, LiveRewrite, LiveRoute};
+use gateway_proxy::https::HttpsOnly;
+use gateway_proxy::metrics::OperationMetrics;
+use gateway_proxy::rewrite::PathTemplate;
+use gateway_proxy::settings::Settings;
+use gateway_proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rewrite, Rule, RuleEffect, Upstream};
+use gateway_proxy::upstream::Endpoint;
+use gateway_proxy::upstream::tls::UpstreamTls;
+use gateway_proxy::upstream::url::parse_url;
+use gateway_proxy::views::Views;
+use gateway_tls::CERTIFICATE_HEADERS;
+use gateway_wire::http1::names::FieldTable;
 
 /// Joins the tables with the configuration; secrets come from `secrets`. If it `is_dry`, nothing is opened that would
 /// be there afterwards.
@@ -126,8 +127,8 @@ pub(crate) fn assemble(
         });
     let conditions = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.when);
     let selecting_fields = conditions.filter_map(|condition| match condition {
-        crate::proxy::tables::Condition::Header { name, .. } => Some(*name),
-        crate::proxy::tables::Condition::Query { .. } => None,
+        gateway_proxy::tables::Condition::Header { name, .. } => Some(*name),
+        gateway_proxy::tables::Condition::Query { .. } => None,
     });
     let deciding_fields: Vec<&str> =
         credential_fields.chain(selecting_fields).collect::<BTreeSet<_>>().into_iter().collect();
@@ -181,7 +182,7 @@ pub(crate) fn https_only(gateway: &'static Gateway, config: &Config) -> BTreeMap
             continue;
         };
         found.insert(api.name, Arc::new(https));
-        let serves = |listener: &&crate::proxy::settings::Listener| {
+        let serves = |listener: &&gateway_proxy::settings::Listener| {
             listener.apis.as_ref().is_none_or(|apis| apis.iter().any(|(name, _)| name == api.name))
         };
         let mut listeners = config.listeners.iter().filter(serves).peekable();
@@ -216,7 +217,7 @@ impl Assembly<'_> {
     pub(crate) fn apis_of(
         &mut self,
         gateway: &'static Gateway,
-        listener: &crate::proxy::settings::Listener,
+        listener: &gateway_proxy::settings::Listener,
     ) -> Vec<&'static Api> {
         let Some(names) = &listener.apis else { return gateway.apis.to_vec() };
         let mut apis = Vec::new();
@@ -538,7 +539,7 @@ impl Assembly<'_> {
 
 fn alternative_of(
     api: &Api,
-    alternative: &'static [crate::access::tables::Requirement],
+    alternative: &'static [gateway_access::tables::Requirement],
     schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
     failures: &mut Vec<Arc<Failures>>,
 ) -> Option<LiveAlternative> {
@@ -591,10 +592,10 @@ pub(crate) fn session_cookies(gateway: &Gateway) -> Vec<&'static str> {
     gateway.apis.iter().flat_map(|api| api.schemes).filter_map(|scheme| scheme.session_cookie()).collect()
 }
 
-pub(crate) fn condition(condition: &crate::proxy::tables::Condition) -> Condition {
+pub(crate) fn condition(condition: &gateway_proxy::tables::Condition) -> Condition {
     let (part, name, value) = match *condition {
-        crate::proxy::tables::Condition::Query { name, value } => (Part::Query, name, value),
-        crate::proxy::tables::Condition::Header { name, value } => (Part::Header, name, value),
+        gateway_proxy::tables::Condition::Query { name, value } => (Part::Query, name, value),
+        gateway_proxy::tables::Condition::Header { name, value } => (Part::Header, name, value),
     };
     Condition { part, name: name.to_owned(), value: value.map(str::to_owned) }
 }

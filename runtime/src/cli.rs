@@ -8,10 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::base::{operator_log, process};
 use crate::launch::Launch;
-use crate::proxy::tables::Gateway;
 use crate::route_table::route_table;
+use gateway_base::tell;
+use gateway_base::{operator_log, process};
+use gateway_proxy::tables::Gateway;
 
 /// A further command that a binary offers.
 #[derive(Debug, Clone, Copy)]

@@ -6,28 +6,36 @@
 
 pub use std::time::Duration;
 
-pub use gateway_route::{Ambiguous, EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
-
-pub use crate::access::api_key::ApiKey;
-pub use crate::access::basic::Basic;
-pub use crate::access::hmac::HmacSignature;
-pub use crate::access::hmac::tables::{BodyDigest, HmacAlgorithm, HmacProfile, Replay};
-pub use crate::access::jwt::bearer::{JwtBearer, JwtKey};
-pub use crate::access::jwt::consumer::ConsumerJwt;
-pub use crate::access::jwt::sign::JwtSign;
-pub use crate::access::mutual_tls::MutualTls;
-pub use crate::access::provider::introspection::Introspection;
-pub use crate::access::provider::keys::{JwksUrl, OpenIdConnect};
-pub use crate::access::request_view::CredentialLocation;
-pub use crate::base::jose::keys::JwtAlgorithm;
-pub use crate::base::secret::{Encoding, SecretReference, SecretSource};
-pub use crate::limits::algorithm::Algorithm;
-pub use crate::limits::store::redis::Redis;
-pub use crate::oauth::tables::{AdminKey, Endpoint, LoginSession, OauthEndpoint, OwnToken, Registry, RegistryAction};
-pub use crate::parties::server::{
+pub use gateway_access::api_key::ApiKey;
+pub use gateway_access::basic::Basic;
+pub use gateway_access::hmac::HmacSignature;
+pub use gateway_access::hmac::tables::{BodyDigest, HmacAlgorithm, HmacProfile, Replay};
+pub use gateway_access::jwt::bearer::{JwtBearer, JwtKey};
+pub use gateway_access::jwt::consumer::ConsumerJwt;
+pub use gateway_access::jwt::sign::JwtSign;
+pub use gateway_access::mutual_tls::MutualTls;
+pub use gateway_access::provider::introspection::Introspection;
+pub use gateway_access::provider::keys::{JwksUrl, OpenIdConnect};
+pub use gateway_access::request_view::CredentialLocation;
+pub use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit, Requirement};
+pub use gateway_base::jose::keys::JwtAlgorithm;
+pub use gateway_base::secret::{Encoding, SecretReference, SecretSource};
+pub use gateway_base::units::ByteSize;
+pub use gateway_limits::algorithm::Algorithm;
+pub use gateway_limits::store::redis::Redis;
+pub use gateway_limits::tables::{Limit, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode};
+pub use gateway_oauth::tables::{AdminKey, Endpoint, LoginSession, OauthEndpoint, OwnToken, Registry, RegistryAction};
+pub use gateway_parties::server::{
     AccessTokenTerms, AuthorizationServer, ClientPath, EndpointPaths, Grant, PkceRequirement, RefreshTokenTerms,
     Resource, Scope, TokenFormat,
 };
-pub use crate::proxy::rewrite::RegexRewrite;
-pub use crate::proxy::rule_pattern::RulePattern;
-pub use crate::proxy::static_files::{StaticFile, StaticFiles};
+pub use gateway_proxy::rewrite::RegexRewrite;
+pub use gateway_proxy::rule_pattern::RulePattern;
+pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
+pub use gateway_proxy::tables::{
+    AcceptedRisk, Action, Allowed, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Locations, Operation,
+    Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Upstream,
+};
+pub use gateway_route::{Ambiguous, EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+pub use gateway_wire::header_edits::HeaderEdits;
+pub use gateway_wire::reject::ErrorClass;

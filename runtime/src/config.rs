@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::base::digest::Digest;
-use crate::base::origin;
-use crate::base::problem::{Place, Problem};
-use crate::base::secret::SecretStore;
-use crate::base::setting_values::{SecretSetting, below, duration, is_same_name, read_into, secret, size};
-use crate::base::settings::{Setting, Settings};
-use crate::base::store_settings::{StoreSettings, read_stores};
-use crate::oauth::settings::{OauthSettings, SessionSettings, read_oauth, read_session};
-use crate::parties::store_place::OauthStoreSettings;
-use crate::proxy::settings::{Limits, Listener, Timeouts};
-use crate::wire::http1::head::HeadLimits;
+use gateway_base::digest::Digest;
+use gateway_base::origin;
+use gateway_base::problem::{Place, Problem};
+use gateway_base::secret::SecretStore;
+use gateway_base::setting_values::{SecretSetting, below, duration, is_same_name, read_into, secret, size};
+use gateway_base::settings::{Setting, Settings};
+use gateway_base::store_settings::{StoreSettings, read_stores};
+use gateway_oauth::settings::{OauthSettings, SessionSettings, read_oauth, read_session};
+use gateway_parties::store_place::OauthStoreSettings;
+use gateway_proxy::settings::{Limits, Listener, Timeouts};
+use gateway_wire::http1::head::HeadLimits;
 
 /// The deployment, with every default filled in.
 #[derive(Debug, Clone)]
@@ -420,7 +420,7 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
             });
         apis.insert(names[0].clone(), (setting, list));
     }
-    let mut tls = crate::tls::settings::read(settings);
+    let mut tls = gateway_tls::settings::read(settings);
     let mut listeners: Vec<Listener> = Vec::new();
     for (names, setting) in settings.take_all("listeners.*.bind") {
         let name = names[0].clone();

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::base::{operator_log, supervise};
-use crate::proxy::deployment::{Live, LiveOperation};
-use crate::proxy::metrics::{Families, ProcessMetrics};
-use crate::wire::reject::Reject;
+use gateway_base::{operator_log, supervise};
+use gateway_proxy::deployment::{Live, LiveOperation};
+use gateway_proxy::metrics::{Families, ProcessMetrics};
+use gateway_wire::reject::Reject;
 
 /// The text exposition format, version 0.0.4.
 pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
@@ -79,7 +79,7 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
         "The gateway that runs; always 1.",
         concat!("gateway_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
     );
-    for (name, kind, help, value) in crate::base::process::figures() {
+    for (name, kind, help, value) in gateway_base::process::figures() {
         family(name, kind, help, &format!("{name} {value}\n"));
     }
     let mut restarts = String::new();

@@ -12,14 +12,14 @@ use tokio::runtime::LocalRuntime;
 use tokio::time::{Instant, timeout};
 
 use crate::launch::Launch;
-use crate::proxy::access_log::AccessLog;
-use crate::proxy::connection::serve;
-use crate::proxy::deployment::Live;
-use crate::proxy::metrics::ProcessMetrics;
-use crate::proxy::tables::Gateway;
-use crate::proxy::thread::Thread;
-use crate::proxy::worker::Worker;
-use crate::wire::downstream::Downstream;
+use gateway_proxy::access_log::AccessLog;
+use gateway_proxy::connection::serve;
+use gateway_proxy::deployment::Live;
+use gateway_proxy::metrics::ProcessMetrics;
+use gateway_proxy::tables::Gateway;
+use gateway_proxy::thread::Thread;
+use gateway_proxy::worker::Worker;
+use gateway_wire::downstream::Downstream;
 
 /// More than an exchange can take: what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(8);

@@ -6,9 +6,6 @@
 // Standard error may be closed or full: what operators are told goes through `operator_log`.
 #![cfg_attr(not(test), warn(clippy::print_stderr))]
 
-#[macro_use]
-pub(crate) mod base;
-pub(crate) mod access;
 pub(crate) mod admin;
 pub(crate) mod assemble;
 pub(crate) mod cli;
@@ -18,18 +15,9 @@ pub(crate) mod exposition;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub(crate) mod launch;
-pub(crate) mod limits;
-pub(crate) mod oauth;
-pub(crate) mod parties;
-pub(crate) mod proxy;
 pub(crate) mod route_table;
-#[cfg(test)]
-#[path = "../../tests/support/basics.rs"]
-mod support;
-pub(crate) mod tls;
-pub(crate) mod wire;
 
-pub use crate::base::operator_log::show;
 pub use cli::{Command, main, main_with};
+pub use gateway_base::operator_log::show;
 pub use launch::{Launch, Ready};
 pub use route_table::route_table;

@@ -1,7 +1,7 @@
 //! Prints what a binary serves, for people.
 
-use crate::access::tables::{Access, ConsumerRules, Requirement};
-use crate::proxy::tables::{AcceptedRisk, Action, Gateway, Https, Operation, Rule, RuleEffect};
+use gateway_access::tables::{Access, ConsumerRules, Requirement};
+use gateway_proxy::tables::{AcceptedRisk, Action, Gateway, Https, Operation, Rule, RuleEffect};
 
 /// One line per operation: method, path, operation, who may call, upstream or builtin.
 pub fn route_table(gateway: &Gateway) -> String {

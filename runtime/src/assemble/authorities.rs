@@ -1,7 +1,7 @@
 //! The authorization servers of all documents.
 
-use crate::parties::authority::Authority;
-use crate::proxy::tables::{Action, Gateway};
+use gateway_parties::authority::Authority;
+use gateway_proxy::tables::{Action, Gateway};
 
 /// The authorization servers of all documents, each once.
 pub(crate) fn authorities(gateway: &Gateway) -> Vec<Authority> {

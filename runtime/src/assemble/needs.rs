@@ -4,18 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::assemble::authorities::authorities;
-use crate::base::jose::token_keys::TokenKeys;
-use crate::base::problem::Problem;
-use crate::base::secret::SecretStore;
-use crate::base::setting_values::is_same_name;
 use crate::config::Config;
-use crate::limits::counters::Limits;
-use crate::oauth::server::ServerSettings;
-use crate::parties::source::Source;
-use crate::parties::store::ConsumerStore;
-use crate::parties::store_place::{OauthStoreSettings, StorePlace};
-use crate::proxy::tables::{Action, Api, Gateway};
-use crate::tls::Tls;
+use gateway_base::jose::token_keys::TokenKeys;
+use gateway_base::problem::Problem;
+use gateway_base::secret::SecretStore;
+use gateway_base::setting_values::is_same_name;
+use gateway_base::tell;
+use gateway_limits::counters::Limits;
+use gateway_oauth::server::ServerSettings;
+use gateway_parties::source::Source;
+use gateway_parties::store::ConsumerStore;
+use gateway_parties::store_place::{OauthStoreSettings, StorePlace};
+use gateway_proxy::tables::{Action, Api, Gateway};
+use gateway_tls::Tls;
 
 /// The store that authorization servers use, where there is one of a name.
 pub(crate) fn store_of_authorities<'a>(gateway: &Gateway, config: &'a Config) -> Option<&'a str> {
@@ -28,7 +29,7 @@ pub(crate) fn store_of_authorities<'a>(gateway: &Gateway, config: &'a Config) ->
 /// The certificates of each listener, and what is wrong with them.
 pub(crate) fn open_tls(config: &Config, secrets: &SecretStore) -> (Vec<Option<Tls>>, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut open = |listener: &crate::proxy::settings::Listener| match Tls::open(listener.tls.as_ref()?, secrets) {
+    let mut open = |listener: &gateway_proxy::settings::Listener| match Tls::open(listener.tls.as_ref()?, secrets) {
         Ok(tls) => {
             for remark in tls.remarks() {
                 tell!("listener `{}`: {remark}; clients will not trust it", listener.name);

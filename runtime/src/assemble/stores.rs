@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::base::problem::Problem;
-use crate::base::secret::{Encoding, Secret, SecretStore};
-use crate::base::setting_values::is_same_name;
-use crate::base::store_settings::{StoreAddress, StoreSettings};
 use crate::config::Config;
-use crate::limits::store::url::StoreUrl;
-use crate::limits::store::{Store, StoreClient, StoreTerms, Stores};
-use crate::limits::tables::{Limit, LimitStore};
-use crate::proxy::tables::{Api, Gateway};
+use gateway_base::problem::Problem;
+use gateway_base::secret::{Encoding, Secret, SecretStore};
+use gateway_base::setting_values::is_same_name;
+use gateway_base::store_settings::{StoreAddress, StoreSettings};
+use gateway_base::tell;
+use gateway_limits::store::url::StoreUrl;
+use gateway_limits::store::{Store, StoreClient, StoreTerms, Stores};
+use gateway_limits::tables::{Limit, LimitStore};
+use gateway_proxy::tables::{Api, Gateway};
 
 /// Makes ready to ask the stores that limits name, and those that consumers may name.
 pub(crate) fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &SecretStore) -> (Stores, Vec<Problem>) {

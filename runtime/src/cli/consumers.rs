@@ -11,26 +11,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use gateway_base::tell;
 use gateway_yaml::units;
 use serde_json::{Map, Value};
 
-use crate::access::jwt::sign;
 use crate::assemble::authorities::authorities;
 use crate::assemble::needs;
-use crate::base::digest::Digest;
-use crate::base::file_state::FileState;
-use crate::base::problem::Problem;
-use crate::base::secret::SecretStore;
-use crate::base::timestamp;
 use crate::config::Config;
 use crate::launch::Launch;
-use crate::limits::counters::Limits;
-use crate::limits::store::Stores;
-use crate::parties::edit::{Change, Listed, apply, list};
-use crate::parties::source::Source;
-use crate::parties::store::ConsumerStore;
-use crate::parties::{key_format, password};
-use crate::proxy::tables::Gateway;
+use gateway_access::jwt::sign;
+use gateway_base::digest::Digest;
+use gateway_base::file_state::FileState;
+use gateway_base::problem::Problem;
+use gateway_base::secret::SecretStore;
+use gateway_base::timestamp;
+use gateway_limits::counters::Limits;
+use gateway_limits::store::Stores;
+use gateway_parties::edit::{Change, Listed, apply, list};
+use gateway_parties::source::Source;
+use gateway_parties::store::ConsumerStore;
+use gateway_parties::{key_format, password};
+use gateway_proxy::tables::Gateway;
 
 /// What is done with consumers.
 #[derive(Debug, Subcommand)]

@@ -1,11 +1,13 @@
 //! Cases for managing clients and users.
 
-use super::*;
-use crate::oauth::example::SERVER;
-use crate::oauth::tables::OwnToken;
-use crate::proxy::tables::{Api, Gateway, Https, IdentityHeaders};
+#[path = "../../../oauth/src/example.rs"]
+mod example;
 
-static TOKENS: OwnToken = OwnToken { name: "own", server: &SERVER, locations: &[], realm: "r" };
+use super::*;
+use gateway_oauth::tables::OwnToken;
+use gateway_proxy::tables::{Api, Gateway, Https, IdentityHeaders};
+
+static TOKENS: OwnToken = OwnToken { name: "own", server: &example::SERVER, locations: &[], realm: "r" };
 
 static API: Api = Api {
     name: "example",

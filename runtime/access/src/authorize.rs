@@ -1,0 +1,358 @@
+//! Authorisation: nothing is forwarded without a [`Permit`], and only [`authorize`] makes one.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::caller::{Caller, Denial, Moment, Question, Refusal, SchemeId};
+use crate::failed_authentication::{Attempts, Failures};
+use crate::request_view::Evidence;
+use crate::scheme::Authenticator;
+use crate::tables::ConsumerRules;
+use gateway_parties::consumers::Identity;
+use gateway_parties::store::ConsumerStore;
+use gateway_wire::reject::Reject;
+
+/// Why a request gets no permit.
+#[derive(Debug)]
+pub enum NoPermit {
+    Reject(Reject),
+    /// This scheme has a question first.
+    Ask(SchemeId, Question),
+}
+
+impl From<Reject> for NoPermit {
+    fn from(reject: Reject) -> Self {
+        Self::Reject(reject)
+    }
+}
+
+/// The result of authorisation. Only [`authorize`] makes one, and forwarding takes one.
+#[derive(Debug)]
+pub struct Permit {
+    caller: Option<Caller>,
+    because: &'static str,
+}
+
+impl Permit {
+    /// The caller, unless anyone may call.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+
+    /// Why the request may pass, for the access log.
+    pub fn because(&self) -> &'static str {
+        self.because
+    }
+}
+
+/// Decides whether a request may reach its operation: one alternative must hold, with all of its requirements, and the
+/// consumer must be one whom the operation admits.
+///
+/// A credential that is there and not good refuses the request even where an empty alternative (`{}`) would admit one
+/// without, unless the operation says `onInvalid: fallback`: a typo must not turn a caller into a stranger.
+///
+/// # Errors
+/// 401 without a good credential, 403 without the scopes or for another consumer, 503 where no scheme could decide.
+pub fn authorize(
+    access: &LiveAccess,
+    rules: &ConsumerRules,
+    method: &str,
+    evidence: &Evidence<'_>,
+    now: Moment,
+    guesses: &mut Guesses<'_>,
+) -> Result<Permit, NoPermit> {
+    let permit = match access {
+        LiveAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
+        LiveAccess::OneOf { alternatives, anonymous } => {
+            one_of(alternatives, anonymous.as_ref(), evidence, now, guesses)?
+        }
+    };
+    rules.admit(permit.caller(), method)?;
+    Ok(permit)
+}
+
+pub(crate) fn one_of(
+    alternatives: &[LiveAlternative],
+    anonymous: Option<&LiveAnonymous>,
+    evidence: &Evidence<'_>,
+    now: Moment,
+    guesses: &mut Guesses<'_>,
+) -> Result<Permit, NoPermit> {
+    let mut worst: Option<Reject> = None;
+    for alternative in alternatives {
+        match all_of(&alternative.requirements, evidence, now, guesses) {
+            Ok(caller) => return Ok(Permit { caller: Some(caller), because: "credential" }),
+            Err(NoPermit::Reject(reject)) => {
+                worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject)));
+            }
+            // The first alternative that holds decides, so a later one has to wait.
+            Err(ask) => return Err(ask),
+        }
+    }
+    let worst = worst.unwrap_or(Reject::NoCredential(SEVERAL_FAILED));
+    if let Some(anonymous) = anonymous
+        && match worst {
+            Reject::NoCredential(_) | Reject::LoginRequired { .. } => true,
+            Reject::InvalidCredential { .. } => anonymous.despite_invalid,
+            _ => false,
+        }
+    {
+        return Ok(anonymous.permit()?);
+    }
+    // With several ways in, no single complaint tells the client what to do; the challenges do.
+    Err(match worst {
+        Reject::NoCredential(_) if alternatives.len() > 1 => Reject::NoCredential(SEVERAL_FAILED),
+        Reject::InvalidCredential { why, .. } if alternatives.len() > 1 => {
+            Reject::InvalidCredential { message: SEVERAL_FAILED, why }
+        }
+        worst => worst,
+    }
+    .into())
+}
+
+/// What the client reads where several schemes would have done.
+pub(crate) const SEVERAL_FAILED: &str = "Authorization Failed";
+
+impl LiveAnonymous {
+    fn permit(&self) -> Result<Permit, Reject> {
+        let caller = match self.consumer {
+            None => None,
+            Some(name) => {
+                let consumers = self.consumers.current();
+                let consumer = consumers.named(name).ok_or(Reject::CredentialsUnavailable)?;
+                Some(Caller::consumer(&Identity {
+                    consumer: Arc::clone(consumer),
+                    credential: None,
+                    expires: Identity::NEVER,
+                }))
+            }
+        };
+        Ok(Permit { caller, because: "anonymous" })
+    }
+}
+
+/// Credentials that may be guesses: from where, and which of them are counted.
+pub struct Guesses<'a> {
+    /// Of the client, as far as trusted proxies tell.
+    pub address: IpAddr,
+    /// Those of this request.
+    pub attempts: &'a mut Attempts,
+}
+
+impl Guesses<'_> {
+    /// The verdict of a scheme, unless too many credentials of late were wrong.
+    fn judge(
+        &mut self,
+        requirement: &LiveRequirement,
+        verdict: Result<Caller, Refusal>,
+        evidence: &Evidence<'_>,
+        now: Moment,
+    ) -> Result<Caller, Refusal> {
+        let Some(limit) = &requirement.failures else { return verdict };
+        if let Err(Refusal::Denied(Denial::Missing { .. } | Denial::LogIn { .. } | Denial::Unavailable)) = verdict {
+            return verdict;
+        }
+        if let Err(seconds) = self.attempts.begin(limit, self.address, evidence, now.unix_seconds) {
+            return Err(Denial::TooManyFailures { seconds }.into());
+        }
+        if let Err(Refusal::Denied(Denial::Invalid { .. })) = verdict {
+            self.attempts.fail(limit);
+        }
+        verdict
+    }
+}
+
+/// All of the requirements; each is asked, so that what the order hides cannot decide.
+pub(crate) fn all_of(
+    requirements: &[LiveRequirement],
+    evidence: &Evidence<'_>,
+    now: Moment,
+    guesses: &mut Guesses<'_>,
+) -> Result<Caller, NoPermit> {
+    let mut first: Option<Caller> = None;
+    let mut worst: Option<Reject> = None;
+    let mut lacking = Vec::new();
+    let mut question_of: Option<(SchemeId, Question)> = None;
+    for requirement in requirements {
+        let scheme = SchemeId::of(&requirement.authenticator);
+        let verdict = match evidence.verdict_of(scheme) {
+            Some(verdict) => verdict.clone().map_err(Refusal::Denied),
+            None => requirement.authenticator.authenticate(evidence, now),
+        };
+        let verdict = match guesses.judge(requirement, verdict, evidence, now) {
+            Ok(caller) => Ok(caller),
+            Err(Refusal::Denied(denial)) => Err(denial),
+            Err(Refusal::Ask(question)) => {
+                question_of.get_or_insert((scheme, question));
+                continue;
+            }
+        };
+        match verdict {
+            // Two schemes that name different callers would let two half-stolen credentials combine into a whole one.
+            Ok(caller) if first.as_ref().is_some_and(|first| !first.is_same_as(&caller)) => {
+                let why = "the schemes name different callers";
+                worst = Some(Reject::InvalidCredential { message: SEVERAL_FAILED, why });
+            }
+            Ok(caller) => {
+                let has = |scope: &&str| caller.scopes.iter().any(|held| **held == **scope);
+                lacking.extend(requirement.scopes.iter().filter(|scope| !has(scope)));
+                // The same caller, told by the one that knows more: a session does not know by which client.
+                if first.as_ref().is_none_or(|first| first.client.is_none() && caller.client.is_some()) {
+                    first = Some(caller);
+                }
+            }
+            Err(denial) => {
+                let reject = Reject::from(denial);
+                worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject)));
+            }
+        }
+    }
+    // A request that is refused anyway costs no long work.
+    let brings_something = first.is_some() || question_of.is_some();
+    if let (Some((scheme, question)), None) = (question_of, &worst) {
+        return Err(NoPermit::Ask(scheme, question));
+    }
+    match (first, worst) {
+        // Who brings one half of what belongs together, good or bad, is not somebody who brings nothing.
+        (_, Some(Reject::NoCredential(message))) if brings_something => {
+            Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" }.into())
+        }
+        (_, Some(worst)) => Err(worst.into()),
+        (Some(caller), None) if lacking.is_empty() => Ok(caller),
+        _ => Err(Reject::InsufficientScope(lacking).into()),
+    }
+}
+
+impl ConsumerRules {
+    /// Whether the operation admits this caller.
+    fn admit(&self, caller: Option<&Caller>, method: &str) -> Result<(), Reject> {
+        let Self { allow, groups, deny, methods } = self;
+        if allow.is_empty() && groups.is_empty() && deny.is_empty() && methods.is_empty() {
+            return Ok(());
+        }
+        let Some(identity) = caller.and_then(|caller| caller.identity.as_ref()) else {
+            return Err(Reject::ConsumerRequired);
+        };
+        let (name, group) = (&*identity.consumer.username, identity.consumer.group.as_deref());
+        let listed = allow.contains(&name) || group.is_some_and(|group| groups.contains(&group));
+        let by_method = methods.iter().find(|(user, _)| *user == name);
+        let admitted = !deny.contains(&name)
+            && (listed || (allow.is_empty() && groups.is_empty()))
+            && by_method.is_none_or(|(_, methods)| methods.contains(&method));
+        if admitted { Ok(()) } else { Err(Reject::ConsumerForbidden) }
+    }
+}
+
+/// Of two refusals, the one that tells the client more: it came closer.
+pub(crate) fn worse(one: Reject, other: Reject) -> Reject {
+    fn rank(reject: &Reject) -> u8 {
+        match reject {
+            Reject::TooManyFailures(_) => 6,
+            Reject::InsufficientScope(_) => 5,
+            Reject::CredentialsUnavailable => 4,
+            Reject::MalformedCredential(_) => 3,
+            Reject::InvalidCredential { .. } => 2,
+            // Whom a challenge can help is not sent to a page for people.
+            Reject::LoginRequired { .. } => 0,
+            _ => 1,
+        }
+    }
+    if rank(&other) > rank(&one) { other } else { one }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request_view::CredentialLocation;
+
+    /// A scheme that always says the same.
+    #[derive(Debug)]
+    struct Says(Caller);
+
+    impl Authenticator for Says {
+        fn authenticate(&self, _: &Evidence<'_>, _: Moment) -> Result<Caller, Refusal> {
+            Ok(self.0.clone())
+        }
+
+        fn challenge(&self) -> String {
+            String::new()
+        }
+
+        fn locations(&self) -> (&'static [CredentialLocation], bool) {
+            (&[], false)
+        }
+    }
+
+    fn user(name: &str, client: Option<&str>) -> Caller {
+        Caller {
+            subject: name.into(),
+            scopes: Arc::from([]),
+            client: client.map(Arc::from),
+            user: Some(name.into()),
+            identity: None,
+        }
+    }
+
+    #[test]
+    fn together_schemes_name_one_caller_and_all_that_is_known_of_it() {
+        let both = |one: Caller, other: Caller| {
+            let says = |caller| LiveRequirement { authenticator: Arc::new(Says(caller)), scopes: &[], failures: None };
+            let now = Moment { unix_seconds: 1, worker: 0, request: 1 };
+            let mut guesses = Guesses { address: IpAddr::from([127, 0, 0, 1]), attempts: &mut Attempts::default() };
+            all_of(&[says(one), says(other)], &Evidence::of(&[], None), now, &mut guesses).ok()
+        };
+        let (session, token) = (user("bob", None), user("bob", Some("app")));
+        assert_eq!(both(session.clone(), token.clone()), Some(token.clone()));
+        assert_eq!(both(token.clone(), session.clone()), Some(token.clone()));
+        assert_eq!(both(user("ann", None), token.clone()), None);
+        let client = Caller { user: None, ..user("bob", Some("bob")) };
+        assert_eq!(both(session, client), None, "a client that is called like a user");
+    }
+}
+
+/// [`Access`] with its schemes ready to check.
+#[derive(Debug)]
+pub enum LiveAccess {
+    Anyone {
+        because: &'static str,
+    },
+    OneOf {
+        /// Those that ask for something.
+        alternatives: Vec<LiveAlternative>,
+        /// The one that does not, if there is one.
+        anonymous: Option<LiveAnonymous>,
+    },
+}
+
+/// Who a request without credentials is.
+#[derive(Debug)]
+pub struct LiveAnonymous {
+    /// The consumer as whom it counts.
+    pub consumer: Option<&'static str>,
+    /// A credential that is not good counts as none.
+    pub despite_invalid: bool,
+    pub consumers: Arc<ConsumerStore>,
+}
+
+/// Requirements that must all hold.
+#[derive(Debug)]
+pub struct LiveAlternative {
+    pub requirements: Vec<LiveRequirement>,
+}
+
+/// A scheme ready to check, and the scopes that are needed.
+#[derive(Debug)]
+pub struct LiveRequirement {
+    pub authenticator: Arc<dyn Authenticator>,
+    pub scopes: &'static [&'static str],
+    /// How many wrong credentials are looked at.
+    pub failures: Option<Arc<Failures>>,
+}
+
+pub fn requirements(access: &LiveAccess) -> impl Iterator<Item = &LiveRequirement> {
+    let alternatives = match access {
+        LiveAccess::Anyone { .. } => &[][..],
+        LiveAccess::OneOf { alternatives, .. } => alternatives,
+    };
+    alternatives.iter().flat_map(|alternative| &alternative.requirements)
+}

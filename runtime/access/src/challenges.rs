@@ -1,0 +1,59 @@
+//! The `WWW-Authenticate` fields of an operation, and the credentials that its upstream does not see.
+
+use crate::authorize::{LiveAccess, LiveRequirement, requirements};
+use crate::request_view::CredentialLocation;
+
+/// The `WWW-Authenticate` lines of an operation, one per scheme, each with its line end.
+#[derive(Debug, Default)]
+pub struct Challenges {
+    pub missing: String,
+    pub malformed: String,
+    pub invalid: String,
+    pub scope: String,
+}
+
+/// Where credentials stand that the upstream is not to see.
+#[derive(Debug, Default)]
+pub struct HiddenCredentials {
+    pub headers: Vec<&'static str>,
+    pub query: Vec<&'static str>,
+    pub cookies: Vec<&'static str>,
+    pub form: Vec<&'static str>,
+}
+
+pub fn challenges(access: &LiveAccess) -> Challenges {
+    let mut challenges = Challenges::default();
+    for LiveRequirement { authenticator, scopes, .. } in requirements(access) {
+        for (lines, challenge) in [
+            (&mut challenges.missing, authenticator.challenge()),
+            (&mut challenges.malformed, authenticator.challenge_malformed()),
+            (&mut challenges.invalid, authenticator.challenge_invalid()),
+            (&mut challenges.scope, authenticator.challenge_scope(scopes)),
+        ] {
+            let line = format!("WWW-Authenticate: {challenge}\r\n");
+            if !lines.contains(&line) {
+                lines.push_str(&line);
+            }
+        }
+    }
+    challenges
+}
+
+pub fn hidden(access: &LiveAccess, session_cookies: &[&'static str]) -> HiddenCredentials {
+    let mut hidden = HiddenCredentials { cookies: session_cookies.to_vec(), ..HiddenCredentials::default() };
+    for requirement in requirements(access) {
+        let (locations, forward) = requirement.authenticator.locations();
+        if forward {
+            continue;
+        }
+        for location in locations {
+            match location {
+                CredentialLocation::Header(name) => hidden.headers.push(name),
+                CredentialLocation::Query(name) => hidden.query.push(name),
+                CredentialLocation::Cookie(name) => hidden.cookies.push(name),
+                CredentialLocation::Form(name) => hidden.form.push(name),
+            }
+        }
+    }
+    hidden
+}

@@ -1,0 +1,18 @@
+//! Who may call: schemes, authentication, authorisation.
+
+pub mod api_key;
+pub mod authorize;
+pub mod basic;
+pub mod builtin;
+pub mod caller;
+pub mod challenges;
+pub mod failed_authentication;
+pub mod hmac;
+pub mod jwt;
+pub mod limit_key;
+pub mod mutual_tls;
+pub mod outgoing;
+pub mod provider;
+pub mod request_view;
+pub mod scheme;
+pub mod tables;

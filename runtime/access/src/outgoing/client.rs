@@ -1,0 +1,211 @@
+//! One question to a provider over HTTP/1.1: no redirects, no proxies, a deadline for all of it and a bound on the answer.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+
+use crate::outgoing::url::ProviderUrl;
+use gateway_base::connector;
+
+/// For everything, from the name's resolution to the last byte of the answer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// For all addresses of a name together.
+const CONNECT_TIME: Duration = Duration::from_secs(6);
+
+/// A longer body is not read.
+const MAX_BODY: usize = 1 << 20;
+
+/// Asks providers.
+#[derive(Clone)]
+pub(crate) struct Client {
+    tls: Option<TlsConnector>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("tls", &self.tls.is_some()).finish()
+    }
+}
+
+/// A form to be posted with HTTP Basic authentication.
+pub(crate) struct Form<'a> {
+    pub(crate) authorization: &'a HeaderValue,
+    pub(crate) body: String,
+}
+
+/// What a provider answered with 200.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) body: Vec<u8>,
+    /// `max-age` of `Cache-Control`.
+    pub(crate) max_age: Option<Duration>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Unreachable(io::Error),
+    NoTls,
+    Tls(io::Error),
+    Broken(hyper::Error),
+    Status(StatusCode),
+    TooLong,
+    Slow,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(error) => write!(f, "it cannot be reached: {error}"),
+            Self::NoTls => f.write_str("it asks for TLS, and the scheme's own URL does not"),
+            Self::Tls(error) => write!(f, "no TLS connection can be made: {error}"),
+            Self::Broken(error) => write!(f, "its answer cannot be read: {error}"),
+            Self::Status(status) if status.is_redirection() => {
+                write!(f, "it answered {}; redirects are not followed", status.as_u16())
+            }
+            Self::Status(status) => write!(f, "it answered {}", status.as_u16()),
+            Self::TooLong => write!(f, "its answer has more than {MAX_BODY} bytes"),
+            Self::Slow => write!(f, "it did not answer within {} s", DEADLINE.as_secs()),
+        }
+    }
+}
+
+impl Client {
+    /// A client; without `tls` for loopback only.
+    pub(crate) fn new(tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+        Self { tls: tls.map(TlsConnector::from) }
+    }
+
+    /// Fetches a document.
+    pub(crate) async fn get(&self, url: &ProviderUrl) -> Result<Answer, Trouble> {
+        let request = Request::get(&*url.target).body(Full::default());
+        self.within_deadline(url, request).await
+    }
+
+    /// Posts a form.
+    pub(crate) async fn post(&self, url: &ProviderUrl, form: Form<'_>) -> Result<Answer, Trouble> {
+        let request = Request::post(&*url.target)
+            .header(AUTHORIZATION, form.authorization)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::from(form.body));
+        self.within_deadline(url, request).await
+    }
+
+    async fn within_deadline(
+        &self,
+        url: &ProviderUrl,
+        request: hyper::http::Result<Request<Full<Bytes>>>,
+    ) -> Result<Answer, Trouble> {
+        let not_sendable = |error| Trouble::Unreachable(io::Error::new(io::ErrorKind::InvalidInput, error));
+        let mut request = request.map_err(not_sendable)?;
+        let host = HeaderValue::from_str(&url.authority).map_err(|error| not_sendable(error.into()))?;
+        let fields = request.headers_mut();
+        fields.insert(HOST, host);
+        fields.insert(CONNECTION, HeaderValue::from_static("close"));
+        fields.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        fields.insert(USER_AGENT, HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION"))));
+        tokio::time::timeout(DEADLINE, self.exchange(url, request)).await.unwrap_or(Err(Trouble::Slow))
+    }
+
+    async fn exchange(&self, url: &ProviderUrl, request: Request<Full<Bytes>>) -> Result<Answer, Trouble> {
+        let stream = TokioIo::new(self.connect(url).await?);
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(Trouble::Broken)?;
+        // Ends with this question, however that ends.
+        let _running = Running(tokio::spawn(async move {
+            // What breaks the connection breaks the answer, which tells.
+            let _ = connection.await;
+        }));
+        let response = sender.send_request(request).await.map_err(Trouble::Broken)?;
+        if response.status() != StatusCode::OK {
+            return Err(Trouble::Status(response.status()));
+        }
+        read(response).await
+    }
+
+    async fn connect(&self, url: &ProviderUrl) -> Result<Box<dyn Stream>, Trouble> {
+        let silent = || io::Error::new(io::ErrorKind::TimedOut, "no connection is accepted");
+        let connected = tokio::time::timeout(CONNECT_TIME, connector::connect(&url.host, url.port)).await;
+        let stream = connected.unwrap_or_else(|_| Err(silent())).map_err(Trouble::Unreachable)?;
+        if !url.tls {
+            return Ok(Box::new(stream));
+        }
+        let connector = self.tls.as_ref().ok_or(Trouble::NoTls)?;
+        let name = ServerName::try_from(url.host.to_string())
+            .map_err(|error| Trouble::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        Ok(Box::new(connector.connect(name, stream).await.map_err(Trouble::Tls)?))
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+struct Running(JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn read(response: Response<hyper::body::Incoming>) -> Result<Answer, Trouble> {
+    let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
+    let mut body = Vec::new();
+    let mut incoming = response.into_body();
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(Trouble::Broken)?;
+        let Some(data) = frame.data_ref() else { continue };
+        if body.len() + data.len() > MAX_BODY {
+            return Err(Trouble::TooLong);
+        }
+        body.extend_from_slice(data);
+    }
+    Ok(Answer { body, max_age })
+}
+
+/// How long an answer may be kept (RFC 9111 §5.2.2): nothing where it does not say.
+fn max_age(cache_control: &str) -> Option<Duration> {
+    let mut directives = cache_control.split(',').map(str::trim);
+    if directives.clone().any(|directive| ["no-store", "no-cache"].iter().any(|no| directive.eq_ignore_ascii_case(no)))
+    {
+        return Some(Duration::ZERO);
+    }
+    let seconds = directives.find_map(|directive| {
+        let (name, value) = directive.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("max-age").then(|| value.trim().trim_matches('"').parse().ok())?
+    })?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_long_an_answer_may_be_kept() {
+        for (value, expected) in [
+            ("max-age=600", Some(600)),
+            ("public, Max-Age=\"60\", must-revalidate", Some(60)),
+            ("no-store", Some(0)),
+            ("max-age=600, no-cache", Some(0)),
+            ("public", None),
+            ("max-age=soon", None),
+            ("s-maxage=5", None),
+        ] {
+            assert_eq!(max_age(value), expected.map(Duration::from_secs), "{value}");
+        }
+    }
+}

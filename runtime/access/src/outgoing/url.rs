@@ -1,0 +1,134 @@
+//! The address of an identity provider.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use hyper::Uri;
+
+/// `https://host[:port][/path][?query]`; `http://` for a host on loopback only, because who can change an answer on its
+/// way chooses the keys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProviderUrl {
+    text: Box<str>,
+    pub(crate) tls: bool,
+    /// An IPv6 address without its brackets.
+    pub(super) host: Box<str>,
+    pub(super) port: u16,
+    /// As `Host` has it.
+    pub(super) authority: Box<str>,
+    /// Path and query.
+    pub(super) target: Box<str>,
+}
+
+impl ProviderUrl {
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence that does not repeat it: it may hold a secret.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let uri: Uri = text.parse().map_err(|_| "it is not a URL")?;
+        let tls = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err("it does not start with https://"),
+        };
+        let authority = uri.authority().ok_or("it has no host")?;
+        if authority.as_str().contains('@') || text.contains('#') {
+            return Err("it has more than a host, a port, a path and a query");
+        }
+        let (host, after) = authority.as_str().split_at(authority.host().len());
+        let port = match after.strip_prefix(':').map(str::parse) {
+            None if after.is_empty() => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
+            Some(Ok(port)) if port != 0 => port,
+            _ => return Err("its port is not a number from 1 to 65535"),
+        };
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if host.is_empty() {
+            return Err("it has no host");
+        }
+        if !tls && !is_loopback(host) {
+            return Err("plain http is for loopback only: keys and answers could be changed on their way");
+        }
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        Ok(Self {
+            tls,
+            host: host.into(),
+            port,
+            authority: authority.as_str().into(),
+            target: if target.starts_with('/') { target.into() } else { format!("/{target}").into() },
+            text: text.into(),
+        })
+    }
+
+    /// The whole URL.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Without the query, which may hold a key of its own.
+impl fmt::Display for ProviderUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.split('?').next().unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for ProviderUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ProviderUrl({self})")
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let url = |text| {
+            ProviderUrl::parse(text).map(|url| (url.tls, url.host.into_string(), url.port, url.target.into_string()))
+        };
+        assert_eq!(url("https://idp.example"), Ok((true, "idp.example".into(), 443, "/".into())));
+        assert_eq!(url("https://idp.example:8443/a?b=c"), Ok((true, "idp.example".into(), 8443, "/a?b=c".into())));
+        assert_eq!(url("https://idp.example?b=c"), Ok((true, "idp.example".into(), 443, "/?b=c".into())));
+        assert_eq!(url("http://[::1]:9/a"), Ok((false, "::1".into(), 9, "/a".into())));
+        assert_eq!(url("http://127.8.8.8/a"), Ok((false, "127.8.8.8".into(), 80, "/a".into())));
+        assert_eq!(url("http://LOCALHOST/a"), Ok((false, "LOCALHOST".into(), 80, "/a".into())));
+        for bad in [
+            "",
+            "/jwks",
+            "idp.example",
+            "ftp://a/",
+            "https://",
+            "https:///a",
+            "https://u:p@a/",
+            "https://a/#b",
+            "https://a:0/",
+            "https://a:99999/",
+            "https://a:/",
+            "https://a b/",
+            "http://idp.example/",
+            "http://127.0.0.1.example/",
+            "http://[::2]/",
+            "http://localhost.example/",
+        ] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_has_no_query() {
+        let url = ProviderUrl::parse("https://idp.example/keys?code=secret").expect("a URL");
+        assert_eq!(format!("{url} {url:?}"), "https://idp.example/keys ProviderUrl(https://idp.example/keys)");
+    }
+}

@@ -1,0 +1,53 @@
+//! Client addresses, as limits and failure counters tell them apart.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+/// A client's address as it is counted: whoever has an IPv6 address has a /64 of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Address {
+    V4([u8; 4]),
+    V6([u8; 8]),
+}
+
+impl Address {
+    pub fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.octets()),
+            IpAddr::V6(address) => {
+                let mut network = [0; 8];
+                network.copy_from_slice(&address.octets()[..8]);
+                Self::V6(network)
+            }
+        }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::V4(bytes) => bytes,
+            Self::V6(bytes) => bytes,
+        }
+    }
+}
+
+/// An address, perhaps with a port, as proxies write them.
+pub fn parse_address(text: &str) -> Option<IpAddr> {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.split(']').next());
+    match inner {
+        Some(inner) => inner.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+        None => text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::SocketAddr| address.ip())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv6_counts_by_network() {
+        let bytes = |text: &str| Address::of(text.parse().expect("an address")).bytes().to_vec();
+        assert_eq!(bytes("2001:db8:1:2:3:4:5:6"), bytes("2001:db8:1:2::"));
+        assert_ne!(bytes("2001:db8:1:2::1"), bytes("2001:db8:1:3::1"));
+        assert_eq!(bytes("::ffff:192.0.2.1"), bytes("192.0.2.1"));
+        assert_ne!(bytes("192.0.2.1"), bytes("192.0.2.2"));
+    }
+}

@@ -1,0 +1,227 @@
+//! What the gateway tells its operators: lines on standard error, written by a thread of its own.
+//!
+//! Standard error may be a pipe that is closed, full or slow, or a file on a full disk. None of this stops what the gateway
+//! does: lines that cannot be written are lost, and counted.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+/// Bytes of lines that may wait for a slow reader; further lines are lost.
+const MOST_WAITING: usize = 256 << 10;
+
+/// How long the end of the process waits for lines to be written.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Tells operators something, as `eprintln!` would, but never waits and never panics.
+#[macro_export]
+macro_rules! tell {
+    ($($arguments:tt)*) => {
+        $crate::operator_log::say(format_args!($($arguments)*))
+    };
+}
+
+static LOG: OperatorLog = OperatorLog {
+    queue: Mutex::new(Queue { lines: VecDeque::new(), bytes: 0, untold: 0, has_writer: false, is_writing: false }),
+    changed: Condvar::new(),
+    lost: AtomicU64::new(0),
+};
+
+struct OperatorLog {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    lost: AtomicU64,
+}
+
+struct Queue {
+    lines: VecDeque<String>,
+    bytes: usize,
+    /// Lost lines that no line has told of.
+    untold: u64,
+    has_writer: bool,
+    /// A line has left the queue and is not written yet.
+    is_writing: bool,
+}
+
+/// Adds a line for operators.
+pub fn say(line: fmt::Arguments<'_>) {
+    LOG.add(format!("gateway: {line}\n"));
+}
+
+/// Adds text for whoever started the gateway, without a prefix.
+pub fn show(text: &str) {
+    LOG.add(format!("{text}\n"));
+}
+
+/// Lines that could not be written so far.
+pub fn lost() -> u64 {
+    LOG.lost.load(Relaxed)
+}
+
+/// Waits until all lines are written, but not for longer than `patience`.
+pub fn flush(patience: Duration) {
+    let until = Instant::now() + patience;
+    let mut queue = LOG.lock();
+    while queue.is_writing || !queue.lines.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        queue = LOG.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// Has panics told like everything else: the usual hook would wait for a reader of standard error.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
+        let what = info.payload_as_str().unwrap_or("no message");
+        tell!("a thread panicked{place}: {what}; please report this");
+    }));
+}
+
+impl OperatorLog {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&'static self, line: String) {
+        let mut queue = self.lock();
+        if !queue.has_writer {
+            let writer = std::thread::Builder::new().name("operator-log".to_owned()).stack_size(64 << 10);
+            queue.has_writer = writer.spawn(|| self.write()).is_ok();
+        }
+        if queue.bytes + line.len() > MOST_WAITING {
+            queue.untold += 1;
+            self.lost.fetch_add(1, Relaxed);
+            return;
+        }
+        queue.bytes += line.len();
+        queue.lines.push_back(line);
+        self.changed.notify_all();
+    }
+
+    /// Writes lines for as long as the process lives.
+    fn write(&self) {
+        let mut is_torn = false;
+        loop {
+            let mut queue = self.lock();
+            let line = loop {
+                queue.is_writing = false;
+                if let Some(line) = queue.lines.pop_front() {
+                    break line;
+                }
+                self.changed.notify_all();
+                queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            };
+            queue.is_writing = true;
+            queue.bytes -= line.len();
+            let untold = std::mem::take(&mut queue.untold);
+            drop(queue);
+            let text = match untold {
+                0 => line,
+                _ => format!("{line}gateway: {untold} lines for operators could not be written in time\n"),
+            };
+            let Err(Torn { written, .. }) = write_lines(io::stderr(), text.as_bytes(), &mut is_torn) else { continue };
+            let lines = text.as_bytes()[written..].iter().filter(|byte| **byte == b'\n').count() as u64;
+            self.lost.fetch_add(lines, Relaxed);
+            self.lock().untold += untold + lines;
+        }
+    }
+}
+
+/// A text that was not written to its end.
+#[derive(Debug)]
+pub struct Torn {
+    /// Bytes that were.
+    pub written: usize,
+    pub(crate) error: io::Error,
+}
+
+/// Writes whole lines, and waits for a reader where need be: for threads that do nothing else. `is_torn` is kept for the
+/// same output: a line that was begun and given up is ended before the next one.
+pub fn write_lines(to: impl AsFd, lines: &[u8], is_torn: &mut bool) -> Result<(), Torn> {
+    if *is_torn {
+        write_all(&to, b"\n").map_err(|Torn { error, .. }| Torn { written: 0, error })?;
+        *is_torn = false;
+    }
+    write_all(&to, lines).inspect_err(|torn| *is_torn = torn.written > 0 && lines[torn.written - 1] != b'\n')
+}
+
+fn write_all(to: &impl AsFd, mut bytes: &[u8]) -> Result<(), Torn> {
+    let length = bytes.len();
+    while !bytes.is_empty() {
+        let error = match rustix::io::write(to, bytes) {
+            Ok(0) => Errno::IO,
+            Ok(count) => {
+                bytes = &bytes[count..];
+                continue;
+            }
+            Err(Errno::INTR) => continue,
+            // Another process has made the shared descriptor non-blocking.
+            Err(Errno::AGAIN) => match poll(&mut [PollFd::new(to, PollFlags::OUT)], None) {
+                Ok(_) | Err(Errno::INTR) => continue,
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        return Err(Torn { written: length - bytes.len(), error: error.into() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::os::fd::OwnedFd;
+
+    use super::*;
+
+    #[test]
+    fn a_reader_that_is_gone_costs_the_line() {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        let mut is_torn = false;
+        let torn = write_lines(&writer, b"a\n", &mut is_torn).expect_err("nobody reads");
+        assert_eq!((torn.written, torn.error.kind(), is_torn), (0, io::ErrorKind::BrokenPipe, false));
+    }
+
+    #[test]
+    fn a_full_disk_costs_the_line() {
+        let full: OwnedFd = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it").into();
+        let torn = write_lines(&full, b"a\n", &mut false).expect_err("no space");
+        assert_eq!(torn.error.kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_pipe_that_is_full_for_a_moment_gets_everything() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        rustix::io::ioctl_fionbio(&writer, true).expect("non-blocking");
+        let text = "0123456789\n".repeat(60_000);
+        let expected = text.clone();
+        let writing = std::thread::spawn(move || write_lines(&writer, text.as_bytes(), &mut false).is_ok());
+        std::thread::sleep(Duration::from_millis(50));
+        let mut got = String::new();
+        reader.read_to_string(&mut got).expect("text");
+        assert!(writing.join().expect("no panic"));
+        assert!(got == expected, "{} of {} bytes", got.len(), expected.len());
+    }
+
+    #[test]
+    fn a_torn_line_is_ended_before_the_next() {
+        let (mut reader, writer) = io::pipe().expect("a pipe");
+        let mut is_torn = true;
+        write_lines(&writer, b"next\n", &mut is_torn).expect("somebody reads");
+        drop(writer);
+        let mut got = String::new();
+        reader.read_to_string(&mut got).expect("text");
+        assert_eq!((got.as_str(), is_torn), ("\nnext\n", false));
+    }
+}

@@ -1,0 +1,183 @@
+//! Secrets: where they are, and a wrapper that keeps them out of logs.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::digest::Digest;
+
+/// Where a secret, a key or a key set comes from. Documents hold these, never the secret.
+#[derive(Debug, Clone, Copy)]
+pub struct SecretReference {
+    /// The environment variable or the file.
+    pub source: SecretSource,
+    /// How the bytes are written there.
+    pub encoding: Encoding,
+}
+
+/// The place of a secret.
+#[derive(Debug, Clone, Copy)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env(&'static str),
+    /// A file; a relative path starts at the folder of `gateway.yaml`. One line end at the end of the file is not part
+    /// of the secret.
+    File(&'static str),
+}
+
+/// How a secret's bytes are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As they are.
+    Plain,
+    /// Standard base64 with padding (RFC 4648 §4).
+    Base64,
+}
+
+/// A secret's bytes. `Debug` shows their number only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// The bytes themselves.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secret({} bytes)", self.0.len())
+    }
+}
+
+/// Where references lead in this deployment.
+#[derive(Clone, Default)]
+pub struct SecretStore {
+    /// Relative file paths start here.
+    pub folder: PathBuf,
+    /// Stands in for variables that the environment does not have.
+    pub stand_ins: Vec<(String, String)>,
+    /// Every reference leads to a secret of its own, which is none: for checking a file where its secrets are not.
+    pub pretends: bool,
+}
+
+impl fmt::Debug for SecretStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretStore").field("folder", &self.folder).finish_non_exhaustive()
+    }
+}
+
+impl SecretStore {
+    /// Whether there is nothing at a place of the kind `env` or `file`.
+    pub fn is_absent(&self, kind: &str, place: &str) -> bool {
+        match kind {
+            "env" => std::env::var_os(place).is_none_or(|value| value.is_empty()),
+            "file" => std::fs::metadata(self.folder.join(place))
+                .map_or_else(|error| error.kind() == std::io::ErrorKind::NotFound, |data| data.len() == 0),
+            _ => false,
+        }
+    }
+
+    /// The secret in an environment variable.
+    ///
+    /// # Errors
+    /// As for [`SecretReference::resolve`].
+    pub fn variable(&self, name: &str, encoding: Encoding) -> Result<Secret, String> {
+        if self.pretends {
+            return Ok(pretended("env", name));
+        }
+        let stand_in =
+            || self.stand_ins.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone().into_bytes());
+        match std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes).or_else(stand_in) {
+            Some(bytes) => decode(bytes, encoding, &format!("environment variable {name}")),
+            None => Err(format!("environment variable {name} is not set")),
+        }
+    }
+
+    /// The secret in a file.
+    ///
+    /// # Errors
+    /// As for [`SecretReference::resolve`].
+    pub fn file(&self, path: &str, encoding: Encoding) -> Result<Secret, String> {
+        if self.pretends {
+            return Ok(pretended("file", path));
+        }
+        let path = self.folder.join(path);
+        match std::fs::read(&path) {
+            Ok(bytes) => decode(without_line_end(bytes), encoding, &format!("file {}", path.display())),
+            Err(error) => Err(format!("file {} cannot be read: {error}", path.display())),
+        }
+    }
+}
+
+/// 64 bytes that are the same for the same place only.
+fn pretended(kind: &str, place: &str) -> Secret {
+    Secret(Digest::of(format!("{kind}:{place}").as_bytes()).to_hex().into_bytes())
+}
+
+fn decode(bytes: Vec<u8>, encoding: Encoding, place: &str) -> Result<Secret, String> {
+    if bytes.is_empty() {
+        return Err(format!("{place} is empty"));
+    }
+    match encoding {
+        Encoding::Plain => Ok(Secret(bytes)),
+        Encoding::Base64 => match STANDARD.decode(&bytes) {
+            Ok(decoded) if !decoded.is_empty() => Ok(Secret(decoded)),
+            _ => Err(format!("{place} is not in base64 format")),
+        },
+    }
+}
+
+impl SecretReference {
+    /// Reads the secret.
+    ///
+    /// # Errors
+    /// A sentence that names the place and never the content, for a place that is missing, empty, or not in its
+    /// encoding.
+    pub fn resolve(&self, store: &SecretStore) -> Result<Secret, String> {
+        match self.source {
+            SecretSource::Env(name) => store.variable(name, self.encoding),
+            SecretSource::File(path) => store.file(path, self.encoding),
+        }
+    }
+}
+
+fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_output_hides_the_bytes() {
+        assert_eq!(format!("{:?}", Secret(b"hunter2".to_vec())), "Secret(7 bytes)");
+    }
+
+    #[test]
+    fn a_missing_place_is_named() {
+        let store = SecretStore { folder: PathBuf::from("/nonexistent"), ..SecretStore::default() };
+        let reference = SecretReference { source: SecretSource::File("keys/a.pem"), encoding: Encoding::Plain };
+        let message = reference.resolve(&store).expect_err("no such file");
+        assert!(message.contains("/nonexistent/keys/a.pem"), "{message}");
+        let reference =
+            SecretReference { source: SecretSource::Env("GATEWAY_TEST_NEVER_SET"), encoding: Encoding::Plain };
+        assert_eq!(reference.resolve(&store), Err("environment variable GATEWAY_TEST_NEVER_SET is not set".to_owned()));
+    }
+}

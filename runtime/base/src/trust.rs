@@ -1,0 +1,111 @@
+//! Whom the gateway trusts when it calls a provider, an upstream or a store: the system's roots, and those of `trustedRoots`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+/// The configuration of all outgoing TLS connections.
+///
+/// # Errors
+/// The file of roots cannot be used, or there is no root at all.
+pub fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    let mut trusted = Vec::new();
+    if let Some(file) = trusted_roots {
+        trusted = add(&mut roots, file)?;
+    }
+    if roots.is_empty() {
+        return Err("this system has no trusted root certificates; install them (the package is often called \
+                    ca-certificates), or write `trustedRoots: {file: ca.pem}`"
+            .to_owned());
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { usual, trusted }))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Adds the certificates of a file, and gives them.
+fn add(roots: &mut RootCertStore, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let complaint = |what: &dyn std::fmt::Display| format!("`trustedRoots`: file {}: {what}", file.display());
+    let pem = std::fs::read(file).map_err(|error| complaint(&error))?;
+    let mut trusted = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|error| complaint(&error))?;
+        roots.add(certificate.clone()).map_err(|error| complaint(&error))?;
+        trusted.push(certificate);
+    }
+    if trusted.is_empty() { Err(complaint(&"no certificate in PEM format")) } else { Ok(trusted) }
+}
+
+/// The usual verifier, but for a server that shows a certificate of `trustedRoots` itself. `openssl req -x509` makes such
+/// certificates as those of an authority unless it is told otherwise, which webpki does not accept of a server.
+#[derive(Debug)]
+struct Verifier {
+    usual: Arc<WebPkiServerVerifier>,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let verdict = self.usual.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let Err(error) = &verdict else { return verdict };
+        // webpki looks at the dates before it looks at this.
+        if !is_authority_as_server(error) || !self.trusted.iter().any(|trusted| trusted == end_entity) {
+            return verdict;
+        }
+        rustls::client::verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.usual.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.usual.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.usual.supported_verify_schemes()
+    }
+}
+
+/// Whether the certificate is refused because it is that of an authority.
+pub fn is_authority_as_server(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
+    matches!(other.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
+}

@@ -1,0 +1,17 @@
+//! Rate limits: what a request is charged to, what it is told, and how long it waits.
+
+pub mod algorithm;
+pub(crate) mod charge;
+pub mod counters;
+pub mod failure_windows;
+pub(crate) mod lease;
+pub mod outcome;
+pub mod rule;
+pub mod shared;
+pub mod store;
+pub(crate) mod table;
+pub mod tables;
+
+#[cfg(test)]
+#[path = "../../../tests/support/basics.rs"]
+mod support;

@@ -1,0 +1,37 @@
+//! What only a gateway with an authorization server links: databases, and the keys of clients.
+
+use std::sync::Arc;
+
+use crate::client_keys::PublicKeys;
+use crate::store::postgres::Postgres;
+use crate::store::sqlite::Sqlite;
+use gateway_parties::authority::{Authority, Engine};
+use gateway_parties::clients_and_users::AssertionKeys;
+use gateway_parties::database::Database;
+use gateway_parties::server::AuthorizationServer;
+use gateway_parties::store_place::{OauthStoreSettings, StorePlace};
+
+/// For the statics that documents with an authorization server have.
+pub(crate) fn authority(server: &'static AuthorizationServer) -> Authority {
+    Authority { server, engine: &LinkedEngine }
+}
+
+/// All there is.
+#[derive(Debug)]
+struct LinkedEngine;
+
+impl Engine for LinkedEngine {
+    fn open(&self, settings: &OauthStoreSettings) -> Result<Box<dyn Database>, String> {
+        Ok(match &settings.place {
+            StorePlace::Memory => Box::new(Sqlite::open(None)?),
+            StorePlace::File(file) => {
+                Box::new(Sqlite::open(Some(file)).map_err(|problem| format!("{}: {problem}", file.display()))?)
+            }
+            StorePlace::Postgres(url) => Box::new(Postgres::open(url, settings.trusted_roots.as_deref())?),
+        })
+    }
+
+    fn keys(&self, text: &[u8]) -> Result<Arc<dyn AssertionKeys>, String> {
+        Ok(Arc::new(PublicKeys::read(text)?))
+    }
+}

@@ -1,0 +1,230 @@
+//! The login page, what becomes of name and password, and the end of a session.
+
+use std::sync::Arc;
+
+use minijinja::value::Value;
+
+use crate::attempts::Attempt;
+use crate::error;
+use crate::pages::{FormTargets, Page};
+use crate::server::Server;
+use crate::session::is_path_here;
+use crate::visit::Visit;
+use gateway_base::digest::Digest;
+use gateway_base::random;
+use gateway_base::random::NoRandom;
+use gateway_parties::clients_and_users::User;
+use gateway_parties::database::StoreError;
+use gateway_parties::password::{Expected, Overloaded, PASSWORDS};
+use gateway_parties::stored_password::StoredPassword;
+use gateway_wire::answer::OwnAnswer;
+
+/// A longer name or password is nobody's.
+const MAX_NAME: usize = 256;
+const MAX_PASSWORD: usize = 1024;
+
+/// What a login ends with, other than a session.
+pub(super) enum NoLogin {
+    /// The name or the password is wrong.
+    Wrong,
+    /// There were too many attempts; seconds until the next.
+    Later(u64),
+    /// It cannot be told at the moment.
+    Unavailable,
+}
+
+impl From<StoreError> for NoLogin {
+    fn from(problem: StoreError) -> Self {
+        error::tell(&problem);
+        Self::Unavailable
+    }
+}
+
+/// What the login page shows.
+struct LoginPage<'a> {
+    status: u16,
+    problem: Option<&'a str>,
+    username: &'a str,
+    return_to: &'a str,
+}
+
+/// GET: the page.
+pub(super) fn form(server: &Server, visit: &Visit) -> OwnAnswer {
+    let asked = visit.form.as_ref().ok().and_then(|form| form.get("return")).filter(|path| is_path_here(path));
+    let page = LoginPage { status: 200, problem: None, username: "", return_to: asked.unwrap_or_default() };
+    show(server, visit, &page)
+}
+
+fn show(server: &Server, visit: &Visit, page: &LoginPage<'_>) -> OwnAnswer {
+    let LoginPage { status, problem, username, return_to } = page;
+    // A browser that has no cookie yet gets one that stands for nobody: its form is bound to it.
+    let (cookie, is_new) = match &visit.cookie {
+        Some(cookie) => (cookie.clone(), false),
+        None => match random::token() {
+            Ok(cookie) => (cookie, true),
+            Err(NoRandom) => return trouble(server, visit),
+        },
+    };
+    let problem = problem.map_or_else(String::new, |name| server.pages.text(&visit.language, name));
+    let answer = server.pages.answer(Page {
+        template: "login.html",
+        status: *status,
+        language: &visit.language,
+        values: vec![
+            ("action", Value::from(server.table.paths.login_submit)),
+            ("csrf", Value::from(server.form_tag(&cookie))),
+            ("return_to", Value::from(*return_to)),
+            ("username", Value::from(*username)),
+            ("problem", Value::from(problem)),
+        ],
+        // The login may lead on to any application that the user has allowed before.
+        forms_lead_to: FormTargets::Anywhere,
+    });
+    let answer = if is_new { answer.with("Set-Cookie", &server.set_cookie(&cookie)) } else { answer };
+    match server.set_return_cookie(return_to).filter(|_| !return_to.is_empty()) {
+        Some(set) => answer.with("Set-Cookie", &set),
+        None => answer,
+    }
+}
+
+/// POST: name and password.
+pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
+    let Ok(form) = &visit.form else { return again(server, &visit, "login_again", 400) };
+    let asked = form.get("return").filter(|path| is_path_here(path));
+    let remembered = visit.return_to.as_deref();
+    let return_to = asked.or(remembered).unwrap_or_default().to_owned();
+    // Phones and password managers add blanks; no user name has any at its ends.
+    let username = form.get("username").unwrap_or_default().trim().to_owned();
+    let page =
+        |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
+    // Without it, a page elsewhere could log its visitor in as somebody else. A neighbour of this host can plant a cookie,
+    // and has the form that goes with it; so the browser's word counts as well.
+    let is_ours = !visit.is_from_elsewhere
+        && visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
+    let tag = form.get("csrf").unwrap_or_default();
+    let home = if server.table.paths.account.is_empty() { "/" } else { server.table.paths.account };
+    let to = if return_to.is_empty() { home } else { &return_to };
+    if !is_ours {
+        // The same form once more, as a second click sends it: the login that the first one began is there already.
+        if let (Some(cookie), false) = (&visit.cookie, visit.is_from_elsewhere) {
+            match server.was_begun_by(cookie, tag, &username, visit.now).await {
+                Ok(true) => return OwnAnswer::redirect(303, to).with("Set-Cookie", &server.unset_return_cookie()),
+                Ok(false) => {}
+                Err(problem) => {
+                    error::tell(&problem);
+                    return trouble(server, &visit);
+                }
+            }
+        }
+        return show(server, &visit, &page(400, "login_again"));
+    }
+    let password = form.get("password").unwrap_or_default();
+    let session = match server.log_in(&username, password, &visit).await {
+        Ok(user) => server.begin_session(&user, tag, visit.now).await.map_err(NoLogin::from),
+        Err(problem) => Err(problem),
+    };
+    match session {
+        Ok(cookie) => {
+            // What the browser had before is nobody's session from now on.
+            if let Some(before) = &visit.cookie
+                && let Err(problem) = server.store.end_session(&Digest::of(before.as_bytes())).await
+            {
+                error::tell(&problem);
+            }
+            OwnAnswer::redirect(303, to)
+                .with("Set-Cookie", &server.set_cookie(&cookie))
+                .with("Set-Cookie", &server.unset_return_cookie())
+        }
+        Err(NoLogin::Wrong) => show(server, &visit, &page(401, "login_wrong")).with("WWW-Authenticate", "Session"),
+        Err(NoLogin::Later(seconds)) => {
+            show(server, &visit, &page(429, "login_many")).with("Retry-After", &seconds.to_string())
+        }
+        Err(NoLogin::Unavailable) => trouble(server, &visit),
+    }
+}
+
+fn again(server: &Server, visit: &Visit, problem: &'static str, status: u16) -> OwnAnswer {
+    show(server, visit, &LoginPage { status, problem: Some(problem), username: "", return_to: "" })
+}
+
+/// POST: ends the session.
+pub(super) async fn logout(server: &Server, visit: Visit) -> OwnAnswer {
+    let cookie = visit.cookie.as_deref().unwrap_or_default();
+    let tag = visit.form.as_ref().ok().and_then(|form| form.get("csrf"));
+    if !server.has_form_tag(cookie, tag) {
+        return server.page_error(&visit.language, 403, "error_form", "");
+    }
+    match server.store.end_session(&Digest::of(cookie.as_bytes())).await {
+        Ok(()) => OwnAnswer::redirect(303, "/").with("Set-Cookie", &server.unset_cookie()),
+        Err(problem) => {
+            error::tell(&problem);
+            trouble(server, &visit)
+        }
+    }
+}
+
+fn trouble(server: &Server, visit: &Visit) -> OwnAnswer {
+    server.page_error(&visit.language, 503, "error_busy", "").with("Retry-After", "5")
+}
+
+impl Server {
+    /// The user with this name (or e-mail) and password.
+    ///
+    /// # Errors
+    /// Why there is none; wrong names and wrong passwords look and take the same.
+    pub(super) async fn log_in(&self, name: &str, password: &str, visit: &Visit) -> Result<Arc<User>, NoLogin> {
+        let name = name.trim();
+        if name.is_empty() || name.len() > MAX_NAME || password.is_empty() || password.len() > MAX_PASSWORD {
+            return Err(NoLogin::Wrong);
+        }
+        let account = name.to_lowercase();
+        let attempt = Attempt { kind: "user", account: &account, address: visit.address };
+        match self.attempts.wait(attempt, visit.now) {
+            0 => {}
+            seconds => return Err(NoLogin::Later(seconds)),
+        }
+        let user = self.parties.user_by_login(name).await?;
+        let expected = match user.as_ref().map(|user| &user.password) {
+            Some(StoredPassword::Argon2id(hash)) => Expected::Argon2id(hash),
+            Some(StoredPassword::Digest(digest)) => Expected::Digest(digest),
+            None => Expected::Nobody,
+        };
+        // Whether there is such a user is not told by how long it takes.
+        let stand_in = self.parties.costliest_password();
+        let is_right = match PASSWORDS.recall(&expected, password.as_bytes(), stand_in.as_deref()) {
+            Ok(()) => true,
+            Err(unknown) => {
+                let pending = self.attempts.begin(attempt, visit.now).map_err(NoLogin::Later)?;
+                let is_right = PASSWORDS.check(unknown).await.map_err(|Overloaded| NoLogin::Unavailable)?;
+                if !is_right || user.is_none() {
+                    // Before it stops to count as one that is under way.
+                    self.attempts.fail(attempt, visit.now);
+                }
+                drop(pending);
+                is_right
+            }
+        };
+        match user.filter(|_| is_right) {
+            Some(user) => {
+                self.attempts.succeed(attempt, visit.now);
+                Ok(user)
+            }
+            None => Err(NoLogin::Wrong),
+        }
+    }
+
+    /// A page that says what went wrong. It never leads elsewhere.
+    pub(super) fn page_error(&self, language: &str, status: u16, explanation: &str, detail: &str) -> OwnAnswer {
+        self.pages.answer(Page {
+            template: "error.html",
+            status,
+            language,
+            values: vec![
+                ("title", Value::from(self.pages.text(language, "error_title"))),
+                ("explanation", Value::from(self.pages.text(language, explanation))),
+                ("detail", Value::from(detail)),
+            ],
+            forms_lead_to: FormTargets::Here,
+        })
+    }
+}

@@ -1,0 +1,32 @@
+//! What documents with an authorization server bring along, behind an interface: only a gateway that has one links what
+//! speaks to databases and reads the keys of clients.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clients_and_users::AssertionKeys;
+use crate::database::Database;
+use crate::server::AuthorizationServer;
+use crate::store_place::OauthStoreSettings;
+
+/// An authorization server, and what runs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Authority {
+    pub server: &'static AuthorizationServer,
+    pub engine: &'static dyn Engine,
+}
+
+/// Opens stores and reads keys.
+pub trait Engine: fmt::Debug + Sync {
+    /// Opens a database and brings its tables up to date. It blocks: for the start, and for the command line.
+    ///
+    /// # Errors
+    /// Why not.
+    fn open(&self, settings: &OauthStoreSettings) -> Result<Box<dyn Database>, String>;
+
+    /// The public keys of a client: PEM, or a JSON Web Key Set.
+    ///
+    /// # Errors
+    /// What is wrong with them, without quoting them.
+    fn keys(&self, text: &[u8]) -> Result<Arc<dyn AssertionKeys>, String>;
+}

@@ -1,0 +1,202 @@
+//! The narrow interface to a database: statements in, rows out, on a thread that is not a request's.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+/// How long anybody waits for an answer. What nobody waits for any more is not begun.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Batches that may wait; more are refused at once.
+pub const WAITING: usize = 1024;
+
+/// Why the store did not do what it was asked: for the log. It quotes no value and no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreError(pub String);
+
+impl StoreError {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A database.
+pub trait Database: fmt::Debug + Send + Sync {
+    /// Has a batch done, all of it or nothing; the answer comes over the batch's channel.
+    ///
+    /// # Errors
+    /// Too many wait already, or nobody is there any more.
+    fn submit(&self, batch: Batch) -> Result<(), StoreError>;
+}
+
+/// Statements that are one transaction.
+#[derive(Debug)]
+pub struct Batch {
+    pub statements: Vec<Statement>,
+    pub reply: oneshot::Sender<Result<Vec<Answer>, StoreError>>,
+    pub until: Instant,
+}
+
+impl Batch {
+    /// A batch and where its answer comes.
+    pub fn new(statements: Vec<Statement>) -> (Self, oneshot::Receiver<Result<Vec<Answer>, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self { statements, reply, until: Instant::now() + PATIENCE }, answer)
+    }
+
+    /// Whether somebody still waits for it.
+    pub fn is_awaited(&self) -> bool {
+        !self.reply.is_closed() && Instant::now() < self.until
+    }
+
+    /// Whether it changes nothing.
+    pub fn only_reads(&self) -> bool {
+        self.statements.iter().all(|statement| statement.sql.starts_with("SELECT"))
+    }
+}
+
+/// A statement of [`super::sql`] with its values.
+#[derive(Clone)]
+pub struct Statement {
+    pub sql: &'static str,
+    pub values: Vec<Value>,
+}
+
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.sql)
+    }
+}
+
+impl Statement {
+    /// `values` stand for `?1`, `?2` and so on.
+    pub fn new<const N: usize>(sql: &'static str, values: [Value; N]) -> Self {
+        Self { sql, values: values.into() }
+    }
+}
+
+/// A value in a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    Null,
+    Number(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<&String> for Value {
+    fn from(text: &String) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<Option<&str>> for Value {
+    fn from(text: Option<&str>) -> Self {
+        text.map_or(Self::Null, Self::from)
+    }
+}
+
+impl From<u64> for Value {
+    /// What is too large means for ever, and stays that.
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<gateway_base::digest::Digest> for Value {
+    fn from(digest: gateway_base::digest::Digest) -> Self {
+        Self::Bytes(digest.bytes().to_vec())
+    }
+}
+
+impl From<&gateway_base::digest::Digest> for Value {
+    fn from(digest: &gateway_base::digest::Digest) -> Self {
+        Self::from(*digest)
+    }
+}
+
+/// What one statement gave.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub rows: Vec<Row>,
+    /// Rows that were added, changed or removed, where the statement gives none back.
+    pub changed: u64,
+}
+
+/// A row, its values in the order of the statement.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Row(pub Vec<Value>);
+
+impl Row {
+    pub fn text(&self, column: usize) -> Result<String, StoreError> {
+        self.maybe_text(column)?.ok_or_else(|| unexpected(column))
+    }
+
+    pub fn maybe_text(&self, column: usize) -> Result<Option<String>, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Text(text)) => Ok(Some(text.clone())),
+            Some(Value::Null) => Ok(None),
+            _ => Err(unexpected(column)),
+        }
+    }
+
+    pub fn number(&self, column: usize) -> Result<u64, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Number(number)) => u64::try_from(*number).map_err(|_| unexpected(column)),
+            _ => Err(unexpected(column)),
+        }
+    }
+
+    pub fn maybe_number(&self, column: usize) -> Result<Option<u64>, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Null) => Ok(None),
+            _ => self.number(column).map(Some),
+        }
+    }
+
+    pub fn flag(&self, column: usize) -> Result<bool, StoreError> {
+        self.number(column).map(|number| number != 0)
+    }
+
+    /// Words separated by blanks, as scopes are.
+    pub fn words(&self, column: usize) -> Result<Vec<String>, StoreError> {
+        Ok(self.text(column)?.split_ascii_whitespace().map(str::to_owned).collect())
+    }
+
+    /// As [`Row::words`]; none where there is no text.
+    pub fn maybe_words(&self, column: usize) -> Result<Vec<String>, StoreError> {
+        let text = self.maybe_text(column)?.unwrap_or_default();
+        Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
+    }
+
+    pub fn maybe_key(&self, column: usize) -> Result<Option<[u8; 32]>, StoreError> {
+        match self.0.get(column) {
+            Some(Value::Null) => Ok(None),
+            _ => self.key(column).map(Some),
+        }
+    }
+
+    pub fn key(&self, column: usize) -> Result<[u8; 32], StoreError> {
+        match self.0.get(column) {
+            Some(Value::Bytes(bytes)) => bytes.as_slice().try_into().map_err(|_| unexpected(column)),
+            _ => Err(unexpected(column)),
+        }
+    }
+}
+
+fn unexpected(column: usize) -> StoreError {
+    StoreError(format!("column {column} of a row is not what this version writes there"))
+}

@@ -1,0 +1,149 @@
+//! Paths that an upstream may read as those of another operation: the stricter of the two answers.
+//!
+//! The compiler marks the operations that this is about (`contested`); requests for others cost nothing here.
+
+use gateway_route::{
+    Candidates, Condition, Forwarded, Group, Meaning, Params, ReadPath, RequestPath, Selectors, Strictest, Template,
+    UpstreamPaths, asks_no_less, strictest,
+};
+
+use crate::deployment::{LiveAction, LiveListener, LiveOperation, LiveRoute};
+use crate::tables::{Action, Operation, Rewrite, Upstream};
+use crate::upstream::Endpoint;
+use crate::views::{Contested, Place, Views};
+use gateway_access::tables::{Access, Requirement};
+
+/// A request that an upstream could take for one of two operations, none of which asks for all that the other does.
+#[derive(Debug)]
+pub(crate) struct Ambiguity;
+
+impl Views {
+    /// Views of the upstreams with contested operations; tells these where they are.
+    pub fn new(routes: &mut [LiveRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
+        let mut views = Vec::new();
+        for Group { method, certain, possible, operations: places } in groups(routes) {
+            let operation = |(route, position): Place| &routes[route].operations[position];
+            // The compiler compares operations of one document and one address; settings may give two the same address.
+            let compared = |place: &Place| (operation(*place).api.name, upstream(operation(*place)).map(|it| it.url));
+            let is_new = places.iter().any(|place| compared(place) != compared(&places[0]))
+                && !places.iter().all(|place| admits_anyone(operation(*place).table));
+            let is_contested = |operation: &LiveOperation| operation.table.contested || is_new;
+            if !places.iter().any(|place| is_contested(operation(*place))) {
+                continue;
+            }
+            let operations = places.iter().map(|place| {
+                let (template, when) = &templates[place.0];
+                (template.clone(), when.clone(), *place)
+            });
+            views.push(Candidates::new(certain, possible, operations));
+            for (entry, (route, position)) in places.iter().enumerate() {
+                let operation = &mut routes[*route].operations[*position];
+                // A GET in the view of HEAD is judged in its own.
+                if operation.table.method == method {
+                    let contested = Contested { view: views.len() - 1, entry };
+                    operation.contested = is_contested(operation).then_some(contested);
+                }
+            }
+        }
+        Self(views.into())
+    }
+}
+
+/// The operations that one upstream gets under the same paths.
+fn groups(routes: &[LiveRoute]) -> Vec<Group<'static, Place>> {
+    let mut forwarded = Vec::new();
+    for (index, route) in routes.iter().enumerate() {
+        let has_head = route.operations.iter().any(|operation| operation.table.method == "HEAD");
+        for (position, LiveOperation { table, action, .. }) in route.operations.iter().enumerate() {
+            // What is rewritten or answered here is read nowhere else under its path.
+            let (LiveAction::Forward(to), Action::Forward { path: Rewrite::Received { base }, .. }) =
+                (action, &table.action)
+            else {
+                continue;
+            };
+            let paths: UpstreamPaths = to.upstream.paths;
+            let Endpoint { host, port, prefix, .. } = &to.endpoint;
+            let (server, value) = ((host.trim_end_matches('.'), port, prefix, *base), (index, position));
+            forwarded.push(Forwarded { server, method: table.method, has_head, paths, value });
+        }
+    }
+    Group::all(forwarded)
+}
+
+/// The path as the upstream of a contested operation may read it, for each reading in which it may be another's.
+pub(crate) struct Readings(Vec<ReadPath<Place>>);
+
+impl Readings {
+    /// The readings of a path that was matched for this operation.
+    pub(crate) fn of(listener: &LiveListener, operation: &LiveOperation, path: &RequestPath<'_>) -> Self {
+        let Some(Contested { view, entry }) = operation.contested else { return Self(Vec::new()) };
+        let matters =
+            |(route, position): &Place| !asks_for_all_of(operation, &listener.routes[*route].operations[*position]);
+        Self(listener.views.0[view].readings(entry, path, admits_anyone(operation.table), matters))
+    }
+
+    /// The stricter operation that the upstream could mean, with its route and parameters; nothing where it is the one
+    /// that was matched.
+    ///
+    /// # Errors
+    /// There is none that asks for all that the others do.
+    pub(crate) fn stricter<'a>(
+        &'a self,
+        listener: &'static LiveListener,
+        operation: &'static LiveOperation,
+        selectors: Selectors<'_>,
+    ) -> Result<Option<(&'static LiveRoute, &'static LiveOperation, Params<'a>)>, Ambiguity> {
+        let mut others: Vec<Candidate<'a>> = Vec::new();
+        for read in &self.0 {
+            match read.meaning(selectors) {
+                Meaning::Same => {}
+                Meaning::UnclearQuery => return Err(Ambiguity),
+                Meaning::Others(found) => others.extend(found.into_iter().map(|((route, position), params)| {
+                    let route = &listener.routes[*route];
+                    (Some((route, params)), &route.operations[*position])
+                })),
+            }
+        }
+        let asks = |(_, strict): &Candidate<'_>, (_, lax): &Candidate<'_>| asks_for_all_of(strict, lax);
+        match strictest(&(None, operation), others, asks) {
+            Strictest::Matched => Ok(None),
+            Strictest::Other((found, operation)) => Ok(found.map(|(route, params)| (route, operation, params))),
+            Strictest::None => Err(Ambiguity),
+        }
+    }
+}
+
+/// An operation that may answer; another one than the matched one with its route and parameters.
+type Candidate<'a> = (Option<(&'static LiveRoute, Params<'a>)>, &'static LiveOperation);
+
+fn upstream(operation: &LiveOperation) -> Option<&'static Upstream> {
+    match &operation.action {
+        LiveAction::Forward(to) => Some(to.upstream),
+        LiveAction::Answer(_) => None,
+    }
+}
+
+fn alternatives(operation: &Operation) -> &'static [&'static [Requirement]] {
+    match operation.access {
+        Access::Anyone { .. } => &[&[]],
+        Access::OneOf(alternatives) => alternatives,
+    }
+}
+
+fn admits_anyone(operation: &Operation) -> bool {
+    alternatives(operation).iter().any(|alternative| alternative.is_empty())
+}
+
+/// Whether a caller that one operation admits is admitted by the other as well. Schemes of two documents have nothing in
+/// common.
+fn asks_for_all_of(strict: &LiveOperation, lax: &LiveOperation) -> bool {
+    let is_one_document = strict.api.name == lax.api.name;
+    let (strict, lax) = (strict.table, lax.table);
+    let covers = |given: &Requirement, asked: &Requirement| {
+        is_one_document
+            && given.scheme.name() == asked.scheme.name()
+            && asked.scopes.iter().all(|scope| given.scopes.contains(scope))
+    };
+    asks_no_less(alternatives(strict), alternatives(lax), covers)
+        && (lax.consumers.is_none() || (is_one_document && strict.consumers == lax.consumers))
+}

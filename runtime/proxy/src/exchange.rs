@@ -1,0 +1,381 @@
+//! One request forwarded and its response brought back: both bodies stream at once, and neither is ever buffered whole.
+
+pub(crate) mod download;
+pub(crate) mod pace;
+pub(crate) mod upload;
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::upstream::UpstreamConnection;
+use gateway_wire::downstream::Downstream;
+use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::chunked;
+use gateway_wire::http1::chunked::Decoder;
+use gateway_wire::http1::names::{FieldTable, are_twins, may_be_trailer};
+use gateway_wire::reject::Reject;
+use gateway_wire::response;
+use gateway_wire::response::ResponseTerms;
+use pace::Pace;
+
+/// The head of a response may have this many bytes.
+const MAX_RESPONSE_HEAD: usize = 64 << 10;
+
+/// More informational responses (1xx) than this before the final one are an upstream that never comes to the point.
+const MAX_INTERIM: u32 = 32;
+
+/// A client that waits for `100 Continue` gets ours after this, for upstreams that do not know the expectation
+/// (RFC 9110 §10.1.1 forbids to wait for ever).
+const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+
+/// A client that closed its side may only have finished sending; without an answer by then, it counts as gone.
+const HALF_CLOSED_FOR: Duration = Duration::from_millis(500);
+
+/// What a client may send ahead (pipelining) while its request is being answered.
+const READ_AHEAD: usize = 16 << 10;
+
+/// What the exchange has to know of the request.
+#[derive(Debug)]
+pub(crate) struct RequestTerms {
+    /// The head to send, from the request line to the empty line.
+    pub(crate) head: Vec<u8>,
+    /// The body that follows.
+    pub(crate) body: BodyLength,
+    /// Bytes of body that the operation admits.
+    pub(crate) max_body: u64,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub(crate) expects_continue: bool,
+    /// From the end of the request to the head of the response.
+    pub(crate) response_timeout: Duration,
+    /// Between two pieces of a body.
+    pub(crate) idle_timeout: Duration,
+    /// Bytes per second that a client has to move on average while it is its turn.
+    pub(crate) least_rate: u64,
+    /// Fields that carry credentials somewhere in the documents: none of them is a trailer.
+    pub(crate) credentials: &'static [&'static str],
+    /// More fields than these are no response.
+    pub(crate) most_response_fields: usize,
+}
+
+/// How far an exchange got.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Progress {
+    /// The status that the client got; 0 while it got none.
+    pub(crate) status: u16,
+    /// Bytes of request body taken from the client.
+    pub(crate) request_bytes: u64,
+    /// Bytes of response body given to the client.
+    pub(crate) response_bytes: u64,
+    /// When the head of the response was there.
+    pub(crate) head_at: Option<Instant>,
+    /// The client's connection may carry another request.
+    pub(crate) keep_alive: bool,
+    /// The upstream's connection may carry another request.
+    pub(crate) reusable: bool,
+    /// The client has sent all of its request.
+    pub(crate) request_done: bool,
+    /// Nothing of the request is lost: it could be sent again.
+    pub(crate) replayable: bool,
+}
+
+/// Why an exchange did not end well.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The client went away: there is nobody to answer.
+    ClientGone,
+    /// A reused connection was closed before any byte of a response: the request may be sent again if it is safe.
+    Stale,
+    /// The client gets this answer.
+    Rejected(Reject),
+    /// The response had begun: closing is all that is left. The refusal says why, for the log.
+    Aborted(Reject),
+}
+
+enum Upload {
+    Counted(u64),
+    Chunked(Box<Decoder>),
+    /// The client waits for `100 Continue`; so do we.
+    Held,
+    Done,
+    /// The upstream takes no more; its answer may still come.
+    Abandoned,
+}
+
+enum Download {
+    Head { interim: u32 },
+    Counted(u64),
+    Chunked(Box<Decoder>),
+    UntilClose,
+    Finished,
+}
+
+/// The state of one exchange.
+pub(crate) struct Exchange<'a, S> {
+    down: &'a mut Downstream<S>,
+    up: &'a mut UpstreamConnection,
+    request: &'a RequestTerms,
+    response: &'a ResponseTerms<'a>,
+    fields: &'a FieldTable,
+    upload: Upload,
+    download: Download,
+    last_progress: Instant,
+    /// The first poll sends what came with the head: that is no progress worth a look at the clock.
+    polled: bool,
+    /// The client has the head of the response.
+    committed: bool,
+    half_closed_at: Option<Instant>,
+    pace: Pace,
+    progress: Progress,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
+    /// An exchange over a connection that carries nothing else.
+    pub(crate) fn new(
+        down: &'a mut Downstream<S>,
+        up: &'a mut UpstreamConnection,
+        request: &'a RequestTerms,
+        response: &'a ResponseTerms<'a>,
+        fields: &'a FieldTable,
+        now: Instant,
+    ) -> Self {
+        let upload = if request.expects_continue && request.body != BodyLength::None {
+            Upload::Held
+        } else {
+            Upload::of(request.body)
+        };
+        let progress = Progress { replayable: true, ..Progress::default() };
+        Self {
+            down,
+            up,
+            request,
+            response,
+            fields,
+            upload,
+            download: Download::Head { interim: 0 },
+            last_progress: now,
+            polled: false,
+            committed: false,
+            half_closed_at: None,
+            pace: Pace::new(request.least_rate, request.idle_timeout),
+            progress,
+        }
+    }
+
+    /// Runs to the end; the progress is told in any case.
+    pub(crate) async fn run(mut self) -> (Progress, Result<(), Failure>) {
+        poll_fn(|cx| {
+            self.send_head(cx);
+            Poll::Ready(())
+        })
+        .await;
+        let result = poll_fn(|cx| self.poll(cx)).await;
+        (self.progress, result)
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            let before = self.amount();
+            if let Poll::Ready(Err(failure)) = self.poll_upload(cx) {
+                return Poll::Ready(Err(failure));
+            }
+            let held = matches!(self.upload, Upload::Held);
+            match self.poll_download(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.finish();
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(self.take_back(failure))),
+                Poll::Pending => {}
+            }
+            if let Poll::Ready(failure) = self.poll_client_gone(cx) {
+                return Poll::Ready(Err(failure));
+            }
+            if matches!(self.upload, Upload::Held) && !self.down.unread().is_empty() {
+                // The client did not wait, so nobody has to grant anything.
+                self.upload = Upload::of(self.request.body);
+            }
+            if held && !matches!(self.upload, Upload::Held) {
+                continue;
+            }
+            if self.polled && before != self.amount() {
+                self.last_progress = Instant::now();
+            }
+            self.polled = true;
+            self.pace.goes_on(Instant::now, self.moved());
+            let mut deadline = self.deadline();
+            if self.waits_for_client()
+                && let Some(by) = self.pace.waits(Instant::now)
+            {
+                deadline = deadline.min(by);
+            }
+            ready!(self.down.deadline.poll_at(cx, deadline));
+            if let Some(failure) = self.on_deadline() {
+                return Poll::Ready(Err(failure));
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        let upload_done = matches!(self.upload, Upload::Done);
+        self.progress.request_done = upload_done;
+        self.progress.keep_alive &= upload_done && self.half_closed_at.is_none();
+        self.progress.reusable &= upload_done;
+    }
+
+    /// A response of which the client has seen nothing yet can still be replaced by a refusal.
+    fn take_back(&mut self, failure: Failure) -> Failure {
+        match failure {
+            Failure::Aborted(reject) if !self.committed && !self.down.outbox.has_started() => {
+                self.down.outbox.clear();
+                self.progress.status = 0;
+                self.progress.response_bytes = 0;
+                Failure::Rejected(reject)
+            }
+            failure => failure,
+        }
+    }
+
+    /// Changes whenever something moves.
+    fn amount(&self) -> (u64, u64, u16, usize, usize, u64) {
+        let progress = &self.progress;
+        (
+            progress.request_bytes,
+            progress.response_bytes,
+            progress.status,
+            self.up.outbox.pending(),
+            self.down.outbox.pending(),
+            self.moved(),
+        )
+    }
+
+    /// Bytes that went to and from the client.
+    fn moved(&self) -> u64 {
+        let progress = &self.progress;
+        match &self.down.sent {
+            Some(sent) => progress.request_bytes + sent.get(),
+            None => {
+                (progress.request_bytes + progress.response_bytes).saturating_sub(self.down.outbox.pending() as u64)
+            }
+        }
+    }
+
+    /// A refusal, in the form that is still possible.
+    fn fail(&self, reject: Reject) -> Failure {
+        if self.progress.status == 0 { Failure::Rejected(reject) } else { Failure::Aborted(reject) }
+    }
+
+    fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        let watched = matches!(self.upload, Upload::Done | Upload::Held) && self.half_closed_at.is_none();
+        while watched && self.down.unread().len() < READ_AHEAD {
+            match ready!(self.down.poll_receive(cx, READ_AHEAD)) {
+                Ok(0) => {
+                    self.half_closed_at = Some(Instant::now());
+                    return Poll::Pending;
+                }
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(Failure::ClientGone),
+            }
+        }
+        Poll::Pending
+    }
+
+    fn deadline(&self) -> Instant {
+        let waits_for_head =
+            matches!(self.download, Download::Head { .. }) && matches!(self.upload, Upload::Done | Upload::Abandoned);
+        let patience = match self.upload {
+            Upload::Held => CONTINUE_AFTER,
+            _ if waits_for_head => self.request.response_timeout,
+            _ => self.request.idle_timeout,
+        };
+        let deadline = self.last_progress + patience;
+        self.gone_at().map_or(deadline, |gone_at| deadline.min(gone_at))
+    }
+
+    /// Neither we nor the upstream can go on before the client does. Once an upstream has begun to answer, it is for the
+    /// upstream to say how long it listens.
+    fn waits_for_client(&self) -> bool {
+        let sends = self.upload.wants_body() && self.up.outbox.is_empty();
+        (sends && matches!(self.download, Download::Head { .. })) || self.down.outbox.waits_for_peer()
+    }
+
+    /// When a client that closed its side counts as gone. Once the response has begun, writing it tells.
+    fn gone_at(&self) -> Option<Instant> {
+        let waits = matches!(self.download, Download::Head { .. });
+        self.half_closed_at.filter(|_| waits).map(|at| at + HALF_CLOSED_FOR)
+    }
+
+    /// What the passed deadline means; `None` goes on.
+    fn on_deadline(&mut self) -> Option<Failure> {
+        if self.gone_at().is_some_and(|gone_at| gone_at <= Instant::now()) {
+            return Some(Failure::ClientGone);
+        }
+        if self.pace.is_over(Instant::now()) {
+            return Some(match self.download {
+                Download::Head { .. } => Failure::Rejected(Reject::RequestTimeout),
+                _ => Failure::ClientGone,
+            });
+        }
+        match (&self.download, &self.upload) {
+            (_, Upload::Held) => {
+                self.grant_continue();
+                self.last_progress = Instant::now();
+                None
+            }
+            (Download::Head { .. }, Upload::Counted(_) | Upload::Chunked(_)) if self.up.outbox.is_empty() => {
+                Some(Failure::Rejected(Reject::RequestTimeout))
+            }
+            (Download::Head { .. }, _) => Some(Failure::Rejected(Reject::UpstreamTimeout)),
+            (_, _) if self.down.outbox.waits_for_peer() => Some(Failure::ClientGone),
+            _ => Some(Failure::Aborted(Reject::UpstreamTimeout)),
+        }
+    }
+}
+
+impl Upload {
+    fn of(body: BodyLength) -> Self {
+        match body {
+            BodyLength::Exactly(length) => Self::Counted(length),
+            BodyLength::Chunked => Self::Chunked(Box::default()),
+            BodyLength::None | BodyLength::UntilClose => Self::Done,
+        }
+    }
+
+    fn wants_body(&self) -> bool {
+        matches!(self, Self::Counted(_) | Self::Chunked(_))
+    }
+}
+
+fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {
+    if !data.is_empty() {
+        chunked::open_chunk(out, data.len());
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Writes the last chunk and the trailer fields that may pass.
+fn end_chunks(
+    out: &mut Vec<u8>,
+    trailers: &[u8],
+    table: &FieldTable,
+    credentials: &[&str],
+) -> Result<(), httparse::Error> {
+    out.extend_from_slice(b"0\r\n");
+    if !trailers.is_empty() {
+        let mut section = trailers.to_vec();
+        section.extend_from_slice(b"\r\n");
+        let mut fields = [httparse::EMPTY_HEADER; 32];
+        if let httparse::Status::Complete((_, fields)) = httparse::parse_headers(&section, &mut fields)? {
+            let is_credential = |name: &str| credentials.iter().any(|credential| are_twins(credential, name));
+            for field in fields.iter().filter(|field| may_be_trailer(field.name, table) && !is_credential(field.name)) {
+                response::write_field(out, field.name, field.value);
+            }
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}

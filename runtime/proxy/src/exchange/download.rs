@@ -1,0 +1,247 @@
+//! The response's way: from the upstream to the client.
+
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload, end_chunks, write_chunk};
+use gateway_wire::downstream::Scratch;
+use gateway_wire::http1::body::{BodyLength, Framing};
+use gateway_wire::http1::chunked;
+use gateway_wire::http1::chunked::Step;
+use gateway_wire::http1::head::{Field, ResponseHead, field_space, parse_response};
+use gateway_wire::http1::names::connection_options;
+use gateway_wire::reject::Reject;
+use gateway_wire::response;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
+    pub(super) fn poll_download(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        loop {
+            if ready!(self.down.outbox.poll_flush(&mut self.down.io, cx)).is_err() {
+                return Poll::Ready(Err(Failure::ClientGone));
+            }
+            self.committed |= self.progress.status != 0;
+            if matches!(self.download, Download::Finished) {
+                return Poll::Ready(Ok(()));
+            }
+            let mut scratch = Scratch::take();
+            match ready!(scratch.poll_read(&mut self.up.io, cx, usize::MAX)) {
+                Ok([]) => self.on_upstream_end(true)?,
+                Err(_) => self.on_upstream_end(false)?,
+                Ok(bytes) if matches!(self.download, Download::Head { .. }) => self.receive_head(bytes, cx)?,
+                Ok(bytes) => self.receive_body(bytes, cx)?,
+            }
+        }
+    }
+
+    fn on_upstream_end(&mut self, orderly: bool) -> Result<(), Failure> {
+        match self.download {
+            Download::Head { interim: 0 } if self.up.inbox.is_empty() && self.up.reused => Err(Failure::Stale),
+            Download::Head { .. } => {
+                Err(Failure::Rejected(Reject::UpstreamBroken("closed before the head of the response was whole")))
+            }
+            // A reset is no end: the body must not look whole.
+            Download::UntilClose if orderly => {
+                self.end_body(&[])?;
+                self.progress.reusable = false;
+                Ok(())
+            }
+            _ => Err(Failure::Aborted(Reject::UpstreamBroken("closed before the body of the response was whole"))),
+        }
+    }
+
+    fn receive_head(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Failure> {
+        if self.up.inbox.is_empty() {
+            let used = self.parse_heads(bytes, cx)?;
+            if matches!(self.download, Download::Head { .. }) {
+                self.up.inbox.extend_from_slice(&bytes[used..]);
+            }
+            return Ok(());
+        }
+        let mut inbox = std::mem::take(&mut self.up.inbox);
+        inbox.extend_from_slice(bytes);
+        let used = self.parse_heads(&inbox, cx)?;
+        if matches!(self.download, Download::Head { .. }) {
+            inbox.drain(..used);
+            self.up.inbox = inbox;
+        }
+        Ok(())
+    }
+
+    /// Reads informational responses and the final one, as far as they are whole; says how much that used up.
+    fn parse_heads(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<usize, Failure> {
+        let broken = |what| Failure::Rejected(Reject::UpstreamBroken(what));
+        let mut used = 0;
+        while let Download::Head { interim } = &mut self.download {
+            let (mut few, mut more) = (field_space(), Vec::new());
+            let rest = &bytes[used..];
+            let parsed = parse_response(rest, &mut few, &mut more, self.request.most_response_fields);
+            let (length, head) = match parsed.map_err(broken)? {
+                Some((length, head)) if length <= MAX_RESPONSE_HEAD => (length, head),
+                None if rest.len() < MAX_RESPONSE_HEAD => break,
+                _ => return Err(broken("the head of the response has more than 64 KiB")),
+            };
+            used += length;
+            let ResponseHead { status, version, reason, fields } = head;
+            if has_bare_newline(&rest[..length]) {
+                return Err(broken("a line of the head of the response ends without CR"));
+            }
+            if !(100..600).contains(&status) {
+                return Err(broken("a status that HTTP does not have"));
+            }
+            if (100..200).contains(&status) {
+                *interim += 1;
+                if *interim > MAX_INTERIM || status == 101 {
+                    return Err(broken("an informational response that was not asked for"));
+                }
+                self.relay_interim(status, fields);
+                continue;
+            }
+            let framing = Framing::of(fields, self.response.fields).map_err(|bad| broken(bad.0))?;
+            let length = framing.of_response(status, self.response.to_head);
+            self.progress.reusable = length != BodyLength::UntilClose && persists(version, fields);
+            self.begin_response(status, reason, fields, framing, length);
+            let rest = &bytes[used..];
+            used = bytes.len();
+            if !rest.is_empty() || matches!(self.download, Download::Finished) {
+                self.receive_body(rest, cx)?;
+            }
+        }
+        Ok(used)
+    }
+
+    fn relay_interim(&mut self, status: u16, fields: &[Field<'_>]) {
+        if status == 100 {
+            if matches!(self.upload, Upload::Held) {
+                self.grant_continue();
+            }
+        } else if self.response.client_is_http11 {
+            response::write_interim(self.down.outbox.buffer(), status, fields, self.response);
+        }
+    }
+
+    pub(super) fn grant_continue(&mut self) {
+        self.down.outbox.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.upload = Upload::of(self.request.body);
+    }
+
+    fn begin_response(
+        &mut self,
+        status: u16,
+        reason: &str,
+        fields: &[Field<'_>],
+        framing: Framing,
+        length: BodyLength,
+    ) {
+        // Where the client is still sending, nobody can tell where its next request would begin.
+        let open_ended =
+            matches!(length, BodyLength::Chunked | BodyLength::UntilClose) && !self.response.client_is_http11;
+        let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();
+        let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
+        response::write_head(
+            self.down.outbox.buffer(),
+            status,
+            reason,
+            fields,
+            framing,
+            length,
+            keep_alive,
+            self.response,
+        );
+        self.progress.status = status;
+        self.progress.keep_alive = keep_alive;
+        self.progress.head_at = Some(Instant::now());
+        self.download = match length {
+            BodyLength::None => Download::Finished,
+            BodyLength::Exactly(length) => Download::Counted(length),
+            BodyLength::Chunked => Download::Chunked(Box::default()),
+            BodyLength::UntilClose => Download::UntilClose,
+        };
+    }
+
+    fn receive_body(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Failure> {
+        match &mut self.download {
+            Download::Counted(left) => {
+                let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                *left -= take as u64;
+                let ended = *left == 0;
+                self.progress.response_bytes += take as u64;
+                if ended {
+                    self.download = Download::Finished;
+                }
+                self.progress.reusable &= take == bytes.len();
+                if !self.down.outbox.is_empty() {
+                    self.down.outbox.buffer().extend_from_slice(&bytes[..take]);
+                } else if self.down.outbox.write_through(&mut self.down.io, cx, &bytes[..take]).is_err() {
+                    return Err(Failure::ClientGone);
+                }
+            }
+            Download::Chunked(decoder) => {
+                let mut taken = 0;
+                loop {
+                    let rest = &bytes[taken..];
+                    match decoder.step(rest) {
+                        Err(chunked::BadChunk) => {
+                            return Err(Failure::Aborted(Reject::UpstreamBroken(
+                                "the body is not in the chunked coding",
+                            )));
+                        }
+                        Ok(Step::NeedMore) => break,
+                        Ok(Step::Framing(count)) => taken += count,
+                        Ok(Step::Data(count)) => {
+                            taken += count;
+                            self.progress.response_bytes += count as u64;
+                            if self.response.client_is_http11 {
+                                write_chunk(self.down.outbox.buffer(), &rest[..count]);
+                            } else {
+                                self.down.outbox.buffer().extend_from_slice(&rest[..count]);
+                            }
+                        }
+                        Ok(Step::End(count)) => {
+                            self.progress.reusable &= taken + count == bytes.len();
+                            let trailers = decoder.trailers().to_vec();
+                            return self.end_body(&trailers);
+                        }
+                    }
+                }
+            }
+            Download::UntilClose => {
+                self.progress.response_bytes += bytes.len() as u64;
+                if self.response.client_is_http11 {
+                    write_chunk(self.down.outbox.buffer(), bytes);
+                } else {
+                    self.down.outbox.buffer().extend_from_slice(bytes);
+                }
+            }
+            Download::Head { .. } | Download::Finished => self.progress.reusable &= bytes.is_empty(),
+        }
+        Ok(())
+    }
+
+    fn end_body(&mut self, trailers: &[u8]) -> Result<(), Failure> {
+        self.download = Download::Finished;
+        if self.response.client_is_http11 && end_chunks(self.down.outbox.buffer(), trailers, self.fields, &[]).is_err()
+        {
+            return Err(Failure::Aborted(Reject::UpstreamBroken("the trailer section is malformed")));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a line ends in LF alone, where another reader might see no end (RFC 9112 §2.2).
+fn has_bare_newline(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r')
+}
+
+/// Whether the upstream keeps the connection open (RFC 9112 §9.3).
+fn persists(version: u8, fields: &[Field<'_>]) -> bool {
+    let says = |option: &[u8]| {
+        fields
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case("connection"))
+            .flat_map(|field| connection_options(field.value))
+            .any(|value| value.eq_ignore_ascii_case(option))
+    };
+    if version == 1 { !says(b"close") } else { says(b"keep-alive") }
+}

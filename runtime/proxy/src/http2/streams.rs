@@ -1,0 +1,67 @@
+//! What the streams of one HTTP/2 connection share.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::deployment::LiveListener;
+use crate::worker::Worker;
+use gateway_wire::downstream::Known;
+
+/// Streams that a client breaks off before it has its answer: so many at once, and so many a second. Each may have cost
+/// a connection to an upstream.
+pub(crate) const MOST_CANCELLED: f64 = 100.0;
+const CANCELLED_PER_SECOND: f64 = 10.0;
+
+/// What the streams of a connection have in common.
+pub(crate) struct Client {
+    pub(crate) worker: Rc<Worker>,
+    pub(crate) listener: &'static LiveListener,
+    pub(crate) known: Known,
+    pub(crate) streams: Cell<usize>,
+    /// No stream is open.
+    pub(crate) idle: Rc<Cell<bool>>,
+    pub(crate) idle_since: Cell<Instant>,
+    /// How many streams the client may still break off, and since when that is known.
+    pub(crate) patience: Cell<(f64, Instant)>,
+    /// The client has broken off too many, or has us answer too much.
+    pub(crate) has_enough: Notify,
+    /// Streams whose trailers are malformed, until somebody who reads them asks.
+    pub(crate) malformed: RefCell<HashSet<u32>>,
+}
+
+impl Client {
+    /// Counts a stream that the client has broken off; says whether that was one too many.
+    pub(crate) fn loses_patience(&self) -> bool {
+        let ((left, since), now) = (self.patience.get(), self.worker.now());
+        let regained = now.saturating_duration_since(since).as_secs_f64() * CANCELLED_PER_SECOND;
+        let left = (left + regained).min(MOST_CANCELLED) - 1.0;
+        self.patience.set((left, now));
+        left < 0.0
+    }
+}
+
+/// A stream that is counted while it lasts.
+pub(crate) struct Open(pub(crate) Rc<Client>);
+
+impl Open {
+    pub(crate) fn on(client: &Rc<Client>) -> Self {
+        client.streams.set(client.streams.get() + 1);
+        client.idle.set(false);
+        Self(Rc::clone(client))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let left = self.0.streams.get() - 1;
+        self.0.streams.set(left);
+        if left == 0 {
+            self.0.idle.set(true);
+            self.0.idle_since.set(self.0.worker.recently());
+        }
+    }
+}

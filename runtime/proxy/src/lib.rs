@@ -1,0 +1,29 @@
+//! The life of a request: listeners, connections, pipeline, upstreams.
+
+pub mod access_log;
+pub mod admission;
+pub(crate) mod connection;
+pub(crate) mod contested;
+pub mod deployment;
+pub(crate) mod exchange;
+pub mod handover;
+pub(crate) mod http2;
+pub mod https;
+pub mod metrics;
+pub(crate) mod pipeline;
+pub mod rewrite;
+pub mod rule_pattern;
+pub(crate) mod rules;
+pub mod server;
+pub mod settings;
+pub mod static_files;
+pub mod tables;
+pub(crate) mod thread;
+pub(crate) mod trace;
+pub mod upstream;
+pub mod views;
+pub(crate) mod worker;
+
+#[cfg(test)]
+#[path = "../../../tests/support/silent.rs"]
+mod silent;

@@ -1,0 +1,376 @@
+//! Sends a permitted request to its upstream and brings the response back.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
+
+use gateway_route::{Params, RequestPath};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Record;
+use crate::deployment::{Live, LiveForward, LiveOperation, LiveRewrite};
+use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
+use crate::pipeline::request::{RequestFacts, Target};
+use crate::rewrite::is_safe;
+use crate::tables;
+use crate::trace::TraceContext;
+use crate::upstream::{ConnectError, UpstreamConnection};
+use crate::worker::Worker;
+use gateway_access::authorize::Permit;
+use gateway_base::encoding::{cookies_without, query_without};
+use gateway_tls::CERTIFICATE_HEADERS;
+use gateway_wire::downstream::Downstream;
+use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::head::{Field, RequestHead};
+use gateway_wire::http1::names::{FieldClass, are_twins};
+use gateway_wire::locations::Locations;
+use gateway_wire::peer::ClientCertificate;
+use gateway_wire::reject::Reject;
+use gateway_wire::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
+
+/// How we call ourselves in `Via` (RFC 9110 §7.6.3).
+const OUR_NAME: &[u8] = b" gateway\r\n";
+
+/// A request that may be sent, with everything it takes.
+pub(super) struct Forwarding {
+    operation: &'static LiveOperation,
+    to: &'static LiveForward,
+    terms: RequestTerms,
+    /// The body that goes to the upstream instead of the client's, which is in the inbox.
+    pub(super) body: Option<Vec<u8>>,
+    /// How the upstream's addresses look to the client.
+    locations: Option<Locations>,
+}
+
+/// How forwarding ended.
+pub(super) enum Forwarded {
+    /// The client has the whole response.
+    Answered(Progress),
+    /// The client is gone, or has to be cut off in the middle of the response.
+    Cut(Progress, Option<Reject>),
+    /// The client is to get this refusal.
+    Refused(Progress, Reject),
+}
+
+/// What a request is prepared from.
+pub(super) struct Scene<'a> {
+    pub(super) live: &'static Live,
+    pub(super) peer: IpAddr,
+    pub(super) peer_text: &'a str,
+    /// The version of HTTP that the request came in.
+    pub(super) version: &'static str,
+    pub(super) is_https: bool,
+    /// Where the operation asks for one.
+    pub(super) certificate: Option<&'a ClientCertificate>,
+    pub(super) operation: &'static LiveOperation,
+    pub(super) to: &'static LiveForward,
+    /// Of the path's template, where there is one.
+    pub(super) params: Option<&'a Params<'a>>,
+    /// As received, or as rules have made it.
+    pub(super) path: &'a RequestPath<'a>,
+    /// As received, or as rules have made it.
+    pub(super) query: Option<&'a str>,
+    /// The body without the credentials in it, where it is not as received.
+    pub(super) form: Option<&'a [u8]>,
+}
+
+impl Scene<'_> {
+    /// Writes the head that the upstream gets. It takes a permit, so nothing is forwarded without a decision.
+    ///
+    /// # Errors
+    /// 400 where a rewrite makes a path that would reach somewhere else.
+    pub(super) fn prepare(
+        &self,
+        permit: &Permit,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        facts: &RequestFacts,
+        request_id: &str,
+        trace: &TraceContext,
+    ) -> Result<Forwarding, Reject> {
+        let mut head = Vec::with_capacity(1024);
+        head.extend_from_slice(request.method.as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(self.to.endpoint.prefix.as_bytes());
+        self.write_path(&mut head)?;
+        self.write_query(&mut head);
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        let base = self.write_fields(&mut head, request, target, request_id, trace);
+        self.write_identity(&mut head, permit);
+        if let Some(certificate) = self.certificate {
+            write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
+            write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
+        }
+        let body = self.form.map_or(facts.body, |form| BodyLength::Exactly(form.len() as u64));
+        match body {
+            BodyLength::Exactly(length) => write_length(&mut head, length),
+            BodyLength::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+            // Some servers answer 411 to a POST that does not say that it has no body.
+            BodyLength::None if matches!(request.method, "POST" | "PUT" | "PATCH") => write_length(&mut head, 0),
+            BodyLength::None | BodyLength::UntilClose => {}
+        }
+        if facts.expects_continue {
+            head.extend_from_slice(b"Expect: 100-continue\r\n");
+        }
+        head.extend_from_slice(b"\r\n");
+        let table = self.operation.table;
+        let terms = RequestTerms {
+            head,
+            body,
+            max_body: table.max_body.0,
+            expects_continue: facts.expects_continue,
+            response_timeout: self.to.upstream.response_timeout,
+            idle_timeout: self.to.upstream.idle_timeout,
+            least_rate: self.live.settings.limits.body_rate,
+            credentials: &self.live.deciding_fields,
+            most_response_fields: self.live.settings.limits.response_fields,
+        };
+        let locations = (self.to.upstream.locations == tables::Locations::Translate).then(|| Locations {
+            host: &self.to.endpoint.host,
+            port: self.to.endpoint.port,
+            prefix: &self.to.endpoint.prefix,
+            base,
+            preserved_host: target.host.filter(|_| self.to.upstream.preserve_host).map(str::to_owned),
+        });
+        let body = self.form.map(<[u8]>::to_vec);
+        Ok(Forwarding { operation: self.operation, to: self.to, terms, body, locations })
+    }
+
+    /// Tells the upstream who calls. Whatever a client said in these fields was dropped on the way.
+    fn write_identity(&self, head: &mut Vec<u8>, permit: &Permit) {
+        let Some(caller) = permit.caller() else { return };
+        let names = &self.operation.api.identity_headers;
+        for (name, value) in [(names.client, &caller.client), (names.user, &caller.user)] {
+            // A foreign provider chooses these; what no header can hold names nobody.
+            if let Some(value) = value.as_ref().filter(|value| value.bytes().all(|byte| (b' '..0x7f).contains(&byte))) {
+                write_field(head, name, value.as_bytes());
+            }
+        }
+        let Some(identity) = &caller.identity else { return };
+        write_field(head, names.consumer, identity.consumer.username.as_bytes());
+        if let Some(credential) = &identity.credential {
+            write_field(head, names.credential, credential.as_bytes());
+        }
+        if let Some(custom_id) = &identity.consumer.custom_id {
+            write_field(head, names.custom_id, custom_id.as_bytes());
+        }
+    }
+
+    fn write_path(&self, head: &mut Vec<u8>) -> Result<(), Reject> {
+        let start = head.len();
+        match &self.to.rewrite {
+            LiveRewrite::Received { base } => head.extend_from_slice(self.path_below(base).as_bytes()),
+            LiveRewrite::Path(template) => template.fill(head, |name| Some(self.params?.get(name)?.wire)),
+            LiveRewrite::With { base, rewrite } => {
+                let below = self.path_below(base);
+                match rewrite.rewrite(below) {
+                    Some(new) => head.extend_from_slice(new.as_bytes()),
+                    None => head.extend_from_slice(below.as_bytes()),
+                }
+            }
+        }
+        if head.len() == start {
+            head.push(b'/');
+        }
+        let rewritten = !matches!(self.to.rewrite, LiveRewrite::Received { .. });
+        if rewritten && !is_safe(&head[start..]) {
+            return Err(Reject::BadRequest("the rewritten path would reach somewhere else"));
+        }
+        Ok(())
+    }
+
+    /// The path as received, less the base path.
+    fn path_below(&self, base: &str) -> &str {
+        if base.is_empty() {
+            return self.path.wire();
+        }
+        self.path.wire_of(base.len().min(self.path.canonical().len())..self.path.canonical().len())
+    }
+
+    fn write_query(&self, head: &mut Vec<u8>) {
+        let Some(query) = self.query else { return };
+        let hidden = &self.operation.hidden.query;
+        let kept = if hidden.is_empty() { Some(query.into()) } else { query_without(query, hidden) };
+        if let Some(kept) = kept {
+            head.push(b'?');
+            head.extend_from_slice(kept.as_bytes());
+        }
+    }
+
+    /// Says what the client has in front of the upstream's paths.
+    fn write_fields(
+        &self,
+        head: &mut Vec<u8>,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        request_id: &str,
+        trace: &TraceContext,
+    ) -> String {
+        let operation = self.operation;
+        let trusted = self.live.trusts(self.peer);
+        // A client that names no host leaves it to us.
+        let host = target.host.filter(|host| self.to.upstream.preserve_host && !host.is_empty());
+        write_field(head, "Host", host.unwrap_or(&self.to.endpoint.authority).as_bytes());
+        let classify = |field: &Field<'_>| self.live.request_fields.classify(field.name);
+        let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
+        let edits = &operation.table.request_headers;
+        let hides = |name: &str| operation.hidden.headers.iter().any(|hidden| are_twins(hidden, name));
+        let mut forwarded = Origin::default();
+        for field in request.fields {
+            match classify(field) {
+                FieldClass::EndToEnd => {
+                    let hidden = hides(field.name);
+                    let about_connection =
+                        has_options && is_named(request.fields, &self.live.request_fields, field.name);
+                    if !hidden && !about_connection && !edits.replaces(field.name) {
+                        write_field(head, field.name, field.value);
+                    }
+                }
+                FieldClass::Cookie if hides(field.name) => {}
+                FieldClass::Cookie if operation.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
+                    write_field(head, field.name, field.value)
+                }
+                FieldClass::Cookie if !edits.replaces(field.name) => {
+                    if let Some(value) = cookies_without(field.value, &operation.hidden.cookies) {
+                        write_field(head, field.name, &value);
+                    }
+                }
+                FieldClass::TraceState if trace.is_received() && !edits.replaces(field.name) => {
+                    write_field(head, field.name, field.value);
+                }
+                FieldClass::Via => write_field(head, "Via", field.value),
+                FieldClass::ForwardedFor if trusted => forwarded.chain.push(field.value),
+                FieldClass::ForwardedHost if trusted => forwarded.host = Some(field.value),
+                FieldClass::ForwardedPrefix if trusted => forwarded.prefix = Some(field.value),
+                _ => {}
+            }
+        }
+        for part in [b"Via: ", self.version.as_bytes(), OUR_NAME] {
+            head.extend_from_slice(part);
+        }
+        forwarded.write(head, self.peer_text, self.is_https, target.host);
+        let base = forwarded.base(self.to.base);
+        // Where the path is another one as a whole, there is nothing in front of it.
+        if !base.is_empty() && !matches!(self.to.rewrite, LiveRewrite::Path(_)) {
+            write_field(head, "X-Forwarded-Prefix", base.as_bytes());
+        }
+        write_field(head, "X-Request-Id", request_id.as_bytes());
+        if !edits.replaces("traceparent") {
+            write_field(head, "Traceparent", trace.as_bytes());
+        }
+        write_edits(head, edits);
+        base
+    }
+}
+
+/// Where the request came from, as far as a trusted proxy says.
+#[derive(Default)]
+struct Origin<'a> {
+    chain: Vec<&'a [u8]>,
+    host: Option<&'a [u8]>,
+    /// What it has taken off the path.
+    prefix: Option<&'a [u8]>,
+}
+
+impl Origin<'_> {
+    /// What stands in front of the upstream's paths for the client, where the gateway takes `base` off.
+    fn base(&self, base: &str) -> String {
+        let is_path = |prefix: &&str| {
+            prefix.starts_with('/')
+                && !prefix.starts_with("//")
+                && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/".contains(&byte))
+        };
+        let prefix = self.prefix.and_then(|prefix| std::str::from_utf8(prefix).ok()).filter(is_path);
+        format!("{}{base}", prefix.unwrap_or_default().trim_end_matches('/'))
+    }
+
+    fn write(&self, head: &mut Vec<u8>, peer: &str, is_https: bool, host: Option<&str>) {
+        head.extend_from_slice(b"X-Forwarded-For: ");
+        for address in &self.chain {
+            head.extend_from_slice(address);
+            head.extend_from_slice(b", ");
+        }
+        head.extend_from_slice(peer.as_bytes());
+        head.extend_from_slice(b"\r\n");
+        write_field(head, "X-Forwarded-Proto", if is_https { b"https" } else { b"http" });
+        if let Some(host) = self.host.or(host.map(str::as_bytes)) {
+            write_field(head, "X-Forwarded-Host", host);
+        }
+    }
+}
+
+/// Sends the request, once more if a kept connection turns out to be closed, and streams both bodies.
+pub(super) async fn forward<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    forwarding: Forwarding,
+    record: &mut Record,
+) -> Forwarded
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Forwarding { operation, to, terms, body, locations } = forwarding;
+    if let (Some(body), BodyLength::Exactly(length)) = (body, record.facts.body) {
+        let end = record.head_length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        record.facts.body = BodyLength::Exactly(body.len() as u64);
+        down.inbox.splice(record.head_length..end.min(down.inbox.len()), body);
+    }
+    let started = worker.now();
+    record.upstream_started = Some(started);
+    let date = worker.date();
+    let response = ResponseTerms {
+        to_head: record.facts.to_head,
+        client_is_http11: record.facts.is_http11,
+        client_keeps_alive: record.facts.keep_alive,
+        draining: &worker.draining,
+        fields: &worker.live.response_fields,
+        edits: &operation.table.response_headers,
+        request_id: &record.request_id,
+        date: &date,
+        limits: record.limits.as_ref().map_or("", |outcome| &outcome.fields),
+        hsts: record.hsts(),
+        locations: locations.as_ref(),
+    };
+    let mut kept = worker.pool.take(&to.endpoint);
+    loop {
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => match connect(worker, to).await {
+                Ok(connection) => connection,
+                Err(reject) => return Forwarded::Refused(Progress::default(), reject),
+            },
+        };
+        let exchange =
+            Exchange::new(down, &mut connection, &terms, &response, &worker.live.request_fields, worker.recently());
+        let (progress, result) = exchange.run().await;
+        match result {
+            Ok(()) => {
+                if progress.reusable {
+                    worker.pool.put(&to.endpoint, connection, worker.recently());
+                }
+                return Forwarded::Answered(progress);
+            }
+            // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
+            Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => down.used = record.head_length,
+            Err(Failure::Stale) => {
+                return Forwarded::Refused(
+                    progress,
+                    Reject::UpstreamBroken("closed a kept connection before any byte of the response"),
+                );
+            }
+            Err(Failure::ClientGone) => return Forwarded::Cut(progress, None),
+            Err(Failure::Aborted(reject)) => return Forwarded::Cut(progress, Some(reject)),
+            Err(Failure::Rejected(reject)) => return Forwarded::Refused(progress, reject),
+        }
+    }
+}
+
+async fn connect(worker: &Worker, to: &LiveForward) -> Result<UpstreamConnection, Reject> {
+    let connection =
+        worker.pool.connect(&to.endpoint, to.upstream.connect_timeout).await.map_err(|error| match error {
+            ConnectError::Unreachable => Reject::UpstreamUnreachable,
+            ConnectError::Timeout => Reject::UpstreamTimeout,
+            ConnectError::Untrusted(why) => Reject::UpstreamUntrusted(why),
+        })?;
+    worker.process.upstream_connects.fetch_add(1, Relaxed);
+    Ok(connection)
+}

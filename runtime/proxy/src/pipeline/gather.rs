@@ -1,0 +1,134 @@
+//! Reads the whole content of a request before it is forwarded, where a credential covers it. It stays in the inbox, from
+//! where it is forwarded like any other.
+
+use std::future::poll_fn;
+use std::ops::Range;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use gateway_wire::downstream::Downstream;
+use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::chunked::{BadChunk, Decoder, Step};
+use gateway_wire::reject::Reject;
+
+/// Between two pieces of the body.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// For the whole of it, and for each MiB that it may have: a body that trickles in must not take memory for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The chunked coding may take this many times the bytes of the content, and this many bytes more.
+const CODING_FACTOR: u64 = 2;
+const CODING_BYTES: u64 = 64 << 10;
+
+/// What is to be read.
+pub(super) struct Terms {
+    pub(super) head_length: usize,
+    pub(super) body: BodyLength,
+    /// The client waits for `100 Continue`.
+    pub(super) expects_continue: bool,
+    /// Bytes of content.
+    pub(super) limit: u64,
+}
+
+/// The content of a request.
+pub(super) enum Content {
+    /// As it stands in the inbox.
+    Received(Range<usize>),
+    /// Without the chunked coding.
+    Decoded(Vec<u8>),
+}
+
+impl Content {
+    /// The bytes themselves.
+    pub(super) fn bytes<'a>(&'a self, inbox: &'a [u8]) -> &'a [u8] {
+        match self {
+            Self::Received(range) => inbox.get(range.clone()).unwrap_or_default(),
+            Self::Decoded(bytes) => bytes,
+        }
+    }
+}
+
+/// Receives the body whole.
+///
+/// # Errors
+/// 413 beyond the limit, 408 for a client that is too slow or gone, 400 for a body that is not in the chunked coding.
+pub(super) async fn content<S>(down: &mut Downstream<S>, terms: &Terms) -> Result<Content, Reject>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if let BodyLength::Exactly(length) = terms.body
+        && length > terms.limit
+    {
+        return Err(Reject::BodyTooLarge);
+    }
+    let until = Instant::now() + PATIENCE * u32::try_from(1 + (terms.limit >> 20)).unwrap_or(u32::MAX);
+    let mut gathering = Gathering { at: terms.head_length, decoder: Decoder::default(), decoded: Vec::new() };
+    let mut idle_until = Instant::now() + IDLE;
+    if terms.expects_continue && down.inbox.len() == terms.head_length {
+        // The client waits for the word; RFC 9110 §10.1.1.
+        down.outbox.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    poll_fn(|cx| {
+        if let Poll::Ready(Err(_)) = down.outbox.poll_flush(&mut down.io, cx) {
+            return Poll::Ready(Err(Reject::RequestTimeout));
+        }
+        loop {
+            if let Some(content) = gathering.look(&down.inbox, terms)? {
+                return Poll::Ready(Ok(content));
+            }
+            match down.poll_receive(cx, usize::MAX) {
+                Poll::Ready(Ok(1..)) => idle_until = Instant::now() + IDLE,
+                Poll::Ready(_) => return Poll::Ready(Err(Reject::RequestTimeout)),
+                Poll::Pending => {
+                    ready!(down.deadline.poll_at(cx, idle_until.min(until)));
+                    return Poll::Ready(Err(Reject::RequestTimeout));
+                }
+            }
+        }
+    })
+    .await
+}
+
+struct Gathering {
+    /// Up to here the inbox has been looked at.
+    at: usize,
+    decoder: Decoder,
+    decoded: Vec<u8>,
+}
+
+impl Gathering {
+    /// The content, if all of it is there.
+    fn look(&mut self, inbox: &[u8], terms: &Terms) -> Result<Option<Content>, Reject> {
+        match terms.body {
+            BodyLength::None | BodyLength::UntilClose => {
+                Ok(Some(Content::Received(terms.head_length..terms.head_length)))
+            }
+            BodyLength::Exactly(length) => {
+                let end = terms.head_length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+                Ok((inbox.len() >= end).then_some(Content::Received(terms.head_length..end)))
+            }
+            BodyLength::Chunked => loop {
+                let rest = &inbox[self.at..];
+                match self.decoder.step(rest) {
+                    Err(BadChunk) => return Err(Reject::BadRequest("the body is not in the chunked coding")),
+                    Ok(Step::NeedMore) => return Ok(None),
+                    Ok(Step::Framing(count)) => self.at += count,
+                    Ok(Step::Data(count)) => {
+                        self.decoded.extend_from_slice(&rest[..count]);
+                        self.at += count;
+                    }
+                    Ok(Step::End(_)) => return Ok(Some(Content::Decoded(std::mem::take(&mut self.decoded)))),
+                }
+                let taken = (self.at - terms.head_length) as u64;
+                let coding = terms.limit.saturating_mul(CODING_FACTOR).saturating_add(CODING_BYTES);
+                if self.decoded.len() as u64 > terms.limit || taken > coding {
+                    return Err(Reject::BodyTooLarge);
+                }
+            },
+        }
+    }
+}

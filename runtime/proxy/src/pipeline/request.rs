@@ -1,0 +1,327 @@
+//! What a request says about itself, checked before anything is decided.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
+
+use gateway_route::Params;
+
+use crate::deployment::{Live, LiveOperation, LiveRoute};
+use crate::tables::ParameterKind;
+use gateway_wire::http1::body::{BodyLength, Framing};
+use gateway_wire::http1::head::{Field, RequestHead};
+use gateway_wire::http1::names::{FieldClass, FieldTable, connection_options};
+use gateway_wire::reject::Reject;
+
+/// A longer request id is replaced, even from a trusted proxy.
+const MAX_REQUEST_ID: usize = 128;
+
+/// Facts of the message that no route changes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestFacts {
+    /// The body that follows the head.
+    pub(super) body: BodyLength,
+    /// The client wants the connection to go on.
+    pub(super) keep_alive: bool,
+    /// HTTP/1.1, or else HTTP/1.0.
+    pub(super) is_http11: bool,
+    /// The method is HEAD.
+    pub(super) to_head: bool,
+    /// `Expect: 100-continue`.
+    pub(super) expects_continue: bool,
+    /// The method may be repeated (RFC 9110 §9.2.2).
+    pub(super) is_idempotent: bool,
+}
+
+impl RequestFacts {
+    /// What is assumed of a request that cannot be parsed: nothing that would let the connection go on.
+    pub(super) fn unknown() -> Self {
+        Self {
+            body: BodyLength::None,
+            keep_alive: false,
+            is_http11: true,
+            to_head: false,
+            expects_continue: false,
+            is_idempotent: false,
+        }
+    }
+
+    /// Reads and checks the facts.
+    ///
+    /// # Errors
+    /// 400 for framing and `Host` fields that two recipients could read differently (RFC 9112 §3.2, §6.3), 417 for an
+    /// unknown expectation (RFC 9110 §10.1.1).
+    pub(super) fn of(request: &RequestHead<'_>, table: &FieldTable) -> Result<Self, Reject> {
+        let framing = Framing::of(request.fields, table).map_err(|bad| Reject::BadRequest(bad.0))?;
+        let body = framing.of_request(request.is_http11)?;
+        let mut hosts = 0;
+        let (mut says_close, mut says_keep_alive) = (false, false);
+        let mut expects_continue = false;
+        for field in request.fields {
+            match table.classify(field.name) {
+                FieldClass::Host => {
+                    hosts += 1;
+                    if !is_host(field.value) {
+                        return Err(Reject::BadRequest("Host is not a host"));
+                    }
+                }
+                FieldClass::Connection => {
+                    for option in connection_options(field.value) {
+                        says_close |= option.eq_ignore_ascii_case(b"close");
+                        says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    }
+                }
+                FieldClass::Expect if request.is_http11 => {
+                    if !field.value.trim_ascii().eq_ignore_ascii_case(b"100-continue") {
+                        return Err(Reject::ExpectationFailed);
+                    }
+                    expects_continue = body != BodyLength::None;
+                }
+                _ => {}
+            }
+        }
+        if hosts > 1 || (hosts == 0 && request.is_http11) {
+            return Err(Reject::BadRequest("not exactly one Host"));
+        }
+        Ok(Self {
+            body,
+            keep_alive: !says_close && (request.is_http11 || says_keep_alive),
+            is_http11: request.is_http11,
+            to_head: request.method == "HEAD",
+            expects_continue,
+            is_idempotent: matches!(request.method, "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" | "TRACE" | "QUERY"),
+        })
+    }
+}
+
+/// Whether the client's request came over TLS: to us, or to a trusted proxy that says so.
+///
+/// Of several words, each must say so: the first may be the client's own.
+pub(super) fn is_https(request: &RequestHead<'_>, live: &Live, peer: IpAddr, over_tls: bool) -> bool {
+    if !live.trusts(peer) {
+        return over_tls;
+    }
+    let told = request
+        .fields
+        .iter()
+        .filter(|field| live.request_fields.classify(field.name) == FieldClass::ForwardedProto)
+        .flat_map(|field| field.value.split(|byte| *byte == b','));
+    let mut told = told.map(|word| word.trim_ascii().eq_ignore_ascii_case(b"https")).peekable();
+    if told.peek().is_some() { told.all(|says_https| says_https) } else { over_tls }
+}
+
+/// `uri-host [ ":" port ]` (RFC 9110 §7.2); empty is allowed by the grammar. No name has percent signs, though the
+/// grammar would admit them.
+fn is_host(value: &[u8]) -> bool {
+    let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte);
+    let (has_name, port) = match value.strip_prefix(b"[") {
+        Some(rest) => {
+            let Some(end) = rest.iter().position(|byte| *byte == b']') else { return false };
+            let address = std::str::from_utf8(&rest[..end]).ok().and_then(|text| text.parse::<Ipv6Addr>().ok());
+            (address.is_some(), &rest[end + 1..])
+        }
+        None => {
+            let end = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
+            (value[..end].iter().all(in_name), &value[end..])
+        }
+    };
+    let is_port = port.strip_prefix(b":").unwrap_or(port).iter().all(u8::is_ascii_digit);
+    has_name && is_port && (port.is_empty() || port.starts_with(b":"))
+}
+
+/// The request target (RFC 9112 §3.2), taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    pub(super) path: &'a str,
+    /// Without `?`.
+    pub(super) query: Option<&'a str>,
+    /// From a target in absolute form, or else from `Host`.
+    pub(super) host: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// # Errors
+    /// 400 for a target that is neither in origin form nor in absolute form, or has characters outside of RFC 3986.
+    pub(super) fn of(request: &RequestHead<'a>) -> Result<Self, Reject> {
+        let host = request
+            .fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case("host"))
+            .and_then(|field| std::str::from_utf8(field.value).ok());
+        let (host, origin) = match absolute_form(request.target) {
+            Some((authority, _))
+                if authority.is_empty() || authority.contains('@') || !is_host(authority.as_bytes()) =>
+            {
+                return Err(Reject::BadRequest("the request target has no host"));
+            }
+            // The target's host wins over the field (RFC 9112 §3.2.2).
+            Some((authority, rest)) => (Some(authority), rest),
+            None if request.target == "*" && request.method == "OPTIONS" => return Err(Reject::NotFound),
+            None => (host, request.target),
+        };
+        let (path, query) = origin.split_once('?').map_or((origin, None), |(path, query)| (path, Some(query)));
+        if query.is_some_and(|query| query.bytes().any(|byte| byte <= b' ' || byte == 0x7f || byte == b'#')) {
+            return Err(Reject::BadRequest("the query has characters that a URI cannot have"));
+        }
+        let path = if path.is_empty() && origin.len() != request.target.len() { "/" } else { path };
+        Ok(Self { path, query, host })
+    }
+}
+
+/// Authority and rest of `http://authority/path?query`.
+fn absolute_form(target: &str) -> Option<(&str, &str)> {
+    let scheme_end = target.find("://").filter(|_| !target.starts_with('/'))?;
+    if !["http", "https"].iter().any(|scheme| scheme.eq_ignore_ascii_case(&target[..scheme_end])) {
+        return None;
+    }
+    let rest = &target[scheme_end + 3..];
+    Some(rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())))
+}
+
+/// Checks the path parameters that have a type.
+///
+/// # Errors
+/// 400, naming the first parameter that does not fit.
+pub(super) fn check_parameters(operation: &LiveOperation, params: Option<&Params<'_>>) -> Result<(), Reject> {
+    for parameter in operation.table.parameters {
+        let values = params.into_iter().flat_map(Params::iter).filter(|param| param.name == parameter.name);
+        if !values.into_iter().all(|param| fits(parameter.kind, &param.decoded())) {
+            return Err(Reject::InvalidParameter(parameter.name));
+        }
+    }
+    Ok(())
+}
+
+fn fits(kind: ParameterKind, value: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = value.strip_prefix('-').unwrap_or(value);
+    match kind {
+        ParameterKind::Integer => digits(unsigned),
+        // A JSON number (RFC 8259 §6): what Rust reads, less what JSON has no word for.
+        ParameterKind::Number => {
+            unsigned.starts_with(|first: char| first.is_ascii_digit())
+                && unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte))
+                && value.parse::<f64>().is_ok_and(f64::is_finite)
+        }
+        ParameterKind::Boolean => value == "true" || value == "false",
+    }
+}
+
+/// Refuses a body whose length is known to be too large, before any of it is read.
+///
+/// # Errors
+/// 413 (RFC 9110 §15.5.14).
+pub(super) fn admit_body(operation: &LiveOperation, body: BodyLength) -> Result<(), Reject> {
+    match body {
+        BodyLength::Exactly(length) if length > operation.table.max_body.0 => Err(Reject::BodyTooLarge),
+        _ => Ok(()),
+    }
+}
+
+/// The request id that the peer gave, if it is one.
+pub(super) fn request_id<'a>(request: &RequestHead<'a>, table: &FieldTable) -> Option<&'a str> {
+    let field = request.fields.iter().find(|field| table.classify(field.name) == FieldClass::RequestId)?;
+    let id = std::str::from_utf8(field.value).ok()?;
+    (!id.is_empty()
+        && id.len() <= MAX_REQUEST_ID
+        && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'))
+    .then_some(id)
+}
+
+/// The method and the path (without the query) of a head, for the log; whatever is there, if it is not a head.
+pub(super) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
+    /// More of a path than this is of no use in a log.
+    const LONGEST: usize = 2048;
+    let head = head.strip_prefix(b"\r\n").unwrap_or(head);
+    let line = head.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ');
+    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    (
+        String::from_utf8_lossy(&method[..method.len().min(32)]),
+        String::from_utf8_lossy(&path[..path.len().min(LONGEST)]),
+    )
+}
+
+/// The CORS fields of an answer to a preflight request (Fetch Standard, CORS protocol): any origin may ask, without
+/// credentials of the browser, and only the described methods are named.
+pub(super) fn preflight_fields(inbox: &[u8], route: Option<&LiveRoute>) -> String {
+    let mut space = gateway_wire::http1::head::field_space();
+    let (Ok(request), Some(route)) = (gateway_wire::http1::head::parse_request(inbox, &mut space), route) else {
+        return String::new();
+    };
+    let value = |name: &str| {
+        request
+            .fields
+            .iter()
+            .find(|field: &&Field<'_>| field.name.eq_ignore_ascii_case(name))
+            .and_then(|field| std::str::from_utf8(field.value).ok())
+    };
+    if value("origin").is_none() || value("access-control-request-method").is_none() {
+        return String::new();
+    }
+    let mut fields = format!(
+        "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: {}\r\nAccess-Control-Max-Age: 600\r\nVary: Access-Control-Request-Headers\r\n",
+        route.allow
+    );
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+    };
+    if let Some(headers) = value("access-control-request-headers")
+        && headers.split(',').map(str::trim).all(is_name)
+    {
+        fields.push_str(&format!("Access-Control-Allow-Headers: {headers}\r\n"));
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(
+        method: &'static str,
+        target: &'static str,
+    ) -> Result<(&'static str, Option<&'static str>, Option<&'static str>), Reject> {
+        let request =
+            RequestHead { method, target, is_http11: true, fields: &[Field { name: "Host", value: b"field.example" }] };
+        Target::of(&request).map(|target| (target.path, target.query, target.host))
+    }
+
+    #[test]
+    fn both_forms_of_target_are_read() {
+        assert_eq!(target("GET", "/a?b=c?d"), Ok(("/a", Some("b=c?d"), Some("field.example"))));
+        assert_eq!(target("GET", "http://other.example:81/a?b"), Ok(("/a", Some("b"), Some("other.example:81"))));
+        assert_eq!(target("GET", "HTTP://other.example?b"), Ok(("/", Some("b"), Some("other.example"))));
+        assert_eq!(target("GET", "/http://x/"), Ok(("/http://x/", None, Some("field.example"))));
+        assert_eq!(target("OPTIONS", "*"), Err(Reject::NotFound));
+        assert!(target("GET", "http://u@other.example/").is_err());
+        assert!(target("GET", "/a?b#c").is_err());
+    }
+
+    #[test]
+    fn hosts_are_hosts() {
+        for host in ["", "a", "a.example:80", "127.0.0.1", "[::1]", "[::1]:8080", "a:"] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for text in ["[", "]", "a%zz", "a%20b", "a:b", "a:1:2", "u@a", "a b", "[::1", "::1", "a/b", "a?b", "ä"] {
+            assert!(!is_host(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_fit_their_types() {
+        for (kind, good, bad) in [
+            (ParameterKind::Integer, &["0", "-7", "42"][..], &["", "-", "+1", "4.0", "1e3", "abc", "٣"][..]),
+            (ParameterKind::Number, &["0", "-7.5", "1e3"], &["", "inf", "NaN", ".5", "+1", "1e999", "0x1", "--1"]),
+            (ParameterKind::Boolean, &["true", "false"], &["True", "1", ""]),
+        ] {
+            for value in good {
+                assert!(fits(kind, value), "{value}");
+            }
+            for value in bad {
+                assert!(!fits(kind, value), "{value}");
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Requests that no path matches: what rules make of them.
+
+use gateway_route::{Ambiguous, RequestPath, Selectors};
+
+use super::{Record, Stop, refuse_plain};
+use crate::deployment::LiveRule;
+use crate::deployment::{Live, LiveListener};
+use crate::pipeline::request::Target;
+use crate::rules;
+use crate::rules::{Asked, Ruled};
+use gateway_wire::http1::head::RequestHead;
+use gateway_wire::reject::Reject;
+
+/// How a request goes on that rules have given another target.
+pub(super) struct Way {
+    /// Path and query.
+    pub(super) target: String,
+    /// Who forwards it; without, the paths are asked once more.
+    pub(super) rule: Option<&'static LiveRule>,
+}
+
+/// Why no path matches.
+fn not_found(listener: &LiveListener, path: &RequestPath<'_>) -> Reject {
+    let Some((_, character)) = listener.router.refusal(path) else { return Reject::NotFound };
+    Reject::AmbiguousPath(match character {
+        Ambiguous::EncodedSlash => "a path parameter with %2F, which its `encodedSlash: allow` would admit",
+        Ambiguous::EncodedPercent => "a path parameter with %25, which its `encodedPercent: allow` would admit",
+        Ambiguous::Backslash => "a path parameter with %5C, which its `backslash: allow` would admit",
+        Ambiguous::Semicolon => "a path parameter with `;`, which its `semicolon: allow` would admit",
+    })
+}
+
+impl Record {
+    /// Tries the rules of the listener.
+    ///
+    /// # Errors
+    /// What a rule answers, or 404 where none is about the request; plain HTTP where it must come over TLS.
+    pub(super) fn apply_rules(
+        &mut self,
+        live: &Live,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        path: &RequestPath<'_>,
+        selectors: Selectors<'_>,
+    ) -> Result<Way, Stop> {
+        let listener = self.listener;
+        if let (Some(https_only), false) = (&listener.https_only, self.is_https) {
+            return Err(refuse_plain(https_only, request, target)); // 301 308 403 421
+        }
+        // A path that is described is no rule's business, however unclear the query is about its conditions.
+        if listener.rules.is_empty() || listener.router.is_unclear(path, selectors) {
+            return Err(Stop::Reject(not_found(listener, path))); // 404
+        }
+        let asked = Asked {
+            path,
+            query: target.query,
+            authority: target.host,
+            is_https: self.is_https,
+            longest: live.settings.limits.head.request_line,
+        };
+        let ruled = rules::apply(&listener.rules, &asked, &mut self.rule);
+        self.route = self.rule.map(|rule| &rule.route);
+        match ruled? {
+            Ruled::Proxy(target) => Ok(Way { target, rule: self.rule }),
+            Ruled::Passed(Some(target)) => Ok(Way { target, rule: None }),
+            Ruled::Passed(None) => Err(Stop::Reject(not_found(listener, path))), // 404
+            Ruled::Redirect { status, location } => Err(Stop::Redirect { status, location, why: "Moved\n" }),
+            Ruled::Respond { status, content_type, body } => Err(Stop::Respond { status, content_type, body }),
+            Ruled::Plain => Err(match self.route.and_then(|route| route.https_only.as_deref()) {
+                Some(https_only) => refuse_plain(https_only, request, target), // 301 308 403 421
+                None => Stop::Reject(Reject::HttpsRequired),
+            }),
+        }
+    }
+}

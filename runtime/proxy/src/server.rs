@@ -1,0 +1,343 @@
+//! Opens the listeners and runs one thread per core, each with its own runtime, sockets and connections.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, PoisonError};
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::access_log;
+use crate::access_log::AccessLog;
+use crate::connection::serve;
+use crate::deployment::{Live, LiveListener};
+use crate::handover::{Inherited, Sockets};
+use crate::http2;
+use crate::metrics::ProcessMetrics;
+use crate::thread::Thread;
+use crate::worker::Worker;
+use gateway_base::problem::Problem;
+use gateway_base::supervise::{Task, supervise};
+use gateway_base::tell;
+use gateway_tls::Tls;
+use gateway_wire::downstream::Downstream;
+use gateway_wire::peer::Alpn;
+
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// A pause after `accept` failed for want of file descriptors or memory, so that the thread does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a client gets for whom there is no place.
+const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n\
+    Content-Length: 45\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{\"message\":\"There are too many connections\"}\n";
+
+/// Clients at once that one worker says so to; further ones are closed without a word.
+const MOST_TURNED_AWAY: usize = 64;
+
+/// How long, and for how many bytes, their requests are read.
+const TURNED_AWAY_FOR: Duration = Duration::from_millis(500);
+const MOST_DRAINED: u64 = 64 << 10;
+
+/// A running gateway.
+pub struct Server {
+    /// The listeners' names and addresses; a port of 0 is replaced by the real one.
+    pub addresses: Vec<(Box<str>, SocketAddr)>,
+    /// The listeners' sockets, for a successor.
+    pub sockets: Sockets,
+    stop: watch::Sender<bool>,
+    workers: Vec<JoinHandle<()>>,
+    log: Option<access_log::Writer>,
+}
+
+/// Sockets that are bound for one listener; each worker has at least one of them.
+struct Bound {
+    listener: &'static LiveListener,
+    sockets: Vec<std::net::TcpListener>,
+}
+
+/// The sockets of one worker, each with its listener.
+type Accepting = Vec<(&'static LiveListener, std::net::TcpListener)>;
+
+impl Server {
+    /// Opens every listener that is not inherited, and starts serving.
+    ///
+    /// # Errors
+    /// Every address that cannot be opened.
+    pub fn start(
+        live: &'static Live,
+        process: &Arc<ProcessMetrics>,
+        inherited: &mut Inherited,
+    ) -> Result<Self, Vec<Problem>> {
+        let (mut bound, mut problems) = (Vec::new(), Vec::new());
+        for listener in &live.listeners {
+            match bind(listener.bind, live.settings.workers, inherited.take(&listener.name, listener.bind)) {
+                Ok(sockets) => bound.push(Bound { listener, sockets }),
+                Err(error) => problems.push(Problem::plain(format!(
+                    "listener `{}` cannot open {}: {error}",
+                    listener.name, listener.bind
+                ))),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let addresses = bound
+            .iter()
+            .map(|bound| (bound.listener.name.clone(), bound.sockets[0].local_addr().unwrap_or(bound.listener.bind)))
+            .collect();
+        let sockets =
+            copies(&bound).map_err(|error| vec![Problem::plain(format!("no socket can be kept: {error}"))])?;
+        let log = live.settings.access_log.then(|| access_log::start_writer(Arc::clone(process))).transpose();
+        let no_thread = |error| vec![Problem::plain(format!("no thread can be started: {error}"))];
+        let (log_sender, log) = log.map_err(no_thread)?.unzip();
+        let (stop, stopping) = watch::channel(false);
+        let workers = (0..live.settings.workers).map(|index| {
+            let listeners = shares(&mut bound, live.settings.workers - index);
+            let (log, process, stopping) = (log_sender.clone(), Arc::clone(process), stopping.clone());
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || run_worker(live, index, listeners, log, process, stopping))
+        });
+        let workers = workers.collect::<io::Result<_>>().map_err(no_thread)?;
+        Ok(Self { addresses, sockets, stop, workers, log })
+    }
+
+    /// Takes no more connections and requests, and waits until what runs is done or the deadline has passed.
+    pub fn stop(self) {
+        self.sockets.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let _ = self.stop.send(true);
+        for worker in self.workers {
+            let _ = worker.join();
+        }
+        if let Some(log) = self.log {
+            log.finish();
+        }
+    }
+}
+
+/// Opens `address` once per worker, less what is inherited: the kernel spreads connections over sockets with
+/// `SO_REUSEPORT`.
+fn bind(
+    address: SocketAddr,
+    workers: usize,
+    inherited: Vec<std::net::TcpListener>,
+) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut sockets = inherited;
+    if sockets.is_empty() {
+        if address.port() != 0 {
+            // With SO_REUSEPORT a second gateway would silently take half of the connections: ask once without.
+            open(address, false)?;
+        }
+        sockets.push(open(address, true)?);
+    }
+    let address = sockets[0].local_addr()?;
+    while sockets.len() < workers {
+        // What systemd opened cannot be opened beside it: then workers share a socket.
+        sockets.push(open(address, true).or_else(|_| sockets[0].try_clone())?);
+    }
+    Ok(sockets)
+}
+
+/// A copy of each socket.
+fn copies(bound: &[Bound]) -> io::Result<Sockets> {
+    let named = |bound: &Bound| {
+        let name: Arc<str> = Arc::from(&*bound.listener.name);
+        bound.sockets.iter().map(|socket| Ok((Arc::clone(&name), socket.try_clone()?))).collect::<Vec<_>>()
+    };
+    Ok(Sockets::new(bound.iter().flat_map(named).collect::<io::Result<Vec<_>>>()?.into()))
+}
+
+/// One worker's share of what is left for so many workers.
+fn shares(bound: &mut [Bound], workers: usize) -> Accepting {
+    bound
+        .iter_mut()
+        .flat_map(|bound| {
+            let share = bound.sockets.len().div_ceil(workers);
+            bound.sockets.drain(..share).map(|socket| (bound.listener, socket)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(share)?;
+    socket.set_nonblocking(true)?;
+    // Accepted sockets inherit it.
+    socket.set_tcp_nodelay(true)?;
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn run_worker(
+    live: &'static Live,
+    index: usize,
+    listeners: Accepting,
+    log: Option<SyncSender<Vec<u8>>>,
+    process: Arc<ProcessMetrics>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build_local(tokio::runtime::LocalOptions::default())
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return tell!("worker {index} cannot start: {error}"),
+    };
+    runtime.block_on(async move {
+        let thread = Thread::new(Worker::new(live, index, AccessLog::new(log, Arc::clone(&process)), process));
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .filter_map(|(listener, socket)| {
+                let (thread, stopping) = (thread.clone(), stopping.clone());
+                let socket = Rc::new(TcpListener::from_std(socket).ok()?);
+                let accepting = move || accept(thread.clone(), listener, Rc::clone(&socket), stopping.clone());
+                Some(tokio::task::spawn_local(supervise(Task::Accept, accepting)))
+            })
+            .collect();
+        let ticking = tokio::task::spawn_local({
+            let thread = thread.clone();
+            for store in live.limits.stores().remote() {
+                store.start(index);
+            }
+            supervise(Task::Worker, move || thread.clone().tick())
+        });
+        wait_for_stop(&mut stopping).await;
+        for task in accepting {
+            // What the kernel has accepted already is served: a client must not be reset for coming last.
+            let _ = task.await;
+        }
+        thread.worker.drain(live.settings.timeouts.shutdown).await;
+        ticking.abort();
+        thread.worker.log.borrow_mut().flush();
+    });
+}
+
+async fn wait_for_stop(stopping: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+async fn accept(
+    thread: Thread,
+    listener: &'static LiveListener,
+    socket: Rc<TcpListener>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    let mut stop = pin!(wait_for_stop(&mut stopping));
+    // While it stops: how many connections may still be in the kernel's queue.
+    let mut left = None;
+    loop {
+        let accepted = poll_fn(|cx| {
+            if left.is_none() && stop.as_mut().poll(cx).is_ready() {
+                left = Some(BACKLOG);
+            }
+            match socket.poll_accept(cx) {
+                Poll::Pending if left.is_some() => Poll::Ready(None),
+                other => other.map(Some),
+            }
+        });
+        let Some(accepted) = accepted.await else { return };
+        match &mut left {
+            Some(0) => return,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        match accepted {
+            Ok((stream, peer)) => {
+                thread.worker.process.accepted.fetch_add(1, Relaxed);
+                greet(&thread, listener, stream, peer.ip().to_canonical());
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+fn greet(thread: &Thread, listener: &'static LiveListener, stream: TcpStream, peer: IpAddr) {
+    let worker = &thread.worker;
+    let live = worker.live;
+    let Some(place) = live.admission.admit(peer, live.trusts(peer)) else {
+        worker.process.refused.fetch_add(1, Relaxed);
+        return turn_away(worker, listener, stream);
+    };
+    let idle = Rc::new(Cell::new(true));
+    match &listener.tls {
+        None => {
+            let first_deadline = Instant::now() + live.settings.timeouts.keep_alive;
+            let down = Downstream::new(stream, peer, None, first_deadline);
+            worker.spawn(place, Rc::clone(&idle), serve(thread.clone(), listener, down, idle));
+        }
+        Some(tls) => {
+            worker.spawn(place, Rc::clone(&idle), serve_tls(thread.clone(), listener, tls, stream, peer, idle));
+        }
+    }
+}
+
+/// Says that there is no place, in as few words as possible and without waiting for a request.
+fn turn_away(worker: &Rc<Worker>, listener: &LiveListener, stream: TcpStream) {
+    // Inside TLS it would take a handshake to say anything; and nobody is told who would have to wait for it.
+    if listener.tls.is_some() || worker.turned_away.get() >= MOST_TURNED_AWAY {
+        return;
+    }
+    if !matches!(stream.try_write(OVERLOADED), Ok(count) if count == OVERLOADED.len()) {
+        return;
+    }
+    worker.turned_away.set(worker.turned_away.get() + 1);
+    let worker = Rc::clone(worker);
+    tokio::task::spawn_local(async move {
+        // Closing with unread bytes would reset the connection, and the client might never see the answer.
+        let mut stream = stream;
+        let drained = async {
+            stream.shutdown().await?;
+            tokio::io::copy(&mut stream.take(MOST_DRAINED), &mut tokio::io::sink()).await
+        };
+        let _ = tokio::time::timeout(TURNED_AWAY_FOR, drained).await;
+        worker.turned_away.set(worker.turned_away.get() - 1);
+    });
+}
+
+/// Agrees on keys, then serves the protocol that was agreed on.
+async fn serve_tls(
+    thread: Thread,
+    listener: &'static LiveListener,
+    tls: &'static Tls,
+    stream: TcpStream,
+    peer: IpAddr,
+    idle: Rc<Cell<bool>>,
+) {
+    let worker = &thread.worker;
+    let timeouts = worker.live.settings.timeouts;
+    // Boxed: the connection does not carry the handshake's state on.
+    let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head, &idle)).await else {
+        worker.process.tls_failures.fetch_add(1, Relaxed);
+        return;
+    };
+    worker.process.tls_handshakes.fetch_add(1, Relaxed);
+    let (alpn, sent) = (facts.alpn, stream.get_ref().0.sent());
+    let mut down = Downstream::new(stream, peer, Some(Rc::new(facts)), Instant::now() + timeouts.keep_alive);
+    match alpn {
+        Alpn::Http1 => {
+            down.sent = Some(sent);
+            serve(thread, listener, down, idle).await;
+        }
+        // Boxed: who speaks HTTP/1.1 does not carry its state.
+        Alpn::Http2 => Box::pin(http2::serve(thread, listener, down, idle)).await,
+    }
+}

@@ -1,0 +1,63 @@
+//! Settings of listeners and of requests: timeouts and sizes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use gateway_base::problem::Place;
+use gateway_tls::settings::ListenerTls;
+use gateway_wire::http1::head::HeadLimits;
+
+/// An address that requests are accepted on.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    pub name: String,
+    pub bind: SocketAddr,
+    /// The APIs served there; all of the binary's if `None`.
+    pub apis: Option<Vec<(String, Place)>>,
+    /// Plain TCP if `None`.
+    pub tls: Option<ListenerTls>,
+}
+
+/// How long things may take on the client's side.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// From the first byte of a head to its end; 408 when it passes.
+    pub head: Duration,
+    /// Between two requests of a connection.
+    pub keep_alive: Duration,
+    /// For what is running when the gateway is told to stop.
+    pub shutdown: Duration,
+    /// From "not ready" to the end of accepting, after SIGTERM.
+    pub shutdown_delay: Duration,
+}
+
+/// How large things may be.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub head: HeadLimits,
+    /// Fields of a response of an upstream; one with more is refused with 502.
+    pub response_fields: usize,
+    /// The longest token of a foreign issuer that is looked at, in bytes.
+    pub token: usize,
+    /// Connections from clients, over all workers; more are closed at once.
+    pub connections: usize,
+    /// As `connections`, from one address (a /64 of IPv6); 0 for any number.
+    pub connections_per_address: u32,
+    /// Bytes per second that a client has to send or take on average while it is its turn; 0 for none.
+    pub body_rate: u64,
+    /// Requests that a client may have open at once on one connection of HTTP/2.
+    pub streams: u32,
+    /// Bytes for the counters of rate limits.
+    pub counters: usize,
+}
+
+/// What the deployment decides about listeners and requests.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub timeouts: Timeouts,
+    pub limits: Limits,
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// Whether requests are logged.
+    pub access_log: bool,
+}

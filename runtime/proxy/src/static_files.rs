@@ -1,0 +1,104 @@
+//! `static`: files that were compiled in.
+
+use gateway_access::builtin::{Answer, Builtin, Call, PreparedBuiltin};
+use gateway_access::scheme::Resources;
+use gateway_base::digest::Digest;
+use gateway_wire::answer::OwnAnswer;
+
+/// The builtin `static`: one file, or those of a folder.
+#[derive(Debug)]
+pub struct StaticFiles {
+    /// The path parameter that names the file; `""` for the only one.
+    pub parameter: &'static str,
+    /// Ordered by path.
+    pub files: &'static [StaticFile],
+}
+
+/// A file.
+#[derive(Debug)]
+pub struct StaticFile {
+    /// Below the folder, with `/` between its parts.
+    pub path: &'static str,
+    /// Of the response.
+    pub content_type: &'static str,
+    /// The content.
+    pub bytes: &'static [u8],
+}
+
+impl Builtin for StaticFiles {
+    fn name(&self) -> &'static str {
+        "static"
+    }
+
+    fn prepare(&self, _: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
+        let mut files: Vec<Prepared> = self.files.iter().map(Prepared::of).collect();
+        files.sort_by_key(|prepared| prepared.file.path);
+        Ok(Box::new(Shelf { parameter: self.parameter, files: files.into() }))
+    }
+}
+
+#[derive(Debug)]
+struct Shelf {
+    parameter: &'static str,
+    files: Box<[Prepared]>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    file: &'static StaticFile,
+    /// In quotes.
+    etag: String,
+}
+
+impl Prepared {
+    fn of(file: &'static StaticFile) -> Self {
+        let etag = format!("\"{}\"", &Digest::of(file.bytes).to_hex()[..32]);
+        Self { file, etag }
+    }
+
+    /// Whether the client has this very file (RFC 9110 §13.1.2).
+    fn is_known(&self, call: &Call<'_>) -> bool {
+        let conditions = call.evidence.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("if-none-match"));
+        let mut tags = conditions.flat_map(|field| field.value.split(|byte| *byte == b','));
+        tags.any(|tag| {
+            let tag = tag.trim_ascii();
+            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
+        })
+    }
+
+    fn answer(&self, call: &Call<'_>) -> OwnAnswer {
+        let (status, body) = if self.is_known(call) { (304, &b""[..]) } else { (200, self.file.bytes) };
+        // What is for certain callers is in nobody's cache (RFC 6750 §5.3).
+        let caching = if call.caller.is_some() { "no-store" } else { "no-cache" };
+        let answer = OwnAnswer { fields: String::new(), ..OwnAnswer::new(status, self.file.content_type, body) };
+        // Where a page is reached with a token or a code in its URL, links must not pass it on.
+        let defaults =
+            format!("Cache-Control: {caching}\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n");
+        OwnAnswer { defaults, ..answer }.with("ETag", &self.etag)
+    }
+}
+
+impl Shelf {
+    fn find(&self, path: &str) -> Option<&Prepared> {
+        self.files.binary_search_by(|prepared| prepared.file.path.cmp(path)).ok().map(|index| &self.files[index])
+    }
+}
+
+impl PreparedBuiltin for Shelf {
+    fn answer(&self, call: &Call<'_>) -> Answer {
+        let found = match self.parameter {
+            "" => self.files.first(),
+            name => {
+                let rest = call.params.and_then(|params| params.get(name)).map(|param| param.decoded());
+                let rest = rest.as_deref().unwrap_or_default();
+                let index = || format!("{rest}index.html");
+                match rest {
+                    "" => self.find(&index()),
+                    folder if folder.ends_with('/') => self.find(&index()),
+                    file => self.find(file),
+                }
+            }
+        };
+        found.map_or_else(|| OwnAnswer::message(404, "Not found"), |prepared| prepared.answer(call)).into()
+    }
+}

@@ -1,0 +1,345 @@
+//! Routes, operations and upstreams as generated code describes them: inert tables.
+
+use std::time::Duration;
+
+use gateway_route::{Ambiguous, UpstreamPaths};
+
+use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
+use gateway_base::units::ByteSize;
+use gateway_limits::tables::{Limit, LimitUse};
+use gateway_wire::header_edits::HeaderEdits;
+use gateway_wire::reject::ErrorClass;
+
+/// All APIs that one binary serves, in the order of their names.
+#[derive(Debug)]
+pub struct Gateway {
+    /// One entry per document in `specs/`.
+    pub apis: &'static [&'static Api],
+}
+
+/// One OpenAPI document.
+#[derive(Debug)]
+pub struct Api {
+    /// The stem of the document's file name: how `gateway.yaml` refers to it.
+    pub name: &'static str,
+    /// `info.title`.
+    pub title: &'static str,
+    /// The document's path, relative to the workspace.
+    pub source: &'static str,
+    /// Every path template with its operations, ordered by template.
+    pub routes: &'static [Route],
+    /// What is tried, in this order, where no path matches.
+    pub rules: &'static [Rule],
+    /// Everything that an operation of this API may call, ordered by name.
+    pub upstreams: &'static [&'static Upstream],
+    /// Every security scheme that an operation of this API refers to, ordered by name.
+    pub schemes: &'static [&'static dyn gateway_access::scheme::Scheme],
+    /// The names of the headers that tell the upstream who calls; never accepted from a client.
+    pub identity_headers: IdentityHeaders,
+    /// Response bodies that replace the default `{"message": …}`.
+    pub error_bodies: &'static [ErrorBody],
+    /// How many wrong credentials are looked at, by scheme; unlimited for the others.
+    pub failed_authentication: &'static [FailureLimit],
+    /// Whether requests must come over TLS.
+    pub https: Https,
+    /// What the document's `acceptRisk` accepts; listed by `gateway routes`.
+    pub accepted_risks: &'static [AcceptedRisk],
+}
+
+impl Gateway {
+    /// The limits that its operations have, each with the name of its API; some of them several times.
+    pub fn limits(&self) -> impl Iterator<Item = (&'static str, &'static Limit)> {
+        let operations = self.apis.iter().flat_map(|api| api.operations().map(|operation| (api.name, operation)));
+        operations.flat_map(|(api, operation)| operation.limits.iter().map(move |used| (api, used.limit)))
+    }
+}
+
+impl Api {
+    /// Every operation: of the paths, then of the rules.
+    pub fn operations(&self) -> impl Iterator<Item = &'static Operation> + use<> {
+        let of_rules = self.rules.iter().filter_map(|rule| match &rule.effect {
+            RuleEffect::Proxy { operation, .. } => Some(*operation),
+            RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } | RuleEffect::Respond { .. } => None,
+        });
+        self.routes.iter().flat_map(|route| route.operations.iter().copied()).chain(of_rules)
+    }
+}
+
+/// Whether the requests of an API must come over TLS.
+#[derive(Debug)]
+pub enum Https {
+    /// The deployment decides.
+    Optional,
+    /// Plain HTTP is refused before anything else is looked at.
+    Required {
+        /// Where plain requests are sent on to, by the host that they name; with none, they get 403.
+        redirect_to: &'static [Origin],
+        /// The value of `Strict-Transport-Security` (RFC 6797 §6.1) in responses over TLS; `""` for none.
+        hsts: &'static str,
+    },
+}
+
+/// A host that speaks TLS.
+#[derive(Debug)]
+pub struct Origin {
+    /// In lower case.
+    pub host: &'static str,
+    /// The port of its URL.
+    pub port: u16,
+}
+
+/// A risk that a document accepts.
+#[derive(Debug)]
+pub struct AcceptedRisk {
+    /// The code of the compiler's message, such as `GW312`.
+    pub lint: &'static str,
+    /// What takes it, such as "operation `sign`".
+    pub what: &'static str,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// A path template and the operations under it.
+#[derive(Debug)]
+pub struct Route {
+    /// The template with the base path of `servers`, such as `/v1/notes/{id}`; `{+rest}` matches across `/`.
+    pub template: &'static str,
+    /// What a request must say beside its path.
+    pub when: &'static [Condition],
+    /// What its parameters take that servers read differently; by default nothing.
+    pub allows: &'static [Allowed],
+    /// What `OPTIONS` gets where no operation describes it.
+    pub preflight: Preflight,
+    /// One operation per method, ordered by method.
+    pub operations: &'static [&'static Operation],
+}
+
+/// Characters that a path parameter takes although servers read them differently.
+#[derive(Debug)]
+pub struct Allowed {
+    /// The name in the template.
+    pub parameter: &'static str,
+    /// Which of them.
+    pub characters: &'static [Ambiguous],
+}
+
+/// Something that a request must say exactly once to select a route.
+#[derive(Debug)]
+pub enum Condition {
+    /// A query parameter.
+    Query {
+        /// The decoded name.
+        name: &'static str,
+        /// The decoded value; any where there is none.
+        value: Option<&'static str>,
+    },
+    /// A header field.
+    Header {
+        /// The name, whose letter case does not count.
+        name: &'static str,
+        /// The value; any where there is none.
+        value: Option<&'static str>,
+    },
+}
+
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (mark, name, value) = match self {
+            Self::Query { name, value } => ("?", name, value),
+            Self::Header { name, value } => ("#", name, value),
+        };
+        match value {
+            Some(value) => write!(f, "{mark}{name}={value}"),
+            None => write!(f, "{mark}{name}"),
+        }
+    }
+}
+
+/// What an `OPTIONS` request gets on a described path that has no `options` operation.
+///
+/// `preflight: forward` needs no variant: the compiler writes an `OPTIONS` operation, so that a reviewer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preflight {
+    /// 204 with the described methods, for CORS preflight requests.
+    Answer,
+    /// 405, as for every method that is not described.
+    Deny,
+}
+
+/// What becomes of requests that no path matches.
+#[derive(Debug)]
+pub struct Rule {
+    /// `rule 1` for the first in the document.
+    pub id: &'static str,
+    /// Which requests.
+    pub matcher: &'static dyn crate::rule_pattern::Matcher,
+    /// What becomes of them.
+    pub effect: RuleEffect,
+}
+
+/// What a rule does. `to` may contain `$1` to `$9`, and `$$` for a dollar.
+#[derive(Debug)]
+pub enum RuleEffect {
+    /// Goes on with another target: with the following rules, and after them with the paths.
+    Rewrite {
+        /// The new path and query.
+        to: &'static str,
+        /// Without the following rules.
+        last: bool,
+    },
+    /// Sends the client elsewhere.
+    Redirect {
+        /// A path on this host, or a URL whose host is written out.
+        to: &'static str,
+        /// 301, 302, 303, 307 or 308.
+        status: u16,
+    },
+    /// Answers.
+    Respond {
+        /// The status.
+        status: u16,
+        /// Of the body.
+        content_type: &'static str,
+        /// The whole body.
+        body: &'static str,
+    },
+    /// Forwards, with any method but TRACE.
+    Proxy {
+        /// The path and query that the upstream sees.
+        to: &'static str,
+        /// Who may call, and what else holds.
+        operation: &'static Operation,
+    },
+}
+
+/// One operation: who may call it, what it is forwarded to, and how.
+#[derive(Debug)]
+pub struct Operation {
+    /// `operationId`, or the method and the template where the document gives none.
+    pub id: &'static str,
+    /// The method, in upper case as on the wire; `ANY` for a rule's.
+    pub method: &'static str,
+    /// Who may call.
+    pub access: Access,
+    /// What is done with a permitted request.
+    pub action: Action,
+    /// Path parameters whose type is more than a string.
+    pub parameters: &'static [PathParameter],
+    /// Changes to the request on its way to the upstream.
+    pub request_headers: HeaderEdits,
+    /// Changes to the response on its way to the client.
+    pub response_headers: HeaderEdits,
+    /// A larger request body is refused with 413.
+    pub max_body: ByteSize,
+    /// Which consumers may call, beside having a good credential.
+    pub consumers: ConsumerRules,
+    /// What an empty alternative (`{}`) of `access` means.
+    pub anonymous: Anonymous,
+    /// What each request is charged to: all of these, or none if one refuses.
+    pub limits: &'static [LimitUse],
+    /// The upstream may read some of its paths as those of an operation that others may call; the stricter of the two
+    /// answers these.
+    pub contested: bool,
+}
+
+/// What an operation does with a permitted request.
+#[derive(Debug)]
+pub enum Action {
+    /// Sends it to an upstream.
+    Forward {
+        /// Who is called.
+        to: &'static Upstream,
+        /// The path that the upstream sees.
+        path: Rewrite,
+    },
+    /// Answers it.
+    Answer(&'static dyn gateway_access::builtin::Builtin),
+}
+
+/// A server that requests are forwarded to. Its address can be replaced per deployment.
+#[derive(Debug)]
+pub struct Upstream {
+    /// The name under `x-gateway.upstreams`, or `default` for the unnamed one.
+    pub name: &'static str,
+    /// `http://host[:port][/prefix]`.
+    pub url: &'static str,
+    /// Send the client's `Host` instead of the upstream's own.
+    pub preserve_host: bool,
+    /// What it takes for the same when it reads a path.
+    pub paths: UpstreamPaths,
+    /// What becomes of `Location` and `Content-Location` in its responses.
+    pub locations: Locations,
+    /// To establish a connection; 504 when it passes.
+    pub connect_timeout: Duration,
+    /// From the end of the request to the head of the response; 504 when it passes.
+    pub response_timeout: Duration,
+    /// Between two pieces of a body, in either direction.
+    pub idle_timeout: Duration,
+}
+
+/// What becomes of an upstream's own addresses in the fields of its responses that say where something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locations {
+    /// They become the gateway's.
+    Translate,
+    /// They stay as they are.
+    Keep,
+}
+
+/// How the path of the forwarded request is made.
+#[derive(Debug)]
+pub enum Rewrite {
+    /// The path as it was received, less the base path of `servers`.
+    Received {
+        /// The base path, `""` for none.
+        base: &'static str,
+    },
+    /// A template filled with the path parameters.
+    Path(&'static str),
+    /// Something that needs an engine.
+    With(&'static dyn crate::rewrite::Rewriter),
+}
+
+/// A path parameter with a type that its value must have; anything else is answered with 400.
+#[derive(Debug)]
+pub struct PathParameter {
+    /// The name in the template.
+    pub name: &'static str,
+    /// What the decoded value must look like.
+    pub kind: ParameterKind,
+}
+
+/// The JSON Schema types that a path parameter is checked against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterKind {
+    /// An optional sign and digits.
+    Integer,
+    /// A JSON number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+/// The headers that carry the caller's identity to the upstream.
+#[derive(Debug)]
+pub struct IdentityHeaders {
+    /// The consumer's user name.
+    pub consumer: &'static str,
+    /// The credential that was used.
+    pub credential: &'static str,
+    /// The consumer's label `customId`.
+    pub custom_id: &'static str,
+    /// The OAuth client.
+    pub client: &'static str,
+    /// The user.
+    pub user: &'static str,
+}
+
+/// A refusal's body, as `x-gateway.errors.bodies` gives it.
+#[derive(Debug)]
+pub struct ErrorBody {
+    /// Which refusals carry it.
+    pub class: ErrorClass,
+    /// The JSON text.
+    pub json: &'static str,
+}

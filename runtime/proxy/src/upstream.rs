@@ -1,0 +1,266 @@
+//! Connections to upstreams: made, kept for the next request, and checked before they are used again.
+
+pub(crate) mod stream;
+pub mod tls;
+pub mod url;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use gateway_base::connector;
+use gateway_wire::downstream::Outbox;
+use gateway_wire::http2::client::ClientConnection;
+pub(crate) use stream::UpstreamStream;
+pub(crate) use tls::UpstreamTls;
+
+/// Idle connections that one worker keeps to one upstream.
+const MAX_IDLE: usize = 256;
+
+/// An idle connection is closed after this; shorter than the keep-alive time of common servers (nginx 75 s, Node 5 s
+/// are both met: the liveness check sees a connection that the server closed).
+const IDLE_TIME: Duration = Duration::from_secs(55);
+
+/// How long the addresses of a host name are believed.
+const RESOLVED_FOR: Duration = Duration::from_secs(5);
+
+/// Where an upstream is, as configured for this deployment.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The index in the worker's pool.
+    pub index: usize,
+    pub host: Box<str>,
+    pub port: u16,
+    /// What goes into `Host` unless the client's is preserved.
+    pub authority: Box<str>,
+    /// Prepended to every path; no trailing slash.
+    pub prefix: Box<str>,
+    /// Plain TCP if `None`.
+    pub tls: Option<UpstreamTls>,
+    /// It is spoken to in HTTP/2.
+    pub is_http2: bool,
+}
+
+/// A connection to an upstream.
+pub(crate) struct UpstreamConnection {
+    pub(crate) io: UpstreamStream,
+    pub(crate) outbox: Outbox,
+    /// Part of a response head that came in several pieces.
+    pub(crate) inbox: Vec<u8>,
+    /// The connection has answered a request before.
+    pub(crate) reused: bool,
+}
+
+impl UpstreamConnection {
+    fn new(io: UpstreamStream, reused: bool) -> Self {
+        Self { io, outbox: Outbox::default(), inbox: Vec::new(), reused }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnectError {
+    /// Refused, unreachable, or the name is unknown.
+    Unreachable,
+    /// Not in time.
+    Timeout,
+    /// It is not who it should be, or cannot prove it; why.
+    Untrusted(&'static str),
+}
+
+struct Idle {
+    io: UpstreamStream,
+    since: Instant,
+}
+
+/// The connections of HTTP/2 to one upstream.
+#[derive(Default)]
+struct SharedConnections {
+    connections: Vec<ClientConnection>,
+    making: Rc<tokio::sync::Mutex<()>>,
+}
+
+/// One worker's idle connections, per upstream.
+#[derive(Default)]
+pub(crate) struct Pool {
+    idle: RefCell<Vec<Vec<Idle>>>,
+    /// Connections of HTTP/2, and a lock that one who makes another holds.
+    shared: RefCell<HashMap<usize, SharedConnections>>,
+    resolved: RefCell<HashMap<usize, (Instant, Vec<SocketAddr>)>>,
+}
+
+impl Pool {
+    /// The connection that was idle for the shortest time and is still open.
+    pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
+        if endpoint.is_http2 {
+            return self.open_stream(endpoint);
+        }
+        let mut idle = self.idle.borrow_mut();
+        let idle = idle.get_mut(endpoint.index)?;
+        while let Some(Idle { mut io, .. }) = idle.pop() {
+            if io.is_quiet() {
+                return Some(UpstreamConnection::new(io, true));
+            }
+        }
+        None
+    }
+
+    /// A stream of a connection of HTTP/2 that has room for one.
+    fn open_stream(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
+        let mut shared = self.shared.borrow_mut();
+        let connection =
+            shared.get_mut(&endpoint.index)?.connections.iter_mut().find_map(|one| one.has_room().then_some(one))?;
+        Some(UpstreamConnection::new(UpstreamStream::Http2(Box::new(connection.open())), true))
+    }
+
+    /// Makes a connection of HTTP/2, or waits for somebody else's.
+    async fn connect_http2(&self, endpoint: &Endpoint) -> Result<UpstreamConnection, ConnectError> {
+        let making = Rc::clone(&self.shared.borrow_mut().entry(endpoint.index).or_default().making);
+        let _making = making.lock().await;
+        if let Some(stream) = self.open_stream(endpoint) {
+            // As good as new: what fails on it is not tried a third time.
+            return Ok(UpstreamConnection { reused: false, ..stream });
+        }
+        let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
+        let connection = match &endpoint.tls {
+            None => ClientConnection::over(io, "http").await,
+            Some(tls) => {
+                let io = tls.handshake(io).await.map_err(ConnectError::Untrusted)?;
+                if io.get_ref().1.alpn_protocol() != Some(b"h2") {
+                    return Err(ConnectError::Untrusted("it does not speak HTTP/2"));
+                }
+                ClientConnection::over(io, "https").await
+            }
+        };
+        let connection = connection.map_err(|_| ConnectError::Unreachable)?;
+        let stream = UpstreamStream::Http2(Box::new(connection.open()));
+        self.shared.borrow_mut().entry(endpoint.index).or_default().connections.push(connection);
+        Ok(UpstreamConnection::new(stream, false))
+    }
+
+    /// Keeps a connection whose last response ended cleanly.
+    pub(crate) fn put(&self, endpoint: &Endpoint, connection: UpstreamConnection, now: Instant) {
+        if endpoint.is_http2 {
+            return; // It was a stream, and there is no second request on one.
+        }
+        let mut idle = self.idle.borrow_mut();
+        if idle.len() <= endpoint.index {
+            idle.resize_with(endpoint.index + 1, Vec::new);
+        }
+        if idle[endpoint.index].len() < MAX_IDLE {
+            idle[endpoint.index].push(Idle { io: connection.io, since: now });
+        }
+    }
+
+    /// Closes what was idle for too long. Called every now and then.
+    pub(crate) fn prune(&self, now: Instant) {
+        for shared in self.shared.borrow_mut().values_mut() {
+            shared.connections.retain(|connection| !connection.is_over(now, IDLE_TIME));
+        }
+        for idle in self.idle.borrow_mut().iter_mut() {
+            // The oldest are at the front.
+            let expired = idle.iter().take_while(|connection| now.duration_since(connection.since) > IDLE_TIME).count();
+            idle.drain(..expired);
+        }
+    }
+
+    /// A new connection.
+    ///
+    /// # Errors
+    /// [`ConnectError`], after every address of the host was tried.
+    pub(crate) async fn connect(
+        &self,
+        endpoint: &Endpoint,
+        limit: Duration,
+    ) -> Result<UpstreamConnection, ConnectError> {
+        if endpoint.is_http2 {
+            return timeout(limit, Box::pin(self.connect_http2(endpoint))).await.unwrap_or(Err(ConnectError::Timeout));
+        }
+        let connecting = async {
+            let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
+            match &endpoint.tls {
+                None => Ok(UpstreamStream::Plain(io)),
+                // Boxed: those who speak plain TCP do not carry its state.
+                Some(tls) => {
+                    Box::pin(tls.handshake(io)).await.map(UpstreamStream::Tls).map_err(ConnectError::Untrusted)
+                }
+            }
+        };
+        let io = timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout))?;
+        Ok(UpstreamConnection::new(io, false))
+    }
+
+    async fn connect_to_any(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {
+        let addresses = self.resolve(endpoint).await?;
+        let connected = connector::connect_to_any(&addresses).await;
+        match &connected {
+            Ok(io) if addresses.len() > 1 => self.prefer(endpoint, io.peer_addr()?),
+            Ok(_) => {}
+            Err(_) => drop(self.resolved.borrow_mut().remove(&endpoint.index)),
+        }
+        connected
+    }
+
+    /// Has the next connections begin with the address that accepted this one.
+    fn prefer(&self, endpoint: &Endpoint, address: SocketAddr) {
+        if let Some((_, addresses)) = self.resolved.borrow_mut().get_mut(&endpoint.index)
+            && let Some(index) = addresses.iter().position(|known| *known == address)
+        {
+            addresses[..=index].rotate_right(1);
+        }
+    }
+
+    async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = endpoint.host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, endpoint.port)]);
+        }
+        if let Some((at, addresses)) = self.resolved.borrow().get(&endpoint.index)
+            && at.elapsed() < RESOLVED_FOR
+        {
+            return Ok(addresses.clone());
+        }
+        let addresses: Vec<_> = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?.collect();
+        self.resolved.borrow_mut().insert(endpoint.index, (Instant::now(), addresses.clone()));
+        Ok(addresses)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::silent::Silent;
+
+    #[test]
+    fn a_silent_address_of_a_name_costs_the_first_connection_a_moment() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let (silent, good) = (Silent::new(), listener.local_addr().expect("bound"));
+            let endpoint = Endpoint {
+                index: 0,
+                host: "two.test".into(),
+                port: good.port(),
+                authority: "two.test".into(),
+                prefix: "".into(),
+                tls: None,
+                is_http2: false,
+            };
+            let pool = Pool::default();
+            // What a resolver would have said.
+            let found = vec![silent.address, good];
+            pool.resolved.borrow_mut().insert(0, (Instant::now() + Duration::from_secs(60), found));
+            for _ in 0..2 {
+                let connection = pool.connect(&endpoint, Duration::from_secs(20)).await;
+                assert!(connection.is_ok(), "{:?}", connection.err());
+            }
+            let resolved = pool.resolved.borrow();
+            assert_eq!(resolved[&0].1, [good, silent.address], "the next one begins with the good one");
+        });
+    }
+}

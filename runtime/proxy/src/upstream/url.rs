@@ -1,0 +1,83 @@
+//! The URL of an upstream.
+
+use std::net::Ipv6Addr;
+
+use rustls::pki_types::ServerName;
+
+use crate::upstream::Endpoint;
+
+/// How upstreams are spoken to, by the scheme of their URL: inside TLS, and in HTTP/2.
+pub(crate) const UPSTREAM_SCHEMES: &[(&str, bool, bool)] =
+    &[("http://", false, false), ("https://", true, false), ("h2c://", false, true), ("h2://", true, true)];
+
+/// `http://host[:port][/prefix]`, or the same with `https://`, `h2c://` or `h2://`; then whom to expect there as well.
+pub fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'static>>), String> {
+    let known = UPSTREAM_SCHEMES
+        .iter()
+        .find_map(|(scheme, has_tls, is_http2)| Some((url.strip_prefix(scheme)?, *has_tls, *is_http2)));
+    let Some((rest, has_tls, is_http2)) = known else {
+        return Err(format!("`{url}` does not start with http://, https://, h2c:// or h2://"));
+    };
+    let (authority, prefix) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
+    if authority.contains('@') || rest.contains(['?', '#', ' ']) {
+        return Err(format!("`{url}` has more than a host, a port and a path"));
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => {
+            (host, port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{port}` is not a port"))?)
+        }
+        _ => (authority, if has_tls { 443 } else { 80 }),
+    };
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
+        return Err(format!("`{url}` has no host"));
+    }
+    let prefix = prefix.trim_end_matches('/');
+    let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
+    let name = has_tls.then(|| ServerName::try_from(host.trim_matches(['[', ']']).to_owned()));
+    let name = name.transpose().map_err(|_| format!("`{host}` is no name that a certificate could have"))?;
+    Ok((
+        Endpoint {
+            index,
+            host: same_host(host).into(),
+            port,
+            authority: authority.into(),
+            prefix: prefix.into(),
+            tls: None,
+            is_http2,
+        },
+        name,
+    ))
+}
+
+/// A host in the one spelling that all have, so that an upstream is known however its address is written.
+pub(crate) fn same_host(host: &str) -> String {
+    match host.trim_matches(['[', ']']).parse::<Ipv6Addr>() {
+        Ok(address) => format!("[{address}]"),
+        Err(_) => host.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let endpoint = |url| {
+            parse_url(url, 0).map(|(endpoint, _)| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix))
+        };
+        assert_eq!(endpoint("http://a.example"), Ok(("a.example".into(), 80, "a.example".into(), "".into())));
+        assert_eq!(
+            endpoint("http://127.0.0.1:3002/api/"),
+            Ok(("127.0.0.1".into(), 3002, "127.0.0.1:3002".into(), "/api".into()))
+        );
+        assert_eq!(endpoint("http://[::1]:3002"), Ok(("[::1]".into(), 3002, "[::1]:3002".into(), "".into())));
+        assert_eq!(endpoint("http://[::1]"), Ok(("[::1]".into(), 80, "[::1]".into(), "".into())));
+        assert_eq!(endpoint("https://a.example/b"), Ok(("a.example".into(), 443, "a.example".into(), "/b".into())));
+        assert_eq!(endpoint("http://A.Example"), Ok(("a.example".into(), 80, "A.Example".into(), "".into())));
+        assert_eq!(endpoint("http://[0:0::A]:81"), Ok(("[::a]".into(), 81, "[0:0::A]:81".into(), "".into())));
+        for bad in ["ftp://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"] {
+            assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+}

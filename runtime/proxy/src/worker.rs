@@ -1,0 +1,231 @@
+//! What one serving thread owns: its pool of connections, its log, its clock.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::access_log::AccessLog;
+use crate::admission::Place;
+use crate::deployment::Live;
+use crate::metrics::ProcessMetrics;
+use crate::trace::TraceContext;
+use crate::upstream::Pool;
+use gateway_access::caller::Moment;
+
+/// How often the clock is set, the log handed over and the pool pruned.
+pub(crate) const TICK: Duration = Duration::from_millis(250);
+
+/// How long an idle connection is kept when the gateway ends, for a request that is on its way.
+const POLITE: Duration = Duration::from_secs(1);
+
+/// One serving thread. Nothing in it is shared, so nothing in it is locked.
+pub(crate) struct Worker {
+    pub(crate) live: &'static Live,
+    pub(crate) index: usize,
+    pub(crate) pool: Pool,
+    pub(crate) log: RefCell<AccessLog>,
+    pub(crate) process: Arc<ProcessMetrics>,
+    /// Each answer is the last one of its connection.
+    pub(crate) draining: Cell<bool>,
+    /// Told when `draining` begins.
+    begins_draining: Notify,
+    /// No further request is taken.
+    pub(crate) closing: Cell<bool>,
+    /// Clients that are being told that there is no place.
+    pub(crate) turned_away: Cell<usize>,
+    connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
+    next_connection: Cell<u64>,
+    clock: Cell<(Instant, u64)>,
+    recent: Cell<Instant>,
+    date: RefCell<Rc<str>>,
+    random: Cell<u64>,
+    next_request: Cell<u64>,
+}
+
+struct Registered {
+    idle: Rc<Cell<bool>>,
+    task: AbortHandle,
+}
+
+impl Worker {
+    /// A worker without connections.
+    pub(crate) fn new(live: &'static Live, index: usize, log: AccessLog, process: Arc<ProcessMetrics>) -> Self {
+        let worker = Self {
+            live,
+            index,
+            pool: Pool::default(),
+            log: RefCell::new(log),
+            process,
+            draining: Cell::new(false),
+            begins_draining: Notify::new(),
+            closing: Cell::new(false),
+            turned_away: Cell::new(0),
+            connections: RefCell::default(),
+            next_connection: Cell::new(0),
+            clock: Cell::new((Instant::now(), 0)),
+            recent: Cell::new(Instant::now()),
+            date: RefCell::new(Rc::from("")),
+            random: Cell::new(RandomState::new().build_hasher().finish() | 1),
+            // No worker counts as far as the next one begins.
+            next_request: Cell::new((index as u64) << 48),
+        };
+        worker.set_clock();
+        worker
+    }
+
+    /// The regular work between requests, `and_more` at its end; runs until it is dropped.
+    pub(crate) async fn tick(self: Rc<Self>, and_more: impl Fn()) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            let now = ticks.tick().await;
+            self.set_clock();
+            self.log.borrow_mut().flush();
+            self.pool.prune(now);
+            and_more();
+        }
+    }
+
+    fn set_clock(&self) {
+        let now = SystemTime::now();
+        let micros =
+            now.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX));
+        self.clock.set((self.now(), micros));
+        *self.date.borrow_mut() = Rc::from(httpdate::fmt_http_date(now));
+    }
+
+    /// Microseconds since the epoch at `instant`; needs no system call.
+    pub(crate) fn unix_micros(&self, instant: Instant) -> u64 {
+        let (set_at, micros) = self.clock.get();
+        micros.saturating_add(u64::try_from(instant.saturating_duration_since(set_at).as_micros()).unwrap_or(0))
+    }
+
+    /// The time, read now; what needs no more than a recent time takes [`Worker::recently`].
+    pub(crate) fn now(&self) -> Instant {
+        let now = Instant::now();
+        self.recent.set(now);
+        now
+    }
+
+    /// The time when somebody last asked, at most one tick ago.
+    pub(crate) fn recently(&self) -> Instant {
+        self.recent.get()
+    }
+
+    /// The moment at which a request that began at `instant` is judged.
+    pub(crate) fn moment(&self, instant: Instant, request: u64) -> Moment {
+        Moment { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index, request }
+    }
+
+    /// A number for a request; no other one in this process has it.
+    pub(crate) fn number(&self) -> u64 {
+        self.next_request.replace(self.next_request.get() + 1)
+    }
+
+    /// The value of `Date`, at most one tick old.
+    pub(crate) fn date(&self) -> Rc<str> {
+        Rc::clone(&self.date.borrow())
+    }
+
+    /// A fresh request id: 32 hexadecimal digits. It has to be unique, not secret.
+    pub(crate) fn request_id(&self) -> String {
+        let mut id = String::with_capacity(32);
+        for _ in 0..2 {
+            let word = self.next_random();
+            id.extend((0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(word >> (digit * 4) & 15) as usize])));
+        }
+        id
+    }
+
+    /// The context of a trace that begins here.
+    pub(crate) fn trace(&self) -> TraceContext {
+        TraceContext::new(|| self.next_random())
+    }
+
+    /// SplitMix64.
+    fn next_random(&self) -> u64 {
+        let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+        self.random.set(state);
+        let mut word = state;
+        word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+        word ^ word >> 31
+    }
+
+    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` tells whether it may be dropped. The connection's
+    /// place is taken as long as it runs.
+    pub(crate) fn spawn(
+        self: &Rc<Self>,
+        place: Place,
+        idle: Rc<Cell<bool>>,
+        serve: impl Future<Output = ()> + 'static,
+    ) {
+        let id = self.next_connection.get();
+        self.next_connection.set(id + 1);
+        self.process.connections.fetch_add(1, Relaxed);
+        let open = Open { worker: Rc::clone(self), id, _place: place };
+        let task = tokio::task::spawn_local(async move {
+            let _open = open;
+            serve.await;
+        });
+        self.connections.borrow_mut().insert(id, Registered { idle, task: task.abort_handle() });
+    }
+
+    /// How many connections are open.
+    pub(crate) fn open_connections(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
+    /// Ready once each answer is to be the last one of its connection.
+    pub(crate) async fn until_draining(&self) {
+        let mut notice = std::pin::pin!(self.begins_draining.notified());
+        notice.as_mut().enable();
+        if !self.draining.get() {
+            notice.await;
+        }
+    }
+
+    /// Closes what is idle, and what becomes so.
+    fn close_idle(&self) {
+        self.closing.set(true);
+        for connection in self.connections.borrow().values().filter(|connection| connection.idle.get()) {
+            connection.task.abort();
+        }
+    }
+
+    /// Ends all connections: politely, then those that are idle, then none but by the deadline.
+    pub(crate) async fn drain(&self, deadline: Duration) {
+        let started = Instant::now();
+        self.draining.set(true);
+        self.begins_draining.notify_waiters();
+        while self.open_connections() > 0 && started.elapsed() < deadline {
+            // A client that was about to ask gets its answer, and is told that it is the last one: only a connection
+            // that nothing comes on is closed without a word.
+            if !self.closing.get() && started.elapsed() >= POLITE.min(deadline / 2) {
+                self.close_idle();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Takes a connection off the books when its task ends, however it ends.
+struct Open {
+    worker: Rc<Worker>,
+    id: u64,
+    _place: Place,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.worker.connections.borrow_mut().remove(&self.id);
+        self.worker.process.connections.fetch_sub(1, Relaxed);
+    }
+}

@@ -1,0 +1,72 @@
+//! Certificates that change while the gateway runs: their files are looked at, and a broken pair changes nothing.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
+
+use super::Tls;
+use crate::reloaded::{RETRY_INTERVAL, Reloaded, States};
+use gateway_base::tell;
+use gateway_base::timestamp;
+
+/// How often the files are looked at.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Reads the files of a listener again when they change, and all on SIGHUP; runs until it is dropped.
+pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
+    struct Watched {
+        name: &'static str,
+        tls: &'static Tls,
+        known: States,
+        pending: Option<States>,
+        again: Option<Instant>,
+        /// What was refused last.
+        told: Vec<String>,
+    }
+    let watched = listeners.into_iter().map(|(name, tls)| Watched {
+        name,
+        tls,
+        known: tls.first_states.clone(),
+        pending: None,
+        again: None,
+        told: Vec::new(),
+    });
+    let mut watched: Vec<_> = watched.collect();
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while !watched.is_empty() {
+        let asked = tokio::time::timeout(WATCH_INTERVAL, hangup.recv()).await.is_ok();
+        for Watched { name, tls, known, pending, again, told } in &mut watched {
+            let now = tls.states();
+            let (same, due) = (now == *known, again.is_some_and(|at| Instant::now() >= at));
+            if !asked && same && !due {
+                continue;
+            }
+            // Somebody may still be writing the other half: wait until both look the same twice.
+            if !asked && !same && pending.replace(now.clone()).as_ref() != Some(&now) {
+                continue;
+            }
+            (*known, *pending) = (now, None);
+            let tls = *tls;
+            // Reading may block, and checking a key takes a while.
+            let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;
+            let reloaded = reloaded.unwrap_or_else(|_| Reloaded { again: Some(RETRY_INTERVAL), ..Reloaded::default() });
+            *again = reloaded.again.map(|wait| Instant::now() + wait.max(WATCH_INTERVAL));
+            if asked || reloaded.changed {
+                tell_certificates(name, tls);
+            }
+            // The same refusal is told once, until the files change or somebody asks.
+            if asked || !same || reloaded.refusals != *told {
+                reloaded.refusals.iter().for_each(|line| tell!("listener `{name}`: {line}"));
+            }
+            *told = reloaded.refusals;
+        }
+    }
+}
+
+fn tell_certificates(name: &str, tls: &Tls) {
+    for shown in &tls.current.load().certificates {
+        let until = timestamp::format(shown.not_after);
+        tell!("listener `{name}`: certificate for {} in use, valid until {until}", shown.name);
+    }
+}

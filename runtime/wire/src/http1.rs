@@ -1,0 +1,6 @@
+//! HTTP/1.1 framing (RFC 9112), strict where leniency lets two parsers disagree about where a message ends.
+
+pub mod body;
+pub mod chunked;
+pub mod head;
+pub mod names;

@@ -1,0 +1,304 @@
+//! What header fields are to a proxy: ours to write, ours to drop, or somebody else's to pass on.
+
+/// How a field is treated on its way through the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FieldClass {
+    /// Passed on.
+    EndToEnd,
+    /// Dropped: it is about one connection (RFC 9110 §7.6.1), or only the gateway may say it.
+    Dropped,
+    /// `Connection`: names further fields that are about one connection.
+    Connection,
+    /// `Content-Length`.
+    ContentLength,
+    /// `Transfer-Encoding`.
+    TransferEncoding,
+    /// `Host`.
+    Host,
+    /// `Expect`.
+    Expect,
+    /// `X-Forwarded-For`.
+    ForwardedFor,
+    /// `X-Forwarded-Host`.
+    ForwardedHost,
+    /// `X-Forwarded-Proto`.
+    ForwardedProto,
+    /// `X-Forwarded-Prefix`.
+    ForwardedPrefix,
+    /// `traceparent`.
+    TraceParent,
+    /// `tracestate`.
+    TraceState,
+    /// `Via`.
+    Via,
+    /// `X-Request-Id`.
+    RequestId,
+    /// `Cookie`, which may hold a credential that the upstream is not to see.
+    Cookie,
+}
+
+/// Names that mean something to the gateway, in lower case.
+const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
+    ("connection", FieldClass::Connection),
+    ("content-length", FieldClass::ContentLength),
+    ("cookie", FieldClass::Cookie),
+    ("expect", FieldClass::Expect),
+    ("host", FieldClass::Host),
+    ("keep-alive", FieldClass::Dropped),
+    ("proxy-authenticate", FieldClass::Dropped),
+    ("proxy-authorization", FieldClass::Dropped),
+    ("proxy-connection", FieldClass::Dropped),
+    ("te", FieldClass::Dropped),
+    ("trailer", FieldClass::Dropped),
+    ("transfer-encoding", FieldClass::TransferEncoding),
+    ("upgrade", FieldClass::Dropped),
+    ("traceparent", FieldClass::TraceParent),
+    ("tracestate", FieldClass::TraceState),
+    ("via", FieldClass::Via),
+    ("x-request-id", FieldClass::RequestId),
+    // Where the request came from: the gateway's word, not the client's.
+    ("forwarded", FieldClass::Dropped),
+    ("x-forwarded-by", FieldClass::Dropped),
+    ("x-forwarded-for", FieldClass::ForwardedFor),
+    ("x-forwarded-host", FieldClass::ForwardedHost),
+    ("x-forwarded-proto", FieldClass::ForwardedProto),
+    ("x-forwarded-method", FieldClass::Dropped),
+    ("x-forwarded-path", FieldClass::Dropped),
+    ("x-forwarded-port", FieldClass::Dropped),
+    ("x-forwarded-prefix", FieldClass::ForwardedPrefix),
+    ("x-forwarded-scheme", FieldClass::Dropped),
+    ("x-forwarded-server", FieldClass::Dropped),
+    ("x-forwarded-ssl", FieldClass::Dropped),
+    ("x-forwarded-uri", FieldClass::Dropped),
+    ("x-forwarded-user", FieldClass::Dropped),
+    ("x-real-ip", FieldClass::Dropped),
+    ("x-client-ip", FieldClass::Dropped),
+    ("x-cluster-client-ip", FieldClass::Dropped),
+    ("x-original-forwarded-for", FieldClass::Dropped),
+    ("x-remote-addr", FieldClass::Dropped),
+    ("x-remote-ip", FieldClass::Dropped),
+    ("true-client-ip", FieldClass::Dropped),
+    // Some servers take these for the path, the host or the method: the request would reach another operation than
+    // the one that was decided on.
+    ("x-host", FieldClass::Dropped),
+    ("x-http-host-override", FieldClass::Dropped),
+    ("x-original-host", FieldClass::Dropped),
+    ("x-original-method", FieldClass::Dropped),
+    ("x-original-path", FieldClass::Dropped),
+    ("x-original-uri", FieldClass::Dropped),
+    ("x-original-url", FieldClass::Dropped),
+    ("x-override-url", FieldClass::Dropped),
+    ("x-rewrite-uri", FieldClass::Dropped),
+    ("x-rewrite-url", FieldClass::Dropped),
+    ("x-http-method", FieldClass::Dropped),
+    ("x-http-method-override", FieldClass::Dropped),
+    ("x-method-override", FieldClass::Dropped),
+    ("x-middleware-rewrite", FieldClass::Dropped),
+    // A framework behind the gateway would take the request for one that its own checks have let pass.
+    ("x-middleware-subrequest", FieldClass::Dropped),
+    ("x-middleware-subrequest-id", FieldClass::Dropped),
+    // CGI makes `HTTP_PROXY` of it, which programs take for the proxy of their own requests (RFC 3875 §4.1.18).
+    ("proxy", FieldClass::Dropped),
+    // Variables of CGI: a server that does not keep `HTTP_` apart takes them for its own word.
+    ("auth-type", FieldClass::Dropped),
+    ("path-info", FieldClass::Dropped),
+    ("path-translated", FieldClass::Dropped),
+    ("query-string", FieldClass::Dropped),
+    ("remote-addr", FieldClass::Dropped),
+    ("remote-host", FieldClass::Dropped),
+    ("remote-ident", FieldClass::Dropped),
+    ("remote-user", FieldClass::Dropped),
+    ("request-method", FieldClass::Dropped),
+    ("request-uri", FieldClass::Dropped),
+    ("script-filename", FieldClass::Dropped),
+    ("script-name", FieldClass::Dropped),
+    ("server-name", FieldClass::Dropped),
+    ("server-port", FieldClass::Dropped),
+    ("x-remote-user", FieldClass::Dropped),
+];
+
+const RESPONSE_FIELDS: &[(&str, FieldClass)] = &[
+    ("connection", FieldClass::Connection),
+    ("content-length", FieldClass::ContentLength),
+    ("keep-alive", FieldClass::Dropped),
+    ("proxy-authenticate", FieldClass::Dropped),
+    ("proxy-connection", FieldClass::Dropped),
+    ("te", FieldClass::Dropped),
+    ("trailer", FieldClass::Dropped),
+    ("transfer-encoding", FieldClass::TransferEncoding),
+    ("upgrade", FieldClass::Dropped),
+    ("x-request-id", FieldClass::RequestId),
+];
+
+/// The classes of one direction's fields.
+#[derive(Debug)]
+pub struct FieldTable {
+    /// Indexed by the length of the name.
+    by_length: Vec<Row>,
+}
+
+/// The known names of one length.
+#[derive(Debug, Clone, Default)]
+struct Row {
+    /// A bit for each (folded) byte that a name starts or ends with: most fields are nobody's, and a look suffices.
+    first: u64,
+    last: u64,
+    names: Vec<(Box<str>, FieldClass)>,
+}
+
+impl FieldTable {
+    /// The table for requests; `identity` are the headers that tell the upstream who calls.
+    pub fn for_requests<'a>(identity: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut table = Self::of(REQUEST_FIELDS);
+        for name in identity {
+            table.insert(name, FieldClass::Dropped);
+        }
+        table
+    }
+
+    /// The table for responses.
+    pub fn for_responses() -> Self {
+        Self::of(RESPONSE_FIELDS)
+    }
+
+    fn of(fields: &[(&str, FieldClass)]) -> Self {
+        let mut table = Self { by_length: Vec::new() };
+        for (name, class) in fields {
+            table.insert(name, *class);
+        }
+        table
+    }
+
+    fn insert(&mut self, name: &str, class: FieldClass) {
+        let name: String = name.bytes().map(|byte| folded(byte) as char).collect();
+        if self.by_length.len() <= name.len() {
+            self.by_length.resize(name.len() + 1, Row::default());
+        }
+        if let Some(row) = self.by_length.get_mut(name.len())
+            && !row.names.iter().any(|(known, _)| **known == *name)
+        {
+            row.first |= name.bytes().next().map_or(0, bit);
+            row.last |= name.bytes().next_back().map_or(0, bit);
+            row.names.push((name.into(), class));
+        }
+    }
+
+    /// How the field called `name` is treated.
+    ///
+    /// CGI and its descendants read `X_User` and `X-User` as one variable, so a name that differs from a known one
+    /// only in its punctuation is dropped.
+    pub fn classify(&self, name: &str) -> FieldClass {
+        let (Some(row), Some(first), Some(last)) =
+            (self.by_length.get(name.len()), name.bytes().next(), name.bytes().next_back())
+        else {
+            return FieldClass::EndToEnd;
+        };
+        if row.first & bit(folded(first)) == 0 || row.last & bit(folded(last)) == 0 {
+            return FieldClass::EndToEnd;
+        }
+        for (known, class) in &row.names {
+            if known.eq_ignore_ascii_case(name) {
+                return *class;
+            }
+            if known.bytes().zip(name.bytes()).all(|(known, byte)| known == folded(byte)) {
+                return FieldClass::Dropped;
+            }
+        }
+        FieldClass::EndToEnd
+    }
+}
+
+/// One of 64 bits; letters have different ones.
+fn bit(byte: u8) -> u64 {
+    1 << (byte & 63)
+}
+
+fn folded(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+/// Fields that a trailer section may not hold (RFC 9110 §6.5.1): they frame, route, authenticate or describe content.
+pub fn may_be_trailer(name: &str, table: &FieldTable) -> bool {
+    const FORBIDDEN: &[&str] = &[
+        "age",
+        "authorization",
+        "cache-control",
+        "date",
+        "expires",
+        "location",
+        "max-forwards",
+        "pragma",
+        "range",
+        "retry-after",
+        "set-cookie",
+        "vary",
+        "warning",
+        "www-authenticate",
+    ];
+    let folded: String = name.bytes().map(|byte| folded(byte) as char).collect();
+    table.classify(name) == FieldClass::EndToEnd
+        && !folded.starts_with("content-")
+        && !folded.starts_with("if-")
+        && !FORBIDDEN.contains(&&*folded)
+}
+
+/// Whether two names are the same to CGI and its descendants: letter case and punctuation do not count.
+pub fn are_twins(one: &str, other: &str) -> bool {
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| folded(one) == folded(other))
+}
+
+/// The names in a `Connection` field's value (RFC 9110 §7.6.1).
+pub fn connection_options(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_of_known_names_are_dropped() {
+        let long = format!("X-{}", "Long-".repeat(40));
+        let table = FieldTable::for_requests(["X-Consumer-Username", &long]);
+        assert_eq!(table.classify(&long.replace('-', "_")), FieldClass::Dropped);
+        for (name, class) in [
+            ("x-consumer-username", FieldClass::Dropped),
+            ("X_Consumer-Username", FieldClass::Dropped),
+            ("X.Consumer.Username", FieldClass::Dropped),
+            ("X-Consumer-Usernam", FieldClass::EndToEnd),
+            ("Transfer-Encoding", FieldClass::TransferEncoding),
+            ("Transfer_Encoding", FieldClass::Dropped),
+            ("X-Forwarded_For", FieldClass::Dropped),
+            ("x-forwarded-for", FieldClass::ForwardedFor),
+            ("X-HTTP-Method-Override", FieldClass::Dropped),
+            ("Proxy", FieldClass::Dropped),
+            ("Remote_User", FieldClass::Dropped),
+            ("X-Middleware-Subrequest", FieldClass::Dropped),
+            ("X_Override_URL", FieldClass::Dropped),
+            ("X-Forwarded-Prefix", FieldClass::ForwardedPrefix),
+            ("Accept", FieldClass::EndToEnd),
+            ("Authorization", FieldClass::EndToEnd),
+        ] {
+            assert_eq!(table.classify(name), class, "{name}");
+        }
+    }
+
+    #[test]
+    fn trailers_cannot_change_what_was_decided() {
+        let table = FieldTable::for_requests(["X-User-ID"]);
+        for name in [
+            "Content-Length",
+            "transfer-encoding",
+            "Host",
+            "Authorization",
+            "x_user_id",
+            "If-Match",
+            "Cookie",
+            "Content-Type",
+        ] {
+            assert!(!may_be_trailer(name, &table), "{name}");
+        }
+        assert!(may_be_trailer("X-Checksum", &table));
+        assert!(may_be_trailer("grpc-status", &table));
+    }
+}

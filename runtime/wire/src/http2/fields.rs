@@ -1,0 +1,38 @@
+//! The fields of a message of HTTP/1.1 as those of HTTP/2.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+/// A field whose value lies in `head`; `None` for what HTTP/2 cannot say.
+pub fn field(head: &Bytes, field: &httparse::Header<'_>) -> Option<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+    let mut value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).ok()?;
+    // Said once and never again: a table of what was said (RFC 7541 §2.3.2) would only forget better things for it.
+    value.set_sensitive(is_unique(name.as_str()));
+    Some((name, value))
+}
+
+/// Whether each message has another value of this field. h2 knows by itself of those that HTTP names.
+fn is_unique(name: &str) -> bool {
+    matches!(name, "x-request-id" | "traceparent" | "ratelimit")
+        || name.ends_with("ratelimit-remaining")
+        || name.ends_with("ratelimit-reset")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_once_is_not_remembered() {
+        for (name, unique) in
+            [("X-Request-Id", true), ("X-RateLimit-Remaining", true), ("X-AI-RateLimit-Reset", true), ("X-A", false)]
+        {
+            let head = Bytes::copy_from_slice(format!("{name}: 1").as_bytes());
+            let field = super::field(&head, &httparse::Header { name, value: &head[name.len() + 2..] });
+            let (lower, value) = field.expect("a field");
+            assert_eq!(lower.as_str(), name.to_ascii_lowercase());
+            assert!(value == "1" && value.is_sensitive() == unique, "{name}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Messages: HTTP/1.1 and HTTP/2, refusals, responses, the client side of a connection.
+
+pub mod answer;
+pub mod certificate;
+pub mod downstream;
+pub mod header_edits;
+pub mod http1;
+pub mod http2;
+pub mod locations;
+pub mod peer;
+pub mod reject;
+pub mod response;

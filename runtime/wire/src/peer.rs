@@ -1,0 +1,44 @@
+//! What a TLS handshake has shown of a client.
+
+use crate::certificate::Certificate;
+use gateway_base::digest::Digest;
+
+/// What a handshake has told.
+#[derive(Debug)]
+pub struct TlsFacts {
+    pub alpn: Alpn,
+    /// What the client proved to have.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A client's certificate, whose chain and key were checked.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    pub says: Certificate,
+    /// Of the certificate in DER.
+    pub fingerprint: Digest,
+}
+
+/// A protocol inside TLS (RFC 7301).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alpn {
+    /// HTTP/2 (RFC 9113 §3.2).
+    Http2,
+    /// HTTP/1.1, also for clients that name no protocol.
+    Http1,
+}
+
+impl Alpn {
+    pub fn id(self) -> &'static [u8] {
+        match self {
+            Self::Http2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
+}
+
+impl ClientCertificate {
+    pub fn of(der: &[u8]) -> Option<Self> {
+        Some(Self { says: Certificate::parse(der)?, fingerprint: Digest::of(der) })
+    }
+}

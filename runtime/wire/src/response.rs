@@ -1,0 +1,251 @@
+//! Writes responses: the upstream's, filtered, and the gateway's own.
+
+use std::cell::Cell;
+
+use crate::answer::OwnAnswer;
+use crate::header_edits::HeaderEdits;
+use crate::http1::body::{BodyLength, Framing};
+use crate::http1::head::Field;
+use crate::http1::names::{FieldClass, FieldTable, connection_options};
+use crate::locations::Locations;
+use crate::reject::{Reject, reason_phrase};
+use gateway_base::encoding::write_number;
+
+/// What a response to one request has to know.
+#[derive(Debug)]
+pub struct ResponseTerms<'a> {
+    /// The request was HEAD: no body follows, whatever the fields say.
+    pub to_head: bool,
+    /// The client understands the chunked coding and informational responses.
+    pub client_is_http11: bool,
+    /// The client's connection may go on after this response.
+    pub client_keeps_alive: bool,
+    /// Each answer is the last one of its connection; it may become true while the upstream thinks.
+    pub draining: &'a Cell<bool>,
+    /// The response fields that mean something to a proxy.
+    pub fields: &'a FieldTable,
+    /// What the operation changes.
+    pub edits: &'a HeaderEdits,
+    /// The request's id, repeated to the client.
+    pub request_id: &'a str,
+    /// The current date (RFC 9110 §5.6.7).
+    pub date: &'a str,
+    /// What the client is told about limits, each line with its end.
+    pub limits: &'a str,
+    /// `Strict-Transport-Security`, with its line end, instead of the upstream's.
+    pub hsts: &'a str,
+    /// How the upstream's own addresses look to the client; as they are, if nothing.
+    pub locations: Option<&'a Locations>,
+}
+
+/// Appends `name: value` and the line end.
+pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `name: value` for a number.
+pub fn write_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    write_number(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_status_line(out: &mut Vec<u8>, status: u16, reason: &str) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    write_number(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(reason.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends the head of the upstream's final response.
+#[allow(clippy::too_many_arguments, reason = "each is one fact about the response; a struct would only rename them")]
+pub fn write_head(
+    out: &mut Vec<u8>,
+    status: u16,
+    reason: &str,
+    fields: &[Field<'_>],
+    framing: Framing,
+    length: BodyLength,
+    keep_alive: bool,
+    terms: &ResponseTerms<'_>,
+) {
+    write_status_line(out, status, reason);
+    let has_date = write_end_to_end(out, fields, terms);
+    write_edits(out, terms.edits);
+    out.extend_from_slice(terms.limits.as_bytes());
+    out.extend_from_slice(terms.hsts.as_bytes());
+    match length {
+        BodyLength::Exactly(length) => write_length(out, length),
+        BodyLength::None if status == 204 => {}
+        // HEAD and 304 state the length that a GET would have (RFC 9110 §8.6).
+        BodyLength::None => {
+            if let Some(length) = framing.content_length().or((!terms.to_head && status != 304).then_some(0)) {
+                write_length(out, length);
+            }
+        }
+        BodyLength::Chunked | BodyLength::UntilClose if terms.client_is_http11 => {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n")
+        }
+        BodyLength::Chunked | BodyLength::UntilClose => {}
+    }
+    write_field(out, "X-Request-Id", terms.request_id.as_bytes());
+    if !has_date {
+        write_field(out, "Date", terms.date.as_bytes());
+    }
+    write_persistence(out, keep_alive, terms.client_is_http11);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends an informational response.
+pub fn write_interim(out: &mut Vec<u8>, status: u16, fields: &[Field<'_>], terms: &ResponseTerms<'_>) {
+    write_status_line(out, status, "Early Hints");
+    write_end_to_end(out, fields, terms);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Passes on what is about the response and not about the connection; says whether a `Date` was there.
+fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTerms<'_>) -> bool {
+    let mut has_date = false;
+    let named = fields.iter().any(|field| terms.fields.classify(field.name) == FieldClass::Connection);
+    for field in fields {
+        if terms.fields.classify(field.name) != FieldClass::EndToEnd
+            || terms.edits.replaces(field.name)
+            || (!terms.hsts.is_empty() && field.name.eq_ignore_ascii_case("strict-transport-security"))
+            || (!terms.limits.is_empty() && tells(terms.limits, field.name))
+            || (named && is_named(fields, terms.fields, field.name))
+        {
+            continue;
+        }
+        has_date |= field.name.eq_ignore_ascii_case("date");
+        match terms.locations.filter(|_| Locations::concerns(field.name)).and_then(|to| to.public(field.value)) {
+            Some(public) => write_field(out, field.name, public.as_bytes()),
+            None => write_field(out, field.name, field.value),
+        }
+    }
+    has_date
+}
+
+/// Whether a `Connection` field names `name`.
+pub fn is_named(fields: &[Field<'_>], table: &FieldTable, name: &str) -> bool {
+    fields
+        .iter()
+        .filter(|field| table.classify(field.name) == FieldClass::Connection)
+        .flat_map(|field| connection_options(field.value))
+        .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
+}
+
+/// Appends what an operation sets and adds.
+pub fn write_edits(out: &mut Vec<u8>, edits: &HeaderEdits) {
+    for (name, value) in edits.set.iter().chain(edits.add) {
+        write_field(out, name, value.as_bytes());
+    }
+}
+
+impl HeaderEdits {
+    /// Whether the received field called `name` goes: it is removed, or set anew.
+    pub fn replaces(&self, name: &str) -> bool {
+        self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
+            || self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
+    }
+}
+
+fn write_persistence(out: &mut Vec<u8>, keep_alive: bool, is_http11: bool) {
+    if !keep_alive {
+        out.extend_from_slice(b"Connection: close\r\n");
+    } else if !is_http11 {
+        out.extend_from_slice(b"Connection: keep-alive\r\n");
+    }
+}
+
+/// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
+fn write_replaceable(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
+    let Some(edits) = terms.edits else { return out.extend_from_slice(terms.defaults.as_bytes()) };
+    let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
+    for line in terms.defaults.split_inclusive('\n').filter(|line| !edits.replaces(&name(line))) {
+        out.extend_from_slice(line.as_bytes());
+    }
+    let is_fixed = |edit: &str| terms.fields.lines().any(|line| name(line).eq_ignore_ascii_case(edit));
+    for (name, value) in edits.set.iter().chain(edits.add).filter(|(name, _)| !is_fixed(name)) {
+        write_field(out, name, value.as_bytes());
+    }
+}
+
+/// What a response of the gateway's own has to know.
+#[derive(Debug)]
+pub struct OwnTerms<'a> {
+    /// No body follows.
+    pub to_head: bool,
+    /// The client's connection goes on after this response.
+    pub keep_alive: bool,
+    /// The client speaks HTTP/1.1.
+    pub is_http11: bool,
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The current date.
+    pub date: &'a str,
+    /// Further fields, each with its line end.
+    pub fields: &'a str,
+    /// As `fields`, where the operation may set others.
+    pub defaults: &'a str,
+    /// The body that the document gives to this class of refusal.
+    pub body: Option<&'a str>,
+    /// What the operation changes.
+    pub edits: Option<&'a HeaderEdits>,
+}
+
+/// Appends a refusal, and says how long its body is.
+pub fn write_reject(out: &mut Vec<u8>, reject: &Reject, terms: &OwnTerms<'_>) -> u64 {
+    let message;
+    let body = match terms.body {
+        Some(body) => body,
+        None => {
+            message = serde_json::json!({"message": reject.message()}).to_string();
+            &message
+        }
+    };
+    write_own(out, reject.status(), JSON, body.as_bytes(), terms)
+}
+
+/// Appends the answer of an operation that is not forwarded, and says how long its body is. It is for this caller and
+/// this moment only.
+pub fn write_answer(out: &mut Vec<u8>, answer: &OwnAnswer, terms: &OwnTerms<'_>) -> u64 {
+    write_own(out, answer.status, answer.content_type, &answer.body, terms)
+}
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// Appends the answer to a CORS preflight request.
+pub fn write_preflight(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
+    write_own(out, 204, JSON, b"", terms);
+}
+
+/// Appends a response with this body, and says how long it is.
+pub fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], terms: &OwnTerms<'_>) -> u64 {
+    write_status_line(out, status, reason_phrase(status));
+    // Neither has a body, nor says how long it would be (RFC 9110 §8.6).
+    if !matches!(status, 204 | 304) {
+        write_field(out, "Content-Type", content_type.as_bytes());
+        write_length(out, body.len() as u64);
+    }
+    out.extend_from_slice(terms.fields.as_bytes());
+    write_replaceable(out, terms);
+    write_field(out, "X-Request-Id", terms.request_id.as_bytes());
+    write_field(out, "Date", terms.date.as_bytes());
+    write_persistence(out, terms.keep_alive, terms.is_http11);
+    out.extend_from_slice(b"\r\n");
+    if terms.to_head {
+        return 0;
+    }
+    out.extend_from_slice(body);
+    body.len() as u64
+}
+
+/// Whether `name` is one of the fields that are `told`, lines with their ends: an upstream that limits as well would
+/// contradict.
+pub(crate) fn tells(told: &str, name: &str) -> bool {
+    told.lines().filter_map(|line| line.split_once(':')).any(|(known, _)| known.eq_ignore_ascii_case(name))
+}
