@@ -83,7 +83,8 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// A response of the gateway's own. `Debug` does not show it: it may hold a token.
+/// A response of the gateway's own: a refusal, a redirect, what a rule or an operation says. `Debug` does not show it: it
+/// may hold a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnAnswer {
     pub(crate) status: u16,
@@ -96,7 +97,10 @@ pub struct OwnAnswer {
 }
 
 /// What the gateway makes is for this caller and this moment.
-pub(crate) const NO_STORE: &str = "Cache-Control: no-store\r\n";
+const NO_STORE: &str = "Cache-Control: no-store\r\n";
+
+const JSON: &str = "application/json; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
 
 impl OwnAnswer {
     /// An answer that nobody keeps.
@@ -106,7 +110,7 @@ impl OwnAnswer {
 
     /// As [`OwnAnswer::new`], with a JSON value.
     pub(crate) fn json(status: u16, value: &serde_json::Value) -> Self {
-        Self::new(status, "application/json; charset=utf-8", value.to_string().into_bytes())
+        Self::new(status, JSON, value.to_string().into_bytes())
     }
 
     /// `{"message": …}`, as refusals have it.
@@ -114,9 +118,24 @@ impl OwnAnswer {
         Self::json(status, &serde_json::json!({"message": message}))
     }
 
-    /// Sends the client elsewhere. `location` must be free of line ends.
+    /// An answer without further fields.
+    pub(crate) fn plain(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { status, content_type, body: body.into(), fields: String::new(), defaults: String::new() }
+    }
+
+    /// A refusal with its fields, each with its line end.
+    pub(crate) fn refusal(status: u16, body: Cow<'static, [u8]>, fields: String) -> Self {
+        Self { fields, ..Self::plain(status, JSON, body) }
+    }
+
+    /// Sends the client elsewhere, for now. `location` must be free of line ends.
     pub(crate) fn redirect(status: u16, location: &str) -> Self {
-        Self::new(status, "text/plain; charset=utf-8", &b"See the Location\n"[..]).with("Location", location)
+        Self::new(status, TEXT, &b"See the Location\n"[..]).with("Location", location)
+    }
+
+    /// Tells the client where the resource is for everybody; `why` is for people.
+    pub(crate) fn moved(status: u16, location: &str, why: &'static str) -> Self {
+        Self::plain(status, TEXT, why.as_bytes()).with("Location", location)
     }
 
     /// With one field more. A value that no header can hold is left out.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use gateway_route::{Params, RequestPath};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Record;
+use super::record::Record;
 use super::request::{RequestFacts, Target};
 use crate::access::Permit;
 use crate::codegen;
@@ -323,7 +323,7 @@ where
         edits: &operation.table.response_headers,
         request_id: &record.request_id,
         date: &date,
-        limits: record.limits.as_ref().map_or("", |outcome| &outcome.fields),
+        limits: record.limit_fields(),
         hsts: record.hsts(),
         locations: locations.as_ref(),
     };
