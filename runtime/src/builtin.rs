@@ -9,6 +9,7 @@ use gateway_route::Params;
 
 use crate::access::{Caller, Moment, Resources};
 use crate::credential::Evidence;
+use crate::field_lines::{FieldLines, StaticField};
 use crate::oauth::Authority;
 use crate::token_keys::TokenKeys;
 
@@ -90,14 +91,14 @@ pub struct OwnAnswer {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) body: Cow<'static, [u8]>,
-    /// Further fields, each with its line end; no document changes them.
-    pub(crate) fields: String,
+    /// Further fields; no document changes them.
+    pub(crate) fields: FieldLines,
     /// As `fields`, where a document may set others.
-    pub(crate) defaults: String,
+    pub(crate) defaults: FieldLines,
 }
 
 /// What the gateway makes is for this caller and this moment.
-const NO_STORE: &str = "Cache-Control: no-store\r\n";
+const NO_STORE: StaticField = StaticField::new("Cache-Control", "no-store");
 
 const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -105,7 +106,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 impl OwnAnswer {
     /// An answer that nobody keeps.
     pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { status, content_type, body: body.into(), fields: NO_STORE.to_owned(), defaults: String::new() }
+        Self { fields: FieldLines::of(&[NO_STORE]), ..Self::plain(status, content_type, body) }
     }
 
     /// As [`OwnAnswer::new`], with a JSON value.
@@ -120,15 +121,16 @@ impl OwnAnswer {
 
     /// An answer without further fields.
     pub(crate) fn plain(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { status, content_type, body: body.into(), fields: String::new(), defaults: String::new() }
+        let (body, fields, defaults) = (body.into(), FieldLines::new(), FieldLines::new());
+        Self { status, content_type, body, fields, defaults }
     }
 
-    /// A refusal with its fields, each with its line end.
-    pub(crate) fn refusal(status: u16, body: Cow<'static, [u8]>, fields: String) -> Self {
+    /// A refusal with its fields.
+    pub(crate) fn refusal(status: u16, body: Cow<'static, [u8]>, fields: FieldLines) -> Self {
         Self { fields, ..Self::plain(status, JSON, body) }
     }
 
-    /// Sends the client elsewhere, for now. `location` must be free of line ends.
+    /// Sends the client elsewhere, for now.
     pub(crate) fn redirect(status: u16, location: &str) -> Self {
         Self::new(status, TEXT, &b"See the Location\n"[..]).with("Location", location)
     }
@@ -138,11 +140,9 @@ impl OwnAnswer {
         Self::plain(status, TEXT, why.as_bytes()).with("Location", location)
     }
 
-    /// With one field more. A value that no header can hold is left out.
+    /// With one field more. What no header can hold is left out.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        if value.bytes().all(|byte| byte >= b' ' && byte != 0x7f) {
-            self.fields.extend([name, ": ", value, "\r\n"]);
-        }
+        self.fields.push_if_valid(name, value);
         self
     }
 }
@@ -150,5 +150,26 @@ impl OwnAnswer {
 impl fmt::Debug for OwnAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OwnAnswer({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_becomes_another_field() {
+        for own in [
+            OwnAnswer::redirect(302, "/a\r\nSet-Cookie: b=1"),
+            OwnAnswer::moved(301, "/a\nSet-Cookie: b=1", "Moved\n"),
+            OwnAnswer::message(200, "").with("X-A", "\r\nSet-Cookie: b=1"),
+            OwnAnswer::message(200, "").with("X-A: b\r\nSet-Cookie", "b=1"),
+        ] {
+            assert!(
+                ["Location", "Set-Cookie", "X-A"].iter().all(|name| !own.fields.contains(name)),
+                "{:?}",
+                own.fields
+            );
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::codegen::{Https, Origin};
+use crate::field_lines::FieldLines;
 use crate::reject::Reject;
 
 /// [`Https::Required`] with this deployment's origins.
@@ -10,8 +11,8 @@ use crate::reject::Reject;
 pub(crate) struct HttpsOnly {
     /// Host in lower case, and origin; a request is sent on within the host that it names.
     origins: Vec<(Box<str>, Box<str>)>,
-    /// The line for responses over TLS, with its end; empty for none.
-    pub(crate) hsts: Box<str>,
+    /// `Strict-Transport-Security` for responses over TLS, if there is one.
+    pub(crate) hsts: FieldLines,
 }
 
 /// What a plain request gets.
@@ -34,8 +35,12 @@ impl HttpsOnly {
             Some(origin) => vec![(host_of(origin.trim_start_matches("https://")).into(), origin.into())],
             None => redirect_to.iter().map(|origin| (origin.host.into(), text(origin).into())).collect(),
         };
-        let hsts = if hsts.is_empty() { "".into() } else { format!("Strict-Transport-Security: {hsts}\r\n").into() };
-        Some(Self { origins, hsts })
+        let mut fields = FieldLines::new();
+        if !hsts.is_empty() {
+            // The compiler has made it of numbers and words.
+            fields.push_if_valid("Strict-Transport-Security", hsts);
+        }
+        Some(Self { origins, hsts: fields })
     }
 
     /// What a plain request for `authority` gets. Nobody is sent to a host that only the request names.

@@ -31,6 +31,7 @@ mod downstream;
 mod exchange;
 mod failed_authentication;
 mod failure_windows;
+mod field_lines;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handover;

@@ -7,7 +7,7 @@ mod table;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::access::Caller;
 use crate::codegen::{Gateway, Limit, LimitHeaders, LimitKey, OnStoreError, StoreMode};
 use crate::credential::{CredentialLocation, Evidence, Found};
+use crate::field_lines::{FieldLines, FieldName, InvalidField, StaticField};
 use crate::http1::head::Field;
 use crate::reject::Reject;
 use crate::store::Stores;
@@ -120,8 +121,8 @@ pub(crate) struct Subject<'a> {
 /// What became of a request that is limited.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// Header lines for the client, each with its line end.
-    pub(crate) fields: String,
+    /// What the client is told in header fields.
+    pub(crate) fields: FieldLines,
     /// How long the request waits for its turn.
     pub(crate) delay: Duration,
     pub(crate) refused: Option<Refused>,
@@ -318,7 +319,7 @@ impl Outcome {
     /// For a request that cannot pass without a store that is silent.
     fn unavailable(limits: &'static Limits) -> Self {
         Self {
-            fields: "Retry-After: 1\r\n".to_owned(),
+            fields: FieldLines::of(&[RETRY_SOON]),
             delay: Duration::ZERO,
             refused: None,
             is_unavailable: true,
@@ -327,6 +328,9 @@ impl Outcome {
         }
     }
 }
+
+/// A store that is silent may answer the next request.
+const RETRY_SOON: StaticField = StaticField::new("Retry-After", "1");
 
 /// Whose requests are counted with this one; `None` where it is not counted.
 fn parts_of<'k>(rule: &'k Rule, subject: &'k Subject<'_>, address: &'k Address) -> Option<Vec<Part<'k>>> {
@@ -471,12 +475,19 @@ fn parse_address(text: &str) -> Option<IpAddr> {
 
 const SECOND: u64 = 1_000_000_000;
 
+const LIMIT: FieldName = FieldName::new("X-RateLimit-Limit");
+const REMAINING: FieldName = FieldName::new("X-RateLimit-Remaining");
+const RESET: FieldName = FieldName::new("X-RateLimit-Reset");
+const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
+
 /// What a client is told: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), the older
 /// `X-RateLimit-…` of the limit with the least left, and `Retry-After` (RFC 9110 §10.2.3) for a refusal.
-fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> String {
+///
+/// Names and prefixes of limits fit: that is checked where they are read. What does not is left out.
+fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> FieldLines {
     let tells = met.iter().any(|(rule, _)| rule.headers != RuleHeaders::None);
     // What one limit tells fits.
-    let mut out = if tells { String::with_capacity(256) } else { String::new() };
+    let mut out = if tells { FieldLines::with_capacity(256) } else { FieldLines::new() };
     let seconds = |nanos: u64| nanos.div_ceil(SECOND);
     // What is under way at once has no window to tell of.
     let timed = |rule: &Rule| rule.algorithm.window().is_some();
@@ -487,46 +498,46 @@ fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> Stri
         None => shown().min_by_key(|(_, reading)| (reading.remaining, u64::MAX - reading.reset)),
     };
     if let Some((rule, reading)) = told {
-        write_triple(&mut out, "X-RateLimit", rule, reading);
+        out.push_number(LIMIT, rule.algorithm.quota());
+        out.push_number(REMAINING, reading.remaining);
+        out.push_number(RESET, seconds(reading.reset));
     }
     for (rule, reading) in met {
         if let RuleHeaders::Prefixed(prefix) = &rule.headers
             && timed(rule)
         {
-            write_triple(&mut out, &format!("X-{prefix}-RateLimit"), rule, reading);
+            let numbers = [
+                ("Limit", rule.algorithm.quota()),
+                ("Remaining", reading.remaining),
+                ("Reset", seconds(reading.reset)),
+            ];
+            for (end, number) in numbers {
+                let _: Result<(), InvalidField> = out.push_named(&["X-", prefix, "-RateLimit-", end], number);
+            }
         }
     }
     if shown().next().is_some() {
         let separator = |index: usize| if index > 0 { ", " } else { "" };
-        out.push_str("RateLimit-Policy: ");
-        for (index, (rule, _)) in shown().enumerate() {
-            let window = rule.algorithm.window().map_or(0, |window| window.as_secs().max(1));
-            let (comma, name, quota) = (separator(index), &rule.name, rule.algorithm.quota());
-            let _ = write!(out, "{comma}\"{name}\";q={quota};w={window}");
-        }
-        out.push_str("\r\nRateLimit: ");
-        for (index, (rule, reading)) in shown().enumerate() {
-            let (comma, name, remaining) = (separator(index), &rule.name, reading.remaining);
-            let _ = write!(out, "{comma}\"{name}\";r={remaining};t={}", seconds(reading.reset));
-        }
-        out.push_str("\r\n");
+        let policies = fmt::from_fn(|f| {
+            shown().enumerate().try_for_each(|(index, (rule, _))| {
+                let window = rule.algorithm.window().map_or(0, |window| window.as_secs().max(1));
+                let (comma, name, quota) = (separator(index), &rule.name, rule.algorithm.quota());
+                write!(f, "{comma}\"{name}\";q={quota};w={window}")
+            })
+        });
+        out.push_if_valid("RateLimit-Policy", policies);
+        let left = fmt::from_fn(|f| {
+            shown().enumerate().try_for_each(|(index, (rule, reading))| {
+                let (comma, name, remaining) = (separator(index), &rule.name, reading.remaining);
+                write!(f, "{comma}\"{name}\";r={remaining};t={}", seconds(reading.reset))
+            })
+        });
+        out.push_if_valid("RateLimit", left);
     }
     if let Some((_, reading)) = tightest {
-        let _ = write!(out, "Retry-After: {}\r\n", seconds(reading.retry_after).max(1));
+        out.push_number(RETRY_AFTER, seconds(reading.retry_after).max(1));
     }
     out
-}
-
-fn write_triple(out: &mut String, prefix: &str, rule: &Rule, reading: &Reading) {
-    let (quota, remaining) = (rule.algorithm.quota(), reading.remaining);
-    let reset = reading.reset.div_ceil(SECOND);
-    let _ = write!(out, "{prefix}-Limit: {quota}\r\n{prefix}-Remaining: {remaining}\r\n{prefix}-Reset: {reset}\r\n");
-}
-
-/// Whether `name` is one of the fields that are `told`, lines with their ends: an upstream that limits as well would
-/// contradict.
-pub(crate) fn tells(told: &str, name: &str) -> bool {
-    told.lines().filter_map(|line| line.split_once(':')).any(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

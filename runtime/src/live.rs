@@ -21,6 +21,7 @@ use crate::consumers::{ConsumerStore, Source};
 use crate::contested::{Contested, Views};
 use crate::credential::CredentialLocation;
 use crate::failed_authentication::Failures;
+use crate::field_lines::FieldLines;
 use crate::http1::names::FieldTable;
 use crate::https::HttpsOnly;
 use crate::limits::{self, Limits};
@@ -94,7 +95,7 @@ pub(crate) struct LiveOperation {
     pub(crate) api: &'static Api,
     pub(crate) access: LiveAccess,
     pub(crate) action: LiveAction,
-    /// `WWW-Authenticate` lines for a missing credential, a bad one, and missing scopes.
+    /// `WWW-Authenticate` for a missing credential, a bad one, and missing scopes.
     pub(crate) challenges: Challenges,
     pub(crate) hidden: HiddenCredentials,
     /// Callers may prove who they are with a certificate, which the upstream is told about.
@@ -171,13 +172,13 @@ pub(crate) enum LiveRewrite {
     With { base: &'static str, rewrite: Box<dyn PreparedRewrite> },
 }
 
-/// The `WWW-Authenticate` lines of an operation, one per scheme, each with its line end.
+/// The `WWW-Authenticate` fields of an operation, one per scheme.
 #[derive(Debug, Default)]
 pub(crate) struct Challenges {
-    pub(crate) missing: String,
-    pub(crate) malformed: String,
-    pub(crate) invalid: String,
-    pub(crate) scope: String,
+    pub(crate) missing: FieldLines,
+    pub(crate) malformed: FieldLines,
+    pub(crate) invalid: FieldLines,
+    pub(crate) scope: FieldLines,
 }
 
 /// Where credentials stand that the upstream is not to see.
@@ -996,15 +997,15 @@ fn requirements(access: &LiveAccess) -> impl Iterator<Item = &LiveRequirement> {
 fn challenges(access: &LiveAccess) -> Challenges {
     let mut challenges = Challenges::default();
     for LiveRequirement { authenticator, scopes, .. } in requirements(access) {
-        for (lines, challenge) in [
+        for (fields, challenge) in [
             (&mut challenges.missing, authenticator.challenge()),
             (&mut challenges.malformed, authenticator.challenge_malformed()),
             (&mut challenges.invalid, authenticator.challenge_invalid()),
             (&mut challenges.scope, authenticator.challenge_scope(scopes)),
         ] {
-            let line = format!("WWW-Authenticate: {challenge}\r\n");
-            if !lines.contains(&line) {
-                lines.push_str(&line);
+            if !fields.iter().any(|(_, known)| known == challenge) {
+                // The compiler admits no realm that does not fit.
+                fields.push_if_valid("WWW-Authenticate", challenge);
             }
         }
     }
@@ -1044,17 +1045,17 @@ fn hidden(access: &LiveAccess, session_cookies: &[&'static str]) -> HiddenCreden
 }
 
 impl LiveOperation {
-    /// The lines that a refusal carries beside its status.
-    pub(crate) fn challenge(&self, reject: &Reject) -> &str {
-        match reject {
+    /// The fields that a refusal carries beside its status.
+    pub(crate) fn challenge(&self, reject: &Reject) -> Option<&FieldLines> {
+        Some(match reject {
             Reject::NoCredential(_) | Reject::LoginRequired { .. } | Reject::ConsumerRequired => {
                 &self.challenges.missing
             }
             Reject::MalformedCredential(_) => &self.challenges.malformed,
             Reject::InvalidCredential { .. } => &self.challenges.invalid,
             Reject::InsufficientScope(_) => &self.challenges.scope,
-            _ => "",
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -4,10 +4,10 @@ use std::cell::Cell;
 
 use crate::builtin::OwnAnswer;
 use crate::codegen::HeaderEdits;
+use crate::field_lines::FieldLines;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
 use crate::http1::names::{FieldClass, FieldTable, connection_options};
-use crate::limits;
 use crate::locations::Locations;
 use crate::reject::reason_phrase;
 
@@ -30,10 +30,10 @@ pub(crate) struct ResponseTerms<'a> {
     pub(crate) request_id: &'a str,
     /// The current date (RFC 9110 §5.6.7).
     pub(crate) date: &'a str,
-    /// What the client is told about limits, each line with its end.
-    pub(crate) limits: &'a str,
-    /// `Strict-Transport-Security`, with its line end, instead of the upstream's.
-    pub(crate) hsts: &'a str,
+    /// What the client is told about limits. An upstream that limits as well would contradict.
+    pub(crate) limits: &'a FieldLines,
+    /// `Strict-Transport-Security`, instead of the upstream's.
+    pub(crate) hsts: &'a FieldLines,
     /// How the upstream's own addresses look to the client; as they are, if nothing.
     pub(crate) locations: Option<&'a Locations>,
 }
@@ -129,8 +129,8 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
     for field in fields {
         if terms.fields.classify(field.name) != FieldClass::EndToEnd
             || terms.edits.replaces(field.name)
-            || (!terms.hsts.is_empty() && field.name.eq_ignore_ascii_case("strict-transport-security"))
-            || (!terms.limits.is_empty() && limits::tells(terms.limits, field.name))
+            || terms.hsts.contains(field.name)
+            || terms.limits.contains(field.name)
             || (named && is_named(fields, terms.fields, field.name))
         {
             continue;
@@ -189,10 +189,10 @@ pub(crate) struct OwnTerms<'a> {
     pub(crate) request_id: &'a str,
     /// The current date.
     pub(crate) date: &'a str,
-    /// What the client is told about limits, each line with its end.
-    pub(crate) limits: &'a str,
-    /// `Strict-Transport-Security`, with its line end.
-    pub(crate) hsts: &'a str,
+    /// What the client is told about limits.
+    pub(crate) limits: &'a FieldLines,
+    /// `Strict-Transport-Security`.
+    pub(crate) hsts: &'a FieldLines,
     /// What the operation changes.
     pub(crate) edits: Option<&'a HeaderEdits>,
 }
@@ -224,12 +224,10 @@ pub(crate) fn write_own(out: &mut Vec<u8>, own: &OwnAnswer, terms: &OwnTerms<'_>
 /// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
 fn write_replaceable(out: &mut Vec<u8>, own: &OwnAnswer, terms: &OwnTerms<'_>) {
     let Some(edits) = terms.edits else { return out.extend_from_slice(own.defaults.as_bytes()) };
-    let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
-    for line in own.defaults.split_inclusive('\n').filter(|line| !edits.replaces(&name(line))) {
-        out.extend_from_slice(line.as_bytes());
+    for (name, value) in own.defaults.iter().filter(|(name, _)| !edits.replaces(name)) {
+        write_field(out, name, value.as_bytes());
     }
-    let fixed = [terms.limits, &own.fields, terms.hsts];
-    let is_fixed = |edit: &str| fixed.iter().any(|fields| limits::tells(fields, edit));
+    let is_fixed = |name: &str| [terms.limits, &own.fields, terms.hsts].iter().any(|fixed| fixed.contains(name));
     for (name, value) in edits.set.iter().chain(edits.add).filter(|(name, _)| !is_fixed(name)) {
         write_field(out, name, value.as_bytes());
     }

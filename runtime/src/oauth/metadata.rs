@@ -8,13 +8,13 @@ use super::registry::grant_name;
 use super::server::Server;
 use super::tables::Grant;
 use crate::builtin::OwnAnswer;
+use crate::field_lines::{FieldLines, StaticField};
 
 /// How long others may keep what changes with a deployment only.
-const PUBLIC: &str = "public, max-age=300";
+const CACHED: StaticField = StaticField::new("Cache-Control", "public, max-age=300");
 
 fn public(value: &Value) -> OwnAnswer {
-    OwnAnswer { fields: String::new(), ..OwnAnswer::json(200, value) }
-        .with("Cache-Control", PUBLIC)
+    OwnAnswer { fields: FieldLines::of(&[CACHED]), ..OwnAnswer::json(200, value) }
         // For clients that run in a browser; there is nothing in it that others may not read.
         .with("Access-Control-Allow-Origin", "*")
 }

@@ -14,6 +14,7 @@ use crate::builtin::OwnAnswer;
 use crate::codegen::HeaderEdits;
 use crate::downstream::Downstream;
 use crate::exchange::Progress;
+use crate::field_lines::{FieldLines, FieldName};
 use crate::http1::head::{self, FieldSpace, RequestHead};
 use crate::limits::{Outcome, client_address};
 use crate::live::{Live, LiveListener, LiveOperation, LiveRoute};
@@ -21,6 +22,11 @@ use crate::reject::Reject;
 use crate::rules::LiveRule;
 use crate::trace::TraceContext;
 use crate::worker::Worker;
+
+const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
+
+/// No field.
+const NONE: &FieldLines = &FieldLines::new();
 
 /// What is known of a request; filled as the decision goes on. No step depends on what a later one finds.
 pub(super) struct Record {
@@ -162,15 +168,18 @@ impl Record {
         own
     }
 
-    /// The fields that belong to a refusal, each with its line end.
-    fn fields_of(&self, reject: &Reject) -> String {
-        match reject {
-            Reject::MethodNotAllowed => {
-                self.route.map_or_else(String::new, |route| format!("Allow: {}\r\n", route.allow))
-            }
-            Reject::TooManyFailures(seconds) => format!("Retry-After: {seconds}\r\n"),
-            reject => self.operation.map_or("", |operation| operation.challenge(reject)).to_owned(),
+    /// The fields that belong to a refusal.
+    fn fields_of(&self, reject: &Reject) -> FieldLines {
+        let mut fields = FieldLines::new();
+        match (reject, self.route) {
+            (Reject::MethodNotAllowed, Some(route)) => fields.push_if_valid("Allow", &route.allow),
+            (Reject::TooManyFailures(seconds), _) => fields.push_number(RETRY_AFTER, *seconds),
+            _ => {}
         }
+        if let Some(challenge) = self.operation.and_then(|operation| operation.challenge(reject)) {
+            fields.extend(challenge);
+        }
+        fields
     }
 
     /// The body that the document gives to this kind of refusal.
@@ -189,9 +198,9 @@ impl Record {
         }
     }
 
-    /// What the client is told about its limits, each line with its end.
-    pub(super) fn limit_fields(&self) -> &str {
-        self.limits.as_ref().map_or("", |outcome| &outcome.fields)
+    /// What the client is told about its limits.
+    pub(super) fn limit_fields(&self) -> &FieldLines {
+        self.limits.as_ref().map_or(NONE, |outcome| &outcome.fields)
     }
 
     /// What the document changes of an answer of the gateway's own: that of an operation, but no refusal.
@@ -200,9 +209,9 @@ impl Record {
     }
 
     /// What browsers are told about TLS: over TLS only, where it cannot be forged (RFC 6797 §7.2).
-    pub(super) fn hsts(&self) -> &'static str {
+    pub(super) fn hsts(&self) -> &'static FieldLines {
         let https_only = self.route.and_then(|route| route.https_only.as_deref());
-        https_only.filter(|_| self.is_https).map_or("", |https_only| &https_only.hsts)
+        https_only.filter(|_| self.is_https).map_or(NONE, |https_only| &https_only.hsts)
     }
 
     /// Counts the request and writes its line.

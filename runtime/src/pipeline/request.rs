@@ -8,6 +8,7 @@ use gateway_route::{Params, RequestPath};
 
 use crate::builtin::OwnAnswer;
 use crate::codegen::ParameterKind;
+use crate::field_lines::is_token;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::RequestHead;
 use crate::http1::names::{FieldClass, FieldTable, connection_options};
@@ -280,13 +281,9 @@ pub(super) fn answer_preflight(route: &LiveRoute, request: &RequestHead<'_>) -> 
         .with("Access-Control-Allow-Methods", &route.allow)
         .with("Access-Control-Max-Age", "600")
         .with("Vary", "Access-Control-Request-Headers");
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
+    let is_name = |name: &str| is_token(name.trim().as_bytes());
     match value("access-control-request-headers") {
-        Some(headers) if headers.split(',').map(str::trim).all(is_name) => {
-            own.with("Access-Control-Allow-Headers", headers)
-        }
+        Some(headers) if headers.split(',').all(is_name) => own.with("Access-Control-Allow-Headers", headers),
         _ => own,
     }
 }
