@@ -69,7 +69,7 @@ pub use overlap::{Overlap, overlap};
 pub use path::{PathError, RequestPath};
 pub use query::{Condition, Part, Reading, Selectors};
 pub use reading::{EmptySegments, PathCase, PathReading, TrailingSlash, UpstreamPaths};
-pub use router::{Conflict, Considered, Match, Outcome, Param, Params, Router, RouterBuilder};
+pub use router::{Conflict, Considered, Match, Outcome, OwnedParams, Param, Params, Router, RouterBuilder};
 pub use template::{Template, TemplateError, TemplateErrorKind};
 pub use value::{Filler, Value};
 pub use view::{Meaning, Rivals, UpstreamView};

@@ -85,6 +85,12 @@ impl<'a> RequestPath<'a> {
         Ok(Self { wire: Cow::Owned(wire), canonical: Cow::Owned(canonical), offsets: Some(offsets.into_boxed_slice()) })
     }
 
+    /// The same path, free of the text that it was read from.
+    pub fn into_owned(self) -> RequestPath<'static> {
+        let Self { wire, canonical, offsets } = self;
+        RequestPath { wire: Cow::Owned(wire.into_owned()), canonical: Cow::Owned(canonical.into_owned()), offsets }
+    }
+
     /// Texts that fit each other: `offsets` has the place in `wire` of every octet of `canonical`, and of the end.
     pub(crate) fn from_parts(wire: String, canonical: String, offsets: Vec<usize>) -> RequestPath<'static> {
         let offsets = offsets.into_iter().map(offset).collect();

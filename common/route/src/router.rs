@@ -343,6 +343,30 @@ impl<'a> Params<'a> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The same parameters, free of the router and of the text that the path was read from.
+    pub fn detach(&self) -> OwnedParams {
+        OwnedParams {
+            template: self.template.clone(),
+            path: self.path.clone().into_owned(),
+            ranges: self.ranges.clone(),
+        }
+    }
+}
+
+/// [`Params`] that borrow nothing, for a request that has to wait.
+#[derive(Debug, Clone)]
+pub struct OwnedParams {
+    template: Template,
+    path: RequestPath<'static>,
+    ranges: Ranges,
+}
+
+impl OwnedParams {
+    /// The parameters as they were found; nothing is matched again.
+    pub fn params(&self) -> Params<'_> {
+        Params { template: &self.template, path: &self.path, ranges: self.ranges.clone() }
+    }
 }
 
 /// One parameter of a path.

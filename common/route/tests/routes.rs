@@ -413,3 +413,19 @@ impl Random {
         ((value ^ (value >> 31)) % bound as u64) as usize
     }
 }
+
+#[test]
+fn detached_parameters_are_the_same() {
+    let mut builder = RouterBuilder::new();
+    builder.insert(Template::parse("/a/{x}/b-{y}/{+rest}").expect("a template"), Vec::new(), ());
+    let (router, _) = builder.build();
+    let kept = {
+        let received = "/a/1%c3%a9/b-%41/c/d%20e".to_owned();
+        let path = RequestPath::parse(&received).expect("a path");
+        router.find(&path, None).expect("a match").params.detach()
+    };
+    drop(router);
+    let params = kept.params();
+    let all: Vec<_> = params.iter().map(|param| (param.name, param.canonical, param.wire)).collect();
+    assert_eq!(all, [("x", "1é", "1%C3%A9"), ("y", "A", "A"), ("rest", "c/d e", "c/d%20e")]);
+}

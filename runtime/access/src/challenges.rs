@@ -2,14 +2,16 @@
 
 use crate::authorize::{LiveAccess, LiveRequirement, requirements};
 use crate::request_view::CredentialLocation;
+use crate::scheme::Authenticator;
+use gateway_wire::field_lines::FieldLines;
 
-/// The `WWW-Authenticate` lines of an operation, one per scheme, each with its line end.
+/// The `WWW-Authenticate` fields of an operation, one per scheme.
 #[derive(Debug, Default)]
 pub struct Challenges {
-    pub missing: String,
-    pub malformed: String,
-    pub invalid: String,
-    pub scope: String,
+    pub missing: FieldLines,
+    pub malformed: FieldLines,
+    pub invalid: FieldLines,
+    pub scope: FieldLines,
 }
 
 /// Where credentials stand that the upstream is not to see.
@@ -24,15 +26,15 @@ pub struct HiddenCredentials {
 pub fn challenges(access: &LiveAccess) -> Challenges {
     let mut challenges = Challenges::default();
     for LiveRequirement { authenticator, scopes, .. } in requirements(access) {
-        for (lines, challenge) in [
+        for (fields, challenge) in [
             (&mut challenges.missing, authenticator.challenge()),
             (&mut challenges.malformed, authenticator.challenge_malformed()),
             (&mut challenges.invalid, authenticator.challenge_invalid()),
             (&mut challenges.scope, authenticator.challenge_scope(scopes)),
         ] {
-            let line = format!("WWW-Authenticate: {challenge}\r\n");
-            if !lines.contains(&line) {
-                lines.push_str(&line);
+            if !fields.iter().any(|(_, known)| known == challenge) {
+                // The compiler admits no realm that does not fit.
+                fields.push_if_valid("WWW-Authenticate", challenge);
             }
         }
     }

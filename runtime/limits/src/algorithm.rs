@@ -72,7 +72,7 @@ pub struct Formula {
 
 /// What an algorithm says to one request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Reading {
+pub struct Reading {
     pub(crate) admitted: bool,
     /// What could be asked for now, after this request.
     pub(crate) remaining: u64,

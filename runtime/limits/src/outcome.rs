@@ -1,20 +1,21 @@
 //! What the limits say of a request, and the header fields that tell the client.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt;
 use std::time::Duration;
 
 use crate::algorithm::Reading;
 use crate::counters::{Limits, SECOND};
 use crate::rule::{Rule, RuleHeaders};
 use crate::table::KeyHash;
+use gateway_wire::field_lines::{FieldLines, FieldName, InvalidField, StaticField};
 use gateway_wire::reject::Reject;
 
 /// What became of a request that is limited.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Header lines for the client, each with its line end.
-    pub fields: String,
+    /// What the client is told in header fields.
+    pub fields: FieldLines,
     /// How long the request waits for its turn.
     pub delay: Duration,
     pub refused: Option<Refused>,
@@ -42,12 +43,7 @@ impl Drop for Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn of(
-        limits: &'static Limits,
-        met: &[(&Rule, Reading)],
-        admitted: bool,
-        held: Vec<(Rule, KeyHash)>,
-    ) -> Self {
+    pub fn of(limits: &'static Limits, met: &[(&Rule, Reading)], admitted: bool, held: Vec<(Rule, KeyHash)>) -> Self {
         let delay = met.iter().map(|(_, reading)| reading.delay).max().filter(|_| admitted).unwrap_or(0);
         let tightest =
             met.iter().filter(|(_, reading)| !reading.admitted).max_by_key(|(_, reading)| reading.retry_after);
@@ -71,9 +67,9 @@ impl Outcome {
     }
 
     /// For a request that cannot pass without a store that is silent.
-    pub(crate) fn unavailable(limits: &'static Limits) -> Self {
+    pub fn unavailable(limits: &'static Limits) -> Self {
         Self {
-            fields: "Retry-After: 1\r\n".to_owned(),
+            fields: FieldLines::of(&[RETRY_SOON]),
             delay: Duration::ZERO,
             refused: None,
             is_unavailable: true,
@@ -83,12 +79,22 @@ impl Outcome {
     }
 }
 
+const LIMIT: FieldName = FieldName::new("X-RateLimit-Limit");
+const REMAINING: FieldName = FieldName::new("X-RateLimit-Remaining");
+const RESET: FieldName = FieldName::new("X-RateLimit-Reset");
+const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
+
+/// A store that is silent may answer the next request.
+const RETRY_SOON: StaticField = StaticField::new("Retry-After", "1");
+
 /// What a client is told: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), the older
 /// `X-RateLimit-…` of the limit with the least left, and `Retry-After` (RFC 9110 §10.2.3) for a refusal.
-pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> String {
+///
+/// Names and prefixes of limits fit: that is checked where they are read. What does not is left out.
+pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> FieldLines {
     let tells = met.iter().any(|(rule, _)| rule.headers != RuleHeaders::None);
     // What one limit tells fits.
-    let mut out = if tells { String::with_capacity(256) } else { String::new() };
+    let mut out = if tells { FieldLines::with_capacity(256) } else { FieldLines::new() };
     let seconds = |nanos: u64| nanos.div_ceil(SECOND);
     // What is under way at once has no window to tell of.
     let timed = |rule: &Rule| rule.algorithm.window().is_some();
@@ -99,42 +105,47 @@ pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading
         None => shown().min_by_key(|(_, reading)| (reading.remaining, u64::MAX - reading.reset)),
     };
     if let Some((rule, reading)) = told {
-        write_triple(&mut out, "X-RateLimit", rule, reading);
+        out.push_number(LIMIT, rule.algorithm.quota());
+        out.push_number(REMAINING, reading.remaining);
+        out.push_number(RESET, seconds(reading.reset));
     }
     for (rule, reading) in met {
         if let RuleHeaders::Prefixed(prefix) = &rule.headers
             && timed(rule)
         {
-            write_triple(&mut out, &format!("X-{prefix}-RateLimit"), rule, reading);
+            let numbers = [
+                ("Limit", rule.algorithm.quota()),
+                ("Remaining", reading.remaining),
+                ("Reset", seconds(reading.reset)),
+            ];
+            for (end, number) in numbers {
+                let _: Result<(), InvalidField> = out.push_named(&["X-", prefix, "-RateLimit-", end], number);
+            }
         }
     }
     if shown().next().is_some() {
         let separator = |index: usize| if index > 0 { ", " } else { "" };
-        out.push_str("RateLimit-Policy: ");
-        for (index, (rule, _)) in shown().enumerate() {
-            let window = rule.algorithm.window().map_or(0, |window| window.as_secs().max(1));
-            let (comma, name, quota) = (separator(index), &rule.name, rule.algorithm.quota());
-            let _ = write!(out, "{comma}\"{name}\";q={quota};w={window}");
-        }
-        out.push_str("\r\nRateLimit: ");
-        for (index, (rule, reading)) in shown().enumerate() {
-            let (comma, name, remaining) = (separator(index), &rule.name, reading.remaining);
-            let _ = write!(out, "{comma}\"{name}\";r={remaining};t={}", seconds(reading.reset));
-        }
-        out.push_str("\r\n");
+        let policies = fmt::from_fn(|f| {
+            shown().enumerate().try_for_each(|(index, (rule, _))| {
+                let window = rule.algorithm.window().map_or(0, |window| window.as_secs().max(1));
+                let (comma, name, quota) = (separator(index), &rule.name, rule.algorithm.quota());
+                write!(f, "{comma}\"{name}\";q={quota};w={window}")
+            })
+        });
+        out.push_if_valid("RateLimit-Policy", policies);
+        let left = fmt::from_fn(|f| {
+            shown().enumerate().try_for_each(|(index, (rule, reading))| {
+                let (comma, name, remaining) = (separator(index), &rule.name, reading.remaining);
+                write!(f, "{comma}\"{name}\";r={remaining};t={}", seconds(reading.reset))
+            })
+        });
+        out.push_if_valid("RateLimit", left);
     }
     if let Some((_, reading)) = tightest {
-        let _ = write!(out, "Retry-After: {}\r\n", seconds(reading.retry_after).max(1));
+        out.push_number(RETRY_AFTER, seconds(reading.retry_after).max(1));
     }
     out
 }
-
-pub(crate) fn write_triple(out: &mut String, prefix: &str, rule: &Rule, reading: &Reading) {
-    let (quota, remaining) = (rule.algorithm.quota(), reading.remaining);
-    let reset = reading.reset.div_ceil(SECOND);
-    let _ = write!(out, "{prefix}-Limit: {quota}\r\n{prefix}-Remaining: {remaining}\r\n{prefix}-Reset: {reset}\r\n");
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

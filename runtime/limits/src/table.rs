@@ -32,7 +32,7 @@ const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
 /// What a key of a limit has come to: 64 bits, of which 20 name the limit. With a million keys, two of one limit share
 /// them once in a hundred thousand gateways; the place in the table tells them apart further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct KeyHash {
+pub struct KeyHash {
     tag: u64,
     place: u64,
 }

@@ -8,13 +8,13 @@ use crate::visit::Visit;
 use gateway_parties::clients_and_users::grant_name;
 use gateway_parties::server::Grant;
 use gateway_wire::answer::OwnAnswer;
+use gateway_wire::field_lines::{FieldLines, StaticField};
 
 /// How long others may keep what changes with a deployment only.
-const PUBLIC: &str = "public, max-age=300";
+const CACHED: StaticField = StaticField::new("Cache-Control", "public, max-age=300");
 
 fn public(value: &Value) -> OwnAnswer {
-    OwnAnswer { fields: String::new(), ..OwnAnswer::json(200, value) }
-        .with("Cache-Control", PUBLIC)
+    OwnAnswer { fields: FieldLines::of(&[CACHED]), ..OwnAnswer::json(200, value) }
         // For clients that run in a browser; there is nothing in it that others may not read.
         .with("Access-Control-Allow-Origin", "*")
 }

@@ -23,6 +23,7 @@ use gateway_limits::counters::Limits;
 use gateway_limits::rule;
 use gateway_parties::store::ConsumerStore;
 use gateway_tls::Tls;
+use gateway_wire::field_lines::FieldLines;
 use gateway_wire::http1::names::FieldTable;
 use gateway_wire::reject::Reject;
 
@@ -81,7 +82,7 @@ pub struct LiveOperation {
     pub api: &'static Api,
     pub access: LiveAccess,
     pub action: LiveAction,
-    /// `WWW-Authenticate` lines for a missing credential, a bad one, and missing scopes.
+    /// `WWW-Authenticate` for a missing credential, a bad one, and missing scopes.
     pub challenges: Challenges,
     pub hidden: HiddenCredentials,
     /// Callers may prove who they are with a certificate, which the upstream is told about.
@@ -161,17 +162,17 @@ impl Live {
 }
 
 impl LiveOperation {
-    /// The lines that a refusal carries beside its status.
-    pub(crate) fn challenge(&self, reject: &Reject) -> &str {
-        match reject {
+    /// The fields that a refusal carries beside its status.
+    pub(crate) fn challenge(&self, reject: &Reject) -> Option<&FieldLines> {
+        Some(match reject {
             Reject::NoCredential(_) | Reject::LoginRequired { .. } | Reject::ConsumerRequired => {
                 &self.challenges.missing
             }
             Reject::MalformedCredential(_) => &self.challenges.malformed,
             Reject::InvalidCredential { .. } => &self.challenges.invalid,
             Reject::InsufficientScope(_) => &self.challenges.scope,
-            _ => "",
-        }
+            _ => return None,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::tables::{Https, Origin};
 use gateway_base::origin::host_of;
+use gateway_wire::field_lines::FieldLines;
 use gateway_wire::reject::Reject;
 
 /// [`Https::Required`] with this deployment's origins.
@@ -9,8 +10,8 @@ use gateway_wire::reject::Reject;
 pub struct HttpsOnly {
     /// Host in lower case, and origin; a request is sent on within the host that it names.
     origins: Vec<(Box<str>, Box<str>)>,
-    /// The line for responses over TLS, with its end; empty for none.
-    pub(crate) hsts: Box<str>,
+    /// `Strict-Transport-Security` for responses over TLS, if there is one.
+    pub(crate) hsts: FieldLines,
 }
 
 /// What a plain request gets.
@@ -33,8 +34,12 @@ impl HttpsOnly {
             Some(origin) => vec![(host_of(origin.trim_start_matches("https://")).into(), origin.into())],
             None => redirect_to.iter().map(|origin| (origin.host.into(), text(origin).into())).collect(),
         };
-        let hsts = if hsts.is_empty() { "".into() } else { format!("Strict-Transport-Security: {hsts}\r\n").into() };
-        Some(Self { origins, hsts })
+        let mut fields = FieldLines::new();
+        if !hsts.is_empty() {
+            // The compiler has made it of numbers and words.
+            fields.push_if_valid("Strict-Transport-Security", hsts);
+        }
+        Some(Self { origins, hsts: fields })
     }
 
     /// What a plain request for `authority` gets. Nobody is sent to a host that only the request names.
@@ -53,7 +58,6 @@ impl HttpsOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_base::origin::parse_origin;
 
     #[test]
     fn plain_requests_go_to_hosts_that_are_known() {

@@ -4,6 +4,13 @@ use gateway_access::builtin::{Answer, Builtin, Call, PreparedBuiltin};
 use gateway_access::scheme::Resources;
 use gateway_base::digest::Digest;
 use gateway_wire::answer::OwnAnswer;
+use gateway_wire::field_lines::{FieldLines, StaticField};
+
+const NO_STORE: StaticField = StaticField::new("Cache-Control", "no-store");
+const NO_CACHE: StaticField = StaticField::new("Cache-Control", "no-cache");
+const NO_SNIFF: StaticField = StaticField::new("X-Content-Type-Options", "nosniff");
+/// Where a page is reached with a token or a code in its URL, links must not pass it on.
+const NO_REFERRER: StaticField = StaticField::new("Referrer-Policy", "no-referrer");
 
 /// The builtin `static`: one file, or those of a folder.
 #[derive(Debug)]
@@ -69,12 +76,9 @@ impl Prepared {
     fn answer(&self, call: &Call<'_>) -> OwnAnswer {
         let (status, body) = if self.is_known(call) { (304, &b""[..]) } else { (200, self.file.bytes) };
         // What is for certain callers is in nobody's cache (RFC 6750 §5.3).
-        let caching = if call.caller.is_some() { "no-store" } else { "no-cache" };
-        let answer = OwnAnswer { fields: String::new(), ..OwnAnswer::new(status, self.file.content_type, body) };
-        // Where a page is reached with a token or a code in its URL, links must not pass it on.
-        let defaults =
-            format!("Cache-Control: {caching}\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n");
-        OwnAnswer { defaults, ..answer }.with("ETag", &self.etag)
+        let caching = if call.caller.is_some() { NO_STORE } else { NO_CACHE };
+        let defaults = FieldLines::of(&[caching, NO_SNIFF, NO_REFERRER]);
+        OwnAnswer { defaults, ..OwnAnswer::plain(status, self.file.content_type, body) }.with("ETag", &self.etag)
     }
 }
 

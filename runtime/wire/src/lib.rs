@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod certificate;
 pub mod downstream;
+pub mod field_lines;
 pub mod header_edits;
 pub mod http1;
 pub mod http2;

@@ -123,7 +123,7 @@ impl Reject {
     }
 
     /// What the client reads under `message`: never an address, a token or a secret.
-    pub(crate) fn message(&self) -> Cow<'static, str> {
+    pub fn message(&self) -> Cow<'static, str> {
         let message = match self {
             Self::BadRequest(_) => "Bad request",
             Self::InvalidParameter(name) => {

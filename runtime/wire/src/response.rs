@@ -3,12 +3,13 @@
 use std::cell::Cell;
 
 use crate::answer::OwnAnswer;
+use crate::field_lines::FieldLines;
 use crate::header_edits::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
 use crate::http1::names::{FieldClass, FieldTable, connection_options};
 use crate::locations::Locations;
-use crate::reject::{Reject, reason_phrase};
+use crate::reject::reason_phrase;
 use gateway_base::encoding::write_number;
 
 /// What a response to one request has to know.
@@ -30,10 +31,10 @@ pub struct ResponseTerms<'a> {
     pub request_id: &'a str,
     /// The current date (RFC 9110 §5.6.7).
     pub date: &'a str,
-    /// What the client is told about limits, each line with its end.
-    pub limits: &'a str,
-    /// `Strict-Transport-Security`, with its line end, instead of the upstream's.
-    pub hsts: &'a str,
+    /// What the client is told about limits. An upstream that limits as well would contradict.
+    pub limits: &'a FieldLines,
+    /// `Strict-Transport-Security`, instead of the upstream's.
+    pub hsts: &'a FieldLines,
     /// How the upstream's own addresses look to the client; as they are, if nothing.
     pub locations: Option<&'a Locations>,
 }
@@ -114,8 +115,8 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
     for field in fields {
         if terms.fields.classify(field.name) != FieldClass::EndToEnd
             || terms.edits.replaces(field.name)
-            || (!terms.hsts.is_empty() && field.name.eq_ignore_ascii_case("strict-transport-security"))
-            || (!terms.limits.is_empty() && tells(terms.limits, field.name))
+            || terms.hsts.contains(field.name)
+            || terms.limits.contains(field.name)
             || (named && is_named(fields, terms.fields, field.name))
         {
             continue;
@@ -161,19 +162,6 @@ fn write_persistence(out: &mut Vec<u8>, keep_alive: bool, is_http11: bool) {
     }
 }
 
-/// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
-fn write_replaceable(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
-    let Some(edits) = terms.edits else { return out.extend_from_slice(terms.defaults.as_bytes()) };
-    let name = |line: &str| line.split(':').next().unwrap_or_default().to_owned();
-    for line in terms.defaults.split_inclusive('\n').filter(|line| !edits.replaces(&name(line))) {
-        out.extend_from_slice(line.as_bytes());
-    }
-    let is_fixed = |edit: &str| terms.fields.lines().any(|line| name(line).eq_ignore_ascii_case(edit));
-    for (name, value) in edits.set.iter().chain(edits.add).filter(|(name, _)| !is_fixed(name)) {
-        write_field(out, name, value.as_bytes());
-    }
-}
-
 /// What a response of the gateway's own has to know.
 #[derive(Debug)]
 pub struct OwnTerms<'a> {
@@ -187,52 +175,27 @@ pub struct OwnTerms<'a> {
     pub request_id: &'a str,
     /// The current date.
     pub date: &'a str,
-    /// Further fields, each with its line end.
-    pub fields: &'a str,
-    /// As `fields`, where the operation may set others.
-    pub defaults: &'a str,
-    /// The body that the document gives to this class of refusal.
-    pub body: Option<&'a str>,
+    /// What the client is told about limits.
+    pub limits: &'a FieldLines,
+    /// `Strict-Transport-Security`.
+    pub hsts: &'a FieldLines,
     /// What the operation changes.
     pub edits: Option<&'a HeaderEdits>,
 }
 
-/// Appends a refusal, and says how long its body is.
-pub fn write_reject(out: &mut Vec<u8>, reject: &Reject, terms: &OwnTerms<'_>) -> u64 {
-    let message;
-    let body = match terms.body {
-        Some(body) => body,
-        None => {
-            message = serde_json::json!({"message": reject.message()}).to_string();
-            &message
-        }
-    };
-    write_own(out, reject.status(), JSON, body.as_bytes(), terms)
-}
-
-/// Appends the answer of an operation that is not forwarded, and says how long its body is. It is for this caller and
-/// this moment only.
-pub fn write_answer(out: &mut Vec<u8>, answer: &OwnAnswer, terms: &OwnTerms<'_>) -> u64 {
-    write_own(out, answer.status, answer.content_type, &answer.body, terms)
-}
-
-const JSON: &str = "application/json; charset=utf-8";
-
-/// Appends the answer to a CORS preflight request.
-pub fn write_preflight(out: &mut Vec<u8>, terms: &OwnTerms<'_>) {
-    write_own(out, 204, JSON, b"", terms);
-}
-
-/// Appends a response with this body, and says how long it is.
-pub fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8], terms: &OwnTerms<'_>) -> u64 {
-    write_status_line(out, status, reason_phrase(status));
+/// Appends a response of the gateway's own, and says how long its body is.
+pub fn write_own(out: &mut Vec<u8>, own: &OwnAnswer, terms: &OwnTerms<'_>) -> u64 {
+    let OwnAnswer { status, content_type, body, fields, .. } = own;
+    write_status_line(out, *status, reason_phrase(*status));
     // Neither has a body, nor says how long it would be (RFC 9110 §8.6).
     if !matches!(status, 204 | 304) {
         write_field(out, "Content-Type", content_type.as_bytes());
         write_length(out, body.len() as u64);
     }
-    out.extend_from_slice(terms.fields.as_bytes());
-    write_replaceable(out, terms);
+    for fixed in [terms.limits, fields, terms.hsts] {
+        out.extend_from_slice(fixed.as_bytes());
+    }
+    write_replaceable(out, own, terms);
     write_field(out, "X-Request-Id", terms.request_id.as_bytes());
     write_field(out, "Date", terms.date.as_bytes());
     write_persistence(out, terms.keep_alive, terms.is_http11);
@@ -244,8 +207,14 @@ pub fn write_own(out: &mut Vec<u8>, status: u16, content_type: &str, body: &[u8]
     body.len() as u64
 }
 
-/// Whether `name` is one of the fields that are `told`, lines with their ends: an upstream that limits as well would
-/// contradict.
-pub(crate) fn tells(told: &str, name: &str) -> bool {
-    told.lines().filter_map(|line| line.split_once(':')).any(|(known, _)| known.eq_ignore_ascii_case(name))
+/// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
+fn write_replaceable(out: &mut Vec<u8>, own: &OwnAnswer, terms: &OwnTerms<'_>) {
+    let Some(edits) = terms.edits else { return out.extend_from_slice(own.defaults.as_bytes()) };
+    for (name, value) in own.defaults.iter().filter(|(name, _)| !edits.replaces(name)) {
+        write_field(out, name, value.as_bytes());
+    }
+    let is_fixed = |name: &str| [terms.limits, &own.fields, terms.hsts].iter().any(|fixed| fixed.contains(name));
+    for (name, value) in edits.set.iter().chain(edits.add).filter(|(name, _)| !is_fixed(name)) {
+        write_field(out, name, value.as_bytes());
+    }
 }

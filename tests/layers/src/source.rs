@@ -109,7 +109,8 @@ pub(crate) fn split(tokens: TokenStream) -> Vec<Item> {
     let mut item = Item { tokens: Vec::new(), is_test: false };
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
-        let after_sign = matches!(item.tokens.last(), Some(TokenTree::Punct(sign)) if matches!(sign.as_char(), '#' | '!'));
+        let after_sign =
+            matches!(item.tokens.last(), Some(TokenTree::Punct(sign)) if matches!(sign.as_char(), '#' | '!'));
         let mut ends = false;
         match &token {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket && after_sign => {

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use gateway_route::{Params, RequestPath};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Record;
 use crate::deployment::{Live, LiveForward, LiveOperation, LiveRewrite};
 use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
+use crate::pipeline::record::Record;
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::rewrite::is_safe;
 use crate::tables;
@@ -326,7 +326,7 @@ where
         edits: &operation.table.response_headers,
         request_id: &record.request_id,
         date: &date,
-        limits: record.limits.as_ref().map_or("", |outcome| &outcome.fields),
+        limits: record.limit_fields(),
         hsts: record.hsts(),
         locations: locations.as_ref(),
     };

@@ -4,17 +4,39 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 
-use gateway_route::Params;
+use gateway_route::{Params, RequestPath};
 
 use crate::deployment::{Live, LiveOperation, LiveRoute};
 use crate::tables::ParameterKind;
+use gateway_wire::answer::OwnAnswer;
+use gateway_wire::field_lines::is_token;
 use gateway_wire::http1::body::{BodyLength, Framing};
-use gateway_wire::http1::head::{Field, RequestHead};
+use gateway_wire::http1::head::RequestHead;
 use gateway_wire::http1::names::{FieldClass, FieldTable, connection_options};
 use gateway_wire::reject::Reject;
 
 /// A longer request id is replaced, even from a trusted proxy.
 const MAX_REQUEST_ID: usize = 128;
+
+/// A request as its head has it.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) head: RequestHead<'a>,
+    pub(super) target: Target<'a>,
+    /// Of the target.
+    pub(super) path: RequestPath<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// # Errors
+    /// 400 for a target that is none, or whose path has dot segments.
+    pub(super) fn of(head: RequestHead<'a>) -> Result<Self, Reject> {
+        let target = Target::of(&head)?;
+        let path = RequestPath::parse(target.path)
+            .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
+        Ok(Self { head, target, path })
+    }
+}
 
 /// Facts of the message that no route changes.
 #[derive(Debug, Clone, Copy)]
@@ -243,41 +265,33 @@ pub(super) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
     )
 }
 
-/// The CORS fields of an answer to a preflight request (Fetch Standard, CORS protocol): any origin may ask, without
-/// credentials of the browser, and only the described methods are named.
-pub(super) fn preflight_fields(inbox: &[u8], route: Option<&LiveRoute>) -> String {
-    let mut space = gateway_wire::http1::head::field_space();
-    let (Ok(request), Some(route)) = (gateway_wire::http1::head::parse_request(inbox, &mut space), route) else {
-        return String::new();
-    };
+/// The answer to a preflight request (Fetch Standard, CORS protocol): any origin may ask, without credentials of the
+/// browser, and only the described methods are named. A request that is none gets the methods alone.
+pub(super) fn answer_preflight(route: &LiveRoute, request: &RequestHead<'_>) -> OwnAnswer {
     let value = |name: &str| {
-        request
-            .fields
-            .iter()
-            .find(|field: &&Field<'_>| field.name.eq_ignore_ascii_case(name))
-            .and_then(|field| std::str::from_utf8(field.value).ok())
+        let field = request.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        field.and_then(|field| std::str::from_utf8(field.value).ok())
     };
+    let own = OwnAnswer::plain(204, "", b"").with("Allow", &route.allow);
     if value("origin").is_none() || value("access-control-request-method").is_none() {
-        return String::new();
+        return own;
     }
-    let mut fields = format!(
-        "Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: {}\r\nAccess-Control-Max-Age: 600\r\nVary: Access-Control-Request-Headers\r\n",
-        route.allow
-    );
-    let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-    };
-    if let Some(headers) = value("access-control-request-headers")
-        && headers.split(',').map(str::trim).all(is_name)
-    {
-        fields.push_str(&format!("Access-Control-Allow-Headers: {headers}\r\n"));
+    let own = own
+        .with("Access-Control-Allow-Origin", "*")
+        .with("Access-Control-Allow-Methods", &route.allow)
+        .with("Access-Control-Max-Age", "600")
+        .with("Vary", "Access-Control-Request-Headers");
+    let is_name = |name: &str| is_token(name.trim().as_bytes());
+    match value("access-control-request-headers") {
+        Some(headers) if headers.split(',').all(is_name) => own.with("Access-Control-Allow-Headers", headers),
+        _ => own,
     }
-    fields
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_wire::http1::head::Field;
 
     fn target(
         method: &'static str,

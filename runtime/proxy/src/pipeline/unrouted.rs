@@ -2,13 +2,14 @@
 
 use gateway_route::{Ambiguous, RequestPath, Selectors};
 
-use super::{Record, Stop, refuse_plain};
 use crate::deployment::LiveRule;
 use crate::deployment::{Live, LiveListener};
-use crate::pipeline::request::Target;
+use crate::pipeline::plain::refuse_plain;
+use crate::pipeline::record::{Ending, Record};
+use crate::pipeline::request::Request;
 use crate::rules;
 use crate::rules::{Asked, Ruled};
-use gateway_wire::http1::head::RequestHead;
+use gateway_wire::answer::OwnAnswer;
 use gateway_wire::reject::Reject;
 
 /// How a request goes on that rules have given another target.
@@ -38,18 +39,16 @@ impl Record {
     pub(super) fn apply_rules(
         &mut self,
         live: &Live,
-        request: &RequestHead<'_>,
-        target: &Target<'_>,
-        path: &RequestPath<'_>,
+        request: &Request<'_>,
         selectors: Selectors<'_>,
-    ) -> Result<Way, Stop> {
-        let listener = self.listener;
+    ) -> Result<Way, Ending> {
+        let (listener, Request { target, path, .. }) = (self.listener, request);
         if let (Some(https_only), false) = (&listener.https_only, self.is_https) {
-            return Err(refuse_plain(https_only, request, target)); // 301 308 403 421
+            return Err(refuse_plain(https_only, request)); // 301 308 403 421
         }
         // A path that is described is no rule's business, however unclear the query is about its conditions.
         if listener.rules.is_empty() || listener.router.is_unclear(path, selectors) {
-            return Err(Stop::Reject(not_found(listener, path))); // 404
+            return Err(not_found(listener, path).into()); // 404
         }
         let asked = Asked {
             path,
@@ -60,16 +59,19 @@ impl Record {
         };
         let ruled = rules::apply(&listener.rules, &asked, &mut self.rule);
         self.route = self.rule.map(|rule| &rule.route);
-        match ruled? {
-            Ruled::Proxy(target) => Ok(Way { target, rule: self.rule }),
-            Ruled::Passed(Some(target)) => Ok(Way { target, rule: None }),
-            Ruled::Passed(None) => Err(Stop::Reject(not_found(listener, path))), // 404
-            Ruled::Redirect { status, location } => Err(Stop::Redirect { status, location, why: "Moved\n" }),
-            Ruled::Respond { status, content_type, body } => Err(Stop::Respond { status, content_type, body }),
-            Ruled::Plain => Err(match self.route.and_then(|route| route.https_only.as_deref()) {
-                Some(https_only) => refuse_plain(https_only, request, target), // 301 308 403 421
-                None => Stop::Reject(Reject::HttpsRequired),
-            }),
-        }
+        let own = match ruled? {
+            Ruled::Proxy(target) => return Ok(Way { target, rule: self.rule }),
+            Ruled::Passed(Some(target)) => return Ok(Way { target, rule: None }),
+            Ruled::Passed(None) => return Err(not_found(listener, path).into()), // 404
+            Ruled::Redirect { status, location } => OwnAnswer::moved(status, &location, "Moved\n"),
+            Ruled::Respond { status, content_type, body } => OwnAnswer::plain(status, content_type, body.as_bytes()),
+            Ruled::Plain => {
+                return Err(match self.route.and_then(|route| route.https_only.as_deref()) {
+                    Some(https_only) => refuse_plain(https_only, request), // 301 308 403 421
+                    None => Reject::HttpsRequired.into(),
+                });
+            }
+        };
+        Err(Ending::Answer(Box::new(own)))
     }
 }

@@ -68,7 +68,7 @@ pub struct ResponseHead<'a, 'f> {
 }
 
 /// Room for the fields of one head, on the stack of the function that handles it.
-pub(crate) type FieldSpace<'a> = [MaybeUninit<Field<'a>>; MAX_FIELDS];
+pub type FieldSpace<'a> = [MaybeUninit<Field<'a>>; MAX_FIELDS];
 
 /// A fresh, empty [`FieldSpace`].
 pub const fn field_space<'a>() -> FieldSpace<'a> {

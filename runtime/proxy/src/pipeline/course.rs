@@ -1,0 +1,204 @@
+//! The steps that follow once the operation of a request is known. Each takes what the one before it has made, so that a
+//! request that has waited goes on from the step that it stands at.
+
+use std::net::IpAddr;
+
+use crate::deployment::{LiveAction, LiveForward};
+use crate::pipeline::forward::{Forwarding, Scene};
+use crate::pipeline::pause::{Answers, Pause, Stage, Stop, Waiting};
+use crate::pipeline::record::{Ending, Record};
+use crate::pipeline::request;
+use crate::pipeline::request::Request;
+use crate::pipeline::route::Routed;
+use crate::worker::Worker;
+use gateway_access::authorize;
+use gateway_access::authorize::{Guesses, NoPermit, Permit};
+use gateway_access::builtin::{Answer, Call, PreparedBuiltin};
+use gateway_access::failed_authentication::Attempts;
+use gateway_access::limit_key::{Subject, client_address};
+use gateway_access::request_view::Evidence;
+use gateway_base::encoding::{form_encode, query_without};
+use gateway_limits::shared::Charging;
+use gateway_wire::answer::OwnAnswer;
+use gateway_wire::downstream::Downstream;
+use gateway_wire::http1::body::BodyLength;
+use gateway_wire::reject::Reject;
+
+/// A request with its operation, as one run of the steps sees it.
+pub(super) struct Course<'a, S> {
+    worker: &'a Worker,
+    down: &'a Downstream<S>,
+    request: &'a Request<'a>,
+    routed: &'a Routed<'a>,
+    evidence: Evidence<'a>,
+}
+
+impl<'a, S> Course<'a, S> {
+    /// A request; `answers` are those to what had to be known first.
+    pub(super) fn new(
+        worker: &'a Worker,
+        down: &'a Downstream<S>,
+        request: &'a Request<'a>,
+        routed: &'a Routed<'a>,
+        answers: &'a Answers,
+        record: &Record,
+    ) -> Self {
+        let Request { head, target, .. } = request;
+        let evidence = Evidence {
+            method: head.method,
+            target: head.target,
+            path: target.path,
+            query: target.query,
+            authority: target.host,
+            is_https: record.is_https,
+            certificate: down.tls.as_ref().and_then(|tls| tls.client.as_ref()),
+            fields: head.fields,
+            body: answers.content.as_ref().map(|content| content.bytes(&down.inbox)),
+            verdicts: &answers.verdicts,
+        };
+        Self { worker, down, request, routed, evidence }
+    }
+
+    /// Finds out who calls, and whether that one may.
+    ///
+    /// # Errors
+    /// A scheme has to know more first; 302, 400, 401, 403, 429 or 503 for a request that gets no permit.
+    pub(super) fn authorize(&self, mut attempts: Attempts, record: &mut Record) -> Result<Permit, Stop> {
+        let (worker, operation) = (self.worker, self.routed.operation);
+        // HEAD that is served as GET is judged as GET.
+        let method = match self.request.head.method {
+            "HEAD" if operation.table.method == "GET" => "GET",
+            method => method,
+        };
+        let now = worker.moment(record.started, record.number);
+        let guesses = &mut Guesses { address: self.client_address(), attempts: &mut attempts };
+        match authorize::authorize(&operation.access, &operation.table.consumers, method, &self.evidence, now, guesses)
+        {
+            Ok(permit) => {
+                record.note_permit(&permit);
+                Ok(permit)
+            }
+            // The question is a scheme's in the middle of this step: with the answer, it is taken once more.
+            Err(NoPermit::Ask(scheme, question)) => {
+                Err(self.wait(Pause::Ask(scheme, question), Stage::Routed(attempts)))
+            }
+            Err(NoPermit::Reject(reject)) => Err(self.without_permit(reject).into()),
+        }
+    }
+
+    /// For a request that gets no permit.
+    fn without_permit(&self, reject: Reject) -> Ending {
+        match reject {
+            // People who follow a link can log in and come back; what else a browser sends would be lost on the way.
+            Reject::LoginRequired { page, .. } if matches!(self.request.head.method, "GET" | "HEAD") => {
+                let location = format!("{page}?return={}", form_encode(self.request.head.target.as_bytes()));
+                Ending::Answer(Box::new(OwnAnswer::redirect(302, &location)))
+            }
+            reject => Ending::Reject(reject),
+        }
+    }
+
+    /// Refuses a body whose length is known to be too large, before any of it is read.
+    ///
+    /// # Errors
+    /// 413.
+    pub(super) fn admit_body(&self, record: &Record) -> Result<(), Reject> {
+        request::admit_body(self.routed.operation, record.facts.body)
+    }
+
+    /// Charges the limits of the operation and of the consumer, where there are any.
+    ///
+    /// # Errors
+    /// Stores have to be asked; 429 or 503 where a limit refuses the request.
+    pub(super) fn charge(&self, permit: Permit, record: &mut Record) -> Result<Permit, Stop> {
+        let identity = permit.caller().and_then(|caller| caller.identity.as_ref());
+        let own = identity.map_or(&[][..], |identity| &identity.consumer.limits);
+        let limits = &self.routed.operation.limits;
+        if limits.is_empty() && own.is_empty() {
+            return Ok(permit);
+        }
+        let (worker, path) = (self.worker, self.request.path.canonical());
+        let (address, caller) = (self.client_address(), permit.caller());
+        let subject = Subject { path, address, caller, evidence: &self.evidence };
+        match worker.live.limits.charge(worker.index, limits.iter().chain(own), &subject, worker.now()) {
+            Charging::Done(outcome) => record.note_limits(outcome)?,
+            // They answer for the whole step.
+            Charging::Ask(pending) => return Err(self.wait(Pause::Count(pending), Stage::Charged(permit))),
+        }
+        Ok(permit)
+    }
+
+    /// Makes what is sent to the upstream, or the answer of an operation of the gateway's own.
+    ///
+    /// # Errors
+    /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
+    pub(super) fn prepare(&self, permit: Permit, record: &Record) -> Result<Forwarding, Stop> {
+        match &self.routed.operation.action {
+            LiveAction::Forward(to) => self.forward(to, &permit, record),
+            LiveAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
+        }
+    }
+
+    fn forward(&self, to: &'static LiveForward, permit: &Permit, record: &Record) -> Result<Forwarding, Stop> {
+        let (down, operation) = (self.down, self.routed.operation);
+        let form = self.form_without_credentials(record)?; // 400
+        let scene = Scene {
+            live: self.worker.live,
+            peer: down.peer,
+            peer_text: &down.peer_text,
+            version: down.version,
+            is_https: record.is_https,
+            certificate: self.evidence.certificate.filter(|_| operation.reads_certificates),
+            operation,
+            to,
+            params: self.routed.params.as_ref(),
+            path: self.routed.path,
+            query: self.routed.query,
+            form: form.as_deref(),
+        };
+        let Request { head, target, .. } = self.request;
+        Ok(scene.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?) // 400
+    }
+
+    fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record) -> Stop {
+        let call = Call {
+            caller: permit.caller(),
+            evidence: &self.evidence,
+            params: self.routed.params.as_ref(),
+            address: self.client_address(),
+            now: self.worker.moment(record.started, record.number),
+        };
+        match builtin.answer(&call) {
+            Answer::Now(answer) => Stop::End(Ending::Answer(answer)),
+            Answer::Body { limit } => self.wait(Pause::Content(limit), Stage::Charged(permit)),
+            Answer::Work(work) => self.wait(Pause::Work(work), Stage::Charged(permit)),
+        }
+    }
+
+    /// The body without the credentials that the upstream is not to see; `None` where it is as received.
+    ///
+    /// # Errors
+    /// 400 where it cannot be changed.
+    fn form_without_credentials(&self, record: &Record) -> Result<Option<Vec<u8>>, Reject> {
+        let (hidden, evidence) = (&self.routed.operation.hidden.form, &self.evidence);
+        let Some(body) = evidence.body.filter(|_| !hidden.is_empty() && evidence.has_form()) else { return Ok(None) };
+        let form = std::str::from_utf8(body).map_err(|_| Reject::BadRequest("a form that is not text"))?;
+        match query_without(form, hidden) {
+            Some(kept) if kept.len() == form.len() => Ok(None),
+            _ if !matches!(record.facts.body, BodyLength::Exactly(_)) => {
+                Err(Reject::BadRequest("a credential in a form of unknown length"))
+            }
+            kept => Ok(Some(kept.map_or_else(Vec::new, |kept| kept.into_owned().into_bytes()))),
+        }
+    }
+
+    /// Where the client is, as far as trusted proxies tell.
+    fn client_address(&self) -> IpAddr {
+        client_address(self.down.peer, self.evidence.fields, |address| self.worker.live.trusts(address))
+    }
+
+    /// Has the request wait, and go on from `stage`.
+    fn wait(&self, pause: Pause, stage: Stage) -> Stop {
+        Stop::Pause(Box::new(Waiting::new(pause, stage, self.routed)))
+    }
+}

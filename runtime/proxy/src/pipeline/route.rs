@@ -1,0 +1,104 @@
+//! Which operation a request is for.
+
+use std::cell::OnceCell;
+
+use gateway_route::{Params, RequestPath, Selectors};
+
+use crate::contested::{Ambiguity, Readings};
+use crate::deployment::{Live, LiveOperation, LiveRoute};
+use crate::pipeline::plain::refuse_plain;
+use crate::pipeline::record::{Ending, Record};
+use crate::pipeline::request;
+use crate::pipeline::request::Request;
+use crate::pipeline::unrouted::Way;
+use crate::rules;
+use crate::tables::Preflight;
+use gateway_wire::reject::Reject;
+
+/// Where a request goes.
+pub(super) struct Routed<'a> {
+    pub(super) operation: &'static LiveOperation,
+    /// Of the path's template, where there is one.
+    pub(super) params: Option<Params<'a>>,
+    /// As received, or as rules have made it.
+    pub(super) path: &'a RequestPath<'a>,
+    /// As received, or as rules have made it.
+    pub(super) query: Option<&'a str>,
+}
+
+/// Room for what [`Routed`] borrows of, where that is not the request itself.
+#[derive(Default)]
+pub(super) struct Detours<'a> {
+    /// The target that rules have made.
+    target: OnceCell<String>,
+    /// Its path.
+    path: OnceCell<RequestPath<'a>>,
+    /// How an upstream may read the path.
+    readings: OnceCell<Readings>,
+}
+
+impl Record {
+    /// Finds the operation for a request.
+    ///
+    /// # Errors
+    /// 404 for a path, and 405 for a method, that is not described; 404 for a path that an upstream may read in several
+    /// ways; 301, 308, 403 or 421 for plain HTTP where it must come over TLS; what a rule answers, and the answer to a
+    /// preflight request.
+    pub(super) fn route<'a>(
+        &mut self,
+        live: &Live,
+        request: &'a Request<'a>,
+        detours: &'a Detours<'a>,
+    ) -> Result<Routed<'a>, Ending> {
+        let Request { head, target, path } = request;
+        let listener = self.listener;
+        let fields = |name: &str| head.reading(name);
+        let selectors = Selectors { query: target.query, fields: Some(&fields) };
+        let (path, query, rule, found) = match listener.router.find(path, selectors) {
+            Some(found) => (path, target.query, None, Some(found)),
+            None => {
+                let Way { target, rule } = self.apply_rules(live, request, selectors)?; // 400 404 414, or what a rule answers
+                let (path, query) = rules::read(detours.target.get_or_init(|| target))?;
+                let path = detours.path.get_or_init(|| path);
+                let asks = || listener.router.find(path, Selectors { query, ..selectors });
+                (path, query, rule, if rule.is_none() { asks() } else { None })
+            }
+        };
+        let (operation, params) = match (rule, found) {
+            (Some(rule), _) => (rule.operation(head.method).ok_or(Reject::MethodNotAllowed)?, None), // 405
+            (None, Some(found)) => {
+                let route = self.route.insert(&listener.routes[found.index]);
+                if let (Some(https_only), false) = (&route.https_only, self.is_https) {
+                    return Err(refuse_plain(https_only, request)); // 301 308 403 421
+                }
+                (pick(route, request)?, Some(found.params)) // 405, or the answer to a preflight request
+            }
+            (None, None) => return Err(Reject::NotFound.into()), // 404
+        };
+        let readings = detours.readings.get_or_init(|| Readings::of(listener, operation, path));
+        let (operation, params) = match readings.stricter(listener, operation, Selectors { query, ..selectors }) {
+            Ok(None) => (operation, params),
+            Ok(Some((route, stricter, params))) => {
+                self.route = Some(route);
+                (stricter, Some(params))
+            }
+            Err(Ambiguity) => {
+                let why = "the upstream may read it as an operation with another security";
+                return Err(Reject::AmbiguousPath(why).into()); // 404
+            }
+        };
+        self.operation = Some(operation);
+        Ok(Routed { operation, params, path, query })
+    }
+}
+
+/// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
+fn pick(route: &'static LiveRoute, request: &Request<'_>) -> Result<&'static LiveOperation, Ending> {
+    match route.operation(request.head.method) {
+        Some(operation) => Ok(operation),
+        None if request.head.method == "OPTIONS" && route.preflight == Preflight::Answer => {
+            Err(Ending::Answer(Box::new(request::answer_preflight(route, &request.head))))
+        }
+        None => Err(Reject::MethodNotAllowed.into()),
+    }
+}
