@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::Imports;
+use crate::imports::Imports;
 
 /// The circles of a graph: sets of files each of which imports, at length, all others of the set.
 pub fn circles(imports: &Imports) -> Vec<BTreeSet<PathBuf>> {
-    let reached: Vec<(&PathBuf, BTreeSet<&PathBuf>)> = imports.keys().map(|file| (file, reach(imports, file))).collect();
+    let reached: Vec<(&PathBuf, BTreeSet<&PathBuf>)> =
+        imports.keys().map(|file| (file, reach(imports, file))).collect();
     let mut found: Vec<BTreeSet<PathBuf>> = Vec::new();
     for (file, far) in &reached {
         if !far.contains(file) || found.iter().any(|circle| circle.contains(*file)) {
