@@ -2,7 +2,7 @@
 
 use gateway_yaml::{FileId, Node, Span, Value, load_all};
 
-use super::Suggestion;
+use crate::diagnostic::message::Suggestion;
 use crate::source::SourceSet;
 
 /// A patch of a larger file is not tried, and not offered.
