@@ -9,12 +9,12 @@
 //! The same input gives the same bytes on every machine; the order of a document does not matter.
 
 mod layout;
+mod literals;
 mod names;
 mod oauth;
 mod templates;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use gateway_route::{Allowance, Ambiguous, EmptySegments, Part, PathCase, Template, TrailingSlash, UpstreamPaths};
 use minijinja::context;
@@ -22,14 +22,14 @@ use minijinja::value::Value;
 
 use crate::ir::{
     AcceptedRisk, Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ConsumerJwt, ConsumerRules, Credential,
-    CredentialLocation, ErrorBody, FailureLimit, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https,
-    IdentityHeaders, Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse,
-    Locations, OnStoreError, Operation, Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule,
-    RuleEffect, Scheme, SecretReference, SecretSource, StaticFile, StaticFiles, StoreMode, Upstream,
+    ErrorBody, FailureLimit, Gateway, HeaderEdits, Hmac, HmacAlgorithm, HmacProfile, Hsts, Https, IdentityHeaders,
+    Introspection, Jwt, JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, LimitUse, Locations,
+    OnStoreError, Operation, Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Scheme,
+    SecretReference, SecretSource, StaticFile, StaticFiles, StoreMode, Upstream,
 };
 use crate::policy;
-use crate::units::ByteSize;
 use layout::Expression;
+use literals::{boolean, duration, locations, size};
 use names::{Comment, Ident, Idents};
 use templates::{SourceValue, fill};
 
@@ -613,28 +613,6 @@ fn anonymous(anonymous: &Anonymous) -> Expression {
     )
 }
 
-fn size(size: ByteSize) -> Expression {
-    let (unit, count) = match size.0 {
-        bytes if bytes > 0 && bytes % (1 << 20) == 0 => ("ByteSize::mib", bytes >> 20),
-        bytes if bytes > 0 && bytes % (1 << 10) == 0 => ("ByteSize::kib", bytes >> 10),
-        bytes => ("ByteSize::bytes", bytes),
-    };
-    Expression::Call(unit, vec![Expression::number(count)])
-}
-
-fn duration(duration: Duration) -> Expression {
-    let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    if milliseconds.is_multiple_of(1_000) {
-        Expression::Call("Duration::from_secs", vec![Expression::number(milliseconds / 1_000)])
-    } else {
-        Expression::Call("Duration::from_millis", vec![Expression::number(milliseconds)])
-    }
-}
-
-fn boolean(flag: bool) -> Expression {
-    Expression::word(if flag { "true" } else { "false" })
-}
-
 fn upstream_value(upstream: &Upstream) -> Expression {
     Expression::Struct(
         "Upstream",
@@ -655,19 +633,6 @@ fn upstream_value(upstream: &Upstream) -> Expression {
             ("idle_timeout", duration(upstream.idle_timeout)),
         ],
     )
-}
-
-fn locations(locations: &[CredentialLocation]) -> Expression {
-    let location = |location: &CredentialLocation| {
-        let (kind, name) = match location {
-            CredentialLocation::Header(name) => ("CredentialLocation::Header", name),
-            CredentialLocation::Query(name) => ("CredentialLocation::Query", name),
-            CredentialLocation::Cookie(name) => ("CredentialLocation::Cookie", name),
-            CredentialLocation::Form(name) => ("CredentialLocation::Form", name),
-        };
-        Expression::Call(kind, vec![Expression::text(name)])
-    };
-    Expression::Slice(locations.iter().map(location).collect())
 }
 
 fn scheme_value(kind: &'static str, scheme: &Scheme) -> Expression {
