@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
 
-use super::Reader;
 use crate::ir::Hsts;
 use crate::units;
+use crate::vocabulary::reader::Reader;
 
 /// `https`, with its defaults.
 #[derive(Debug, Clone)]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
-use super::Reader;
-use super::reader::without_quotes;
 use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407, GW410};
 use crate::ir::{FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
 use crate::units;
+use crate::vocabulary::json::json;
+use crate::vocabulary::reader::{Reader, without_quotes};
 
 /// An entry of `rateLimit`.
 #[derive(Debug, Clone)]
@@ -226,7 +226,7 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
         key,
         skips_missing_key,
         status: status.unwrap_or(429),
-        body: members.get("body").map(super::json).unwrap_or_default(),
+        body: members.get("body").map(json).unwrap_or_default(),
         headers,
         store,
     })
