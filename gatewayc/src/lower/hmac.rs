@@ -3,7 +3,7 @@
 use crate::ast::{self, SchemeKind};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW311, GW313, GW314};
 use crate::ir::{Credential, CredentialLocation, Hmac, HmacAlgorithm, HmacProfile, Scheme};
-use crate::lower::security::printable;
+use crate::lower::naming::printable;
 use crate::vocabulary::{self, HmacPolicy, SchemeExtension};
 
 /// A scheme of signed requests, or why it cannot be enforced and what to write instead.

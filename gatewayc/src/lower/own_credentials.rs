@@ -5,7 +5,7 @@ use gateway_yaml::Spanned;
 use crate::ast::{self, ApiKeyLocation, SchemeKind};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW303};
 use crate::ir::{Credential, CredentialLocation, LoginSession, Scheme};
-use crate::lower::security::printable;
+use crate::lower::naming::printable;
 use crate::vocabulary::{self, OwnCredential, SchemeExtension};
 
 /// A scheme, or why it cannot be enforced and what to write instead.

@@ -1,8 +1,9 @@
 //! `rules`: what becomes of requests that no path matches. What forwards is an operation like any other.
 
-use super::{DEFAULT_MAX_BODY, Lowering};
 use crate::diagnostic::{Diagnostic, GW199, GW503};
 use crate::ir::{Access, Action, Operation, Rewrite, Rule, RuleEffect};
+use crate::lower::lowering::Lowering;
+use crate::lower::operations::DEFAULT_MAX_BODY;
 use crate::vocabulary::{Inheritable, RuleChoice, RulePolicy, UpstreamPolicy};
 
 impl Lowering<'_> {

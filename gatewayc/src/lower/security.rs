@@ -11,7 +11,9 @@ use crate::ir::{
     Scheme,
 };
 use crate::lower::limits::CallerKind;
-use crate::lower::{accept, hmac, own_credentials, title};
+use crate::lower::naming::{printable, title};
+use crate::lower::risks::accept;
+use crate::lower::{hmac, own_credentials};
 use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, Reader, SchemeExtension, UrlProblem, Verification};
 
 /// The schemes of a document: which can be enforced, and which are asked for.
@@ -569,9 +571,4 @@ fn meant_by(scheme: &str) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// The default realm is the scheme's name, as far as a header can hold it.
-pub(super) fn printable(name: &str) -> String {
-    name.chars().filter(|character| (' '..='~').contains(character) && !matches!(character, '"' | '\\')).collect()
 }

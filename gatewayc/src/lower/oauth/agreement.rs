@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use gateway_yaml::{Span, Spanned};
 use openapiv3::OAuth2Flows;
 
-use super::{Located, Registration};
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW214, GW320, GW322, GW323, GW324, GW325};
 use crate::ir::{ClientPath, Endpoint, Grant, Origin, Resource, Scope};
+use crate::lower::located::{Located, Registration};
 use crate::lower::{base_path, https};
 use crate::vocabulary::{AuthorizationServerPolicy, is_scope};
 
