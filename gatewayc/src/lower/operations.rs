@@ -6,187 +6,272 @@ use gateway_route::Template;
 use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
-use crate::diagnostic::{Diagnostic, Diagnostics, GW209, GW210, GW312, GW517, GW524, GW526};
-use crate::ir::{self, Access, Action, Anonymous, ConsumerRules, LimitUse, Operation, Rewrite, Route};
+use crate::diagnostic::{Diagnostic, GW209, GW210, GW312, GW517, GW524, GW526};
+use crate::ir::{Access, Action, Builtin, LimitUse, Operation, PathParameter, Rewrite, Route};
 use crate::lower::limits::{self, CallerKind};
 use crate::lower::lowering::Lowering;
 use crate::lower::naming::{header_text, title};
 use crate::lower::parameters::{Parameters, differently_allowed};
+use crate::lower::path_key::PathKey;
 use crate::lower::{base_path, oauth};
 use crate::policy;
 use crate::units::ByteSize;
 use crate::vocabulary::{self, BuiltinPolicy, Inheritable, Place, PreflightPolicy, RewritePolicy};
 
 /// A larger request body is refused unless a document says otherwise.
-pub(super) const DEFAULT_MAX_BODY: ByteSize = ByteSize(128 << 20);
+const DEFAULT_MAX_BODY: ByteSize = ByteSize(128 << 20);
 
 /// What the endpoints of an authorization server read is a form or a short JSON text; `maxBody` is about forwarding.
 const OWN_MAX_BODY: ByteSize = ByteSize(64 << 10);
 
+/// A path, with what its operations inherit.
+struct Path<'p> {
+    item: &'p ast::PathItem,
+    key: PathKey,
+    inherited: Inheritable,
+    /// It says itself what its operations charge.
+    has_limits: bool,
+}
+
+/// An operation, as far as it is the same below every base path.
+struct Described<'p> {
+    operation: &'p ast::Operation,
+    /// Who may call; nothing where that is not clear, which has been reported.
+    access: Option<Access>,
+    /// What the gateway answers itself; nothing in it where the vocabulary has reported it.
+    builtin: Option<Spanned<Option<BuiltinPolicy>>>,
+    /// What it says itself, and what it inherits.
+    policy: Inheritable,
+    limits: Vec<LimitUse>,
+    parameters: Parameters<'p>,
+}
+
+/// What an operation does not inherit.
+pub(super) struct Particulars {
+    pub(super) id: String,
+    pub(super) method: String,
+    pub(super) summary: String,
+    pub(super) access: Access,
+    pub(super) action: Action,
+    pub(super) parameters: Vec<PathParameter>,
+    pub(super) listed_values: Vec<(String, Vec<String>)>,
+    pub(super) limits: Vec<LimitUse>,
+    pub(super) span: Span,
+}
+
+impl Particulars {
+    /// The operation, which inherits `policy`. What is inherited and does not apply is not shown either.
+    pub(super) fn with(self, policy: &Inheritable) -> Operation {
+        let Self { id, method, summary, access, action, parameters, listed_values, limits, span } = self;
+        let (asks, admits_anonymous) = match &access {
+            Access::Anyone { .. } => (false, false),
+            Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
+        };
+        let max_body = match &action {
+            Action::Answer(Builtin::Oauth { .. } | Builtin::Registry { .. }) => OWN_MAX_BODY,
+            _ => policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
+        };
+        let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
+        let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
+        Operation {
+            id,
+            method,
+            summary,
+            access,
+            action,
+            parameters,
+            listed_values,
+            request_headers: policy.request_headers.clone().unwrap_or_default(),
+            response_headers: policy.response_headers.clone().unwrap_or_default(),
+            max_body,
+            consumers,
+            anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
+            limits,
+            contested: false,
+            span,
+        }
+    }
+}
+
 impl Lowering<'_> {
     /// The routes of a path: one for each base path of its servers.
-    pub(super) fn path_item(&mut self, path: &ast::PathItem) -> Vec<Route> {
-        let Some(key) = self.path_key(path) else { return Vec::new() };
-        let identity = self.root.identity_headers.clone();
-        let nested = |node: &Option<Node>, place, diagnostics: &mut Diagnostics| match node {
-            Some(node) => vocabulary::nested(node, place, &identity, diagnostics),
-            None => Inheritable::default(),
-        };
-        let of_path = nested(&path.gateway, Place::PathItem, self.diagnostics);
-        let in_path_limits = of_path.rate_limit.is_some();
-        let mut inherited = of_path.or(&self.root.inheritable);
-        let in_path = path.operations.iter().map(|operation| operation.span).chain([path.key.span]);
-        let annotated = path.operations.iter().filter_map(|operation| operation.gateway.as_ref()).chain(&path.gateway);
-        let in_path = in_path.chain(annotated.map(|node| node.span)).collect();
-        let accepted = std::mem::take(&mut inherited.accepted);
-        self.accept(accepted, &format!("path `{}`", path.key.value), in_path);
+    pub(super) fn path_item(&mut self, item: &ast::PathItem) -> Vec<Route> {
+        let Some(key) = self.path_key(item) else { return Vec::new() };
+        let (inherited, has_limits) = self.inherited(item);
+        let path = Path { item, key, inherited, has_limits };
         let mut routes: BTreeMap<String, Route> = BTreeMap::new();
-        for operation in &path.operations {
-            let mut own = nested(&operation.gateway, Place::Operation, self.diagnostics);
-            let in_operation = operation.gateway.as_ref().map(|node| node.span);
-            let in_operation = in_operation.into_iter().chain([operation.span]).collect();
-            self.accept(std::mem::take(&mut own.accepted), &title(path, operation), in_operation);
-            let access = self.schemes.access(self.document, path, operation, self.diagnostics);
-            self.check_consumers(&own, &inherited, access.as_ref(), &title(path, operation), operation.span);
-            // Nothing in it where the vocabulary has reported it.
-            let builtin = own.builtin.take();
-            if let Some(builtin) = &builtin {
-                self.builtins_are_unread |= builtin.value.is_none();
-                self.check_builtin(builtin, &own, access.as_ref(), path, operation);
-            }
-            let is_limited_itself = own.rate_limit.is_some();
-            let limited_at = match (&own.rate_limit, in_path_limits) {
-                (Some(_), _) => self
-                    .own_name(operation)
-                    .map_or_else(|| format!("{} {}", operation.method, path.key.value), str::to_owned),
-                (None, true) => path.key.value.clone(),
-                (None, false) => self.document.name.clone(),
-            };
-            let policy = own.or(&inherited);
-            let limits = match &access {
-                Some(access) => self.charge(&policy, access, &limited_at, &title(path, operation), is_limited_itself),
-                None => Vec::new(),
-            };
-            let parameters = Parameters::new(path, operation, self.diagnostics);
-            parameters.check(&key.template, path, operation, self.diagnostics);
-            let servers = [&operation.servers, &path.servers, &self.document.servers];
+        for operation in &item.operations {
+            let described = self.described(&path, operation);
+            let servers = [&operation.servers, &item.servers, &self.document.servers];
             let servers = servers.into_iter().find(|servers| !servers.is_empty());
             for base in base_path::base_paths(servers.map_or(&[], |servers| servers), self.diagnostics) {
-                let Some(template) = self.template(&base, &key, &parameters) else { continue };
-                let text = template.to_string();
-                let route = routes.entry(text).or_insert_with(|| Route {
-                    template: template.clone(),
-                    when: key.when.clone(),
-                    preflight: self.root.preflight.without_operation(),
-                    operations: Vec::new(),
-                    described: Vec::new(),
-                    span: path.key.span,
-                });
-                if let Some(name) = differently_allowed(&route.template, &template) {
-                    let headline = format!("the operations of `{}` disagree about what `{name}` takes", path.key.value);
-                    self.diagnostics.push(
-                        Diagnostic::error(GW517, headline)
-                            .at(operation.span, "not what the operation before it says")
-                            .help("a path is matched before its operation is known: declare the parameter once, under the path's own `parameters`"),
-                    );
-                }
-                let id = self.own_name(operation).map(str::to_owned);
-                let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
-                route.described.push((operation.method.clone(), id.clone()));
-                let action = match &builtin {
-                    Some(Spanned { span, value }) => value.as_ref().and_then(|value| {
-                        let builtin = Spanned::new(*span, value.clone());
-                        let typed = parameters.typed(&template, &self.document.root);
-                        self.builtin(&builtin, &operation.method, route, &typed).map(Action::Answer)
-                    }),
-                    None => {
-                        let title = title(path, operation);
-                        let upstream =
-                            self.upstreams.choose(&policy.upstream, &title, operation.span, self.diagnostics);
-                        let rewrite = self.rewrite(policy.rewrite.as_ref(), &base, &template, operation.span);
-                        upstream.zip(rewrite).map(|(upstream, rewrite)| Action::Forward { upstream, rewrite })
-                    }
-                };
-                let (Some(access), Some(action)) = (access.clone(), action) else { continue };
-                // What is inherited and does not apply is not shown either.
-                let (asks, admits_anonymous) = match &access {
-                    Access::Anyone { .. } => (false, false),
-                    Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
-                };
-                let max_body = match &action {
-                    Action::Answer(ir::Builtin::Oauth { .. } | ir::Builtin::Registry { .. }) => OWN_MAX_BODY,
-                    _ => policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
-                };
-                let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
-                let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
-                route.operations.push(Operation {
-                    id,
-                    method: operation.method.clone(),
-                    summary: operation.summary.clone().unwrap_or_default(),
-                    access,
-                    action,
-                    parameters: parameters.typed(&template, &self.document.root),
-                    listed_values: parameters.listed_values(&template, &self.document.root),
-                    request_headers: policy.request_headers.clone().unwrap_or_default(),
-                    response_headers: policy.response_headers.clone().unwrap_or_default(),
-                    max_body,
-                    consumers,
-                    anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
-                    limits: limits.clone(),
-                    contested: false,
-                    span: operation.span,
-                });
+                self.add_route(&path, &described, &base, &mut routes);
             }
         }
         let mut routes: Vec<Route> = routes.into_values().collect();
         for route in &mut routes {
-            self.forward_preflight(path, &inherited, route);
+            self.forward_preflight(&path, route);
             route.operations.sort_by(|a, b| a.method.cmp(&b.method));
             route.described.sort();
         }
         routes
     }
 
+    /// What the operations of a path inherit, and whether the path itself says what they charge.
+    fn inherited(&mut self, path: &ast::PathItem) -> (Inheritable, bool) {
+        let of_path = self.nested(path.gateway.as_ref(), Place::PathItem);
+        let has_limits = of_path.rate_limit.is_some();
+        let mut inherited = of_path.or(&self.root.inheritable);
+        let in_path = path.operations.iter().map(|operation| operation.span).chain([path.key.span]);
+        let annotated = path.operations.iter().filter_map(|operation| operation.gateway.as_ref()).chain(&path.gateway);
+        let in_path = in_path.chain(annotated.map(|node| node.span)).collect();
+        let accepted = std::mem::take(&mut inherited.accepted);
+        self.accept(accepted, &format!("path `{}`", path.key.value), in_path);
+        (inherited, has_limits)
+    }
+
+    fn nested(&mut self, gateway: Option<&Node>, place: Place) -> Inheritable {
+        match gateway {
+            Some(node) => vocabulary::nested(node, place, &self.root.identity_headers, self.diagnostics),
+            None => Inheritable::default(),
+        }
+    }
+
+    /// What holds for an operation wherever it is served.
+    fn described<'p>(&mut self, path: &Path<'p>, operation: &'p ast::Operation) -> Described<'p> {
+        let title = title(path.item, operation);
+        let mut own = self.nested(operation.gateway.as_ref(), Place::Operation);
+        let in_operation = operation.gateway.as_ref().map(|node| node.span);
+        let in_operation = in_operation.into_iter().chain([operation.span]).collect();
+        self.accept(std::mem::take(&mut own.accepted), &title, in_operation);
+        let access = self.schemes.access(self.document, path.item, operation, self.diagnostics);
+        self.check_consumers(&own, &path.inherited, access.as_ref(), &title, operation.span);
+        let builtin = own.builtin.take();
+        if let Some(builtin) = &builtin {
+            self.builtins_are_unread |= builtin.value.is_none();
+            self.check_builtin(builtin, &own, access.as_ref(), path.item, operation);
+        }
+        let is_limited_itself = own.rate_limit.is_some();
+        let limited_at = if is_limited_itself {
+            let method_and_path = || format!("{} {}", operation.method, path.item.key.value);
+            self.own_name(operation).map_or_else(method_and_path, str::to_owned)
+        } else if path.has_limits {
+            path.item.key.value.clone()
+        } else {
+            self.document.name.clone()
+        };
+        let policy = own.or(&path.inherited);
+        let limits = match &access {
+            Some(access) => self.charge(&policy, access, &limited_at, &title, is_limited_itself),
+            None => Vec::new(),
+        };
+        let parameters = Parameters::new(path.item, operation, self.diagnostics);
+        parameters.check(&path.key.template, path.item, operation, self.diagnostics);
+        Described { operation, access, builtin, policy, limits, parameters }
+    }
+
+    /// Adds an operation to the route below a base path, which may be the first to have it.
+    fn add_route(
+        &mut self,
+        path: &Path<'_>,
+        described: &Described<'_>,
+        base: &str,
+        routes: &mut BTreeMap<String, Route>,
+    ) {
+        let Described { operation, policy, parameters, .. } = described;
+        let Some(template) = self.template(base, &path.key, parameters) else { return };
+        let route = routes.entry(template.to_string()).or_insert_with(|| Route {
+            template: template.clone(),
+            when: path.key.when.clone(),
+            preflight: self.root.preflight.without_operation(),
+            operations: Vec::new(),
+            described: Vec::new(),
+            span: path.item.key.span,
+        });
+        if let Some(name) = differently_allowed(&route.template, &template) {
+            let headline = format!("the operations of `{}` disagree about what `{name}` takes", path.item.key.value);
+            self.diagnostics.push(
+                Diagnostic::error(GW517, headline)
+                    .at(operation.span, "not what the operation before it says")
+                    .help("a path is matched before its operation is known: declare the parameter once, under the path's own `parameters`"),
+            );
+        }
+        let id = self.own_name(operation).map(str::to_owned);
+        let id = id.unwrap_or_else(|| format!("{} {}", operation.method, policy::path(route)));
+        route.described.push((operation.method.clone(), id.clone()));
+        let typed = parameters.typed(&template, &self.document.root);
+        let action = match &described.builtin {
+            Some(builtin) => self.answer(builtin, &operation.method, route, &typed),
+            None => {
+                let title = title(path.item, operation);
+                let upstream = self.upstreams.choose(&policy.upstream, &title, operation.span, self.diagnostics);
+                let rewrite = self.rewrite(policy.rewrite.as_ref(), base, &template, operation.span);
+                upstream.zip(rewrite).map(|(upstream, rewrite)| Action::Forward { upstream, rewrite })
+            }
+        };
+        let (Some(access), Some(action)) = (described.access.clone(), action) else { return };
+        let particulars = Particulars {
+            id,
+            method: operation.method.clone(),
+            summary: operation.summary.clone().unwrap_or_default(),
+            access,
+            action,
+            parameters: typed,
+            listed_values: parameters.listed_values(&template, &self.document.root),
+            limits: described.limits.clone(),
+            span: operation.span,
+        };
+        route.operations.push(particulars.with(policy));
+    }
+
+    /// What the gateway answers itself; nothing where that is not clear, which has been reported.
+    fn answer(
+        &mut self,
+        builtin: &Spanned<Option<BuiltinPolicy>>,
+        method: &str,
+        route: &Route,
+        typed: &[PathParameter],
+    ) -> Option<Action> {
+        let builtin = Spanned::new(builtin.span, builtin.value.clone()?);
+        self.builtin(&builtin, method, route, typed).map(Action::Answer)
+    }
+
     /// `preflight: forward` is an operation like any other, so that a reviewer sees it.
-    fn forward_preflight(&mut self, path: &ast::PathItem, inherited: &Inheritable, route: &mut Route) {
-        let described = route.described.iter().any(|(method, _)| method == "OPTIONS");
+    fn forward_preflight(&mut self, path: &Path<'_>, route: &mut Route) {
+        if self.root.preflight != PreflightPolicy::Forward {
+            return;
+        }
+        if route.described.iter().any(|(method, _)| method == "OPTIONS") {
+            return;
+        }
         // A path that the gateway answers itself has no upstream to ask.
         let first = route.operations.iter().find_map(|operation| match &operation.action {
             Action::Forward { rewrite, .. } => Some((operation, rewrite)),
             Action::Answer(_) => None,
         });
-        let (false, PreflightPolicy::Forward, Some((first, rewrite))) = (described, self.root.preflight, first) else {
-            return;
-        };
-        let template = &route.template;
+        let Some((first, rewrite)) = first else { return };
         let base = match rewrite {
             Rewrite::Received { base } | Rewrite::Regex { base, .. } => base.clone(),
             Rewrite::Path(_) => String::new(),
         };
-        let parameters = first.parameters.clone();
-        let title = format!("the preflight of `{}`", path.key.value);
-        let upstream = self.upstreams.choose(&inherited.upstream, &title, path.key.span, self.diagnostics);
-        let rewrite = self.rewrite(inherited.rewrite.as_ref(), &base, template, path.key.span);
+        let (inherited, span) = (&path.inherited, path.item.key.span);
+        let title = format!("the preflight of `{}`", path.item.key.value);
+        let upstream = self.upstreams.choose(&inherited.upstream, &title, span, self.diagnostics);
+        let rewrite = self.rewrite(inherited.rewrite.as_ref(), &base, &route.template, span);
         let (Some(upstream), Some(rewrite)) = (upstream, rewrite) else { return };
-        let id = format!("OPTIONS {}", policy::path(route));
-        route.described.push(("OPTIONS".into(), id.clone()));
-        route.operations.push(Operation {
-            id,
+        let particulars = Particulars {
+            id: format!("OPTIONS {}", policy::path(route)),
             method: "OPTIONS".into(),
             summary: String::new(),
             access: Access::Anyone { because: "preflight: forward" },
             action: Action::Forward { upstream, rewrite },
-            parameters,
+            parameters: first.parameters.clone(),
             listed_values: Vec::new(),
-            request_headers: inherited.request_headers.clone().unwrap_or_default(),
-            response_headers: inherited.response_headers.clone().unwrap_or_default(),
-            max_body: inherited.max_body.unwrap_or(DEFAULT_MAX_BODY),
-            consumers: ConsumerRules::default(),
-            anonymous: Anonymous::default(),
             limits: Vec::new(),
-            contested: false,
-            span: path.key.span,
-        });
+            span,
+        };
+        route.described.push(("OPTIONS".into(), particulars.id.clone()));
+        route.operations.push(particulars.with(inherited));
     }
 
     /// What an operation charges, which inherits `policy`; `place` is what those limits are called after that have no name.
