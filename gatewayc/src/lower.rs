@@ -2,7 +2,6 @@
 
 mod base_path;
 mod foreign_path;
-mod hmac;
 mod https;
 mod limits;
 mod located;
@@ -11,11 +10,11 @@ mod merge;
 mod naming;
 mod oauth;
 mod operations;
-mod own_credentials;
 mod parameters;
 mod path_key;
 mod risks;
 mod rules;
+mod scheme;
 mod security;
 mod static_files;
 mod upstreams;
