@@ -22,7 +22,7 @@ mod scale;
 mod scenarios;
 
 use std::io;
-use std::process::exit;
+use std::process::ExitCode;
 
 use clap::Parser;
 
@@ -47,10 +47,13 @@ struct Plan {
     peers: Option<Vec<String>>,
 }
 
-fn main() {
-    if let Err(problem) = run(&Plan::parse()) {
-        eprintln!("gateway-benches: {problem}");
-        exit(1);
+fn main() -> ExitCode {
+    match run(&Plan::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("gateway-benches: {problem}");
+            ExitCode::FAILURE
+        }
     }
 }
 

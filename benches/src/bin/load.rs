@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -29,11 +30,13 @@ use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 /// More than this is not the head of an answer.
 const MAX_HEAD: usize = 16 << 10;
 
-fn main() {
-    let result = Options::of(Arguments::parse()).and_then(|options| Load::new(&options)?.run());
-    if let Err(problem) = result {
-        eprintln!("load: {problem}");
-        std::process::exit(1);
+fn main() -> ExitCode {
+    match Options::of(Arguments::parse()).and_then(|options| Load::new(&options)?.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("load: {problem}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //! `openssl s_time`, one connection after the other with one request each, with a full handshake or with a ticket.
 
 use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
@@ -47,10 +47,13 @@ enum Mode {
     Resumed,
 }
 
-fn main() {
-    if let Err(problem) = run(&Arguments::parse()) {
-        eprintln!("tls_load: {problem}");
-        std::process::exit(1);
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("tls_load: {problem}");
+            ExitCode::FAILURE
+        }
     }
 }
 
