@@ -203,7 +203,9 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
     });
     let shown = [("default", true), ("none", false)];
     let shows = members.get("headers").and_then(|node| reader.choice(node, "`headers`", &shown)).unwrap_or(true);
-    if let (Some(entry), false) = (members.entry("headerPrefix"), shows) {
+    if let Some(entry) = members.entry("headerPrefix")
+        && !shows
+    {
         reader.report(
             Diagnostic::error(GW405, "`headerPrefix` means nothing beside `headers: none`")
                 .at(entry.key.span, "no headers are sent"),
@@ -353,7 +355,9 @@ fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Opt
                 Some(node) => reader.unit(node, "`delay`", units::duration)?,
                 None => Duration::ZERO,
             };
-            if let (Some(entry), 0) = (members.entry("delay"), burst) {
+            if let Some(entry) = members.entry("delay")
+                && burst == 0
+            {
                 reader.report(
                     Diagnostic::error(GW405, "`delay` of concurrency is what the `burst` waits, and there is none")
                         .at(entry.key.span, "nobody would wait"),

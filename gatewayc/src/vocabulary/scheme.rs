@@ -410,7 +410,9 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
         );
         return None;
     }
-    if let (Some((at, _)), false) = (weak_secret_ok, family == KeyFamily::Secret) {
+    if let Some((at, _)) = weak_secret_ok
+        && family != KeyFamily::Secret
+    {
         reader.report(
             Diagnostic::error(GW208, "`weakSecretOk` is about a shared secret, and there is none")
                 .at(at, "only `secret` can be too short")

@@ -357,7 +357,9 @@ pub(super) fn check_metadata(
     let mut metadata = endpoints.iter().filter(|located| located.endpoint == Endpoint::Metadata).peekable();
     let first = metadata.peek().map(|located| located.at);
     let is_there = metadata.any(|located| located.path == expected);
-    if let (Some(at), false) = (first, is_there) {
+    if let Some(at) = first
+        && !is_there
+    {
         diagnostics.push(
             Diagnostic::error(GW325, "clients do not find the metadata of the issuer")
                 .at(at, format!("they look at `{expected}` (RFC 8414)"))
@@ -397,7 +399,9 @@ pub(super) fn check_registration(
         Registration::Manage { at, .. } => Some(*at),
         Registration::Create { .. } => None,
     });
-    if let (Some(at), false) = (managing, gives_tokens) {
+    if let Some(at) = managing
+        && !gives_tokens
+    {
         diagnostics.push(
             Diagnostic::error(GW325, "no client has a token for `clients.manage`")
                 .at(at, "`clients.create` gives it, and no operation without path parameters is that")
