@@ -179,3 +179,15 @@ fn a_circle_of_three() {
         layers::circles(&imports).into_iter().map(|circle| circle.into_iter().collect()).collect();
     assert_eq!(circles, [["a.rs", "b.rs", "c.rs"].map(PathBuf::from)]);
 }
+
+#[test]
+fn declarations_inside_functions() {
+    check(
+        &[
+            ("lib.rs", "mod a; mod b;"),
+            ("a.rs", "fn f() { use crate::b; use crate::b::Two; b::one(); }"),
+            ("b.rs", "pub fn one() {} pub struct Two;"),
+        ],
+        &["a.rs -> b.rs: Two, one"],
+    );
+}
