@@ -22,28 +22,42 @@ mod scale;
 mod scenarios;
 
 use std::io;
-use std::process::exit;
+use std::process::ExitCode;
+
+use clap::Parser;
 
 use lab::Lab;
 use scenarios::{Kind, SCENARIOS, Scenario};
 
-/// What to do, from the command line.
+/// Measures the gateway against other gateways on this machine.
+#[derive(Parser)]
+#[command(name = "gateway-benches")]
 struct Plan {
+    /// What to measure, everything if left out; `list` lists what there is.
+    #[arg(value_name = "SCENARIO", value_parser = known)]
     scenarios: Vec<String>,
+    /// How often each peer is measured.
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// How long each time.
+    #[arg(long, default_value_t = 2.5)]
     seconds: f64,
+    /// Whom to measure, separated by commas.
+    #[arg(long, value_delimiter = ',')]
     peers: Option<Vec<String>>,
 }
 
-fn main() {
-    if let Err(problem) = run() {
-        eprintln!("gateway-benches: {problem}");
-        exit(1);
+fn main() -> ExitCode {
+    match run(&Plan::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("gateway-benches: {problem}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn run() -> io::Result<()> {
-    let plan = Plan::from_arguments()?;
+fn run(plan: &Plan) -> io::Result<()> {
     if plan.scenarios.iter().any(|name| name == "list") {
         for scenario in SCENARIOS {
             println!("{:15} {}", scenario.name, scenario.what);
@@ -99,24 +113,6 @@ fn run() -> io::Result<()> {
     Ok(())
 }
 
-impl Plan {
-    fn from_arguments() -> io::Result<Self> {
-        let mut plan = Self { scenarios: Vec::new(), rounds: 5, seconds: 2.5, peers: None };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| wrong(&format!("{argument} lacks its value")));
-            match argument.as_str() {
-                "--rounds" => plan.rounds = value()?.parse().map_err(|_| wrong("--rounds takes a number"))?,
-                "--seconds" => plan.seconds = value()?.parse().map_err(|_| wrong("--seconds takes a number"))?,
-                "--peers" => plan.peers = Some(value()?.split(',').map(str::to_owned).collect()),
-                name if scenarios::is_known(name) => plan.scenarios.push(name.to_owned()),
-                other => return Err(wrong(&format!("`{other}` is no scenario; `list` lists them"))),
-            }
-        }
-        Ok(plan)
-    }
-}
-
-fn wrong(text: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, text)
+fn known(name: &str) -> Result<String, String> {
+    if scenarios::is_known(name) { Ok(name.to_owned()) } else { Err("no such scenario; `list` lists them".to_owned()) }
 }

@@ -1,17 +1,18 @@
 //! Tokens of the gateway's own authorization server: what requests bring to get one, and to use one.
 
+mod client;
+
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::Algorithm;
 
 use crate::callers::{self, Bring};
 use crate::peers::{Peer, Work};
+use client::ENCRYPTED;
 
-pub(crate) const CLIENT_SECRET: &str = "a-secret-of-a-client-for-measurements-only";
+pub(crate) use client::{CLIENT_SECRET, client_fields, clients};
 
 /// Where tokens are given.
 pub(crate) const TOKEN_PATH: &str = "/oauth/token";
@@ -19,31 +20,12 @@ pub(crate) const TOKEN_PATH: &str = "/oauth/token";
 /// What a client sends there.
 pub(crate) const TOKEN_FORM: &str = "grant_type=client_credentials";
 
-/// The document's server is https; the load comes from a trusted proxy.
-const ENCRYPTED: &str = "X-Forwarded-Proto: https";
-
 /// Tokens in turn.
 const FEW: usize = 100;
 const MANY: usize = 10_000;
 
 /// Connections over which tokens are fetched that a load brings later.
 const FETCHERS: usize = 32;
-
-/// `consumers.yaml` with a client for each format of tokens.
-pub(crate) fn clients() -> String {
-    let client = |id: &str| {
-        format!(
-            "  - {{client_id: {id}, secret: {{env: BENCH_CLIENT_SECRET}}, grant_types: [client_credentials], scopes: ['items:read'], default_scopes: ['items:read'], token_format: {id}}}\n"
-        )
-    };
-    format!("consumers: [{{username: nobody}}]\noauthClients:\n{}{}", client("opaque"), client("jwt"))
-}
-
-/// What a request for a token of this format has.
-pub(crate) fn client_fields(format: &str) -> String {
-    let basic = STANDARD.encode(format!("{format}:{CLIENT_SECRET}"));
-    format!("{ENCRYPTED}\tAuthorization: Basic {basic}\tContent-Type: application/x-www-form-urlencoded")
-}
 
 /// Where the requests of a peer go, and what they bring.
 pub(crate) fn use_of(peer: &Peer) -> io::Result<(&'static str, Vec<String>)> {

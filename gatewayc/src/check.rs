@@ -1,10 +1,11 @@
 //! What only shows when all routes are together: paths that shadow each other.
 
+mod routing;
 mod ways_around;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_route::{Part, Router, RouterBuilder};
+use gateway_route::{Part, RouterBuilder};
 
 use crate::diagnostic::{
     Diagnostic, Diagnostics, GW320, GW402, GW408, GW501, GW504, GW505, GW506, GW508, GW515, GW517,
@@ -13,6 +14,7 @@ use crate::ir::{Access, Action, Api, CredentialLocation, Gateway, HeaderEdits, L
 use crate::lower::takes_the_same;
 use crate::readings::admits_anyone;
 use crate::vocabulary::canonical;
+pub use routing::router;
 
 /// Checks the routes of every document with the very router that the gateway uses.
 pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
@@ -28,21 +30,8 @@ pub(crate) fn check(gateway: &Gateway) -> Diagnostics {
     diagnostics
 }
 
-/// The router that answers for an API; values are indices into [`Api::routes`].
-pub fn router(api: &Api) -> Router<usize> {
-    build(api).0
-}
-
-fn build(api: &Api) -> (Router<usize>, Vec<gateway_route::Conflict>) {
-    let mut builder = RouterBuilder::new();
-    for (index, route) in api.routes.iter().enumerate() {
-        builder.insert(route.template.clone(), route.when.clone(), index);
-    }
-    builder.build()
-}
-
 fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
-    let (router, conflicts) = build(api);
+    let (router, conflicts) = routing::build(api);
     let never: BTreeSet<usize> = conflicts.iter().map(|conflict| conflict.second).collect();
     for conflict in &conflicts {
         let (first, second) = (&api.routes[conflict.first], &api.routes[conflict.second]);

@@ -1,5 +1,7 @@
 //! The command line of the compiler: reads files, prints what the library says.
 
+#![expect(clippy::disallowed_methods, reason = "a command line has files and an environment")]
+
 mod files;
 
 use std::io::{self, IsTerminal as _, Write as _};

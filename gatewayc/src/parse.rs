@@ -2,6 +2,7 @@
 
 mod keys;
 mod members;
+mod parser;
 mod security;
 mod strays;
 
@@ -14,6 +15,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, GW113, GW114, GW118, GW510};
 use crate::resolve::Resolver;
 use crate::source::SourceSet;
 use crate::vocabulary::Place;
+use parser::Parser;
 
 /// Parses all entry documents of a set.
 pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
@@ -29,23 +31,7 @@ pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
     (documents, parser.resolver.diagnostics)
 }
 
-struct Parser<'s, 'p> {
-    resolver: Resolver<'s, 'p>,
-    /// The version of the document that is being parsed.
-    version: Version,
-    /// Whether all references to its security schemes lead somewhere.
-    schemes_complete: bool,
-    /// `serverVariables` at its root.
-    server_variables: Option<Node>,
-    /// Whether no operation of that document has been lost so far.
-    complete: bool,
-}
-
 impl Parser<'_, '_> {
-    fn report(&mut self, diagnostic: Diagnostic) {
-        self.resolver.diagnostics.push(diagnostic);
-    }
-
     fn document(&mut self, file: FileId) -> Option<Document> {
         self.resolver.report_faults(file);
         let source = self.resolver.sources.file(file);
@@ -439,43 +425,6 @@ impl Parser<'_, '_> {
                 None
             }
         }
-    }
-
-    /// The list under a key: nothing where the key is absent or null, a diagnostic where it is something else.
-    fn list(&mut self, node: &Node, key: &str, what: &str) -> Option<Vec<Node>> {
-        let value = self.resolver.get(node, key)?;
-        if value.is_null() {
-            return None;
-        }
-        if value.as_sequence().is_none() {
-            let headline = format!("`{key}` of {what} is {}, not a list", value.kind_name());
-            let diagnostic = Diagnostic::error(GW114, headline).at(value.span, "expected a list");
-            self.report(diagnostic.help("write `- ` before each item, or `[…]` around them"));
-        }
-        value.as_sequence().map(<[Node]>::to_vec)
-    }
-
-    fn expect_mapping(&mut self, node: &Node, what: &str) -> bool {
-        self.expect_mapping_under(node, what, node.span)
-    }
-
-    fn expect_mapping_under(&mut self, node: &Node, what: &str, span: gateway_yaml::Span) -> bool {
-        if node.as_mapping().is_some() {
-            return true;
-        }
-        let found = if node.is_null() { "empty" } else { node.kind_name() };
-        let headline = format!("{what} is {found}, not a mapping");
-        self.report(Diagnostic::error(GW114, headline).at(span, "expected a mapping"));
-        false
-    }
-
-    fn missing(&mut self, parent: &Node, what: &str, key: &str, example: &str) {
-        let at = match parent.as_mapping().and_then(|mapping| mapping.entries().first()) {
-            Some(first) => first.key.span,
-            None => parent.span,
-        };
-        let diagnostic = Diagnostic::error(GW114, format!("{what} has no `{key}`"));
-        self.report(diagnostic.at(at, "in this object").help(format!("write `{example}`")));
     }
 }
 

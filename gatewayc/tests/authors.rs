@@ -1,5 +1,7 @@
 //! Mistakes that authors make with documents that are right otherwise: what is said must lead to the repair.
 
+#![expect(clippy::disallowed_methods, reason = "the cases are files")]
+
 #[path = "support/repair.rs"]
 mod repair;
 

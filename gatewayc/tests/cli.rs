@@ -1,5 +1,6 @@
 //! The command as a user meets it: exit codes, output streams, the specs root on a real file system.
 
+#![expect(clippy::disallowed_methods, reason = "a command line works on files")]
 #![cfg(feature = "cli")]
 
 use std::fs;

@@ -3,6 +3,8 @@
 //! `#   ^^^ error[GW102] words` expects that message at the column of the first `^` of the line above, with `words` in
 //! its headline, label or help. `#< error[GW102] words` expects it at the first column of the line above.
 
+#![expect(clippy::disallowed_methods, reason = "the cases are files")]
+
 use std::collections::HashMap;
 use std::path::Path;
 

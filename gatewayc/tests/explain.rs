@@ -1,5 +1,7 @@
 //! `gatewayc explain METHOD URL`, held against the corpus where it is there.
 
+#![expect(clippy::disallowed_methods, reason = "the corpus is files")]
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 

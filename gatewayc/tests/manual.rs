@@ -1,5 +1,7 @@
 //! The index of diagnostics in the manual is written from the table of codes, and its authorization servers compile.
 
+#![expect(clippy::disallowed_methods, reason = "the pages are files")]
+
 use std::collections::HashMap;
 
 use gatewayc::diagnostic::{CODES, Format, render};

@@ -1,5 +1,7 @@
 //! Damaged documents: whatever is cut off, doubled or flipped, parsing and printing end, soon and without a panic.
 
+#![expect(clippy::disallowed_methods, reason = "the time is measured")]
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 

@@ -299,11 +299,16 @@ fn at_a_scheme() {
         ("jwt: {verify: {algorithms: [HS256], secret: {env: S}}, audience: [a]}", "GW102 did you mean `audiences`?"),
         ("hmac: {profile: rfc9421}", "GW207 a scheme name of its own, not bearer"),
         ("credential: admin", "GW207 type: apiKey, in: header"),
-        ("realm: a", "GW207"),
+        ("realm: a", "GW207 `x-gateway: {jwt: {verify: {algorithms: [HS256], secret: {env: JWT_SECRET}}}}`"),
         ("token: {jwt: {verify: {algorithms: [HS256], secret: {env: S}}}}", "GW207"),
     ] {
         check(&document("", scheme, "", ""), expect);
     }
+    let oauth2 = "type: oauth2\n      flows: {clientCredentials: {tokenUrl: \"https://a.example/token\", scopes: {}}}";
+    check(
+        &document("", "realm: a", "", "").replace("type: http\n      scheme: bearer", oauth2),
+        "GW207 `x-gateway: {token: {jwt: {verify: {algorithms: [HS256], secret: {env: JWT_SECRET}}}}}`",
+    );
     check(
         &document("", GOOD_SCHEME, "", "").replace("security: [{Jwt: []}]", ""),
         "GW201 write security: [] to make it public",

@@ -18,9 +18,10 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
-use std::str::FromStr;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::Parser;
 use memchr::memmem;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
@@ -29,12 +30,55 @@ use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 /// More than this is not the head of an answer.
 const MAX_HEAD: usize = 16 << 10;
 
-fn main() {
-    let result = Options::from_arguments().and_then(|options| Load::new(&options)?.run());
-    if let Err(problem) = result {
-        eprintln!("load: {problem}");
-        std::process::exit(1);
+fn main() -> ExitCode {
+    match Options::of(Arguments::parse()).and_then(|options| Load::new(&options)?.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("load: {problem}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+/// Loads one server with HTTP/1.1 requests from one thread.
+#[derive(Parser)]
+#[command(name = "load")]
+struct Arguments {
+    /// Of 127.0.0.1.
+    port: u16,
+    /// Connections, all opened before the first request.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// How long.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// Requests a second, in the open loop.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Answers after which it ends.
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    requests: u64,
+    /// A path; several are taken in turn. `/s` without any.
+    #[arg(long = "path")]
+    paths: Vec<String>,
+    /// A file with more of them, one a line.
+    #[arg(long = "paths", value_name = "FILE")]
+    path_files: Vec<String>,
+    /// A header field of every request.
+    #[arg(long = "header", value_name = "FIELD")]
+    headers: Vec<String>,
+    /// A file with what one request after the other has more: several fields are separated by tabs.
+    #[arg(long = "headers", value_name = "FILE")]
+    header_files: Vec<String>,
+    /// The body of a form, which is posted.
+    #[arg(long, value_name = "BODY")]
+    form: Option<String>,
+    /// A connection for each request.
+    #[arg(long)]
+    new_connection: bool,
+    /// Opens so many connections, makes one request on each, and holds them.
+    #[arg(long, value_name = "CONNECTIONS")]
+    idle: Option<usize>,
 }
 
 struct Options {
@@ -51,44 +95,21 @@ struct Options {
 }
 
 impl Options {
-    fn from_arguments() -> io::Result<Self> {
-        let (mut paths, mut in_turn, mut headers) = (Vec::new(), Vec::new(), String::new());
-        let (mut method, mut body) = ("GET", String::new());
-        let mut options = Self {
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            connections: 64,
-            duration: Duration::from_secs(3),
-            rate: None,
-            most: u64::MAX,
-            new_connection: false,
-            idle: false,
-            requests: Vec::new(),
-        };
-        let mut arguments = std::env::args().skip(1);
-        while let Some(argument) = arguments.next() {
-            let mut value = || arguments.next().ok_or_else(|| problem(format!("{argument} lacks its value")));
-            match argument.as_str() {
-                "--connections" => options.connections = number(&value()?)?,
-                "--seconds" => options.duration = Duration::from_secs_f64(number(&value()?)?),
-                "--rate" => options.rate = Some(number(&value()?)?),
-                "--requests" => options.most = number(&value()?)?,
-                "--path" => paths.push(value()?),
-                "--paths" => paths.extend(lines(&value()?)?),
-                "--header" => headers += &format!("{}\r\n", value()?),
-                "--headers" => in_turn.extend(lines(&value()?)?),
-                "--form" => (method, body) = ("POST", value()?),
-                "--new-connection" => options.new_connection = true,
-                "--idle" => {
-                    options.idle = true;
-                    options.connections = number(&value()?)?;
-                }
-                port => options.address.set_port(number(port)?),
-            }
+    fn of(arguments: Arguments) -> io::Result<Self> {
+        let Arguments { mut paths, form, new_connection, .. } = arguments;
+        for file in &arguments.path_files {
+            paths.extend(lines(file)?);
         }
+        let mut in_turn = Vec::new();
+        for file in &arguments.header_files {
+            in_turn.extend(lines(file)?);
+        }
+        let mut headers: String = arguments.headers.iter().map(|field| format!("{field}\r\n")).collect();
+        let (method, body) = form.map_or(("GET", String::new()), |body| ("POST", body));
         if paths.is_empty() {
             paths.push("/s".to_owned());
         }
-        if options.new_connection {
+        if new_connection {
             headers += "Connection: close\r\n";
         }
         if method == "POST" {
@@ -97,16 +118,26 @@ impl Options {
         if in_turn.is_empty() {
             in_turn.push(String::new());
         }
+        let mut requests = Vec::new();
         for path in &paths {
             for fields in &in_turn {
                 let own: String = fields.split_terminator('\t').map(|field| format!("{field}\r\n")).collect();
                 let request = format!(
                     "{method} {path} HTTP/1.1\r\nHost: bench.local\r\nUser-Agent: load\r\nAccept: */*\r\n{headers}{own}\r\n{body}"
                 );
-                options.requests.push(request.into_bytes());
+                requests.push(request.into_bytes());
             }
         }
-        Ok(options)
+        Ok(Self {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)),
+            connections: arguments.idle.unwrap_or(arguments.connections),
+            duration: Duration::try_from_secs_f64(arguments.seconds).map_err(io::Error::other)?,
+            rate: arguments.rate,
+            most: arguments.requests,
+            new_connection,
+            idle: arguments.idle.is_some(),
+            requests,
+        })
     }
 }
 
@@ -402,14 +433,6 @@ fn dial(options: &Options, epoll: &OwnedFd, index: usize) -> io::Result<TcpStrea
 
 fn lines(file: &str) -> io::Result<Vec<String>> {
     Ok(std::fs::read_to_string(file)?.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
-}
-
-fn number<N: FromStr>(text: &str) -> io::Result<N> {
-    text.parse().map_err(|_| problem(format!("`{text}` is not a number or not an option")))
-}
-
-fn problem(text: String) -> io::Error {
-    io::Error::new(ErrorKind::InvalidInput, text)
 }
 
 fn timespec(duration: Duration) -> Timespec {

@@ -8,37 +8,60 @@
 //! `openssl s_time`, one connection after the other with one request each, with a full handshake or with a ticket.
 
 use std::io::{self, Write as _};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
 
 /// Streams at once on a connection.
 const STREAMS: &str = "10";
 
-fn main() {
-    if let Err(problem) = run() {
-        eprintln!("tls_load: {problem}");
-        std::process::exit(1);
+/// Loads one server inside TLS with the programs of others.
+#[derive(Parser)]
+#[command(name = "tls_load")]
+struct Arguments {
+    /// Of 127.0.0.1.
+    port: u16,
+    /// What is done.
+    mode: Mode,
+    /// Connections that stay.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// How long, in whole seconds.
+    #[arg(long, default_value_t = 3.0)]
+    seconds: f64,
+    /// What is asked for.
+    #[arg(long, default_value = "/s")]
+    path: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// HTTP/1.1.
+    H1,
+    /// HTTP/2.
+    H2,
+    /// Full handshakes.
+    Full,
+    /// Handshakes with a ticket.
+    Resumed,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("tls_load: {problem}");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn run() -> io::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let (port, mode) = arguments.next().zip(arguments.next()).ok_or_else(|| problem("PORT and a mode are missing"))?;
-    let (mut connections, mut seconds, mut path) = ("64".to_owned(), 3.0, "/s".to_owned());
-    while let Some(argument) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| problem(&format!("{argument} lacks its value")))?;
-        match argument.as_str() {
-            "--connections" => connections = value,
-            "--seconds" => seconds = value.parse().map_err(|_| problem("seconds are a number"))?,
-            "--path" => path = value,
-            _ => return Err(problem(&format!("`{argument}` is no option here"))),
-        }
-    }
+fn run(arguments: &Arguments) -> io::Result<()> {
     let started = Instant::now();
-    let (done, ok, seconds) = match mode.as_str() {
-        "h1" | "h2" => requests(&port, &mode, &connections, seconds, &path)?,
-        "full" | "resumed" => handshakes(&port, &mode, seconds, &path)?,
-        _ => return Err(problem(&format!("`{mode}` is no mode"))),
+    let (done, ok, seconds) = match arguments.mode {
+        Mode::H1 | Mode::H2 => requests(arguments)?,
+        Mode::Full | Mode::Resumed => handshakes(arguments)?,
     };
     let line = serde_json::json!({
         "done": done, "ok": ok, "bad": done - ok, "errors": 0, "connects": 0,
@@ -48,12 +71,13 @@ fn run() -> io::Result<()> {
 }
 
 /// Answers, good answers, and the time for them.
-fn requests(port: &str, mode: &str, connections: &str, seconds: f64, path: &str) -> io::Result<(u64, u64, f64)> {
+fn requests(arguments: &Arguments) -> io::Result<(u64, u64, f64)> {
+    let Arguments { port, mode, connections, seconds, path } = arguments;
     let mut command = Command::new("h2load");
     let whole = (seconds.ceil() as u64).max(1);
-    command.args(["-c", connections, "-D", &whole.to_string()]);
+    command.args(["-c", &connections.to_string(), "-D", &whole.to_string()]);
     match mode {
-        "h1" => command.arg("--h1"),
+        Mode::H1 => command.arg("--h1"),
         _ => command.args(["-m", STREAMS]),
     };
     let output = command.arg(format!("https://127.0.0.1:{port}{path}")).stdin(Stdio::null()).output()?;
@@ -68,11 +92,12 @@ fn requests(port: &str, mode: &str, connections: &str, seconds: f64, path: &str)
 }
 
 /// Connections, those that were as they should be, and the time for them.
-fn handshakes(port: &str, mode: &str, seconds: f64, path: &str) -> io::Result<(u64, u64, f64)> {
+fn handshakes(arguments: &Arguments) -> io::Result<(u64, u64, f64)> {
+    let Arguments { port, mode, seconds, path, .. } = arguments;
     let whole = (seconds.ceil() as u64).max(1);
     let mut command = Command::new("openssl");
     command.args(["s_time", "-connect", &format!("127.0.0.1:{port}"), "-www", path, "-time", &whole.to_string()]);
-    command.arg(if mode == "full" { "-new" } else { "-reuse" });
+    command.arg(if *mode == Mode::Full { "-new" } else { "-reuse" });
     let output = command.stdin(Stdio::null()).output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // `712 connections in 2 real seconds, 243 bytes read per connection`
@@ -80,7 +105,7 @@ fn handshakes(port: &str, mode: &str, seconds: f64, path: &str) -> io::Result<(u
     let done: u64 = line.split(' ').next().and_then(|count| count.parse().ok()).ok_or_else(|| problem(line))?;
     // `*` for each handshake that was full, `r` for each that was not.
     let marks = |mark: char| text.lines().map(|line| line.chars().filter(|found| *found == mark).count()).max();
-    let ok = if mode == "full" { done } else { marks('r').map_or(0, |count| count as u64).min(done) };
+    let ok = if *mode == Mode::Full { done } else { marks('r').map_or(0, |count| count as u64).min(done) };
     Ok((done, ok, whole as f64))
 }
 

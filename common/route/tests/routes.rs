@@ -1,5 +1,7 @@
 //! Who answers: a table, the corpus, and a naive reference on random templates.
 
+#![expect(clippy::disallowed_methods, reason = "the corpus is files, and the time is measured")]
+
 use gateway_route::{Allowance, Ambiguous, Condition, Outcome, RequestPath, Router, RouterBuilder, Template};
 
 /// Routes as `name template [?name=value]`, and what each request is answered by: `name parameters…`.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{Number, Span};
+use crate::number::Number;
+use crate::span::Span;
 
 /// A value and where it stands.
 ///

@@ -9,6 +9,7 @@ use gateway_route::{Ambiguous, Filler, Meaning, Params, PathReading, RequestPath
 use gateway_yaml::Span;
 
 use self::beside::Beside;
+use crate::check::routing::router;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW507, GW509};
 use crate::ir::{Api, Gateway, ParameterKind, Route};
 use crate::policy;
@@ -51,7 +52,7 @@ pub(super) fn check_across(gateway: &Gateway, diagnostics: &mut Diagnostics) {
         };
         check_certainly_equal(&group, is_elsewhere, diagnostics);
         let (routers, fresh) = prepared.get_or_init(|| {
-            let routers: Vec<Router<usize>> = gateway.apis.iter().map(super::router).collect();
+            let routers: Vec<Router<usize>> = gateway.apis.iter().map(router).collect();
             (routers, Fresh::of(gateway.apis.iter()))
         });
         Search::new(&group, routers, places, fresh, MOST_PAIRS).run(&mut found);

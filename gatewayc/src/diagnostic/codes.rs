@@ -3,7 +3,7 @@
 //! The hundreds are subjects: 1 documents, secrets and unknown keys; 2 security; 3 OAuth 2 and signatures; 4 limits;
 //! 5 routing; 6 consumers. A number is never given a second meaning.
 
-use super::Severity::{self, Error, Warning};
+use crate::diagnostic::severity::Severity::{self, Error, Warning};
 
 /// The number of a diagnostic, such as `GW203`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

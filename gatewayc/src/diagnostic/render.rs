@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Patch, Renderer, Snippet};
 use gateway_yaml::Span;
 
-use super::{Diagnostic, Diagnostics, Label, Severity};
+use crate::diagnostic::collection::Diagnostics;
+use crate::diagnostic::message::{Diagnostic, Label};
+use crate::diagnostic::severity::Severity;
 use crate::source::{SourceFile, SourceSet};
 
 /// How messages are printed.

@@ -2,7 +2,7 @@
 
 use gateway_yaml::{FileId, Node, Span, Value, load_all};
 
-use super::Suggestion;
+use crate::diagnostic::message::Suggestion;
 use crate::source::SourceSet;
 
 /// A patch of a larger file is not tried, and not offered.
@@ -17,7 +17,10 @@ pub fn apply(text: &str, suggestion: &Suggestion) -> Option<String> {
 /// Whether a suggestion, applied, leaves a document that differs in the replaced value only.
 pub(crate) fn is_sound(suggestion: &Suggestion, sources: &SourceSet<'_>) -> bool {
     let file = sources.file(suggestion.span.file);
-    let (Ok(before), true) = (file.content(), file.text().len() <= LARGEST) else { return false };
+    let Ok(before) = file.content() else { return false };
+    if file.text().len() > LARGEST {
+        return false;
+    }
     let Some(text) = apply(file.text(), suggestion) else { return false };
     let loaded = load_all(FileId(suggestion.span.file.0), &text);
     let new_errors = loaded.errors.len() > file.errors().len();

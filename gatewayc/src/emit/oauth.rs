@@ -1,8 +1,8 @@
 //! The authorization server, its endpoints and its schemes, as tables.
 
-use super::layout::Expression;
-use super::names::Ident;
-use super::{boolean, duration, locations};
+use crate::emit::layout::Expression;
+use crate::emit::literals::{boolean, duration, locations};
+use crate::emit::names::Ident;
 use crate::ir::{
     AuthorizationServer, ClientPath, Endpoint, Grant, LoginSession, PkceRequirement, RegistryAction, Resource, Scheme,
     Scope, TokenFormat,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::CredentialLocation;
+use crate::ir::location::CredentialLocation;
 use crate::units::ByteSize;
 
 /// How the signature of a request is checked.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use gateway_yaml::Span;
 
-use super::Operation;
+use crate::ir::operation::Operation;
 
 /// One rule.
 #[derive(Debug, Clone)]

@@ -7,33 +7,18 @@ use std::collections::BTreeSet;
 use gateway_route::Template;
 use gateway_yaml::{Span, Spanned};
 
-use super::{Lowering, https, title};
 use crate::ast::{self, SchemeKind};
 use crate::diagnostic::*;
 use crate::ir::{
     Access, AuthorizationServer, Builtin, ClientPath, Credential, Endpoint, Grant, PathParameter, RegistryAction,
     Requirement, Route,
 };
+use crate::lower::https;
+use crate::lower::located::{Located, Registration};
+use crate::lower::lowering::Lowering;
+use crate::lower::naming::title;
 use crate::vocabulary::BuiltinPolicy;
 use agreement::OwnScheme;
-
-/// An operation that is an endpoint, on one of its paths.
-pub(super) struct Located {
-    endpoint: Endpoint,
-    method: String,
-    path: String,
-    /// What it admits.
-    grants: Vec<Grant>,
-    at: Span,
-}
-
-/// An operation of the registration protocol (RFC 7591, RFC 7592), on one of its paths.
-pub(super) enum Registration {
-    /// `clients.create`, on a path without parameters.
-    Create { path: String },
-    /// `clients.manage`.
-    Manage { path: ClientPath, at: Span },
-}
 
 impl<'a> Lowering<'a> {
     /// Whether an operation can be what its `builtin` says; that of one path is decided by [`builtin`](Self::builtin).

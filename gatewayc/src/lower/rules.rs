@@ -1,8 +1,9 @@
 //! `rules`: what becomes of requests that no path matches. What forwards is an operation like any other.
 
-use super::{DEFAULT_MAX_BODY, Lowering};
 use crate::diagnostic::{Diagnostic, GW199, GW503};
-use crate::ir::{Access, Action, Operation, Rewrite, Rule, RuleEffect};
+use crate::ir::{Action, Operation, Rewrite, Rule, RuleEffect};
+use crate::lower::lowering::Lowering;
+use crate::lower::operations::Particulars;
 use crate::vocabulary::{Inheritable, RuleChoice, RulePolicy, UpstreamPolicy};
 
 impl Lowering<'_> {
@@ -53,24 +54,19 @@ impl Lowering<'_> {
             return None;
         };
         let access = self.schemes.read(security, self.diagnostics)?;
-        let policy = Inheritable::default().or(&self.root.inheritable);
+        let mut policy = Inheritable::default().or(&self.root.inheritable);
         self.check_consumers(&Inheritable::default(), &policy, Some(&access), id, at);
         let place = self.document.name.clone();
         let limits = self.charge(&policy, &access, &place, id, false);
-        // What is inherited and does not apply is not shown either.
-        let (asks, admits_anonymous) = match &access {
-            Access::Anyone { .. } => (false, false),
-            Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
-        };
-        let mut response_headers = policy.response_headers.unwrap_or_default();
         if let Some(content_type) = content_type {
+            let headers = policy.response_headers.get_or_insert_default();
             let is_type = |name: &str| name.eq_ignore_ascii_case("content-type");
-            response_headers.set.retain(|(name, _)| !is_type(name));
-            response_headers.add.retain(|(name, _)| !is_type(name));
-            response_headers.set.push(("Content-Type".to_owned(), content_type));
+            headers.set.retain(|(name, _)| !is_type(name));
+            headers.add.retain(|(name, _)| !is_type(name));
+            headers.set.push(("Content-Type".to_owned(), content_type));
         }
         let upstream = self.upstreams.at(upstream)?;
-        Some(Operation {
+        let particulars = Particulars {
             id: id.to_owned(),
             method: Operation::ANY.to_owned(),
             summary: String::new(),
@@ -78,14 +74,9 @@ impl Lowering<'_> {
             action: Action::Forward { upstream, rewrite: Rewrite::Received { base: String::new() } },
             parameters: Vec::new(),
             listed_values: Vec::new(),
-            request_headers: policy.request_headers.unwrap_or_default(),
-            response_headers,
-            max_body: policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
-            consumers: policy.consumers.filter(|_| asks).unwrap_or_default(),
-            anonymous: policy.anonymous.filter(|_| admits_anonymous).map(|it| it.value).unwrap_or_default(),
             limits,
-            contested: false,
             span: at,
-        })
+        };
+        Some(particulars.with(&policy))
     }
 }

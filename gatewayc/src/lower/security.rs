@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use gateway_yaml::suggest;
-
-use crate::ast::{self, ApiKeyLocation, SchemeKind, Security};
-use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW201, GW207, GW211, GW213, GW214};
-use crate::ir::{
-    self, Access, ConsumerJwt, Credential, CredentialLocation, FailureLimit, Introspection, Jwt, JwtKey, Requirement,
-    Scheme,
-};
+use crate::ast::{self, Security};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW201, GW207, GW211, GW213, GW214};
+use crate::ir::{self, Access, Credential, CredentialLocation, JwtKey, Requirement, Scheme};
 use crate::lower::limits::CallerKind;
-use crate::lower::{accept, hmac, own_credentials, title};
-use crate::vocabulary::{self, AcceptedRisk, JwtPolicy, JwtSigner, Reader, SchemeExtension, UrlProblem, Verification};
+use crate::lower::naming::title;
+use crate::lower::scheme::{self, Unusable};
+use crate::vocabulary;
 
 /// The schemes of a document: which can be enforced, and which are asked for.
 pub(super) struct Schemes<'a> {
@@ -21,8 +17,7 @@ pub(super) struct Schemes<'a> {
 
 struct State<'a> {
     definition: &'a ast::SecurityScheme,
-    /// The lowered scheme, or why there is none; nothing where that has been reported.
-    lowered: Result<Scheme, Option<Box<Diagnostic>>>,
+    lowered: Result<Scheme, Unusable>,
     used: bool,
 }
 
@@ -34,10 +29,7 @@ impl<'a> Schemes<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Self {
         let schemes = document.schemes.iter().map(|definition| {
-            let lowered = lower(definition, &root.identity_headers, risks, diagnostics).map(|scheme| {
-                let failures = failures(definition, &scheme, root, diagnostics);
-                Scheme { failures, ..scheme }
-            });
+            let lowered = scheme::lower(definition, root, risks, diagnostics);
             (definition.name.as_str(), State { definition, lowered, used: false })
         });
         Self { schemes: schemes.collect() }
@@ -164,10 +156,9 @@ impl<'a> Schemes<'a> {
                 scopes.dedup();
                 Some(Requirement { scheme: scheme.name.clone(), scopes })
             }
-            Err(problem) => {
-                if let Some(problem) = problem {
-                    diagnostics.push((**problem).clone().also(requirement.scheme.span, "required here"));
-                }
+            Err(Unusable::Reported) => None,
+            Err(Unusable::Because(problem)) => {
+                diagnostics.push((**problem).clone().also(requirement.scheme.span, "required here"));
                 None
             }
         }
@@ -320,258 +311,6 @@ fn takes_any_audience(scheme: &Scheme) -> bool {
     }
 }
 
-fn lower(
-    definition: &ast::SecurityScheme,
-    identity: &ir::IdentityHeaders,
-    risks: &mut Vec<ir::AcceptedRisk>,
-    diagnostics: &mut Diagnostics,
-) -> Result<Scheme, Option<Box<Diagnostic>>> {
-    let discovery = match &definition.kind {
-        Some(SchemeKind::OpenIdConnect { url }) => Some(url.as_str()),
-        _ => None,
-    };
-    let mut extension = match &definition.gateway {
-        Some(node) => vocabulary::scheme(node, discovery, diagnostics),
-        None => SchemeExtension::default(),
-    };
-    for AcceptedRisk { code, reason, at } in std::mem::take(&mut extension.accepted) {
-        let scope = vec![definition.name.span, definition.node.span];
-        accept(
-            diagnostics,
-            Acceptance { code, scope, what: format!("scheme `{}`", definition.name.value), reason, at },
-            risks,
-        );
-    }
-    let kind = definition.kind.as_ref().ok_or(None)?;
-    let unsupported = |what: &str, help: &str| {
-        let headline = format!("the scheme `{}` cannot be enforced: {what}", definition.name.value);
-        let diagnostic = Diagnostic::error(GW207, headline).at(definition.name.span, "defined here");
-        Err(Some(Box::new(if help.is_empty() { diagnostic } else { diagnostic.help(help) })))
-    };
-    const HOW: &str = "write `x-gateway: {jwt: {verify: {algorithms: [HS256], secret: {env: JWT_SECRET}}}}`";
-    if extension.broken {
-        return Err(None);
-    }
-    if let Some(own) = extension.own {
-        let lowered = own_credentials::lower(definition, kind, own, extension, diagnostics);
-        let scheme = lowered.or_else(|(what, help)| unsupported(&what, help))?;
-        return check_headers(&scheme.locations, identity).map_or(Ok(scheme), |what| unsupported(&what, ""));
-    }
-    if extension.also_in.iter().any(|place| matches!(place.value, CredentialLocation::Form(_))) {
-        return unsupported("a form may hold tokens of the gateway's own authorization server only", "");
-    }
-    if extension.hmac.is_some() {
-        return hmac::lower(definition, kind, extension, diagnostics).or_else(|(what, help)| unsupported(&what, help));
-    }
-    let (first, header_is_bare) = match kind {
-        SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer") => {
-            (CredentialLocation::Header("Authorization".into()), false)
-        }
-        SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("basic") => {
-            (CredentialLocation::Header("Authorization".into()), false)
-        }
-        SchemeKind::Http { scheme, .. } => {
-            let help = match meant_by(scheme) {
-                Some(meant) => meant.to_owned(),
-                None => "if its requests are signed, write `x-gateway: {hmac: {profile: rfc9421}}`".to_owned(),
-            };
-            return unsupported(&format!("HTTP authentication `{scheme}` is not supported by this version"), &help);
-        }
-        SchemeKind::ApiKey { location: ApiKeyLocation::Header, name } => {
-            (CredentialLocation::Header(name.clone()), true)
-        }
-        SchemeKind::ApiKey { location: ApiKeyLocation::Query, name } => {
-            (CredentialLocation::Query(name.clone()), false)
-        }
-        SchemeKind::ApiKey { location: ApiKeyLocation::Cookie, name } => {
-            (CredentialLocation::Cookie(name.clone()), false)
-        }
-        SchemeKind::OAuth2 { .. } => (CredentialLocation::Header("Authorization".into()), false),
-        SchemeKind::OpenIdConnect { url } => {
-            match vocabulary::check_discovery_url(url) {
-                Ok(()) => {}
-                Err(UrlProblem::Bad(problem)) => return unsupported(problem, ""),
-                Err(UrlProblem::InTheClear) => {
-                    let at = definition.node.get("openIdConnectUrl").map_or(definition.name.span, |url| url.span);
-                    return Err(Some(Box::new(vocabulary::in_the_clear(at))));
-                }
-            }
-            (CredentialLocation::Header("Authorization".into()), false)
-        }
-        SchemeKind::MutualTls => {
-            let SchemeExtension { also_in, forward, bare, jwt, introspection, under_token, realm, .. } = extension;
-            let plain = also_in.is_empty()
-                && forward.is_none()
-                && bare.is_none()
-                && jwt.is_none()
-                && introspection.is_none()
-                && !under_token;
-            if !plain {
-                return unsupported("a certificate stands in the handshake, and takes no more than `realm`", "");
-            }
-            let name = definition.name.value.clone();
-            let realm = realm.unwrap_or_else(|| printable(&name));
-            let credential = Credential::Certificate;
-            return Ok(Scheme { name, locations: Vec::new(), realm, forward: true, credential, failures: None });
-        }
-    };
-    let name = definition.name.value.clone();
-    let takes_tokens = match kind {
-        SchemeKind::Http { scheme, .. } => scheme.eq_ignore_ascii_case("bearer"),
-        SchemeKind::OAuth2 { .. } | SchemeKind::OpenIdConnect { .. } => true,
-        _ => false,
-    };
-    for place in extension.also_in.iter().filter(|_| takes_tokens) {
-        if matches!(place.value, CredentialLocation::Query(_)) {
-            diagnostics.push(own_credentials::in_the_open(&name, "the query", place));
-        }
-    }
-    let also_in = extension.also_in.into_iter().map(|place| place.value);
-    let locations: Vec<_> = std::iter::once(first).chain(also_in).collect();
-    if let Some(problem) = check_headers(&locations, identity) {
-        return unsupported(&problem, "");
-    }
-    let has_other_places = locations.len() > 1;
-    let realm = extension.realm.unwrap_or_else(|| printable(&name));
-    let forward = extension.forward.unwrap_or(true);
-    let scheme = |credential| Scheme { name, locations, realm, forward, credential, failures: None };
-    if matches!(kind, SchemeKind::ApiKey { .. }) && extension.jwt.is_none() {
-        return match (extension.bare, extension.under_token) {
-            (None, false) => Ok(scheme(Credential::ApiKey)),
-            _ => unsupported("`bare` and `token` are about tokens, and it takes an API key", ""),
-        };
-    }
-    if matches!(kind, SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("basic")) {
-        let about_tokens = extension.jwt.is_some() || extension.bare.is_some() || extension.under_token;
-        return match (about_tokens, has_other_places) {
-            (false, false) => Ok(scheme(Credential::Basic)),
-            (true, _) => unsupported("`jwt`, `bare` and `token` are about tokens, and it takes a password", ""),
-            (false, _) => unsupported("a password stands in `Authorization` only, and it has `alsoIn`", ""),
-        };
-    }
-    let bare = extension.bare.unwrap_or(header_is_bare);
-    if let Some(introspection) = extension.introspection {
-        return match kind {
-            SchemeKind::OAuth2 { .. } | SchemeKind::Http { .. } => {
-                Ok(scheme(Credential::Introspection(Box::new(Introspection { bare, ..introspection }))))
-            }
-            _ => unsupported("`introspection` is for `oauth2` and for `http` with `bearer`", ""),
-        };
-    }
-    let is_oauth = matches!(kind, SchemeKind::OAuth2 { .. });
-    let jwt = match (extension.jwt, kind) {
-        (Some(jwt), _) => jwt,
-        (None, SchemeKind::OpenIdConnect { url }) if !extension.under_token => JwtPolicy::discovered(url),
-        (None, _) => {
-            let help = if is_oauth { HOW.replace("{jwt: ", "{token: {jwt: ") + "}" } else { HOW.to_owned() };
-            return unsupported("nothing says how its tokens are checked", &help);
-        }
-    };
-    if is_oauth != extension.under_token {
-        let (right, wrong) =
-            if is_oauth { ("token: {jwt: …}", "jwt: …") } else { ("jwt: …", "token: {jwt: …}") };
-        return unsupported(&format!("its type takes `{right}`, not `{wrong}`"), "");
-    }
-    let JwtPolicy { signer, required_claims, issuers, audiences, client_ids, scope_claims, leeway } = jwt;
-    Ok(scheme(match signer {
-        JwtSigner::Consumer { .. } if is_oauth => {
-            return unsupported("tokens of an OAuth 2 server are not signed by consumers", "");
-        }
-        JwtSigner::Consumer { key_claim } => {
-            let jwt = ConsumerJwt { bare, key_claim, required_claims, issuers, audiences, leeway };
-            Credential::ConsumerJwt(Box::new(jwt))
-        }
-        JwtSigner::Issuer(Verification { algorithms, key, weak_secret_ok }) => {
-            let jwt = Jwt {
-                bare,
-                algorithms,
-                key,
-                required_claims,
-                issuers,
-                audiences,
-                client_ids,
-                scope_claims,
-                leeway,
-                weak_secret_ok,
-            };
-            Credential::Jwt(Box::new(jwt))
-        }
-    }))
-}
-
 fn is_authorization(place: &CredentialLocation) -> bool {
     matches!(place, CredentialLocation::Header(name) if name.eq_ignore_ascii_case("authorization"))
-}
-
-/// Why a credential cannot stand where it should.
-fn check_headers(locations: &[CredentialLocation], identity: &ir::IdentityHeaders) -> Option<String> {
-    let headers = locations.iter().filter_map(|location| match location {
-        CredentialLocation::Header(name) => Some(name),
-        _ => None,
-    });
-    headers.into_iter().find_map(|name| {
-        let problem = vocabulary::no_place_for_credentials(name, identity)?;
-        Some(format!("its credential cannot stand in the header `{}`: {problem}", name.escape_debug()))
-    })
-}
-
-/// How many wrong credentials are looked at: what the scheme says, or the root, or what is usual.
-fn failures(
-    definition: &ast::SecurityScheme,
-    scheme: &Scheme,
-    root: &vocabulary::Root,
-    diagnostics: &mut Diagnostics,
-) -> Option<FailureLimit> {
-    let own = definition.gateway.as_ref().and_then(|node| node.get("failedAuthentication"));
-    if matches!(scheme.credential, Credential::Certificate) {
-        if let Some(node) = own {
-            diagnostics.push(
-                Diagnostic::error(GW207, format!("`failedAuthentication` of `{}` never counts", scheme.name))
-                    .at(node.span, "a certificate cannot be guessed"),
-            );
-        }
-        return None;
-    }
-    match (own, &root.failed_authentication) {
-        (Some(node), _) => vocabulary::failed_authentication(&mut Reader::new(diagnostics), node),
-        (None, Some(of_root)) => of_root.clone(),
-        (None, None) => matches!(scheme.credential, Credential::Basic).then(FailureLimit::of_passwords),
-    }
-}
-
-/// What an author means by the name of an HTTP authentication scheme that there is not.
-fn meant_by(scheme: &str) -> Option<&'static str> {
-    const TOKENS: &[&str] = &[
-        "jwt",
-        "token",
-        "oauth",
-        "oauth2",
-        "accesstoken",
-        "bearertoken",
-        "bearerauth",
-        "bearerjwt",
-        "jwtbearer",
-        "jwtauth",
-        "authtoken",
-        "openid",
-        "oidc",
-        "openidconnect",
-    ];
-    const KEYS: &[&str] = &["apikey", "key", "apitoken", "xapikey"];
-    const PASSWORDS: &[&str] = &["basicauth", "password", "userpassword", "basicauthentication"];
-    let word: String = scheme.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    if TOKENS.contains(&&*word) || suggest(scheme, ["bearer"]).is_some() {
-        Some("tokens in `Authorization: Bearer …` are `scheme: bearer`; `bearerFormat: JWT` says what they are")
-    } else if KEYS.contains(&&*word) {
-        Some("a key in a header is `type: apiKey`, `in: header` and `name: X-API-Key`")
-    } else if PASSWORDS.contains(&&*word) || suggest(scheme, ["basic"]).is_some() {
-        Some("a user name and a password are `scheme: basic`")
-    } else {
-        None
-    }
-}
-
-/// The default realm is the scheme's name, as far as a header can hold it.
-pub(super) fn printable(name: &str) -> String {
-    name.chars().filter(|character| (' '..='~').contains(character) && !matches!(character, '"' | '\\')).collect()
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use gateway_yaml::{Mapping, Node, Value, suggest};
 
-use super::{Parser, members};
 use crate::diagnostic::{Diagnostic, GW102};
+use crate::parse::members;
+use crate::parse::parser::Parser;
 use crate::vocabulary::Place;
 
 pub(super) static ROOT: &[&str] = &[

@@ -2,8 +2,8 @@
 
 use gateway_yaml::{Key, nearest, same_word};
 
-use super::Parser;
 use crate::diagnostic::{Diagnostic, GW102};
+use crate::parse::parser::Parser;
 use crate::vocabulary::{MEMBERS, Member, Place};
 
 /// Members whose names mean too many other things to be looked for in extensions of other tools.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use gateway_yaml::{DeError, Entry, Mapping, Node, Span, Spanned, Value, from_node, suggest};
 use openapiv3::{APIKeyLocation, OAuth2Flows};
 
-use super::{Parser, keys, strays};
 use crate::ast::{Alternative, ApiKeyLocation, Document, Requirement, SchemeKind, Security, SecurityScheme};
 use crate::diagnostic::{Diagnostic, GW202, GW203, GW204, GW205, GW206};
+use crate::parse::parser::Parser;
+use crate::parse::{keys, strays};
 
 static LOCATIONS: &[&str] = &["header", "query", "cookie"];
 static TYPES: &[&str] = &["apiKey", "http", "oauth2", "openIdConnect", "mutualTLS"];

@@ -3,8 +3,9 @@
 
 use gateway_yaml::{Key, Node};
 
-use super::{Parser, keys, members};
 use crate::diagnostic::{Diagnostic, GW102};
+use crate::parse::parser::Parser;
+use crate::parse::{keys, members};
 
 /// A kind of object of OpenAPI, as far as keys get lost in it.
 pub(super) struct Object {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
-use super::{AcceptedRisk, Reader, accept_risk, is_authority};
 use crate::diagnostic::{Diagnostic, GW103, GW104, GW301, GW302, GW306, GW308, GW320};
 use crate::ir::{Grant, PkceRequirement, TokenFormat};
 use crate::units::{self, show_duration};
+use crate::vocabulary::accepted_risk::{AcceptedRisk, accept_risk};
+use crate::vocabulary::authority::is_authority;
+use crate::vocabulary::reader::Reader;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);

@@ -2,9 +2,10 @@
 
 use gateway_yaml::{Entry, Key, Node, Spanned, suggest};
 
-use super::{DEFAULT_KEY_CLAIM, Reader, claim};
 use crate::diagnostic::{Diagnostic, GW102, GW104};
 use crate::ir::{Endpoint, Grant, RegistryAction};
+use crate::vocabulary::claims::{DEFAULT_KEY_CLAIM, claim};
+use crate::vocabulary::reader::Reader;
 
 /// `builtin`, with its arguments.
 #[derive(Debug, Clone)]

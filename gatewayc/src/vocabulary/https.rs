@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
 
-use super::Reader;
 use crate::ir::Hsts;
 use crate::units;
+use crate::vocabulary::reader::Reader;
 
 /// `https`, with its defaults.
 #[derive(Debug, Clone)]
@@ -36,7 +36,9 @@ pub(super) fn https(reader: &mut Reader<'_>, key: Span, node: &Node) -> Option<H
             _ => policy.hsts = hsts(reader, value),
         }
     }
-    if let (Some(port), false) = (policy.port, policy.redirect) {
+    if let Some(port) = policy.port
+        && !policy.redirect
+    {
         reader.wrong(node, "`https`", &format!("nothing is redirected to port {port}: leave `port` out"));
     }
     node.as_mapping().map(|_| policy)

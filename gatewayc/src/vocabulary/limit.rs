@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
-use super::Reader;
-use super::reader::without_quotes;
 use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407, GW410};
 use crate::ir::{FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
 use crate::units;
+use crate::vocabulary::json::json;
+use crate::vocabulary::reader::{Reader, without_quotes};
 
 /// An entry of `rateLimit`.
 #[derive(Debug, Clone)]
@@ -203,7 +203,9 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
     });
     let shown = [("default", true), ("none", false)];
     let shows = members.get("headers").and_then(|node| reader.choice(node, "`headers`", &shown)).unwrap_or(true);
-    if let (Some(entry), false) = (members.entry("headerPrefix"), shows) {
+    if let Some(entry) = members.entry("headerPrefix")
+        && !shows
+    {
         reader.report(
             Diagnostic::error(GW405, "`headerPrefix` means nothing beside `headers: none`")
                 .at(entry.key.span, "no headers are sent"),
@@ -226,7 +228,7 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
         key,
         skips_missing_key,
         status: status.unwrap_or(429),
-        body: members.get("body").map(super::json).unwrap_or_default(),
+        body: members.get("body").map(json).unwrap_or_default(),
         headers,
         store,
     })
@@ -353,7 +355,9 @@ fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Opt
                 Some(node) => reader.unit(node, "`delay`", units::duration)?,
                 None => Duration::ZERO,
             };
-            if let (Some(entry), 0) = (members.entry("delay"), burst) {
+            if let Some(entry) = members.entry("delay")
+                && burst == 0
+            {
                 reader.report(
                     Diagnostic::error(GW405, "`delay` of concurrency is what the `burst` waits, and there is none")
                         .at(entry.key.span, "nobody would wait"),

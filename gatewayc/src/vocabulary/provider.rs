@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
 
-use super::scheme::{one_or_more, secret, usual_scope_claims};
-use super::{Reader, is_authority};
 use crate::diagnostic::{Diagnostic, GW104, GW208, GW212};
 use crate::ir::{Introspection, JwtKey};
 use crate::units;
+use crate::vocabulary::authority::is_authority;
+use crate::vocabulary::claims::{self, one_or_more, usual_scope_claims};
+use crate::vocabulary::reader::Reader;
+use crate::vocabulary::secret::secret;
 
 /// How often keys are fetched where the document does not say.
 const REFRESH: Duration = Duration::from_secs(600);
@@ -108,7 +110,7 @@ pub(super) fn introspection(reader: &mut Reader<'_>, node: &Node) -> Option<Intr
             "cache" => cache = reader.unit(value, "`cache`", cache_time).unwrap_or(CACHE),
             "issuers" => issuers = one_or_more(reader, value, "`issuers`"),
             "clientIds" => client_ids = one_or_more(reader, value, "`clientIds`"),
-            "scopeClaims" => scope_claims = super::scheme::scope_claims(reader, value),
+            "scopeClaims" => scope_claims = claims::scope_claims(reader, value),
             _ => audiences = one_or_more(reader, value, "`audiences`"),
         }
     }

@@ -1,14 +1,16 @@
 //! `rules`: what becomes of requests that no path matches.
 
-use std::time::Duration;
-
-use gateway_route::{Expansion, RequestPath, UpstreamPaths, is_clear};
+use gateway_route::{Expansion, RequestPath, is_clear};
 use gateway_yaml::{Entry, Node, Span};
 use regex_lite::RegexBuilder;
 
-use super::{AcceptedRisk, Reader, UPSTREAM_SCHEMES, UpstreamPolicy, accept_risk, is_authority, json};
 use crate::diagnostic::{Diagnostic, GW102, GW502, GW524};
-use crate::ir::{Locations, RulePattern};
+use crate::ir::RulePattern;
+use crate::vocabulary::accepted_risk::{AcceptedRisk, accept_risk};
+use crate::vocabulary::authority::is_authority;
+use crate::vocabulary::json::json;
+use crate::vocabulary::reader::Reader;
+use crate::vocabulary::upstream::{UPSTREAM_SCHEMES, UpstreamPolicy};
 
 /// A request that no path matches is matched against all of them.
 const MOST_RULES: usize = 100;
@@ -338,19 +340,4 @@ fn media_type(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
-}
-
-impl UpstreamPolicy {
-    /// With the usual timeouts.
-    pub(super) fn at(url: &str) -> Self {
-        Self {
-            url: url.to_owned(),
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(60),
-            preserve_host: false,
-            paths: UpstreamPaths::UNKNOWN,
-            locations: Locations::Translate,
-        }
-    }
 }

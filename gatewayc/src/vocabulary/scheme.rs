@@ -1,19 +1,21 @@
 //! `x-gateway` at a security scheme: how a credential of that scheme is found and checked.
 
 mod hmac;
-mod secret;
 
 use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
-use super::{AcceptedRisk, Place, Reader, provider};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW208};
-use crate::ir::{CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily, SCOPE_CLAIMS};
+use crate::ir::{CredentialLocation, Introspection, JwtAlgorithm, JwtKey, KeyFamily};
 use crate::units;
+use crate::vocabulary::accepted_risk::{AcceptedRisk, accept_risk};
+use crate::vocabulary::claims::{DEFAULT_KEY_CLAIM, claim, one_or_more, scope_claims, usual_scope_claims};
+use crate::vocabulary::provider;
+use crate::vocabulary::reader::{Place, Reader};
+use crate::vocabulary::secret::secret;
 
 pub(crate) use hmac::{HmacPolicy, is_token};
-pub(super) use secret::secret;
 
 /// What `x-gateway` at a scheme says.
 #[derive(Debug, Default)]
@@ -137,7 +139,7 @@ pub(crate) fn scheme(node: &Node, discovery: Option<&str>, diagnostics: &mut Dia
                     }
                 }
             }
-            "acceptRisk" => extension.accepted = super::accept_risk(&mut reader, value),
+            "acceptRisk" => extension.accepted = accept_risk(&mut reader, value),
             _ => {}
         }
     }
@@ -222,26 +224,6 @@ fn realm(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 const JWT_MEMBERS: &[&str] =
     &["verify", "issuers", "audiences", "clientIds", "scopeClaims", "requiredClaims", "leeway", "identify", "keyClaim"];
 
-/// Where scopes are unless a document says otherwise.
-pub(super) fn usual_scope_claims() -> Vec<String> {
-    SCOPE_CLAIMS.iter().map(|claim| (*claim).to_owned()).collect()
-}
-
-/// `scopeClaims`: names of claims, or paths with dots.
-pub(super) fn scope_claims(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
-    let claims = reader.texts(node, "`scopeClaims`");
-    let elements = node.as_sequence().unwrap_or_default();
-    if claims.is_empty() && node.as_sequence().is_some() && elements.is_empty() {
-        let usual = SCOPE_CLAIMS.join("`, `");
-        reader.wrong(node, "`scopeClaims`", &format!("expected at least one; leave the key out for `{usual}`"));
-    }
-    let is_no_path = |claim: &str| !claim.contains("://") && claim.split('.').any(str::is_empty);
-    for element in elements.iter().filter(|element| element.as_text().is_some_and(is_no_path)) {
-        reader.wrong(element, "a claim", "names of claims, or paths such as `realm_access.roles`");
-    }
-    claims
-}
-
 fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
     let mut required_claims = vec!["exp".to_owned()];
     let (mut issuers, mut audiences, mut leeway) = (Vec::new(), Vec::new(), Duration::ZERO);
@@ -265,14 +247,14 @@ fn jwt(reader: &mut Reader<'_>, node: &Node) -> Option<JwtPolicy> {
             "requiredClaims" => required_claims = reader.texts(value, "`requiredClaims`"),
             "leeway" => leeway = reader.unit(value, "`leeway`", units::duration).unwrap_or_default(),
             "identify" => identified = Some(reader.choice(value, "`identify`", &[("consumer", key.span)])?),
-            _ => key_claim = Some((key.span, super::claim(reader, value)?)),
+            _ => key_claim = Some((key.span, claim(reader, value)?)),
         }
     }
     let signer = match (verified, identified, key_claim) {
         (Some(verification), None, None) => JwtSigner::Issuer(verification?),
-        (None, Some(_), claim) => JwtSigner::Consumer {
-            key_claim: claim.map_or_else(|| super::DEFAULT_KEY_CLAIM.to_owned(), |(_, claim)| claim),
-        },
+        (None, Some(_), claim) => {
+            JwtSigner::Consumer { key_claim: claim.map_or_else(|| DEFAULT_KEY_CLAIM.to_owned(), |(_, claim)| claim) }
+        }
         (Some(_), Some(at), _) => {
             reader.report(
                 Diagnostic::error(GW208, "tokens are signed either by one issuer or by consumers")
@@ -428,7 +410,9 @@ fn verify(reader: &mut Reader<'_>, node: &Node) -> Option<Verification> {
         );
         return None;
     }
-    if let (Some((at, _)), false) = (weak_secret_ok, family == KeyFamily::Secret) {
+    if let Some((at, _)) = weak_secret_ok
+        && family != KeyFamily::Secret
+    {
         reader.report(
             Diagnostic::error(GW208, "`weakSecretOk` is about a shared secret, and there is none")
                 .at(at, "only `secret` can be too short")
@@ -467,13 +451,4 @@ fn read_algorithms(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<JwtAlgori
         );
     }
     (!algorithms.is_empty()).then_some(algorithms)
-}
-
-/// An empty list would accept anything where the author meant nothing.
-pub(super) fn one_or_more(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
-    let texts = reader.texts(node, what);
-    if texts.is_empty() && node.as_sequence().is_some_and(<[Node]>::is_empty) {
-        reader.wrong(node, what, "expected at least one; leave the key out to accept any");
-    }
-    texts
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::Imports;
+use crate::imports::Imports;
 
 /// The circles of a graph: sets of files each of which imports, at length, all others of the set.
 pub fn circles(imports: &Imports) -> Vec<BTreeSet<PathBuf>> {

@@ -1,44 +1,38 @@
 //! The paths that a piece of source names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, TokenTree};
 
-use crate::source;
+use crate::items::{self, text};
 
 /// What a piece of source names.
 #[derive(Default)]
 pub(crate) struct Paths {
     /// Paths of two segments or more.
     pub(crate) written: Vec<Vec<String>>,
-    /// What `pub use` gives to others: name and path.
-    pub(crate) passed_on: BTreeMap<String, Vec<String>>,
+    /// What `use` declares: name and path.
+    pub(crate) names: BTreeMap<String, Vec<String>>,
+    /// The paths before `::*`.
+    pub(crate) globs: Vec<Vec<String>>,
+    /// Every word.
+    pub(crate) words: BTreeSet<String>,
 }
 
 /// The paths in an item, those in its groups included.
-pub(crate) fn of(tokens: Vec<TokenTree>) -> Paths {
+pub(crate) fn of(item: Vec<TokenTree>) -> Paths {
     let mut paths = Paths::default();
-    let is_use = tokens.iter().find_map(|token| match token {
-        TokenTree::Ident(word) if word == "use" => Some(true),
-        TokenTree::Ident(word) if word == "pub" => None,
-        TokenTree::Ident(_) => Some(false),
-        _ => None,
-    });
-    if is_use == Some(true) {
-        let is_public = tokens.iter().any(|token| matches!(token, TokenTree::Ident(word) if word == "pub"));
-        let at = tokens.iter().position(|token| matches!(token, TokenTree::Ident(word) if word == "use"));
-        let mut found = Vec::new();
-        tree(&tokens[at.map_or(0, |at| at + 1)..], &[], &mut found);
-        for (path, name) in found {
-            if is_public {
-                paths.passed_on.insert(name, path.clone());
-            }
-            paths.written.push(path);
-        }
-        return paths;
-    }
-    walk(tokens, &mut paths);
+    add(item, &mut paths);
     paths
+}
+
+fn add(item: Vec<TokenTree>, paths: &mut Paths) {
+    // Before `use` there are attributes and `pub(…)`.
+    let first = item.iter().position(|token| matches!(token, TokenTree::Ident(word) if word != "pub"));
+    match first {
+        Some(at) if matches!(&item[at], TokenTree::Ident(word) if word == "use") => tree(&item[at + 1..], &[], paths),
+        _ => walk(item, paths),
+    }
 }
 
 fn walk(tokens: Vec<TokenTree>, paths: &mut Paths) {
@@ -49,18 +43,21 @@ fn walk(tokens: Vec<TokenTree>, paths: &mut Paths) {
             TokenTree::Ident(word) => {
                 if colons != 2 {
                     end(&mut path, paths);
+                } else if path.is_empty() {
+                    // `<T as Trait>::name::…` and `::name::…` do not begin here.
+                    path.push(String::new());
                 }
-                path.push(word.to_string());
+                path.push(text(&word));
+                paths.words.insert(text(&word));
                 colons = 0;
             }
             TokenTree::Punct(sign) if sign.as_char() == ':' => colons += 1,
             TokenTree::Group(group) => {
                 end(&mut path, paths);
                 colons = 0;
-                for item in source::split(group.stream()) {
+                for item in items::split(group.stream()) {
                     if !item.is_test {
-                        let inner = of(item.tokens);
-                        paths.written.extend(inner.written);
+                        add(item.tokens, paths);
                     }
                 }
             }
@@ -81,7 +78,7 @@ fn end(path: &mut Vec<String>, paths: &mut Paths) {
 }
 
 /// The paths of a `use` tree, with the names that they get.
-fn tree(tokens: &[TokenTree], before: &[String], found: &mut Vec<(Vec<String>, String)>) {
+fn tree(tokens: &[TokenTree], before: &[String], paths: &mut Paths) {
     let mut path = before.to_vec();
     let mut alias = None;
     let mut tokens = tokens.iter().peekable();
@@ -89,27 +86,30 @@ fn tree(tokens: &[TokenTree], before: &[String], found: &mut Vec<(Vec<String>, S
         match token {
             TokenTree::Ident(word) if word == "as" => {
                 if let Some(TokenTree::Ident(name)) = tokens.next() {
-                    alias = Some(name.to_string());
+                    alias = Some(text(name));
                 }
             }
-            TokenTree::Ident(word) => path.push(word.to_string()),
+            TokenTree::Ident(word) => path.push(text(word)),
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
                 let inner: Vec<TokenTree> = group.stream().into_iter().collect();
                 let is_comma = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if sign.as_char() == ',');
                 for branch in inner.split(is_comma).filter(|branch| !branch.is_empty()) {
-                    tree(branch, &path, found);
+                    tree(branch, &path, paths);
                 }
                 return;
             }
-            TokenTree::Punct(sign) if sign.as_char() == '*' => path.push("*".to_owned()),
+            TokenTree::Punct(sign) if sign.as_char() == '*' => {
+                paths.globs.push(path);
+                return;
+            }
             _ => {}
         }
     }
-    if path.last().is_some_and(|name| name == "self") {
+    if path.len() > 1 && path.last().is_some_and(|name| name == "self") {
         path.pop();
     }
     if let Some(last) = path.last() {
-        let name = alias.unwrap_or_else(|| last.clone());
-        found.push((path, name));
+        paths.names.insert(alias.unwrap_or_else(|| last.clone()), path.clone());
+        paths.written.push(path);
     }
 }

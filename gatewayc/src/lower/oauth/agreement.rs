@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use gateway_yaml::{Span, Spanned};
 use openapiv3::OAuth2Flows;
 
-use super::{Located, Registration};
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW214, GW320, GW322, GW323, GW324, GW325};
 use crate::ir::{ClientPath, Endpoint, Grant, Origin, Resource, Scope};
+use crate::lower::located::{Located, Registration};
 use crate::lower::{base_path, https};
 use crate::vocabulary::{AuthorizationServerPolicy, is_scope};
 
@@ -265,43 +265,56 @@ pub(super) fn check_urls(
     let origins: Vec<&Origin> = origins.iter().chain(&issuer).collect();
     let bases = base_path::base_paths(&document.servers, &mut Diagnostics::new());
     let mut named = BTreeSet::new();
-    for scheme in schemes {
-        for Flow { grant, urls, .. } in scheme.flows() {
-            for (member, url) in urls {
-                let endpoint = if member == "authorizationUrl" { Endpoint::Authorize } else { Endpoint::Token };
-                let at = scheme.place(grant.flow().unwrap_or_default(), Some(member));
-                let of_kind = || endpoints.iter().filter(|located| located.endpoint == endpoint);
-                let found = paths(url, &origins, &bases);
-                let is_named = |located: &&Located| found.as_ref().is_ok_and(|paths| paths.contains(&located.path));
-                if let Some(located) = of_kind().find(is_named) {
-                    let asked = if member == "refreshUrl" { Grant::RefreshToken } else { grant };
-                    // A grant that is not offered at all has been reported at its flow.
-                    if !located.grants.contains(&asked) && (policy.offers(asked) || member == "refreshUrl") {
-                        let headline = format!("`{member}` leads to an endpoint without the grant `{}`", asked.name());
-                        diagnostics.push(
-                            Diagnostic::error(GW322, headline)
-                                .at(at, format!("`{}` does not admit it", located.path))
-                                .also(located.at, "the endpoint"),
-                        );
-                    }
-                    named.insert((endpoint, located.path.clone()));
-                    continue;
-                }
-                // That the endpoint is missing has been said.
-                let Some(existing) = of_kind().next() else { continue };
-                let label = found.err().unwrap_or("no such endpoint is there");
-                diagnostics.push(
-                    Diagnostic::error(
-                        GW323,
-                        format!("`{member}` does not lead to an operation with `builtin: {}`", endpoint.name()),
-                    )
-                    .at(at, label)
+    for FlowUrl { grant, member, url, at } in schemes.iter().flat_map(flow_urls) {
+        let endpoint = if member == "authorizationUrl" { Endpoint::Authorize } else { Endpoint::Token };
+        let of_kind = || endpoints.iter().filter(|located| located.endpoint == endpoint);
+        let found = paths(url, &origins, &bases);
+        let is_named = |located: &&Located| found.as_ref().is_ok_and(|paths| paths.contains(&located.path));
+        let Some(located) = of_kind().find(is_named) else {
+            // That the endpoint is missing has been said.
+            let Some(existing) = of_kind().next() else { continue };
+            let headline = format!("`{member}` does not lead to an operation with `builtin: {}`", endpoint.name());
+            diagnostics.push(
+                Diagnostic::error(GW323, headline)
+                    .at(at, found.err().unwrap_or("no such endpoint is there"))
                     .also(existing.at, format!("is at `{}`", existing.path)),
-                );
-            }
+            );
+            continue;
+        };
+        named.insert((endpoint, located.path.clone()));
+        let asked = if member == "refreshUrl" { Grant::RefreshToken } else { grant };
+        if located.grants.contains(&asked) {
+            continue;
         }
+        // A grant that is not offered at all has been reported at its flow.
+        if member != "refreshUrl" && !policy.offers(asked) {
+            continue;
+        }
+        let headline = format!("`{member}` leads to an endpoint without the grant `{}`", asked.name());
+        diagnostics.push(
+            Diagnostic::error(GW322, headline)
+                .at(at, format!("`{}` does not admit it", located.path))
+                .also(located.at, "the endpoint"),
+        );
     }
     named
+}
+
+/// A URL of a flow.
+struct FlowUrl<'a> {
+    grant: Grant,
+    member: &'static str,
+    url: &'a str,
+    at: Span,
+}
+
+fn flow_urls<'a>(scheme: &OwnScheme<'a>) -> Vec<FlowUrl<'a>> {
+    let of_flow = |flow: Flow<'a>| {
+        let Flow { grant, urls, .. } = flow;
+        let place = move |member| scheme.place(grant.flow().unwrap_or_default(), Some(member));
+        urls.into_iter().map(move |(member, url)| FlowUrl { grant, member, url, at: place(member) })
+    };
+    scheme.flows().into_iter().flat_map(of_flow).collect()
 }
 
 /// The paths that a URL of a flow may mean, or why it leads elsewhere (RFC 3986 §5.2.2, as far as flows need it).
@@ -344,7 +357,9 @@ pub(super) fn check_metadata(
     let mut metadata = endpoints.iter().filter(|located| located.endpoint == Endpoint::Metadata).peekable();
     let first = metadata.peek().map(|located| located.at);
     let is_there = metadata.any(|located| located.path == expected);
-    if let (Some(at), false) = (first, is_there) {
+    if let Some(at) = first
+        && !is_there
+    {
         diagnostics.push(
             Diagnostic::error(GW325, "clients do not find the metadata of the issuer")
                 .at(at, format!("they look at `{expected}` (RFC 8414)"))
@@ -384,7 +399,9 @@ pub(super) fn check_registration(
         Registration::Manage { at, .. } => Some(*at),
         Registration::Create { .. } => None,
     });
-    if let (Some(at), false) = (managing, gives_tokens) {
+    if let Some(at) = managing
+        && !gives_tokens
+    {
         diagnostics.push(
             Diagnostic::error(GW325, "no client has a token for `clients.manage`")
                 .at(at, "`clients.create` gives it, and no operation without path parameters is that")

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use gateway_yaml::{Entry, Node, Span};
 
-use super::super::Reader;
 use crate::diagnostic::{Diagnostic, GW104, GW208};
 use crate::ir::{HmacAlgorithm, HmacProfile};
 use crate::units::{self, ByteSize};
+use crate::vocabulary::reader::Reader;
 
 /// `hmac`, with its defaults.
 #[derive(Debug)]

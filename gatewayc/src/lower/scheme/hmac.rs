@@ -3,32 +3,34 @@
 use crate::ast::{self, SchemeKind};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW311, GW313, GW314};
 use crate::ir::{Credential, CredentialLocation, Hmac, HmacAlgorithm, HmacProfile, Scheme};
-use crate::lower::security::printable;
+use crate::lower::naming::printable;
+use crate::lower::scheme::problem::Problem;
 use crate::vocabulary::{self, HmacPolicy, SchemeExtension};
 
-/// A scheme of signed requests, or why it cannot be enforced and what to write instead.
+/// A scheme of signed requests.
 pub(super) fn lower(
     definition: &ast::SecurityScheme,
     kind: &SchemeKind,
     extension: SchemeExtension,
     diagnostics: &mut Diagnostics,
-) -> Result<Scheme, (String, &'static str)> {
+) -> Result<Scheme, Problem> {
     const WRITE: &str = "write `{type: http, scheme: signature}`";
     let SchemeExtension { also_in, forward, realm, bare, jwt, hmac: Some(policy), under_token, .. } = extension else {
-        return Err(("nothing says what is signed".into(), WRITE));
+        return Err(Problem::with_help("nothing says what is signed", WRITE));
     };
-    let SchemeKind::Http { scheme, .. } = kind else { return Err(("`hmac` needs `type: http`".into(), WRITE)) };
+    let SchemeKind::Http { scheme, .. } = kind else {
+        return Err(Problem::with_help("`hmac` needs `type: http`", WRITE));
+    };
     let is_taken = ["bearer", "basic"].iter().any(|taken| scheme.eq_ignore_ascii_case(taken));
     if is_taken || !vocabulary::is_token(scheme) {
-        return Err((format!("`hmac` needs a scheme name of its own, not `{scheme}`"), WRITE));
+        return Err(Problem::with_help(format!("`hmac` needs a scheme name of its own, not `{scheme}`"), WRITE));
     }
     if jwt.is_some() || under_token || bare.is_some() || !also_in.is_empty() {
-        let what = "`jwt`, `token`, `bare` and `alsoIn` are about tokens, and its requests are signed";
-        return Err((what.into(), ""));
+        return Err(Problem::new("`jwt`, `token`, `bare` and `alsoIn` are about tokens, and its requests are signed"));
     }
     let forward = forward.unwrap_or(true);
     if policy.keep_headers && !forward {
-        return Err(("`forward: false` takes off the headers that `keepHeaders: true` keeps".into(), ""));
+        return Err(Problem::new("`forward: false` takes off the headers that `keepHeaders: true` keeps"));
     }
     let name = definition.name.value.clone();
     diagnostics.extend(warnings(&name, &policy));

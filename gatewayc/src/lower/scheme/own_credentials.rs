@@ -5,46 +5,56 @@ use gateway_yaml::Spanned;
 use crate::ast::{self, ApiKeyLocation, SchemeKind};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW303};
 use crate::ir::{Credential, CredentialLocation, LoginSession, Scheme};
-use crate::lower::security::printable;
+use crate::lower::naming::printable;
+use crate::lower::scheme::problem::Problem;
 use crate::vocabulary::{self, OwnCredential, SchemeExtension};
 
-/// A scheme, or why it cannot be enforced and what to write instead.
+/// A scheme of such credentials.
 pub(super) fn lower(
     definition: &ast::SecurityScheme,
     kind: &SchemeKind,
     own: OwnCredential,
     extension: SchemeExtension,
     diagnostics: &mut Diagnostics,
-) -> Result<Scheme, (String, &'static str)> {
+) -> Result<Scheme, Problem> {
     let SchemeExtension { also_in, forward, realm, .. } = extension;
     if forward == Some(true) {
-        return Err(("what the gateway gave is for the gateway, and is never forwarded".into(), "remove `forward`"));
+        return Err(Problem::with_help(
+            "what the gateway gave is for the gateway, and is never forwarded",
+            "remove `forward`",
+        ));
     }
     let (first, credential) = match (own, kind) {
         (OwnCredential::Token, SchemeKind::OAuth2 { .. }) => {
             (CredentialLocation::Header("Authorization".into()), Credential::OwnToken)
         }
-        (OwnCredential::Token, _) => return Err(("`authorizationServer` needs `type: oauth2`".into(), "")),
+        (OwnCredential::Token, _) => return Err(Problem::new("`authorizationServer` needs `type: oauth2`")),
         (OwnCredential::Session { redirects }, SchemeKind::ApiKey { location: ApiKeyLocation::Cookie, name }) => {
             if !vocabulary::is_token(name) {
-                return Err((format!("no cookie can be called `{}`", name.escape_debug()), ""));
+                return Err(Problem::new(format!("no cookie can be called `{}`", name.escape_debug())));
             }
             let session = LoginSession { cookie: name.clone(), redirects };
             (CredentialLocation::Cookie(name.clone()), Credential::Session(session))
         }
         (OwnCredential::Session { .. }, _) => {
-            return Err(("`session` needs a cookie".into(), "write `{type: apiKey, in: cookie, name: session}`"));
+            return Err(Problem::with_help(
+                "`session` needs a cookie",
+                "write `{type: apiKey, in: cookie, name: session}`",
+            ));
         }
         (OwnCredential::AdminKey, SchemeKind::ApiKey { location: ApiKeyLocation::Header, name }) => {
             (CredentialLocation::Header(name.clone()), Credential::AdminKey)
         }
         (OwnCredential::AdminKey, _) => {
             let help = "write `{type: apiKey, in: header, name: X-Admin-Key}`";
-            return Err(("an administrator's key stands in a header: URLs and cookies give it away".into(), help));
+            return Err(Problem::with_help(
+                "an administrator's key stands in a header: URLs and cookies give it away",
+                help,
+            ));
         }
     };
     if own != OwnCredential::Token && !also_in.is_empty() {
-        return Err(("`alsoIn` is about tokens, and this has one place".into(), ""));
+        return Err(Problem::new("`alsoIn` is about tokens, and this has one place"));
     }
     let name = definition.name.value.clone();
     for place in &also_in {
@@ -53,7 +63,10 @@ pub(super) fn lower(
             CredentialLocation::Form(_) => diagnostics.push(in_the_open(&name, "a form", place)),
             CredentialLocation::Header(_) | CredentialLocation::Cookie(_) => {
                 let help = "it can be `{in: query, name: access_token}` or `{in: form, name: access_token}`";
-                return Err(("a token stands in `Authorization`, the query or a form (RFC 6750 §2)".into(), help));
+                return Err(Problem::with_help(
+                    "a token stands in `Authorization`, the query or a form (RFC 6750 §2)",
+                    help,
+                ));
             }
         }
     }

@@ -4,11 +4,11 @@ use gateway_yaml::Node;
 
 use crate::diagnostic::{Diagnostic, GW101, GW104};
 use crate::ir::{SecretReference, SecretSource};
-use crate::vocabulary::Reader;
 use crate::vocabulary::literals::looks_secret;
+use crate::vocabulary::reader::Reader;
 
 /// A reference to a secret, or to a key. A literal is refused, whatever it is.
-pub(in crate::vocabulary) fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretReference> {
+pub(super) fn secret(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<SecretReference> {
     let value = node.as_mapping().and_then(|mapping| mapping.get("value"));
     let is_key_set = name == "jwks" && (node.get("keys").is_some() || node.get("kty").is_some());
     if node.as_mapping().is_none() || value.is_some() || is_key_set {

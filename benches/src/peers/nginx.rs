@@ -1,0 +1,70 @@
+//! nginx: HTTP, TLS, API keys and limits.
+
+use std::io;
+use std::path::Path;
+
+use crate::callers;
+use crate::lab::Lab;
+use crate::peers::configuration::{certificate, fill, write};
+use crate::peers::installed::version;
+use crate::peers::peer::{BACKEND_PORT, Peer, Work};
+
+pub(super) fn nginx(
+    lab: &Lab,
+    program: &Path,
+    name: &'static str,
+    access_log: &str,
+    port: u16,
+    consumers: usize,
+) -> io::Result<Peer> {
+    let (certificate, key) = certificate(lab)?;
+    let keys = callers::keys("nginx-keys", consumers, ["", " ", ";"])?;
+    let routes = (0..50).flat_map(|service| {
+        ["", "/", "/details/", "/parts/"]
+            .map(|part| format!("    location /service{service}/v1/items{part} {{ proxy_pass http://backend; }}\n"))
+    });
+    let (of_address, of_client) = match name {
+        "nginx-unlimited" => ("", ""),
+        _ => ("limit_req zone=addresses burst=1000000 nodelay;", "limit_req zone=clients burst=100 nodelay;"),
+    };
+    let values = [
+        ("folder", lab.folder.display().to_string()),
+        ("name", name.to_owned()),
+        ("access_log", access_log.to_owned()),
+        ("backend", BACKEND_PORT.to_string()),
+        ("certificate", certificate),
+        ("key", key),
+        ("keys", keys.display().to_string()),
+        ("locations", routes.collect()),
+        ("of_address", of_address.to_owned()),
+        ("of_client", of_client.to_owned()),
+        ("plain", port.to_string()),
+        ("routes", (port + 1).to_string()),
+        ("api_key", (port + 2).to_string()),
+        ("limit", (port + 3).to_string()),
+        ("tls", (port + 4).to_string()),
+    ];
+    let text = fill(include_str!("nginx/nginx.conf"), &values)?;
+    let file = write(lab, &format!("{name}.conf"), &text)?;
+    Ok(Peer {
+        name,
+        version: version(program, "-v"),
+        program: program.to_path_buf(),
+        arguments: vec![
+            "-e".to_owned(),
+            lab.folder.join(format!("{name}.log")).display().to_string(),
+            "-c".to_owned(),
+            file,
+        ],
+        environment: Vec::new(),
+        ports: vec![
+            (Work::Plain, port),
+            (Work::Routes, port + 1),
+            (Work::Key, port + 2),
+            (Work::Limit, port + 3),
+            (Work::Clients, port + 3),
+            (Work::Tls, port + 4),
+        ],
+        consumers,
+    })
+}

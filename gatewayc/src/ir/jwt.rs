@@ -1,0 +1,138 @@
+//! How tokens are checked.
+
+use std::time::Duration;
+
+use crate::ir::secret::SecretReference;
+
+/// How a token is checked.
+#[derive(Debug, Clone)]
+pub struct Jwt {
+    /// A header may hold the token without `Bearer `.
+    pub bare: bool,
+    /// The accepted algorithms, all of one family.
+    pub algorithms: Vec<JwtAlgorithm>,
+    /// What signatures are checked with.
+    pub key: JwtKey,
+    /// Claims that must be there.
+    pub required_claims: Vec<String>,
+    /// Accepted values of `iss`; empty accepts any.
+    pub issuers: Vec<String>,
+    /// Accepted values of `aud`; empty accepts any.
+    pub audiences: Vec<String>,
+    /// Accepted values of `client_id` or `azp`; empty accepts any.
+    pub client_ids: Vec<String>,
+    /// Where scopes are: names of claims, or paths with dots.
+    pub scope_claims: Vec<String>,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+    /// Accept an HMAC key below 32 bytes.
+    pub weak_secret_ok: bool,
+}
+
+/// How a consumer's token is checked.
+#[derive(Debug, Clone)]
+pub struct ConsumerJwt {
+    /// A header may hold the token without `Bearer `.
+    pub bare: bool,
+    /// The claim that names the credential.
+    pub key_claim: String,
+    /// Claims that must be there.
+    pub required_claims: Vec<String>,
+    /// Accepted values of `iss`; empty accepts any.
+    pub issuers: Vec<String>,
+    /// Accepted values of `aud`; empty accepts any.
+    pub audiences: Vec<String>,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+}
+
+/// What signatures are checked with.
+#[derive(Debug, Clone)]
+pub enum JwtKey {
+    /// A shared secret.
+    Secret(SecretReference),
+    /// A PEM public key.
+    PublicKey(SecretReference),
+    /// A JSON Web Key Set.
+    Jwks(SecretReference),
+    /// A JSON Web Key Set that a provider publishes.
+    KeySetUrl {
+        /// Where.
+        url: String,
+        /// How often it is fetched.
+        refresh: Duration,
+    },
+    /// The keys that a provider's discovery document leads to; it names the issuer, too.
+    Discovery {
+        /// Where the document is.
+        url: String,
+    },
+}
+
+/// Signature algorithms; see [`JwtAlgorithm::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JwtAlgorithm {
+    /// As in the header of a token and in generated code.
+    pub name: &'static str,
+    /// What kind of key it needs.
+    pub family: KeyFamily,
+}
+
+impl JwtAlgorithm {
+    /// All that tokens may use. There is no `none`.
+    pub const ALL: &'static [Self] = &[
+        Self { name: "HS256", family: KeyFamily::Secret },
+        Self { name: "HS384", family: KeyFamily::Secret },
+        Self { name: "HS512", family: KeyFamily::Secret },
+        Self { name: "RS256", family: KeyFamily::Rsa },
+        Self { name: "RS384", family: KeyFamily::Rsa },
+        Self { name: "RS512", family: KeyFamily::Rsa },
+        Self { name: "PS256", family: KeyFamily::Rsa },
+        Self { name: "PS384", family: KeyFamily::Rsa },
+        Self { name: "PS512", family: KeyFamily::Rsa },
+        Self { name: "ES256", family: KeyFamily::EllipticCurve },
+        Self { name: "ES384", family: KeyFamily::EllipticCurve },
+        Self { name: "ES512", family: KeyFamily::EllipticCurve },
+        Self { name: "EdDSA", family: KeyFamily::Edwards },
+        Self { name: "Ed25519", family: KeyFamily::Edwards },
+    ];
+}
+
+/// Kinds of key; one scheme accepts one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFamily {
+    /// A shared secret.
+    Secret,
+    /// An RSA key.
+    Rsa,
+    /// A key on an elliptic curve.
+    EllipticCurve,
+    /// An Edwards-curve key.
+    Edwards,
+}
+
+/// Where scopes are unless a document says otherwise.
+pub const SCOPE_CLAIMS: &[&str] = &["scope", "scp", "roles"];
+
+/// How a provider is asked about a token.
+#[derive(Debug, Clone)]
+pub struct Introspection {
+    /// A header may hold the token without `Bearer `.
+    pub bare: bool,
+    /// Where.
+    pub url: String,
+    /// As whom.
+    pub client_id: String,
+    /// With which secret.
+    pub client_secret: SecretReference,
+    /// How long a good answer is used.
+    pub cache: Duration,
+    /// Accepted values of `iss`; empty accepts any.
+    pub issuers: Vec<String>,
+    /// Accepted values of `aud`; empty accepts any.
+    pub audiences: Vec<String>,
+    /// Accepted values of `client_id` or `azp`; empty accepts any.
+    pub client_ids: Vec<String>,
+    /// Where scopes are: names of claims, or paths with dots.
+    pub scope_claims: Vec<String>,
+}
