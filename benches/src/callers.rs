@@ -16,7 +16,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::{build, oauth};
+use crate::build;
+use crate::oauth::client;
 
 /// 48 bytes: enough for HS256 by RFC 7518 §3.2.
 pub(crate) const JWT_SECRET: &str = "a-secret-for-measurements-only-of-48-bytes-0123";
@@ -79,7 +80,7 @@ pub(crate) fn fields(bring: Bring, consumers: usize) -> io::Result<Vec<String>> 
         Bring::Tokens(algorithm, count) => tokens(algorithm, count)?,
         Bring::Cavage => (0..EQUIPPED).map(cavage).collect(),
         Bring::Message => (0..EQUIPPED).map(message).collect(),
-        Bring::Client(format) => vec![oauth::client_fields(format)],
+        Bring::Client(format) => vec![client::client_fields(format)],
         // Known only while the peer runs.
         Bring::Own => Vec::new(),
     })

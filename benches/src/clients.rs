@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write as _};
 
 use crate::lab::{Lab, Sample};
-use crate::peers::{Peer, Work};
+use crate::peer::{Peer, Work};
 use crate::scenarios::Scenario;
 
 const CLIENTS: usize = 1_000_000;

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::callers::Bring;
 use crate::lab::{Lab, Running, Sample};
 use crate::measure::arguments;
-use crate::peers::{Peer, Work};
+use crate::peer::{Peer, Work};
 use crate::scenarios::{LoadShape, Paths, SATURATION};
 
 /// Requests a second while the file is read again.

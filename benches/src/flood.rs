@@ -5,7 +5,7 @@ use std::io;
 use crate::callers::Bring;
 use crate::lab::{Lab, Sample};
 use crate::measure::arguments;
-use crate::peers::{Peer, Work};
+use crate::peer::{Peer, Work};
 use crate::scenarios::{LoadShape, Paths, SATURATION};
 
 /// Requests a second of the route, where it is not loaded to the limit.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, se
 use serde_json::Value;
 
 use crate::database::Database;
-use crate::peers::{BACKEND_PORT, Peer, Work};
+use crate::peer::{BACKEND_PORT, Peer, Work};
 
 /// The proxy has a core for itself; load and backend share the other one.
 const PROXY_CORE: &str = "0";

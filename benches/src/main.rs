@@ -16,6 +16,7 @@ mod flood;
 mod lab;
 mod measure;
 mod oauth;
+mod peer;
 mod peers;
 mod report;
 mod scale;

@@ -6,7 +6,7 @@ use std::io;
 use crate::callers::{self, Bring};
 use crate::lab::{Lab, Sample};
 use crate::oauth::{self, TOKEN_FORM};
-use crate::peers::{Peer, Work};
+use crate::peer::{Peer, Work};
 use crate::scenarios::{LoadShape, Paths, Scenario, routes};
 
 /// Idle clients.

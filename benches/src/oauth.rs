@@ -1,6 +1,6 @@
 //! Tokens of the gateway's own authorization server: what requests bring to get one, and to use one.
 
-mod client;
+pub(crate) mod client;
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -9,10 +9,10 @@ use std::time::Duration;
 use jsonwebtoken::Algorithm;
 
 use crate::callers::{self, Bring};
-use crate::peers::{Peer, Work};
+use crate::peer::{Peer, Work};
 use client::ENCRYPTED;
 
-pub(crate) use client::{CLIENT_SECRET, client_fields, clients};
+use client::client_fields;
 
 /// Where tokens are given.
 pub(crate) const TOKEN_PATH: &str = "/oauth/token";

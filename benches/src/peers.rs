@@ -6,7 +6,6 @@ mod gateway;
 mod haproxy;
 mod installed;
 mod nginx;
-mod peer;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use haproxy::haproxy;
 use installed::on_path;
 use nginx::nginx;
 
-pub(crate) use peer::{BACKEND_PORT, Peer, Work};
+use crate::peer::{BACKEND_PORT, Peer, Work};
 
 /// Consumers that a peer knows where its name does not say otherwise.
 const FEW: usize = 10;

@@ -4,7 +4,7 @@ use jsonwebtoken::Algorithm;
 
 use crate::callers::{Bring, COLD};
 use crate::oauth::TOKEN_PATH;
-use crate::peers::Work;
+use crate::peer::Work;
 
 /// One table.
 pub(crate) struct Scenario {

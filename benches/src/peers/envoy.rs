@@ -10,8 +10,8 @@ use serde_json::json;
 
 use crate::callers::{self, ENVOY_TOKENS, TokenKeys};
 use crate::lab::Lab;
+use crate::peer::{BACKEND_PORT, Peer, Work};
 use crate::peers::configuration::{certificate, fill};
-use crate::peers::peer::{BACKEND_PORT, Peer, Work};
 
 pub(super) fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io::Result<Peer> {
     let everything = route("/");

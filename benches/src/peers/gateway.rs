@@ -9,10 +9,10 @@ use jsonwebtoken::Algorithm;
 use crate::callers::{self, HMAC_SECRET, JWT_SECRET, PASSWORD, TokenKeys};
 use crate::database::Database;
 use crate::lab::Lab;
-use crate::oauth;
+use crate::oauth::client;
+use crate::peer::{Peer, Work};
 use crate::peers::configuration::{certificate, write};
 use crate::peers::installed::version;
-use crate::peers::peer::{Peer, Work};
 
 /// Everything that production has: access log (here to a file), metrics, all deadlines. Without the log, for its price.
 pub(super) fn forwarding(
@@ -121,7 +121,7 @@ pub(super) fn with_accounts(lab: &Lab, program: &Path, name: &'static str) -> io
         _ => "{kind: memory}".to_owned(),
     };
     let cache = if name.contains("-asks-") { "0s" } else { "5s" };
-    let clients = write(lab, "clients.yaml", &oauth::clients())?;
+    let clients = write(lab, "clients.yaml", &client::clients())?;
     let settings = format!(
         "\
 listeners:
@@ -144,7 +144,7 @@ oauth: {{cache: {cache}}}
         arguments: vec!["--config".to_owned(), settings],
         environment: vec![
             ("BENCH_JWT_SECRET", JWT_SECRET.to_owned()),
-            ("BENCH_CLIENT_SECRET", oauth::CLIENT_SECRET.to_owned()),
+            ("BENCH_CLIENT_SECRET", client::CLIENT_SECRET.to_owned()),
             ("BENCH_DATABASE", Database::url()),
         ],
         ports: vec![(Work::Accounts, port)],

@@ -7,9 +7,9 @@ use jsonwebtoken::Algorithm;
 
 use crate::callers::{self, JWT_SECRET, PASSWORD, TokenKeys};
 use crate::lab::Lab;
+use crate::peer::{BACKEND_PORT, Peer, Work};
 use crate::peers::configuration::{certificate, fill, write};
 use crate::peers::installed::version;
-use crate::peers::peer::{BACKEND_PORT, Peer, Work};
 
 pub(super) fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: usize) -> io::Result<Peer> {
     let map: String = (0..50)

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::callers;
 use crate::lab::Lab;
+use crate::peer::{BACKEND_PORT, Peer, Work};
 use crate::peers::configuration::{certificate, fill, write};
 use crate::peers::installed::version;
-use crate::peers::peer::{BACKEND_PORT, Peer, Work};
 
 pub(super) fn nginx(
     lab: &Lab,

@@ -2,7 +2,6 @@
 
 use crate::authorize::{LiveAccess, LiveRequirement, requirements};
 use crate::request_view::CredentialLocation;
-use crate::scheme::Authenticator;
 use gateway_wire::field_lines::FieldLines;
 
 /// The `WWW-Authenticate` fields of an operation, one per scheme.

@@ -58,6 +58,7 @@ impl HttpsOnly {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gateway_base::origin::parse_origin;
 
     #[test]
     fn plain_requests_go_to_hosts_that_are_known() {

@@ -660,7 +660,7 @@ fn what_was_acknowledged_outlives_a_killed_process() {
     use std::io::BufRead as _;
     let folder = Folder::new();
     let mut child = std::process::Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "oauth::store::tests::writes_until_it_is_killed", "--ignored", "--nocapture"])
+        .args(["--exact", "store::tests::writes_until_it_is_killed", "--ignored", "--nocapture"])
         .env(FILE_TO_WRITE, folder.0.join("gateway.db"))
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
