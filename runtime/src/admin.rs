@@ -18,12 +18,12 @@ use crate::exposition;
 use gateway_base::problem::Problem;
 use gateway_base::supervise;
 use gateway_base::supervise::Task;
-use gateway_proxy::deployment::Live;
+use gateway_proxy::deployment::Deployment;
 use gateway_proxy::metrics::ProcessMetrics;
 
 /// What the operators' listener tells about.
 pub(crate) struct Admin {
-    pub(crate) live: &'static Live,
+    pub(crate) deployment: &'static Deployment,
     pub(crate) process: Arc<ProcessMetrics>,
     /// The gateway accepts connections, and is not about to stop.
     pub(crate) ready: AtomicBool,
@@ -75,7 +75,7 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
             dead => text(StatusCode::SERVICE_UNAVAILABLE, format!("failed: {}\n", dead.join(", "))),
         },
         "/metrics" => {
-            let mut response = text(StatusCode::OK, exposition::render(admin.live, &admin.process));
+            let mut response = text(StatusCode::OK, exposition::render(admin.deployment, &admin.process));
             response.headers_mut().insert(
                 CONTENT_TYPE,
                 hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),

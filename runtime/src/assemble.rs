@@ -15,7 +15,9 @@ use crate::assemble::needs::oauth_settings;
 use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached};
 use crate::assemble::stores::open_stores;
 use crate::config::Config;
-use gateway_access::authorize::{LiveAccess, LiveAlternative, LiveAnonymous, LiveRequirement, requirements};
+use gateway_access::authorize::{
+    PreparedAccess, PreparedAlternative, PreparedAnonymous, PreparedRequirement, requirements,
+};
 use gateway_access::challenges::{challenges, hidden};
 use gateway_access::failed_authentication::Failures;
 use gateway_access::outgoing::Providers;
@@ -32,8 +34,10 @@ use gateway_oauth::server;
 use gateway_oauth::server::Oauth;
 use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
-use gateway_proxy::deployment::LiveRule;
-use gateway_proxy::deployment::{Live, LiveAction, LiveForward, LiveListener, LiveOperation, LiveRewrite, LiveRoute};
+use gateway_proxy::deployment::PreparedRule;
+use gateway_proxy::deployment::{
+    Deployment, PreparedAction, PreparedForward, PreparedListener, PreparedOperation, PreparedRoute, PreparedTarget,
+};
 use gateway_proxy::https::HttpsOnly;
 use gateway_proxy::metrics::OperationMetrics;
 use gateway_proxy::rewrite::PathTemplate;
@@ -56,7 +60,7 @@ pub(crate) fn assemble(
     config: &Config,
     secrets: SecretStore,
     is_dry: bool,
-) -> Result<Live, Vec<Problem>> {
+) -> Result<Deployment, Vec<Problem>> {
     let (stores, mut problems) = open_stores(gateway, config, &secrets);
     let limits = Arc::new(Limits::new(gateway.limits(), config.limits.counters, stores));
     let (tls, more) = open_tls(config, &secrets);
@@ -107,7 +111,7 @@ pub(crate) fn assemble(
         let listener = &config.listeners[index];
         let (router, routes, views) = assembly.router(&listener.name, &apis, &schemes);
         let rules = assembly.url_rules(&listener.name, &apis, &schemes);
-        listeners.push(LiveListener {
+        listeners.push(PreparedListener {
             name: listener.name.as_str().into(),
             bind: listener.bind,
             tls,
@@ -155,7 +159,7 @@ pub(crate) fn assemble(
         let headers = &api.identity_headers;
         [headers.consumer, headers.credential, headers.custom_id, headers.client, headers.user]
     });
-    Ok(Live {
+    Ok(Deployment {
         listeners,
         request_fields: FieldTable::for_requests(identity.chain(CERTIFICATE_HEADERS)),
         response_fields: FieldTable::for_responses(),
@@ -303,7 +307,7 @@ impl Assembly<'_> {
         listener: &str,
         apis: &[&'static Api],
         schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> (Router<()>, Box<[LiveRoute]>, Views) {
+    ) -> (Router<()>, Box<[PreparedRoute]>, Views) {
         let mut builder = RouterBuilder::new();
         let (mut routes, mut inserted, mut templates) = (Vec::new(), Vec::new(), Vec::new());
         for (api, route) in apis.iter().flat_map(|api| api.routes.iter().map(move |route| (*api, route))) {
@@ -319,13 +323,13 @@ impl Assembly<'_> {
                     continue;
                 }
             };
-            let operations: Box<[LiveOperation]> = route
+            let operations: Box<[PreparedOperation]> = route
                 .operations
                 .iter()
                 .filter_map(|operation| self.operation(listener, api, operation, schemes))
                 .collect();
             let conditions: Vec<_> = route.when.iter().map(condition).collect();
-            let live = LiveRoute {
+            let deployment = PreparedRoute {
                 allow: allow(&operations, route.preflight),
                 operations,
                 preflight: route.preflight,
@@ -334,7 +338,7 @@ impl Assembly<'_> {
             };
             templates.push((template.clone(), conditions.clone()));
             builder.insert(template, conditions, ());
-            routes.push(live);
+            routes.push(deployment);
             inserted.push((api, route.template));
         }
         let (router, conflicts) = builder.build();
@@ -352,7 +356,7 @@ impl Assembly<'_> {
         listener: &str,
         apis: &[&'static Api],
         schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> Box<[LiveRule]> {
+    ) -> Box<[PreparedRule]> {
         let mut apis = apis.to_vec();
         apis.sort_by_key(|api| api.name);
         let rules = apis.iter().flat_map(|api| api.rules.iter().map(move |rule| (*api, rule)));
@@ -365,12 +369,12 @@ impl Assembly<'_> {
         api: &'static Api,
         rule: &'static Rule,
         schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> Option<LiveRule> {
-        let operations: Box<[LiveOperation]> = match &rule.effect {
+    ) -> Option<PreparedRule> {
+        let operations: Box<[PreparedOperation]> = match &rule.effect {
             RuleEffect::Proxy { operation, .. } => Box::new([self.operation(listener, api, operation, schemes)?]),
             RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } | RuleEffect::Respond { .. } => Box::default(),
         };
-        let route = LiveRoute {
+        let route = PreparedRoute {
             operations,
             preflight: Preflight::Deny,
             allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned(),
@@ -378,7 +382,7 @@ impl Assembly<'_> {
             https_only: self.https_only.get(api.name).cloned(),
         };
         let log_constants = access_log::constants(listener, Some((api.name, rule.id, "")));
-        match LiveRule::new(api.name, rule, route, log_constants) {
+        match PreparedRule::new(api.name, rule, route, log_constants) {
             Ok(rule) => Some(rule),
             Err(problem) => {
                 self.problems.push(Problem::plain(format!("{} of {}: {problem}", rule.id, api.source)));
@@ -393,27 +397,27 @@ impl Assembly<'_> {
         api: &'static Api,
         operation: &'static Operation,
         schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
-    ) -> Option<LiveOperation> {
+    ) -> Option<PreparedOperation> {
         let access = match &operation.access {
-            Access::Anyone { because } => LiveAccess::Anyone { because },
+            Access::Anyone { because } => PreparedAccess::Anyone { because },
             Access::OneOf(alternatives) => {
                 let asking = alternatives.iter().filter(|alternative| !alternative.is_empty());
                 let asking: Option<Vec<_>> =
                     asking.map(|alternative| alternative_of(api, alternative, schemes, &mut self.failures)).collect();
                 let has_empty = alternatives.iter().any(|alternative| alternative.is_empty());
                 // A scheme that could not be prepared is a problem already told.
-                LiveAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
+                PreparedAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
             }
         };
         let action = match &operation.action {
-            Action::Forward { to, path } => LiveAction::Forward(LiveForward {
+            Action::Forward { to, path } => PreparedAction::Forward(PreparedForward {
                 upstream: to,
                 endpoint: self.endpoint(api, to)?,
                 rewrite: self.rewrite(api, operation, path)?,
                 base: base_of(path).or_else(|| api.operations().find_map(base_of_operation)).unwrap_or_default(),
             }),
             Action::Answer(builtin) => match builtin.prepare(self.resources) {
-                Ok(prepared) => LiveAction::Answer(prepared),
+                Ok(prepared) => PreparedAction::Answer(prepared),
                 Err(problems) => {
                     let what = format!("operation `{}` of {}", operation.id, api.source);
                     self.problems
@@ -427,7 +431,7 @@ impl Assembly<'_> {
             Action::Answer(_) => "",
         };
         let reads_certificates = requirements(&access).any(|one| one.authenticator.reads_certificates());
-        Some(LiveOperation {
+        Some(PreparedOperation {
             table: operation,
             api,
             challenges: challenges(&access),
@@ -452,12 +456,12 @@ impl Assembly<'_> {
         rules
     }
 
-    fn rewrite(&mut self, api: &Api, operation: &Operation, path: &'static Rewrite) -> Option<LiveRewrite> {
+    fn rewrite(&mut self, api: &Api, operation: &Operation, path: &'static Rewrite) -> Option<PreparedTarget> {
         Some(match path {
-            Rewrite::Received { base } => LiveRewrite::Received { base },
-            Rewrite::Path(template) => LiveRewrite::Path(PathTemplate::parse(template)),
+            Rewrite::Received { base } => PreparedTarget::Received { base },
+            Rewrite::Path(template) => PreparedTarget::Path(PathTemplate::parse(template)),
             Rewrite::With(rewriter) => match rewriter.prepare() {
-                Ok(rewrite) => LiveRewrite::With { base: rewriter.base(), rewrite },
+                Ok(rewrite) => PreparedTarget::With { base: rewriter.base(), rewrite },
                 Err(problem) => {
                     self.problems
                         .push(Problem::plain(format!("operation `{}` of {}: {problem}", operation.id, api.source)));
@@ -467,10 +471,10 @@ impl Assembly<'_> {
         })
     }
 
-    fn anonymous(&self, operation: &'static Operation) -> LiveAnonymous {
+    fn anonymous(&self, operation: &'static Operation) -> PreparedAnonymous {
         let Anonymous { consumer, despite_invalid } = operation.anonymous;
         let consumer = (!consumer.is_empty()).then_some(consumer);
-        LiveAnonymous { consumer, despite_invalid, consumers: Arc::clone(&self.resources.consumers) }
+        PreparedAnonymous { consumer, despite_invalid, consumers: Arc::clone(&self.resources.consumers) }
     }
 
     fn endpoint(&mut self, api: &'static Api, upstream: &'static Upstream) -> Option<Endpoint> {
@@ -542,7 +546,7 @@ fn alternative_of(
     alternative: &'static [gateway_access::tables::Requirement],
     schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
     failures: &mut Vec<Arc<Failures>>,
-) -> Option<LiveAlternative> {
+) -> Option<PreparedAlternative> {
     let requirements = alternative.iter().map(|requirement| {
         let authenticator = schemes.get(&(api.name, requirement.scheme.name()))?;
         let limit = api.failed_authentication.iter().find(|limit| limit.scheme == requirement.scheme.name());
@@ -554,9 +558,13 @@ fn alternative_of(
                 failures_of_limit
             }
         });
-        Some(LiveRequirement { authenticator: Arc::clone(authenticator), scopes: requirement.scopes, failures: limit })
+        Some(PreparedRequirement {
+            authenticator: Arc::clone(authenticator),
+            scopes: requirement.scopes,
+            failures: limit,
+        })
     });
-    Some(LiveAlternative { requirements: requirements.collect::<Option<_>>()? })
+    Some(PreparedAlternative { requirements: requirements.collect::<Option<_>>()? })
 }
 
 /// The base path that a rewrite takes off; nothing where it replaces the path as a whole.
@@ -575,7 +583,7 @@ fn base_of_operation(operation: &'static Operation) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn allow(operations: &[LiveOperation], preflight: Preflight) -> String {
+pub(crate) fn allow(operations: &[PreparedOperation], preflight: Preflight) -> String {
     let mut methods: Vec<&str> = operations.iter().map(|operation| operation.table.method).collect();
     if methods.contains(&"GET") && !methods.contains(&"HEAD") {
         methods.push("HEAD");

@@ -77,7 +77,7 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     process::begin();
     operator_log::tell_panics();
     let code = run(gateway, commands);
-    operator_log::flush(operator_log::PATIENCE);
+    operator_log::flush(operator_log::FLUSH_TIMEOUT);
     code
 }
 

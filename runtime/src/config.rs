@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use gateway_base::digest::Digest;
 use gateway_base::origin;
-use gateway_base::problem::{Place, Problem};
+use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::{SecretSetting, below, duration, is_same_name, read_into, secret, size};
 use gateway_base::settings::{Setting, Settings};
@@ -23,18 +23,18 @@ use gateway_wire::http1::head::HeadLimits;
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
-    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are believed.
+    /// Peers whose `X-Forwarded-*` and `X-Request-Id` are trusted.
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// `consumers.yaml`, relative to the folder of `gateway.yaml`.
     pub(crate) consumers: Option<PathBuf>,
     /// `{value: …}` is allowed in `consumers.yaml`: for tests.
     pub(crate) insecure_literals: bool,
     /// Addresses that replace those of the documents, by API and upstream name.
-    pub(crate) upstreams: BTreeMap<(String, String), (String, Place)>,
+    pub(crate) upstreams: BTreeMap<(String, String), (String, SettingPlace)>,
     /// URLs of identity providers that replace those of the documents, by API and scheme.
-    pub(crate) providers: BTreeMap<(String, String), (String, Place)>,
+    pub(crate) providers: BTreeMap<(String, String), (String, SettingPlace)>,
     /// Where APIs that are for HTTPS only send plain requests, instead of the hosts of their documents.
-    pub(crate) origins: BTreeMap<String, (Box<str>, Place)>,
+    pub(crate) origins: BTreeMap<String, (Box<str>, SettingPlace)>,
     /// Root certificates to trust beside the system's, relative to the folder of `gateway.yaml`.
     pub(crate) trusted_roots: Option<PathBuf>,
     /// Where a successor asks for the listening sockets, relative to the folder of `gateway.yaml`.
@@ -117,12 +117,12 @@ impl Config {
     }
 
     /// The address that replaces the one in the document.
-    pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &Place)> {
+    pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &SettingPlace)> {
         below(&self.upstreams, api, upstream)
     }
 
     /// The origin that replaces the hosts of the document.
-    pub(crate) fn origin(&self, api: &str) -> Option<(&str, &Place)> {
+    pub(crate) fn origin(&self, api: &str) -> Option<(&str, &SettingPlace)> {
         let found = self.origins.iter().find(|(name, _)| is_same_name(name, api));
         found.map(|(_, (origin, place))| (&**origin, place))
     }
@@ -165,7 +165,7 @@ impl Config {
     }
 
     /// The URL that replaces the one in the document.
-    pub(crate) fn provider(&self, api: &str, scheme: &str) -> Option<(&str, &Place)> {
+    pub(crate) fn provider(&self, api: &str, scheme: &str) -> Option<(&str, &SettingPlace)> {
         below(&self.providers, api, scheme)
     }
 }
@@ -412,7 +412,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
 }
 
 fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
-    let mut apis: BTreeMap<String, (Setting, Vec<(String, Place)>)> = BTreeMap::new();
+    let mut apis: BTreeMap<String, (Setting, Vec<(String, SettingPlace)>)> = BTreeMap::new();
     for (names, setting) in settings.take_all("listeners.*.apis") {
         let list =
             settings.list_with_places(&setting, "the name of an API: the stem of its document's file name", |text| {

@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use gateway_base::{operator_log, supervise};
-use gateway_proxy::deployment::{Live, LiveOperation};
+use gateway_proxy::deployment::{Deployment, PreparedOperation};
 use gateway_proxy::metrics::{Families, ProcessMetrics};
 use gateway_wire::reject::Reject;
 
 /// The text exposition format, version 0.0.4.
-pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
+pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> String {
     let mut families = Families::default();
-    for listener in &live.listeners {
+    for listener in &deployment.listeners {
         let labels = format!("listener=\"{}\",api=\"\",operation=\"\"", escaped(&listener.name));
         listener.unrouted.write(&mut families, &labels);
         for rule in listener.rules.iter().filter(|rule| rule.route.operations.is_empty()) {
@@ -22,7 +22,7 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
             rule.metrics.write(&mut families, &labels);
         }
     }
-    for (listener, operation) in live.operations() {
+    for (listener, operation) in deployment.operations() {
         operation.metrics.write(&mut families, &labels(&listener.name, operation));
     }
     let mut out = String::new();
@@ -47,9 +47,9 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
         "gateway_certificate_expiry_timestamp_seconds",
         "gauge",
         "When a certificate that a listener shows expires, in seconds since 1970.",
-        &expiries(live),
+        &expiries(deployment),
     );
-    let providers = ProviderLines::of(live);
+    let providers = ProviderLines::of(deployment);
     family(
         "gateway_provider_requests_total",
         "counter",
@@ -62,7 +62,7 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
         "How long ago an identity provider last gave a good answer; absent until it has.",
         &providers.ages,
     );
-    let (questions, states) = store_lines(live);
+    let (questions, states) = store_lines(deployment);
     family("gateway_store_requests_total", "counter", "Questions to stores that count limits.", &questions);
     family("gateway_store_up", "gauge", "Whether every thread has the use of a store.", &states);
     let mut rejects = String::new();
@@ -122,9 +122,9 @@ pub(crate) fn render(live: &Live, process: &ProcessMetrics) -> String {
     out
 }
 
-pub(crate) fn expiries(live: &Live) -> String {
+pub(crate) fn expiries(deployment: &Deployment) -> String {
     let mut lines = String::new();
-    for listener in &live.listeners {
+    for listener in &deployment.listeners {
         for certificate in listener.tls.iter().flat_map(|tls| tls.certificates()) {
             let _ = writeln!(
                 lines,
@@ -138,9 +138,9 @@ pub(crate) fn expiries(live: &Live) -> String {
     lines
 }
 
-pub(crate) fn store_lines(live: &Live) -> (String, String) {
+pub(crate) fn store_lines(deployment: &Deployment) -> (String, String) {
     let (mut questions, mut states) = (String::new(), String::new());
-    for health in live.limits.stores().remote().map(|store| store.health()) {
+    for health in deployment.limits.stores().remote().map(|store| store.health()) {
         let store = escaped(&health.name);
         for (outcome, count) in [("ok", &health.answered), ("failed", &health.failed), ("skipped", &health.skipped)] {
             let count = count.load(Relaxed);
@@ -160,9 +160,9 @@ pub(crate) struct ProviderLines {
 
 impl ProviderLines {
     /// Schemes that ask one provider at one URL, each for itself, are one line.
-    fn of(live: &Live) -> Self {
+    fn of(deployment: &Deployment) -> Self {
         let mut by_provider: BTreeMap<&str, (u64, u64, Option<Duration>)> = BTreeMap::new();
-        for health in live.background.iter().map(|task| task.health()) {
+        for health in deployment.background.iter().map(|task| task.health()) {
             let (good, bad, age) = by_provider.entry(&health.provider).or_default();
             *good += health.succeeded.load(Relaxed);
             *bad += health.failed.load(Relaxed);
@@ -189,7 +189,7 @@ impl ProviderLines {
     }
 }
 
-pub(crate) fn labels(listener: &str, operation: &LiveOperation) -> String {
+pub(crate) fn labels(listener: &str, operation: &PreparedOperation) -> String {
     format!(
         "listener=\"{}\",api=\"{}\",operation=\"{}\"",
         escaped(listener),

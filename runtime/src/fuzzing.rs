@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::launch::Launch;
 use gateway_proxy::access_log::AccessLog;
 use gateway_proxy::connection::serve;
-use gateway_proxy::deployment::Live;
+use gateway_proxy::deployment::Deployment;
 use gateway_proxy::metrics::ProcessMetrics;
 use gateway_proxy::tables::Gateway;
 use gateway_proxy::thread::Thread;
@@ -72,12 +72,12 @@ impl Harness {
         let secrets = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let launch = Launch { settings: all, stand_in_secrets: secrets, ..Launch::default() };
         let (config, secrets) = launch.settings().expect("good settings");
-        let live: &'static Live =
+        let deployment: &'static Deployment =
             Box::leak(Box::new(assemble::assemble(gateway, &config, secrets, true).expect("nothing missing")));
         let process = Arc::new(ProcessMetrics::default());
         let upstream = Rc::new(Upstream { answer: RefCell::default(), requests: Cell::new(0) });
         let (served, entered) = (Rc::clone(&upstream), runtime.enter());
-        let thread = Thread::new(Worker::new(live, 0, AccessLog::new(None, Arc::clone(&process)), process));
+        let thread = Thread::new(Worker::new(deployment, 0, AccessLog::new(None, Arc::clone(&process)), process));
         drop(entered);
         runtime.spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -99,8 +99,8 @@ impl Harness {
         let input = input.to_vec();
         let received = self.runtime.block_on(async move {
             let (client, gateway) = tokio::io::duplex(64 << 10);
-            let listener = &thread.worker.live.listeners[0];
-            let deadline = Instant::now() + thread.worker.live.settings.timeouts.keep_alive;
+            let listener = &thread.worker.deployment.listeners[0];
+            let deadline = Instant::now() + thread.worker.deployment.settings.timeouts.keep_alive;
             let down = Downstream::new(gateway, IpAddr::V4(Ipv4Addr::LOCALHOST), None, deadline);
             let serving = tokio::task::spawn_local(serve(thread, listener, down, Rc::new(Cell::new(true))));
             let (mut reader, mut writer) = tokio::io::split(client);

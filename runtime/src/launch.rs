@@ -23,7 +23,7 @@ use gateway_base::secret::SecretStore;
 use gateway_base::supervise::{Task, supervise, supervise_thread};
 use gateway_base::tell;
 use gateway_parties::store::ConsumerStore;
-use gateway_proxy::deployment::Live;
+use gateway_proxy::deployment::Deployment;
 use gateway_proxy::handover;
 use gateway_proxy::handover::{Inherited, Waiting};
 use gateway_proxy::metrics::ProcessMetrics;
@@ -86,14 +86,14 @@ impl Launch {
         let (config, secrets) = self.settings()?;
         // It lives as long as the process, as all that is made of it.
         let config: &'static Config = Box::leak(Box::new(config));
-        let mut live = assemble::assemble(gateway, config, secrets, false)?;
+        let mut deployment = assemble::assemble(gateway, config, secrets, false)?;
         let descriptors = raise_descriptor_limit();
-        if let Some(most) = live.fit_connections(descriptors) {
+        if let Some(most) = deployment.fit_connections(descriptors) {
             tell!(
                 "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
             );
         }
-        let result = runtime.block_on(run(live, config, succession, signals, on_ready));
+        let result = runtime.block_on(run(deployment, config, succession, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
         runtime.shutdown_background();
         result
@@ -103,9 +103,9 @@ impl Launch {
     pub fn check(self, gateway: &'static Gateway) -> ExitCode {
         let checked = self.settings().and_then(|(config, secrets)| assemble::assemble(gateway, &config, secrets, true));
         match checked {
-            Ok(live) => {
-                let operations = live.operations().count();
-                tell!("{} listeners, {operations} operations, nothing missing", live.listeners.len());
+            Ok(deployment) => {
+                let operations = deployment.operations().count();
+                tell!("{} listeners, {operations} operations, nothing missing", deployment.listeners.len());
                 ExitCode::SUCCESS
             }
             Err(problems) => refuse(&problems),
@@ -176,33 +176,33 @@ fn refuse(problems: &[Problem]) -> ExitCode {
 }
 
 async fn run(
-    live: Live,
+    deployment: Deployment,
     config: &'static Config,
     succession: Succession,
     mut signals: Signals,
     on_ready: impl FnOnce(&Ready),
 ) -> Result<(), Vec<Problem>> {
     // The tables live as long as the process, and so does what is made of them: no reference is counted per request.
-    let live: &'static Live = Box::leak(Box::new(live));
+    let deployment: &'static Deployment = Box::leak(Box::new(deployment));
     let process = Arc::new(ProcessMetrics::default());
     let upgrade_socket = config.upgrade_socket.as_ref().map(|path| succession.folder.join(path));
     let mut inherited = succession.inherited(upgrade_socket.as_deref())?;
     let admin_listener = open_admin(config, &mut inherited).await?;
-    let server = Server::start(live, &process, &mut inherited)?;
+    let server = Server::start(deployment, &process, &mut inherited)?;
     if let (Some(listener), Ok(mut sockets)) = (&admin_listener, server.sockets.lock()) {
         sockets.extend(listener.try_clone().ok().map(|copy| (Arc::from(handover::ADMIN), copy)));
     }
     for address in inherited.left() {
         tell!("listener at {address} closed");
     }
-    for task in &live.background {
+    for task in &deployment.background {
         Arc::clone(task).start();
     }
     let ready = Ready {
         listeners: server.addresses.iter().map(|(name, address)| (name.to_string(), *address)).collect(),
         admin: admin_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
     };
-    let admin = Arc::new(Admin { live, process, ready: AtomicBool::new(true) });
+    let admin = Arc::new(Admin { deployment, process, ready: AtomicBool::new(true) });
     let operators =
         admin_listener.and_then(|listener| tokio::net::TcpListener::from_std(listener).ok()).map(|listener| {
             let (admin, listener) = (Arc::clone(&admin), Arc::new(listener));
@@ -215,12 +215,13 @@ async fn run(
     // An upgrade that systemd did not start itself: the service is this process from now on.
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
     on_ready(&ready);
-    let watching = tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&live.consumers))));
+    let watching = tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers))));
     let sources = succession.sources.clone();
     let watching_settings = tokio::spawn(supervise(Task::Settings, move || watch_settings(sources.clone(), config)));
-    let watching_certificates = tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(live.tls())));
+    let watching_certificates =
+        tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls())));
     let trusted_roots = config.trusted_roots.as_ref().map(|file| succession.folder.join(file));
-    let getting_certificates = tokio::spawn(acme::tend(live.tls(), trusted_roots, succession.folder.clone()));
+    let getting_certificates = tokio::spawn(acme::tend(deployment.tls(), trusted_roots, succession.folder.clone()));
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
             Ending::Upgrade => start_successor(succession.program.as_deref(), upgrade_socket.is_some()),

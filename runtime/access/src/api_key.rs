@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::caller::{Caller, Denial, Moment, Refusal};
-use crate::request_view::{CredentialLocation, Evidence, Found};
+use crate::caller::{Caller, Denial, Refusal, RequestContext};
+use crate::request_view::{CredentialLocation, Found, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::digest::Digest;
 use gateway_parties::key_format;
@@ -48,10 +48,10 @@ struct KeyLookup {
 }
 
 impl Authenticator for KeyLookup {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         const MISSING: Denial = Denial::Missing { message: "Missing API key found in request" };
         let invalid = |why| Refusal::from(Denial::Invalid { message: "Invalid API key in request", why });
-        let key = match evidence.first_at(self.locations).map(|(_, found)| found) {
+        let key = match view.first_at(self.locations).map(|(_, found)| found) {
             None => return Err(MISSING.into()),
             Some(Found::One(key)) if key.len() > MAX_KEY => return Err(invalid("the key is too long")),
             Some(Found::One(key)) => key,

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::caller::{Caller, Denial, Moment, Question, Refusal, SchemeId};
+use crate::caller::{Caller, Denial, Question, Refusal, RequestContext, SchemeId};
 use crate::failed_authentication::{Attempts, Failures};
-use crate::request_view::Evidence;
+use crate::request_view::RequestView;
 use crate::scheme::Authenticator;
 use crate::tables::ConsumerRules;
 use gateway_parties::consumers::Identity;
@@ -54,17 +54,17 @@ impl Permit {
 /// # Errors
 /// 401 without a good credential, 403 without the scopes or for another consumer, 503 where no scheme could decide.
 pub fn authorize(
-    access: &LiveAccess,
+    access: &PreparedAccess,
     rules: &ConsumerRules,
     method: &str,
-    evidence: &Evidence<'_>,
-    now: Moment,
+    view: &RequestView<'_>,
+    now: RequestContext,
     guesses: &mut Guesses<'_>,
 ) -> Result<Permit, NoPermit> {
     let permit = match access {
-        LiveAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
-        LiveAccess::OneOf { alternatives, anonymous } => {
-            one_of(alternatives, anonymous.as_ref(), evidence, now, guesses)?
+        PreparedAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
+        PreparedAccess::OneOf { alternatives, anonymous } => {
+            one_of(alternatives, anonymous.as_ref(), view, now, guesses)?
         }
     };
     rules.admit(permit.caller(), method)?;
@@ -72,15 +72,15 @@ pub fn authorize(
 }
 
 pub(crate) fn one_of(
-    alternatives: &[LiveAlternative],
-    anonymous: Option<&LiveAnonymous>,
-    evidence: &Evidence<'_>,
-    now: Moment,
+    alternatives: &[PreparedAlternative],
+    anonymous: Option<&PreparedAnonymous>,
+    view: &RequestView<'_>,
+    now: RequestContext,
     guesses: &mut Guesses<'_>,
 ) -> Result<Permit, NoPermit> {
     let mut worst: Option<Reject> = None;
     for alternative in alternatives {
-        match all_of(&alternative.requirements, evidence, now, guesses) {
+        match all_of(&alternative.requirements, view, now, guesses) {
             Ok(caller) => return Ok(Permit { caller: Some(caller), because: "credential" }),
             Err(NoPermit::Reject(reject)) => {
                 worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject)));
@@ -113,7 +113,7 @@ pub(crate) fn one_of(
 /// What the client reads where several schemes would have done.
 pub(crate) const SEVERAL_FAILED: &str = "Authorization Failed";
 
-impl LiveAnonymous {
+impl PreparedAnonymous {
     fn permit(&self) -> Result<Permit, Reject> {
         let caller = match self.consumer {
             None => None,
@@ -143,16 +143,16 @@ impl Guesses<'_> {
     /// The verdict of a scheme, unless too many credentials of late were wrong.
     fn judge(
         &mut self,
-        requirement: &LiveRequirement,
+        requirement: &PreparedRequirement,
         verdict: Result<Caller, Refusal>,
-        evidence: &Evidence<'_>,
-        now: Moment,
+        view: &RequestView<'_>,
+        now: RequestContext,
     ) -> Result<Caller, Refusal> {
         let Some(limit) = &requirement.failures else { return verdict };
         if let Err(Refusal::Denied(Denial::Missing { .. } | Denial::LogIn { .. } | Denial::Unavailable)) = verdict {
             return verdict;
         }
-        if let Err(seconds) = self.attempts.begin(limit, self.address, evidence, now.unix_seconds) {
+        if let Err(seconds) = self.attempts.begin(limit, self.address, view, now.unix_seconds) {
             return Err(Denial::TooManyFailures { seconds }.into());
         }
         if let Err(Refusal::Denied(Denial::Invalid { .. })) = verdict {
@@ -164,9 +164,9 @@ impl Guesses<'_> {
 
 /// All of the requirements; each is asked, so that what the order hides cannot decide.
 pub(crate) fn all_of(
-    requirements: &[LiveRequirement],
-    evidence: &Evidence<'_>,
-    now: Moment,
+    requirements: &[PreparedRequirement],
+    view: &RequestView<'_>,
+    now: RequestContext,
     guesses: &mut Guesses<'_>,
 ) -> Result<Caller, NoPermit> {
     let mut first: Option<Caller> = None;
@@ -175,11 +175,11 @@ pub(crate) fn all_of(
     let mut question_of: Option<(SchemeId, Question)> = None;
     for requirement in requirements {
         let scheme = SchemeId::of(&requirement.authenticator);
-        let verdict = match evidence.verdict_of(scheme) {
+        let verdict = match view.verdict_of(scheme) {
             Some(verdict) => verdict.clone().map_err(Refusal::Denied),
-            None => requirement.authenticator.authenticate(evidence, now),
+            None => requirement.authenticator.authenticate(view, now),
         };
-        let verdict = match guesses.judge(requirement, verdict, evidence, now) {
+        let verdict = match guesses.judge(requirement, verdict, view, now) {
             Ok(caller) => Ok(caller),
             Err(Refusal::Denied(denial)) => Err(denial),
             Err(Refusal::Ask(question)) => {
@@ -270,7 +270,7 @@ mod tests {
     struct Says(Caller);
 
     impl Authenticator for Says {
-        fn authenticate(&self, _: &Evidence<'_>, _: Moment) -> Result<Caller, Refusal> {
+        fn authenticate(&self, _: &RequestView<'_>, _: RequestContext) -> Result<Caller, Refusal> {
             Ok(self.0.clone())
         }
 
@@ -296,10 +296,11 @@ mod tests {
     #[test]
     fn together_schemes_name_one_caller_and_all_that_is_known_of_it() {
         let both = |one: Caller, other: Caller| {
-            let says = |caller| LiveRequirement { authenticator: Arc::new(Says(caller)), scopes: &[], failures: None };
-            let now = Moment { unix_seconds: 1, worker: 0, request: 1 };
+            let says =
+                |caller| PreparedRequirement { authenticator: Arc::new(Says(caller)), scopes: &[], failures: None };
+            let now = RequestContext { unix_seconds: 1, worker: 0, request: 1 };
             let mut guesses = Guesses { address: IpAddr::from([127, 0, 0, 1]), attempts: &mut Attempts::default() };
-            all_of(&[says(one), says(other)], &Evidence::of(&[], None), now, &mut guesses).ok()
+            all_of(&[says(one), says(other)], &RequestView::of(&[], None), now, &mut guesses).ok()
         };
         let (session, token) = (user("bob", None), user("bob", Some("app")));
         assert_eq!(both(session.clone(), token.clone()), Some(token.clone()));
@@ -312,21 +313,21 @@ mod tests {
 
 /// [`Access`] with its schemes ready to check.
 #[derive(Debug)]
-pub enum LiveAccess {
+pub enum PreparedAccess {
     Anyone {
         because: &'static str,
     },
     OneOf {
         /// Those that ask for something.
-        alternatives: Vec<LiveAlternative>,
+        alternatives: Vec<PreparedAlternative>,
         /// The one that does not, if there is one.
-        anonymous: Option<LiveAnonymous>,
+        anonymous: Option<PreparedAnonymous>,
     },
 }
 
 /// Who a request without credentials is.
 #[derive(Debug)]
-pub struct LiveAnonymous {
+pub struct PreparedAnonymous {
     /// The consumer as whom it counts.
     pub consumer: Option<&'static str>,
     /// A credential that is not good counts as none.
@@ -336,23 +337,23 @@ pub struct LiveAnonymous {
 
 /// Requirements that must all hold.
 #[derive(Debug)]
-pub struct LiveAlternative {
-    pub requirements: Vec<LiveRequirement>,
+pub struct PreparedAlternative {
+    pub requirements: Vec<PreparedRequirement>,
 }
 
 /// A scheme ready to check, and the scopes that are needed.
 #[derive(Debug)]
-pub struct LiveRequirement {
+pub struct PreparedRequirement {
     pub authenticator: Arc<dyn Authenticator>,
     pub scopes: &'static [&'static str],
     /// How many wrong credentials are looked at.
     pub failures: Option<Arc<Failures>>,
 }
 
-pub fn requirements(access: &LiveAccess) -> impl Iterator<Item = &LiveRequirement> {
+pub fn requirements(access: &PreparedAccess) -> impl Iterator<Item = &PreparedRequirement> {
     let alternatives = match access {
-        LiveAccess::Anyone { .. } => &[][..],
-        LiveAccess::OneOf { alternatives, .. } => alternatives,
+        PreparedAccess::Anyone { .. } => &[][..],
+        PreparedAccess::OneOf { alternatives, .. } => alternatives,
     };
     alternatives.iter().flat_map(|alternative| &alternative.requirements)
 }

@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::caller::{Caller, Denial, Moment, Question, Refusal};
-use crate::request_view::{CredentialLocation, Evidence, Found};
+use crate::caller::{Caller, Denial, Question, Refusal, RequestContext};
+use crate::request_view::{CredentialLocation, Found, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_parties::password::{Expected, PASSWORDS};
 use gateway_parties::store::ConsumerStore;
@@ -58,8 +58,8 @@ struct PasswordCheck {
 }
 
 impl Authenticator for PasswordCheck {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
-        let (user, password) = credential(evidence)?;
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
+        let (user, password) = credential(view)?;
         let consumers = self.consumers.current();
         let known = consumers.with_user(&user, now.unix_seconds);
         let expected = match known.map(|known| &known.password) {
@@ -96,10 +96,10 @@ fn wrong() -> Denial {
 }
 
 /// The user name and the password that a request brings.
-fn credential(evidence: &Evidence<'_>) -> Result<(String, Vec<u8>), Denial> {
+fn credential(view: &RequestView<'_>) -> Result<(String, Vec<u8>), Denial> {
     const MESSAGE: &str = "Invalid authorization in request";
     let invalid = |why| Denial::Invalid { message: MESSAGE, why };
-    let value = match evidence.first_at(PLACE).map(|(_, found)| found) {
+    let value = match view.first_at(PLACE).map(|(_, found)| found) {
         None => return Err(Denial::Missing { message: "Missing authorization in request" }),
         Some(Found::One(value)) => value,
         Some(Found::Ambiguous | Found::Nothing) => return Err(invalid("several credentials, or one that is not text")),
@@ -127,7 +127,7 @@ mod tests {
     use gateway_wire::http1::head::Field;
 
     fn read(value: &str) -> Result<(String, Vec<u8>), Denial> {
-        credential(&Evidence::of(&[Field { name: "authorization", value: value.as_bytes() }], None))
+        credential(&RequestView::of(&[Field { name: "authorization", value: value.as_bytes() }], None))
     }
 
     #[test]
@@ -151,6 +151,6 @@ mod tests {
         for other in ["Bearer YTpi", "xbasic YTpi", "YTpi", "Bad_header YTpi"] {
             assert!(matches!(read(other), Err(Denial::Missing { .. })), "{other}");
         }
-        assert!(matches!(credential(&Evidence::of(&[], None)), Err(Denial::Missing { .. })));
+        assert!(matches!(credential(&RequestView::of(&[], None)), Err(Denial::Missing { .. })));
     }
 }

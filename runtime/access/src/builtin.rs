@@ -6,8 +6,8 @@ use std::pin::Pin;
 
 use gateway_route::Params;
 
-use crate::caller::{Caller, Moment};
-use crate::request_view::Evidence;
+use crate::caller::{Caller, RequestContext};
+use crate::request_view::RequestView;
 use crate::scheme::Resources;
 use gateway_base::jose::token_keys::TokenKeys;
 use gateway_parties::authority::Authority;
@@ -47,12 +47,12 @@ pub struct Call<'a> {
     /// Who calls, unless anyone may.
     pub caller: Option<&'a Caller>,
     /// The request; with its body, once that has been asked for.
-    pub evidence: &'a Evidence<'a>,
+    pub view: &'a RequestView<'a>,
     /// What the path's template has found.
     pub params: Option<&'a Params<'a>>,
     /// Where the client is, as far as trusted proxies tell.
     pub address: IpAddr,
-    pub now: Moment,
+    pub now: RequestContext,
 }
 
 /// What a builtin does about a request.

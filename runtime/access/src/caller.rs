@@ -9,7 +9,7 @@ use gateway_wire::reject::Reject;
 
 /// The request that is judged, the time at which it is, and the thread that does it.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub struct RequestContext {
     /// Seconds since the epoch.
     pub unix_seconds: u64,
     /// The index of the worker thread, for caches that are not shared.
@@ -71,7 +71,7 @@ pub enum Denial {
 
 /// Why a scheme does not tell who calls.
 pub enum Refusal {
-    /// It is not to be believed.
+    /// It is not to be trusted.
     Denied(Denial),
     /// That is not decided yet.
     Ask(Question),
@@ -86,7 +86,7 @@ impl From<Denial> for Refusal {
 /// What a scheme must know before it can decide. Nothing is forwarded, and no later alternative is tried, until then.
 pub enum Question {
     /// The content of the request, of at most so many bytes; more is 413. The scheme is asked again, with
-    /// [`Evidence::body`].
+    /// [`RequestView::body`].
     Body {
         /// In bytes.
         limit: u64,

@@ -1,6 +1,6 @@
 //! The `WWW-Authenticate` fields of an operation, and the credentials that its upstream does not see.
 
-use crate::authorize::{LiveAccess, LiveRequirement, requirements};
+use crate::authorize::{PreparedAccess, PreparedRequirement, requirements};
 use crate::request_view::CredentialLocation;
 use gateway_wire::field_lines::FieldLines;
 
@@ -22,9 +22,9 @@ pub struct HiddenCredentials {
     pub form: Vec<&'static str>,
 }
 
-pub fn challenges(access: &LiveAccess) -> Challenges {
+pub fn challenges(access: &PreparedAccess) -> Challenges {
     let mut challenges = Challenges::default();
-    for LiveRequirement { authenticator, scopes, .. } in requirements(access) {
+    for PreparedRequirement { authenticator, scopes, .. } in requirements(access) {
         for (fields, challenge) in [
             (&mut challenges.missing, authenticator.challenge()),
             (&mut challenges.malformed, authenticator.challenge_malformed()),
@@ -40,7 +40,7 @@ pub fn challenges(access: &LiveAccess) -> Challenges {
     challenges
 }
 
-pub fn hidden(access: &LiveAccess, session_cookies: &[&'static str]) -> HiddenCredentials {
+pub fn hidden(access: &PreparedAccess, session_cookies: &[&'static str]) -> HiddenCredentials {
     let mut hidden = HiddenCredentials { cookies: session_cookies.to_vec(), ..HiddenCredentials::default() };
     for requirement in requirements(access) {
         let (locations, forward) = requirement.authenticator.locations();

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::request_view::{CredentialLocation, Evidence, Found};
+use crate::request_view::{CredentialLocation, Found, RequestView};
 use crate::tables::FailureLimit;
 use gateway_base::address::Address;
 use gateway_limits::failure_windows::{Allowance, FailureWindows};
@@ -31,9 +31,9 @@ impl Failures {
     }
 
     /// Whose failures are counted together.
-    fn key(&self, address: IpAddr, evidence: &Evidence<'_>) -> u64 {
+    fn key(&self, address: IpAddr, view: &RequestView<'_>) -> u64 {
         let parts = self.table.key.iter().map(|part| match part {
-            LimitKey::Header(name) => match CredentialLocation::Header(name).find(evidence) {
+            LimitKey::Header(name) => match CredentialLocation::Header(name).find(view) {
                 Found::One(value) => Part::Text(value.into_owned()),
                 Found::Nothing | Found::Ambiguous => Part::None,
             },
@@ -100,13 +100,13 @@ impl Attempts {
         &mut self,
         limit: &Arc<Failures>,
         address: IpAddr,
-        evidence: &Evidence<'_>,
+        view: &RequestView<'_>,
         now: u64,
     ) -> Result<(), u64> {
         if self.0.iter().any(|attempt| Arc::ptr_eq(&attempt.limit, limit)) {
             return Ok(());
         }
-        let key = limit.key(address, evidence);
+        let key = limit.key(address, view);
         limit.begin(key, now)?;
         self.0.push(Attempt { limit: Arc::clone(limit), key, has_failed: false, now });
         Ok(())
@@ -137,7 +137,7 @@ mod tests {
 
     fn attempt(limit: &Arc<Failures>, address: &str, now: u64, is_right: bool) -> Result<(), u64> {
         let mut attempts = Attempts::default();
-        attempts.begin(limit, address.parse().expect("an address"), &Evidence::of(&[], None), now)?;
+        attempts.begin(limit, address.parse().expect("an address"), &RequestView::of(&[], None), now)?;
         if !is_right {
             attempts.fail(limit);
         }
@@ -164,16 +164,16 @@ mod tests {
     #[test]
     fn what_is_not_decided_yet_counts() {
         let limit = Arc::new(Failures::new(&THREE));
-        let evidence = Evidence::of(&[], None);
+        let view = RequestView::of(&[], None);
         let address = "192.0.2.1".parse().expect("an address");
         let mut together: Vec<Attempts> = (0..3).map(|_| Attempts::default()).collect();
         for attempts in &mut together {
-            assert_eq!(attempts.begin(&limit, address, &evidence, 100), Ok(()));
-            assert_eq!(attempts.begin(&limit, address, &evidence, 100), Ok(()), "one request is one attempt");
+            assert_eq!(attempts.begin(&limit, address, &view, 100), Ok(()));
+            assert_eq!(attempts.begin(&limit, address, &view, 100), Ok(()), "one request is one attempt");
         }
-        assert_eq!(Attempts::default().begin(&limit, address, &evidence, 100), Err(1));
+        assert_eq!(Attempts::default().begin(&limit, address, &view, 100), Err(1));
         drop(together);
         assert_eq!(limit.windows.lock().count(), 0, "right credentials leave nothing behind");
-        assert_eq!(Attempts::default().begin(&limit, address, &evidence, 100), Ok(()));
+        assert_eq!(Attempts::default().begin(&limit, address, &view, 100), Ok(()));
     }
 }

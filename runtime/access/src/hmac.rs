@@ -15,11 +15,11 @@ pub mod tables;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::caller::{Caller, Denial, Moment, Question, Refusal};
+use crate::caller::{Caller, Denial, Question, Refusal, RequestContext};
 use crate::hmac::tables::{BodyDigest, HmacAlgorithm, HmacProfile, Replay};
-use crate::request_view::{CredentialLocation, Evidence};
+use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
-use claim::{Claim, Terms, Unsigned, Why};
+use claim::{Claim, SignatureTerms, Unsigned, Why};
 use digest::Expected;
 use gateway_parties::consumers::{HmacCredential, NotHeld};
 use gateway_parties::store::ConsumerStore;
@@ -63,7 +63,7 @@ impl Scheme for HmacSignature {
             scheme, realm, profile, algorithms, clock_skew, signed_headers, body_digest, replay, hidden, ..
         } = *self;
         Ok(Box::new(SignatureCheck {
-            terms: Terms { scheme, algorithms, required: signed_headers, nonce: replay == Replay::Refuse },
+            terms: SignatureTerms { scheme, algorithms, required: signed_headers, nonce: replay == Replay::Refuse },
             realm,
             profile,
             skew: clock_skew.as_secs(),
@@ -77,7 +77,7 @@ impl Scheme for HmacSignature {
 
 #[derive(Debug)]
 struct SignatureCheck {
-    terms: Terms<'static>,
+    terms: SignatureTerms<'static>,
     realm: &'static str,
     profile: HmacProfile,
     /// In seconds.
@@ -104,31 +104,31 @@ impl From<Unsigned> for Refusal {
 }
 
 impl SignatureCheck {
-    fn claim(&self, evidence: &Evidence<'_>, is_known: impl Fn(&str) -> bool) -> Result<Claim, Unsigned> {
+    fn claim(&self, view: &RequestView<'_>, is_known: impl Fn(&str) -> bool) -> Result<Claim, Unsigned> {
         match self.profile {
-            HmacProfile::CavageApisix => cavage::claim(evidence, &self.terms),
-            HmacProfile::ApisixV1 => apisix_v1::claim(evidence, &self.terms),
-            HmacProfile::Rfc9421 => rfc9421::claim(evidence, &self.terms, is_known),
+            HmacProfile::CavageApisix => cavage::claim(view, &self.terms),
+            HmacProfile::ApisixV1 => apisix_v1::claim(view, &self.terms),
+            HmacProfile::Rfc9421 => rfc9421::claim(view, &self.terms, is_known),
         }
     }
 
     /// Whether the body is what the head says; asks for it when all else is good.
-    fn check_body(&self, evidence: &Evidence<'_>, key: &aws_lc_rs::hmac::Key) -> Result<(), Refusal> {
+    fn check_body(&self, view: &RequestView<'_>, key: &aws_lc_rs::hmac::Key) -> Result<(), Refusal> {
         let BodyDigest::Required { max_body } = self.body_digest else { return Ok(()) };
         let expected = match self.profile {
-            HmacProfile::CavageApisix => Expected::of_digest(evidence.fields),
-            HmacProfile::ApisixV1 => Expected::of_x_hmac_digest(evidence.fields),
-            HmacProfile::Rfc9421 => Expected::of_content_digest(evidence.fields),
+            HmacProfile::CavageApisix => Expected::of_digest(view.fields),
+            HmacProfile::ApisixV1 => Expected::of_x_hmac_digest(view.fields),
+            HmacProfile::Rfc9421 => Expected::of_content_digest(view.fields),
         };
         let expected = expected.map_err(invalid)?;
         // Another scheme may have asked for a larger one before.
-        let Some(body) = evidence.body.filter(|body| body.len() as u64 <= max_body.0) else {
+        let Some(body) = view.body.filter(|body| body.len() as u64 <= max_body.0) else {
             return Err(Refusal::Ask(Question::Body { limit: max_body.0 }));
         };
         if expected.fits(body, key) { Ok(()) } else { Err(invalid("the digest is that of another body")) }
     }
 
-    fn use_once(&self, claim: &Claim, now: Moment) -> Result<(), Refusal> {
+    fn use_once(&self, claim: &Claim, now: RequestContext) -> Result<(), Refusal> {
         let Some(used) = self.used else { return Ok(()) };
         let used = used.claim(&claim.key_id, &claim.mac, claim.window, now.unix_seconds, now.request);
         used.map_err(|reason| match reason {
@@ -140,17 +140,17 @@ impl SignatureCheck {
 }
 
 impl Authenticator for SignatureCheck {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let consumers = self.consumers.current();
         let is_known = |key_id: &str| !matches!(consumers.with_key_id(key_id, now.unix_seconds), Err(NotHeld::Unknown));
-        let claim = self.claim(evidence, is_known)?;
+        let claim = self.claim(view, is_known)?;
         claim.window.check(now.unix_seconds, self.skew).map_err(invalid)?;
         let HmacCredential { identity, secret } =
             consumers.with_key_id(&claim.key_id, now.unix_seconds).map_err(|no| invalid(no.why()))?;
         let key = claim.algorithm.key(secret.expose());
         // In constant time.
         aws_lc_rs::hmac::verify(&key, &claim.text, &claim.mac).map_err(|_| invalid("the signature does not fit"))?;
-        self.check_body(evidence, &key)?;
+        self.check_body(view, &key)?;
         self.use_once(&claim, now)?;
         Ok(Caller::consumer(identity))
     }
@@ -172,7 +172,12 @@ mod tests {
     #[test]
     fn no_bytes_make_a_reader_panic() {
         const SIGNED: &[&str] = &["date"];
-        let terms = |scheme| Terms { scheme, algorithms: &[HmacAlgorithm::HmacSha256], required: SIGNED, nonce: false };
+        let terms = |scheme| SignatureTerms {
+            scheme,
+            algorithms: &[HmacAlgorithm::HmacSha256],
+            required: SIGNED,
+            nonce: false,
+        };
         let good = [
             (
                 "Signature keyId=\"k\\\"k\",algorithm=hmac-sha256 , headers=\"@request-target date\",signature=\"QUJD\"",
@@ -207,14 +212,13 @@ mod tests {
                         ("Digest", digest.as_str()),
                         ("Content-Digest", digest.as_str()),
                     ];
-                    Request::new("GET", &format!("/p?a+b=1&{first}"), &fields).with(|evidence| {
-                        claims += usize::from(crate::hmac::cavage::claim(evidence, &terms("signature")).is_ok());
-                        claims += usize::from(crate::hmac::apisix_v1::claim(evidence, &terms("hmac-auth-v1")).is_ok());
-                        claims +=
-                            usize::from(crate::hmac::rfc9421::claim(evidence, &terms("signature"), |_| true).is_ok());
-                        let _ = Expected::of_digest(evidence.fields);
-                        let _ = Expected::of_x_hmac_digest(evidence.fields);
-                        let _ = Expected::of_content_digest(evidence.fields);
+                    Request::new("GET", &format!("/p?a+b=1&{first}"), &fields).with(|view| {
+                        claims += usize::from(crate::hmac::cavage::claim(view, &terms("signature")).is_ok());
+                        claims += usize::from(crate::hmac::apisix_v1::claim(view, &terms("hmac-auth-v1")).is_ok());
+                        claims += usize::from(crate::hmac::rfc9421::claim(view, &terms("signature"), |_| true).is_ok());
+                        let _ = Expected::of_digest(view.fields);
+                        let _ = Expected::of_x_hmac_digest(view.fields);
+                        let _ = Expected::of_content_digest(view.fields);
                     });
                 }
             }

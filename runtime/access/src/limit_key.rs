@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use crate::caller::Caller;
-use crate::request_view::{CredentialLocation, Evidence, Found};
+use crate::request_view::{CredentialLocation, Found, RequestView};
 use gateway_base::address::{Address, parse_address};
 use gateway_limits::rule::{KeyParts, Part, PartKind};
 use gateway_limits::tables::LimitKey;
@@ -16,7 +16,7 @@ pub struct Subject<'a> {
     pub path: &'a str,
     pub address: IpAddr,
     pub caller: Option<&'a Caller>,
-    pub evidence: &'a Evidence<'a>,
+    pub view: &'a RequestView<'a>,
 }
 
 impl KeyParts for Subject<'_> {
@@ -30,7 +30,7 @@ impl KeyParts for Subject<'_> {
             let kind = if bytes.is_empty() { PartKind::Missing } else { PartKind::Value };
             part(kind, bytes)
         };
-        let found = |location: CredentialLocation| match location.find(self.evidence) {
+        let found = |location: CredentialLocation| match location.find(self.view) {
             Found::Nothing => value(Cow::Borrowed(&[])),
             Found::One(Cow::Borrowed(text)) => value(text.as_bytes().into()),
             Found::One(Cow::Owned(text)) => value(text.into_bytes().into()),
@@ -142,12 +142,12 @@ mod tests {
             store: None,
         };
         let rules = [rule("one"), rule("two"), rule("three"), rule("four")];
-        let evidence = Evidence::of(&[], None);
+        let view = RequestView::of(&[], None);
         for count in [1, 2, 4] {
             let started = std::time::Instant::now();
             for number in 0..TIMES {
                 let address = IpAddr::from(number.wrapping_mul(0x9E37_79B1).to_be_bytes());
-                let subject = Subject { path: "/", address, caller: None, evidence: &evidence };
+                let subject = Subject { path: "/", address, caller: None, view: &view };
                 std::hint::black_box(limits.charge(0, rules[..count].iter(), &subject, Instant::now()));
             }
             eprintln!("{count} limits: {:.0} ns", started.elapsed().as_nanos() as f64 / f64::from(TIMES));

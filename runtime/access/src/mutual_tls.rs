@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::caller::{Caller, Denial, Moment, Refusal};
-use crate::request_view::{CredentialLocation, Evidence};
+use crate::caller::{Caller, Denial, Refusal, RequestContext};
+use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_parties::store::ConsumerStore;
 use gateway_wire::peer::ClientCertificate;
@@ -41,9 +41,9 @@ struct CertificateLookup {
 }
 
 impl Authenticator for CertificateLookup {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let invalid = |why| Refusal::from(Denial::Invalid { message: "Invalid client certificate", why });
-        let Some(ClientCertificate { says, fingerprint, .. }) = evidence.certificate else {
+        let Some(ClientCertificate { says, fingerprint, .. }) = view.certificate else {
             return Err(Denial::Missing { message: "Missing client certificate" }.into());
         };
         // Connections and sessions outlive what was checked when they began.

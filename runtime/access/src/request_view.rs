@@ -44,7 +44,7 @@ impl Found<'_> {
 
 /// The parts of a request that credentials are read from, and what is known of it beside.
 #[derive(Debug, Clone, Copy)]
-pub struct Evidence<'a> {
+pub struct RequestView<'a> {
     /// As received.
     pub method: &'a str,
     /// The request target as received (RFC 9112 §3.2).
@@ -67,7 +67,7 @@ pub struct Evidence<'a> {
     pub verdicts: &'a [(SchemeId, Verdict)],
 }
 
-impl<'a> Evidence<'a> {
+impl<'a> RequestView<'a> {
     /// What this scheme has decided already.
     pub(crate) fn verdict_of(&self, scheme: SchemeId) -> Option<&'a Verdict> {
         self.verdicts.iter().find(|(known, _)| *known == scheme).map(|(_, verdict)| verdict)
@@ -109,12 +109,12 @@ impl<'a> Evidence<'a> {
 
 impl CredentialLocation {
     /// Reads what stands here.
-    pub fn find<'a>(&self, evidence: &Evidence<'a>) -> Found<'a> {
+    pub fn find<'a>(&self, view: &RequestView<'a>) -> Found<'a> {
         match self {
-            Self::Header(name) => header(evidence.fields, name),
-            Self::Query(name) => query_parameter(evidence.query, name),
-            Self::Cookie(name) => only_one(cookies(evidence.fields, name)),
-            Self::Form(name) => form_field(evidence, name),
+            Self::Header(name) => header(view.fields, name),
+            Self::Query(name) => query_parameter(view.query, name),
+            Self::Cookie(name) => only_one(cookies(view.fields, name)),
+            Self::Form(name) => form_field(view, name),
         }
     }
 }
@@ -148,8 +148,8 @@ fn query_parameter<'a>(query: Option<&'a str>, name: &str) -> Found<'a> {
 }
 
 /// Nothing unless the body has been asked for, and is a form.
-fn form_field<'a>(evidence: &Evidence<'a>, name: &str) -> Found<'a> {
-    match evidence.body.filter(|_| evidence.has_form()).map(std::str::from_utf8) {
+fn form_field<'a>(view: &RequestView<'a>, name: &str) -> Found<'a> {
+    match view.body.filter(|_| view.has_form()).map(std::str::from_utf8) {
         Some(Ok(form)) => query_parameter(Some(form), name),
         Some(Err(_)) => Found::Ambiguous,
         None => Found::Nothing,
@@ -174,7 +174,7 @@ mod tests {
     use gateway_base::encoding::{cookies_without, form_encode, query_without};
 
     fn find<'a>(location: CredentialLocation, fields: &'a [Field<'a>], query: Option<&'a str>) -> Found<'a> {
-        location.find(&Evidence::of(fields, query))
+        location.find(&RequestView::of(fields, query))
     }
 
     #[test]

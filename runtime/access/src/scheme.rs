@@ -3,10 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::caller::{Caller, Moment, Refusal};
+use crate::caller::{Caller, Refusal, RequestContext};
 use crate::outgoing::Providers;
 use crate::outgoing::url::ProviderUrl;
-use crate::request_view::{CredentialLocation, Evidence};
+use crate::request_view::{CredentialLocation, RequestView};
 use gateway_base::jose::token_keys::TokenKeys;
 use gateway_base::secret::SecretStore;
 use gateway_parties::authority::Authority;
@@ -66,7 +66,7 @@ pub struct Resources {
 /// Checks the credentials of one scheme.
 pub trait Authenticator: fmt::Debug + Send + Sync {
     /// Tells who calls, or what must be known first.
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal>;
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal>;
 
     /// The value of a `WWW-Authenticate` field (RFC 9110 §11.6.1) for a request that brought nothing.
     fn challenge(&self) -> String;

@@ -15,10 +15,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 /// Bytes of lines that may wait for a slow reader; further lines are lost.
-const MOST_WAITING: usize = 256 << 10;
+const MAX_WAITING: usize = 256 << 10;
 
 /// How long the end of the process waits for lines to be written.
-pub const PATIENCE: Duration = Duration::from_secs(1);
+pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Tells operators something, as `eprintln!` would, but never waits and never panics.
 #[macro_export]
@@ -98,7 +98,7 @@ impl OperatorLog {
             let writer = std::thread::Builder::new().name("operator-log".to_owned()).stack_size(64 << 10);
             queue.has_writer = writer.spawn(|| self.write()).is_ok();
         }
-        if queue.bytes + line.len() > MOST_WAITING {
+        if queue.bytes + line.len() > MAX_WAITING {
             queue.untold += 1;
             self.lost.fetch_add(1, Relaxed);
             return;

@@ -8,11 +8,11 @@ pub struct Problem(pub(crate) String);
 
 /// Where a setting was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place(pub(crate) String);
+pub struct SettingPlace(pub(crate) String);
 
 impl Problem {
     /// A mistake at a known place.
-    pub fn at(place: &Place, message: impl fmt::Display) -> Self {
+    pub fn at(place: &SettingPlace, message: impl fmt::Display) -> Self {
         Self(without_credentials(&format!("{}: {message}", place.0)))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::problem::{Place, Problem};
+use crate::problem::{Problem, SettingPlace};
 use crate::secret::{Encoding, Secret, SecretStore};
 use crate::settings::Settings;
 
@@ -11,7 +11,7 @@ use crate::settings::Settings;
 #[derive(Debug, Clone)]
 pub struct SecretSetting {
     source: SecretPlace,
-    place: Place,
+    place: SettingPlace,
 }
 
 #[derive(Debug, Clone)]
@@ -36,10 +36,10 @@ impl SecretSetting {
 
 /// What a setting says below the names of an API and of something in it.
 pub fn below<'a>(
-    given: &'a BTreeMap<(String, String), (String, Place)>,
+    given: &'a BTreeMap<(String, String), (String, SettingPlace)>,
     api: &str,
     name: &str,
-) -> Option<(&'a str, &'a Place)> {
+) -> Option<(&'a str, &'a SettingPlace)> {
     let exact = given.get(&(api.to_owned(), name.to_owned()));
     let spelt =
         || given.iter().find(|((a, n), _)| is_same_name(a, api) && is_same_name(n, name)).map(|(_, found)| found);

@@ -6,13 +6,13 @@ use std::path::Path;
 use gateway_yaml::{FileId, Node, Value, load, position, suggest};
 
 use crate::digest::Digest;
-use crate::problem::{Place, Problem};
+use crate::problem::{Problem, SettingPlace};
 
 /// A value and where it was given.
 #[derive(Debug, Clone)]
 pub struct Setting {
     node: Node,
-    pub place: Place,
+    pub place: SettingPlace,
     /// What `place` starts with, for elements of lists.
     file: Option<(Box<Path>, std::rc::Rc<str>)>,
 }
@@ -75,12 +75,12 @@ impl Settings {
     pub fn add_variable(&mut self, name: &str, value: &str) {
         let Some(path) = name.strip_prefix("GATEWAY__") else { return };
         let path = path.split("__").map(str::to_owned).collect();
-        self.add_override(path, value, Place(format!("environment variable {name}")));
+        self.add_override(path, value, SettingPlace(format!("environment variable {name}")));
     }
 
     /// Adds `--set listeners.web.bind=…`.
     pub fn add_flag(&mut self, flag: &str) {
-        let place = Place(format!("--set {flag}"));
+        let place = SettingPlace(format!("--set {flag}"));
         match flag.split_once('=') {
             Some((path, value)) => self.add_override(path.split('.').map(str::to_owned).collect(), value, place),
             None => self
@@ -89,7 +89,7 @@ impl Settings {
         }
     }
 
-    fn add_override(&mut self, path: Vec<String>, value: &str, place: Place) {
+    fn add_override(&mut self, path: Vec<String>, value: &str, place: SettingPlace) {
         match load(FileId(0), value) {
             Ok(node) => {
                 let path = self.known_spelling(path);
@@ -100,7 +100,7 @@ impl Settings {
     }
 
     /// Overrides the members of a mapping, each by itself; a list as a whole.
-    fn override_tree(&mut self, path: Vec<String>, node: Node, place: &Place) {
+    fn override_tree(&mut self, path: Vec<String>, node: Node, place: &SettingPlace) {
         let below = |key: &str| [&path[..], &[key.to_owned()]].concat();
         match node.as_mapping() {
             Some(mapping) if !mapping.is_empty() => {
@@ -242,7 +242,7 @@ impl Settings {
     fn parse_node<T>(
         &mut self,
         node: &Node,
-        place: &Place,
+        place: &SettingPlace,
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
@@ -266,7 +266,7 @@ impl Settings {
         setting: &Setting,
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
-    ) -> Vec<(T, Place)> {
+    ) -> Vec<(T, SettingPlace)> {
         let Some(elements) = setting.node.as_sequence() else {
             self.problems.push(Problem::at(
                 &setting.place,
@@ -345,7 +345,7 @@ fn scalar_text(node: &Node) -> Option<String> {
     }
 }
 
-fn place_in(file: &Path, text: &str, offset: u32) -> Place {
+fn place_in(file: &Path, text: &str, offset: u32) -> SettingPlace {
     let at = position(text, offset);
-    Place(format!("{}:{}:{}", file.display(), at.line, at.column))
+    SettingPlace(format!("{}:{}:{}", file.display(), at.line, at.column))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::problem::{Place, Problem};
+use crate::problem::{Problem, SettingPlace};
 use crate::setting_values::{duration, read_into};
 use crate::settings::Settings;
 
@@ -22,7 +22,7 @@ pub struct StoreSettings {
     pub timeout: Duration,
     /// For a connection, with TLS and authentication.
     pub connect_timeout: Duration,
-    pub place: Place,
+    pub place: SettingPlace,
 }
 
 /// What a store is.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// After the first panic; doubled by each that follows.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// What has run for this long counts as well again.
 const RECOVERED: Duration = Duration::from_secs(120);
@@ -185,7 +185,7 @@ impl Pauses {
     /// The pause before the next beginning of what ran for so long.
     fn after(&mut self, ran: Duration, task: Task) -> Duration {
         let pause = if ran >= RECOVERED { FIRST_PAUSE } else { self.0 };
-        self.0 = (pause * 2).min(LONGEST_PAUSE);
+        self.0 = (pause * 2).min(MAX_PAUSE);
         tell!("task `{}` failed; restarting it in {} s", task.name(), pause.as_secs());
         pause
     }

@@ -49,7 +49,7 @@ struct Lease {
 }
 
 /// What a node knows without asking.
-pub(crate) enum Taken {
+pub(crate) enum LeaseResult {
     /// The request is charged already, or is refused.
     Known(Reading),
     /// The store has to be asked, for so much more than the request needs.
@@ -72,7 +72,7 @@ impl Leases {
     }
 
     /// Charges a lease, if there is one.
-    pub(crate) fn take(&self, key: KeyHash, algorithm: &Algorithm, cost: u64, now: u64) -> Taken {
+    pub(crate) fn take(&self, key: KeyHash, algorithm: &Algorithm, cost: u64, now: u64) -> LeaseResult {
         let mut shard = self.shard(key);
         let Some(lease) = shard.get_mut(&key) else {
             if shard.len() >= KEYS {
@@ -81,10 +81,10 @@ impl Leases {
             if shard.len() < KEYS {
                 shard.insert(key, Lease::default());
             }
-            return Taken::Ask(0);
+            return LeaseResult::Ask(0);
         };
         if now < lease.refused_until && cost >= lease.refused {
-            return Taken::Known(lease.reading(now, false));
+            return LeaseResult::Known(lease.reading(now, false));
         }
         if now >= lease.until {
             lease.left = 0;
@@ -92,17 +92,17 @@ impl Leases {
         if lease.left >= cost && lease.seen.is_some() {
             lease.left -= cost;
             lease.used += cost;
-            return Taken::Known(lease.reading(now, true));
+            return LeaseResult::Known(lease.reading(now, true));
         }
         if now < lease.asking_until {
             lease.used += cost;
-            return Taken::Ask(0);
+            return LeaseResult::Ask(0);
         }
         lease.asking_until = now + ASKING;
         // As much again as was used in the life of the last one; twice that, if it did not last.
         lease.batch = if now < lease.until { lease.used.saturating_mul(2) } else { lease.used };
         lease.used = cost;
-        Taken::Ask(lease.batch.min(algorithm.quota() / SHARE))
+        LeaseResult::Ask(lease.batch.min(algorithm.quota() / SHARE))
     }
 
     /// Puts away what the store gave to a question that was sent at `sent`.
@@ -178,8 +178,8 @@ mod tests {
             now += SECOND / 1_000;
             let node = &nodes[step % 3];
             let passes = match node.take(key, &algorithm, 1, now) {
-                Taken::Known(reading) => reading.admitted,
-                Taken::Ask(extra) => {
+                LeaseResult::Known(reading) => reading.admitted,
+                LeaseResult::Ask(extra) => {
                     asked += 1;
                     let mut reading = algorithm.charge(&mut counter, now, 1);
                     let extra = if reading.admitted { extra.min(reading.remaining / 4) } else { 0 };
@@ -203,9 +203,13 @@ mod tests {
         let key = table.hash(LimitId(0), [(1, &b"k"[..])].into_iter());
         let leases = Leases::new();
         let reading = Reading { admitted: true, remaining: 90, reset: SECOND, ..Reading::default() };
-        assert!(matches!(leases.take(key, &algorithm, 1, SECOND), Taken::Ask(0)), "nobody knows how many will come");
+        assert!(
+            matches!(leases.take(key, &algorithm, 1, SECOND), LeaseResult::Ask(0)),
+            "nobody knows how many will come"
+        );
         leases.fill(key, &algorithm, 1, SECOND, (reading, 5), true);
-        let at = |time| matches!(leases.take(key, &algorithm, 1, time), Taken::Known(reading) if reading.admitted);
+        let at =
+            |time| matches!(leases.take(key, &algorithm, 1, time), LeaseResult::Known(reading) if reading.admitted);
         assert!(at(SECOND + 1) && at(2 * SECOND - 1));
         assert!(!at(2 * SECOND), "a tenth of the interval has passed");
     }

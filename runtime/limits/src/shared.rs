@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::algorithm::Reading;
 use crate::counters::Limits;
-use crate::lease::Taken;
+use crate::lease::LeaseResult;
 use crate::outcome::Outcome;
 use crate::rule::{KeyParts, Rule};
 use crate::store::{SharedCharge, Store};
@@ -28,11 +28,11 @@ pub enum Charging {
 pub struct Pending {
     limits: &'static Limits,
     worker: usize,
-    met: Vec<Met>,
+    met: Vec<LimitHit>,
 }
 
 /// A limit that a request meets.
-struct Met {
+struct LimitHit {
     rule: Rule,
     key: KeyHash,
     counter: Counter,
@@ -68,13 +68,13 @@ impl Limits {
         let met = rules.filter_map(|rule| {
             let parts = crate::rule::parts_of(rule, subject, &address)?;
             let key = self.hash(rule, &parts);
-            let mut met = Met { rule: rule.clone(), key, counter: Counter::Here, at: now, reading: None };
+            let mut met = LimitHit { rule: rule.clone(), key, counter: Counter::Here, at: now, reading: None };
             let Some(shared) = &rule.store else { return Some(met) };
             let extra = match shared.mode {
                 StoreMode::Exact => 0,
                 StoreMode::Fast => match self.leases.take(key, &rule.algorithm, rule.cost, now) {
-                    Taken::Ask(extra) => extra,
-                    Taken::Known(reading) => {
+                    LeaseResult::Ask(extra) => extra,
+                    LeaseResult::Known(reading) => {
                         met.reading = Some(reading);
                         met.counter = Counter::Leased;
                         return Some(met);
@@ -85,7 +85,7 @@ impl Limits {
             Some(met)
         });
         let mut pending = Pending { limits: self, worker, met: met.collect() };
-        let is_refused = pending.met.iter().any(Met::refuses) || !pending.charge_here();
+        let is_refused = pending.met.iter().any(LimitHit::refuses) || !pending.charge_here();
         if is_refused {
             return Charging::Done(pending.refuse());
         }
@@ -111,7 +111,7 @@ fn shared_key(identity: &str, parts: &[crate::rule::Part<'_>]) -> [u8; 16] {
     key
 }
 
-impl Met {
+impl LimitHit {
     fn refuses(&self) -> bool {
         self.reading.is_some_and(|reading| !reading.admitted)
     }
@@ -127,7 +127,7 @@ impl Pending {
         let mut unavailable = false;
         while let Some(store) = self.next_store() {
             unavailable |= !self.ask(&store).await;
-            if unavailable || self.met.iter().any(Met::refuses) {
+            if unavailable || self.met.iter().any(LimitHit::refuses) {
                 break;
             }
         }
@@ -136,7 +136,7 @@ impl Pending {
             self.met.clear();
             return Outcome::unavailable(self.limits);
         }
-        if self.met.iter().any(Met::refuses) || !self.charge_here() {
+        if self.met.iter().any(LimitHit::refuses) || !self.charge_here() {
             return self.refuse();
         }
         self.admit()
@@ -144,7 +144,7 @@ impl Pending {
 
     /// A store that has not been asked.
     fn next_store(&self) -> Option<Arc<dyn Store>> {
-        let asks = |met: &&Met| matches!(met.counter, Counter::Store { .. }) && met.reading.is_none();
+        let asks = |met: &&LimitHit| matches!(met.counter, Counter::Store { .. }) && met.reading.is_none();
         self.met.iter().find(asks).and_then(|met| met.rule.store.as_ref()).map(|shared| Arc::clone(&shared.store))
     }
 
@@ -166,7 +166,7 @@ impl Pending {
             let met = &mut self.met[place];
             met.reading = Some(said.0);
             if met.rule.store.as_ref().is_some_and(|shared| shared.mode == StoreMode::Fast) {
-                let Met { rule, key, .. } = &*met;
+                let LimitHit { rule, key, .. } = &*met;
                 self.limits.leases.fill(*key, &rule.algorithm, rule.cost, sent, said, charged.admitted);
             }
         }

@@ -57,7 +57,7 @@ pub trait Store: fmt::Debug + Send + Sync {
 }
 
 /// Ends within the store's timeout.
-pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Charged, Silent>> + 'a>>;
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Result<Charged, StoreUnavailable>> + 'a>>;
 
 /// A counter of a store to charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct Charged {
 
 /// A store that does not answer, or nothing that makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Silent;
+pub struct StoreUnavailable;
 
 /// How the gateway gets on with a store: counted for the operators, and told on standard error when it changes.
 #[derive(Debug)]
@@ -128,13 +128,13 @@ impl StoreHealth {
 /// The stores of a deployment, by name.
 #[derive(Debug, Default)]
 pub struct Stores {
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, NamedStore>,
     /// Any name will do, and counts here: for reading files where nothing is served.
     pretends: bool,
 }
 
 #[derive(Debug)]
-struct Known {
+struct NamedStore {
     /// `None` for this process.
     store: Option<Arc<dyn Store>>,
     is_used: AtomicBool,
@@ -148,7 +148,7 @@ impl Stores {
 
     /// Adds a store, or with `None` the name of one that is this process.
     pub fn add(&mut self, name: &str, store: Option<Arc<dyn Store>>) {
-        self.known.insert(folded(name), Known { store, is_used: AtomicBool::new(false) });
+        self.known.insert(folded(name), NamedStore { store, is_used: AtomicBool::new(false) });
     }
 
     /// Whether there is one of that name.

@@ -230,11 +230,11 @@ fn shard_in<'s>(locked: &'s mut [(usize, MutexGuard<'_, Shard>)], key: KeyHash) 
 
 /// A counter's state, written back when dropped.
 struct StateGuard<'s> {
-    place: Place<'s>,
+    place: CounterPlace<'s>,
     state: State,
 }
 
-enum Place<'s> {
+enum CounterPlace<'s> {
     Slot(&'s mut Slot),
     Overflow(&'s mut State),
 }
@@ -248,8 +248,8 @@ impl StateGuard<'_> {
 impl Drop for StateGuard<'_> {
     fn drop(&mut self) {
         match &mut self.place {
-            Place::Slot(slot) => [slot[1], slot[2]] = [self.state.first, self.state.second],
-            Place::Overflow(state) => **state = self.state,
+            CounterPlace::Slot(slot) => [slot[1], slot[2]] = [self.state.first, self.state.second],
+            CounterPlace::Overflow(state) => **state = self.state,
         }
     }
 }
@@ -314,11 +314,11 @@ impl Shard {
         match index {
             Some(index) => {
                 let [_, first, second] = self.slots[index];
-                StateGuard { place: Place::Slot(&mut self.slots[index]), state: State { first, second } }
+                StateGuard { place: CounterPlace::Slot(&mut self.slots[index]), state: State { first, second } }
             }
             None => {
                 let state = self.overflow.entry(charge.limit).or_default();
-                StateGuard { state: *state, place: Place::Overflow(state) }
+                StateGuard { state: *state, place: CounterPlace::Overflow(state) }
             }
         }
     }

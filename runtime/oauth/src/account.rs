@@ -2,17 +2,17 @@
 
 use minijinja::value::Value;
 
+use crate::endpoint_request::EndpointRequest;
 use crate::error;
 use crate::pages::{FormTargets, Page, mapping};
 use crate::server::Server;
-use crate::visit::Visit;
 use gateway_base::timestamp;
 use gateway_parties::clients_and_users::User;
 use gateway_parties::database::StoreError;
 use gateway_wire::answer::OwnAnswer;
 
 /// GET shows the page; POST withdraws what was allowed to one client.
-pub(super) async fn account(server: &Server, visit: Visit) -> OwnAnswer {
+pub(super) async fn account(server: &Server, visit: EndpointRequest) -> OwnAnswer {
     match server.answer_account(&visit).await {
         Ok(answer) => answer,
         Err(problem) => {
@@ -23,7 +23,7 @@ pub(super) async fn account(server: &Server, visit: Visit) -> OwnAnswer {
 }
 
 impl Server {
-    async fn answer_account(&self, visit: &Visit) -> Result<OwnAnswer, StoreError> {
+    async fn answer_account(&self, visit: &EndpointRequest) -> Result<OwnAnswer, StoreError> {
         let forbidden = || self.page_error(&visit.language, 403, "error_form", "");
         let (Some(cookie), Some(id)) = (&visit.cookie, visit.caller.as_ref().and_then(|caller| caller.user.clone()))
         else {

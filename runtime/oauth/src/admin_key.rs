@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::server::Oauth;
 use crate::tables::AdminKey;
-use gateway_access::caller::{Caller, Denial, Moment, Refusal};
-use gateway_access::request_view::{CredentialLocation, Evidence, Found};
+use gateway_access::caller::{Caller, Denial, Refusal, RequestContext};
+use gateway_access::request_view::{CredentialLocation, Found, RequestView};
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::digest::Digest;
 
@@ -48,9 +48,9 @@ struct Keyhole {
 }
 
 impl Authenticator for Keyhole {
-    fn authenticate(&self, evidence: &Evidence<'_>, _: Moment) -> Result<Caller, Refusal> {
+    fn authenticate(&self, view: &RequestView<'_>, _: RequestContext) -> Result<Caller, Refusal> {
         let invalid = |why| Refusal::from(Denial::Invalid { message: "Invalid API key in request", why });
-        match evidence.first_at(self.locations).map(|(_, found)| found) {
+        match view.first_at(self.locations).map(|(_, found)| found) {
             None => Err(Denial::Missing { message: "Missing API key found in request" }.into()),
             Some(Found::One(key)) if Digest::of(key.as_bytes()) == self.key => Ok(Caller {
                 subject: Arc::clone(&self.subject),

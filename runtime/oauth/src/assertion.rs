@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::attempts::Attempt;
 use crate::client_auth::unknown;
+use crate::endpoint_request::EndpointRequest;
 use crate::error::{ErrorCode, OauthError};
 use crate::server::Server;
-use crate::visit::Visit;
 use gateway_base::digest::Digest;
 use gateway_base::jose::token::Token;
 use gateway_parties::clients_and_users::{AuthMethod, Client};
@@ -27,10 +27,10 @@ impl Server {
     /// The client that signed `jwt`, and what it says. With `as_client`, the client is what it is about.
     ///
     /// # Errors
-    /// It is not to be believed: `invalid_client` where it authenticates, `invalid_grant` where it is a grant.
+    /// It is not to be trusted: `invalid_client` where it authenticates, `invalid_grant` where it is a grant.
     pub(super) async fn asserted(
         &self,
-        visit: &Visit,
+        visit: &EndpointRequest,
         jwt: &str,
         as_client: bool,
     ) -> Result<(Arc<Client>, Map<String, Value>), OauthError> {

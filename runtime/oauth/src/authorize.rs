@@ -5,15 +5,15 @@ use std::sync::Arc;
 use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint_request::EndpointRequest;
 use crate::error;
 use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
 use crate::pages::{FormTargets, Page};
 use crate::redirect;
 use crate::redirect::is_same_redirect;
-use crate::server::{Issued, Order, Server};
+use crate::server::{Issued, Server, TokenRequest};
 use crate::store::{Authorization, Decided, Decision, GivenConsent, NewCode};
-use crate::visit::Visit;
 use gateway_base::digest::Digest;
 use gateway_base::encoding::form_encode;
 use gateway_base::random;
@@ -61,7 +61,7 @@ enum Refused {
 }
 
 /// GET or POST: shows the dialog, or answers at once where the user has decided before.
-pub(super) async fn authorize(server: &Server, visit: Visit) -> OwnAnswer {
+pub(super) async fn authorize(server: &Server, visit: EndpointRequest) -> OwnAnswer {
     let (client, asked) = match server.read_request(&visit).await {
         Ok(request) => request,
         Err(refused) => return server.refuse(&visit, refused),
@@ -96,7 +96,7 @@ pub(super) async fn authorize(server: &Server, visit: Visit) -> OwnAnswer {
 }
 
 /// POST: what the user has decided.
-pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
+pub(super) async fn decide(server: &Server, visit: EndpointRequest) -> OwnAnswer {
     let page = |status, explanation| server.page_error(&visit.language, status, explanation, "");
     let Ok(form) = &visit.form else { return page(400, "error_form") };
     let (Some(cookie), Some(user)) = (&visit.cookie, visit.caller.as_ref().and_then(|caller| caller.user.clone()))
@@ -160,7 +160,7 @@ pub(super) async fn decide(server: &Server, visit: Visit) -> OwnAnswer {
 
 impl Server {
     /// Reads a request: first what says who asks and where the answer goes, then the rest.
-    async fn read_request(&self, visit: &Visit) -> Result<(Arc<Client>, Asked), Refused> {
+    async fn read_request(&self, visit: &EndpointRequest) -> Result<(Arc<Client>, Asked), Refused> {
         let page = |detail: &str| Refused::Page { status: 400, detail: detail.to_owned() };
         let form = visit.form.as_ref().map_err(|problem| page(problem.0))?;
         // RFC 6749 §4.1.2.1: only what is wrong with these two is told to the user and not to the client.
@@ -207,7 +207,7 @@ impl Server {
             })
     }
 
-    fn read_rest(&self, visit: &Visit, form: &Form, client: &Client) -> Result<Rest, OauthError> {
+    fn read_rest(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Rest, OauthError> {
         if let Some(problem) = form.problem() {
             return Err(problem.into());
         }
@@ -262,7 +262,7 @@ impl Server {
         Ok(Some(challenge.to_owned()))
     }
 
-    fn refuse(&self, visit: &Visit, refused: Refused) -> OwnAnswer {
+    fn refuse(&self, visit: &EndpointRequest, refused: Refused) -> OwnAnswer {
         match refused {
             Refused::Page { status: 503, .. } => self.page_error(&visit.language, 503, "error_busy", ""),
             Refused::Page { status, detail } => self.page_error(&visit.language, status, "error_client", &detail),
@@ -273,7 +273,7 @@ impl Server {
     }
 
     /// Tells the application that it gets nothing.
-    fn give_up(&self, visit: &Visit, asked: &Asked, error: &OauthError) -> OwnAnswer {
+    fn give_up(&self, visit: &EndpointRequest, asked: &Asked, error: &OauthError) -> OwnAnswer {
         let in_fragment = asked.response_type == ResponseType::Token;
         let status = if visit.is_post { 303 } else { 302 };
         self.send_back(visit, &asked.to, in_fragment, &error_parameters(error), asked.state.as_deref(), status)
@@ -283,7 +283,7 @@ impl Server {
     /// (RFC 9700 §4.12).
     fn send_back(
         &self,
-        visit: &Visit,
+        visit: &EndpointRequest,
         to: &str,
         in_fragment: bool,
         parameters: &[(&str, &str)],
@@ -321,7 +321,7 @@ impl Server {
         Ok(asked.scopes.iter().all(has))
     }
 
-    async fn show_dialog(&self, visit: &Visit, client: &Client, user: &User, asked: &Asked) -> OwnAnswer {
+    async fn show_dialog(&self, visit: &EndpointRequest, client: &Client, user: &User, asked: &Asked) -> OwnAnswer {
         let busy = || self.page_error(&visit.language, 503, "error_busy", "");
         let Some(cookie) = &visit.cookie else { return busy() };
         let (Ok(transaction), Ok(payload)) = (random::token(), serde_json::to_string(asked)) else { return busy() };
@@ -353,7 +353,14 @@ impl Server {
     }
 
     /// Gives the application what the user has allowed.
-    async fn give(&self, visit: &Visit, client: &Client, user: &User, asked: &Asked, status: u16) -> OwnAnswer {
+    async fn give(
+        &self,
+        visit: &EndpointRequest,
+        client: &Client,
+        user: &User,
+        asked: &Asked,
+        status: u16,
+    ) -> OwnAnswer {
         let given = match asked.response_type {
             ResponseType::Code => self.give_code(visit, client, user, asked, status).await,
             ResponseType::Token => self.give_token(visit, client, user, asked, status).await,
@@ -363,7 +370,7 @@ impl Server {
 
     async fn give_code(
         &self,
-        visit: &Visit,
+        visit: &EndpointRequest,
         client: &Client,
         user: &User,
         asked: &Asked,
@@ -388,7 +395,7 @@ impl Server {
 
     async fn give_token(
         &self,
-        visit: &Visit,
+        visit: &EndpointRequest,
         client: &Client,
         user: &User,
         asked: &Asked,
@@ -396,7 +403,7 @@ impl Server {
     ) -> Result<OwnAnswer, OauthError> {
         let authorization = self.authorization(client, Some(user), &asked.scopes, Grant::Implicit, visit.now)?;
         let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
-        let order = Order {
+        let order = TokenRequest {
             client,
             user: Some(user),
             authorization,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::engine;
 use crate::server::{MAX_TOKEN, Oauth, Server};
 use crate::tables::OwnToken;
-use gateway_access::caller::{Caller, Denial, Moment, Question, Refusal};
+use gateway_access::caller::{Caller, Denial, Question, Refusal, RequestContext};
 use gateway_access::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
 use gateway_access::jwt::token::{NoToken, TokenPlaces};
-use gateway_access::request_view::{CredentialLocation, Evidence};
+use gateway_access::request_view::{CredentialLocation, RequestView};
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
 use gateway_parties::authority::Authority;
 
@@ -44,21 +44,21 @@ fn invalid(why: &'static str) -> Denial {
 
 impl TokenReader {
     /// Whether a token may stand in the body, which nobody has looked at yet (RFC 6750 §2.2).
-    fn must_see_form(&self, evidence: &Evidence<'_>) -> bool {
+    fn must_see_form(&self, view: &RequestView<'_>) -> bool {
         let takes_forms = self.locations.iter().any(|place| matches!(place, CredentialLocation::Form(_)));
-        takes_forms && evidence.body.is_none() && !matches!(evidence.method, "GET" | "HEAD") && evidence.has_form()
+        takes_forms && view.body.is_none() && !matches!(view.method, "GET" | "HEAD") && view.has_form()
     }
 }
 
 impl Authenticator for TokenReader {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         // A token in the form counts beside one elsewhere, and must not reach the upstream either.
-        if self.must_see_form(evidence) {
+        if self.must_see_form(view) {
             return Err(Refusal::Ask(Question::Body { limit: MAX_FORM }));
         }
         let mut tokens = self.locations.iter().filter_map(|place| {
             let place = TokenPlaces { locations: std::slice::from_ref(place), bare: false, longest: usize::MAX };
-            Some(place.token(evidence)).filter(|found| !matches!(found, Err(NoToken::Missing)))
+            Some(place.token(view)).filter(|found| !matches!(found, Err(NoToken::Missing)))
         });
         let token = match (tokens.next(), tokens.next()) {
             (None | Some(Err(NoToken::Missing)), _) => {

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::attempts::Attempt;
+use crate::endpoint_request::{Credentials, EndpointRequest};
 use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
 use crate::server::Server;
-use crate::visit::{Credentials, Visit};
 use gateway_base::encoding::form_decode;
 use gateway_parties::clients_and_users::{AuthMethod, Client};
 
@@ -31,7 +31,7 @@ impl Server {
     ///
     /// # Errors
     /// It does not say who it is, or does not prove it.
-    pub(super) async fn client_of(&self, visit: &Visit, form: &Form) -> Result<Arc<Client>, OauthError> {
+    pub(super) async fn client_of(&self, visit: &EndpointRequest, form: &Form) -> Result<Arc<Client>, OauthError> {
         match claim(visit, form)? {
             Claim::Secret { id, secret, method } => self.with_secret(visit, &id, &secret, method).await,
             Claim::Assertion { jwt, id } => {
@@ -51,14 +51,18 @@ impl Server {
     }
 
     /// As [`Server::client_of`], for clients that can keep a secret.
-    pub(super) async fn confidential_client_of(&self, visit: &Visit, form: &Form) -> Result<Arc<Client>, OauthError> {
+    pub(super) async fn confidential_client_of(
+        &self,
+        visit: &EndpointRequest,
+        form: &Form,
+    ) -> Result<Arc<Client>, OauthError> {
         let client = self.client_of(visit, form).await?;
         if client.public { Err(unknown()) } else { Ok(client) }
     }
 
     async fn with_secret(
         &self,
-        visit: &Visit,
+        visit: &EndpointRequest,
         id: &str,
         presented: &str,
         method: AuthMethod,
@@ -91,7 +95,7 @@ pub(super) fn unknown() -> OauthError {
     ErrorCode::InvalidClient.because("Client authentication failed")
 }
 
-fn claim(visit: &Visit, form: &Form) -> Result<Claim, OauthError> {
+fn claim(visit: &EndpointRequest, form: &Form) -> Result<Claim, OauthError> {
     let twice = || ErrorCode::InvalidRequest.because("The client authenticates in more than one way");
     let (id, secret) = (form.get("client_id"), form.get("client_secret"));
     let assertion = form.get("client_assertion");

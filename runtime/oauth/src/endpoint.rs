@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::endpoint_request::{Credentials, EndpointRequest};
 use crate::engine;
 use crate::error::OauthError;
 use crate::form::{BadForm, Form, MAX_FORM};
@@ -9,10 +10,9 @@ use crate::server::Oauth;
 use crate::server::Server;
 use crate::session::{is_from_elsewhere, session_cookie};
 use crate::tables::{Endpoint, OauthEndpoint};
-use crate::visit::{Credentials, Visit};
 use crate::{account, authorize, login, metadata, revoke, token};
 use gateway_access::builtin::{Answer, Builtin, Call, PreparedBuiltin};
-use gateway_access::request_view::{CredentialLocation, Evidence, Found};
+use gateway_access::request_view::{CredentialLocation, Found, RequestView};
 use gateway_access::scheme::Resources;
 use gateway_parties::authority::Authority;
 use gateway_parties::server::Grant;
@@ -38,7 +38,7 @@ impl Builtin for OauthEndpoint {
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
         let server = Oauth::of(resources)?.server(self.server, resources)?;
-        Ok(Box::new(Desk { server, endpoint: self.endpoint, grants: self.grants }))
+        Ok(Box::new(EndpointHandler { server, endpoint: self.endpoint, grants: self.grants }))
     }
 
     fn authority(&self) -> Option<Authority> {
@@ -48,53 +48,53 @@ impl Builtin for OauthEndpoint {
 
 /// Answers the requests of one operation.
 #[derive(Debug)]
-struct Desk {
+struct EndpointHandler {
     server: Arc<Server>,
     endpoint: Endpoint,
     grants: &'static [Grant],
 }
 
-impl PreparedBuiltin for Desk {
+impl PreparedBuiltin for EndpointHandler {
     fn answer(&self, call: &Call<'_>) -> Answer {
-        let evidence = call.evidence;
+        let view = call.view;
         match self.endpoint {
             Endpoint::Metadata => return metadata::metadata(&self.server).into(),
             Endpoint::Jwks => return metadata::jwks(&self.server).into(),
             _ => {}
         }
-        let is_post = evidence.method == "POST";
-        if is_post && evidence.body.is_none() {
+        let is_post = view.method == "POST";
+        if is_post && view.body.is_none() {
             return Answer::Body { limit: MAX_FORM };
         }
-        let visit = Visit {
+        let visit = EndpointRequest {
             is_post,
-            target: evidence.target.to_owned(),
-            form: self.form(evidence, is_post),
-            authorization: match CredentialLocation::Header("authorization").find(evidence) {
+            target: view.target.to_owned(),
+            form: self.form(view, is_post),
+            authorization: match CredentialLocation::Header("authorization").find(view) {
                 Found::Nothing => Credentials::None,
                 Found::One(value) => Credentials::One(value.into_owned()),
                 Found::Ambiguous => Credentials::Unusable,
             },
-            cookie: session_cookie(evidence, self.server.table),
-            return_to: self.server.remembered_return(evidence),
-            language: self.server.pages.language(evidence).to_owned(),
+            cookie: session_cookie(view, self.server.table),
+            return_to: self.server.remembered_return(view),
+            language: self.server.pages.language(view).to_owned(),
             address: call.address,
-            is_from_elsewhere: is_from_elsewhere(evidence, self.server.table),
+            is_from_elsewhere: is_from_elsewhere(view, self.server.table),
             caller: call.caller.cloned(),
             grants: self.grants,
             now: call.now.unix_seconds,
         };
         let (server, endpoint) = (Arc::clone(&self.server), self.endpoint);
-        Answer::Work(Box::pin(async move { server.attend(endpoint, visit).await }))
+        Answer::Work(Box::pin(async move { server.handle(endpoint, visit).await }))
     }
 }
 
-impl Desk {
-    fn form(&self, evidence: &Evidence<'_>, is_post: bool) -> Result<Form, BadForm> {
+impl EndpointHandler {
+    fn form(&self, view: &RequestView<'_>, is_post: bool) -> Result<Form, BadForm> {
         let known = parameters(self.endpoint);
         let form = match is_post {
-            true => Form::of_body(evidence, known)?,
-            false => Form::parse(evidence.query.unwrap_or_default().as_bytes(), known),
+            true => Form::of_body(view, known)?,
+            false => Form::parse(view.query.unwrap_or_default().as_bytes(), known),
         };
         match self.endpoint {
             // Who is told of a problem there depends on the parameters without one.
@@ -151,7 +151,7 @@ fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
 }
 
 impl Server {
-    pub(crate) async fn attend(&self, endpoint: Endpoint, visit: Visit) -> OwnAnswer {
+    pub(crate) async fn handle(&self, endpoint: Endpoint, visit: EndpointRequest) -> OwnAnswer {
         let protocol = |result: Result<OwnAnswer, OauthError>| result.unwrap_or_else(|error| error.answer());
         match endpoint {
             Endpoint::Authorize => authorize::authorize(self, visit).await,

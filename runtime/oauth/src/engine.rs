@@ -13,14 +13,14 @@ use gateway_parties::store_place::{OauthStoreSettings, StorePlace};
 
 /// For the statics that documents with an authorization server have.
 pub(crate) fn authority(server: &'static AuthorizationServer) -> Authority {
-    Authority { server, engine: &LinkedEngine }
+    Authority { server, engine: &LinkedBackend }
 }
 
 /// All there is.
 #[derive(Debug)]
-struct LinkedEngine;
+struct LinkedBackend;
 
-impl Engine for LinkedEngine {
+impl Engine for LinkedBackend {
     fn open(&self, settings: &OauthStoreSettings) -> Result<Box<dyn Database>, String> {
         Ok(match &settings.place {
             StorePlace::Memory => Box::new(Sqlite::open(None)?),

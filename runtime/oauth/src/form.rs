@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gateway_access::request_view::Evidence;
+use gateway_access::request_view::RequestView;
 use gateway_base::encoding::form_decode;
 
 /// A larger body is 413.
@@ -62,9 +62,9 @@ impl Form {
     }
 
     /// The parameters in the body of a request.
-    pub(crate) fn of_body(evidence: &Evidence<'_>, known: &'static [&'static str]) -> Result<Self, BadForm> {
-        let body = evidence.body.unwrap_or_default();
-        if !body.is_empty() && !evidence.has_form() {
+    pub(crate) fn of_body(view: &RequestView<'_>, known: &'static [&'static str]) -> Result<Self, BadForm> {
+        let body = view.body.unwrap_or_default();
+        if !body.is_empty() && !view.has_form() {
             return Err(BadForm("The body is not of application/x-www-form-urlencoded"));
         }
         Ok(Self::parse(body, known))

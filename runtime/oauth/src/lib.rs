@@ -6,12 +6,12 @@ pub(crate) mod assertion;
 pub(crate) mod attempts;
 pub(crate) mod authorize;
 pub(crate) mod bearer;
-pub(crate) mod believed;
 pub(crate) mod client_auth;
 pub(crate) mod client_keys;
 #[cfg(test)]
 mod consumers_file;
 pub(crate) mod endpoint;
+pub(crate) mod endpoint_request;
 pub(crate) mod engine;
 pub(crate) mod error;
 #[cfg(test)]
@@ -33,7 +33,7 @@ pub mod store;
 pub mod tables;
 pub mod terms;
 pub(crate) mod token;
-pub(crate) mod visit;
+pub(crate) mod token_cache;
 
 #[cfg(test)]
 #[path = "../../../tests/support/basics.rs"]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use minijinja::value::Value;
 
 use crate::attempts::Attempt;
+use crate::endpoint_request::EndpointRequest;
 use crate::error;
 use crate::pages::{FormTargets, Page};
 use crate::server::Server;
 use crate::session::is_path_here;
-use crate::visit::Visit;
 use gateway_base::digest::Digest;
 use gateway_base::random;
 use gateway_base::random::NoRandom;
@@ -49,13 +49,13 @@ struct LoginPage<'a> {
 }
 
 /// GET: the page.
-pub(super) fn form(server: &Server, visit: &Visit) -> OwnAnswer {
+pub(super) fn form(server: &Server, visit: &EndpointRequest) -> OwnAnswer {
     let asked = visit.form.as_ref().ok().and_then(|form| form.get("return")).filter(|path| is_path_here(path));
     let page = LoginPage { status: 200, problem: None, username: "", return_to: asked.unwrap_or_default() };
     show(server, visit, &page)
 }
 
-fn show(server: &Server, visit: &Visit, page: &LoginPage<'_>) -> OwnAnswer {
+fn show(server: &Server, visit: &EndpointRequest, page: &LoginPage<'_>) -> OwnAnswer {
     let LoginPage { status, problem, username, return_to } = page;
     // A browser that has no cookie yet gets one that stands for nobody: its form is bound to it.
     let (cookie, is_new) = match &visit.cookie {
@@ -88,7 +88,7 @@ fn show(server: &Server, visit: &Visit, page: &LoginPage<'_>) -> OwnAnswer {
 }
 
 /// POST: name and password.
-pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
+pub(super) async fn submit(server: &Server, visit: EndpointRequest) -> OwnAnswer {
     let Ok(form) = &visit.form else { return again(server, &visit, "login_again", 400) };
     let asked = form.get("return").filter(|path| is_path_here(path));
     let remembered = visit.return_to.as_deref();
@@ -143,12 +143,12 @@ pub(super) async fn submit(server: &Server, visit: Visit) -> OwnAnswer {
     }
 }
 
-fn again(server: &Server, visit: &Visit, problem: &'static str, status: u16) -> OwnAnswer {
+fn again(server: &Server, visit: &EndpointRequest, problem: &'static str, status: u16) -> OwnAnswer {
     show(server, visit, &LoginPage { status, problem: Some(problem), username: "", return_to: "" })
 }
 
 /// POST: ends the session.
-pub(super) async fn logout(server: &Server, visit: Visit) -> OwnAnswer {
+pub(super) async fn logout(server: &Server, visit: EndpointRequest) -> OwnAnswer {
     let cookie = visit.cookie.as_deref().unwrap_or_default();
     let tag = visit.form.as_ref().ok().and_then(|form| form.get("csrf"));
     if !server.has_form_tag(cookie, tag) {
@@ -163,7 +163,7 @@ pub(super) async fn logout(server: &Server, visit: Visit) -> OwnAnswer {
     }
 }
 
-fn trouble(server: &Server, visit: &Visit) -> OwnAnswer {
+fn trouble(server: &Server, visit: &EndpointRequest) -> OwnAnswer {
     server.page_error(&visit.language, 503, "error_busy", "").with("Retry-After", "5")
 }
 
@@ -172,7 +172,12 @@ impl Server {
     ///
     /// # Errors
     /// Why there is none; wrong names and wrong passwords look and take the same.
-    pub(super) async fn log_in(&self, name: &str, password: &str, visit: &Visit) -> Result<Arc<User>, NoLogin> {
+    pub(super) async fn log_in(
+        &self,
+        name: &str,
+        password: &str,
+        visit: &EndpointRequest,
+    ) -> Result<Arc<User>, NoLogin> {
         let name = name.trim();
         if name.is_empty() || name.len() > MAX_NAME || password.is_empty() || password.len() > MAX_PASSWORD {
             return Err(NoLogin::Wrong);

@@ -84,7 +84,7 @@ fn unauthorized(challenge: &str, code: &str, text: &str) -> OwnAnswer {
 
 /// The answer to a request about the client `id`.
 pub(super) fn answer(server: Arc<Server>, id: String, call: &Call<'_>) -> Answer {
-    let token = match PLACES.token(call.evidence) {
+    let token = match PLACES.token(call.view) {
         Ok(token) => token.into_owned(),
         Err(NoToken::Missing) => {
             // RFC 6750 §3.1: no error code for who did not know that a token is asked for. The body has one for people.
@@ -93,9 +93,9 @@ pub(super) fn answer(server: Arc<Server>, id: String, call: &Call<'_>) -> Answer
         }
         Err(NoToken::Unusable(_)) => return Refusal::Stranger.answer().into(),
     };
-    let deed = match call.evidence.method {
+    let deed = match call.view.method {
         "DELETE" => Deed::Remove,
-        "PUT" => match call.evidence.body {
+        "PUT" => match call.view.body {
             None => return Answer::Body { limit: MAX_BODY },
             Some(body) => match object(body) {
                 Some(members) => Deed::Replace(members),

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::endpoint_request::EndpointRequest;
 use crate::error::{ErrorCode, OauthError};
 use crate::server::Server;
-use crate::visit::Visit;
 use gateway_parties::clients_and_users::grant_name;
 use gateway_parties::server::Grant;
 use gateway_wire::answer::OwnAnswer;
@@ -76,7 +76,7 @@ pub(super) fn jwks(server: &Server) -> OwnAnswer {
 }
 
 /// GET: whom the caller's token is about.
-pub(super) async fn me(server: &Server, visit: Visit) -> Result<OwnAnswer, OauthError> {
+pub(super) async fn me(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
     let caller = visit.caller.ok_or_else(|| ErrorCode::ServerError.because("The operation asks for no token"))?;
     let mut members = Map::new();
     if let Some(id) = &caller.user {

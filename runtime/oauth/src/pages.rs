@@ -8,7 +8,7 @@ use gateway_yaml::{FileId, load};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-use gateway_access::request_view::Evidence;
+use gateway_access::request_view::RequestView;
 use gateway_base::random;
 use gateway_base::random::NoRandom;
 use gateway_wire::answer::OwnAnswer;
@@ -123,9 +123,9 @@ impl Pages {
     }
 
     /// The language of the reader, of those that there are texts in (RFC 9110 §12.5.4).
-    pub(super) fn language(&self, evidence: &Evidence<'_>) -> &str {
+    pub(super) fn language(&self, view: &RequestView<'_>) -> &str {
         let mut best = ("en", 0.0);
-        let fields = evidence.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("accept-language"));
+        let fields = view.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("accept-language"));
         for range in fields.filter_map(|field| std::str::from_utf8(field.value).ok()).flat_map(|value| value.split(','))
         {
             let mut parts = range.split(';');

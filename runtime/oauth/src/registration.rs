@@ -41,7 +41,7 @@ impl Builtin for Registry {
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
         let server = Oauth::of(resources)?.server(self.server, resources)?;
-        Ok(Box::new(Desk { server, action: self.action }))
+        Ok(Box::new(RegistryHandler { server, action: self.action }))
     }
 
     fn authority(&self) -> Option<Authority> {
@@ -50,12 +50,12 @@ impl Builtin for Registry {
 }
 
 #[derive(Debug)]
-struct Desk {
+struct RegistryHandler {
     server: Arc<Server>,
     action: RegistryAction,
 }
 
-impl PreparedBuiltin for Desk {
+impl PreparedBuiltin for RegistryHandler {
     fn answer(&self, call: &Call<'_>) -> Answer {
         let (server, now) = (Arc::clone(&self.server), call.now.unix_seconds);
         let id = |parameter: &str| {
@@ -63,7 +63,7 @@ impl PreparedBuiltin for Desk {
             id.unwrap_or_default()
         };
         let body = match self.action {
-            RegistryAction::CreateClient | RegistryAction::CreateUser => match call.evidence.body {
+            RegistryAction::CreateClient | RegistryAction::CreateUser => match call.view.body {
                 None => return Answer::Body { limit: MAX_BODY },
                 Some(body) => match object(body) {
                     Some(object) => object,

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::endpoint_request::EndpointRequest;
 use crate::error::{ErrorCode, OauthError};
 use crate::server::{MAX_TOKEN, Server};
-use crate::visit::Visit;
 use gateway_base::digest::Digest;
 use gateway_wire::answer::OwnAnswer;
 
 /// POST: ends a token. An access token ends alone; a refresh token ends with all that it gave.
-pub(super) async fn revoke(server: &Server, visit: Visit) -> Result<OwnAnswer, OauthError> {
+pub(super) async fn revoke(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
     let form = visit.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
     let client = server.client_of(&visit, form).await?;
     let token = form.get("token").ok_or_else(|| ErrorCode::InvalidRequest.because("token is missing"))?;
@@ -41,7 +41,7 @@ pub(super) async fn revoke(server: &Server, visit: Visit) -> Result<OwnAnswer, O
 }
 
 /// POST: what a token is worth, for clients that can keep a secret.
-pub(super) async fn introspect(server: &Server, visit: Visit) -> Result<OwnAnswer, OauthError> {
+pub(super) async fn introspect(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
     let form = visit.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
     let client = server.confidential_client_of(&visit, form).await?;
     let token = form.get("token").ok_or_else(|| ErrorCode::InvalidRequest.because("token is missing"))?;

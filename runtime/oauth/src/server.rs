@@ -17,7 +17,6 @@ use gateway_base::random;
 use gateway_base::setting_values::SecretSetting;
 
 use crate::attempts::Attempts;
-use crate::believed::{Believed, BelievedTokens};
 use crate::engine;
 use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
@@ -26,6 +25,7 @@ use crate::registry::Parties;
 use crate::settings;
 use crate::signing::Signer;
 use crate::store::{AccessRecord, Authorization, NewTokens, OauthStore};
+use crate::token_cache::{AccessTokenCache, CachedToken};
 use gateway_parties::clients_and_users::{Client, User};
 use gateway_parties::database::StoreError;
 use gateway_parties::server::{AuthorizationServer, Grant, TokenFormat};
@@ -75,7 +75,7 @@ pub(crate) struct Server {
     pub(super) session_idle: Duration,
     pub(super) session_absolute: Duration,
     form_key: hmac::Key,
-    believed: BelievedTokens,
+    cache: AccessTokenCache,
 }
 
 impl std::fmt::Debug for Server {
@@ -162,7 +162,7 @@ impl Server {
             session_idle: settings.session.idle,
             session_absolute: settings.session.absolute,
             form_key,
-            believed: BelievedTokens::new(settings.terms.cache.as_secs()),
+            cache: AccessTokenCache::new(settings.terms.cache.as_secs()),
             store,
         })
     }
@@ -187,7 +187,7 @@ impl Server {
 
     /// Who has this access token, if that is known without asking.
     pub(super) fn recall(&self, token: &str, now: u64) -> Option<Caller> {
-        self.believed.recall(self.parties.generation(), token, now)
+        self.cache.recall(self.parties.generation(), token, now)
     }
 
     /// Who has this access token.
@@ -195,7 +195,7 @@ impl Server {
     /// # Errors
     /// The store does not tell.
     pub(super) async fn caller(&self, token: &str, now: u64) -> Result<Option<Caller>, StoreError> {
-        let looked_up_in = self.believed.generation(self.parties.generation());
+        let looked_up_in = self.cache.generation(self.parties.generation());
         let digest = Digest::of(token.as_bytes());
         let Some(record) = self.store.access_token(&digest, now).await? else { return Ok(None) };
         if record.authorization.issuer != self.table.issuer || !self.has_parties_of(&record.authorization).await? {
@@ -207,8 +207,8 @@ impl Server {
         }
         let (authorization, expires) = (Digest::of(record.authorization.id.as_bytes()), record.expires);
         let caller = caller_of(record);
-        let known = Believed { caller: caller.clone(), token: digest, authorization };
-        self.believed.keep(looked_up_in, token, known, expires, now);
+        let known = CachedToken { caller: caller.clone(), token: digest, authorization };
+        self.cache.keep(looked_up_in, token, known, expires, now);
         Ok(Some(caller))
     }
 
@@ -224,17 +224,17 @@ impl Server {
 
     /// Believes an access token no more that has been revoked in the store.
     pub(super) fn forget_token(&self, token: &Digest, now: u64) {
-        self.believed.forget(*token, now);
+        self.cache.forget(*token, now);
     }
 
     /// As [`Server::forget_token`], for all tokens of an authorization.
     pub(super) fn forget_authorization(&self, id: &str, now: u64) {
-        self.believed.forget(Digest::of(id.as_bytes()), now);
+        self.cache.forget(Digest::of(id.as_bytes()), now);
     }
 
-    /// As [`Server::forget_token`], for all that is believed.
+    /// As [`Server::forget_token`], for all that is cached.
     pub(super) fn forget_all(&self) {
-        self.believed.forget_all();
+        self.cache.forget_all();
     }
 
     /// Whether this deployment of the server takes `issuer` or one of its endpoints as the audience of an assertion.
@@ -337,8 +337,8 @@ impl Server {
     ///
     /// # Errors
     /// It could not be made, or not be kept.
-    pub(super) async fn issue(&self, order: Order<'_>) -> Result<Issued, OauthError> {
-        let Order { client, user, authorization, is_new, scopes, resources, with_refresh, now } = order;
+    pub(super) async fn issue(&self, order: TokenRequest<'_>) -> Result<Issued, OauthError> {
+        let TokenRequest { client, user, authorization, is_new, scopes, resources, with_refresh, now } = order;
         let ttl = client.access_token_ttl.unwrap_or(self.table.access_token.ttl).as_secs();
         let format = client.token_format.unwrap_or(self.table.access_token.format);
         let expires = now.saturating_add(ttl);
@@ -431,7 +431,7 @@ fn wait_for<T: Send>(answer: impl Future<Output = T> + Send) -> Result<T, String
 }
 
 /// What tokens are made from.
-pub(super) struct Order<'a> {
+pub(super) struct TokenRequest<'a> {
     pub(super) client: &'a Client,
     pub(super) user: Option<&'a User>,
     pub(super) authorization: Authorization,

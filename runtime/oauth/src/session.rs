@@ -7,8 +7,8 @@ use crate::server;
 use crate::server::{Oauth, Server};
 use crate::store::{NewSession, SessionRecord};
 use crate::tables::LoginSession;
-use gateway_access::caller::{Caller, Denial, Moment, Question, Refusal};
-use gateway_access::request_view::{CredentialLocation, Evidence, Found, cookies};
+use gateway_access::caller::{Caller, Denial, Question, Refusal, RequestContext};
+use gateway_access::request_view::{CredentialLocation, Found, RequestView, cookies};
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::digest::Digest;
 use gateway_base::random;
@@ -61,9 +61,9 @@ impl Doorman {
 }
 
 impl Authenticator for Doorman {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
-        let Some(cookie) = session_cookie(evidence, self.server.table) else { return Err(self.missing().into()) };
-        if is_cross_site(evidence, self.server.table) {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
+        let Some(cookie) = session_cookie(view, self.server.table) else { return Err(self.missing().into()) };
+        if is_cross_site(view, self.server.table) {
             let why = "a page of another site sent it";
             return Err(Denial::Invalid { message: MISSING, why }.into());
         }
@@ -101,8 +101,8 @@ impl Authenticator for Doorman {
 }
 
 /// The session's cookie, if the browser brings one that could be ours.
-pub(super) fn session_cookie(evidence: &Evidence<'_>, table: &'static AuthorizationServer) -> Option<String> {
-    match CredentialLocation::Cookie(table.session_cookie).find(evidence) {
+pub(super) fn session_cookie(view: &RequestView<'_>, table: &'static AuthorizationServer) -> Option<String> {
+    match CredentialLocation::Cookie(table.session_cookie).find(view) {
         Found::One(value) if value.len() == COOKIE_LENGTH => Some(value.into_owned()),
         _ => None,
     }
@@ -110,20 +110,20 @@ pub(super) fn session_cookie(evidence: &Evidence<'_>, table: &'static Authorizat
 
 /// A request that changes something and that a page of another site made the browser send. `SameSite` keeps the cookie
 /// from most of them; this looks at what browsers say themselves (Fetch Metadata, RFC 6454 §7).
-fn is_cross_site(evidence: &Evidence<'_>, table: &AuthorizationServer) -> bool {
-    let is_safe = matches!(evidence.method, "GET" | "HEAD" | "OPTIONS");
-    !is_safe && (is_from_elsewhere(evidence, table) || has_no_origin(evidence))
+fn is_cross_site(view: &RequestView<'_>, table: &AuthorizationServer) -> bool {
+    let is_safe = matches!(view.method, "GET" | "HEAD" | "OPTIONS");
+    !is_safe && (is_from_elsewhere(view, table) || has_no_origin(view))
 }
 
 /// A form on a page that tells nobody where it is, as pages in a sandbox are.
-fn has_no_origin(evidence: &Evidence<'_>) -> bool {
-    let has = |name: &'static str| !CredentialLocation::Header(name).find(evidence).is_empty();
-    !has("sec-fetch-site") && CredentialLocation::Header("origin").find(evidence) == Found::One("null".into())
+fn has_no_origin(view: &RequestView<'_>) -> bool {
+    let has = |name: &'static str| !CredentialLocation::Header(name).find(view).is_empty();
+    !has("sec-fetch-site") && CredentialLocation::Header("origin").find(view) == Found::One("null".into())
 }
 
 /// What browsers say themselves: a page of another host sent it.
-pub(super) fn is_from_elsewhere(evidence: &Evidence<'_>, table: &AuthorizationServer) -> bool {
-    let text = |name: &'static str| match CredentialLocation::Header(name).find(evidence) {
+pub(super) fn is_from_elsewhere(view: &RequestView<'_>, table: &AuthorizationServer) -> bool {
+    let text = |name: &'static str| match CredentialLocation::Header(name).find(view) {
         Found::One(value) => Some(value.into_owned()),
         _ => None,
     };
@@ -134,7 +134,7 @@ pub(super) fn is_from_elsewhere(evidence: &Evidence<'_>, table: &AuthorizationSe
     let Some(origin) = text("origin").filter(|origin| origin != "null") else { return false };
     // A proxy in front may have another name for this host than browsers have.
     let is_ours = origin.eq_ignore_ascii_case(server::origin(table.issuer));
-    let is_host = |host: &str| evidence.authority.is_some_and(|authority| host.eq_ignore_ascii_case(authority));
+    let is_host = |host: &str| view.authority.is_some_and(|authority| host.eq_ignore_ascii_case(authority));
     !is_ours && !origin.split_once("://").is_some_and(|(_, host)| is_host(host))
 }
 
@@ -212,10 +212,10 @@ impl Server {
     }
 
     /// Where a login was to lead when it began.
-    pub(super) fn remembered_return(&self, evidence: &Evidence<'_>) -> Option<String> {
+    pub(super) fn remembered_return(&self, view: &RequestView<'_>) -> Option<String> {
         use base64::Engine as _;
         let name = self.return_cookie();
-        let value = cookies(evidence.fields, &name).next()??;
+        let value = cookies(view.fields, &name).next()??;
         let value = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(&*value).ok()?;
         String::from_utf8(value).ok().filter(|path| is_path_here(path))
     }

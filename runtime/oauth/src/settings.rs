@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use gateway_base::problem::Place;
+use gateway_base::problem::SettingPlace;
 use gateway_base::setting_values::{SecretSetting, duration, read_into, secret};
 use gateway_base::settings::Settings;
 
@@ -11,11 +11,11 @@ use gateway_base::settings::Settings;
 #[derive(Debug, Clone)]
 pub struct OauthSettings {
     /// The name of the store where they remember things.
-    pub store: Option<(String, Place)>,
+    pub store: Option<(String, SettingPlace)>,
     /// What JWTs are signed with: a private key in PEM, of RSA or P-256.
     pub signing_key: Option<SecretSetting>,
     /// Pages of the deployment's own, relative to the folder of `gateway.yaml`.
-    pub templates: Option<(PathBuf, Place)>,
+    pub templates: Option<(PathBuf, SettingPlace)>,
     /// For so long an access token is believed without asking the store.
     pub cache: Duration,
 }

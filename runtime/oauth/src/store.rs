@@ -19,7 +19,7 @@ use gateway_base::random;
 use gateway_parties::clients_and_users;
 use gateway_parties::clients_and_users::{Client, User};
 pub(crate) use gateway_parties::database::StoreError;
-use gateway_parties::database::{Answer, Batch, Database, PATIENCE, Row, Statement};
+use gateway_parties::database::{ANSWER_TIMEOUT, Batch, Database, Row, Statement, StatementResult};
 use gateway_parties::server::{Grant, TokenFormat};
 
 /// A session that is used is written down so often.
@@ -714,10 +714,10 @@ impl OauthStore {
     }
 
     /// One transaction, in bounded time.
-    async fn run(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StoreError> {
+    async fn run(&self, statements: Vec<Statement>) -> Result<Vec<StatementResult>, StoreError> {
         let (batch, answer) = Batch::new(statements);
         self.database.submit(batch)?;
-        match tokio::time::timeout(PATIENCE, answer).await {
+        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(StoreError::new("it gave no answer")),
             Err(_) => Err(StoreError::new("it gave no answer in time")),
@@ -733,15 +733,15 @@ fn about_digest(sql: &'static str, id: &Digest) -> Statement {
     Statement::new(sql, [id.into()])
 }
 
-fn rows(answers: &[Answer], index: usize) -> &[Row] {
+fn rows(answers: &[StatementResult], index: usize) -> &[Row] {
     answers.get(index).map_or(&[], |answer| &answer.rows)
 }
 
-fn first(answers: &[Answer], index: usize) -> Option<&Row> {
+fn first(answers: &[StatementResult], index: usize) -> Option<&Row> {
     rows(answers, index).first()
 }
 
-fn changed(answers: &[Answer], index: usize) -> bool {
+fn changed(answers: &[StatementResult], index: usize) -> bool {
     answers.get(index).is_some_and(|answer| answer.changed > 0)
 }
 

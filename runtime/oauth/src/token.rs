@@ -8,19 +8,19 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::client_auth::unknown;
+use crate::endpoint_request::EndpointRequest;
 use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
 use crate::login::NoLogin;
-use crate::server::{Issued, Order, Server};
+use crate::server::{Issued, Server, TokenRequest};
 use crate::store::{Authorization, CodeRecord, Redeemed, Rotated};
-use crate::visit::Visit;
 use gateway_base::digest::Digest;
 use gateway_parties::clients_and_users::{Client, User, grant_named};
 use gateway_parties::server::Grant;
 use gateway_wire::answer::OwnAnswer;
 
 /// POST.
-pub(super) async fn token(server: &Server, visit: Visit) -> Result<OwnAnswer, OauthError> {
+pub(super) async fn token(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
     let form = visit.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
     let name = form.get("grant_type").ok_or_else(|| ErrorCode::InvalidRequest.because("grant_type is missing"))?;
     let grant = grant_named(name).filter(|grant| *grant != Grant::Implicit && visit.grants.contains(grant));
@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// RFC 6749 §4.1.3, with PKCE (RFC 7636 §4.6).
-    async fn code_grant(&self, visit: &Visit, form: &Form, client: &Client) -> Result<Issued, OauthError> {
+    async fn code_grant(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
         let code = form.get("code").ok_or_else(|| missing("code is missing"))?;
         // Whatever comes of it, the code is spent: nobody gets a second try at the rest.
         let record = match self.store.redeem_code(&Digest::of(code.as_bytes()), visit.now).await? {
@@ -85,7 +85,7 @@ impl Server {
         let CodeRecord { authorization, .. } = *record;
         let resources = self.resources(form, Some(&authorization.resources))?;
         let user = self.user_of(&authorization).await?;
-        let order = Order {
+        let order = TokenRequest {
             client,
             user: Some(&user),
             scopes: self.scopes_left(client, &authorization.scopes)?,
@@ -128,7 +128,7 @@ impl Server {
     }
 
     /// RFC 6749 §6, with rotation (RFC 9700 §4.14.2).
-    async fn refresh_grant(&self, visit: &Visit, form: &Form, client: &Client) -> Result<Issued, OauthError> {
+    async fn refresh_grant(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
         let refuse = |why: &'static str| ErrorCode::InvalidGrant.because(why);
         let token = form.get("refresh_token").ok_or_else(|| missing("refresh_token is missing"))?;
         let digest = Digest::of(token.as_bytes());
@@ -167,7 +167,7 @@ impl Server {
             return Err(refuse("The refresh token was given to another client"));
         }
         let user = self.user_of(&authorization).await?;
-        let order = Order {
+        let order = TokenRequest {
             client,
             user: Some(&user),
             scopes,
@@ -204,7 +204,7 @@ impl Server {
     }
 
     /// RFC 6749 §4.4.
-    async fn client_grant(&self, visit: &Visit, form: &Form, client: &Client) -> Result<Issued, OauthError> {
+    async fn client_grant(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
         if client.public {
             return Err(not_for_client());
         }
@@ -223,7 +223,12 @@ impl Server {
     }
 
     /// RFC 6749 §4.3.
-    async fn password_grant(&self, visit: &Visit, form: &Form, client: &Client) -> Result<Issued, OauthError> {
+    async fn password_grant(
+        &self,
+        visit: &EndpointRequest,
+        form: &Form,
+        client: &Client,
+    ) -> Result<Issued, OauthError> {
         if client.public {
             return Err(not_for_client());
         }
@@ -241,10 +246,10 @@ impl Server {
     }
 
     /// RFC 7523 §2.1: the assertion names and authenticates the client that signed it.
-    async fn assertion_grant(&self, visit: &Visit, form: &Form) -> Result<Issued, OauthError> {
+    async fn assertion_grant(&self, visit: &EndpointRequest, form: &Form) -> Result<Issued, OauthError> {
         let assertion = form.get("assertion").ok_or_else(|| missing("assertion is missing"))?;
         let authenticates = ["client_secret", "client_assertion"].iter().any(|name| form.get(name).is_some())
-            || !matches!(visit.authorization, crate::visit::Credentials::None);
+            || !matches!(visit.authorization, crate::endpoint_request::Credentials::None);
         let other = if authenticates { Some(self.client_of(visit, form).await?) } else { None };
         let (client, claims) = self.asserted(visit, assertion, false).await?;
         let named = other.as_ref().map(|other| &*other.id).or(form.get("client_id"));
@@ -293,7 +298,7 @@ impl Server {
 
     async fn issue_directly(
         &self,
-        visit: &Visit,
+        visit: &EndpointRequest,
         client: &Client,
         user: Option<&User>,
         (scopes, resources): (Vec<String>, Vec<String>),
@@ -303,7 +308,8 @@ impl Server {
         let authorization = self.authorization(client, user, &scopes, grant, visit.now)?;
         let authorization = Authorization { resources: resources.clone(), ..authorization };
         let now = visit.now;
-        self.issue(Order { client, user, authorization, is_new: true, scopes, resources, with_refresh, now }).await
+        self.issue(TokenRequest { client, user, authorization, is_new: true, scopes, resources, with_refresh, now })
+            .await
     }
 
     /// The user of an authorization, who may have been removed since, or have another password.

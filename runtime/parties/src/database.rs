@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// How long anybody waits for an answer. What nobody waits for any more is not begun.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Batches that may wait; more are refused at once.
 pub const WAITING: usize = 1024;
@@ -40,15 +40,15 @@ pub trait Database: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub struct Batch {
     pub statements: Vec<Statement>,
-    pub reply: oneshot::Sender<Result<Vec<Answer>, StoreError>>,
+    pub reply: oneshot::Sender<Result<Vec<StatementResult>, StoreError>>,
     pub until: Instant,
 }
 
 impl Batch {
     /// A batch and where its answer comes.
-    pub fn new(statements: Vec<Statement>) -> (Self, oneshot::Receiver<Result<Vec<Answer>, StoreError>>) {
+    pub fn new(statements: Vec<Statement>) -> (Self, oneshot::Receiver<Result<Vec<StatementResult>, StoreError>>) {
         let (reply, answer) = oneshot::channel();
-        (Self { statements, reply, until: Instant::now() + PATIENCE }, answer)
+        (Self { statements, reply, until: Instant::now() + ANSWER_TIMEOUT }, answer)
     }
 
     /// Whether somebody still waits for it.
@@ -130,7 +130,7 @@ impl From<&gateway_base::digest::Digest> for Value {
 
 /// What one statement gave.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct StatementResult {
     pub rows: Vec<Row>,
     /// Rows that were added, changed or removed, where the statement gives none back.
     pub changed: u64,

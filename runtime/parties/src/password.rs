@@ -32,7 +32,7 @@ const REMEMBERED: usize = 10_000;
 const WAITING: usize = 256;
 
 /// How long one waits.
-const PATIENCE: Duration = Duration::from_secs(5);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Stands in for the hash of a user who does not exist: no password fits.
 const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGF0IGFsbA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -182,7 +182,7 @@ impl Passwords {
     /// [`Overloaded`] when too many wait already, or for too long.
     pub async fn check(&'static self, attempt: Attempt) -> Result<bool, Overloaded> {
         let _waiting = self.wait()?;
-        let permit = tokio::time::timeout(PATIENCE, Arc::clone(&self.threads).acquire_owned()).await;
+        let permit = tokio::time::timeout(CHECK_TIMEOUT, Arc::clone(&self.threads).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(Overloaded) };
         // Somebody may have brought the same password while this one waited.
         if attempt.verdict != Some(false) && self.lock().holds(&attempt.tag, Instant::now()) {

@@ -22,7 +22,7 @@ const PIECE: usize = 64 << 10;
 const WAITING_PIECES: usize = 256;
 
 /// How long the end of the process waits for a reader that does not keep up.
-const PATIENCE: Duration = Duration::from_secs(2);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Starts the writing thread; it ends when all senders are gone.
 ///
@@ -58,7 +58,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// Waits until all lines are written; not for ever, since a reader that has stopped takes none.
     pub(crate) fn finish(self) {
-        if matches!(self.ended.recv_timeout(PATIENCE), Err(std::sync::mpsc::RecvTimeoutError::Timeout)) {
+        if matches!(self.ended.recv_timeout(FLUSH_TIMEOUT), Err(std::sync::mpsc::RecvTimeoutError::Timeout)) {
             tell!("the reader of the access log is too slow; its last lines are lost");
         }
     }

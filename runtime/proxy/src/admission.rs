@@ -24,7 +24,7 @@ pub struct Admission {
 }
 
 /// A place; given back when it is dropped.
-pub(crate) struct Place {
+pub(crate) struct ConnectionSlot {
     admission: &'static Admission,
     address: Option<Address>,
 }
@@ -49,12 +49,12 @@ impl Admission {
 
     /// A place for a client at `peer`, unless they are taken. Proxies that are trusted bring many clients: only the
     /// places of all count for them.
-    pub(crate) fn admit(&'static self, peer: IpAddr, is_proxy: bool) -> Option<Place> {
+    pub(crate) fn admit(&'static self, peer: IpAddr, is_proxy: bool) -> Option<ConnectionSlot> {
         if self.taken.fetch_add(1, Relaxed) >= self.most {
             self.taken.fetch_sub(1, Relaxed);
             return None;
         }
-        let mut place = Place { admission: self, address: None };
+        let mut place = ConnectionSlot { admission: self, address: None };
         if self.most_per_address > 0 && !is_proxy {
             let address = Address::of(peer);
             let mut shard = self.shard(address).lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +74,7 @@ impl Admission {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.admission.taken.fetch_sub(1, Relaxed);
         let Some(address) = self.address else { return };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::deployment::LiveListener;
+use crate::deployment::PreparedListener;
 use crate::http2;
 use crate::pipeline;
 use crate::pipeline::After;
@@ -31,7 +31,7 @@ const HEAD_READ: usize = 16 << 10;
 /// Serves `down` until it closes. `idle` is true while no request is in flight.
 pub(crate) async fn serve<S>(
     thread: Thread,
-    listener: &'static LiveListener,
+    listener: &'static PreparedListener,
     mut down: Downstream<S>,
     idle: Rc<Cell<bool>>,
 ) where
@@ -74,8 +74,8 @@ async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(
     down: &mut Downstream<S>,
     idle: &Cell<bool>,
 ) -> Next {
-    let limits = worker.live.settings.limits.head;
-    let timeouts = worker.live.settings.timeouts;
+    let limits = worker.deployment.settings.limits.head;
+    let timeouts = worker.deployment.settings.timeouts;
     let waiting_since = worker.recently();
     let mut scan = HeadScan::default();
     let mut started = (!down.inbox.is_empty()).then_some(waiting_since);

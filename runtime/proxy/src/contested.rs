@@ -7,7 +7,7 @@ use gateway_route::{
     UpstreamPaths, asks_no_less, strictest,
 };
 
-use crate::deployment::{LiveAction, LiveListener, LiveOperation, LiveRoute};
+use crate::deployment::{PreparedAction, PreparedListener, PreparedOperation, PreparedRoute};
 use crate::tables::{Action, Operation, Rewrite, Upstream};
 use crate::upstream::Endpoint;
 use crate::views::{Contested, Place, Views};
@@ -19,7 +19,7 @@ pub(crate) struct Ambiguity;
 
 impl Views {
     /// Views of the upstreams with contested operations; tells these where they are.
-    pub fn new(routes: &mut [LiveRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
+    pub fn new(routes: &mut [PreparedRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
         let mut views = Vec::new();
         for Group { method, certain, possible, operations: places } in groups(routes) {
             let operation = |(route, position): Place| &routes[route].operations[position];
@@ -27,7 +27,7 @@ impl Views {
             let compared = |place: &Place| (operation(*place).api.name, upstream(operation(*place)).map(|it| it.url));
             let is_new = places.iter().any(|place| compared(place) != compared(&places[0]))
                 && !places.iter().all(|place| admits_anyone(operation(*place).table));
-            let is_contested = |operation: &LiveOperation| operation.table.contested || is_new;
+            let is_contested = |operation: &PreparedOperation| operation.table.contested || is_new;
             if !places.iter().any(|place| is_contested(operation(*place))) {
                 continue;
             }
@@ -50,13 +50,13 @@ impl Views {
 }
 
 /// The operations that one upstream gets under the same paths.
-fn groups(routes: &[LiveRoute]) -> Vec<Group<'static, Place>> {
+fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Place>> {
     let mut forwarded = Vec::new();
     for (index, route) in routes.iter().enumerate() {
         let has_head = route.operations.iter().any(|operation| operation.table.method == "HEAD");
-        for (position, LiveOperation { table, action, .. }) in route.operations.iter().enumerate() {
+        for (position, PreparedOperation { table, action, .. }) in route.operations.iter().enumerate() {
             // What is rewritten or answered here is read nowhere else under its path.
-            let (LiveAction::Forward(to), Action::Forward { path: Rewrite::Received { base }, .. }) =
+            let (PreparedAction::Forward(to), Action::Forward { path: Rewrite::Received { base }, .. }) =
                 (action, &table.action)
             else {
                 continue;
@@ -75,7 +75,7 @@ pub(crate) struct Readings(Vec<ReadPath<Place>>);
 
 impl Readings {
     /// The readings of a path that was matched for this operation.
-    pub(crate) fn of(listener: &LiveListener, operation: &LiveOperation, path: &RequestPath<'_>) -> Self {
+    pub(crate) fn of(listener: &PreparedListener, operation: &PreparedOperation, path: &RequestPath<'_>) -> Self {
         let Some(Contested { view, entry }) = operation.contested else { return Self(Vec::new()) };
         let matters =
             |(route, position): &Place| !asks_for_all_of(operation, &listener.routes[*route].operations[*position]);
@@ -89,10 +89,10 @@ impl Readings {
     /// There is none that asks for all that the others do.
     pub(crate) fn stricter<'a>(
         &'a self,
-        listener: &'static LiveListener,
-        operation: &'static LiveOperation,
+        listener: &'static PreparedListener,
+        operation: &'static PreparedOperation,
         selectors: Selectors<'_>,
-    ) -> Result<Option<(&'static LiveRoute, &'static LiveOperation, Params<'a>)>, Ambiguity> {
+    ) -> Result<Option<(&'static PreparedRoute, &'static PreparedOperation, Params<'a>)>, Ambiguity> {
         let mut others: Vec<Candidate<'a>> = Vec::new();
         for read in &self.0 {
             match read.meaning(selectors) {
@@ -114,12 +114,12 @@ impl Readings {
 }
 
 /// An operation that may answer; another one than the matched one with its route and parameters.
-type Candidate<'a> = (Option<(&'static LiveRoute, Params<'a>)>, &'static LiveOperation);
+type Candidate<'a> = (Option<(&'static PreparedRoute, Params<'a>)>, &'static PreparedOperation);
 
-fn upstream(operation: &LiveOperation) -> Option<&'static Upstream> {
+fn upstream(operation: &PreparedOperation) -> Option<&'static Upstream> {
     match &operation.action {
-        LiveAction::Forward(to) => Some(to.upstream),
-        LiveAction::Answer(_) => None,
+        PreparedAction::Forward(to) => Some(to.upstream),
+        PreparedAction::Answer(_) => None,
     }
 }
 
@@ -136,7 +136,7 @@ fn admits_anyone(operation: &Operation) -> bool {
 
 /// Whether a caller that one operation admits is admitted by the other as well. Schemes of two documents have nothing in
 /// common.
-fn asks_for_all_of(strict: &LiveOperation, lax: &LiveOperation) -> bool {
+fn asks_for_all_of(strict: &PreparedOperation, lax: &PreparedOperation) -> bool {
     let is_one_document = strict.api.name == lax.api.name;
     let (strict, lax) = (strict.table, lax.table);
     let covers = |given: &Requirement, asked: &Requirement| {

@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::tables::{Api, ErrorBody, Operation, Preflight, Rule, RuleEffect, Upstream};
 use crate::upstream::Endpoint;
 use crate::views::{Contested, Views};
-use gateway_access::authorize::LiveAccess;
+use gateway_access::authorize::PreparedAccess;
 use gateway_access::builtin::PreparedBuiltin;
 use gateway_access::challenges::{Challenges, HiddenCredentials};
 use gateway_access::outgoing::Background;
@@ -28,8 +28,8 @@ use gateway_wire::http1::names::FieldTable;
 use gateway_wire::reject::Reject;
 
 /// All that a running gateway works with; made at start, never changed.
-pub struct Live {
-    pub listeners: Vec<LiveListener>,
+pub struct Deployment {
+    pub listeners: Vec<PreparedListener>,
     pub request_fields: FieldTable,
     pub response_fields: FieldTable,
     /// The header fields that carry credentials in some document, or select an operation: no trailer may bring them, which
@@ -45,7 +45,7 @@ pub struct Live {
 }
 
 /// A listener with the routes of its APIs.
-pub struct LiveListener {
+pub struct PreparedListener {
     pub name: Box<str>,
     pub bind: std::net::SocketAddr,
     /// Plain TCP if `None`.
@@ -54,11 +54,11 @@ pub struct LiveListener {
     pub https_only: Option<Arc<HttpsOnly>>,
     pub router: Router<()>,
     /// What the router's indices stand for.
-    pub routes: Box<[LiveRoute]>,
+    pub routes: Box<[PreparedRoute]>,
     /// What upstreams may take the paths of contested operations for.
     pub views: Views,
     /// What is tried, in this order, where no path matches.
-    pub rules: Box<[LiveRule]>,
+    pub rules: Box<[PreparedRule]>,
     /// The constant members of the log lines of requests that reach no operation.
     pub log_constants: String,
     /// For requests that reach no operation.
@@ -66,8 +66,8 @@ pub struct LiveListener {
 }
 
 /// A path template with what its methods do.
-pub struct LiveRoute {
-    pub operations: Box<[LiveOperation]>,
+pub struct PreparedRoute {
+    pub operations: Box<[PreparedOperation]>,
     pub preflight: Preflight,
     /// The value of `Allow`.
     pub allow: String,
@@ -77,11 +77,11 @@ pub struct LiveRoute {
 }
 
 /// An operation with its pointers resolved.
-pub struct LiveOperation {
+pub struct PreparedOperation {
     pub table: &'static Operation,
     pub api: &'static Api,
-    pub access: LiveAccess,
-    pub action: LiveAction,
+    pub access: PreparedAccess,
+    pub action: PreparedAction,
     /// `WWW-Authenticate` for a missing credential, a bad one, and missing scopes.
     pub challenges: Challenges,
     pub hidden: HiddenCredentials,
@@ -97,39 +97,39 @@ pub struct LiveOperation {
 
 /// [`Action`] ready to be taken.
 #[derive(Debug)]
-pub enum LiveAction {
-    Forward(LiveForward),
+pub enum PreparedAction {
+    Forward(PreparedForward),
     Answer(Box<dyn PreparedBuiltin>),
 }
 
 /// Where requests go, and under which path.
 #[derive(Debug)]
-pub struct LiveForward {
+pub struct PreparedForward {
     pub upstream: &'static Upstream,
     pub endpoint: Endpoint,
-    pub rewrite: LiveRewrite,
+    pub rewrite: PreparedTarget,
     /// The base path in front of what the upstream calls its paths.
     pub base: &'static str,
 }
 
 /// [`Rewrite`] ready to run.
 #[derive(Debug)]
-pub enum LiveRewrite {
+pub enum PreparedTarget {
     Received { base: &'static str },
     Path(PathTemplate),
     With { base: &'static str, rewrite: Box<dyn PreparedRewrite> },
 }
 
-impl LiveRoute {
+impl PreparedRoute {
     /// The operation for `method`, which is case-sensitive. HEAD that is not described is a GET without its content
     /// (RFC 9110 §9.3.2).
-    pub(crate) fn operation(&self, method: &str) -> Option<&LiveOperation> {
+    pub(crate) fn operation(&self, method: &str) -> Option<&PreparedOperation> {
         let of = |method: &str| self.operations.iter().find(|operation| operation.table.method == method);
         of(method).or_else(|| (method == "HEAD").then(|| of("GET")).flatten())
     }
 }
 
-impl Live {
+impl Deployment {
     /// Takes no more connections than so many descriptors are enough for; says how many, where they are fewer than
     /// configured.
     pub fn fit_connections(&mut self, descriptors: u64) -> Option<usize> {
@@ -153,7 +153,7 @@ impl Live {
     }
 
     /// Every operation of every listener.
-    pub fn operations(&self) -> impl Iterator<Item = (&LiveListener, &LiveOperation)> {
+    pub fn operations(&self) -> impl Iterator<Item = (&PreparedListener, &PreparedOperation)> {
         self.listeners.iter().flat_map(|listener| {
             let routes = listener.routes.iter().chain(listener.rules.iter().map(|rule| &rule.route));
             routes.flat_map(move |route| route.operations.iter().map(move |operation| (listener, operation)))
@@ -161,7 +161,7 @@ impl Live {
     }
 }
 
-impl LiveOperation {
+impl PreparedOperation {
     /// The fields that a refusal carries beside its status.
     pub(crate) fn challenge(&self, reject: &Reject) -> Option<&FieldLines> {
         Some(match reject {
@@ -177,26 +177,26 @@ impl LiveOperation {
 }
 
 /// [`Rule`] with its expressions ready to run.
-pub struct LiveRule {
+pub struct PreparedRule {
     pub api: &'static str,
     pub id: &'static str,
     pub(crate) matcher: Box<dyn PreparedMatcher>,
     pub(crate) to: Expansion,
     pub(crate) effect: &'static RuleEffect,
     /// What holds for its answers; with its operation, where it has one.
-    pub route: LiveRoute,
+    pub route: PreparedRoute,
     /// The constant members of the log lines of requests that reach no operation.
     pub(crate) log_constants: String,
     pub metrics: OperationMetrics,
 }
 
-impl LiveRule {
+impl PreparedRule {
     /// # Errors
     /// A sentence about what is wrong with the rule.
     pub fn new(
         api: &'static str,
         rule: &'static Rule,
-        route: LiveRoute,
+        route: PreparedRoute,
         log_constants: String,
     ) -> Result<Self, String> {
         let to = match &rule.effect {
@@ -222,7 +222,7 @@ impl LiveRule {
     }
 
     /// What a rule forwards by: any method but TRACE, which would show the client what only the upstream is to see.
-    pub(crate) fn operation(&self, method: &str) -> Option<&LiveOperation> {
+    pub(crate) fn operation(&self, method: &str) -> Option<&PreparedOperation> {
         self.route.operations.first().filter(|_| method != "TRACE")
     }
 }

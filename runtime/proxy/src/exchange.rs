@@ -16,7 +16,7 @@ use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::chunked;
 use gateway_wire::http1::chunked::Decoder;
-use gateway_wire::http1::names::{FieldTable, are_twins, may_be_trailer};
+use gateway_wire::http1::names::{FieldTable, is_same_name_ignoring_punctuation, may_be_trailer};
 use gateway_wire::reject::Reject;
 use gateway_wire::response;
 use gateway_wire::response::ResponseTerms;
@@ -370,7 +370,8 @@ fn end_chunks(
         section.extend_from_slice(b"\r\n");
         let mut fields = [httparse::EMPTY_HEADER; 32];
         if let httparse::Status::Complete((_, fields)) = httparse::parse_headers(&section, &mut fields)? {
-            let is_credential = |name: &str| credentials.iter().any(|credential| are_twins(credential, name));
+            let is_credential =
+                |name: &str| credentials.iter().any(|credential| is_same_name_ignoring_punctuation(credential, name));
             for field in fields.iter().filter(|field| may_be_trailer(field.name, table) && !is_credential(field.name)) {
                 response::write_field(out, field.name, field.value);
             }

@@ -23,7 +23,7 @@ use rustix::net::{
 pub const ADMIN: &str = "";
 
 /// How long the two gateways wait for each other's next word.
-const PATIENCE: Duration = Duration::from_secs(10);
+const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// After a successor could not even be accepted, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -35,10 +35,10 @@ pub(crate) type Sockets = Arc<Mutex<Vec<(Arc<str>, TcpListener)>>>;
 const SERVING: &[u8] = b"serving\n";
 
 /// Descriptors in one message; the kernel takes 253 (`SCM_MAX_FD`).
-const MOST_SOCKETS: usize = 128;
+const MAX_SOCKETS: usize = 128;
 
 /// The names of a message's sockets have at most so many bytes.
-const MOST_NAMES: usize = 64 << 10;
+const MAX_NAMES: usize = 64 << 10;
 
 /// A listening socket, and the name of its listener where that is known.
 #[derive(Debug)]
@@ -62,8 +62,8 @@ impl Inherited {
     pub fn from_predecessor(path: &Path) -> io::Result<Self> {
         let mut stream = UnixStream::connect(path)?;
         require_same_user(&stream)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(HANDOVER_TIMEOUT))?;
+        stream.set_write_timeout(Some(HANDOVER_TIMEOUT))?;
         let mut sockets = Vec::new();
         loop {
             let some = receive(&mut stream)?;
@@ -185,14 +185,14 @@ impl Waiting {
 
 fn hand_over(mut stream: UnixStream, sockets: &Sockets) -> io::Result<()> {
     require_same_user(&stream)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(HANDOVER_TIMEOUT))?;
+    stream.set_write_timeout(Some(HANDOVER_TIMEOUT))?;
     {
         let sockets = sockets.lock().unwrap_or_else(PoisonError::into_inner);
         if sockets.is_empty() {
             return Err(io::Error::other("this gateway is stopping"));
         }
-        for some in sockets.chunks(MOST_SOCKETS) {
+        for some in sockets.chunks(MAX_SOCKETS) {
             send(&mut stream, some)?;
         }
         send(&mut stream, &[])?;
@@ -212,7 +212,7 @@ fn send(stream: &mut UnixStream, sockets: &[(Arc<str>, TcpListener)]) -> io::Res
     }
     let length = u32::try_from(names.len()).map_err(|_| io::ErrorKind::InvalidData)?.to_be_bytes();
     let descriptors: Vec<BorrowedFd<'_>> = sockets.iter().map(|(_, socket)| socket.as_fd()).collect();
-    let mut space = vec![std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
+    let mut space = vec![std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
     if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)) {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -226,7 +226,7 @@ fn send(stream: &mut UnixStream, sockets: &[(Arc<str>, TcpListener)]) -> io::Res
 
 /// Receives what [`send`] sends.
 fn receive(stream: &mut UnixStream) -> io::Result<Vec<Named>> {
-    let mut space = vec![std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_SOCKETS))];
+    let mut space = vec![std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_SOCKETS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut length = [0; 4];
     let got =
@@ -241,7 +241,7 @@ fn receive(stream: &mut UnixStream) -> io::Result<Vec<Named>> {
         .collect();
     stream.read_exact(&mut length[got.bytes..])?;
     let length = u32::from_be_bytes(length) as usize;
-    if length > MOST_NAMES {
+    if length > MAX_NAMES {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let mut names = vec![0; length];

@@ -28,13 +28,13 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::deployment::LiveListener;
+use crate::deployment::PreparedListener;
 use crate::http2::handlers::Handlers;
 use crate::http2::job::Job;
-use crate::http2::streams::MOST_CANCELLED;
-use crate::http2::streams::{Client, Open};
+use crate::http2::streams::MAX_CANCELLED;
+use crate::http2::streams::{ClientStreams, Open};
 use crate::thread::Thread;
-use gateway_wire::downstream::{Downstream, Known};
+use gateway_wire::downstream::{Downstream, PeerInfo};
 use rewind::Rewind;
 
 /// How a client begins that knows that HTTP/2 is spoken here (RFC 9113 §3.4): in HTTP/1.1 it is a whole head.
@@ -49,17 +49,17 @@ const SEND_BUFFER: usize = 64 << 10;
 
 /// Streams that a client opened and reset before they were looked at, or that it made us reset: more than this and the
 /// connection is closed (CVE-2023-44487, CVE-2025-8671).
-const MOST_RESETS: usize = 32;
+const MAX_RESETS: usize = 32;
 
 /// Fields may take this much more than the head of a request in HTTP/1.1, which is measured afterwards: RFC 9113
 /// §6.5.2 counts 32 bytes per field that are not there.
 const FIELD_OVERHEAD: usize = 100 * 32;
 
 /// How long a connection that is told to end may take for it.
-const GOODBYE: Duration = Duration::from_secs(2);
+const GOAWAY_GRACE: Duration = Duration::from_secs(2);
 
 /// How often an ending connection is looked at again while streams are open.
-const GLANCE: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What a client gets for whose request there is no place.
 const TOO_MANY: &[u8] = b"{\"message\":\"There are too many requests at once\"}\n";
@@ -68,36 +68,36 @@ const TOO_MANY: &[u8] = b"{\"message\":\"There are too many requests at once\"}\
 /// request is in flight.
 pub(crate) async fn serve<S>(
     Thread { worker, handlers }: Thread,
-    listener: &'static LiveListener,
+    listener: &'static PreparedListener,
     down: Downstream<S>,
     idle: Rc<Cell<bool>>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let timeouts = worker.live.settings.timeouts;
-    let head = worker.live.settings.limits.head.head;
-    let client = Rc::new(Client {
+    let timeouts = worker.deployment.settings.timeouts;
+    let head = worker.deployment.settings.limits.head.head;
+    let client = Rc::new(ClientStreams {
         listener,
-        known: Known { peer: down.peer, peer_text: down.peer_text, tls: down.tls },
+        known: PeerInfo { peer: down.peer, peer_text: down.peer_text, tls: down.tls },
         streams: Cell::new(0),
         idle,
         idle_since: Cell::new(worker.recently()),
-        patience: Cell::new((MOST_CANCELLED, worker.recently())),
+        patience: Cell::new((MAX_CANCELLED, worker.recently())),
         has_enough: Notify::new(),
         malformed: RefCell::default(),
         worker,
     });
     client.idle.set(true);
-    let streams = client.worker.live.settings.limits.streams;
+    let streams = client.worker.deployment.settings.limits.streams;
     let handshake = Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams))
         .max_concurrent_streams(streams)
         .max_header_list_size(u32::try_from(head + FIELD_OVERHEAD).unwrap_or(u32::MAX))
         .max_send_buffer_size(SEND_BUFFER)
-        .max_pending_accept_reset_streams(MOST_RESETS)
-        .max_local_error_reset_streams(Some(MOST_RESETS))
-        .max_concurrent_reset_streams(MOST_RESETS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(Some(MAX_RESETS))
+        .max_concurrent_reset_streams(MAX_RESETS)
         .reset_stream_duration(Duration::from_secs(1))
         .handshake(Rewind::new(down.inbox, down.io, Rc::clone(&client)));
     // A client that does not speak the protocol, or not in time: nobody knows what it would understand.
@@ -108,7 +108,7 @@ pub(crate) async fn serve<S>(
 /// Accepts streams until the connection closes.
 async fn run<S>(
     mut connection: Connection<Rewind<S>, Bytes>,
-    client: &Rc<Client>,
+    client: &Rc<ClientStreams>,
     handlers: &Handlers,
     keep_alive: Duration,
 ) where
@@ -123,7 +123,7 @@ async fn run<S>(
             if !says_goodbye && draining.as_mut().poll(cx).is_ready() {
                 says_goodbye = true;
                 connection.graceful_shutdown();
-                deadline.as_mut().reset(Instant::now() + GOODBYE);
+                deadline.as_mut().reset(Instant::now() + GOAWAY_GRACE);
             }
             if has_enough.as_mut().poll(cx).is_ready() {
                 connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
@@ -138,22 +138,22 @@ async fn run<S>(
                 let due = if is_idle { client.idle_since.get() + keep_alive } else { now + keep_alive };
                 match says_goodbye {
                     true if is_idle => return Poll::Ready(None),
-                    true => deadline.as_mut().reset(now + GLANCE),
+                    true => deadline.as_mut().reset(now + POLL_INTERVAL),
                     false if due > now => deadline.as_mut().reset(due),
                     false => {
                         says_goodbye = true;
                         connection.graceful_shutdown();
-                        deadline.as_mut().reset(now + GOODBYE);
+                        deadline.as_mut().reset(now + GOAWAY_GRACE);
                     }
                 }
             }
         });
         let Some((request, mut respond)) = accepted.await else { return };
         // The first stream has the connection's place; each further one may need as much as a connection.
-        let live = client.worker.live;
+        let deployment = client.worker.deployment;
         let place = match client.streams.get() {
             0 => None,
-            _ => match live.admission.admit(client.known.peer, live.trusts(client.known.peer)) {
+            _ => match deployment.admission.admit(client.known.peer, deployment.trusts(client.known.peer)) {
                 Some(place) => Some(place),
                 None => {
                     client.worker.process.refused.fetch_add(1, Relaxed);

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::deployment::LiveListener;
+use crate::deployment::PreparedListener;
 use crate::exchange::Progress;
 use crate::worker::Worker;
 use course::Course;
@@ -66,7 +66,7 @@ enum Decision {
 /// Handles the request whose head is the first `head_length` bytes of the inbox.
 pub(crate) async fn handle<S>(
     worker: &Worker,
-    listener: &'static LiveListener,
+    listener: &'static PreparedListener,
     down: &mut Downstream<S>,
     head_length: usize,
     started: Instant,
@@ -157,8 +157,8 @@ fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record) -> Result<Deci
 /// The life of a request, up to the upstream.
 fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Result<Forwarding, Stop> {
     let (mut space, detours, answers) = (field_space(), Detours::default(), Answers::default());
-    let request = record.receive(worker.live, down, &mut space)?; // 400 417 431 505
-    let routed = record.route(worker.live, &request, &detours)?; // 301 308 400 403 404 405 414 421, or what a rule answers
+    let request = record.receive(worker.deployment, down, &mut space)?; // 400 417 431 505
+    let routed = record.route(worker.deployment, &request, &detours)?; // 301 308 400 403 404 405 414 421, or what a rule answers
     request::check_parameters(routed.operation, routed.params.as_ref())?; // 400
     let course = Course::new(worker, down, &request, &routed, &answers, record);
     go_on(&course, Stage::Routed(Attempts::default()), record)
@@ -217,7 +217,7 @@ where
 /// Answers what could not even be parsed.
 pub(crate) async fn refuse_unparsed<S>(
     worker: &Worker,
-    listener: &'static LiveListener,
+    listener: &'static PreparedListener,
     down: &mut Downstream<S>,
     reject: Reject,
     started: Instant,

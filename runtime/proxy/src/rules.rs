@@ -2,7 +2,7 @@
 
 use gateway_route::{RequestPath, RuleTarget, is_clear};
 
-use crate::deployment::LiveRule;
+use crate::deployment::PreparedRule;
 use crate::tables::RuleEffect;
 use gateway_base::encoding::query_without;
 use gateway_base::origin::host_of;
@@ -10,7 +10,7 @@ use gateway_wire::reject::Reject;
 
 /// What rules make of a request.
 #[derive(Debug)]
-pub(crate) enum Ruled {
+pub(crate) enum RuleOutcome {
     /// Nobody ends it; the paths are asked once more if there is a new target.
     Passed(Option<String>),
     /// Its API is for HTTPS only, and it came without.
@@ -30,7 +30,7 @@ pub(crate) enum Ruled {
 
 /// What rules know of a request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RuleInput<'a> {
     pub(crate) path: &'a RequestPath<'a>,
     pub(crate) query: Option<&'a str>,
     /// With or without a port.
@@ -45,32 +45,32 @@ pub(crate) struct Asked<'a> {
 /// # Errors
 /// 400 where an expansion would lead somewhere else, 414 where it grows too long.
 pub(crate) fn apply<'r>(
-    rules: &'r [LiveRule],
-    asked: &Asked<'_>,
-    met: &mut Option<&'r LiveRule>,
-) -> Result<Ruled, Reject> {
+    rules: &'r [PreparedRule],
+    asked: &RuleInput<'_>,
+    met: &mut Option<&'r PreparedRule>,
+) -> Result<RuleOutcome, Reject> {
     let host = asked.authority.map_or_else(String::new, host_of);
     let mut rewritten: Option<String> = None;
     let mut rest = rules.iter();
     while let Some((rule, to)) = next(&mut rest, &host, asked, rewritten.as_deref())? {
         *met = Some(rule);
         if rule.route.https_only.is_some() && !asked.is_https {
-            return Ok(Ruled::Plain);
+            return Ok(RuleOutcome::Plain);
         }
         if to.len() > asked.longest {
             return Err(Reject::UriTooLong);
         }
         match rule.effect {
             RuleEffect::Respond { status, content_type, body } => {
-                return Ok(Ruled::Respond { status: *status, content_type, body });
+                return Ok(RuleOutcome::Respond { status: *status, content_type, body });
             }
             RuleEffect::Redirect { to: written, status } if stays_where_written(written, &to) => {
-                return Ok(Ruled::Redirect { status: *status, location: to });
+                return Ok(RuleOutcome::Redirect { status: *status, location: to });
             }
             RuleEffect::Redirect { .. } => return Err(Reject::BadRequest("the redirect would lead to another host")),
             RuleEffect::Proxy { .. } => {
                 let is_clear = is_clear(&read(&to)?.0);
-                return if is_clear { Ok(Ruled::Proxy(to)) } else { Err(ELSEWHERE) };
+                return if is_clear { Ok(RuleOutcome::Proxy(to)) } else { Err(ELSEWHERE) };
             }
             RuleEffect::Rewrite { last, .. } => {
                 read(&to)?;
@@ -81,16 +81,16 @@ pub(crate) fn apply<'r>(
             }
         }
     }
-    Ok(Ruled::Passed(rewritten))
+    Ok(RuleOutcome::Passed(rewritten))
 }
 
 /// The first of the rules left that is about the request, and the target that it makes.
 fn next<'r>(
-    rest: &mut std::slice::Iter<'r, LiveRule>,
+    rest: &mut std::slice::Iter<'r, PreparedRule>,
     host: &str,
-    asked: &Asked<'_>,
+    asked: &RuleInput<'_>,
     rewritten: Option<&str>,
-) -> Result<Option<(&'r LiveRule, String)>, Reject> {
+) -> Result<Option<(&'r PreparedRule, String)>, Reject> {
     let rewritten = rewritten.map(read).transpose()?;
     let (path, query) = match &rewritten {
         Some((path, query)) => (path, *query),

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use crate::access_log;
 use crate::access_log::AccessLog;
 use crate::connection::serve;
-use crate::deployment::{Live, LiveListener};
+use crate::deployment::{Deployment, PreparedListener};
 use crate::handover::{Inherited, Sockets};
 use crate::http2;
 use crate::metrics::ProcessMetrics;
@@ -46,11 +46,11 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: ap
     Content-Length: 45\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{\"message\":\"There are too many connections\"}\n";
 
 /// Clients at once that one worker says so to; further ones are closed without a word.
-const MOST_TURNED_AWAY: usize = 64;
+const MAX_TURNED_AWAY: usize = 64;
 
 /// How long, and for how many bytes, their requests are read.
 const TURNED_AWAY_FOR: Duration = Duration::from_millis(500);
-const MOST_DRAINED: u64 = 64 << 10;
+const MAX_DRAINED: u64 = 64 << 10;
 
 /// A running gateway.
 pub struct Server {
@@ -65,12 +65,12 @@ pub struct Server {
 
 /// Sockets that are bound for one listener; each worker has at least one of them.
 struct Bound {
-    listener: &'static LiveListener,
+    listener: &'static PreparedListener,
     sockets: Vec<std::net::TcpListener>,
 }
 
 /// The sockets of one worker, each with its listener.
-type Accepting = Vec<(&'static LiveListener, std::net::TcpListener)>;
+type Accepting = Vec<(&'static PreparedListener, std::net::TcpListener)>;
 
 impl Server {
     /// Opens every listener that is not inherited, and starts serving.
@@ -78,13 +78,13 @@ impl Server {
     /// # Errors
     /// Every address that cannot be opened.
     pub fn start(
-        live: &'static Live,
+        deployment: &'static Deployment,
         process: &Arc<ProcessMetrics>,
         inherited: &mut Inherited,
     ) -> Result<Self, Vec<Problem>> {
         let (mut bound, mut problems) = (Vec::new(), Vec::new());
-        for listener in &live.listeners {
-            match bind(listener.bind, live.settings.workers, inherited.take(&listener.name, listener.bind)) {
+        for listener in &deployment.listeners {
+            match bind(listener.bind, deployment.settings.workers, inherited.take(&listener.name, listener.bind)) {
                 Ok(sockets) => bound.push(Bound { listener, sockets }),
                 Err(error) => problems.push(Problem::plain(format!(
                     "listener `{}` cannot open {}: {error}",
@@ -101,16 +101,16 @@ impl Server {
             .collect();
         let sockets =
             copies(&bound).map_err(|error| vec![Problem::plain(format!("no socket can be kept: {error}"))])?;
-        let log = live.settings.access_log.then(|| access_log::start_writer(Arc::clone(process))).transpose();
+        let log = deployment.settings.access_log.then(|| access_log::start_writer(Arc::clone(process))).transpose();
         let no_thread = |error| vec![Problem::plain(format!("no thread can be started: {error}"))];
         let (log_sender, log) = log.map_err(no_thread)?.unzip();
         let (stop, stopping) = watch::channel(false);
-        let workers = (0..live.settings.workers).map(|index| {
-            let listeners = shares(&mut bound, live.settings.workers - index);
+        let workers = (0..deployment.settings.workers).map(|index| {
+            let listeners = shares(&mut bound, deployment.settings.workers - index);
             let (log, process, stopping) = (log_sender.clone(), Arc::clone(process), stopping.clone());
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || run_worker(live, index, listeners, log, process, stopping))
+                .spawn(move || run_worker(deployment, index, listeners, log, process, stopping))
         });
         let workers = workers.collect::<io::Result<_>>().map_err(no_thread)?;
         Ok(Self { addresses, sockets, stop, workers, log })
@@ -185,7 +185,7 @@ fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
 }
 
 fn run_worker(
-    live: &'static Live,
+    deployment: &'static Deployment,
     index: usize,
     listeners: Accepting,
     log: Option<SyncSender<Vec<u8>>>,
@@ -200,7 +200,7 @@ fn run_worker(
         Err(error) => return tell!("worker {index} cannot start: {error}"),
     };
     runtime.block_on(async move {
-        let thread = Thread::new(Worker::new(live, index, AccessLog::new(log, Arc::clone(&process)), process));
+        let thread = Thread::new(Worker::new(deployment, index, AccessLog::new(log, Arc::clone(&process)), process));
         let accepting: Vec<_> = listeners
             .into_iter()
             .filter_map(|(listener, socket)| {
@@ -212,7 +212,7 @@ fn run_worker(
             .collect();
         let ticking = tokio::task::spawn_local({
             let thread = thread.clone();
-            for store in live.limits.stores().remote() {
+            for store in deployment.limits.stores().remote() {
                 store.start(index);
             }
             supervise(Task::Worker, move || thread.clone().tick())
@@ -222,7 +222,7 @@ fn run_worker(
             // What the kernel has accepted already is served: a client must not be reset for coming last.
             let _ = task.await;
         }
-        thread.worker.drain(live.settings.timeouts.shutdown).await;
+        thread.worker.drain(deployment.settings.timeouts.shutdown).await;
         ticking.abort();
         thread.worker.log.borrow_mut().flush();
     });
@@ -235,7 +235,7 @@ async fn wait_for_stop(stopping: &mut watch::Receiver<bool>) {
 
 async fn accept(
     thread: Thread,
-    listener: &'static LiveListener,
+    listener: &'static PreparedListener,
     socket: Rc<TcpListener>,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -270,17 +270,17 @@ async fn accept(
     }
 }
 
-fn greet(thread: &Thread, listener: &'static LiveListener, stream: TcpStream, peer: IpAddr) {
+fn greet(thread: &Thread, listener: &'static PreparedListener, stream: TcpStream, peer: IpAddr) {
     let worker = &thread.worker;
-    let live = worker.live;
-    let Some(place) = live.admission.admit(peer, live.trusts(peer)) else {
+    let deployment = worker.deployment;
+    let Some(place) = deployment.admission.admit(peer, deployment.trusts(peer)) else {
         worker.process.refused.fetch_add(1, Relaxed);
         return turn_away(worker, listener, stream);
     };
     let idle = Rc::new(Cell::new(true));
     match &listener.tls {
         None => {
-            let first_deadline = Instant::now() + live.settings.timeouts.keep_alive;
+            let first_deadline = Instant::now() + deployment.settings.timeouts.keep_alive;
             let down = Downstream::new(stream, peer, None, first_deadline);
             worker.spawn(place, Rc::clone(&idle), serve(thread.clone(), listener, down, idle));
         }
@@ -291,9 +291,9 @@ fn greet(thread: &Thread, listener: &'static LiveListener, stream: TcpStream, pe
 }
 
 /// Says that there is no place, in as few words as possible and without waiting for a request.
-fn turn_away(worker: &Rc<Worker>, listener: &LiveListener, stream: TcpStream) {
+fn turn_away(worker: &Rc<Worker>, listener: &PreparedListener, stream: TcpStream) {
     // Inside TLS it would take a handshake to say anything; and nobody is told who would have to wait for it.
-    if listener.tls.is_some() || worker.turned_away.get() >= MOST_TURNED_AWAY {
+    if listener.tls.is_some() || worker.turned_away.get() >= MAX_TURNED_AWAY {
         return;
     }
     if !matches!(stream.try_write(OVERLOADED), Ok(count) if count == OVERLOADED.len()) {
@@ -306,7 +306,7 @@ fn turn_away(worker: &Rc<Worker>, listener: &LiveListener, stream: TcpStream) {
         let mut stream = stream;
         let drained = async {
             stream.shutdown().await?;
-            tokio::io::copy(&mut stream.take(MOST_DRAINED), &mut tokio::io::sink()).await
+            tokio::io::copy(&mut stream.take(MAX_DRAINED), &mut tokio::io::sink()).await
         };
         let _ = tokio::time::timeout(TURNED_AWAY_FOR, drained).await;
         worker.turned_away.set(worker.turned_away.get() - 1);
@@ -316,14 +316,14 @@ fn turn_away(worker: &Rc<Worker>, listener: &LiveListener, stream: TcpStream) {
 /// Agrees on keys, then serves the protocol that was agreed on.
 async fn serve_tls(
     thread: Thread,
-    listener: &'static LiveListener,
+    listener: &'static PreparedListener,
     tls: &'static Tls,
     stream: TcpStream,
     peer: IpAddr,
     idle: Rc<Cell<bool>>,
 ) {
     let worker = &thread.worker;
-    let timeouts = worker.live.settings.timeouts;
+    let timeouts = worker.deployment.settings.timeouts;
     // Boxed: the connection does not carry the handshake's state on.
     let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head, &idle)).await else {
         worker.process.tls_failures.fetch_add(1, Relaxed);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use gateway_base::problem::Place;
+use gateway_base::problem::SettingPlace;
 use gateway_tls::settings::ListenerTls;
 use gateway_wire::http1::head::HeadLimits;
 
@@ -13,7 +13,7 @@ pub struct Listener {
     pub name: String,
     pub bind: SocketAddr,
     /// The APIs served there; all of the binary's if `None`.
-    pub apis: Option<Vec<(String, Place)>>,
+    pub apis: Option<Vec<(String, SettingPlace)>>,
     /// Plain TCP if `None`.
     pub tls: Option<ListenerTls>,
 }

@@ -40,12 +40,12 @@ impl Builtin for StaticFiles {
     fn prepare(&self, _: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>> {
         let mut files: Vec<Prepared> = self.files.iter().map(Prepared::of).collect();
         files.sort_by_key(|prepared| prepared.file.path);
-        Ok(Box::new(Shelf { parameter: self.parameter, files: files.into() }))
+        Ok(Box::new(FileSet { parameter: self.parameter, files: files.into() }))
     }
 }
 
 #[derive(Debug)]
-struct Shelf {
+struct FileSet {
     parameter: &'static str,
     files: Box<[Prepared]>,
 }
@@ -65,7 +65,7 @@ impl Prepared {
 
     /// Whether the client has this very file (RFC 9110 §13.1.2).
     fn is_known(&self, call: &Call<'_>) -> bool {
-        let conditions = call.evidence.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("if-none-match"));
+        let conditions = call.view.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("if-none-match"));
         let mut tags = conditions.flat_map(|field| field.value.split(|byte| *byte == b','));
         tags.any(|tag| {
             let tag = tag.trim_ascii();
@@ -82,13 +82,13 @@ impl Prepared {
     }
 }
 
-impl Shelf {
+impl FileSet {
     fn find(&self, path: &str) -> Option<&Prepared> {
         self.files.binary_search_by(|prepared| prepared.file.path.cmp(path)).ok().map(|index| &self.files[index])
     }
 }
 
-impl PreparedBuiltin for Shelf {
+impl PreparedBuiltin for FileSet {
     fn answer(&self, call: &Call<'_>) -> Answer {
         let found = match self.parameter {
             "" => self.files.first(),

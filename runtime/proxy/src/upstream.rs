@@ -27,7 +27,7 @@ const MAX_IDLE: usize = 256;
 /// are both met: the liveness check sees a connection that the server closed).
 const IDLE_TIME: Duration = Duration::from_secs(55);
 
-/// How long the addresses of a host name are believed.
+/// How long the addresses of a host name are kept.
 const RESOLVED_FOR: Duration = Duration::from_secs(5);
 
 /// Where an upstream is, as configured for this deployment.

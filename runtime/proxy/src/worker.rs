@@ -13,22 +13,22 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::access_log::AccessLog;
-use crate::admission::Place;
-use crate::deployment::Live;
+use crate::admission::ConnectionSlot;
+use crate::deployment::Deployment;
 use crate::metrics::ProcessMetrics;
 use crate::trace::TraceContext;
 use crate::upstream::Pool;
-use gateway_access::caller::Moment;
+use gateway_access::caller::RequestContext;
 
 /// How often the clock is set, the log handed over and the pool pruned.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 
 /// How long an idle connection is kept when the gateway ends, for a request that is on its way.
-const POLITE: Duration = Duration::from_secs(1);
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// One serving thread. Nothing in it is shared, so nothing in it is locked.
 pub(crate) struct Worker {
-    pub(crate) live: &'static Live,
+    pub(crate) deployment: &'static Deployment,
     pub(crate) index: usize,
     pub(crate) pool: Pool,
     pub(crate) log: RefCell<AccessLog>,
@@ -57,9 +57,14 @@ struct Registered {
 
 impl Worker {
     /// A worker without connections.
-    pub(crate) fn new(live: &'static Live, index: usize, log: AccessLog, process: Arc<ProcessMetrics>) -> Self {
+    pub(crate) fn new(
+        deployment: &'static Deployment,
+        index: usize,
+        log: AccessLog,
+        process: Arc<ProcessMetrics>,
+    ) -> Self {
         let worker = Self {
-            live,
+            deployment,
             index,
             pool: Pool::default(),
             log: RefCell::new(log),
@@ -120,8 +125,8 @@ impl Worker {
     }
 
     /// The moment at which a request that began at `instant` is judged.
-    pub(crate) fn moment(&self, instant: Instant, request: u64) -> Moment {
-        Moment { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index, request }
+    pub(crate) fn moment(&self, instant: Instant, request: u64) -> RequestContext {
+        RequestContext { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index, request }
     }
 
     /// A number for a request; no other one in this process has it.
@@ -163,7 +168,7 @@ impl Worker {
     /// place is taken as long as it runs.
     pub(crate) fn spawn(
         self: &Rc<Self>,
-        place: Place,
+        place: ConnectionSlot,
         idle: Rc<Cell<bool>>,
         serve: impl Future<Output = ()> + 'static,
     ) {
@@ -208,7 +213,7 @@ impl Worker {
         while self.open_connections() > 0 && started.elapsed() < deadline {
             // A client that was about to ask gets its answer, and is told that it is the last one: only a connection
             // that nothing comes on is closed without a word.
-            if !self.closing.get() && started.elapsed() >= POLITE.min(deadline / 2) {
+            if !self.closing.get() && started.elapsed() >= DRAIN_GRACE.min(deadline / 2) {
                 self.close_idle();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -220,7 +225,7 @@ impl Worker {
 struct Open {
     worker: Rc<Worker>,
     id: u64,
-    _place: Place,
+    _place: ConnectionSlot,
 }
 
 impl Drop for Open {

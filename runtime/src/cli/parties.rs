@@ -120,7 +120,7 @@ impl Clients {
     /// # Errors
     /// Sentences.
     pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
-        let desk = Desk::open(launch, gateway)?;
+        let desk = PartyStore::open(launch, gateway)?;
         match self {
             Self::List => desk.list_clients(),
             Self::Add(client) => desk.add_client(*client),
@@ -132,7 +132,7 @@ impl Clients {
 impl Users {
     /// As [`Clients::run`].
     pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
-        let desk = Desk::open(launch, gateway)?;
+        let desk = PartyStore::open(launch, gateway)?;
         match self {
             Self::List => desk.list_users(),
             Self::Add { username, email, id } => desk.add_user(username, email, id, password_input::read),
@@ -143,13 +143,13 @@ impl Users {
 }
 
 /// The store of this deployment, and who is in `consumers.yaml`.
-struct Desk {
+struct PartyStore {
     authorities: Vec<Authority>,
     parties: Parties,
     runtime: tokio::runtime::Runtime,
 }
 
-impl Desk {
+impl PartyStore {
     fn open(launch: &Launch, gateway: &'static Gateway) -> Result<Self, String> {
         let authorities = authorities(gateway);
         let Some(authority) = authorities.first() else {

@@ -38,7 +38,7 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(3600);
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 
 /// For the authority to look at the proof, and to issue.
-const PATIENCE: Duration = Duration::from_secs(120);
+const ORDER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One certificate to be kept fresh.
 struct Keeper {
@@ -50,9 +50,9 @@ struct Keeper {
 }
 
 /// Why there is no new certificate.
-struct Trouble(String);
+struct AcmeError(String);
 
-impl Trouble {
+impl AcmeError {
     fn with(what: &str) -> impl FnOnce(instant_acme::Error) -> Self + '_ {
         move |error| Self(format!("{what}: {error}"))
     }
@@ -62,7 +62,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for AcmeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -111,7 +111,7 @@ impl Keeper {
     }
 
     /// Gets a certificate if one is due.
-    async fn keep(&self) -> Result<(), Trouble> {
+    async fn keep(&self) -> Result<(), AcmeError> {
         if !is_due(&self.folder.join(self.settings.certificate_file())) {
             return Ok(());
         }
@@ -119,15 +119,15 @@ impl Keeper {
             .recursive(true)
             .mode(0o700)
             .create(&self.folder)
-            .map_err(Trouble::of(&self.folder))?;
+            .map_err(AcmeError::of(&self.folder))?;
         // Gateways that share the folder ask once: the others read what the one gets.
         let lock = self.folder.join("lock");
         let locked = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock);
-        let locked = locked.map_err(Trouble::of(&lock))?;
+        let locked = locked.map_err(AcmeError::of(&lock))?;
         match locked.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Trouble("another process is asking for it".to_owned())),
-            Err(TryLockError::Error(error)) => return Err(Trouble::of(&lock)(error)),
+            Err(TryLockError::WouldBlock) => return Err(AcmeError("another process is asking for it".to_owned())),
+            Err(TryLockError::Error(error)) => return Err(AcmeError::of(&lock)(error)),
         }
         let (certificate, key) = self.order().await?;
         // The key first: the listener waits until both fit.
@@ -136,52 +136,52 @@ impl Keeper {
     }
 
     /// Proves that the domains lead here, and has a certificate issued: the chain and its key, in PEM.
-    async fn order(&self) -> Result<(String, String), Trouble> {
+    async fn order(&self) -> Result<(String, String), AcmeError> {
         let account = self.account().await?;
         let names: Vec<Identifier> = self.settings.domains.iter().cloned().map(Identifier::Dns).collect();
-        let mut order = account.new_order(&NewOrder::new(&names)).await.map_err(Trouble::with("no order"))?;
+        let mut order = account.new_order(&NewOrder::new(&names)).await.map_err(AcmeError::with("no order"))?;
         let mut proofs = Vec::new();
         let mut authorizations = order.authorizations();
         while let Some(authorization) = authorizations.next().await {
-            let mut authorization = authorization.map_err(Trouble::with("no authorization"))?;
+            let mut authorization = authorization.map_err(AcmeError::with("no authorization"))?;
             match authorization.status {
                 AuthorizationStatus::Valid => continue,
                 AuthorizationStatus::Pending => {}
-                status => return Err(Trouble(format!("an authorization is {status:?}"))),
+                status => return Err(AcmeError(format!("an authorization is {status:?}"))),
             }
             let Some(mut challenge) = authorization.challenge(ChallengeType::TlsAlpn01) else {
-                return Err(Trouble("the authority does not offer tls-alpn-01".to_owned()));
+                return Err(AcmeError("the authority does not offer tls-alpn-01".to_owned()));
             };
             let domain = challenge.identifier().to_string();
             let digest = challenge.key_authorization().digest();
             let proof = self.challenges.prove(&domain, digest.as_ref());
-            proofs.push(proof.map_err(|error| Trouble(format!("no proof for {domain}: {error}")))?);
-            challenge.set_ready().await.map_err(Trouble::with("the proof cannot be announced"))?;
+            proofs.push(proof.map_err(|error| AcmeError(format!("no proof for {domain}: {error}")))?);
+            challenge.set_ready().await.map_err(AcmeError::with("the proof cannot be announced"))?;
         }
-        let patience = RetryPolicy::default().timeout(PATIENCE);
-        match order.poll_ready(&patience).await.map_err(Trouble::with("no decision"))? {
+        let patience = RetryPolicy::default().timeout(ORDER_TIMEOUT);
+        match order.poll_ready(&patience).await.map_err(AcmeError::with("no decision"))? {
             OrderStatus::Ready => {}
             _ => {
                 let seen = self.settings.domains.join(", ");
-                return Err(Trouble(format!("it did not find this gateway at port 443 of {seen}")));
+                return Err(AcmeError(format!("it did not find this gateway at port 443 of {seen}")));
             }
         }
-        let key = order.finalize().await.map_err(Trouble::with("the request is not taken"))?;
-        let chain = order.poll_certificate(&patience).await.map_err(Trouble::with("nothing was issued"))?;
+        let key = order.finalize().await.map_err(AcmeError::with("the request is not taken"))?;
+        let chain = order.poll_certificate(&patience).await.map_err(AcmeError::with("nothing was issued"))?;
         drop(proofs);
         Ok((chain, key))
     }
 
     /// The account of before, or a new one.
-    async fn account(&self) -> Result<Account, Trouble> {
-        let tls = trust::config(self.trusted_roots.as_deref()).map_err(Trouble)?;
+    async fn account(&self) -> Result<Account, AcmeError> {
+        let tls = trust::config(self.trusted_roots.as_deref()).map_err(AcmeError)?;
         let builder = Account::builder_with_http(Box::new(Client::new(tls)));
         let file = self.folder.join("account.json");
         match std::fs::read(&file) {
             Ok(text) => {
                 let credentials: AccountCredentials = serde_json::from_slice(&text)
-                    .map_err(|_| Trouble(format!("{} is not an account; remove it for a new one", file.display())))?;
-                builder.from_credentials(credentials).await.map_err(Trouble::with("the account cannot be used"))
+                    .map_err(|_| AcmeError(format!("{} is not an account; remove it for a new one", file.display())))?;
+                builder.from_credentials(credentials).await.map_err(AcmeError::with("the account cannot be used"))
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let contact: Vec<&str> = self.settings.contact.iter().map(String::as_str).collect();
@@ -189,13 +189,13 @@ impl Keeper {
                 let (account, credentials) = builder
                     .create(&new, self.settings.directory.clone(), None)
                     .await
-                    .map_err(Trouble::with("no account"))?;
+                    .map_err(AcmeError::with("no account"))?;
                 let text =
-                    serde_json::to_vec(&credentials).map_err(|_| Trouble("an account without text".to_owned()))?;
+                    serde_json::to_vec(&credentials).map_err(|_| AcmeError("an account without text".to_owned()))?;
                 write_private(&file, &text)?;
                 Ok(account)
             }
-            Err(error) => Err(Trouble::of(&file)(error)),
+            Err(error) => Err(AcmeError::of(&file)(error)),
         }
     }
 }
@@ -211,7 +211,7 @@ fn is_due(file: &Path) -> bool {
 }
 
 /// Writes a file that nobody else can read, as a whole or not at all.
-fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), AcmeError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");
     let draft = PathBuf::from(draft);
@@ -221,5 +221,5 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
         file.sync_all()?;
         std::fs::rename(&draft, path)
     };
-    written().map_err(Trouble::of(path))
+    written().map_err(AcmeError::of(path))
 }

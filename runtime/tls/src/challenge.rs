@@ -9,7 +9,7 @@ use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 
-use crate::shown::Shown;
+use crate::shown::ServerCertificate;
 use gateway_wire::certificate::Certificate;
 
 /// The protocol that authorities ask for, and nobody else (RFC 8737 §3).
@@ -55,9 +55,9 @@ impl Challenges {
 }
 
 /// A certificate that nobody trusts, for names that have none yet.
-pub(super) fn placeholder(domains: &[String]) -> Result<Shown, rcgen::Error> {
+pub(super) fn placeholder(domains: &[String]) -> Result<ServerCertificate, rcgen::Error> {
     let (key, der) = self_signed(CertificateParams::new(domains.to_vec())?)?;
-    Ok(Shown { key, says: Certificate::parse(&der).unwrap_or_default() })
+    Ok(ServerCertificate { key, says: Certificate::parse(&der).unwrap_or_default() })
 }
 
 fn self_signed(params: CertificateParams) -> Result<(Arc<CertifiedKey>, Vec<u8>), rcgen::Error> {

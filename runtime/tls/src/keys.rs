@@ -10,7 +10,7 @@ use rustls::{Error, InconsistentKeys};
 
 use crate::challenge;
 use crate::settings::{CertificateSource, ListenerTls, PemPlace, PemSource};
-use crate::shown::Shown;
+use crate::shown::ServerCertificate;
 use gateway_base::problem::Problem;
 use gateway_base::secret::{Encoding, Secret, SecretStore};
 use gateway_wire::certificate::Certificate;
@@ -23,7 +23,7 @@ pub(super) fn pairs(
     settings: &ListenerTls,
     secrets: &SecretStore,
     provider: &CryptoProvider,
-) -> Result<Vec<Shown>, Vec<Problem>> {
+) -> Result<Vec<ServerCertificate>, Vec<Problem>> {
     let (mut pairs, mut problems) = (Vec::new(), Vec::new());
     for source in &settings.certificates {
         match pair(source, secrets, provider) {
@@ -42,7 +42,7 @@ pub(super) fn pair(
     source: &CertificateSource,
     secrets: &SecretStore,
     provider: &CryptoProvider,
-) -> Result<Shown, Vec<Problem>> {
+) -> Result<ServerCertificate, Vec<Problem>> {
     if waits_for_files(source, secrets) {
         return challenge::placeholder(&source.stand_in_for)
             .map_err(|error| vec![complaint(&source.cert, format!("has no stand-in: {error}"))]);
@@ -63,7 +63,7 @@ pub(super) fn pair(
             _ => complaint(&source.key, "is not an RSA, ECDSA or Ed25519 key that can sign"),
         }]
     })?;
-    Ok(Shown { key: Arc::new(key), says })
+    Ok(ServerCertificate { key: Arc::new(key), says })
 }
 
 /// The certificates of a PEM text, at least one.

@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::reloaded::Reloaded;
 use crate::settings::{AcmeSettings, CertificateSource, ListenerTls, PemSource, TlsVersion};
-use crate::shown::Shown;
+use crate::shown::ServerCertificate;
 pub(crate) use challenge::Challenges;
 use clients::Trusted;
 use gateway_base::file_state::FileState;
@@ -72,7 +72,7 @@ pub struct Tls {
 /// What new connections get.
 struct Current {
     config: Arc<ServerConfig>,
-    shown: Vec<Shown>,
+    shown: Vec<ServerCertificate>,
     clients: Option<Trusted>,
     certificates: Vec<Validity>,
 }
@@ -152,10 +152,10 @@ impl Tls {
     fn next(
         &self,
         source: &CertificateSource,
-        old: &Shown,
+        old: &ServerCertificate,
         provider: &CryptoProvider,
         told: &mut Reloaded,
-    ) -> Option<Shown> {
+    ) -> Option<ServerCertificate> {
         if keys::waits_for_files(source, &self.secrets) {
             return None;
         }
@@ -250,7 +250,7 @@ impl Current {
     fn of(
         settings: &ListenerTls,
         provider: Arc<CryptoProvider>,
-        shown: Vec<Shown>,
+        shown: Vec<ServerCertificate>,
         clients: Option<Trusted>,
         challenges: &Arc<Challenges>,
     ) -> Result<Self, Problem> {
@@ -263,7 +263,7 @@ impl Current {
 }
 
 impl Validity {
-    fn of(source: &CertificateSource, pair: &Shown) -> Self {
+    fn of(source: &CertificateSource, pair: &ServerCertificate) -> Self {
         Self { name: source.cert.name(), not_before: pair.says.not_before, not_after: pair.says.not_after }
     }
 

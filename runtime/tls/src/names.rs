@@ -8,7 +8,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::challenge;
 use crate::challenge::Challenges;
-use crate::shown::Shown;
+use crate::shown::ServerCertificate;
 
 /// A listener's certificates by the names in them.
 #[derive(Debug)]
@@ -24,10 +24,10 @@ pub(super) struct ByName {
 
 impl ByName {
     /// Of two certificates with the same name, the first is shown; there is at least one.
-    pub(super) fn of(shown: &[Shown], challenges: Arc<Challenges>) -> Self {
+    pub(super) fn of(shown: &[ServerCertificate], challenges: Arc<Challenges>) -> Self {
         let default = Arc::clone(&shown[0].key);
         let mut names = Self { default, exact: HashMap::new(), wildcards: HashMap::new(), challenges };
-        for Shown { key, says } in shown {
+        for ServerCertificate { key, says } in shown {
             for name in says.dns_names() {
                 let (map, name) = match name.strip_prefix('*') {
                     Some(rest) => (&mut names.wildcards, rest),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gateway_base::problem::{Place, Problem};
+use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::settings::Settings;
 
 /// How a listener speaks TLS.
@@ -17,7 +17,7 @@ pub struct ListenerTls {
     /// Who issues the first certificate by itself.
     pub(crate) acme: Option<AcmeSettings>,
     /// Where TLS was asked for.
-    pub place: Place,
+    pub place: SettingPlace,
 }
 
 /// An authority that issues certificates by itself (RFC 8555).
@@ -65,7 +65,7 @@ pub(crate) struct CertificateSource {
 #[derive(Debug, Clone)]
 pub struct PemPlace {
     pub(crate) source: PemSource,
-    pub(crate) place: Place,
+    pub(crate) place: SettingPlace,
 }
 
 /// The place of a PEM text.
@@ -190,7 +190,7 @@ fn read_acme(settings: &mut Settings, read: &mut BTreeMap<String, ListenerTls>) 
         let parsed = settings.parse(&setting, "`true` or `false`", |text| text.parse().ok());
         agreed.insert(names[0].clone(), parsed.unwrap_or(false));
     }
-    let mut folders: BTreeMap<String, (String, Place)> = BTreeMap::new();
+    let mut folders: BTreeMap<String, (String, SettingPlace)> = BTreeMap::new();
     for (names, setting) in settings.take_all("listeners.*.tls.acme.folder") {
         if let Some(folder) = settings.text(&setting) {
             folders.insert(names[0].clone(), (folder, setting.place));
@@ -265,7 +265,7 @@ type MakeSource = fn(String) -> PemSource;
 /// The keys of a place.
 const SOURCES: [(&str, MakeSource); 2] = [("file", PemSource::File), ("env", PemSource::Env)];
 
-fn without_certificate(listener: &str, place: &Place) -> Problem {
+fn without_certificate(listener: &str, place: &SettingPlace) -> Problem {
     let help = "write `cert: {file: tls.crt}` and `key: {file: tls.key}`";
     Problem::at(place, format!("listener `{listener}` has no certificate; {help}"))
 }

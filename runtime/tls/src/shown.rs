@@ -8,7 +8,7 @@ use gateway_wire::certificate::Certificate;
 
 /// A certificate that can be shown, and what it says.
 #[derive(Debug, Clone)]
-pub(crate) struct Shown {
+pub(crate) struct ServerCertificate {
     pub(crate) key: Arc<CertifiedKey>,
     pub(crate) says: Certificate,
 }

@@ -145,21 +145,21 @@ impl Outbox {
 }
 
 /// Who a client is, as far as its connection tells.
-pub struct Known {
+pub struct PeerInfo {
     pub peer: IpAddr,
     pub peer_text: Rc<str>,
     pub tls: Option<Rc<TlsFacts>>,
 }
 
 /// What serves one request after the other, whosever they are.
-pub struct Equipment {
+pub struct StreamBuffers {
     pub inbox: Vec<u8>,
     outbox: Outbox,
     deadline: Deadline,
 }
 
-impl Equipment {
-    /// Equipment that nobody has used.
+impl StreamBuffers {
+    /// Buffers that nobody has used.
     pub fn new(first_deadline: Instant) -> Self {
         Self { inbox: Vec::new(), outbox: Outbox::default(), deadline: Deadline::new(first_deadline) }
     }
@@ -203,9 +203,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         }
     }
 
-    /// One of many requests of a client on one connection of HTTP/2. The inbox of `equipment` holds its head.
-    pub fn beside(known: &Known, io: S, equipment: Equipment) -> Self {
-        let Equipment { inbox, outbox, deadline } = equipment;
+    /// One of many requests of a client on one connection of HTTP/2. The inbox of `buffers` holds its head.
+    pub fn beside(known: &PeerInfo, io: S, buffers: StreamBuffers) -> Self {
+        let StreamBuffers { inbox, outbox, deadline } = buffers;
         Self {
             io,
             inbox,
@@ -220,13 +220,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         }
     }
 
-    /// Takes apart what [`Downstream::beside`] has put together. Nothing is left in the equipment.
-    pub fn into_parts(mut self) -> (S, Equipment) {
+    /// Takes apart what [`Downstream::beside`] has put together. Nothing is left in the buffers.
+    pub fn into_parts(mut self) -> (S, StreamBuffers) {
         self.used = self.inbox.len();
         self.forget_used();
         self.outbox.clear();
         self.outbox.give_back();
-        (self.io, Equipment { inbox: self.inbox, outbox: self.outbox, deadline: self.deadline })
+        (self.io, StreamBuffers { inbox: self.inbox, outbox: self.outbox, deadline: self.deadline })
     }
 
     /// What was received and is not used up.

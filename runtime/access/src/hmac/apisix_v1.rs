@@ -6,8 +6,10 @@
 //! The path is the one that was sent, with its escapes. APISIX signs it decoded, where `/a%2Fb` and `/a/b` have the
 //! same signature.
 
-use crate::hmac::claim::{Claim, Terms, Unsigned, Why, Window, http_date, is_token, signature, single, single_text};
-use crate::request_view::Evidence;
+use crate::hmac::claim::{
+    Claim, SignatureTerms, Unsigned, Why, Window, http_date, is_token, signature, single, single_text,
+};
+use crate::request_view::RequestView;
 
 /// The header with the digest of the body.
 pub(super) const DIGEST: &str = "x-hmac-digest";
@@ -27,8 +29,8 @@ struct Parts<'a> {
 }
 
 /// Reads what a request claims to be signed with.
-pub(super) fn claim(evidence: &Evidence<'_>, terms: &Terms) -> Result<Claim, Unsigned> {
-    let parts = match (from_headers(evidence)?, from_authorization(evidence, terms.scheme)?) {
+pub(super) fn claim(view: &RequestView<'_>, terms: &SignatureTerms) -> Result<Claim, Unsigned> {
+    let parts = match (from_headers(view)?, from_authorization(view, terms.scheme)?) {
         (Some(parts), None) | (None, Some(parts)) => parts,
         (Some(_), Some(_)) => return Err("two signatures".into()),
         (None, None) => return Err(Unsigned::Missing),
@@ -40,13 +42,13 @@ pub(super) fn claim(evidence: &Evidence<'_>, terms: &Terms) -> Result<Claim, Uns
         key_id: parts.access_key.to_owned(),
         algorithm: terms.algorithm(parts.algorithm)?,
         mac: signature(parts.signature)?,
-        text: text(evidence, &parts, &names)?,
+        text: text(view, &parts, &names)?,
         window: Window { made: http_date(parts.date.as_bytes())?, expires: None },
     })
 }
 
-fn from_headers<'a>(evidence: &Evidence<'a>) -> Result<Option<Parts<'a>>, Why> {
-    let field = |name| single_text(evidence.fields, name);
+fn from_headers<'a>(view: &RequestView<'a>) -> Result<Option<Parts<'a>>, Why> {
+    let field = |name| single_text(view.fields, name);
     let [access_key, signature, algorithm, signed_headers] =
         [field(ACCESS_KEY)?, field(SIGNATURE)?, field(ALGORITHM)?, field(SIGNED_HEADERS)?];
     if [access_key, signature, algorithm, signed_headers].iter().all(Option::is_none) {
@@ -62,16 +64,16 @@ fn from_headers<'a>(evidence: &Evidence<'a>) -> Result<Option<Parts<'a>>, Why> {
 }
 
 /// `hmac-auth-v1#access key#signature#algorithm#date#h1;h2`.
-fn from_authorization<'a>(evidence: &Evidence<'a>, scheme: &str) -> Result<Option<Parts<'a>>, Why> {
+fn from_authorization<'a>(view: &RequestView<'a>, scheme: &str) -> Result<Option<Parts<'a>>, Why> {
     let is_ours = |value: &[u8]| {
         let name = value.trim_ascii().split(|byte| *byte == b'#' || *byte == b' ').next().unwrap_or_default();
         name.eq_ignore_ascii_case(scheme.as_bytes())
     };
-    let mut fields = evidence.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("authorization"));
+    let mut fields = view.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("authorization"));
     if !fields.any(|field| is_ours(field.value)) {
         return Ok(None);
     }
-    let value = single_text(evidence.fields, "authorization")?.unwrap_or_default();
+    let value = single_text(view.fields, "authorization")?.unwrap_or_default();
     let parts: Vec<&str> = value.split('#').collect();
     let [_, access_key, signature, algorithm, date, signed_headers] = parts[..] else {
         return Err("Authorization has not six parts");
@@ -80,10 +82,10 @@ fn from_authorization<'a>(evidence: &Evidence<'a>, scheme: &str) -> Result<Optio
 }
 
 /// What is signed.
-fn text(evidence: &Evidence<'_>, parts: &Parts<'_>, names: &[&str]) -> Result<Vec<u8>, Why> {
-    let path = if evidence.path.is_empty() { "/" } else { evidence.path };
-    let query = canonical_query(evidence.query.unwrap_or_default());
-    let lines = [evidence.method, path, &query, parts.access_key, parts.date];
+fn text(view: &RequestView<'_>, parts: &Parts<'_>, names: &[&str]) -> Result<Vec<u8>, Why> {
+    let path = if view.path.is_empty() { "/" } else { view.path };
+    let query = canonical_query(view.query.unwrap_or_default());
+    let lines = [view.method, path, &query, parts.access_key, parts.date];
     let mut text = Vec::with_capacity(lines.iter().map(|line| line.len() + 1).sum());
     for line in lines {
         text.extend_from_slice(line.as_bytes());
@@ -99,7 +101,7 @@ fn text(evidence: &Evidence<'_>, parts: &Parts<'_>, names: &[&str]) -> Result<Ve
         }
         text.extend_from_slice(name.as_bytes());
         text.push(b':');
-        text.extend_from_slice(single(evidence.fields, name)?.unwrap_or_default());
+        text.extend_from_slice(single(view.fields, name)?.unwrap_or_default());
         text.push(b'\n');
     }
     Ok(text)
@@ -167,8 +169,12 @@ mod tests {
     use crate::hmac::claim::tests::{Request, mac};
     use crate::hmac::tables::HmacAlgorithm;
 
-    const TERMS: Terms<'_> =
-        Terms { scheme: "hmac-auth-v1", algorithms: &[HmacAlgorithm::HmacSha256], required: &[], nonce: false };
+    const TERMS: SignatureTerms<'_> = SignatureTerms {
+        scheme: "hmac-auth-v1",
+        algorithms: &[HmacAlgorithm::HmacSha256],
+        required: &[],
+        nonce: false,
+    };
     const WHEN: &str = "Tue, 19 Jan 2021 11:33:20 GMT";
     const SIGNED: &str = "8XV1GB7Tq23OJcoz6wjqTs4ZLxr9DiLoY4PxzScWGYg=";
     const TARGET: &str = "/index.html?name=james&age=36";
@@ -186,7 +192,7 @@ mod tests {
     }
 
     fn read(fields: &[(&str, &str)]) -> Result<Claim, Unsigned> {
-        Request::new("GET", TARGET, fields).with(|evidence| claim(evidence, &TERMS))
+        Request::new("GET", TARGET, fields).with(|view| claim(view, &TERMS))
     }
 
     #[test]
@@ -253,10 +259,10 @@ mod tests {
             fields[index].1 = value;
             assert_eq!(read(&fields).expect_err(why), why.into());
         }
-        let strict = Terms { required: &["x-custom-a"], ..TERMS };
+        let strict = SignatureTerms { required: &["x-custom-a"], ..TERMS };
         let mut fields = fields();
         fields[6].1 = "User-Agent";
-        let refused = Request::new("GET", TARGET, &fields).with(|evidence| claim(evidence, &strict));
+        let refused = Request::new("GET", TARGET, &fields).with(|view| claim(view, &strict));
         assert_eq!(refused.expect_err("not signed"), "a required header is not among the signed ones".into());
     }
 }

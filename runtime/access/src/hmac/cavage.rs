@@ -14,12 +14,14 @@
 
 use std::borrow::Cow;
 
-use crate::hmac::claim::{Claim, Terms, Unsigned, Why, Window, combined, http_date, is_token, signature, single};
-use crate::request_view::Evidence;
+use crate::hmac::claim::{
+    Claim, SignatureTerms, Unsigned, Why, Window, combined, http_date, is_token, signature, single,
+};
+use crate::request_view::RequestView;
 
 /// Reads what a request claims to be signed with.
-pub(super) fn claim(evidence: &Evidence<'_>, terms: &Terms) -> Result<Claim, Unsigned> {
-    let given = credentials(evidence, terms.scheme)?;
+pub(super) fn claim(view: &RequestView<'_>, terms: &SignatureTerms) -> Result<Claim, Unsigned> {
+    let given = credentials(view, terms.scheme)?;
     let parameters = parameters(given).ok_or("the parameters of Authorization are not in the form of RFC 9110")?;
     let parameter = |name: &str| -> Result<Option<&str>, Why> {
         let mut found = parameters.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -34,21 +36,21 @@ pub(super) fn claim(evidence: &Evidence<'_>, terms: &Terms) -> Result<Claim, Uns
     let names: Vec<&str> =
         parameter("headers")?.unwrap_or_default().split(' ').filter(|name| !name.is_empty()).collect();
     terms.require(&names)?;
-    let date = single(evidence.fields, "date")?.ok_or("there is no Date")?;
+    let date = single(view.fields, "date")?.ok_or("there is no Date")?;
     Ok(Claim {
         key_id: key_id.to_owned(),
         algorithm,
         mac,
-        text: text(evidence, key_id, &names)?,
+        text: text(view, key_id, &names)?,
         window: Window { made: http_date(date)?, expires: None },
     })
 }
 
 /// What follows the name of our scheme in `Authorization`.
-fn credentials<'a>(evidence: &Evidence<'a>, scheme: &str) -> Result<&'a str, Unsigned> {
+fn credentials<'a>(view: &RequestView<'a>, scheme: &str) -> Result<&'a str, Unsigned> {
     let mut ours = None;
     let mut count = 0;
-    for field in evidence.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("authorization")) {
+    for field in view.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("authorization")) {
         count += 1;
         let value = field.value.trim_ascii();
         let name = value.split(|byte| *byte == b' ').next().unwrap_or_default();
@@ -110,7 +112,7 @@ fn quoted_string(text: &str) -> Option<(Cow<'_, str>, &str)> {
 }
 
 /// What is signed.
-fn text(evidence: &Evidence<'_>, key_id: &str, names: &[&str]) -> Result<Vec<u8>, Why> {
+fn text(view: &RequestView<'_>, key_id: &str, names: &[&str]) -> Result<Vec<u8>, Why> {
     let mut text = key_id.as_bytes().to_vec();
     text.push(b'\n');
     for (index, name) in names.iter().enumerate() {
@@ -119,9 +121,9 @@ fn text(evidence: &Evidence<'_>, key_id: &str, names: &[&str]) -> Result<Vec<u8>
             return Err("a header is listed twice");
         }
         if *name == "@request-target" {
-            text.extend_from_slice(format!("{} {}", evidence.method, evidence.target).as_bytes());
+            text.extend_from_slice(format!("{} {}", view.method, view.target).as_bytes());
         } else {
-            let value = combined(evidence.fields, name).ok_or("a listed header is not in the request")?;
+            let value = combined(view.fields, name).ok_or("a listed header is not in the request")?;
             text.extend_from_slice(name.as_bytes());
             text.extend_from_slice(b": ");
             text.extend_from_slice(&value);
@@ -137,7 +139,7 @@ mod tests {
     use crate::hmac::claim::tests::{DATE, Request, mac};
     use crate::hmac::tables::HmacAlgorithm;
 
-    const TERMS: Terms<'_> = Terms {
+    const TERMS: SignatureTerms<'_> = SignatureTerms {
         scheme: "signature",
         algorithms: &[HmacAlgorithm::HmacSha256, HmacAlgorithm::HmacSha512],
         required: &["date"],
@@ -150,7 +152,7 @@ mod tests {
     }
 
     fn read(authorization: &str, more: &[(&str, &str)]) -> Result<Claim, Unsigned> {
-        request(authorization, more).with(|evidence| claim(evidence, &TERMS))
+        request(authorization, more).with(|view| claim(view, &TERMS))
     }
 
     #[test]
@@ -210,8 +212,8 @@ mod tests {
             assert_eq!(read(good, &[more]).expect_err(expected), expected.into());
         }
         let bare = Request::new("GET", "/", &[("Authorization", good)]);
-        assert_eq!(bare.with(|evidence| claim(evidence, &TERMS)).expect_err("no date"), "there is no Date".into());
+        assert_eq!(bare.with(|view| claim(view, &TERMS)).expect_err("no date"), "there is no Date".into());
         let bare = Request::new("GET", "/", &[("Authorization", good), ("Date", "adfsdf")]);
-        assert_eq!(bare.with(|evidence| claim(evidence, &TERMS)).expect_err("no date"), "Date is not a date".into());
+        assert_eq!(bare.with(|view| claim(view, &TERMS)).expect_err("no date"), "Date is not a date".into());
     }
 }

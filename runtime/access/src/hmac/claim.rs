@@ -1,4 +1,4 @@
-//! What every profile reads from a request, before anything of it is believed.
+//! What every profile reads from a request, before anything of it is trusted.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -63,7 +63,7 @@ impl Window {
 
 /// What a scheme asks of every signature.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms<'a> {
+pub(super) struct SignatureTerms<'a> {
     /// The name of the HTTP authentication scheme.
     pub(super) scheme: &'a str,
     pub(super) algorithms: &'a [HmacAlgorithm],
@@ -73,7 +73,7 @@ pub(super) struct Terms<'a> {
     pub(super) nonce: bool,
 }
 
-impl Terms<'_> {
+impl SignatureTerms<'_> {
     /// The accepted algorithm of this name.
     pub(super) fn algorithm(&self, name: &str) -> Result<HmacAlgorithm, Why> {
         let found = self.algorithms.iter().find(|algorithm| algorithm.name() == name);
@@ -142,7 +142,7 @@ pub(super) fn is_token(text: &str) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::request_view::Evidence;
+    use crate::request_view::RequestView;
 
     /// The date of the guide's example.
     pub(in crate::hmac) const DATE: &str = "Fri, 06 Sep 2024 06:41:29 GMT";
@@ -160,7 +160,7 @@ pub(super) mod tests {
             Self { method, target, fields }
         }
 
-        pub(in crate::hmac) fn with<T>(&self, look: impl FnOnce(&Evidence<'_>) -> T) -> T {
+        pub(in crate::hmac) fn with<T>(&self, look: impl FnOnce(&RequestView<'_>) -> T) -> T {
             let (path, query) = match self.target.split_once('?') {
                 Some((path, query)) => (path, Some(query)),
                 None => (self.target, None),
@@ -168,7 +168,7 @@ pub(super) mod tests {
             let host = self.fields.iter().find(|field| field.name.eq_ignore_ascii_case("host"));
             let authority = host.and_then(|host| std::str::from_utf8(host.value).ok());
             let (method, target) = (self.method, self.target);
-            look(&Evidence { method, target, path, authority, ..Evidence::of(&self.fields, query) })
+            look(&RequestView { method, target, path, authority, ..RequestView::of(&self.fields, query) })
         }
     }
 

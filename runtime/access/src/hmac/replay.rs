@@ -112,8 +112,8 @@ impl Shard {
             return;
         }
         self.clock = now;
-        let live = self.by_end.split_off(&now);
-        for mark in std::mem::replace(&mut self.by_end, live).into_values().flatten() {
+        let deployment = self.by_end.split_off(&now);
+        for mark in std::mem::replace(&mut self.by_end, deployment).into_values().flatten() {
             self.used_by.remove(&mark);
         }
     }

@@ -10,8 +10,8 @@ use sfv::{
     BareItem, Dictionary, InnerList, Item, ItemSerializer, ListEntry, ListSerializer, Parameters, Parser, Version,
 };
 
-use crate::hmac::claim::{Claim, MAX_SIGNED, Terms, Unsigned, Why, Window, at_most, combined, is_token};
-use crate::request_view::Evidence;
+use crate::hmac::claim::{Claim, MAX_SIGNED, SignatureTerms, Unsigned, Why, Window, at_most, combined, is_token};
+use crate::request_view::RequestView;
 
 /// The one algorithm with a shared secret (RFC 9421 §3.3.3).
 const ALGORITHM: &str = "hmac-sha256";
@@ -21,11 +21,11 @@ const ALGORITHM: &str = "hmac-sha256";
 /// Where it has several signatures, one alone must be with a key that `is_known`: which of two parties calls must not
 /// depend on an order.
 pub(super) fn claim(
-    evidence: &Evidence<'_>,
-    terms: &Terms,
+    view: &RequestView<'_>,
+    terms: &SignatureTerms,
     is_known: impl Fn(&str) -> bool,
 ) -> Result<Claim, Unsigned> {
-    let field = |name| combined(evidence.fields, name);
+    let field = |name| combined(view.fields, name);
     let (inputs, signatures) = match (field("signature-input"), field("signature")) {
         (None, None) => return Err(Unsigned::Missing),
         (Some(inputs), Some(signatures)) => (dictionary(&inputs)?, dictionary(&signatures)?),
@@ -66,7 +66,7 @@ pub(super) fn claim(
         key_id: key_id.to_owned(),
         algorithm: terms.algorithm(text_parameter(input, "alg")?.unwrap_or(ALGORITHM))?,
         mac,
-        text: base(evidence, input)?.into_bytes(),
+        text: base(view, input)?.into_bytes(),
         window,
     })
 }
@@ -108,14 +108,14 @@ fn time_parameter(input: &InnerList, name: &str) -> Result<Option<u64>, Why> {
 }
 
 /// The signature base (RFC 9421 §2.5).
-fn base(evidence: &Evidence<'_>, input: &InnerList) -> Result<String, Why> {
+fn base(view: &RequestView<'_>, input: &InnerList) -> Result<String, Why> {
     let mut base = String::new();
     for (index, item) in input.items.iter().enumerate() {
         if input.items[..index].contains(item) {
             return Err("a component is listed twice");
         }
         let identifier = ItemSerializer::new().bare_item(&item.bare_item).parameters(&item.params).finish();
-        let value = component(evidence, item)?;
+        let value = component(view, item)?;
         let _ = writeln!(base, "{identifier}: {value}");
     }
     let mut list = ListSerializer::new();
@@ -128,26 +128,26 @@ fn base(evidence: &Evidence<'_>, input: &InnerList) -> Result<String, Why> {
 }
 
 /// The value of a component (RFC 9421 §2.1 and §2.2).
-fn component(evidence: &Evidence<'_>, item: &Item) -> Result<String, Why> {
+fn component(view: &RequestView<'_>, item: &Item) -> Result<String, Why> {
     let name = name(item).ok_or("a component has no name")?;
     if name == "@query-param" {
-        return query_parameter(evidence, item);
+        return query_parameter(view, item);
     }
     if !item.params.is_empty() {
         return Err("a component has a parameter that is not supported");
     }
-    let scheme = if evidence.is_https { "https" } else { "http" };
-    let authority = || evidence.authority.ok_or("the request names no authority");
-    let path = if evidence.path.is_empty() { "/" } else { evidence.path };
+    let scheme = if view.is_https { "https" } else { "http" };
+    let authority = || view.authority.ok_or("the request names no authority");
+    let path = if view.path.is_empty() { "/" } else { view.path };
     Ok(match name {
-        "@method" => evidence.method.to_owned(),
+        "@method" => view.method.to_owned(),
         "@scheme" => scheme.to_owned(),
-        "@authority" => normal_authority(authority()?, evidence.is_https),
-        "@request-target" => evidence.target.to_owned(),
+        "@authority" => normal_authority(authority()?, view.is_https),
+        "@request-target" => view.target.to_owned(),
         "@path" => path.to_owned(),
-        "@query" => format!("?{}", evidence.query.unwrap_or_default()),
+        "@query" => format!("?{}", view.query.unwrap_or_default()),
         "@target-uri" => {
-            let query = evidence.query.map_or_else(String::new, |query| format!("?{query}"));
+            let query = view.query.map_or_else(String::new, |query| format!("?{query}"));
             format!("{scheme}://{}{path}{query}", authority()?)
         }
         _ if name.starts_with('@') => return Err("a derived component is not supported"),
@@ -155,7 +155,7 @@ fn component(evidence: &Evidence<'_>, item: &Item) -> Result<String, Why> {
             return Err("a component is not the name of a field in lower case");
         }
         _ => {
-            let value = combined(evidence.fields, name).ok_or("a listed field is not in the request")?;
+            let value = combined(view.fields, name).ok_or("a listed field is not in the request")?;
             let text = String::from_utf8(value).ok().filter(|text| text.is_ascii());
             text.ok_or("a listed field is not in ASCII")?
         }
@@ -169,12 +169,12 @@ fn normal_authority(authority: &str, is_https: bool) -> String {
 }
 
 /// `"@query-param";name="…"`: the one parameter of that name (RFC 9421 §2.2.8).
-fn query_parameter(evidence: &Evidence<'_>, item: &Item) -> Result<String, Why> {
+fn query_parameter(view: &RequestView<'_>, item: &Item) -> Result<String, Why> {
     let (1, Some(wanted)) = (item.params.len(), parameter(&item.params, "name")) else {
         return Err("`@query-param` needs a `name`, and nothing else");
     };
     let mut found = None;
-    for pair in evidence.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+    for pair in view.query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let encoded = |raw: &str| {
             let text =

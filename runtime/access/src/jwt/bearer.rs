@@ -6,12 +6,12 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::caller::{Caller, Denial, Moment, Question, Refusal};
+use crate::caller::{Caller, Denial, Question, Refusal, RequestContext};
 use crate::jwt::cache::TokenCache;
 use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_scope, invalid};
 use crate::jwt::ring::{KeyProvider, KeyRing, KeySet, KeySource};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
-use crate::request_view::{CredentialLocation, Evidence};
+use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::jose::keys::{JwtAlgorithm, VerifyingKey, is_known, verify_signature};
 use gateway_base::jose::token::Token;
@@ -170,8 +170,8 @@ impl From<Failure> for Denial {
 }
 
 impl Authenticator for Arc<JwtVerifier> {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
-        let token = self.places.token(evidence).map_err(|problem| match problem {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
+        let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
             NoToken::Unusable(why) => invalid(why),
         })?;
@@ -217,7 +217,7 @@ impl Authenticator for Arc<JwtVerifier> {
 
 impl JwtVerifier {
     /// Judges a token with the keys that are there now.
-    fn judge(&self, token: &str, now: Moment) -> Result<Caller, Failure> {
+    fn judge(&self, token: &str, now: RequestContext) -> Result<Caller, Failure> {
         let set = self.ring.current();
         let Some(set) = set.as_ref() else { return Err(self.without_keys(token, now.unix_seconds)) };
         let cache = &self.caches[now.worker % self.caches.len()];

@@ -6,12 +6,12 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value};
 
-use crate::caller::{Caller, Denial, Moment, Refusal};
+use crate::caller::{Caller, Denial, Refusal, RequestContext};
 use crate::jwt::bearer::caches;
 use crate::jwt::cache::TokenCache;
 use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_scope, invalid};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
-use crate::request_view::{CredentialLocation, Evidence};
+use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::jose::keys::JwtAlgorithm;
 use gateway_base::jose::keys::VerifyingKey;
@@ -94,8 +94,8 @@ impl std::fmt::Debug for ConsumerTokens {
 }
 
 impl Authenticator for ConsumerTokens {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
-        let token = self.places.token(evidence).map_err(|problem| match problem {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
+        let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
             NoToken::Unusable(why) => Denial::Invalid { message: "JWT token invalid", why },
         })?;

@@ -95,5 +95,5 @@ pub fn sign(
 }
 
 fn parameter<'a>(call: &Call<'a>, name: &'static str) -> Found<'a> {
-    CredentialLocation::Query(name).find(call.evidence)
+    CredentialLocation::Query(name).find(call.view)
 }

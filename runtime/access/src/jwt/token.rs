@@ -1,4 +1,4 @@
-//! Tokens taken apart: where they stand in a request, what they say, and whether that may still be believed.
+//! Tokens taken apart: where they stand in a request, what they say, and whether that may still be trusted.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::caller::Caller;
-use crate::request_view::{CredentialLocation, Evidence, Found};
+use crate::request_view::{CredentialLocation, Found, RequestView};
 
 /// Where a token may stand, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +31,8 @@ pub enum NoToken {
 
 impl TokenPlaces {
     /// The token that a request brings.
-    pub fn token<'a>(&self, evidence: &Evidence<'a>) -> Result<Cow<'a, str>, NoToken> {
-        let (location, value) = match evidence.first_at(self.locations) {
+    pub fn token<'a>(&self, view: &RequestView<'a>) -> Result<Cow<'a, str>, NoToken> {
+        let (location, value) = match view.first_at(self.locations) {
             None => return Err(NoToken::Missing),
             Some((_, Found::Ambiguous | Found::Nothing)) => {
                 return Err(NoToken::Unusable("several credentials, or one that is not text"));

@@ -48,7 +48,7 @@ pub(crate) struct Form<'a> {
 
 /// What a provider answered with 200.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Fetched {
     pub(crate) body: Vec<u8>,
     /// `max-age` of `Cache-Control`.
     pub(crate) max_age: Option<Duration>,
@@ -56,7 +56,7 @@ pub(crate) struct Answer {
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(crate) enum Trouble {
+pub(crate) enum FetchError {
     Unreachable(io::Error),
     NoTls,
     Tls(io::Error),
@@ -66,7 +66,7 @@ pub(crate) enum Trouble {
     Slow,
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(error) => write!(f, "it cannot be reached: {error}"),
@@ -90,13 +90,13 @@ impl Client {
     }
 
     /// Fetches a document.
-    pub(crate) async fn get(&self, url: &ProviderUrl) -> Result<Answer, Trouble> {
+    pub(crate) async fn get(&self, url: &ProviderUrl) -> Result<Fetched, FetchError> {
         let request = Request::get(&*url.target).body(Full::default());
         self.within_deadline(url, request).await
     }
 
     /// Posts a form.
-    pub(crate) async fn post(&self, url: &ProviderUrl, form: Form<'_>) -> Result<Answer, Trouble> {
+    pub(crate) async fn post(&self, url: &ProviderUrl, form: Form<'_>) -> Result<Fetched, FetchError> {
         let request = Request::post(&*url.target)
             .header(AUTHORIZATION, form.authorization)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -108,8 +108,8 @@ impl Client {
         &self,
         url: &ProviderUrl,
         request: hyper::http::Result<Request<Full<Bytes>>>,
-    ) -> Result<Answer, Trouble> {
-        let not_sendable = |error| Trouble::Unreachable(io::Error::new(io::ErrorKind::InvalidInput, error));
+    ) -> Result<Fetched, FetchError> {
+        let not_sendable = |error| FetchError::Unreachable(io::Error::new(io::ErrorKind::InvalidInput, error));
         let mut request = request.map_err(not_sendable)?;
         let host = HeaderValue::from_str(&url.authority).map_err(|error| not_sendable(error.into()))?;
         let fields = request.headers_mut();
@@ -117,35 +117,35 @@ impl Client {
         fields.insert(CONNECTION, HeaderValue::from_static("close"));
         fields.insert(ACCEPT, HeaderValue::from_static("application/json"));
         fields.insert(USER_AGENT, HeaderValue::from_static(concat!("gateway/", env!("CARGO_PKG_VERSION"))));
-        tokio::time::timeout(DEADLINE, self.exchange(url, request)).await.unwrap_or(Err(Trouble::Slow))
+        tokio::time::timeout(DEADLINE, self.exchange(url, request)).await.unwrap_or(Err(FetchError::Slow))
     }
 
-    async fn exchange(&self, url: &ProviderUrl, request: Request<Full<Bytes>>) -> Result<Answer, Trouble> {
+    async fn exchange(&self, url: &ProviderUrl, request: Request<Full<Bytes>>) -> Result<Fetched, FetchError> {
         let stream = TokioIo::new(self.connect(url).await?);
-        let (mut sender, connection) = http1::handshake(stream).await.map_err(Trouble::Broken)?;
+        let (mut sender, connection) = http1::handshake(stream).await.map_err(FetchError::Broken)?;
         // Ends with this question, however that ends.
         let _running = Running(tokio::spawn(async move {
             // What breaks the connection breaks the answer, which tells.
             let _ = connection.await;
         }));
-        let response = sender.send_request(request).await.map_err(Trouble::Broken)?;
+        let response = sender.send_request(request).await.map_err(FetchError::Broken)?;
         if response.status() != StatusCode::OK {
-            return Err(Trouble::Status(response.status()));
+            return Err(FetchError::Status(response.status()));
         }
         read(response).await
     }
 
-    async fn connect(&self, url: &ProviderUrl) -> Result<Box<dyn Stream>, Trouble> {
+    async fn connect(&self, url: &ProviderUrl) -> Result<Box<dyn Stream>, FetchError> {
         let silent = || io::Error::new(io::ErrorKind::TimedOut, "no connection is accepted");
         let connected = tokio::time::timeout(CONNECT_TIME, connector::connect(&url.host, url.port)).await;
-        let stream = connected.unwrap_or_else(|_| Err(silent())).map_err(Trouble::Unreachable)?;
+        let stream = connected.unwrap_or_else(|_| Err(silent())).map_err(FetchError::Unreachable)?;
         if !url.tls {
             return Ok(Box::new(stream));
         }
-        let connector = self.tls.as_ref().ok_or(Trouble::NoTls)?;
+        let connector = self.tls.as_ref().ok_or(FetchError::NoTls)?;
         let name = ServerName::try_from(url.host.to_string())
-            .map_err(|error| Trouble::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        Ok(Box::new(connector.connect(name, stream).await.map_err(Trouble::Tls)?))
+            .map_err(|error| FetchError::Tls(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        Ok(Box::new(connector.connect(name, stream).await.map_err(FetchError::Tls)?))
     }
 }
 
@@ -161,19 +161,19 @@ impl Drop for Running {
     }
 }
 
-async fn read(response: Response<hyper::body::Incoming>) -> Result<Answer, Trouble> {
+async fn read(response: Response<hyper::body::Incoming>) -> Result<Fetched, FetchError> {
     let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
     let mut body = Vec::new();
     let mut incoming = response.into_body();
     while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(Trouble::Broken)?;
+        let frame = frame.map_err(FetchError::Broken)?;
         let Some(data) = frame.data_ref() else { continue };
         if body.len() + data.len() > MAX_BODY {
-            return Err(Trouble::TooLong);
+            return Err(FetchError::TooLong);
         }
         body.extend_from_slice(data);
     }
-    Ok(Answer { body, max_age })
+    Ok(Fetched { body, max_age })
 }
 
 /// How long an answer may be kept (RFC 9111 §5.2.2): nothing where it does not say.

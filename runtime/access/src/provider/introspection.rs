@@ -13,7 +13,7 @@ use hyper::header::HeaderValue;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 
-use crate::caller::{Caller, Denial, Moment, Question, Refusal, Verdict};
+use crate::caller::{Caller, Denial, Question, Refusal, RequestContext, Verdict};
 use crate::jwt::cache::TokenCache;
 use crate::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
 use crate::jwt::token;
@@ -22,7 +22,7 @@ use crate::outgoing::Background;
 use crate::outgoing::client::{Client, Form};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
-use crate::request_view::{CredentialLocation, Evidence};
+use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::encoding::form_encode;
 use gateway_base::secret::SecretReference;
@@ -48,13 +48,13 @@ const GOOD_BYTES: usize = 8 << 20;
 const BAD_BYTES: usize = 1 << 20;
 
 /// Questions to the provider at the same time.
-const MOST_ASKING: usize = 64;
+const MAX_ASKING: usize = 64;
 
 /// Tokens that are being asked about or wait for that; more requests with other tokens are 503.
-const MOST_WAITING: usize = 1024;
+const MAX_WAITING: usize = 1024;
 
 /// From the request to the provider's answer, waiting included.
-const PATIENCE: Duration = Duration::from_secs(10);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A bearer token (RFC 6750) that only its provider understands.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Scheme for Introspection {
                 return Err(problems);
             }
         };
-        let desk = Arc::new(Desk {
+        let queries = Arc::new(TokenQueries {
             client,
             authorization,
             rules: ClaimRules {
@@ -119,17 +119,17 @@ impl Scheme for Introspection {
             cache: self.cache.as_secs(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
-            asking: Semaphore::new(MOST_ASKING),
+            asking: Semaphore::new(MAX_ASKING),
             waiting: AtomicUsize::new(0),
             health: Health::new(&url),
             url,
         });
-        resources.providers.tend(Arc::clone(&desk) as Arc<dyn Background>);
+        resources.providers.tend(Arc::clone(&queries) as Arc<dyn Background>);
         Ok(Box::new(Introspector {
             places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
             realm: self.realm,
             forward: self.forward,
-            desk,
+            queries,
         }))
     }
 
@@ -155,16 +155,16 @@ struct Introspector {
     places: TokenPlaces,
     realm: &'static str,
     forward: bool,
-    desk: Arc<Desk>,
+    queries: Arc<TokenQueries>,
 }
 
 impl Authenticator for Introspector {
-    fn authenticate(&self, evidence: &Evidence<'_>, now: Moment) -> Result<Caller, Refusal> {
-        let token = self.places.token(evidence).map_err(|problem| match problem {
+    fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
+        let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
             NoToken::Unusable(why) => invalid(why),
         })?;
-        self.desk.verdict(&token, now.unix_seconds)
+        self.queries.verdict(&token, now.unix_seconds)
     }
 
     fn challenge(&self) -> String {
@@ -185,7 +185,7 @@ impl Authenticator for Introspector {
 }
 
 /// Where questions about tokens are asked, and answers kept.
-struct Desk {
+struct TokenQueries {
     client: Client,
     url: ProviderUrl,
     authorization: HeaderValue,
@@ -219,13 +219,13 @@ impl Default for Shard {
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for TokenQueries {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("url", &self.url).field("rules", &self.rules).finish_non_exhaustive()
+        f.debug_struct("TokenQueries").field("url", &self.url).field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
-impl Background for Desk {
+impl Background for TokenQueries {
     fn start(self: Arc<Self>) {}
 
     fn health(&self) -> &Health {
@@ -233,7 +233,7 @@ impl Background for Desk {
     }
 }
 
-impl Desk {
+impl TokenQueries {
     /// What is known of a token, or the question what it is.
     fn verdict(self: &Arc<Self>, token: &str, now: u64) -> Result<Caller, Refusal> {
         let mut shard = self.shard(token);
@@ -254,7 +254,7 @@ impl Desk {
                 // A task of its own: who asked first may leave, and others wait for the same answer.
                 tokio::spawn(async move {
                     // It is remembered before the flight ends, so that nobody asks in between.
-                    let verdict = flight.desk.ask(&flight.token, now).await;
+                    let verdict = flight.queries.ask(&flight.token, now).await;
                     sender.send_replace(Some(verdict));
                 });
                 answer
@@ -274,7 +274,7 @@ impl Desk {
     /// Asks the provider, and remembers what it says.
     async fn ask(&self, token: &str, now: u64) -> Verdict {
         const CONSEQUENCE: &str = "tokens that are not remembered are answered with 503";
-        let answer = match tokio::time::timeout(PATIENCE, self.fetch(token)).await {
+        let answer = match tokio::time::timeout(REQUEST_TIMEOUT, self.fetch(token)).await {
             Ok(answer) => answer,
             Err(_) => Err("it does not answer in time".to_owned()),
         };
@@ -315,25 +315,25 @@ impl Desk {
 
 /// One token that is being asked about; off the list when dropped.
 struct Flight {
-    desk: Arc<Desk>,
+    queries: Arc<TokenQueries>,
     token: Box<str>,
 }
 
 impl Flight {
     /// Nothing if too many are on their way.
-    fn begin(desk: &Arc<Desk>, token: &str) -> Option<Self> {
-        if desk.waiting.fetch_add(1, Relaxed) >= MOST_WAITING {
-            desk.waiting.fetch_sub(1, Relaxed);
+    fn begin(queries: &Arc<TokenQueries>, token: &str) -> Option<Self> {
+        if queries.waiting.fetch_add(1, Relaxed) >= MAX_WAITING {
+            queries.waiting.fetch_sub(1, Relaxed);
             return None;
         }
-        Some(Self { desk: Arc::clone(desk), token: token.into() })
+        Some(Self { queries: Arc::clone(queries), token: token.into() })
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.desk.waiting.fetch_sub(1, Relaxed);
-        self.desk.shard(&self.token).asking.remove(&self.token);
+        self.queries.waiting.fetch_sub(1, Relaxed);
+        self.queries.shard(&self.token).asking.remove(&self.token);
     }
 }
 

@@ -27,16 +27,16 @@ const SHORTEST_REFRESH: Duration = Duration::from_secs(30);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// The longest pause between attempts at a provider that does not answer.
-const LONGEST_RETRY: Duration = Duration::from_secs(30);
+const MAX_RETRY: Duration = Duration::from_secs(30);
 
 /// Between two fetches that requests asked for: who makes up key ids must not be able to make us ask all the time.
 const ASK_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a request waits for keys.
-const PATIENCE: Duration = Duration::from_secs(3);
+const FIRST_FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// More requests than these do not wait for keys at the same time.
-const MOST_WAITING: usize = 256;
+const MAX_WAITING: usize = 256;
 
 /// How often keys are fetched where the document does not say.
 const DEFAULT_REFRESH: Duration = Duration::from_secs(600);
@@ -188,7 +188,7 @@ impl Fetcher {
 
     /// Fetches the keys and hands them over; gives how long the answer may be kept.
     async fn fetch(&self) -> Result<Option<Duration>, String> {
-        let text = |trouble: crate::outgoing::client::Trouble| trouble.to_string();
+        let text = |trouble: crate::outgoing::client::FetchError| trouble.to_string();
         let (issuer, keys) = match self.kind {
             Kind::KeySet => (None, self.url.clone()),
             Kind::Discovery => {
@@ -234,7 +234,7 @@ impl Fetcher {
         let turn = Turn::take(self)?;
         Some(Box::pin(async move {
             let _turn = turn;
-            let _ = timeout(PATIENCE, progress.wait_for(|progress| progress.finished > seen)).await;
+            let _ = timeout(FIRST_FETCH_TIMEOUT, progress.wait_for(|progress| progress.finished > seen)).await;
         }))
     }
 }
@@ -271,7 +271,7 @@ struct Turn(Arc<Fetcher>);
 impl Turn {
     fn take(fetcher: &Arc<Fetcher>) -> Option<Self> {
         let turn = Self(Arc::clone(fetcher));
-        (fetcher.waiting.fetch_add(1, Relaxed) < MOST_WAITING).then_some(turn)
+        (fetcher.waiting.fetch_add(1, Relaxed) < MAX_WAITING).then_some(turn)
     }
 }
 
@@ -283,7 +283,7 @@ impl Drop for Turn {
 
 /// The pause after so many failures in a row.
 fn retry(failures: u32) -> Duration {
-    FIRST_RETRY.saturating_mul(1 << (failures - 1).min(16)).min(LONGEST_RETRY)
+    FIRST_RETRY.saturating_mul(1 << (failures - 1).min(16)).min(MAX_RETRY)
 }
 
 /// Up to a tenth less, so that many gateways do not ask at the same moment.

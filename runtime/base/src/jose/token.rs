@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-/// A compact JWS (RFC 7515 §7.1), decoded and not yet believed.
+/// A compact JWS (RFC 7515 §7.1), decoded and not yet trusted.
 pub struct Token<'a> {
     header: Map<String, Value>,
     pub claims: Map<String, Value>,

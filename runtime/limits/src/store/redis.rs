@@ -21,9 +21,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
-use super::{Answering, Charged, SharedCharge, Silent, Store, StoreClient, StoreHealth, StoreTerms};
+use super::{Answering, Charged, SharedCharge, Store, StoreClient, StoreHealth, StoreTerms, StoreUnavailable};
 use crate::algorithm::{Formula, Reading};
-use crate::store::url::Place;
+use crate::store::url::ServerAddress;
 use gateway_base::connector;
 use gateway_base::supervise::{Task, supervise};
 use gateway_base::trust;
@@ -32,11 +32,11 @@ use gateway_base::trust;
 const SCRIPT: &str = include_str!("count.lua");
 
 /// So many questions in a row without an answer in time, and the connection counts as dead.
-const PATIENCE: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 
 /// Between two attempts to connect: at first, and at last.
 const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 const NOT_IN_TIME: &str = "it does not answer in time";
 
@@ -55,7 +55,7 @@ pub struct Redis;
 impl StoreClient for Redis {
     fn open(&self, terms: StoreTerms) -> Result<Arc<dyn Store>, String> {
         let tls = match &terms.url.place {
-            Place::Tcp { tls: true, .. } => {
+            ServerAddress::Tcp { tls: true, .. } => {
                 let mut config = (*trust::config(terms.trusted_roots.as_deref())?).clone();
                 config.alpn_protocols.clear();
                 Some(TlsConnector::from(Arc::new(config)))
@@ -93,7 +93,7 @@ struct Client {
 
 /// Who is asked, and how to get there.
 struct Server {
-    place: Place,
+    place: ServerAddress,
     login: RedisConnectionInfo,
     tls: Option<TlsConnector>,
     /// For a connection.
@@ -162,7 +162,7 @@ impl Store for Client {
         Box::pin(async move {
             match self.links.get(worker) {
                 Some(link) => self.ask(link, charges).await,
-                None => Err(Silent),
+                None => Err(StoreUnavailable),
             }
         })
     }
@@ -173,11 +173,11 @@ impl Store for Client {
 }
 
 impl Client {
-    async fn ask(&self, link: &Link, charges: &[SharedCharge]) -> Result<Charged, Silent> {
+    async fn ask(&self, link: &Link, charges: &[SharedCharge]) -> Result<Charged, StoreUnavailable> {
         let health = &self.server.health;
         if matches!(*link.state.borrow(), State::Down) {
             health.skipped.fetch_add(1, Relaxed);
-            return Err(Silent);
+            return Err(StoreUnavailable);
         }
         match tokio::time::timeout(self.server.timeout, self.exchange(link, charges)).await {
             Ok(Ok(charged)) => {
@@ -187,13 +187,13 @@ impl Client {
             }
             // Of a connection that breaks, the keeper learns by itself.
             Ok(Err(())) => {}
-            Err(_) if link.unanswered.fetch_add(1, Relaxed) + 1 >= PATIENCE => {
+            Err(_) if link.unanswered.fetch_add(1, Relaxed) + 1 >= MAX_ATTEMPTS => {
                 link.lose(health, NOT_IN_TIME);
             }
             Err(_) => {}
         }
         health.failed.fetch_add(1, Relaxed);
-        Err(Silent)
+        Err(StoreUnavailable)
     }
 
     async fn exchange(&self, link: &Link, charges: &[SharedCharge]) -> Result<Charged, ()> {
@@ -281,7 +281,7 @@ async fn keep(server: Arc<Server>, link: Arc<Link>) {
             Err(_) => link.lose(&server.health, "no connection can be made in time"),
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = (pause * 2).min(MAX_PAUSE);
     }
 }
 
@@ -360,8 +360,8 @@ impl Server {
 
     async fn stream(&self) -> io::Result<Box<dyn Stream>> {
         match (&self.place, &self.tls) {
-            (Place::Unix(path), _) => Ok(Box::new(UnixStream::connect(path).await?)),
-            (Place::Tcp { host, port, .. }, tls) => {
+            (ServerAddress::Unix(path), _) => Ok(Box::new(UnixStream::connect(path).await?)),
+            (ServerAddress::Tcp { host, port, .. }, tls) => {
                 let stream = connector::connect(host, *port).await?;
                 let Some(tls) = tls else { return Ok(Box::new(stream)) };
                 let name = ServerName::try_from(host.clone())

@@ -6,7 +6,7 @@ use gateway_base::secret::Secret;
 
 /// A store's URL, taken apart.
 pub struct StoreUrl {
-    pub(crate) place: Place,
+    pub(crate) place: ServerAddress,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<Secret>,
     pub(crate) database: i64,
@@ -14,7 +14,7 @@ pub struct StoreUrl {
 
 /// The server's address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ServerAddress {
     Tcp { host: String, port: u16, tls: bool },
     Unix(String),
 }
@@ -46,7 +46,7 @@ impl StoreUrl {
             return Err("it has a user and no password".to_owned());
         }
         let place = if scheme == "unix" {
-            Place::Unix(host.to_owned()).checked(!host.is_empty())?
+            ServerAddress::Unix(host.to_owned()).checked(!host.is_empty())?
         } else {
             let (name, port) = match host.rsplit_once(':') {
                 Some((name, port)) if !port.contains(']') => {
@@ -56,7 +56,8 @@ impl StoreUrl {
             };
             let good = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
             let name = name.trim_start_matches('[').trim_end_matches(']');
-            Place::Tcp { host: name.to_owned(), port, tls: scheme == "rediss" }.checked(good && !name.is_empty())?
+            ServerAddress::Tcp { host: name.to_owned(), port, tls: scheme == "rediss" }
+                .checked(good && !name.is_empty())?
         };
         let database = match database {
             "" => 0,
@@ -66,7 +67,7 @@ impl StoreUrl {
     }
 }
 
-impl Place {
+impl ServerAddress {
     fn checked(self, good: bool) -> Result<Self, String> {
         if good { Ok(self) } else { Err("it has no host".to_owned()) }
     }
@@ -101,14 +102,14 @@ mod tests {
             let password = url.password.map(|password| String::from_utf8_lossy(password.expose()).into_owned());
             Ok::<_, String>((url.place, url.user, password, url.database))
         };
-        let tcp = |host: &str, port, tls| Place::Tcp { host: host.to_owned(), port, tls };
+        let tcp = |host: &str, port, tls| ServerAddress::Tcp { host: host.to_owned(), port, tls };
         assert_eq!(parse("redis://cache"), Ok((tcp("cache", 6379, false), None, None, 0)));
         assert_eq!(
             parse("rediss://app:p%40ss:w@cache.example:6380/2"),
             Ok((tcp("cache.example", 6380, true), Some("app".into()), Some("p@ss:w".into()), 2))
         );
         assert_eq!(parse("redis://:secret@[::1]:7000"), Ok((tcp("::1", 7000, false), None, Some("secret".into()), 0)));
-        assert_eq!(parse("unix:///run/redis.sock"), Ok((Place::Unix("/run/redis.sock".into()), None, None, 0)));
+        assert_eq!(parse("unix:///run/redis.sock"), Ok((ServerAddress::Unix("/run/redis.sock".into()), None, None, 0)));
         for bad in
             ["cache", "http://cache", "redis://", "redis://app@cache", "redis://c:0", "redis://c/x", "redis://a%zz:b@c"]
         {

@@ -26,7 +26,7 @@ use gateway_base::connector;
 use gateway_base::secret::Secret;
 use gateway_base::supervise::{Task, supervise};
 use gateway_base::{timestamp, trust};
-use gateway_parties::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
+use gateway_parties::database::{Batch, Database, Row, Statement, StatementResult, StoreError, Value, WAITING};
 use tls::Rustls;
 
 /// Connections of one gateway, at most.
@@ -205,7 +205,7 @@ struct Connection {
 
 impl Connection {
     /// Does all statements, or none.
-    async fn run(&mut self, statements: &[Statement]) -> Result<Vec<Answer>, Failure> {
+    async fn run(&mut self, statements: &[Statement]) -> Result<Vec<StatementResult>, Failure> {
         for statement in statements {
             self.prepare(statement.sql).await?;
         }
@@ -215,7 +215,7 @@ impl Connection {
         self.client.batch_execute("BEGIN").await.map_err(|error| Failure { has_begun: false, ..error.into() })?;
         // Sent together, and done one after the other: after the first that fails, the server does none.
         let answers = in_turn(statements.iter().map(|statement| self.execute(statement)).collect()).await;
-        let answers: Vec<Answer> = match answers.into_iter().collect() {
+        let answers: Vec<StatementResult> = match answers.into_iter().collect() {
             Ok(answers) => answers,
             Err(failure) => {
                 let _ = self.client.batch_execute("ROLLBACK").await;
@@ -236,16 +236,16 @@ impl Connection {
     }
 
     /// A statement that is prepared.
-    async fn execute(&self, statement: &Statement) -> Result<Answer, Failure> {
+    async fn execute(&self, statement: &Statement) -> Result<StatementResult, Failure> {
         let Some(prepared) = self.prepared.get(statement.sql) else {
             return Err(StoreError::new("a statement is not prepared").into());
         };
         let values: Vec<Sent<'_>> = statement.values.iter().map(Sent).collect();
         let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as &(dyn ToSql + Sync)).collect();
         if prepared.columns().is_empty() {
-            return Ok(Answer { rows: Vec::new(), changed: self.client.execute(prepared, &values).await? });
+            return Ok(StatementResult { rows: Vec::new(), changed: self.client.execute(prepared, &values).await? });
         }
-        let mut answer = Answer::default();
+        let mut answer = StatementResult::default();
         for row in self.client.query(prepared, &values).await? {
             let values: Result<Vec<Value>, _> =
                 (0..row.len()).map(|column| row.try_get(column).map(|Received(value)| value)).collect();
@@ -363,7 +363,11 @@ async fn work(connector: Arc<Connector>, waiting: Arc<Mutex<mpsc::Receiver<Batch
 }
 
 /// Does a batch, on a new connection if need be, and anew where that cannot do it twice.
-async fn run(connector: &Connector, slot: &mut Option<Connection>, batch: &Batch) -> Result<Vec<Answer>, StoreError> {
+async fn run(
+    connector: &Connector,
+    slot: &mut Option<Connection>,
+    batch: &Batch,
+) -> Result<Vec<StatementResult>, StoreError> {
     let mut tries = 0;
     loop {
         tries += 1;

@@ -13,7 +13,7 @@ use crate::store::sql::CLEANING;
 use crate::store::{schema, sql};
 use gateway_base::supervise::{Task, supervise_thread};
 use gateway_base::timestamp;
-use gateway_parties::database::{Answer, Batch, Database, Row, Statement, StoreError, Value, WAITING};
+use gateway_parties::database::{Batch, Database, Row, Statement, StatementResult, StoreError, Value, WAITING};
 
 /// Batches in one transaction, at most: while the disk is busy with one, the next one fills.
 const TOGETHER: usize = 64;
@@ -185,7 +185,7 @@ fn refuse(batches: Vec<Batch>, error: &StoreError) {
     }
 }
 
-fn all_or_nothing(connection: &Connection, batch: &Batch) -> Result<Vec<Answer>, Failure> {
+fn all_or_nothing(connection: &Connection, batch: &Batch) -> Result<Vec<StatementResult>, Failure> {
     // One statement is all or nothing by itself.
     if let [statement] = &*batch.statements {
         return Ok(vec![execute(connection, statement)?]);
@@ -204,14 +204,14 @@ fn control(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute(()).map(drop)
 }
 
-fn execute(connection: &Connection, statement: &Statement) -> Result<Answer, Failure> {
+fn execute(connection: &Connection, statement: &Statement) -> Result<StatementResult, Failure> {
     let mut prepared = connection.prepare_cached(statement.sql)?;
     let columns = prepared.column_count();
     let values = rusqlite::params_from_iter(statement.values.iter().map(Bound));
     if columns == 0 {
-        return Ok(Answer { rows: Vec::new(), changed: prepared.execute(values)? as u64 });
+        return Ok(StatementResult { rows: Vec::new(), changed: prepared.execute(values)? as u64 });
     }
-    let mut answer = Answer::default();
+    let mut answer = StatementResult::default();
     let mut rows = prepared.query(values)?;
     while let Some(row) = rows.next()? {
         let values: rusqlite::Result<Vec<Value>> =

@@ -38,7 +38,7 @@ static ALGORITHMS: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// No request waits longer for its turn.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// More than this, per interval, is no limit.
 const MAX_LIMIT: u64 = 1 << 31;
@@ -212,7 +212,7 @@ impl Reading<'_> {
                 Algorithm::Concurrency { limit, burst, delay }
             }
         };
-        if algorithm.longest_wait() > LONGEST_WAIT {
+        if algorithm.longest_wait() > MAX_WAIT {
             self.problem(node.span, "a request would wait for more than a minute; use a smaller `burst` or `delay`");
             return None;
         }

@@ -12,11 +12,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::http2::job::{Job, handle};
-use gateway_wire::downstream::Equipment;
+use gateway_wire::downstream::StreamBuffers;
 
 /// So many are kept by a worker even if nothing is to be done for them: about as much memory as so many idle
 /// connections.
-const LEAST_IDLE: usize = 8;
+const MIN_IDLE: usize = 8;
 
 /// How far ahead a new timer is set. A deadline that is nearer sets it anew; one that is farther away does not, until it
 /// has passed.
@@ -60,7 +60,7 @@ impl Handlers {
     /// Dismisses those that nobody has needed since the last call.
     pub(crate) fn prune(&self) {
         let mut handlers = self.0.handlers.borrow_mut();
-        let unneeded = self.0.unneeded.get().min(handlers.len().saturating_sub(LEAST_IDLE));
+        let unneeded = self.0.unneeded.get().min(handlers.len().saturating_sub(MIN_IDLE));
         for handler in handlers.drain(..unneeded) {
             handler.dismissed.set(true);
             handler.wake();
@@ -93,9 +93,9 @@ impl Handler {
 /// Handles `job`, and then what comes.
 async fn work(idle: Rc<Idle>, mut job: Job) {
     let handler = Rc::new(Handler::default());
-    let mut equipment = Equipment::new(Instant::now() + FIRST_DEADLINE);
+    let mut buffers = StreamBuffers::new(Instant::now() + FIRST_DEADLINE);
     loop {
-        equipment = handle(job, equipment).await;
+        buffers = handle(job, buffers).await;
         idle.handlers.borrow_mut().push(Rc::clone(&handler));
         let Some(next) = handler.next().await else { return };
         job = next;
@@ -109,14 +109,14 @@ mod tests {
     #[test]
     fn those_that_were_not_needed_leave() {
         let handlers = Handlers::default();
-        handlers.0.handlers.borrow_mut().extend((0..LEAST_IDLE + 5).map(|_| Rc::default()));
-        let left = |handlers: &Handlers| handlers.0.handlers.borrow().len() - LEAST_IDLE;
+        handlers.0.handlers.borrow_mut().extend((0..MIN_IDLE + 5).map(|_| Rc::default()));
+        let left = |handlers: &Handlers| handlers.0.handlers.borrow().len() - MIN_IDLE;
         // What was needed in the meantime is not known at first.
         handlers.prune();
         assert_eq!(left(&handlers), 5);
         // Two are needed and come back.
-        let taken: Vec<_> = handlers.0.handlers.borrow_mut().drain(LEAST_IDLE + 3..).collect();
-        handlers.0.unneeded.set(LEAST_IDLE + 3);
+        let taken: Vec<_> = handlers.0.handlers.borrow_mut().drain(MIN_IDLE + 3..).collect();
+        handlers.0.unneeded.set(MIN_IDLE + 3);
         handlers.0.handlers.borrow_mut().extend(taken.iter().cloned());
         handlers.prune();
         assert_eq!(left(&handlers), 0);

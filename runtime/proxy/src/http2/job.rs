@@ -7,23 +7,23 @@ use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
 use http::Request;
 
-use crate::admission::Place;
+use crate::admission::ConnectionSlot;
 use crate::http2::stream::Stream;
 use crate::http2::streams::Open;
 use crate::pipeline;
-use gateway_wire::downstream::{Downstream, Equipment};
+use gateway_wire::downstream::{Downstream, StreamBuffers};
 use gateway_wire::http1::head::HeadScan;
 
 /// A stream to be handled.
 pub(crate) struct Job {
     pub(crate) open: Open,
-    pub(crate) _place: Option<Place>,
+    pub(crate) _place: Option<ConnectionSlot>,
     pub(crate) request: Request<RecvStream>,
     pub(crate) respond: SendResponse<Bytes>,
 }
 
 /// Handles the one request of a stream; gives back what that was done with.
-pub(crate) async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
+pub(crate) async fn handle(job: Job, mut buffers: StreamBuffers) -> StreamBuffers {
     let Job { open, _place, request, respond } = job;
     let client = &*open.0;
     let worker = &client.worker;
@@ -32,13 +32,13 @@ pub(crate) async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
     if !crate::http2::head::is_for_http(&parts) {
         let mut respond = respond;
         respond.send_reset(Reason::PROTOCOL_ERROR);
-        return equipment;
+        return buffers;
     }
-    let framing = crate::http2::head::write(&mut equipment.inbox, &parts, &body);
+    let framing = crate::http2::head::write(&mut buffers.inbox, &parts, &body);
     let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD, Rc::clone(&open.0));
-    let mut down = Downstream::beside(&client.known, stream, equipment);
+    let mut down = Downstream::beside(&client.known, stream, buffers);
     // The same limits for the same request, whatever it came in.
-    match HeadScan::default().end_of_head(&down.inbox, worker.live.settings.limits.head) {
+    match HeadScan::default().end_of_head(&down.inbox, worker.deployment.settings.limits.head) {
         Ok(Some(length)) => {
             pipeline::handle(worker, client.listener, &mut down, length, started).await;
         }
@@ -47,9 +47,9 @@ pub(crate) async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
             pipeline::refuse_unparsed(worker, client.listener, &mut down, reject, started).await;
         }
     }
-    let (stream, equipment) = down.into_parts();
+    let (stream, buffers) = down.into_parts();
     if stream.end() && client.loses_patience() {
         client.has_enough.notify_one();
     }
-    equipment
+    buffers
 }

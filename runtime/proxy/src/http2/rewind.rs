@@ -7,11 +7,11 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http2::streams::Client;
+use crate::http2::streams::ClientStreams;
 use gateway_wire::http2::frames::Frames;
 
 /// Streams with malformed trailers that are noted on one connection.
-const MOST_MALFORMED: usize = 256;
+const MAX_MALFORMED: usize = 256;
 
 /// Gives the beginning once more, then what the connection gives.
 pub(super) struct Rewind<S> {
@@ -19,11 +19,11 @@ pub(super) struct Rewind<S> {
     at: usize,
     io: S,
     frames: Frames,
-    client: Rc<Client>,
+    client: Rc<ClientStreams>,
 }
 
 impl<S> Rewind<S> {
-    pub(super) fn new(beginning: Vec<u8>, io: S, client: Rc<Client>) -> Self {
+    pub(super) fn new(beginning: Vec<u8>, io: S, client: Rc<ClientStreams>) -> Self {
         Self { beginning, at: 0, io, frames: Frames::new(client.worker.recently()), client }
     }
 
@@ -33,7 +33,7 @@ impl<S> Rewind<S> {
         let mut malformed = self.client.malformed.borrow_mut();
         malformed.extend(seen.malformed);
         // Some are of streams that nobody reads any more.
-        if seen.is_too_much || malformed.len() > MOST_MALFORMED {
+        if seen.is_too_much || malformed.len() > MAX_MALFORMED {
             self.client.has_enough.notify_one();
         }
     }

@@ -11,7 +11,7 @@ use h2::{Reason, RecvStream};
 use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::http2::streams::Client;
+use crate::http2::streams::ClientStreams;
 use gateway_wire::http1::head::{field_space, parse_response};
 use gateway_wire::http2::body::{BodyFraming, Incoming, Outgoing, take_head};
 use gateway_wire::http2::errors::broken;
@@ -26,7 +26,7 @@ pub(super) struct Stream {
     /// The client has broken the stream off.
     is_gone: bool,
     id: u32,
-    client: Rc<Client>,
+    client: Rc<ClientStreams>,
 }
 
 /// The response: what the next bytes are.
@@ -42,7 +42,7 @@ impl Stream {
         framing: BodyFraming,
         respond: SendResponse<Bytes>,
         to_head: bool,
-        client: Rc<Client>,
+        client: Rc<ClientStreams>,
     ) -> Self {
         Self {
             id: respond.stream_id().as_u32(),

@@ -7,20 +7,20 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::deployment::LiveListener;
+use crate::deployment::PreparedListener;
 use crate::worker::Worker;
-use gateway_wire::downstream::Known;
+use gateway_wire::downstream::PeerInfo;
 
 /// Streams that a client breaks off before it has its answer: so many at once, and so many a second. Each may have cost
 /// a connection to an upstream.
-pub(crate) const MOST_CANCELLED: f64 = 100.0;
+pub(crate) const MAX_CANCELLED: f64 = 100.0;
 const CANCELLED_PER_SECOND: f64 = 10.0;
 
 /// What the streams of a connection have in common.
-pub(crate) struct Client {
+pub(crate) struct ClientStreams {
     pub(crate) worker: Rc<Worker>,
-    pub(crate) listener: &'static LiveListener,
-    pub(crate) known: Known,
+    pub(crate) listener: &'static PreparedListener,
+    pub(crate) known: PeerInfo,
     pub(crate) streams: Cell<usize>,
     /// No stream is open.
     pub(crate) idle: Rc<Cell<bool>>,
@@ -33,22 +33,22 @@ pub(crate) struct Client {
     pub(crate) malformed: RefCell<HashSet<u32>>,
 }
 
-impl Client {
+impl ClientStreams {
     /// Counts a stream that the client has broken off; says whether that was one too many.
     pub(crate) fn loses_patience(&self) -> bool {
         let ((left, since), now) = (self.patience.get(), self.worker.now());
         let regained = now.saturating_duration_since(since).as_secs_f64() * CANCELLED_PER_SECOND;
-        let left = (left + regained).min(MOST_CANCELLED) - 1.0;
+        let left = (left + regained).min(MAX_CANCELLED) - 1.0;
         self.patience.set((left, now));
         left < 0.0
     }
 }
 
 /// A stream that is counted while it lasts.
-pub(crate) struct Open(pub(crate) Rc<Client>);
+pub(crate) struct Open(pub(crate) Rc<ClientStreams>);
 
 impl Open {
-    pub(crate) fn on(client: &Rc<Client>) -> Self {
+    pub(crate) fn on(client: &Rc<ClientStreams>) -> Self {
         client.streams.set(client.streams.get() + 1);
         client.idle.set(false);
         Self(Rc::clone(client))

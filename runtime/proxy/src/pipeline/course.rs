@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::deployment::{LiveAction, LiveForward};
+use crate::deployment::{PreparedAction, PreparedForward};
 use crate::pipeline::forward::{Forwarding, Scene};
 use crate::pipeline::pause::{Answers, Pause, Stage, Stop, Waiting};
 use crate::pipeline::record::{Ending, Record};
@@ -16,7 +16,7 @@ use gateway_access::authorize::{Guesses, NoPermit, Permit};
 use gateway_access::builtin::{Answer, Call, PreparedBuiltin};
 use gateway_access::failed_authentication::Attempts;
 use gateway_access::limit_key::{Subject, client_address};
-use gateway_access::request_view::Evidence;
+use gateway_access::request_view::RequestView;
 use gateway_base::encoding::{form_encode, query_without};
 use gateway_limits::shared::Charging;
 use gateway_wire::answer::OwnAnswer;
@@ -30,7 +30,7 @@ pub(super) struct Course<'a, S> {
     down: &'a Downstream<S>,
     request: &'a Request<'a>,
     routed: &'a Routed<'a>,
-    evidence: Evidence<'a>,
+    view: RequestView<'a>,
 }
 
 impl<'a, S> Course<'a, S> {
@@ -44,7 +44,7 @@ impl<'a, S> Course<'a, S> {
         record: &Record,
     ) -> Self {
         let Request { head, target, .. } = request;
-        let evidence = Evidence {
+        let view = RequestView {
             method: head.method,
             target: head.target,
             path: target.path,
@@ -56,7 +56,7 @@ impl<'a, S> Course<'a, S> {
             body: answers.content.as_ref().map(|content| content.bytes(&down.inbox)),
             verdicts: &answers.verdicts,
         };
-        Self { worker, down, request, routed, evidence }
+        Self { worker, down, request, routed, view }
     }
 
     /// Finds out who calls, and whether that one may.
@@ -72,8 +72,7 @@ impl<'a, S> Course<'a, S> {
         };
         let now = worker.moment(record.started, record.number);
         let guesses = &mut Guesses { address: self.client_address(), attempts: &mut attempts };
-        match authorize::authorize(&operation.access, &operation.table.consumers, method, &self.evidence, now, guesses)
-        {
+        match authorize::authorize(&operation.access, &operation.table.consumers, method, &self.view, now, guesses) {
             Ok(permit) => {
                 record.note_permit(&permit);
                 Ok(permit)
@@ -119,8 +118,8 @@ impl<'a, S> Course<'a, S> {
         }
         let (worker, path) = (self.worker, self.request.path.canonical());
         let (address, caller) = (self.client_address(), permit.caller());
-        let subject = Subject { path, address, caller, evidence: &self.evidence };
-        match worker.live.limits.charge(worker.index, limits.iter().chain(own), &subject, worker.now()) {
+        let subject = Subject { path, address, caller, view: &self.view };
+        match worker.deployment.limits.charge(worker.index, limits.iter().chain(own), &subject, worker.now()) {
             Charging::Done(outcome) => record.note_limits(outcome)?,
             // They answer for the whole step.
             Charging::Ask(pending) => return Err(self.wait(Pause::Count(pending), Stage::Charged(permit))),
@@ -134,21 +133,21 @@ impl<'a, S> Course<'a, S> {
     /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
     pub(super) fn prepare(&self, permit: Permit, record: &Record) -> Result<Forwarding, Stop> {
         match &self.routed.operation.action {
-            LiveAction::Forward(to) => self.forward(to, &permit, record),
-            LiveAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
+            PreparedAction::Forward(to) => self.forward(to, &permit, record),
+            PreparedAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
         }
     }
 
-    fn forward(&self, to: &'static LiveForward, permit: &Permit, record: &Record) -> Result<Forwarding, Stop> {
+    fn forward(&self, to: &'static PreparedForward, permit: &Permit, record: &Record) -> Result<Forwarding, Stop> {
         let (down, operation) = (self.down, self.routed.operation);
         let form = self.form_without_credentials(record)?; // 400
         let scene = Scene {
-            live: self.worker.live,
+            deployment: self.worker.deployment,
             peer: down.peer,
             peer_text: &down.peer_text,
             version: down.version,
             is_https: record.is_https,
-            certificate: self.evidence.certificate.filter(|_| operation.reads_certificates),
+            certificate: self.view.certificate.filter(|_| operation.reads_certificates),
             operation,
             to,
             params: self.routed.params.as_ref(),
@@ -163,7 +162,7 @@ impl<'a, S> Course<'a, S> {
     fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record) -> Stop {
         let call = Call {
             caller: permit.caller(),
-            evidence: &self.evidence,
+            view: &self.view,
             params: self.routed.params.as_ref(),
             address: self.client_address(),
             now: self.worker.moment(record.started, record.number),
@@ -180,8 +179,8 @@ impl<'a, S> Course<'a, S> {
     /// # Errors
     /// 400 where it cannot be changed.
     fn form_without_credentials(&self, record: &Record) -> Result<Option<Vec<u8>>, Reject> {
-        let (hidden, evidence) = (&self.routed.operation.hidden.form, &self.evidence);
-        let Some(body) = evidence.body.filter(|_| !hidden.is_empty() && evidence.has_form()) else { return Ok(None) };
+        let (hidden, view) = (&self.routed.operation.hidden.form, &self.view);
+        let Some(body) = view.body.filter(|_| !hidden.is_empty() && view.has_form()) else { return Ok(None) };
         let form = std::str::from_utf8(body).map_err(|_| Reject::BadRequest("a form that is not text"))?;
         match query_without(form, hidden) {
             Some(kept) if kept.len() == form.len() => Ok(None),
@@ -194,7 +193,7 @@ impl<'a, S> Course<'a, S> {
 
     /// Where the client is, as far as trusted proxies tell.
     fn client_address(&self) -> IpAddr {
-        client_address(self.down.peer, self.evidence.fields, |address| self.worker.live.trusts(address))
+        client_address(self.down.peer, self.view.fields, |address| self.worker.deployment.trusts(address))
     }
 
     /// Has the request wait, and go on from `stage`.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use gateway_route::{Params, RequestPath};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::deployment::{Live, LiveForward, LiveOperation, LiveRewrite};
+use crate::deployment::{Deployment, PreparedForward, PreparedOperation, PreparedTarget};
 use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
 use crate::pipeline::record::Record;
 use crate::pipeline::request::{RequestFacts, Target};
@@ -21,7 +21,7 @@ use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::{Field, RequestHead};
-use gateway_wire::http1::names::{FieldClass, are_twins};
+use gateway_wire::http1::names::{FieldClass, is_same_name_ignoring_punctuation};
 use gateway_wire::locations::Locations;
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
@@ -32,8 +32,8 @@ const OUR_NAME: &[u8] = b" gateway\r\n";
 
 /// A request that may be sent, with everything it takes.
 pub(super) struct Forwarding {
-    operation: &'static LiveOperation,
-    to: &'static LiveForward,
+    operation: &'static PreparedOperation,
+    to: &'static PreparedForward,
     terms: RequestTerms,
     /// The body that goes to the upstream instead of the client's, which is in the inbox.
     pub(super) body: Option<Vec<u8>>,
@@ -53,7 +53,7 @@ pub(super) enum Forwarded {
 
 /// What a request is prepared from.
 pub(super) struct Scene<'a> {
-    pub(super) live: &'static Live,
+    pub(super) deployment: &'static Deployment,
     pub(super) peer: IpAddr,
     pub(super) peer_text: &'a str,
     /// The version of HTTP that the request came in.
@@ -61,8 +61,8 @@ pub(super) struct Scene<'a> {
     pub(super) is_https: bool,
     /// Where the operation asks for one.
     pub(super) certificate: Option<&'a ClientCertificate>,
-    pub(super) operation: &'static LiveOperation,
-    pub(super) to: &'static LiveForward,
+    pub(super) operation: &'static PreparedOperation,
+    pub(super) to: &'static PreparedForward,
     /// Of the path's template, where there is one.
     pub(super) params: Option<&'a Params<'a>>,
     /// As received, or as rules have made it.
@@ -120,9 +120,9 @@ impl Scene<'_> {
             expects_continue: facts.expects_continue,
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
-            least_rate: self.live.settings.limits.body_rate,
-            credentials: &self.live.deciding_fields,
-            most_response_fields: self.live.settings.limits.response_fields,
+            least_rate: self.deployment.settings.limits.body_rate,
+            credentials: &self.deployment.deciding_fields,
+            most_response_fields: self.deployment.settings.limits.response_fields,
         };
         let locations = (self.to.upstream.locations == tables::Locations::Translate).then(|| Locations {
             host: &self.to.endpoint.host,
@@ -158,9 +158,9 @@ impl Scene<'_> {
     fn write_path(&self, head: &mut Vec<u8>) -> Result<(), Reject> {
         let start = head.len();
         match &self.to.rewrite {
-            LiveRewrite::Received { base } => head.extend_from_slice(self.path_below(base).as_bytes()),
-            LiveRewrite::Path(template) => template.fill(head, |name| Some(self.params?.get(name)?.wire)),
-            LiveRewrite::With { base, rewrite } => {
+            PreparedTarget::Received { base } => head.extend_from_slice(self.path_below(base).as_bytes()),
+            PreparedTarget::Path(template) => template.fill(head, |name| Some(self.params?.get(name)?.wire)),
+            PreparedTarget::With { base, rewrite } => {
                 let below = self.path_below(base);
                 match rewrite.rewrite(below) {
                     Some(new) => head.extend_from_slice(new.as_bytes()),
@@ -171,7 +171,7 @@ impl Scene<'_> {
         if head.len() == start {
             head.push(b'/');
         }
-        let rewritten = !matches!(self.to.rewrite, LiveRewrite::Received { .. });
+        let rewritten = !matches!(self.to.rewrite, PreparedTarget::Received { .. });
         if rewritten && !is_safe(&head[start..]) {
             return Err(Reject::BadRequest("the rewritten path would reach somewhere else"));
         }
@@ -206,21 +206,22 @@ impl Scene<'_> {
         trace: &TraceContext,
     ) -> String {
         let operation = self.operation;
-        let trusted = self.live.trusts(self.peer);
+        let trusted = self.deployment.trusts(self.peer);
         // A client that names no host leaves it to us.
         let host = target.host.filter(|host| self.to.upstream.preserve_host && !host.is_empty());
         write_field(head, "Host", host.unwrap_or(&self.to.endpoint.authority).as_bytes());
-        let classify = |field: &Field<'_>| self.live.request_fields.classify(field.name);
+        let classify = |field: &Field<'_>| self.deployment.request_fields.classify(field.name);
         let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
         let edits = &operation.table.request_headers;
-        let hides = |name: &str| operation.hidden.headers.iter().any(|hidden| are_twins(hidden, name));
+        let hides =
+            |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
         for field in request.fields {
             match classify(field) {
                 FieldClass::EndToEnd => {
                     let hidden = hides(field.name);
                     let about_connection =
-                        has_options && is_named(request.fields, &self.live.request_fields, field.name);
+                        has_options && is_named(request.fields, &self.deployment.request_fields, field.name);
                     if !hidden && !about_connection && !edits.replaces(field.name) {
                         write_field(head, field.name, field.value);
                     }
@@ -250,7 +251,7 @@ impl Scene<'_> {
         forwarded.write(head, self.peer_text, self.is_https, target.host);
         let base = forwarded.base(self.to.base);
         // Where the path is another one as a whole, there is nothing in front of it.
-        if !base.is_empty() && !matches!(self.to.rewrite, LiveRewrite::Path(_)) {
+        if !base.is_empty() && !matches!(self.to.rewrite, PreparedTarget::Path(_)) {
             write_field(head, "X-Forwarded-Prefix", base.as_bytes());
         }
         write_field(head, "X-Request-Id", request_id.as_bytes());
@@ -322,7 +323,7 @@ where
         client_is_http11: record.facts.is_http11,
         client_keeps_alive: record.facts.keep_alive,
         draining: &worker.draining,
-        fields: &worker.live.response_fields,
+        fields: &worker.deployment.response_fields,
         edits: &operation.table.response_headers,
         request_id: &record.request_id,
         date: &date,
@@ -339,8 +340,14 @@ where
                 Err(reject) => return Forwarded::Refused(Progress::default(), reject),
             },
         };
-        let exchange =
-            Exchange::new(down, &mut connection, &terms, &response, &worker.live.request_fields, worker.recently());
+        let exchange = Exchange::new(
+            down,
+            &mut connection,
+            &terms,
+            &response,
+            &worker.deployment.request_fields,
+            worker.recently(),
+        );
         let (progress, result) = exchange.run().await;
         match result {
             Ok(()) => {
@@ -364,7 +371,7 @@ where
     }
 }
 
-async fn connect(worker: &Worker, to: &LiveForward) -> Result<UpstreamConnection, Reject> {
+async fn connect(worker: &Worker, to: &PreparedForward) -> Result<UpstreamConnection, Reject> {
     let connection =
         worker.pool.connect(&to.endpoint, to.upstream.connect_timeout).await.map_err(|error| match error {
             ConnectError::Unreachable => Reject::UpstreamUnreachable,

@@ -18,14 +18,14 @@ use gateway_wire::reject::Reject;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// For the whole of it, and for each MiB that it may have: a body that trickles in must not take memory for ever.
-const PATIENCE: Duration = Duration::from_secs(60);
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The chunked coding may take this many times the bytes of the content, and this many bytes more.
 const CODING_FACTOR: u64 = 2;
 const CODING_BYTES: u64 = 64 << 10;
 
 /// What is to be read.
-pub(super) struct Terms {
+pub(super) struct GatherTerms {
     pub(super) head_length: usize,
     pub(super) body: BodyLength,
     /// The client waits for `100 Continue`.
@@ -56,7 +56,7 @@ impl Content {
 ///
 /// # Errors
 /// 413 beyond the limit, 408 for a client that is too slow or gone, 400 for a body that is not in the chunked coding.
-pub(super) async fn content<S>(down: &mut Downstream<S>, terms: &Terms) -> Result<Content, Reject>
+pub(super) async fn content<S>(down: &mut Downstream<S>, terms: &GatherTerms) -> Result<Content, Reject>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -65,7 +65,7 @@ where
     {
         return Err(Reject::BodyTooLarge);
     }
-    let until = Instant::now() + PATIENCE * u32::try_from(1 + (terms.limit >> 20)).unwrap_or(u32::MAX);
+    let until = Instant::now() + BODY_TIMEOUT * u32::try_from(1 + (terms.limit >> 20)).unwrap_or(u32::MAX);
     let mut gathering = Gathering { at: terms.head_length, decoder: Decoder::default(), decoded: Vec::new() };
     let mut idle_until = Instant::now() + IDLE;
     if terms.expects_continue && down.inbox.len() == terms.head_length {
@@ -102,7 +102,7 @@ struct Gathering {
 
 impl Gathering {
     /// The content, if all of it is there.
-    fn look(&mut self, inbox: &[u8], terms: &Terms) -> Result<Option<Content>, Reject> {
+    fn look(&mut self, inbox: &[u8], terms: &GatherTerms) -> Result<Option<Content>, Reject> {
         match terms.body {
             BodyLength::None | BodyLength::UntilClose => {
                 Ok(Some(Content::Received(terms.head_length..terms.head_length)))

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use gateway_route::{OwnedParams, RequestPath};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::deployment::LiveOperation;
+use crate::deployment::PreparedOperation;
 use crate::pipeline::gather;
 use crate::pipeline::gather::Content;
 use crate::pipeline::record::{Ending, Record};
@@ -89,7 +89,7 @@ impl Waiting {
 
 /// [`Routed`] that borrows nothing.
 pub(super) struct OwnedRoute {
-    operation: &'static LiveOperation,
+    operation: &'static PreparedOperation,
     params: Option<OwnedParams>,
     path: RequestPath<'static>,
     query: Option<String>,
@@ -154,7 +154,7 @@ impl Answers {
             let is_larger = content.bytes(&down.inbox).len() as u64 > limit;
             return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
         }
-        let terms = gather::Terms {
+        let terms = gather::GatherTerms {
             head_length: record.head_length,
             body: record.facts.body,
             expects_continue: record.facts.expects_continue,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::access_log::Line;
-use crate::deployment::LiveRule;
-use crate::deployment::{Live, LiveListener, LiveOperation, LiveRoute};
+use crate::deployment::PreparedRule;
+use crate::deployment::{Deployment, PreparedListener, PreparedOperation, PreparedRoute};
 use crate::exchange::Progress;
 use crate::pipeline::request;
 use crate::pipeline::request::{Request, RequestFacts};
@@ -34,7 +34,7 @@ const NONE: &FieldLines = &FieldLines::new();
 /// What is known of a request; filled as the decision goes on. No step depends on what a later one finds.
 pub(super) struct Record {
     pub(super) number: u64,
-    pub(super) listener: &'static LiveListener,
+    pub(super) listener: &'static PreparedListener,
     pub(super) started: Instant,
     pub(super) head_length: usize,
     pub(super) request_id: String,
@@ -44,10 +44,10 @@ pub(super) struct Record {
     pub(super) facts: RequestFacts,
     /// The client's request came over TLS.
     pub(super) is_https: bool,
-    pub(super) route: Option<&'static LiveRoute>,
-    pub(super) operation: Option<&'static LiveOperation>,
+    pub(super) route: Option<&'static PreparedRoute>,
+    pub(super) operation: Option<&'static PreparedOperation>,
     /// The last rule that was about it, where no path matched.
-    pub(super) rule: Option<&'static LiveRule>,
+    pub(super) rule: Option<&'static PreparedRule>,
     /// Who calls, once that is permitted.
     caller: Option<Arc<str>>,
     /// Why it is permitted; empty until then.
@@ -74,7 +74,12 @@ impl From<Reject> for Ending {
 }
 
 impl Record {
-    pub(super) fn new(worker: &Worker, listener: &'static LiveListener, head_length: usize, started: Instant) -> Self {
+    pub(super) fn new(
+        worker: &Worker,
+        listener: &'static PreparedListener,
+        head_length: usize,
+        started: Instant,
+    ) -> Self {
         let request_id = worker.request_id();
         Self {
             number: worker.number(),
@@ -103,35 +108,35 @@ impl Record {
     /// 400, 417, 431 or 505 for what is no request, or one that two recipients could read differently.
     pub(super) fn receive<'a, S>(
         &mut self,
-        live: &Live,
+        deployment: &Deployment,
         down: &'a Downstream<S>,
         space: &'a mut FieldSpace<'a>,
     ) -> Result<Request<'a>, Reject> {
         let head = head::parse_request(&down.inbox[..self.head_length], space)?; // 400 431 505
-        self.facts = RequestFacts::of(&head, &live.request_fields)?; // 400 417
-        if let Some(trace) = TraceContext::of(head.fields, &live.request_fields) {
+        self.facts = RequestFacts::of(&head, &deployment.request_fields)?; // 400 417
+        if let Some(trace) = TraceContext::of(head.fields, &deployment.request_fields) {
             self.trace = trace;
         }
-        self.keep_request_id(&head, live, down.peer);
+        self.keep_request_id(&head, deployment, down.peer);
         let request = Request::of(head)?; // 400
-        self.is_https = request::is_https(&request.head, live, down.peer, down.tls.is_some());
-        self.keep_client_address(&request.head, live, down.peer);
+        self.is_https = request::is_https(&request.head, deployment, down.peer, down.tls.is_some());
+        self.keep_client_address(&request.head, deployment, down.peer);
         Ok(request)
     }
 
     /// A trusted proxy's id for the request stays, so that its log and ours can be joined.
-    fn keep_request_id(&mut self, request: &RequestHead<'_>, live: &Live, peer: IpAddr) {
-        if let Some(id) = request::request_id(request, &live.request_fields)
-            && live.trusts(peer)
+    fn keep_request_id(&mut self, request: &RequestHead<'_>, deployment: &Deployment, peer: IpAddr) {
+        if let Some(id) = request::request_id(request, &deployment.request_fields)
+            && deployment.trusts(peer)
         {
             self.request_id = id.to_owned();
         }
     }
 
     /// Where the request came from, where a trusted proxy says so.
-    fn keep_client_address(&mut self, request: &RequestHead<'_>, live: &Live, peer: IpAddr) {
-        if live.trusts(peer) {
-            self.client = Some(client_address(peer, request.fields, |address| live.trusts(address)));
+    fn keep_client_address(&mut self, request: &RequestHead<'_>, deployment: &Deployment, peer: IpAddr) {
+        if deployment.trusts(peer) {
+            self.client = Some(client_address(peer, request.fields, |address| deployment.trusts(address)));
         }
     }
 

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use gateway_route::{Params, RequestPath};
 
-use crate::deployment::{Live, LiveOperation, LiveRoute};
+use crate::deployment::{Deployment, PreparedOperation, PreparedRoute};
 use crate::tables::ParameterKind;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::field_lines::is_token;
@@ -119,14 +119,14 @@ impl RequestFacts {
 /// Whether the client's request came over TLS: to us, or to a trusted proxy that says so.
 ///
 /// Of several words, each must say so: the first may be the client's own.
-pub(super) fn is_https(request: &RequestHead<'_>, live: &Live, peer: IpAddr, over_tls: bool) -> bool {
-    if !live.trusts(peer) {
+pub(super) fn is_https(request: &RequestHead<'_>, deployment: &Deployment, peer: IpAddr, over_tls: bool) -> bool {
+    if !deployment.trusts(peer) {
         return over_tls;
     }
     let told = request
         .fields
         .iter()
-        .filter(|field| live.request_fields.classify(field.name) == FieldClass::ForwardedProto)
+        .filter(|field| deployment.request_fields.classify(field.name) == FieldClass::ForwardedProto)
         .flat_map(|field| field.value.split(|byte| *byte == b','));
     let mut told = told.map(|word| word.trim_ascii().eq_ignore_ascii_case(b"https")).peekable();
     if told.peek().is_some() { told.all(|says_https| says_https) } else { over_tls }
@@ -204,7 +204,7 @@ fn absolute_form(target: &str) -> Option<(&str, &str)> {
 ///
 /// # Errors
 /// 400, naming the first parameter that does not fit.
-pub(super) fn check_parameters(operation: &LiveOperation, params: Option<&Params<'_>>) -> Result<(), Reject> {
+pub(super) fn check_parameters(operation: &PreparedOperation, params: Option<&Params<'_>>) -> Result<(), Reject> {
     for parameter in operation.table.parameters {
         let values = params.into_iter().flat_map(Params::iter).filter(|param| param.name == parameter.name);
         if !values.into_iter().all(|param| fits(parameter.kind, &param.decoded())) {
@@ -233,7 +233,7 @@ fn fits(kind: ParameterKind, value: &str) -> bool {
 ///
 /// # Errors
 /// 413 (RFC 9110 §15.5.14).
-pub(super) fn admit_body(operation: &LiveOperation, body: BodyLength) -> Result<(), Reject> {
+pub(super) fn admit_body(operation: &PreparedOperation, body: BodyLength) -> Result<(), Reject> {
     match body {
         BodyLength::Exactly(length) if length > operation.table.max_body.0 => Err(Reject::BodyTooLarge),
         _ => Ok(()),
@@ -267,7 +267,7 @@ pub(super) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
 
 /// The answer to a preflight request (Fetch Standard, CORS protocol): any origin may ask, without credentials of the
 /// browser, and only the described methods are named. A request that is none gets the methods alone.
-pub(super) fn answer_preflight(route: &LiveRoute, request: &RequestHead<'_>) -> OwnAnswer {
+pub(super) fn answer_preflight(route: &PreparedRoute, request: &RequestHead<'_>) -> OwnAnswer {
     let value = |name: &str| {
         let field = request.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
         field.and_then(|field| std::str::from_utf8(field.value).ok())

@@ -5,19 +5,19 @@ use std::cell::OnceCell;
 use gateway_route::{Params, RequestPath, Selectors};
 
 use crate::contested::{Ambiguity, Readings};
-use crate::deployment::{Live, LiveOperation, LiveRoute};
+use crate::deployment::{Deployment, PreparedOperation, PreparedRoute};
 use crate::pipeline::plain::refuse_plain;
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request;
 use crate::pipeline::request::Request;
-use crate::pipeline::unrouted::Way;
+use crate::pipeline::unrouted::RewrittenTarget;
 use crate::rules;
 use crate::tables::Preflight;
 use gateway_wire::reject::Reject;
 
 /// Where a request goes.
 pub(super) struct Routed<'a> {
-    pub(super) operation: &'static LiveOperation,
+    pub(super) operation: &'static PreparedOperation,
     /// Of the path's template, where there is one.
     pub(super) params: Option<Params<'a>>,
     /// As received, or as rules have made it.
@@ -46,7 +46,7 @@ impl Record {
     /// preflight request.
     pub(super) fn route<'a>(
         &mut self,
-        live: &Live,
+        deployment: &Deployment,
         request: &'a Request<'a>,
         detours: &'a Detours<'a>,
     ) -> Result<Routed<'a>, Ending> {
@@ -57,7 +57,7 @@ impl Record {
         let (path, query, rule, found) = match listener.router.find(path, selectors) {
             Some(found) => (path, target.query, None, Some(found)),
             None => {
-                let Way { target, rule } = self.apply_rules(live, request, selectors)?; // 400 404 414, or what a rule answers
+                let RewrittenTarget { target, rule } = self.apply_rules(deployment, request, selectors)?; // 400 404 414, or what a rule answers
                 let (path, query) = rules::read(detours.target.get_or_init(|| target))?;
                 let path = detours.path.get_or_init(|| path);
                 let asks = || listener.router.find(path, Selectors { query, ..selectors });
@@ -93,7 +93,7 @@ impl Record {
 }
 
 /// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
-fn pick(route: &'static LiveRoute, request: &Request<'_>) -> Result<&'static LiveOperation, Ending> {
+fn pick(route: &'static PreparedRoute, request: &Request<'_>) -> Result<&'static PreparedOperation, Ending> {
     match route.operation(request.head.method) {
         Some(operation) => Ok(operation),
         None if request.head.method == "OPTIONS" && route.preflight == Preflight::Answer => {

@@ -2,26 +2,26 @@
 
 use gateway_route::{Ambiguous, RequestPath, Selectors};
 
-use crate::deployment::LiveRule;
-use crate::deployment::{Live, LiveListener};
+use crate::deployment::PreparedRule;
+use crate::deployment::{Deployment, PreparedListener};
 use crate::pipeline::plain::refuse_plain;
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::Request;
 use crate::rules;
-use crate::rules::{Asked, Ruled};
+use crate::rules::{RuleInput, RuleOutcome};
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::reject::Reject;
 
 /// How a request goes on that rules have given another target.
-pub(super) struct Way {
+pub(super) struct RewrittenTarget {
     /// Path and query.
     pub(super) target: String,
     /// Who forwards it; without, the paths are asked once more.
-    pub(super) rule: Option<&'static LiveRule>,
+    pub(super) rule: Option<&'static PreparedRule>,
 }
 
 /// Why no path matches.
-fn not_found(listener: &LiveListener, path: &RequestPath<'_>) -> Reject {
+fn not_found(listener: &PreparedListener, path: &RequestPath<'_>) -> Reject {
     let Some((_, character)) = listener.router.refusal(path) else { return Reject::NotFound };
     Reject::AmbiguousPath(match character {
         Ambiguous::EncodedSlash => "a path parameter with %2F, which its `encodedSlash: allow` would admit",
@@ -38,10 +38,10 @@ impl Record {
     /// What a rule answers, or 404 where none is about the request; plain HTTP where it must come over TLS.
     pub(super) fn apply_rules(
         &mut self,
-        live: &Live,
+        deployment: &Deployment,
         request: &Request<'_>,
         selectors: Selectors<'_>,
-    ) -> Result<Way, Ending> {
+    ) -> Result<RewrittenTarget, Ending> {
         let (listener, Request { target, path, .. }) = (self.listener, request);
         if let (Some(https_only), false) = (&listener.https_only, self.is_https) {
             return Err(refuse_plain(https_only, request)); // 301 308 403 421
@@ -50,22 +50,24 @@ impl Record {
         if listener.rules.is_empty() || listener.router.is_unclear(path, selectors) {
             return Err(not_found(listener, path).into()); // 404
         }
-        let asked = Asked {
+        let asked = RuleInput {
             path,
             query: target.query,
             authority: target.host,
             is_https: self.is_https,
-            longest: live.settings.limits.head.request_line,
+            longest: deployment.settings.limits.head.request_line,
         };
         let ruled = rules::apply(&listener.rules, &asked, &mut self.rule);
         self.route = self.rule.map(|rule| &rule.route);
         let own = match ruled? {
-            Ruled::Proxy(target) => return Ok(Way { target, rule: self.rule }),
-            Ruled::Passed(Some(target)) => return Ok(Way { target, rule: None }),
-            Ruled::Passed(None) => return Err(not_found(listener, path).into()), // 404
-            Ruled::Redirect { status, location } => OwnAnswer::moved(status, &location, "Moved\n"),
-            Ruled::Respond { status, content_type, body } => OwnAnswer::plain(status, content_type, body.as_bytes()),
-            Ruled::Plain => {
+            RuleOutcome::Proxy(target) => return Ok(RewrittenTarget { target, rule: self.rule }),
+            RuleOutcome::Passed(Some(target)) => return Ok(RewrittenTarget { target, rule: None }),
+            RuleOutcome::Passed(None) => return Err(not_found(listener, path).into()), // 404
+            RuleOutcome::Redirect { status, location } => OwnAnswer::moved(status, &location, "Moved\n"),
+            RuleOutcome::Respond { status, content_type, body } => {
+                OwnAnswer::plain(status, content_type, body.as_bytes())
+            }
+            RuleOutcome::Plain => {
                 return Err(match self.route.and_then(|route| route.https_only.as_deref()) {
                     Some(https_only) => refuse_plain(https_only, request), // 301 308 403 421
                     None => Reject::HttpsRequired.into(),

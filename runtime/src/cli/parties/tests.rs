@@ -52,8 +52,8 @@ users: [{id: u-fay, username: fay, email: fay@example.org, password: {file: nowh
         Self { folder, launch }
     }
 
-    fn open(&self) -> Desk {
-        Desk::open(&self.launch, &GATEWAY).expect("it opens")
+    fn open(&self) -> PartyStore {
+        PartyStore::open(&self.launch, &GATEWAY).expect("it opens")
     }
 }
 
@@ -188,12 +188,12 @@ users: [{username: gil, password: {file: nowhere}}, {username: other, email: hal
 fn what_cannot_be_reached_is_refused_in_a_sentence() {
     static NOTHING: Gateway = Gateway { apis: &[] };
     let fixture = Fixture::new("refused", "stores: {default: {kind: memory}}");
-    let problem = Desk::open(&fixture.launch, &NOTHING).err().expect("no authorization server");
+    let problem = PartyStore::open(&fixture.launch, &NOTHING).err().expect("no authorization server");
     assert!(problem.contains("no document of this gateway has an authorization server"), "{problem}");
-    let problem = Desk::open(&fixture.launch, &GATEWAY).err().expect("memory");
+    let problem = PartyStore::open(&fixture.launch, &GATEWAY).err().expect("memory");
     assert!(problem.contains("in the memory of the gateway"), "{problem}");
     std::fs::write(fixture.folder.join("gateway.yaml"), "stores: {default: {kind: sqlite, file: no/where.db}}")
         .expect("written");
-    let problem = Desk::open(&fixture.launch, &GATEWAY).err().expect("no folder");
+    let problem = PartyStore::open(&fixture.launch, &GATEWAY).err().expect("no folder");
     assert!(problem.contains("no/where.db: "), "{problem}");
 }

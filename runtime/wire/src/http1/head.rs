@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use gateway_route::Reading;
 
-use crate::http1::names::{are_twins, connection_options};
+use crate::http1::names::{connection_options, is_same_name_ignoring_punctuation};
 use crate::reject::Reject;
 
 /// More header fields of a request than this are refused with 431 (Request Header Fields Too Large, RFC 6585 §5).
@@ -141,13 +141,14 @@ impl<'a> RequestHead<'a> {
         let mut found = Reading::Absent;
         for field in self.fields {
             if field.name.eq_ignore_ascii_case("connection") {
-                let is_taken_off =
-                    |option: &[u8]| std::str::from_utf8(option).is_ok_and(|option| are_twins(option, name));
+                let is_taken_off = |option: &[u8]| {
+                    std::str::from_utf8(option).is_ok_and(|option| is_same_name_ignoring_punctuation(option, name))
+                };
                 if connection_options(field.value).any(is_taken_off) {
                     return Reading::Unclear;
                 }
             }
-            if !are_twins(field.name, name) {
+            if !is_same_name_ignoring_punctuation(field.name, name) {
                 continue;
             }
             found = match (found, std::str::from_utf8(field.value)) {

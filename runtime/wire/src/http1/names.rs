@@ -243,7 +243,7 @@ pub fn may_be_trailer(name: &str, table: &FieldTable) -> bool {
 }
 
 /// Whether two names are the same to CGI and its descendants: letter case and punctuation do not count.
-pub fn are_twins(one: &str, other: &str) -> bool {
+pub fn is_same_name_ignoring_punctuation(one: &str, other: &str) -> bool {
     one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(one, other)| folded(one) == folded(other))
 }
 

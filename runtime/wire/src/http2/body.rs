@@ -12,7 +12,7 @@ use crate::http1::chunked::{Decoder, Step, open_chunk};
 use crate::http2::errors::broken;
 
 /// Bytes that are handed over at once.
-const MOST_AT_ONCE: usize = 64 << 10;
+const MAX_AT_ONCE: usize = 64 << 10;
 
 /// How a body stands in HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -231,7 +231,7 @@ fn poll_send(
     data: &[u8],
     ends: impl FnOnce(usize) -> bool,
 ) -> Poll<io::Result<usize>> {
-    let wanted = data.len().min(MOST_AT_ONCE);
+    let wanted = data.len().min(MAX_AT_ONCE);
     stream.reserve_capacity(wanted);
     let mut capacity = stream.capacity();
     while capacity == 0 {

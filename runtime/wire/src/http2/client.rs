@@ -23,16 +23,16 @@ use crate::http2::errors::broken;
 use crate::http2::fields;
 
 /// Requests at once on one connection, if the upstream allows as many.
-const MOST_STREAMS: usize = 100;
+const MAX_STREAMS: usize = 100;
 
 /// Bytes of a response that an upstream may send ahead of what the client takes.
 const STREAM_WINDOW: u32 = 128 << 10;
 
 /// All streams together: clients that take nothing must not keep the others waiting.
-const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MOST_STREAMS as u32;
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MAX_STREAMS as u32;
 
 /// The fields of a response take at most so many bytes, as RFC 9113 §6.5.2 counts them.
-const MOST_FIELDS: u32 = 64 << 10;
+const MAX_FIELDS: u32 = 64 << 10;
 
 /// Bytes of request that wait for the upstream on one stream.
 const SEND_BUFFER: usize = 64 << 10;
@@ -99,7 +99,7 @@ impl ClientConnection {
         let (send, connection) = Builder::new()
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(MOST_FIELDS)
+            .max_header_list_size(MAX_FIELDS)
             .max_send_buffer_size(SEND_BUFFER)
             .enable_push(false)
             .handshake(io)
@@ -118,7 +118,7 @@ impl ClientConnection {
 
     /// Whether another request may be sent on it.
     pub fn has_room(&mut self) -> bool {
-        let most = self.send.current_max_send_streams().min(MOST_STREAMS);
+        let most = self.send.current_max_send_streams().min(MAX_STREAMS);
         let mut context = Context::from_waker(Waker::noop());
         !self.shared.retired.get()
             && self.shared.open.get() < most

@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use crate::http2::hpack::Names;
 
 /// So many at once, and so many a second: libraries measure the way to the server with PING.
-const MOST_ASKED: f64 = 1_000.0;
+const MAX_ASKED: f64 = 1_000.0;
 const ASKED_PER_SECOND: f64 = 100.0;
 
 /// A longer block of fields ends the connection; the library takes less of what is in it.
-const LONGEST_BLOCK: usize = 2 << 20;
+const MAX_BLOCK: usize = 2 << 20;
 
 const PREFACE_LENGTH: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
 const HEADER_LENGTH: usize = 9;
@@ -70,7 +70,7 @@ impl Frames {
             frame_start: 0,
             last_stream: 0,
             names: Names::new(),
-            left: MOST_ASKED,
+            left: MAX_ASKED,
             since: now,
         }
     }
@@ -82,7 +82,7 @@ impl Frames {
             let now = now();
             let regained = now.saturating_duration_since(self.since).as_secs_f64() * ASKED_PER_SECOND;
             self.since = now;
-            self.left = (self.left + regained).min(MOST_ASKED) - f64::from(seen.asked);
+            self.left = (self.left + regained).min(MAX_ASKED) - f64::from(seen.asked);
             seen.is_too_much |= self.left < 0.0;
         }
         seen
@@ -94,7 +94,7 @@ impl Frames {
             let skipped = self.skip.min(bytes.len());
             if self.in_block && !seen.is_too_much {
                 self.block.extend_from_slice(&bytes[..skipped]);
-                seen.is_too_much |= self.block.len() > LONGEST_BLOCK;
+                seen.is_too_much |= self.block.len() > MAX_BLOCK;
             }
             self.skip -= skipped;
             bytes = &bytes[skipped..];
@@ -237,7 +237,7 @@ mod tests {
         let mut frames = begun();
         let (start, ping) = (frames.since, frame(PING, 0, 0, &[0; 8]));
         let at = |milliseconds| move || start + Duration::from_millis(milliseconds);
-        assert_eq!((0..2_000).take_while(|_| !frames.see(&ping, at(0)).is_too_much).count(), MOST_ASKED as usize);
+        assert_eq!((0..2_000).take_while(|_| !frames.see(&ping, at(0)).is_too_much).count(), MAX_ASKED as usize);
         let mut frames = begun();
         let start = frames.since;
         let at = |milliseconds| move || start + Duration::from_millis(milliseconds);

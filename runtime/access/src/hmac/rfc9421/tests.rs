@@ -5,8 +5,8 @@ use super::*;
 use crate::hmac::claim::tests::{Request, mac};
 use crate::hmac::tables::HmacAlgorithm;
 
-const TERMS: Terms<'_> =
-    Terms { scheme: "signature", algorithms: &[HmacAlgorithm::HmacSha256], required: &[], nonce: false };
+const TERMS: SignatureTerms<'_> =
+    SignatureTerms { scheme: "signature", algorithms: &[HmacAlgorithm::HmacSha256], required: &[], nonce: false };
 
 /// RFC 9421 Appendix B.1.5.
 const SHARED_SECRET: &str = "uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==";
@@ -28,7 +28,7 @@ fn request<'a>(more: &[(&'a str, &'a str)]) -> Request<'a> {
 
 fn read(input: &str) -> Result<Claim, Unsigned> {
     request(&[("Signature-Input", input), ("Signature", "a=:QUJD:, b=:REVG:")])
-        .with(|evidence| claim(evidence, &TERMS, |key| key.starts_with("known")))
+        .with(|view| claim(view, &TERMS, |key| key.starts_with("known")))
 }
 
 fn text(input: &str) -> String {
@@ -40,7 +40,7 @@ fn appendix_b_2_5() {
     let input = "sig-b25=(\"date\" \"@authority\" \"content-type\");created=1618884473;keyid=\"test-shared-secret\"";
     let signature = "sig-b25=:pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=:";
     let claim = request(&[("Signature-Input", input), ("Signature", signature)])
-        .with(|evidence| claim(evidence, &TERMS, |_| true))
+        .with(|view| claim(view, &TERMS, |_| true))
         .expect("a claim");
     let expected = "\"date\": Tue, 20 Apr 2021 02:07:55 GMT\n\"@authority\": example.com\n\
         \"content-type\": application/json\n\
@@ -93,12 +93,12 @@ fn the_examples_of_section_2() {
     ] {
         let input = format!("a=({component});created=1;keyid=\"k\"");
         let fields = [&fields[..], &[("Signature-Input", input.as_str())]].concat();
-        let claim = Request::new("GET", target, &fields).with(|evidence| claim(evidence, &TERMS, |_| true));
+        let claim = Request::new("GET", target, &fields).with(|view| claim(view, &TERMS, |_| true));
         let text = String::from_utf8(claim.expect(component).text).expect("ASCII");
         assert_eq!(text.lines().next(), Some(format!("{component}: {expected}").as_str()));
     }
     let input = [("Signature-Input", "a=(\"@query\" \"@path\");created=1;keyid=\"k\""), ("Signature", "a=::")];
-    let claim = Request::new("GET", "/", &input).with(|evidence| claim(evidence, &TERMS, |_| true)).expect("a claim");
+    let claim = Request::new("GET", "/", &input).with(|view| claim(view, &TERMS, |_| true)).expect("a claim");
     assert!(claim.text.starts_with(b"\"@query\": ?\n\"@path\": /\n"));
 }
 
@@ -153,21 +153,20 @@ fn what_is_not_understood_is_refused() {
     let many: Vec<String> = (0..200).map(|number| format!("\"x-{number}\"")).collect();
     let many = read(&format!("a=({});created=1;keyid=\"k\"", many.join(" ")));
     assert_eq!(many.expect_err("too many"), "too many headers are listed".into());
-    let look = |fields: &[(&str, &str)]| {
-        request(fields).with(|evidence| claim(evidence, &TERMS, |_| true)).expect_err("no claim")
-    };
+    let look =
+        |fields: &[(&str, &str)]| request(fields).with(|view| claim(view, &TERMS, |_| true)).expect_err("no claim");
     assert_eq!(look(&[]), Unsigned::Missing);
     assert_eq!(look(&[("Signature", "a=::")]), "Signature-Input and Signature belong together".into());
     let repeated =
         [("Signature-Input", "a=(\"@query-param\";name=\"b\");created=1;keyid=\"k\""), ("Signature", "a=::")];
     let repeated = Request::new("GET", "/?b=1&%62=2", &repeated);
-    let refused = repeated.with(|evidence| claim(evidence, &TERMS, |_| true)).expect_err("ambiguous");
+    let refused = repeated.with(|view| claim(view, &TERMS, |_| true)).expect_err("ambiguous");
     assert_eq!(refused, "a signed query parameter is repeated".into());
 }
 
 #[test]
 fn terms_are_kept() {
-    let strict = Terms { required: &["@method", "date"], nonce: true, ..TERMS };
+    let strict = SignatureTerms { required: &["@method", "date"], nonce: true, ..TERMS };
     for (input, expected) in [
         ("a=(\"date\" \"@method\");created=1;keyid=\"k\";nonce=\"n\"", Ok(())),
         ("a=(\"date\");created=1;keyid=\"k\";nonce=\"n\"", Err("a required header is not among the signed ones")),
@@ -175,7 +174,7 @@ fn terms_are_kept() {
         ("a=(\"date\" \"@method\");created=1;keyid=\"k\";nonce=\"\"", Err("`nonce` is missing")),
     ] {
         let fields = [("Signature-Input", input), ("Signature", "a=::")];
-        let found = request(&fields).with(|evidence| claim(evidence, &strict, |_| true)).map(drop);
+        let found = request(&fields).with(|view| claim(view, &strict, |_| true)).map(drop);
         assert_eq!(found, expected.map_err(Into::into), "{input}");
     }
 }

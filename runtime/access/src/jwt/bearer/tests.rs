@@ -70,7 +70,8 @@ fn check(scheme: &JwtBearer, authorization: &str, query: Option<&str>) -> Verdic
     let fields = [Field { name: "authorization", value: authorization.as_bytes() }];
     let fields = if authorization.is_empty() { &[][..] } else { &fields[..] };
     verdict(
-        authenticator.authenticate(&Evidence::of(fields, query), Moment { unix_seconds: NOW, worker: 0, request: 0 }),
+        authenticator
+            .authenticate(&RequestView::of(fields, query), RequestContext { unix_seconds: NOW, worker: 0, request: 0 }),
     )
 }
 
@@ -263,8 +264,8 @@ fn newer_algorithms_are_checked_by_their_names() {
         let authenticator = prepared(&scheme, &set(&jwk)).unwrap_or_else(|problem| panic!("{name}: {problem:?}"));
         let ask = |value: &str| {
             let fields = [Field { name: "Authorization", value: value.as_bytes() }];
-            let now = Moment { unix_seconds: NOW, worker: 0, request: 0 };
-            authenticator.authenticate(&Evidence::of(&fields, None), now).is_ok()
+            let now = RequestContext { unix_seconds: NOW, worker: 0, request: 0 };
+            authenticator.authenticate(&RequestView::of(&fields, None), now).is_ok()
         };
         assert!(ask(&token(name)), "{name}");
         // The older name of Ed25519 is pinned by itself.
@@ -308,7 +309,8 @@ fn a_cached_token_still_expires() {
     let fields = [Field { name: "Authorization", value: value.as_bytes() }];
     let at = |unix_seconds| {
         verdict(
-            authenticator.authenticate(&Evidence::of(&fields, None), Moment { unix_seconds, worker: 3, request: 0 }),
+            authenticator
+                .authenticate(&RequestView::of(&fields, None), RequestContext { unix_seconds, worker: 3, request: 0 }),
         )
     };
     assert!(at(NOW).is_ok());
@@ -347,7 +349,7 @@ fn keys_of_a_set_are_found_by_their_id() {
         let value = format!("Bearer {}", sign(&header, &json!({"exp": NOW + 60})));
         let fields = [Field { name: "Authorization", value: value.as_bytes() }];
         let result = authenticator
-            .authenticate(&Evidence::of(&fields, None), Moment { unix_seconds: NOW, worker: 0, request: 0 });
+            .authenticate(&RequestView::of(&fields, None), RequestContext { unix_seconds: NOW, worker: 0, request: 0 });
         assert_eq!(result.is_ok(), good, "{header}");
     }
 }

@@ -14,17 +14,17 @@ const PART_BYTES: usize = 2 << 20;
 const PARTS: usize = 16;
 
 /// The tokens of one server.
-pub(super) struct BelievedTokens {
+pub(super) struct AccessTokenCache {
     /// In seconds.
     believed_for: u64,
-    parts: Box<[Mutex<TokenCache<Believed>>]>,
+    parts: Box<[Mutex<TokenCache<CachedToken>>]>,
     hasher: foldhash::quality::RandomState,
     /// What was looked up; another one after whatever takes many tokens away.
     generation: AtomicU64,
     revoked: Revoked,
 }
 
-impl BelievedTokens {
+impl AccessTokenCache {
     /// Tokens that are believed for so many seconds.
     pub(super) fn new(believed_for: u64) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl BelievedTokens {
     }
 
     /// Remembers what was looked up in a generation, of a token that expires.
-    pub(super) fn keep(&self, generation: u64, token: &str, known: Believed, expires: u64, now: u64) {
+    pub(super) fn keep(&self, generation: u64, token: &str, known: CachedToken, expires: u64, now: u64) {
         let until = expires.min(now.saturating_add(self.believed_for));
         if until > now {
             self.part(token).insert_of(generation, token, known, until);
@@ -66,7 +66,7 @@ impl BelievedTokens {
         self.generation.fetch_add(1, Relaxed);
     }
 
-    fn part(&self, token: &str) -> MutexGuard<'_, TokenCache<Believed>> {
+    fn part(&self, token: &str) -> MutexGuard<'_, TokenCache<CachedToken>> {
         let index = self.hasher.hash_one(token) as usize % PARTS;
         self.parts[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,20 +74,20 @@ impl BelievedTokens {
 
 /// What is known of an access token.
 #[derive(Clone)]
-pub(super) struct Believed {
+pub(super) struct CachedToken {
     pub(super) caller: Caller,
     pub(super) token: Digest,
     /// Of the authorization's id.
     pub(super) authorization: Digest,
 }
 
-impl Remembered for Believed {
+impl Remembered for CachedToken {
     fn weight(&self) -> usize {
         self.caller.weight() + 2 * size_of::<Digest>()
     }
 }
 
-/// Tokens and authorizations that were revoked a moment ago, while some may still be believed.
+/// Tokens and authorizations that were revoked a moment ago, while some may still be trusted.
 #[derive(Default)]
 struct Revoked {
     count: AtomicUsize,
@@ -113,7 +113,7 @@ impl Revoked {
         self.count.store(revoked.len(), Relaxed);
     }
 
-    fn holds(&self, known: &Believed) -> bool {
+    fn holds(&self, known: &CachedToken) -> bool {
         if self.count.load(Relaxed) == 0 {
             return false;
         }

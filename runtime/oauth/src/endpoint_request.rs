@@ -7,7 +7,7 @@ use gateway_access::caller::Caller;
 use gateway_parties::server::Grant;
 
 /// What endpoints read of a request. There is no `Debug`: it may hold passwords and tokens.
-pub(crate) struct Visit {
+pub(crate) struct EndpointRequest {
     pub(crate) is_post: bool,
     /// As received, path and query.
     pub(crate) target: String,
