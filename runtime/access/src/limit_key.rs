@@ -121,7 +121,7 @@ mod tests {
     }
 
     /// All that a limit adds to a request, but for the bytes on the wire.
-    /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
+    /// `cargo test --release -p gateway-access --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]
     fn what_a_limited_request_costs() {

@@ -157,7 +157,7 @@ mod tests {
     use crate::table::LimitId;
     use crate::tables::LimitKey;
 
-    /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
+    /// `cargo test --release -p gateway-limits --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]
     fn what_telling_costs() {
