@@ -14,7 +14,7 @@ use crate::downstream::{Downstream, Scratch};
 use crate::http1::head::HeadScan;
 use crate::http2;
 use crate::live::LiveListener;
-use crate::pipeline::{self, After};
+use crate::pipeline::{self, After, Head};
 use crate::reject::Reject;
 use crate::worker::Worker;
 
@@ -44,9 +44,12 @@ pub(crate) async fn serve<S>(
             return Box::pin(http2::serve(worker, listener, down, idle)).await;
         }
         let after = match next {
-            Next::Head { length, started } => pipeline::handle(&worker, listener, &mut down, length, started).await,
+            Next::Head { length, started } => {
+                pipeline::handle(&worker, listener, &mut down, Head::Received(length), started).await
+            }
             Next::Malformed { reject, started } => {
-                pipeline::refuse_unparsed(&worker, listener, &mut down, reject, started).await
+                let all = Head::Received(down.inbox.len());
+                pipeline::refuse_unparsed(&worker, listener, &mut down, all, reject, started).await
             }
             Next::Closed => return close(&mut down).await,
         };

@@ -1,9 +1,9 @@
 //! HTTP/2 (RFC 9113): a connection of streams, each of which is one request.
 //!
-//! A stream looks to the [pipeline](crate::pipeline) like a client's connection that carries one request in HTTP/1.1:
-//! its fields are written out as the head of a message, and what the pipeline answers is read as one. So there is one
-//! way that requests are checked, decided and forwarded, and none that knows the other protocol. Streams to upstreams
-//! look like connections to them in the same way.
+//! A stream looks to the [pipeline](crate::pipeline) like a client's connection that carries one request: its head says
+//! what one of HTTP/1.1 would say, and what the pipeline answers is read as a message of HTTP/1.1. So there is one way
+//! that requests are checked, decided and forwarded, and none that knows the other protocol. Streams to upstreams look
+//! like connections to them, on which requests are written as well.
 
 mod body;
 mod client;
@@ -35,12 +35,13 @@ use tokio::time::{Instant, timeout};
 
 use crate::admission::Place;
 use crate::downstream::{Downstream, Equipment, Known};
-use crate::http1::head::HeadScan;
+use crate::http1::head::ApartHead as _;
 use crate::live::LiveListener;
-use crate::pipeline;
+use crate::pipeline::{self, Head};
 use crate::worker::Worker;
 pub(crate) use client::{ClientConnection, ClientStream};
 pub(crate) use handlers::Handlers;
+use head::StreamHead;
 use rewind::Rewind;
 use stream::Stream;
 
@@ -212,7 +213,7 @@ struct Job {
 }
 
 /// Handles the one request of a stream; gives back what that was done with.
-async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
+async fn handle(job: Job, equipment: Equipment) -> Equipment {
     let Job { open, _place, request, respond } = job;
     let client = &*open.0;
     let worker = &client.worker;
@@ -223,17 +224,17 @@ async fn handle(job: Job, mut equipment: Equipment) -> Equipment {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return equipment;
     }
-    let framing = head::write(&mut equipment.inbox, &parts, &body);
-    let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD, Rc::clone(&open.0));
-    let mut down = Downstream::beside(&client.known, stream, equipment);
-    // The same limits for the same request, whatever it came in.
-    match HeadScan::default().end_of_head(&down.inbox, worker.live.config.limits.head) {
-        Ok(Some(length)) => {
-            pipeline::handle(worker, client.listener, &mut down, length, started).await;
+    let head = StreamHead::of(parts, &body);
+    let to_head = head.method() == "HEAD";
+    let heads = Rc::default();
+    let stream = Stream::new(body, head.framing(), respond, Rc::clone(&heads), to_head, Rc::clone(&open.0));
+    let mut down = Downstream::beside(&client.known, stream, equipment, heads);
+    match head.keeps_to(worker.live.config.limits.head) {
+        Ok(()) => {
+            pipeline::handle(worker, client.listener, &mut down, Head::Apart(&head), started).await;
         }
-        Ok(None) => down.io.reset(Reason::PROTOCOL_ERROR),
         Err(reject) => {
-            pipeline::refuse_unparsed(worker, client.listener, &mut down, reject, started).await;
+            pipeline::refuse_unparsed(worker, client.listener, &mut down, Head::Apart(&head), reject, started).await;
         }
     }
     let (stream, equipment) = down.into_parts();

@@ -35,6 +35,7 @@ mod field_lines;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod handover;
+mod head_writer;
 mod hmac;
 mod http1;
 mod http2;

@@ -116,12 +116,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 self.grant_continue();
             }
         } else if self.response.client_is_http11 {
-            response::write_interim(self.down.outbox.buffer(), status, fields, self.response);
+            self.down.outbox.head(|head| response::write_interim(head, status, fields, self.response));
         }
     }
 
     pub(super) fn grant_continue(&mut self) {
-        self.down.outbox.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.down.outbox.head(response::write_continue);
         self.upload = Upload::of(self.request.body);
     }
 
@@ -138,16 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             matches!(length, BodyLength::Chunked | BodyLength::UntilClose) && !self.response.client_is_http11;
         let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();
         let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
-        response::write_head(
-            self.down.outbox.buffer(),
-            status,
-            reason,
-            fields,
-            framing,
-            length,
-            keep_alive,
-            self.response,
-        );
+        let response = self.response;
+        self.down.outbox.head(|head| {
+            response::write_head(head, status, reason, fields, framing, length, keep_alive, response);
+        });
         self.progress.status = status;
         self.progress.keep_alive = keep_alive;
         self.progress.head_at = Some(Instant::now());

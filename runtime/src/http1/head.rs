@@ -159,6 +159,21 @@ impl<'a> RequestHead<'a> {
     }
 }
 
+/// A head that did not come as a text of HTTP/1.1. It says what that text would say, and keeps to the same grammar.
+pub(crate) trait ApartHead {
+    /// As on a request line.
+    fn method(&self) -> &str;
+
+    /// As on a request line.
+    fn target(&self) -> &str;
+
+    /// The whole head, with its fields in `space`.
+    ///
+    /// # Errors
+    /// 431 for too many of them.
+    fn read<'a>(&'a self, space: &'a mut [Field<'a>; MAX_FIELDS]) -> Result<RequestHead<'a>, Reject>;
+}
+
 /// Parses a head whose end [`HeadScan::end_of_head`] has found.
 ///
 /// # Errors

@@ -36,7 +36,7 @@ impl<'a, S> Course<'a, S> {
         request: &'a Request<'a>,
         routed: &'a Routed<'a>,
         answers: &'a Answers,
-        record: &Record,
+        record: &Record<'_>,
     ) -> Self {
         let Request { head, target, .. } = request;
         let evidence = Evidence {
@@ -58,7 +58,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// A scheme has to know more first; 302, 400, 401, 403, 429 or 503 for a request that gets no permit.
-    pub(super) fn authorize(&self, mut attempts: Attempts, record: &mut Record) -> Result<Permit, Stop> {
+    pub(super) fn authorize(&self, mut attempts: Attempts, record: &mut Record<'_>) -> Result<Permit, Stop> {
         let (worker, operation) = (self.worker, self.routed.operation);
         // HEAD that is served as GET is judged as GET.
         let method = match self.request.head.method {
@@ -96,7 +96,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// 413.
-    pub(super) fn admit_body(&self, record: &Record) -> Result<(), Reject> {
+    pub(super) fn admit_body(&self, record: &Record<'_>) -> Result<(), Reject> {
         request::admit_body(self.routed.operation, record.facts.body)
     }
 
@@ -104,7 +104,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// Stores have to be asked; 429 or 503 where a limit refuses the request.
-    pub(super) fn charge(&self, permit: Permit, record: &mut Record) -> Result<Permit, Stop> {
+    pub(super) fn charge(&self, permit: Permit, record: &mut Record<'_>) -> Result<Permit, Stop> {
         let identity = permit.caller().and_then(|caller| caller.identity.as_ref());
         let own = identity.map_or(&[][..], |identity| &identity.consumer.limits);
         let limits = &self.routed.operation.limits;
@@ -126,14 +126,14 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
-    pub(super) fn prepare(&self, permit: Permit, record: &Record) -> Result<Forwarding, Stop> {
+    pub(super) fn prepare(&self, permit: Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
         match &self.routed.operation.action {
             LiveAction::Forward(to) => self.forward(to, &permit, record),
             LiveAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
         }
     }
 
-    fn forward(&self, to: &'static LiveForward, permit: &Permit, record: &Record) -> Result<Forwarding, Stop> {
+    fn forward(&self, to: &'static LiveForward, permit: &Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
         let (down, operation) = (self.down, self.routed.operation);
         let form = self.form_without_credentials(record)?; // 400
         let scene = Scene {
@@ -154,7 +154,7 @@ impl<'a, S> Course<'a, S> {
         Ok(scene.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?) // 400
     }
 
-    fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record) -> Stop {
+    fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record<'_>) -> Stop {
         let call = Call {
             caller: permit.caller(),
             evidence: &self.evidence,
@@ -173,7 +173,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// 400 where it cannot be changed.
-    fn form_without_credentials(&self, record: &Record) -> Result<Option<Vec<u8>>, Reject> {
+    fn form_without_credentials(&self, record: &Record<'_>) -> Result<Option<Vec<u8>>, Reject> {
         let (hidden, evidence) = (&self.routed.operation.hidden.form, &self.evidence);
         let Some(body) = evidence.body.filter(|_| !hidden.is_empty() && evidence.has_form()) else { return Ok(None) };
         let form = std::str::from_utf8(body).map_err(|_| Reject::BadRequest("a form that is not text"))?;

@@ -300,16 +300,17 @@ pub(super) async fn forward<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
     forwarding: Forwarding,
-    record: &mut Record,
+    record: &mut Record<'_>,
 ) -> Forwarded
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Forwarding { operation, to, terms, body, locations } = forwarding;
     if let (Some(body), BodyLength::Exactly(length)) = (body, record.facts.body) {
-        let end = record.head_length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        let start = record.head.length();
+        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
         record.facts.body = BodyLength::Exactly(body.len() as u64);
-        down.inbox.splice(record.head_length..end.min(down.inbox.len()), body);
+        down.inbox.splice(start..end.min(down.inbox.len()), body);
     }
     let started = worker.now();
     record.upstream_started = Some(started);
@@ -347,7 +348,9 @@ where
                 return Forwarded::Answered(progress);
             }
             // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
-            Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => down.used = record.head_length,
+            Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => {
+                down.used = record.head.length()
+            }
             Err(Failure::Stale) => {
                 return Forwarded::Refused(
                     progress,

@@ -13,6 +13,7 @@ use crate::downstream::Downstream;
 use crate::http1::body::BodyLength;
 use crate::http1::chunked::{BadChunk, Decoder, Step};
 use crate::reject::Reject;
+use crate::response;
 
 /// Between two pieces of the body.
 const IDLE: Duration = Duration::from_secs(30);
@@ -70,7 +71,7 @@ where
     let mut idle_until = Instant::now() + IDLE;
     if terms.expects_continue && down.inbox.len() == terms.head_length {
         // The client waits for the word; RFC 9110 §10.1.1.
-        down.outbox.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        down.outbox.head(response::write_continue);
     }
     poll_fn(|cx| {
         if let Poll::Ready(Err(_)) = down.outbox.poll_flush(&mut down.io, cx) {

@@ -123,7 +123,7 @@ impl Answers {
         &mut self,
         pause: Pause,
         down: &mut Downstream<S>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Result<(), Ending>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -143,7 +143,7 @@ impl Answers {
     ///
     /// # Errors
     /// What is wrong with it.
-    async fn receive<S>(&mut self, limit: u64, down: &mut Downstream<S>, record: &mut Record) -> Result<(), Reject>
+    async fn receive<S>(&mut self, limit: u64, down: &mut Downstream<S>, record: &mut Record<'_>) -> Result<(), Reject>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -153,7 +153,7 @@ impl Answers {
             return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
         }
         let terms = gather::Terms {
-            head_length: record.head_length,
+            head_length: record.head.length(),
             body: record.facts.body,
             expects_continue: record.facts.expects_continue,
             limit: record.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0)),

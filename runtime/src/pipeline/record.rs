@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::head::{Head, HeadSpace};
 use super::request::{self, Request, RequestFacts};
 use crate::access::Permit;
 use crate::access_log::Line;
@@ -15,7 +16,7 @@ use crate::codegen::HeaderEdits;
 use crate::downstream::Downstream;
 use crate::exchange::Progress;
 use crate::field_lines::{FieldLines, FieldName};
-use crate::http1::head::{self, FieldSpace, RequestHead};
+use crate::http1::head::RequestHead;
 use crate::limits::{Outcome, client_address};
 use crate::live::{Live, LiveListener, LiveOperation, LiveRoute};
 use crate::reject::Reject;
@@ -29,11 +30,11 @@ const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
 const NONE: &FieldLines = &FieldLines::new();
 
 /// What is known of a request; filled as the decision goes on. No step depends on what a later one finds.
-pub(super) struct Record {
+pub(super) struct Record<'h> {
     pub(super) number: u64,
     pub(super) listener: &'static LiveListener,
     pub(super) started: Instant,
-    pub(super) head_length: usize,
+    pub(super) head: Head<'h>,
     pub(super) request_id: String,
     pub(super) trace: TraceContext,
     /// Behind a trusted proxy: the client's address as it says.
@@ -70,14 +71,14 @@ impl From<Reject> for Ending {
     }
 }
 
-impl Record {
-    pub(super) fn new(worker: &Worker, listener: &'static LiveListener, head_length: usize, started: Instant) -> Self {
+impl<'h> Record<'h> {
+    pub(super) fn new(worker: &Worker, listener: &'static LiveListener, head: Head<'h>, started: Instant) -> Self {
         let request_id = worker.request_id();
         Self {
             number: worker.number(),
             listener,
             started,
-            head_length,
+            head,
             request_id,
             trace: worker.trace(),
             client: None,
@@ -102,9 +103,12 @@ impl Record {
         &mut self,
         live: &Live,
         down: &'a Downstream<S>,
-        space: &'a mut FieldSpace<'a>,
-    ) -> Result<Request<'a>, Reject> {
-        let head = head::parse_request(&down.inbox[..self.head_length], space)?; // 400 431 505
+        space: &'a mut HeadSpace<'a>,
+    ) -> Result<Request<'a>, Reject>
+    where
+        'h: 'a,
+    {
+        let head = self.head.read(&down.inbox, space)?; // 400 431 505
         self.facts = RequestFacts::of(&head, &live.request_fields)?; // 400 417
         if let Some(trace) = TraceContext::of(head.fields, &live.request_fields) {
             self.trace = trace;
@@ -227,7 +231,7 @@ impl Record {
             worker.process.count_reject(reject);
         }
         metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
-        let (method, path) = request::method_and_path(&down.inbox[..self.head_length.min(down.inbox.len())]);
+        let (method, path) = self.head.method_and_path(&down.inbox);
         let client = self.client.filter(|client| *client != down.peer).map(|client| client.to_string());
         let upstream_took = |started: Instant| progress.head_at.unwrap_or(now).saturating_duration_since(started);
         worker.log.borrow_mut().add(&Line {

@@ -252,12 +252,15 @@ pub(super) fn request_id<'a>(request: &RequestHead<'a>, table: &FieldTable) -> O
 
 /// The method and the path (without the query) of a head, for the log; whatever is there, if it is not a head.
 pub(super) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
-    /// More of a path than this is of no use in a log.
-    const LONGEST: usize = 2048;
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
     let line = head.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    shown(words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+/// A method, and the path of a target, as far as they are of use in a log.
+pub(super) fn shown<'a>(method: &'a [u8], target: &'a [u8]) -> (Cow<'a, str>, Cow<'a, str>) {
+    const LONGEST: usize = 2048;
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     (
         String::from_utf8_lossy(&method[..method.len().min(32)]),

@@ -36,7 +36,7 @@ pub(super) struct Detours<'a> {
     readings: OnceCell<Readings>,
 }
 
-impl Record {
+impl Record<'_> {
     /// Finds the operation for a request.
     ///
     /// # Errors

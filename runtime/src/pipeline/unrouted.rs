@@ -29,7 +29,7 @@ fn not_found(listener: &LiveListener, path: &RequestPath<'_>) -> Reject {
     })
 }
 
-impl Record {
+impl Record<'_> {
     /// Tries the rules of the listener.
     ///
     /// # Errors
