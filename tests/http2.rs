@@ -143,6 +143,64 @@ fn requests_mean_the_same_as_over_http1() {
 }
 
 #[test]
+fn early_hints_come_before_the_answer() {
+    for pause in [Duration::ZERO, Duration::from_millis(20)] {
+        let upstream = Upstream::start(move |_, connection| {
+            connection.send("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: x\r\n\r\n");
+            std::thread::sleep(pause);
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+            true
+        });
+        let gateway = Gateway::before(&upstream);
+        run(async {
+            let client = connect(&gateway).await;
+            let get = request(Method::GET, "/v1/health").body(()).expect("a request");
+            let (mut response, _) = client.ready().await.expect("ready").send_request(get, true).expect("a stream");
+            let hints = std::future::poll_fn(|cx| response.poll_informational(cx)).await.expect("hints").expect("sent");
+            assert!(hints.status() == 103 && hints.headers()["link"] == "</a.css>; rel=preload", "{hints:?}");
+            assert!(!hints.headers().contains_key("connection"));
+            let (parts, body, _) = whole(response.await.expect("a response")).await;
+            assert_eq!((parts.status.as_u16(), body), (200, b"x".to_vec()));
+        });
+    }
+}
+
+#[test]
+fn heads_have_the_same_limits_as_over_http1() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&["limits.requestLine=1KiB", "limits.head=4KiB"], upstream.address);
+    run(async {
+        let mut client = connect(&gateway).await;
+        for (target, fields, value, status) in [
+            (format!("/v1/{}", "a".repeat(1100)), 1, "b".to_owned(), 414),
+            ("/v1/many".to_owned(), 100, "b".to_owned(), 431),
+            ("/v1/large".to_owned(), 2, "b".repeat(2100), 431),
+            ("/v1/health".to_owned(), 9, " b ".to_owned(), 200),
+        ] {
+            let mut get = request(Method::GET, &target);
+            let mut text = String::new();
+            for number in 0..fields {
+                get = get.header(format!("x-{number}"), &value);
+                text.push_str(&format!("x-{number}: {value}\r\n"));
+            }
+            let over_http1 = gateway.request("GET", &target, &text);
+            let (parts, body, _) = ask(&mut client, get.body(()).expect("a request"), b"", None).await;
+            assert_eq!((parts.status.as_u16(), over_http1.status), (status, status), "{target}");
+            if status == 200 {
+                let seen: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+                assert_eq!(seen["headers"]["x-8"], "b");
+            } else {
+                assert_eq!(String::from_utf8_lossy(&body), over_http1.body, "{target}");
+            }
+        }
+    });
+    for path in ["/v1/many", "/v1/large"] {
+        let line = gateway.log_line(|line| line["path"] == path);
+        assert_eq!((&line["method"], &line["reject"]), (&"GET".into(), &"head-too-large".into()));
+    }
+}
+
+#[test]
 fn streams_do_not_wait_for_each_other() {
     // The slow ones are answered after the quick one, however long that takes.
     let gate = Gate::default();

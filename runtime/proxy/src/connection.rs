@@ -14,6 +14,7 @@ use crate::deployment::PreparedListener;
 use crate::http2;
 use crate::pipeline;
 use crate::pipeline::After;
+use crate::pipeline::head::Head;
 use crate::thread::Thread;
 use crate::worker::Worker;
 use gateway_wire::downstream::{Downstream, Scratch};
@@ -47,9 +48,12 @@ pub(crate) async fn serve<S>(
             return Box::pin(http2::serve(thread, listener, down, idle)).await;
         }
         let after = match next {
-            Next::Head { length, started } => pipeline::handle(&worker, listener, &mut down, length, started).await,
+            Next::Head { length, started } => {
+                pipeline::handle(&worker, listener, &mut down, Head::Received(length), started).await
+            }
             Next::Malformed { reject, started } => {
-                pipeline::refuse_unparsed(&worker, listener, &mut down, reject, started).await
+                let all = Head::Received(down.inbox.len());
+                pipeline::refuse_unparsed(&worker, listener, &mut down, all, reject, started).await
             }
             Next::Closed => return close(&mut down).await,
         };

@@ -1,9 +1,9 @@
 //! HTTP/2 (RFC 9113): a connection of streams, each of which is one request.
 //!
-//! A stream looks to the [pipeline](crate::pipeline) like a client's connection that carries one request in HTTP/1.1:
-//! its fields are written out as the head of a message, and what the pipeline answers is read as one. So there is one
-//! way that requests are checked, decided and forwarded, and none that knows the other protocol. Streams to upstreams
-//! look like connections to them in the same way.
+//! A stream looks to the [pipeline](crate::pipeline) like a client's connection that carries one request: its head says
+//! what one of HTTP/1.1 would say, and what the pipeline answers is read as a message of HTTP/1.1. So there is one way
+//! that requests are checked, decided and forwarded, and none that knows the other protocol. Streams to upstreams look
+//! like connections to them, on which requests are written as well.
 
 pub(crate) mod handlers;
 pub(crate) mod head;

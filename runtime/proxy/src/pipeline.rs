@@ -3,6 +3,7 @@
 mod course;
 mod forward;
 mod gather;
+pub(crate) mod head;
 mod pause;
 mod plain;
 mod record;
@@ -26,11 +27,11 @@ use gateway_access::failed_authentication::Attempts;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::{Downstream, Scratch};
 use gateway_wire::http1::body::BodyLength;
-use gateway_wire::http1::head;
-use gateway_wire::http1::head::field_space;
 use gateway_wire::reject::Reject;
 use gateway_wire::response;
 use gateway_wire::response::OwnTerms;
+pub(crate) use head::Head;
+use head::HeadSpace;
 use pause::{Answers, OwnedRoute, Stage, Stop, Waiting};
 use record::Record;
 use request::Request;
@@ -63,19 +64,19 @@ enum Decision {
     Answer(OwnAnswer),
 }
 
-/// Handles the request whose head is the first `head_length` bytes of the inbox.
+/// Handles the request that begins with this head.
 pub(crate) async fn handle<S>(
     worker: &Worker,
     listener: &'static PreparedListener,
     down: &mut Downstream<S>,
-    head_length: usize,
+    head: Head<'_>,
     started: Instant,
 ) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    down.used = head_length;
-    let mut record = Record::new(worker, listener, head_length, started);
+    down.used = head.length();
+    let mut record = Record::new(worker, listener, head, started);
     let decision = match decide(worker, down, &mut record) {
         Ok(decision) => decision,
         // Boxed: few requests wait for anything, and all would carry its state.
@@ -117,7 +118,7 @@ where
 ///
 /// # Errors
 /// It has to wait for something first.
-fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Result<Decision, Box<Waiting>> {
+fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Decision, Box<Waiting>> {
     let steps = begin(worker, down, record);
     conclude(steps, record)
 }
@@ -126,7 +127,7 @@ fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resu
 async fn decide_later<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
-    record: &mut Record,
+    record: &mut Record<'_>,
     mut waiting: Box<Waiting>,
 ) -> Decision
 where
@@ -146,7 +147,7 @@ where
     }
 }
 
-fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record) -> Result<Decision, Box<Waiting>> {
+fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record<'_>) -> Result<Decision, Box<Waiting>> {
     match steps {
         Ok(forwarding) => Ok(Decision::Forward(forwarding)),
         Err(Stop::End(ending)) => Ok(Decision::Answer(record.end(ending))),
@@ -155,8 +156,8 @@ fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record) -> Result<Deci
 }
 
 /// The life of a request, up to the upstream.
-fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Result<Forwarding, Stop> {
-    let (mut space, detours, answers) = (field_space(), Detours::default(), Answers::default());
+fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
+    let (mut space, detours, answers) = (HeadSpace::default(), Detours::default(), Answers::default());
     let request = record.receive(worker.deployment, down, &mut space)?; // 400 417 431 505
     let routed = record.route(worker.deployment, &request, &detours)?; // 301 308 400 403 404 405 414 421, or what a rule answers
     request::check_parameters(routed.operation, routed.params.as_ref())?; // 400
@@ -168,20 +169,20 @@ fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record) -> Resul
 fn resume<S>(
     worker: &Worker,
     down: &Downstream<S>,
-    record: &mut Record,
+    record: &mut Record<'_>,
     route: &OwnedRoute,
     answers: &Answers,
     stage: Stage,
 ) -> Result<Forwarding, Stop> {
-    let mut space = field_space();
-    let request = Request::of(head::parse_request(&down.inbox[..record.head_length], &mut space)?)?;
+    let mut space = HeadSpace::default();
+    let request = Request::of(record.head.read(&down.inbox, &mut space)?)?;
     let routed = route.routed();
     let course = Course::new(worker, down, &request, &routed, answers, record);
     go_on(&course, stage, record)
 }
 
 /// The steps for which a request may have to wait.
-fn go_on<S>(course: &Course<'_, S>, mut stage: Stage, record: &mut Record) -> Result<Forwarding, Stop> {
+fn go_on<S>(course: &Course<'_, S>, mut stage: Stage, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
     loop {
         stage = match stage {
             Stage::Routed(attempts) => Stage::Permitted(course.authorize(attempts, record)?), // 302 400 401 403 429 503
@@ -214,18 +215,19 @@ where
     .await
 }
 
-/// Answers what could not even be parsed.
+/// Answers what could not even be parsed; `head` is all that there is of it.
 pub(crate) async fn refuse_unparsed<S>(
     worker: &Worker,
     listener: &'static PreparedListener,
     down: &mut Downstream<S>,
+    head: Head<'_>,
     reject: Reject,
     started: Instant,
 ) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut record = Record::new(worker, listener, down.inbox.len(), started);
+    let mut record = Record::new(worker, listener, head, started);
     down.used = down.inbox.len();
     let own = record.refuse(reject);
     answer(worker, down, &record, own, Progress::default()).await
@@ -235,7 +237,7 @@ where
 async fn answer<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
-    record: &Record,
+    record: &Record<'_>,
     own: OwnAnswer,
     mut progress: Progress,
 ) -> After
@@ -246,7 +248,6 @@ where
     let hopeless = matches!(record.reject, Some(Reject::BadRequest(_) | Reject::RequestTimeout));
     let keep_alive = record.facts.keep_alive && !hopeless && !worker.draining.get() && is_drainable(record);
     let terms = OwnTerms {
-        to_head: record.facts.to_head,
         keep_alive,
         is_http11: record.facts.is_http11,
         request_id: &record.request_id,
@@ -256,7 +257,11 @@ where
         edits: record.edits_of_answer(),
     };
     progress.status = own.status;
-    progress.response_bytes = response::write_own(down.outbox.buffer(), &own, &terms);
+    down.outbox.head(|head| response::write_own(head, &own, &terms));
+    if !record.facts.to_head {
+        down.outbox.buffer().extend_from_slice(&own.body);
+        progress.response_bytes = own.body.len() as u64;
+    }
     let until = Instant::now() + OWN_RESPONSE_TIMEOUT;
     let written = poll_fn(|cx| match down.outbox.poll_flush(&mut down.io, cx) {
         Poll::Ready(result) => Poll::Ready(result.is_ok()),
@@ -273,7 +278,7 @@ where
 }
 
 /// Whether a body that nobody wants is small enough to be read to its end.
-fn is_drainable(record: &Record) -> bool {
+fn is_drainable(record: &Record<'_>) -> bool {
     match record.facts.body {
         BodyLength::None => true,
         // A client that waits for `100 Continue` will not send the body after a final status; or it will: who knows.
@@ -283,7 +288,7 @@ fn is_drainable(record: &Record) -> bool {
 }
 
 /// Reads a body that nobody wants to its end; says whether that worked.
-async fn drain_body<S>(down: &mut Downstream<S>, record: &Record, progress: &Progress) -> bool
+async fn drain_body<S>(down: &mut Downstream<S>, record: &Record<'_>, progress: &Progress) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

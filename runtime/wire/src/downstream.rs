@@ -10,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::head_writer::{FieldHeads, HeadWriter};
 use crate::peer::TlsFacts;
 use gateway_base::deadline::Deadline;
 
@@ -62,12 +63,22 @@ pub struct Outbox {
     written: usize,
     /// The last flush did not come to its end.
     is_stuck: bool,
+    /// Where heads go, if not in front of the bytes: the peer takes them from there before it takes any of these.
+    heads: Option<Rc<FieldHeads>>,
 }
 
 impl Outbox {
     /// Where to append.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
+    }
+
+    /// Writes a head behind what is pending; bytes of a body may follow it, and no head may follow those.
+    pub fn head(&mut self, write: impl FnOnce(&mut HeadWriter<'_>)) {
+        match &self.heads {
+            Some(heads) => heads.write(write),
+            None => write(&mut HeadWriter::Text(&mut self.bytes)),
+        }
     }
 
     /// How much is left to write.
@@ -77,12 +88,12 @@ impl Outbox {
 
     /// Some of what is pending is written already.
     pub fn has_started(&self) -> bool {
-        self.written > 0
+        self.written > 0 || self.heads.as_ref().is_some_and(|heads| heads.has_taken())
     }
 
     /// Nothing is left to write.
     pub fn is_empty(&self) -> bool {
-        self.written == self.bytes.len()
+        self.written == self.bytes.len() && self.heads.as_ref().is_none_or(|heads| heads.is_empty())
     }
 
     /// The peer has yet to take something: of what is pending, or of what TLS has made of the rest.
@@ -108,7 +119,11 @@ impl Outbox {
         self.written = 0;
         self.bytes.clear();
         // Inside TLS, what was written may still be a record that nobody has sent.
-        Pin::new(io).poll_flush(cx)
+        ready!(Pin::new(io).poll_flush(cx))?;
+        if let Some(heads) = &self.heads {
+            heads.settle();
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Writes `data` straight from where it is, and keeps what the peer does not take yet. The outbox must be empty.
@@ -137,6 +152,9 @@ impl Outbox {
         self.bytes.clear();
         self.written = 0;
         self.is_stuck = false;
+        if let Some(heads) = &self.heads {
+            heads.clear();
+        }
     }
 
     fn give_back(&mut self) {
@@ -153,7 +171,7 @@ pub struct PeerInfo {
 
 /// What serves one request after the other, whosever they are.
 pub struct StreamBuffers {
-    pub inbox: Vec<u8>,
+    pub(crate) inbox: Vec<u8>,
     outbox: Outbox,
     deadline: Deadline,
 }
@@ -203,9 +221,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         }
     }
 
-    /// One of many requests of a client on one connection of HTTP/2. The inbox of `buffers` holds its head.
-    pub fn beside(known: &PeerInfo, io: S, buffers: StreamBuffers) -> Self {
-        let StreamBuffers { inbox, outbox, deadline } = buffers;
+    /// One of many requests of a client on one connection of HTTP/2: its head stands apart from the inbox, and the heads of
+    /// its responses go to `heads`.
+    pub fn beside(known: &PeerInfo, io: S, buffers: StreamBuffers, heads: Rc<FieldHeads>) -> Self {
+        let StreamBuffers { inbox, mut outbox, deadline } = buffers;
+        outbox.heads = Some(heads);
         Self {
             io,
             inbox,
@@ -225,6 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         self.used = self.inbox.len();
         self.forget_used();
         self.outbox.clear();
+        self.outbox.heads = None;
         self.outbox.give_back();
         (self.io, StreamBuffers { inbox: self.inbox, outbox: self.outbox, deadline: self.deadline })
     }

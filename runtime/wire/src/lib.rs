@@ -4,6 +4,7 @@ pub mod answer;
 pub mod certificate;
 pub mod downstream;
 pub mod field_lines;
+pub mod head_writer;
 pub mod header_edits;
 pub mod http1;
 pub mod http2;

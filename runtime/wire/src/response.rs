@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use crate::answer::OwnAnswer;
 use crate::field_lines::FieldLines;
+use crate::head_writer::HeadWriter;
 use crate::header_edits::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
@@ -54,18 +55,30 @@ pub fn write_length(out: &mut Vec<u8>, length: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn write_status_line(out: &mut Vec<u8>, status: u16, reason: &str) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    write_number(out, u64::from(status));
-    out.push(b' ');
-    out.extend_from_slice(reason.as_bytes());
-    out.extend_from_slice(b"\r\n");
+fn begin_head(head: &mut HeadWriter<'_>, status: u16, reason: &str) {
+    head.begin(status, |out| {
+        out.extend_from_slice(b"HTTP/1.1 ");
+        write_number(out, u64::from(status));
+        out.push(b' ');
+        out.extend_from_slice(reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    });
 }
 
-/// Appends the head of the upstream's final response.
+fn write_content_length(head: &mut HeadWriter<'_>, length: u64) {
+    head.field_with("Content-Length", |out| write_number(out, length));
+}
+
+/// Tells a client that waits for it to go on (RFC 9110 §15.2.1).
+pub fn write_continue(head: &mut HeadWriter<'_>) {
+    begin_head(head, 100, "Continue");
+    head.end();
+}
+
+/// Writes the head of the upstream's final response.
 #[allow(clippy::too_many_arguments, reason = "each is one fact about the response; a struct would only rename them")]
 pub fn write_head(
-    out: &mut Vec<u8>,
+    head: &mut HeadWriter<'_>,
     status: u16,
     reason: &str,
     fields: &[Field<'_>],
@@ -74,42 +87,44 @@ pub fn write_head(
     keep_alive: bool,
     terms: &ResponseTerms<'_>,
 ) {
-    write_status_line(out, status, reason);
-    let has_date = write_end_to_end(out, fields, terms);
-    write_edits(out, terms.edits);
-    out.extend_from_slice(terms.limits.as_bytes());
-    out.extend_from_slice(terms.hsts.as_bytes());
+    begin_head(head, status, reason);
+    let has_date = write_end_to_end(head, fields, terms);
+    for (name, value) in terms.edits.set.iter().chain(terms.edits.add) {
+        head.field(name, value.as_bytes());
+    }
+    head.lines(terms.limits);
+    head.lines(terms.hsts);
     match length {
-        BodyLength::Exactly(length) => write_length(out, length),
+        BodyLength::Exactly(length) => write_content_length(head, length),
         BodyLength::None if status == 204 => {}
         // HEAD and 304 state the length that a GET would have (RFC 9110 §8.6).
         BodyLength::None => {
             if let Some(length) = framing.content_length().or((!terms.to_head && status != 304).then_some(0)) {
-                write_length(out, length);
+                write_content_length(head, length);
             }
         }
         BodyLength::Chunked | BodyLength::UntilClose if terms.client_is_http11 => {
-            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n")
+            head.field("Transfer-Encoding", b"chunked");
         }
         BodyLength::Chunked | BodyLength::UntilClose => {}
     }
-    write_field(out, "X-Request-Id", terms.request_id.as_bytes());
+    head.field("X-Request-Id", terms.request_id.as_bytes());
     if !has_date {
-        write_field(out, "Date", terms.date.as_bytes());
+        head.field("Date", terms.date.as_bytes());
     }
-    write_persistence(out, keep_alive, terms.client_is_http11);
-    out.extend_from_slice(b"\r\n");
+    write_persistence(head, keep_alive, terms.client_is_http11);
+    head.end();
 }
 
-/// Appends an informational response.
-pub fn write_interim(out: &mut Vec<u8>, status: u16, fields: &[Field<'_>], terms: &ResponseTerms<'_>) {
-    write_status_line(out, status, "Early Hints");
-    write_end_to_end(out, fields, terms);
-    out.extend_from_slice(b"\r\n");
+/// Writes an informational response.
+pub fn write_interim(head: &mut HeadWriter<'_>, status: u16, fields: &[Field<'_>], terms: &ResponseTerms<'_>) {
+    begin_head(head, status, "Early Hints");
+    write_end_to_end(head, fields, terms);
+    head.end();
 }
 
 /// Passes on what is about the response and not about the connection; says whether a `Date` was there.
-fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTerms<'_>) -> bool {
+fn write_end_to_end(head: &mut HeadWriter<'_>, fields: &[Field<'_>], terms: &ResponseTerms<'_>) -> bool {
     let mut has_date = false;
     let named = fields.iter().any(|field| terms.fields.classify(field.name) == FieldClass::Connection);
     for field in fields {
@@ -123,8 +138,8 @@ fn write_end_to_end(out: &mut Vec<u8>, fields: &[Field<'_>], terms: &ResponseTer
         }
         has_date |= field.name.eq_ignore_ascii_case("date");
         match terms.locations.filter(|_| Locations::concerns(field.name)).and_then(|to| to.public(field.value)) {
-            Some(public) => write_field(out, field.name, public.as_bytes()),
-            None => write_field(out, field.name, field.value),
+            Some(public) => head.field(field.name, public.as_bytes()),
+            None => head.field(field.name, field.value),
         }
     }
     has_date
@@ -154,19 +169,17 @@ impl HeaderEdits {
     }
 }
 
-fn write_persistence(out: &mut Vec<u8>, keep_alive: bool, is_http11: bool) {
+fn write_persistence(head: &mut HeadWriter<'_>, keep_alive: bool, is_http11: bool) {
     if !keep_alive {
-        out.extend_from_slice(b"Connection: close\r\n");
+        head.field("Connection", b"close");
     } else if !is_http11 {
-        out.extend_from_slice(b"Connection: keep-alive\r\n");
+        head.field("Connection", b"keep-alive");
     }
 }
 
 /// What a response of the gateway's own has to know.
 #[derive(Debug)]
 pub struct OwnTerms<'a> {
-    /// No body follows.
-    pub to_head: bool,
     /// The client's connection goes on after this response.
     pub keep_alive: bool,
     /// The client speaks HTTP/1.1.
@@ -183,38 +196,33 @@ pub struct OwnTerms<'a> {
     pub edits: Option<&'a HeaderEdits>,
 }
 
-/// Appends a response of the gateway's own, and says how long its body is.
-pub fn write_own(out: &mut Vec<u8>, own: &OwnAnswer, terms: &OwnTerms<'_>) -> u64 {
+/// Writes the head of a response of the gateway's own.
+pub fn write_own(head: &mut HeadWriter<'_>, own: &OwnAnswer, terms: &OwnTerms<'_>) {
     let OwnAnswer { status, content_type, body, fields, .. } = own;
-    write_status_line(out, *status, reason_phrase(*status));
+    begin_head(head, *status, reason_phrase(*status));
     // Neither has a body, nor says how long it would be (RFC 9110 §8.6).
     if !matches!(status, 204 | 304) {
-        write_field(out, "Content-Type", content_type.as_bytes());
-        write_length(out, body.len() as u64);
+        head.field("Content-Type", content_type.as_bytes());
+        write_content_length(head, body.len() as u64);
     }
     for fixed in [terms.limits, fields, terms.hsts] {
-        out.extend_from_slice(fixed.as_bytes());
+        head.lines(fixed);
     }
-    write_replaceable(out, own, terms);
-    write_field(out, "X-Request-Id", terms.request_id.as_bytes());
-    write_field(out, "Date", terms.date.as_bytes());
-    write_persistence(out, terms.keep_alive, terms.is_http11);
-    out.extend_from_slice(b"\r\n");
-    if terms.to_head {
-        return 0;
-    }
-    out.extend_from_slice(body);
-    body.len() as u64
+    write_replaceable(head, own, terms);
+    head.field("X-Request-Id", terms.request_id.as_bytes());
+    head.field("Date", terms.date.as_bytes());
+    write_persistence(head, terms.keep_alive, terms.is_http11);
+    head.end();
 }
 
 /// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
-fn write_replaceable(out: &mut Vec<u8>, own: &OwnAnswer, terms: &OwnTerms<'_>) {
-    let Some(edits) = terms.edits else { return out.extend_from_slice(own.defaults.as_bytes()) };
+fn write_replaceable(head: &mut HeadWriter<'_>, own: &OwnAnswer, terms: &OwnTerms<'_>) {
+    let Some(edits) = terms.edits else { return head.lines(&own.defaults) };
     for (name, value) in own.defaults.iter().filter(|(name, _)| !edits.replaces(name)) {
-        write_field(out, name, value.as_bytes());
+        head.field(name, value.as_bytes());
     }
     let is_fixed = |name: &str| [terms.limits, &own.fields, terms.hsts].iter().any(|fixed| fixed.contains(name));
     for (name, value) in edits.set.iter().chain(edits.add).filter(|(name, _)| !is_fixed(name)) {
-        write_field(out, name, value.as_bytes());
+        head.field(name, value.as_bytes());
     }
 }

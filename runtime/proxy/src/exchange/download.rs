@@ -16,7 +16,7 @@ use gateway_wire::reject::Reject;
 use gateway_wire::response;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
-    pub(super) fn poll_download(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    pub(crate) fn poll_download(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         loop {
             if ready!(self.down.outbox.poll_flush(&mut self.down.io, cx)).is_err() {
                 return Poll::Ready(Err(Failure::ClientGone));
@@ -117,12 +117,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 self.grant_continue();
             }
         } else if self.response.client_is_http11 {
-            response::write_interim(self.down.outbox.buffer(), status, fields, self.response);
+            self.down.outbox.head(|head| response::write_interim(head, status, fields, self.response));
         }
     }
 
-    pub(super) fn grant_continue(&mut self) {
-        self.down.outbox.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+    pub(crate) fn grant_continue(&mut self) {
+        self.down.outbox.head(response::write_continue);
         self.upload = Upload::of(self.request.body);
     }
 
@@ -139,16 +139,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             matches!(length, BodyLength::Chunked | BodyLength::UntilClose) && !self.response.client_is_http11;
         let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();
         let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
-        response::write_head(
-            self.down.outbox.buffer(),
-            status,
-            reason,
-            fields,
-            framing,
-            length,
-            keep_alive,
-            self.response,
-        );
+        let response = self.response;
+        self.down.outbox.head(|head| {
+            response::write_head(head, status, reason, fields, framing, length, keep_alive, response);
+        });
         self.progress.status = status;
         self.progress.keep_alive = keep_alive;
         self.progress.head_at = Some(Instant::now());

@@ -1,15 +1,17 @@
-//! The fields of a stream, written out as the head of a request in HTTP/1.1.
+//! The head of a stream, as one of HTTP/1.1 would say it.
 
 use h2::RecvStream;
 use http::Method;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 
+use gateway_wire::http1::head::{ApartHead, Field, HeadLimits, MAX_FIELDS, RequestHead};
 use gateway_wire::http2::body::BodyFraming;
+use gateway_wire::reject::Reject;
 
 /// Whether a request is for a scheme that is spoken here. An empty one, or another, may mean something else to an upstream
 /// (RFC 9113 §8.3.1); CONNECT has none.
-pub(super) fn is_for_http(parts: &Parts) -> bool {
+pub(crate) fn is_for_http(parts: &Parts) -> bool {
     match (parts.uri.scheme_str(), parts.uri.authority()) {
         (Some(scheme), _) => ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)),
         // Without an authority the library tells no scheme.
@@ -18,71 +20,107 @@ pub(super) fn is_for_http(parts: &Parts) -> bool {
     }
 }
 
-/// Writes the head into `out`, which is empty. What makes no sense in it is judged where heads are judged: by the
-/// pipeline.
+/// What a stream begins with. What makes no sense in it is judged where heads are judged: by the pipeline.
 ///
-/// No field can end a line: h2 admits neither CR nor LF nor NUL, and no space in a target.
-pub(super) fn write(out: &mut Vec<u8>, parts: &Parts, body: &RecvStream) -> BodyFraming {
-    let framing = if body.is_end_stream() {
-        BodyFraming::None
-    } else if parts.headers.contains_key(CONTENT_LENGTH) {
-        BodyFraming::Counted
-    } else {
-        BodyFraming::Chunked
-    };
-    write_as(out, parts, framing);
-    framing
+/// It keeps to the grammar of HTTP/1.1: h2 admits no name that is not a token, neither CR nor LF nor NUL in a value, and no
+/// space in a target.
+pub(crate) struct StreamHead {
+    parts: Parts,
+    framing: BodyFraming,
+    /// Cookies that came in several pieces: in HTTP/1.1 they are one field (RFC 9113 §8.2.3).
+    joined_cookies: Option<Vec<u8>>,
 }
 
-fn write_as(head: &mut Vec<u8>, parts: &Parts, framing: BodyFraming) {
-    head.extend_from_slice(parts.method.as_str().as_bytes());
-    head.push(b' ');
-    let authority = parts.uri.authority();
-    match (parts.uri.path_and_query(), authority) {
-        (Some(target), _) => head.extend_from_slice(target.as_str().as_bytes()),
-        // CONNECT has no path (RFC 9113 §8.5); the pipeline refuses it in this form.
-        (None, Some(authority)) => head.extend_from_slice(authority.as_str().as_bytes()),
-        (None, None) => head.push(b'*'),
+/// Said of a request whose body has no length: it is framed in chunks from here on.
+const CHUNKED: Field<'static> = Field { name: "Transfer-Encoding", value: b"chunked" };
+
+impl StreamHead {
+    pub(crate) fn of(parts: Parts, body: &RecvStream) -> Self {
+        let framing = if body.is_end_stream() {
+            BodyFraming::None
+        } else if parts.headers.contains_key(CONTENT_LENGTH) {
+            BodyFraming::Counted
+        } else {
+            BodyFraming::Chunked
+        };
+        Self::framed(parts, framing)
     }
-    head.extend_from_slice(b" HTTP/1.1\r\n");
-    if let Some(authority) = authority {
-        write_field(head, b"Host", authority.as_str().as_bytes());
+
+    fn framed(parts: Parts, framing: BodyFraming) -> Self {
+        let pieces: Vec<&[u8]> = match parts.headers.get_all(COOKIE).iter().nth(1) {
+            Some(_) => parts.headers.get_all(COOKIE).iter().map(|piece| piece.as_bytes()).collect(),
+            None => Vec::new(),
+        };
+        let joined_cookies = (!pieces.is_empty()).then(|| pieces.join(&b"; "[..]));
+        Self { parts, framing, joined_cookies }
     }
-    for (name, value) in &parts.headers {
-        // One of two equal names is enough; two that differ are left, and refused as two (RFC 9113 §8.3.1).
-        let is_known = name == HOST
-            && authority.is_some_and(|authority| value.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes()));
-        // A length that no body follows would have the pipeline wait for one.
-        let is_void = name == CONTENT_LENGTH && framing == BodyFraming::None && value.as_bytes() != b"0";
-        if name != COOKIE && !is_known && !is_void {
-            write_field(head, name.as_str().as_bytes(), value.as_bytes());
+
+    /// How the body stands in HTTP/1.1.
+    pub(crate) fn framing(&self) -> BodyFraming {
+        self.framing
+    }
+
+    /// The same limits for the same request, whatever it came in: counted as the text that it would be.
+    ///
+    /// # Errors
+    /// 414 and 431.
+    pub(crate) fn keeps_to(&self, limits: HeadLimits) -> Result<(), Reject> {
+        let line = self.method().len() + " ".len() + self.target().len() + " HTTP/1.1".len();
+        if line > limits.request_line {
+            return Err(Reject::UriTooLong);
+        }
+        let fields: usize =
+            self.fields().map(|field| field.name.len() + ": ".len() + field.value.len() + "\r\n".len()).sum();
+        let head = line + "\r\n".len() + fields + "\r\n".len();
+        if head > limits.head { Err(Reject::HeadTooLarge) } else { Ok(()) }
+    }
+
+    /// The fields that HTTP/1.1 would have.
+    fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        let authority = self.parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+        let host = authority.map(|value| Field { name: "Host", value });
+        let others = self.parts.headers.iter().filter(move |(name, value)| {
+            // One of two equal names is enough; two that differ are left, and refused as two (RFC 9113 §8.3.1).
+            let is_known =
+                *name == HOST && authority.is_some_and(|authority| value.as_bytes().eq_ignore_ascii_case(authority));
+            // A length that no body follows would have the pipeline wait for one.
+            let is_void = *name == CONTENT_LENGTH && self.framing == BodyFraming::None && value.as_bytes() != b"0";
+            *name != COOKIE && !is_known && !is_void
+        });
+        let others = others.map(|(name, value)| Field { name: name.as_str(), value: value.as_bytes() });
+        let cookies = match &self.joined_cookies {
+            Some(joined) => Some(&joined[..]),
+            None => self.parts.headers.get(COOKIE).map(|only| only.as_bytes()),
+        };
+        let cookies = cookies.map(|value| Field { name: "Cookie", value });
+        let coding = (self.framing == BodyFraming::Chunked).then_some(CHUNKED);
+        host.into_iter().chain(others).chain(cookies).chain(coding)
+    }
+}
+
+impl ApartHead for StreamHead {
+    fn method(&self) -> &str {
+        self.parts.method.as_str()
+    }
+
+    fn target(&self) -> &str {
+        match (self.parts.uri.path_and_query(), self.parts.uri.authority()) {
+            (Some(target), _) => target.as_str(),
+            // CONNECT has no path (RFC 9113 §8.5); the pipeline refuses it in this form.
+            (None, Some(authority)) => authority.as_str(),
+            (None, None) => "*",
         }
     }
-    write_cookies(head, parts);
-    if framing == BodyFraming::Chunked {
-        head.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    }
-    head.extend_from_slice(b"\r\n");
-}
 
-/// Cookies may come in pieces; in HTTP/1.1 they are one field (RFC 9113 §8.2.3).
-fn write_cookies(head: &mut Vec<u8>, parts: &Parts) {
-    let mut pieces = parts.headers.get_all(COOKIE).iter();
-    let Some(first) = pieces.next() else { return };
-    head.extend_from_slice(b"Cookie: ");
-    head.extend_from_slice(first.as_bytes());
-    for piece in pieces {
-        head.extend_from_slice(b"; ");
-        head.extend_from_slice(piece.as_bytes());
+    fn read<'a>(&'a self, space: &'a mut [Field<'a>; MAX_FIELDS]) -> Result<RequestHead<'a>, Reject> {
+        let mut count = 0;
+        for Field { name, value } in self.fields() {
+            // White space around a value is no part of it (RFC 9110 §5.5).
+            *space.get_mut(count).ok_or(Reject::HeadTooLarge)? = Field { name, value: value.trim_ascii() };
+            count += 1;
+        }
+        Ok(RequestHead { method: self.method(), target: self.target(), is_http11: true, fields: &space[..count] })
     }
-    head.extend_from_slice(b"\r\n");
-}
-
-fn write_field(head: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    head.extend_from_slice(name);
-    head.extend_from_slice(b": ");
-    head.extend_from_slice(value);
-    head.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
@@ -91,10 +129,37 @@ mod tests {
 
     use super::*;
 
+    /// As a text of HTTP/1.1.
     fn head(request: Request<()>, framing: BodyFraming) -> String {
-        let mut head = Vec::new();
-        write_as(&mut head, &request.into_parts().0, framing);
-        String::from_utf8(head).expect("text")
+        let head = StreamHead::framed(request.into_parts().0, framing);
+        let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let RequestHead { method, target, fields, .. } = head.read(&mut space).expect("few fields");
+        let fields = fields.iter().map(|field| format!("{}: {}\r\n", field.name, String::from_utf8_lossy(field.value)));
+        let text = format!("{method} {target} HTTP/1.1\r\n{}\r\n", fields.collect::<String>());
+        let limits = |request_line, head| HeadLimits { request_line, head };
+        let line = text.lines().next().expect("a line").len();
+        assert_eq!(head.keeps_to(limits(line, text.len())), Ok(()));
+        assert_eq!(head.keeps_to(limits(line - 1, text.len())), Err(Reject::UriTooLong));
+        assert_eq!(head.keeps_to(limits(line, text.len() - 1)), Err(Reject::HeadTooLarge));
+        text
+    }
+
+    #[test]
+    fn fields_are_counted_and_trimmed() {
+        let parts = |count: usize| {
+            let mut request = Request::get("https://a/");
+            for number in 1..count {
+                request = request.header(format!("x-{number}"), " \t1 2 ");
+            }
+            request.body(()).expect("a request").into_parts().0
+        };
+        let head = StreamHead::framed(parts(MAX_FIELDS), BodyFraming::None);
+        let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        let fields = head.read(&mut space).expect("few enough").fields;
+        assert_eq!((fields.len(), fields[7].value), (MAX_FIELDS, &b"1 2"[..]));
+        let head = StreamHead::framed(parts(MAX_FIELDS), BodyFraming::Chunked);
+        let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+        assert_eq!(head.read(&mut space).err(), Some(Reject::HeadTooLarge));
     }
 
     #[test]

@@ -8,11 +8,13 @@ use h2::{Reason, RecvStream};
 use http::Request;
 
 use crate::admission::ConnectionSlot;
+use crate::http2::head::StreamHead;
 use crate::http2::stream::Stream;
 use crate::http2::streams::Open;
 use crate::pipeline;
+use crate::pipeline::head::Head;
 use gateway_wire::downstream::{Downstream, StreamBuffers};
-use gateway_wire::http1::head::HeadScan;
+use gateway_wire::http1::head::ApartHead as _;
 
 /// A stream to be handled.
 pub(crate) struct Job {
@@ -23,7 +25,7 @@ pub(crate) struct Job {
 }
 
 /// Handles the one request of a stream; gives back what that was done with.
-pub(crate) async fn handle(job: Job, mut buffers: StreamBuffers) -> StreamBuffers {
+pub(crate) async fn handle(job: Job, buffers: StreamBuffers) -> StreamBuffers {
     let Job { open, _place, request, respond } = job;
     let client = &*open.0;
     let worker = &client.worker;
@@ -34,17 +36,17 @@ pub(crate) async fn handle(job: Job, mut buffers: StreamBuffers) -> StreamBuffer
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return buffers;
     }
-    let framing = crate::http2::head::write(&mut buffers.inbox, &parts, &body);
-    let stream = Stream::new(body, framing, respond, parts.method == http::Method::HEAD, Rc::clone(&open.0));
-    let mut down = Downstream::beside(&client.known, stream, buffers);
-    // The same limits for the same request, whatever it came in.
-    match HeadScan::default().end_of_head(&down.inbox, worker.deployment.settings.limits.head) {
-        Ok(Some(length)) => {
-            pipeline::handle(worker, client.listener, &mut down, length, started).await;
+    let head = StreamHead::of(parts, &body);
+    let to_head = head.method() == "HEAD";
+    let heads = Rc::default();
+    let stream = Stream::new(body, head.framing(), respond, Rc::clone(&heads), to_head, Rc::clone(&open.0));
+    let mut down = Downstream::beside(&client.known, stream, buffers, heads);
+    match head.keeps_to(worker.deployment.settings.limits.head) {
+        Ok(()) => {
+            pipeline::handle(worker, client.listener, &mut down, Head::Apart(&head), started).await;
         }
-        Ok(None) => down.io.reset(Reason::PROTOCOL_ERROR),
         Err(reject) => {
-            pipeline::refuse_unparsed(worker, client.listener, &mut down, reject, started).await;
+            pipeline::refuse_unparsed(worker, client.listener, &mut down, Head::Apart(&head), reject, started).await;
         }
     }
     let (stream, buffers) = down.into_parts();

@@ -1,4 +1,5 @@
-//! One stream, as a connection that carries one request and its response in HTTP/1.1.
+//! One stream, as a connection that carries one request and its response. The heads of both stand apart; bodies are
+//! framed as in HTTP/1.1.
 
 use std::io;
 use std::pin::Pin;
@@ -12,16 +13,18 @@ use http::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::http2::streams::ClientStreams;
-use gateway_wire::http1::head::{field_space, parse_response};
-use gateway_wire::http2::body::{BodyFraming, Incoming, Outgoing, take_head};
+use gateway_wire::head_writer::{FieldHead, FieldHeads};
+use gateway_wire::http2::body::{BodyFraming, Incoming, Outgoing};
 use gateway_wire::http2::errors::broken;
 use gateway_wire::http2::fields;
 
 /// The two directions of a stream.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     request: Incoming,
     respond: SendResponse<Bytes>,
     response: Answer,
+    /// Heads of responses that are to be sent.
+    heads: Rc<FieldHeads>,
     to_head: bool,
     /// The client has broken the stream off.
     is_gone: bool,
@@ -29,18 +32,18 @@ pub(super) struct Stream {
     client: Rc<ClientStreams>,
 }
 
-/// The response: what the next bytes are.
+/// The response: what is next.
 enum Answer {
-    /// A head, of which this much is there.
-    Head(Vec<u8>),
+    Head,
     Body(Outgoing),
 }
 
 impl Stream {
-    pub(super) fn new(
+    pub(crate) fn new(
         body: RecvStream,
         framing: BodyFraming,
         respond: SendResponse<Bytes>,
+        heads: Rc<FieldHeads>,
         to_head: bool,
         client: Rc<ClientStreams>,
     ) -> Self {
@@ -49,7 +52,8 @@ impl Stream {
             client,
             request: Incoming::new(body, framing),
             respond,
-            response: Answer::Head(Vec::new()),
+            response: Answer::Head,
+            heads,
             to_head,
             is_gone: false,
         }
@@ -57,7 +61,7 @@ impl Stream {
 
     /// The pipeline has done what it could: a response that is not whole by now never will be. Says whether the client
     /// did not wait for it.
-    pub(super) fn end(mut self) -> bool {
+    pub(crate) fn end(mut self) -> bool {
         if matches!(&self.response, Answer::Body(body) if body.is_done()) {
             return false;
         }
@@ -76,10 +80,10 @@ impl Stream {
     }
 
     /// Breaks the stream off.
-    pub(super) fn reset(&mut self, reason: Reason) {
+    pub(crate) fn reset(&mut self, reason: Reason) {
         match &mut self.response {
             Answer::Body(body) => body.reset(reason),
-            Answer::Head(_) => self.respond.send_reset(reason),
+            Answer::Head => self.respond.send_reset(reason),
         }
     }
 
@@ -88,35 +92,34 @@ impl Stream {
         match &mut self.response {
             Answer::Body(body) if body.is_done() => return Poll::Pending,
             Answer::Body(body) => ready!(body.poll_reset(cx)),
-            Answer::Head(_) => drop(ready!(self.respond.poll_reset(cx))),
+            Answer::Head => drop(ready!(self.respond.poll_reset(cx))),
         }
         self.is_gone = true;
         Poll::Ready(io::ErrorKind::ConnectionReset.into())
     }
 
-    /// Takes bytes of a head; says how many of `bytes` belong to it.
-    fn take_head(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let Answer::Head(begun) = &mut self.response else { return Ok(0) };
-        let (head, used) = take_head(begun, bytes);
-        if let Some(head) = head {
-            self.send_head(&head)?;
+    /// Sends the heads that are there: informational ones may come before the final one.
+    fn send_heads(&mut self) -> io::Result<()> {
+        if self.heads.is_empty() {
+            return Ok(());
         }
-        Ok(used)
+        self.refuse_malformed()?;
+        self.heads.take().into_iter().try_for_each(|head| self.send_head(head))
     }
 
-    fn send_head(&mut self, head: &Bytes) -> io::Result<()> {
-        let (mut few, mut more) = (field_space(), Vec::new());
+    fn send_head(&mut self, mut head: FieldHead) -> io::Result<()> {
         let ours = || io::Error::other("a head that we wrote ourselves");
-        let parsed = parse_response(head, &mut few, &mut more, usize::MAX).map_err(|_| ours())?;
-        let (_, parsed) = parsed.ok_or_else(ours)?;
-        let status = StatusCode::from_u16(parsed.status).map_err(|_| ours())?;
+        let status = StatusCode::from_u16(head.status).map_err(|_| ours())?;
+        let bytes = Bytes::from(std::mem::take(&mut head.bytes));
         let mut response = Response::new(());
         *response.status_mut() = status;
         let mut length = None;
         let mut chunked = false;
-        response.headers_mut().reserve(parsed.fields.len());
-        for field in parsed.fields {
-            let (name, value) = fields::field(head, field).ok_or_else(ours)?;
+        response.headers_mut().reserve(head.places().len());
+        for (name, value) in head.places() {
+            // White space around a value is no part of it, and would make the message malformed (RFC 9113 §8.2.1).
+            let value = bytes.slice_ref(bytes[value].trim_ascii());
+            let (name, value) = fields::field(&bytes[name], value).ok_or_else(ours)?;
             match name {
                 // What is about a connection has no place here (RFC 9113 §8.2.2).
                 http::header::CONNECTION => continue,
@@ -165,22 +168,16 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.refuse_malformed()?;
-        let mut used = 0;
-        // Informational responses may come before the final one.
-        while used < bytes.len() && matches!(self.response, Answer::Head(_)) {
-            used += self.take_head(&bytes[used..])?;
-        }
-        let Answer::Body(body) = &mut self.response else { return Poll::Ready(Ok(used)) };
-        match body.poll_write(cx, &bytes[used..]) {
-            Poll::Ready(Ok(count)) => Poll::Ready(Ok(used + count)),
-            Poll::Pending if used > 0 => Poll::Ready(Ok(used)),
-            other => other,
+        self.send_heads()?;
+        match &mut self.response {
+            Answer::Body(body) => body.poll_write(cx, bytes),
+            Answer::Head => Poll::Ready(Err(io::Error::other("a body without a head"))),
         }
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The connection's own task writes.
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A head without a body is taken here. What is sent, the connection's own task writes.
+        Poll::Ready(self.send_heads())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

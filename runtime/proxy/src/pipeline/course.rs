@@ -25,7 +25,7 @@ use gateway_wire::http1::body::BodyLength;
 use gateway_wire::reject::Reject;
 
 /// A request with its operation, as one run of the steps sees it.
-pub(super) struct Course<'a, S> {
+pub(crate) struct Course<'a, S> {
     worker: &'a Worker,
     down: &'a Downstream<S>,
     request: &'a Request<'a>,
@@ -35,13 +35,13 @@ pub(super) struct Course<'a, S> {
 
 impl<'a, S> Course<'a, S> {
     /// A request; `answers` are those to what had to be known first.
-    pub(super) fn new(
+    pub(crate) fn new(
         worker: &'a Worker,
         down: &'a Downstream<S>,
         request: &'a Request<'a>,
         routed: &'a Routed<'a>,
         answers: &'a Answers,
-        record: &Record,
+        record: &Record<'_>,
     ) -> Self {
         let Request { head, target, .. } = request;
         let view = RequestView {
@@ -63,7 +63,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// A scheme has to know more first; 302, 400, 401, 403, 429 or 503 for a request that gets no permit.
-    pub(super) fn authorize(&self, mut attempts: Attempts, record: &mut Record) -> Result<Permit, Stop> {
+    pub(crate) fn authorize(&self, mut attempts: Attempts, record: &mut Record<'_>) -> Result<Permit, Stop> {
         let (worker, operation) = (self.worker, self.routed.operation);
         // HEAD that is served as GET is judged as GET.
         let method = match self.request.head.method {
@@ -101,7 +101,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// 413.
-    pub(super) fn admit_body(&self, record: &Record) -> Result<(), Reject> {
+    pub(crate) fn admit_body(&self, record: &Record<'_>) -> Result<(), Reject> {
         request::admit_body(self.routed.operation, record.facts.body)
     }
 
@@ -109,7 +109,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// Stores have to be asked; 429 or 503 where a limit refuses the request.
-    pub(super) fn charge(&self, permit: Permit, record: &mut Record) -> Result<Permit, Stop> {
+    pub(crate) fn charge(&self, permit: Permit, record: &mut Record<'_>) -> Result<Permit, Stop> {
         let identity = permit.caller().and_then(|caller| caller.identity.as_ref());
         let own = identity.map_or(&[][..], |identity| &identity.consumer.limits);
         let limits = &self.routed.operation.limits;
@@ -131,14 +131,14 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
-    pub(super) fn prepare(&self, permit: Permit, record: &Record) -> Result<Forwarding, Stop> {
+    pub(crate) fn prepare(&self, permit: Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
         match &self.routed.operation.action {
             PreparedAction::Forward(to) => self.forward(to, &permit, record),
             PreparedAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
         }
     }
 
-    fn forward(&self, to: &'static PreparedForward, permit: &Permit, record: &Record) -> Result<Forwarding, Stop> {
+    fn forward(&self, to: &'static PreparedForward, permit: &Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
         let (down, operation) = (self.down, self.routed.operation);
         let form = self.form_without_credentials(record)?; // 400
         let scene = Scene {
@@ -159,7 +159,7 @@ impl<'a, S> Course<'a, S> {
         Ok(scene.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?) // 400
     }
 
-    fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record) -> Stop {
+    fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record<'_>) -> Stop {
         let call = Call {
             caller: permit.caller(),
             view: &self.view,
@@ -178,7 +178,7 @@ impl<'a, S> Course<'a, S> {
     ///
     /// # Errors
     /// 400 where it cannot be changed.
-    fn form_without_credentials(&self, record: &Record) -> Result<Option<Vec<u8>>, Reject> {
+    fn form_without_credentials(&self, record: &Record<'_>) -> Result<Option<Vec<u8>>, Reject> {
         let (hidden, view) = (&self.routed.operation.hidden.form, &self.view);
         let Some(body) = view.body.filter(|_| !hidden.is_empty() && view.has_form()) else { return Ok(None) };
         let form = std::str::from_utf8(body).map_err(|_| Reject::BadRequest("a form that is not text"))?;

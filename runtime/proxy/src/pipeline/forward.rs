@@ -31,18 +31,18 @@ use gateway_wire::response::{ResponseTerms, is_named, write_edits, write_field, 
 const OUR_NAME: &[u8] = b" gateway\r\n";
 
 /// A request that may be sent, with everything it takes.
-pub(super) struct Forwarding {
+pub(crate) struct Forwarding {
     operation: &'static PreparedOperation,
     to: &'static PreparedForward,
     terms: RequestTerms,
     /// The body that goes to the upstream instead of the client's, which is in the inbox.
-    pub(super) body: Option<Vec<u8>>,
+    pub(crate) body: Option<Vec<u8>>,
     /// How the upstream's addresses look to the client.
     locations: Option<Locations>,
 }
 
 /// How forwarding ended.
-pub(super) enum Forwarded {
+pub(crate) enum Forwarded {
     /// The client has the whole response.
     Answered(Progress),
     /// The client is gone, or has to be cut off in the middle of the response.
@@ -52,25 +52,25 @@ pub(super) enum Forwarded {
 }
 
 /// What a request is prepared from.
-pub(super) struct Scene<'a> {
-    pub(super) deployment: &'static Deployment,
-    pub(super) peer: IpAddr,
-    pub(super) peer_text: &'a str,
+pub(crate) struct Scene<'a> {
+    pub(crate) deployment: &'static Deployment,
+    pub(crate) peer: IpAddr,
+    pub(crate) peer_text: &'a str,
     /// The version of HTTP that the request came in.
-    pub(super) version: &'static str,
-    pub(super) is_https: bool,
+    pub(crate) version: &'static str,
+    pub(crate) is_https: bool,
     /// Where the operation asks for one.
-    pub(super) certificate: Option<&'a ClientCertificate>,
-    pub(super) operation: &'static PreparedOperation,
-    pub(super) to: &'static PreparedForward,
+    pub(crate) certificate: Option<&'a ClientCertificate>,
+    pub(crate) operation: &'static PreparedOperation,
+    pub(crate) to: &'static PreparedForward,
     /// Of the path's template, where there is one.
-    pub(super) params: Option<&'a Params<'a>>,
+    pub(crate) params: Option<&'a Params<'a>>,
     /// As received, or as rules have made it.
-    pub(super) path: &'a RequestPath<'a>,
+    pub(crate) path: &'a RequestPath<'a>,
     /// As received, or as rules have made it.
-    pub(super) query: Option<&'a str>,
+    pub(crate) query: Option<&'a str>,
     /// The body without the credentials in it, where it is not as received.
-    pub(super) form: Option<&'a [u8]>,
+    pub(crate) form: Option<&'a [u8]>,
 }
 
 impl Scene<'_> {
@@ -78,7 +78,7 @@ impl Scene<'_> {
     ///
     /// # Errors
     /// 400 where a rewrite makes a path that would reach somewhere else.
-    pub(super) fn prepare(
+    pub(crate) fn prepare(
         &self,
         permit: &Permit,
         request: &RequestHead<'_>,
@@ -300,20 +300,21 @@ impl Origin<'_> {
 }
 
 /// Sends the request, once more if a kept connection turns out to be closed, and streams both bodies.
-pub(super) async fn forward<S>(
+pub(crate) async fn forward<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
     forwarding: Forwarding,
-    record: &mut Record,
+    record: &mut Record<'_>,
 ) -> Forwarded
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let Forwarding { operation, to, terms, body, locations } = forwarding;
     if let (Some(body), BodyLength::Exactly(length)) = (body, record.facts.body) {
-        let end = record.head_length.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        let start = record.head.length();
+        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
         record.facts.body = BodyLength::Exactly(body.len() as u64);
-        down.inbox.splice(record.head_length..end.min(down.inbox.len()), body);
+        down.inbox.splice(start..end.min(down.inbox.len()), body);
     }
     let started = worker.now();
     record.upstream_started = Some(started);
@@ -357,7 +358,9 @@ where
                 return Forwarded::Answered(progress);
             }
             // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
-            Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => down.used = record.head_length,
+            Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => {
+                down.used = record.head.length()
+            }
             Err(Failure::Stale) => {
                 return Forwarded::Refused(
                     progress,

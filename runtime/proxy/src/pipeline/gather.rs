@@ -13,6 +13,7 @@ use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::chunked::{BadChunk, Decoder, Step};
 use gateway_wire::reject::Reject;
+use gateway_wire::response;
 
 /// Between two pieces of the body.
 const IDLE: Duration = Duration::from_secs(30);
@@ -25,17 +26,17 @@ const CODING_FACTOR: u64 = 2;
 const CODING_BYTES: u64 = 64 << 10;
 
 /// What is to be read.
-pub(super) struct GatherTerms {
-    pub(super) head_length: usize,
-    pub(super) body: BodyLength,
+pub(crate) struct GatherTerms {
+    pub(crate) head_length: usize,
+    pub(crate) body: BodyLength,
     /// The client waits for `100 Continue`.
-    pub(super) expects_continue: bool,
+    pub(crate) expects_continue: bool,
     /// Bytes of content.
-    pub(super) limit: u64,
+    pub(crate) limit: u64,
 }
 
 /// The content of a request.
-pub(super) enum Content {
+pub(crate) enum Content {
     /// As it stands in the inbox.
     Received(Range<usize>),
     /// Without the chunked coding.
@@ -44,7 +45,7 @@ pub(super) enum Content {
 
 impl Content {
     /// The bytes themselves.
-    pub(super) fn bytes<'a>(&'a self, inbox: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn bytes<'a>(&'a self, inbox: &'a [u8]) -> &'a [u8] {
         match self {
             Self::Received(range) => inbox.get(range.clone()).unwrap_or_default(),
             Self::Decoded(bytes) => bytes,
@@ -56,7 +57,7 @@ impl Content {
 ///
 /// # Errors
 /// 413 beyond the limit, 408 for a client that is too slow or gone, 400 for a body that is not in the chunked coding.
-pub(super) async fn content<S>(down: &mut Downstream<S>, terms: &GatherTerms) -> Result<Content, Reject>
+pub(crate) async fn content<S>(down: &mut Downstream<S>, terms: &GatherTerms) -> Result<Content, Reject>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -70,7 +71,7 @@ where
     let mut idle_until = Instant::now() + IDLE;
     if terms.expects_continue && down.inbox.len() == terms.head_length {
         // The client waits for the word; RFC 9110 §10.1.1.
-        down.outbox.buffer().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+        down.outbox.head(response::write_continue);
     }
     poll_fn(|cx| {
         if let Poll::Ready(Err(_)) = down.outbox.poll_flush(&mut down.io, cx) {

@@ -24,7 +24,7 @@ use gateway_wire::downstream::Downstream;
 use gateway_wire::reject::Reject;
 
 /// What a request waits for.
-pub(super) enum Pause {
+pub(crate) enum Pause {
     /// A scheme has to know this before it decides.
     Ask(SchemeId, Question),
     /// The operation has to see the content before it answers; at most so many bytes.
@@ -36,7 +36,7 @@ pub(super) enum Pause {
 }
 
 /// How far a request has come. Its data is what the next step takes.
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// Its operation is known. With the credentials that are being looked at, where wrong ones are counted.
     Routed(Attempts),
     /// It is known who calls.
@@ -46,7 +46,7 @@ pub(super) enum Stage {
 }
 
 /// Why no further step is taken with a request now.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     End(Ending),
     /// It has to wait, and goes on from where it stands.
     Pause(Box<Waiting>),
@@ -66,29 +66,29 @@ impl From<Ending> for Stop {
 
 /// What was found out about a request while it waited.
 #[derive(Default)]
-pub(super) struct Answers {
+pub(crate) struct Answers {
     /// What schemes decided after long work.
-    pub(super) verdicts: Vec<(SchemeId, Verdict)>,
+    pub(crate) verdicts: Vec<(SchemeId, Verdict)>,
     /// The content, where a scheme or the operation had to see it.
-    pub(super) content: Option<Content>,
+    pub(crate) content: Option<Content>,
 }
 
 /// A request that waits.
-pub(super) struct Waiting {
-    pub(super) pause: Pause,
+pub(crate) struct Waiting {
+    pub(crate) pause: Pause,
     /// Where it goes on.
-    pub(super) stage: Stage,
-    pub(super) route: OwnedRoute,
+    pub(crate) stage: Stage,
+    pub(crate) route: OwnedRoute,
 }
 
 impl Waiting {
-    pub(super) fn new(pause: Pause, stage: Stage, routed: &Routed<'_>) -> Self {
+    pub(crate) fn new(pause: Pause, stage: Stage, routed: &Routed<'_>) -> Self {
         Self { pause, stage, route: OwnedRoute::of(routed) }
     }
 }
 
 /// [`Routed`] that borrows nothing.
-pub(super) struct OwnedRoute {
+pub(crate) struct OwnedRoute {
     operation: &'static PreparedOperation,
     params: Option<OwnedParams>,
     path: RequestPath<'static>,
@@ -106,7 +106,7 @@ impl OwnedRoute {
     }
 
     /// The route as it was found.
-    pub(super) fn routed(&self) -> Routed<'_> {
+    pub(crate) fn routed(&self) -> Routed<'_> {
         Routed {
             operation: self.operation,
             params: self.params.as_ref().map(OwnedParams::params),
@@ -121,11 +121,11 @@ impl Answers {
     ///
     /// # Errors
     /// What is wrong with the body, or with what is counted; what the operation answers.
-    pub(super) async fn wait_for<S>(
+    pub(crate) async fn wait_for<S>(
         &mut self,
         pause: Pause,
         down: &mut Downstream<S>,
-        record: &mut Record,
+        record: &mut Record<'_>,
     ) -> Result<(), Ending>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -145,7 +145,7 @@ impl Answers {
     ///
     /// # Errors
     /// What is wrong with it.
-    async fn receive<S>(&mut self, limit: u64, down: &mut Downstream<S>, record: &mut Record) -> Result<(), Reject>
+    async fn receive<S>(&mut self, limit: u64, down: &mut Downstream<S>, record: &mut Record<'_>) -> Result<(), Reject>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -155,7 +155,7 @@ impl Answers {
             return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
         }
         let terms = gather::GatherTerms {
-            head_length: record.head_length,
+            head_length: record.head.length(),
             body: record.facts.body,
             expects_continue: record.facts.expects_continue,
             limit: record.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0)),

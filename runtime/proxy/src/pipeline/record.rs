@@ -11,6 +11,7 @@ use crate::access_log::Line;
 use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedListener, PreparedOperation, PreparedRoute};
 use crate::exchange::Progress;
+use crate::pipeline::head::{Head, HeadSpace};
 use crate::pipeline::request;
 use crate::pipeline::request::{Request, RequestFacts};
 use crate::trace::TraceContext;
@@ -22,8 +23,7 @@ use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::field_lines::{FieldLines, FieldName};
 use gateway_wire::header_edits::HeaderEdits;
-use gateway_wire::http1::head;
-use gateway_wire::http1::head::{FieldSpace, RequestHead};
+use gateway_wire::http1::head::RequestHead;
 use gateway_wire::reject::Reject;
 
 const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
@@ -32,35 +32,35 @@ const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
 const NONE: &FieldLines = &FieldLines::new();
 
 /// What is known of a request; filled as the decision goes on. No step depends on what a later one finds.
-pub(super) struct Record {
-    pub(super) number: u64,
-    pub(super) listener: &'static PreparedListener,
-    pub(super) started: Instant,
-    pub(super) head_length: usize,
-    pub(super) request_id: String,
-    pub(super) trace: TraceContext,
+pub(crate) struct Record<'h> {
+    pub(crate) number: u64,
+    pub(crate) listener: &'static PreparedListener,
+    pub(crate) started: Instant,
+    pub(crate) head: Head<'h>,
+    pub(crate) request_id: String,
+    pub(crate) trace: TraceContext,
     /// Behind a trusted proxy: the client's address as it says.
     client: Option<IpAddr>,
-    pub(super) facts: RequestFacts,
+    pub(crate) facts: RequestFacts,
     /// The client's request came over TLS.
-    pub(super) is_https: bool,
-    pub(super) route: Option<&'static PreparedRoute>,
-    pub(super) operation: Option<&'static PreparedOperation>,
+    pub(crate) is_https: bool,
+    pub(crate) route: Option<&'static PreparedRoute>,
+    pub(crate) operation: Option<&'static PreparedOperation>,
     /// The last rule that was about it, where no path matched.
-    pub(super) rule: Option<&'static PreparedRule>,
+    pub(crate) rule: Option<&'static PreparedRule>,
     /// Who calls, once that is permitted.
     caller: Option<Arc<str>>,
     /// Why it is permitted; empty until then.
     because: &'static str,
     /// What its limits say; what it holds is given back with this.
     limits: Option<Outcome>,
-    pub(super) upstream_started: Option<Instant>,
+    pub(crate) upstream_started: Option<Instant>,
     /// Why it is refused, if it is.
-    pub(super) reject: Option<Reject>,
+    pub(crate) reject: Option<Reject>,
 }
 
 /// Why no further step is taken with a request.
-pub(super) enum Ending {
+pub(crate) enum Ending {
     /// It is refused.
     Reject(Reject),
     /// A redirect, a rule, a preflight request or an operation of the gateway's own.
@@ -73,19 +73,14 @@ impl From<Reject> for Ending {
     }
 }
 
-impl Record {
-    pub(super) fn new(
-        worker: &Worker,
-        listener: &'static PreparedListener,
-        head_length: usize,
-        started: Instant,
-    ) -> Self {
+impl<'h> Record<'h> {
+    pub(crate) fn new(worker: &Worker, listener: &'static PreparedListener, head: Head<'h>, started: Instant) -> Self {
         let request_id = worker.request_id();
         Self {
             number: worker.number(),
             listener,
             started,
-            head_length,
+            head,
             request_id,
             trace: worker.trace(),
             client: None,
@@ -106,13 +101,16 @@ impl Record {
     ///
     /// # Errors
     /// 400, 417, 431 or 505 for what is no request, or one that two recipients could read differently.
-    pub(super) fn receive<'a, S>(
+    pub(crate) fn receive<'a, S>(
         &mut self,
         deployment: &Deployment,
         down: &'a Downstream<S>,
-        space: &'a mut FieldSpace<'a>,
-    ) -> Result<Request<'a>, Reject> {
-        let head = head::parse_request(&down.inbox[..self.head_length], space)?; // 400 431 505
+        space: &'a mut HeadSpace<'a>,
+    ) -> Result<Request<'a>, Reject>
+    where
+        'h: 'a,
+    {
+        let head = self.head.read(&down.inbox, space)?; // 400 431 505
         self.facts = RequestFacts::of(&head, &deployment.request_fields)?; // 400 417
         if let Some(trace) = TraceContext::of(head.fields, &deployment.request_fields) {
             self.trace = trace;
@@ -141,7 +139,7 @@ impl Record {
     }
 
     /// Notes who may pass, for the log.
-    pub(super) fn note_permit(&mut self, permit: &Permit) {
+    pub(crate) fn note_permit(&mut self, permit: &Permit) {
         self.caller = permit.caller().map(|caller| Arc::clone(&caller.subject));
         self.because = permit.because();
     }
@@ -150,19 +148,19 @@ impl Record {
     ///
     /// # Errors
     /// One of them refuses it.
-    pub(super) fn note_limits(&mut self, outcome: Outcome) -> Result<(), Reject> {
+    pub(crate) fn note_limits(&mut self, outcome: Outcome) -> Result<(), Reject> {
         let reject = outcome.reject();
         self.limits = Some(outcome);
         reject.map_or(Ok(()), Err)
     }
 
     /// How long the request waits for its turn, if it does.
-    pub(super) fn delay(&self) -> Option<Duration> {
+    pub(crate) fn delay(&self) -> Option<Duration> {
         self.limits.as_ref().map(|outcome| outcome.delay).filter(|delay| !delay.is_zero())
     }
 
     /// The response to a request with which no further step is taken.
-    pub(super) fn end(&mut self, ending: Ending) -> OwnAnswer {
+    pub(crate) fn end(&mut self, ending: Ending) -> OwnAnswer {
         match ending {
             Ending::Reject(reject) => self.refuse(reject),
             Ending::Answer(own) => *own,
@@ -170,7 +168,7 @@ impl Record {
     }
 
     /// The response to a request that is refused.
-    pub(super) fn refuse(&mut self, reject: Reject) -> OwnAnswer {
+    pub(crate) fn refuse(&mut self, reject: Reject) -> OwnAnswer {
         let own = OwnAnswer::refusal(reject.status(), self.body_of(&reject), self.fields_of(&reject));
         self.reject = Some(reject);
         own
@@ -207,23 +205,23 @@ impl Record {
     }
 
     /// What the client is told about its limits.
-    pub(super) fn limit_fields(&self) -> &FieldLines {
+    pub(crate) fn limit_fields(&self) -> &FieldLines {
         self.limits.as_ref().map_or(NONE, |outcome| &outcome.fields)
     }
 
     /// What the document changes of an answer of the gateway's own: that of an operation, but no refusal.
-    pub(super) fn edits_of_answer(&self) -> Option<&'static HeaderEdits> {
+    pub(crate) fn edits_of_answer(&self) -> Option<&'static HeaderEdits> {
         self.operation.filter(|_| self.reject.is_none()).map(|operation| &operation.table.response_headers)
     }
 
     /// What browsers are told about TLS: over TLS only, where it cannot be forged (RFC 6797 §7.2).
-    pub(super) fn hsts(&self) -> &'static FieldLines {
+    pub(crate) fn hsts(&self) -> &'static FieldLines {
         let https_only = self.route.and_then(|route| route.https_only.as_deref());
         https_only.filter(|_| self.is_https).map_or(NONE, |https_only| &https_only.hsts)
     }
 
     /// Counts the request and writes its line.
-    pub(super) fn log<S>(&self, worker: &Worker, down: &Downstream<S>, progress: &Progress) {
+    pub(crate) fn log<S>(&self, worker: &Worker, down: &Downstream<S>, progress: &Progress) {
         let now = worker.now();
         let took = now.saturating_duration_since(self.started);
         let (metrics, constants) = match (self.operation, self.rule) {
@@ -235,7 +233,7 @@ impl Record {
             worker.process.count_reject(reject);
         }
         metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
-        let (method, path) = request::method_and_path(&down.inbox[..self.head_length.min(down.inbox.len())]);
+        let (method, path) = self.head.method_and_path(&down.inbox);
         let client = self.client.filter(|client| *client != down.peer).map(|client| client.to_string());
         let upstream_took = |started: Instant| progress.head_at.unwrap_or(now).saturating_duration_since(started);
         worker.log.borrow_mut().add(&Line {

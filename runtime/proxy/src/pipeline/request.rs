@@ -20,17 +20,17 @@ const MAX_REQUEST_ID: usize = 128;
 
 /// A request as its head has it.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub(super) head: RequestHead<'a>,
-    pub(super) target: Target<'a>,
+pub(crate) struct Request<'a> {
+    pub(crate) head: RequestHead<'a>,
+    pub(crate) target: Target<'a>,
     /// Of the target.
-    pub(super) path: RequestPath<'a>,
+    pub(crate) path: RequestPath<'a>,
 }
 
 impl<'a> Request<'a> {
     /// # Errors
     /// 400 for a target that is none, or whose path has dot segments.
-    pub(super) fn of(head: RequestHead<'a>) -> Result<Self, Reject> {
+    pub(crate) fn of(head: RequestHead<'a>) -> Result<Self, Reject> {
         let target = Target::of(&head)?;
         let path = RequestPath::parse(target.path)
             .map_err(|_| Reject::BadRequest("the path is not in the form of RFC 3986, or has dot segments"))?;
@@ -40,24 +40,24 @@ impl<'a> Request<'a> {
 
 /// Facts of the message that no route changes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RequestFacts {
+pub(crate) struct RequestFacts {
     /// The body that follows the head.
-    pub(super) body: BodyLength,
+    pub(crate) body: BodyLength,
     /// The client wants the connection to go on.
-    pub(super) keep_alive: bool,
+    pub(crate) keep_alive: bool,
     /// HTTP/1.1, or else HTTP/1.0.
-    pub(super) is_http11: bool,
+    pub(crate) is_http11: bool,
     /// The method is HEAD.
-    pub(super) to_head: bool,
+    pub(crate) to_head: bool,
     /// `Expect: 100-continue`.
-    pub(super) expects_continue: bool,
+    pub(crate) expects_continue: bool,
     /// The method may be repeated (RFC 9110 §9.2.2).
-    pub(super) is_idempotent: bool,
+    pub(crate) is_idempotent: bool,
 }
 
 impl RequestFacts {
     /// What is assumed of a request that cannot be parsed: nothing that would let the connection go on.
-    pub(super) fn unknown() -> Self {
+    pub(crate) fn unknown() -> Self {
         Self {
             body: BodyLength::None,
             keep_alive: false,
@@ -73,7 +73,7 @@ impl RequestFacts {
     /// # Errors
     /// 400 for framing and `Host` fields that two recipients could read differently (RFC 9112 §3.2, §6.3), 417 for an
     /// unknown expectation (RFC 9110 §10.1.1).
-    pub(super) fn of(request: &RequestHead<'_>, table: &FieldTable) -> Result<Self, Reject> {
+    pub(crate) fn of(request: &RequestHead<'_>, table: &FieldTable) -> Result<Self, Reject> {
         let framing = Framing::of(request.fields, table).map_err(|bad| Reject::BadRequest(bad.0))?;
         let body = framing.of_request(request.is_http11)?;
         let mut hosts = 0;
@@ -119,7 +119,7 @@ impl RequestFacts {
 /// Whether the client's request came over TLS: to us, or to a trusted proxy that says so.
 ///
 /// Of several words, each must say so: the first may be the client's own.
-pub(super) fn is_https(request: &RequestHead<'_>, deployment: &Deployment, peer: IpAddr, over_tls: bool) -> bool {
+pub(crate) fn is_https(request: &RequestHead<'_>, deployment: &Deployment, peer: IpAddr, over_tls: bool) -> bool {
     if !deployment.trusts(peer) {
         return over_tls;
     }
@@ -153,18 +153,18 @@ fn is_host(value: &[u8]) -> bool {
 
 /// The request target (RFC 9112 §3.2), taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Target<'a> {
-    pub(super) path: &'a str,
+pub(crate) struct Target<'a> {
+    pub(crate) path: &'a str,
     /// Without `?`.
-    pub(super) query: Option<&'a str>,
+    pub(crate) query: Option<&'a str>,
     /// From a target in absolute form, or else from `Host`.
-    pub(super) host: Option<&'a str>,
+    pub(crate) host: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
     /// # Errors
     /// 400 for a target that is neither in origin form nor in absolute form, or has characters outside of RFC 3986.
-    pub(super) fn of(request: &RequestHead<'a>) -> Result<Self, Reject> {
+    pub(crate) fn of(request: &RequestHead<'a>) -> Result<Self, Reject> {
         let host = request
             .fields
             .iter()
@@ -204,7 +204,7 @@ fn absolute_form(target: &str) -> Option<(&str, &str)> {
 ///
 /// # Errors
 /// 400, naming the first parameter that does not fit.
-pub(super) fn check_parameters(operation: &PreparedOperation, params: Option<&Params<'_>>) -> Result<(), Reject> {
+pub(crate) fn check_parameters(operation: &PreparedOperation, params: Option<&Params<'_>>) -> Result<(), Reject> {
     for parameter in operation.table.parameters {
         let values = params.into_iter().flat_map(Params::iter).filter(|param| param.name == parameter.name);
         if !values.into_iter().all(|param| fits(parameter.kind, &param.decoded())) {
@@ -233,7 +233,7 @@ fn fits(kind: ParameterKind, value: &str) -> bool {
 ///
 /// # Errors
 /// 413 (RFC 9110 §15.5.14).
-pub(super) fn admit_body(operation: &PreparedOperation, body: BodyLength) -> Result<(), Reject> {
+pub(crate) fn admit_body(operation: &PreparedOperation, body: BodyLength) -> Result<(), Reject> {
     match body {
         BodyLength::Exactly(length) if length > operation.table.max_body.0 => Err(Reject::BodyTooLarge),
         _ => Ok(()),
@@ -241,7 +241,7 @@ pub(super) fn admit_body(operation: &PreparedOperation, body: BodyLength) -> Res
 }
 
 /// The request id that the peer gave, if it is one.
-pub(super) fn request_id<'a>(request: &RequestHead<'a>, table: &FieldTable) -> Option<&'a str> {
+pub(crate) fn request_id<'a>(request: &RequestHead<'a>, table: &FieldTable) -> Option<&'a str> {
     let field = request.fields.iter().find(|field| table.classify(field.name) == FieldClass::RequestId)?;
     let id = std::str::from_utf8(field.value).ok()?;
     (!id.is_empty()
@@ -251,13 +251,16 @@ pub(super) fn request_id<'a>(request: &RequestHead<'a>, table: &FieldTable) -> O
 }
 
 /// The method and the path (without the query) of a head, for the log; whatever is there, if it is not a head.
-pub(super) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
-    /// More of a path than this is of no use in a log.
-    const LONGEST: usize = 2048;
+pub(crate) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
     let head = head.strip_prefix(b"\r\n").unwrap_or(head);
     let line = head.split(|byte| *byte == b'\r' || *byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    shown(words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+/// A method, and the path of a target, as far as they are of use in a log.
+pub(crate) fn shown<'a>(method: &'a [u8], target: &'a [u8]) -> (Cow<'a, str>, Cow<'a, str>) {
+    const LONGEST: usize = 2048;
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
     (
         String::from_utf8_lossy(&method[..method.len().min(32)]),
@@ -267,7 +270,7 @@ pub(super) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
 
 /// The answer to a preflight request (Fetch Standard, CORS protocol): any origin may ask, without credentials of the
 /// browser, and only the described methods are named. A request that is none gets the methods alone.
-pub(super) fn answer_preflight(route: &PreparedRoute, request: &RequestHead<'_>) -> OwnAnswer {
+pub(crate) fn answer_preflight(route: &PreparedRoute, request: &RequestHead<'_>) -> OwnAnswer {
     let value = |name: &str| {
         let field = request.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
         field.and_then(|field| std::str::from_utf8(field.value).ok())

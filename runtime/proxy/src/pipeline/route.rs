@@ -16,19 +16,19 @@ use crate::tables::Preflight;
 use gateway_wire::reject::Reject;
 
 /// Where a request goes.
-pub(super) struct Routed<'a> {
-    pub(super) operation: &'static PreparedOperation,
+pub(crate) struct Routed<'a> {
+    pub(crate) operation: &'static PreparedOperation,
     /// Of the path's template, where there is one.
-    pub(super) params: Option<Params<'a>>,
+    pub(crate) params: Option<Params<'a>>,
     /// As received, or as rules have made it.
-    pub(super) path: &'a RequestPath<'a>,
+    pub(crate) path: &'a RequestPath<'a>,
     /// As received, or as rules have made it.
-    pub(super) query: Option<&'a str>,
+    pub(crate) query: Option<&'a str>,
 }
 
 /// Room for what [`Routed`] borrows of, where that is not the request itself.
 #[derive(Default)]
-pub(super) struct Detours<'a> {
+pub(crate) struct Detours<'a> {
     /// The target that rules have made.
     target: OnceCell<String>,
     /// Its path.
@@ -37,14 +37,14 @@ pub(super) struct Detours<'a> {
     readings: OnceCell<Readings>,
 }
 
-impl Record {
+impl Record<'_> {
     /// Finds the operation for a request.
     ///
     /// # Errors
     /// 404 for a path, and 405 for a method, that is not described; 404 for a path that an upstream may read in several
     /// ways; 301, 308, 403 or 421 for plain HTTP where it must come over TLS; what a rule answers, and the answer to a
     /// preflight request.
-    pub(super) fn route<'a>(
+    pub(crate) fn route<'a>(
         &mut self,
         deployment: &Deployment,
         request: &'a Request<'a>,

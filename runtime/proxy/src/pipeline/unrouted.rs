@@ -13,11 +13,11 @@ use gateway_wire::answer::OwnAnswer;
 use gateway_wire::reject::Reject;
 
 /// How a request goes on that rules have given another target.
-pub(super) struct RewrittenTarget {
+pub(crate) struct RewrittenTarget {
     /// Path and query.
-    pub(super) target: String,
+    pub(crate) target: String,
     /// Who forwards it; without, the paths are asked once more.
-    pub(super) rule: Option<&'static PreparedRule>,
+    pub(crate) rule: Option<&'static PreparedRule>,
 }
 
 /// Why no path matches.
@@ -31,12 +31,12 @@ fn not_found(listener: &PreparedListener, path: &RequestPath<'_>) -> Reject {
     })
 }
 
-impl Record {
+impl Record<'_> {
     /// Tries the rules of the listener.
     ///
     /// # Errors
     /// What a rule answers, or 404 where none is about the request; plain HTTP where it must come over TLS.
-    pub(super) fn apply_rules(
+    pub(crate) fn apply_rules(
         &mut self,
         deployment: &Deployment,
         request: &Request<'_>,

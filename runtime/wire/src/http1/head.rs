@@ -8,7 +8,7 @@ use crate::http1::names::{connection_options, is_same_name_ignoring_punctuation}
 use crate::reject::Reject;
 
 /// More header fields of a request than this are refused with 431 (Request Header Fields Too Large, RFC 6585 §5).
-pub(crate) const MAX_FIELDS: usize = 100;
+pub const MAX_FIELDS: usize = 100;
 
 /// Sizes that the head of a request must keep to, in bytes.
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +158,21 @@ impl<'a> RequestHead<'a> {
         }
         found
     }
+}
+
+/// A head that did not come as a text of HTTP/1.1. It says what that text would say, and keeps to the same grammar.
+pub trait ApartHead {
+    /// As on a request line.
+    fn method(&self) -> &str;
+
+    /// As on a request line.
+    fn target(&self) -> &str;
+
+    /// The whole head, with its fields in `space`.
+    ///
+    /// # Errors
+    /// 431 for too many of them.
+    fn read<'a>(&'a self, space: &'a mut [Field<'a>; MAX_FIELDS]) -> Result<RequestHead<'a>, Reject>;
 }
 
 /// Parses a head whose end [`HeadScan::end_of_head`] has found.

@@ -252,7 +252,7 @@ fn request(head: &Bytes, scheme: &str) -> Option<(Request<()>, RequestBody)> {
     let mut authority = None;
     request.headers_mut().reserve(parsed.headers.len() + 1);
     for field in parsed.headers.iter() {
-        let (name, value) = fields::field(head, field)?;
+        let (name, value) = fields::field(field.name.as_bytes(), head.slice_ref(field.value))?;
         let text = || std::str::from_utf8(field.value).ok();
         match name {
             HOST => {

@@ -1,0 +1,58 @@
+//! Where the head of a request stands.
+
+use std::borrow::Cow;
+
+use crate::pipeline::request::{method_and_path, shown};
+use gateway_wire::http1::head::{ApartHead, Field, FieldSpace, MAX_FIELDS, RequestHead, field_space, parse_request};
+use gateway_wire::reject::Reject;
+
+/// Where the head of a request stands.
+#[derive(Clone, Copy)]
+pub(crate) enum Head<'h> {
+    /// Its text is so many bytes at the beginning of the inbox.
+    Received(usize),
+    /// Nothing of it is in the inbox.
+    Apart(&'h dyn ApartHead),
+}
+
+/// Room for the fields of one head, on the stack of the function that handles it.
+#[derive(Default)]
+pub(super) struct HeadSpace<'a> {
+    received: Option<FieldSpace<'a>>,
+    apart: Option<[Field<'a>; MAX_FIELDS]>,
+}
+
+impl<'h> Head<'h> {
+    /// Bytes of the inbox that belong to it.
+    pub(super) fn length(self) -> usize {
+        match self {
+            Self::Received(length) => length,
+            Self::Apart(_) => 0,
+        }
+    }
+
+    /// What it says.
+    ///
+    /// # Errors
+    /// 400, 431 or 505 for what is no head of HTTP/1.1.
+    pub(super) fn read<'a>(self, inbox: &'a [u8], space: &'a mut HeadSpace<'a>) -> Result<RequestHead<'a>, Reject>
+    where
+        'h: 'a,
+    {
+        match self {
+            Self::Received(length) => parse_request(&inbox[..length], space.received.insert(field_space())),
+            Self::Apart(head) => head.read(space.apart.insert([httparse::EMPTY_HEADER; MAX_FIELDS])),
+        }
+    }
+
+    /// The method and the path (without the query), for the log; whatever is there, if it is not a head.
+    pub(super) fn method_and_path<'a>(self, inbox: &'a [u8]) -> (Cow<'a, str>, Cow<'a, str>)
+    where
+        'h: 'a,
+    {
+        match self {
+            Self::Received(length) => method_and_path(&inbox[..length.min(inbox.len())]),
+            Self::Apart(head) => shown(head.method().as_bytes(), head.target().as_bytes()),
+        }
+    }
+}
