@@ -7,7 +7,6 @@ pub(crate) mod stores;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use gateway_base::tell;
 use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
 use rustls::pki_types::ServerName;
 
@@ -28,6 +27,7 @@ use gateway_access::tables::{Access, Anonymous};
 use gateway_base::problem::Problem;
 use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::is_same_name;
+use gateway_base::warn;
 use gateway_limits::counters::Limits;
 use gateway_limits::rule;
 use gateway_oauth::server;
@@ -146,14 +146,14 @@ pub(crate) fn assemble(
     }
     let remembers = store_of_authorities(gateway, config);
     for name in limits.stores().unused().filter(|name| remembers.is_none_or(|used| !is_same_name(used, name))) {
-        tell!("store `{name}` is configured but unused: no limit of a document or a consumer refers to it");
+        warn!(format_args!("store {name}"), "configured but unused: no limit of a document or a consumer refers to it");
     }
     let idle = config
         .stores
         .iter()
         .filter(|(name, settings)| !settings.kind.counts() && remembers.is_none_or(|used| !is_same_name(used, name)));
     for (name, _) in idle {
-        tell!("store `{name}` is configured but unused: no authorization server refers to it");
+        warn!(format_args!("store {name}"), "configured but unused: no authorization server refers to it");
     }
     let identity = gateway.apis.iter().flat_map(|api| {
         let headers = &api.identity_headers;
@@ -192,10 +192,10 @@ pub(crate) fn https_only(gateway: &'static Gateway, config: &Config) -> BTreeMap
         let mut listeners = config.listeners.iter().filter(serves).peekable();
         let is_served = listeners.peek().is_some();
         if is_served && config.trusted_proxies.is_empty() && listeners.all(|listener| listener.tls.is_none()) {
-            tell!(
-                "API `{}` is for HTTPS only, and no request can come over TLS: no listener that serves it has \
-                 `tls`, and no proxy is trusted",
-                api.name
+            warn!(
+                format_args!("API {}", api.name),
+                "it is for HTTPS only, and no request can come over TLS: no listener that serves it has \
+                 `tls`, and no proxy is trusted"
             );
         }
     }

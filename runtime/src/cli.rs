@@ -10,7 +10,8 @@ use clap::{Parser, Subcommand};
 
 use crate::launch::Launch;
 use crate::route_table::route_table;
-use gateway_base::tell;
+use gateway_base::info;
+use gateway_base::say;
 use gateway_base::{operator_log, process};
 use gateway_proxy::tables::Gateway;
 
@@ -75,7 +76,7 @@ pub fn main(gateway: &'static Gateway) -> ExitCode {
 /// As [`main`], with further commands.
 pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     process::begin();
-    operator_log::tell_panics();
+    operator_log::log_panics();
     let code = run(gateway, commands);
     operator_log::flush(operator_log::FLUSH_TIMEOUT);
     code
@@ -92,10 +93,10 @@ fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     match arguments.action {
         None | Some(Action::Run) => launch.serve(gateway, |ready| {
             for (name, address) in &ready.listeners {
-                tell!("listening on {address} ({name})");
+                info!("gateway", "listening on {address} ({name})");
             }
             if let Some(admin) = ready.admin {
-                tell!("metrics and health on {admin}");
+                info!("gateway", "metrics and health on {admin}");
             }
         }),
         Some(Action::Check) => launch.check(gateway),
@@ -122,7 +123,7 @@ fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, 
             (command.run)(gateway, launch)
         }
         Ok(_) => {
-            tell!("`{}` takes no further arguments", command.name);
+            say!("`{}` takes no further arguments", command.name);
             ExitCode::from(2)
         }
         Err(error) => error.exit(),
@@ -140,7 +141,7 @@ fn tell(result: Result<String, String>) -> ExitCode {
     match result {
         Ok(text) => print(&text),
         Err(problems) => {
-            problems.lines().for_each(|problem| tell!("{problem}"));
+            problems.lines().for_each(|problem| say!("{problem}"));
             ExitCode::FAILURE
         }
     }
@@ -160,6 +161,6 @@ fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
         .into_iter()
         .chain(commands.iter().map(|command| command.name))
         .collect();
-    tell!("unknown command `{}`; there are {}", words.join(" "), known.join(", "));
+    say!("unknown command `{}`; there are {}", words.join(" "), known.join(", "));
     ExitCode::from(2)
 }

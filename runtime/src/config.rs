@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use gateway_base::digest::Digest;
+use gateway_base::operator_log::Format;
 use gateway_base::origin;
 use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::secret::SecretStore;
@@ -55,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) admin_key: Option<SecretSetting>,
     /// One JSON line per request on standard output.
     pub(crate) access_log: bool,
+    /// How messages for operators are written.
+    pub(crate) logs: Format,
     /// What was set, by its path: see [`Config::changed_settings`].
     fingerprints: BTreeMap<String, Digest>,
 }
@@ -104,6 +107,7 @@ impl Default for Config {
             },
             admin_key: None,
             access_log: true,
+            logs: Format::Auto,
             fingerprints: BTreeMap::new(),
         }
     }
@@ -335,6 +339,18 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     );
     read_into(
         &mut settings,
+        "logs.format",
+        "`auto`, `text` or `json`",
+        |text| match text {
+            "auto" => Some(Format::Auto),
+            "text" => Some(Format::Text),
+            "json" => Some(Format::Json),
+            _ => None,
+        },
+        &mut config.logs,
+    );
+    read_into(
+        &mut settings,
         "accessLog",
         "`stdout` or `off`",
         |text| [("stdout", true), ("off", false)].iter().find(|(word, _)| *word == text).map(|(_, on)| *on),
@@ -407,6 +423,7 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
         "session.idleTimeout",
         "session.absoluteTimeout",
         "accessLog",
+        "logs.format",
     ]);
     if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }
 }

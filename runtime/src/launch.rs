@@ -18,10 +18,12 @@ use crate::admin::Admin;
 use crate::assemble;
 use crate::config::{Config, Sources};
 use gateway_base::file_state::FileState;
+use gateway_base::operator_log;
 use gateway_base::problem::Problem;
+use gateway_base::say;
 use gateway_base::secret::SecretStore;
 use gateway_base::supervise::{Task, supervise, supervise_thread};
-use gateway_base::tell;
+use gateway_base::{error, info, warn};
 use gateway_parties::store::ConsumerStore;
 use gateway_proxy::deployment::Deployment;
 use gateway_proxy::handover;
@@ -65,7 +67,10 @@ impl Launch {
     pub fn serve(self, gateway: &'static Gateway, on_ready: impl FnOnce(&Ready)) -> ExitCode {
         match self.start(gateway, on_ready) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(problems) => refuse(&problems),
+            Err(problems) => {
+                problems.iter().for_each(|problem| error!("gateway", "{problem}"));
+                ExitCode::FAILURE
+            }
         }
     }
 
@@ -86,10 +91,12 @@ impl Launch {
         let (config, secrets) = self.settings()?;
         // It lives as long as the process, as all that is made of it.
         let config: &'static Config = Box::leak(Box::new(config));
+        operator_log::set_format(config.logs);
         let mut deployment = assemble::assemble(gateway, config, secrets, false)?;
         let descriptors = raise_descriptor_limit();
         if let Some(most) = deployment.fit_connections(descriptors) {
-            tell!(
+            warn!(
+                "gateway",
                 "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
             );
         }
@@ -105,10 +112,10 @@ impl Launch {
         match checked {
             Ok(deployment) => {
                 let operations = deployment.operations().count();
-                tell!("{} listeners, {operations} operations, nothing missing", deployment.listeners.len());
+                say!("{} listeners, {operations} operations, nothing missing", deployment.listeners.len());
                 ExitCode::SUCCESS
             }
-            Err(problems) => refuse(&problems),
+            Err(problems) => report(&problems),
         }
     }
 
@@ -168,10 +175,8 @@ fn raise_descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-fn refuse(problems: &[Problem]) -> ExitCode {
-    for problem in problems {
-        tell!("{problem}");
-    }
+fn report(problems: &[Problem]) -> ExitCode {
+    problems.iter().for_each(|problem| say!("{problem}"));
     ExitCode::FAILURE
 }
 
@@ -193,7 +198,7 @@ async fn run(
         sockets.extend(listener.try_clone().ok().map(|copy| (Arc::from(handover::ADMIN), copy)));
     }
     for address in inherited.left() {
-        tell!("listener at {address} closed");
+        info!("upgrade", "listener at {address} closed");
     }
     for task in &deployment.background {
         Arc::clone(task).start();
@@ -210,7 +215,7 @@ async fn run(
         });
     let (waiting, mut replaced) = await_successor(upgrade_socket.as_deref(), &server);
     if inherited.serving().is_err() {
-        tell!("previous gateway exited before the handover completed");
+        warn!("upgrade", "previous gateway exited before the handover completed");
     }
     // An upgrade that systemd did not start itself: the service is this process from now on.
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
@@ -234,7 +239,7 @@ async fn run(
     getting_certificates.abort();
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
-        tell!("handover completed: the new gateway serves; this one finishes its open requests");
+        info!("upgrade", "handover completed: the new gateway serves; this one finishes its open requests");
         // Operators are to see the new one.
         operators.inspect(|task| task.abort());
     } else {
@@ -264,7 +269,7 @@ async fn open_admin(config: &Config, inherited: &mut Inherited) -> Result<Option
         Ok(listener) => Ok(Some(listener)),
         Err(problem) if config.admin_was_asked_for => Err(vec![problem]),
         Err(problem) => {
-            tell!("metrics and health are not available: {problem}");
+            error!("admin", "metrics and health are not available: {problem}");
             Ok(None)
         }
     }
@@ -277,7 +282,11 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
     let waiting = match Waiting::at(path) {
         Ok(waiting) => Arc::new(waiting),
         Err(error) => {
-            tell!("upgrades without interruption are not available: {} cannot be opened: {error}", path.display());
+            error!(
+                "upgrade",
+                "upgrades without interruption are not available: {} cannot be opened: {error}",
+                path.display()
+            );
             return (None, told);
         }
     };
@@ -288,7 +297,7 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
         let _ = tell.send(());
     });
     if let Err(error) = spawned {
-        tell!("upgrades without interruption are not available: no thread can be started: {error}");
+        error!("upgrade", "upgrades without interruption are not available: no thread can be started: {error}");
     }
     (Some(waiting), told)
 }
@@ -303,10 +312,10 @@ fn program_as_started() -> Option<PathBuf> {
 /// Starts the program that lies where this one was started from, as its successor.
 fn start_successor(program: Option<&Path>, is_awaited: bool) {
     if !is_awaited {
-        return tell!("SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
+        return error!("upgrade", "SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
     }
     let Some(program) = program else {
-        return tell!("upgrade failed: path of the running executable is unknown");
+        return error!("upgrade", "failed: path of the running executable is unknown");
     };
     let arguments = std::env::args_os().skip(1);
     let mut command = std::process::Command::new(program);
@@ -314,10 +323,10 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
     match command.spawn() {
         // Waited for, so that it leaves no zombie if it ends first.
         Ok(mut child) => drop(std::thread::spawn(move || match child.wait() {
-            Ok(status) => tell!("the new gateway exited ({status})"),
-            Err(error) => tell!("the new gateway cannot be waited for: {error}"),
+            Ok(status) => error!("upgrade", "the new gateway exited ({status})"),
+            Err(error) => error!("upgrade", "the new gateway cannot be waited for: {error}"),
         })),
-        Err(error) => tell!("upgrade failed: {} cannot be started: {error}", program.display()),
+        Err(error) => error!("upgrade", "failed: {} cannot be started: {error}", program.display()),
     }
 }
 
@@ -332,17 +341,18 @@ async fn watch_settings(sources: Sources, running: &'static Config) {
                     running.changed_settings(&now).into_iter().map(|path| format!("`{path}`")).collect();
                 if !changed.is_empty() {
                     let verb = if changed.len() == 1 { "has changed and needs" } else { "have changed and need" };
-                    tell!(
+                    warn!(
+                        "settings",
                         "{} {verb} a restart or an upgrade; until then the gateway keeps the current settings",
                         changed.join(", ")
                     );
                 }
             }
             Ok(Err(problems)) => {
-                problems.iter().for_each(|problem| tell!("{problem}"));
-                tell!("the new settings are invalid; the gateway keeps the current ones");
+                problems.iter().for_each(|problem| error!("settings", "{problem}"));
+                error!("settings", "the new settings are invalid; the gateway keeps the current ones");
             }
-            Err(_) => tell!("the settings could not be reloaded"),
+            Err(_) => error!("settings", "the settings could not be reloaded"),
         }
     }
 }
@@ -373,14 +383,14 @@ async fn watch_consumers(consumers: Arc<ConsumerStore>) {
         let store = Arc::clone(&consumers);
         match tokio::task::spawn_blocking(move || store.reload()).await {
             Ok(Ok((count, remarks))) => {
-                remarks.iter().for_each(|remark| tell!("{remark}"));
-                tell!("{} has {count} consumers now", file.display());
+                remarks.iter().for_each(|remark| warn!("consumers", "{remark}"));
+                info!("consumers", "{} has {count} consumers now", file.display());
             }
             Ok(Err(problems)) => {
-                problems.iter().for_each(|problem| tell!("{problem}"));
-                tell!("the current consumers are kept");
+                problems.iter().for_each(|problem| error!("consumers", "{problem}"));
+                error!("consumers", "the current consumers are kept");
             }
-            Err(_) => tell!("{} could not be read; the current consumers are kept", file.display()),
+            Err(_) => error!("consumers", "{} could not be read; the current consumers are kept", file.display()),
         }
     }
 }

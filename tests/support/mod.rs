@@ -101,10 +101,10 @@ impl Gateway {
         let admin = loop {
             let mut line = String::new();
             assert!(lines.read_line(&mut line).expect("text") > 0, "the gateway did not start:\n{told}");
-            if let Some(rest) = line.strip_prefix("gateway: listening on ") {
+            if let Some((_, rest)) = line.split_once("gateway: listening on ") {
                 let (address, name) = rest.trim_end().split_once(" (").expect("an address and a name");
                 listeners.push((name.trim_end_matches(')').to_owned(), address.parse().expect("an address")));
-            } else if let Some(rest) = line.strip_prefix("gateway: metrics and health on ") {
+            } else if let Some((_, rest)) = line.split_once("gateway: metrics and health on ") {
                 break rest.trim_end().parse().expect("an address");
             } else {
                 told.push_str(&line);
@@ -273,9 +273,9 @@ fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (Socket
     let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
     while let Some(Ok(line)) = lines.next() {
         let parse = |text: &str| text.split(' ').next().and_then(|text| text.parse().ok());
-        if let Some(rest) = line.strip_prefix("gateway: listening on ") {
+        if let Some((_, rest)) = line.split_once("gateway: listening on ") {
             address = parse(rest);
-        } else if let Some(rest) = line.strip_prefix("gateway: metrics and health on ") {
+        } else if let Some((_, rest)) = line.split_once("gateway: metrics and health on ") {
             let messages = Arc::clone(messages);
             messages.lock().expect("no panic").extend(told.lines().map(str::to_owned));
             std::thread::spawn(move || {

@@ -1,18 +1,22 @@
-//! What the gateway tells its operators: lines on standard error, written by a thread of its own.
+//! The operators' log: messages on standard error, each with time, level and subject, written by a thread of its own.
 //!
 //! Standard error may be a pipe that is closed, full or slow, or a file on a full disk. None of this stops what the gateway
 //! does: lines that cannot be written are lost, and counted.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use serde_json::Value;
+
+use crate::timestamp;
 
 /// Bytes of lines that may wait for a slow reader; further lines are lost.
 const MAX_WAITING: usize = 256 << 10;
@@ -20,16 +24,69 @@ const MAX_WAITING: usize = 256 << 10;
 /// How long the end of the process waits for lines to be written.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Tells operators something, as `eprintln!` would, but never waits and never panics.
+/// How much a message matters to an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Something that the deployment asks for does not work.
+    Error,
+    /// Something works worse than it should, or is about to fail.
+    Warn,
+    /// Something has changed.
+    Info,
+}
+
+impl Level {
+    /// As messages have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// As text on a terminal, as JSON elsewhere.
+    #[default]
+    Auto,
+    /// `2026-11-29T12:00:00Z warn store default: …`.
+    Text,
+    /// `{"time":"…","level":"warn","subject":"store default","message":"…"}`.
+    Json,
+}
+
+/// Logs what the deployment asks for and does not work: `error!(subject, "message {}", value)`. It never waits and never
+/// panics.
 #[macro_export]
-macro_rules! tell {
-    ($($arguments:tt)*) => {
-        $crate::operator_log::say(format_args!($($arguments)*))
+macro_rules! error {
+    ($subject:expr, $($message:tt)+) => {
+        $crate::operator_log::log($crate::operator_log::Level::Error, &$subject, format_args!($($message)+))
     };
 }
 
+/// As [`error!`], for what works worse than it should.
+#[macro_export]
+macro_rules! warn {
+    ($subject:expr, $($message:tt)+) => {
+        $crate::operator_log::log($crate::operator_log::Level::Warn, &$subject, format_args!($($message)+))
+    };
+}
+
+/// As [`error!`], for what has changed.
+#[macro_export]
+macro_rules! info {
+    ($subject:expr, $($message:tt)+) => {
+        $crate::operator_log::log($crate::operator_log::Level::Info, &$subject, format_args!($($message)+))
+    };
+}
+
+static FORMAT: AtomicU8 = AtomicU8::new(Format::Auto as u8);
+
 static LOG: OperatorLog = OperatorLog {
-    queue: Mutex::new(Queue { lines: VecDeque::new(), bytes: 0, untold: 0, has_writer: false, is_writing: false }),
+    queue: Mutex::new(Queue { lines: VecDeque::new(), bytes: 0, unreported: 0, has_writer: false, is_writing: false }),
     changed: Condvar::new(),
     lost: AtomicU64::new(0),
 };
@@ -43,19 +100,68 @@ struct OperatorLog {
 struct Queue {
     lines: VecDeque<String>,
     bytes: usize,
-    /// Lost lines that no line has told of.
-    untold: u64,
+    /// Lost lines that no line has reported.
+    unreported: u64,
     has_writer: bool,
     /// A line has left the queue and is not written yet.
     is_writing: bool,
 }
 
-/// Adds a line for operators.
+/// Chooses how the messages from now on are written.
+pub fn set_format(format: Format) {
+    FORMAT.store(format as u8, Relaxed);
+}
+
+/// Whether messages are JSON now.
+fn is_json() -> bool {
+    const TEXT: u8 = Format::Text as u8;
+    const JSON: u8 = Format::Json as u8;
+    match FORMAT.load(Relaxed) {
+        TEXT => false,
+        JSON => true,
+        _ => !rustix::termios::isatty(io::stderr()),
+    }
+}
+
+/// Logs a message about `subject`: a store, a listener, a task.
+pub fn log(level: Level, subject: &dyn fmt::Display, message: fmt::Arguments<'_>) {
+    LOG.add(line(timestamp::now(), level, subject, message, is_json()));
+}
+
+fn line(now: u64, level: Level, subject: &dyn fmt::Display, message: fmt::Arguments<'_>, is_json: bool) -> String {
+    let (time, level) = (timestamp::format(now), level.word());
+    let (subject, message) = (subject.to_string(), message.to_string());
+    if !is_json {
+        return format!("{time} {level} {}: {}\n", visible(&subject), visible(&message));
+    }
+    let (subject, message) = (Value::from(subject), Value::from(message));
+    format!("{{\"time\":\"{time}\",\"level\":\"{level}\",\"subject\":{subject},\"message\":{message}}}\n")
+}
+
+/// A text on one line: what could end it or move a cursor is escaped.
+fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    text.chars()
+        .map(|char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() })
+        .collect()
+}
+
+/// Writes the answer of a command: plain text, after the name of the program.
 pub fn say(line: fmt::Arguments<'_>) {
     LOG.add(format!("gateway: {line}\n"));
 }
 
-/// Adds text for whoever started the gateway, without a prefix.
+/// As [`say`], with a message in place.
+#[macro_export]
+macro_rules! say {
+    ($($line:tt)+) => {
+        $crate::operator_log::say(format_args!($($line)+))
+    };
+}
+
+/// Writes text for the person who started the program, without a prefix.
 pub fn show(text: &str) {
     LOG.add(format!("{text}\n"));
 }
@@ -78,12 +184,12 @@ pub fn flush(patience: Duration) {
     }
 }
 
-/// Has panics told like everything else: the usual hook would wait for a reader of standard error.
-pub fn tell_panics() {
+/// Logs panics like everything else: the usual hook would wait for a reader of standard error.
+pub fn log_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |place| format!(" at {}:{}", place.file(), place.line()));
         let what = info.payload_as_str().unwrap_or("no message");
-        tell!("a thread panicked{place}: {what}; please report this");
+        error!("gateway", "a thread panicked{place}: {what}; please report this");
     }));
 }
 
@@ -99,7 +205,7 @@ impl OperatorLog {
             queue.has_writer = writer.spawn(|| self.write()).is_ok();
         }
         if queue.bytes + line.len() > MAX_WAITING {
-            queue.untold += 1;
+            queue.unreported += 1;
             self.lost.fetch_add(1, Relaxed);
             return;
         }
@@ -123,18 +229,24 @@ impl OperatorLog {
             };
             queue.is_writing = true;
             queue.bytes -= line.len();
-            let untold = std::mem::take(&mut queue.untold);
+            let unreported = std::mem::take(&mut queue.unreported);
             drop(queue);
-            let text = match untold {
+            let text = match unreported {
                 0 => line,
-                _ => format!("{line}gateway: {untold} lines for operators could not be written in time\n"),
+                _ => line + &lost_lines(unreported),
             };
             let Err(Torn { written, .. }) = write_lines(io::stderr(), text.as_bytes(), &mut is_torn) else { continue };
             let lines = text.as_bytes()[written..].iter().filter(|byte| **byte == b'\n').count() as u64;
             self.lost.fetch_add(lines, Relaxed);
-            self.lock().untold += untold + lines;
+            self.lock().unreported += unreported + lines;
         }
     }
+}
+
+/// Says that messages are missing.
+fn lost_lines(count: u64) -> String {
+    let message = format_args!("{count} lines could not be written in time and are lost");
+    line(timestamp::now(), Level::Warn, &"operator log", message, is_json())
 }
 
 /// A text that was not written to its end.
@@ -183,6 +295,21 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     use super::*;
+
+    #[test]
+    fn a_message_is_text_or_json() {
+        let message =
+            |is_json| line(1_764_417_600, Level::Warn, &"store default", format_args!("no \"{}\"", "a\nb"), is_json);
+        assert_eq!(message(false), "2025-11-29T12:00:00Z warn store default: no \"a\\nb\"\n");
+        let json = message(true);
+        let value: Value = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(value["message"], "no \"a\nb\"");
+        assert_eq!(
+            json,
+            "{\"time\":\"2025-11-29T12:00:00Z\",\"level\":\"warn\",\"subject\":\"store default\",\
+             \"message\":\"no \\\"a\\nb\\\"\"}\n"
+        );
+    }
 
     #[test]
     fn a_reader_that_is_gone_costs_the_line() {

@@ -203,6 +203,8 @@ impl Settings {
             "idleTimeout",
             "absoluteTimeout",
             "accessLog",
+            "logs",
+            "format",
         ];
         let spell = |(depth, given): (usize, String)| {
             let used = self.by_path.keys().filter_map(|known| known.get(depth).map(String::as_str));

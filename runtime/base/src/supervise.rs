@@ -1,6 +1,6 @@
 //! Keeps what runs beside the requests running: a panic is told and counted, and the task begins anew after a pause.
 
-use crate::tell;
+use crate::error;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -186,7 +186,7 @@ impl Pauses {
     fn after(&mut self, ran: Duration, task: Task) -> Duration {
         let pause = if ran >= RECOVERED { FIRST_PAUSE } else { self.0 };
         self.0 = (pause * 2).min(MAX_PAUSE);
-        tell!("task `{}` failed; restarting it in {} s", task.name(), pause.as_secs());
+        error!(format_args!("task {}", task.name()), "failed; restarting it in {} s", pause.as_secs());
         pause
     }
 }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::algorithm::{Formula, Reading};
-use gateway_base::tell;
+use gateway_base::{error, info};
 use url::StoreUrl;
 
 /// What can speak to a kind of store: inert, and shared by every start.
@@ -108,14 +108,14 @@ impl StoreHealth {
     /// A thread has lost it. The first one tells.
     fn lose(&self, why: &str) {
         if self.down.fetch_add(1, Relaxed) == 0 {
-            tell!("store `{}`: {why}; its limits do as `onStoreError` says", self.name);
+            error!(format_args!("store {}", self.name), "{why}; its limits do as `onStoreError` says");
         }
     }
 
     /// A thread has found it again. The last one tells.
     fn find(&self) {
         if self.down.fetch_sub(1, Relaxed) == 1 {
-            tell!("store `{}` answers again", self.name);
+            info!(format_args!("store {}", self.name), "answers again");
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use serde_json::json;
 
 use crate::form::BadForm;
+use gateway_base::error;
 use gateway_base::random::NoRandom;
-use gateway_base::tell;
 use gateway_base::timestamp;
 use gateway_parties::database::StoreError;
 use gateway_parties::names::BadRegistration;
@@ -120,7 +120,7 @@ pub(super) fn tell(error: &StoreError) {
     let now = timestamp::now();
     let before = TOLD_AT.load(Relaxed);
     if now >= before + TOLD_EVERY && TOLD_AT.compare_exchange(before, now, Relaxed, Relaxed).is_ok() {
-        tell!("authorization server: {error}");
+        error!("authorization server", "{error}");
     }
 }
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use gateway_base::tell;
 use gateway_yaml::{FileId, load};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use gateway_access::request_view::RequestView;
+use gateway_base::error;
 use gateway_base::random;
 use gateway_base::random::NoRandom;
 use gateway_wire::answer::OwnAnswer;
@@ -186,7 +186,7 @@ impl Pages {
                     .with("Pragma", "no-cache")
             }
             Err(problem) => {
-                tell!("page {}: {problem}", page.template);
+                error!("page", "{}: {problem}", page.template);
                 OwnAnswer::message(500, "The page cannot be shown")
             }
         }

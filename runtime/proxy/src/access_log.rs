@@ -11,8 +11,8 @@ use crate::trace::TraceContext;
 use gateway_base::encoding::write_number;
 use gateway_base::operator_log::{Torn, write_lines};
 use gateway_base::supervise::{Task, supervise_thread};
-use gateway_base::tell;
 use gateway_base::timestamp::{padded, write_second};
+use gateway_base::warn;
 use gateway_wire::reject::Reject;
 
 /// Lines are handed to the writer in pieces of about this many bytes.
@@ -59,7 +59,7 @@ impl Writer {
     /// Waits until all lines are written; not for ever, since a reader that has stopped takes none.
     pub(crate) fn finish(self) {
         if matches!(self.ended.recv_timeout(FLUSH_TIMEOUT), Err(std::sync::mpsc::RecvTimeoutError::Timeout)) {
-            tell!("the reader of the access log is too slow; its last lines are lost");
+            warn!("access log", "its reader is too slow; the last lines are lost");
         }
     }
 }

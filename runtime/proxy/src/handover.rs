@@ -5,7 +5,7 @@
 //! accepting. The sockets are never closed in between, so no connection is refused, and one that waits in a queue is
 //! not reset. Until the last word the old gateway goes on as if nothing had been asked.
 
-use gateway_base::tell;
+use gateway_base::error;
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -169,7 +169,7 @@ impl Waiting {
             };
             match handed_over {
                 Ok(()) => return,
-                Err(error) => tell!("upgrade failed, this gateway keeps serving: {error}"),
+                Err(error) => error!("upgrade", "failed, this gateway keeps serving: {error}"),
             }
         }
     }

@@ -28,9 +28,9 @@ use crate::http2;
 use crate::metrics::ProcessMetrics;
 use crate::thread::Thread;
 use crate::worker::Worker;
+use gateway_base::error;
 use gateway_base::problem::Problem;
 use gateway_base::supervise::{Task, supervise};
-use gateway_base::tell;
 use gateway_tls::Tls;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::peer::Alpn;
@@ -197,7 +197,7 @@ fn run_worker(
         .build_local(tokio::runtime::LocalOptions::default())
     {
         Ok(runtime) => runtime,
-        Err(error) => return tell!("worker {index} cannot start: {error}"),
+        Err(error) => return error!(format_args!("worker {index}"), "cannot start: {error}"),
     };
     runtime.block_on(async move {
         let thread = Thread::new(Worker::new(deployment, index, AccessLog::new(log, Arc::clone(&process)), process));

@@ -9,7 +9,7 @@ use gateway_base::jose::token_keys::TokenKeys;
 use gateway_base::problem::Problem;
 use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::is_same_name;
-use gateway_base::tell;
+use gateway_base::warn;
 use gateway_limits::counters::Limits;
 use gateway_oauth::server::ServerSettings;
 use gateway_parties::source::Source;
@@ -32,7 +32,7 @@ pub(crate) fn open_tls(config: &Config, secrets: &SecretStore) -> (Vec<Option<Tl
     let mut open = |listener: &gateway_proxy::settings::Listener| match Tls::open(listener.tls.as_ref()?, secrets) {
         Ok(tls) => {
             for remark in tls.remarks() {
-                tell!("listener `{}`: {remark}; clients will not trust it", listener.name);
+                warn!(format_args!("listener {}", listener.name), "{remark}; clients will not trust it");
             }
             Some(tls)
         }
@@ -65,7 +65,7 @@ pub(crate) fn open_consumers(
             };
             let (store, remarks) = ConsumerStore::open(source)?;
             for remark in remarks {
-                tell!("{remark}");
+                warn!("consumers", "{remark}");
             }
             Ok(Arc::new(store))
         }

@@ -8,7 +8,7 @@ use gateway_base::problem::Problem;
 use gateway_base::secret::{Encoding, Secret, SecretStore};
 use gateway_base::setting_values::is_same_name;
 use gateway_base::store_settings::{StoreAddress, StoreSettings};
-use gateway_base::tell;
+use gateway_base::warn;
 use gateway_limits::store::url::StoreUrl;
 use gateway_limits::store::{Store, StoreClient, StoreTerms, Stores};
 use gateway_limits::tables::{Limit, LimitStore};
@@ -48,7 +48,7 @@ pub(crate) fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &
         };
         match opened {
             Ok(None) if settings.url.is_some() => {
-                tell!("store `{name}` is configured but unused: no compiled limit has a `store`")
+                warn!(format_args!("store {name}"), "configured but unused: no compiled limit has a `store`")
             }
             Ok(store) => stores.add(name, store),
             Err(problem) => problems.push(Problem::at(&settings.place, format!("store `{name}`: {problem}"))),

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use gateway_base::tell;
 use gateway_yaml::units;
 use serde_json::{Map, Value};
 
@@ -23,6 +22,7 @@ use gateway_access::jwt::sign;
 use gateway_base::digest::Digest;
 use gateway_base::file_state::FileState;
 use gateway_base::problem::Problem;
+use gateway_base::say;
 use gateway_base::secret::SecretStore;
 use gateway_base::timestamp;
 use gateway_limits::counters::Limits;
@@ -344,7 +344,7 @@ impl File {
         });
         let item = format!("{{id: {}, type: key, key: {{sha256: {digest}}}{expires}}}", quoted(&id));
         self.change(&[&[Change::AddCredential(username, &item)], changes].concat())?;
-        tell!("key `{id}` of `{username}`; it is shown only once");
+        say!("key `{id}` of `{username}`; it is shown only once");
         Ok(secret + "\n")
     }
 

@@ -17,8 +17,8 @@ use crate::cli::consumers::lines;
 use crate::launch::Launch;
 use gateway_base::digest::Digest;
 use gateway_base::random;
+use gateway_base::say;
 use gateway_base::secret::SecretStore;
-use gateway_base::tell;
 use gateway_base::timestamp;
 use gateway_limits::counters::Limits;
 use gateway_limits::store::Stores;
@@ -228,7 +228,7 @@ impl PartyStore {
         match self.wait(self.parties.add_client(&client, None, timestamp::now()))? {
             Added::Taken => Err(format!("there is a client or a user with the id `{}` already", client.id)),
             Added::Yes if has_secret => {
-                tell!("secret of client `{}`; it is shown only once", client.id);
+                say!("secret of client `{}`; it is shown only once", client.id);
                 Ok(secret + "\n")
             }
             Added::Yes => Ok(String::new()),

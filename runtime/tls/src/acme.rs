@@ -25,8 +25,8 @@ use crate::Tls;
 use crate::challenge::Challenges;
 use crate::settings::AcmeSettings;
 use client::Client;
+use gateway_base::error;
 use gateway_base::supervise::{Task, supervise};
-use gateway_base::tell;
 use gateway_base::timestamp;
 use gateway_base::trust;
 use gateway_wire::certificate::Certificate;
@@ -97,8 +97,9 @@ impl Keeper {
                 Err(trouble) => {
                     let next = pause;
                     pause = (pause * 2).min(CHECK_INTERVAL);
-                    tell!(
-                        "ACME order for {} at {} failed: {trouble}; retrying in {} s",
+                    error!(
+                        "ACME",
+                        "order for {} at {} failed: {trouble}; retrying in {} s",
                         self.settings.domains.join(", "),
                         self.settings.directory,
                         next.as_secs()

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::Tls;
 use crate::reloaded::{RETRY_INTERVAL, Reloaded, States};
-use gateway_base::tell;
 use gateway_base::timestamp;
+use gateway_base::{error, info};
 
 /// How often the files are looked at.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -57,7 +57,7 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
             }
             // The same refusal is told once, until the files change or somebody asks.
             if asked || !same || reloaded.refusals != *told {
-                reloaded.refusals.iter().for_each(|line| tell!("listener `{name}`: {line}"));
+                reloaded.refusals.iter().for_each(|line| error!(format_args!("listener {name}"), "{line}"));
             }
             *told = reloaded.refusals;
         }
@@ -67,6 +67,6 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
 fn tell_certificates(name: &str, tls: &Tls) {
     for shown in &tls.current.load().certificates {
         let until = timestamp::format(shown.not_after);
-        tell!("listener `{name}`: certificate for {} in use, valid until {until}", shown.name);
+        info!(format_args!("listener {name}"), "certificate for {} in use, valid until {until}", shown.name);
     }
 }

@@ -1,6 +1,6 @@
 //! How the gateway gets on with a provider: counted for the operators, and told on standard error when it changes.
 
-use gateway_base::tell;
+use gateway_base::{error, info};
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -50,9 +50,11 @@ impl Health {
     /// Counts and tells.
     pub(crate) fn note(&self, result: Result<(), &dyn Display>, consequence: &str) {
         match result {
-            Ok(()) if self.succeed() => tell!("provider {} answers again", self.provider),
+            Ok(()) if self.succeed() => info!(format_args!("provider {}", self.provider), "answers again"),
             Ok(()) => {}
-            Err(problem) if self.fail() => tell!("provider {}: {problem}; {consequence}", self.provider),
+            Err(problem) if self.fail() => {
+                error!(format_args!("provider {}", self.provider), "{problem}; {consequence}")
+            }
             Err(_) => {}
         }
     }

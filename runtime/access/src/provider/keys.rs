@@ -17,8 +17,8 @@ use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
 use crate::provider::discovery;
 use crate::scheme::Resources;
+use gateway_base::info;
 use gateway_base::supervise::{Task, supervise};
-use gateway_base::tell;
 
 /// `Cache-Control` can make keys be fetched more often than the document says, down to this.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(30);
@@ -209,7 +209,7 @@ impl Fetcher {
         }
         if let Some(count) = news {
             let (noun, verb) = if count == 1 { ("key", "is") } else { ("keys", "are") };
-            tell!("provider {}: {count} {noun} {verb} in use now", self.url);
+            info!(format_args!("provider {}", self.url), "{count} {noun} {verb} in use now");
         }
         problem.map_or(Ok(answer.max_age), Err)
     }
