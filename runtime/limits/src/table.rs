@@ -468,7 +468,7 @@ mod tests {
         assert_eq!(admitted.load(Relaxed), 10_000);
     }
 
-    /// `cargo test --release -p gateway-runtime --lib costs -- --ignored --nocapture`
+    /// `cargo test --release -p gateway-limits --lib costs -- --ignored --nocapture`
     #[test]
     #[ignore = "a measurement"]
     fn what_a_charge_costs() {
