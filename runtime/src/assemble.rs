@@ -1,4 +1,4 @@
-//! The generated tables joined with this deployment's addresses and secrets: everything a request needs, resolved once.
+//! Makes the [`Deployment`] of a gateway from its generated tables and its settings; every problem is reported at once.
 
 pub(crate) mod authorities;
 pub(crate) mod needs;
@@ -168,7 +168,7 @@ pub(crate) fn assemble(
         admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
         settings: Settings {
             timeouts: config.timeouts,
-            limits: config.limits.clone(),
+            limits: config.limits,
             workers: config.workers,
             access_log: config.access_log,
         },

@@ -1,7 +1,7 @@
-//! The parts of a compiled API gateway: listeners, routing, authentication, proxying.
+//! A compiled API gateway: its command line and settings, and the crates below it put together.
 //!
 //! This crate knows nothing of OpenAPI. The compiler turns documents into tables of the types in [`codegen`], and
-//! [`main`] serves them. ARCHITECTURE.md tells how a request goes through the modules.
+//! [`main`] serves them. ARCHITECTURE.md tells how a request goes through the crates.
 
 // Standard error may be closed or full: what operators are told goes through `operator_log`.
 #![cfg_attr(not(test), warn(clippy::print_stderr))]

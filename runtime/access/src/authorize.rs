@@ -15,6 +15,7 @@ use gateway_wire::reject::Reject;
 /// Why a request gets no permit.
 #[derive(Debug)]
 pub enum NoPermit {
+    /// The request is refused with this.
     Reject(Reject),
     /// This scheme has a question first.
     Ask(SchemeId, Question),
@@ -311,12 +312,15 @@ mod tests {
     }
 }
 
-/// [`Access`] with its schemes ready to check.
+/// [`Access`](crate::tables::Access) with its schemes ready to check.
 #[derive(Debug)]
 pub enum PreparedAccess {
+    /// No credential is asked for.
     Anyone {
+        /// Where the document says so, for the access log, such as `security: []`.
         because: &'static str,
     },
+    /// One of the alternatives must hold.
     OneOf {
         /// Those that ask for something.
         alternatives: Vec<PreparedAlternative>,
@@ -332,24 +336,29 @@ pub struct PreparedAnonymous {
     pub consumer: Option<&'static str>,
     /// A credential that is not good counts as none.
     pub despite_invalid: bool,
+    /// The consumers among which `consumer` is looked up.
     pub consumers: Arc<ConsumerStore>,
 }
 
 /// Requirements that must all hold.
 #[derive(Debug)]
 pub struct PreparedAlternative {
+    /// Never empty: an alternative without requirements is [`PreparedAnonymous`].
     pub requirements: Vec<PreparedRequirement>,
 }
 
 /// A scheme ready to check, and the scopes that are needed.
 #[derive(Debug)]
 pub struct PreparedRequirement {
+    /// Checks the credentials of the scheme.
     pub authenticator: Arc<dyn Authenticator>,
+    /// The scopes (or roles) that the caller needs, all of them; empty for none.
     pub scopes: &'static [&'static str],
     /// How many wrong credentials are looked at.
     pub failures: Option<Arc<Failures>>,
 }
 
+/// All requirements of all alternatives, in the order of the document; none for [`PreparedAccess::Anyone`].
 pub fn requirements(access: &PreparedAccess) -> impl Iterator<Item = &PreparedRequirement> {
     let alternatives = match access {
         PreparedAccess::Anyone { .. } => &[][..],

@@ -24,7 +24,7 @@ pub trait Builtin: fmt::Debug + Sync {
     /// Everything that is missing or wrong, one sentence each, without secrets.
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn PreparedBuiltin>, Vec<String>>;
 
-    /// As [`crate::Scheme::token_keys`].
+    /// As [`Scheme::token_keys`](crate::scheme::Scheme::token_keys).
     fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
         None
     }
@@ -52,6 +52,7 @@ pub struct Call<'a> {
     pub params: Option<&'a Params<'a>>,
     /// Where the client is, as far as trusted proxies tell.
     pub address: IpAddr,
+    /// The time of the request, and the worker thread that handles it.
     pub now: RequestContext,
 }
 

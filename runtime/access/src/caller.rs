@@ -86,7 +86,7 @@ impl From<Denial> for Refusal {
 /// What a scheme must know before it can decide. Nothing is forwarded, and no later alternative is tried, until then.
 pub enum Question {
     /// The content of the request, of at most so many bytes; more is 413. The scheme is asked again, with
-    /// [`RequestView::body`].
+    /// [`RequestView::body`](crate::request_view::RequestView::body).
     Body {
         /// In bytes.
         limit: u64,

@@ -7,21 +7,30 @@ use gateway_wire::field_lines::FieldLines;
 /// The `WWW-Authenticate` fields of an operation, one per scheme.
 #[derive(Debug, Default)]
 pub struct Challenges {
+    /// For a request without credentials ([`Authenticator::challenge`](crate::scheme::Authenticator::challenge)).
     pub missing: FieldLines,
+    /// For a credential that is presented in a way that is not allowed.
     pub malformed: FieldLines,
+    /// For a credential that is not valid.
     pub invalid: FieldLines,
+    /// For a caller without the scopes that the operation needs.
     pub scope: FieldLines,
 }
 
 /// Where credentials stand that the upstream is not to see.
 #[derive(Debug, Default)]
 pub struct HiddenCredentials {
+    /// Names of header fields.
     pub headers: Vec<&'static str>,
+    /// Names of query parameters.
     pub query: Vec<&'static str>,
+    /// Names of cookies.
     pub cookies: Vec<&'static str>,
+    /// Names of form fields in the body.
     pub form: Vec<&'static str>,
 }
 
+/// The fields of every scheme that `access` refers to; equal ones are sent once.
 pub fn challenges(access: &PreparedAccess) -> Challenges {
     let mut challenges = Challenges::default();
     for PreparedRequirement { authenticator, scopes, .. } in requirements(access) {
@@ -40,6 +49,7 @@ pub fn challenges(access: &PreparedAccess) -> Challenges {
     challenges
 }
 
+/// The locations of all credentials that `access` reads and does not forward, and the gateway's `session_cookies`.
 pub fn hidden(access: &PreparedAccess, session_cookies: &[&'static str]) -> HiddenCredentials {
     let mut hidden = HiddenCredentials { cookies: session_cookies.to_vec(), ..HiddenCredentials::default() };
     for requirement in requirements(access) {

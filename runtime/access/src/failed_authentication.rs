@@ -20,6 +20,7 @@ pub struct Failures {
 }
 
 impl Failures {
+    /// The limit of `table`, with no failures counted.
     pub fn new(table: &'static FailureLimit) -> Self {
         Self { table, windows: FailureWindows::new() }
     }

@@ -14,8 +14,11 @@ use gateway_wire::http1::head::Field;
 pub struct Subject<'a> {
     /// In the form that routes are found by: no spelling makes another path of it.
     pub path: &'a str,
+    /// The client's address, as [`client_address`] finds it.
     pub address: IpAddr,
+    /// The authenticated caller; `None` where anyone may call.
     pub caller: Option<&'a Caller>,
+    /// The request, for keys that are header fields or query parameters.
     pub view: &'a RequestView<'a>,
 }
 

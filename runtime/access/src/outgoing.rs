@@ -80,7 +80,7 @@ impl Providers {
         self.background.lock().unwrap_or_else(PoisonError::into_inner).push(task);
     }
 
-    /// Everything that was made with [`Providers::tend`].
+    /// The tasks that schemes want started together with the gateway.
     pub fn background(&self) -> Vec<Arc<dyn Background>> {
         self.background.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! Who may call: authentication gives a caller, authorisation gives a permit, and nothing is forwarded without one.
+//! The interface of security schemes: what a document describes, what it is prepared from, and what checks requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -54,8 +54,11 @@ pub trait Scheme: fmt::Debug + Sync {
 /// What schemes and builtins are prepared from.
 #[derive(Debug, Clone)]
 pub struct Resources {
+    /// Resolves references to secrets.
     pub secrets: SecretStore,
+    /// The consumers of `consumers.yaml`; without any in a gateway that has no such file.
     pub consumers: Arc<ConsumerStore>,
+    /// The HTTP clients and background tasks that schemes share.
     pub providers: Arc<Providers>,
     /// The longest token that is looked at, in bytes.
     pub max_token: usize,

@@ -5,11 +5,14 @@ use std::net::{IpAddr, Ipv6Addr};
 /// A client's address as it is counted: whoever has an IPv6 address has a /64 of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Address {
+    /// The four bytes of an IPv4 address.
     V4([u8; 4]),
+    /// The first eight bytes of an IPv6 address: its /64 network.
     V6([u8; 8]),
 }
 
 impl Address {
+    /// The form in which `address` is counted; an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2) counts as IPv4.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
@@ -21,6 +24,7 @@ impl Address {
         }
     }
 
+    /// Four bytes for IPv4 and eight for IPv6, in network order.
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::V4(bytes) => bytes,

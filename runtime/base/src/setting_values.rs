@@ -71,6 +71,8 @@ pub fn secret(settings: &mut Settings, path: &str) -> Option<SecretSetting> {
     found
 }
 
+/// Reads the setting at `path` into `into`, which keeps its value where nothing is set, or where `parse` gives `None`.
+/// The latter is a problem that says what was `expected`.
 pub fn read_into<T>(
     settings: &mut Settings,
     path: &str,
@@ -85,10 +87,12 @@ pub fn read_into<T>(
     }
 }
 
+/// A duration with its unit, such as `250ms` or `10m`; `None` for anything else and for zero.
 pub fn duration(text: &str) -> Option<Duration> {
     gateway_yaml::units::duration(text).ok().filter(|duration| !duration.is_zero())
 }
 
+/// A size in bytes, such as `64KiB`, from 1 KiB to 1 MiB; `None` for anything else.
 pub fn size(text: &str) -> Option<usize> {
     let bytes = gateway_yaml::units::size(text).ok()?;
     usize::try_from(bytes).ok().filter(|bytes| (1 << 10..=1 << 20).contains(bytes))

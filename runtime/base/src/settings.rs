@@ -12,6 +12,7 @@ use crate::problem::{Problem, SettingPlace};
 #[derive(Debug, Clone)]
 pub struct Setting {
     node: Node,
+    /// Where it was given: a line of the file, an environment variable, or a flag.
     pub place: SettingPlace,
     /// What `place` starts with, for elements of lists.
     file: Option<(Box<Path>, std::rc::Rc<str>)>,
@@ -21,6 +22,7 @@ pub struct Setting {
 #[derive(Debug, Default)]
 pub struct Settings {
     by_path: BTreeMap<Vec<String>, Setting>,
+    /// The mistakes found so far, in the order in which they were found.
     pub problems: Vec<Problem>,
 }
 

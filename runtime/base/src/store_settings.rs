@@ -11,6 +11,7 @@ use crate::settings::Settings;
 /// A place where limits are counted or things are remembered.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
+    /// What kind of store it is.
     pub kind: StoreKind,
     /// Where it is, for a server.
     pub url: Option<StoreAddress>,
@@ -22,6 +23,7 @@ pub struct StoreSettings {
     pub timeout: Duration,
     /// For a connection, with TLS and authentication.
     pub connect_timeout: Duration,
+    /// Where its URL or file was given, or else its kind; for problems that are found later.
     pub place: SettingPlace,
 }
 
@@ -67,10 +69,13 @@ impl StoreKind {
 pub enum StoreAddress {
     /// Here: it has no password.
     Literal(String),
+    /// In the environment variable of this name.
     Env(String),
+    /// In the file at this path, relative to the folder of `gateway.yaml`.
     File(String),
 }
 
+/// Reads `stores.*`, by name. A store with a mistake is left out, and the mistake added to the problems of `settings`.
 pub fn read_stores(settings: &mut Settings) -> BTreeMap<String, StoreSettings> {
     let mut stores = BTreeMap::new();
     for (names, kind) in settings.take_all("stores.*.kind") {

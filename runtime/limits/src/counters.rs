@@ -14,6 +14,7 @@ use crate::tables::{Limit, LimitHeaders, LimitKey, OnStoreError, StoreMode};
 
 /// All limits of the process, with their counters.
 pub struct Limits {
+    /// The counters that this process keeps.
     pub table: Table,
     /// The clock of all counters starts here.
     epoch: Instant,

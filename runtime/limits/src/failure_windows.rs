@@ -10,7 +10,9 @@ const CAPACITY: usize = 100_000;
 /// So many failures in so many seconds, from the first of them on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
+    /// The failures that are admitted in a window.
     pub failures: u64,
+    /// The length of the window, in seconds from its first failure on.
     pub seconds: u64,
 }
 
@@ -22,7 +24,14 @@ pub struct FailureWindows {
     table: Mutex<Table>,
 }
 
+impl Default for FailureWindows {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl FailureWindows {
+    /// An empty table.
     pub fn new() -> Self {
         Self { hasher: RandomState::new(), table: Mutex::new(Table::of(CAPACITY)) }
     }
@@ -32,6 +41,7 @@ impl FailureWindows {
         self.hasher.hash_one(counted)
     }
 
+    /// Locks the table. Other threads wait meanwhile, so the guard must not be held across an `await`.
     pub fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -18,6 +18,7 @@ pub struct Outcome {
     pub fields: FieldLines,
     /// How long the request waits for its turn.
     pub delay: Duration,
+    /// The limit that refuses the request; `None` where it passes, and where a store is unavailable.
     pub refused: Option<Refused>,
     /// A store is silent without which the request cannot pass.
     is_unavailable: bool,
@@ -43,6 +44,8 @@ impl Drop for Outcome {
 }
 
 impl Outcome {
+    /// The outcome for a request, from the readings of all limits that apply to it. The charges in `held` are released
+    /// when the outcome is dropped.
     pub fn of(limits: &'static Limits, met: &[(&Rule, Reading)], admitted: bool, held: Vec<(Rule, KeyHash)>) -> Self {
         let delay = met.iter().map(|(_, reading)| reading.delay).max().filter(|_| admitted).unwrap_or(0);
         let tightest =

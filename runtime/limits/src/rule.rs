@@ -13,15 +13,23 @@ use gateway_base::address::Address;
 /// A limit as requests meet it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
+    /// The number of the limit, under which its counters are kept.
     pub id: LimitId,
+    /// The name in header fields and in a consumer's keys.
     pub name: Cow<'static, str>,
+    /// How requests are admitted.
     pub algorithm: Algorithm,
+    /// The parts of the key, in order; requests with equal parts share a counter.
     pub key: &'static [LimitKey],
+    /// A request without any part of the key is not counted; otherwise it is counted by address.
     pub skips_missing_key: bool,
+    /// The status of a refusal.
     pub status: u16,
     /// JSON text; empty for the usual.
     pub body: Cow<'static, str>,
+    /// The header fields that the client gets.
     pub headers: RuleHeaders,
+    /// What one request takes of the limit.
     pub cost: u64,
     /// A consumer brings it along.
     pub is_own: bool,
@@ -29,31 +37,42 @@ pub struct Rule {
     pub store: Option<RuleStore>,
 }
 
+/// The header fields that show clients the state of a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RuleHeaders {
+    /// None but `Retry-After` in a refusal.
     None,
+    /// `RateLimit`, `RateLimit-Policy` and `X-RateLimit-…`.
     Default,
+    /// `X-<prefix>-RateLimit-…`.
     Prefixed(Cow<'static, str>),
 }
 
 /// A limit that a consumer brings along.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OwnLimit {
+    /// The name in header fields, and a part of the key: visible ASCII without quotes and backslashes.
     pub name: String,
+    /// How requests are admitted.
     pub algorithm: Algorithm,
+    /// The status of a refusal.
     pub status: u16,
     /// JSON text; empty for the usual.
     pub body: String,
     /// Whether it is told in headers, and with which prefix.
     pub headers: Option<String>,
+    /// The store that counts; `None` for this process.
     pub store: Option<OwnStore>,
 }
 
 /// A store that counts for a consumer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OwnStore {
+    /// The store's name in `gateway.yaml`.
     pub name: String,
+    /// How often the store is asked.
     pub mode: StoreMode,
+    /// What happens to a request when the store does not answer.
     pub on_error: OnStoreError,
 }
 
@@ -88,15 +107,22 @@ pub trait KeyParts {
 
 /// A part of a key, told apart from what it is not: no value that a client sends may look like something else.
 pub struct Part<'k> {
+    /// What the part is, so that equal bytes of different kinds are different keys.
     pub kind: PartKind,
+    /// The value; empty for [`PartKind::Missing`] and [`PartKind::Several`].
     pub bytes: Cow<'k, [u8]>,
 }
 
+/// What a part of a key is. Its number is hashed together with the value, so another order makes other keys in stores.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PartKind {
+    /// The request has no such value, or an empty one.
     Missing,
+    /// One value, such as that of a header field.
     Value,
+    /// Several values, or bytes that are not text: counted together, whatever they are.
     Several,
+    /// A constant of the document.
     Const,
     /// Stands in where all parts are missing.
     Address,
@@ -104,7 +130,9 @@ pub enum PartKind {
     Name,
     /// Of [`LimitKey::Caller`], whose kinds are told apart.
     Consumer,
+    /// The user, where the caller is no consumer.
     User,
+    /// The OAuth client, where the caller is neither a consumer nor a user.
     Client,
 }
 

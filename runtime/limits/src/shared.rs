@@ -19,6 +19,7 @@ use gateway_base::digest::Digest;
 
 /// What became of a charge.
 pub enum Charging {
+    /// Every limit is charged, or the request is refused.
     Done(Outcome),
     /// Stores have to be asked first.
     Ask(Box<Pending>),

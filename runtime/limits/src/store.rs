@@ -30,7 +30,9 @@ pub trait StoreClient: fmt::Debug + Sync {
 /// What this deployment says about a store.
 #[derive(Debug)]
 pub struct StoreTerms {
+    /// Its name in `gateway.yaml`, for logs and metrics.
     pub name: String,
+    /// Its address, with the password if it has one.
     pub url: StoreUrl,
     /// All keys begin with it, as a hash tag: a cluster keeps them together.
     pub prefix: String,
@@ -85,8 +87,11 @@ pub struct StoreUnavailable;
 /// How the gateway gets on with a store: counted for the operators, and told on standard error when it changes.
 #[derive(Debug)]
 pub struct StoreHealth {
+    /// The store's name in `gateway.yaml`.
     pub name: String,
+    /// Requests that the store answered, since the start.
     pub answered: AtomicU64,
+    /// Requests that the store failed, or did not answer in time, since the start.
     pub failed: AtomicU64,
     /// Not asked, because it did not answer others.
     pub skipped: AtomicU64,

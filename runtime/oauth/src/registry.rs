@@ -1,4 +1,4 @@
-//! Clients and users: those of `consumers.yaml`, which come first, and those that were added while the gateway runs.
+//! Looks up clients and users: first in `consumers.yaml`, then in the store.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ pub struct Parties {
 }
 
 impl Parties {
+    /// The clients and users of `consumers`, and those of `store`; `engine` reads the keys of clients.
     pub fn new(consumers: Arc<ConsumerStore>, store: Arc<OauthStore>, engine: &'static dyn Engine) -> Self {
         Self { consumers, store, engine }
     }

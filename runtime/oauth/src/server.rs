@@ -52,7 +52,9 @@ pub struct Oauth {
 pub struct ServerSettings {
     /// Where things are remembered, or why that is not known.
     pub store: Result<OauthStoreSettings, String>,
+    /// Settings that all authorization servers share.
     pub terms: settings::OauthSettings,
+    /// Settings of login sessions.
     pub session: settings::SessionSettings,
     /// The key of administrators.
     pub admin_key: Option<SecretSetting>,

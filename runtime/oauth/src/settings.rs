@@ -31,6 +31,8 @@ pub struct SessionSettings {
     pub absolute: Duration,
 }
 
+/// Reads `oauth.*`; mistakes are added to the problems of `settings`. What is not set is as in `defaults`, but for the
+/// signing key, which has no default.
 pub fn read_oauth(settings: &mut Settings, defaults: OauthSettings) -> OauthSettings {
     let mut oauth = defaults;
     if let Some(setting) = settings.take("oauth.store") {
@@ -50,6 +52,8 @@ pub fn read_oauth(settings: &mut Settings, defaults: OauthSettings) -> OauthSett
     oauth
 }
 
+/// Reads `session.*`; mistakes are added to the problems of `settings`. What is not set is as in `defaults`, but for
+/// the secret, which has no default.
 pub fn read_session(settings: &mut Settings, defaults: SessionSettings) -> SessionSettings {
     let mut session = defaults;
     session.secret = secret(settings, "session.secret");

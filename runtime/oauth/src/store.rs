@@ -43,6 +43,7 @@ impl fmt::Debug for OauthStore {
 /// Whether something was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
+    /// It was added.
     Yes,
     /// There is one of that id.
     Taken,
@@ -64,9 +65,13 @@ pub(crate) struct Registered {
 /// Whether a user was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddedUser {
+    /// The user was added.
     Yes,
+    /// Another user has the name.
     NameTaken,
+    /// Another user has the e-mail address.
     EmailTaken,
+    /// Another user has the id.
     IdTaken,
 }
 

@@ -1,4 +1,4 @@
-//! What generated code says of an authorization server: inert tables.
+//! Operations and security schemes of an authorization server as generated code describes them: inert tables.
 
 use gateway_access::request_view::CredentialLocation;
 use gateway_parties::server::{AuthorizationServer, Grant};

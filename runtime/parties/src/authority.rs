@@ -12,7 +12,9 @@ use crate::store_place::OauthStoreSettings;
 /// An authorization server, and what runs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Authority {
+    /// Its description in the document.
     pub server: &'static AuthorizationServer,
+    /// Opens its store and reads the keys of its clients.
     pub engine: &'static dyn Engine,
 }
 

@@ -46,6 +46,7 @@ const MAX_TAG: usize = 35;
 /// What people and other programs are told of a client; the server acts on none of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientMetadata {
+    /// Mail addresses or pages of the people who are responsible for the client (`contacts`); empty for none.
     pub contacts: Vec<String>,
     /// By member: `client_uri`, `software_id`, `client_name#de` and the like.
     pub texts: BTreeMap<String, String>,

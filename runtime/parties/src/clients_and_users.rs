@@ -1,4 +1,4 @@
-//! Clients and users: those of `consumers.yaml`, which come first, and those that were added while the gateway runs.
+//! Clients and users of authorization servers: what is known of each, and those that `consumers.yaml` has.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -19,18 +19,25 @@ use gateway_base::secret::Secret;
 /// A program that may ask for tokens (RFC 6749 §2).
 #[derive(Debug, Clone)]
 pub struct Client {
+    /// The `client_id` (RFC 6749 §2.2): 1 to 128 visible ASCII characters without a colon.
     pub id: String,
     /// For people.
     pub name: String,
+    /// The `client_secret`; `None` for a client that has none.
     pub secret: Option<ClientSecret>,
     /// It has no secret and cannot keep one (RFC 6749 §2.1).
     pub public: bool,
+    /// How it may authenticate at the token endpoint.
     pub auth_methods: Vec<AuthMethod>,
     /// What its assertions are checked with.
     pub keys: Option<ClientKeys>,
+    /// The grants that it may use.
     pub grants: Vec<Grant>,
+    /// What it may ask the authorization endpoint for (RFC 6749 §3.1.1).
     pub response_types: Vec<ResponseType>,
+    /// The redirect URIs that it may name (RFC 6749 §3.1.2).
     pub redirect_uris: Vec<String>,
+    /// The scopes that it may ask for.
     pub scopes: Vec<String>,
     /// What a request without `scope` means (RFC 6749 §3.3); empty for no such default.
     pub default_scopes: Vec<String>,
@@ -42,7 +49,9 @@ pub struct Client {
     pub access_token_ttl: Option<Duration>,
     /// Instead of the server's.
     pub code_ttl: Option<Duration>,
+    /// What its assertions may do otherwise than RFC 7523 says; `None` for nothing.
     pub legacy_assertions: Option<LegacyAssertions>,
+    /// Where it is registered.
     pub source: Source,
     /// What the server does not act on.
     pub metadata: ClientMetadata,
@@ -119,6 +128,7 @@ impl ClientSecret {
         self.plain.as_ref()
     }
 
+    /// The SHA-256 digest of the secret, which is all that the store keeps.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -127,7 +137,9 @@ impl ClientSecret {
 /// How a client proves who it is at the token endpoint (RFC 7591 §2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthMethod {
+    /// In `Authorization: Basic` (RFC 6749 §2.3.1).
     ClientSecretBasic,
+    /// In the form, as `client_id` and `client_secret` (RFC 6749 §2.3.1).
     ClientSecretPost,
     /// RFC 7523 §2.2, with the client's own key.
     PrivateKeyJwt,
@@ -147,7 +159,9 @@ impl AuthMethod {
 /// What an authorization endpoint can be asked for (RFC 6749 §3.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ResponseType {
+    /// An authorization code (RFC 6749 §4.1.1).
     Code,
+    /// An access token, for the implicit grant (RFC 6749 §4.2.1).
     Token,
 }
 
@@ -174,6 +188,7 @@ pub enum Source {
 pub struct ClientKeys {
     /// PEM, or a JSON Web Key Set.
     pub text: Arc<str>,
+    /// The keys of `text`; `None` as long as they are not read, and where they cannot be.
     pub ready: Option<Arc<dyn AssertionKeys>>,
 }
 
@@ -213,10 +228,15 @@ pub trait AssertionKeys: fmt::Debug + Send + Sync {
 /// A person who can log in.
 #[derive(Debug, Clone)]
 pub struct User {
+    /// The `sub` of tokens: 1 to 255 visible ASCII characters.
     pub id: String,
+    /// The name at the login, unique and case-sensitive.
     pub username: String,
+    /// The e-mail address, which the login takes as well, in any case; `None` for a user without one.
     pub email: Option<String>,
+    /// The password, as a hash or a digest.
     pub password: StoredPassword,
+    /// Where the user is registered.
     pub source: Source,
 }
 
@@ -257,22 +277,27 @@ pub struct Overlay {
 }
 
 impl Overlay {
+    /// The client with this `client_id`.
     pub fn client(&self, id: &str) -> Option<&Arc<Client>> {
         self.clients.get(id)
     }
 
+    /// All clients, ordered by id.
     pub fn clients(&self) -> impl Iterator<Item = &Arc<Client>> {
         self.clients.values()
     }
 
+    /// The user with this id.
     pub fn user(&self, id: &str) -> Option<&Arc<User>> {
         self.users.get(id)
     }
 
+    /// All users, ordered by id.
     pub fn users(&self) -> impl Iterator<Item = &Arc<User>> {
         self.users.values()
     }
 
+    /// The user with this name, in the same case.
     pub fn user_named(&self, username: &str) -> Option<&Arc<User>> {
         self.by_name.get(username)
     }

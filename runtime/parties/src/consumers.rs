@@ -20,7 +20,9 @@ use gateway_limits::rule::Rule;
 pub struct Consumer {
     /// The unique name.
     pub username: Box<str>,
+    /// The group that operations can admit as a whole; `None` for a consumer without one.
     pub group: Option<Arc<str>>,
+    /// What the consumer may do: its scopes where a scheme authenticates consumers. Empty for none.
     pub roles: Arc<[Box<str>]>,
     /// The label `customId`.
     pub custom_id: Option<Box<str>>,
@@ -31,6 +33,7 @@ pub struct Consumer {
 /// A consumer and the credential by which it was recognised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
+    /// The consumer that has the credential.
     pub consumer: Arc<Consumer>,
     /// The credential's `id`, if it has one.
     pub credential: Option<Arc<str>>,
@@ -49,14 +52,19 @@ impl Identity {
 
 /// A user name's password.
 pub struct PasswordCredential {
+    /// The consumer that the user name stands for.
     pub identity: Identity,
+    /// The password, as a hash or a digest.
     pub password: StoredPassword,
 }
 
 /// The key of a consumer's tokens.
 pub struct TokenCredential {
+    /// The consumer that the tokens are of.
     pub identity: Identity,
+    /// The only algorithm that is accepted (`alg`, RFC 7515 §4.1.1).
     pub algorithm: JwtAlgorithm,
+    /// Checks the signatures of the tokens.
     pub verifier: Box<dyn TokenVerifier>,
     /// How far clocks may differ.
     pub leeway: Duration,
@@ -66,6 +74,7 @@ pub struct TokenCredential {
 
 /// How tokens of a credential are made.
 pub struct Signing {
+    /// Signs with the credential's secret or private key.
     pub signer: Box<dyn TokenSigner>,
     /// From the signature to `exp`.
     pub ttl: Duration,
@@ -73,7 +82,9 @@ pub struct Signing {
 
 /// A secret that signs requests.
 pub struct HmacCredential {
+    /// The consumer whose requests it signs.
     pub identity: Identity,
+    /// The secret, as the client has it.
     pub secret: Secret,
 }
 

@@ -16,6 +16,7 @@ pub const WAITING: usize = 1024;
 pub struct StoreError(pub String);
 
 impl StoreError {
+    /// An error with this message, which must hold no value and no secret.
     pub fn new(message: impl Into<String>) -> Self {
         Self(message.into())
     }
@@ -39,8 +40,11 @@ pub trait Database: fmt::Debug + Send + Sync {
 /// Statements that are one transaction.
 #[derive(Debug)]
 pub struct Batch {
+    /// In the order in which they are executed.
     pub statements: Vec<Statement>,
+    /// Gets one result for each statement, or why the batch was rolled back.
     pub reply: oneshot::Sender<Result<Vec<StatementResult>, StoreError>>,
+    /// When the caller stops waiting; a batch that has not begun by then is dropped.
     pub until: Instant,
 }
 
@@ -62,10 +66,12 @@ impl Batch {
     }
 }
 
-/// A statement of [`super::sql`] with its values.
+/// An SQL statement with its values.
 #[derive(Clone)]
 pub struct Statement {
+    /// The SQL text, with `?1`, `?2` and so on in place of values.
     pub sql: &'static str,
+    /// The values, the one of `?1` first.
     pub values: Vec<Value>,
 }
 
@@ -85,9 +91,13 @@ impl Statement {
 /// A value in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
+    /// SQL's `NULL`.
     Null,
+    /// An integer: a count, seconds since the epoch, or a flag (0 or 1).
     Number(i64),
+    /// UTF-8 text.
     Text(String),
+    /// Bytes (`BLOB` or `BYTEA`), such as a digest.
     Bytes(Vec<u8>),
 }
 
@@ -131,6 +141,7 @@ impl From<&gateway_base::digest::Digest> for Value {
 /// What one statement gave.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct StatementResult {
+    /// The rows that it gives; empty for a statement that gives none.
     pub rows: Vec<Row>,
     /// Rows that were added, changed or removed, where the statement gives none back.
     pub changed: u64,
@@ -141,10 +152,18 @@ pub struct StatementResult {
 pub struct Row(pub Vec<Value>);
 
 impl Row {
+    /// The text in a column.
+    ///
+    /// # Errors
+    /// The column is missing, `NULL`, or not text.
     pub fn text(&self, column: usize) -> Result<String, StoreError> {
         self.maybe_text(column)?.ok_or_else(|| unexpected(column))
     }
 
+    /// The text in a column; `None` for `NULL`.
+    ///
+    /// # Errors
+    /// The column is missing, or not text.
     pub fn maybe_text(&self, column: usize) -> Result<Option<String>, StoreError> {
         match self.0.get(column) {
             Some(Value::Text(text)) => Ok(Some(text.clone())),
@@ -153,6 +172,10 @@ impl Row {
         }
     }
 
+    /// The number in a column.
+    ///
+    /// # Errors
+    /// The column is missing, `NULL`, not a number, or negative.
     pub fn number(&self, column: usize) -> Result<u64, StoreError> {
         match self.0.get(column) {
             Some(Value::Number(number)) => u64::try_from(*number).map_err(|_| unexpected(column)),
@@ -160,6 +183,10 @@ impl Row {
         }
     }
 
+    /// The number in a column; `None` for `NULL`.
+    ///
+    /// # Errors
+    /// The column is missing, not a number, or negative.
     pub fn maybe_number(&self, column: usize) -> Result<Option<u64>, StoreError> {
         match self.0.get(column) {
             Some(Value::Null) => Ok(None),
@@ -167,6 +194,10 @@ impl Row {
         }
     }
 
+    /// The flag in a column: `true` for any number but 0.
+    ///
+    /// # Errors
+    /// As [`Row::number`].
     pub fn flag(&self, column: usize) -> Result<bool, StoreError> {
         self.number(column).map(|number| number != 0)
     }
@@ -182,6 +213,10 @@ impl Row {
         Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
     }
 
+    /// The 32 bytes of a key or a digest in a column; `None` for `NULL`.
+    ///
+    /// # Errors
+    /// The column is missing, or not 32 bytes.
     pub fn maybe_key(&self, column: usize) -> Result<Option<[u8; 32]>, StoreError> {
         match self.0.get(column) {
             Some(Value::Null) => Ok(None),
@@ -189,6 +224,10 @@ impl Row {
         }
     }
 
+    /// The 32 bytes of a key or a digest in a column.
+    ///
+    /// # Errors
+    /// The column is missing, `NULL`, or not 32 bytes.
     pub fn key(&self, column: usize) -> Result<[u8; 32], StoreError> {
         match self.0.get(column) {
             Some(Value::Bytes(bytes)) => bytes.as_slice().try_into().map_err(|_| unexpected(column)),

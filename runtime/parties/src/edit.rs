@@ -25,8 +25,11 @@ pub enum Change<'a> {
 /// A consumer as it stands in the file.
 #[derive(Debug)]
 pub struct Listed {
+    /// The unique name; empty where the file has none.
     pub username: String,
+    /// The group; `None` for a consumer without one.
     pub group: Option<String>,
+    /// The roles, in the order of the file.
     pub roles: Vec<String>,
     /// Type, id and end of each credential.
     pub credentials: Vec<(String, Option<String>, Option<String>)>,

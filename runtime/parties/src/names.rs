@@ -10,6 +10,7 @@ pub struct BadRegistration {
 }
 
 impl BadRegistration {
+    /// A redirect URI is refused (`invalid_redirect_uri`), for the reason in `message`.
     pub fn redirect_uri(message: String) -> Self {
         Self { code: "invalid_redirect_uri", message }
     }

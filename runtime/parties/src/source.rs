@@ -11,7 +11,9 @@ use gateway_limits::counters::Limits;
 
 /// Where consumers come from, and what is asked of them.
 pub struct Source {
+    /// The path of `consumers.yaml`.
     pub file: PathBuf,
+    /// Resolves the references to secrets in the file.
     pub secrets: SecretStore,
     /// `{value: …}` is allowed.
     pub literals: bool,

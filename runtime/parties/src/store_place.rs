@@ -9,6 +9,7 @@ use gateway_base::store_settings::{StoreAddress, StoreKind, StoreSettings};
 /// Where the store of this deployment is.
 #[derive(Debug, Clone)]
 pub struct OauthStoreSettings {
+    /// The kind of store, with its path or URL.
     pub place: StorePlace,
     /// Root certificates to trust beside the system's.
     pub trusted_roots: Option<PathBuf>,

@@ -1,4 +1,4 @@
-//! The generated tables joined with a deployment: everything that a request needs, resolved once.
+//! What a running gateway works with: the generated tables with the addresses, secrets and limits of a deployment.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,29 +29,40 @@ use gateway_wire::reject::Reject;
 
 /// All that a running gateway works with; made at start, never changed.
 pub struct Deployment {
+    /// The listeners, in the order of the settings.
     pub listeners: Vec<PreparedListener>,
+    /// How each header field of a request is treated on its way to the upstream.
     pub request_fields: FieldTable,
+    /// How each header field of a response is treated on its way to the client.
     pub response_fields: FieldTable,
     /// The header fields that carry credentials in some document, or select an operation: no trailer may bring them, which
     /// some upstreams read like the header.
     pub deciding_fields: Vec<&'static str>,
+    /// The networks whose `X-Forwarded-For` and the like are trusted; empty for none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Timeouts, sizes and the number of workers.
     pub settings: Settings,
+    /// The consumers of `consumers.yaml`.
     pub consumers: Arc<ConsumerStore>,
     /// What goes on beside the requests: fetching keys, for one.
     pub background: Vec<Arc<dyn Background>>,
+    /// The counters of all rate limits.
     pub limits: Arc<Limits>,
+    /// Counts the open connections, and refuses those beyond the limits.
     pub admission: Admission,
 }
 
 /// A listener with the routes of its APIs.
 pub struct PreparedListener {
+    /// The name in the settings, for logs and metrics.
     pub name: Box<str>,
+    /// The address that it accepts connections on.
     pub bind: std::net::SocketAddr,
     /// Plain TCP if `None`.
     pub tls: Option<Tls>,
     /// Of all APIs, where everything is for HTTPS only.
     pub https_only: Option<Arc<HttpsOnly>>,
+    /// Finds the route of a request by its path.
     pub router: Router<()>,
     /// What the router's indices stand for.
     pub routes: Box<[PreparedRoute]>,
@@ -67,10 +78,13 @@ pub struct PreparedListener {
 
 /// A path template with what its methods do.
 pub struct PreparedRoute {
+    /// One operation for each method; empty for a rule that does not forward.
     pub operations: Box<[PreparedOperation]>,
+    /// The answer to `OPTIONS` where no operation describes it.
     pub preflight: Preflight,
     /// The value of `Allow`.
     pub allow: String,
+    /// Bodies of refusals in place of the usual ones, by class; empty for none.
     pub error_bodies: &'static [ErrorBody],
     /// Only over TLS, if there is something.
     pub https_only: Option<Arc<HttpsOnly>>,
@@ -78,46 +92,69 @@ pub struct PreparedRoute {
 
 /// An operation with its pointers resolved.
 pub struct PreparedOperation {
+    /// The operation's description in the document.
     pub table: &'static Operation,
+    /// The API that the operation belongs to.
     pub api: &'static Api,
+    /// Who may call.
     pub access: PreparedAccess,
+    /// What is done with a permitted request.
     pub action: PreparedAction,
     /// `WWW-Authenticate` for a missing credential, a bad one, and missing scopes.
     pub challenges: Challenges,
+    /// Credentials that are removed from the request before the upstream gets it.
     pub hidden: HiddenCredentials,
     /// Callers may prove who they are with a certificate, which the upstream is told about.
     pub reads_certificates: bool,
+    /// What each request is charged to: all of these, or none if one refuses.
     pub limits: Box<[rule::Rule]>,
     /// What the upstream may take its paths for.
     pub contested: Option<Contested>,
     /// The constant members of its log lines.
     pub log_constants: String,
+    /// Counters of its requests.
     pub metrics: OperationMetrics,
 }
 
-/// [`Action`] ready to be taken.
+/// [`Action`](crate::tables::Action) ready to be taken.
 #[derive(Debug)]
 pub enum PreparedAction {
+    /// Sends the request to an upstream.
     Forward(PreparedForward),
+    /// Answers the request in the gateway.
     Answer(Box<dyn PreparedBuiltin>),
 }
 
 /// Where requests go, and under which path.
 #[derive(Debug)]
 pub struct PreparedForward {
+    /// The upstream's description in the document: timeouts, and what is forwarded as it is.
     pub upstream: &'static Upstream,
+    /// Where the upstream is in this deployment.
     pub endpoint: Endpoint,
+    /// How the path that the upstream sees is made.
     pub rewrite: PreparedTarget,
     /// The base path in front of what the upstream calls its paths.
     pub base: &'static str,
 }
 
-/// [`Rewrite`] ready to run.
+/// [`Rewrite`](crate::tables::Rewrite) ready to run.
 #[derive(Debug)]
 pub enum PreparedTarget {
-    Received { base: &'static str },
+    /// The path as it was received, without the base path.
+    Received {
+        /// The base path of `servers`; `""` for none.
+        base: &'static str,
+    },
+    /// A template filled with the path parameters.
     Path(PathTemplate),
-    With { base: &'static str, rewrite: Box<dyn PreparedRewrite> },
+    /// What an engine makes of the path.
+    With {
+        /// The base path of `servers`, which the engine does not see; `""` for none.
+        base: &'static str,
+        /// Makes the new path.
+        rewrite: Box<dyn PreparedRewrite>,
+    },
 }
 
 impl PreparedRoute {
@@ -178,7 +215,9 @@ impl PreparedOperation {
 
 /// [`Rule`] with its expressions ready to run.
 pub struct PreparedRule {
+    /// The name of the API that the rule belongs to.
     pub api: &'static str,
+    /// The rule's number, such as `rule 1` for the first of the document.
     pub id: &'static str,
     pub(crate) matcher: Box<dyn PreparedMatcher>,
     pub(crate) to: Expansion,
@@ -187,10 +226,13 @@ pub struct PreparedRule {
     pub route: PreparedRoute,
     /// The constant members of the log lines of requests that reach no operation.
     pub(crate) log_constants: String,
+    /// Counters of the requests that the rule answers; those that it forwards count for its operation.
     pub metrics: OperationMetrics,
 }
 
 impl PreparedRule {
+    /// Compiles the expressions of `rule`, which belongs to `api`.
+    ///
     /// # Errors
     /// A sentence about what is wrong with the rule.
     pub fn new(

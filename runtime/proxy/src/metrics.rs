@@ -13,9 +13,13 @@ const BUCKETS_MICROS: [u64; 12] =
 /// The lines of the families that operations have, in the text format of Prometheus.
 #[derive(Default)]
 pub struct Families {
+    /// Lines of `gateway_requests_total`.
     pub requests: String,
+    /// Lines of the histogram `gateway_request_duration_seconds`.
     pub durations: String,
+    /// Lines of `gateway_request_body_bytes_total`.
     pub received: String,
+    /// Lines of `gateway_response_body_bytes_total`.
     pub sent: String,
 }
 

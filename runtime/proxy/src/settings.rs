@@ -10,7 +10,9 @@ use gateway_wire::http1::head::HeadLimits;
 /// An address that requests are accepted on.
 #[derive(Debug, Clone)]
 pub struct Listener {
+    /// The name below `listeners`, for logs and metrics.
     pub name: String,
+    /// The address and port to accept connections on.
     pub bind: SocketAddr,
     /// The APIs served there; all of the binary's if `None`.
     pub apis: Option<Vec<(String, SettingPlace)>>,
@@ -34,6 +36,7 @@ pub struct Timeouts {
 /// How large things may be.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// Sizes of the head of a request, in bytes.
     pub head: HeadLimits,
     /// Fields of a response of an upstream; one with more is refused with 502.
     pub response_fields: usize,
@@ -54,7 +57,9 @@ pub struct Limits {
 /// What the deployment decides about listeners and requests.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// How long clients may take.
     pub timeouts: Timeouts,
+    /// How large requests and responses may be, and how many connections clients may have.
     pub limits: Limits,
     /// Threads that serve requests.
     pub workers: usize,

@@ -35,7 +35,9 @@ const RESOLVED_FOR: Duration = Duration::from_secs(5);
 pub struct Endpoint {
     /// The index in the worker's pool.
     pub index: usize,
+    /// The host name or IP address that is connected to; IPv6 in brackets.
     pub host: Box<str>,
+    /// The TCP port.
     pub port: u16,
     /// What goes into `Host` unless the client's is preserved.
     pub authority: Box<str>,

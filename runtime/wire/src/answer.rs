@@ -9,8 +9,11 @@ use crate::field_lines::{FieldLines, StaticField};
 /// may hold a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct OwnAnswer {
+    /// The status code.
     pub status: u16,
+    /// The value of `Content-Type`.
     pub content_type: &'static str,
+    /// The content, in bytes as they are sent.
     pub body: Cow<'static, [u8]>,
     /// Further fields; no document changes them.
     pub fields: FieldLines,

@@ -104,6 +104,7 @@ impl Certificate {
 
 /// The names of hosts in a certificate.
 impl Certificate {
+    /// The DNS names among its subject alternative names (RFC 5280 §4.2.1.6), in lower case.
     pub fn dns_names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().filter_map(|name| name.strip_prefix("DNS:"))
     }

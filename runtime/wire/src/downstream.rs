@@ -164,8 +164,11 @@ impl Outbox {
 
 /// Who a client is, as far as its connection tells.
 pub struct PeerInfo {
+    /// The address of the TCP peer, which may be a proxy.
     pub peer: IpAddr,
+    /// `peer` as text, for the log and for `X-Forwarded-For`.
     pub peer_text: Rc<str>,
+    /// What the TLS handshake has shown of the client; `None` over plain TCP.
     pub tls: Option<Rc<TlsFacts>>,
 }
 
@@ -185,15 +188,19 @@ impl StreamBuffers {
 
 /// A client's connection.
 pub struct Downstream<S> {
+    /// The connection itself: TCP, TLS, or a stream of HTTP/2.
     pub io: S,
     /// What was received and is not used up; starts with the head of the request that is being handled.
     pub inbox: Vec<u8>,
     /// Bytes of `inbox` that are used up.
     pub used: usize,
+    /// Bytes that are to be sent.
     pub outbox: Outbox,
+    /// The address of the TCP peer, which may be a proxy.
     pub peer: IpAddr,
     /// `peer` as text, for the log and for `X-Forwarded-For`.
     pub peer_text: Rc<str>,
+    /// The timer of whatever is waited for on this connection; one wait at a time.
     pub deadline: Deadline,
     /// What the handshake told; `None` over plain TCP.
     pub tls: Option<Rc<TlsFacts>>,

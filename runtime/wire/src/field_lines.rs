@@ -80,7 +80,7 @@ impl FieldLines {
     /// Adds a field whose name stands here in pieces.
     ///
     /// # Errors
-    /// As [`FieldLines::push`].
+    /// The name or the value is none of a field (RFC 9110 §5.1, §5.5); nothing is added.
     pub fn push_named(&mut self, name: &[&str], value: impl fmt::Display) -> Result<(), InvalidField> {
         let start = self.0.len();
         name.iter().for_each(|piece| self.0.push_str(piece));

@@ -5,6 +5,7 @@
 pub struct Locations {
     /// Where the upstream is.
     pub host: &'static str,
+    /// The upstream's TCP port.
     pub port: u16,
     /// The path in front of all that it is asked for.
     pub prefix: &'static str,

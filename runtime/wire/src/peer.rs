@@ -6,6 +6,7 @@ use gateway_base::digest::Digest;
 /// What a handshake has told.
 #[derive(Debug)]
 pub struct TlsFacts {
+    /// The protocol that was agreed on.
     pub alpn: Alpn,
     /// What the client proved to have.
     pub client: Option<ClientCertificate>,
@@ -14,6 +15,7 @@ pub struct TlsFacts {
 /// A client's certificate, whose chain and key were checked.
 #[derive(Debug)]
 pub struct ClientCertificate {
+    /// The names and dates in the certificate.
     pub says: Certificate,
     /// Of the certificate in DER.
     pub fingerprint: Digest,
@@ -29,6 +31,7 @@ pub enum Alpn {
 }
 
 impl Alpn {
+    /// The protocol's identification sequence (RFC 7301 §6).
     pub fn id(self) -> &'static [u8] {
         match self {
             Self::Http2 => b"h2",
@@ -38,6 +41,7 @@ impl Alpn {
 }
 
 impl ClientCertificate {
+    /// Reads a certificate in DER; `None` if it is not one.
     pub fn of(der: &[u8]) -> Option<Self> {
         Some(Self { says: Certificate::parse(der)?, fingerprint: Digest::of(der) })
     }

@@ -84,7 +84,8 @@ impl<V: Remembered> TokenCache<V> {
         Some(value)
     }
 
-    /// As [`TokenCache::get`], where keys change: what was verified with others than `keys` is forgotten.
+    /// What is remembered of `token` at `now`, in seconds since the epoch. What was verified with keys other than
+    /// `keys` is forgotten.
     pub fn get_of(&mut self, keys: u64, token: &str, now: u64) -> Option<V> {
         if self.keys != keys {
             (self.young, self.old) = Default::default();
@@ -98,7 +99,8 @@ impl<V: Remembered> TokenCache<V> {
         self.keep(Box::from(token), Entry { value, until });
     }
 
-    /// As [`TokenCache::insert`], for what was verified with `keys`: not if others have come in the meantime.
+    /// Remembers until `until`, in seconds since the epoch, a token that was verified with `keys`; does nothing where
+    /// the keys have changed in the meantime.
     pub fn insert_of(&mut self, keys: u64, token: &str, value: V, until: u64) {
         if self.keys == keys {
             self.insert(token, value, until);

@@ -1,7 +1,7 @@
 //! The keys that a provider publishes, kept fresh in the background.
 //!
 //! Requests see the last good keys and never wait for the provider, but for one case: a token that names a key nobody
-//! knows yet waits for a fetch, of which there is one at a time, and one per [`ASK_PAUSE`] at most.
+//! knows yet waits for a fetch, of which there is one at a time, and one per `ASK_PAUSE` at most.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};

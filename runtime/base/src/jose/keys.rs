@@ -112,10 +112,12 @@ impl JwtAlgorithm {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
     }
 
+    /// Signed with RSA: PKCS #1 v1.5 or PSS (RFC 7518 §3.3 and §3.5).
     pub fn is_rsa(self) -> bool {
         matches!(self, Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512)
     }
 
+    /// Signed with ECDSA (RFC 7518 §3.4); Ed25519 is not among them.
     pub fn is_elliptic_curve(self) -> bool {
         matches!(self, Self::ES256 | Self::ES384 | Self::ES512)
     }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 /// A compact JWS (RFC 7515 §7.1), decoded and not yet trusted.
 pub struct Token<'a> {
     header: Map<String, Value>,
+    /// The payload: the claims set (RFC 7519 §4), not verified.
     pub claims: Map<String, Value>,
     /// What the signature is over.
     pub signed: &'a str,

@@ -15,7 +15,9 @@ use gateway_base::trust;
 /// Who an upstream must prove to be.
 #[derive(Clone)]
 pub struct UpstreamTls {
+    /// The roots to trust, and the protocols to offer (ALPN).
     pub config: Arc<ClientConfig>,
+    /// The host name or address that the upstream's certificate must be for; a host name is sent as SNI (RFC 6066 §3).
     pub name: ServerName<'static>,
 }
 

@@ -60,10 +60,13 @@ pub fn parse_response<'a, 's>(
 /// The parsed head of a response.
 #[derive(Debug, Clone, Copy)]
 pub struct ResponseHead<'a, 'f> {
+    /// The status code, of three digits.
     pub status: u16,
     /// The minor version of HTTP/1.
     pub version: u8,
+    /// The reason phrase (RFC 9112 §4); often empty.
     pub reason: &'a str,
+    /// The header fields, in the order in which they were received.
     pub fields: &'f [Field<'a>],
 }
 

@@ -71,6 +71,7 @@ enum Left {
 }
 
 impl Incoming {
+    /// The body that `body` receives, given out with the `framing` that the head in HTTP/1.1 announces.
     pub fn new(body: RecvStream, framing: BodyFraming) -> Self {
         let body = Some(body).filter(|_| framing != BodyFraming::None);
         Self { body, framing, before: Vec::new(), data: Bytes::new(), in_chunk: false }
@@ -159,6 +160,7 @@ impl Outgoing {
         matches!(self.left, Left::Nothing)
     }
 
+    /// Breaks the stream off with RST_STREAM (RFC 9113 §6.4), for this `reason`.
     pub fn reset(&mut self, reason: Reason) {
         self.stream.send_reset(reason);
     }

@@ -60,6 +60,7 @@ pub struct Frames {
 }
 
 impl Frames {
+    /// For a connection of which nothing was received, not even the preface (RFC 9113 §3.4).
     pub fn new(now: Instant) -> Self {
         Self {
             skip: PREFACE_LENGTH,
