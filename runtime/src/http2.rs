@@ -35,7 +35,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::admission::Place;
 use crate::downstream::{Downstream, Equipment, Known};
-use crate::http1::head::ApartHead as _;
+use crate::http1::head::HeadFields as _;
 use crate::live::LiveListener;
 use crate::pipeline::{self, Head};
 use crate::worker::Worker;
@@ -231,10 +231,10 @@ async fn handle(job: Job, equipment: Equipment) -> Equipment {
     let mut down = Downstream::beside(&client.known, stream, equipment, heads);
     match head.keeps_to(worker.live.config.limits.head) {
         Ok(()) => {
-            pipeline::handle(worker, client.listener, &mut down, Head::Apart(&head), started).await;
+            pipeline::handle(worker, client.listener, &mut down, Head::Fields(&head), started).await;
         }
         Err(reject) => {
-            pipeline::refuse_unparsed(worker, client.listener, &mut down, Head::Apart(&head), reject, started).await;
+            pipeline::refuse_unparsed(worker, client.listener, &mut down, Head::Fields(&head), reject, started).await;
         }
     }
     let (stream, equipment) = down.into_parts();

@@ -160,7 +160,7 @@ impl<'a> RequestHead<'a> {
 }
 
 /// A head that did not come as a text of HTTP/1.1. It says what that text would say, and keeps to the same grammar.
-pub(crate) trait ApartHead {
+pub(crate) trait HeadFields {
     /// As on a request line.
     fn method(&self) -> &str;
 

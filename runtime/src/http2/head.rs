@@ -6,7 +6,7 @@ use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 
 use super::body::BodyFraming;
-use crate::http1::head::{ApartHead, Field, HeadLimits, MAX_FIELDS, RequestHead};
+use crate::http1::head::{Field, HeadFields, HeadLimits, MAX_FIELDS, RequestHead};
 use crate::reject::Reject;
 
 /// Whether a request is for a scheme that is spoken here. An empty one, or another, may mean something else to an upstream
@@ -98,7 +98,7 @@ impl StreamHead {
     }
 }
 
-impl ApartHead for StreamHead {
+impl HeadFields for StreamHead {
     fn method(&self) -> &str {
         self.parts.method.as_str()
     }

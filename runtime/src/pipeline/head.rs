@@ -3,31 +3,31 @@
 use std::borrow::Cow;
 
 use super::request::{method_and_path, shown};
-use crate::http1::head::{ApartHead, Field, FieldSpace, MAX_FIELDS, RequestHead, field_space, parse_request};
+use crate::http1::head::{Field, FieldSpace, HeadFields, MAX_FIELDS, RequestHead, field_space, parse_request};
 use crate::reject::Reject;
 
 /// Where the head of a request stands.
 #[derive(Clone, Copy)]
 pub(crate) enum Head<'h> {
     /// Its text is so many bytes at the beginning of the inbox.
-    Received(usize),
+    Text(usize),
     /// Nothing of it is in the inbox.
-    Apart(&'h dyn ApartHead),
+    Fields(&'h dyn HeadFields),
 }
 
 /// Room for the fields of one head, on the stack of the function that handles it.
 #[derive(Default)]
 pub(super) struct HeadSpace<'a> {
-    received: Option<FieldSpace<'a>>,
-    apart: Option<[Field<'a>; MAX_FIELDS]>,
+    text: Option<FieldSpace<'a>>,
+    fields: Option<[Field<'a>; MAX_FIELDS]>,
 }
 
 impl<'h> Head<'h> {
     /// Bytes of the inbox that belong to it.
     pub(super) fn length(self) -> usize {
         match self {
-            Self::Received(length) => length,
-            Self::Apart(_) => 0,
+            Self::Text(length) => length,
+            Self::Fields(_) => 0,
         }
     }
 
@@ -40,8 +40,8 @@ impl<'h> Head<'h> {
         'h: 'a,
     {
         match self {
-            Self::Received(length) => parse_request(&inbox[..length], space.received.insert(field_space())),
-            Self::Apart(head) => head.read(space.apart.insert([httparse::EMPTY_HEADER; MAX_FIELDS])),
+            Self::Text(length) => parse_request(&inbox[..length], space.text.insert(field_space())),
+            Self::Fields(head) => head.read(space.fields.insert([httparse::EMPTY_HEADER; MAX_FIELDS])),
         }
     }
 
@@ -51,8 +51,8 @@ impl<'h> Head<'h> {
         'h: 'a,
     {
         match self {
-            Self::Received(length) => method_and_path(&inbox[..length.min(inbox.len())]),
-            Self::Apart(head) => shown(head.method().as_bytes(), head.target().as_bytes()),
+            Self::Text(length) => method_and_path(&inbox[..length.min(inbox.len())]),
+            Self::Fields(head) => shown(head.method().as_bytes(), head.target().as_bytes()),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) enum Stage {
 pub(super) enum Stop {
     End(Ending),
     /// It has to wait, and goes on from where it stands.
-    Pause(Box<Waiting>),
+    Pause(Box<Paused>),
 }
 
 impl From<Reject> for Stop {
@@ -72,14 +72,14 @@ pub(super) struct Answers {
 }
 
 /// A request that waits.
-pub(super) struct Waiting {
+pub(super) struct Paused {
     pub(super) pause: Pause,
     /// Where it goes on.
     pub(super) stage: Stage,
     pub(super) route: OwnedRoute,
 }
 
-impl Waiting {
+impl Paused {
     pub(super) fn new(pause: Pause, stage: Stage, routed: &Routed<'_>) -> Self {
         Self { pause, stage, route: OwnedRoute::of(routed) }
     }

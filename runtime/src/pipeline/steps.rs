@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use super::forward::{Forwarding, Scene};
-use super::pause::{Answers, Pause, Stage, Stop, Waiting};
+use super::pause::{Answers, Pause, Paused, Stage, Stop};
 use super::record::{Ending, Record};
 use super::request::{self, Request};
 use super::route::Routed;
@@ -20,7 +20,7 @@ use crate::reject::Reject;
 use crate::worker::Worker;
 
 /// A request with its operation, as one run of the steps sees it.
-pub(super) struct Course<'a, S> {
+pub(super) struct Steps<'a, S> {
     worker: &'a Worker,
     down: &'a Downstream<S>,
     request: &'a Request<'a>,
@@ -28,7 +28,7 @@ pub(super) struct Course<'a, S> {
     evidence: Evidence<'a>,
 }
 
-impl<'a, S> Course<'a, S> {
+impl<'a, S> Steps<'a, S> {
     /// A request; `answers` are those to what had to be known first.
     pub(super) fn new(
         worker: &'a Worker,
@@ -193,6 +193,6 @@ impl<'a, S> Course<'a, S> {
 
     /// Has the request wait, and go on from `stage`.
     fn wait(&self, pause: Pause, stage: Stage) -> Stop {
-        Stop::Pause(Box::new(Waiting::new(pause, stage, self.routed)))
+        Stop::Pause(Box::new(Paused::new(pause, stage, self.routed)))
     }
 }
