@@ -49,10 +49,10 @@ pub(crate) async fn serve<S>(
         }
         let after = match next {
             Next::Head { length, started } => {
-                pipeline::handle(&worker, listener, &mut down, Head::Received(length), started).await
+                pipeline::handle(&worker, listener, &mut down, Head::Text(length), started).await
             }
             Next::Malformed { reject, started } => {
-                let all = Head::Received(down.inbox.len());
+                let all = Head::Text(down.inbox.len());
                 pipeline::refuse_unparsed(&worker, listener, &mut down, all, reject, started).await
             }
             Next::Closed => return close(&mut down).await,

@@ -1,6 +1,5 @@
 //! The life of a request: one function decides, one forwards, one answers, and the log always comes last.
 
-mod course;
 mod forward;
 mod gather;
 pub(crate) mod head;
@@ -9,6 +8,7 @@ mod plain;
 mod record;
 mod request;
 mod route;
+mod steps;
 mod unrouted;
 
 use std::future::poll_fn;
@@ -21,7 +21,6 @@ use tokio::time::Instant;
 use crate::deployment::PreparedListener;
 use crate::exchange::Progress;
 use crate::worker::Worker;
-use course::Course;
 use forward::{Forwarded, Forwarding};
 use gateway_access::failed_authentication::Attempts;
 use gateway_wire::answer::OwnAnswer;
@@ -32,10 +31,11 @@ use gateway_wire::response;
 use gateway_wire::response::OwnTerms;
 pub(crate) use head::Head;
 use head::HeadSpace;
-use pause::{Answers, OwnedRoute, Stage, Stop, Waiting};
+use pause::{Answers, OwnedRoute, Paused, Stage, Stop};
 use record::Record;
 use request::Request;
-use route::Detours;
+use route::RouteSpace;
+use steps::Steps;
 
 /// The body of a refused request is read to its end if it has at most so many bytes, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 << 10;
@@ -80,7 +80,7 @@ where
     let decision = match decide(worker, down, &mut record) {
         Ok(decision) => decision,
         // Boxed: few requests wait for anything, and all would carry its state.
-        Err(waiting) => Box::pin(decide_later(worker, down, &mut record, waiting)).await,
+        Err(paused) => Box::pin(decide_later(worker, down, &mut record, paused)).await,
     };
     if let Some(delay) = record.delay() {
         // Boxed, as above.
@@ -118,7 +118,7 @@ where
 ///
 /// # Errors
 /// It has to wait for something first.
-fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Decision, Box<Waiting>> {
+fn decide<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Decision, Box<Paused>> {
     let steps = begin(worker, down, record);
     conclude(steps, record)
 }
@@ -128,41 +128,41 @@ async fn decide_later<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
     record: &mut Record<'_>,
-    mut waiting: Box<Waiting>,
+    mut paused: Box<Paused>,
 ) -> Decision
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut answers = Answers::default();
     loop {
-        let Waiting { pause, stage, route } = *waiting;
+        let Paused { pause, stage, route } = *paused;
         if let Err(ending) = answers.wait_for(pause, down, record).await {
             return Decision::Answer(record.end(ending));
         }
         let steps = resume(worker, down, record, &route, &answers, stage);
         match conclude(steps, record) {
             Ok(decision) => return decision,
-            Err(once_more) => waiting = once_more,
+            Err(once_more) => paused = once_more,
         }
     }
 }
 
-fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record<'_>) -> Result<Decision, Box<Waiting>> {
+fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record<'_>) -> Result<Decision, Box<Paused>> {
     match steps {
         Ok(forwarding) => Ok(Decision::Forward(forwarding)),
         Err(Stop::End(ending)) => Ok(Decision::Answer(record.end(ending))),
-        Err(Stop::Pause(waiting)) => Err(waiting),
+        Err(Stop::Pause(paused)) => Err(paused),
     }
 }
 
 /// The life of a request, up to the upstream.
 fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
-    let (mut space, detours, answers) = (HeadSpace::default(), Detours::default(), Answers::default());
-    let request = record.receive(worker.deployment, down, &mut space)?; // 400 417 431 505
-    let routed = record.route(worker.deployment, &request, &detours)?; // 301 308 400 403 404 405 414 421, or what a rule answers
+    let (mut head, detour, answers) = (HeadSpace::default(), RouteSpace::default(), Answers::default());
+    let request = record.receive(worker.deployment, down, &mut head)?; // 400 417 431 505
+    let routed = record.route(worker.deployment, &request, &detour)?; // 301 308 400 403 404 405 414 421, or what a rule answers
     request::check_parameters(routed.operation, routed.params.as_ref())?; // 400
-    let course = Course::new(worker, down, &request, &routed, &answers, record);
-    go_on(&course, Stage::Routed(Attempts::default()), record)
+    let steps = Steps::new(worker, down, &request, &routed, &answers, record);
+    go_on(&steps, Stage::Routed(Attempts::default()), record)
 }
 
 /// The life of a request that has waited, from where it stands.
@@ -177,20 +177,20 @@ fn resume<S>(
     let mut space = HeadSpace::default();
     let request = Request::of(record.head.read(&down.inbox, &mut space)?)?;
     let routed = route.routed();
-    let course = Course::new(worker, down, &request, &routed, answers, record);
-    go_on(&course, stage, record)
+    let steps = Steps::new(worker, down, &request, &routed, answers, record);
+    go_on(&steps, stage, record)
 }
 
 /// The steps for which a request may have to wait.
-fn go_on<S>(course: &Course<'_, S>, mut stage: Stage, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
+fn go_on<S>(steps: &Steps<'_, S>, mut stage: Stage, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
     loop {
         stage = match stage {
-            Stage::Routed(attempts) => Stage::Permitted(course.authorize(attempts, record)?), // 302 400 401 403 429 503
+            Stage::Routed(attempts) => Stage::Permitted(steps.authorize(attempts, record)?), // 302 400 401 403 429 503
             Stage::Permitted(permit) => {
-                course.admit_body(record)?; // 413
-                Stage::Charged(course.charge(permit, record)?) // 429 503
+                steps.admit_body(record)?; // 413
+                Stage::Charged(steps.charge(permit, record)?) // 429 503
             }
-            Stage::Charged(permit) => return course.prepare(permit, record), // 400, or what the operation answers
+            Stage::Charged(permit) => return steps.prepare(permit, record), // 400, or what the operation answers
         }
     }
 }

@@ -5,7 +5,7 @@ use http::Method;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 
-use gateway_wire::http1::head::{ApartHead, Field, HeadLimits, MAX_FIELDS, RequestHead};
+use gateway_wire::http1::head::{Field, HeadFields, HeadLimits, MAX_FIELDS, RequestHead};
 use gateway_wire::http2::body::BodyFraming;
 use gateway_wire::reject::Reject;
 
@@ -98,7 +98,7 @@ impl StreamHead {
     }
 }
 
-impl ApartHead for StreamHead {
+impl HeadFields for StreamHead {
     fn method(&self) -> &str {
         self.parts.method.as_str()
     }

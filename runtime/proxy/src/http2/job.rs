@@ -14,7 +14,7 @@ use crate::http2::streams::Open;
 use crate::pipeline;
 use crate::pipeline::head::Head;
 use gateway_wire::downstream::{Downstream, StreamBuffers};
-use gateway_wire::http1::head::ApartHead as _;
+use gateway_wire::http1::head::HeadFields as _;
 
 /// A stream to be handled.
 pub(crate) struct Job {
@@ -43,10 +43,10 @@ pub(crate) async fn handle(job: Job, buffers: StreamBuffers) -> StreamBuffers {
     let mut down = Downstream::beside(&client.known, stream, buffers, heads);
     match head.keeps_to(worker.deployment.settings.limits.head) {
         Ok(()) => {
-            pipeline::handle(worker, client.listener, &mut down, Head::Apart(&head), started).await;
+            pipeline::handle(worker, client.listener, &mut down, Head::Fields(&head), started).await;
         }
         Err(reject) => {
-            pipeline::refuse_unparsed(worker, client.listener, &mut down, Head::Apart(&head), reject, started).await;
+            pipeline::refuse_unparsed(worker, client.listener, &mut down, Head::Fields(&head), reject, started).await;
         }
     }
     let (stream, buffers) = down.into_parts();

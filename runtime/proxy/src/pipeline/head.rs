@@ -3,31 +3,31 @@
 use std::borrow::Cow;
 
 use crate::pipeline::request::{method_and_path, shown};
-use gateway_wire::http1::head::{ApartHead, Field, FieldSpace, MAX_FIELDS, RequestHead, field_space, parse_request};
+use gateway_wire::http1::head::{Field, FieldSpace, HeadFields, MAX_FIELDS, RequestHead, field_space, parse_request};
 use gateway_wire::reject::Reject;
 
 /// Where the head of a request stands.
 #[derive(Clone, Copy)]
 pub(crate) enum Head<'h> {
     /// Its text is so many bytes at the beginning of the inbox.
-    Received(usize),
+    Text(usize),
     /// Nothing of it is in the inbox.
-    Apart(&'h dyn ApartHead),
+    Fields(&'h dyn HeadFields),
 }
 
 /// Room for the fields of one head, on the stack of the function that handles it.
 #[derive(Default)]
-pub(super) struct HeadSpace<'a> {
-    received: Option<FieldSpace<'a>>,
-    apart: Option<[Field<'a>; MAX_FIELDS]>,
+pub(crate) struct HeadSpace<'a> {
+    text: Option<FieldSpace<'a>>,
+    fields: Option<[Field<'a>; MAX_FIELDS]>,
 }
 
 impl<'h> Head<'h> {
     /// Bytes of the inbox that belong to it.
-    pub(super) fn length(self) -> usize {
+    pub(crate) fn length(self) -> usize {
         match self {
-            Self::Received(length) => length,
-            Self::Apart(_) => 0,
+            Self::Text(length) => length,
+            Self::Fields(_) => 0,
         }
     }
 
@@ -35,24 +35,24 @@ impl<'h> Head<'h> {
     ///
     /// # Errors
     /// 400, 431 or 505 for what is no head of HTTP/1.1.
-    pub(super) fn read<'a>(self, inbox: &'a [u8], space: &'a mut HeadSpace<'a>) -> Result<RequestHead<'a>, Reject>
+    pub(crate) fn read<'a>(self, inbox: &'a [u8], space: &'a mut HeadSpace<'a>) -> Result<RequestHead<'a>, Reject>
     where
         'h: 'a,
     {
         match self {
-            Self::Received(length) => parse_request(&inbox[..length], space.received.insert(field_space())),
-            Self::Apart(head) => head.read(space.apart.insert([httparse::EMPTY_HEADER; MAX_FIELDS])),
+            Self::Text(length) => parse_request(&inbox[..length], space.text.insert(field_space())),
+            Self::Fields(head) => head.read(space.fields.insert([httparse::EMPTY_HEADER; MAX_FIELDS])),
         }
     }
 
     /// The method and the path (without the query), for the log; whatever is there, if it is not a head.
-    pub(super) fn method_and_path<'a>(self, inbox: &'a [u8]) -> (Cow<'a, str>, Cow<'a, str>)
+    pub(crate) fn method_and_path<'a>(self, inbox: &'a [u8]) -> (Cow<'a, str>, Cow<'a, str>)
     where
         'h: 'a,
     {
         match self {
-            Self::Received(length) => method_and_path(&inbox[..length.min(inbox.len())]),
-            Self::Apart(head) => shown(head.method().as_bytes(), head.target().as_bytes()),
+            Self::Text(length) => method_and_path(&inbox[..length.min(inbox.len())]),
+            Self::Fields(head) => shown(head.method().as_bytes(), head.target().as_bytes()),
         }
     }
 }

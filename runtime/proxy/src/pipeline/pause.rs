@@ -49,7 +49,7 @@ pub(crate) enum Stage {
 pub(crate) enum Stop {
     End(Ending),
     /// It has to wait, and goes on from where it stands.
-    Pause(Box<Waiting>),
+    Pause(Box<Paused>),
 }
 
 impl From<Reject> for Stop {
@@ -74,14 +74,14 @@ pub(crate) struct Answers {
 }
 
 /// A request that waits.
-pub(crate) struct Waiting {
+pub(crate) struct Paused {
     pub(crate) pause: Pause,
     /// Where it goes on.
     pub(crate) stage: Stage,
     pub(crate) route: OwnedRoute,
 }
 
-impl Waiting {
+impl Paused {
     pub(crate) fn new(pause: Pause, stage: Stage, routed: &Routed<'_>) -> Self {
         Self { pause, stage, route: OwnedRoute::of(routed) }
     }

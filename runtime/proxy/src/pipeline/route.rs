@@ -28,7 +28,7 @@ pub(crate) struct Routed<'a> {
 
 /// Room for what [`Routed`] borrows of, where that is not the request itself.
 #[derive(Default)]
-pub(crate) struct Detours<'a> {
+pub(crate) struct RouteSpace<'a> {
     /// The target that rules have made.
     target: OnceCell<String>,
     /// Its path.
@@ -48,7 +48,7 @@ impl Record<'_> {
         &mut self,
         deployment: &Deployment,
         request: &'a Request<'a>,
-        detours: &'a Detours<'a>,
+        space: &'a RouteSpace<'a>,
     ) -> Result<Routed<'a>, Ending> {
         let Request { head, target, path } = request;
         let listener = self.listener;
@@ -58,8 +58,8 @@ impl Record<'_> {
             Some(found) => (path, target.query, None, Some(found)),
             None => {
                 let RewrittenTarget { target, rule } = self.apply_rules(deployment, request, selectors)?; // 400 404 414, or what a rule answers
-                let (path, query) = rules::read(detours.target.get_or_init(|| target))?;
-                let path = detours.path.get_or_init(|| path);
+                let (path, query) = rules::read(space.target.get_or_init(|| target))?;
+                let path = space.path.get_or_init(|| path);
                 let asks = || listener.router.find(path, Selectors { query, ..selectors });
                 (path, query, rule, if rule.is_none() { asks() } else { None })
             }
@@ -75,7 +75,7 @@ impl Record<'_> {
             }
             (None, None) => return Err(Reject::NotFound.into()), // 404
         };
-        let readings = detours.readings.get_or_init(|| Readings::of(listener, operation, path));
+        let readings = space.readings.get_or_init(|| Readings::of(listener, operation, path));
         let (operation, params) = match readings.stricter(listener, operation, Selectors { query, ..selectors }) {
             Ok(None) => (operation, params),
             Ok(Some((route, stricter, params))) => {

@@ -164,7 +164,7 @@ impl<'a> RequestHead<'a> {
 }
 
 /// A head that did not come as a text of HTTP/1.1. It says what that text would say, and keeps to the same grammar.
-pub trait ApartHead {
+pub trait HeadFields {
     /// As on a request line.
     fn method(&self) -> &str;
 

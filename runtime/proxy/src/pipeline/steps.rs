@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::deployment::{PreparedAction, PreparedForward};
 use crate::pipeline::forward::{Forwarding, Scene};
-use crate::pipeline::pause::{Answers, Pause, Stage, Stop, Waiting};
+use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request;
 use crate::pipeline::request::Request;
@@ -25,7 +25,7 @@ use gateway_wire::http1::body::BodyLength;
 use gateway_wire::reject::Reject;
 
 /// A request with its operation, as one run of the steps sees it.
-pub(crate) struct Course<'a, S> {
+pub(crate) struct Steps<'a, S> {
     worker: &'a Worker,
     down: &'a Downstream<S>,
     request: &'a Request<'a>,
@@ -33,7 +33,7 @@ pub(crate) struct Course<'a, S> {
     view: RequestView<'a>,
 }
 
-impl<'a, S> Course<'a, S> {
+impl<'a, S> Steps<'a, S> {
     /// A request; `answers` are those to what had to be known first.
     pub(crate) fn new(
         worker: &'a Worker,
@@ -198,6 +198,6 @@ impl<'a, S> Course<'a, S> {
 
     /// Has the request wait, and go on from `stage`.
     fn wait(&self, pause: Pause, stage: Stage) -> Stop {
-        Stop::Pause(Box::new(Waiting::new(pause, stage, self.routed)))
+        Stop::Pause(Box::new(Paused::new(pause, stage, self.routed)))
     }
 }
