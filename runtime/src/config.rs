@@ -1,7 +1,9 @@
 //! What a deployment decides: `gateway.yaml`, then the environment, then flags, each overriding the one before.
 
+mod table;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,10 +11,9 @@ use ipnet::IpNet;
 
 use gateway_base::digest::Digest;
 use gateway_base::operator_log::Format;
-use gateway_base::origin;
 use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::secret::SecretStore;
-use gateway_base::setting_values::{SecretSetting, below, duration, is_same_name, read_into, secret, size};
+use gateway_base::setting_values::{SecretSetting, below, is_same_name};
 use gateway_base::settings::{Setting, Settings};
 use gateway_base::store_settings::{StoreSettings, read_stores};
 use gateway_oauth::settings::{OauthSettings, SessionSettings, read_oauth, read_session};
@@ -197,7 +198,7 @@ impl Sources {
     /// # Errors
     /// Every mistake, each with its place.
     pub(crate) fn read(&self) -> Result<Config, Vec<Problem>> {
-        let mut settings = Settings::default();
+        let mut settings = Settings::of(table::paths());
         if let Some(file) = &self.file {
             match std::fs::read_to_string(file) {
                 Ok(text) => settings.add_file(file, &text),
@@ -222,209 +223,13 @@ fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     if !listeners.is_empty() {
         config.listeners = listeners;
     }
-    if let Some(setting) = settings.take("trustedProxies") {
-        config.trusted_proxies = settings.list(&setting, "an address or a network such as 10.0.0.0/8", network);
+    for row in table::ROWS {
+        (row.read)(&mut settings, &mut config, row.paths[0]);
     }
-    if let Some(setting) = settings.take("consumers.file") {
-        config.consumers = settings.text(&setting).map(PathBuf::from);
-    }
-    read_into(
-        &mut settings,
-        "insecureLiterals",
-        "`true` or `false`",
-        |text| text.parse().ok(),
-        &mut config.insecure_literals,
-    );
-    let upstreams = settings.take_all("upstreams.*.*").into_iter();
-    for (names, setting) in upstreams.chain(settings.take_all("upstreams.*.*.url")) {
-        if let Some(url) = settings.text(&setting) {
-            config.upstreams.insert((names[0].clone(), names[1].clone()), (url, setting.place));
-        }
-    }
-    for (names, setting) in settings.take_all("providers.*.*") {
-        if let Some(url) = settings.text(&setting) {
-            config.providers.insert((names[0].clone(), names[1].clone()), (url, setting.place));
-        }
-    }
-    for (names, setting) in settings.take_all("origins.*") {
-        let Some(url) = settings.text(&setting) else { continue };
-        match origin::parse_origin(&url) {
-            Ok(origin) => {
-                config.origins.insert(names[0].clone(), (origin, setting.place));
-            }
-            Err(problem) => settings.problems.push(Problem::at(&setting.place, problem)),
-        }
-    }
-    if let Some(setting) = settings.take("trustedRoots.file") {
-        config.trusted_roots = settings.text(&setting).map(PathBuf::from);
-    }
-    if let Some(setting) = settings.take("upgrade.socket") {
-        config.upgrade_socket = settings.text(&setting).map(PathBuf::from);
-    }
-    if let Some(setting) = settings.take("admin.bind")
-        && let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:9901, or `off`", |text| {
-            if text == "off" { Some(None) } else { address(text).map(Some) }
-        })
-    {
-        config.admin = bind;
-        config.admin_was_asked_for = bind.is_some();
-    }
-    config.admin_key = secret(&mut settings, "admin.key");
-    read_into(
-        &mut settings,
-        "workers",
-        "a number from 1 to 1024",
-        |text| text.parse().ok().filter(|count| (1..=1024).contains(count)),
-        &mut config.workers,
-    );
-    const DURATION: &str = "a duration such as 250ms, 5s or 10m";
-    read_into(&mut settings, "timeouts.head", DURATION, duration, &mut config.timeouts.head);
-    read_into(&mut settings, "timeouts.keepAlive", DURATION, duration, &mut config.timeouts.keep_alive);
-    read_into(&mut settings, "timeouts.shutdown", DURATION, duration, &mut config.timeouts.shutdown);
-    read_into(
-        &mut settings,
-        "timeouts.shutdownDelay",
-        "a duration such as 5s, or 0s",
-        |text| gateway_yaml::units::duration(text).ok(),
-        &mut config.timeouts.shutdown_delay,
-    );
-    const SIZE: &str = "a size from 1KiB to 1MiB, such as 32KiB";
-    read_into(&mut settings, "limits.head", SIZE, size, &mut config.limits.head.head);
-    read_into(&mut settings, "limits.requestLine", SIZE, size, &mut config.limits.head.request_line);
-    read_into(
-        &mut settings,
-        "limits.responseFields",
-        "a number from 1 to 10000",
-        |text| text.parse().ok().filter(|count| (1..=10_000).contains(count)),
-        &mut config.limits.response_fields,
-    );
-    read_into(&mut settings, "limits.token", SIZE, size, &mut config.limits.token);
-    read_into(
-        &mut settings,
-        "limits.connections",
-        "a number from 1",
-        |text| text.parse().ok().filter(|count| *count > 0),
-        &mut config.limits.connections,
-    );
-    read_into(
-        &mut settings,
-        "limits.connectionsPerAddress",
-        "a number; 0 for no limit",
-        |text| text.parse().ok(),
-        &mut config.limits.connections_per_address,
-    );
-    read_into(
-        &mut settings,
-        "limits.bodyRate",
-        "bytes per second from 0 to 1MiB, such as 100B; 0 for no limit",
-        |text| gateway_yaml::units::size(text).ok().filter(|rate| *rate <= 1 << 20),
-        &mut config.limits.body_rate,
-    );
-    read_into(
-        &mut settings,
-        "limits.streams",
-        "a number from 1 to 1000",
-        |text| text.parse().ok().filter(|count| (1..=1000).contains(count)),
-        &mut config.limits.streams,
-    );
-    read_into(
-        &mut settings,
-        "limits.counters",
-        "a size from 1MiB to 64GiB, such as 32MiB",
-        |text| {
-            let bytes = gateway_yaml::units::size(text).ok().filter(|bytes| (1 << 20..=64 << 30).contains(bytes))?;
-            usize::try_from(bytes).ok()
-        },
-        &mut config.limits.counters,
-    );
-    read_into(
-        &mut settings,
-        "logs.format",
-        "`auto`, `text` or `json`",
-        |text| match text {
-            "auto" => Some(Format::Auto),
-            "text" => Some(Format::Text),
-            "json" => Some(Format::Json),
-            _ => None,
-        },
-        &mut config.logs,
-    );
-    read_into(
-        &mut settings,
-        "accessLog",
-        "`stdout` or `off`",
-        |text| [("stdout", true), ("off", false)].iter().find(|(word, _)| *word == text).map(|(_, on)| *on),
-        &mut config.access_log,
-    );
     config.stores = read_stores(&mut settings);
     config.oauth = read_oauth(&mut settings, config.oauth);
     config.session = read_session(&mut settings, config.session);
-    settings.refuse_rest(&[
-        "listeners.*.bind",
-        "listeners.*.apis",
-        "listeners.*.tls.cert.file",
-        "listeners.*.tls.cert.env",
-        "listeners.*.tls.key.file",
-        "listeners.*.tls.key.env",
-        "listeners.*.tls.certificates.*.cert.file",
-        "listeners.*.tls.certificates.*.cert.env",
-        "listeners.*.tls.certificates.*.key.file",
-        "listeners.*.tls.certificates.*.key.env",
-        "listeners.*.tls.minVersion",
-        "listeners.*.tls.acme.directory",
-        "listeners.*.tls.acme.domains",
-        "listeners.*.tls.acme.contact",
-        "listeners.*.tls.acme.folder",
-        "listeners.*.tls.acme.termsOfServiceAgreed",
-        "listeners.*.tls.clientAuth.ca.file",
-        "listeners.*.tls.clientAuth.ca.env",
-        "trustedProxies",
-        "consumers.file",
-        "insecureLiterals",
-        "upstreams.*.*",
-        "upstreams.*.*.url",
-        "providers.*.*",
-        "origins.*",
-        "trustedRoots.file",
-        "upgrade.socket",
-        "admin",
-        "admin.bind",
-        "admin.key.env",
-        "admin.key.file",
-        "workers",
-        "timeouts.head",
-        "timeouts.keepAlive",
-        "timeouts.shutdown",
-        "timeouts.shutdownDelay",
-        "limits.head",
-        "limits.requestLine",
-        "limits.responseFields",
-        "limits.token",
-        "limits.connections",
-        "limits.connectionsPerAddress",
-        "limits.bodyRate",
-        "limits.streams",
-        "limits.counters",
-        "stores.*.kind",
-        "stores.*.url",
-        "stores.*.url.env",
-        "stores.*.url.file",
-        "stores.*.file",
-        "stores.*.prefix",
-        "stores.*.timeout",
-        "stores.*.connectTimeout",
-        "oauth.store",
-        "oauth.signingKey.env",
-        "oauth.signingKey.file",
-        "oauth.templates",
-        "oauth.cache",
-        "session.secret.env",
-        "session.secret.file",
-        "session.idleTimeout",
-        "session.absoluteTimeout",
-        "accessLog",
-        "logs.format",
-    ]);
+    settings.refuse_rest();
     if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }
 }
 
@@ -466,10 +271,6 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
 
 fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
-}
-
-fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
 }
 
 #[cfg(test)]

@@ -21,12 +21,19 @@ pub struct Setting {
 /// All settings, each under the path of its keys; what is read is taken out, so that what remains is a mistake.
 #[derive(Debug, Default)]
 pub struct Settings {
+    /// Every path that a setting may have; `*` stands for a name.
+    known: Vec<&'static str>,
     by_path: BTreeMap<Vec<String>, Setting>,
     /// The mistakes found so far, in the order in which they were found.
     pub problems: Vec<Problem>,
 }
 
 impl Settings {
+    /// Settings with the paths `known`, in which `*` stands for a name; none of them is set yet.
+    pub fn of(known: Vec<&'static str>) -> Self {
+        Self { known, ..Self::default() }
+    }
+
     /// Adds what `gateway.yaml` says.
     pub fn add_file(&mut self, file: &Path, text: &str) {
         match load(FileId(0), text) {
@@ -144,73 +151,10 @@ impl Settings {
 
     /// The path as it is spelt elsewhere, where only case and punctuation differ.
     fn known_spelling(&self, path: Vec<String>) -> Vec<String> {
-        const WORDS: &[&str] = &[
-            "listeners",
-            "bind",
-            "apis",
-            "tls",
-            "acme",
-            "directory",
-            "domains",
-            "contact",
-            "folder",
-            "termsOfServiceAgreed",
-            "cert",
-            "key",
-            "env",
-            "certificates",
-            "minVersion",
-            "clientAuth",
-            "ca",
-            "trustedProxies",
-            "consumers",
-            "file",
-            "insecureLiterals",
-            "upstreams",
-            "providers",
-            "origins",
-            "trustedRoots",
-            "upgrade",
-            "socket",
-            "admin",
-            "workers",
-            "timeouts",
-            "head",
-            "keepAlive",
-            "shutdown",
-            "shutdownDelay",
-            "limits",
-            "requestLine",
-            "responseFields",
-            "token",
-            "connections",
-            "connectionsPerAddress",
-            "bodyRate",
-            "streams",
-            "counters",
-            "stores",
-            "kind",
-            "url",
-            "env",
-            "prefix",
-            "timeout",
-            "connectTimeout",
-            "oauth",
-            "store",
-            "signingKey",
-            "templates",
-            "cache",
-            "session",
-            "secret",
-            "idleTimeout",
-            "absoluteTimeout",
-            "accessLog",
-            "logs",
-            "format",
-        ];
+        let words = self.known.iter().flat_map(|path| path.split('.')).filter(|word| *word != "*");
         let spell = |(depth, given): (usize, String)| {
             let used = self.by_path.keys().filter_map(|known| known.get(depth).map(String::as_str));
-            used.chain(WORDS.iter().copied())
+            used.chain(words.clone())
                 .find(|known| folded(known) == folded(&given))
                 .map_or_else(|| given.to_ascii_lowercase(), str::to_owned)
         };
@@ -292,11 +236,11 @@ impl Settings {
     }
 
     /// Reports everything that nobody has taken.
-    pub fn refuse_rest(&mut self, known: &[&str]) {
+    pub fn refuse_rest(&mut self) {
         for (path, setting) in std::mem::take(&mut self.by_path) {
             let given = path.join(".");
             // `listeners.web.bnid` is near `listeners.web.bind`: take the names that the author chose from the author.
-            let candidates: Vec<String> = known.iter().map(|pattern| fill(pattern, &path)).collect();
+            let candidates: Vec<String> = self.known.iter().map(|pattern| fill(pattern, &path)).collect();
             let hint = suggest(&given, candidates.iter().map(String::as_str))
                 .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
             self.problems.push(Problem::at(&setting.place, format!("unknown setting `{given}`{hint}")));

@@ -3,7 +3,7 @@
 use super::*;
 
 fn read(yaml: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Config, Vec<String>> {
-    let mut settings = Settings::default();
+    let mut settings = Settings::of(table::paths());
     settings.add_file(Path::new("gateway.yaml"), yaml);
     for (name, value) in environment {
         settings.add_variable(name, value);
@@ -211,4 +211,36 @@ fn no_problem_tells_a_password() {
     ] {
         assert_eq!(Problem::plain(text).to_string(), expected);
     }
+}
+
+#[test]
+fn the_manual_has_the_table_of_the_settings() {
+    const MANUAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+    let found = std::fs::read_to_string(MANUAL).expect("the manual");
+    let (before, rest) = found.split_once("\n## Settings\n\n").expect("a section");
+    let (_, after) = rest.split_once("\n\n").expect("more text");
+    let expected = format!("{before}\n## Settings\n\n{}\n{after}", table::manual());
+    if std::env::var_os("GATEWAY_TEST_UPDATE").is_some() {
+        return std::fs::write(MANUAL, expected).expect("written");
+    }
+    assert!(found == expected, "docs/operations.md is not current; run with GATEWAY_TEST_UPDATE=1 and commit it");
+}
+
+#[test]
+fn the_manual_says_what_the_defaults_are() {
+    let shown = |config: Config| format!("{:?}", Config { fingerprints: BTreeMap::new(), ..config });
+    let usual = shown(Config { workers: 1, ..Config::default() });
+    let plain = |default: &str| {
+        default.strip_prefix('`')?.strip_suffix('`').filter(|text| !text.contains('`')).map(str::to_owned)
+    };
+    let mut checked = 0;
+    for row in table::ROWS.iter().filter(|row| !row.paths[0].contains('*')) {
+        let Some(default) = plain(row.default) else { continue };
+        let config = read("", &[], &[&format!("{}={default}", row.paths[0]), "workers=1"]).expect("its own default");
+        let asked = config.admin_was_asked_for && row.paths[0] == "admin.bind";
+        let config = Config { admin_was_asked_for: config.admin_was_asked_for && !asked, ..config };
+        assert_eq!(shown(config), usual, "{}", row.paths[0]);
+        checked += 1;
+    }
+    assert!(checked > 15, "{checked}");
 }

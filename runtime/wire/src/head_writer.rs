@@ -9,12 +9,14 @@ use crate::field_lines::FieldLines;
 pub enum HeadWriter<'a> {
     /// As text of HTTP/1.1.
     Text(&'a mut Vec<u8>),
+    /// As fields of HTTP/2.
     Fields(&'a mut FieldHead),
 }
 
 /// A head that is no text. What is about the connection stands in it as well, for whoever frames the body.
 #[derive(Debug, Default)]
 pub struct FieldHead {
+    /// The status of the response (RFC 9110 §15).
     pub status: u16,
     /// Names and values, one after the other.
     pub bytes: Vec<u8>,
