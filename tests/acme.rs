@@ -195,7 +195,7 @@ fn without_an_authority_the_gateway_serves_and_says_so() {
     let gateway = Gateway::launch(acme(&["listeners.test.tls.acme.termsOfServiceAgreed=true"]));
     eventually("the reason", || {
         let told = gateway.messages();
-        (told.contains("ACME order for gateway.test") && told.contains("retrying in 60 s")).then_some(())
+        (told.contains("ACME: order for gateway.test") && told.contains("retrying in 60 s")).then_some(())
     });
     let url = format!("https://{}/v1/health", gateway.address);
     let output =

@@ -111,6 +111,30 @@ fn termination_has_a_deadline() {
 }
 
 #[test]
+fn messages_are_lines_of_json_where_the_deployment_wants_them() {
+    let folder = support::Folder::new();
+    let config = folder.write("gateway.yaml", "timeouts: {keepAlive: 60s}\n");
+    let mut command = Gateway::command(&["logs.format=json"], Upstream::echo().address);
+    command.args(["--config", &config]);
+    let gateway = Gateway::launch(command);
+    folder.write("gateway.yaml", "timeouts: {keepAlive: \"so\\non\"}\n");
+    gateway.signal("HUP");
+    eventually("the mistake", || gateway.messages().contains("the new settings are invalid").then_some(()));
+    let messages = gateway.messages();
+    let lines: Vec<serde_json::Value> =
+        messages.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{line}"))).collect();
+    assert!(lines.iter().all(|line| line["time"].as_str().is_some_and(|time| time.ends_with('Z'))), "{messages}");
+    let about = |level: &str, text: &str| {
+        lines.iter().any(|line| {
+            line["subject"] == "settings"
+                && line["level"] == level
+                && line["message"].as_str().is_some_and(|message| message.contains(text))
+        })
+    };
+    assert!(about("error", "gateway.yaml:1:23: expected a duration"), "{messages}");
+}
+
+#[test]
 fn sighup_tells_which_changes_need_a_restart() {
     let folder = support::Folder::new();
     let config = folder.write("gateway.yaml", "timeouts: {keepAlive: 60s}\n");

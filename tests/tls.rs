@@ -192,7 +192,7 @@ fn sighup_reads_certificates_again_at_once() {
     let killed = Command::new("kill").args(["-HUP", &gateway.pid().to_string()]).status().expect("kill runs");
     assert!(killed.success());
     eventually("a word about it", || {
-        gateway.messages().contains("listener `test`: certificate for file").then_some(())
+        gateway.messages().contains("listener test: certificate for file").then_some(())
     });
 }
 

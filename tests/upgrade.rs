@@ -168,7 +168,7 @@ fn a_successor_that_cannot_start_changes_nothing() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let in_use = format!("listeners.more.bind={}", taken.local_addr().expect("bound"));
     assert!(failed(&[&in_use, "listeners.more.apis=[files]"]).contains("cannot open"));
-    eventually("the old gateway's word", || gateway.messages().contains("upgrade failed").then_some(()));
+    eventually("the old gateway's word", || gateway.messages().contains("upgrade: failed").then_some(()));
     assert_eq!(gateway.get("/v1/health", "").status, 200);
     assert_eq!(gateway.operations("/readyz").status, 200);
     assert!(!gateway.has_ended());

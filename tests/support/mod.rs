@@ -101,11 +101,11 @@ impl Gateway {
         let admin = loop {
             let mut line = String::new();
             assert!(lines.read_line(&mut line).expect("text") > 0, "the gateway did not start:\n{told}");
-            if let Some((_, rest)) = line.split_once("gateway: listening on ") {
-                let (address, name) = rest.trim_end().split_once(" (").expect("an address and a name");
+            if let Some(rest) = rest_of(&line, "listening on ") {
+                let (address, name) = rest.split_once(" (").expect("an address and a name");
                 listeners.push((name.trim_end_matches(')').to_owned(), address.parse().expect("an address")));
-            } else if let Some((_, rest)) = line.split_once("gateway: metrics and health on ") {
-                break rest.trim_end().parse().expect("an address");
+            } else if let Some(rest) = rest_of(&line, "metrics and health on ") {
+                break rest.parse().expect("an address");
             } else {
                 told.push_str(&line);
             }
@@ -253,7 +253,7 @@ impl Drop for Gateway {
 
 /// What the tests need to find the gateway; later settings override these.
 pub(crate) fn usual_settings(command: &mut Command) {
-    for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2"] {
+    for setting in ["listeners.test.bind=127.0.0.1:0", "admin.bind=127.0.0.1:0", "workers=2", "logs.format=text"] {
         command.args(["--set", setting]);
     }
 }
@@ -268,14 +268,20 @@ pub(crate) fn secrets(command: &mut Command) {
     }
 }
 
+/// What follows `beginning` in a message, written as text or as JSON.
+fn rest_of<'l>(line: &'l str, beginning: &str) -> Option<&'l str> {
+    let (_, rest) = line.split_once(beginning)?;
+    Some(rest.trim_end().trim_end_matches("\"}"))
+}
+
 fn addresses(process: &mut Child, messages: &Arc<Mutex<Vec<String>>>) -> (SocketAddr, SocketAddr, String) {
     let (mut address, mut told) = (None, String::new());
     let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines();
     while let Some(Ok(line)) = lines.next() {
         let parse = |text: &str| text.split(' ').next().and_then(|text| text.parse().ok());
-        if let Some((_, rest)) = line.split_once("gateway: listening on ") {
+        if let Some(rest) = rest_of(&line, "listening on ") {
             address = parse(rest);
-        } else if let Some((_, rest)) = line.split_once("gateway: metrics and health on ") {
+        } else if let Some(rest) = rest_of(&line, "metrics and health on ") {
             let messages = Arc::clone(messages);
             messages.lock().expect("no panic").extend(told.lines().map(str::to_owned));
             std::thread::spawn(move || {

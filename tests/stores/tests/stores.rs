@@ -157,7 +157,7 @@ fn three_gateways_admit_exactly_the_limit() {
     // A wrong password is a store that does not answer.
     let wrong = gateway_at(&format!("redis://:wrong@{}", redis.address), &upstream, &[]);
     assert_eq!(wrong.get("/exact", "").status, 503);
-    let said = eventually("the reason", || Some(wrong.messages()).filter(|said| said.contains("store `shared`")));
+    let said = eventually("the reason", || Some(wrong.messages()).filter(|said| said.contains("store shared:")));
     assert!(said.contains("does not take the user or the password") && !said.contains("wrong@"), "{said}");
 }
 
