@@ -157,7 +157,7 @@ fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record<'_>) -> Result<
 
 /// The life of a request, up to the upstream.
 fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
-    let (mut head, detour, answers) = (HeadSpace::default(), RouteSpace::default(), Answers::default());
+    let (mut head, detour, answers) = (HeadSpace::new(), RouteSpace::default(), Answers::default());
     let request = record.receive(worker.deployment, down, &mut head)?; // 400 417 431 505
     let routed = record.route(worker.deployment, &request, &detour)?; // 301 308 400 403 404 405 414 421, or what a rule answers
     request::check_parameters(routed.operation, routed.params.as_ref())?; // 400
@@ -174,7 +174,7 @@ fn resume<S>(
     answers: &Answers,
     stage: Stage,
 ) -> Result<Forwarding, Stop> {
-    let mut space = HeadSpace::default();
+    let mut space = HeadSpace::new();
     let request = Request::of(record.head.read(&down.inbox, &mut space)?)?;
     let routed = route.routed();
     let steps = Steps::new(worker, down, &request, &routed, answers, record);

@@ -18,10 +18,13 @@ pub(super) struct Row {
     /// Its path, and those of its parts; `*` stands for a name.
     pub(super) paths: &'static [&'static str],
     /// What the manual calls it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the manual, which a test compares"))]
     shown: &'static str,
     /// What holds without it, for the manual.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the manual, which a test compares"))]
     pub(super) default: &'static str,
     /// For the manual.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the manual, which a test compares"))]
     meaning: &'static str,
     /// Reads it into the configuration; its first path is the last argument.
     pub(super) read: fn(&mut Settings, &mut Config, &'static str),

@@ -16,10 +16,18 @@ pub(crate) enum Head<'h> {
 }
 
 /// Room for the fields of one head, on the stack of the function that handles it.
-#[derive(Default)]
 pub(crate) struct HeadSpace<'a> {
-    text: Option<FieldSpace<'a>>,
+    text: FieldSpace<'a>,
+    /// Made when it is needed: unlike the other, it costs something.
     fields: Option<[Field<'a>; MAX_FIELDS]>,
+}
+
+impl HeadSpace<'_> {
+    /// Fresh room. Inlined, so that it is made where it stays.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        Self { text: field_space(), fields: None }
+    }
 }
 
 impl<'h> Head<'h> {
@@ -40,7 +48,7 @@ impl<'h> Head<'h> {
         'h: 'a,
     {
         match self {
-            Self::Text(length) => parse_request(&inbox[..length], space.text.insert(field_space())),
+            Self::Text(length) => parse_request(&inbox[..length], &mut space.text),
             Self::Fields(head) => head.read(space.fields.insert([httparse::EMPTY_HEADER; MAX_FIELDS])),
         }
     }
