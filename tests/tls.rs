@@ -191,9 +191,7 @@ fn sighup_reads_certificates_again_at_once() {
     let (gateway, _) = simple(&folder, &[], &upstream);
     let killed = Command::new("kill").args(["-HUP", &gateway.pid().to_string()]).status().expect("kill runs");
     assert!(killed.success());
-    eventually("a word about it", || {
-        gateway.messages().contains("listener test: certificate for file").then_some(())
-    });
+    eventually("a word about it", || gateway.messages().contains("listener test: certificate for file").then_some(()));
 }
 
 #[test]

@@ -6,6 +6,8 @@
 
 pub use std::time::Duration;
 
+pub use gateway_route::{Ambiguous, EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+
 pub use gateway_access::api_key::ApiKey;
 pub use gateway_access::basic::Basic;
 pub use gateway_access::hmac::HmacSignature;
@@ -36,6 +38,5 @@ pub use gateway_proxy::tables::{
     AcceptedRisk, Action, Allowed, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Locations, Operation,
     Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Upstream,
 };
-pub use gateway_route::{Ambiguous, EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
 pub use gateway_wire::header_edits::HeaderEdits;
 pub use gateway_wire::reject::ErrorClass;

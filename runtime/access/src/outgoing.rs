@@ -11,10 +11,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use client::Client;
+use gateway_base::trust;
 use health::Health;
 use url::ProviderUrl;
-
-use gateway_base::trust;
 
 /// What goes on beside the requests.
 pub trait Background: Any + fmt::Debug + Send + Sync {

@@ -1,11 +1,12 @@
 //! Keeps what runs beside the requests running: a panic is told and counted, and the task begins anew after a pause.
 
-use crate::error;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+
+use crate::error;
 
 /// After the first panic; doubled by each that follows.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::{engine, example};
 use gateway_base::digest::Digest;
@@ -13,8 +15,6 @@ use gateway_parties::clients_and_users::*;
 use gateway_parties::server::*;
 use gateway_parties::source::Source as File;
 use gateway_parties::store::ConsumerStore;
-use std::sync::Arc;
-use std::time::Duration;
 
 fn read(yaml: &str, authorities: Vec<Authority>) -> Result<(ConsumerStore, Vec<String>), Vec<String>> {
     let name = Digest::of(format!("{}{yaml}", authorities.len()).as_bytes()).to_hex();

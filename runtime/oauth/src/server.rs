@@ -10,12 +10,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use minijinja::value::Value;
 use serde_json::Map;
 
-use gateway_access::caller::Caller;
-use gateway_access::scheme::Resources;
-use gateway_base::digest::Digest;
-use gateway_base::random;
-use gateway_base::setting_values::SecretSetting;
-
 use crate::attempts::Attempts;
 use crate::engine;
 use crate::error::{ErrorCode, OauthError};
@@ -26,6 +20,11 @@ use crate::settings;
 use crate::signing::Signer;
 use crate::store::{AccessRecord, Authorization, NewTokens, OauthStore};
 use crate::token_cache::{AccessTokenCache, CachedToken};
+use gateway_access::caller::Caller;
+use gateway_access::scheme::Resources;
+use gateway_base::digest::Digest;
+use gateway_base::random;
+use gateway_base::setting_values::SecretSetting;
 use gateway_parties::clients_and_users::{Client, User};
 use gateway_parties::database::StoreError;
 use gateway_parties::server::{AuthorizationServer, Grant, TokenFormat};

@@ -5,7 +5,6 @@
 //! accepting. The sockets are never closed in between, so no connection is refused, and one that waits in a queue is
 //! not reset. Until the last word the old gateway goes on as if nothing had been asked.
 
-use gateway_base::error;
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -18,6 +17,8 @@ use std::time::Duration;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
+
+use gateway_base::error;
 
 /// The operators' listener among the others; no listener of a deployment can have this name.
 pub const ADMIN: &str = "";

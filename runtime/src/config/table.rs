@@ -4,14 +4,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
+use crate::config::Config;
 use gateway_base::operator_log::Format;
 use gateway_base::origin;
 use gateway_base::problem::Problem;
 use gateway_base::setting_values::{duration, read_into, secret, size};
 use gateway_base::settings::Settings;
-use ipnet::IpNet;
-
-use crate::config::Config;
 
 /// A setting.
 pub(super) struct Row {

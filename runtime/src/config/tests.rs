@@ -1,6 +1,11 @@
 //! Cases for reading a deployment.
 
+use std::path::Path;
+
+use super::sources::interpret;
 use super::*;
+use gateway_base::problem::Problem;
+use gateway_base::settings::Settings;
 
 fn read(yaml: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Config, Vec<String>> {
     let mut settings = Settings::of(table::paths());

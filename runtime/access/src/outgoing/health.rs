@@ -1,10 +1,11 @@
 //! How the gateway gets on with a provider: counted for the operators, and told on standard error when it changes.
 
-use gateway_base::{error, info};
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use gateway_base::{error, info};
 
 /// What is known of the exchanges with one provider.
 #[derive(Debug)]

@@ -1,0 +1,110 @@
+//! Where settings come from, and how they become a [`Config`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, table};
+use gateway_base::problem::{Problem, SettingPlace};
+use gateway_base::settings::{Setting, Settings};
+use gateway_base::store_settings::read_stores;
+use gateway_oauth::settings::{read_oauth, read_session};
+use gateway_proxy::settings::Listener;
+
+/// Where settings come from.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Sources {
+    /// `gateway.yaml`; missing is no mistake unless it was asked for.
+    pub(crate) file: Option<PathBuf>,
+    /// `GATEWAY__…` variables.
+    pub(crate) environment: Vec<(String, String)>,
+    /// `--set path=value`.
+    pub(crate) flags: Vec<String>,
+}
+
+impl Sources {
+    /// The folder that file references start at.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let folder = self.file.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+    }
+
+    /// Reads all settings.
+    ///
+    /// # Errors
+    /// Every mistake, each with its place.
+    pub(crate) fn read(&self) -> Result<Config, Vec<Problem>> {
+        let mut settings = Settings::of(table::paths());
+        if let Some(file) = &self.file {
+            match std::fs::read_to_string(file) {
+                Ok(text) => settings.add_file(file, &text),
+                Err(error) => {
+                    settings.problems.push(Problem::plain(format!("{} cannot be read: {error}", file.display())))
+                }
+            }
+        }
+        for (name, value) in &self.environment {
+            settings.add_variable(name, value);
+        }
+        for flag in &self.flags {
+            settings.add_flag(flag);
+        }
+        interpret(settings)
+    }
+}
+
+pub(super) fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
+    let mut config = Config { fingerprints: settings.fingerprints(), ..Config::default() };
+    let listeners = read_listeners(&mut settings);
+    if !listeners.is_empty() {
+        config.listeners = listeners;
+    }
+    for row in table::ROWS {
+        (row.read)(&mut settings, &mut config, row.paths[0]);
+    }
+    config.stores = read_stores(&mut settings);
+    config.oauth = read_oauth(&mut settings, config.oauth);
+    config.session = read_session(&mut settings, config.session);
+    settings.refuse_rest();
+    if settings.problems.is_empty() { Ok(config) } else { Err(settings.problems) }
+}
+
+fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
+    let mut apis: BTreeMap<String, (Setting, Vec<(String, SettingPlace)>)> = BTreeMap::new();
+    for (names, setting) in settings.take_all("listeners.*.apis") {
+        let list =
+            settings.list_with_places(&setting, "the name of an API: the stem of its document's file name", |text| {
+                Some(text.to_owned())
+            });
+        apis.insert(names[0].clone(), (setting, list));
+    }
+    let mut tls = gateway_tls::settings::read(settings);
+    let mut listeners: Vec<Listener> = Vec::new();
+    for (names, setting) in settings.take_all("listeners.*.bind") {
+        let name = names[0].clone();
+        let apis = apis.remove(&name).map(|(_, list)| list);
+        let tls = tls.remove(&name);
+        let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:8080 or 0.0.0.0:8080", address) else {
+            continue;
+        };
+        if let Some(twin) = listeners.iter().find(|listener| listener.bind == bind && bind.port() != 0) {
+            settings.problems.push(Problem::at(
+                &setting.place,
+                format!("listeners `{}` and `{name}` have the same address {bind}", twin.name),
+            ));
+        }
+        listeners.push(Listener { name, bind, apis, tls });
+    }
+    let without = apis.into_iter().map(|(name, (setting, _))| (name, setting.place));
+    let without: BTreeMap<_, _> = tls.into_iter().map(|(name, tls)| (name, tls.place)).chain(without).collect();
+    for (name, place) in without {
+        settings
+            .problems
+            .push(Problem::at(&place, format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`")));
+    }
+    listeners
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
+}
