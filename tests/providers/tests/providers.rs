@@ -66,7 +66,7 @@ fn the_gateway_starts_without_its_provider() {
     eventually("the keys", || (gateway.get("/published", &token).status == 200).then_some(()));
     let messages = gateway.messages();
     assert_eq!(messages.matches("/jwks: it cannot be reached").count(), 1, "{messages}");
-    assert!(messages.contains("answered with 503") && messages.contains("/jwks answers again"), "{messages}");
+    assert!(messages.contains("answered with 503") && messages.contains("/jwks: answers again"), "{messages}");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn the_last_good_keys_stay() {
         eventually(words, || (failed() > before).then_some(()));
         assert_eq!(gateway.get("/refreshed", &token).status, 200, "{words}");
         eventually(words, || gateway.messages().contains(words).then_some(()));
-        let recoveries = || gateway.messages().matches("/refreshed answers again").count();
+        let recoveries = || gateway.messages().matches("/refreshed: answers again").count();
         let before = recoveries();
         provider.set(Mood::Good);
         eventually("the recovery", || (recoveries() > before).then_some(()));
