@@ -160,7 +160,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["trustedProxies"],
         shown: "`trustedProxies`",
         default: "`[]`",
-        meaning: "addresses and networks whose `X-Forwarded-*` and `X-Request-Id` are believed; of several words in `X-Forwarded-Proto`, each must be `https`",
+        meaning: "addresses and networks whose `X-Forwarded-*` and `X-Request-Id` are trusted; of several words in `X-Forwarded-Proto`, each must be `https`",
         read: trusted_proxies,
     },
     Row {
@@ -390,7 +390,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["oauth.cache"],
         shown: "`oauth.cache`",
         default: "`5s`",
-        meaning: "how long an access token is believed without asking the store, up to `60s`: so late does a revocation come into effect at another gateway. `0s` asks for each request",
+        meaning: "how long a checked access token is cached, up to `60s`; a revocation at another gateway takes effect after at most this time. `0s` asks the store for each request",
         read: by_group,
     },
     Row {
