@@ -132,7 +132,7 @@ fn a_certificate_comes_by_itself_and_is_renewed() {
     }
     let first = std::fs::read(kept.join(format!("{NAME}.crt"))).expect("a certificate");
     let account = std::fs::read(kept.join("account.json")).expect("an account");
-    // Nobody else gets the authority's protocol.
+    // No other client gets the authority's protocol.
     let told = Command::new("openssl")
         .args(["s_client", "-connect", &address.to_string(), "-servername", NAME, "-alpn", "acme-tls/1"])
         .stdin(Stdio::null())

@@ -144,7 +144,7 @@ fn requests_under_way_are_counted_and_given_back() {
     });
     gate.open();
     let answer = second.response(false);
-    // The upstream's own limit is not ours to hide where this one tells nothing.
+    // The upstream's own limit is not ours to hide where this one sends no fields.
     assert_eq!((answer.status, answer.header("x-ratelimit-limit").as_str()), (200, "9"));
     assert_eq!(third.response(false).status, 200);
 }

@@ -1,4 +1,4 @@
-//! What the gateway does while nobody reads what it writes: everything, but for writing.
+//! While its output has no reader, the gateway does everything but write.
 
 mod support;
 
@@ -93,7 +93,7 @@ fn requests_are_served_and_lost_lines_counted() {
             });
         }
         drop(connection);
-        // The end does not wait for somebody who will not read either, and never would.
+        // The end does not wait for a reader that does not read either.
         gateway.terminate();
         assert!(gateway.wait().success(), "{reader:?}");
     }

@@ -13,7 +13,7 @@ pub(crate) struct Scenario {
     pub(crate) kind: Kind,
     /// Who is measured, where installed.
     pub(crate) peers: &'static [&'static str],
-    /// Ratios to these peers are told.
+    /// Ratios to these peers are printed.
     pub(crate) bases: &'static [&'static str],
     pub(crate) targets: &'static [Target],
 }

@@ -189,7 +189,7 @@ impl Parser<'_, '_> {
         let (parameters, parameters_complete) = self.parameters(&node, &what);
         let servers = self.servers(&node);
         let mut operations = self.operations(&key, &node);
-        // OpenAPI has no `security` here, which has been reported; whoever wrote it did not mean operations to be open.
+        // OpenAPI has no `security` here, which has been reported; its author did not mean operations to be open.
         let misplaced = node.as_mapping().into_iter().flatten().find(|entry| keys::resembles_security(&entry.key.name));
         if let Some(Entry { key, .. }) = misplaced {
             for operation in operations.iter_mut().filter(|operation| operation.security.is_none()) {

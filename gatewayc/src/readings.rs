@@ -258,7 +258,7 @@ fn is_same_access(one: &Operation, other: &Operation) -> bool {
     alternatives(one) == alternatives(other) && one.consumers == other.consumers
 }
 
-/// Whether whoever may call one operation may call the other as well.
+/// Whether every caller that may call one operation may call the other as well.
 fn asks_for_all_of(strict: &Operation, lax: &Operation) -> bool {
     let covers = |given: &Requirement, asked: &Requirement| {
         given.scheme == asked.scheme && asked.scopes.iter().all(|scope| given.scopes.contains(scope))

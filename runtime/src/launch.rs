@@ -64,7 +64,7 @@ impl Launch {
     /// Serves until SIGTERM or SIGINT, or until a successor serves, then finishes what runs; `on_ready` is called once
     /// connections are accepted.
     ///
-    /// Everything that is missing or wrong is told together on standard error, before a socket is opened.
+    /// Everything that is missing or wrong is reported together on standard error, before a socket is opened.
     pub fn serve(self, gateway: &'static Gateway, on_ready: impl FnOnce(&Ready)) -> ExitCode {
         match self.start(gateway, on_ready) {
             Ok(()) => ExitCode::SUCCESS,
@@ -102,7 +102,7 @@ impl Launch {
             );
         }
         let result = runtime.block_on(run(deployment, config, succession, signals, on_ready));
-        // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
+        // A file that does not end (a pipe, say) may still be being read: do not wait for it.
         runtime.shutdown_background();
         result
     }
@@ -276,7 +276,7 @@ async fn open_admin(config: &Config, inherited: &mut Inherited) -> Result<Option
     }
 }
 
-/// Lets a successor ask for the sockets of `server`; the channel tells when it serves on them.
+/// Lets a successor ask for the sockets of `server`; the channel signals when it serves on them.
 fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>>, oneshot::Receiver<()>) {
     let (tell, told) = oneshot::channel();
     let Some(path) = path else { return (None, told) };
@@ -303,8 +303,7 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
     (Some(waiting), told)
 }
 
-/// The path of this program as it was typed, so that a link leads to what it leads to then; or else as the system found
-/// it.
+/// The path of this program as typed, so that a link is followed anew; or else as the system found it.
 fn program_as_started() -> Option<PathBuf> {
     let typed = std::env::args_os().next().map(PathBuf::from).filter(|path| path.components().count() > 1);
     typed.or_else(|| std::env::current_exe().ok())
@@ -331,7 +330,7 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
     }
 }
 
-/// On SIGHUP, tells which settings are others by now: they are read at the start only.
+/// On SIGHUP, logs which settings have changed: they are read at start only.
 async fn watch_settings(sources: Sources, running: &'static Config) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
@@ -375,7 +374,7 @@ async fn watch_consumers(consumers: Arc<ConsumerStore>) {
         if !asked && now == known {
             continue;
         }
-        // Somebody may still be writing: wait until it looks the same twice.
+        // It may still be being written: wait until two checks agree.
         if !asked && pending.replace(now) != Some(now) {
             continue;
         }
@@ -413,7 +412,7 @@ struct StopSignals {
 enum Ending {
     /// SIGTERM: politely.
     Terminated,
-    /// SIGINT: somebody waits for it.
+    /// SIGINT: a user waits for it.
     Interrupted,
     /// A successor serves.
     Replaced,
@@ -447,7 +446,7 @@ impl StopSignals {
             if self.upgrade.poll_recv(cx).is_ready() {
                 return Poll::Ready(Ending::Upgrade);
             }
-            // Nobody tells where there is nobody to wait for.
+            // Without a successor to wait for, the channel never signals.
             if !replaced.is_terminated() && matches!(Pin::new(&mut *replaced).poll(cx), Poll::Ready(Ok(()))) {
                 return Poll::Ready(Ending::Replaced);
             }
@@ -456,7 +455,7 @@ impl StopSignals {
         .await
     }
 
-    /// Waits until the end is asked for once more.
+    /// Waits for another signal to end.
     async fn next_end(&mut self) {
         std::future::poll_fn(|cx| {
             let is_asked = self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready();

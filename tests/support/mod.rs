@@ -216,11 +216,11 @@ impl Gateway {
 /// Who reads what a gateway writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// Nobody any more.
+    /// It is gone.
     Gone,
-    /// Somebody who has stopped reading, and the pipe is full.
+    /// It has stopped reading, and the pipe is full.
     Stuck,
-    /// Somebody who reads a byte now and then, and the pipe is full.
+    /// It reads a byte now and then, and the pipe is full.
     Slow,
 }
 
@@ -582,7 +582,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Writes a file at once, as a careful deployment does, and tells its path.
+    /// Writes a file at once, as a careful deployment does, and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let (path, draft) = (self.0.join(name), self.0.join(format!("{name}.draft")));
         std::fs::write(&draft, text).expect("a file");

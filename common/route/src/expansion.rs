@@ -76,7 +76,7 @@ impl Expansion {
         pieces.collect()
     }
 
-    /// The text with what was captured, percent-encoded as it was received.
+    /// The text with what was captured, percent-encoded as received.
     pub fn fill(&self, target: &RuleTarget<'_>, captures: &Captures) -> String {
         let mut out = String::new();
         for piece in &self.0 {

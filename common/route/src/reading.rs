@@ -146,7 +146,7 @@ impl PathReading {
     }
 
     /// The path in the one spelling that stands for all that are the same to this upstream. What is forwarded of its
-    /// parameters is spelt as it was received.
+    /// parameters is spelt as received.
     pub fn path(self, path: &RequestPath<'_>) -> RequestPath<'static> {
         let text = path.canonical();
         let (mut wire, mut canonical, mut offsets) = (String::new(), String::new(), Vec::new());

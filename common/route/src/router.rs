@@ -102,7 +102,7 @@ impl<T> Router<T> {
         self.decide(path, selectors.into()).ok()?
     }
 
-    /// Whether nobody answers because the query, or a header field, is unclear, although a template matches the path.
+    /// Whether no route answers because the query, or a header field, is unclear, although a template matches the path.
     pub fn is_unclear<'s>(&self, path: &RequestPath<'_>, selectors: impl Into<Selectors<'s>>) -> bool {
         self.decide(path, selectors.into()).is_err()
     }
@@ -452,7 +452,7 @@ struct Route<T> {
     value: T,
 }
 
-/// Tells every route which parameters the routes with its template test; `order` has those side by side.
+/// Notes at every route which parameters the routes with its template test; `order` has those side by side.
 fn note_tested_names<T>(routes: &mut [Route<T>], order: &[usize]) {
     let mut rest = order;
     while let Some(&first) = rest.first() {

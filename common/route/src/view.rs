@@ -123,7 +123,7 @@ impl<T> UpstreamView<T> {
         self.rivals_among(MOST_PAIRS, |_, _| true)
     }
 
-    /// The same for the pairs of entries, in either order, that this `concerns`: at most so many pairs of templates, and
+    /// The same for the pairs of entries, in either order, that this `concerns`: at most `most` pairs of templates, and
     /// about as many of entries.
     pub fn rivals_among(&self, most: usize, concerns: impl Fn(usize, usize) -> bool) -> Rivals {
         const NODES_EACH: usize = 20_000;
@@ -187,7 +187,7 @@ impl<T> UpstreamView<T> {
         examples((template(a), &|name| value(a, name)), (template(b), &|name| value(b, name)), filler)
     }
 
-    /// What stands behind the entries that a path means when the upstream reads it so, whoever it was matched for.
+    /// The values of the entries that a path means when the upstream reads it so, whichever entry it was matched for.
     pub fn meant<'s>(&self, path: &RequestPath<'_>, selectors: impl Into<Selectors<'s>>) -> impl Iterator<Item = &T> {
         let read = self.possible.path(path);
         let index = self.router.find(&read, selectors).map(|found| found.index);

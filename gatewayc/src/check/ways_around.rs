@@ -30,7 +30,7 @@ pub(super) fn check(api: &Api, router: &Router<usize>, diagnostics: &mut Diagnos
 
 /// The same for operations of several documents, or with several base paths, that one upstream gets.
 pub(super) fn check_across(gateway: &Gateway, diagnostics: &mut Diagnostics) {
-    /// More take too long, and nobody could read what is found.
+    /// More take too long, and no one could read what is found.
     const MOST_PAIRS: usize = 10_000;
     let mut found = Found::default();
     let prepared = OnceCell::new();

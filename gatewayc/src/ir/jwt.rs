@@ -121,7 +121,7 @@ pub struct Introspection {
     pub bare: bool,
     /// Where.
     pub url: String,
-    /// As whom.
+    /// The gateway's client id there.
     pub client_id: String,
     /// With which secret.
     pub client_secret: SecretReference,

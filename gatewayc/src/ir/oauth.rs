@@ -143,7 +143,7 @@ impl Grant {
         }
     }
 
-    /// The endpoints without which nobody gets a token by it.
+    /// The endpoints without which it gives no token.
     pub fn endpoints(self) -> &'static [Endpoint] {
         use Endpoint::{Authorize, Decision, LoginForm, LoginSubmit, Token};
         match self {

@@ -65,7 +65,7 @@ impl Scheme {
         }
     }
 
-    /// Whether it tells which consumer calls.
+    /// Whether it identifies the consumer.
     pub fn knows_consumers(&self) -> bool {
         match self.credential {
             Credential::ApiKey

@@ -35,11 +35,11 @@ pub(super) struct Known {
 pub(super) enum CallerKind {
     /// A consumer of the deployment.
     Consumer,
-    /// A user whom a token or a session names.
+    /// A user that a token or a session names.
     User,
     /// An OAuth client that acts for itself.
     Client,
-    /// Nobody who has a name.
+    /// A caller without a name.
     Stranger,
 }
 
@@ -170,8 +170,8 @@ impl Limits {
         limit.and(known.used)
     }
 
-    /// A key about callers, where no such caller is known, is not what the author thinks. Says whether the limit counts
-    /// somebody by its key.
+    /// A key about callers, where no such caller is known, is not what the author thinks. Returns whether the limit counts
+    /// any caller by its key.
     fn check_key(
         &self,
         limit: usize,

@@ -83,8 +83,8 @@ impl<'a> Schemes<'a> {
         Some(Access::OneOf(alternatives.into_iter().collect::<Option<_>>()?))
     }
 
-    /// All schemes of an object must name the same caller, and a consumer is never the same as somebody whom another
-    /// authority calls by the same name. And a request has one `Authorization` field (RFC 9110 §11.6.2).
+    /// All schemes of an object must name the same caller, and a consumer is never the same as a user of another
+    /// authority with the same name. And a request has one `Authorization` field (RFC 9110 §11.6.2).
     fn can_hold(
         &self,
         alternative: &ast::Alternative,
@@ -174,7 +174,7 @@ impl<'a> Schemes<'a> {
                     _ => jwt.issuers.iter().map(String::as_str).collect(),
                 },
                 Credential::Introspection(asked) => asked.issuers.iter().map(String::as_str).collect(),
-                // One server gave both, and knows whom it gave them to.
+                // One server gave both, and knows to which user.
                 Credential::OwnToken | Credential::Session(_) => vec!["self"],
                 _ => return None,
             };
@@ -240,7 +240,7 @@ impl<'a> Schemes<'a> {
         kinds
     }
 
-    /// Whether a requirement's scheme tells which consumer calls.
+    /// Whether a requirement's scheme identifies the consumer.
     pub(super) fn knows_consumers(&self, requirement: &Requirement) -> bool {
         let state = self.schemes.get(requirement.scheme.as_str());
         state.is_some_and(|state| state.lowered.as_ref().is_ok_and(Scheme::knows_consumers))

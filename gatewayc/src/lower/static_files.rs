@@ -73,7 +73,7 @@ impl<'a> Shelf<'a> {
             return Err(Problem::new(GW527, headline, "a folder that leads back to itself?"));
         }
         let entries = self.sources.list(path).map_err(|error| unreadable(path, &error))?;
-        // Editors, version control and desktops leave hidden files behind that nobody meant to publish.
+        // Editors, version control and desktops leave hidden files behind that are not meant to be published.
         for entry in entries.into_iter().filter(|entry| !entry.name.starts_with('.')) {
             if let Some(character) = entry.name.chars().find(|&it| it.is_control() || "\\%;".contains(it)) {
                 let headline = format!("no request can ask for `{}`", entry.name.escape_debug());

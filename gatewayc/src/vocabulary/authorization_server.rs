@@ -330,7 +330,7 @@ fn client_acts_for_users(at: Span) -> Diagnostic {
         .help("or accept it: `acceptRisk: [{lint: GW306, reason: …}]` in `authorizationServer`")
 }
 
-/// What clients are told in `expires_in` (RFC 6749 §5.1).
+/// A lifetime that clients get as `expires_in` (RFC 6749 §5.1).
 fn whole_seconds(text: &str) -> Result<Duration, &'static str> {
     units::duration(text).and_then(|duration| match duration.subsec_nanos() {
         0 => Ok(duration),

@@ -60,7 +60,7 @@ pub struct Call<'a> {
 pub enum Answer {
     /// It is answered.
     Now(Box<OwnAnswer>),
-    /// The body must be known first: at most so many bytes; more is 413. The builtin is asked again.
+    /// The body is needed first: at most `limit` bytes; more is 413. The builtin is asked again.
     Body {
         /// In bytes.
         limit: u64,

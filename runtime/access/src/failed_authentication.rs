@@ -1,4 +1,4 @@
-//! Limits of wrong credentials: whoever guesses is refused before the next guess is looked at.
+//! Limits of wrong credentials: a client that guesses is refused before the next guess is looked at.
 //!
 //! A failure is counted when it is known. Until then the attempt counts as one, so that of guesses that come together no
 //! more are tried than of those that come one by one.

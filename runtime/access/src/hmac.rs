@@ -89,7 +89,7 @@ struct SignatureCheck {
     consumers: Arc<ConsumerStore>,
 }
 
-/// The client is told nothing more: whether a key exists, or which part does not fit, helps nobody who has the secret.
+/// The answer says nothing more: whether a key exists, or which part does not fit, helps only those without the secret.
 fn invalid(why: Why) -> Refusal {
     Denial::Invalid { message: "client request can't be validated", why }.into()
 }

@@ -23,7 +23,7 @@ pub trait Scheme: fmt::Debug + Sync {
     /// Everything that is missing or wrong, one sentence each, without secrets.
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>>;
 
-    /// The URL of the provider whom the scheme asks, if it asks one; a deployment can give another.
+    /// The URL of the provider that the scheme asks, if it asks one; a deployment can give another.
     fn provider(&self) -> Option<&'static str> {
         None
     }
@@ -68,7 +68,7 @@ pub struct Resources {
 
 /// Checks the credentials of one scheme.
 pub trait Authenticator: fmt::Debug + Send + Sync {
-    /// Tells who calls, or what must be known first.
+    /// Identifies the caller, or says what it needs first.
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal>;
 
     /// The value of a `WWW-Authenticate` field (RFC 9110 §11.6.1) for a request that brought nothing.

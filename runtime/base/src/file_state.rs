@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What tells that a file is not the one that it was.
+/// Detects that a file has changed.
 ///
 /// Time and length alone do not: one digest is as long as another, and copies may keep the time of the original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A mistake in the deployment, told before anything is opened.
+/// A mistake in the deployment, reported before anything is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem(pub(crate) String);
 

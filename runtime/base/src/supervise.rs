@@ -1,4 +1,4 @@
-//! Keeps what runs beside the requests running: a panic is told and counted, and the task begins anew after a pause.
+//! Restarts background tasks: a panic is logged and counted, and the task starts again after a pause.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +34,7 @@ pub enum Task {
     OauthStore,
     /// Fetches keys of identity providers.
     ProviderKeys,
-    /// Tells which changed settings wait for the next start.
+    /// Logs which changed settings wait for the next start.
     Settings,
     /// Keeps the connections to the stores of limits.
     Stores,

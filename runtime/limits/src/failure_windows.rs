@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Counters that are kept in a table, beside those of attempts that are not decided yet.
 const CAPACITY: usize = 100_000;
 
-/// So many failures in so many seconds, from the first of them on.
+/// A number of failures in a number of seconds, from the first failure on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// The failures that are admitted in a window.
@@ -68,7 +68,7 @@ struct Window {
 }
 
 /// [`Window::level`] of a counter at its limit: another failure is not admitted before the window ends. Those below have
-/// the share of it that they have used: whoever fails once at many names pushes nobody out who is about to be refused.
+/// the share of it that they have used: one failure at each of many names evicts no counter that is near its limit.
 const SPENT: u8 = 16;
 
 /// When a counter goes.

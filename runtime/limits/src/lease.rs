@@ -13,7 +13,7 @@ use crate::table::KeyHash;
 /// Parts with a lock each.
 const SHARDS: usize = 64;
 
-/// Keys of a part that are remembered; whoever finds no place asks for each request.
+/// Keys of a part that are remembered; a key without a place asks for each request.
 const KEYS: usize = 1024;
 
 /// A node has at most this part of a limit ahead.

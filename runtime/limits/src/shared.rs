@@ -1,6 +1,6 @@
 //! Limits that a store counts, together with those that this process counts: all are charged, or none.
 //!
-//! What is here is charged first, so that a request that is refused here asks nobody; when the store refuses, it is taken
+//! What is here is charged first, so that a request refused here asks no store; when the store refuses, it is taken
 //! back, as far as it is still there. In between it is counted too much, never too little.
 
 use std::sync::Arc;
@@ -226,7 +226,7 @@ impl Pending {
         Outcome::of(self.limits, &said, admitted, held)
     }
 
-    /// Takes back what was charged here, so that what is told is what is left.
+    /// Takes back what was charged here, so that the fields say what is left.
     fn take_back(&mut self) {
         let now = self.limits.nanos(Instant::now());
         for met in &mut self.met {

@@ -54,7 +54,7 @@ type Rest = (ResponseType, Vec<String>, Vec<String>, Option<String>);
 
 /// Why a request is refused.
 enum Refused {
-    /// With a page: nobody is sent to a URI that is not known to be the client's (RFC 9700 §4.11).
+    /// With a page: no browser is sent to a URI that is not known to be the client's (RFC 9700 §4.11).
     Page { status: u16, detail: String },
     /// At the client's redirect URI.
     Client { to: String, in_fragment: bool, state: Option<String>, error: OauthError },
@@ -163,7 +163,7 @@ impl Server {
     async fn read_request(&self, visit: &EndpointRequest) -> Result<(Arc<Client>, Asked), Refused> {
         let page = |detail: &str| Refused::Page { status: 400, detail: detail.to_owned() };
         let form = visit.form.as_ref().map_err(|problem| page(problem.0))?;
-        // RFC 6749 §4.1.2.1: only what is wrong with these two is told to the user and not to the client.
+        // RFC 6749 §4.1.2.1: only errors of these two are shown to the user and not sent to the client.
         for name in ["client_id", "redirect_uri"] {
             if form.problem_of(name).is_some() {
                 return Err(page(match name {
@@ -272,7 +272,7 @@ impl Server {
         }
     }
 
-    /// Tells the application that it gets nothing.
+    /// Sends the error to the application.
     fn give_up(&self, visit: &EndpointRequest, asked: &Asked, error: &OauthError) -> OwnAnswer {
         let in_fragment = asked.response_type == ResponseType::Token;
         let status = if visit.is_post { 303 } else { 302 };

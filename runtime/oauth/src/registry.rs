@@ -141,7 +141,7 @@ impl Parties {
         self.consumers.current().parties().costliest.as_ref().map(|(_, hash)| hash.clone())
     }
 
-    /// A user of the store, unless the file has somebody of that id, name or address.
+    /// A user of the store, unless the file has a user with that id, name or address.
     fn unless_replaced(&self, user: Option<User>) -> Option<Arc<User>> {
         let current = self.consumers.current();
         let known = current.parties();

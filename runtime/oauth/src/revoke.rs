@@ -27,7 +27,7 @@ pub(super) async fn revoke(server: &Server, visit: EndpointRequest) -> Result<Ow
     if let Some(authorization) = access.as_ref().or(refresh.as_ref())
         && (authorization.client != client.id || authorization.issuer != server.table.issuer)
     {
-        // RFC 7009 §2.1: the request is refused, and the client is told.
+        // RFC 7009 §2.1: the request is refused, with an error.
         return Err(ErrorCode::UnauthorizedClient.because("The token was given to another client"));
     }
     if let Some(authorization) = refresh {

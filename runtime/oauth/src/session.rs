@@ -91,7 +91,7 @@ impl Authenticator for Doorman {
     }
 
     fn challenge(&self) -> String {
-        // No registered scheme is about forms; this one tells a client that a browser is needed.
+        // No registered scheme is about forms; this one says that a browser is needed.
         format!("Session realm=\"{}\"", self.realm)
     }
 
@@ -115,7 +115,7 @@ fn is_cross_site(view: &RequestView<'_>, table: &AuthorizationServer) -> bool {
     !is_safe && (is_from_elsewhere(view, table) || has_no_origin(view))
 }
 
-/// A form on a page that tells nobody where it is, as pages in a sandbox are.
+/// A form on a page that hides its origin, as pages in a sandbox do.
 fn has_no_origin(view: &RequestView<'_>) -> bool {
     let has = |name: &'static str| !CredentialLocation::Header(name).find(view).is_empty();
     !has("sec-fetch-site") && CredentialLocation::Header("origin").find(view) == Found::One("null".into())
@@ -147,8 +147,8 @@ impl Server {
         Ok(user.is_some().then_some(session))
     }
 
-    /// Begins a session for somebody who has just logged in with the form of `tag`: under a new id, so that nobody can have
-    /// chosen it.
+    /// Begins a session for a user who has just logged in with the form of `tag`: under a new id, so that no
+    /// attacker can have chosen it.
     pub(super) async fn begin_session(&self, user: &User, tag: &str, now: u64) -> Result<String, StoreError> {
         let cookie = random::token().map_err(|problem| StoreError::new(problem.to_string()))?;
         let session = NewSession {

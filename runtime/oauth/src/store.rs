@@ -128,11 +128,11 @@ pub(crate) struct CodeRecord {
 /// What came of redeeming a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redeemed {
-    /// Told to one caller, ever.
+    /// Returned to one caller, ever.
     Code(Box<CodeRecord>),
     /// It was redeemed before. Its authorization is revoked by now (RFC 6749 §4.1.2).
     Spent { authorization: String },
-    /// Nobody's, expired, or revoked.
+    /// Unknown, expired, or revoked.
     Unknown,
 }
 
@@ -182,11 +182,11 @@ pub(crate) struct RefreshRecord {
 /// What came of using a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rotated {
-    /// Where it is spent by that, told to one caller, ever; with a grace, to all who come within it.
+    /// If the use spends it: returned to one caller, ever; with a grace, to all within it.
     Good(RefreshRecord),
     /// It was spent before, longer ago than the grace. Its authorization is revoked by now (RFC 9700 §4.14.2).
     Reused { authorization: String },
-    /// Nobody's, expired, or revoked.
+    /// Unknown, expired, or revoked.
     Unknown,
 }
 
@@ -209,7 +209,7 @@ impl Decision {
 /// What came of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decided {
-    /// The first one of its dialog: told to one caller, ever.
+    /// The first one of its dialog: returned to one caller, ever.
     First,
     /// The dialog was decided the same way a moment ago.
     Again,
@@ -400,7 +400,7 @@ impl OauthStore {
     }
 
     /// Gives a user who was added here another password, as a hash: their sessions end, and what they granted is revoked,
-    /// so that nobody who knew the old one keeps anything that it gave.
+    /// so that an attacker who knew the old one keeps nothing that it gave.
     pub async fn set_password(&self, user_id: &str, hash: &str) -> Result<bool, StoreError> {
         let set = Statement::new(sql::SET_PASSWORD, [user_id.into(), hash.into()]);
         let ending = [sql::REVOKE_OF_USER, sql::END_DIALOGS_OF_USER, sql::END_SESSIONS_OF_USER];
@@ -476,7 +476,7 @@ impl OauthStore {
         self.run(vec![add, Statement::new(sql::ADD_CODE, values)]).await.map(drop)
     }
 
-    /// Redeems a code. Of all who try, one gets it; whoever comes later revokes what the first one got.
+    /// Redeems a code. Of all attempts, one gets it; a later one revokes what the first one got.
     pub(crate) async fn redeem_code(&self, code: &Digest, now: u64) -> Result<Redeemed, StoreError> {
         let statements = [sql::USE_CODE, sql::REVOKE_OF_REUSED_CODE, sql::CODE];
         let answers = self.run(statements.map(|sql| Statement::new(sql, [code.into()])).into()).await?;
@@ -550,7 +550,7 @@ impl OauthStore {
     }
 
     /// Uses a refresh token, and spends it if `rotate`. Of all who spend it, one gets it, with all who come within `grace`
-    /// seconds of that; whoever comes later revokes the whole family.
+    /// seconds of that; a later use revokes the whole family.
     pub(crate) async fn rotate(
         &self,
         refresh: &Digest,

@@ -37,7 +37,7 @@ pub struct Identity {
     pub consumer: Arc<Consumer>,
     /// The credential's `id`, if it has one.
     pub credential: Option<Arc<str>>,
-    /// From then on, in seconds since the epoch, the credential is nobody's.
+    /// From then on, in seconds since the epoch, the credential is unknown.
     pub expires: u64,
 }
 

@@ -80,7 +80,7 @@ pub fn apply(text: &str, change: &Change<'_>) -> Result<String, String> {
             (Some(_), Some(_)) => Err(format!("several credentials are called `{id}`")),
         }
     };
-    // What the change is to mean, told in values rather than in text.
+    // What the change is to mean, in values rather than in text.
     let mut expected = found.values.clone();
     let mut of_consumer = |edit: &mut dyn FnMut(&mut Value) -> Option<()>| -> Result<(), String> {
         let mut value = found.consumer.as_ref().map(value_of).transpose()?.unwrap_or_default();
@@ -150,7 +150,7 @@ fn value_in(text: &str) -> Result<Value, String> {
     load(FileId(0), text).map_err(|error| error.message).and_then(|node| value_of(&node))
 }
 
-/// What tells values apart, in little room: a file may hold millions. Maps are ordered by their keys.
+/// A digest to compare values by, in little room: a file may hold millions. Maps are ordered by their keys.
 fn digest_of(value: &Value) -> Digest {
     Digest::of(value.to_string().as_bytes())
 }
@@ -158,7 +158,7 @@ fn digest_of(value: &Value) -> Digest {
 const BY_HAND: &str = "the style of the file leaves no safe place for the change; make it by hand";
 
 impl<'a> Change<'a> {
-    /// Whom it is about, unless it is somebody new.
+    /// The consumer that it changes, unless it adds one.
     fn consumer(&self) -> Option<&'a str> {
         match self {
             Self::AddConsumer(_) => None,

@@ -30,7 +30,7 @@ pub struct AuthorizationServer {
     pub resources: &'static [Resource],
     /// Where its endpoints are.
     pub paths: EndpointPaths,
-    /// The cookie that carries sessions; `""` where nobody logs in.
+    /// The cookie that carries sessions; `""` where there is no login.
     pub session_cookie: &'static str,
 }
 

@@ -61,7 +61,7 @@ impl ConsumerStore {
         self.current.load()
     }
 
-    /// Reads the file again, and tells how many consumers there are now.
+    /// Reads the file again, and returns how many consumers there are now.
     ///
     /// # Errors
     /// As for [`ConsumerStore::open`]; what held before goes on to hold.
@@ -70,7 +70,7 @@ impl ConsumerStore {
         let (consumers, remarks) = source.read()?;
         let count = consumers.len();
         let before = self.current.swap(Arc::new(consumers));
-        // Freeing millions takes a while: this thread may, one that serves must not. Nobody looks at them for long.
+        // Freeing millions takes a while: this thread may, one that serves must not. No reader holds them for long.
         for _ in 0..100 {
             if Arc::strong_count(&before) == 1 {
                 break;

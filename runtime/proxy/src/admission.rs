@@ -1,4 +1,4 @@
-//! Who may connect: so many in all, and so many from one address, so that nobody can take every place.
+//! Limits of connections, in total and per address, so that no client can take every place.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -88,7 +88,7 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// How many connections so many descriptors are enough for: each client may need one to an upstream as well.
+/// The number of connections that `descriptors` are enough for: each client may need one to an upstream as well.
 pub(crate) fn connections_within(descriptors: u64) -> usize {
     usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(OTHER_DESCRIPTORS) / 2
 }

@@ -18,7 +18,7 @@ use gateway_access::tables::{Access, Requirement};
 pub(crate) struct Ambiguity;
 
 impl Views {
-    /// Views of the upstreams with contested operations; tells these where they are.
+    /// Views of the upstreams with contested operations; sets their places in the routes.
     pub fn new(routes: &mut [PreparedRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
         let mut views = Vec::new();
         for Group { method, certain, possible, operations: places } in groups(routes) {

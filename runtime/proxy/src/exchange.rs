@@ -85,7 +85,7 @@ pub(crate) struct Progress {
 /// Why an exchange did not end well.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The client went away: there is nobody to answer.
+    /// The client went away: there is no one to answer.
     ClientGone,
     /// A reused connection was closed before any byte of a response: the request may be sent again if it is safe.
     Stale,
@@ -165,7 +165,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         }
     }
 
-    /// Runs to the end; the progress is told in any case.
+    /// Runs to the end; the progress is returned in any case.
     pub(crate) async fn run(mut self) -> (Progress, Result<(), Failure>) {
         poll_fn(|cx| {
             self.send_head(cx);
@@ -195,7 +195,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
                 return Poll::Ready(Err(failure));
             }
             if matches!(self.upload, Upload::Held) && !self.down.unread().is_empty() {
-                // The client did not wait, so nobody has to grant anything.
+                // The client did not wait, so no 100 is needed.
                 self.upload = Upload::of(self.request.body);
             }
             if held && !matches!(self.upload, Upload::Held) {
@@ -302,7 +302,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         (sends && matches!(self.download, Download::Head { .. })) || self.down.outbox.waits_for_peer()
     }
 
-    /// When a client that closed its side counts as gone. Once the response has begun, writing it tells.
+    /// When a client that closed its side counts as gone. Once the response has begun, writing it shows that.
     fn gone_at(&self) -> Option<Instant> {
         let waits = matches!(self.download, Download::Head { .. });
         self.half_closed_at.filter(|_| waits).map(|at| at + HALF_CLOSED_FOR)

@@ -55,7 +55,7 @@ const MAX_RESETS: usize = 32;
 /// §6.5.2 counts 32 bytes per field that are not there.
 const FIELD_OVERHEAD: usize = 100 * 32;
 
-/// How long a connection that is told to end may take for it.
+/// How long a connection may take to end after GOAWAY.
 const GOAWAY_GRACE: Duration = Duration::from_secs(2);
 
 /// How often an ending connection is looked at again while streams are open.
@@ -100,7 +100,7 @@ pub(crate) async fn serve<S>(
         .max_concurrent_reset_streams(MAX_RESETS)
         .reset_stream_duration(Duration::from_secs(1))
         .handshake(Rewind::new(down.inbox, down.io, Rc::clone(&client)));
-    // A client that does not speak the protocol, or not in time: nobody knows what it would understand.
+    // A client that does not speak the protocol, or not in time: what it would understand is unknown.
     let Ok(Ok(connection)) = timeout(timeouts.head, handshake).await else { return };
     run(connection, &client, &handlers, timeouts.keep_alive).await;
 }

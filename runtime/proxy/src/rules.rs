@@ -11,7 +11,7 @@ use gateway_wire::reject::Reject;
 /// What rules make of a request.
 #[derive(Debug)]
 pub(crate) enum RuleOutcome {
-    /// Nobody ends it; the paths are asked once more if there is a new target.
+    /// No rule ends it; the paths are matched again if there is a new target.
     Passed(Option<String>),
     /// Its API is for HTTPS only, and it came without.
     Plain,

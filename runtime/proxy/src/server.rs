@@ -41,7 +41,7 @@ const BACKLOG: i32 = 4096;
 /// A pause after `accept` failed for want of file descriptors or memory, so that the thread does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a client gets for whom there is no place.
+/// What a client over the limit of connections gets.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n\
     Content-Length: 45\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{\"message\":\"There are too many connections\"}\n";
 
@@ -161,7 +161,7 @@ fn copies(bound: &[Bound]) -> io::Result<Sockets> {
     Ok(Sockets::new(bound.iter().flat_map(named).collect::<io::Result<Vec<_>>>()?.into()))
 }
 
-/// One worker's share of what is left for so many workers.
+/// One worker's share of what is left for `workers` workers.
 fn shares(bound: &mut [Bound], workers: usize) -> Accepting {
     bound
         .iter_mut()
@@ -292,7 +292,7 @@ fn greet(thread: &Thread, listener: &'static PreparedListener, stream: TcpStream
 
 /// Says that there is no place, in as few words as possible and without waiting for a request.
 fn turn_away(worker: &Rc<Worker>, listener: &PreparedListener, stream: TcpStream) {
-    // Inside TLS it would take a handshake to say anything; and nobody is told who would have to wait for it.
+    // Inside TLS an answer would take a handshake; and no more than `MAX_TURNED_AWAY` clients are answered at once.
     if listener.tls.is_some() || worker.turned_away.get() >= MAX_TURNED_AWAY {
         return;
     }

@@ -27,7 +27,7 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between two requests of a connection.
     pub keep_alive: Duration,
-    /// For what is running when the gateway is told to stop.
+    /// For what is running when the gateway is asked to stop.
     pub shutdown: Duration,
     /// From "not ready" to the end of accepting, after SIGTERM.
     pub shutdown_delay: Duration,

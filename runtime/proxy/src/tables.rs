@@ -289,7 +289,7 @@ pub enum Locations {
 /// How the path of the forwarded request is made.
 #[derive(Debug)]
 pub enum Rewrite {
-    /// The path as it was received, less the base path of `servers`.
+    /// The path as received, less the base path of `servers`.
     Received {
         /// The base path, `""` for none.
         base: &'static str,

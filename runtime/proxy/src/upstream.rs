@@ -121,7 +121,7 @@ impl Pool {
         Some(UpstreamConnection::new(UpstreamStream::Http2(Box::new(connection.open())), true))
     }
 
-    /// Makes a connection of HTTP/2, or waits for somebody else's.
+    /// Makes a connection of HTTP/2, or waits for one that is being made.
     async fn connect_http2(&self, endpoint: &Endpoint) -> Result<UpstreamConnection, ConnectError> {
         let making = Rc::clone(&self.shared.borrow_mut().entry(endpoint.index).or_default().making);
         let _making = making.lock().await;

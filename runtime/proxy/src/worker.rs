@@ -35,11 +35,11 @@ pub(crate) struct Worker {
     pub(crate) process: Arc<ProcessMetrics>,
     /// Each answer is the last one of its connection.
     pub(crate) draining: Cell<bool>,
-    /// Told when `draining` begins.
+    /// Notified when `draining` begins.
     begins_draining: Notify,
     /// No further request is taken.
     pub(crate) closing: Cell<bool>,
-    /// Clients that are being told that there is no place.
+    /// Clients over the limit that are being answered.
     pub(crate) turned_away: Cell<usize>,
     connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
     next_connection: Cell<u64>,
@@ -119,7 +119,7 @@ impl Worker {
         now
     }
 
-    /// The time when somebody last asked, at most one tick ago.
+    /// The time of the last call of `now`, at most one tick ago.
     pub(crate) fn recently(&self) -> Instant {
         self.recent.get()
     }
@@ -164,7 +164,7 @@ impl Worker {
         word ^ word >> 31
     }
 
-    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` tells whether it may be dropped. The connection's
+    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` says whether it may be dropped. The connection's
     /// place is taken as long as it runs.
     pub(crate) fn spawn(
         self: &Rc<Self>,
@@ -211,8 +211,8 @@ impl Worker {
         self.draining.set(true);
         self.begins_draining.notify_waiters();
         while self.open_connections() > 0 && started.elapsed() < deadline {
-            // A client that was about to ask gets its answer, and is told that it is the last one: only a connection
-            // that nothing comes on is closed without a word.
+            // A client that was about to ask gets its answer, marked as the last one: only a connection
+            // that nothing comes on is closed without one.
             if !self.closing.get() && started.elapsed() >= DRAIN_GRACE.min(deadline / 2) {
                 self.close_idle();
             }

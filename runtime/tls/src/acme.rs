@@ -211,7 +211,7 @@ fn is_due(file: &Path) -> bool {
     timestamp::now() + lifetime / 3 >= certificate.not_after
 }
 
-/// Writes a file that nobody else can read, as a whole or not at all.
+/// Writes a file that only its owner can read, as a whole or not at all.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), AcmeError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");

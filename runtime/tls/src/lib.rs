@@ -1,4 +1,4 @@
-//! TLS at the listeners: which certificate is shown to whom, and what a handshake tells about a client.
+//! TLS at the listeners: which client gets which certificate, and what a handshake reveals about a client.
 
 pub mod acme;
 pub(crate) mod challenge;
@@ -56,7 +56,7 @@ const PLAIN_HTTP: &[u8] =
 /// A client's connection inside TLS. Boxed: futures hold it more than once.
 pub(crate) type ServerStream = Box<tokio_rustls::server::TlsStream<RecordSocket>>;
 
-/// What upstreams are told of it, and no client may say itself: the subject, and the fingerprint.
+/// The fields that upstreams get about it, and that no client may send itself: the subject, and the fingerprint.
 pub const CERTIFICATE_HEADERS: [&str; 2] = ["X-Client-Cert-Subject", "X-Client-Cert-Fingerprint"];
 
 /// A listener's keys and certificates. What new connections get can be replaced; open ones keep theirs.

@@ -42,7 +42,7 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
             if !asked && same && !due {
                 continue;
             }
-            // Somebody may still be writing the other half: wait until both look the same twice.
+            // The other half may still be being written: wait until two checks of both agree.
             if !asked && !same && pending.replace(now.clone()).as_ref() != Some(&now) {
                 continue;
             }
@@ -55,7 +55,7 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
             if asked || reloaded.changed {
                 tell_certificates(name, tls);
             }
-            // The same refusal is told once, until the files change or somebody asks.
+            // The same refusal is logged once, until the files change or SIGHUP asks.
             if asked || !same || reloaded.refusals != *told {
                 reloaded.refusals.iter().for_each(|line| error!(format_args!("listener {name}"), "{line}"));
             }

@@ -15,14 +15,14 @@ pub(crate) type States = Vec<Option<FileState>>;
 pub(crate) struct Reloaded {
     /// New connections get something else than before.
     pub(crate) changed: bool,
-    /// What is wrong, and what stays as it was.
+    /// What is wrong, and what stays unchanged.
     pub(crate) refusals: Vec<String>,
     /// When to read the files again even if they stay the same.
     pub(crate) again: Option<Duration>,
 }
 
 impl Reloaded {
-    /// What is at `name` stays as it was.
+    /// What is at `name` stays unchanged.
     pub(crate) fn refuse(&mut self, problems: &[Problem], name: &str) {
         self.refusals.extend(problems.iter().map(ToString::to_string));
         self.refusals.push(format!("what came from {name} before stays as it was"));

@@ -57,7 +57,7 @@ pub(crate) enum TlsVersion {
 pub(crate) struct CertificateSource {
     pub(crate) cert: PemPlace,
     pub(crate) key: PemPlace,
-    /// Without its files there is one that nobody trusts, for these domains.
+    /// Without its files there is a self-signed one, for these domains.
     pub(crate) stand_in_for: Vec<String>,
 }
 
@@ -280,7 +280,7 @@ impl Halves {
     }
 }
 
-/// What an operator is told when a listener begins without a certificate.
+/// The message for operators when a listener starts without a certificate.
 pub(crate) fn announcement(settings: &AcmeSettings) -> String {
     format!(
         "a certificate for {} is asked for at {}; until it comes, clients get one that nobody trusts",

@@ -1,8 +1,8 @@
 //! Header fields of the responses that the gateway makes itself.
 //!
 //! What is in [`FieldLines`] is a field: its name is a token (RFC 9110 §5.1), and its value has no control characters
-//! (§5.5). Whatever a value was made from, it can neither end its line nor begin another one. So nobody who writes the
-//! lines out, or looks for one, has to check them or to parse them.
+//! (§5.5). Whatever a value was made from, it can neither end its line nor begin another one. So code that writes the
+//! lines out, or looks for one, need not check or parse them.
 
 use std::fmt::{self, Write as _};
 
@@ -54,7 +54,7 @@ impl FieldLines {
         Self(String::new())
     }
 
-    /// No field, with room for lines of so many bytes.
+    /// No field, with room for lines of `bytes` bytes.
     pub fn with_capacity(bytes: usize) -> Self {
         Self(String::with_capacity(bytes))
     }

@@ -51,7 +51,7 @@ pub enum Reject {
     },
     /// 401: the operation is for certain consumers, and the caller is none.
     ConsumerRequired,
-    /// 403: a good credential of a consumer whom the operation does not admit.
+    /// 403: a good credential of a consumer that the operation does not admit.
     ConsumerForbidden,
     /// 403: a good credential without scopes that the operation needs; these.
     InsufficientScope(Vec<&'static str>),
@@ -71,7 +71,7 @@ pub enum Reject {
     UriTooLong,
     /// 417: an expectation other than `100-continue`.
     ExpectationFailed,
-    /// 421: plain HTTP for a host that cannot be told apart from somebody's invention.
+    /// 421: plain HTTP for a host that no document names, so that it may be an attacker's.
     Misdirected,
     /// 429: too many credentials were wrong; seconds until the next one is looked at.
     TooManyFailures(u64),

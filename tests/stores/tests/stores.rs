@@ -133,7 +133,7 @@ fn load_into(
     eprintln!("{path}: {count:?}");
 }
 
-/// So many requests, and a few more.
+/// `number` requests, and a few more.
 fn requests(number: usize) -> impl Fn(&Count) -> bool + Sync {
     move |count| count.all() < number
 }
@@ -391,7 +391,7 @@ fn a_store_that_is_stopped_or_frozen_holds_nobody_up() {
     assert!(changes.chunks(2).all(|pair| pair == [false, true]), "each change once: {said}");
 }
 
-/// The store comes and goes while nobody reads what the gateway says about it.
+/// The store comes and goes while the messages of the gateway have no reader.
 #[test]
 fn a_store_is_found_again_although_nobody_reads_of_it() {
     for reader in Reader::ALL {
@@ -409,7 +409,7 @@ fn a_store_is_found_again_although_nobody_reads_of_it() {
     }
 }
 
-/// Who is answered while the store is started again is counted before or after, and nobody is lost.
+/// Who is answered while the store is started again is counted before or after, and none is lost.
 #[test]
 fn a_restart_under_load_loses_nobody() {
     let Some(mut redis) = RedisServer::start(&[]) else { return };
@@ -470,7 +470,7 @@ fn a_store_with_tls_is_checked() {
     let _ = std::fs::remove_dir_all(&folder);
 }
 
-/// All that is missing is told together.
+/// All that is missing is reported together.
 #[test]
 fn a_store_that_is_not_configured_is_missed() {
     let upstream = Upstream::echo();

@@ -239,7 +239,7 @@ fn example(endpoint: Endpoint) -> String {
     )
 }
 
-/// Whoever asks for a session lets users log in.
+/// A document that asks for a session must let users log in.
 pub(super) fn check_login(session: Option<&ast::SecurityScheme>, endpoints: &[Located], diagnostics: &mut Diagnostics) {
     let Some(session) = session else { return };
     for endpoint in [Endpoint::LoginForm, Endpoint::LoginSubmit] {

@@ -46,7 +46,7 @@ impl TokenPlaces {
             },
             // A header that is not `Authorization` has no scheme of its own.
             (CredentialLocation::Header(name), None) if !self.bare && name.eq_ignore_ascii_case("authorization") => {
-                // `Basic …` is somebody else's credential; one word is a token that lacks its scheme.
+                // `Basic …` is the credential of another scheme; one word is a token that lacks its scheme.
                 let other_scheme = value.contains(' ');
                 return Err(if other_scheme { NoToken::Missing } else { NoToken::Unusable("not a Bearer credential") });
             }
@@ -139,7 +139,7 @@ fn claim<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
     })
 }
 
-/// Whom an issuer's token is about, and what that party may do; scopes stand in `scope_claims`.
+/// The party that an issuer's token is about, and what it may do; scopes are in `scope_claims`.
 ///
 /// # Errors
 /// A `sub` that is not a name; for the log.

@@ -38,7 +38,7 @@ fn invalid(why: &'static str) -> Denial {
 /// How long, in seconds, the provider is not asked again about a token that it does not know.
 const REMEMBER_BAD: u64 = 5;
 
-/// The caches and the list of running questions are kept in so many parts, each with a lock.
+/// The number of parts of the caches and of the list of running questions; each part has a lock.
 const SHARDS: usize = 16;
 
 /// Bytes of good tokens that are remembered, over all shards.
@@ -71,7 +71,7 @@ pub struct Introspection {
     pub forward: bool,
     /// Where the provider is asked (RFC 7662 §2).
     pub url: &'static str,
-    /// As whom the gateway asks (RFC 6749 §2.3.1, `client_secret_basic`).
+    /// The gateway's client id at the provider (RFC 6749 §2.3.1, `client_secret_basic`).
     pub client_id: &'static str,
     /// With which secret.
     pub client_secret: SecretReference,
@@ -194,7 +194,7 @@ struct TokenQueries {
     /// In seconds.
     cache: u64,
     shards: Box<[Mutex<Shard>]>,
-    /// Says which shard a token belongs to; with a key of its own, so that nobody can choose.
+    /// Says which shard a token belongs to; with a key of its own, so that a client cannot choose.
     hasher: RandomState,
     asking: Semaphore,
     waiting: AtomicUsize,
@@ -253,7 +253,7 @@ impl TokenQueries {
                 drop(shard);
                 // A task of its own: who asked first may leave, and others wait for the same answer.
                 tokio::spawn(async move {
-                    // It is remembered before the flight ends, so that nobody asks in between.
+                    // It is remembered before the flight ends, so that no request asks in between.
                     let verdict = flight.queries.ask(&flight.token, now).await;
                     sender.send_replace(Some(verdict));
                 });

@@ -1,6 +1,6 @@
 //! Redis and Valkey: one connection for each thread, on which all its requests ask at once, one script for each of them.
 //!
-//! A keeper makes the connection and makes it anew; requests take what there is. Where nothing answers, they are told at
+//! A keeper makes the connection and makes it anew; requests take what there is. Where nothing answers, they fail at
 //! once, and the keeper alone goes on trying.
 
 use std::fmt;
@@ -31,7 +31,7 @@ use gateway_base::trust;
 /// Counts; only commands that Redis has had since its version 5, and Valkey has.
 const SCRIPT: &str = include_str!("count.lua");
 
-/// So many questions in a row without an answer in time, and the connection counts as dead.
+/// After this number of questions in a row without an answer in time, the connection counts as dead.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Between two attempts to connect: at first, and at last.

@@ -119,10 +119,10 @@ fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     Ok(transaction.commit()?)
 }
 
-/// Until nobody is left who could ask.
+/// Until no sender is left.
 fn serve(connection: &Connection, waiting: &Receiver<Batch>) {
     connection.set_prepared_statement_cache_capacity(128);
-    // What a panic has left unfinished; those who asked for it have been told that it failed.
+    // What a panic has left unfinished; its callers have got an error.
     if !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK");
     }
@@ -138,7 +138,7 @@ fn serve(connection: &Connection, waiting: &Receiver<Batch>) {
             run(connection, std::iter::once(first).chain(more).filter(Batch::is_awaited).collect());
         }
         if Instant::now() >= cleaning {
-            // A few at a time, so that nobody waits for long.
+            // A few at a time, so that no caller waits for long.
             let is_done = clean(connection).is_ok_and(|removed| removed < sql::REMOVED_AT_ONCE);
             cleaning = Instant::now() + if is_done { CLEANING } else { CLEANING / 60 };
         }
@@ -155,8 +155,8 @@ fn clean(connection: &Connection) -> Result<u64, Failure> {
     Ok(most)
 }
 
-/// Does the batches in one transaction; one that fails leaves nothing behind, and the others stay. Nobody hears of success
-/// before it is on the disk.
+/// Does the batches in one transaction; one that fails leaves nothing behind, and the others stay. No caller gets
+/// success before it is on the disk.
 fn run(connection: &Connection, batches: Vec<Batch>) {
     let only_reads = batches.iter().all(Batch::only_reads);
     let begun = control(connection, if only_reads { "BEGIN" } else { "BEGIN IMMEDIATE" });

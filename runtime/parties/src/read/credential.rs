@@ -50,7 +50,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A secret as it was found.
+/// A secret as found.
 pub(super) enum Found {
     Plain(Secret),
     Sha256(Digest),
@@ -337,8 +337,8 @@ impl Reading<'_> {
         found
     }
 
-    /// Fetches a secret; `None` has been told, or is optional and not there. What the author wrote is not repeated: it
-    /// may be the secret itself.
+    /// Fetches a secret; `None` has been reported, or is optional and not there. What the author wrote is not repeated:
+    /// it may be the secret itself.
     pub(super) fn secret(&mut self, node: &Node, optional: bool, forms: Forms) -> Option<Found> {
         let expected = forms.expected;
         let Some(members) = node.as_mapping() else {

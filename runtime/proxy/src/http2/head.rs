@@ -14,7 +14,7 @@ use gateway_wire::reject::Reject;
 pub(crate) fn is_for_http(parts: &Parts) -> bool {
     match (parts.uri.scheme_str(), parts.uri.authority()) {
         (Some(scheme), _) => ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)),
-        // Without an authority the library tells no scheme.
+        // Without an authority the library gives no scheme.
         (None, None) => true,
         (None, Some(_)) => parts.method == Method::CONNECT,
     }

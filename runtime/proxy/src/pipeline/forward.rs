@@ -135,12 +135,12 @@ impl Scene<'_> {
         Ok(Forwarding { operation: self.operation, to: self.to, terms, body, locations })
     }
 
-    /// Tells the upstream who calls. Whatever a client said in these fields was dropped on the way.
+    /// Writes the caller's identity for the upstream. What a client sent in these fields was dropped before.
     fn write_identity(&self, head: &mut Vec<u8>, permit: &Permit) {
         let Some(caller) = permit.caller() else { return };
         let names = &self.operation.api.identity_headers;
         for (name, value) in [(names.client, &caller.client), (names.user, &caller.user)] {
-            // A foreign provider chooses these; what no header can hold names nobody.
+            // A foreign provider chooses these; a value that no header can hold is left out.
             if let Some(value) = value.as_ref().filter(|value| value.bytes().all(|byte| (b' '..0x7f).contains(&byte))) {
                 write_field(head, name, value.as_bytes());
             }
@@ -299,7 +299,7 @@ impl Origin<'_> {
     }
 }
 
-/// Sends the request, once more if a kept connection turns out to be closed, and streams both bodies.
+/// Sends the request, again if a kept connection turns out to be closed, and streams both bodies.
 pub(crate) async fn forward<S>(
     worker: &Worker,
     down: &mut Downstream<S>,

@@ -9,7 +9,7 @@ use gateway_wire::reject::Reject;
 /// Where the head of a request stands.
 #[derive(Clone, Copy)]
 pub(crate) enum Head<'h> {
-    /// Its text is so many bytes at the beginning of the inbox.
+    /// Its text has this many bytes, at the beginning of the inbox.
     Text(usize),
     /// Nothing of it is in the inbox.
     Fields(&'h dyn HeadFields),

@@ -77,7 +77,7 @@ impl<'a, S> Steps<'a, S> {
                 record.note_permit(&permit);
                 Ok(permit)
             }
-            // The question is a scheme's in the middle of this step: with the answer, it is taken once more.
+            // A scheme asks in the middle of this step: with the answer, the step runs again.
             Err(NoPermit::Ask(scheme, question)) => {
                 Err(self.wait(Pause::Ask(scheme, question), Stage::Routed(attempts)))
             }

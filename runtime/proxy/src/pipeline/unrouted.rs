@@ -16,7 +16,7 @@ use gateway_wire::reject::Reject;
 pub(crate) struct RewrittenTarget {
     /// Path and query.
     pub(crate) target: String,
-    /// Who forwards it; without, the paths are asked once more.
+    /// The rule that forwards it; without one, the paths are matched again.
     pub(crate) rule: Option<&'static PreparedRule>,
 }
 

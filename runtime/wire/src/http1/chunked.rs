@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112 §7.1), decoded without leniency.
 
-/// All chunk extensions of a body together, and its trailers, have at most so many bytes: nothing here has a use for
+/// The most bytes for all chunk extensions of a body together, and for its trailers: nothing here has a use for
 /// them.
 const MAX_EXTENSION: usize = 16 * 1024;
 const MAX_TRAILERS: usize = 8 * 1024;

@@ -1,14 +1,14 @@
 //! The frames that a client sends, as far as the library lets things pass that must not.
 //!
-//! * PING and SETTINGS have to be answered although they ask for nothing (RFC 9113 §6.5, §6.7). Whoever sends many of them
-//!   has us work for nothing (CVE-2019-9512, CVE-2019-9515).
+//! * PING and SETTINGS have to be answered although they ask for nothing (RFC 9113 §6.5, §6.7). A client that
+//!   sends many of them makes the gateway work for nothing (CVE-2019-9512, CVE-2019-9515).
 //! * Trailers with pseudo-header fields make a request malformed (§8.1); the library drops such fields.
 
 use tokio::time::Instant;
 
 use crate::http2::hpack::Names;
 
-/// So many at once, and so many a second: libraries measure the way to the server with PING.
+/// At once, and per second: libraries measure the way to the server with PING.
 const MAX_ASKED: f64 = 1_000.0;
 const ASKED_PER_SECOND: f64 = 100.0;
 

@@ -13,7 +13,7 @@ const STATIC: [u8; 61] = [
 ];
 const STATIC_PSEUDO: usize = 14;
 
-/// Of the codes of Huffman's table (RFC 7541, Appendix B), which are in ascending order: how many have so many bits.
+/// Of the codes of Huffman's table (RFC 7541, Appendix B), in ascending order: a number of bits, and how many have it.
 const CODES: [(u32, u32); 21] = [
     (5, 10),
     (6, 26),

@@ -164,7 +164,7 @@ impl Provider {
         self.state.lock().expect("no panic").mood = mood;
     }
 
-    /// Answers nobody until the gate opens.
+    /// Answers no request until the gate opens.
     pub(crate) fn hold(&self) -> Gate {
         let mut state = self.state.lock().expect("no panic");
         (state.mood, state.gate) = (Mood::Held, Gate::default());
