@@ -390,7 +390,7 @@ fn plain_requests_are_sent_to_known_hosts_only() {
             "Host: payments.example\r\nX-API-Key: wrong\r\n",
             to(301, "https://payments.example/payments/transfers"),
         ),
-        // A known field, and an unknown one.
+        // Fields of an untrusted client are ignored.
         (
             "GET",
             "/payments/rates",

@@ -188,7 +188,7 @@ pub fn differences(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
     Ok(differences.into_iter().collect())
 }
 
-/// Whether a folder has this file. Git writes other line ends where it is configured to, and takes them for no difference.
+/// Whether a folder has this file. Git writes other line ends if configured, and takes them for no difference.
 fn is_current(file: &File, folder: &Path) -> bool {
     let Ok(text) = fs::read_to_string(folder.join(&file.name)) else { return false };
     text == file.text || text.replace("\r\n", "\n") == file.text

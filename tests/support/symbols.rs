@@ -18,7 +18,7 @@ static PARTS: &[Part] = &[
     Part { symbol: "RegexRewrite", used_by: &["gateway"] },
     Part { symbol: "RulePattern", used_by: &["gateway"] },
     Part { symbol: "regex_lite", used_by: &["gateway"] },
-    // The client of identity providers. Keys of the others come from the environment and from files: no provider is asked.
+    // The client of identity providers. Keys of the others come from the environment and from files.
     Part { symbol: "within_deadline", used_by: &["gateway-providers"] },
     // The client of Redis, where limits are counted.
     Part { symbol: "MultiplexedConnection", used_by: &["gateway-stores"] },

@@ -62,8 +62,8 @@ impl Diagnostics {
         self.accepted.push(acceptance);
     }
 
-    /// Turns what is accepted into acknowledged warnings, once all stages have spoken. An acceptance of nothing is reported:
-    /// it would accept the risk on the day it appears.
+    /// Turns what is accepted into acknowledged warnings, once all stages have spoken. An acceptance of nothing is
+    /// reported: it would accept the risk on the day it appears.
     pub fn settle(&mut self) {
         for Acceptance { code, scope, what, reason, at } in std::mem::take(&mut self.accepted) {
             let within = |label: &Label| scope.iter().any(|span| span.contains(label.span));

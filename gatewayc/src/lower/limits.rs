@@ -170,8 +170,8 @@ impl Limits {
         limit.and(known.used)
     }
 
-    /// A key about callers, where no such caller is known, is not what the author thinks. Returns whether the limit counts
-    /// any caller by its key.
+    /// A key about callers, where no such caller is known, is not what the author thinks. Returns whether the limit
+    /// counts any caller by its key.
     fn check_key(
         &self,
         limit: usize,

@@ -1,4 +1,4 @@
-//! The server's metadata (RFC 8414), its keys (RFC 7517), and the user of a token.
+//! The server's metadata (RFC 8414), its keys (RFC 7517), and the subject of a token.
 
 use serde_json::{Map, Value, json};
 
@@ -75,7 +75,7 @@ pub(super) fn jwks(server: &Server) -> OwnAnswer {
     public(&json!({"keys": [server.signer.public]}))
 }
 
-/// GET: the user of the caller's token.
+/// GET: the subject of the caller's token.
 pub(super) async fn me(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
     let caller = visit.caller.ok_or_else(|| ErrorCode::ServerError.because("The operation asks for no token"))?;
     let mut members = Map::new();

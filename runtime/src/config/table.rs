@@ -223,7 +223,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["upgrade.socket"],
         shown: "`upgrade.socket`",
         default: "none",
-        meaning: "path of a Unix socket where a [new binary](#a-new-binary) asks for the listening sockets, relative to the folder of `gateway.yaml`; only this user and root can use it. Something else that lies there is left alone",
+        meaning: "path of a Unix socket where a [new binary](#a-new-binary) asks for the listening sockets, relative to the folder of `gateway.yaml`; only this user and root can use it. Any other file there is left alone",
         read: |settings, config, path| config.upgrade_socket = file(settings, path),
     },
     Row {
@@ -348,7 +348,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["stores.*.prefix"],
         shown: "`stores.<name>.prefix`",
         default: "`gateway`",
-        meaning: "with `redis`, as the two below: what its keys begin with: who has the same counts together",
+        meaning: "with `redis`, as the two below: what its keys begin with; gateways with the same prefix count together",
         read: by_group,
     },
     Row {
@@ -404,14 +404,14 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["session.idleTimeout"],
         shown: "`session.idleTimeout`",
         default: "`30m`",
-        meaning: "a session ends so long after its last request",
+        meaning: "a session ends this long after its last request",
         read: by_group,
     },
     Row {
         paths: &["session.absoluteTimeout"],
         shown: "`session.absoluteTimeout`",
         default: "`8h`",
-        meaning: "a session ends so long after the login",
+        meaning: "a session ends this long after the login",
         read: by_group,
     },
     Row {
