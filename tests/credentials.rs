@@ -140,7 +140,7 @@ fn half_a_credential_is_not_none() {
     assert_eq!((get(&format!("{key}{bad}")), get(&format!("{key}{good}"))), (401, 200));
 }
 
-/// Who is right gets through while others guess, and other routes do not notice.
+/// A client with the right password gets through while others guess, and other routes do not slow down.
 #[test]
 fn guessed_passwords_starve_nobody() {
     let fixture = Fixture::new("guesses");

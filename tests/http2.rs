@@ -134,7 +134,7 @@ fn requests_mean_the_same_as_over_http1() {
                 assert_eq!(value, over_http1.header(name), "{name} of {method} {target}");
             }
         }
-        // Who is meant, if the two differ?
+        // Which host is meant, if the two differ?
         let two = request(Method::GET, "/v1/health").header("host", "other.test").body(()).expect("a request");
         assert_eq!(ask(&mut client, two, b"", None).await.0.status, 400);
     });

@@ -500,7 +500,7 @@ fn clients_prove_who_they_are_in_one_way() {
     let wrong = token(&basic("server", "wrong"), &[grant]);
     refused(&wrong, 401, "invalid_client");
     assert!(wrong.header("www-authenticate").starts_with("Basic "));
-    // Who does not exist and who has another secret look the same.
+    // An unknown client and a wrong secret get the same answer.
     assert_eq!(token(&basic("nobody", "wrong"), &[grant]).body, wrong.body);
     refused(&token("", &[grant, ("client_id", "server")]), 401, "invalid_client");
     refused(&token("", &[grant]), 401, "invalid_client");
@@ -522,7 +522,7 @@ fn assertion(tutorial: &Tutorial, claims: &Value) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256), claims, &key).expect("signed")
 }
 
-/// The same text with the other signature of P-256 that is good for it: (r, n - s).
+/// The same text with the other signature of P-256 that is valid for it: (r, n - s).
 fn other_signature(jwt: &str) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -577,7 +577,8 @@ fn assertions_are_for_this_server_and_are_used_once() {
         bad[name] = value;
         refused(&with(&bad).0, 401, "invalid_client");
     }
-    // Without a name, an assertion is known by what is signed. Who has seen one can make its other signature: s and n - s.
+    // Without a name, an assertion is known by what is signed. An attacker who has seen one can make
+    // its other signature: s and n - s.
     let mut nameless = claims("");
     nameless.as_object_mut().expect("an object").remove("jti");
     let (good, jwt) = with(&nameless);
@@ -1336,7 +1337,7 @@ fn users_decide_anew_about_a_client_that_has_changed() {
     let dialog = browser.get(&ask(second));
     assert!(is_dialog(&dialog) && dialog.body.contains("Your bank"));
 
-    // A decision about what is not the client any more is none, whatever it was.
+    // A decision about a client that has changed since does not count.
     replace(json!({"client_name": "Your bank", "redirect_uris": [first]}));
     for allow in [true, false] {
         let location = browser.decide(&dialog, allow);

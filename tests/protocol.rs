@@ -132,7 +132,7 @@ fn requests_that_never_end_are_ended() {
     let mut slow = gateway.connect();
     slow.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
     slow.send("GET /v1/health HTTP/1.1\r\nHost: a\r\nX: ");
-    // Were each byte to start the clock anew, there would be no answer before the field is too long.
+    // If each byte restarted the clock, there would be no answer before the field is too long.
     eventually("an answer", || {
         let _ = slow.stream.write_all(b"y");
         slow.stream.peek(&mut [0]).ok()

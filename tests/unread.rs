@@ -53,7 +53,7 @@ fn consumers_and_certificates_change_all_the_same() {
         }
         new.server(&[NAME]).at(&folder, "tls");
         eventually("the new certificate", || get(tls, NAME, &client(&[&new], None), "/v1/health").ok());
-        // A broken file is complained about each time, in vain.
+        // A broken file is reported each time, to no reader.
         for text in ["consumers: [", "consumers: [{}]", "consumers: [", "consumers: 7"] {
             folder.write("consumers.yaml", text);
             gateway.signal("HUP");

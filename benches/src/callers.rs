@@ -36,7 +36,7 @@ const KEYS: usize = 20_000;
 /// 6,000 of them), Envoy's at [`ENVOY_TOKENS`].
 pub(crate) const COLD: usize = 30_000;
 
-/// Tokens that Envoy remembers.
+/// Tokens that Envoy caches.
 pub(crate) const ENVOY_TOKENS: usize = 1_000;
 
 /// What the requests of a load bring.

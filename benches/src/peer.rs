@@ -11,7 +11,7 @@ pub(crate) enum Work {
     Plain,
     /// Forwards what has a good HS256 token.
     Jwt,
-    /// The same for three algorithms; Envoy remembers tokens.
+    /// The same for three algorithms; Envoy caches tokens.
     Hs256,
     Rs256,
     Es256,

@@ -37,7 +37,7 @@ struct Upstream {
     requests: Cell<usize>,
 }
 
-/// What came of an input.
+/// The result of an input.
 #[derive(Debug)]
 pub struct Outcome {
     /// What the client got.

@@ -190,12 +190,12 @@ impl Gateway {
         assert!(killed.success());
     }
 
-    /// Whether the process has ended by itself.
+    /// Whether the process has ended on its own.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.process.try_wait().expect("a child").is_some()
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to end on its own.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         let process = &mut self.process;
         eventually("the end of the process", || process.try_wait().expect("a child"))
@@ -213,7 +213,7 @@ impl Gateway {
     }
 }
 
-/// Who reads what a gateway writes.
+/// The reader of what a gateway writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
     /// It is gone.

@@ -20,7 +20,7 @@ pub struct UpstreamView<T> {
     router: Router<Vec<usize>>,
     /// Which of the router's values an entry belongs to.
     slots: Vec<usize>,
-    /// A template is not spelt as the upstream's reading spells it, so that every path has to be read anew.
+    /// A template is not spelt as the upstream's reading spells it, so that every path has to be read again.
     has_other_spellings: bool,
 }
 

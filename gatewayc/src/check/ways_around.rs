@@ -557,7 +557,7 @@ impl<'s, 'a> Search<'s, 'a> {
 }
 
 /// The path in capitals; where the public template has literals, as it has them. A value that has to be `true` cannot be
-/// in capitals, so that each segment is tried by itself as well.
+/// in capitals, so that each segment is tried separately as well.
 fn in_capitals(path: &str, template: &str) -> Vec<String> {
     let own = template.split('/').map(Some).chain(std::iter::repeat(None));
     let segments: Vec<(&str, &str)> =

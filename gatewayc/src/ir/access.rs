@@ -39,6 +39,6 @@ pub struct ConsumerRules {
 pub struct Anonymous {
     /// The consumer that it counts as, `""` for none.
     pub consumer: String,
-    /// A credential that is not good counts as none.
+    /// An invalid credential counts as none.
     pub despite_invalid: bool,
 }

@@ -212,7 +212,7 @@ impl<'a> Schemes<'a> {
         lowered.is_some_and(|scheme| scheme.locations.iter().any(is_authorization))
     }
 
-    /// Who may come with these credentials, which must all hold.
+    /// The callers that these credentials admit, which must all hold.
     pub(super) fn caller_kinds(&self, requirements: &[Requirement]) -> Vec<CallerKind> {
         if requirements.iter().any(|requirement| self.knows_consumers(requirement)) {
             return vec![CallerKind::Consumer];

@@ -49,7 +49,7 @@ impl Permit {
 /// Decides whether a request may reach its operation: one alternative must hold, with all of its requirements, and the
 /// consumer must be one that the operation admits.
 ///
-/// A credential that is there and not good refuses the request even where an empty alternative (`{}`) would admit one
+/// An invalid credential refuses the request even where an empty alternative (`{}`) would admit one
 /// without, unless the operation says `onInvalid: fallback`: a typo must not turn a caller into a stranger.
 ///
 /// # Errors
@@ -141,7 +141,7 @@ pub struct Guesses<'a> {
 }
 
 impl Guesses<'_> {
-    /// The verdict of a scheme, unless too many credentials of late were wrong.
+    /// The verdict of a scheme, unless too many recent credentials were wrong.
     fn judge(
         &mut self,
         requirement: &PreparedRequirement,
@@ -334,7 +334,7 @@ pub enum PreparedAccess {
 pub struct PreparedAnonymous {
     /// The consumer that it counts as.
     pub consumer: Option<&'static str>,
-    /// A credential that is not good counts as none.
+    /// An invalid credential counts as none.
     pub despite_invalid: bool,
     /// The consumers among which `consumer` is looked up.
     pub consumers: Arc<ConsumerStore>,

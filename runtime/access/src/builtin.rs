@@ -44,7 +44,7 @@ pub trait PreparedBuiltin: fmt::Debug + Send + Sync {
 /// A permitted request.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// Who calls, unless anyone may.
+    /// The caller, unless the operation is public.
     pub caller: Option<&'a Caller>,
     /// The request; with its body, once that has been asked for.
     pub view: &'a RequestView<'a>,

@@ -41,7 +41,7 @@ pub enum Denial {
         /// For the client.
         message: &'static str,
     },
-    /// The credential is not good.
+    /// The credential is invalid.
     Invalid {
         /// For the client.
         message: &'static str,
@@ -53,7 +53,7 @@ pub enum Denial {
         /// For the client.
         message: &'static str,
     },
-    /// Too many credentials of late were wrong; this one is not looked at.
+    /// Too many recent credentials were wrong; this one is not checked.
     TooManyFailures {
         /// Until the next one is.
         seconds: u64,

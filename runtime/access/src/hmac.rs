@@ -112,7 +112,7 @@ impl SignatureCheck {
         }
     }
 
-    /// Whether the body is what the head says; asks for it when all else is good.
+    /// Whether the body is what the head says; asks for it when all else is valid.
     fn check_body(&self, view: &RequestView<'_>, key: &aws_lc_rs::hmac::Key) -> Result<(), Refusal> {
         let BodyDigest::Required { max_body } = self.body_digest else { return Ok(()) };
         let expected = match self.profile {

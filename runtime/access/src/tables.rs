@@ -45,7 +45,7 @@ pub struct FailureLimit {
 pub struct Anonymous {
     /// The consumer that it counts as, or `""` for none.
     pub consumer: &'static str,
-    /// A credential that is not good counts as none.
+    /// An invalid credential counts as none.
     pub despite_invalid: bool,
 }
 

@@ -312,7 +312,7 @@ fn windows(state: State, interval: Duration, now: u64) -> (u64, u64) {
 
 fn sliding_window(state: &mut State, now: u64, cost: u64, limit: u64, interval: Duration) -> Reading {
     let length = nanos(interval).max(1);
-    // A clock of another thread may be a little behind: windows do not begin anew.
+    // A clock of another thread may be a little behind: windows do not restart.
     let now = now.max(state.first.saturating_sub(1).saturating_mul(length));
     let (before, current) = windows(*state, interval, now);
     let index = (now / length + 1).max(state.first);

@@ -216,7 +216,7 @@ mod tests {
         }
         table.fail(6, TWO, 16);
         assert_eq!(kept(&table), [2, 4, 5, 6], "all are at their limit");
-        // Of no use any more, and gone before others.
+        // Useless from now on, and evicted before others.
         table.fail(6, TWO, 16);
         table.fail(7, TWO, 72);
         assert!(!table.windows.contains_key(&2) && table.windows.len() == 4);

@@ -52,7 +52,7 @@ struct Lease {
 pub(crate) enum LeaseResult {
     /// The request is charged already, or is refused.
     Known(Reading),
-    /// The store has to be asked, for so much more than the request needs.
+    /// The store has to be asked, for this much more than the request needs.
     Ask(u64),
 }
 

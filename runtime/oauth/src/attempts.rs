@@ -14,7 +14,7 @@ const ADDRESS: Allowance = Allowance { failures: 100, seconds: 600 };
 /// an attacker could lock the owner out.
 const KNOWN: u64 = 30 * 24 * 3600;
 
-/// The failures of late, in this process.
+/// The recent failures, in this process.
 pub(super) struct Attempts {
     windows: FailureWindows,
     /// Successful logins, by account and address. A table of its own, so that neither displaces the other.

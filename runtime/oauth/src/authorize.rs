@@ -123,7 +123,7 @@ pub(super) async fn decide(server: &Server, visit: EndpointRequest) -> OwnAnswer
         (Err(problem), _) | (_, Err(problem)) => return server.give_up(&visit, &asked, &problem.into()),
         _ => return page(403, "error_form"),
     };
-    // What the user has seen is not what the client is now, and it may not be the client's redirect URI any more.
+    // The client has changed since the page was shown, and the redirect URI may no longer be the client's.
     if asked.client_mark != client.mark() {
         return OwnAnswer::redirect(303, &asked.target(server));
     }

@@ -71,8 +71,8 @@ impl Parties {
         Ok(self.unless_replaced(self.store.user(id).await?))
     }
 
-    /// The user of this id, as long as the password is the one that was marked: a file changes without a word to the
-    /// store, where what the password has opened is kept.
+    /// The user of this id, as long as the password is the one that was marked: the store, which keeps what the
+    /// password has opened, does not notice changes of a file.
     pub(crate) async fn user_of_mark(&self, id: &str, mark: Option<&str>) -> Result<Option<Arc<User>>, StoreError> {
         Ok(self.user(id).await?.filter(|user| user.has_password_of(mark)))
     }

@@ -49,7 +49,7 @@ pub(super) async fn introspect(server: &Server, visit: EndpointRequest) -> Resul
         true => server.describe_token(token, &client.id, visit.now).await?,
         false => None,
     };
-    // RFC 7662 §2.2: of a token that is not good nothing else is said.
+    // RFC 7662 §2.2: of an invalid token nothing else is said.
     let members = members.unwrap_or_else(|| [("active".to_owned(), Value::Bool(false))].into_iter().collect());
     Ok(OwnAnswer::json(200, &Value::Object(members)).with("Pragma", "no-cache"))
 }

@@ -1,4 +1,4 @@
-//! An authorization server of a running gateway: its table joined with the store, its keys and what it remembers.
+//! An authorization server of a running gateway: its table joined with the store, its keys and its caches.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -186,12 +186,12 @@ impl Server {
         })
     }
 
-    /// Who has this access token, if that is known without asking.
+    /// The owner of this access token, if the cache has it.
     pub(super) fn recall(&self, token: &str, now: u64) -> Option<Caller> {
         self.cache.recall(self.parties.generation(), token, now)
     }
 
-    /// Who has this access token.
+    /// The owner of this access token.
     ///
     /// # Errors
     /// The store does not tell.

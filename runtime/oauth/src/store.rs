@@ -22,7 +22,7 @@ pub(crate) use gateway_parties::database::StoreError;
 use gateway_parties::database::{ANSWER_TIMEOUT, Batch, Database, Row, Statement, StatementResult};
 use gateway_parties::server::{Grant, TokenFormat};
 
-/// A session that is used is written down so often.
+/// How often the use of a session is recorded, in seconds.
 const TOUCHING: u64 = 60;
 
 /// How long the same decision of a dialog is answered again, in seconds: a browser that has been sent on sends it a second
@@ -98,7 +98,7 @@ pub(crate) struct Authorization {
     /// What it is for (RFC 8707); none for the server itself.
     pub(crate) resources: Vec<String>,
     pub(crate) grant: Grant,
-    /// From then on no refresh token of it is good.
+    /// When its refresh tokens expire.
     pub(crate) refresh_expires: u64,
 }
 
@@ -125,7 +125,7 @@ pub(crate) struct CodeRecord {
     pub(crate) expires: u64,
 }
 
-/// What came of redeeming a code.
+/// The result of redeeming a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redeemed {
     /// Returned to one caller, ever.
@@ -156,7 +156,7 @@ pub(crate) struct NewTokens {
     pub(crate) issued_at: u64,
 }
 
-/// An access token that is good.
+/// A valid access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AccessRecord {
     pub(crate) authorization: Authorization,
@@ -179,7 +179,7 @@ pub(crate) struct RefreshRecord {
     pub(crate) idle_until: u64,
 }
 
-/// What came of using a refresh token.
+/// The result of using a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rotated {
     /// If the use spends it: returned to one caller, ever; with a grace, to all within it.
@@ -206,7 +206,7 @@ impl Decision {
     }
 }
 
-/// What came of a decision.
+/// The result of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decided {
     /// The first one of its dialog: returned to one caller, ever.
@@ -498,7 +498,7 @@ impl OauthStore {
         })))
     }
 
-    /// Remembers tokens. Those of an authorization that has been revoked meanwhile are not good from the beginning.
+    /// Stores tokens. Those of an authorization that has been revoked meanwhile are invalid from the beginning.
     pub(crate) async fn issue(&self, tokens: &NewTokens) -> Result<(), StoreError> {
         let authorization = &tokens.authorization;
         let ends = match tokens.refresh {
@@ -531,7 +531,7 @@ impl OauthStore {
         self.run(statements).await.map(drop)
     }
 
-    /// An access token, if it is good at `now`.
+    /// An access token, if it is valid at `now`.
     pub(crate) async fn access_token(&self, token: &Digest, now: u64) -> Result<Option<AccessRecord>, StoreError> {
         let answers = self.run(vec![Statement::new(sql::ACCESS_TOKEN, [token.into(), now.into()])]).await?;
         let Some(row) = first(&answers, 0) else { return Ok(None) };
@@ -571,7 +571,7 @@ impl OauthStore {
         Ok(good_refresh(row, now)?.map_or(Rotated::Unknown, Rotated::Good))
     }
 
-    /// A refresh token, if it is good at `now`, or was spent within `grace` seconds before; nothing is done to it.
+    /// A refresh token, if it is valid at `now`, or was spent within `grace` seconds before; nothing is done to it.
     pub(crate) async fn refresh_token(
         &self,
         token: &Digest,
@@ -711,7 +711,7 @@ impl OauthStore {
         Ok(changed(&self.run(vec![Statement::new(sql::FIRST_USE, values)]).await?, 0))
     }
 
-    /// Removes what has ended before `now`, as the store does by itself now and then.
+    /// Removes what has ended before `now`, as the store itself does now and then.
     #[cfg(test)]
     async fn remove_ended(&self, now: u64) -> Result<(), StoreError> {
         let statements = sql::REMOVE_ENDED.map(|sql| Statement::new(sql, [now.into()]));

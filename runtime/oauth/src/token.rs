@@ -158,7 +158,7 @@ impl Server {
             }
             Rotated::Unknown => return Err(refuse("The refresh token is not known, or has expired")),
         };
-        // What was not good a moment ago is not good now.
+        // It was invalid a moment ago, and is so now.
         let Some((scopes, resources)) = narrowed else {
             return Err(refuse("The refresh token is not known, or has expired"));
         };

@@ -41,7 +41,7 @@ impl AccessTokenCache {
         self.generation.load(Relaxed) << 32 | of_parties & u64::from(u32::MAX)
     }
 
-    /// Who has this token, if that is known.
+    /// The owner of this token, if it is cached.
     pub(super) fn recall(&self, of_parties: u64, token: &str, now: u64) -> Option<Caller> {
         let known = self.part(token).get_of(self.generation(of_parties), token, now)?;
         (!self.revoked.holds(&known)).then_some(known.caller)

@@ -68,8 +68,8 @@ impl Client {
         self.auth_methods.iter().any(|method| method.needs_secret())
     }
 
-    /// Whether users who have allowed the `other` one need not be asked anew: it has the same names, can keep a secret as
-    /// before, and no new redirect URI.
+    /// Whether users who have allowed the `other` one need not be asked again: it has the same names, can keep a
+    /// secret as before, and has no new redirect URI.
     pub fn looks_like(&self, other: &Self) -> bool {
         self.name == other.name
             && self.metadata.names().eq(other.metadata.names())

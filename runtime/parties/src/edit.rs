@@ -1,6 +1,6 @@
 //! Changes to the text of `consumers.yaml` that leave everything else in it as it is: order, comments, style.
 //!
-//! Pure: text in, text out. Who may be changed is found by the reader's own parser, so that both agree.
+//! Pure: text in, text out. The reader's own parser finds what may be changed, so that both agree.
 
 use gateway_yaml::{FileId, Node, Span, from_node, load, load_each};
 use serde_json::Value;

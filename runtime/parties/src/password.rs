@@ -22,7 +22,7 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 16;
 
-/// A right password is not hashed again for so long.
+/// How long a right password is cached, and not hashed again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// Right passwords that are remembered, in each of two generations.

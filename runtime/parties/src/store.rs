@@ -64,7 +64,7 @@ impl ConsumerStore {
     /// Reads the file again, and returns how many consumers there are now.
     ///
     /// # Errors
-    /// As for [`ConsumerStore::open`]; what held before goes on to hold.
+    /// As for [`ConsumerStore::open`]; the previous consumers stay in force.
     pub fn reload(&self) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
         let Some(source) = &self.source else { return Ok((0, Vec::new())) };
         let (consumers, remarks) = source.read()?;

@@ -281,7 +281,7 @@ where
 fn is_drainable(record: &Record<'_>) -> bool {
     match record.facts.body {
         BodyLength::None => true,
-        // A client that waits for `100 Continue` will not send the body after a final status; or it will: who knows.
+        // A client that waits for `100 Continue` may or may not send the body after a final status.
         BodyLength::Exactly(length) => length <= DRAINED_BYTES && !record.facts.expects_continue,
         BodyLength::Chunked | BodyLength::UntilClose => false,
     }

@@ -45,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n\
     Content-Length: 45\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{\"message\":\"There are too many connections\"}\n";
 
-/// Clients at once that one worker says so to; further ones are closed without a word.
+/// How many clients one worker answers so at once; further connections are closed without an answer.
 const MAX_TURNED_AWAY: usize = 64;
 
 /// How long, and for how many bytes, their requests are read.
@@ -337,7 +337,7 @@ async fn serve_tls(
             down.sent = Some(sent);
             serve(thread, listener, down, idle).await;
         }
-        // Boxed: who speaks HTTP/1.1 does not carry its state.
+        // Boxed: connections of HTTP/1.1 do not carry its state.
         Alpn::Http2 => Box::pin(http2::serve(thread, listener, down, idle)).await,
     }
 }

@@ -247,7 +247,7 @@ pub struct Operation {
 pub enum Action {
     /// Sends it to an upstream.
     Forward {
-        /// Who is called.
+        /// The upstream that is called.
         to: &'static Upstream,
         /// The path that the upstream sees.
         path: Rewrite,

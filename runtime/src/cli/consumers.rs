@@ -1,6 +1,6 @@
 //! `gateway consumers`, `gateway keys` and `gateway token`: who may call, without an editor.
 //!
-//! They change the text of `consumers.yaml`; a running gateway notices by itself. What is created is shown once, and only
+//! They change the text of `consumers.yaml`; a running gateway notices that. What is created is shown once, and only
 //! its hash is kept.
 
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! Certificates from an authority that issues them by itself: ACME (RFC 8555), proven with TLS-ALPN-01 (RFC 8737).
+//! Certificates from an authority that issues them automatically: ACME (RFC 8555), proven with TLS-ALPN-01 (RFC 8737).
 //!
 //! The account and the certificates are files of a folder. The listener reads the certificate from there like any other,
 //! and again when it changes: what is done here is to write it in time.

@@ -77,7 +77,7 @@ struct Current {
     certificates: Vec<Validity>,
 }
 
-/// How long a certificate is good.
+/// The validity of a certificate.
 #[derive(Debug, Clone)]
 pub struct Validity {
     /// Where it is.
@@ -107,8 +107,8 @@ impl Tls {
         Ok(Self { current, settings: settings.clone(), secrets: secrets.clone(), challenges, first_states })
     }
 
-    /// Reads the files again. Each pair is judged by itself: one that changed and is not good now stays as it was, and
-    /// what did not change is not judged at all.
+    /// Reads the files again. Each pair is checked separately: if a changed one is invalid, the previous one stays, and
+    /// unchanged ones are not checked.
     fn reload(&self) -> Reloaded {
         let before = self.current.load();
         let mut told = Reloaded::default();
@@ -148,7 +148,7 @@ impl Tls {
         told
     }
 
-    /// A pair that has changed, and is good now.
+    /// A pair that has changed, and is valid.
     fn next(
         &self,
         source: &CertificateSource,
@@ -315,7 +315,7 @@ fn assemble(
     if settings.acme.is_some() {
         config.alpn_protocols.push(challenge::PROTOCOL.to_vec());
     }
-    // Its keys change by themselves, and all workers have the same: a client may come back to any of them.
+    // Its keys rotate automatically, and all workers have the same: a client may come back to any of them.
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
     config.session_storage = match settings.min_version {
         TlsVersion::V12 => ServerSessionMemoryCache::new(REMEMBERED_SESSIONS),

@@ -14,13 +14,13 @@ pub struct ListenerTls {
     pub(crate) min_version: TlsVersion,
     /// Who signs the certificates of clients; clients are asked for one if there is something.
     pub client_ca: Option<PemPlace>,
-    /// Who issues the first certificate by itself.
+    /// The authority that issues the certificate automatically.
     pub(crate) acme: Option<AcmeSettings>,
     /// Where TLS was asked for.
     pub place: SettingPlace,
 }
 
-/// An authority that issues certificates by itself (RFC 8555).
+/// An authority that issues certificates automatically (RFC 8555).
 #[derive(Debug, Clone)]
 pub(crate) struct AcmeSettings {
     /// The URL of its directory.

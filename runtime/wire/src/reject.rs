@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Who is at fault; becomes `"side"` in the access log.
+/// The side at fault; becomes `"side"` in the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The client.
@@ -42,7 +42,7 @@ pub enum Reject {
         /// What the client reads.
         message: &'static str,
     },
-    /// 401: a credential that is not good.
+    /// 401: an invalid credential.
     InvalidCredential {
         /// What the client reads.
         message: &'static str,
@@ -240,7 +240,7 @@ impl Reject {
         }
     }
 
-    /// Who is at fault.
+    /// The side at fault.
     pub fn side(&self) -> Side {
         match self {
             Self::UpstreamUnreachable
@@ -380,7 +380,7 @@ mod tests {
 pub enum ErrorClass {
     /// `auth.missing`, 401: no credential.
     AuthMissing,
-    /// `auth.invalid`, 401: a credential that is not good.
+    /// `auth.invalid`, 401: an invalid credential.
     AuthInvalid,
     /// `auth.forbidden`, 403: a good credential that is not enough.
     AuthForbidden,

@@ -162,7 +162,7 @@ pub fn write_edits(out: &mut Vec<u8>, edits: &HeaderEdits) {
 }
 
 impl HeaderEdits {
-    /// Whether the received field called `name` goes: it is removed, or set anew.
+    /// Whether the received field called `name` goes: it is removed, or replaced.
     pub fn replaces(&self, name: &str) -> bool {
         self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
             || self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))

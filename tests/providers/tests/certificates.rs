@@ -1,4 +1,4 @@
-//! Client certificates: who is let in, who is not, and what the upstream learns.
+//! Client certificates: which are accepted, and what the upstream gets.
 
 #[path = "../../support/pki.rs"]
 mod pki;

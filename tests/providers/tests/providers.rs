@@ -412,7 +412,7 @@ fn one_question_for_all_who_bring_the_same_token() {
         provider.knows(&token, json!({"active": true, "sub": "ann"}));
         let (gate, all_good, answered) = (provider.hold(), AtomicBool::new(true), AtomicUsize::new(0));
         std::thread::scope(|scope| {
-            // Who asks first may leave: the others still get their answer.
+            // The client that asks first may leave: the others still get their answer.
             let mut leaver = gateway.connect();
             leaver.send(format!("GET /opaque HTTP/1.1\r\nHost: gateway.test\r\n{}\r\n", bearer(&token)));
             eventually("the question", || (provider.count("/ask") == number).then_some(()));

@@ -63,7 +63,7 @@ fn url_of(redis: &RedisServer) -> String {
     format!("redis://{}", redis.address)
 }
 
-/// What came of many requests.
+/// The results of many requests.
 #[derive(Debug, Default)]
 struct Count {
     admitted: AtomicUsize,
@@ -243,7 +243,7 @@ fn rates_are_exact_for_a_minute() {
     is_exact(&gateways.iter().collect::<Vec<_>>(), "/steady-shared", 60);
 }
 
-/// Who waits for the store and leaves holds nothing once the store's time is over.
+/// A client that waits for the store and leaves holds nothing once the store's timeout is over.
 #[test]
 fn whoever_leaves_while_the_store_is_asked_is_gone() {
     let Some(redis) = RedisServer::start(&[]) else { return };
@@ -409,7 +409,7 @@ fn a_store_is_found_again_although_nobody_reads_of_it() {
     }
 }
 
-/// Who is answered while the store is started again is counted before or after, and none is lost.
+/// A request that is answered while the store restarts is counted before or after, and none is lost.
 #[test]
 fn a_restart_under_load_loses_nobody() {
     let Some(mut redis) = RedisServer::start(&[]) else { return };

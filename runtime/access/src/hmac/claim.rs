@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::hmac::tables::HmacAlgorithm;
 use gateway_wire::http1::head::Field;
 
-/// Why a signature is not good, for the log. It names no secret and nothing that the client sent.
+/// Why a signature is invalid, for the log. It names no secret and nothing that the client sent.
 pub(super) type Why = &'static str;
 
 /// A signature and what it is said to cover.

@@ -76,7 +76,7 @@ impl Scheme for ConsumerJwt {
     }
 }
 
-/// Checks tokens, and remembers the good ones until they expire or the consumers change.
+/// Checks tokens, and caches the valid ones until they expire or the consumers change.
 struct ConsumerTokens {
     places: TokenPlaces,
     rules: ClaimRules,

@@ -86,10 +86,10 @@ pub(crate) struct ClaimRules {
 }
 
 impl ClaimRules {
-    /// Until when (seconds since the epoch) the token is good; `None` where it never expires.
+    /// When the token expires (seconds since the epoch); `None` for never.
     ///
     /// # Errors
-    /// Why it is not good at `now`, for the log.
+    /// Why it is invalid at `now`, for the log.
     pub(crate) fn check(&self, claims: &Map<String, Value>, now: u64) -> Result<Option<u64>, &'static str> {
         for claim in self.required_claims {
             if claims.get(*claim).is_none_or(Value::is_null) {

@@ -30,7 +30,7 @@ use gateway_base::secret::SecretReference;
 /// For a request without a token.
 const MISSING: Denial = Denial::Missing { message: "Missing authorization in request" };
 
-/// For a token that is not good: the client learns no more than that.
+/// For an invalid token: the client learns no more than that.
 fn invalid(why: &'static str) -> Denial {
     Denial::Invalid { message: "failed to verify token", why }
 }
@@ -271,7 +271,7 @@ impl TokenQueries {
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the provider, and remembers what it says.
+    /// Asks the provider, and caches the answer.
     async fn ask(&self, token: &str, now: u64) -> Verdict {
         const CONSEQUENCE: &str = "tokens that are not remembered are answered with 503";
         let answer = match tokio::time::timeout(REQUEST_TIMEOUT, self.fetch(token)).await {
@@ -320,7 +320,7 @@ struct Flight {
 }
 
 impl Flight {
-    /// Nothing if too many are on their way.
+    /// `None` if too many questions are running.
     fn begin(queries: &Arc<TokenQueries>, token: &str) -> Option<Self> {
         if queries.waiting.fetch_add(1, Relaxed) >= MAX_WAITING {
             queries.waiting.fetch_sub(1, Relaxed);
@@ -340,7 +340,7 @@ impl Drop for Flight {
 /// What the provider says about a token (RFC 7662 §2.2): the caller, and until when.
 ///
 /// # Errors
-/// Why the token is not good, for the log.
+/// Why the token is invalid, for the log.
 fn judge(
     mut answer: Map<String, Value>,
     rules: &ClaimRules,

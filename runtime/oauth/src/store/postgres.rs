@@ -35,7 +35,7 @@ const CONNECTIONS: usize = 4;
 /// For a connection, with TLS and authentication.
 const CONNECTING: Duration = Duration::from_secs(3);
 
-/// A batch that another one got in the way of is done anew so often.
+/// How often a batch is tried that conflicts with another one.
 const TRIES: usize = 4;
 
 /// The gateway that changes the tables holds this lock, so that one does and others find it done.
@@ -362,7 +362,7 @@ async fn work(connector: Arc<Connector>, waiting: Arc<Mutex<mpsc::Receiver<Batch
     }
 }
 
-/// Does a batch, on a new connection if need be, and anew where that cannot do it twice.
+/// Does a batch, on a new connection if need be, and again where that cannot do it twice.
 async fn run(
     connector: &Connector,
     slot: &mut Option<Connection>,

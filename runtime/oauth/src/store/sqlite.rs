@@ -83,7 +83,7 @@ fn make(file: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
-/// For what SQLite does not wait for by itself, such as the change to WAL.
+/// For what SQLite itself does not wait for, such as the change to WAL.
 fn patiently(mut act: impl FnMut() -> rusqlite::Result<()>) -> Result<(), String> {
     let started = Instant::now();
     loop {
@@ -186,7 +186,7 @@ fn refuse(batches: Vec<Batch>, error: &StoreError) {
 }
 
 fn all_or_nothing(connection: &Connection, batch: &Batch) -> Result<Vec<StatementResult>, Failure> {
-    // One statement is all or nothing by itself.
+    // A single statement is atomic.
     if let [statement] = &*batch.statements {
         return Ok(vec![execute(connection, statement)?]);
     }

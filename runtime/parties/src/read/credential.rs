@@ -19,7 +19,7 @@ const MAX_NAME: usize = 256;
 /// The longest secret that signs requests, in bytes.
 const MAX_HMAC_SECRET: usize = 256;
 
-/// How long signed tokens are good where `signing` does not say.
+/// The lifetime of signed tokens where `signing` gives none.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Types of credential: which members each has, and how it is read.
@@ -284,7 +284,7 @@ impl Reading<'_> {
         Some(secret)
     }
 
-    /// What signs the credential's tokens, and for how long they are good.
+    /// What signs the credential's tokens, and their lifetime.
     fn signing(
         &mut self,
         node: &Node,

@@ -48,7 +48,7 @@ pub(crate) struct Record<'h> {
     pub(crate) operation: Option<&'static PreparedOperation>,
     /// The last rule that was about it, where no path matched.
     pub(crate) rule: Option<&'static PreparedRule>,
-    /// Who calls, once that is permitted.
+    /// The caller, once it is permitted.
     caller: Option<Arc<str>>,
     /// Why it is permitted; empty until then.
     because: &'static str,

@@ -88,7 +88,7 @@ impl<'a, S> Steps<'a, S> {
     /// For a request that gets no permit.
     fn without_permit(&self, reject: Reject) -> Ending {
         match reject {
-            // People who follow a link can log in and come back; what else a browser sends would be lost on the way.
+            // People who follow a link can log in and come back; anything else that a browser sends would be lost.
             Reject::LoginRequired { page, .. } if matches!(self.request.head.method, "GET" | "HEAD") => {
                 let location = format!("{page}?return={}", form_encode(self.request.head.target.as_bytes()));
                 Ending::Answer(Box::new(OwnAnswer::redirect(302, &location)))

@@ -112,7 +112,7 @@ impl Decoder {
     fn next(&mut self, byte: u8) -> Result<State, BadChunk> {
         let state = match (self.state, byte) {
             (State::Size { digits }, _) if byte.is_ascii_hexdigit() => {
-                // 15 digits: beyond that the sum could overflow somewhere else on the way.
+                // 15 digits: beyond that the sum could overflow in another server.
                 if digits == 15 {
                     return Err(BadChunk);
                 }

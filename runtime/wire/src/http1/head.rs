@@ -139,7 +139,7 @@ pub struct RequestHead<'a> {
 
 impl<'a> RequestHead<'a> {
     /// What the fields say under a name that selects a route. Unclear is what the upstream may see differently: a field
-    /// that stands there twice, a name that CGI takes for the same, and one that `Connection` takes off on the way.
+    /// that stands there twice, a name that CGI takes for the same, and one that `Connection` removes.
     pub fn reading(&self, name: &str) -> Reading<'a> {
         let mut found = Reading::Absent;
         for field in self.fields {

@@ -1,4 +1,4 @@
-//! Whether a block of fields has pseudo-header fields: the library drops those of trailers without a word, and they make a
+//! Whether a block of fields has pseudo-header fields: the library drops those of trailers silently, and they make a
 //! request malformed (RFC 9113 §8.1).
 //!
 //! A block can only be read by those who have read all before it (RFC 7541 §2.2), so the table of names is kept here as
@@ -147,7 +147,7 @@ impl Names {
         }
     }
 
-    /// Makes room for so much.
+    /// Makes room for `room` bytes.
     fn evict(&mut self, room: usize) {
         while self.size + room > self.most {
             let Some(Entry { name, value, .. }) = self.entries.pop_back() else { return };
