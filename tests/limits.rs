@@ -229,7 +229,7 @@ consumers:
 fn keys_cannot_be_dressed_up() {
     let gateway = Gateway::before(&Upstream::echo());
     let get = |query: &str| gateway.get(&format!("/tickets/orders{query}"), "").header("x-event-ratelimit-remaining");
-    // Counted by address, without an event; then with values that look like what stands for that.
+    // Counted by address, without an event; then with values that look like its stand-in.
     assert_eq!((get(""), get("?event=")), ("3".into(), "2".into()));
     assert_eq!(
         (get("?event=%00address"), get("?event=7&event=8"), get("?event=%00several")),

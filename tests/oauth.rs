@@ -292,7 +292,7 @@ fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
         (good.replace(CHALLENGE, "short"), "invalid_request"),
         (format!("{good}&request_uri=https%3A%2F%2Fevil.example"), "invalid_request"),
         (format!("{good}&response_mode=form_post"), "invalid_request"),
-        // RFC 6749 §4.1.2.1: a parameter that stands more than once.
+        // RFC 6749 §4.1.2.1: a parameter that occurs more than once.
         (format!("{good}&scope=notes"), "invalid_request"),
         (format!("{good}&state=xyz"), "invalid_request"),
         (format!("{good}&response_type=code"), "invalid_request"),

@@ -394,7 +394,7 @@ impl Parser<'_, '_> {
         let given = gateway.as_ref().and_then(|gateway| gateway.get("serverVariables")).cloned();
         for given in [self.server_variables.clone(), given].into_iter().flatten() {
             for Entry { key, value } in given.as_mapping().into_iter().flatten() {
-                // What `serverVariables` says stands instead of a default and an `enum`; what is wrong with it is
+                // What `serverVariables` says replaces a default and an `enum`; what is wrong with it is
                 // reported where `x-gateway` is read.
                 let Some(value) = value.as_text().filter(|_| text.contains(&format!("{{{}}}", key.name))) else {
                     continue;

@@ -661,7 +661,7 @@ fn ways_around_through_another_document() {
         (CAREFUL, ("/open", "http://H:80/", &["/{id}"]), ("/in", "http://h.", &["!/me"]), "gets `/open/me`"),
         (CAREFUL, ("/open", "http://h:443", &["/{id}"]), ("/in", "https://h", &["!/me"]), "gets `/open/me`"),
         (CAREFUL, ("/open", "http://h:81", &["/{id}"]), ("/in", HOST, &["!/me"]), "none"),
-        // The path of its address stands before what it gets.
+        // The path of its address is the prefix of what it gets.
         (CAREFUL, ("/open", "http://h/api", &["/{id}"]), ("/in", HOST, &["!/api/me"]), "gets `/open/me` as `/api/me`"),
         (
             CAREFUL,

@@ -35,7 +35,7 @@ use gateway_proxy::tables::Gateway;
 use gateway_tls as tls;
 use gateway_tls::acme;
 
-/// How often `consumers.yaml` is looked at.
+/// How often `consumers.yaml` is checked.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How to start a gateway.
@@ -309,7 +309,7 @@ fn program_as_started() -> Option<PathBuf> {
     typed.or_else(|| std::env::current_exe().ok())
 }
 
-/// Starts the program that lies where this one was started from, as its successor.
+/// Starts the program at the path that this one was started from, as its successor.
 fn start_successor(program: Option<&Path>, is_awaited: bool) {
     if !is_awaited {
         return error!("upgrade", "SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");

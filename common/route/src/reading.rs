@@ -171,7 +171,7 @@ impl PathReading {
             }
             at = next;
         }
-        // A slash before the one that was dropped, where several stand at the end.
+        // A slash before the one that was dropped, where several are at the end.
         if self.ignores_trailing_slash && self.merges_slashes && canonical.len() > 1 && canonical.ends_with('/') {
             canonical.pop();
             wire.pop();

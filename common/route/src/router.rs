@@ -322,7 +322,7 @@ impl<'a> Params<'a> {
         self.iter().find(|param| param.name == name)
     }
 
-    /// All of them; a name may stand twice.
+    /// All of them; a name may occur twice.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> {
         (0..self.ranges.len()).filter_map(|index| {
             let range = self.ranges.get(index)?;
@@ -516,7 +516,7 @@ impl Shapes {
         const MOST_CANDIDATES: usize = 32;
         let mut shapes = Self { router: matchit::Router::new(), slots: Vec::new() };
         let mut seen = HashMap::new();
-        // A value that one parameter refuses is refused by every other one that could stand there, and is no literal.
+        // A value that one parameter refuses is refused by every other one at this place, and is no literal.
         let refuse_alike = plain.iter().all(|&route| {
             let template = &routes[route].template;
             !template.has_ambiguous_literal()

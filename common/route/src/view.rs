@@ -127,7 +127,7 @@ impl<T> UpstreamView<T> {
     /// about as many of entries.
     pub fn rivals_among(&self, most: usize, concerns: impl Fn(usize, usize) -> bool) -> Rivals {
         const NODES_EACH: usize = 20_000;
-        /// More entries with one of two templates are not looked at in advance.
+        /// More entries with one of two templates are not compared in advance.
         const FEW: usize = 64;
         let members = |slot: usize| self.router.get(slot).map_or(&[][..], |members| members);
         let concerns = |one: usize, other: usize| concerns(one, other) || concerns(other, one);
@@ -195,7 +195,7 @@ impl<T> UpstreamView<T> {
         entries.map(|entry| &self.entries[*entry].value)
     }
 
-    /// What stands behind each entry that matches the path, spelt as the upstream reads it.
+    /// The value of each entry that matches the path, spelt as the upstream reads it.
     pub fn matching(&self, path: &RequestPath<'_>) -> impl Iterator<Item = &T> {
         let entries = self.router.matching(path).into_iter().flatten();
         entries.map(|entry| &self.entries[*entry].value)
@@ -206,7 +206,7 @@ impl<T> UpstreamView<T> {
         self.entries[a].certain.same_language(&self.entries[b].certain)
     }
 
-    /// What stands behind an entry.
+    /// The value of an entry.
     pub fn get(&self, entry: usize) -> Option<&T> {
         self.entries.get(entry).map(|entry| &entry.value)
     }

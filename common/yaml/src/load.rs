@@ -104,7 +104,7 @@ struct Cleaned<'t> {
     text: Cow<'t, str>,
     /// Characters that YAML forbids outside of quotes, and where they are.
     controls: Vec<(u32, char)>,
-    /// What stands for characters that may stand in quotes: `(stand-in, character)`.
+    /// Stand-ins for characters that are allowed in quotes: `(stand-in, character)`.
     stand_ins: Vec<(char, char)>,
 }
 

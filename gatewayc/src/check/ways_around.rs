@@ -64,7 +64,7 @@ pub(super) fn check_across(gateway: &Gateway, diagnostics: &mut Diagnostics) {
 #[derive(Default)]
 struct Found<'a> {
     ways: BTreeMap<Span, (&'a Route, Vec<WayAround<'a>>)>,
-    /// Public routes that stand for those that could not be compared with all others.
+    /// Public routes that represent those that could not be compared with all others.
     incomplete: BTreeMap<Span, &'a Route>,
 }
 

@@ -24,7 +24,7 @@ pub struct Acceptance {
     pub what: String,
     /// Why.
     pub reason: String,
-    /// Where the code stands in `acceptRisk`.
+    /// Where the code is in `acceptRisk`.
     pub at: Span,
 }
 

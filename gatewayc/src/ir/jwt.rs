@@ -125,7 +125,7 @@ pub struct Introspection {
     pub client_id: String,
     /// With which secret.
     pub client_secret: SecretReference,
-    /// How long a good answer is used.
+    /// How long a positive answer is used.
     pub cache: Duration,
     /// Accepted values of `iss`; empty accepts any.
     pub issuers: Vec<String>,

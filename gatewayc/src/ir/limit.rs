@@ -105,7 +105,7 @@ pub enum LimitHeaders {
     Prefixed(String),
 }
 
-/// How many wrong credentials of a scheme are looked at.
+/// How many wrong credentials of a scheme are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureLimit {
     /// The number of failures that are admitted

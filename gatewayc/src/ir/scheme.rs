@@ -19,7 +19,7 @@ pub struct Scheme {
     pub forward: bool,
     /// What the credential is.
     pub credential: Credential,
-    /// How many wrong ones are looked at.
+    /// How many wrong ones are checked.
     pub failures: Option<FailureLimit>,
 }
 

@@ -12,7 +12,7 @@ use crate::vocabulary::{LimitChoice, LimitEntry};
 pub(super) struct Limits {
     /// Those that operations charge.
     used: Vec<Limit>,
-    /// Where in `used` a description stands that was met before, by its place in the document.
+    /// Where in `used` a description is that was met before, by its place in the document.
     by_place: HashMap<Span, usize>,
     registry: BTreeMap<String, Registered>,
     /// By the place of the list and the kinds.
@@ -26,7 +26,7 @@ pub(super) struct Known {
     pub(super) kinds: Vec<CallerKind>,
     /// It asks for credentials at all.
     pub(super) asks: bool,
-    /// The limits stand at the operation itself.
+    /// The limits are at the operation itself.
     pub(super) is_own: bool,
 }
 

@@ -58,7 +58,7 @@ impl<'a> Schemes<'a> {
         }
     }
 
-    /// Who may call where `security` stands; nothing where that is not clear, which has been reported.
+    /// Who may call where `security` is; nothing where that is not clear, which has been reported.
     pub(super) fn read(&mut self, security: &Security, diagnostics: &mut Diagnostics) -> Option<Access> {
         match security {
             Security::AnyOf(alternatives) => self.any_of(&alternatives.value, diagnostics),
@@ -187,7 +187,7 @@ impl<'a> Schemes<'a> {
         Some((first, other))
     }
 
-    /// The first word of `Authorization`, where the credential of a requirement can stand nowhere else.
+    /// The first word of `Authorization`, where the credential of a requirement can be nowhere else.
     pub(super) fn authorization_of(&self, requirement: &Requirement) -> Option<String> {
         let scheme = self.schemes.get(requirement.scheme.as_str())?.lowered.as_ref().ok()?;
         let only_there = matches!(&scheme.locations[..], [only] if is_authorization(only));

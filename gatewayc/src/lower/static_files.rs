@@ -37,7 +37,7 @@ impl<'a> Shelf<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Option<StaticFiles> {
         let found = parameter(template, is_folder).and_then(|parameter| {
-            // As with `$ref`, the file that the path stands in is what it is relative to.
+            // As with `$ref`, the path is relative to the file that it is in.
             let from = self.sources.file(source.span.file).path();
             let relative = source.value.as_str();
             let path = match join(from, relative) {

@@ -119,7 +119,7 @@ pub(super) fn authorization_server(reader: &mut Reader<'_>, key: Span, node: &No
             _ => policy.accepted = accept_risk(reader, value),
         }
     }
-    // What is missing may stand there under another name, which has been reported.
+    // What is missing may be there under another name, which has been reported.
     let is_complete = node.as_mapping().is_some_and(|mapping| mapping.len() == entries.len());
     for (name, example) in [("issuer", "https://accounts.example"), ("grants", "{authorization_code: {}}")] {
         if is_complete && !entries.iter().any(|entry| &*entry.key.name == name) {

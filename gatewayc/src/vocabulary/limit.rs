@@ -17,7 +17,7 @@ pub struct LimitEntry {
     pub limit: LimitChoice,
     /// `cost`.
     pub cost: u64,
-    /// Where it stands, which also distinguishes it from others of the same words.
+    /// Its place, which also distinguishes it from others of the same words.
     pub span: Span,
 }
 
@@ -26,7 +26,7 @@ pub struct LimitEntry {
 pub enum LimitChoice {
     /// `use`: a name under `limits`.
     Named(Spanned<String>),
-    /// A description; without a name of its own, it is called after the place where it stands.
+    /// A description; without a name of its own, it is called after its place.
     Inline(Limit),
     /// Something that has been reported.
     Broken,

@@ -12,12 +12,12 @@ use gateway_parties::store::ConsumerStore;
 /// A longer key, in bytes, is unknown.
 const MAX_KEY: usize = 4096;
 
-/// An `apiKey` scheme (OpenAPI): the key stands at one place, or at others that the document adds.
+/// An `apiKey` scheme (OpenAPI): the key is at one place, or at others that the document adds.
 #[derive(Debug)]
 pub struct ApiKey {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the key may stand; the first place that holds something decides.
+    /// Where the key may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// `realm` of the challenge (RFC 9110 §11.5).
     pub realm: &'static str,

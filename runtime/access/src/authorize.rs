@@ -53,7 +53,7 @@ impl Permit {
 /// without, unless the operation says `onInvalid: fallback`: a typo must not turn a caller into a stranger.
 ///
 /// # Errors
-/// 401 without a good credential, 403 without the scopes or for another consumer, 503 where no scheme could decide.
+/// 401 without a valid credential, 403 without the scopes or for another consumer, 503 where no scheme could decide.
 pub fn authorize(
     access: &PreparedAccess,
     rules: &ConsumerRules,
@@ -354,7 +354,7 @@ pub struct PreparedRequirement {
     pub authenticator: Arc<dyn Authenticator>,
     /// The scopes (or roles) that the caller needs, all of them; empty for none.
     pub scopes: &'static [&'static str],
-    /// How many wrong credentials are looked at.
+    /// How many wrong credentials are checked.
     pub failures: Option<Arc<Failures>>,
 }
 

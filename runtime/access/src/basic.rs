@@ -13,7 +13,7 @@ use gateway_parties::password::{Expected, PASSWORDS};
 use gateway_parties::store::ConsumerStore;
 use gateway_parties::stored_password::StoredPassword;
 
-/// Where the credential stands.
+/// Where the credential is.
 const PLACE: &[CredentialLocation] = &[CredentialLocation::Header("Authorization")];
 
 /// A longer credential, in bytes, is unknown.

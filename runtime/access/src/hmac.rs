@@ -1,6 +1,6 @@
 //! Request signatures: a consumer shows that it knows a secret by signing the request with it, and never sends it.
 //!
-//! The profile decides what is signed and where the signature stands. All of them go the same way: read what the request
+//! The profile decides what is signed and where the signature is. All of them go the same way: read what the request
 //! claims, check the time, find the key, compare; only then is the body read, if a digest of it is asked for, and the
 //! signature marked as used.
 

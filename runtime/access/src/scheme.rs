@@ -60,7 +60,7 @@ pub struct Resources {
     pub consumers: Arc<ConsumerStore>,
     /// The HTTP clients and background tasks that schemes share.
     pub providers: Arc<Providers>,
-    /// The longest token that is looked at, in bytes.
+    /// The longest token that is accepted, in bytes.
     pub max_token: usize,
     /// Where this deployment has the scheme's provider, if it says so.
     pub provider_url: Option<ProviderUrl>,
@@ -89,7 +89,7 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
         self.challenge()
     }
 
-    /// Where the credential may stand, and whether the upstream is to see it.
+    /// Where the credential may be, and whether the upstream is to see it.
     fn locations(&self) -> (&'static [CredentialLocation], bool);
 
     /// As [`Scheme::reads_certificates`].

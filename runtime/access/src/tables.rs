@@ -27,7 +27,7 @@ impl ConsumerRules {
     }
 }
 
-/// How many wrong credentials of a scheme are looked at before 429.
+/// How many wrong credentials of a scheme are checked before 429.
 #[derive(Debug)]
 pub struct FailureLimit {
     /// The key under `components/securitySchemes`.

@@ -90,7 +90,7 @@ impl Table {
         Self { capacity, windows: HashMap::new(), order: BTreeSet::new() }
     }
 
-    /// The seconds until another attempt is looked at; 0 where it is at once. An attempt that is not decided yet counts as a
+    /// The seconds until another attempt is checked; 0 for at once. An attempt that is not decided yet counts as a
     /// failure: of guesses that come together no more are tried than of those that come one by one.
     pub fn wait(&self, key: u64, allowance: Allowance, now: u64) -> u64 {
         let Some(window) = self.windows.get(&key) else { return 0 };

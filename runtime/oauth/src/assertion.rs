@@ -63,7 +63,7 @@ impl Server {
         }
         self.check_audience(&client, &token).map_err(refuse)?;
         let until = check_times(&client, &token.claims, visit.now).map_err(refuse)?;
-        // Without a name of its own, an assertion is known by what is signed: of one text there are several good signatures
+        // Without a name of its own, an assertion is known by what is signed: one text has several valid signatures
         // (of ECDSA, another one follows from the first).
         let name = match text("jti") {
             Some(name) => Cow::Owned(format!("jti:{name}")),

@@ -24,7 +24,7 @@ use gateway_parties::names::BadRegistration;
 use gateway_parties::server::ClientPath;
 use gateway_wire::answer::OwnAnswer;
 
-/// Where the token of a registration stands (RFC 7592 §2, RFC 6750 §2.1).
+/// Where the token of a registration is (RFC 7592 §2, RFC 6750 §2.1).
 const PLACES: TokenPlaces =
     TokenPlaces { locations: &[CredentialLocation::Header("authorization")], bare: false, longest: MAX_TOKEN };
 

@@ -18,7 +18,7 @@ pub(super) async fn revoke(server: &Server, visit: EndpointRequest) -> Result<Ow
     }
     let digest = Digest::of(token.as_bytes());
     let grace = server.table.refresh_token.grace.as_secs();
-    // The hint is for servers that would have to choose; here the other place is looked at where the first has nothing.
+    // The hint is for servers that would have to choose; here the other place is tried if the first has nothing.
     let access = server.store.access_token(&digest, visit.now).await?.map(|record| record.authorization);
     let refresh = match access {
         Some(_) => None,

@@ -171,7 +171,7 @@ pub(crate) struct AccessRecord {
     pub(crate) user_name: Option<String>,
 }
 
-/// A refresh token that is, or was until just now, good.
+/// A refresh token that is, or was until just now, valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RefreshRecord {
     pub(crate) authorization: Authorization,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::names::{BadRegistration, is_unseen};
 
-/// URLs of pages and pictures for people. Each can stand there again for readers of one language.
+/// URLs of pages and pictures for people. Each may be repeated for readers of one language.
 const URLS: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
 
 /// What program it is, for other programs.

@@ -418,7 +418,7 @@ pub(crate) fn default_response_types(grants: &[Grant]) -> Vec<ResponseType> {
     needed.into_iter().filter(|(grant, _)| grants.contains(grant)).map(|(_, kind)| kind).collect()
 }
 
-/// Whether this can be a client's id: it stands in headers, URLs and forms (RFC 6749 §A.1).
+/// Whether this can be a client's id: it is used in headers, URLs and forms (RFC 6749 §A.1).
 ///
 /// # Errors
 /// Why not.

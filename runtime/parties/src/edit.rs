@@ -22,7 +22,7 @@ pub enum Change<'a> {
     SetMember(&'a str, &'a str, &'a str, &'a str),
 }
 
-/// A consumer as it stands in the file.
+/// A consumer as in the file.
 #[derive(Debug)]
 pub struct Listed {
     /// The unique name; empty where the file has none.
@@ -183,7 +183,7 @@ fn each(text: &str, item: impl FnMut(Node)) -> Result<gateway_yaml::Loaded, Stri
 
 /// What a change needs to know of the file.
 struct Found {
-    /// The key `consumers`, and where its list stands.
+    /// The key `consumers`, and the place of its list.
     list: Option<(Span, Span)>,
     items: Vec<Span>,
     /// What each item says.
@@ -221,7 +221,7 @@ struct List<'a> {
     text: &'a str,
     span: Span,
     items: Vec<Span>,
-    /// The key that it stands under.
+    /// The key that it is under.
     key: Option<Span>,
 }
 

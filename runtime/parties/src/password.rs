@@ -102,9 +102,9 @@ pub struct Passwords {
 pub struct Attempt {
     tag: [u8; 32],
     password: Box<[u8]>,
-    /// What is hashed: a hash of the user's, or one that stands in, so that all attempts cost the same.
+    /// What is hashed: a hash of the user's, or a stand-in, so that all attempts cost the same.
     hash: Box<str>,
-    /// What decides, where the hash only stands in.
+    /// What decides, where the hash is only a stand-in.
     verdict: Option<bool>,
 }
 

@@ -1,6 +1,6 @@
 //! Reads `consumers.yaml`: every mistake is reported with its place, and with one mistake nothing of the file is used.
 //!
-//! The file may hold millions of consumers, so it is read one consumer at a time. Whatever stands where a secret belongs
+//! The file may hold millions of consumers, so it is read one consumer at a time. Any value in the place of a secret
 //! is never repeated: it may be the secret itself.
 
 pub(crate) mod credential;

@@ -97,7 +97,7 @@ pub(crate) struct Line<'a> {
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     pub(crate) caller: Option<&'a str>,
-    /// Why the request was let pass.
+    /// Why the request was permitted.
     pub(crate) because: &'a str,
     pub(crate) reject: Option<&'a Reject>,
 }

@@ -64,7 +64,7 @@ pub struct PreparedListener {
     pub https_only: Option<Arc<HttpsOnly>>,
     /// Finds the route of a request by its path.
     pub router: Router<()>,
-    /// What the router's indices stand for.
+    /// What the router's indices refer to.
     pub routes: Box<[PreparedRoute]>,
     /// What upstreams may take the paths of contested operations for.
     pub views: Views,

@@ -47,7 +47,7 @@ const STREAM_WINDOW: u32 = 64 << 10;
 /// Bytes of response that wait for a client on one stream.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// Streams that a client opened and reset before they were looked at, or that it made us reset: more than this and the
+/// Streams that a client opened and reset before they were handled, or that it made us reset: more than this and the
 /// connection is closed (CVE-2023-44487, CVE-2025-8671).
 const MAX_RESETS: usize = 32;
 
@@ -58,7 +58,7 @@ const FIELD_OVERHEAD: usize = 100 * 32;
 /// How long a connection may take to end after GOAWAY.
 const GOAWAY_GRACE: Duration = Duration::from_secs(2);
 
-/// How often an ending connection is looked at again while streams are open.
+/// How often an ending connection is checked again while streams are open.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// What a client gets for whose request there is no place.

@@ -165,7 +165,7 @@ fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> R
     go_on(&steps, Stage::Routed(Attempts::default()), record)
 }
 
-/// The life of a request that has waited, from where it stands.
+/// The life of a request that has waited, from its step.
 fn resume<S>(
     worker: &Worker,
     down: &Downstream<S>,

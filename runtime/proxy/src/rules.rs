@@ -117,7 +117,7 @@ pub(crate) fn read(target: &str) -> Result<(RequestPath<'_>, Option<&str>), Reje
     Ok((RequestPath::parse(path).map_err(|_| ELSEWHERE)?, query))
 }
 
-/// Whether a redirect leads to this host, or to the one that stands in the document: browsers take `//host` and
+/// Whether a redirect leads to this host, or to the one in the document: browsers take `//host` and
 /// `/\host` for another one.
 fn stays_where_written(written: &str, location: &str) -> bool {
     let names_host = ["http://", "https://"].iter().any(|scheme| written.starts_with(scheme));

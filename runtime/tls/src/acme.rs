@@ -31,7 +31,7 @@ use gateway_base::timestamp;
 use gateway_base::trust;
 use gateway_wire::certificate::Certificate;
 
-/// How often the certificate's age is looked at.
+/// How often the certificate's age is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// After a failure, doubled each time up to [`CHECK_INTERVAL`]: authorities count failures.

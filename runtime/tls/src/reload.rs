@@ -1,4 +1,4 @@
-//! Certificates that change while the gateway runs: their files are looked at, and a broken pair changes nothing.
+//! Certificates that change while the gateway runs: their files are checked, and a broken pair changes nothing.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::reloaded::{RETRY_INTERVAL, Reloaded, States};
 use gateway_base::timestamp;
 use gateway_base::{error, info};
 
-/// How often the files are looked at.
+/// How often the files are checked.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the files of a listener again when they change, and all on SIGHUP; runs until it is dropped.

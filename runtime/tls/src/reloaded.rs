@@ -5,7 +5,7 @@ use std::time::Duration;
 use gateway_base::file_state::FileState;
 use gateway_base::problem::Problem;
 
-/// How long what was refused stays unread, at most: it may have become good.
+/// How long what was refused stays unread, at most: it may have become valid.
 pub(crate) const RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) type States = Vec<Option<FileState>>;
@@ -29,7 +29,7 @@ impl Reloaded {
         self.again_in(Some(RETRY_INTERVAL));
     }
 
-    /// Time makes something good.
+    /// Time makes something valid.
     pub(crate) fn again_in(&mut self, wait: Option<Duration>) {
         let waits = [self.again, wait];
         self.again = waits.into_iter().flatten().min();

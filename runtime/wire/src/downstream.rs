@@ -228,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         }
     }
 
-    /// One of many requests of a client on one connection of HTTP/2: its head stands apart from the inbox, and the heads of
+    /// One request of many on one connection of HTTP/2: its head is separate from the inbox, and the heads of
     /// its responses go to `heads`.
     pub fn beside(known: &PeerInfo, io: S, buffers: StreamBuffers, heads: Rc<FieldHeads>) -> Self {
         let StreamBuffers { inbox, mut outbox, deadline } = buffers;

@@ -6,7 +6,7 @@
 
 use std::fmt::{self, Write as _};
 
-/// Fields in the order in which they are sent. They stand in one piece of text, so that they cost one allocation, and are
+/// Fields in the order in which they are sent. They are in one piece of text, so that they cost one allocation, and are
 /// written out as they are.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct FieldLines(String);
@@ -32,7 +32,7 @@ impl FieldName {
     }
 }
 
-/// A field that stands in the source.
+/// A field that is written in the source.
 #[derive(Debug, Clone, Copy)]
 pub struct StaticField {
     name: &'static str,
@@ -180,7 +180,7 @@ pub const fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
 }
 
-/// Whether a text can be the value of a field that we send. A tab may stand in one, and need not.
+/// Whether a text can be the value of a field that we send. A tab is allowed, but not needed.
 const fn is_value(text: &[u8]) -> bool {
     let mut at = 0;
     while at < text.len() {

@@ -59,7 +59,7 @@ impl Locations {
         } else {
             match path.strip_prefix(self.prefix) {
                 Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#']) => rest,
-                // What stands beside the prefix is nothing that the gateway forwards to.
+                // The gateway forwards nothing to paths outside the prefix.
                 _ => return None,
             }
         };

@@ -51,9 +51,9 @@ pub enum Reject {
     },
     /// 401: the operation is for certain consumers, and the caller is none.
     ConsumerRequired,
-    /// 403: a good credential of a consumer that the operation does not admit.
+    /// 403: a valid credential of a consumer that the operation does not admit.
     ConsumerForbidden,
-    /// 403: a good credential without scopes that the operation needs; these.
+    /// 403: a valid credential without scopes that the operation needs; these.
     InsufficientScope(Vec<&'static str>),
     /// 403: plain HTTP, where requests must come over TLS.
     HttpsRequired,
@@ -73,7 +73,7 @@ pub enum Reject {
     ExpectationFailed,
     /// 421: plain HTTP for a host that no document names, so that it may be an attacker's.
     Misdirected,
-    /// 429: too many credentials were wrong; seconds until the next one is looked at.
+    /// 429: too many credentials were wrong; seconds until the next one is checked.
     TooManyFailures(u64),
     /// 429, unless the limit says otherwise.
     LimitExceeded(u16),
@@ -382,7 +382,7 @@ pub enum ErrorClass {
     AuthMissing,
     /// `auth.invalid`, 401: an invalid credential.
     AuthInvalid,
-    /// `auth.forbidden`, 403: a good credential that is not enough.
+    /// `auth.forbidden`, 403: a valid credential that is not enough.
     AuthForbidden,
     /// `parameter.invalid`, 400: a path parameter that does not fit its schema.
     ParameterInvalid,

@@ -120,7 +120,7 @@ impl<'a> OwnScheme<'a> {
         flows
     }
 
-    /// Where a flow or a member of it stands; the scheme's name where that is behind a `$ref`.
+    /// Where a flow or a member of it is; the scheme's name where that is behind a `$ref`.
     fn place(&self, flow: &str, member: Option<&str>) -> Span {
         let found = || {
             let entry = self.definition.node.get("flows")?.as_mapping()?.entry(flow)?;

@@ -25,7 +25,7 @@ pub(crate) const CACHE_BYTES: usize = 4 << 20;
 pub struct JwtBearer {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the token may stand; the first place that holds something decides.
+    /// Where the token may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// A header may hold the token without `Bearer `.
     pub bare: bool,

@@ -25,7 +25,7 @@ use gateway_parties::store::ConsumerStore;
 pub struct ConsumerJwt {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the token may stand; the first place that holds something decides.
+    /// Where the token may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// A header may hold the token without `Bearer `.
     pub bare: bool,

@@ -1,4 +1,4 @@
-//! Tokens taken apart: where they stand in a request, what they say, and whether that may still be trusted.
+//! Tokens taken apart: where they are in a request, what they say, and whether that may still be trusted.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::caller::Caller;
 use crate::request_view::{CredentialLocation, Found, RequestView};
 
-/// Where a token may stand, and in which form.
+/// Where a token may be, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenPlaces {
     /// The first place that holds something decides.
@@ -25,7 +25,7 @@ pub struct TokenPlaces {
 pub enum NoToken {
     /// The request brings none.
     Missing,
-    /// What stands there is not one; the reason is for the log.
+    /// The value is not one; the reason is for the log.
     Unusable(&'static str),
 }
 
@@ -60,7 +60,7 @@ impl TokenPlaces {
     }
 }
 
-/// Where in `value` stands what follows `Bearer` and blanks, in any letter case (RFC 9110 §11.1).
+/// Where in `value` is what follows `Bearer` and blanks, in any letter case (RFC 9110 §11.1).
 fn strip_bearer(value: &str) -> Option<std::ops::Range<usize>> {
     let (scheme, rest) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case("bearer") || !rest.starts_with(' ') {

@@ -41,10 +41,10 @@ const REMEMBER_BAD: u64 = 5;
 /// The number of parts of the caches and of the list of running questions; each part has a lock.
 const SHARDS: usize = 16;
 
-/// Bytes of good tokens that are remembered, over all shards.
+/// Bytes of valid tokens that are cached, over all shards.
 const GOOD_BYTES: usize = 8 << 20;
 
-/// Bytes of bad tokens that are remembered, over all shards: apart, so that they cannot push out the good ones.
+/// Bytes of invalid tokens that are cached, over all shards: separate, so that they cannot evict the valid ones.
 const BAD_BYTES: usize = 1 << 20;
 
 /// Questions to the provider at the same time.
@@ -61,7 +61,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Introspection {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the token may stand; the first place that holds something decides.
+    /// Where the token may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// A header may hold the token without `Bearer `.
     pub bare: bool,
@@ -75,7 +75,7 @@ pub struct Introspection {
     pub client_id: &'static str,
     /// With which secret.
     pub client_secret: SecretReference,
-    /// How long a good answer is used, if the token does not expire before.
+    /// How long a positive answer is used, if the token does not expire before.
     pub cache: Duration,
     /// Accepted values of `iss`; empty accepts any.
     pub issuers: &'static [&'static str],

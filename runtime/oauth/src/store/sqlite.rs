@@ -67,7 +67,7 @@ fn connect(file: Option<&Path>) -> Result<Connection, String> {
     let pragmas = [
         // Readers and the writer do not wait for each other, such as the command line for the gateway.
         ("journal_mode", "WAL"),
-        // Not NORMAL, which may lose the last transactions when the power fails: a token that was revoked would be good
+        // Not NORMAL, which may lose the last transactions when the power fails: a revoked token would be valid
         // again, and a code that was used once could be used again. Batches that come together share one flush.
         ("synchronous", "FULL"),
     ];

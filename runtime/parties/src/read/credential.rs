@@ -411,7 +411,7 @@ fn certificate_name(text: &str) -> Option<Box<str>> {
 /// The forms that a secret may have.
 #[derive(Clone, Copy)]
 pub(super) struct Forms {
-    /// The hash that may stand in its place.
+    /// The hash that may replace it.
     hash: Option<&'static str>,
     expected: &'static str,
 }

@@ -17,7 +17,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `least` bytes per second on average; a client may stand still for `most`.
+    /// `least` bytes per second on average; a client may pause for `most`.
     pub(super) fn new(least: u64, most: Duration) -> Self {
         Self { left: most, most, least, moved: 0, waiting_since: None }
     }

@@ -55,7 +55,7 @@ impl StreamHead {
         Self { parts, framing, joined_cookies }
     }
 
-    /// How the body stands in HTTP/1.1.
+    /// How the body is framed in HTTP/1.1.
     pub(crate) fn framing(&self) -> BodyFraming {
         self.framing
     }

@@ -273,7 +273,7 @@ struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    /// What stands in front of the upstream's paths for the client, where the gateway takes `base` off.
+    /// The prefix of the upstream's paths for the client, where the gateway takes `base` off.
     fn base(&self, base: &str) -> String {
         let is_path = |prefix: &&str| {
             prefix.starts_with('/')

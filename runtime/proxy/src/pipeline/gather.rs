@@ -37,7 +37,7 @@ pub(crate) struct GatherTerms {
 
 /// The content of a request.
 pub(crate) enum Content {
-    /// As it stands in the inbox.
+    /// As in the inbox.
     Received(Range<usize>),
     /// Without the chunked coding.
     Decoded(Vec<u8>),
@@ -95,7 +95,7 @@ where
 }
 
 struct Gathering {
-    /// Up to here the inbox has been looked at.
+    /// Up to here the inbox has been read.
     at: usize,
     decoder: Decoder,
     decoded: Vec<u8>,

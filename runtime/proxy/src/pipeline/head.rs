@@ -1,4 +1,4 @@
-//! Where the head of a request stands.
+//! Where the head of a request is.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use crate::pipeline::request::{method_and_path, shown};
 use gateway_wire::http1::head::{Field, FieldSpace, HeadFields, MAX_FIELDS, RequestHead, field_space, parse_request};
 use gateway_wire::reject::Reject;
 
-/// Where the head of a request stands.
+/// Where the head of a request is.
 #[derive(Clone, Copy)]
 pub(crate) enum Head<'h> {
     /// Its text has this many bytes, at the beginning of the inbox.

@@ -37,7 +37,7 @@ pub(crate) enum Pause {
 
 /// How far a request has come. Its data is what the next step takes.
 pub(crate) enum Stage {
-    /// Its operation is known. With the credentials that are being looked at, where wrong ones are counted.
+    /// Its operation is known. With the credentials that are being checked, where wrong ones are counted.
     Routed(Attempts),
     /// It is known who calls.
     Permitted(Permit),
@@ -48,7 +48,7 @@ pub(crate) enum Stage {
 /// Why no further step is taken with a request now.
 pub(crate) enum Stop {
     End(Ending),
-    /// It has to wait, and goes on from where it stands.
+    /// It has to wait, and goes on from its step.
     Pause(Box<Paused>),
 }
 

@@ -1,5 +1,5 @@
 //! The steps that follow once the operation of a request is known. Each takes what the one before it has made, so that a
-//! request that has waited goes on from the step that it stands at.
+//! request that has waited goes on from its step.
 
 use std::net::IpAddr;
 

@@ -94,7 +94,7 @@ const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
     ("x-http-method-override", FieldClass::Dropped),
     ("x-method-override", FieldClass::Dropped),
     ("x-middleware-rewrite", FieldClass::Dropped),
-    // A framework behind the gateway would take the request for one that its own checks have let pass.
+    // A framework behind the gateway would take the request for one that passed its own checks.
     ("x-middleware-subrequest", FieldClass::Dropped),
     ("x-middleware-subrequest-id", FieldClass::Dropped),
     // CGI makes `HTTP_PROXY` of it, which programs take for the proxy of their own requests (RFC 3875 §4.1.18).

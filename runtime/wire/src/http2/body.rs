@@ -14,7 +14,7 @@ use crate::http2::errors::broken;
 /// Bytes that are handed over at once.
 const MAX_AT_ONCE: usize = 64 << 10;
 
-/// How a body stands in HTTP/1.1.
+/// How a body is framed in HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFraming {
     /// There is none.

@@ -48,7 +48,7 @@ pub struct Frames {
     have: usize,
     /// What is skipped is a part of a block of fields.
     in_block: bool,
-    /// The block of fields that has begun; at first with what stands around it.
+    /// The block of fields that has begun; at first with its padding and priority.
     block: Vec<u8>,
     /// Where the block of the current frame began in `block`.
     frame_start: usize,
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(malformed(frame(HEADERS, END_HEADERS | 1, 1, &[0x82])), [1]);
         // The authority of the request, from the table.
         assert_eq!(malformed(frame(HEADERS, END_HEADERS | 1, 1, &[0xbe])), [1]);
-        // Padding and priority stand around the block.
+        // Padding and priority are around the block.
         let around = [2, 0, 0, 0, 0, 9, 0x84, 0x82, 0x82];
         assert_eq!(malformed(frame(HEADERS, END_HEADERS | PADDED | PRIORITY | 1, 1, &around)), [1]);
         let around = [2, 0, 0, 0, 0, 9, 0x00, 1, b'x', 1, b'y', 0x82, 0x82];

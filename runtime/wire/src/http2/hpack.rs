@@ -59,7 +59,7 @@ struct Entry {
     is_pseudo: bool,
 }
 
-/// A name as it stands in a block.
+/// A name as in a block.
 #[derive(Clone, Copy)]
 struct Name {
     length: usize,
