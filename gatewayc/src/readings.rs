@@ -24,7 +24,7 @@ pub(crate) struct Group<'a> {
     /// What it may take for the same.
     pub(crate) possible: PathReading,
     pub(crate) operations: Vec<Place>,
-    /// Of each operation, the path of the upstream's address, which is the prefix of what it gets; `""` where all have the
+    /// Of each operation, the path of the upstream's address, the prefix of what it gets; `""` where all have the
     /// same.
     prefixes: Vec<String>,
 }

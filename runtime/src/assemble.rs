@@ -209,7 +209,7 @@ pub(crate) struct Assembly<'a> {
     problems: Vec<Problem>,
     /// By API and upstream name.
     endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
-    /// Limits of wrong credentials; those that count alike are one, so that no API gives another try.
+    /// Limits of wrong credentials; those that count alike are one, so that no API gives further tries.
     failures: Vec<Arc<Failures>>,
     /// No upstream sees these.
     session_cookies: Vec<&'static str>,

@@ -144,7 +144,7 @@ struct Succession {
     folder: PathBuf,
     /// Where the settings come from.
     sources: Sources,
-    /// Where this program lay when it was started; by now something else may lie there.
+    /// The path of this program when it was started; another file may be there now.
     program: Option<PathBuf>,
 }
 
@@ -241,17 +241,17 @@ async fn run(
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
         info!("upgrade", "handover completed: the new gateway serves; this one finishes its open requests");
-        // Operators are to see the new one.
+        // Operators must see the new one.
         operators.inspect(|task| task.abort());
     } else {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         if let Ending::Terminated = ending {
-            // Those who send requests here are to learn of it first; a further signal means now.
+            // Load balancers must learn of it first; a second signal skips the delay.
             let delay = config.timeouts.shutdown_delay;
             let _ = tokio::time::timeout(delay, signals.stop.next_end()).await;
         }
     }
-    // The operators' listener goes on telling what happens until the last request is done.
+    // The operators' listener serves until the last request is done.
     let finished = tokio::task::spawn_blocking(move || server.stop());
     let _ = finished.await;
     if let Some(waiting) = waiting {
@@ -359,7 +359,7 @@ async fn watch_settings(sources: Sources, running: &'static Config) {
 
 /// Reads `consumers.yaml` again when it changes, and on SIGHUP.
 async fn watch_consumers(consumers: Arc<ConsumerStore>) {
-    // The signal is caught since the start; this is one more who hears of it.
+    // The signal is caught since the start; this is one more listener.
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     let Some(file) = consumers.file().map(std::path::Path::to_path_buf) else {
         // Nothing to read again; the signal is no reason to end.

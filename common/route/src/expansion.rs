@@ -134,7 +134,7 @@ impl<'a> RuleTarget<'a> {
         &self.text
     }
 
-    /// A part of the text in characters that are allowed in a target: of the path as received, of the query with what no
+    /// A part of the text in characters allowed in a target: of the path as received, of the query with what no
     /// URI can have encoded.
     fn encoded(&self, range: Range<usize>) -> Cow<'_, str> {
         let end = self.path.canonical().len();

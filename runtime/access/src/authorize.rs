@@ -111,7 +111,7 @@ pub(crate) fn one_of(
     .into())
 }
 
-/// What the client reads where several schemes would have done.
+/// The message where one of several schemes is required.
 pub(crate) const SEVERAL_FAILED: &str = "Authorization Failed";
 
 impl PreparedAnonymous {
@@ -134,7 +134,7 @@ impl PreparedAnonymous {
 
 /// Credentials that may be guesses: from where, and which of them are counted.
 pub struct Guesses<'a> {
-    /// Of the client, as far as trusted proxies tell.
+    /// The client's address, as given by trusted proxies.
     pub address: IpAddr,
     /// Those of this request.
     pub attempts: &'a mut Attempts,

@@ -17,7 +17,7 @@ use crate::table::{Charge, KeyHash};
 use crate::tables::{OnStoreError, StoreMode};
 use gateway_base::digest::Digest;
 
-/// What became of a charge.
+/// The result of a charge.
 pub enum Charging {
     /// Every limit is charged, or the request is refused.
     Done(Outcome),
@@ -123,7 +123,7 @@ impl LimitHit {
 }
 
 impl Pending {
-    /// Asks the stores, one after the other, and says what became of the request.
+    /// Asks the stores, one after the other, and returns the result for the request.
     pub async fn settle(mut self: Box<Self>) -> Outcome {
         let mut unavailable = false;
         while let Some(store) = self.next_store() {

@@ -1,7 +1,7 @@
 //! What is remembered of all keys: a table of fixed size that forgets nothing that matters.
 //!
-//! A key whose state is idle behaves like an unused one, so its place can be given away. A key whose places
-//! are taken gets one whose key can move to another. A key that finds no place even so, because all are taken by keys in
+//! A key whose state is idle behaves like an unused one, so its place can be given away. A key whose places are
+//! taken gets one whose key can move to another. A key that finds no place even so, because all are taken by keys in
 //! use, shares one with all others of its limit that find none: a client that floods the table with keys shares a
 //! limit with itself, and displaces no key in use.
 
@@ -30,7 +30,7 @@ pub(crate) const MAX_LIMITS: u32 = LIMIT_MASK as u32;
 const LIMIT_BITS: u32 = 20;
 const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
 
-/// What a key of a limit has come to: 64 bits, of which 20 name the limit. With a million keys, two of one limit share
+/// The hash of a key of a limit: 64 bits, of which 20 name the limit. With a million keys, two of one limit share
 /// them once in a hundred thousand gateways; the place in the table distinguishes them further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash {
@@ -289,7 +289,7 @@ impl Shard {
 
     /// A place for a new key: the emptier of its groups has one, which keeps all groups evenly full, or the first key of
     /// one of them moves to its other group. More are not tried: of a thousand groups less than ten are full while the
-    /// table has room for a million keys, and in a flood of keys the search is what each of them costs.
+    /// table has room for a million keys, and in a flood of keys each one costs a search.
     fn place_for(&mut self, key: KeyHash, algorithms: &[Algorithm], now: u64) -> Option<usize> {
         let (first, second) = self.groups(key);
         let (one, other) = (self.free(first, algorithms, now), self.free(second, algorithms, now));

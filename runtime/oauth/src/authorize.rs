@@ -301,7 +301,7 @@ impl Server {
 
     /// Whether the user has allowed the client all of this before.
     async fn is_allowed(&self, client: &Client, user: &User, asked: &Asked) -> Result<bool, OauthError> {
-        // Anything on the user's device can say to be this client, so nothing is given unasked (RFC 8252 §8.6).
+        // Any program on the user's device can claim to be this client, so nothing is given unasked (RFC 8252 §8.6).
         if client.public && !asked.to.starts_with("https://") {
             return Ok(false);
         }

@@ -1,4 +1,4 @@
-//! The login page, what becomes of name and password, and the end of a session.
+//! The login page, the check of name and password, and the end of a session.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use gateway_wire::answer::OwnAnswer;
 const MAX_NAME: usize = 256;
 const MAX_PASSWORD: usize = 1024;
 
-/// What a login ends with, other than a session.
+/// Why a login fails.
 pub(super) enum NoLogin {
     /// The name or the password is wrong.
     Wrong,

@@ -1,4 +1,4 @@
-//! Sessions of people who have logged in, and the cookie that carries them.
+//! Sessions of users who have logged in, and the cookie that carries them.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use gateway_parties::clients_and_users::User;
 use gateway_parties::database::StoreError;
 use gateway_parties::server::AuthorizationServer;
 
-/// A cookie of ours is 43 characters; whatever else there is was not made here.
+/// The gateway's cookies have 43 characters; any other value was not made here.
 const COOKIE_LENGTH: usize = 43;
 
 impl Scheme for LoginSession {
@@ -40,7 +40,7 @@ impl Scheme for LoginSession {
     }
 }
 
-/// Knows people by the cookie of their session.
+/// Authenticates users by their session cookie.
 #[derive(Debug)]
 struct Doorman {
     redirects: bool,
@@ -100,7 +100,7 @@ impl Authenticator for Doorman {
     }
 }
 
-/// The session's cookie, if the browser brings one that could be ours.
+/// The session's cookie, if the browser sends one that the gateway could have made.
 pub(super) fn session_cookie(view: &RequestView<'_>, table: &'static AuthorizationServer) -> Option<String> {
     match CredentialLocation::Cookie(table.session_cookie).find(view) {
         Found::One(value) if value.len() == COOKIE_LENGTH => Some(value.into_owned()),

@@ -590,7 +590,7 @@ impl OauthStore {
         Ok(changed(&self.run(vec![about_digest(sql::REVOKE_ACCESS_TOKEN, token)]).await?, 0))
     }
 
-    /// Ends all that an authorization gave, and will have given; whether that was news.
+    /// Revokes all that an authorization gave or is about to give; returns whether it was not revoked before.
     pub(crate) async fn revoke_authorization(&self, id: &str) -> Result<bool, StoreError> {
         Ok(changed(&self.run(vec![about(sql::REVOKE_AUTHORIZATION, id)]).await?, 0))
     }
@@ -611,7 +611,7 @@ impl OauthStore {
 
     /// A session that goes on at `now`: it has been used within `idle` seconds, and is used now.
     pub(crate) async fn session(&self, id: &Digest, now: u64, idle: u64) -> Result<Option<SessionRecord>, StoreError> {
-        // Written down now and then only; as much earlier a session may end.
+        // Recorded now and then only; a session may end that much earlier.
         let idle_since = now.saturating_sub(idle);
         let look = Statement::new(sql::SESSION, [id.into(), now.into(), idle_since.into()]);
         let answers = self.run(vec![look]).await?;

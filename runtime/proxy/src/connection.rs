@@ -1,4 +1,4 @@
-//! A client's connection: one request after another until either side has enough.
+//! A client's connection: one request after another until either side closes it.
 
 use std::cell::Cell;
 use std::future::poll_fn;

@@ -1,6 +1,6 @@
 //! Paths that an upstream may read as those of another operation: the stricter of the two answers.
 //!
-//! The compiler marks the operations that this is about (`contested`); requests for others cost nothing here.
+//! The compiler marks the affected operations (`contested`); requests for others cost nothing here.
 
 use gateway_route::{
     Candidates, Condition, Forwarded, Group, Meaning, Params, ReadPath, RequestPath, Selectors, Strictest, Template,
@@ -38,7 +38,7 @@ impl Views {
             views.push(Candidates::new(certain, possible, operations));
             for (entry, (route, position)) in places.iter().enumerate() {
                 let operation = &mut routes[*route].operations[*position];
-                // A GET in the view of HEAD is judged in its own.
+                // A GET in the view of HEAD is checked in its own.
                 if operation.table.method == method {
                     let contested = Contested { view: views.len() - 1, entry };
                     operation.contested = is_contested(operation).then_some(contested);

@@ -25,10 +25,10 @@ use pace::Pace;
 /// The head of a response may have this many bytes.
 const MAX_RESPONSE_HEAD: usize = 64 << 10;
 
-/// More informational responses (1xx) than this before the final one are an upstream that never comes to the point.
+/// More informational responses (1xx) than this before the final one are an upstream that sends no final one.
 const MAX_INTERIM: u32 = 32;
 
-/// A client that waits for `100 Continue` gets ours after this, for upstreams that do not know the expectation
+/// A client that waits for `100 Continue` gets the gateway's after this, for upstreams that ignore the expectation
 /// (RFC 9110 §10.1.1 forbids to wait for ever).
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 
@@ -82,7 +82,7 @@ pub(crate) struct Progress {
     pub(crate) replayable: bool,
 }
 
-/// Why an exchange did not end well.
+/// Why an exchange failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The client went away: there is no one to answer.
@@ -123,7 +123,7 @@ pub(crate) struct Exchange<'a, S> {
     upload: Upload,
     download: Download,
     last_progress: Instant,
-    /// The first poll sends what came with the head: that is no progress worth a look at the clock.
+    /// The first poll sends what came with the head: that needs no look at the clock.
     polled: bool,
     /// The client has the head of the response.
     committed: bool,

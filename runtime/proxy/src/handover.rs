@@ -3,7 +3,7 @@
 //! A gateway with `upgrade.socket` waits there for its successor. The successor connects when it has read its
 //! deployment, gets the sockets (`SCM_RIGHTS`, unix(7)), serves on them, and says so; only then does the old one stop
 //! accepting. The sockets are never closed in between, so no connection is refused, and one that waits in a queue is
-//! not reset. Until the last word the old gateway goes on as if nothing had been asked.
+//! not reset. Until then the old gateway serves as before.
 
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -23,16 +23,16 @@ use gateway_base::error;
 /// The operators' listener among the others; no listener of a deployment can have this name.
 pub const ADMIN: &str = "";
 
-/// How long the two gateways wait for each other's next word.
+/// How long the two gateways wait for each other's next message.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After a successor could not even be accepted, for want of descriptors, say.
+/// The pause after accepting a successor failed, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The sockets that a successor gets, each with the name of its listener; none once this gateway stops.
 pub(crate) type Sockets = Arc<Mutex<Vec<(Arc<str>, TcpListener)>>>;
 
-/// What the successor says when it serves.
+/// The message of a successor that serves.
 const SERVING: &[u8] = b"serving\n";
 
 /// Descriptors in one message; the kernel takes 253 (`SCM_MAX_FD`).
@@ -126,7 +126,7 @@ impl Inherited {
 pub struct Waiting {
     path: PathBuf,
     listener: UnixListener,
-    /// To know our own file from a successor's.
+    /// Distinguishes our own file from a successor's.
     inode: u64,
 }
 
@@ -175,7 +175,7 @@ impl Waiting {
         }
     }
 
-    /// Takes the path away, unless it is a successor's by now.
+    /// Removes the path, unless it is a successor's by now.
     pub fn leave(&self) {
         use std::os::unix::fs::MetadataExt as _;
         if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {

@@ -61,7 +61,7 @@ const GOAWAY_GRACE: Duration = Duration::from_secs(2);
 /// How often an ending connection is checked again while streams are open.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What a client gets for whose request there is no place.
+/// The answer to a request over the limit of connections.
 const TOO_MANY: &[u8] = b"{\"message\":\"There are too many requests at once\"}\n";
 
 /// Serves a connection until it closes. What `down` has received already is its beginning. `idle` is true while no

@@ -215,7 +215,7 @@ where
     .await
 }
 
-/// Answers what could not even be parsed; `head` is all that there is of it.
+/// Answers a request that could not be parsed; `head` is all that was received of it.
 pub(crate) async fn refuse_unparsed<S>(
     worker: &Worker,
     listener: &'static PreparedListener,

@@ -290,7 +290,7 @@ fn greet(thread: &Thread, listener: &'static PreparedListener, stream: TcpStream
     }
 }
 
-/// Says that there is no place, in as few words as possible and without waiting for a request.
+/// Answers 503, as short as possible and without waiting for a request.
 fn turn_away(worker: &Rc<Worker>, listener: &PreparedListener, stream: TcpStream) {
     // Inside TLS an answer would take a handshake; and no more than `MAX_TURNED_AWAY` clients are answered at once.
     if listener.tls.is_some() || worker.turned_away.get() >= MAX_TURNED_AWAY {

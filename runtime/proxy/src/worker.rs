@@ -23,7 +23,7 @@ use gateway_access::caller::RequestContext;
 /// How often the clock is set, the log handed over and the pool pruned.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 
-/// How long an idle connection is kept when the gateway ends, for a request that is on its way.
+/// How long an idle connection is kept when the gateway ends, for a request that is under way.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// One serving thread. Nothing in it is shared, so nothing in it is locked.
@@ -79,7 +79,7 @@ impl Worker {
             recent: Cell::new(Instant::now()),
             date: RefCell::new(Rc::from("")),
             random: Cell::new(RandomState::new().build_hasher().finish() | 1),
-            // No worker counts as far as the next one begins.
+            // Numbers of one worker never reach those of the next.
             next_request: Cell::new((index as u64) << 48),
         };
         worker.set_clock();
@@ -124,12 +124,12 @@ impl Worker {
         self.recent.get()
     }
 
-    /// The moment at which a request that began at `instant` is judged.
+    /// The time against which a request that began at `instant` is checked.
     pub(crate) fn moment(&self, instant: Instant, request: u64) -> RequestContext {
         RequestContext { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index, request }
     }
 
-    /// A number for a request; no other one in this process has it.
+    /// A number for a request, unique in this process.
     pub(crate) fn number(&self) -> u64 {
         self.next_request.replace(self.next_request.get() + 1)
     }
@@ -188,7 +188,7 @@ impl Worker {
         self.connections.borrow().len()
     }
 
-    /// Ready once each answer is to be the last one of its connection.
+    /// Ready once each answer must be the last one of its connection.
     pub(crate) async fn until_draining(&self) {
         let mut notice = std::pin::pin!(self.begins_draining.notified());
         notice.as_mut().enable();
@@ -197,7 +197,7 @@ impl Worker {
         }
     }
 
-    /// Closes what is idle, and what becomes so.
+    /// Closes connections that are idle or become idle.
     fn close_idle(&self) {
         self.closing.set(true);
         for connection in self.connections.borrow().values().filter(|connection| connection.idle.get()) {

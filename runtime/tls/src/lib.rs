@@ -48,7 +48,7 @@ const REMEMBERED_SESSIONS: usize = 1024;
 /// The first byte of every TLS connection: a handshake record (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
 
-/// For who speaks HTTP where TLS is spoken.
+/// The answer to plain HTTP on a TLS port.
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 55\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS: write https:// before the name\n";
@@ -132,7 +132,7 @@ impl Tls {
         match Current::of(&self.settings, provider, shown, clients, &self.challenges) {
             Ok(mut next) => {
                 // Clients may go on with the sessions that they have; but a session with a client's certificate goes on
-                // unchecked, and its authority may be trusted no more.
+                // unchecked, and its authority may no longer be trusted.
                 if self.settings.client_ca.is_none() {
                     let config = Arc::make_mut(&mut next.config);
                     config.ticketer = Arc::clone(&before.config.ticketer);
@@ -190,7 +190,7 @@ impl Tls {
         self.current.load().certificates.clone()
     }
 
-    /// What an operator should know of certificates that are shown all the same.
+    /// Warnings about certificates that are served all the same.
     pub fn remarks(&self) -> Vec<String> {
         let stand_in = self.settings.acme.as_ref().filter(|_| self.first_states.first() == Some(&None));
         let complaints = self.current.load().certificates.iter().filter_map(Validity::complaint).collect::<Vec<_>>();

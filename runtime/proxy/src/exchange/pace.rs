@@ -1,5 +1,5 @@
-//! How long a client may keep an exchange waiting: one that moves a byte now and then meets every deadline that starts
-//! anew with each byte, and holds a connection to the upstream as long as it likes.
+//! How long a client may keep an exchange waiting: one that moves a byte now and then meets every deadline that
+//! restarts with each byte, and holds a connection to the upstream as long as it likes.
 
 use std::time::Duration;
 

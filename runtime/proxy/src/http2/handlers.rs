@@ -17,7 +17,7 @@ use gateway_wire::downstream::StreamBuffers;
 /// The number that a worker keeps even without work for them: they take about the memory of as many idle connections.
 const MIN_IDLE: usize = 8;
 
-/// How far ahead a new timer is set. A deadline that is nearer sets it anew; one that is farther away does not, until it
+/// How far ahead a new timer is set. A deadline that is nearer resets it; one that is farther away does not, until it
 /// has passed.
 const FIRST_DEADLINE: Duration = Duration::from_secs(1);
 

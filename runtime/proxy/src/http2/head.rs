@@ -20,7 +20,7 @@ pub(crate) fn is_for_http(parts: &Parts) -> bool {
     }
 }
 
-/// What a stream begins with. What makes no sense in it is judged where heads are judged: by the pipeline.
+/// What a stream begins with. The pipeline, which checks every head, refuses what makes no sense in it.
 ///
 /// It keeps to the grammar of HTTP/1.1: h2 admits no name that is not a token, neither CR nor LF nor NUL in a value, and no
 /// space in a target.

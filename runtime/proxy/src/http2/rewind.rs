@@ -1,4 +1,4 @@
-//! A connection whose beginning was read already, with an eye on what it asks of us.
+//! A connection whose beginning was read already, which watches what the client asks of the gateway.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

@@ -27,7 +27,7 @@ use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
 
-/// How we call ourselves in `Via` (RFC 9110 §7.6.3).
+/// The gateway's name in `Via` (RFC 9110 §7.6.3).
 const OUR_NAME: &[u8] = b" gateway\r\n";
 
 /// A request that may be sent, with everything it takes.
@@ -47,7 +47,7 @@ pub(crate) enum Forwarded {
     Answered(Progress),
     /// The client is gone, or has to be cut off in the middle of the response.
     Cut(Progress, Option<Reject>),
-    /// The client is to get this refusal.
+    /// The client gets this refusal.
     Refused(Progress, Reject),
 }
 

@@ -70,7 +70,7 @@ where
     let mut gathering = Gathering { at: terms.head_length, decoder: Decoder::default(), decoded: Vec::new() };
     let mut idle_until = Instant::now() + IDLE;
     if terms.expects_continue && down.inbox.len() == terms.head_length {
-        // The client waits for the word; RFC 9110 §10.1.1.
+        // The client waits for 100 (Continue), RFC 9110 §10.1.1.
         down.outbox.head(response::write_continue);
     }
     poll_fn(|cx| {

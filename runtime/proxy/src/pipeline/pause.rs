@@ -1,6 +1,6 @@
 //! Requests that have to wait before their decision: what for, and how they go on.
 //!
-//! What the steps have found stays as it is: the operation with its parameters, who may pass, what has been charged. Only
+//! What the steps have found is kept: the operation with its parameters, who may pass, what has been charged. Only
 //! the head is parsed again after a wait, without what is checked on receipt: the steps read fields that borrow the
 //! inbox, and the inbox grows meanwhile. Ranges of the inbox in place of these fields would have to become a list of fields
 //! again, at about the cost of parsing them, and a wrong one would go unnoticed.

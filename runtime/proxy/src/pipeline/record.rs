@@ -46,7 +46,7 @@ pub(crate) struct Record<'h> {
     pub(crate) is_https: bool,
     pub(crate) route: Option<&'static PreparedRoute>,
     pub(crate) operation: Option<&'static PreparedOperation>,
-    /// The last rule that was about it, where no path matched.
+    /// The last rule that matched it, where no path did.
     pub(crate) rule: Option<&'static PreparedRule>,
     /// The caller, once it is permitted.
     caller: Option<Arc<str>>,

@@ -59,13 +59,13 @@ impl<'a, S> Steps<'a, S> {
         Self { worker, down, request, routed, view }
     }
 
-    /// Finds out who calls, and whether that one may.
+    /// Authenticates and authorises the caller.
     ///
     /// # Errors
     /// A scheme has to know more first; 302, 400, 401, 403, 429 or 503 for a request that gets no permit.
     pub(crate) fn authorize(&self, mut attempts: Attempts, record: &mut Record<'_>) -> Result<Permit, Stop> {
         let (worker, operation) = (self.worker, self.routed.operation);
-        // HEAD that is served as GET is judged as GET.
+        // HEAD that is served as GET is authorised as GET.
         let method = match self.request.head.method {
             "HEAD" if operation.table.method == "GET" => "GET",
             method => method,
@@ -191,7 +191,7 @@ impl<'a, S> Steps<'a, S> {
         }
     }
 
-    /// Where the client is, as far as trusted proxies tell.
+    /// The client's address, as given by trusted proxies.
     fn client_address(&self) -> IpAddr {
         client_address(self.down.peer, self.view.fields, |address| self.worker.deployment.trusts(address))
     }
