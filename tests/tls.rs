@@ -358,7 +358,7 @@ fn everything_that_is_wrong_is_told_at_start() {
 fn plain_requests_are_sent_to_known_hosts_only() {
     let (folder, upstream) = (Folder::new(), Upstream::echo());
     let (plain, authority) = (Gateway::start(&[], upstream.address), Authority::new());
-    assert!(plain.started().contains("API `payments` is for HTTPS only, and no request can come over TLS"));
+    assert!(plain.started().contains("API payments: it is for HTTPS only, and no request can come over TLS"));
     let ask = |gateway: &Gateway, method: &str, target: &str, headers: &str| {
         let mut connection = gateway.connect();
         connection.send(format!("{method} {target} HTTP/1.1\r\n{headers}\r\n"));

@@ -41,7 +41,7 @@ pub(crate) const ENVOY_TOKENS: usize = 1_000;
 
 /// What the requests of a load bring.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Bring {
+pub(crate) enum CredentialKind {
     Nothing,
     /// An API key, of every consumer in turn.
     Key,
@@ -68,21 +68,23 @@ pub(crate) struct TokenKeys {
 
 /// Header fields for requests, in turn: a line for each request, several fields separated by tabs. `consumers` is how
 /// many the peer knows.
-pub(crate) fn fields(bring: Bring, consumers: usize) -> io::Result<Vec<String>> {
-    Ok(match bring {
-        Bring::Nothing => Vec::new(),
-        Bring::Key => {
+pub(crate) fn fields(kind: CredentialKind, consumers: usize) -> io::Result<Vec<String>> {
+    Ok(match kind {
+        CredentialKind::Nothing => Vec::new(),
+        CredentialKind::Key => {
             let count = consumers.min(KEYS);
             (0..count).map(|index| format!("X-Api-Key: {}", key(index * (consumers / count)))).collect()
         }
-        Bring::Password => (0..EQUIPPED).map(|user| basic(user, PASSWORD)).collect(),
-        Bring::WrongPassword => (0..KEYS).map(|guess| basic(guess % EQUIPPED, &format!("guess {guess}"))).collect(),
-        Bring::Tokens(algorithm, count) => tokens(algorithm, count)?,
-        Bring::Cavage => (0..EQUIPPED).map(cavage).collect(),
-        Bring::Message => (0..EQUIPPED).map(message).collect(),
-        Bring::Client(format) => vec![client::client_fields(format)],
+        CredentialKind::Password => (0..EQUIPPED).map(|user| basic(user, PASSWORD)).collect(),
+        CredentialKind::WrongPassword => {
+            (0..KEYS).map(|guess| basic(guess % EQUIPPED, &format!("guess {guess}"))).collect()
+        }
+        CredentialKind::Tokens(algorithm, count) => tokens(algorithm, count)?,
+        CredentialKind::Cavage => (0..EQUIPPED).map(cavage).collect(),
+        CredentialKind::Message => (0..EQUIPPED).map(message).collect(),
+        CredentialKind::Client(format) => vec![client::client_fields(format)],
         // Known only while the peer runs.
-        Bring::Own => Vec::new(),
+        CredentialKind::Own => Vec::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::callers::Bring;
+use crate::callers::CredentialKind;
 use crate::lab::{Lab, Running, Sample};
 use crate::measure::arguments;
 use crate::peer::{Peer, Work};
@@ -68,7 +68,7 @@ fn phases(lab: &Lab, peer: &Peer, running: &Running) -> io::Result<Vec<Phase>> {
     let shape = LoadShape {
         work: Work::Key,
         paths: Paths::One(Work::Key.path()),
-        bring: Bring::Key,
+        kind: CredentialKind::Key,
         rate: Some(RATE),
         ..SATURATION
     };

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::callers::Bring;
+use crate::callers::CredentialKind;
 use crate::lab::{Lab, Sample};
 use crate::measure::arguments;
 use crate::peer::{Peer, Work};
@@ -42,7 +42,7 @@ fn once(lab: &Lab, peer: &Peer, is_flooded: bool, is_saturated: bool, seconds: f
     let guess = LoadShape {
         work: Work::Password,
         paths: Paths::One(Work::Password.path()),
-        bring: Bring::WrongPassword,
+        kind: CredentialKind::WrongPassword,
         ..SATURATION
     };
     let running = lab.start(peer, Work::Key)?;

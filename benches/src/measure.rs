@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use crate::callers::{self, Bring};
+use crate::callers::{self, CredentialKind};
 use crate::lab::{Lab, Sample};
 use crate::oauth::{self, TOKEN_FORM};
 use crate::peer::{Peer, Work};
@@ -83,7 +83,7 @@ fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<S
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
     // Whether it has started is asked in the clear.
     let running = lab.start(peer, if shape.tls.is_some() { Work::Plain } else { shape.work })?;
-    if !matches!(shape.bring, Bring::Nothing) && !lab.refuses(port, shape.work.path())? {
+    if !matches!(shape.kind, CredentialKind::Nothing) && !lab.refuses(port, shape.work.path())? {
         running.stop();
         return Err(io::Error::other("lets requests without a credential through"));
     }
@@ -103,13 +103,13 @@ pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64)
         "--seconds".to_owned(),
         seconds.to_string(),
     ]);
-    let (own_path, fields) = match shape.bring {
-        Bring::Own => oauth::use_of(peer).map(|(path, fields)| (Some(path), fields))?,
-        Bring::Client(_) => {
+    let (own_path, fields) = match shape.kind {
+        CredentialKind::Own => oauth::use_of(peer).map(|(path, fields)| (Some(path), fields))?,
+        CredentialKind::Client(_) => {
             arguments.extend(["--form".to_owned(), TOKEN_FORM.to_owned()]);
-            (None, callers::fields(shape.bring, peer.consumers)?)
+            (None, callers::fields(shape.kind, peer.consumers)?)
         }
-        _ => (None, callers::fields(shape.bring, peer.consumers)?),
+        _ => (None, callers::fields(shape.kind, peer.consumers)?),
     };
     match own_path.map_or(shape.paths, Paths::One) {
         Paths::One(path) => arguments.extend(["--path".to_owned(), path.to_owned()]),
@@ -162,7 +162,7 @@ pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
     let shape = LoadShape {
         work: Work::Routes,
         paths: Paths::Routes,
-        bring: Bring::Nothing,
+        kind: CredentialKind::Nothing,
         connections: 64,
         new_connection: false,
         rate: None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 
-use crate::callers::{self, Bring};
+use crate::callers::{self, CredentialKind};
 use crate::peer::{Peer, Work};
 use client::ENCRYPTED;
 
@@ -36,7 +36,7 @@ pub(crate) fn use_of(peer: &Peer) -> io::Result<(&'static str, Vec<String>)> {
     };
     let (path, fields) = match peer.name {
         "gateway-anyone" => ("/anyone", vec!["X-Nothing: 0".to_owned()]),
-        "gateway-jwt" => ("/foreign", callers::fields(Bring::Tokens(Algorithm::HS256, FEW), 0)?),
+        "gateway-jwt" => ("/foreign", callers::fields(CredentialKind::Tokens(Algorithm::HS256, FEW), 0)?),
         "gateway-own-jwt" => ("/own", own("jwt", FEW)?),
         "gateway-own" => ("/own", own("opaque", FEW)?),
         _ => ("/own", own("opaque", MANY)?),

@@ -2,7 +2,7 @@
 
 use jsonwebtoken::Algorithm;
 
-use crate::callers::{Bring, COLD};
+use crate::callers::{COLD, CredentialKind};
 use crate::oauth::TOKEN_PATH;
 use crate::peer::Work;
 
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
 pub(crate) struct LoadShape {
     pub(crate) work: Work,
     pub(crate) paths: Paths,
-    pub(crate) bring: Bring,
+    pub(crate) kind: CredentialKind,
     pub(crate) connections: usize,
     pub(crate) new_connection: bool,
     /// Requests a second, in the open loop.
@@ -73,7 +73,7 @@ pub(crate) const MOST_START_MILLIS: f64 = 50.0;
 pub(crate) const SATURATION: LoadShape = LoadShape {
     work: Work::Plain,
     paths: Paths::One("/s"),
-    bring: Bring::Nothing,
+    kind: CredentialKind::Nothing,
     connections: 64,
     new_connection: false,
     rate: None,
@@ -86,8 +86,8 @@ const fn tls(mode: &'static str, path: &'static str, connections: usize) -> Kind
 }
 
 /// One path of `specs/callers.yaml`, and the credential for it.
-const fn caller(work: Work, bring: Bring) -> Kind {
-    Kind::Load(LoadShape { work, paths: Paths::One(work.path()), bring, ..SATURATION })
+const fn caller(work: Work, kind: CredentialKind) -> Kind {
+    Kind::Load(LoadShape { work, paths: Paths::One(work.path()), kind, ..SATURATION })
 }
 
 /// A client that gets one token after the other.
@@ -95,7 +95,7 @@ const fn issue(format: &'static str) -> Kind {
     Kind::Load(LoadShape {
         work: Work::Accounts,
         paths: Paths::One(TOKEN_PATH),
-        bring: Bring::Client(format),
+        kind: CredentialKind::Client(format),
         ..SATURATION
     })
 }
@@ -130,7 +130,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         kind: Kind::Load(LoadShape {
             work: Work::Jwt,
             paths: Paths::One("/private/s"),
-            bring: Bring::Tokens(Algorithm::HS256, 100),
+            kind: CredentialKind::Tokens(Algorithm::HS256, 100),
             ..SATURATION
         }),
         peers: &["gateway", "haproxy", "envoy"],
@@ -140,7 +140,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "key",
         what: "an API key is required, 20,000 keys in turn (10 where only 10 are known); 10, 1,000 and 1,000,000 consumers",
-        kind: caller(Work::Key, Bring::Key),
+        kind: caller(Work::Key, CredentialKind::Key),
         peers: &["gateway", "gateway-1k", "gateway-1m", "nginx-1m", "haproxy", "haproxy-1m", "envoy", "envoy-1m"],
         bases: &["gateway", "nginx-1m", "haproxy-1m", "envoy-1m"],
         targets: &[],
@@ -148,7 +148,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "jwt-hs256",
         what: "a token with HS256 is required, the same for all requests: remembered where the peer can",
-        kind: caller(Work::Hs256, Bring::Tokens(Algorithm::HS256, 1)),
+        kind: caller(Work::Hs256, CredentialKind::Tokens(Algorithm::HS256, 1)),
         peers: VERIFIERS,
         bases: &["haproxy", "envoy"],
         targets: &[],
@@ -156,7 +156,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "jwt-hs256-cold",
         what: "a token with HS256 is required, another for every request: none is remembered",
-        kind: caller(Work::Hs256, Bring::Tokens(Algorithm::HS256, COLD)),
+        kind: caller(Work::Hs256, CredentialKind::Tokens(Algorithm::HS256, COLD)),
         peers: VERIFIERS,
         bases: &["haproxy", "envoy"],
         targets: &[],
@@ -164,7 +164,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "jwt-rs256",
         what: "a token with RS256 is required, the same for all requests: remembered where the peer can",
-        kind: caller(Work::Rs256, Bring::Tokens(Algorithm::RS256, 1)),
+        kind: caller(Work::Rs256, CredentialKind::Tokens(Algorithm::RS256, 1)),
         peers: VERIFIERS,
         bases: &["haproxy", "envoy"],
         targets: &[],
@@ -172,7 +172,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "jwt-rs256-cold",
         what: "a token with RS256 is required, another for every request: none is remembered",
-        kind: caller(Work::Rs256, Bring::Tokens(Algorithm::RS256, COLD)),
+        kind: caller(Work::Rs256, CredentialKind::Tokens(Algorithm::RS256, COLD)),
         peers: VERIFIERS,
         bases: &["haproxy", "envoy"],
         targets: &[],
@@ -180,7 +180,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "jwt-es256",
         what: "a token with ES256 is required, the same for all requests: remembered where the peer can",
-        kind: caller(Work::Es256, Bring::Tokens(Algorithm::ES256, 1)),
+        kind: caller(Work::Es256, CredentialKind::Tokens(Algorithm::ES256, 1)),
         peers: VERIFIERS,
         bases: &["haproxy", "envoy"],
         targets: &[],
@@ -188,7 +188,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "jwt-es256-cold",
         what: "a token with ES256 is required, another for every request: none is remembered",
-        kind: caller(Work::Es256, Bring::Tokens(Algorithm::ES256, COLD)),
+        kind: caller(Work::Es256, CredentialKind::Tokens(Algorithm::ES256, COLD)),
         peers: VERIFIERS,
         bases: &["haproxy", "envoy"],
         targets: &[],
@@ -196,7 +196,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "hmac",
         what: "a signature over method, path and date as APISIX has it; HAProxy by hand, without a look at the date",
-        kind: caller(Work::Cavage, Bring::Cavage),
+        kind: caller(Work::Cavage, CredentialKind::Cavage),
         peers: &["gateway", "haproxy"],
         bases: &["haproxy"],
         targets: &[],
@@ -204,7 +204,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "hmac-rfc9421",
         what: "an HTTP message signature over method and target",
-        kind: caller(Work::Message, Bring::Message),
+        kind: caller(Work::Message, CredentialKind::Message),
         peers: &["gateway"],
         bases: &[],
         targets: &[],
@@ -212,7 +212,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "basic",
         what: "a password that was right a short while ago; HAProxy compares with plain text",
-        kind: caller(Work::Password, Bring::Password),
+        kind: caller(Work::Password, CredentialKind::Password),
         peers: &["gateway", "haproxy"],
         bases: &["haproxy"],
         targets: &[],
@@ -236,7 +236,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "limit",
         what: "a limit for each address that has room for all (Envoy: one for all addresses); and the same route without a limit",
-        kind: caller(Work::Limit, Bring::Nothing),
+        kind: caller(Work::Limit, CredentialKind::Nothing),
         peers: &[
             "gateway",
             "gateway-untold",
@@ -280,7 +280,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         kind: Kind::Load(LoadShape {
             work: Work::Accounts,
             paths: Paths::One(Work::Accounts.path()),
-            bring: Bring::Own,
+            kind: CredentialKind::Own,
             ..SATURATION
         }),
         peers: &[

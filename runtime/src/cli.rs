@@ -11,8 +11,9 @@ use clap::{Parser, Subcommand};
 use crate::launch::Launch;
 use crate::route_table::route_table;
 use gateway_base::info;
+use gateway_base::operator_log::{self, Format};
+use gateway_base::process;
 use gateway_base::say;
-use gateway_base::{operator_log, process};
 use gateway_proxy::tables::Gateway;
 
 /// A further command that a binary offers.
@@ -90,6 +91,10 @@ fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         upgrade: arguments.upgrade,
         ..Launch::default()
     };
+    if !matches!(arguments.action, None | Some(Action::Run | Action::Other(_))) {
+        // A command is run by a person, or by a script that reads what it prints.
+        operator_log::set_format(Format::Text);
+    }
     match arguments.action {
         None | Some(Action::Run) => launch.serve(gateway, |ready| {
             for (name, address) in &ready.listeners {

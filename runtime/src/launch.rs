@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::Poll;
-use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,7 +17,7 @@ use crate::admin::Admin;
 use crate::assemble;
 use crate::config::Config;
 use crate::config::sources::Sources;
-use gateway_base::file_state::FileState;
+use gateway_base::file_state::{FileState, WATCH_INTERVAL, Watch};
 use gateway_base::operator_log;
 use gateway_base::problem::Problem;
 use gateway_base::say;
@@ -34,9 +33,6 @@ use gateway_proxy::server::Server;
 use gateway_proxy::tables::Gateway;
 use gateway_tls as tls;
 use gateway_tls::acme;
-
-/// How often `consumers.yaml` is checked.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How to start a gateway.
 #[derive(Debug, Default)]
@@ -366,20 +362,12 @@ async fn watch_consumers(consumers: Arc<ConsumerStore>) {
         while hangup.recv().await.is_some() {}
         return;
     };
-    let mut known = consumers.first_state();
-    let mut pending = None;
+    let mut watch = Watch::new(consumers.first_state());
     loop {
         let asked = tokio::time::timeout(WATCH_INTERVAL, hangup.recv()).await.is_ok();
-        let now = FileState::of(&file);
-        if !asked && now == known {
+        if !watch.is_due(FileState::of(&file), asked) {
             continue;
         }
-        // It may still be being written: wait until two checks agree.
-        if !asked && pending.replace(now) != Some(now) {
-            continue;
-        }
-        known = now;
-        pending = None;
         let store = Arc::clone(&consumers);
         match tokio::task::spawn_blocking(move || store.reload()).await {
             Ok(Ok((count, remarks))) => {

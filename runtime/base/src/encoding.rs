@@ -2,38 +2,50 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+/// What forms keep as it is (the URL Standard, "application/x-www-form-urlencoded percent-encode set").
+const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
+
+/// Decodes percent-encoding (RFC 3986 §2.1); `None` if a `%` is not followed by two hexadecimal digits.
+pub fn percent_decode(encoded: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(encoded.len());
+    let mut bytes = encoded.iter();
+    while let Some(byte) = bytes.next() {
+        decoded.push(match byte {
+            b'%' => {
+                let mut digit = || bytes.next().and_then(|byte| char::from(*byte).to_digit(16));
+                let (high, low) = (digit()?, digit()?);
+                u8::try_from(high << 4 | low).ok()?
+            }
+            other => *other,
+        });
+    }
+    Some(decoded)
+}
+
+/// As [`percent_decode`], but keeps a `%` that is not followed by two hexadecimal digits.
+pub fn percent_decode_lenient(encoded: &[u8]) -> Vec<u8> {
+    percent_encoding::percent_decode(encoded).collect()
+}
+
 /// Decodes a name or a value of `application/x-www-form-urlencoded`; `None` if it is not UTF-8 or badly escaped.
 pub fn form_decode(raw: &str) -> Option<Cow<'_, str>> {
     if !raw.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Some(Cow::Borrowed(raw));
     }
-    let mut decoded = Vec::with_capacity(raw.len());
-    let mut bytes = raw.bytes();
-    while let Some(byte) = bytes.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let mut digit = || bytes.next().and_then(|byte| (byte as char).to_digit(16));
-                let (high, low) = (digit()?, digit()?);
-                u8::try_from(high << 4 | low).ok()?
-            }
-            other => other,
-        });
-    }
+    let decoded = percent_decode(raw.replace('+', " ").as_bytes())?;
     String::from_utf8(decoded).ok().map(Cow::Owned)
 }
 
 /// As a value of `application/x-www-form-urlencoded`.
 pub fn form_encode(bytes: &[u8]) -> String {
-    let mut encoded = String::with_capacity(bytes.len());
-    for byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(char::from(*byte)),
-            b' ' => encoded.push('+'),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
+    percent_encode(bytes, FORM).to_string().replace("%20", "+")
+}
+
+/// As [`form_encode`], with `%20` for a space.
+pub fn form_encode_without_plus(bytes: &[u8]) -> String {
+    percent_encode(bytes, FORM).to_string()
 }
 
 /// The query without the parameters called one of `names`, in its raw form otherwise; `None` when nothing is left.
@@ -63,16 +75,29 @@ pub fn cookies_without(value: &[u8], names: &[&str]) -> Option<Vec<u8>> {
 }
 
 /// Appends a number in decimal.
-pub fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
+pub fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_encoding_is_read_strictly_or_leniently() {
+        for (encoded, strict, lenient) in [
+            ("a%2Fb", Some("a/b"), "a/b"),
+            ("%41%5a", Some("AZ"), "AZ"),
+            ("+", Some("+"), "+"),
+            ("%zz", None, "%zz"),
+            ("%+1", None, "%+1"),
+            ("%4", None, "%4"),
+            ("%", None, "%"),
+        ] {
+            assert_eq!(percent_decode(encoded.as_bytes()).as_deref(), strict.map(str::as_bytes), "{encoded}");
+            assert_eq!(percent_decode_lenient(encoded.as_bytes()), lenient.as_bytes(), "{encoded}");
         }
+        assert_eq!(form_decode("a+b%2B%20").as_deref(), Some("a b+ "));
+        assert_eq!(form_encode(b"a b+*-._~\xff"), "a+b%2B*-._%7E%FF");
     }
-    out.extend_from_slice(&digits[at..]);
 }

@@ -12,26 +12,27 @@ use gateway_parties::database::StoreError;
 use gateway_wire::answer::OwnAnswer;
 
 /// GET shows the page; POST withdraws what was allowed to one client.
-pub(super) async fn account(server: &Server, visit: EndpointRequest) -> OwnAnswer {
-    match server.answer_account(&visit).await {
+pub(super) async fn account(server: &Server, request: EndpointRequest) -> OwnAnswer {
+    match server.answer_account(&request).await {
         Ok(answer) => answer,
         Err(problem) => {
             error::tell(&problem);
-            server.page_error(&visit.language, 503, "error_busy", "").with("Retry-After", "5")
+            server.page_error(&request.language, 503, "error_busy", "").with("Retry-After", "5")
         }
     }
 }
 
 impl Server {
-    async fn answer_account(&self, visit: &EndpointRequest) -> Result<OwnAnswer, StoreError> {
-        let forbidden = || self.page_error(&visit.language, 403, "error_form", "");
-        let (Some(cookie), Some(id)) = (&visit.cookie, visit.caller.as_ref().and_then(|caller| caller.user.clone()))
+    async fn answer_account(&self, request: &EndpointRequest) -> Result<OwnAnswer, StoreError> {
+        let forbidden = || self.page_error(&request.language, 403, "error_form", "");
+        let (Some(cookie), Some(id)) =
+            (&request.cookie, request.caller.as_ref().and_then(|caller| caller.user.clone()))
         else {
             return Ok(forbidden());
         };
         let Some(user) = self.parties.user(&id).await? else { return Ok(forbidden()) };
-        let form = visit.form.as_ref().ok();
-        if visit.is_post {
+        let form = request.form.as_ref().ok();
+        if request.is_post {
             let client = form.and_then(|form| form.get("client_id"));
             let (Some(client), true) = (client, self.has_form_tag(cookie, form.and_then(|form| form.get("csrf"))))
             else {
@@ -43,13 +44,14 @@ impl Server {
             return Ok(OwnAnswer::redirect(303, &format!("{}?withdrawn=1", self.table.paths.account)));
         }
         let was_withdrawn = form.is_some_and(|form| form.get("withdrawn").is_some());
-        let notice = if was_withdrawn { self.pages.text(&visit.language, "account_withdrawn") } else { String::new() };
-        let applications = self.applications(&user, &visit.language).await?;
+        let notice =
+            if was_withdrawn { self.pages.text(&request.language, "account_withdrawn") } else { String::new() };
+        let applications = self.applications(&user, &request.language).await?;
         let paths = &self.table.paths;
         Ok(self.pages.answer(Page {
             template: "account.html",
             status: 200,
-            language: &visit.language,
+            language: &request.language,
             values: vec![
                 ("user", Value::from(user.username.as_str())),
                 ("email", Value::from(user.email.as_deref().unwrap_or_default())),

@@ -30,7 +30,7 @@ impl Server {
     /// It is not to be trusted: `invalid_client` where it authenticates, `invalid_grant` where it is a grant.
     pub(super) async fn asserted(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         jwt: &str,
         as_client: bool,
     ) -> Result<(Arc<Client>, Map<String, Value>), OauthError> {
@@ -41,13 +41,13 @@ impl Server {
         let token = Token::parse(jwt).map_err(|_| refuse("The assertion is not a signed JWT"))?;
         let text = |name: &str| token.claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let issuer = text("iss").ok_or_else(|| refuse("The assertion has no iss"))?;
-        let attempt = Attempt { kind: "client", account: issuer, address: visit.address };
+        let attempt = Attempt { kind: "client", account: issuer, address: request.address };
         let client = self.parties.client(issuer).await?;
-        if self.attempts.wait(attempt, visit.now) > 0 {
+        if self.attempts.wait(attempt, request.now) > 0 {
             return Err(ErrorCode::SlowDown.because("Too many failed attempts"));
         }
         let failed = || {
-            self.attempts.fail(attempt, visit.now);
+            self.attempts.fail(attempt, request.now);
             match as_client {
                 true => unknown(),
                 false => refuse("The signature of the assertion is not the client's"),
@@ -57,19 +57,19 @@ impl Server {
         if !is_signed_by(&client, &token, as_client) {
             return Err(failed());
         }
-        self.attempts.succeed(attempt, visit.now);
+        self.attempts.succeed(attempt, request.now);
         if as_client && text("sub") != Some(issuer) {
             return Err(refuse("iss and sub of the assertion differ"));
         }
         self.check_audience(&client, &token).map_err(refuse)?;
-        let until = check_times(&client, &token.claims, visit.now).map_err(refuse)?;
+        let until = check_times(&client, &token.claims, request.now).map_err(refuse)?;
         // Without a name of its own, an assertion is known by what is signed: one text has several valid signatures
         // (of ECDSA, another one follows from the first).
         let name = match text("jti") {
             Some(name) => Cow::Owned(format!("jti:{name}")),
             None => Cow::Owned(format!("sha256:{}", Digest::of(token.signed.as_bytes()).to_hex())),
         };
-        if !self.store.first_use(issuer, &name, until + LEEWAY, visit.now).await? {
+        if !self.store.first_use(issuer, &name, until + LEEWAY, request.now).await? {
             return Err(refuse("The assertion was used before"));
         }
         Ok((client, token.claims))

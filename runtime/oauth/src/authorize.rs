@@ -30,7 +30,7 @@ const MAX_STATE: usize = 2048;
 
 /// What an application asks for, once it is known who it is and where the answer goes.
 #[derive(Debug, Serialize, Deserialize)]
-struct Asked {
+struct AuthorizationRequest {
     client: String,
     /// What was registered of it then ([`Client::mark`]).
     #[serde(default)]
@@ -61,13 +61,13 @@ enum Refused {
 }
 
 /// GET or POST: shows the dialog, or answers at once where the user has decided before.
-pub(super) async fn authorize(server: &Server, visit: EndpointRequest) -> OwnAnswer {
-    let (client, asked) = match server.read_request(&visit).await {
+pub(super) async fn authorize(server: &Server, request: EndpointRequest) -> OwnAnswer {
+    let (client, asked) = match server.read_request(&request).await {
         Ok(request) => request,
-        Err(refused) => return server.refuse(&visit, refused),
+        Err(refused) => return server.refuse(&request, refused),
     };
-    let session = match &visit.cookie {
-        Some(cookie) => server.session(&Digest::of(cookie.as_bytes()), visit.now).await,
+    let session = match &request.cookie {
+        Some(cookie) => server.session(&Digest::of(cookie.as_bytes()), request.now).await,
         None => Ok(None),
     };
     let user = match session {
@@ -79,27 +79,27 @@ pub(super) async fn authorize(server: &Server, visit: EndpointRequest) -> OwnAns
         Ok(Some(user)) => user,
         // The request is found again after the login, also where it came in a body.
         Ok(None) => {
-            let back = match visit.is_post {
-                false => visit.target,
+            let back = match request.is_post {
+                false => request.target,
                 true => asked.target(server),
             };
             let login = format!("{}?return={}", server.table.paths.login, form_encode(back.as_bytes()));
             return OwnAnswer::redirect(302, &login);
         }
-        Err(problem) => return server.give_up(&visit, &asked, &problem.into()),
+        Err(problem) => return server.give_up(&request, &asked, &problem.into()),
     };
     match server.is_allowed(&client, &user, &asked).await {
-        Ok(true) => server.give(&visit, &client, &user, &asked, 302).await,
-        Ok(false) => server.show_dialog(&visit, &client, &user, &asked).await,
-        Err(problem) => server.give_up(&visit, &asked, &problem),
+        Ok(true) => server.give(&request, &client, &user, &asked, 302).await,
+        Ok(false) => server.show_dialog(&request, &client, &user, &asked).await,
+        Err(problem) => server.give_up(&request, &asked, &problem),
     }
 }
 
 /// POST: what the user has decided.
-pub(super) async fn decide(server: &Server, visit: EndpointRequest) -> OwnAnswer {
-    let page = |status, explanation| server.page_error(&visit.language, status, explanation, "");
-    let Ok(form) = &visit.form else { return page(400, "error_form") };
-    let (Some(cookie), Some(user)) = (&visit.cookie, visit.caller.as_ref().and_then(|caller| caller.user.clone()))
+pub(super) async fn decide(server: &Server, request: EndpointRequest) -> OwnAnswer {
+    let page = |status, explanation| server.page_error(&request.language, status, explanation, "");
+    let Ok(form) = &request.form else { return page(400, "error_form") };
+    let (Some(cookie), Some(user)) = (&request.cookie, request.caller.as_ref().and_then(|caller| caller.user.clone()))
     else {
         return page(403, "error_form");
     };
@@ -112,15 +112,15 @@ pub(super) async fn decide(server: &Server, visit: EndpointRequest) -> OwnAnswer
         error::tell(&problem);
         page(503, "error_busy")
     };
-    let asked = match server.store.transaction(&id, &session, visit.now).await {
-        Ok(asked) => asked.and_then(|json| serde_json::from_str::<Asked>(&json).ok()),
+    let asked = match server.store.transaction(&id, &session, request.now).await {
+        Ok(asked) => asked.and_then(|json| serde_json::from_str::<AuthorizationRequest>(&json).ok()),
         Err(problem) => return busy(problem),
     };
     let Some(asked) = asked else { return page(403, "error_form") };
     // Between the dialog and the decision both may have gone.
     let (client, user) = match (server.parties.client(&asked.client).await, server.parties.user(&user).await) {
         (Ok(Some(client)), Ok(Some(user))) => (client, user),
-        (Err(problem), _) | (_, Err(problem)) => return server.give_up(&visit, &asked, &problem.into()),
+        (Err(problem), _) | (_, Err(problem)) => return server.give_up(&request, &asked, &problem.into()),
         _ => return page(403, "error_form"),
     };
     // The client has changed since the page was shown, and the redirect URI may no longer be the client's.
@@ -128,10 +128,10 @@ pub(super) async fn decide(server: &Server, visit: EndpointRequest) -> OwnAnswer
         return OwnAnswer::redirect(303, &asked.target(server));
     }
     if form.get("cancel").is_some() {
-        return match server.store.decide(&id, &session, Decision::Deny, None, visit.now).await {
+        return match server.store.decide(&id, &session, Decision::Deny, None, request.now).await {
             Ok(Decided::First | Decided::Again) => {
                 let denied = ErrorCode::AccessDenied.because("The user has denied the request");
-                server.give_up(&visit, &asked, &denied)
+                server.give_up(&request, &asked, &denied)
             }
             Ok(Decided::Unknown) => page(403, "error_form"),
             Err(problem) => busy(problem),
@@ -140,7 +140,7 @@ pub(super) async fn decide(server: &Server, visit: EndpointRequest) -> OwnAnswer
     let consent =
         GivenConsent { issuer: server.table.issuer, user: &user.id, client: &client.id, scopes: &asked.scopes };
     let consent = server.table.remember_consent.then_some(consent);
-    match server.store.decide(&id, &session, Decision::Allow, consent, visit.now).await {
+    match server.store.decide(&id, &session, Decision::Allow, consent, request.now).await {
         Ok(Decided::First) => {}
         // A second click, while the browser waits for the application: it ended the navigation that had the first answer,
         // so it gets one of its own. What the user has withdrawn meanwhile is asked for again.
@@ -150,19 +150,19 @@ pub(super) async fn decide(server: &Server, visit: EndpointRequest) -> OwnAnswer
                 return OwnAnswer::redirect(303, &asked.target(server));
             }
             Ok(false) => {}
-            Err(problem) => return server.give_up(&visit, &asked, &problem),
+            Err(problem) => return server.give_up(&request, &asked, &problem),
         },
         Ok(Decided::Unknown) => return page(403, "error_form"),
-        Err(problem) => return server.give_up(&visit, &asked, &problem.into()),
+        Err(problem) => return server.give_up(&request, &asked, &problem.into()),
     }
-    server.give(&visit, &client, &user, &asked, 303).await
+    server.give(&request, &client, &user, &asked, 303).await
 }
 
 impl Server {
     /// Reads a request: first what says who asks and where the answer goes, then the rest.
-    async fn read_request(&self, visit: &EndpointRequest) -> Result<(Arc<Client>, Asked), Refused> {
+    async fn read_request(&self, request: &EndpointRequest) -> Result<(Arc<Client>, AuthorizationRequest), Refused> {
         let page = |detail: &str| Refused::Page { status: 400, detail: detail.to_owned() };
-        let form = visit.form.as_ref().map_err(|problem| page(problem.0))?;
+        let form = request.form.as_ref().map_err(|problem| page(problem.0))?;
         // RFC 6749 §4.1.2.1: only errors of these two are shown to the user and not sent to the client.
         for name in ["client_id", "redirect_uri"] {
             if form.problem_of(name).is_some() {
@@ -189,10 +189,10 @@ impl Server {
         let state = form.get("state").map(str::to_owned);
         let in_fragment = form.get("response_type") == Some("token");
         let known_state = state.clone().filter(|state| state.len() <= MAX_STATE);
-        self.read_rest(visit, form, &client)
+        self.read_rest(request, form, &client)
             .map_err(|error| Refused::Client { to: to.clone(), in_fragment, state: known_state, error })
             .map(|(response_type, scopes, resources, challenge)| {
-                let asked = Asked {
+                let asked = AuthorizationRequest {
                     client: client.id.to_string(),
                     client_mark: client.mark(),
                     redirect_uri,
@@ -207,7 +207,7 @@ impl Server {
             })
     }
 
-    fn read_rest(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Rest, OauthError> {
+    fn read_rest(&self, request: &EndpointRequest, form: &Form, client: &Client) -> Result<Rest, OauthError> {
         if let Some(problem) = form.problem() {
             return Err(problem.into());
         }
@@ -217,7 +217,7 @@ impl Server {
             Some(_) => return Err(ErrorCode::UnsupportedResponseType.because("response_type is code or token")),
             None => return Err(ErrorCode::InvalidRequest.because("response_type is missing")),
         };
-        if !visit.grants.contains(&grant) {
+        if !request.grants.contains(&grant) {
             return Err(ErrorCode::UnsupportedResponseType.because("The server does not offer this response_type"));
         }
         if !client.may_use(grant) || !client.response_types.contains(&response_type) {
@@ -262,28 +262,28 @@ impl Server {
         Ok(Some(challenge.to_owned()))
     }
 
-    fn refuse(&self, visit: &EndpointRequest, refused: Refused) -> OwnAnswer {
+    fn refuse(&self, request: &EndpointRequest, refused: Refused) -> OwnAnswer {
         match refused {
-            Refused::Page { status: 503, .. } => self.page_error(&visit.language, 503, "error_busy", ""),
-            Refused::Page { status, detail } => self.page_error(&visit.language, status, "error_client", &detail),
+            Refused::Page { status: 503, .. } => self.page_error(&request.language, 503, "error_busy", ""),
+            Refused::Page { status, detail } => self.page_error(&request.language, status, "error_client", &detail),
             Refused::Client { to, in_fragment, state, error } => {
-                self.send_back(visit, &to, in_fragment, &error_parameters(&error), state.as_deref(), 302)
+                self.send_back(request, &to, in_fragment, &error_parameters(&error), state.as_deref(), 302)
             }
         }
     }
 
     /// Sends the error to the application.
-    fn give_up(&self, visit: &EndpointRequest, asked: &Asked, error: &OauthError) -> OwnAnswer {
+    fn give_up(&self, request: &EndpointRequest, asked: &AuthorizationRequest, error: &OauthError) -> OwnAnswer {
         let in_fragment = asked.response_type == ResponseType::Token;
-        let status = if visit.is_post { 303 } else { 302 };
-        self.send_back(visit, &asked.to, in_fragment, &error_parameters(error), asked.state.as_deref(), status)
+        let status = if request.is_post { 303 } else { 302 };
+        self.send_back(request, &asked.to, in_fragment, &error_parameters(error), asked.state.as_deref(), status)
     }
 
     /// Sends the browser to the application. The status makes a GET of a POST, so that what the user has typed stays here
     /// (RFC 9700 §4.12).
     fn send_back(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         to: &str,
         in_fragment: bool,
         parameters: &[(&str, &str)],
@@ -295,12 +295,12 @@ impl Server {
         let parameters = parameters.iter().copied().chain(more);
         match redirect::with_parameters(to, in_fragment, parameters) {
             Some(location) => OwnAnswer::redirect(status, &location).with("Referrer-Policy", "no-referrer"),
-            None => self.page_error(&visit.language, 400, "error_client", ""),
+            None => self.page_error(&request.language, 400, "error_client", ""),
         }
     }
 
     /// Whether the user has allowed the client all of this before.
-    async fn is_allowed(&self, client: &Client, user: &User, asked: &Asked) -> Result<bool, OauthError> {
+    async fn is_allowed(&self, client: &Client, user: &User, asked: &AuthorizationRequest) -> Result<bool, OauthError> {
         // Any program on the user's device can claim to be this client, so nothing is given unasked (RFC 8252 §8.6).
         if client.public && !asked.to.starts_with("https://") {
             return Ok(false);
@@ -309,7 +309,12 @@ impl Server {
     }
 
     /// Whether all of this is in the file of permissions, or is remembered.
-    async fn has_consent(&self, client: &Client, user: &User, asked: &Asked) -> Result<bool, OauthError> {
+    async fn has_consent(
+        &self,
+        client: &Client,
+        user: &User,
+        asked: &AuthorizationRequest,
+    ) -> Result<bool, OauthError> {
         let permitted = self.parties.permission(&client.id, &user.id).unwrap_or_default();
         let remembered = match self.table.remember_consent {
             true => self.store.consent(self.table.issuer, &user.id, &client.id).await?.unwrap_or_default(),
@@ -321,12 +326,18 @@ impl Server {
         Ok(asked.scopes.iter().all(has))
     }
 
-    async fn show_dialog(&self, visit: &EndpointRequest, client: &Client, user: &User, asked: &Asked) -> OwnAnswer {
-        let busy = || self.page_error(&visit.language, 503, "error_busy", "");
-        let Some(cookie) = &visit.cookie else { return busy() };
+    async fn show_dialog(
+        &self,
+        request: &EndpointRequest,
+        client: &Client,
+        user: &User,
+        asked: &AuthorizationRequest,
+    ) -> OwnAnswer {
+        let busy = || self.page_error(&request.language, 503, "error_busy", "");
+        let Some(cookie) = &request.cookie else { return busy() };
         let (Ok(transaction), Ok(payload)) = (random::token(), serde_json::to_string(asked)) else { return busy() };
         let (id, session) = (Digest::of(transaction.as_bytes()), Digest::of(cookie.as_bytes()));
-        if let Err(problem) = self.store.add_transaction(&id, &session, &payload, visit.now + DECISION_TIME).await {
+        if let Err(problem) = self.store.add_transaction(&id, &session, &payload, request.now + DECISION_TIME).await {
             error::tell(&problem);
             return busy();
         }
@@ -334,12 +345,12 @@ impl Server {
         self.pages.answer(Page {
             template: "consent.html",
             status: 200,
-            language: &visit.language,
+            language: &request.language,
             values: vec![
                 ("action", Value::from(self.table.paths.decision)),
                 ("csrf", Value::from(self.form_tag(cookie))),
                 ("transaction", Value::from(transaction)),
-                ("client", Value::from(client.title(&visit.language))),
+                ("client", Value::from(client.title(&request.language))),
                 ("user", Value::from(&*user.username)),
                 ("email", Value::from(user.email.as_deref().unwrap_or_default())),
                 ("scopes", Value::from_iter(scopes)),
@@ -355,30 +366,30 @@ impl Server {
     /// Gives the application what the user has allowed.
     async fn give(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         client: &Client,
         user: &User,
-        asked: &Asked,
+        asked: &AuthorizationRequest,
         status: u16,
     ) -> OwnAnswer {
         let given = match asked.response_type {
-            ResponseType::Code => self.give_code(visit, client, user, asked, status).await,
-            ResponseType::Token => self.give_token(visit, client, user, asked, status).await,
+            ResponseType::Code => self.give_code(request, client, user, asked, status).await,
+            ResponseType::Token => self.give_token(request, client, user, asked, status).await,
         };
-        given.unwrap_or_else(|error| self.give_up(visit, asked, &error))
+        given.unwrap_or_else(|error| self.give_up(request, asked, &error))
     }
 
     async fn give_code(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         client: &Client,
         user: &User,
-        asked: &Asked,
+        asked: &AuthorizationRequest,
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
         let code = random::token()?;
         let authorization =
-            self.authorization(client, Some(user), &asked.scopes, Grant::AuthorizationCode, visit.now)?;
+            self.authorization(client, Some(user), &asked.scopes, Grant::AuthorizationCode, request.now)?;
         let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
         let ttl = client.code_ttl.unwrap_or(self.table.code_ttl).as_secs();
         let new = NewCode {
@@ -386,22 +397,22 @@ impl Server {
             authorization,
             redirect_uri: asked.redirect_uri.clone(),
             challenge: asked.challenge.clone(),
-            issued_at: visit.now,
-            expires: visit.now.saturating_add(ttl),
+            issued_at: request.now,
+            expires: request.now.saturating_add(ttl),
         };
         self.store.add_code(&new).await?;
-        Ok(self.send_back(visit, &asked.to, false, &[("code", &code)], asked.state.as_deref(), status))
+        Ok(self.send_back(request, &asked.to, false, &[("code", &code)], asked.state.as_deref(), status))
     }
 
     async fn give_token(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         client: &Client,
         user: &User,
-        asked: &Asked,
+        asked: &AuthorizationRequest,
         status: u16,
     ) -> Result<OwnAnswer, OauthError> {
-        let authorization = self.authorization(client, Some(user), &asked.scopes, Grant::Implicit, visit.now)?;
+        let authorization = self.authorization(client, Some(user), &asked.scopes, Grant::Implicit, request.now)?;
         let authorization = Authorization { resources: asked.resources.clone(), ..authorization };
         let order = TokenRequest {
             client,
@@ -411,17 +422,17 @@ impl Server {
             scopes: asked.scopes.clone(),
             resources: asked.resources.clone(),
             with_refresh: false,
-            now: visit.now,
+            now: request.now,
         };
         let Issued { access, ttl, scopes, .. } = self.issue(order).await?;
         let (ttl, scope) = (ttl.to_string(), scopes.join(" "));
         let parameters =
             [("access_token", &*access), ("token_type", "Bearer"), ("expires_in", &*ttl), ("scope", &*scope)];
-        Ok(self.send_back(visit, &asked.to, true, &parameters, asked.state.as_deref(), status))
+        Ok(self.send_back(request, &asked.to, true, &parameters, asked.state.as_deref(), status))
     }
 }
 
-impl Asked {
+impl AuthorizationRequest {
     /// Where the same is asked for again.
     fn target(&self, server: &Server) -> String {
         format!("{}?{}", server.table.paths.authorize, self.query())

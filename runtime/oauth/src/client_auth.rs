@@ -31,11 +31,11 @@ impl Server {
     ///
     /// # Errors
     /// It does not say who it is, or does not prove it.
-    pub(super) async fn client_of(&self, visit: &EndpointRequest, form: &Form) -> Result<Arc<Client>, OauthError> {
-        match claim(visit, form)? {
-            Claim::Secret { id, secret, method } => self.with_secret(visit, &id, &secret, method).await,
+    pub(super) async fn client_of(&self, request: &EndpointRequest, form: &Form) -> Result<Arc<Client>, OauthError> {
+        match claim(request, form)? {
+            Claim::Secret { id, secret, method } => self.with_secret(request, &id, &secret, method).await,
             Claim::Assertion { jwt, id } => {
-                let (client, _) = self.asserted(visit, &jwt, true).await?;
+                let (client, _) = self.asserted(request, &jwt, true).await?;
                 match id.is_none_or(|id| id == client.id) {
                     true => Ok(client),
                     false => Err(unknown()),
@@ -53,24 +53,24 @@ impl Server {
     /// As [`Server::client_of`], for clients that can keep a secret.
     pub(super) async fn confidential_client_of(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         form: &Form,
     ) -> Result<Arc<Client>, OauthError> {
-        let client = self.client_of(visit, form).await?;
+        let client = self.client_of(request, form).await?;
         if client.public { Err(unknown()) } else { Ok(client) }
     }
 
     async fn with_secret(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         id: &str,
         presented: &str,
         method: AuthMethod,
     ) -> Result<Arc<Client>, OauthError> {
-        let attempt = Attempt { kind: "client", account: id, address: visit.address };
+        let attempt = Attempt { kind: "client", account: id, address: request.address };
         let client = self.parties.client(id).await?;
         // No await from here to the verdict, so no other attempt comes between.
-        if self.attempts.wait(attempt, visit.now) > 0 {
+        if self.attempts.wait(attempt, request.now) > 0 {
             return Err(ErrorCode::SlowDown.because("Too many failed attempts"));
         }
         let is_right = client.as_ref().is_some_and(|client| {
@@ -79,11 +79,11 @@ impl Server {
         });
         match client.filter(|_| is_right) {
             Some(client) => {
-                self.attempts.succeed(attempt, visit.now);
+                self.attempts.succeed(attempt, request.now);
                 Ok(client)
             }
             None => {
-                self.attempts.fail(attempt, visit.now);
+                self.attempts.fail(attempt, request.now);
                 Err(unknown())
             }
         }
@@ -95,11 +95,11 @@ pub(super) fn unknown() -> OauthError {
     ErrorCode::InvalidClient.because("Client authentication failed")
 }
 
-fn claim(visit: &EndpointRequest, form: &Form) -> Result<Claim, OauthError> {
+fn claim(request: &EndpointRequest, form: &Form) -> Result<Claim, OauthError> {
     let twice = || ErrorCode::InvalidRequest.because("The client authenticates in more than one way");
     let (id, secret) = (form.get("client_id"), form.get("client_secret"));
     let assertion = form.get("client_assertion");
-    let basic = match &visit.authorization {
+    let basic = match &request.authorization {
         Credentials::None => None,
         Credentials::One(value) => Some(basic(value).ok_or_else(unknown)?),
         Credentials::Unusable => return Err(unknown()),

@@ -66,7 +66,7 @@ impl PreparedBuiltin for EndpointHandler {
         if is_post && view.body.is_none() {
             return Answer::Body { limit: MAX_FORM };
         }
-        let visit = EndpointRequest {
+        let request = EndpointRequest {
             is_post,
             target: view.target.to_owned(),
             form: self.form(view, is_post),
@@ -85,7 +85,7 @@ impl PreparedBuiltin for EndpointHandler {
             now: call.now.unix_seconds,
         };
         let (server, endpoint) = (Arc::clone(&self.server), self.endpoint);
-        Answer::Work(Box::pin(async move { server.handle(endpoint, visit).await }))
+        Answer::Work(Box::pin(async move { server.handle(endpoint, request).await }))
     }
 }
 
@@ -151,21 +151,21 @@ fn parameters(endpoint: Endpoint) -> &'static [&'static str] {
 }
 
 impl Server {
-    pub(crate) async fn handle(&self, endpoint: Endpoint, visit: EndpointRequest) -> OwnAnswer {
+    pub(crate) async fn handle(&self, endpoint: Endpoint, request: EndpointRequest) -> OwnAnswer {
         let protocol = |result: Result<OwnAnswer, OauthError>| result.unwrap_or_else(|error| error.answer());
         match endpoint {
-            Endpoint::Authorize => authorize::authorize(self, visit).await,
-            Endpoint::Decision => authorize::decide(self, visit).await,
-            Endpoint::Token => protocol(token::token(self, visit).await),
-            Endpoint::Revoke => protocol(revoke::revoke(self, visit).await),
-            Endpoint::Introspect => protocol(revoke::introspect(self, visit).await),
+            Endpoint::Authorize => authorize::authorize(self, request).await,
+            Endpoint::Decision => authorize::decide(self, request).await,
+            Endpoint::Token => protocol(token::token(self, request).await),
+            Endpoint::Revoke => protocol(revoke::revoke(self, request).await),
+            Endpoint::Introspect => protocol(revoke::introspect(self, request).await),
             Endpoint::Metadata => metadata::metadata(self),
             Endpoint::Jwks => metadata::jwks(self),
-            Endpoint::Me => protocol(metadata::me(self, visit).await),
-            Endpoint::LoginForm => login::form(self, &visit),
-            Endpoint::LoginSubmit => login::submit(self, visit).await,
-            Endpoint::Logout => login::logout(self, visit).await,
-            Endpoint::Account => account::account(self, visit).await,
+            Endpoint::Me => protocol(metadata::me(self, request).await),
+            Endpoint::LoginForm => login::form(self, &request),
+            Endpoint::LoginSubmit => login::submit(self, request).await,
+            Endpoint::Logout => login::logout(self, request).await,
+            Endpoint::Account => account::account(self, request).await,
         }
     }
 }

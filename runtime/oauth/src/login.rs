@@ -49,27 +49,27 @@ struct LoginPage<'a> {
 }
 
 /// GET: the page.
-pub(super) fn form(server: &Server, visit: &EndpointRequest) -> OwnAnswer {
-    let asked = visit.form.as_ref().ok().and_then(|form| form.get("return")).filter(|path| is_path_here(path));
+pub(super) fn form(server: &Server, request: &EndpointRequest) -> OwnAnswer {
+    let asked = request.form.as_ref().ok().and_then(|form| form.get("return")).filter(|path| is_path_here(path));
     let page = LoginPage { status: 200, problem: None, username: "", return_to: asked.unwrap_or_default() };
-    show(server, visit, &page)
+    show(server, request, &page)
 }
 
-fn show(server: &Server, visit: &EndpointRequest, page: &LoginPage<'_>) -> OwnAnswer {
+fn show(server: &Server, request: &EndpointRequest, page: &LoginPage<'_>) -> OwnAnswer {
     let LoginPage { status, problem, username, return_to } = page;
     // A browser that has no cookie yet gets one without a user: its form is bound to it.
-    let (cookie, is_new) = match &visit.cookie {
+    let (cookie, is_new) = match &request.cookie {
         Some(cookie) => (cookie.clone(), false),
         None => match random::token() {
             Ok(cookie) => (cookie, true),
-            Err(NoRandom) => return trouble(server, visit),
+            Err(NoRandom) => return trouble(server, request),
         },
     };
-    let problem = problem.map_or_else(String::new, |name| server.pages.text(&visit.language, name));
+    let problem = problem.map_or_else(String::new, |name| server.pages.text(&request.language, name));
     let answer = server.pages.answer(Page {
         template: "login.html",
         status: *status,
-        language: &visit.language,
+        language: &request.language,
         values: vec![
             ("action", Value::from(server.table.paths.login_submit)),
             ("csrf", Value::from(server.form_tag(&cookie))),
@@ -88,10 +88,10 @@ fn show(server: &Server, visit: &EndpointRequest, page: &LoginPage<'_>) -> OwnAn
 }
 
 /// POST: name and password.
-pub(super) async fn submit(server: &Server, visit: EndpointRequest) -> OwnAnswer {
-    let Ok(form) = &visit.form else { return again(server, &visit, "login_again", 400) };
+pub(super) async fn submit(server: &Server, request: EndpointRequest) -> OwnAnswer {
+    let Ok(form) = &request.form else { return again(server, &request, "login_again", 400) };
     let asked = form.get("return").filter(|path| is_path_here(path));
-    let remembered = visit.return_to.as_deref();
+    let remembered = request.return_to.as_deref();
     let return_to = asked.or(remembered).unwrap_or_default().to_owned();
     // Phones and password managers add blanks; no user name has any at its ends.
     let username = form.get("username").unwrap_or_default().trim().to_owned();
@@ -99,34 +99,34 @@ pub(super) async fn submit(server: &Server, visit: EndpointRequest) -> OwnAnswer
         |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
     // Without it, a page elsewhere could log its visitor in as another user. A neighbour of this host can plant a
     // cookie, and has the form that goes with it; so the browser's word counts as well.
-    let is_ours = !visit.is_from_elsewhere
-        && visit.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
+    let is_ours = !request.is_from_elsewhere
+        && request.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
     let tag = form.get("csrf").unwrap_or_default();
     let home = if server.table.paths.account.is_empty() { "/" } else { server.table.paths.account };
     let to = if return_to.is_empty() { home } else { &return_to };
     if !is_ours {
         // The same form again, as a second click sends it: the session of the first one exists already.
-        if let (Some(cookie), false) = (&visit.cookie, visit.is_from_elsewhere) {
-            match server.was_begun_by(cookie, tag, &username, visit.now).await {
+        if let (Some(cookie), false) = (&request.cookie, request.is_from_elsewhere) {
+            match server.was_begun_by(cookie, tag, &username, request.now).await {
                 Ok(true) => return OwnAnswer::redirect(303, to).with("Set-Cookie", &server.unset_return_cookie()),
                 Ok(false) => {}
                 Err(problem) => {
                     error::tell(&problem);
-                    return trouble(server, &visit);
+                    return trouble(server, &request);
                 }
             }
         }
-        return show(server, &visit, &page(400, "login_again"));
+        return show(server, &request, &page(400, "login_again"));
     }
     let password = form.get("password").unwrap_or_default();
-    let session = match server.log_in(&username, password, &visit).await {
-        Ok(user) => server.begin_session(&user, tag, visit.now).await.map_err(NoLogin::from),
+    let session = match server.log_in(&username, password, &request).await {
+        Ok(user) => server.begin_session(&user, tag, request.now).await.map_err(NoLogin::from),
         Err(problem) => Err(problem),
     };
     match session {
         Ok(cookie) => {
             // The browser's previous session ends.
-            if let Some(before) = &visit.cookie
+            if let Some(before) = &request.cookie
                 && let Err(problem) = server.store.end_session(&Digest::of(before.as_bytes())).await
             {
                 error::tell(&problem);
@@ -135,36 +135,36 @@ pub(super) async fn submit(server: &Server, visit: EndpointRequest) -> OwnAnswer
                 .with("Set-Cookie", &server.set_cookie(&cookie))
                 .with("Set-Cookie", &server.unset_return_cookie())
         }
-        Err(NoLogin::Wrong) => show(server, &visit, &page(401, "login_wrong")).with("WWW-Authenticate", "Session"),
+        Err(NoLogin::Wrong) => show(server, &request, &page(401, "login_wrong")).with("WWW-Authenticate", "Session"),
         Err(NoLogin::Later(seconds)) => {
-            show(server, &visit, &page(429, "login_many")).with("Retry-After", &seconds.to_string())
+            show(server, &request, &page(429, "login_many")).with("Retry-After", &seconds.to_string())
         }
-        Err(NoLogin::Unavailable) => trouble(server, &visit),
+        Err(NoLogin::Unavailable) => trouble(server, &request),
     }
 }
 
-fn again(server: &Server, visit: &EndpointRequest, problem: &'static str, status: u16) -> OwnAnswer {
-    show(server, visit, &LoginPage { status, problem: Some(problem), username: "", return_to: "" })
+fn again(server: &Server, request: &EndpointRequest, problem: &'static str, status: u16) -> OwnAnswer {
+    show(server, request, &LoginPage { status, problem: Some(problem), username: "", return_to: "" })
 }
 
 /// POST: ends the session.
-pub(super) async fn logout(server: &Server, visit: EndpointRequest) -> OwnAnswer {
-    let cookie = visit.cookie.as_deref().unwrap_or_default();
-    let tag = visit.form.as_ref().ok().and_then(|form| form.get("csrf"));
+pub(super) async fn logout(server: &Server, request: EndpointRequest) -> OwnAnswer {
+    let cookie = request.cookie.as_deref().unwrap_or_default();
+    let tag = request.form.as_ref().ok().and_then(|form| form.get("csrf"));
     if !server.has_form_tag(cookie, tag) {
-        return server.page_error(&visit.language, 403, "error_form", "");
+        return server.page_error(&request.language, 403, "error_form", "");
     }
     match server.store.end_session(&Digest::of(cookie.as_bytes())).await {
         Ok(()) => OwnAnswer::redirect(303, "/").with("Set-Cookie", &server.unset_cookie()),
         Err(problem) => {
             error::tell(&problem);
-            trouble(server, &visit)
+            trouble(server, &request)
         }
     }
 }
 
-fn trouble(server: &Server, visit: &EndpointRequest) -> OwnAnswer {
-    server.page_error(&visit.language, 503, "error_busy", "").with("Retry-After", "5")
+fn trouble(server: &Server, request: &EndpointRequest) -> OwnAnswer {
+    server.page_error(&request.language, 503, "error_busy", "").with("Retry-After", "5")
 }
 
 impl Server {
@@ -176,15 +176,15 @@ impl Server {
         &self,
         name: &str,
         password: &str,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
     ) -> Result<Arc<User>, NoLogin> {
         let name = name.trim();
         if name.is_empty() || name.len() > MAX_NAME || password.is_empty() || password.len() > MAX_PASSWORD {
             return Err(NoLogin::Wrong);
         }
         let account = name.to_lowercase();
-        let attempt = Attempt { kind: "user", account: &account, address: visit.address };
-        match self.attempts.wait(attempt, visit.now) {
+        let attempt = Attempt { kind: "user", account: &account, address: request.address };
+        match self.attempts.wait(attempt, request.now) {
             0 => {}
             seconds => return Err(NoLogin::Later(seconds)),
         }
@@ -199,11 +199,11 @@ impl Server {
         let is_right = match PASSWORDS.recall(&expected, password.as_bytes(), stand_in.as_deref()) {
             Ok(()) => true,
             Err(unknown) => {
-                let pending = self.attempts.begin(attempt, visit.now).map_err(NoLogin::Later)?;
+                let pending = self.attempts.begin(attempt, request.now).map_err(NoLogin::Later)?;
                 let is_right = PASSWORDS.check(unknown).await.map_err(|Overloaded| NoLogin::Unavailable)?;
                 if !is_right || user.is_none() {
                     // Before it stops to count as one that is under way.
-                    self.attempts.fail(attempt, visit.now);
+                    self.attempts.fail(attempt, request.now);
                 }
                 drop(pending);
                 is_right
@@ -211,7 +211,7 @@ impl Server {
         };
         match user.filter(|_| is_right) {
             Some(user) => {
-                self.attempts.succeed(attempt, visit.now);
+                self.attempts.succeed(attempt, request.now);
                 Ok(user)
             }
             None => Err(NoLogin::Wrong),

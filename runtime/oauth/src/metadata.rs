@@ -76,8 +76,8 @@ pub(super) fn jwks(server: &Server) -> OwnAnswer {
 }
 
 /// GET: the subject of the caller's token.
-pub(super) async fn me(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
-    let caller = visit.caller.ok_or_else(|| ErrorCode::ServerError.because("The operation asks for no token"))?;
+pub(super) async fn me(server: &Server, request: EndpointRequest) -> Result<OwnAnswer, OauthError> {
+    let caller = request.caller.ok_or_else(|| ErrorCode::ServerError.because("The operation asks for no token"))?;
     let mut members = Map::new();
     if let Some(id) = &caller.user {
         members.insert("user_id".to_owned(), (**id).into());

@@ -9,9 +9,9 @@ use gateway_base::digest::Digest;
 use gateway_wire::answer::OwnAnswer;
 
 /// POST: ends a token. An access token ends alone; a refresh token ends with all that it gave.
-pub(super) async fn revoke(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
-    let form = visit.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
-    let client = server.client_of(&visit, form).await?;
+pub(super) async fn revoke(server: &Server, request: EndpointRequest) -> Result<OwnAnswer, OauthError> {
+    let form = request.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
+    let client = server.client_of(&request, form).await?;
     let token = form.get("token").ok_or_else(|| ErrorCode::InvalidRequest.because("token is missing"))?;
     if !matches!(form.get("token_type_hint"), None | Some("access_token" | "refresh_token")) {
         return Err(ErrorCode::UnsupportedTokenType.because("token_type_hint is access_token or refresh_token"));
@@ -19,10 +19,10 @@ pub(super) async fn revoke(server: &Server, visit: EndpointRequest) -> Result<Ow
     let digest = Digest::of(token.as_bytes());
     let grace = server.table.refresh_token.grace.as_secs();
     // The hint is for servers that would have to choose; here the other place is tried if the first has nothing.
-    let access = server.store.access_token(&digest, visit.now).await?.map(|record| record.authorization);
+    let access = server.store.access_token(&digest, request.now).await?.map(|record| record.authorization);
     let refresh = match access {
         Some(_) => None,
-        None => server.store.refresh_token(&digest, visit.now, grace).await?.map(|record| record.authorization),
+        None => server.store.refresh_token(&digest, request.now, grace).await?.map(|record| record.authorization),
     };
     if let Some(authorization) = access.as_ref().or(refresh.as_ref())
         && (authorization.client != client.id || authorization.issuer != server.table.issuer)
@@ -32,21 +32,21 @@ pub(super) async fn revoke(server: &Server, visit: EndpointRequest) -> Result<Ow
     }
     if let Some(authorization) = refresh {
         server.store.revoke_authorization(&authorization.id).await?;
-        server.forget_authorization(&authorization.id, visit.now);
+        server.forget_authorization(&authorization.id, request.now);
     } else if access.is_some() {
         server.store.revoke_access(&digest).await?;
-        server.forget_token(&digest, visit.now);
+        server.forget_token(&digest, request.now);
     }
     Ok(OwnAnswer::json(200, &json!({})).with("Pragma", "no-cache"))
 }
 
 /// POST: what a token is worth, for clients that can keep a secret.
-pub(super) async fn introspect(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
-    let form = visit.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
-    let client = server.confidential_client_of(&visit, form).await?;
+pub(super) async fn introspect(server: &Server, request: EndpointRequest) -> Result<OwnAnswer, OauthError> {
+    let form = request.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
+    let client = server.confidential_client_of(&request, form).await?;
     let token = form.get("token").ok_or_else(|| ErrorCode::InvalidRequest.because("token is missing"))?;
     let members = match token.len() <= MAX_TOKEN {
-        true => server.describe_token(token, &client.id, visit.now).await?,
+        true => server.describe_token(token, &client.id, request.now).await?,
         false => None,
     };
     // RFC 7662 §2.2: of an invalid token nothing else is said.

@@ -20,24 +20,24 @@ use gateway_parties::server::Grant;
 use gateway_wire::answer::OwnAnswer;
 
 /// POST.
-pub(super) async fn token(server: &Server, visit: EndpointRequest) -> Result<OwnAnswer, OauthError> {
-    let form = visit.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
+pub(super) async fn token(server: &Server, request: EndpointRequest) -> Result<OwnAnswer, OauthError> {
+    let form = request.form.as_ref().map_err(|problem| OauthError::from(*problem))?;
     let name = form.get("grant_type").ok_or_else(|| ErrorCode::InvalidRequest.because("grant_type is missing"))?;
-    let grant = grant_named(name).filter(|grant| *grant != Grant::Implicit && visit.grants.contains(grant));
+    let grant = grant_named(name).filter(|grant| *grant != Grant::Implicit && request.grants.contains(grant));
     let grant = grant
         .ok_or_else(|| ErrorCode::UnsupportedGrantType.because("The server does not offer this grant_type here"))?;
     if grant == Grant::JwtBearer {
-        return answer(server.assertion_grant(&visit, form).await?);
+        return answer(server.assertion_grant(&request, form).await?);
     }
-    let client = server.client_of(&visit, form).await?;
+    let client = server.client_of(&request, form).await?;
     if !client.may_use(grant) {
         return Err(not_for_client());
     }
     answer(match grant {
-        Grant::AuthorizationCode => server.code_grant(&visit, form, &client).await?,
-        Grant::RefreshToken => server.refresh_grant(&visit, form, &client).await?,
-        Grant::ClientCredentials => server.client_grant(&visit, form, &client).await?,
-        Grant::Password => server.password_grant(&visit, form, &client).await?,
+        Grant::AuthorizationCode => server.code_grant(&request, form, &client).await?,
+        Grant::RefreshToken => server.refresh_grant(&request, form, &client).await?,
+        Grant::ClientCredentials => server.client_grant(&request, form, &client).await?,
+        Grant::Password => server.password_grant(&request, form, &client).await?,
         Grant::JwtBearer | Grant::Implicit => return Err(not_for_client()),
     })
 }
@@ -70,13 +70,13 @@ impl Server {
     }
 
     /// RFC 6749 §4.1.3, with PKCE (RFC 7636 §4.6).
-    async fn code_grant(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
+    async fn code_grant(&self, request: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
         let code = form.get("code").ok_or_else(|| missing("code is missing"))?;
         // Whatever comes of it, the code is spent: there is no second try at the rest.
-        let record = match self.store.redeem_code(&Digest::of(code.as_bytes()), visit.now).await? {
+        let record = match self.store.redeem_code(&Digest::of(code.as_bytes()), request.now).await? {
             Redeemed::Code(record) => record,
             Redeemed::Spent { authorization } => {
-                self.forget_authorization(&authorization, visit.now);
+                self.forget_authorization(&authorization, request.now);
                 return Err(ErrorCode::InvalidGrant.because("The code was used before"));
             }
             Redeemed::Unknown => return Err(ErrorCode::InvalidGrant.because("The code is not known, or has expired")),
@@ -93,7 +93,7 @@ impl Server {
             authorization,
             is_new: false,
             with_refresh: self.gives_refresh(client),
-            now: visit.now,
+            now: request.now,
         };
         self.issue(order).await
     }
@@ -128,13 +128,18 @@ impl Server {
     }
 
     /// RFC 6749 §6, with rotation (RFC 9700 §4.14.2).
-    async fn refresh_grant(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
+    async fn refresh_grant(
+        &self,
+        request: &EndpointRequest,
+        form: &Form,
+        client: &Client,
+    ) -> Result<Issued, OauthError> {
         let refuse = |why: &'static str| ErrorCode::InvalidGrant.because(why);
         let token = form.get("refresh_token").ok_or_else(|| missing("refresh_token is missing"))?;
         let digest = Digest::of(token.as_bytes());
         // Looked at first: a token in the hands of another client is not spent by it.
         let grace = self.table.refresh_token.grace.as_secs();
-        let seen = self.store.refresh_token(&digest, visit.now, grace).await?;
+        let seen = self.store.refresh_token(&digest, request.now, grace).await?;
         if let Some(seen) = &seen
             && (seen.authorization.client != client.id || seen.authorization.issuer != self.table.issuer)
         {
@@ -150,10 +155,10 @@ impl Server {
         };
         // Clients without a secret get a new one each time, whatever the document says (RFC 9700 §2.2.2).
         let rotates = self.table.refresh_token.rotate || client.public;
-        let record = match self.store.rotate(&digest, visit.now, rotates, grace).await? {
+        let record = match self.store.rotate(&digest, request.now, rotates, grace).await? {
             Rotated::Good(record) => record,
             Rotated::Reused { authorization } => {
-                self.forget_authorization(&authorization, visit.now);
+                self.forget_authorization(&authorization, request.now);
                 return Err(refuse("The refresh token was used before"));
             }
             Rotated::Unknown => return Err(refuse("The refresh token is not known, or has expired")),
@@ -175,7 +180,7 @@ impl Server {
             authorization,
             is_new: false,
             with_refresh: rotates,
-            now: visit.now,
+            now: request.now,
         };
         let issued = self.issue(order).await?;
         Ok(match rotates {
@@ -204,7 +209,12 @@ impl Server {
     }
 
     /// RFC 6749 §4.4.
-    async fn client_grant(&self, visit: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
+    async fn client_grant(
+        &self,
+        request: &EndpointRequest,
+        form: &Form,
+        client: &Client,
+    ) -> Result<Issued, OauthError> {
         if client.public {
             return Err(not_for_client());
         }
@@ -219,13 +229,13 @@ impl Server {
             Some(subject) => Some(self.permitted(subject, client, &scopes).await?),
         };
         let terms = (scopes, self.resources(form, None)?);
-        self.issue_directly(visit, client, user.as_deref(), terms, Grant::ClientCredentials, false).await
+        self.issue_directly(request, client, user.as_deref(), terms, Grant::ClientCredentials, false).await
     }
 
     /// RFC 6749 §4.3.
     async fn password_grant(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         form: &Form,
         client: &Client,
     ) -> Result<Issued, OauthError> {
@@ -234,7 +244,7 @@ impl Server {
         }
         let name = form.get("username").ok_or_else(|| missing("username is missing"))?;
         let password = form.get("password").ok_or_else(|| missing("password is missing"))?;
-        let user = self.log_in(name, password, visit).await.map_err(|problem| match problem {
+        let user = self.log_in(name, password, request).await.map_err(|problem| match problem {
             NoLogin::Wrong => ErrorCode::InvalidGrant.because("The name or the password is wrong"),
             NoLogin::Later(_) => ErrorCode::SlowDown.because("Too many failed attempts"),
             NoLogin::Unavailable => {
@@ -242,16 +252,16 @@ impl Server {
             }
         })?;
         let terms = (self.scopes(client, form.get("scope"))?, self.resources(form, None)?);
-        self.issue_directly(visit, client, Some(&user), terms, Grant::Password, self.gives_refresh(client)).await
+        self.issue_directly(request, client, Some(&user), terms, Grant::Password, self.gives_refresh(client)).await
     }
 
     /// RFC 7523 §2.1: the assertion names and authenticates the client that signed it.
-    async fn assertion_grant(&self, visit: &EndpointRequest, form: &Form) -> Result<Issued, OauthError> {
+    async fn assertion_grant(&self, request: &EndpointRequest, form: &Form) -> Result<Issued, OauthError> {
         let assertion = form.get("assertion").ok_or_else(|| missing("assertion is missing"))?;
         let authenticates = ["client_secret", "client_assertion"].iter().any(|name| form.get(name).is_some())
-            || !matches!(visit.authorization, crate::endpoint_request::Credentials::None);
-        let other = if authenticates { Some(self.client_of(visit, form).await?) } else { None };
-        let (client, claims) = self.asserted(visit, assertion, false).await?;
+            || !matches!(request.authorization, crate::endpoint_request::Credentials::None);
+        let other = if authenticates { Some(self.client_of(request, form).await?) } else { None };
+        let (client, claims) = self.asserted(request, assertion, false).await?;
         let named = other.as_ref().map(|other| &*other.id).or(form.get("client_id"));
         if named.is_some_and(|named| named != client.id) {
             return Err(unknown());
@@ -293,21 +303,21 @@ impl Server {
             Some(subject) => Some(self.user_called(subject).await?),
         };
         let terms = (scopes, self.resources(form, None)?);
-        self.issue_directly(visit, &client, user.as_deref(), terms, Grant::JwtBearer, false).await
+        self.issue_directly(request, &client, user.as_deref(), terms, Grant::JwtBearer, false).await
     }
 
     async fn issue_directly(
         &self,
-        visit: &EndpointRequest,
+        request: &EndpointRequest,
         client: &Client,
         user: Option<&User>,
         (scopes, resources): (Vec<String>, Vec<String>),
         grant: Grant,
         with_refresh: bool,
     ) -> Result<Issued, OauthError> {
-        let authorization = self.authorization(client, user, &scopes, grant, visit.now)?;
+        let authorization = self.authorization(client, user, &scopes, grant, request.now)?;
         let authorization = Authorization { resources: resources.clone(), ..authorization };
-        let now = visit.now;
+        let now = request.now;
         self.issue(TokenRequest { client, user, authorization, is_new: true, scopes, resources, with_refresh, now })
             .await
     }

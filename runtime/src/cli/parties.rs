@@ -120,11 +120,11 @@ impl Clients {
     /// # Errors
     /// Sentences.
     pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
-        let desk = PartyStore::open(launch, gateway)?;
+        let administered = PartyStore::open(launch, gateway)?;
         match self {
-            Self::List => desk.list_clients(),
-            Self::Add(client) => desk.add_client(*client),
-            Self::Remove { id } => desk.remove_client(&id),
+            Self::List => administered.list_clients(),
+            Self::Add(client) => administered.add_client(*client),
+            Self::Remove { id } => administered.remove_client(&id),
         }
     }
 }
@@ -132,12 +132,12 @@ impl Clients {
 impl Users {
     /// As [`Clients::run`].
     pub(super) fn run(self, launch: &Launch, gateway: &'static Gateway) -> Result<String, String> {
-        let desk = PartyStore::open(launch, gateway)?;
+        let administered = PartyStore::open(launch, gateway)?;
         match self {
-            Self::List => desk.list_users(),
-            Self::Add { username, email, id } => desk.add_user(username, email, id, password_input::read),
-            Self::Remove { username } => desk.remove_user(&username),
-            Self::Password { username } => desk.set_password(&username, password_input::read),
+            Self::List => administered.list_users(),
+            Self::Add { username, email, id } => administered.add_user(username, email, id, password_input::read),
+            Self::Remove { username } => administered.remove_user(&username),
+            Self::Password { username } => administered.set_password(&username, password_input::read),
         }
     }
 }

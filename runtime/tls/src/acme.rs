@@ -94,12 +94,12 @@ impl Keeper {
                     pause = FIRST_PAUSE;
                     CHECK_INTERVAL
                 }
-                Err(trouble) => {
+                Err(error) => {
                     let next = pause;
                     pause = (pause * 2).min(CHECK_INTERVAL);
                     error!(
                         "ACME",
-                        "order for {} at {} failed: {trouble}; retrying in {} s",
+                        "order for {} at {} failed: {error}; retrying in {} s",
                         self.settings.domains.join(", "),
                         self.settings.directory,
                         next.as_secs()

@@ -1,25 +1,20 @@
 //! Certificates that change while the gateway runs: their files are checked, and a broken pair changes nothing.
 
-use std::time::Duration;
-
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 use super::Tls;
 use crate::reloaded::{RETRY_INTERVAL, Reloaded, States};
+use gateway_base::file_state::{WATCH_INTERVAL, Watch};
 use gateway_base::timestamp;
 use gateway_base::{error, info};
-
-/// How often the files are checked.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Reads the files of a listener again when they change, and all on SIGHUP; runs until it is dropped.
 pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
     struct Watched {
         name: &'static str,
         tls: &'static Tls,
-        known: States,
-        pending: Option<States>,
+        watch: Watch<States>,
         again: Option<Instant>,
         /// What was refused last.
         told: Vec<String>,
@@ -27,8 +22,7 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
     let watched = listeners.into_iter().map(|(name, tls)| Watched {
         name,
         tls,
-        known: tls.first_states.clone(),
-        pending: None,
+        watch: Watch::new(tls.first_states.clone()),
         again: None,
         told: Vec::new(),
     });
@@ -36,17 +30,14 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while !watched.is_empty() {
         let asked = tokio::time::timeout(WATCH_INTERVAL, hangup.recv()).await.is_ok();
-        for Watched { name, tls, known, pending, again, told } in &mut watched {
+        for Watched { name, tls, watch, again, told } in &mut watched {
             let now = tls.states();
-            let (same, due) = (now == *known, again.is_some_and(|at| Instant::now() >= at));
-            if !asked && same && !due {
+            let same = !watch.differs(&now);
+            let is_again = same && again.is_some_and(|at| Instant::now() >= at);
+            // Certificate and key are two files: both have to settle.
+            if !watch.is_due(now, asked || is_again) {
                 continue;
             }
-            // The other half may still be being written: wait until two checks of both agree.
-            if !asked && !same && pending.replace(now.clone()).as_ref() != Some(&now) {
-                continue;
-            }
-            (*known, *pending) = (now, None);
             let tls = *tls;
             // Reading may block, and checking a key takes a while.
             let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;

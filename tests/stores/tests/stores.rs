@@ -507,5 +507,5 @@ fn a_store_that_is_not_configured_is_missed() {
     }
     let (ran, said) = start(&["stores.shared.kind=memory", "stores.other.kind=memory"]);
     assert!(ran, "{said}");
-    assert!(said.contains("store `other` is configured but unused"), "{said}");
+    assert!(said.contains("store other: configured but unused"), "{said}");
 }

@@ -6,10 +6,13 @@
 //! The path is the one that was sent, with its escapes. APISIX signs it decoded, where `/a%2Fb` and `/a/b` have the
 //! same signature.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
 use crate::hmac::claim::{
     Claim, SignatureTerms, Unsigned, Why, Window, http_date, is_token, signature, single, single_text,
 };
 use crate::request_view::RequestView;
+use gateway_base::encoding::percent_decode_lenient;
 
 /// The header with the digest of the body.
 pub(super) const DIGEST: &str = "x-hmac-digest";
@@ -121,47 +124,29 @@ fn canonical_query(query: &str) -> String {
         if !canonical.is_empty() {
             canonical.push('&');
         }
-        encode(name, &mut canonical);
+        canonical.extend(percent_encode(name, KEPT));
         canonical.push('=');
-        encode(value, &mut canonical);
+        canonical.extend(percent_encode(value, KEPT));
     }
     canonical
 }
 
 /// `+` is a space; an escape that is none stands for itself.
 fn decode(raw: &str) -> Vec<u8> {
-    let bytes = raw.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let digit = |at: usize| bytes.get(at).and_then(|byte| (*byte as char).to_digit(16));
-    let mut at = 0;
-    while at < bytes.len() {
-        let escape = (bytes[at] == b'%').then(|| Some((digit(at + 1)? << 4) | digit(at + 2)?)).flatten();
-        match escape.and_then(|byte| u8::try_from(byte).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 2;
-            }
-            None if bytes[at] == b'+' => decoded.push(b' '),
-            None => decoded.push(bytes[at]),
-        }
-        at += 1;
-    }
-    decoded
+    percent_decode_lenient(raw.replace('+', " ").as_bytes())
 }
 
-/// As `ngx.escape_uri`: all but `A-Za-z0-9-._~!'()*`.
-fn encode(bytes: &[u8], out: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~!'()*".contains(byte) {
-            out.push(char::from(*byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
-}
+/// What `ngx.escape_uri` keeps as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*');
 
 #[cfg(test)]
 mod tests {

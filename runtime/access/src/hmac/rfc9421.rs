@@ -179,26 +179,13 @@ fn query_parameter(view: &RequestView<'_>, item: &Item) -> Result<String, Why> {
         let encoded = |raw: &str| {
             let text =
                 gateway_base::encoding::form_decode(raw).ok_or("a query parameter is not in the form of a URL")?;
-            Ok::<_, Why>(encode(&text))
+            Ok::<_, Why>(gateway_base::encoding::form_encode_without_plus(text.as_bytes()))
         };
         if encoded(name)? == wanted && found.replace(encoded(value)?).is_some() {
             return Err("a signed query parameter is repeated");
         }
     }
     found.ok_or("a signed query parameter is not in the request")
-}
-
-/// With the percent-encode set of `application/x-www-form-urlencoded`, and `%20` for a space.
-fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gateway_base::encoding::percent_decode;
 use gateway_base::secret::Secret;
 
 /// A store's URL, taken apart.
@@ -75,19 +76,8 @@ impl ServerAddress {
 
 /// Without percent-encoding (RFC 3986 §2.1).
 fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        bytes.push(byte.ok_or("a `%` in its user or password is not followed by two hexadecimal digits")?);
-        rest = &after[2..];
-    }
+    let bytes = percent_decode(text.as_bytes())
+        .ok_or("a `%` in its user or password is not followed by two hexadecimal digits")?;
     String::from_utf8(bytes).map_err(|_| "its user or password is not UTF-8".to_owned())
 }
 

@@ -52,7 +52,7 @@ pub(crate) enum Forwarded {
 }
 
 /// What a request is prepared from.
-pub(crate) struct Scene<'a> {
+pub(crate) struct ForwardRequest<'a> {
     pub(crate) deployment: &'static Deployment,
     pub(crate) peer: IpAddr,
     pub(crate) peer_text: &'a str,
@@ -73,7 +73,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) form: Option<&'a [u8]>,
 }
 
-impl Scene<'_> {
+impl ForwardRequest<'_> {
     /// Writes the head that the upstream gets. It takes a permit, so nothing is forwarded without a decision.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::deployment::{PreparedAction, PreparedForward};
-use crate::pipeline::forward::{Forwarding, Scene};
+use crate::pipeline::forward::{ForwardRequest, Forwarding};
 use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request;
@@ -141,7 +141,7 @@ impl<'a, S> Steps<'a, S> {
     fn forward(&self, to: &'static PreparedForward, permit: &Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
         let (down, operation) = (self.down, self.routed.operation);
         let form = self.form_without_credentials(record)?; // 400
-        let scene = Scene {
+        let forward_request = ForwardRequest {
             deployment: self.worker.deployment,
             peer: down.peer,
             peer_text: &down.peer_text,
@@ -156,7 +156,7 @@ impl<'a, S> Steps<'a, S> {
             form: form.as_deref(),
         };
         let Request { head, target, .. } = self.request;
-        Ok(scene.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?) // 400
+        Ok(forward_request.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?) // 400
     }
 
     fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record<'_>) -> Stop {

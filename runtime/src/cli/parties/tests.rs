@@ -86,15 +86,15 @@ fn typed(password: &str) -> impl FnOnce() -> Result<String, String> {
 #[test]
 fn clients_are_added_listed_and_removed_beside_a_running_gateway() {
     let fixture = Fixture::new("clients", "consumers: {file: consumers.yaml}");
-    let (running, desk) = (fixture.open(), fixture.open());
-    let secret = desk.add_client(new_client("app")).expect("added");
+    let (running, store) = (fixture.open(), fixture.open());
+    let secret = store.add_client(new_client("app")).expect("added");
     assert_eq!(secret.trim().len(), 43);
     let found = running.wait(running.parties.client("app")).expect("asked").expect("there");
     assert!(found.secret.as_ref().is_some_and(|kept| kept.is(secret.trim().as_bytes())));
     let mut public = new_client("spa");
     public.public = true;
-    assert_eq!(desk.add_client(public), Ok(String::new()));
-    let listed = desk.list_clients().expect("listed");
+    assert_eq!(store.add_client(public), Ok(String::new()));
+    let listed = store.list_clients().expect("listed");
     assert_eq!(
         listed,
         "app  \"An app\"  authorization_code, refresh_token  scopes notes\n  https://app.example/cb\n\
@@ -110,25 +110,25 @@ fn clients_are_added_listed_and_removed_beside_a_running_gateway() {
         (NewClient { redirect_uris: vec!["http://a.example".to_owned()], ..new_client("b") }, "plain HTTP"),
         (NewClient { keys: Some("/nowhere.pem".into()), ..new_client("b") }, "file /nowhere.pem cannot be read"),
     ] {
-        let problem = desk.add_client(client).expect_err(expected);
+        let problem = store.add_client(client).expect_err(expected);
         assert!(problem.contains(expected), "{problem}");
     }
-    assert_eq!(desk.remove_client("app"), Ok(String::new()));
-    assert!(desk.remove_client("app").is_err_and(|problem| problem.contains("no client")));
-    assert!(desk.remove_client("filed").is_err_and(|problem| problem.contains("consumers.yaml")));
+    assert_eq!(store.remove_client("app"), Ok(String::new()));
+    assert!(store.remove_client("app").is_err_and(|problem| problem.contains("no client")));
+    assert!(store.remove_client("filed").is_err_and(|problem| problem.contains("consumers.yaml")));
     assert!(running.wait(running.parties.client("app")).expect("asked").is_none());
 }
 
 #[test]
 fn users_are_added_listed_and_removed_beside_a_running_gateway() {
     let fixture = Fixture::new("users", "consumers: {file: consumers.yaml}");
-    let (running, desk) = (fixture.open(), fixture.open());
+    let (running, store) = (fixture.open(), fixture.open());
     let add = |name: &str, email: Option<&str>, id: Option<&str>| {
-        desk.add_user(name.to_owned(), email.map(str::to_owned), id.map(str::to_owned), typed("open sesame"))
+        store.add_user(name.to_owned(), email.map(str::to_owned), id.map(str::to_owned), typed("open sesame"))
     };
     assert_eq!(add("ann", Some("ann@example.org"), Some("u-ann")), Ok(String::new()));
     assert_eq!(
-        desk.list_users().expect("listed"),
+        store.list_users().expect("listed"),
         "ann  ann@example.org  id u-ann\nfay  fay@example.org  id u-fay  in consumers.yaml\n"
     );
     for (name, email, id, expected) in [
@@ -148,40 +148,43 @@ fn users_are_added_listed_and_removed_beside_a_running_gateway() {
         user.password.hash().map(str::to_owned).expect("a hash")
     };
     let before = hash();
-    assert!(before.starts_with("$argon2id$") && desk.set_password("ann@example.org", typed("another")).is_ok());
+    assert!(before.starts_with("$argon2id$") && store.set_password("ann@example.org", typed("another")).is_ok());
     assert_ne!(before, hash());
-    let refused = desk.set_password("ann", || Err("nothing was typed".to_owned()));
+    let refused = store.set_password("ann", || Err("nothing was typed".to_owned()));
     assert_eq!(refused, Err("nothing was typed".to_owned()));
-    assert!(desk.set_password("fay", typed("x")).is_err_and(|problem| problem.contains("consumers.yaml")));
-    assert_eq!(desk.remove_user("ann"), Ok(String::new()));
-    assert!(desk.remove_user("ann").is_err_and(|problem| problem.contains("no user `ann`")));
+    assert!(store.set_password("fay", typed("x")).is_err_and(|problem| problem.contains("consumers.yaml")));
+    assert_eq!(store.remove_user("ann"), Ok(String::new()));
+    assert!(store.remove_user("ann").is_err_and(|problem| problem.contains("no user `ann`")));
     assert!(running.wait(running.parties.user("u-ann")).expect("asked").is_none());
 }
 
 #[test]
 fn whoever_is_in_the_file_comes_first() {
     let fixture = Fixture::new("first", "consumers: {file: consumers.yaml}");
-    let desk = fixture.open();
+    let store = fixture.open();
     for (name, email) in [("gil", Some("gil@example.org")), ("hal", Some("hal@example.org")), ("ian", None)] {
-        desk.add_user(name.to_owned(), email.map(str::to_owned), Some(format!("u-{name}")), typed("x")).expect("added");
+        store
+            .add_user(name.to_owned(), email.map(str::to_owned), Some(format!("u-{name}")), typed("x"))
+            .expect("added");
     }
-    desk.add_client(new_client("app")).expect("added");
+    store.add_client(new_client("app")).expect("added");
     let consumers = r#"
 consumers: []
 oauthClients: [{client_id: app, public: true, grant_types: [authorization_code], redirect_uris: ["https://a.example/"], scopes: [notes]}]
 users: [{username: gil, password: {file: nowhere}}, {username: other, email: hal@example.org, password: {file: nowhere}}]
 "#;
     std::fs::write(fixture.folder.join("consumers.yaml"), consumers).expect("written");
-    let desk = fixture.open();
-    let found = |login: &str| desk.wait(desk.parties.user_by_login(login)).expect("asked").map(|user| user.id.clone());
+    let store = fixture.open();
+    let found =
+        |login: &str| store.wait(store.parties.user_by_login(login)).expect("asked").map(|user| user.id.clone());
     assert_eq!(found("gil").as_deref(), Some("gil"), "the file's");
     assert_eq!(found("gil@example.org"), None, "somebody else's name");
     assert_eq!((found("hal"), found("hal@example.org").as_deref()), (None, Some("other")));
     assert_eq!(found("ian").as_deref(), Some("u-ian"));
-    assert!(desk.wait(desk.parties.user("u-hal")).expect("asked").is_none());
-    assert_eq!(desk.wait(desk.parties.users()).expect("asked").len(), 3);
-    assert!(desk.wait(desk.parties.client("app")).expect("asked").is_some_and(|client| client.public));
-    assert_eq!(desk.wait(desk.parties.clients()).expect("asked").len(), 1);
+    assert!(store.wait(store.parties.user("u-hal")).expect("asked").is_none());
+    assert_eq!(store.wait(store.parties.users()).expect("asked").len(), 3);
+    assert!(store.wait(store.parties.client("app")).expect("asked").is_some_and(|client| client.public));
+    assert_eq!(store.wait(store.parties.clients()).expect("asked").len(), 1);
 }
 
 #[test]
