@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often watched files are looked at.
+/// How often watched files are checked.
 pub const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Detects that a file has changed.

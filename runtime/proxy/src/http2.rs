@@ -166,7 +166,7 @@ async fn run<S>(
     }
 }
 
-/// Says that there is no place.
+/// Answers 503: the limit of connections is reached.
 fn turn_away(respond: &mut SendResponse<Bytes>) {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
