@@ -1,4 +1,4 @@
-//! Certificates from an authority that issues them by itself: Pebble, which Let's Encrypt tests clients with.
+//! Certificates from an authority that issues them automatically: Pebble, which Let's Encrypt tests clients with.
 
 #[path = "support/pki.rs"]
 mod pki;
@@ -132,7 +132,7 @@ fn a_certificate_comes_by_itself_and_is_renewed() {
     }
     let first = std::fs::read(kept.join(format!("{NAME}.crt"))).expect("a certificate");
     let account = std::fs::read(kept.join("account.json")).expect("an account");
-    // Nobody else gets the authority's protocol.
+    // No other client gets the authority's protocol.
     let told = Command::new("openssl")
         .args(["s_client", "-connect", &address.to_string(), "-servername", NAME, "-alpn", "acme-tls/1"])
         .stdin(Stdio::null())
@@ -141,7 +141,7 @@ fn a_certificate_comes_by_itself_and_is_renewed() {
         assert!(!String::from_utf8_lossy(&output.stdout).contains("-----BEGIN CERTIFICATE"), "{output:?}");
     }
     drop(gateway);
-    // What is good is kept: an order would come at once.
+    // A valid certificate is kept: an order would come at once.
     let gateway = start();
     assert_eq!(status(&gateway, &folder, &root), "200");
     std::thread::sleep(Duration::from_millis(500));

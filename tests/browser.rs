@@ -89,7 +89,7 @@ fn walk(width: u32, height: u32) {
     stage.picture("2-login");
     stage.is_accessible();
 
-    // The wrong password: told, and the name is kept.
+    // The wrong password: an error, and the name is kept.
     stage.log_in("bob", "wrong");
     browser.reads("The name or the password is wrong.");
     stage.picture("3-wrong-password");
@@ -104,7 +104,7 @@ fn walk(width: u32, height: u32) {
     stage.is_accessible();
     browser.reads("Read and write your notes");
 
-    // Deny: the application is told so.
+    // Deny: the application gets an error.
     browser.click("button[name=cancel]");
     browser.arrives(&format!("{ISSUER}/callback"));
     browser.reads("access_denied");
@@ -128,7 +128,7 @@ fn walk(width: u32, height: u32) {
     browser.click("#call-notes");
     browser.reads("200 ");
 
-    // The second time nobody is asked; and the implicit grant still works where it is turned on.
+    // The second time the user is not asked; and the implicit grant still works where it is turned on.
     browser.go(&format!("{ISSUER}/"));
     browser.click("#start-implicit");
     browser.arrives(&format!("{ISSUER}/callback"));
@@ -148,7 +148,7 @@ fn walk(width: u32, height: u32) {
     browser.click("#start-code");
     browser.reads("asks for access to your account");
 
-    // An application that nobody knows: a page, and no way to anywhere.
+    // An unknown application: a page, and no way to anywhere.
     browser.go(&format!(
         "{ISSUER}/oauth/authorize?client_id=evil&redirect_uri=https%3A%2F%2Fevil.example&response_type=code"
     ));

@@ -126,7 +126,7 @@ fn passwords_name_their_consumer() {
     assert!(!fixture.upstream.heads().iter().any(|head| head.contains("Basic")));
 }
 
-/// Half of what belongs together, good or bad, hashed already or not, makes nobody anonymous.
+/// Half of what belongs together, good or bad, hashed already or not, makes no caller anonymous.
 #[test]
 fn half_a_credential_is_not_none() {
     let fixture = Fixture::new("half");
@@ -140,7 +140,7 @@ fn half_a_credential_is_not_none() {
     assert_eq!((get(&format!("{key}{bad}")), get(&format!("{key}{good}"))), (401, 200));
 }
 
-/// Who is right gets through while others guess, and other routes do not notice.
+/// A client with the right password gets through while others guess, and other routes do not slow down.
 #[test]
 fn guessed_passwords_starve_nobody() {
     let fixture = Fixture::new("guesses");
@@ -367,7 +367,7 @@ fn commands_leave_the_file_as_it_is() {
     let _ = std::fs::remove_file(&real);
 }
 
-/// Each mistake is told with its place and its code, and no secret is repeated.
+/// Each mistake is reported with its place and its code, and no secret is repeated.
 #[test]
 fn mistakes_in_the_file_are_told() {
     let file = std::env::temp_dir().join(format!("gateway-credentials-mistakes-{}.yaml", std::process::id()));

@@ -223,7 +223,7 @@ fn a_body_must_fit_its_digest() {
     let mut connection = fixture.gateway.connect();
     connection.send(&head);
     assert_eq!(connection.response(false).status, 413, "before the body is sent");
-    // Who does not know the secret is not asked for the body at all.
+    // A client that does not know the secret is not asked for the body at all.
     let mut connection = fixture.gateway.connect();
     connection
         .send(head.replace("john-key", "ann-key").replace("Content-Length", "Expect: 100-continue\r\nContent-Length"));

@@ -134,7 +134,7 @@ fn requests_mean_the_same_as_over_http1() {
                 assert_eq!(value, over_http1.header(name), "{name} of {method} {target}");
             }
         }
-        // Who is meant, if the two differ?
+        // Which host is meant, if the two differ?
         let two = request(Method::GET, "/v1/health").header("host", "other.test").body(()).expect("a request");
         assert_eq!(ask(&mut client, two, b"", None).await.0.status, 400);
     });
@@ -427,7 +427,7 @@ fn floods_end_the_connection_and_nothing_else() {
     let piece = fields("x", "y").split_off(fields("", "").len());
     let ended = (0..2_000_000).any(|_| !raw.frame(CONTINUATION, 0, 1, &piece));
     assert!(ended, "fields went on for ever");
-    // Questions whose answers nobody reads.
+    // Questions whose answers the client does not read.
     for (kind, payload) in [(PING, &[0; 8][..]), (SETTINGS, &[0, 3, 0, 0, 0, 100])] {
         let mut raw = Raw::connect(&gateway);
         raw.0.set_write_timeout(Some(Duration::from_millis(500))).expect("a timeout");
@@ -625,7 +625,7 @@ fn frames_that_must_be_answered_have_a_rate() {
         let sent = (0..200_000).take_while(|_| raw.frame(kind, 0, 0, payload)).count();
         assert!(sent < 200_000, "{sent} frames of kind {kind}");
         assert!(matches!(reading.join().expect("no panic"), Some(11) | None), "ENHANCE_YOUR_CALM");
-        // A few are nobody's harm.
+        // A few do no harm.
         let mut raw = Raw::connect(&gateway);
         for _ in 0..500 {
             assert!(raw.frame(kind, 0, 0, payload));
@@ -648,7 +648,7 @@ fn silent_connections_end() {
         }
         assert!(started.elapsed() >= Duration::from_millis(200), "after {:?}", started.elapsed());
     }
-    // One that has settled, asked, and then says nothing more is told to go; one that is too slow to ask asks again.
+    // One that has settled, asked, and then says nothing more gets GOAWAY; one that is too slow to ask asks again.
     let mut raw = eventually("an answer", || {
         let mut raw = Raw::connect(&gateway);
         raw.frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields("", ""));
@@ -879,7 +879,7 @@ fn an_upstream_that_leaves_is_asked_again() {
     assert_eq!(nobody.get("/v1/health", "").status, 502);
     // Neither a query nor a host that URIs do not know is the upstream's fault.
     assert_eq!(gateway.get("/v1/health?a=\"b\"&c[]=<d>", "").status, 200);
-    // Somebody is there who speaks something else.
+    // The server there speaks another protocol.
     let other = Upstream::echo();
     let stranger = format!("upstreams.notes.default=h2c://{}", other.address);
     assert_eq!(Gateway::start(&[&stranger], other.address).get("/v1/health", "").status, 502);

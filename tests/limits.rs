@@ -144,7 +144,7 @@ fn requests_under_way_are_counted_and_given_back() {
     });
     gate.open();
     let answer = second.response(false);
-    // The upstream's own limit is not ours to hide where this one tells nothing.
+    // The upstream's own limit is not ours to hide where this one sends no fields.
     assert_eq!((answer.status, answer.header("x-ratelimit-limit").as_str()), (200, "9"));
     assert_eq!(third.response(false).status, 200);
 }
@@ -229,7 +229,7 @@ consumers:
 fn keys_cannot_be_dressed_up() {
     let gateway = Gateway::before(&Upstream::echo());
     let get = |query: &str| gateway.get(&format!("/tickets/orders{query}"), "").header("x-event-ratelimit-remaining");
-    // Counted by address, without an event; then with values that look like what stands for that.
+    // Counted by address, without an event; then with values that look like its stand-in.
     assert_eq!((get(""), get("?event=")), ("3".into(), "2".into()));
     assert_eq!(
         (get("?event=%00address"), get("?event=7&event=8"), get("?event=%00several")),

@@ -42,14 +42,14 @@ impl Drop for Lock {
     }
 }
 
-/// The store and the pages have something to say, and nobody reads it.
+/// The store and the pages write to the log, which has no reader.
 #[test]
 fn tokens_are_issued_although_nobody_reads_of_it() {
     for reader in support::Reader::ALL {
         let tutorial = Tutorial::before(reader, &["stores.default.kind=sqlite", "stores.default.file={folder}/o.db"]);
         let token = |tutorial: &Tutorial| tutorial.token(&[("grant_type", "client_credentials")]);
         assert_eq!(token(&tutorial).status, 200, "{reader:?}");
-        // A store that does not answer is told of.
+        // A store that does not answer is logged.
         if let Some(lock) = Lock::on(&tutorial.folder().join("o.db")) {
             assert_eq!(token(&tutorial).status, 503, "{reader:?}");
             drop(lock);
@@ -141,7 +141,7 @@ fn a_user_logs_in_consents_and_comes_back_with_a_code_for_a_token() {
     browser.cookies.insert("theme".to_owned(), "dark".to_owned());
     let seen = browser.get_with("/api/notes", &format!("Authorization: Bearer {access}\r\n")).body;
     assert!(seen.contains("theme=dark") && !seen.contains("gateway_session"), "{seen}");
-    // The second time nobody is asked, for the same and for less.
+    // The second time the user is not asked, for the same and for less.
     let again = browser.get(&format!("/oauth/authorize?{}", request("notes", "")));
     assert!(again.header("location").starts_with(CALLBACK), "{}", again.head);
     let more = browser.get(&format!("/oauth/authorize?{}", request("notes profile", "")));
@@ -292,7 +292,7 @@ fn what_is_wrong_with_a_request_is_told_at_the_redirect_uri() {
         (good.replace(CHALLENGE, "short"), "invalid_request"),
         (format!("{good}&request_uri=https%3A%2F%2Fevil.example"), "invalid_request"),
         (format!("{good}&response_mode=form_post"), "invalid_request"),
-        // RFC 6749 §4.1.2.1: a parameter that stands more than once.
+        // RFC 6749 §4.1.2.1: a parameter that occurs more than once.
         (format!("{good}&scope=notes"), "invalid_request"),
         (format!("{good}&state=xyz"), "invalid_request"),
         (format!("{good}&response_type=code"), "invalid_request"),
@@ -332,7 +332,7 @@ fn a_code_is_for_one_client_one_address_and_one_verifier() {
     ] {
         let code = code(&tutorial, "notes");
         refused(&tutorial.post("/oauth/token", "", &changed(&redemption(&code), name, value)), 400, "invalid_grant");
-        // Nobody gets a second try with a code that has leaked.
+        // There is no second try with a code that has leaked.
         refused(&tutorial.post("/oauth/token", "", &redemption(&code)), 400, "invalid_grant");
     }
     let code = code(&tutorial, "notes");
@@ -398,7 +398,7 @@ fn refresh_tokens_rotate_and_a_stolen_one_ends_the_family() {
     assert_eq!(third["scope"], "notes profile", "narrower is for one access token, not for the family");
     let access = text(&third, "access_token");
     assert!(tutorial.opens(&access));
-    // The first one again, after the grace of the document: somebody has stolen one of them.
+    // The first one again, after the grace of the document: one of them was stolen.
     std::thread::sleep(Duration::from_secs(11));
     refused(&refresh(&token, &[]), 400, "invalid_grant");
     assert!(!tutorial.opens(&access));
@@ -500,12 +500,12 @@ fn clients_prove_who_they_are_in_one_way() {
     let wrong = token(&basic("server", "wrong"), &[grant]);
     refused(&wrong, 401, "invalid_client");
     assert!(wrong.header("www-authenticate").starts_with("Basic "));
-    // Who does not exist and who has another secret look the same.
+    // An unknown client and a wrong secret get the same answer.
     assert_eq!(token(&basic("nobody", "wrong"), &[grant]).body, wrong.body);
     refused(&token("", &[grant, ("client_id", "server")]), 401, "invalid_client");
     refused(&token("", &[grant]), 401, "invalid_client");
     refused(&token("Authorization: Bearer x\r\n", &[grant]), 401, "invalid_client");
-    // A public client has nothing to prove itself with, so it acts for nobody but its users.
+    // A public client has nothing to prove itself with, so it acts for its users only.
     refused(&token("", &[grant, ("client_id", "app")]), 400, "unauthorized_client");
     refused(&token("", &[("grant_type", "client_credentials"), ("grant_type", "password")]), 400, "invalid_request");
     refused(&token(&basic("server", CLIENT_SECRET), &[("grant_type", "urn:x")]), 400, "unsupported_grant_type");
@@ -522,7 +522,7 @@ fn assertion(tutorial: &Tutorial, claims: &Value) -> String {
     jsonwebtoken::encode(&jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256), claims, &key).expect("signed")
 }
 
-/// The same text with the other signature of P-256 that is good for it: (r, n - s).
+/// The same text with the other signature of P-256 that is valid for it: (r, n - s).
 fn other_signature(jwt: &str) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -577,7 +577,8 @@ fn assertions_are_for_this_server_and_are_used_once() {
         bad[name] = value;
         refused(&with(&bad).0, 401, "invalid_client");
     }
-    // Without a name, an assertion is known by what is signed. Who has seen one can make its other signature: s and n - s.
+    // Without a name, an assertion is known by what is signed. An attacker who has seen one can make
+    // its other signature: s and n - s.
     let mut nameless = claims("");
     nameless.as_object_mut().expect("an object").remove("jti");
     let (good, jwt) = with(&nameless);
@@ -723,7 +724,7 @@ fn whoever_is_taken_out_of_the_file_has_nothing_any_more() {
         });
     };
     without("  - {id: u-bob,", "  - {id: u-ann,");
-    // What was believed a moment ago is not believed until the cache is old.
+    // A cached token stays valid until the cache expires.
     eventually("the end of a user's token", || (!tutorial.opens(&of_user)).then_some(()));
     assert_eq!(browser.get("/account").status, 302, "a user's session");
     let seen = tutorial.post("/oauth/introspect", &basic("server", CLIENT_SECRET), &[("token", &of_user)]).json();
@@ -758,7 +759,7 @@ fn another_password_in_the_file_ends_what_the_old_one_has_opened() {
     for answer in [refresh(&of_bob), redeem(&unspent)] {
         assert_eq!((answer.status, &answer.json()["error"]), (400, &json!("invalid_grant")), "{}", answer.body);
     }
-    // Somebody else's password is the same as before.
+    // The other user's password is the same as before.
     assert_eq!(ann.get("/account").status, 200);
     assert!(tutorial.opens(&text(&of_ann, "access_token")));
     assert_eq!(refresh(&of_ann).status, 200);
@@ -827,7 +828,7 @@ fn jwt_access_tokens_are_signed_with_a_key_that_is_published() {
         assert_eq!(claims[name], value, "{claims}");
     }
     assert!(tutorial.opens(&token));
-    // Nobody else's signature, and none, whatever the claims say.
+    // Neither another signer's signature, nor none, whatever the claims say.
     let (signed, _) = token.rsplit_once('.').expect("three parts");
     for forged in [
         format!("{signed}."),
@@ -912,7 +913,7 @@ fn forms_are_taken_from_pages_of_this_browser_only() {
     let tutorial = Tutorial::start();
     let (mut bob, mut eve) = (tutorial.browser(), tutorial.browser());
     let theirs = field(&eve.get("/login").body, "csrf");
-    // Login CSRF: a page elsewhere logs its visitor in as somebody else.
+    // Login CSRF: a page elsewhere logs its visitor in as another user.
     let form = [("username", "bob"), ("password", PASSWORD), ("csrf", &*theirs)];
     assert_eq!(bob.post("/login", "", &form).status, 400, "without a cookie");
     bob.get("/login");
@@ -1044,7 +1045,7 @@ fn pages_speak_the_readers_language_and_the_teams_words() {
     let hostile = format!("/oauth/authorize?client_id={}", encoded("<script>"));
     let own = Browser::at(twin.address).get_with(&hostile, "Accept-Language: fr\r\n");
     assert_eq!(own.body, "<p>Se connecter client_id is not known</p>");
-    // A mistake in a template is told at the start and not to a user.
+    // A mistake in a template is reported at start and not shown to a user.
     std::fs::write(pages.join("login.html"), "{{ usrname }}").expect("written");
     let mut command =
         support::Gateway::command(&[&format!("oauth.templates={}", pages.display())], tutorial.gateway.address);
@@ -1202,7 +1203,7 @@ fn place(registration: &Value) -> String {
     uri.strip_prefix(ISSUER).unwrap_or_else(|| panic!("{uri}")).to_owned()
 }
 
-/// What a client sends to keep all that it was told, with some members changed; `null` takes one away.
+/// What a client sends to keep its whole registration, with some members changed; `null` takes one away.
 fn with_changes(registration: &Value, changes: &Value) -> String {
     let mut members = registration.as_object().expect("an object").clone();
     for name in
@@ -1336,7 +1337,7 @@ fn users_decide_anew_about_a_client_that_has_changed() {
     let dialog = browser.get(&ask(second));
     assert!(is_dialog(&dialog) && dialog.body.contains("Your bank"));
 
-    // A decision about what is not the client any more is none, whatever it was.
+    // A decision about a client that has changed since does not count.
     replace(json!({"client_name": "Your bank", "redirect_uris": [first]}));
     for allow in [true, false] {
         let location = browser.decide(&dialog, allow);

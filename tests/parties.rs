@@ -63,7 +63,7 @@ fn notes(gateway: &Gateway, token: &str) -> u16 {
     gateway.get("/api/notes", &format!("X-Forwarded-Proto: https\r\nAuthorization: Bearer {token}\r\n")).status
 }
 
-/// One gateway is asked for tokens, the other is told; both may be the same.
+/// One gateway is asked for tokens, the other gets the changes; both may be the same.
 fn clients_and_users_come_and_go(settings: &[String], one: &Gateway, other: &Gateway) {
     let run = |words: &[&str], input: &str| done(settings, words, input);
     let words = ["clients", "add", "job", "--grant", "client_credentials", "--grant", "password", "--scope", "notes"];

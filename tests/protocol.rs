@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use support::{Gateway, PATIENCE, Upstream, eventually};
 
-/// Each is answered with this status, and the connection is closed: nobody knows where a next request would begin.
+/// Each is answered with this status, and the connection is closed: it is unknown where a next request would begin.
 const MALFORMED: &[(&str, u16)] = &[
     // Framing (RFC 9112 §6).
     ("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
@@ -132,7 +132,7 @@ fn requests_that_never_end_are_ended() {
     let mut slow = gateway.connect();
     slow.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a timeout");
     slow.send("GET /v1/health HTTP/1.1\r\nHost: a\r\nX: ");
-    // Were each byte to start the clock anew, there would be no answer before the field is too long.
+    // If each byte restarted the clock, there would be no answer before the field is too long.
     eventually("an answer", || {
         let _ = slow.stream.write_all(b"y");
         slow.stream.peek(&mut [0]).ok()
@@ -239,7 +239,7 @@ fn damaged_requests_are_answered_or_refused_and_nothing_else() {
         }
         let mut connection = gateway.connect();
         connection.send(&request);
-        // The rest will not come: whoever waits for it gives up.
+        // The rest will not come: the gateway stops waiting for it.
         let _ = connection.stream.shutdown(std::net::Shutdown::Write);
         let answer = connection.read_to_end();
         let text = String::from_utf8_lossy(&request);

@@ -419,7 +419,7 @@ fn a_response_that_is_reset_does_not_look_whole() {
     let gateway = Gateway::before(&upstream);
     let mut connection = gateway.connect();
     let head = "POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n";
-    // Nobody reads all of it.
+    // It is not read to its end.
     let mut sender = connection.stream.try_clone().expect("a copy");
     let body = format!("{head}{}", "x".repeat(300_000));
     let sending = std::thread::spawn(move || std::io::Write::write_all(&mut sender, body.as_bytes()).is_ok());

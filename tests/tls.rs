@@ -390,7 +390,7 @@ fn plain_requests_are_sent_to_known_hosts_only() {
             "Host: payments.example\r\nX-API-Key: wrong\r\n",
             to(301, "https://payments.example/payments/transfers"),
         ),
-        // What anybody says, and what nobody knows.
+        // Fields of an untrusted client are ignored.
         (
             "GET",
             "/payments/rates",

@@ -1,4 +1,4 @@
-//! What the gateway does while nobody reads what it writes: everything, but for writing.
+//! While its output has no reader, the gateway does everything but write.
 
 mod support;
 
@@ -53,7 +53,7 @@ fn consumers_and_certificates_change_all_the_same() {
         }
         new.server(&[NAME]).at(&folder, "tls");
         eventually("the new certificate", || get(tls, NAME, &client(&[&new], None), "/v1/health").ok());
-        // A broken file is complained about each time, in vain.
+        // A broken file is reported each time, to no reader.
         for text in ["consumers: [", "consumers: [{}]", "consumers: [", "consumers: 7"] {
             folder.write("consumers.yaml", text);
             gateway.signal("HUP");
@@ -93,7 +93,7 @@ fn requests_are_served_and_lost_lines_counted() {
             });
         }
         drop(connection);
-        // The end does not wait for somebody who will not read either, and never would.
+        // The end does not wait for a reader that does not read either.
         gateway.terminate();
         assert!(gateway.wait().success(), "{reader:?}");
     }

@@ -249,7 +249,7 @@ fn clients_learn_of_the_end_before_it_comes() {
     let mut kept = gateway.connect();
     gateway.terminate();
     eventually("not ready", || (gateway.operations("/readyz").status == 503).then_some(()));
-    // Who does not know yet is served as ever.
+    // A client that does not know yet is served as before.
     assert_eq!(gateway.get("/v1/health", "").status, 200);
     kept.send(HEALTH);
     assert_eq!(kept.response(false).header("connection"), "");

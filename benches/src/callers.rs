@@ -32,11 +32,11 @@ const EQUIPPED: usize = 10;
 /// Different keys that a load brings at most: enough to fall out of the processor's cache.
 const KEYS: usize = 20_000;
 
-/// Tokens of a cold load. They are used in turn, and no cache here holds so many: the gateway's ends at 4 MiB (some
+/// Tokens of a cold load. They are used in turn, and no cache here holds that many: the gateway's ends at 4 MiB (some
 /// 6,000 of them), Envoy's at [`ENVOY_TOKENS`].
 pub(crate) const COLD: usize = 30_000;
 
-/// Tokens that Envoy remembers.
+/// Tokens that Envoy caches.
 pub(crate) const ENVOY_TOKENS: usize = 1_000;
 
 /// What the requests of a load bring.
@@ -49,7 +49,7 @@ pub(crate) enum CredentialKind {
     Password,
     /// Another wrong password each time.
     WrongPassword,
-    /// So many different tokens in turn.
+    /// This number of different tokens in turn.
     Tokens(Algorithm, usize),
     /// A signature in the manner of APISIX.
     Cavage,
@@ -92,7 +92,7 @@ fn name(consumer: usize) -> String {
     format!("user{consumer}")
 }
 
-/// 40 characters that nobody could guess, if this were not for measurements.
+/// 40 characters, which would have to be random if this were not for measurements.
 pub(crate) fn key(consumer: usize) -> String {
     hex(&sha256(&format!("key {consumer}"))[..20])
 }
@@ -220,7 +220,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
-/// `consumers.yaml` with so many consumers, each with an API key. The first have every other credential as well.
+/// `consumers.yaml` with `count` consumers, each with an API key. The first have every other credential as well.
 pub(crate) fn consumers(count: usize) -> io::Result<PathBuf> {
     made(&format!("consumers-{count}.yaml"), |out| {
         writeln!(out, "consumers:")?;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const PORT: u16 = 18890;
 
-/// Whom it runs as where this is root, which it refuses: nobody.
+/// The user that it runs as where this is root, which it refuses: `nobody`.
 const NOBODY: u32 = 65_534;
 
 /// A running server; stopped when dropped.

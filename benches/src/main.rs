@@ -43,7 +43,7 @@ struct Plan {
     /// How long each time.
     #[arg(long, default_value_t = 2.5)]
     seconds: f64,
-    /// Whom to measure, separated by commas.
+    /// The peers to measure, separated by commas.
     #[arg(long, value_delimiter = ',')]
     peers: Option<Vec<String>>,
 }

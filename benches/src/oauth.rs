@@ -44,7 +44,7 @@ pub(crate) fn use_of(peer: &Peer) -> io::Result<(&'static str, Vec<String>)> {
     Ok((path, fields.into_iter().map(|field| format!("{ENCRYPTED}\t{field}")).collect()))
 }
 
-/// So many different tokens.
+/// Fetches `count` different tokens.
 fn fetch(port: u16, format: &str, count: usize) -> io::Result<Vec<String>> {
     let fields = client_fields(format).replace('\t', "\r\n");
     let length = TOKEN_FORM.len();

@@ -9,9 +9,9 @@ pub(crate) const BACKEND_PORT: u16 = 18900;
 pub(crate) enum Work {
     /// Forwards everything (the gateway: what its document describes).
     Plain,
-    /// Forwards what has a good HS256 token.
+    /// Forwards what has a valid HS256 token.
     Jwt,
-    /// The same for three algorithms; Envoy remembers tokens.
+    /// The same for three algorithms; Envoy caches tokens.
     Hs256,
     Rs256,
     Es256,

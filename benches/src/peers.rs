@@ -1,4 +1,4 @@
-//! Who is measured: the gateway, and what is installed of nginx, HAProxy and Envoy. Each is configured to do the same.
+//! The peers: the gateway, and what is installed of nginx, HAProxy and Envoy. Each is configured to do the same.
 
 mod configuration;
 mod envoy;

@@ -67,7 +67,7 @@ pub(crate) fn load(scenario: &Scenario, measured: &[Measured]) {
                 ratio(measured, peer, base).map_or(" – |".to_owned(), |spread| format!(" {} |", spread.text(2)))
             })
             .collect();
-        // Not every load generator tells.
+        // Not every load generator reports it.
         let latency = |key| match median(&of_load(key)) {
             0.0 => "–".to_owned(),
             micros => format!("{micros:.0}"),

@@ -11,9 +11,9 @@ pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) what: &'static str,
     pub(crate) kind: Kind,
-    /// Who is measured, where installed.
+    /// The peers that are measured, where installed.
     pub(crate) peers: &'static [&'static str],
-    /// Ratios to these peers are told.
+    /// Ratios to these peers are printed.
     pub(crate) bases: &'static [&'static str],
     pub(crate) targets: &'static [Target],
 }
@@ -100,7 +100,7 @@ const fn issue(format: &'static str) -> Kind {
     })
 }
 
-/// Who gives tokens, by where it remembers them. No other peer is an authorization server.
+/// The peers that give tokens, by their store. No other peer is an authorization server.
 const ISSUERS: &[&str] = &["gateway-memory", "gateway-sqlite", "gateway-postgres"];
 
 /// Who checks tokens.

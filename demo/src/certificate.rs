@@ -1,4 +1,4 @@
-//! The demo's certificate: made at start, good for this machine only, and trusted by nobody.
+//! The demo's certificate: made at start, valid for this machine only, and self-signed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -21,10 +21,10 @@ pub const DEMO: Command = Command { name: "demo", run };
 /// Where `specs/tutorial.yaml` says that it is.
 const ISSUER_PORT: u16 = 8443;
 
-/// How long the demo's token is good, in seconds.
+/// The lifetime of the demo's token, in seconds.
 const TOKEN_SECONDS: u64 = 12 * 3600;
 
-/// Keys for this process only: whoever wants to sign tokens has to read this file, and gets as far as this machine.
+/// Keys for this process only: anyone who reads this file can sign tokens, which are valid on this machine alone.
 const NOTES_KEY: &str = "only for the demonstration: 32 bytes or more";
 const FILES_KEY_BASE64: &str = "b25seSBmb3IgdGhlIGRlbW9uc3RyYXRpb246IDMyIGJ5dGVz";
 
@@ -137,7 +137,7 @@ struct TemporaryFile(PathBuf);
 impl TemporaryFile {
     fn write(name: &str, text: &str) -> std::io::Result<Self> {
         let file = std::env::temp_dir().join(format!("gateway-demo-{}-{name}", std::process::id()));
-        // Somebody else may have put a link there.
+        // Another user may have put a link there.
         std::fs::File::create_new(&file)?.write_all(text.as_bytes())?;
         Ok(Self(file))
     }

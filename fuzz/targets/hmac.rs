@@ -1,4 +1,4 @@
-//! Signatures that nobody made, in all profiles.
+//! Forged signatures, in all profiles.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! Tokens that nobody signed.
+//! Forged tokens.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

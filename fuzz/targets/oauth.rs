@@ -20,7 +20,7 @@ const PASSWORD: &str = "a password of the fuzzing that nobody guesses";
 const YOUNG: Duration = Duration::from_secs(300);
 
 thread_local! {
-    /// The cookies of somebody who has logged in, and when.
+    /// The cookies of a user who has logged in, and when.
     static SESSION: RefCell<Option<(Instant, String)>> = const { RefCell::new(None) };
 }
 
@@ -100,7 +100,7 @@ impl Answer {
             .map(|(_, value)| value)
     }
 
-    /// Nobody without a credential gets what credentials are for, nor anywhere but to our own pages.
+    /// No client without a credential gets what needs one, nor a redirect to anything but our own pages.
     fn fails(&self) {
         assert!((300..500).contains(&self.status), "{}", self.text);
         self.leads_nowhere_strange();

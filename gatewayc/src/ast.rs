@@ -49,7 +49,7 @@ pub struct Version {
 /// An entry of `servers`.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Where the entry stands.
+    /// Where the entry is.
     pub span: Span,
     /// `url`, with its variables in braces.
     pub url: Spanned<String>,
@@ -64,7 +64,7 @@ pub struct Server {
 pub struct ServerVariable {
     /// Its name.
     pub name: Spanned<String>,
-    /// What stands for it unless a deployment says otherwise.
+    /// Its value unless a deployment gives another.
     pub default: Option<String>,
     /// The values it may have, empty for any.
     pub values: Vec<String>,
@@ -75,7 +75,7 @@ pub struct ServerVariable {
 pub enum Security {
     /// A well-formed list. An empty list means that anyone may call.
     AnyOf(Spanned<Vec<Alternative>>),
-    /// Something else stands there, or a key that looks like a misspelt `security`. It has been reported; nothing under
+    /// Another value, or a key that looks like a misspelt `security`. It has been reported; nothing under
     /// it may be treated as public.
     Broken(Span),
 }
@@ -83,7 +83,7 @@ pub enum Security {
 /// One alternative: all of its requirements must hold. None (`{}`) admits an anonymous caller.
 #[derive(Debug, Clone)]
 pub struct Alternative {
-    /// Where the alternative stands.
+    /// Where the alternative is.
     pub span: Span,
     /// Its requirements.
     pub requirements: Vec<Requirement>,
@@ -158,7 +158,7 @@ pub enum ApiKeyLocation {
 pub struct PathItem {
     /// The key under `paths`, as written.
     pub key: Spanned<String>,
-    /// Where the path item stands, behind any `$ref`.
+    /// Where the path item is, behind any `$ref`.
     pub span: Span,
     /// `servers` of the path item.
     pub servers: Vec<Server>,
@@ -177,7 +177,7 @@ pub struct PathItem {
 pub struct Operation {
     /// The method in upper case.
     pub method: String,
-    /// Where the method's key stands.
+    /// Where the method's key is.
     pub span: Span,
     /// `operationId`.
     pub operation_id: Option<Spanned<String>>,
@@ -200,7 +200,7 @@ pub struct Operation {
 /// A parameter.
 #[derive(Debug, Clone)]
 pub struct Parameter {
-    /// Where the parameter stands, behind any `$ref`.
+    /// Where the parameter is, behind any `$ref`.
     pub span: Span,
     /// `name`.
     pub name: Spanned<String>,
@@ -234,7 +234,7 @@ pub enum ParameterLocation {
 }
 
 impl Server {
-    /// The path of the URL with the variables' defaults, without a slash at the end: what stands before every path.
+    /// The path of the URL with the variables' defaults, without a slash at the end: the prefix of every path.
     ///
     /// [`None`] where a variable in the path has no default.
     #[must_use]

@@ -118,7 +118,7 @@ impl Build {
                 differences.join(", "),
             )
         })?;
-        // Cargo would take what this build has just written for a change after it, and compile everything once more.
+        // Cargo would take what this build has just written for a change after it, and compile everything again.
         if let Some(time) = newest(&self.specs) {
             let written = differences.iter().map(|name| generated.join(name)).chain([generated.clone()]);
             written.for_each(|path| set_modified(&path, time));
@@ -156,8 +156,8 @@ pub struct Output {
 /// Compiles every document directly in a folder; the text of warnings goes to `warnings`.
 ///
 /// # Errors
-/// The text of all messages where there are errors. A folder without documents is one: whoever points a build at the
-/// wrong folder must not get a gateway that serves nothing.
+/// The text of all messages where there are errors. A folder without documents is one: a build that points at the
+/// wrong folder must not make a gateway that serves nothing.
 pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
     let mut sources =
         files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
@@ -188,7 +188,7 @@ pub fn differences(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
     Ok(differences.into_iter().collect())
 }
 
-/// Whether a folder has this file. Git writes other line ends where it is told to, and takes them for no difference.
+/// Whether a folder has this file. Git writes other line ends if configured, and takes them for no difference.
 fn is_current(file: &File, folder: &Path) -> bool {
     let Ok(text) = fs::read_to_string(folder.join(&file.name)) else { return false };
     text == file.text || text.replace("\r\n", "\n") == file.text
@@ -228,7 +228,7 @@ fn stale(files: &[File], folder: &Path) -> io::Result<Vec<String>> {
     Ok(stale)
 }
 
-/// Writes a file if it differs: beside it first, so that nobody ever reads half of it.
+/// Writes a file if it differs: beside it first, so that no reader gets half of it.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|old| old == bytes) {
         return Ok(());

@@ -92,7 +92,7 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// What selects an operation here must reach its upstream unchanged, which selects by it once more.
+/// What selects an operation here must reach its upstream unchanged, which selects by it again.
 fn check_selecting_headers(api: &Api, diagnostics: &mut Diagnostics) {
     let problem = |operation: &Operation, name: &str| {
         let HeaderEdits { remove, set, add } = &operation.request_headers;

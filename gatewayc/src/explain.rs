@@ -11,7 +11,7 @@ use crate::ir::{Api, Gateway, Route, Rule, RuleEffect};
 use crate::policy;
 use crate::readings;
 
-/// More routes that almost match help nobody.
+/// More routes that almost match do not help.
 const MOST_NEAR: usize = 8;
 /// Paths that do not match, of which the nearest are shown.
 const MOST_MISMATCHES: usize = 3;

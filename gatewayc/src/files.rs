@@ -21,7 +21,7 @@ pub(crate) fn source_set(paths: &[PathBuf], root: Option<&Path>) -> io::Result<S
         let relative = file.strip_prefix(&root).ok()?.to_str()?;
         Some(given.to_str()?.strip_suffix(relative)?.to_owned())
     });
-    // An absolute name is what a build script has; below the current directory nobody wants to read it.
+    // A build script has absolute names; below the current directory a relative one is easier to read.
     let as_given = as_given.filter(|given| !given.starts_with('/'));
     let mut sources = SourceSet::new(Disk { root: root.clone() }, as_given.unwrap_or_else(|| prefix(&root)));
     for (file, given) in absolute.iter().zip(&files) {

@@ -106,7 +106,7 @@ enum MessageFormat {
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(code) => code,
-        // Whoever reads our output may stop reading, such as `head`.
+        // The reader of our output may stop reading, such as `head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "gatewayc: {error}");

@@ -189,7 +189,7 @@ impl Parser<'_, '_> {
         let (parameters, parameters_complete) = self.parameters(&node, &what);
         let servers = self.servers(&node);
         let mut operations = self.operations(&key, &node);
-        // OpenAPI has no `security` here, which has been reported; whoever wrote it did not mean operations to be open.
+        // OpenAPI has no `security` here, which has been reported; its author did not mean operations to be open.
         let misplaced = node.as_mapping().into_iter().flatten().find(|entry| keys::resembles_security(&entry.key.name));
         if let Some(Entry { key, .. }) = misplaced {
             for operation in operations.iter_mut().filter(|operation| operation.security.is_none()) {
@@ -394,7 +394,7 @@ impl Parser<'_, '_> {
         let given = gateway.as_ref().and_then(|gateway| gateway.get("serverVariables")).cloned();
         for given in [self.server_variables.clone(), given].into_iter().flatten() {
             for Entry { key, value } in given.as_mapping().into_iter().flatten() {
-                // What `serverVariables` says stands instead of a default and an `enum`; what is wrong with it is
+                // What `serverVariables` says replaces a default and an `enum`; what is wrong with it is
                 // reported where `x-gateway` is read.
                 let Some(value) = value.as_text().filter(|_| text.contains(&format!("{{{}}}", key.name))) else {
                     continue;

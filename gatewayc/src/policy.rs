@@ -264,7 +264,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
             if let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) {
                 write_upstream(out, upstream);
             }
-            // A rule has told its target.
+            // A rule has printed its target.
             if operation.method != Operation::ANY {
                 line(out, "path", &forwarded(rewrite));
             }

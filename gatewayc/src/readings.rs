@@ -24,7 +24,7 @@ pub(crate) struct Group<'a> {
     /// What it may take for the same.
     pub(crate) possible: PathReading,
     pub(crate) operations: Vec<Place>,
-    /// Of each operation, the path of the upstream's address, which stands before what it gets; `""` where all have the
+    /// Of each operation, the path of the upstream's address, the prefix of what it gets; `""` where all have the
     /// same.
     prefixes: Vec<String>,
 }
@@ -258,7 +258,7 @@ fn is_same_access(one: &Operation, other: &Operation) -> bool {
     alternatives(one) == alternatives(other) && one.consumers == other.consumers
 }
 
-/// Whether whoever may call one operation may call the other as well.
+/// Whether every caller that may call one operation may call the other as well.
 fn asks_for_all_of(strict: &Operation, lax: &Operation) -> bool {
     let covers = |given: &Requirement, asked: &Requirement| {
         given.scheme == asked.scheme && asked.scopes.iter().all(|scope| given.scopes.contains(scope))

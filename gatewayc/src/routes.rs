@@ -38,7 +38,7 @@ pub struct Route {
     pub upstream: Option<String>,
     /// The file of the operation.
     pub file: String,
-    /// Where its method stands.
+    /// Where its method is.
     pub position: Position,
 }
 

@@ -184,7 +184,7 @@ fn a_stale_file_that_cannot_be_written_is_named() {
     fs::create_dir_all(package.join("specs")).expect("a folder");
     let document = DOCUMENT.replace(r#", /b: {$ref: "parts/b.yaml"}"#, "");
     fs::write(package.join("specs/a.yaml"), document).expect("a document");
-    // A file where the folder should be cannot be written into, whoever runs this.
+    // A file where the folder should be cannot be written into, not even by root.
     fs::create_dir_all(package.join("generated/a.rs/in-the-way")).expect("a folder");
     let output = build(&package, &[]);
     let said = String::from_utf8_lossy(&output.stderr);

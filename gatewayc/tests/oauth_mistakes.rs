@@ -337,7 +337,7 @@ fn flows_grants_and_endpoints() {
     let useless =
         format!("{only_machines}  /authorize: {{get: {{security: [], x-gateway: {{builtin: oauth.authorize}}}}}}\n");
     check(&useless, "error[GW322] no grant of the authorization server needs oauth.authorize");
-    // A base path stands before all paths, and a URL that begins with `/` has to name it.
+    // A base path is before all paths, and a URL that begins with `/` has to name it.
     let below = with(&[("url: \"https://a.example\"", "url: \"https://a.example/v1\"")]);
     check(
         &below
@@ -538,7 +538,7 @@ fn endpoints_and_their_security() {
     check(&with_create("/clients/{id}", "get", "[]"), "none");
     check(&with_create("/clients/{id}/registration", "put", "[]"), "none");
     check(&with_create("/clients/{id}", "delete", "[{Admin: []}, {}]"), "none");
-    // A token that may also stand elsewhere still gets in the way of the registration's own.
+    // A token that may also be elsewhere still gets in the way of the registration's own.
     let elsewhere = with_create("/clients/{id}", "get", "[{own: [read]}]").replacen(
         "authorizationServer: self",
         "authorizationServer: self, alsoIn: [{in: query, name: access_token}]",

@@ -411,7 +411,7 @@ fn about_providers() {
             components:\n  securitySchemes:\n    s: {scheme}\npaths:\n  /a: {{get: {{security: [{{s: []}}], responses: {{}}}}}}\n"
         );
         check(&document, expect);
-        // Nobody minds what nobody uses, but for mistakes of ours in `x-gateway`.
+        // An unused definition is no error, but for mistakes in `x-gateway`.
         if expect.starts_with("GW207") || expect == "GW211 no `audiences`" {
             check(&document.replace("[{s: []}]", "[]"), "none");
         }
@@ -605,7 +605,7 @@ fn forwarding(base: &str, upstream: &str, paths: &[&str]) -> String {
     text
 }
 
-/// The upstream tells every letter and every slash.
+/// The upstream distinguishes every letter and every slash.
 const CAREFUL: &str = "case: sensitive, trailingSlash: distinct, emptySegments: distinct";
 
 #[test]
@@ -661,7 +661,7 @@ fn ways_around_through_another_document() {
         (CAREFUL, ("/open", "http://H:80/", &["/{id}"]), ("/in", "http://h.", &["!/me"]), "gets `/open/me`"),
         (CAREFUL, ("/open", "http://h:443", &["/{id}"]), ("/in", "https://h", &["!/me"]), "gets `/open/me`"),
         (CAREFUL, ("/open", "http://h:81", &["/{id}"]), ("/in", HOST, &["!/me"]), "none"),
-        // The path of its address stands before what it gets.
+        // The path of its address is the prefix of what it gets.
         (CAREFUL, ("/open", "http://h/api", &["/{id}"]), ("/in", HOST, &["!/api/me"]), "gets `/open/me` as `/api/me`"),
         (
             CAREFUL,

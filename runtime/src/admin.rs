@@ -21,7 +21,7 @@ use gateway_base::supervise::Task;
 use gateway_proxy::deployment::Deployment;
 use gateway_proxy::metrics::ProcessMetrics;
 
-/// What the operators' listener tells about.
+/// What the operators' listener reports.
 pub(crate) struct Admin {
     pub(crate) deployment: &'static Deployment,
     pub(crate) process: Arc<ProcessMetrics>,
@@ -54,7 +54,7 @@ pub(crate) async fn serve(admin: Arc<Admin>, listener: Arc<TcpListener>) {
                 let admin = Arc::clone(&admin);
                 async move { Ok::<_, Infallible>(respond(&admin, &request)) }
             });
-            // An operator's connection that breaks is nobody's problem.
+            // An operator's connection that breaks is ignored.
             let _ = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service)

@@ -209,7 +209,7 @@ pub(crate) struct Assembly<'a> {
     problems: Vec<Problem>,
     /// By API and upstream name.
     endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
-    /// Limits of wrong credentials; those that count alike are one, so that no API gives another try.
+    /// Limits of wrong credentials; those that count alike are one, so that no API gives further tries.
     failures: Vec<Arc<Failures>>,
     /// No upstream sees these.
     session_cookies: Vec<&'static str>,
@@ -405,7 +405,7 @@ impl Assembly<'_> {
                 let asking: Option<Vec<_>> =
                     asking.map(|alternative| alternative_of(api, alternative, schemes, &mut self.failures)).collect();
                 let has_empty = alternatives.iter().any(|alternative| alternative.is_empty());
-                // A scheme that could not be prepared is a problem already told.
+                // A scheme that could not be prepared is reported already.
                 PreparedAccess::OneOf { alternatives: asking?, anonymous: has_empty.then(|| self.anonymous(operation)) }
             }
         };

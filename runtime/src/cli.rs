@@ -115,7 +115,7 @@ fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     }
 }
 
-/// A command of [`main_with`]: its name, then the flags that may also stand before it.
+/// A command of [`main_with`]: its name, then the flags that are also allowed before it.
 fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, mut launch: Launch) -> ExitCode {
     let Some(command) = commands.iter().find(|command| words.first().is_some_and(|word| word == command.name)) else {
         return unknown(&words, commands);

@@ -144,7 +144,7 @@ impl Config {
     /// beside `gateway.yaml`.
     ///
     /// # Errors
-    /// There is none of that name, or it is of a kind that only counts.
+    /// There is none of that name, or its kind only counts.
     pub(crate) fn oauth_store(&self) -> Result<Option<(&str, &StoreSettings)>, Problem> {
         let of_name = |name: &str| self.stores.iter().find(|(known, _)| is_same_name(known, name));
         let Some((name, place)) = &self.oauth.store else {

@@ -37,7 +37,7 @@ struct Upstream {
     requests: Cell<usize>,
 }
 
-/// What came of an input.
+/// The result of an input.
 #[derive(Debug)]
 pub struct Outcome {
     /// What the client got.
@@ -124,7 +124,7 @@ impl Upstream {
         while let Ok(count @ 1..) = stream.read(&mut buffer).await {
             received.extend_from_slice(&buffer[..count]);
             let Some(end) = memchr::memmem::find(&received, b"\r\n\r\n") else { continue };
-            // The rest is a body, or nothing: nobody asks twice on one connection here.
+            // The rest is a body, or nothing: there is one request on a connection here.
             let heads = received[..end].split(|byte| *byte == b'\n').filter(|line| line.ends_with(b" HTTP/1.1\r"));
             self.requests.set(self.requests.get() + heads.count());
             let answer = self.answer.borrow().clone();

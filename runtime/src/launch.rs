@@ -60,7 +60,7 @@ impl Launch {
     /// Serves until SIGTERM or SIGINT, or until a successor serves, then finishes what runs; `on_ready` is called once
     /// connections are accepted.
     ///
-    /// Everything that is missing or wrong is told together on standard error, before a socket is opened.
+    /// Everything that is missing or wrong is reported together on standard error, before a socket is opened.
     pub fn serve(self, gateway: &'static Gateway, on_ready: impl FnOnce(&Ready)) -> ExitCode {
         match self.start(gateway, on_ready) {
             Ok(()) => ExitCode::SUCCESS,
@@ -98,7 +98,7 @@ impl Launch {
             );
         }
         let result = runtime.block_on(run(deployment, config, succession, signals, on_ready));
-        // A file that does not end (a pipe, say) may still be being read: nobody waits for it.
+        // A file that does not end (a pipe, say) may still be being read: do not wait for it.
         runtime.shutdown_background();
         result
     }
@@ -140,7 +140,7 @@ struct Succession {
     folder: PathBuf,
     /// Where the settings come from.
     sources: Sources,
-    /// Where this program lay when it was started; by now something else may lie there.
+    /// The path of this program when it was started; another file may be there now.
     program: Option<PathBuf>,
 }
 
@@ -237,17 +237,17 @@ async fn run(
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
         info!("upgrade", "handover completed: the new gateway serves; this one finishes its open requests");
-        // Operators are to see the new one.
+        // Operators must see the new one.
         operators.inspect(|task| task.abort());
     } else {
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         if let Ending::Terminated = ending {
-            // Those who send requests here are to learn of it first; a further signal means now.
+            // Load balancers must learn of it first; a second signal skips the delay.
             let delay = config.timeouts.shutdown_delay;
             let _ = tokio::time::timeout(delay, signals.stop.next_end()).await;
         }
     }
-    // The operators' listener goes on telling what happens until the last request is done.
+    // The operators' listener serves until the last request is done.
     let finished = tokio::task::spawn_blocking(move || server.stop());
     let _ = finished.await;
     if let Some(waiting) = waiting {
@@ -272,7 +272,7 @@ async fn open_admin(config: &Config, inherited: &mut Inherited) -> Result<Option
     }
 }
 
-/// Lets a successor ask for the sockets of `server`; the channel tells when it serves on them.
+/// Lets a successor ask for the sockets of `server`; the channel signals when it serves on them.
 fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>>, oneshot::Receiver<()>) {
     let (tell, told) = oneshot::channel();
     let Some(path) = path else { return (None, told) };
@@ -299,14 +299,13 @@ fn await_successor(path: Option<&Path>, server: &Server) -> (Option<Arc<Waiting>
     (Some(waiting), told)
 }
 
-/// The path of this program as it was typed, so that a link leads to what it leads to then; or else as the system found
-/// it.
+/// The path of this program as typed, so that a link is followed anew; or else as the system found it.
 fn program_as_started() -> Option<PathBuf> {
     let typed = std::env::args_os().next().map(PathBuf::from).filter(|path| path.components().count() > 1);
     typed.or_else(|| std::env::current_exe().ok())
 }
 
-/// Starts the program that lies where this one was started from, as its successor.
+/// Starts the program at the path that this one was started from, as its successor.
 fn start_successor(program: Option<&Path>, is_awaited: bool) {
     if !is_awaited {
         return error!("upgrade", "SIGUSR2 is for an upgrade; write `upgrade: {{socket: …}}` in gateway.yaml first");
@@ -327,7 +326,7 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
     }
 }
 
-/// On SIGHUP, tells which settings are others by now: they are read at the start only.
+/// On SIGHUP, logs which settings have changed: they are read at start only.
 async fn watch_settings(sources: Sources, running: &'static Config) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
@@ -356,7 +355,7 @@ async fn watch_settings(sources: Sources, running: &'static Config) {
 
 /// Reads `consumers.yaml` again when it changes, and on SIGHUP.
 async fn watch_consumers(consumers: Arc<ConsumerStore>) {
-    // The signal is caught since the start; this is one more who hears of it.
+    // The signal is caught since the start; this is one more listener.
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     let Some(file) = consumers.file().map(std::path::Path::to_path_buf) else {
         // Nothing to read again; the signal is no reason to end.
@@ -401,7 +400,7 @@ struct StopSignals {
 enum Ending {
     /// SIGTERM: politely.
     Terminated,
-    /// SIGINT: somebody waits for it.
+    /// SIGINT: a user waits for it.
     Interrupted,
     /// A successor serves.
     Replaced,
@@ -435,7 +434,7 @@ impl StopSignals {
             if self.upgrade.poll_recv(cx).is_ready() {
                 return Poll::Ready(Ending::Upgrade);
             }
-            // Nobody tells where there is nobody to wait for.
+            // Without a successor to wait for, the channel never signals.
             if !replaced.is_terminated() && matches!(Pin::new(&mut *replaced).poll(cx), Poll::Ready(Ok(()))) {
                 return Poll::Ready(Ending::Replaced);
             }
@@ -444,7 +443,7 @@ impl StopSignals {
         .await
     }
 
-    /// Waits until the end is asked for once more.
+    /// Waits for another signal to end.
     async fn next_end(&mut self) {
         std::future::poll_fn(|cx| {
             let is_asked = self.terminate.poll_recv(cx).is_ready() || self.interrupt.poll_recv(cx).is_ready();

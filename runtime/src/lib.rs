@@ -1,9 +1,9 @@
 //! A compiled API gateway: its command line and settings, and the crates below it put together.
 //!
 //! This crate knows nothing of OpenAPI. The compiler turns documents into tables of the types in [`codegen`], and
-//! [`main`] serves them. ARCHITECTURE.md tells how a request goes through the crates.
+//! [`main`] serves them. ARCHITECTURE.md describes how a request goes through the crates.
 
-// Standard error may be closed or full: what operators are told goes through `operator_log`.
+// Standard error may be closed or full: messages for operators go through `operator_log`.
 #![cfg_attr(not(test), warn(clippy::print_stderr))]
 
 pub(crate) mod admin;

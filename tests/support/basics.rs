@@ -21,7 +21,7 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
     }
 }
 
-/// A port of loopback for a program that cannot choose one by itself. Connections to it are refused until the program
+/// A port of loopback for a program that cannot choose one itself. Connections to it are refused until the program
 /// listens.
 ///
 /// The socket is bound and does not listen: the kernel gives the port to no other program that asks for any port, and

@@ -190,12 +190,12 @@ impl Gateway {
         assert!(killed.success());
     }
 
-    /// Whether the process has ended by itself.
+    /// Whether the process has ended on its own.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.process.try_wait().expect("a child").is_some()
     }
 
-    /// Waits for the process to end by itself.
+    /// Waits for the process to end on its own.
     pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         let process = &mut self.process;
         eventually("the end of the process", || process.try_wait().expect("a child"))
@@ -213,14 +213,14 @@ impl Gateway {
     }
 }
 
-/// Who reads what a gateway writes.
+/// The reader of what a gateway writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
-    /// Nobody any more.
+    /// It is gone.
     Gone,
-    /// Somebody who has stopped reading, and the pipe is full.
+    /// It has stopped reading, and the pipe is full.
     Stuck,
-    /// Somebody who reads a byte now and then, and the pipe is full.
+    /// It reads a byte now and then, and the pipe is full.
     Slow,
 }
 
@@ -582,7 +582,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// Writes a file at once, as a careful deployment does, and tells its path.
+    /// Writes a file at once, as a careful deployment does, and returns its path.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let (path, draft) = (self.0.join(name), self.0.join(format!("{name}.draft")));
         std::fs::write(&draft, text).expect("a file");

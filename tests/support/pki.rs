@@ -25,7 +25,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Writes `<name>.crt` and `<name>.key`, and tells the settings of a listener `test` that has them.
+    /// Writes `<name>.crt` and `<name>.key`, and returns the settings of a listener `test` that has them.
     pub(crate) fn at(&self, folder: &Folder, name: &str) -> [String; 2] {
         let (cert, key) = (format!("{name}.crt"), format!("{name}.key"));
         [

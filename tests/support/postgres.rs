@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::{ReservedPort, eventually};
 
-/// Who the server is where the tests are run by root, whom it refuses: nobody.
+/// The user of the server where the tests are run by root, which it refuses: `nobody`.
 const NOBODY: u32 = 65_534;
 
 /// A running server; killed when dropped.

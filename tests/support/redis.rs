@@ -45,7 +45,7 @@ impl RedisServer {
         process
     }
 
-    /// Without a word, as when the machine is gone.
+    /// Silently, as when the machine is gone.
     pub(crate) fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

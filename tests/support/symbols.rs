@@ -18,7 +18,7 @@ static PARTS: &[Part] = &[
     Part { symbol: "RegexRewrite", used_by: &["gateway"] },
     Part { symbol: "RulePattern", used_by: &["gateway"] },
     Part { symbol: "regex_lite", used_by: &["gateway"] },
-    // The client of identity providers. Keys of the others come from the environment and from files: nobody is asked.
+    // The client of identity providers. Keys of the others come from the environment and from files.
     Part { symbol: "within_deadline", used_by: &["gateway-providers"] },
     // The client of Redis, where limits are counted.
     Part { symbol: "MultiplexedConnection", used_by: &["gateway-stores"] },
@@ -44,7 +44,7 @@ pub(crate) fn check(gateway: &str, binary: &str) {
     }
 }
 
-/// The symbols of `binary`, one per line, as `nm` of the binutils (which Rust needs to link) tells them.
+/// The symbols of `binary`, one per line, as `nm` of the binutils (which Rust needs to link) lists them.
 fn of(binary: &str) -> String {
     let output = std::process::Command::new("nm").arg(binary).output().expect("nm runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

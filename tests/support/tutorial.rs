@@ -89,7 +89,7 @@ impl Tutorial {
         Self::launched(settings, Gateway::launch)
     }
 
-    /// As [`Tutorial::with`], before somebody who does not read what the gateway writes.
+    /// As [`Tutorial::with`], with a reader that does not keep up with what the gateway writes.
     pub(crate) fn before(reader: Reader, settings: &[&str]) -> Self {
         Self::launched(settings, |command| Gateway::launch_before(command, reader))
     }

@@ -35,7 +35,7 @@ impl WebBrowser {
         let port_of =
             |line: String| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse::<u16>().ok();
         let at = lines.find_map(port_of).expect("chromedriver says where it listens");
-        // It would stop when nobody reads what it says.
+        // It would block if its output were not read.
         std::thread::spawn(move || lines.for_each(drop));
         let mut browser = Self { driver, address: SocketAddr::from(([127, 0, 0, 1], at)), session: String::new() };
         let arguments = [
@@ -123,7 +123,7 @@ impl WebBrowser {
         }
     }
 
-    /// Clicks twice, as somebody does who waits for an answer.
+    /// Clicks twice, as an impatient user does.
     pub(crate) fn click_twice(&self, css: &str) {
         self.holds("document.readyState === 'complete'");
         let origin = json!({"element-6066-11e4-a52e-4f735466cecf": self.find(css)});

@@ -1,7 +1,7 @@
 //! The server behind the gateways: one thread, answers prepared, keep-alive, nothing else.
 //!
 //! `backend PORT` serves 127.0.0.1. What a path has in it decides: `16k` and `1m` give that many bytes, `slow` answers
-//! after 500 ms, `counts` tells connections and requests so far; anything else gives 100 bytes of JSON.
+//! after 500 ms, `counts` gives connections and requests so far; anything else gives 100 bytes of JSON.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};

@@ -1,4 +1,4 @@
-//! Loads one server with HTTP/1.1 requests from one thread, and tells what came back in one line of JSON.
+//! Loads one server with HTTP/1.1 requests from one thread, and prints the results as one line of JSON.
 //!
 //! ```text
 //! load PORT [--connections 64] [--seconds 3] [--rate N] [--path /s]… [--paths FILE] [--header 'Name: value']…
@@ -10,7 +10,7 @@
 //! was free then: a server that stalls cannot hide it by slowing the load down.
 //!
 //! Paths and the lines of `--headers` are taken in turn; a line is what one request has more, several fields separated
-//! by tabs. `--requests N` ends the load after so many answers, if its time is not over before. With `--form`, requests
+//! by tabs. `--requests N` ends the load after N answers, if its time is not over before. With `--form`, requests
 //! are POST and have this body, else GET. `--idle N` opens N connections, makes one request on each, prints its line, and
 //! holds them for the given time.
 
@@ -76,7 +76,7 @@ struct Arguments {
     /// A connection for each request.
     #[arg(long)]
     new_connection: bool,
-    /// Opens so many connections, makes one request on each, and holds them.
+    /// Opens this number of connections, makes one request on each, and holds them.
     #[arg(long, value_name = "CONNECTIONS")]
     idle: Option<usize>,
 }

@@ -1,4 +1,4 @@
-//! Loads one server inside TLS with the programs of others, and tells what came back as `load` does.
+//! Loads one server inside TLS with the programs of others, and prints the results as `load` does.
 //!
 //! ```text
 //! tls_load PORT h1|h2|full|resumed [--connections 64] [--seconds 3] [--path /s]

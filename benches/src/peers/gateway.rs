@@ -27,7 +27,7 @@ pub(super) fn forwarding(
     let (certificate, key) = certificate(lab)?;
     let file = callers::consumers(consumers)?;
     let (callers, limited) = (port + 3, port + 4);
-    // The same paths without the limit, and with a limit that nobody is told.
+    // The same paths without the limit, and with a limit without header fields.
     let limits = match name {
         "gateway-unlimited" => "unlimited",
         "gateway-untold" => "untold",

@@ -35,7 +35,7 @@ impl Ambiguous {
         }
     }
 
-    /// As it stands in a request.
+    /// As in a request.
     pub const fn written(self) -> &'static str {
         match self {
             Self::EncodedSlash => "%2F",

@@ -76,7 +76,7 @@ impl Expansion {
         pieces.collect()
     }
 
-    /// The text with what was captured, percent-encoded as it was received.
+    /// The text with what was captured, percent-encoded as received.
     pub fn fill(&self, target: &RuleTarget<'_>, captures: &Captures) -> String {
         let mut out = String::new();
         for piece in &self.0 {
@@ -134,7 +134,7 @@ impl<'a> RuleTarget<'a> {
         &self.text
     }
 
-    /// A part of the text in characters that may stand in a target: of the path as received, of the query with what no
+    /// A part of the text in characters allowed in a target: of the path as received, of the query with what no
     /// URI can have encoded.
     fn encoded(&self, range: Range<usize>) -> Cow<'_, str> {
         let end = self.path.canonical().len();

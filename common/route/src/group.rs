@@ -15,7 +15,7 @@ pub struct Forwarded<'a, Server, T> {
     pub has_head: bool,
     /// What the document says about how the upstream reads paths.
     pub paths: UpstreamPaths,
-    /// What stands for the operation.
+    /// The operation's representation.
     pub value: T,
 }
 

@@ -33,7 +33,7 @@
 //! `{id}.json` (more literal characters first), then a whole parameter, then a greedy one. Of two equal templates, the
 //! one with more conditions comes first. The first in this order that matches path, query and header fields answers.
 //!
-//! **Unclear queries** find nobody, and neither do unclear header fields, such as one that stands there twice. If a
+//! **Unclear queries** find no route, and neither do unclear header fields, such as one that occurs twice. If a
 //! route with the template of the one that would answer, or with one before it that matches the path, has a condition
 //! on a parameter that the query names more than once, beside a `;` (which some servers take for `&`) or with a
 //! malformed `%`, then no route answers, not even one without conditions: `/act` must not carry `action=delete` to an

@@ -14,7 +14,7 @@ pub struct Overlap {
     pub first: usize,
     /// The index of the other.
     pub second: usize,
-    /// A path that both match, as it stands on the wire.
+    /// A path that both match, as sent on the wire.
     pub example: String,
 }
 
@@ -105,7 +105,7 @@ fn choices<'a>(a: Valued<'a>, b: Valued<'a>, filler: Filler<'a>) -> Option<Vec<V
             }
         };
         choices.push(texts);
-        // Nothing stands there.
+        // There is nothing.
         if choices.last().is_some_and(Vec::is_empty) {
             break;
         }
@@ -159,7 +159,7 @@ fn searched(a: Valued<'_>, b: Valued<'_>, filler: Filler<'_>) -> Vec<String> {
 
 /// Whether `general` matches every path that `specific` does, aside from what greedy parameters do not take.
 pub(crate) fn includes(general: &Template, specific: &Template) -> bool {
-    // A character that stands in no literal can only be taken by a parameter, which then takes any other as well.
+    // A character that is in no literal can only be taken by a parameter, which then takes any other as well.
     let probes: &[&str] =
         if specific.is_greedy() { &["\u{F8FF}", "\u{F8FF}/\u{F8FF}/\u{F8FF}"] } else { &["\u{F8FF}"] };
     probes.iter().all(|probe| {

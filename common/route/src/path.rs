@@ -16,7 +16,7 @@ pub struct RequestPath<'a> {
 }
 
 impl<'a> RequestPath<'a> {
-    /// Reads a path as it stands on the request line (RFC 9112 §3.2.1), without `?` and what follows.
+    /// Reads a path as on the request line (RFC 9112 §3.2.1), without `?` and what follows.
     ///
     /// # Errors
     /// [`PathError`] says what is refused; each is to be answered with 400.

@@ -146,7 +146,7 @@ impl PathReading {
     }
 
     /// The path in the one spelling that stands for all that are the same to this upstream. What is forwarded of its
-    /// parameters is spelt as it was received.
+    /// parameters is spelt as received.
     pub fn path(self, path: &RequestPath<'_>) -> RequestPath<'static> {
         let text = path.canonical();
         let (mut wire, mut canonical, mut offsets) = (String::new(), String::new(), Vec::new());
@@ -171,7 +171,7 @@ impl PathReading {
             }
             at = next;
         }
-        // A slash before the one that was dropped, where several stand at the end.
+        // A slash before the one that was dropped, where several are at the end.
         if self.ignores_trailing_slash && self.merges_slashes && canonical.len() > 1 && canonical.ends_with('/') {
             canonical.pop();
             wire.pop();

@@ -102,7 +102,7 @@ impl<T> Router<T> {
         self.decide(path, selectors.into()).ok()?
     }
 
-    /// Whether nobody answers because the query, or a header field, is unclear, although a template matches the path.
+    /// Whether no route answers because the query, or a header field, is unclear, although a template matches the path.
     pub fn is_unclear<'s>(&self, path: &RequestPath<'_>, selectors: impl Into<Selectors<'s>>) -> bool {
         self.decide(path, selectors.into()).is_err()
     }
@@ -322,7 +322,7 @@ impl<'a> Params<'a> {
         self.iter().find(|param| param.name == name)
     }
 
-    /// All of them; a name may stand twice.
+    /// All of them; a name may occur twice.
     pub fn iter(&self) -> impl Iterator<Item = Param<'a>> {
         (0..self.ranges.len()).filter_map(|index| {
             let range = self.ranges.get(index)?;
@@ -452,7 +452,7 @@ struct Route<T> {
     value: T,
 }
 
-/// Tells every route which parameters the routes with its template test; `order` has those side by side.
+/// Notes at every route which parameters the routes with its template test; `order` has those side by side.
 fn note_tested_names<T>(routes: &mut [Route<T>], order: &[usize]) {
     let mut rest = order;
     while let Some(&first) = rest.first() {
@@ -516,7 +516,7 @@ impl Shapes {
         const MOST_CANDIDATES: usize = 32;
         let mut shapes = Self { router: matchit::Router::new(), slots: Vec::new() };
         let mut seen = HashMap::new();
-        // A value that one parameter refuses is refused by every other one that could stand there, and is no literal.
+        // A value that one parameter refuses is refused by every other one at this place, and is no literal.
         let refuse_alike = plain.iter().all(|&route| {
             let template = &routes[route].template;
             !template.has_ambiguous_literal()

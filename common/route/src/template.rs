@@ -123,7 +123,7 @@ impl Template {
         self.with_segments(|segments| prefix.segments.iter().cloned().chain(segments).collect())
     }
 
-    /// The names of the parameters from left to right; a name may stand twice.
+    /// The names of the parameters from left to right; a name may occur twice.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(|name| &**name)
     }

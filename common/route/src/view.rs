@@ -20,7 +20,7 @@ pub struct UpstreamView<T> {
     router: Router<Vec<usize>>,
     /// Which of the router's values an entry belongs to.
     slots: Vec<usize>,
-    /// A template is not spelt as the upstream's reading spells it, so that every path has to be read anew.
+    /// A template is not spelt as the upstream's reading spells it, so that every path has to be read again.
     has_other_spellings: bool,
 }
 
@@ -123,11 +123,11 @@ impl<T> UpstreamView<T> {
         self.rivals_among(MOST_PAIRS, |_, _| true)
     }
 
-    /// The same for the pairs of entries, in either order, that this `concerns`: at most so many pairs of templates, and
+    /// The same for the pairs of entries, in either order, that this `concerns`: at most `most` pairs of templates, and
     /// about as many of entries.
     pub fn rivals_among(&self, most: usize, concerns: impl Fn(usize, usize) -> bool) -> Rivals {
         const NODES_EACH: usize = 20_000;
-        /// More entries with one of two templates are not looked at in advance.
+        /// More entries with one of two templates are not compared in advance.
         const FEW: usize = 64;
         let members = |slot: usize| self.router.get(slot).map_or(&[][..], |members| members);
         let concerns = |one: usize, other: usize| concerns(one, other) || concerns(other, one);
@@ -187,7 +187,7 @@ impl<T> UpstreamView<T> {
         examples((template(a), &|name| value(a, name)), (template(b), &|name| value(b, name)), filler)
     }
 
-    /// What stands behind the entries that a path means when the upstream reads it so, whoever it was matched for.
+    /// The values of the entries that a path means when the upstream reads it so, whichever entry it was matched for.
     pub fn meant<'s>(&self, path: &RequestPath<'_>, selectors: impl Into<Selectors<'s>>) -> impl Iterator<Item = &T> {
         let read = self.possible.path(path);
         let index = self.router.find(&read, selectors).map(|found| found.index);
@@ -195,7 +195,7 @@ impl<T> UpstreamView<T> {
         entries.map(|entry| &self.entries[*entry].value)
     }
 
-    /// What stands behind each entry that matches the path, spelt as the upstream reads it.
+    /// The value of each entry that matches the path, spelt as the upstream reads it.
     pub fn matching(&self, path: &RequestPath<'_>) -> impl Iterator<Item = &T> {
         let entries = self.router.matching(path).into_iter().flatten();
         entries.map(|entry| &self.entries[*entry].value)
@@ -206,7 +206,7 @@ impl<T> UpstreamView<T> {
         self.entries[a].certain.same_language(&self.entries[b].certain)
     }
 
-    /// What stands behind an entry.
+    /// The value of an entry.
     pub fn get(&self, entry: usize) -> Option<&T> {
         self.entries.get(entry).map(|entry| &entry.value)
     }

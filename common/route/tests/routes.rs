@@ -1,4 +1,4 @@
-//! Who answers: a table, the corpus, and a naive reference on random templates.
+//! Which route answers: a table, the corpus, and a naive reference on random templates.
 
 #![expect(clippy::disallowed_methods, reason = "the corpus is files, and the time is measured")]
 

@@ -102,7 +102,7 @@ fn help(word: &str, expected: &'static [&'static str]) -> Option<String> {
 /// A value together with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spanned<T> {
-    /// Where the value stands.
+    /// Where the value is.
     pub span: Span,
     /// The value.
     pub value: T,

@@ -13,7 +13,7 @@ pub struct LoadError {
     pub kind: ErrorKind,
     /// The fault in one sentence, in the author's words.
     pub message: String,
-    /// A few words to stand under the place.
+    /// A few words for under the place.
     pub label: &'static str,
     /// A second place that belongs to the fault, such as the first of two equal keys.
     pub also: Option<(Span, String)>,
@@ -26,7 +26,7 @@ pub struct LoadError {
 pub enum ErrorKind {
     /// Neither YAML nor JSON.
     Syntax,
-    /// A key stands twice in one mapping.
+    /// A key occurs twice in one mapping.
     DuplicateKey,
     /// Aliases that expand to too much or to themselves, nesting that is too deep, a file that is too large.
     Limit,

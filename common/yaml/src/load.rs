@@ -8,7 +8,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle, Tag};
 
 use crate::{Entry, ErrorKind, FileId, Key, LoadError, Mapping, Node, Span, Value, scalar};
 
-/// How deep lists and mappings may nest, aliases included: whoever walks the tree recursively is safe.
+/// How deep lists and mappings may nest, aliases included, so that it is safe to walk the tree recursively.
 const MAX_DEPTH: u32 = 200;
 /// How many values all aliases and merges of a file may stand for. Real documents stay far below; a "billion laughs"
 /// file passes it within a few lines.
@@ -104,7 +104,7 @@ struct Cleaned<'t> {
     text: Cow<'t, str>,
     /// Characters that YAML forbids outside of quotes, and where they are.
     controls: Vec<(u32, char)>,
-    /// What stands for characters that may stand in quotes: `(stand-in, character)`.
+    /// Stand-ins for characters that are allowed in quotes: `(stand-in, character)`.
     stand_ins: Vec<(char, char)>,
 }
 

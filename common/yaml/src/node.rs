@@ -10,7 +10,7 @@ use crate::span::Span;
 /// Cloning is cheap: lists and mappings are shared, which is also how an alias refers to its anchor.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where the value stands, without its key.
+    /// Where the value is, without its key.
     pub span: Span,
     /// What it is.
     pub value: Value,
@@ -36,7 +36,7 @@ pub enum Value {
 /// Keys and values in the order of the file.
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {
-    /// All entries. After a failed load a key may stand here twice; [`Mapping::get`] finds the first.
+    /// All entries. After a failed load a key may occur here twice; [`Mapping::get`] finds the first.
     entries: Vec<Entry>,
     /// The entries ordered by name, for mappings in which looking at each would take long.
     by_name: Vec<u32>,
@@ -57,7 +57,7 @@ pub struct Entry {
 /// A key: always text, whatever it looks like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Where the key stands.
+    /// Where the key is.
     pub span: Span,
     /// Its text as written: `200`, `4xx`, `on`, `1.0`.
     pub name: Box<str>,
@@ -98,7 +98,7 @@ impl Mapping {
         (&*entry.key.name == name).then_some(entry)
     }
 
-    /// Keys that stand here more than once, each time with the first of them: `(first, again)`.
+    /// Keys that occur here more than once, each time with the first of them: `(first, again)`.
     pub(crate) fn duplicates(&self) -> Vec<(&Key, &Key)> {
         let name = |at: usize| &self.entries[at].key.name;
         let mut pairs = Vec::new();

@@ -30,7 +30,7 @@ pub(super) fn check(api: &Api, router: &Router<usize>, diagnostics: &mut Diagnos
 
 /// The same for operations of several documents, or with several base paths, that one upstream gets.
 pub(super) fn check_across(gateway: &Gateway, diagnostics: &mut Diagnostics) {
-    /// More take too long, and nobody could read what is found.
+    /// More take too long, and no one could read what is found.
     const MOST_PAIRS: usize = 10_000;
     let mut found = Found::default();
     let prepared = OnceCell::new();
@@ -64,7 +64,7 @@ pub(super) fn check_across(gateway: &Gateway, diagnostics: &mut Diagnostics) {
 #[derive(Default)]
 struct Found<'a> {
     ways: BTreeMap<Span, (&'a Route, Vec<WayAround<'a>>)>,
-    /// Public routes that stand for those that could not be compared with all others.
+    /// Public routes that represent those that could not be compared with all others.
     incomplete: BTreeMap<Span, &'a Route>,
 }
 
@@ -557,7 +557,7 @@ impl<'s, 'a> Search<'s, 'a> {
 }
 
 /// The path in capitals; where the public template has literals, as it has them. A value that has to be `true` cannot be
-/// in capitals, so that each segment is tried by itself as well.
+/// in capitals, so that each segment is tried separately as well.
 fn in_capitals(path: &str, template: &str) -> Vec<String> {
     let own = template.split('/').map(Some).chain(std::iter::repeat(None));
     let segments: Vec<(&str, &str)> =

@@ -24,7 +24,7 @@ pub struct Acceptance {
     pub what: String,
     /// Why.
     pub reason: String,
-    /// Where the code stands in `acceptRisk`.
+    /// Where the code is in `acceptRisk`.
     pub at: Span,
 }
 
@@ -62,8 +62,8 @@ impl Diagnostics {
         self.accepted.push(acceptance);
     }
 
-    /// Turns what is accepted into acknowledged warnings, once all stages have spoken. An acceptance of nothing is told:
-    /// it would accept the risk on the day it appears.
+    /// Turns what is accepted into acknowledged warnings, once all stages have spoken. An acceptance of nothing is
+    /// reported: it would accept the risk on the day it appears.
     pub fn settle(&mut self) {
         for Acceptance { code, scope, what, reason, at } in std::mem::take(&mut self.accepted) {
             let within = |label: &Label| scope.iter().any(|span| span.contains(label.span));
@@ -103,7 +103,7 @@ impl Diagnostics {
         self.items.len() - self.errors()
     }
 
-    /// How many messages nobody has acknowledged.
+    /// How many messages are not acknowledged.
     #[must_use]
     pub fn unacknowledged(&self) -> usize {
         self.items.iter().filter(|diagnostic| diagnostic.acknowledged.is_none()).count()

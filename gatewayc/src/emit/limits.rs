@@ -88,7 +88,7 @@ fn limit_store(store: &LimitStore) -> Expression {
     Expression::Call("Some", vec![Expression::Struct("LimitStore", fields)])
 }
 
-/// How many wrong credentials of a scheme are looked at.
+/// How many wrong credentials of a scheme are checked.
 pub(super) fn failure_limit((_, scheme): &(Ident, &Scheme)) -> Option<Expression> {
     let FailureLimit { limit, interval, key } = scheme.failures.as_ref()?;
     let fields = vec![

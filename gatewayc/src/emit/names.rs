@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
-/// More of a name helps nobody.
+/// More of a name does not help.
 const LONGEST_NAME: usize = 60;
 
 /// A Rust identifier.
@@ -25,7 +25,7 @@ impl Ident {
 }
 
 impl Literal {
-    /// Any text. What is not ASCII is escaped: letters that look alike are told apart, and every tool agrees on how
+    /// Any text. What is not ASCII is escaped: letters that look alike are distinct, and every tool agrees on how
     /// wide the line is.
     pub(crate) fn new(text: &str) -> Self {
         let mut literal = String::with_capacity(text.len() + 2);

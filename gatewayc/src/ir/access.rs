@@ -37,8 +37,8 @@ pub struct ConsumerRules {
 /// How a request without credentials goes on where `{}` admits it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Anonymous {
-    /// The consumer as whom it counts, `""` for none.
+    /// The consumer that it counts as, `""` for none.
     pub consumer: String,
-    /// A credential that is not good counts as none.
+    /// An invalid credential counts as none.
     pub despite_invalid: bool,
 }

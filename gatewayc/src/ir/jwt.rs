@@ -121,11 +121,11 @@ pub struct Introspection {
     pub bare: bool,
     /// Where.
     pub url: String,
-    /// As whom.
+    /// The gateway's client id there.
     pub client_id: String,
     /// With which secret.
     pub client_secret: SecretReference,
-    /// How long a good answer is used.
+    /// How long a positive answer is used.
     pub cache: Duration,
     /// Accepted values of `iss`; empty accepts any.
     pub issuers: Vec<String>,

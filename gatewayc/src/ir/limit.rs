@@ -19,7 +19,7 @@ pub struct Limit {
     pub status: u16,
     /// JSON text of a refusal; `""` for the document's.
     pub body: String,
-    /// What clients are told in headers.
+    /// The header fields that clients get.
     pub headers: LimitHeaders,
     /// Who counts for all gateways together; each for itself without.
     pub store: Option<LimitStore>,
@@ -80,7 +80,7 @@ pub enum LimitKey {
     Client,
     /// The consumer's name.
     Consumer,
-    /// The user whom a token names.
+    /// The user that a token names.
     User,
     /// The credential that was used.
     Credential,
@@ -94,7 +94,7 @@ pub enum LimitKey {
     Const(String),
 }
 
-/// What clients are told in headers.
+/// The header fields that clients get.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitHeaders {
     /// Nothing but `Retry-After`.
@@ -105,12 +105,12 @@ pub enum LimitHeaders {
     Prefixed(String),
 }
 
-/// How many wrong credentials of a scheme are looked at.
+/// How many wrong credentials of a scheme are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureLimit {
-    /// So many
+    /// The number of failures that are admitted
     pub limit: u64,
-    /// in so long.
+    /// in this time.
     pub interval: Duration,
     /// Whose failures are counted together.
     pub key: Vec<LimitKey>,

@@ -9,17 +9,17 @@ pub struct AuthorizationServer {
     pub issuer: String,
     /// What access tokens look like, unless the client has its own.
     pub token_format: TokenFormat,
-    /// How long access tokens are good, unless the client has its own.
+    /// The lifetime of access tokens, unless the client has its own.
     pub access_token_ttl: Duration,
     /// Each use of a refresh token gives a new one and spends the old one.
     pub rotates: bool,
-    /// How long refresh tokens are good, from the first of a family.
+    /// The lifetime of refresh tokens, from the first of a family.
     pub refresh_token_ttl: Duration,
     /// From their last use; zero for no such limit.
     pub refresh_token_idle: Duration,
     /// How long one that is spent gives tokens again; zero for not at all.
     pub refresh_token_grace: Duration,
-    /// How long authorization codes are good.
+    /// The lifetime of authorization codes.
     pub code_ttl: Duration,
     /// Who must use PKCE.
     pub pkce: PkceRequirement,
@@ -143,7 +143,7 @@ impl Grant {
         }
     }
 
-    /// The endpoints without which nobody gets a token by it.
+    /// The endpoints without which it gives no token.
     pub fn endpoints(self) -> &'static [Endpoint] {
         use Endpoint::{Authorize, Decision, LoginForm, LoginSubmit, Token};
         match self {

@@ -15,7 +15,7 @@ pub struct Rule {
     pub pattern: RulePattern,
     /// What becomes of them.
     pub effect: RuleEffect,
-    /// Where its `match` stands.
+    /// Where its `match` is.
     pub span: Span,
 }
 

@@ -19,7 +19,7 @@ pub struct Scheme {
     pub forward: bool,
     /// What the credential is.
     pub credential: Credential,
-    /// How many wrong ones are looked at.
+    /// How many wrong ones are checked.
     pub failures: Option<FailureLimit>,
 }
 
@@ -65,7 +65,7 @@ impl Scheme {
         }
     }
 
-    /// Whether it tells which consumer calls.
+    /// Whether it identifies the consumer.
     pub fn knows_consumers(&self) -> bool {
         match self.credential {
             Credential::ApiKey

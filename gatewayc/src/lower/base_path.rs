@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::ast::Server;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW516};
 
-/// More base paths are a mistake, or a document that nobody can review.
+/// More base paths are a mistake, or a document that cannot be reviewed.
 const MOST: usize = 32;
 
 /// The distinct paths of all servers, without a slash at the end; `""` where there are no servers.

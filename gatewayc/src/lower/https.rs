@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, GW304, GW530, GW531};
 use crate::ir::{Https, Origin};
 use crate::vocabulary::{HttpsPolicy, is_authority};
 
-/// More hosts are a mistake, or a document that nobody can review.
+/// More hosts are a mistake, or a document that cannot be reviewed.
 const MOST: usize = 32;
 
 /// `gives_tokens`: there is an authorization server, which must not be reached without TLS.

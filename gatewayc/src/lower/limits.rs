@@ -12,7 +12,7 @@ use crate::vocabulary::{LimitChoice, LimitEntry};
 pub(super) struct Limits {
     /// Those that operations charge.
     used: Vec<Limit>,
-    /// Where in `used` a description stands that was met before, by its place in the document.
+    /// Where in `used` a description is that was met before, by its place in the document.
     by_place: HashMap<Span, usize>,
     registry: BTreeMap<String, Registered>,
     /// By the place of the list and the kinds.
@@ -26,7 +26,7 @@ pub(super) struct Known {
     pub(super) kinds: Vec<CallerKind>,
     /// It asks for credentials at all.
     pub(super) asks: bool,
-    /// The limits stand at the operation itself.
+    /// The limits are at the operation itself.
     pub(super) is_own: bool,
 }
 
@@ -35,11 +35,11 @@ pub(super) struct Known {
 pub(super) enum CallerKind {
     /// A consumer of the deployment.
     Consumer,
-    /// A user whom a token or a session names.
+    /// A user that a token or a session names.
     User,
     /// An OAuth client that acts for itself.
     Client,
-    /// Nobody who has a name.
+    /// A caller without a name.
     Stranger,
 }
 
@@ -170,8 +170,8 @@ impl Limits {
         limit.and(known.used)
     }
 
-    /// A key about callers, where no such caller is known, is not what the author thinks. Says whether the limit counts
-    /// somebody by its key.
+    /// A key about callers, where no such caller is known, is not what the author thinks. Returns whether the limit
+    /// counts any caller by its key.
     fn check_key(
         &self,
         limit: usize,

@@ -32,7 +32,7 @@ pub(super) struct Lowering<'a> {
     pub(super) endpoints: Vec<Located>,
     /// The operations that register clients, by the protocol for that.
     pub(super) registrations: Vec<Registration>,
-    /// Nobody knows what one of the operations answers, which has been reported.
+    /// What one of the operations answers is unknown, which has been reported.
     pub(super) builtins_are_unread: bool,
 }
 

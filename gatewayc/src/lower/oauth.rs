@@ -78,7 +78,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Whether some alternative takes a credential that can stand in `Authorization`.
+    /// Whether some alternative takes a credential that can be in `Authorization`.
     fn may_read_authorization(&self, access: &Access) -> bool {
         match access {
             Access::Anyone { .. } => false,

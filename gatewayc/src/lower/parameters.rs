@@ -122,7 +122,7 @@ fn resolved<'n>(schema: &'n Node, root: &'n Node) -> Option<&'n Node> {
     let mut schema = schema;
     for _ in 0..16 {
         match schema.get("$ref").and_then(Node::as_str) {
-            // `#` is the file that the reference stands in, which need not be this one.
+            // `#` is the file that the reference is in, which need not be this one.
             Some(_) if schema.span.file != root.span.file => return None,
             Some(reference) => schema = root.pointer(reference.strip_prefix('#')?)?,
             None => break,

@@ -157,7 +157,7 @@ fn unknown(scheme: &str) -> Problem {
     Problem::with_help(format!("HTTP authentication `{scheme}` is not supported by this version"), help)
 }
 
-/// How many wrong credentials are looked at: what the scheme says, or the root, or what is usual.
+/// How many wrong credentials are checked: what the scheme says, or the root, or what is usual.
 fn failures(
     definition: &ast::SecurityScheme,
     scheme: &Scheme,

@@ -58,7 +58,7 @@ impl<'a> Schemes<'a> {
         }
     }
 
-    /// Who may call where `security` stands; nothing where that is not clear, which has been reported.
+    /// Who may call where `security` is; nothing where that is not clear, which has been reported.
     pub(super) fn read(&mut self, security: &Security, diagnostics: &mut Diagnostics) -> Option<Access> {
         match security {
             Security::AnyOf(alternatives) => self.any_of(&alternatives.value, diagnostics),
@@ -83,8 +83,8 @@ impl<'a> Schemes<'a> {
         Some(Access::OneOf(alternatives.into_iter().collect::<Option<_>>()?))
     }
 
-    /// All schemes of an object must name the same caller, and a consumer is never the same as somebody whom another
-    /// authority calls by the same name. And a request has one `Authorization` field (RFC 9110 §11.6.2).
+    /// All schemes of an object must name the same caller, and a consumer is never the same as a user of another
+    /// authority with the same name. And a request has one `Authorization` field (RFC 9110 §11.6.2).
     fn can_hold(
         &self,
         alternative: &ast::Alternative,
@@ -174,7 +174,7 @@ impl<'a> Schemes<'a> {
                     _ => jwt.issuers.iter().map(String::as_str).collect(),
                 },
                 Credential::Introspection(asked) => asked.issuers.iter().map(String::as_str).collect(),
-                // One server gave both, and knows whom it gave them to.
+                // One server gave both, and knows to which user.
                 Credential::OwnToken | Credential::Session(_) => vec!["self"],
                 _ => return None,
             };
@@ -187,7 +187,7 @@ impl<'a> Schemes<'a> {
         Some((first, other))
     }
 
-    /// The first word of `Authorization`, where the credential of a requirement can stand nowhere else.
+    /// The first word of `Authorization`, where the credential of a requirement can be nowhere else.
     pub(super) fn authorization_of(&self, requirement: &Requirement) -> Option<String> {
         let scheme = self.schemes.get(requirement.scheme.as_str())?.lowered.as_ref().ok()?;
         let only_there = matches!(&scheme.locations[..], [only] if is_authorization(only));
@@ -212,7 +212,7 @@ impl<'a> Schemes<'a> {
         lowered.is_some_and(|scheme| scheme.locations.iter().any(is_authorization))
     }
 
-    /// Who may come with these credentials, which must all hold.
+    /// The callers that these credentials admit, which must all hold.
     pub(super) fn caller_kinds(&self, requirements: &[Requirement]) -> Vec<CallerKind> {
         if requirements.iter().any(|requirement| self.knows_consumers(requirement)) {
             return vec![CallerKind::Consumer];
@@ -240,7 +240,7 @@ impl<'a> Schemes<'a> {
         kinds
     }
 
-    /// Whether a requirement's scheme tells which consumer calls.
+    /// Whether a requirement's scheme identifies the consumer.
     pub(super) fn knows_consumers(&self, requirement: &Requirement) -> bool {
         let state = self.schemes.get(requirement.scheme.as_str());
         state.is_some_and(|state| state.lowered.as_ref().is_ok_and(Scheme::knows_consumers))

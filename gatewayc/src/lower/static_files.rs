@@ -37,7 +37,7 @@ impl<'a> Shelf<'a> {
         diagnostics: &mut Diagnostics,
     ) -> Option<StaticFiles> {
         let found = parameter(template, is_folder).and_then(|parameter| {
-            // As with `$ref`, the file that the path stands in is what it is relative to.
+            // As with `$ref`, the path is relative to the file that it is in.
             let from = self.sources.file(source.span.file).path();
             let relative = source.value.as_str();
             let path = match join(from, relative) {
@@ -73,7 +73,7 @@ impl<'a> Shelf<'a> {
             return Err(Problem::new(GW527, headline, "a folder that leads back to itself?"));
         }
         let entries = self.sources.list(path).map_err(|error| unreadable(path, &error))?;
-        // Editors, version control and desktops leave hidden files behind that nobody meant to publish.
+        // Editors, version control and desktops leave hidden files behind that are not meant to be published.
         for entry in entries.into_iter().filter(|entry| !entry.name.starts_with('.')) {
             if let Some(character) = entry.name.chars().find(|&it| it.is_control() || "\\%;".contains(it)) {
                 let headline = format!("no request can ask for `{}`", entry.name.escape_debug());

@@ -152,7 +152,7 @@ impl Parser<'_, '_> {
                     .at(entry.key.span, "merges nothing in quotes")
                     .help("write `<<` without quotes"),
                 None if let Some(owner) = owner(name, known) => {
-                    // With an operation inside, more is lost than a remark.
+                    // With an operation inside, an operation would be lost.
                     let diagnostic = match resembles_operation(&entry.value) || name.starts_with('/') {
                         true => Diagnostic::error(GW102, headline),
                         false => Diagnostic::warning(GW102, headline),
@@ -194,7 +194,7 @@ impl Parser<'_, '_> {
         self.check_extensions(node, what, Some(place));
     }
 
-    /// Reports extensions that resemble `x-gateway` or a member of it: whoever wrote them may believe that they hold.
+    /// Reports extensions that resemble `x-gateway` or a member of it: their author may expect them to work.
     pub(super) fn check_extensions(&mut self, node: &Node, what: &str, place: Option<Place>) {
         for entry in node.as_mapping().into_iter().flatten() {
             let name = &*entry.key.name;
@@ -223,7 +223,7 @@ pub(super) fn belongs_under_a_path(name: &str) -> bool {
     METHODS.contains(&&*name.to_ascii_lowercase()) || PATH_ITEM.contains(&name) || OPERATION.contains(&name)
 }
 
-/// Whether whoever wrote this key meant `x-gateway`.
+/// Whether the author of this key meant `x-gateway`.
 pub(super) fn is_nearly_ours(name: &str) -> bool {
     name.starts_with(['x', 'X']) && (4..=12).contains(&name.len()) && suggest(name, ["x-gateway"]).is_some()
 }
@@ -268,7 +268,7 @@ pub(super) fn resembles_operation(node: &Node) -> bool {
     node.get("responses").or(node.get("operationId")).is_some()
 }
 
-/// Whether whoever wrote this key meant `security`.
+/// Whether the author of this key meant `security`.
 pub(super) fn resembles_security(name: &str) -> bool {
     !name.starts_with("x-") && (name == "security" || suggest(name, ["security"]).is_some())
 }

@@ -38,7 +38,7 @@ const INSIDE: &[(&str, &str)] = &[
 /// A key that means a member of `x-gateway`.
 pub(super) struct Stray {
     member: &'static Member,
-    /// How the member is written, with what stands in it.
+    /// How the member is written, with its content.
     written: String,
     /// The key is an extension, which may be another tool's.
     is_extension: bool,

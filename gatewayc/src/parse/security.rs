@@ -22,7 +22,7 @@ impl Parser<'_, '_> {
             let misspelt = mapping.iter().find(|entry| keys::resembles_security(&entry.key.name));
             return misspelt.map(|entry| Security::Broken(entry.key.span));
         };
-        // Of two equal keys nobody knows which one was meant.
+        // Of two equal keys it is unknown which one was meant.
         if mapping.iter().filter(|entry| &*entry.key.name == "security").count() > 1 {
             return Some(Security::Broken(entry.key.span));
         }

@@ -12,7 +12,7 @@ pub(super) struct Object {
     what: &'static str,
     /// Whether its keys are free names, of which one may be `security`.
     names: bool,
-    /// Whether `x-gateway` may stand in it.
+    /// Whether `x-gateway` is allowed in it.
     gateway: bool,
     /// The objects in it, or in each item of a list; `*` stands for every key.
     inside: &'static [(&'static str, &'static Object)],
@@ -108,7 +108,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// Reports `x-gateway` beside a `$ref` that replaces what stands beside it.
+    /// Reports `x-gateway` beside a `$ref` that replaces its siblings.
     pub(super) fn check_beside_reference(&mut self, node: &Node) {
         if node.get("$ref").is_none() {
             return;

@@ -12,7 +12,7 @@ pub struct AcceptedRisk {
     pub code: Code,
     /// Why.
     pub reason: String,
-    /// Where the code stands.
+    /// Where the code is.
     pub at: Span,
 }
 

@@ -119,7 +119,7 @@ pub(super) fn authorization_server(reader: &mut Reader<'_>, key: Span, node: &No
             _ => policy.accepted = accept_risk(reader, value),
         }
     }
-    // What is missing may stand there under another name, which has been reported.
+    // What is missing may be there under another name, which has been reported.
     let is_complete = node.as_mapping().is_some_and(|mapping| mapping.len() == entries.len());
     for (name, example) in [("issuer", "https://accounts.example"), ("grants", "{authorization_code: {}}")] {
         if is_complete && !entries.iter().any(|entry| &*entry.key.name == name) {
@@ -330,7 +330,7 @@ fn client_acts_for_users(at: Span) -> Diagnostic {
         .help("or accept it: `acceptRisk: [{lint: GW306, reason: …}]` in `authorizationServer`")
 }
 
-/// What clients are told in `expires_in` (RFC 6749 §5.1).
+/// A lifetime that clients get as `expires_in` (RFC 6749 §5.1).
 fn whole_seconds(text: &str) -> Result<Duration, &'static str> {
     units::duration(text).and_then(|duration| match duration.subsec_nanos() {
         0 => Ok(duration),

@@ -1,4 +1,4 @@
-//! `consumers` and `anonymous`: who of those that are known may call, and as whom the others count.
+//! `consumers` and `anonymous`: which known consumers may call, and which consumer the others count as.
 
 use gateway_yaml::{Entry, Node};
 
@@ -58,7 +58,7 @@ pub(super) fn anonymous(reader: &mut Reader<'_>, node: &Node) -> Anonymous {
     anonymous
 }
 
-/// A name that no consumer can have would be a rule about nobody.
+/// A name that no consumer can have would be a rule about no consumer.
 fn user_names(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<String> {
     let names = names(reader, node, what);
     if names.iter().any(|name| !is_user_name(name)) {

@@ -17,7 +17,7 @@ pub struct LimitEntry {
     pub limit: LimitChoice,
     /// `cost`.
     pub cost: u64,
-    /// Where it stands, which is also what tells it from others of the same words.
+    /// Its place, which also distinguishes it from others of the same words.
     pub span: Span,
 }
 
@@ -26,7 +26,7 @@ pub struct LimitEntry {
 pub enum LimitChoice {
     /// `use`: a name under `limits`.
     Named(Spanned<String>),
-    /// A description; without a name of its own, it is called after the place where it stands.
+    /// A description; without a name of its own, it is called after its place.
     Inline(Limit),
     /// Something that has been reported.
     Broken,
@@ -372,7 +372,7 @@ fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Opt
 /// No request waits longer for its turn.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// The counters are whole numbers of 64 bits, and nobody waits for ever.
+/// The counters are whole numbers of 64 bits, and no request waits for ever.
 fn fits(reader: &mut Reader<'_>, node: &Node, algorithm: LimitAlgorithm) -> bool {
     let wait = match algorithm {
         LimitAlgorithm::LeakyBucket { rate, interval, burst, delay: true } => {

@@ -42,7 +42,7 @@ impl Place {
 pub struct Member {
     /// Its name.
     pub name: &'static str,
-    /// Where it may stand.
+    /// Where it may be.
     pub places: &'static [Place],
 }
 
@@ -110,7 +110,7 @@ impl<'d> Reader<'d> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// The members that may stand here; the others are reported. `None` for what is no mapping.
+    /// The members that are allowed here; the others are reported. `None` for what is no mapping.
     pub(crate) fn members<'n>(&mut self, node: &'n Node, place: Place) -> Option<Vec<&'n Entry>> {
         let Some(mapping) = node.as_mapping() else {
             let here = MEMBERS.iter().filter(|member| member.places.contains(&place)).map(|member| member.name);

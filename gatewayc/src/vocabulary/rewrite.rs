@@ -86,7 +86,7 @@ fn bad_replacement(pattern: &str, to: &str) -> Option<&'static str> {
     if !to.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
         return Some("only visible ASCII; anything else is percent-encoded");
     }
-    // Braces name groups here, and cannot stand in a path.
+    // Braces name groups here, and are not allowed in a path.
     if to
         .replace(['{', '}'], "x")
         .split('/')

@@ -35,7 +35,7 @@ const ANSWERS: &[(u64, &str)] = &[
 /// One of `rules`.
 #[derive(Debug)]
 pub struct RulePolicy {
-    /// Where its `match` stands.
+    /// Where its `match` is.
     pub at: Span,
     /// The whole rule.
     pub scope: Span,

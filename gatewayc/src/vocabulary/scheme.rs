@@ -71,7 +71,7 @@ pub(crate) struct JwtPolicy {
 /// Who signs tokens.
 #[derive(Debug)]
 pub(crate) enum JwtSigner {
-    /// `verify`: somebody whose key is known.
+    /// `verify`: an issuer whose key is known.
     Issuer(Verification),
     /// `identify: consumer`: the consumer whose credential a claim names.
     Consumer {

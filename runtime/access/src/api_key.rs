@@ -9,15 +9,15 @@ use gateway_base::digest::Digest;
 use gateway_parties::key_format;
 use gateway_parties::store::ConsumerStore;
 
-/// A longer key, in bytes, is nobody's.
+/// A longer key, in bytes, is unknown.
 const MAX_KEY: usize = 4096;
 
-/// An `apiKey` scheme (OpenAPI): the key stands at one place, or at others that the document adds.
+/// An `apiKey` scheme (OpenAPI): the key is at one place, or at others that the document adds.
 #[derive(Debug)]
 pub struct ApiKey {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the key may stand; the first place that holds something decides.
+    /// Where the key may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// `realm` of the challenge (RFC 9110 §11.5).
     pub realm: &'static str,
@@ -60,7 +60,7 @@ impl Authenticator for KeyLookup {
         if !key_format::is_plausible(&key) {
             return Err(invalid("bad checksum in a gateway-issued key"));
         }
-        // What is looked up is the digest: the time that it takes tells nothing of the keys.
+        // The digest is looked up, so that the time of the lookup reveals nothing about the keys.
         let consumers = self.consumers.current();
         let identity =
             consumers.with_key(&Digest::of(key.as_bytes()), now.unix_seconds).map_err(|no| invalid(no.why()))?;

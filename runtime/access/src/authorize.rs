@@ -47,13 +47,13 @@ impl Permit {
 }
 
 /// Decides whether a request may reach its operation: one alternative must hold, with all of its requirements, and the
-/// consumer must be one whom the operation admits.
+/// consumer must be one that the operation admits.
 ///
-/// A credential that is there and not good refuses the request even where an empty alternative (`{}`) would admit one
+/// An invalid credential refuses the request even where an empty alternative (`{}`) would admit one
 /// without, unless the operation says `onInvalid: fallback`: a typo must not turn a caller into a stranger.
 ///
 /// # Errors
-/// 401 without a good credential, 403 without the scopes or for another consumer, 503 where no scheme could decide.
+/// 401 without a valid credential, 403 without the scopes or for another consumer, 503 where no scheme could decide.
 pub fn authorize(
     access: &PreparedAccess,
     rules: &ConsumerRules,
@@ -111,7 +111,7 @@ pub(crate) fn one_of(
     .into())
 }
 
-/// What the client reads where several schemes would have done.
+/// The message where one of several schemes is required.
 pub(crate) const SEVERAL_FAILED: &str = "Authorization Failed";
 
 impl PreparedAnonymous {
@@ -134,14 +134,14 @@ impl PreparedAnonymous {
 
 /// Credentials that may be guesses: from where, and which of them are counted.
 pub struct Guesses<'a> {
-    /// Of the client, as far as trusted proxies tell.
+    /// The client's address, as given by trusted proxies.
     pub address: IpAddr,
     /// Those of this request.
     pub attempts: &'a mut Attempts,
 }
 
 impl Guesses<'_> {
-    /// The verdict of a scheme, unless too many credentials of late were wrong.
+    /// The verdict of a scheme, unless too many recent credentials were wrong.
     fn judge(
         &mut self,
         requirement: &PreparedRequirement,
@@ -197,7 +197,7 @@ pub(crate) fn all_of(
             Ok(caller) => {
                 let has = |scope: &&str| caller.scopes.iter().any(|held| **held == **scope);
                 lacking.extend(requirement.scopes.iter().filter(|scope| !has(scope)));
-                // The same caller, told by the one that knows more: a session does not know by which client.
+                // The same caller: keep the one that knows more, since a session does not know the client.
                 if first.as_ref().is_none_or(|first| first.client.is_none() && caller.client.is_some()) {
                     first = Some(caller);
                 }
@@ -214,7 +214,7 @@ pub(crate) fn all_of(
         return Err(NoPermit::Ask(scheme, question));
     }
     match (first, worst) {
-        // Who brings one half of what belongs together, good or bad, is not somebody who brings nothing.
+        // A request with one of two credentials that belong together, good or bad, is not one without credentials.
         (_, Some(Reject::NoCredential(message))) if brings_something => {
             Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" }.into())
         }
@@ -244,7 +244,7 @@ impl ConsumerRules {
     }
 }
 
-/// Of two refusals, the one that tells the client more: it came closer.
+/// Of two refusals, the more informative one: it came closer.
 pub(crate) fn worse(one: Reject, other: Reject) -> Reject {
     fn rank(reject: &Reject) -> u8 {
         match reject {
@@ -253,7 +253,7 @@ pub(crate) fn worse(one: Reject, other: Reject) -> Reject {
             Reject::CredentialsUnavailable => 4,
             Reject::MalformedCredential(_) => 3,
             Reject::InvalidCredential { .. } => 2,
-            // Whom a challenge can help is not sent to a page for people.
+            // A client that a challenge can help is not sent to a page for people.
             Reject::LoginRequired { .. } => 0,
             _ => 1,
         }
@@ -332,9 +332,9 @@ pub enum PreparedAccess {
 /// Who a request without credentials is.
 #[derive(Debug)]
 pub struct PreparedAnonymous {
-    /// The consumer as whom it counts.
+    /// The consumer that it counts as.
     pub consumer: Option<&'static str>,
-    /// A credential that is not good counts as none.
+    /// An invalid credential counts as none.
     pub despite_invalid: bool,
     /// The consumers among which `consumer` is looked up.
     pub consumers: Arc<ConsumerStore>,
@@ -354,7 +354,7 @@ pub struct PreparedRequirement {
     pub authenticator: Arc<dyn Authenticator>,
     /// The scopes (or roles) that the caller needs, all of them; empty for none.
     pub scopes: &'static [&'static str],
-    /// How many wrong credentials are looked at.
+    /// How many wrong credentials are checked.
     pub failures: Option<Arc<Failures>>,
 }
 

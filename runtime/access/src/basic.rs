@@ -13,10 +13,10 @@ use gateway_parties::password::{Expected, PASSWORDS};
 use gateway_parties::store::ConsumerStore;
 use gateway_parties::stored_password::StoredPassword;
 
-/// Where the credential stands.
+/// Where the credential is.
 const PLACE: &[CredentialLocation] = &[CredentialLocation::Header("Authorization")];
 
-/// A longer credential, in bytes, is nobody's.
+/// A longer credential, in bytes, is unknown.
 const MAX_CREDENTIAL: usize = 4096;
 
 /// Some clients leave the padding out.
@@ -106,7 +106,7 @@ fn credential(view: &RequestView<'_>) -> Result<(String, Vec<u8>), Denial> {
     };
     let (scheme, rest) = value.split_once(' ').unwrap_or((&value, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        // Somebody else's credential.
+        // The credential of another scheme.
         return Err(Denial::Missing { message: MESSAGE });
     }
     if rest.len() > MAX_CREDENTIAL {

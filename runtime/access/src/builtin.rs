@@ -44,7 +44,7 @@ pub trait PreparedBuiltin: fmt::Debug + Send + Sync {
 /// A permitted request.
 #[derive(Debug)]
 pub struct Call<'a> {
-    /// Who calls, unless anyone may.
+    /// The caller, unless the operation is public.
     pub caller: Option<&'a Caller>,
     /// The request; with its body, once that has been asked for.
     pub view: &'a RequestView<'a>,
@@ -60,7 +60,7 @@ pub struct Call<'a> {
 pub enum Answer {
     /// It is answered.
     Now(Box<OwnAnswer>),
-    /// The body must be known first: at most so many bytes; more is 413. The builtin is asked again.
+    /// The body is needed first: at most `limit` bytes; more is 413. The builtin is asked again.
     Body {
         /// In bytes.
         limit: u64,

@@ -14,7 +14,7 @@ pub struct RequestContext {
     pub unix_seconds: u64,
     /// The index of the worker thread, for caches that are not shared.
     pub worker: usize,
-    /// Tells requests apart; unique in this process. A scheme may be asked several times about one request.
+    /// Identifies the request; unique in this process. A scheme may be asked several times about one request.
     pub request: u64,
 }
 
@@ -41,7 +41,7 @@ pub enum Denial {
         /// For the client.
         message: &'static str,
     },
-    /// The credential is not good.
+    /// The credential is invalid.
     Invalid {
         /// For the client.
         message: &'static str,
@@ -53,7 +53,7 @@ pub enum Denial {
         /// For the client.
         message: &'static str,
     },
-    /// Too many credentials of late were wrong; this one is not looked at.
+    /// Too many recent credentials were wrong; this one is not checked.
     TooManyFailures {
         /// Until the next one is.
         seconds: u64,
@@ -85,7 +85,7 @@ impl From<Denial> for Refusal {
 
 /// What a scheme must know before it can decide. Nothing is forwarded, and no later alternative is tried, until then.
 pub enum Question {
-    /// The content of the request, of at most so many bytes; more is 413. The scheme is asked again, with
+    /// The content of the request, of at most `limit` bytes; more is 413. The scheme is asked again, with
     /// [`RequestView::body`](crate::request_view::RequestView::body).
     Body {
         /// In bytes.
@@ -119,7 +119,7 @@ impl fmt::Debug for Refusal {
     }
 }
 
-/// Tells schemes apart: the address of the authenticator.
+/// Identifies a scheme: the address of the authenticator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SchemeId(usize);
 
@@ -158,8 +158,8 @@ impl From<Denial> for Reject {
 }
 
 impl Caller {
-    /// A consumer is never the same as somebody whom another authority calls by the same name, and nobody is the same as
-    /// somebody without a name.
+    /// A consumer is never the same as a user of another authority with the same name, and no caller is the same as one
+    /// without a name.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
         let named = !self.subject.is_empty();
         named

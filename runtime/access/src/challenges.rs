@@ -17,7 +17,7 @@ pub struct Challenges {
     pub scope: FieldLines,
 }
 
-/// Where credentials stand that the upstream is not to see.
+/// The places of credentials that the upstream must not see.
 #[derive(Debug, Default)]
 pub struct HiddenCredentials {
     /// Names of header fields.

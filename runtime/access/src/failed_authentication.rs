@@ -1,4 +1,4 @@
-//! Limits of wrong credentials: whoever guesses is refused before the next guess is looked at.
+//! Limits of wrong credentials: a client that guesses is refused before the next guess is checked.
 //!
 //! A failure is counted when it is known. Until then the attempt counts as one, so that of guesses that come together no
 //! more are tried than of those that come one by one.
@@ -51,7 +51,7 @@ impl Failures {
     /// Begins an attempt.
     ///
     /// # Errors
-    /// The seconds until another one is looked at.
+    /// The seconds until another one is checked.
     fn begin(&self, key: u64, now: u64) -> Result<(), u64> {
         let mut windows = self.windows.lock();
         match windows.wait(key, self.allowance(), now) {
@@ -96,7 +96,7 @@ impl Attempts {
     /// Begins an attempt, unless this request has begun it before.
     ///
     /// # Errors
-    /// The seconds until another one is looked at.
+    /// The seconds until another one is checked.
     pub(crate) fn begin(
         &mut self,
         limit: &Arc<Failures>,

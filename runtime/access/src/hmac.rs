@@ -1,6 +1,6 @@
 //! Request signatures: a consumer shows that it knows a secret by signing the request with it, and never sends it.
 //!
-//! The profile decides what is signed and where the signature stands. All of them go the same way: read what the request
+//! The profile decides what is signed and where the signature is. All of them go the same way: read what the request
 //! claims, check the time, find the key, compare; only then is the body read, if a digest of it is asked for, and the
 //! signature marked as used.
 
@@ -89,7 +89,7 @@ struct SignatureCheck {
     consumers: Arc<ConsumerStore>,
 }
 
-/// The client is told nothing more: whether a key exists, or which part does not fit, helps nobody who has the secret.
+/// The answer says nothing more: whether a key exists, or which part does not fit, helps only those without the secret.
 fn invalid(why: Why) -> Refusal {
     Denial::Invalid { message: "client request can't be validated", why }.into()
 }
@@ -112,7 +112,7 @@ impl SignatureCheck {
         }
     }
 
-    /// Whether the body is what the head says; asks for it when all else is good.
+    /// Whether the body is what the head says; asks for it when all else is valid.
     fn check_body(&self, view: &RequestView<'_>, key: &aws_lc_rs::hmac::Key) -> Result<(), Refusal> {
         let BodyDigest::Required { max_body } = self.body_digest else { return Ok(()) };
         let expected = match self.profile {

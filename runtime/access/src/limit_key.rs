@@ -37,7 +37,7 @@ impl KeyParts for Subject<'_> {
             Found::Nothing => value(Cow::Borrowed(&[])),
             Found::One(Cow::Borrowed(text)) => value(text.as_bytes().into()),
             Found::One(Cow::Owned(text)) => value(text.into_bytes().into()),
-            // Several values are a key as well; which of them the upstream takes, nobody knows.
+            // Several values are a key as well; which of them the upstream takes is unknown.
             Found::Ambiguous => part(PartKind::Several, Cow::Borrowed(&[])),
         };
         let text = |text: &'k str| value(text.as_bytes().into());

@@ -1,4 +1,4 @@
-//! Client certificates (`mutualTLS`): the handshake has checked the chain and the key; here is told whose it is.
+//! Client certificates (`mutualTLS`): the handshake has checked chain and key; this module identifies the consumer.
 
 use std::sync::Arc;
 

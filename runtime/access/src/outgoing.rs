@@ -35,7 +35,7 @@ pub struct Providers {
 }
 
 impl Providers {
-    /// Nobody yet.
+    /// No provider yet.
     pub fn new(trusted_roots: Option<PathBuf>) -> Self {
         Self { trusted_roots, ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! Where in a request a credential stands, and how it is taken from there.
+//! Where in a request a credential is, and how it is taken from there.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub enum CredentialLocation {
     Form(&'static str),
 }
 
-/// What stands at one place.
+/// The value at one place.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     /// Nothing.
@@ -32,7 +32,7 @@ pub enum Found<'a> {
 }
 
 impl Found<'_> {
-    /// Nothing stands there, or an empty value.
+    /// There is none, or an empty value.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Nothing => true,
@@ -108,7 +108,7 @@ impl<'a> RequestView<'a> {
 }
 
 impl CredentialLocation {
-    /// Reads what stands here.
+    /// Reads the value here.
     pub fn find<'a>(&self, view: &RequestView<'a>) -> Found<'a> {
         match self {
             Self::Header(name) => header(view.fields, name),

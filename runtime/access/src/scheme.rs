@@ -23,7 +23,7 @@ pub trait Scheme: fmt::Debug + Sync {
     /// Everything that is missing or wrong, one sentence each, without secrets.
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>>;
 
-    /// The URL of the provider whom the scheme asks, if it asks one; a deployment can give another.
+    /// The URL of the provider that the scheme asks, if it asks one; a deployment can give another.
     fn provider(&self) -> Option<&'static str> {
         None
     }
@@ -60,7 +60,7 @@ pub struct Resources {
     pub consumers: Arc<ConsumerStore>,
     /// The HTTP clients and background tasks that schemes share.
     pub providers: Arc<Providers>,
-    /// The longest token that is looked at, in bytes.
+    /// The longest token that is accepted, in bytes.
     pub max_token: usize,
     /// Where this deployment has the scheme's provider, if it says so.
     pub provider_url: Option<ProviderUrl>,
@@ -68,7 +68,7 @@ pub struct Resources {
 
 /// Checks the credentials of one scheme.
 pub trait Authenticator: fmt::Debug + Send + Sync {
-    /// Tells who calls, or what must be known first.
+    /// Identifies the caller, or says what it needs first.
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal>;
 
     /// The value of a `WWW-Authenticate` field (RFC 9110 §11.6.1) for a request that brought nothing.
@@ -89,7 +89,7 @@ pub trait Authenticator: fmt::Debug + Send + Sync {
         self.challenge()
     }
 
-    /// Where the credential may stand, and whether the upstream is to see it.
+    /// Where the credential may be, and whether the upstream is to see it.
     fn locations(&self) -> (&'static [CredentialLocation], bool);
 
     /// As [`Scheme::reads_certificates`].

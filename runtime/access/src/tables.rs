@@ -27,14 +27,14 @@ impl ConsumerRules {
     }
 }
 
-/// How many wrong credentials of a scheme are looked at before 429.
+/// How many wrong credentials of a scheme are checked before 429.
 #[derive(Debug)]
 pub struct FailureLimit {
     /// The key under `components/securitySchemes`.
     pub scheme: &'static str,
-    /// So many
+    /// The number of failures that are admitted
     pub limit: u64,
-    /// in so long, from the first on; in whole seconds.
+    /// in this time, from the first on; in whole seconds.
     pub interval: Duration,
     /// Whose failures are counted together: [`LimitKey::Ip`], [`LimitKey::Header`] and [`LimitKey::Const`] only.
     pub key: &'static [LimitKey],
@@ -43,9 +43,9 @@ pub struct FailureLimit {
 /// How a request without credentials goes on where `{}` admits it.
 #[derive(Debug)]
 pub struct Anonymous {
-    /// The consumer as whom it counts, or `""` for none.
+    /// The consumer that it counts as, or `""` for none.
     pub consumer: &'static str,
-    /// A credential that is not good counts as none.
+    /// An invalid credential counts as none.
     pub despite_invalid: bool,
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// A client's address as it is counted: whoever has an IPv6 address has a /64 of them.
+/// A client's address as limits count it: IPv6 by /64, since a client that has one address has the whole /64.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Address {
     /// The four bytes of an IPv4 address.

@@ -4,10 +4,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// How often watched files are looked at.
+/// How often watched files are checked.
 pub const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What tells that a file is not the one that it was.
+/// Detects that a file has changed.
 ///
 /// Time and length alone do not: one digest is as long as another, and copies may keep the time of the original.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub fn parse_origin(text: &str) -> Result<Box<str>, String> {
     }
 }
 
-/// Whether this is a host that can stand in a URL, and perhaps a port (RFC 3986 §3.2).
+/// Whether this is a host that is valid in a URL, and perhaps a port (RFC 3986 §3.2).
 pub(crate) fn check_authority(authority: &str) -> Result<(), &'static str> {
     if authority.is_empty() {
         return Err("names no host");

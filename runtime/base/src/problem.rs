@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A mistake in the deployment, told before anything is opened.
+/// A mistake in the deployment, reported before anything is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem(pub(crate) String);
 
@@ -22,7 +22,7 @@ impl Problem {
     }
 }
 
-/// A text without what stands before `@` in the URLs in it: it may be a password, and the text goes into a log.
+/// A text without the part before `@` in the URLs in it: it may be a password, and the text goes into a log.
 pub(crate) fn without_credentials(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

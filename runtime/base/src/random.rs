@@ -1,4 +1,4 @@
-//! Values that nobody can guess.
+//! Values that cannot be guessed.
 
 use std::fmt;
 

@@ -64,7 +64,7 @@ pub fn secret(settings: &mut Settings, path: &str) -> Option<SecretSetting> {
         found = Some(SecretSetting { source: source(text), place: setting.place });
     }
     if let Some(setting) = settings.take(path) {
-        // What stands there may be the secret: it is not repeated.
+        // The value may be the secret: it is not repeated.
         let message = format!("expected `{path}: {{env: NAME}}` or `{path}: {{file: PATH}}`");
         settings.problems.push(Problem::at(&setting.place, message));
     }

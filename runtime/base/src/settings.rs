@@ -235,7 +235,7 @@ impl Settings {
         values
     }
 
-    /// Reports everything that nobody has taken.
+    /// Reports every setting that was not read.
     pub fn refuse_rest(&mut self) {
         for (path, setting) in std::mem::take(&mut self.by_path) {
             let given = path.join(".");

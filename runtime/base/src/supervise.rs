@@ -1,4 +1,4 @@
-//! Keeps what runs beside the requests running: a panic is told and counted, and the task begins anew after a pause.
+//! Restarts background tasks: a panic is logged and counted, and the task starts again after a pause.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -34,7 +34,7 @@ pub enum Task {
     OauthStore,
     /// Fetches keys of identity providers.
     ProviderKeys,
-    /// Tells which changed settings wait for the next start.
+    /// Logs which changed settings wait for the next start.
     Settings,
     /// Keeps the connections to the stores of limits.
     Stores,
@@ -103,7 +103,7 @@ struct State {
 static STATES: [State; Task::ALL.len()] =
     [const { State { restarts: AtomicU64::new(0), dead: AtomicUsize::new(0) } }; Task::ALL.len()];
 
-/// How often each task has begun anew.
+/// How often each task was restarted.
 pub fn restarts() -> impl Iterator<Item = (Task, u64)> {
     Task::ALL.into_iter().map(|task| (task, task.state().restarts.load(Relaxed)))
 }
@@ -113,7 +113,7 @@ pub fn dead() -> impl Iterator<Item = Task> {
     Task::ALL.into_iter().filter(|task| task.state().dead.load(Relaxed) > 0)
 }
 
-/// Runs what `begin` makes to its end, and anew after a panic.
+/// Runs what `begin` makes to its end, and again after a panic.
 pub async fn supervise<F: Future<Output = ()>>(task: Task, mut begin: impl FnMut() -> F) {
     let mut pauses = Pauses::default();
     loop {
@@ -183,7 +183,7 @@ impl Default for Pauses {
 }
 
 impl Pauses {
-    /// The pause before the next beginning of what ran for so long.
+    /// The pause before the restart of a task that ran for `ran`.
     fn after(&mut self, ran: Duration, task: Task) -> Duration {
         let pause = if ran >= RECOVERED { FIRST_PAUSE } else { self.0 };
         self.0 = (pause * 2).min(MAX_PAUSE);

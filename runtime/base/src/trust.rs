@@ -1,4 +1,4 @@
-//! Whom the gateway trusts when it calls a provider, an upstream or a store: the system's roots, and those of `trustedRoots`.
+//! The roots that the gateway trusts when it calls a provider, an upstream or a store: the system's and `trustedRoots`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ fn add(roots: &mut RootCertStore, file: &Path) -> Result<Vec<CertificateDer<'sta
 }
 
 /// The usual verifier, but for a server that shows a certificate of `trustedRoots` itself. `openssl req -x509` makes such
-/// certificates as those of an authority unless it is told otherwise, which webpki does not accept of a server.
+/// certificates as those of an authority by default, which webpki does not accept of a server.
 #[derive(Debug)]
 struct Verifier {
     usual: Arc<WebPkiServerVerifier>,

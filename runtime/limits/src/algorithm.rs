@@ -41,14 +41,14 @@ pub enum Algorithm {
     Concurrency {
         /// Without delay.
         limit: u64,
-        /// So many more, each with the delay.
+        /// The number of further requests, each with the delay.
         burst: u64,
         /// What the burst waits.
         delay: Duration,
     },
 }
 
-/// What an algorithm remembers of one key. All zero is a key that nobody has used.
+/// What an algorithm remembers of one key. All zero is an unused key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct State {
     pub(crate) first: u64,
@@ -86,11 +86,11 @@ pub struct Reading {
 
 const SECOND: u64 = 1_000_000_000;
 
-/// What a refused request is told to wait where nobody knows how long others will take.
+/// `Retry-After` of a refused request where the duration of the others is unknown.
 const CONCURRENCY_RETRY: u64 = SECOND;
 
 impl Algorithm {
-    /// The number that clients are told.
+    /// The limit that clients see.
     pub(crate) fn quota(&self) -> u64 {
         match *self {
             Self::TokenBucket { limit, .. } | Self::FixedWindow { limit, .. } | Self::SlidingWindow { limit, .. } => {
@@ -159,7 +159,7 @@ impl Algorithm {
         matches!(self, Self::Concurrency { .. })
     }
 
-    /// Whether a key in this state behaves as one that nobody has used: then it can be forgotten.
+    /// Whether a key in this state behaves like an unused one: then it can be forgotten.
     pub(crate) fn is_idle(&self, state: State, now: u64) -> bool {
         match *self {
             Self::TokenBucket { limit, interval } => Level::of(limit, interval, limit).drained(state, now) == 0,
@@ -264,7 +264,7 @@ impl Level {
             *state = State { first: state.first.max(now), second: level };
         }
         let time_for = |parts: u64| parts.div_ceil(self.rate);
-        // Whoever finds the bucket empty passes; the others wait until those before them have leaked.
+        // A request that finds the bucket empty passes; the others wait until those before them have leaked.
         let ahead = level.saturating_sub(cost.saturating_mul(self.unit));
         Reading {
             admitted,
@@ -312,7 +312,7 @@ fn windows(state: State, interval: Duration, now: u64) -> (u64, u64) {
 
 fn sliding_window(state: &mut State, now: u64, cost: u64, limit: u64, interval: Duration) -> Reading {
     let length = nanos(interval).max(1);
-    // A clock of another thread may be a little behind: windows do not begin anew.
+    // A clock of another thread may be a little behind: windows do not restart.
     let now = now.max(state.first.saturating_sub(1).saturating_mul(length));
     let (before, current) = windows(*state, interval, now);
     let index = (now / length + 1).max(state.first);

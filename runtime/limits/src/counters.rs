@@ -46,7 +46,7 @@ impl std::fmt::Debug for Limits {
 }
 
 impl Limits {
-    /// `limits`, each with the name of its API, with counters in at most so many bytes, or in `stores`.
+    /// `limits`, each with the name of its API, with counters in at most `bytes` bytes, or in `stores`.
     pub fn new(limits: impl IntoIterator<Item = (&'static str, &'static Limit)>, bytes: usize, stores: Stores) -> Self {
         let mut ids = HashMap::new();
         let mut algorithms = Vec::new();

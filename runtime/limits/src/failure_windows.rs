@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Counters that are kept in a table, beside those of attempts that are not decided yet.
 const CAPACITY: usize = 100_000;
 
-/// So many failures in so many seconds, from the first of them on.
+/// A number of failures in a number of seconds, from the first failure on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     /// The failures that are admitted in a window.
@@ -68,7 +68,7 @@ struct Window {
 }
 
 /// [`Window::level`] of a counter at its limit: another failure is not admitted before the window ends. Those below have
-/// the share of it that they have used: whoever fails once at many names pushes nobody out who is about to be refused.
+/// the share of it that they have used: one failure at each of many names evicts no counter that is near its limit.
 const SPENT: u8 = 16;
 
 /// When a counter goes.
@@ -90,7 +90,7 @@ impl Table {
         Self { capacity, windows: HashMap::new(), order: BTreeSet::new() }
     }
 
-    /// The seconds until another attempt is looked at; 0 where it is at once. An attempt that is not decided yet counts as a
+    /// The seconds until another attempt is checked; 0 for at once. An attempt that is not decided yet counts as a
     /// failure: of guesses that come together no more are tried than of those that come one by one.
     pub fn wait(&self, key: u64, allowance: Allowance, now: u64) -> u64 {
         let Some(window) = self.windows.get(&key) else { return 0 };
@@ -216,7 +216,7 @@ mod tests {
         }
         table.fail(6, TWO, 16);
         assert_eq!(kept(&table), [2, 4, 5, 6], "all are at their limit");
-        // Of no use any more, and gone before others.
+        // Useless from now on, and evicted before others.
         table.fail(6, TWO, 16);
         table.fail(7, TWO, 72);
         assert!(!table.windows.contains_key(&2) && table.windows.len() == 4);

@@ -13,7 +13,7 @@ use crate::table::KeyHash;
 /// Parts with a lock each.
 const SHARDS: usize = 64;
 
-/// Keys of a part that are remembered; whoever finds no place asks for each request.
+/// Keys of a part that are remembered; a key without a place asks for each request.
 const KEYS: usize = 1024;
 
 /// A node has at most this part of a limit ahead.
@@ -52,7 +52,7 @@ struct Lease {
 pub(crate) enum LeaseResult {
     /// The request is charged already, or is refused.
     Known(Reading),
-    /// The store has to be asked, for so much more than the request needs.
+    /// The store has to be asked, for this much more than the request needs.
     Ask(u64),
 }
 

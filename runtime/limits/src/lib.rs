@@ -1,4 +1,4 @@
-//! Rate limits: what a request is charged to, what it is told, and how long it waits.
+//! Rate limits: what a request is charged to, what its response says of that, and how long it waits.
 
 pub mod algorithm;
 pub(crate) mod charge;

@@ -14,7 +14,7 @@ use gateway_wire::reject::Reject;
 /// What became of a request that is limited.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What the client is told in header fields.
+    /// The header fields of the response.
     pub fields: FieldLines,
     /// How long the request waits for its turn.
     pub delay: Duration,
@@ -90,13 +90,13 @@ const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
 /// A store that is silent may answer the next request.
 const RETRY_SOON: StaticField = StaticField::new("Retry-After", "1");
 
-/// What a client is told: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), the older
+/// The fields that a client gets: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers), the older
 /// `X-RateLimit-…` of the limit with the least left, and `Retry-After` (RFC 9110 §10.2.3) for a refusal.
 ///
 /// Names and prefixes of limits fit: that is checked where they are read. What does not is left out.
 pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading)>) -> FieldLines {
     let tells = met.iter().any(|(rule, _)| rule.headers != RuleHeaders::None);
-    // What one limit tells fits.
+    // The fields of one limit fit.
     let mut out = if tells { FieldLines::with_capacity(256) } else { FieldLines::new() };
     let seconds = |nanos: u64| nanos.div_ceil(SECOND);
     // What is under way at once has no window to tell of.

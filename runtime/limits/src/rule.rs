@@ -59,7 +59,7 @@ pub struct OwnLimit {
     pub status: u16,
     /// JSON text; empty for the usual.
     pub body: String,
-    /// Whether it is told in headers, and with which prefix.
+    /// Whether clients get header fields, and with which prefix.
     pub headers: Option<String>,
     /// The store that counts; `None` for this process.
     pub store: Option<OwnStore>,
@@ -105,7 +105,7 @@ pub trait KeyParts {
     fn part<'k>(&'k self, key: &LimitKey, address: &'k Address) -> Part<'k>;
 }
 
-/// A part of a key, told apart from what it is not: no value that a client sends may look like something else.
+/// A part of a key with its kind: no value that a client sends may look like another kind.
 pub struct Part<'k> {
     /// What the part is, so that equal bytes of different kinds are different keys.
     pub kind: PartKind,
@@ -128,7 +128,7 @@ pub enum PartKind {
     Address,
     /// Of a consumer's limit.
     Name,
-    /// Of [`LimitKey::Caller`], whose kinds are told apart.
+    /// Of [`LimitKey::Caller`], whose kinds are distinct.
     Consumer,
     /// The user, where the caller is no consumer.
     User,

@@ -1,6 +1,6 @@
 //! Limits that a store counts, together with those that this process counts: all are charged, or none.
 //!
-//! What is here is charged first, so that a request that is refused here asks nobody; when the store refuses, it is taken
+//! What is here is charged first, so that a request refused here asks no store; when the store refuses, it is taken
 //! back, as far as it is still there. In between it is counted too much, never too little.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::table::{Charge, KeyHash};
 use crate::tables::{OnStoreError, StoreMode};
 use gateway_base::digest::Digest;
 
-/// What became of a charge.
+/// The result of a charge.
 pub enum Charging {
     /// Every limit is charged, or the request is refused.
     Done(Outcome),
@@ -123,7 +123,7 @@ impl LimitHit {
 }
 
 impl Pending {
-    /// Asks the stores, one after the other, and says what became of the request.
+    /// Asks the stores, one after the other, and returns the result for the request.
     pub async fn settle(mut self: Box<Self>) -> Outcome {
         let mut unavailable = false;
         while let Some(store) = self.next_store() {
@@ -226,7 +226,7 @@ impl Pending {
         Outcome::of(self.limits, &said, admitted, held)
     }
 
-    /// Takes back what was charged here, so that what is told is what is left.
+    /// Takes back what was charged here, so that the fields say what is left.
     fn take_back(&mut self) {
         let now = self.limits.nanos(Instant::now());
         for met in &mut self.met {

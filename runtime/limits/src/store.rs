@@ -84,7 +84,7 @@ pub struct Charged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreUnavailable;
 
-/// How the gateway gets on with a store: counted for the operators, and told on standard error when it changes.
+/// Whether a store answers: counted in the metrics, and logged when it changes.
 #[derive(Debug)]
 pub struct StoreHealth {
     /// The store's name in `gateway.yaml`.
@@ -110,14 +110,14 @@ impl StoreHealth {
         }
     }
 
-    /// A thread has lost it. The first one tells.
+    /// A thread has lost it. The first one logs.
     fn lose(&self, why: &str) {
         if self.down.fetch_add(1, Relaxed) == 0 {
             error!(format_args!("store {}", self.name), "{why}; its limits do as `onStoreError` says");
         }
     }
 
-    /// A thread has found it again. The last one tells.
+    /// A thread has found it again. The last one logs.
     fn find(&self) {
         if self.down.fetch_sub(1, Relaxed) == 1 {
             info!(format_args!("store {}", self.name), "answers again");
@@ -168,12 +168,12 @@ impl Stores {
         known.store.clone()
     }
 
-    /// Those that nobody has asked for.
+    /// The stores that no limit refers to.
     pub fn unused(&self) -> impl Iterator<Item = &str> {
         self.known.iter().filter(|(_, known)| !known.is_used.load(Relaxed)).map(|(name, _)| name.as_str())
     }
 
-    /// Those that are somebody else.
+    /// The stores outside this process.
     pub fn remote(&self) -> impl Iterator<Item = &Arc<dyn Store>> {
         self.known.values().filter_map(|known| known.store.as_ref())
     }

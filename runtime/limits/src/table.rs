@@ -1,8 +1,9 @@
 //! What is remembered of all keys: a table of fixed size that forgets nothing that matters.
 //!
-//! A key whose state is idle behaves like one that nobody has used, so its place can be given away. A key whose places
-//! are taken gets one whose key can move to another. A key that finds no place even so, because all are taken by keys in
-//! use, shares one with all others of its limit that find none: whoever floods the table with keys shares a limit with himself, and takes nothing from those who were there.
+//! A key whose state is idle behaves like an unused one, so its place can be given away. A key whose places are
+//! taken gets one whose key can move to another. A key that finds no place even so, because all are taken by keys in
+//! use, shares one with all others of its limit that find none: a client that floods the table with keys shares a
+//! limit with itself, and displaces no key in use.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -23,14 +24,14 @@ const SLOT_BYTES: usize = size_of::<[u64; 3]>();
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LimitId(pub(crate) u32);
 
-/// So many limits have numbers: 20 bits of a tag.
+/// The number of limits that have numbers: 20 bits of a tag.
 pub(crate) const MAX_LIMITS: u32 = LIMIT_MASK as u32;
 
 const LIMIT_BITS: u32 = 20;
 const LIMIT_MASK: u64 = (1 << LIMIT_BITS) - 1;
 
-/// What a key of a limit has come to: 64 bits, of which 20 name the limit. With a million keys, two of one limit share
-/// them once in a hundred thousand gateways; the place in the table tells them apart further.
+/// The hash of a key of a limit: 64 bits, of which 20 name the limit. With a million keys, two of one limit share
+/// them once in a hundred thousand gateways; the place in the table distinguishes them further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyHash {
     tag: u64,
@@ -53,7 +54,7 @@ pub(crate) struct Charge {
     pub(crate) cost: u64,
 }
 
-/// Tags, and states: a place is three words, so that memory that nobody has touched costs nothing.
+/// Tags, and states: a place is three words, so that untouched memory costs nothing.
 type Slot = [u64; 3];
 
 /// All counters of the process.
@@ -73,7 +74,7 @@ struct Shard {
 }
 
 impl Table {
-    /// A table for these limits, whose ids are their indices, of at most so many bytes.
+    /// A table for these limits, whose ids are their indices, of at most `bytes` bytes.
     pub(crate) fn new(algorithms: Vec<Algorithm>, bytes: usize) -> Self {
         let slots = (bytes / SLOT_BYTES / SHARDS / GROUP).max(2) * GROUP;
         // Memory is taken by the first counter of a shard: most gateways have few, and the start does not wait for it.
@@ -94,7 +95,7 @@ impl Table {
         Some(LimitId(id))
     }
 
-    /// What a key comes to; its parts are told apart by their lengths.
+    /// The hash of a key; its parts are delimited by their lengths.
     pub(crate) fn hash<'k>(&self, limit: LimitId, parts: impl Iterator<Item = (u8, &'k [u8])>) -> KeyHash {
         let mut hasher = self.keys.build_hasher();
         hasher.write_u32(limit.0);
@@ -288,7 +289,7 @@ impl Shard {
 
     /// A place for a new key: the emptier of its groups has one, which keeps all groups evenly full, or the first key of
     /// one of them moves to its other group. More are not tried: of a thousand groups less than ten are full while the
-    /// table has room for a million keys, and in a flood of keys the search is what each of them costs.
+    /// table has room for a million keys, and in a flood of keys each one costs a search.
     fn place_for(&mut self, key: KeyHash, algorithms: &[Algorithm], now: u64) -> Option<usize> {
         let (first, second) = self.groups(key);
         let (one, other) = (self.free(first, algorithms, now), self.free(second, algorithms, now));

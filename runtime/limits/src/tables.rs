@@ -14,7 +14,7 @@ pub struct LimitUse {
 /// A rate limit with a counter for each key.
 #[derive(Debug)]
 pub struct Limit {
-    /// What clients are told.
+    /// The name that clients see.
     pub name: &'static str,
     /// One counter for all who use the name, in all APIs; otherwise for all who use this static.
     pub shared: bool,
@@ -28,7 +28,7 @@ pub struct Limit {
     pub status: u16,
     /// JSON text of a refusal; `""` for the usual.
     pub body: &'static str,
-    /// What clients are told in headers.
+    /// The header fields that clients get.
     pub headers: LimitHeaders,
     /// Who counts for all gateways together; each for itself without.
     pub store: Option<LimitStore>,
@@ -78,7 +78,7 @@ pub enum LimitKey {
     Client,
     /// The consumer's name.
     Consumer,
-    /// The user whom an issuer's token names.
+    /// The user that an issuer's token names.
     User,
     /// The credential that was used.
     Credential,
@@ -92,7 +92,7 @@ pub enum LimitKey {
     Const(&'static str),
 }
 
-/// What clients are told in headers.
+/// The header fields that clients get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitHeaders {
     /// Nothing but `Retry-After`.

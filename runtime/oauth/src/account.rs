@@ -1,4 +1,4 @@
-//! The page on which people see what they have allowed to whom, and withdraw it.
+//! The page on which users see what they have allowed to which application, and withdraw it.
 
 use minijinja::value::Value;
 

@@ -32,7 +32,7 @@ impl Scheme for AdminKey {
             locations: self.locations,
             realm: self.realm,
             key: Digest::of(key.expose()),
-            // Clients and users have no colon in their names, so that nobody else can be called this.
+            // Clients and users have no colon in their names, so that none of them can have this one.
             subject: Arc::from("gateway:administrator"),
         }))
     }

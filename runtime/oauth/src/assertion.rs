@@ -14,7 +14,7 @@ use gateway_base::digest::Digest;
 use gateway_base::jose::token::Token;
 use gateway_parties::clients_and_users::{AuthMethod, Client};
 
-/// An assertion that is good for longer, in seconds, would have to be remembered for as long.
+/// The longest lifetime of an assertion, in seconds; it has to be remembered for as long.
 const MAX_LIFETIME: u64 = 24 * 3600;
 
 /// How far clocks may differ, in seconds.
@@ -63,7 +63,7 @@ impl Server {
         }
         self.check_audience(&client, &token).map_err(refuse)?;
         let until = check_times(&client, &token.claims, request.now).map_err(refuse)?;
-        // Without a name of its own, an assertion is known by what is signed: of one text there are several good signatures
+        // Without a name of its own, an assertion is known by what is signed: one text has several valid signatures
         // (of ECDSA, another one follows from the first).
         let name = match text("jti") {
             Some(name) => Cow::Owned(format!("jti:{name}")),
@@ -105,7 +105,7 @@ fn is_signed_by(client: &Client, token: &Token<'_>, as_client: bool) -> bool {
     secret.is_some_and(|secret| token.is_signed_with_secret(secret.expose()))
 }
 
-/// Until when the assertion is good.
+/// When the assertion expires.
 fn check_times(client: &Client, claims: &Map<String, Value>, now: u64) -> Result<u64, &'static str> {
     let in_milliseconds = client.legacy_assertions.as_ref().is_some_and(|legacy| legacy.millisecond_times);
     let time = |name: &str| match claims.get(name) {

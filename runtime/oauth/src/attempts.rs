@@ -1,4 +1,4 @@
-//! Counts failed logins: whoever guesses is told to wait, whatever he guesses then.
+//! Counts failed logins: after too many, further attempts have to wait, also those with the right password.
 
 use std::net::IpAddr;
 
@@ -10,14 +10,14 @@ const PAIR: Allowance = Allowance { failures: 10, seconds: 600 };
 const ACCOUNT: Allowance = Allowance { failures: 100, seconds: 3600 };
 const ADDRESS: Allowance = Allowance { failures: 100, seconds: 600 };
 
-/// Whoever was right at an address is let in there for so long, in seconds, however many fail elsewhere: otherwise anybody
-/// could lock anybody out.
+/// After a successful login, its address is admitted for this time, in seconds, however many fail elsewhere: otherwise
+/// an attacker could lock the owner out.
 const KNOWN: u64 = 30 * 24 * 3600;
 
-/// The failures of late, in this process.
+/// The recent failures, in this process.
 pub(super) struct Attempts {
     windows: FailureWindows,
-    /// Who was right where. A table of its own: however many are known, all failures are counted, and the other way round.
+    /// Successful logins, by account and address. A table of its own, so that neither displaces the other.
     known: FailureWindows,
 }
 
@@ -37,7 +37,7 @@ impl Drop for Pending<'_> {
     }
 }
 
-/// An account, and where somebody says to be its owner.
+/// An account, and the address of the client that claims it.
 #[derive(Clone, Copy)]
 pub(super) struct Attempt<'a> {
     /// What kind of account it is: names of clients are not names of users.
@@ -51,7 +51,7 @@ impl Attempts {
         Self { windows: FailureWindows::new(), known: FailureWindows::new() }
     }
 
-    /// How many seconds nobody is believed who says to own this account; 0 where it may be tried.
+    /// For how many seconds attempts at this account are refused; 0 where it may be tried.
     pub(super) fn wait(&self, attempt: Attempt<'_>, now: u64) -> u64 {
         let is_known = self.is_known(attempt, now);
         self.wait_in(&self.windows.lock(), attempt, is_known, now)
@@ -80,7 +80,7 @@ impl Attempts {
         Ok(Pending { attempts: self, keys, now })
     }
 
-    /// Notes that somebody does own the account, and is at this address.
+    /// Notes a successful login at this address.
     pub(super) fn succeed(&self, attempt: Attempt<'_>, now: u64) {
         self.known.lock().remember(self.known_key(attempt), now.saturating_add(KNOWN), now);
     }

@@ -54,7 +54,7 @@ type Rest = (ResponseType, Vec<String>, Vec<String>, Option<String>);
 
 /// Why a request is refused.
 enum Refused {
-    /// With a page: nobody is sent to a URI that is not known to be the client's (RFC 9700 §4.11).
+    /// With a page: no browser is sent to a URI that is not known to be the client's (RFC 9700 §4.11).
     Page { status: u16, detail: String },
     /// At the client's redirect URI.
     Client { to: String, in_fragment: bool, state: Option<String>, error: OauthError },
@@ -123,7 +123,7 @@ pub(super) async fn decide(server: &Server, request: EndpointRequest) -> OwnAnsw
         (Err(problem), _) | (_, Err(problem)) => return server.give_up(&request, &asked, &problem.into()),
         _ => return page(403, "error_form"),
     };
-    // What the user has seen is not what the client is now, and it may not be the client's redirect URI any more.
+    // The client has changed since the page was shown, and the redirect URI may no longer be the client's.
     if asked.client_mark != client.mark() {
         return OwnAnswer::redirect(303, &asked.target(server));
     }
@@ -163,7 +163,7 @@ impl Server {
     async fn read_request(&self, request: &EndpointRequest) -> Result<(Arc<Client>, AuthorizationRequest), Refused> {
         let page = |detail: &str| Refused::Page { status: 400, detail: detail.to_owned() };
         let form = request.form.as_ref().map_err(|problem| page(problem.0))?;
-        // RFC 6749 §4.1.2.1: only what is wrong with these two is told to the user and not to the client.
+        // RFC 6749 §4.1.2.1: only errors of these two are shown to the user and not sent to the client.
         for name in ["client_id", "redirect_uri"] {
             if form.problem_of(name).is_some() {
                 return Err(page(match name {
@@ -272,7 +272,7 @@ impl Server {
         }
     }
 
-    /// Tells the application that it gets nothing.
+    /// Sends the error to the application.
     fn give_up(&self, request: &EndpointRequest, asked: &AuthorizationRequest, error: &OauthError) -> OwnAnswer {
         let in_fragment = asked.response_type == ResponseType::Token;
         let status = if request.is_post { 303 } else { 302 };
@@ -301,7 +301,7 @@ impl Server {
 
     /// Whether the user has allowed the client all of this before.
     async fn is_allowed(&self, client: &Client, user: &User, asked: &AuthorizationRequest) -> Result<bool, OauthError> {
-        // Anything on the user's device can say to be this client, so nothing is given unasked (RFC 8252 §8.6).
+        // Any program on the user's device can claim to be this client, so nothing is given unasked (RFC 8252 §8.6).
         if client.public && !asked.to.starts_with("https://") {
             return Ok(false);
         }

@@ -12,7 +12,7 @@ use gateway_access::request_view::{CredentialLocation, RequestView};
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
 use gateway_parties::authority::Authority;
 
-/// A form that may hold a token is read to its end up to so many bytes; a larger one is 413.
+/// The largest form, in bytes, that is read for a token; a larger one is 413.
 const MAX_FORM: u64 = 1 << 20;
 
 impl Scheme for OwnToken {
@@ -43,7 +43,7 @@ fn invalid(why: &'static str) -> Denial {
 }
 
 impl TokenReader {
-    /// Whether a token may stand in the body, which nobody has looked at yet (RFC 6750 §2.2).
+    /// Whether a token may be in the body, which has not been read yet (RFC 6750 §2.2).
     fn must_see_form(&self, view: &RequestView<'_>) -> bool {
         let takes_forms = self.locations.iter().any(|place| matches!(place, CredentialLocation::Form(_)));
         takes_forms && view.body.is_none() && !matches!(view.method, "GET" | "HEAD") && view.has_form()

@@ -69,7 +69,7 @@ impl Server {
     ) -> Result<Arc<Client>, OauthError> {
         let attempt = Attempt { kind: "client", account: id, address: request.address };
         let client = self.parties.client(id).await?;
-        // From here to the verdict nobody waits for anything, and no other attempt comes between.
+        // No await from here to the verdict, so no other attempt comes between.
         if self.attempts.wait(attempt, request.now) > 0 {
             return Err(ErrorCode::SlowDown.because("Too many failed attempts"));
         }

@@ -223,7 +223,7 @@ fn what_no_server_offers_is_remarked() {
     }
 }
 
-/// Of a key pair whose private half nobody has.
+/// Of a key pair whose private half was not kept.
 const PUBLIC_KEY: &str = "\
     -----BEGIN PUBLIC KEY-----\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEZmMJobaNLXax83auKtv3K77ZIXt1\n\

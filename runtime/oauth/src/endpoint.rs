@@ -97,7 +97,7 @@ impl EndpointHandler {
             false => Form::parse(view.query.unwrap_or_default().as_bytes(), known),
         };
         match self.endpoint {
-            // Who is told of a problem there depends on the parameters without one.
+            // Whether the user or the client gets an error there depends on the parameters without one.
             Endpoint::Authorize => Ok(form),
             _ => form.without_problems(),
         }

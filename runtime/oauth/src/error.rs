@@ -103,7 +103,7 @@ impl From<NoRandom> for OauthError {
     }
 }
 
-/// The store does not answer: the log tells why, the client does not read it.
+/// The store does not answer: the log says why, the response does not.
 impl From<StoreError> for OauthError {
     fn from(error: StoreError) -> Self {
         tell(&error);

@@ -8,10 +8,10 @@ use gateway_base::encoding::form_decode;
 /// A larger body is 413.
 pub(crate) const MAX_FORM: u64 = 64 << 10;
 
-/// More values of a parameter that may stand several times are refused.
+/// More values of a parameter that may occur several times are refused.
 const MAX_VALUES: usize = 16;
 
-/// The parameter that may stand several times (RFC 8707 §2).
+/// The parameter that may occur several times (RFC 8707 §2).
 const RESOURCE: &str = "resource";
 
 /// What a request says with the parameters that an endpoint knows. All others are ignored, whatever they are (RFC 6749 §3.1,
@@ -19,7 +19,7 @@ const RESOURCE: &str = "resource";
 pub(crate) struct Form {
     known: &'static [&'static str],
     parameters: Vec<(&'static str, String)>,
-    /// Those that stand several times, or are not UTF-8.
+    /// Those that occur several times, or are not UTF-8.
     bad: Vec<(&'static str, BadForm)>,
 }
 

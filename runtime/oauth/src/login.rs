@@ -1,4 +1,4 @@
-//! The login page, what becomes of name and password, and the end of a session.
+//! The login page, the check of name and password, and the end of a session.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use gateway_parties::password::{Expected, Overloaded, PASSWORDS};
 use gateway_parties::stored_password::StoredPassword;
 use gateway_wire::answer::OwnAnswer;
 
-/// A longer name or password is nobody's.
+/// A longer name or password is unknown.
 const MAX_NAME: usize = 256;
 const MAX_PASSWORD: usize = 1024;
 
-/// What a login ends with, other than a session.
+/// Why a login fails.
 pub(super) enum NoLogin {
     /// The name or the password is wrong.
     Wrong,
     /// There were too many attempts; seconds until the next.
     Later(u64),
-    /// It cannot be told at the moment.
+    /// It cannot be checked at the moment.
     Unavailable,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn form(server: &Server, request: &EndpointRequest) -> OwnAnswer {
 
 fn show(server: &Server, request: &EndpointRequest, page: &LoginPage<'_>) -> OwnAnswer {
     let LoginPage { status, problem, username, return_to } = page;
-    // A browser that has no cookie yet gets one that stands for nobody: its form is bound to it.
+    // A browser that has no cookie yet gets one without a user: its form is bound to it.
     let (cookie, is_new) = match &request.cookie {
         Some(cookie) => (cookie.clone(), false),
         None => match random::token() {
@@ -97,15 +97,15 @@ pub(super) async fn submit(server: &Server, request: EndpointRequest) -> OwnAnsw
     let username = form.get("username").unwrap_or_default().trim().to_owned();
     let page =
         |status, problem| LoginPage { status, problem: Some(problem), username: &username, return_to: &return_to };
-    // Without it, a page elsewhere could log its visitor in as somebody else. A neighbour of this host can plant a cookie,
-    // and has the form that goes with it; so the browser's word counts as well.
+    // Without it, a page elsewhere could log its visitor in as another user. A neighbour of this host can plant a
+    // cookie, and has the form that goes with it; so the browser's word counts as well.
     let is_ours = !request.is_from_elsewhere
         && request.cookie.as_deref().is_some_and(|cookie| server.has_form_tag(cookie, form.get("csrf")));
     let tag = form.get("csrf").unwrap_or_default();
     let home = if server.table.paths.account.is_empty() { "/" } else { server.table.paths.account };
     let to = if return_to.is_empty() { home } else { &return_to };
     if !is_ours {
-        // The same form once more, as a second click sends it: the login that the first one began is there already.
+        // The same form again, as a second click sends it: the session of the first one exists already.
         if let (Some(cookie), false) = (&request.cookie, request.is_from_elsewhere) {
             match server.was_begun_by(cookie, tag, &username, request.now).await {
                 Ok(true) => return OwnAnswer::redirect(303, to).with("Set-Cookie", &server.unset_return_cookie()),
@@ -125,7 +125,7 @@ pub(super) async fn submit(server: &Server, request: EndpointRequest) -> OwnAnsw
     };
     match session {
         Ok(cookie) => {
-            // What the browser had before is nobody's session from now on.
+            // The browser's previous session ends.
             if let Some(before) = &request.cookie
                 && let Err(problem) = server.store.end_session(&Digest::of(before.as_bytes())).await
             {
@@ -194,7 +194,7 @@ impl Server {
             Some(StoredPassword::Digest(digest)) => Expected::Digest(digest),
             None => Expected::Nobody,
         };
-        // Whether there is such a user is not told by how long it takes.
+        // The time does not reveal whether there is such a user.
         let stand_in = self.parties.costliest_password();
         let is_right = match PASSWORDS.recall(&expected, password.as_bytes(), stand_in.as_deref()) {
             Ok(()) => true,

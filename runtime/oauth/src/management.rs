@@ -24,7 +24,7 @@ use gateway_parties::names::BadRegistration;
 use gateway_parties::server::ClientPath;
 use gateway_wire::answer::OwnAnswer;
 
-/// Where the token of a registration stands (RFC 7592 §2, RFC 6750 §2.1).
+/// Where the token of a registration is (RFC 7592 §2, RFC 6750 §2.1).
 const PLACES: TokenPlaces =
     TokenPlaces { locations: &[CredentialLocation::Header("authorization")], bare: false, longest: MAX_TOKEN };
 
@@ -47,7 +47,7 @@ enum Deed {
 
 /// Why it does not come to that.
 enum Refusal {
-    /// Not its token, or no such client (RFC 7592 §2): which of the two is not told.
+    /// Not its token, or no such client (RFC 7592 §2): the answer does not say which.
     Stranger,
     Bad(BadRegistration),
     Unable(OauthError),
@@ -107,7 +107,7 @@ pub(super) fn answer(server: Arc<Server>, id: String, call: &Call<'_>) -> Answer
     Answer::Work(Box::pin(async move { server.manage(&id, &token, deed).await.unwrap_or_else(|it| it.answer()) }))
 }
 
-/// What a client is told of itself (RFC 7591 §3.2.1); a secret once, since the store keeps its digest.
+/// The client information response (RFC 7591 §3.2.1); the secret once, since the store keeps its digest.
 pub(super) fn information(client: &Client, issued_at: u64, secret: Option<&str>) -> Map<String, Value> {
     let mut members = terms::registration_of(client);
     members.insert("client_id_issued_at".to_owned(), issued_at.into());

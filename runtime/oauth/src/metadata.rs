@@ -1,4 +1,4 @@
-//! What the server tells of itself (RFC 8414), its keys (RFC 7517), and whose token a token is.
+//! The server's metadata (RFC 8414), its keys (RFC 7517), and the subject of a token.
 
 use serde_json::{Map, Value, json};
 
@@ -75,7 +75,7 @@ pub(super) fn jwks(server: &Server) -> OwnAnswer {
     public(&json!({"keys": [server.signer.public]}))
 }
 
-/// GET: whom the caller's token is about.
+/// GET: the subject of the caller's token.
 pub(super) async fn me(server: &Server, request: EndpointRequest) -> Result<OwnAnswer, OauthError> {
     let caller = request.caller.ok_or_else(|| ErrorCode::ServerError.because("The operation asks for no token"))?;
     let mut members = Map::new();

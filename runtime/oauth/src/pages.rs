@@ -110,8 +110,8 @@ impl Pages {
         Ok(())
     }
 
-    /// Renders every page in every language with values like those that it will get: a mistake in a template is told at
-    /// the start and not to a user.
+    /// Renders every page in every language with values like those that it will get: a mistake in a template is
+    /// reported at start and not shown to a user.
     fn try_all(&self) -> Result<(), String> {
         for language in self.texts.keys() {
             for (template, values) in examples() {

@@ -71,8 +71,8 @@ impl Parties {
         Ok(self.unless_replaced(self.store.user(id).await?))
     }
 
-    /// The user of this id, as long as the password is the one that was marked: a file changes without a word to the
-    /// store, where what the password has opened is kept.
+    /// The user of this id, as long as the password is the one that was marked: the store, which keeps what the
+    /// password has opened, does not notice changes of a file.
     pub(crate) async fn user_of_mark(&self, id: &str, mark: Option<&str>) -> Result<Option<Arc<User>>, StoreError> {
         Ok(self.user(id).await?.filter(|user| user.has_password_of(mark)))
     }
@@ -141,7 +141,7 @@ impl Parties {
         self.consumers.current().parties().costliest.as_ref().map(|(_, hash)| hash.clone())
     }
 
-    /// A user of the store, unless the file has somebody of that id, name or address.
+    /// A user of the store, unless the file has a user with that id, name or address.
     fn unless_replaced(&self, user: Option<User>) -> Option<Arc<User>> {
         let current = self.consumers.current();
         let known = current.parties();

@@ -18,7 +18,7 @@ pub(super) async fn revoke(server: &Server, request: EndpointRequest) -> Result<
     }
     let digest = Digest::of(token.as_bytes());
     let grace = server.table.refresh_token.grace.as_secs();
-    // The hint is for servers that would have to choose; here the other place is looked at where the first has nothing.
+    // The hint is for servers that would have to choose; here the other place is tried if the first has nothing.
     let access = server.store.access_token(&digest, request.now).await?.map(|record| record.authorization);
     let refresh = match access {
         Some(_) => None,
@@ -27,7 +27,7 @@ pub(super) async fn revoke(server: &Server, request: EndpointRequest) -> Result<
     if let Some(authorization) = access.as_ref().or(refresh.as_ref())
         && (authorization.client != client.id || authorization.issuer != server.table.issuer)
     {
-        // RFC 7009 §2.1: the request is refused, and the client is told.
+        // RFC 7009 §2.1: the request is refused, with an error.
         return Err(ErrorCode::UnauthorizedClient.because("The token was given to another client"));
     }
     if let Some(authorization) = refresh {
@@ -49,7 +49,7 @@ pub(super) async fn introspect(server: &Server, request: EndpointRequest) -> Res
         true => server.describe_token(token, &client.id, request.now).await?,
         false => None,
     };
-    // RFC 7662 §2.2: of a token that is not good nothing else is said.
+    // RFC 7662 §2.2: of an invalid token nothing else is said.
     let members = members.unwrap_or_else(|| [("active".to_owned(), Value::Bool(false))].into_iter().collect());
     Ok(OwnAnswer::json(200, &Value::Object(members)).with("Pragma", "no-cache"))
 }

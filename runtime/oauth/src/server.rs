@@ -1,4 +1,4 @@
-//! An authorization server of a running gateway: its table joined with the store, its keys and what it remembers.
+//! An authorization server of a running gateway: its table joined with the store, its keys and its caches.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,8 +36,8 @@ pub const SHARED: &str = "authorization servers";
 /// A longer access token is none of ours.
 pub(super) const MAX_TOKEN: usize = 4096;
 
-/// A server by its table; none where it could not be opened, which has been told. Without its type: a gateway that opens none
-/// links nothing of it.
+/// A server by its table; none where it could not be opened, which has been reported. Without its type: a gateway
+/// that opens none links nothing of it.
 type Opened = (&'static AuthorizationServer, Option<Arc<dyn Any + Send + Sync>>);
 
 /// What the deployment decides for all servers of a gateway, and the servers that have been opened.
@@ -186,12 +186,12 @@ impl Server {
         })
     }
 
-    /// Who has this access token, if that is known without asking.
+    /// The owner of this access token, if the cache has it.
     pub(super) fn recall(&self, token: &str, now: u64) -> Option<Caller> {
         self.cache.recall(self.parties.generation(), token, now)
     }
 
-    /// Who has this access token.
+    /// The owner of this access token.
     ///
     /// # Errors
     /// The store does not tell.
@@ -223,7 +223,7 @@ impl Server {
             })
     }
 
-    /// Believes an access token no more that has been revoked in the store.
+    /// Removes an access token from the cache that has been revoked in the store.
     pub(super) fn forget_token(&self, token: &Digest, now: u64) {
         self.cache.forget(*token, now);
     }
@@ -309,7 +309,7 @@ impl Server {
         }
     }
 
-    /// Whom a token is for (RFC 9068 §2.2): one name, or several.
+    /// The audience of a token (RFC 9068 §2.2): one name, or several.
     pub(super) fn audience(&self, resources: &[String]) -> serde_json::Value {
         match resources {
             [] => self.table.issuer.into(),

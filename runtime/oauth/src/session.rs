@@ -1,4 +1,4 @@
-//! Sessions of people who have logged in, and the cookie that carries them.
+//! Sessions of users who have logged in, and the cookie that carries them.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use gateway_parties::clients_and_users::User;
 use gateway_parties::database::StoreError;
 use gateway_parties::server::AuthorizationServer;
 
-/// A cookie of ours is 43 characters; whatever else there is was not made here.
+/// The gateway's cookies have 43 characters; any other value was not made here.
 const COOKIE_LENGTH: usize = 43;
 
 impl Scheme for LoginSession {
@@ -40,7 +40,7 @@ impl Scheme for LoginSession {
     }
 }
 
-/// Knows people by the cookie of their session.
+/// Authenticates users by their session cookie.
 #[derive(Debug)]
 struct Doorman {
     redirects: bool,
@@ -91,7 +91,7 @@ impl Authenticator for Doorman {
     }
 
     fn challenge(&self) -> String {
-        // No registered scheme is about forms; this one tells a client that a browser is needed.
+        // No registered scheme is about forms; this one says that a browser is needed.
         format!("Session realm=\"{}\"", self.realm)
     }
 
@@ -100,7 +100,7 @@ impl Authenticator for Doorman {
     }
 }
 
-/// The session's cookie, if the browser brings one that could be ours.
+/// The session's cookie, if the browser sends one that the gateway could have made.
 pub(super) fn session_cookie(view: &RequestView<'_>, table: &'static AuthorizationServer) -> Option<String> {
     match CredentialLocation::Cookie(table.session_cookie).find(view) {
         Found::One(value) if value.len() == COOKIE_LENGTH => Some(value.into_owned()),
@@ -115,7 +115,7 @@ fn is_cross_site(view: &RequestView<'_>, table: &AuthorizationServer) -> bool {
     !is_safe && (is_from_elsewhere(view, table) || has_no_origin(view))
 }
 
-/// A form on a page that tells nobody where it is, as pages in a sandbox are.
+/// A form on a page that hides its origin, as pages in a sandbox do.
 fn has_no_origin(view: &RequestView<'_>) -> bool {
     let has = |name: &'static str| !CredentialLocation::Header(name).find(view).is_empty();
     !has("sec-fetch-site") && CredentialLocation::Header("origin").find(view) == Found::One("null".into())
@@ -147,8 +147,8 @@ impl Server {
         Ok(user.is_some().then_some(session))
     }
 
-    /// Begins a session for somebody who has just logged in with the form of `tag`: under a new id, so that nobody can have
-    /// chosen it.
+    /// Begins a session for a user who has just logged in with the form of `tag`: under a new id, so that no
+    /// attacker can have chosen it.
     pub(super) async fn begin_session(&self, user: &User, tag: &str, now: u64) -> Result<String, StoreError> {
         let cookie = random::token().map_err(|problem| StoreError::new(problem.to_string()))?;
         let session = NewSession {

@@ -16,7 +16,7 @@ pub struct OauthSettings {
     pub signing_key: Option<SecretSetting>,
     /// Pages of the deployment's own, relative to the folder of `gateway.yaml`.
     pub templates: Option<(PathBuf, SettingPlace)>,
-    /// For so long an access token is believed without asking the store.
+    /// How long a checked access token is cached.
     pub cache: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Signs access tokens that are JWTs (RFC 9068), and tells the public key (RFC 7517).
+//! Signs access tokens that are JWTs (RFC 9068), and publishes the public key (RFC 7517).
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;

@@ -22,7 +22,7 @@ pub(crate) use gateway_parties::database::StoreError;
 use gateway_parties::database::{ANSWER_TIMEOUT, Batch, Database, Row, Statement, StatementResult};
 use gateway_parties::server::{Grant, TokenFormat};
 
-/// A session that is used is written down so often.
+/// How often the use of a session is recorded, in seconds.
 const TOUCHING: u64 = 60;
 
 /// How long the same decision of a dialog is answered again, in seconds: a browser that has been sent on sends it a second
@@ -98,7 +98,7 @@ pub(crate) struct Authorization {
     /// What it is for (RFC 8707); none for the server itself.
     pub(crate) resources: Vec<String>,
     pub(crate) grant: Grant,
-    /// From then on no refresh token of it is good.
+    /// When its refresh tokens expire.
     pub(crate) refresh_expires: u64,
 }
 
@@ -125,14 +125,14 @@ pub(crate) struct CodeRecord {
     pub(crate) expires: u64,
 }
 
-/// What came of redeeming a code.
+/// The result of redeeming a code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Redeemed {
-    /// Told to one caller, ever.
+    /// Returned to one caller, ever.
     Code(Box<CodeRecord>),
     /// It was redeemed before. Its authorization is revoked by now (RFC 6749 §4.1.2).
     Spent { authorization: String },
-    /// Nobody's, expired, or revoked.
+    /// Unknown, expired, or revoked.
     Unknown,
 }
 
@@ -156,7 +156,7 @@ pub(crate) struct NewTokens {
     pub(crate) issued_at: u64,
 }
 
-/// An access token that is good.
+/// A valid access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AccessRecord {
     pub(crate) authorization: Authorization,
@@ -171,7 +171,7 @@ pub(crate) struct AccessRecord {
     pub(crate) user_name: Option<String>,
 }
 
-/// A refresh token that is, or was until just now, good.
+/// A refresh token that is, or was until just now, valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RefreshRecord {
     pub(crate) authorization: Authorization,
@@ -179,14 +179,14 @@ pub(crate) struct RefreshRecord {
     pub(crate) idle_until: u64,
 }
 
-/// What came of using a refresh token.
+/// The result of using a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Rotated {
-    /// Where it is spent by that, told to one caller, ever; with a grace, to all who come within it.
+    /// If the use spends it: returned to one caller, ever; with a grace, to all within it.
     Good(RefreshRecord),
     /// It was spent before, longer ago than the grace. Its authorization is revoked by now (RFC 9700 §4.14.2).
     Reused { authorization: String },
-    /// Nobody's, expired, or revoked.
+    /// Unknown, expired, or revoked.
     Unknown,
 }
 
@@ -206,10 +206,10 @@ impl Decision {
     }
 }
 
-/// What came of a decision.
+/// The result of a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decided {
-    /// The first one of its dialog: told to one caller, ever.
+    /// The first one of its dialog: returned to one caller, ever.
     First,
     /// The dialog was decided the same way a moment ago.
     Again,
@@ -400,7 +400,7 @@ impl OauthStore {
     }
 
     /// Gives a user who was added here another password, as a hash: their sessions end, and what they granted is revoked,
-    /// so that nobody who knew the old one keeps anything that it gave.
+    /// so that an attacker who knew the old one keeps nothing that it gave.
     pub async fn set_password(&self, user_id: &str, hash: &str) -> Result<bool, StoreError> {
         let set = Statement::new(sql::SET_PASSWORD, [user_id.into(), hash.into()]);
         let ending = [sql::REVOKE_OF_USER, sql::END_DIALOGS_OF_USER, sql::END_SESSIONS_OF_USER];
@@ -476,7 +476,7 @@ impl OauthStore {
         self.run(vec![add, Statement::new(sql::ADD_CODE, values)]).await.map(drop)
     }
 
-    /// Redeems a code. Of all who try, one gets it; whoever comes later revokes what the first one got.
+    /// Redeems a code. Of all attempts, one gets it; a later one revokes what the first one got.
     pub(crate) async fn redeem_code(&self, code: &Digest, now: u64) -> Result<Redeemed, StoreError> {
         let statements = [sql::USE_CODE, sql::REVOKE_OF_REUSED_CODE, sql::CODE];
         let answers = self.run(statements.map(|sql| Statement::new(sql, [code.into()])).into()).await?;
@@ -498,7 +498,7 @@ impl OauthStore {
         })))
     }
 
-    /// Remembers tokens. Those of an authorization that has been revoked meanwhile are not good from the beginning.
+    /// Stores tokens. Those of an authorization that has been revoked meanwhile are invalid from the beginning.
     pub(crate) async fn issue(&self, tokens: &NewTokens) -> Result<(), StoreError> {
         let authorization = &tokens.authorization;
         let ends = match tokens.refresh {
@@ -531,7 +531,7 @@ impl OauthStore {
         self.run(statements).await.map(drop)
     }
 
-    /// An access token, if it is good at `now`.
+    /// An access token, if it is valid at `now`.
     pub(crate) async fn access_token(&self, token: &Digest, now: u64) -> Result<Option<AccessRecord>, StoreError> {
         let answers = self.run(vec![Statement::new(sql::ACCESS_TOKEN, [token.into(), now.into()])]).await?;
         let Some(row) = first(&answers, 0) else { return Ok(None) };
@@ -550,7 +550,7 @@ impl OauthStore {
     }
 
     /// Uses a refresh token, and spends it if `rotate`. Of all who spend it, one gets it, with all who come within `grace`
-    /// seconds of that; whoever comes later revokes the whole family.
+    /// seconds of that; a later use revokes the whole family.
     pub(crate) async fn rotate(
         &self,
         refresh: &Digest,
@@ -571,7 +571,7 @@ impl OauthStore {
         Ok(good_refresh(row, now)?.map_or(Rotated::Unknown, Rotated::Good))
     }
 
-    /// A refresh token, if it is good at `now`, or was spent within `grace` seconds before; nothing is done to it.
+    /// A refresh token, if it is valid at `now`, or was spent within `grace` seconds before; nothing is done to it.
     pub(crate) async fn refresh_token(
         &self,
         token: &Digest,
@@ -590,7 +590,7 @@ impl OauthStore {
         Ok(changed(&self.run(vec![about_digest(sql::REVOKE_ACCESS_TOKEN, token)]).await?, 0))
     }
 
-    /// Ends all that an authorization gave, and will have given; whether that was news.
+    /// Revokes all that an authorization gave or is about to give; returns whether it was not revoked before.
     pub(crate) async fn revoke_authorization(&self, id: &str) -> Result<bool, StoreError> {
         Ok(changed(&self.run(vec![about(sql::REVOKE_AUTHORIZATION, id)]).await?, 0))
     }
@@ -611,7 +611,7 @@ impl OauthStore {
 
     /// A session that goes on at `now`: it has been used within `idle` seconds, and is used now.
     pub(crate) async fn session(&self, id: &Digest, now: u64, idle: u64) -> Result<Option<SessionRecord>, StoreError> {
-        // Written down now and then only; as much earlier a session may end.
+        // Recorded now and then only; a session may end that much earlier.
         let idle_since = now.saturating_sub(idle);
         let look = Statement::new(sql::SESSION, [id.into(), now.into(), idle_since.into()]);
         let answers = self.run(vec![look]).await?;
@@ -711,7 +711,7 @@ impl OauthStore {
         Ok(changed(&self.run(vec![Statement::new(sql::FIRST_USE, values)]).await?, 0))
     }
 
-    /// Removes what has ended before `now`, as the store does by itself now and then.
+    /// Removes what has ended before `now`, as the store itself does now and then.
     #[cfg(test)]
     async fn remove_ended(&self, now: u64) -> Result<(), StoreError> {
         let statements = sql::REMOVE_ENDED.map(|sql| Statement::new(sql, [now.into()]));

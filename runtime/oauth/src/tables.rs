@@ -80,7 +80,7 @@ pub struct OwnToken {
     pub name: &'static str,
     /// Who made it.
     pub server: &'static AuthorizationServer,
-    /// Where it may stand; in one of these places only.
+    /// Where it may be; in one of these places only.
     pub locations: &'static [CredentialLocation],
     /// `realm` of the challenge (RFC 9110 §11.5).
     pub realm: &'static str,
@@ -106,7 +106,7 @@ pub struct LoginSession {
 pub struct AdminKey {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where it may stand.
+    /// Where it may be.
     pub locations: &'static [CredentialLocation],
     /// `realm` of the challenge (RFC 9110 §11.5).
     pub realm: &'static str,

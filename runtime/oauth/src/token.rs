@@ -72,7 +72,7 @@ impl Server {
     /// RFC 6749 §4.1.3, with PKCE (RFC 7636 §4.6).
     async fn code_grant(&self, request: &EndpointRequest, form: &Form, client: &Client) -> Result<Issued, OauthError> {
         let code = form.get("code").ok_or_else(|| missing("code is missing"))?;
-        // Whatever comes of it, the code is spent: nobody gets a second try at the rest.
+        // Whatever comes of it, the code is spent: there is no second try at the rest.
         let record = match self.store.redeem_code(&Digest::of(code.as_bytes()), request.now).await? {
             Redeemed::Code(record) => record,
             Redeemed::Spent { authorization } => {
@@ -118,7 +118,7 @@ impl Server {
                 }
             }
             (Some(_), None) => refuse("code_verifier is missing"),
-            // A downgrade: somebody took the challenge out of the request (RFC 9700 §4.8.2).
+            // A downgrade: an attacker took the challenge out of the request (RFC 9700 §4.8.2).
             (None, Some(_)) => refuse("The authorization request had no code_challenge"),
             (None, None) if client.must_use_pkce(self.table.pkce) => {
                 refuse("The authorization request had no code_challenge")
@@ -145,7 +145,7 @@ impl Server {
         {
             return Err(refuse("The refresh token was given to another client"));
         }
-        // What the client may ask for today, of what the user's word was for; told before the token is spent.
+        // What the client may ask for today, of what the user consented to; errors come before the token is spent.
         let narrowed = match &seen {
             Some(seen) => Some((
                 self.narrowed(client, &seen.authorization.scopes, form.get("scope"))?,
@@ -163,7 +163,7 @@ impl Server {
             }
             Rotated::Unknown => return Err(refuse("The refresh token is not known, or has expired")),
         };
-        // What was not good a moment ago is not good now.
+        // It was invalid a moment ago, and is so now.
         let Some((scopes, resources)) = narrowed else {
             return Err(refuse("The refresh token is not known, or has expired"));
         };

@@ -1,4 +1,4 @@
-//! Access tokens that were looked up a moment ago, and are believed until the store is asked again.
+//! The cache of access tokens: those looked up a moment ago are valid until the store is asked again.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -9,7 +9,7 @@ use gateway_access::caller::Caller;
 use gateway_access::jwt::cache::{Remembered, TokenCache};
 use gateway_base::digest::Digest;
 
-/// Bytes of access tokens that are remembered, in each of so many parts with a lock each.
+/// Bytes of cached access tokens in each part; each part has a lock.
 const PART_BYTES: usize = 2 << 20;
 const PARTS: usize = 16;
 
@@ -25,7 +25,7 @@ pub(super) struct AccessTokenCache {
 }
 
 impl AccessTokenCache {
-    /// Tokens that are believed for so many seconds.
+    /// A cache that keeps tokens for `believed_for` seconds.
     pub(super) fn new(believed_for: u64) -> Self {
         Self {
             believed_for,
@@ -41,7 +41,7 @@ impl AccessTokenCache {
         self.generation.load(Relaxed) << 32 | of_parties & u64::from(u32::MAX)
     }
 
-    /// Who has this token, if that is known.
+    /// The owner of this token, if it is cached.
     pub(super) fn recall(&self, of_parties: u64, token: &str, now: u64) -> Option<Caller> {
         let known = self.part(token).get_of(self.generation(of_parties), token, now)?;
         (!self.revoked.holds(&known)).then_some(known.caller)
@@ -55,13 +55,13 @@ impl AccessTokenCache {
         }
     }
 
-    /// Believes a token, or all of an authorization, no more.
+    /// Removes a token, or all of an authorization.
     pub(super) fn forget(&self, what: Digest, now: u64) {
         // What was looked up before the revocation is forgotten by then, however slow the store was.
         self.revoked.add(what, now + self.believed_for + 30, now, || self.forget_all());
     }
 
-    /// Believes nothing any more.
+    /// Empties the cache.
     pub(super) fn forget_all(&self) {
         self.generation.fetch_add(1, Relaxed);
     }
@@ -95,7 +95,7 @@ struct Revoked {
     until: RwLock<HashMap<Digest, u64>>,
 }
 
-/// So many revocations are remembered one by one.
+/// The number of revocations that are remembered one by one.
 const MAX_REVOKED: usize = 1024;
 
 impl Revoked {

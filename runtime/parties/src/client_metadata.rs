@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::names::{BadRegistration, is_unseen};
 
-/// URLs of pages and pictures for people. Each can stand there again for readers of one language.
+/// URLs of pages and pictures for people. Each may be repeated for readers of one language.
 const URLS: [&str; 4] = ["client_uri", "logo_uri", "tos_uri", "policy_uri"];
 
 /// What program it is, for other programs.
@@ -17,7 +17,7 @@ const TEXTS: [&str; 2] = ["software_id", "software_version"];
 const CONTACTS: &str = "contacts";
 
 /// Members that restrict what the server may take from the client or give it, which this server does not enforce: a client
-/// that relied on one would be less safe than it believes. `false` and `null` ask for nothing.
+/// that relied on one would be less safe than it expects. `false` and `null` ask for nothing.
 const UNENFORCED: [&str; 13] = [
     "jwks_uri",
     "token_endpoint_auth_signing_alg",
@@ -43,7 +43,7 @@ const MAX_NUMBER: usize = 100;
 /// A longer language tag, in bytes, is refused (RFC 5646 §4.4.1).
 const MAX_TAG: usize = 35;
 
-/// What people and other programs are told of a client; the server acts on none of it.
+/// What a client says of itself to people and other programs; the server acts on none of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientMetadata {
     /// Mail addresses or pages of the people who are responsible for the client (`contacts`); empty for none.
@@ -111,7 +111,7 @@ fn is_text_member(member: &str) -> bool {
 fn text_member(member: &str, value: &Value) -> Result<String, BadRegistration> {
     let (name, tag) = member.split_once('#').map_or((member, None), |(name, tag)| (name, Some(tag)));
     if tag.is_some_and(|tag| !is_language_tag(tag)) {
-        // Whoever reads the answer sees what was sent, without what cannot be seen.
+        // The message repeats what was sent, with invisible characters escaped.
         return Err(format!("`{}`: no language tag, such as `de` or `pt-BR`, after `#`", member.escape_debug()).into());
     }
     let text = value.as_str().filter(|text| text.len() <= MAX_TEXT && !text.chars().any(is_unseen));

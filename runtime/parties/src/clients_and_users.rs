@@ -68,8 +68,8 @@ impl Client {
         self.auth_methods.iter().any(|method| method.needs_secret())
     }
 
-    /// Whether users who have allowed the `other` one need not be asked anew: it has the same names, can keep a secret as
-    /// before, and nobody is sent to a place that is new.
+    /// Whether users who have allowed the `other` one need not be asked again: it has the same names, can keep a
+    /// secret as before, and has no new redirect URI.
     pub fn looks_like(&self, other: &Self) -> bool {
         self.name == other.name
             && self.metadata.names().eq(other.metadata.names())
@@ -244,7 +244,7 @@ impl User {
     /// Another one as soon as the user has another password.
     ///
     /// It is kept with what the password has opened. Of a password that is not kept as a hash two bytes have to do:
-    /// whoever reads the store must not be able to try passwords there.
+    /// an attacker who reads the store must not be able to try passwords there.
     pub fn password_mark(&self) -> String {
         let (secret, bytes) = match &self.password {
             StoredPassword::Argon2id(hash) => (hash.as_bytes(), 16),
@@ -418,7 +418,7 @@ pub(crate) fn default_response_types(grants: &[Grant]) -> Vec<ResponseType> {
     needed.into_iter().filter(|(grant, _)| grants.contains(grant)).map(|(_, kind)| kind).collect()
 }
 
-/// Whether this can be a client's id: it stands in headers, URLs and forms (RFC 6749 §A.1).
+/// Whether this can be a client's id: it is used in headers, URLs and forms (RFC 6749 §A.1).
 ///
 /// # Errors
 /// Why not.

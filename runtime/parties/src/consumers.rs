@@ -37,7 +37,7 @@ pub struct Identity {
     pub consumer: Arc<Consumer>,
     /// The credential's `id`, if it has one.
     pub credential: Option<Arc<str>>,
-    /// From then on, in seconds since the epoch, the credential is nobody's.
+    /// From then on, in seconds since the epoch, the credential is unknown.
     pub expires: u64,
 }
 
@@ -136,7 +136,7 @@ impl Consumers {
         self.by_name.get(username).map(|found| &found.0)
     }
 
-    /// Who has this API key at `now`, in seconds since the epoch.
+    /// The owner of this API key at `now`, in seconds since the epoch.
     pub fn with_key(&self, key: &Digest, now: u64) -> Result<&Identity, NotHeld> {
         held(self.by_key.get(key), |identity| identity, now)
     }
@@ -161,12 +161,12 @@ impl Consumers {
         held(self.by_key_id.get(key_id), |credential| &credential.identity, now)
     }
 
-    /// Who has the certificate with this fingerprint.
+    /// The owner of the certificate with this fingerprint.
     pub fn with_fingerprint(&self, fingerprint: &Digest, now: u64) -> Option<&Identity> {
         self.by_fingerprint.get(fingerprint).filter(|identity| identity.is_good(now))
     }
 
-    /// Who has certificates with this name.
+    /// The owner of certificates with this name.
     pub fn with_certificate_name(&self, name: &str, now: u64) -> Option<&Identity> {
         self.by_certificate_name.get(name).filter(|identity| identity.is_good(now))
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// How long anybody waits for an answer. What nobody waits for any more is not begun.
+/// How long a caller waits for an answer. A batch without a waiting caller is not begun.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Batches that may wait; more are refused at once.
@@ -33,7 +33,7 @@ pub trait Database: fmt::Debug + Send + Sync {
     /// Has a batch done, all of it or nothing; the answer comes over the batch's channel.
     ///
     /// # Errors
-    /// Too many wait already, or nobody is there any more.
+    /// Too many wait already, or the store has ended.
     fn submit(&self, batch: Batch) -> Result<(), StoreError>;
 }
 
@@ -55,7 +55,7 @@ impl Batch {
         (Self { statements, reply, until: Instant::now() + ANSWER_TIMEOUT }, answer)
     }
 
-    /// Whether somebody still waits for it.
+    /// Whether a caller still waits for it.
     pub fn is_awaited(&self) -> bool {
         !self.reply.is_closed() && Instant::now() < self.until
     }

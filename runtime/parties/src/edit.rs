@@ -1,6 +1,6 @@
 //! Changes to the text of `consumers.yaml` that leave everything else in it as it is: order, comments, style.
 //!
-//! Pure: text in, text out. Who may be changed is found by the reader's own parser, so that both agree.
+//! Pure: text in, text out. The reader's own parser finds what may be changed, so that both agree.
 
 use gateway_yaml::{FileId, Node, Span, from_node, load, load_each};
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub enum Change<'a> {
     SetMember(&'a str, &'a str, &'a str, &'a str),
 }
 
-/// A consumer as it stands in the file.
+/// A consumer as in the file.
 #[derive(Debug)]
 pub struct Listed {
     /// The unique name; empty where the file has none.
@@ -80,7 +80,7 @@ pub fn apply(text: &str, change: &Change<'_>) -> Result<String, String> {
             (Some(_), Some(_)) => Err(format!("several credentials are called `{id}`")),
         }
     };
-    // What the change is to mean, told in values rather than in text.
+    // What the change is to mean, in values rather than in text.
     let mut expected = found.values.clone();
     let mut of_consumer = |edit: &mut dyn FnMut(&mut Value) -> Option<()>| -> Result<(), String> {
         let mut value = found.consumer.as_ref().map(value_of).transpose()?.unwrap_or_default();
@@ -150,7 +150,7 @@ fn value_in(text: &str) -> Result<Value, String> {
     load(FileId(0), text).map_err(|error| error.message).and_then(|node| value_of(&node))
 }
 
-/// What tells values apart, in little room: a file may hold millions. Maps are ordered by their keys.
+/// A digest to compare values by, in little room: a file may hold millions. Maps are ordered by their keys.
 fn digest_of(value: &Value) -> Digest {
     Digest::of(value.to_string().as_bytes())
 }
@@ -158,7 +158,7 @@ fn digest_of(value: &Value) -> Digest {
 const BY_HAND: &str = "the style of the file leaves no safe place for the change; make it by hand";
 
 impl<'a> Change<'a> {
-    /// Whom it is about, unless it is somebody new.
+    /// The consumer that it changes, unless it adds one.
     fn consumer(&self) -> Option<&'a str> {
         match self {
             Self::AddConsumer(_) => None,
@@ -183,7 +183,7 @@ fn each(text: &str, item: impl FnMut(Node)) -> Result<gateway_yaml::Loaded, Stri
 
 /// What a change needs to know of the file.
 struct Found {
-    /// The key `consumers`, and where its list stands.
+    /// The key `consumers`, and the place of its list.
     list: Option<(Span, Span)>,
     items: Vec<Span>,
     /// What each item says.
@@ -221,7 +221,7 @@ struct List<'a> {
     text: &'a str,
     span: Span,
     items: Vec<Span>,
-    /// The key that it stands under.
+    /// The key that it is under.
     key: Option<Span>,
 }
 

@@ -74,7 +74,7 @@ pub fn check_redirect_uri(uri: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Whether somebody may be called this.
+/// Whether this may be a name.
 ///
 /// # Errors
 /// Why not.
@@ -82,7 +82,7 @@ pub fn check_username(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > 256 {
         return Err("`username` has between 1 and 256 bytes");
     }
-    // What looks like an address would be taken for somebody's.
+    // What looks like an address would be taken for another user's.
     if name.contains('@') || name.trim() != name || name.chars().any(is_unseen) {
         return Err("`username` has no `@`, no blanks at its ends and no characters that nobody sees");
     }
@@ -95,7 +95,7 @@ pub fn is_unseen(character: char) -> bool {
         || matches!(character, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Whether this could be an e-mail address; whether somebody reads it is not known.
+/// Whether this could be an e-mail address; whether it exists is not checked.
 pub fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let is_plain =

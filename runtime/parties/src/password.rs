@@ -22,13 +22,13 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 16;
 const MAX_LANES: u32 = 16;
 
-/// A right password is not hashed again for so long.
+/// How long a right password is cached, and not hashed again.
 const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// Right passwords that are remembered, in each of two generations.
 const REMEMBERED: usize = 10_000;
 
-/// Logins that wait for a thread; more are told to come again.
+/// Logins that wait for a thread; more get an answer to retry.
 const WAITING: usize = 256;
 
 /// How long one waits.
@@ -102,9 +102,9 @@ pub struct Passwords {
 pub struct Attempt {
     tag: [u8; 32],
     password: Box<[u8]>,
-    /// What is hashed: a hash of the user's, or one that stands in, so that all attempts cost the same.
+    /// What is hashed: a hash of the user's, or a stand-in, so that all attempts cost the same.
     hash: Box<str>,
-    /// What decides, where the hash only stands in.
+    /// What decides, where the hash is only a stand-in.
     verdict: Option<bool>,
 }
 
@@ -184,12 +184,12 @@ impl Passwords {
         let _waiting = self.wait()?;
         let permit = tokio::time::timeout(CHECK_TIMEOUT, Arc::clone(&self.threads).acquire_owned()).await;
         let Ok(Ok(permit)) = permit else { return Err(Overloaded) };
-        // Somebody may have brought the same password while this one waited.
+        // Another request may have verified the same password while this one waited.
         if attempt.verdict != Some(false) && self.lock().holds(&attempt.tag, Instant::now()) {
             return Ok(true);
         }
         let checked = tokio::task::spawn_blocking(move || {
-            // Held until the work is done, also where nobody waits for it any more.
+            // Held until the work is done, also where no request waits for it any more.
             let _permit = permit;
             let right = self.is_right(&attempt.password, &attempt.hash);
             (attempt.verdict.unwrap_or(right), attempt.tag)

@@ -1,6 +1,6 @@
-//! Reads `consumers.yaml`: every mistake is told with its place, and with one mistake nothing of the file is used.
+//! Reads `consumers.yaml`: every mistake is reported with its place, and with one mistake nothing of the file is used.
 //!
-//! The file may hold millions of consumers, so it is read one consumer at a time. Whatever stands where a secret belongs
+//! The file may hold millions of consumers, so it is read one consumer at a time. Any value in the place of a secret
 //! is never repeated: it may be the secret itself.
 
 pub(crate) mod credential;
@@ -26,7 +26,7 @@ const OTHER_SECTIONS: &[&str] = &["groups"];
 /// Sections for authorization servers.
 const PARTIES: &[&str] = &["oauthClients", "users", "permissions"];
 
-/// More mistakes, or remarks, are only counted: telling the place of each takes a look at the whole file.
+/// More mistakes, or warnings, are only counted: finding the place of each takes a pass over the whole file.
 const TOLD: usize = 50;
 
 impl Source {
@@ -96,7 +96,7 @@ struct Reading<'a> {
     remarks: Told,
 }
 
-/// What is to be told, up to [`TOLD`], and how much more there is.
+/// What is reported, up to [`TOLD`], and how much more there is.
 #[derive(Default)]
 struct Told {
     list: Vec<Problem>,

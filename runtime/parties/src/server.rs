@@ -11,7 +11,7 @@ pub struct AuthorizationServer {
     pub access_token: AccessTokenTerms,
     /// Of refresh tokens, where [`Grant::RefreshToken`] is offered.
     pub refresh_token: RefreshTokenTerms,
-    /// How long an authorization code is good (RFC 6749 §4.1.2).
+    /// The lifetime of an authorization code (RFC 6749 §4.1.2).
     pub code_ttl: Duration,
     /// Who must use PKCE (RFC 7636); S256 is the only method.
     pub pkce: PkceRequirement,
@@ -30,7 +30,7 @@ pub struct AuthorizationServer {
     pub resources: &'static [Resource],
     /// Where its endpoints are.
     pub paths: EndpointPaths,
-    /// The cookie that carries sessions; `""` where nobody logs in.
+    /// The cookie that carries sessions; `""` where there is no login.
     pub session_cookie: &'static str,
 }
 

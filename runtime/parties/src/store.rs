@@ -61,16 +61,16 @@ impl ConsumerStore {
         self.current.load()
     }
 
-    /// Reads the file again, and tells how many consumers there are now.
+    /// Reads the file again, and returns how many consumers there are now.
     ///
     /// # Errors
-    /// As for [`ConsumerStore::open`]; what held before goes on to hold.
+    /// As for [`ConsumerStore::open`]; the previous consumers stay in force.
     pub fn reload(&self) -> Result<(usize, Vec<Problem>), Vec<Problem>> {
         let Some(source) = &self.source else { return Ok((0, Vec::new())) };
         let (consumers, remarks) = source.read()?;
         let count = consumers.len();
         let before = self.current.swap(Arc::new(consumers));
-        // Freeing millions takes a while: this thread may, one that serves must not. Nobody looks at them for long.
+        // Freeing millions takes a while: this thread may, one that serves must not. No reader holds them for long.
         for _ in 0..100 {
             if Arc::strong_count(&before) == 1 {
                 break;

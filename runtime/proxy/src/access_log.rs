@@ -32,7 +32,7 @@ pub(crate) fn start_writer(process: Arc<ProcessMetrics>) -> std::io::Result<(Syn
     let (sender, receiver) = sync_channel(WAITING_PIECES);
     let (end, ended) = channel::<()>();
     std::thread::Builder::new().name("access-log".to_owned()).spawn(move || {
-        // Dropped with the thread, which tells.
+        // Dropped with the thread, which signals its end.
         let _end = end;
         supervise_thread(Task::AccessLog, || write_all(&receiver, &process));
     })?;
@@ -42,7 +42,7 @@ pub(crate) fn start_writer(process: Arc<ProcessMetrics>) -> std::io::Result<(Syn
 fn write_all(receiver: &Receiver<Vec<u8>>, process: &ProcessMetrics) {
     let mut is_torn = false;
     for piece in receiver {
-        // Nobody reads, or the disk is full: keep taking the lines, so that no request waits.
+        // There is no reader, or the disk is full: keep taking the lines, so that no request waits.
         if let Err(Torn { written, .. }) = write_lines(std::io::stdout(), &piece, &mut is_torn) {
             let lines = memchr::memchr_iter(b'\n', &piece[written..]).count();
             process.log_lines_lost.fetch_add(lines as u64, Relaxed);
@@ -97,7 +97,7 @@ pub(crate) struct Line<'a> {
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     pub(crate) caller: Option<&'a str>,
-    /// Why the request was let pass.
+    /// Why the request was permitted.
     pub(crate) because: &'a str,
     pub(crate) reject: Option<&'a Reject>,
 }

@@ -1,4 +1,4 @@
-//! Who may connect: so many in all, and so many from one address, so that nobody can take every place.
+//! Limits of connections, in total and per address, so that no client can take every place.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use gateway_base::address::Address;
 
-/// A lock is held for one lookup, by one of few threads: that many locks hardly ever meet.
+/// A lock is held for one lookup, by one of few threads: with this many locks, contention is rare.
 const SHARDS: usize = 16;
 
 /// Descriptors for anything but connections: files, listeners, the threads' own.
@@ -47,8 +47,8 @@ impl Admission {
         }
     }
 
-    /// A place for a client at `peer`, unless they are taken. Proxies that are trusted bring many clients: only the
-    /// places of all count for them.
+    /// A place for a client at `peer`, if one is free. Trusted proxies bring many clients: only the
+    /// total limit applies to them.
     pub(crate) fn admit(&'static self, peer: IpAddr, is_proxy: bool) -> Option<ConnectionSlot> {
         if self.taken.fetch_add(1, Relaxed) >= self.most {
             self.taken.fetch_sub(1, Relaxed);
@@ -88,7 +88,7 @@ impl Drop for ConnectionSlot {
     }
 }
 
-/// How many connections so many descriptors are enough for: each client may need one to an upstream as well.
+/// The number of connections that `descriptors` are enough for: each client may need one to an upstream as well.
 pub(crate) fn connections_within(descriptors: u64) -> usize {
     usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(OTHER_DESCRIPTORS) / 2
 }

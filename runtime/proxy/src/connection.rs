@@ -1,4 +1,4 @@
-//! A client's connection: one request after another until either side has enough.
+//! A client's connection: one request after another until either side closes it.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -42,7 +42,7 @@ pub(crate) async fn serve<S>(
     let mut is_first = true;
     loop {
         let next = next_head(&worker, &mut down, &idle).await;
-        // Only a connection's beginning is a preface; later it is a method that nobody describes.
+        // Only a connection's beginning is a preface; later it is a method that no document describes.
         if std::mem::take(&mut is_first) && down.inbox.starts_with(http2::PREFACE) {
             // Boxed: most connections do not carry its state.
             return Box::pin(http2::serve(thread, listener, down, idle)).await;
@@ -112,7 +112,7 @@ async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-/// Inside TLS, tells the client that what it has is all there was (RFC 8446 §6.1), unless it does not even take that.
+/// Inside TLS, sends `close_notify`: the client has everything (RFC 8446 §6.1). Skipped if it does not even take that.
 async fn close<S: AsyncRead + AsyncWrite + Unpin>(down: &mut Downstream<S>) {
     if down.tls.is_some() {
         poll_fn(|cx| {

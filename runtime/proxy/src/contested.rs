@@ -1,6 +1,6 @@
 //! Paths that an upstream may read as those of another operation: the stricter of the two answers.
 //!
-//! The compiler marks the operations that this is about (`contested`); requests for others cost nothing here.
+//! The compiler marks the affected operations (`contested`); requests for others cost nothing here.
 
 use gateway_route::{
     Candidates, Condition, Forwarded, Group, Meaning, Params, ReadPath, RequestPath, Selectors, Strictest, Template,
@@ -18,7 +18,7 @@ use gateway_access::tables::{Access, Requirement};
 pub(crate) struct Ambiguity;
 
 impl Views {
-    /// Views of the upstreams with contested operations; tells these where they are.
+    /// Views of the upstreams with contested operations; sets their places in the routes.
     pub fn new(routes: &mut [PreparedRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
         let mut views = Vec::new();
         for Group { method, certain, possible, operations: places } in groups(routes) {
@@ -38,7 +38,7 @@ impl Views {
             views.push(Candidates::new(certain, possible, operations));
             for (entry, (route, position)) in places.iter().enumerate() {
                 let operation = &mut routes[*route].operations[*position];
-                // A GET in the view of HEAD is judged in its own.
+                // A GET in the view of HEAD is checked in its own.
                 if operation.table.method == method {
                     let contested = Contested { view: views.len() - 1, entry };
                     operation.contested = is_contested(operation).then_some(contested);

@@ -64,7 +64,7 @@ pub struct PreparedListener {
     pub https_only: Option<Arc<HttpsOnly>>,
     /// Finds the route of a request by its path.
     pub router: Router<()>,
-    /// What the router's indices stand for.
+    /// What the router's indices refer to.
     pub routes: Box<[PreparedRoute]>,
     /// What upstreams may take the paths of contested operations for.
     pub views: Views,
@@ -104,7 +104,7 @@ pub struct PreparedOperation {
     pub challenges: Challenges,
     /// Credentials that are removed from the request before the upstream gets it.
     pub hidden: HiddenCredentials,
-    /// Callers may prove who they are with a certificate, which the upstream is told about.
+    /// Callers may authenticate with a certificate, whose fields the upstream gets.
     pub reads_certificates: bool,
     /// What each request is charged to: all of these, or none if one refuses.
     pub limits: Box<[rule::Rule]>,
@@ -141,7 +141,7 @@ pub struct PreparedForward {
 /// [`Rewrite`](crate::tables::Rewrite) ready to run.
 #[derive(Debug)]
 pub enum PreparedTarget {
-    /// The path as it was received, without the base path.
+    /// The path as received, without the base path.
     Received {
         /// The base path of `servers`; `""` for none.
         base: &'static str,
@@ -167,7 +167,7 @@ impl PreparedRoute {
 }
 
 impl Deployment {
-    /// Takes no more connections than so many descriptors are enough for; says how many, where they are fewer than
+    /// Takes no more connections than `descriptors` are enough for; returns their number, where it is smaller than
     /// configured.
     pub fn fit_connections(&mut self, descriptors: u64) -> Option<usize> {
         let limits = &self.settings.limits;

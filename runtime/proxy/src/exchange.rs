@@ -25,10 +25,10 @@ use pace::Pace;
 /// The head of a response may have this many bytes.
 const MAX_RESPONSE_HEAD: usize = 64 << 10;
 
-/// More informational responses (1xx) than this before the final one are an upstream that never comes to the point.
+/// More informational responses (1xx) than this before the final one are an upstream that sends no final one.
 const MAX_INTERIM: u32 = 32;
 
-/// A client that waits for `100 Continue` gets ours after this, for upstreams that do not know the expectation
+/// A client that waits for `100 Continue` gets the gateway's after this, for upstreams that ignore the expectation
 /// (RFC 9110 §10.1.1 forbids to wait for ever).
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 
@@ -82,10 +82,10 @@ pub(crate) struct Progress {
     pub(crate) replayable: bool,
 }
 
-/// Why an exchange did not end well.
+/// Why an exchange failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The client went away: there is nobody to answer.
+    /// The client went away: there is no one to answer.
     ClientGone,
     /// A reused connection was closed before any byte of a response: the request may be sent again if it is safe.
     Stale,
@@ -123,7 +123,7 @@ pub(crate) struct Exchange<'a, S> {
     upload: Upload,
     download: Download,
     last_progress: Instant,
-    /// The first poll sends what came with the head: that is no progress worth a look at the clock.
+    /// The first poll sends what came with the head: that needs no look at the clock.
     polled: bool,
     /// The client has the head of the response.
     committed: bool,
@@ -165,7 +165,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         }
     }
 
-    /// Runs to the end; the progress is told in any case.
+    /// Runs to the end; the progress is returned in any case.
     pub(crate) async fn run(mut self) -> (Progress, Result<(), Failure>) {
         poll_fn(|cx| {
             self.send_head(cx);
@@ -195,7 +195,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
                 return Poll::Ready(Err(failure));
             }
             if matches!(self.upload, Upload::Held) && !self.down.unread().is_empty() {
-                // The client did not wait, so nobody has to grant anything.
+                // The client did not wait, so no 100 is needed.
                 self.upload = Upload::of(self.request.body);
             }
             if held && !matches!(self.upload, Upload::Held) {
@@ -302,7 +302,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         (sends && matches!(self.download, Download::Head { .. })) || self.down.outbox.waits_for_peer()
     }
 
-    /// When a client that closed its side counts as gone. Once the response has begun, writing it tells.
+    /// When a client that closed its side counts as gone. Once the response has begun, writing it shows that.
     fn gone_at(&self) -> Option<Instant> {
         let waits = matches!(self.download, Download::Head { .. });
         self.half_closed_at.filter(|_| waits).map(|at| at + HALF_CLOSED_FOR)

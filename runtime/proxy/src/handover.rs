@@ -1,9 +1,9 @@
-//! Listening sockets that somebody else opened: the gateway that this one replaces, or systemd.
+//! Listening sockets that another process opened: the gateway that this one replaces, or systemd.
 //!
 //! A gateway with `upgrade.socket` waits there for its successor. The successor connects when it has read its
 //! deployment, gets the sockets (`SCM_RIGHTS`, unix(7)), serves on them, and says so; only then does the old one stop
 //! accepting. The sockets are never closed in between, so no connection is refused, and one that waits in a queue is
-//! not reset. Until the last word the old gateway goes on as if nothing had been asked.
+//! not reset. Until then the old gateway serves as before.
 
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -23,22 +23,22 @@ use gateway_base::error;
 /// The operators' listener among the others; no listener of a deployment can have this name.
 pub const ADMIN: &str = "";
 
-/// How long the two gateways wait for each other's next word.
+/// How long the two gateways wait for each other's next message.
 const HANDOVER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// After a successor could not even be accepted, for want of descriptors, say.
+/// The pause after accepting a successor failed, for want of descriptors, say.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The sockets that a successor gets, each with the name of its listener; none once this gateway stops.
 pub(crate) type Sockets = Arc<Mutex<Vec<(Arc<str>, TcpListener)>>>;
 
-/// What the successor says when it serves.
+/// The message of a successor that serves.
 const SERVING: &[u8] = b"serving\n";
 
 /// Descriptors in one message; the kernel takes 253 (`SCM_MAX_FD`).
 const MAX_SOCKETS: usize = 128;
 
-/// The names of a message's sockets have at most so many bytes.
+/// The most bytes for the names of a message's sockets.
 const MAX_NAMES: usize = 64 << 10;
 
 /// A listening socket, and the name of its listener where that is known.
@@ -59,7 +59,7 @@ impl Inherited {
     /// Asks the gateway that waits at `path` for its sockets.
     ///
     /// # Errors
-    /// Nobody is there, it is not ours, or it does not answer.
+    /// No gateway is there, it is another user's, or it does not answer.
     pub fn from_predecessor(path: &Path) -> io::Result<Self> {
         let mut stream = UnixStream::connect(path)?;
         require_same_user(&stream)?;
@@ -104,12 +104,12 @@ impl Inherited {
         self.sockets.extract_if(.., |held| fits(held)).map(|held| held.socket).collect()
     }
 
-    /// The addresses of sockets that nobody took.
+    /// The addresses of sockets that no listener took.
     pub fn left(&self) -> Vec<SocketAddr> {
         self.sockets.iter().filter_map(|held| held.socket.local_addr().ok()).collect()
     }
 
-    /// Tells the predecessor to finish.
+    /// Asks the predecessor to finish.
     ///
     /// # Errors
     /// It is gone.
@@ -126,12 +126,12 @@ impl Inherited {
 pub struct Waiting {
     path: PathBuf,
     listener: UnixListener,
-    /// To know our own file from a successor's.
+    /// Distinguishes our own file from a successor's.
     inode: u64,
 }
 
 impl Waiting {
-    /// Waits at `path`, in place of whoever waited there.
+    /// Waits at `path`, in place of the process that waited there.
     ///
     /// # Errors
     /// The path cannot be made.
@@ -140,7 +140,7 @@ impl Waiting {
         if std::fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something lies there that is no socket"));
         }
-        // Renamed into place: at no moment does the path lead nowhere, or to somebody whom all users can ask.
+        // Renamed into place: the path always leads to a socket, and never to one that all users can connect to.
         let mut fresh = path.as_os_str().to_owned();
         fresh.push(format!(".{}", std::process::id()));
         let fresh = PathBuf::from(fresh);
@@ -175,7 +175,7 @@ impl Waiting {
         }
     }
 
-    /// Takes the path away, unless it is a successor's by now.
+    /// Removes the path, unless it is a successor's by now.
     pub fn leave(&self) {
         use std::os::unix::fs::MetadataExt as _;
         if std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {

@@ -47,7 +47,7 @@ const STREAM_WINDOW: u32 = 64 << 10;
 /// Bytes of response that wait for a client on one stream.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// Streams that a client opened and reset before they were looked at, or that it made us reset: more than this and the
+/// Streams that a client opened and reset before they were handled, or that it made us reset: more than this and the
 /// connection is closed (CVE-2023-44487, CVE-2025-8671).
 const MAX_RESETS: usize = 32;
 
@@ -55,13 +55,13 @@ const MAX_RESETS: usize = 32;
 /// §6.5.2 counts 32 bytes per field that are not there.
 const FIELD_OVERHEAD: usize = 100 * 32;
 
-/// How long a connection that is told to end may take for it.
+/// How long a connection may take to end after GOAWAY.
 const GOAWAY_GRACE: Duration = Duration::from_secs(2);
 
-/// How often an ending connection is looked at again while streams are open.
+/// How often an ending connection is checked again while streams are open.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// What a client gets for whose request there is no place.
+/// The answer to a request over the limit of connections.
 const TOO_MANY: &[u8] = b"{\"message\":\"There are too many requests at once\"}\n";
 
 /// Serves a connection until it closes. What `down` has received already is its beginning. `idle` is true while no
@@ -100,7 +100,7 @@ pub(crate) async fn serve<S>(
         .max_concurrent_reset_streams(MAX_RESETS)
         .reset_stream_duration(Duration::from_secs(1))
         .handshake(Rewind::new(down.inbox, down.io, Rc::clone(&client)));
-    // A client that does not speak the protocol, or not in time: nobody knows what it would understand.
+    // A client that does not speak the protocol, or not in time: what it would understand is unknown.
     let Ok(Ok(connection)) = timeout(timeouts.head, handshake).await else { return };
     run(connection, &client, &handlers, timeouts.keep_alive).await;
 }
@@ -166,7 +166,7 @@ async fn run<S>(
     }
 }
 
-/// Says that there is no place.
+/// Answers 503: the limit of connections is reached.
 fn turn_away(respond: &mut SendResponse<Bytes>) {
     let mut response = Response::new(());
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

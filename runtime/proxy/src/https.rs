@@ -1,4 +1,4 @@
-//! APIs that are for HTTPS only: where plain requests are sent, and what browsers are told.
+//! APIs that are for HTTPS only: where plain requests are redirected, and `Strict-Transport-Security`.
 
 use crate::tables::{Https, Origin};
 use gateway_base::origin::host_of;
@@ -42,7 +42,7 @@ impl HttpsOnly {
         Some(Self { origins, hsts: fields })
     }
 
-    /// What a plain request for `authority` gets. Nobody is sent to a host that only the request names.
+    /// What a plain request for `authority` gets. No redirect leads to a host that only the request names.
     pub(crate) fn answer_plain(&self, authority: Option<&str>) -> Plain {
         let Some((_, first)) = self.origins.first() else { return Plain::Refuse(Reject::HttpsRequired) };
         match authority.map(host_of).filter(|host| !host.is_empty()) {

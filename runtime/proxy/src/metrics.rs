@@ -50,7 +50,7 @@ pub struct ProcessMetrics {
     pub tls_failures: AtomicU64,
     /// Connections made to upstreams so far.
     pub upstream_connects: AtomicU64,
-    /// Access log lines that nobody took in time.
+    /// Access log lines that were not read in time.
     pub log_lines_lost: AtomicU64,
     /// In the order of [`Reject::REASONS`].
     pub rejects: [AtomicU64; Reject::REASONS.len()],

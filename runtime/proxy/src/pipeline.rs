@@ -37,7 +37,7 @@ use request::Request;
 use route::RouteSpace;
 use steps::Steps;
 
-/// The body of a refused request is read to its end if it has at most so many bytes, so that the connection can go on.
+/// The largest body of a refused request, in bytes, that is read to its end, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 << 10;
 
 /// For writing a response of the gateway's own, and for draining.
@@ -165,7 +165,7 @@ fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> R
     go_on(&steps, Stage::Routed(Attempts::default()), record)
 }
 
-/// The life of a request that has waited, from where it stands.
+/// The life of a request that has waited, from its step.
 fn resume<S>(
     worker: &Worker,
     down: &Downstream<S>,
@@ -215,7 +215,7 @@ where
     .await
 }
 
-/// Answers what could not even be parsed; `head` is all that there is of it.
+/// Answers a request that could not be parsed; `head` is all that was received of it.
 pub(crate) async fn refuse_unparsed<S>(
     worker: &Worker,
     listener: &'static PreparedListener,
@@ -244,7 +244,7 @@ async fn answer<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // After a malformed request nobody knows where the next one begins; a slow one never ends.
+    // After a malformed request it is unknown where the next one begins; a slow one never ends.
     let hopeless = matches!(record.reject, Some(Reject::BadRequest(_) | Reject::RequestTimeout));
     let keep_alive = record.facts.keep_alive && !hopeless && !worker.draining.get() && is_drainable(record);
     let terms = OwnTerms {
@@ -269,7 +269,7 @@ where
     })
     .await;
     record.log(worker, down, &progress);
-    // The answer does not wait for a body that nobody wants; the next request does.
+    // The answer does not wait for an unwanted body; the next request does.
     match written {
         false => After::Close,
         true if keep_alive && drain_body(down, record, &progress).await => After::KeepAlive,
@@ -277,17 +277,17 @@ where
     }
 }
 
-/// Whether a body that nobody wants is small enough to be read to its end.
+/// Whether an unwanted body is small enough to be read to its end.
 fn is_drainable(record: &Record<'_>) -> bool {
     match record.facts.body {
         BodyLength::None => true,
-        // A client that waits for `100 Continue` will not send the body after a final status; or it will: who knows.
+        // A client that waits for `100 Continue` may or may not send the body after a final status.
         BodyLength::Exactly(length) => length <= DRAINED_BYTES && !record.facts.expects_continue,
         BodyLength::Chunked | BodyLength::UntilClose => false,
     }
 }
 
-/// Reads a body that nobody wants to its end; says whether that worked.
+/// Reads an unwanted body to its end; returns whether that worked.
 async fn drain_body<S>(down: &mut Downstream<S>, record: &Record<'_>, progress: &Progress) -> bool
 where
     S: AsyncRead + AsyncWrite + Unpin,

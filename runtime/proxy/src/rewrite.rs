@@ -120,7 +120,7 @@ impl PathTemplate {
     }
 }
 
-/// Whether a path made by a rewrite may be sent: it starts with `/`, and no dot segment has come about.
+/// Whether a path made by a rewrite may be sent: it starts with `/`, and has no dot segment.
 pub(crate) fn is_safe(path: &[u8]) -> bool {
     std::str::from_utf8(path).is_ok_and(|path| RequestPath::parse(path).is_ok())
 }

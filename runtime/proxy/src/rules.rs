@@ -11,9 +11,9 @@ use gateway_wire::reject::Reject;
 /// What rules make of a request.
 #[derive(Debug)]
 pub(crate) enum RuleOutcome {
-    /// Nobody ends it; the paths are asked once more if there is a new target.
+    /// No rule ends it; the paths are matched again if there is a new target.
     Passed(Option<String>),
-    /// Its API is for HTTPS only, and it came without.
+    /// Its API is for HTTPS only, and it came over plain HTTP.
     Plain,
     Redirect {
         status: u16,
@@ -36,11 +36,11 @@ pub(crate) struct RuleInput<'a> {
     /// With or without a port.
     pub(crate) authority: Option<&'a str>,
     pub(crate) is_https: bool,
-    /// In bytes: what the gateway would not read as a request line, no rule makes.
+    /// In bytes: no rule makes a target that the gateway would not read in a request line.
     pub(crate) longest: usize,
 }
 
-/// Tries the rules in their order. The last one that was about the request is noted in `met`.
+/// Tries the rules in their order. The last one that matched is noted in `met`.
 ///
 /// # Errors
 /// 400 where an expansion would lead somewhere else, 414 where it grows too long.
@@ -84,7 +84,7 @@ pub(crate) fn apply<'r>(
     Ok(RuleOutcome::Passed(rewritten))
 }
 
-/// The first of the rules left that is about the request, and the target that it makes.
+/// The first of the rules left that matches the request, and the target that it makes.
 fn next<'r>(
     rest: &mut std::slice::Iter<'r, PreparedRule>,
     host: &str,
@@ -111,13 +111,13 @@ const ELSEWHERE: Reject = Reject::BadRequest("the target that a rule makes would
 /// Path and query of a target that a rule has made.
 ///
 /// # Errors
-/// 400: its path has come to have dot segments, or is none.
+/// 400: its path now has dot segments, or is none.
 pub(crate) fn read(target: &str) -> Result<(RequestPath<'_>, Option<&str>), Reject> {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     Ok((RequestPath::parse(path).map_err(|_| ELSEWHERE)?, query))
 }
 
-/// Whether a redirect leads to this host, or to the one that stands in the document: browsers take `//host` and
+/// Whether a redirect leads to this host, or to the one in the document: browsers take `//host` and
 /// `/\host` for another one.
 fn stays_where_written(written: &str, location: &str) -> bool {
     let names_host = ["http://", "https://"].iter().any(|scheme| written.starts_with(scheme));

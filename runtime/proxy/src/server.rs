@@ -41,11 +41,11 @@ const BACKLOG: i32 = 4096;
 /// A pause after `accept` failed for want of file descriptors or memory, so that the thread does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// What a client gets for whom there is no place.
+/// What a client over the limit of connections gets.
 const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json; charset=utf-8\r\n\
     Content-Length: 45\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{\"message\":\"There are too many connections\"}\n";
 
-/// Clients at once that one worker says so to; further ones are closed without a word.
+/// How many clients one worker answers so at once; further connections are closed without an answer.
 const MAX_TURNED_AWAY: usize = 64;
 
 /// How long, and for how many bytes, their requests are read.
@@ -161,7 +161,7 @@ fn copies(bound: &[Bound]) -> io::Result<Sockets> {
     Ok(Sockets::new(bound.iter().flat_map(named).collect::<io::Result<Vec<_>>>()?.into()))
 }
 
-/// One worker's share of what is left for so many workers.
+/// One worker's share of what is left for `workers` workers.
 fn shares(bound: &mut [Bound], workers: usize) -> Accepting {
     bound
         .iter_mut()
@@ -290,9 +290,9 @@ fn greet(thread: &Thread, listener: &'static PreparedListener, stream: TcpStream
     }
 }
 
-/// Says that there is no place, in as few words as possible and without waiting for a request.
+/// Answers 503, as short as possible and without waiting for a request.
 fn turn_away(worker: &Rc<Worker>, listener: &PreparedListener, stream: TcpStream) {
-    // Inside TLS it would take a handshake to say anything; and nobody is told who would have to wait for it.
+    // Inside TLS an answer would take a handshake; and no more than `MAX_TURNED_AWAY` clients are answered at once.
     if listener.tls.is_some() || worker.turned_away.get() >= MAX_TURNED_AWAY {
         return;
     }
@@ -337,7 +337,7 @@ async fn serve_tls(
             down.sent = Some(sent);
             serve(thread, listener, down, idle).await;
         }
-        // Boxed: who speaks HTTP/1.1 does not carry its state.
+        // Boxed: connections of HTTP/1.1 do not carry its state.
         Alpn::Http2 => Box::pin(http2::serve(thread, listener, down, idle)).await,
     }
 }

@@ -27,7 +27,7 @@ pub struct Timeouts {
     pub head: Duration,
     /// Between two requests of a connection.
     pub keep_alive: Duration,
-    /// For what is running when the gateway is told to stop.
+    /// For what is running when the gateway is asked to stop.
     pub shutdown: Duration,
     /// From "not ready" to the end of accepting, after SIGTERM.
     pub shutdown_delay: Duration,
@@ -40,7 +40,7 @@ pub struct Limits {
     pub head: HeadLimits,
     /// Fields of a response of an upstream; one with more is refused with 502.
     pub response_fields: usize,
-    /// The longest token of a foreign issuer that is looked at, in bytes.
+    /// The longest token of a foreign issuer that is accepted, in bytes.
     pub token: usize,
     /// Connections from clients, over all workers; more are closed at once.
     pub connections: usize,

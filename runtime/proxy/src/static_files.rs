@@ -75,7 +75,7 @@ impl Prepared {
 
     fn answer(&self, call: &Call<'_>) -> OwnAnswer {
         let (status, body) = if self.is_known(call) { (304, &b""[..]) } else { (200, self.file.bytes) };
-        // What is for certain callers is in nobody's cache (RFC 6750 §5.3).
+        // What is for certain callers must not be cached (RFC 6750 §5.3).
         let caching = if call.caller.is_some() { NO_STORE } else { NO_CACHE };
         let defaults = FieldLines::of(&[caching, NO_SNIFF, NO_REFERRER]);
         OwnAnswer { defaults, ..OwnAnswer::plain(status, self.file.content_type, body) }.with("ETag", &self.etag)

@@ -38,7 +38,7 @@ pub struct Api {
     pub identity_headers: IdentityHeaders,
     /// Response bodies that replace the default `{"message": …}`.
     pub error_bodies: &'static [ErrorBody],
-    /// How many wrong credentials are looked at, by scheme; unlimited for the others.
+    /// How many wrong credentials are checked, by scheme; unlimited for the others.
     pub failed_authentication: &'static [FailureLimit],
     /// Whether requests must come over TLS.
     pub https: Https,
@@ -70,7 +70,7 @@ impl Api {
 pub enum Https {
     /// The deployment decides.
     Optional,
-    /// Plain HTTP is refused before anything else is looked at.
+    /// Plain HTTP is refused before anything else is checked.
     Required {
         /// Where plain requests are sent on to, by the host that they name; with none, they get 403.
         redirect_to: &'static [Origin],
@@ -231,7 +231,7 @@ pub struct Operation {
     pub response_headers: HeaderEdits,
     /// A larger request body is refused with 413.
     pub max_body: ByteSize,
-    /// Which consumers may call, beside having a good credential.
+    /// Which consumers may call, beside having a valid credential.
     pub consumers: ConsumerRules,
     /// What an empty alternative (`{}`) of `access` means.
     pub anonymous: Anonymous,
@@ -247,7 +247,7 @@ pub struct Operation {
 pub enum Action {
     /// Sends it to an upstream.
     Forward {
-        /// Who is called.
+        /// The upstream that is called.
         to: &'static Upstream,
         /// The path that the upstream sees.
         path: Rewrite,
@@ -289,7 +289,7 @@ pub enum Locations {
 /// How the path of the forwarded request is made.
 #[derive(Debug)]
 pub enum Rewrite {
-    /// The path as it was received, less the base path of `servers`.
+    /// The path as received, less the base path of `servers`.
     Received {
         /// The base path, `""` for none.
         base: &'static str,

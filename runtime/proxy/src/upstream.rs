@@ -72,7 +72,7 @@ pub(crate) enum ConnectError {
     Unreachable,
     /// Not in time.
     Timeout,
-    /// It is not who it should be, or cannot prove it; why.
+    /// Its certificate is not trusted; why.
     Untrusted(&'static str),
 }
 
@@ -121,12 +121,12 @@ impl Pool {
         Some(UpstreamConnection::new(UpstreamStream::Http2(Box::new(connection.open())), true))
     }
 
-    /// Makes a connection of HTTP/2, or waits for somebody else's.
+    /// Makes a connection of HTTP/2, or waits for one that is being made.
     async fn connect_http2(&self, endpoint: &Endpoint) -> Result<UpstreamConnection, ConnectError> {
         let making = Rc::clone(&self.shared.borrow_mut().entry(endpoint.index).or_default().making);
         let _making = making.lock().await;
         if let Some(stream) = self.open_stream(endpoint) {
-            // As good as new: what fails on it is not tried a third time.
+            // Treated as new: a request that fails on it is not tried a third time.
             return Ok(UpstreamConnection { reused: false, ..stream });
         }
         let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
@@ -188,7 +188,7 @@ impl Pool {
             let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
             match &endpoint.tls {
                 None => Ok(UpstreamStream::Plain(io)),
-                // Boxed: those who speak plain TCP do not carry its state.
+                // Boxed: connections over plain TCP do not carry its state.
                 Some(tls) => {
                     Box::pin(tls.handshake(io)).await.map(UpstreamStream::Tls).map_err(ConnectError::Untrusted)
                 }

@@ -23,7 +23,7 @@ use gateway_access::caller::RequestContext;
 /// How often the clock is set, the log handed over and the pool pruned.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
 
-/// How long an idle connection is kept when the gateway ends, for a request that is on its way.
+/// How long an idle connection is kept when the gateway ends, for a request that is under way.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// One serving thread. Nothing in it is shared, so nothing in it is locked.
@@ -35,11 +35,11 @@ pub(crate) struct Worker {
     pub(crate) process: Arc<ProcessMetrics>,
     /// Each answer is the last one of its connection.
     pub(crate) draining: Cell<bool>,
-    /// Told when `draining` begins.
+    /// Notified when `draining` begins.
     begins_draining: Notify,
     /// No further request is taken.
     pub(crate) closing: Cell<bool>,
-    /// Clients that are being told that there is no place.
+    /// Clients over the limit that are being answered.
     pub(crate) turned_away: Cell<usize>,
     connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
     next_connection: Cell<u64>,
@@ -79,7 +79,7 @@ impl Worker {
             recent: Cell::new(Instant::now()),
             date: RefCell::new(Rc::from("")),
             random: Cell::new(RandomState::new().build_hasher().finish() | 1),
-            // No worker counts as far as the next one begins.
+            // Numbers of one worker never reach those of the next.
             next_request: Cell::new((index as u64) << 48),
         };
         worker.set_clock();
@@ -119,17 +119,17 @@ impl Worker {
         now
     }
 
-    /// The time when somebody last asked, at most one tick ago.
+    /// The time of the last call of `now`, at most one tick ago.
     pub(crate) fn recently(&self) -> Instant {
         self.recent.get()
     }
 
-    /// The moment at which a request that began at `instant` is judged.
+    /// The time against which a request that began at `instant` is checked.
     pub(crate) fn moment(&self, instant: Instant, request: u64) -> RequestContext {
         RequestContext { unix_seconds: self.unix_micros(instant) / 1_000_000, worker: self.index, request }
     }
 
-    /// A number for a request; no other one in this process has it.
+    /// A number for a request, unique in this process.
     pub(crate) fn number(&self) -> u64 {
         self.next_request.replace(self.next_request.get() + 1)
     }
@@ -164,7 +164,7 @@ impl Worker {
         word ^ word >> 31
     }
 
-    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` tells whether it may be dropped. The connection's
+    /// Runs `serve` as a task that [`Worker::drain`] knows of; `idle` says whether it may be dropped. The connection's
     /// place is taken as long as it runs.
     pub(crate) fn spawn(
         self: &Rc<Self>,
@@ -188,7 +188,7 @@ impl Worker {
         self.connections.borrow().len()
     }
 
-    /// Ready once each answer is to be the last one of its connection.
+    /// Ready once each answer must be the last one of its connection.
     pub(crate) async fn until_draining(&self) {
         let mut notice = std::pin::pin!(self.begins_draining.notified());
         notice.as_mut().enable();
@@ -197,7 +197,7 @@ impl Worker {
         }
     }
 
-    /// Closes what is idle, and what becomes so.
+    /// Closes connections that are idle or become idle.
     fn close_idle(&self) {
         self.closing.set(true);
         for connection in self.connections.borrow().values().filter(|connection| connection.idle.get()) {
@@ -211,8 +211,8 @@ impl Worker {
         self.draining.set(true);
         self.begins_draining.notify_waiters();
         while self.open_connections() > 0 && started.elapsed() < deadline {
-            // A client that was about to ask gets its answer, and is told that it is the last one: only a connection
-            // that nothing comes on is closed without a word.
+            // A client that was about to ask gets its answer, marked as the last one: only a connection
+            // that nothing comes on is closed without one.
             if !self.closing.get() && started.elapsed() >= DRAIN_GRACE.min(deadline / 2) {
                 self.close_idle();
             }

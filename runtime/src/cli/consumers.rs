@@ -1,6 +1,6 @@
 //! `gateway consumers`, `gateway keys` and `gateway token`: who may call, without an editor.
 //!
-//! They change the text of `consumers.yaml`; a running gateway notices by itself. What is created is shown once, and only
+//! They change the text of `consumers.yaml`; a running gateway notices that. What is created is shown once, and only
 //! its hash is kept.
 
 use std::collections::HashSet;
@@ -269,7 +269,7 @@ impl File {
     fn of(launch: &Launch, gateway: &'static Gateway) -> Result<Self, String> {
         let (config, secrets) = launch.settings().map_err(|problems| lines(&problems))?;
         let path = named(&config, &secrets.folder)?;
-        // Whoever manages consumers need not have their secrets.
+        // The command may lack the consumers' secrets.
         let secrets = SecretStore { pretends: true, ..secrets };
         let needed = needs::needed_consumers(gateway);
         let limits = Arc::new(Limits::new(gateway.limits(), 0, Stores::pretended()));
@@ -389,7 +389,7 @@ impl File {
     }
 }
 
-/// Writes a file that belongs to whom `original` belongs to: the gateway must be able to read it.
+/// Writes a file with the owner of `original`: the gateway must be able to read it.
 fn write_like(original: &Path, new: &Path, text: &str) -> std::io::Result<()> {
     let data = std::fs::metadata(original)?;
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;

@@ -1,4 +1,4 @@
-//! `gateway clients` and `gateway users`: whom authorization servers know, while the gateway runs.
+//! `gateway clients` and `gateway users`: the clients and users of authorization servers, while the gateway runs.
 //!
 //! They work on the store that the gateway uses. Secrets that are made here are shown once, and passwords are read from the
 //! terminal or from standard input.
@@ -172,7 +172,7 @@ impl PartyStore {
             Some(file) => {
                 let file = File {
                     file: secrets.folder.join(file),
-                    // Whoever manages clients and users need not have the secrets of the others.
+                    // The command may lack the secrets of the others.
                     secrets: SecretStore { pretends: true, ..secrets },
                     literals: config.insecure_literals,
                     needed: HashSet::new(),

@@ -160,7 +160,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["trustedProxies"],
         shown: "`trustedProxies`",
         default: "`[]`",
-        meaning: "addresses and networks whose `X-Forwarded-*` and `X-Request-Id` are believed; of several words in `X-Forwarded-Proto`, each must be `https`",
+        meaning: "addresses and networks whose `X-Forwarded-*` and `X-Request-Id` are trusted; of several words in `X-Forwarded-Proto`, each must be `https`",
         read: trusted_proxies,
     },
     Row {
@@ -223,7 +223,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["upgrade.socket"],
         shown: "`upgrade.socket`",
         default: "none",
-        meaning: "path of a Unix socket where a [new binary](#a-new-binary) asks for the listening sockets, relative to the folder of `gateway.yaml`; only this user and root can use it. Something else that lies there is left alone",
+        meaning: "path of a Unix socket where a [new binary](#a-new-binary) asks for the listening sockets, relative to the folder of `gateway.yaml`; only this user and root can use it. Any other file there is left alone",
         read: |settings, config, path| config.upgrade_socket = file(settings, path),
     },
     Row {
@@ -348,7 +348,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["stores.*.prefix"],
         shown: "`stores.<name>.prefix`",
         default: "`gateway`",
-        meaning: "with `redis`, as the two below: what its keys begin with: who has the same counts together",
+        meaning: "with `redis`, as the two below: what its keys begin with; gateways with the same prefix count together",
         read: by_group,
     },
     Row {
@@ -390,7 +390,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["oauth.cache"],
         shown: "`oauth.cache`",
         default: "`5s`",
-        meaning: "how long an access token is believed without asking the store, up to `60s`: so late does a revocation come into effect at another gateway. `0s` asks for each request",
+        meaning: "how long a checked access token is cached, up to `60s`; a revocation at another gateway takes effect after at most this time. `0s` asks the store for each request",
         read: by_group,
     },
     Row {
@@ -404,14 +404,14 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["session.idleTimeout"],
         shown: "`session.idleTimeout`",
         default: "`30m`",
-        meaning: "a session ends so long after its last request",
+        meaning: "a session ends this long after its last request",
         read: by_group,
     },
     Row {
         paths: &["session.absoluteTimeout"],
         shown: "`session.absoluteTimeout`",
         default: "`8h`",
-        meaning: "a session ends so long after the login",
+        meaning: "a session ends this long after the login",
         read: by_group,
     },
     Row {

@@ -65,7 +65,7 @@ fn mappings_are_set_member_by_member() {
     for (api, url) in [("notes", "http://b"), ("files", "http://c")] {
         assert_eq!(config.upstream(api, "default").map(|(url, _)| url), Some(url));
     }
-    // A member that nobody knows is told with the flag.
+    // An unknown member is reported with the flag.
     let problems = read("", &[], &["listeners.a={bnid: 1}"]).expect_err("a typo");
     assert!(problems.iter().any(|problem| problem.contains("did you mean `listeners.a.bind`")), "{problems:?}");
     // A list takes the place of another one.

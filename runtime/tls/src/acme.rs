@@ -1,4 +1,4 @@
-//! Certificates from an authority that issues them by itself: ACME (RFC 8555), proven with TLS-ALPN-01 (RFC 8737).
+//! Certificates from an authority that issues them automatically: ACME (RFC 8555), proven with TLS-ALPN-01 (RFC 8737).
 //!
 //! The account and the certificates are files of a folder. The listener reads the certificate from there like any other,
 //! and again when it changes: what is done here is to write it in time.
@@ -31,7 +31,7 @@ use gateway_base::timestamp;
 use gateway_base::trust;
 use gateway_wire::certificate::Certificate;
 
-/// How often the certificate's age is looked at.
+/// How often the certificate's age is checked.
 const CHECK_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// After a failure, doubled each time up to [`CHECK_INTERVAL`]: authorities count failures.
@@ -211,7 +211,7 @@ fn is_due(file: &Path) -> bool {
     timestamp::now() + lifetime / 3 >= certificate.not_after
 }
 
-/// Writes a file that nobody else can read, as a whole or not at all.
+/// Writes a file that only its owner can read, as a whole or not at all.
 fn write_private(path: &Path, bytes: &[u8]) -> Result<(), AcmeError> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".new");

@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use crate::shown::ServerCertificate;
 use gateway_wire::certificate::Certificate;
 
-/// The protocol that authorities ask for, and nobody else (RFC 8737 §3).
+/// The protocol that only authorities ask for (RFC 8737 §3).
 pub(super) const PROTOCOL: &[u8] = b"acme-tls/1";
 
 /// The proofs that a listener gives at the moment, by domain.
@@ -35,7 +35,7 @@ impl Drop for Proof {
 }
 
 impl Challenges {
-    /// Proves to whom asks that `domain` leads here; `digest` is of the key authorization.
+    /// Prepares the proof that `domain` leads here; `digest` is of the key authorization.
     ///
     /// # Errors
     /// The domain is no name that a certificate could have.
@@ -54,7 +54,7 @@ impl Challenges {
     }
 }
 
-/// A certificate that nobody trusts, for names that have none yet.
+/// A self-signed certificate, for names that have none yet.
 pub(super) fn placeholder(domains: &[String]) -> Result<ServerCertificate, rcgen::Error> {
     let (key, der) = self_signed(CertificateParams::new(domains.to_vec())?)?;
     Ok(ServerCertificate { key, says: Certificate::parse(&der).unwrap_or_default() })

@@ -1,4 +1,4 @@
-//! TLS at the listeners: which certificate is shown to whom, and what a handshake tells about a client.
+//! TLS at the listeners: which client gets which certificate, and what a handshake reveals about a client.
 
 pub mod acme;
 pub(crate) mod challenge;
@@ -48,7 +48,7 @@ const REMEMBERED_SESSIONS: usize = 1024;
 /// The first byte of every TLS connection: a handshake record (RFC 8446 §5.1).
 const HANDSHAKE: u8 = 22;
 
-/// For who speaks HTTP where TLS is spoken.
+/// The answer to plain HTTP on a TLS port.
 const PLAIN_HTTP: &[u8] =
     b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 55\r\n\
     Connection: close\r\n\r\nThis port speaks HTTPS: write https:// before the name\n";
@@ -56,7 +56,7 @@ const PLAIN_HTTP: &[u8] =
 /// A client's connection inside TLS. Boxed: futures hold it more than once.
 pub(crate) type ServerStream = Box<tokio_rustls::server::TlsStream<RecordSocket>>;
 
-/// What upstreams are told of it, and no client may say itself: the subject, and the fingerprint.
+/// The fields that upstreams get about it, and that no client may send itself: the subject, and the fingerprint.
 pub const CERTIFICATE_HEADERS: [&str; 2] = ["X-Client-Cert-Subject", "X-Client-Cert-Fingerprint"];
 
 /// A listener's keys and certificates. What new connections get can be replaced; open ones keep theirs.
@@ -77,7 +77,7 @@ struct Current {
     certificates: Vec<Validity>,
 }
 
-/// How long a certificate is good.
+/// The validity of a certificate.
 #[derive(Debug, Clone)]
 pub struct Validity {
     /// Where it is.
@@ -107,8 +107,8 @@ impl Tls {
         Ok(Self { current, settings: settings.clone(), secrets: secrets.clone(), challenges, first_states })
     }
 
-    /// Reads the files again. Each pair is judged by itself: one that changed and is not good now stays as it was, and
-    /// what did not change is not judged at all.
+    /// Reads the files again. Each pair is checked separately: if a changed one is invalid, the previous one stays, and
+    /// unchanged ones are not checked.
     fn reload(&self) -> Reloaded {
         let before = self.current.load();
         let mut told = Reloaded::default();
@@ -132,7 +132,7 @@ impl Tls {
         match Current::of(&self.settings, provider, shown, clients, &self.challenges) {
             Ok(mut next) => {
                 // Clients may go on with the sessions that they have; but a session with a client's certificate goes on
-                // unchecked, and its authority may be trusted no more.
+                // unchecked, and its authority may no longer be trusted.
                 if self.settings.client_ca.is_none() {
                     let config = Arc::make_mut(&mut next.config);
                     config.ticketer = Arc::clone(&before.config.ticketer);
@@ -148,7 +148,7 @@ impl Tls {
         told
     }
 
-    /// A pair that has changed, and is good now.
+    /// A pair that has changed, and is valid.
     fn next(
         &self,
         source: &CertificateSource,
@@ -190,7 +190,7 @@ impl Tls {
         self.current.load().certificates.clone()
     }
 
-    /// What an operator should know of certificates that are shown all the same.
+    /// Warnings about certificates that are served all the same.
     pub fn remarks(&self) -> Vec<String> {
         let stand_in = self.settings.acme.as_ref().filter(|_| self.first_states.first() == Some(&None));
         let complaints = self.current.load().certificates.iter().filter_map(Validity::complaint).collect::<Vec<_>>();
@@ -315,7 +315,7 @@ fn assemble(
     if settings.acme.is_some() {
         config.alpn_protocols.push(challenge::PROTOCOL.to_vec());
     }
-    // Its keys change by themselves, and all workers have the same: a client may come back to any of them.
+    // Its keys rotate automatically, and all workers have the same: a client may come back to any of them.
     config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
     config.session_storage = match settings.min_version {
         TlsVersion::V12 => ServerSessionMemoryCache::new(REMEMBERED_SESSIONS),

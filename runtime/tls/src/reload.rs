@@ -1,4 +1,4 @@
-//! Certificates that change while the gateway runs: their files are looked at, and a broken pair changes nothing.
+//! Certificates that change while the gateway runs: their files are checked, and a broken pair changes nothing.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ pub async fn watch(listeners: Vec<(&'static str, &'static Tls)>) {
             if asked || reloaded.changed {
                 tell_certificates(name, tls);
             }
-            // The same refusal is told once, until the files change or somebody asks.
+            // The same refusal is logged once, until the files change or SIGHUP asks.
             if asked || !same || reloaded.refusals != *told {
                 reloaded.refusals.iter().for_each(|line| error!(format_args!("listener {name}"), "{line}"));
             }

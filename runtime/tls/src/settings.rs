@@ -14,13 +14,13 @@ pub struct ListenerTls {
     pub(crate) min_version: TlsVersion,
     /// Who signs the certificates of clients; clients are asked for one if there is something.
     pub client_ca: Option<PemPlace>,
-    /// Who issues the first certificate by itself.
+    /// The authority that issues the certificate automatically.
     pub(crate) acme: Option<AcmeSettings>,
     /// Where TLS was asked for.
     pub place: SettingPlace,
 }
 
-/// An authority that issues certificates by itself (RFC 8555).
+/// An authority that issues certificates automatically (RFC 8555).
 #[derive(Debug, Clone)]
 pub(crate) struct AcmeSettings {
     /// The URL of its directory.
@@ -57,7 +57,7 @@ pub(crate) enum TlsVersion {
 pub(crate) struct CertificateSource {
     pub(crate) cert: PemPlace,
     pub(crate) key: PemPlace,
-    /// Without its files there is one that nobody trusts, for these domains.
+    /// Without its files there is a self-signed one, for these domains.
     pub(crate) stand_in_for: Vec<String>,
 }
 
@@ -280,7 +280,7 @@ impl Halves {
     }
 }
 
-/// What an operator is told when a listener begins without a certificate.
+/// The message for operators when a listener starts without a certificate.
 pub(crate) fn announcement(settings: &AcmeSettings) -> String {
     format!(
         "a certificate for {} is asked for at {}; until it comes, clients get one that nobody trusts",

@@ -28,7 +28,7 @@ const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 impl OwnAnswer {
-    /// An answer that nobody keeps.
+    /// An answer that is not cached.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
         Self { fields: FieldLines::of(&[NO_STORE]), ..Self::plain(status, content_type, body) }
     }
@@ -59,7 +59,7 @@ impl OwnAnswer {
         Self::new(status, TEXT, &b"See the Location\n"[..]).with("Location", location)
     }
 
-    /// Tells the client where the resource is for everybody; `why` is for people.
+    /// A redirect to where the resource is for every client; `why` is for people.
     pub fn moved(status: u16, location: &str, why: &'static str) -> Self {
         Self::plain(status, TEXT, why.as_bytes()).with("Location", location)
     }

@@ -118,7 +118,7 @@ impl Outbox {
         }
         self.written = 0;
         self.bytes.clear();
-        // Inside TLS, what was written may still be a record that nobody has sent.
+        // Inside TLS, what was written may still be an unsent record.
         ready!(Pin::new(io).poll_flush(cx))?;
         if let Some(heads) = &self.heads {
             heads.settle();
@@ -162,7 +162,7 @@ impl Outbox {
     }
 }
 
-/// Who a client is, as far as its connection tells.
+/// What the connection says about its client.
 pub struct PeerInfo {
     /// The address of the TCP peer, which may be a proxy.
     pub peer: IpAddr,
@@ -180,7 +180,7 @@ pub struct StreamBuffers {
 }
 
 impl StreamBuffers {
-    /// Buffers that nobody has used.
+    /// Fresh buffers.
     pub fn new(first_deadline: Instant) -> Self {
         Self { inbox: Vec::new(), outbox: Outbox::default(), deadline: Deadline::new(first_deadline) }
     }
@@ -202,7 +202,7 @@ pub struct Downstream<S> {
     pub peer_text: Rc<str>,
     /// The timer of whatever is waited for on this connection; one wait at a time.
     pub deadline: Deadline,
-    /// What the handshake told; `None` over plain TCP.
+    /// What the handshake found; `None` over plain TCP.
     pub tls: Option<Rc<TlsFacts>>,
     /// Bytes that TLS has sent on a connection that carries one request at a time: what is in the outbox no longer may
     /// still be here.
@@ -228,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
         }
     }
 
-    /// One of many requests of a client on one connection of HTTP/2: its head stands apart from the inbox, and the heads of
+    /// One request of many on one connection of HTTP/2: its head is separate from the inbox, and the heads of
     /// its responses go to `heads`.
     pub fn beside(known: &PeerInfo, io: S, buffers: StreamBuffers, heads: Rc<FieldHeads>) -> Self {
         let StreamBuffers { inbox, mut outbox, deadline } = buffers;

@@ -1,12 +1,12 @@
 //! Header fields of the responses that the gateway makes itself.
 //!
 //! What is in [`FieldLines`] is a field: its name is a token (RFC 9110 §5.1), and its value has no control characters
-//! (§5.5). Whatever a value was made from, it can neither end its line nor begin another one. So nobody who writes the
-//! lines out, or looks for one, has to check them or to parse them.
+//! (§5.5). Whatever a value was made from, it can neither end its line nor begin another one. So code that writes the
+//! lines out, or looks for one, need not check or parse them.
 
 use std::fmt::{self, Write as _};
 
-/// Fields in the order in which they are sent. They stand in one piece of text, so that they cost one allocation, and are
+/// Fields in the order in which they are sent. They are in one piece of text, so that they cost one allocation, and are
 /// written out as they are.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct FieldLines(String);
@@ -32,7 +32,7 @@ impl FieldName {
     }
 }
 
-/// A field that stands in the source.
+/// A field that is written in the source.
 #[derive(Debug, Clone, Copy)]
 pub struct StaticField {
     name: &'static str,
@@ -54,7 +54,7 @@ impl FieldLines {
         Self(String::new())
     }
 
-    /// No field, with room for lines of so many bytes.
+    /// No field, with room for lines of `bytes` bytes.
     pub fn with_capacity(bytes: usize) -> Self {
         Self(String::with_capacity(bytes))
     }
@@ -180,7 +180,7 @@ pub const fn is_token(text: &[u8]) -> bool {
     !text.is_empty()
 }
 
-/// Whether a text can be the value of a field that we send. A tab may stand in one, and need not.
+/// Whether a text can be the value of a field that we send. A tab is allowed, but not needed.
 const fn is_value(text: &[u8]) -> bool {
     let mut at = 0;
     while at < text.len() {

@@ -13,7 +13,7 @@ pub enum HeadWriter<'a> {
     Fields(&'a mut FieldHead),
 }
 
-/// A head that is no text. What is about the connection stands in it as well, for whoever frames the body.
+/// A head that is no text. It also holds what is about the connection, for the code that frames the body.
 #[derive(Debug, Default)]
 pub struct FieldHead {
     /// The status of the response (RFC 9110 §15).

@@ -37,7 +37,7 @@ impl Locations {
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         if self.is_endpoint(authority, default_port) {
-            // Without a host: whatever the client called the gateway, it goes on to call it.
+            // Without a host: the client keeps the name that it used for the gateway.
             return Some(on_this_host(self.path(&path).unwrap_or(path)));
         }
         let is_own = self.preserved_host.as_ref().is_some_and(|host| host.eq_ignore_ascii_case(authority));
@@ -59,11 +59,11 @@ impl Locations {
         } else {
             match path.strip_prefix(self.prefix) {
                 Some(rest) if rest.is_empty() || rest.starts_with(['/', '?', '#']) => rest,
-                // What stands beside the prefix is nothing that the gateway forwards to.
+                // The gateway forwards nothing to paths outside the prefix.
                 _ => return None,
             }
         };
-        // An upstream that reads `X-Forwarded-Prefix` has put it in front by itself.
+        // An upstream that reads `X-Forwarded-Prefix` has already put it in front.
         let is_public = below
             .strip_prefix(self.base.as_str())
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));

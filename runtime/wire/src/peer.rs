@@ -3,7 +3,7 @@
 use crate::certificate::Certificate;
 use gateway_base::digest::Digest;
 
-/// What a handshake has told.
+/// What a handshake has found.
 #[derive(Debug)]
 pub struct TlsFacts {
     /// The protocol that was agreed on.

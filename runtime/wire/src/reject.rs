@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Who is at fault; becomes `"side"` in the access log.
+/// The side at fault; becomes `"side"` in the access log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// The client.
@@ -42,7 +42,7 @@ pub enum Reject {
         /// What the client reads.
         message: &'static str,
     },
-    /// 401: a credential that is not good.
+    /// 401: an invalid credential.
     InvalidCredential {
         /// What the client reads.
         message: &'static str,
@@ -51,9 +51,9 @@ pub enum Reject {
     },
     /// 401: the operation is for certain consumers, and the caller is none.
     ConsumerRequired,
-    /// 403: a good credential of a consumer whom the operation does not admit.
+    /// 403: a valid credential of a consumer that the operation does not admit.
     ConsumerForbidden,
-    /// 403: a good credential without scopes that the operation needs; these.
+    /// 403: a valid credential without scopes that the operation needs; these.
     InsufficientScope(Vec<&'static str>),
     /// 403: plain HTTP, where requests must come over TLS.
     HttpsRequired,
@@ -71,9 +71,9 @@ pub enum Reject {
     UriTooLong,
     /// 417: an expectation other than `100-continue`.
     ExpectationFailed,
-    /// 421: plain HTTP for a host that cannot be told apart from somebody's invention.
+    /// 421: plain HTTP for a host that no document names, so that it may be an attacker's.
     Misdirected,
-    /// 429: too many credentials were wrong; seconds until the next one is looked at.
+    /// 429: too many credentials were wrong; seconds until the next one is checked.
     TooManyFailures(u64),
     /// 429, unless the limit says otherwise.
     LimitExceeded(u16),
@@ -240,7 +240,7 @@ impl Reject {
         }
     }
 
-    /// Who is at fault.
+    /// The side at fault.
     pub fn side(&self) -> Side {
         match self {
             Self::UpstreamUnreachable
@@ -380,9 +380,9 @@ mod tests {
 pub enum ErrorClass {
     /// `auth.missing`, 401: no credential.
     AuthMissing,
-    /// `auth.invalid`, 401: a credential that is not good.
+    /// `auth.invalid`, 401: an invalid credential.
     AuthInvalid,
-    /// `auth.forbidden`, 403: a good credential that is not enough.
+    /// `auth.forbidden`, 403: a valid credential that is not enough.
     AuthForbidden,
     /// `parameter.invalid`, 400: a path parameter that does not fit its schema.
     ParameterInvalid,

@@ -32,7 +32,7 @@ pub struct ResponseTerms<'a> {
     pub request_id: &'a str,
     /// The current date (RFC 9110 §5.6.7).
     pub date: &'a str,
-    /// What the client is told about limits. An upstream that limits as well would contradict.
+    /// The fields about limits. An upstream that limits as well would contradict.
     pub limits: &'a FieldLines,
     /// `Strict-Transport-Security`, instead of the upstream's.
     pub hsts: &'a FieldLines,
@@ -69,7 +69,7 @@ fn write_content_length(head: &mut HeadWriter<'_>, length: u64) {
     head.field_with("Content-Length", |out| write_number(out, length));
 }
 
-/// Tells a client that waits for it to go on (RFC 9110 §15.2.1).
+/// Writes 100 (Continue), for which a client waits (RFC 9110 §15.2.1).
 pub fn write_continue(head: &mut HeadWriter<'_>) {
     begin_head(head, 100, "Continue");
     head.end();
@@ -162,7 +162,7 @@ pub fn write_edits(out: &mut Vec<u8>, edits: &HeaderEdits) {
 }
 
 impl HeaderEdits {
-    /// Whether the received field called `name` goes: it is removed, or set anew.
+    /// Whether the received field called `name` goes: it is removed, or replaced.
     pub fn replaces(&self, name: &str) -> bool {
         self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
             || self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
@@ -188,7 +188,7 @@ pub struct OwnTerms<'a> {
     pub request_id: &'a str,
     /// The current date.
     pub date: &'a str,
-    /// What the client is told about limits.
+    /// The fields about limits.
     pub limits: &'a FieldLines,
     /// `Strict-Transport-Security`.
     pub hsts: &'a FieldLines,

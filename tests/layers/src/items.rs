@@ -6,7 +6,7 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 #[derive(Default)]
 pub(crate) struct Item {
     pub(crate) tokens: Vec<TokenTree>,
-    /// It stands behind `#[cfg(test)]`.
+    /// It is behind `#[cfg(test)]`.
     pub(crate) is_test: bool,
     /// The file that `#[path]` names.
     pub(crate) path: Option<String>,

@@ -1,4 +1,4 @@
-//! `key: [caller]`, which leaves nobody out, and limits of wrong credentials.
+//! `key: [caller]`, which counts every caller, and limits of wrong credentials.
 
 #[path = "../../support/mod.rs"]
 mod support;

@@ -78,7 +78,7 @@ fn until_the_document_says_more_the_stricter_operation_answers_values() {
         ("/desk/u/login", "401 deskOf no-credential"),
         ("/desk/U/login", "401 deskOf no-credential"),
         ("/desk/u/login/", "200 deskLogin"),
-        // Both stand in the document.
+        // Both are in the document.
         ("/gate", "401 gate no-credential"),
         ("/gate/", "200 gateIndex"),
     ]);
@@ -160,7 +160,7 @@ fn a_document_may_allow_each_character_for_a_parameter() {
         ("/open/maps/%2f", "404 - ambiguous-path"),
         ("/open/blobs/a%2fb/c", "200 blob"),
         ("/open/blobs/a//c", "404 - not-found"),
-        // A dot segment is one whatever stands around it.
+        // A dot segment is one whatever is around it.
         ("/open/projects/..%2fproject", "400 - bad-request"),
     ]);
 }

@@ -1,4 +1,4 @@
-//! Client certificates: who is let in, who is not, and what the upstream learns.
+//! Client certificates: which are accepted, and what the upstream gets.
 
 #[path = "../../support/pki.rs"]
 mod pki;
@@ -98,7 +98,7 @@ fn certificates_name_consumers() {
         (Some(&shop), "/orders", lies, 200),
         (Some(&bank), "/orders", "", 200),
         (Some(&host), "/orders", "", 200),
-        // Of a known authority, and of nobody whom we know; of two at once.
+        // Of a known authority, and of no known consumer; of two at once.
         (Some(&nobody), "/orders", "", 401),
         (Some(&two), "/orders", "", 401),
         (Some(&shop), "/audit", "", 200),
@@ -127,7 +127,7 @@ fn certificates_name_consumers() {
         (&headers["x-consumer-username"], &headers["x-credential-identifier"]),
         (&"shop".into(), &"cert-1".into())
     );
-    // Where nobody asked for a certificate, nobody is told of one; and what a client says is nothing.
+    // Where no certificate was requested, the upstream gets none; and what a client says is ignored.
     for (own, target) in [(Some(&shop), "/public"), (None, "/public"), (None, "/perhaps")] {
         let headers = seen(scene.get(own, target, lies))["headers"].clone();
         assert!(

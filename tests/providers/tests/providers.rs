@@ -108,7 +108,7 @@ fn the_last_good_keys_stay() {
         eventually("the recovery", || (recoveries() > before).then_some(()));
     }
     assert!(gateway.messages().contains("the current keys are kept"));
-    // While it is asked, nobody waits: the answer comes before the end of the question.
+    // While it is asked, no request waits: the answer comes before the end of the question.
     provider.set(Mood::Silent);
     eventually("an answer during a question", || {
         let (asked, ended) = (provider.count("/refreshed"), failed());
@@ -157,7 +157,7 @@ fn keys_are_fetched_although_nobody_reads_of_it() {
         let gateway = Gateway::launch_before(command_with(provider.address(), &[]), reader);
         let [one, two] = [one, two].map(|signer| bearer(&signer.token(json!({}))));
         eventually("the first keys", || (gateway.get("/refreshed", &one).status == 200).then_some(()));
-        // Each change, and each failure, would be told.
+        // Each change, and each failure, would be logged.
         let [three, four] = ["three", "four"].map(Signer::new);
         provider.replace(&[&three]);
         eventually("the second refresh", || (gateway.get("/refreshed", &one).status == 401).then_some(()));
@@ -377,7 +377,7 @@ fn answers_about_tokens_are_remembered() {
     let most = 2 + started.elapsed().as_secs() as usize / 5;
     assert!(provider.asked("bad") <= most, "for five seconds");
     assert_eq!(provider.asked("strict"), 10, "`cache: 0s` asks each time");
-    // With the provider down, what is remembered holds, and what is not is nobody's fault but ours.
+    // With the provider down, what is remembered holds, and what is not is a 503 of the gateway.
     for mood in [
         Mood::Status(500),
         Mood::Status(401),
@@ -412,7 +412,7 @@ fn one_question_for_all_who_bring_the_same_token() {
         provider.knows(&token, json!({"active": true, "sub": "ann"}));
         let (gate, all_good, answered) = (provider.hold(), AtomicBool::new(true), AtomicUsize::new(0));
         std::thread::scope(|scope| {
-            // Who asks first may leave: the others still get their answer.
+            // The client that asks first may leave: the others still get their answer.
             let mut leaver = gateway.connect();
             leaver.send(format!("GET /opaque HTTP/1.1\r\nHost: gateway.test\r\n{}\r\n", bearer(&token)));
             eventually("the question", || (provider.count("/ask") == number).then_some(()));

@@ -63,7 +63,7 @@ fn url_of(redis: &RedisServer) -> String {
     format!("redis://{}", redis.address)
 }
 
-/// What came of many requests.
+/// The results of many requests.
 #[derive(Debug, Default)]
 struct Count {
     admitted: AtomicUsize,
@@ -133,7 +133,7 @@ fn load_into(
     eprintln!("{path}: {count:?}");
 }
 
-/// So many requests, and a few more.
+/// `number` requests, and a few more.
 fn requests(number: usize) -> impl Fn(&Count) -> bool + Sync {
     move |count| count.all() < number
 }
@@ -243,7 +243,7 @@ fn rates_are_exact_for_a_minute() {
     is_exact(&gateways.iter().collect::<Vec<_>>(), "/steady-shared", 60);
 }
 
-/// Who waits for the store and leaves holds nothing once the store's time is over.
+/// A client that waits for the store and leaves holds nothing once the store's timeout is over.
 #[test]
 fn whoever_leaves_while_the_store_is_asked_is_gone() {
     let Some(redis) = RedisServer::start(&[]) else { return };
@@ -391,7 +391,7 @@ fn a_store_that_is_stopped_or_frozen_holds_nobody_up() {
     assert!(changes.chunks(2).all(|pair| pair == [false, true]), "each change once: {said}");
 }
 
-/// The store comes and goes while nobody reads what the gateway says about it.
+/// The store comes and goes while the messages of the gateway have no reader.
 #[test]
 fn a_store_is_found_again_although_nobody_reads_of_it() {
     for reader in Reader::ALL {
@@ -409,7 +409,7 @@ fn a_store_is_found_again_although_nobody_reads_of_it() {
     }
 }
 
-/// Who is answered while the store is started again is counted before or after, and nobody is lost.
+/// A request that is answered while the store restarts is counted before or after, and none is lost.
 #[test]
 fn a_restart_under_load_loses_nobody() {
     let Some(mut redis) = RedisServer::start(&[]) else { return };
@@ -470,7 +470,7 @@ fn a_store_with_tls_is_checked() {
     let _ = std::fs::remove_dir_all(&folder);
 }
 
-/// All that is missing is told together.
+/// All that is missing is reported together.
 #[test]
 fn a_store_that_is_not_configured_is_missed() {
     let upstream = Upstream::echo();

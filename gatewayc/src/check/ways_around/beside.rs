@@ -44,7 +44,7 @@ impl Beside {
         ask(Selectors { query: self.query.as_deref(), fields: Some(&field) })
     }
 
-    /// The request for a path, as it stands between backticks in a message.
+    /// The request for a path, as written between backticks in a message.
     pub(super) fn of_path(&self, path: &str) -> String {
         let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         let fields: String = self.fields.iter().map(|(name, value)| format!("` with `{name}: {value}")).collect();

@@ -120,7 +120,7 @@ impl<'a> OwnScheme<'a> {
         flows
     }
 
-    /// Where a flow or a member of it stands; the scheme's name where that is behind a `$ref`.
+    /// Where a flow or a member of it is; the scheme's name where that is behind a `$ref`.
     fn place(&self, flow: &str, member: Option<&str>) -> Span {
         let found = || {
             let entry = self.definition.node.get("flows")?.as_mapping()?.entry(flow)?;
@@ -239,7 +239,7 @@ fn example(endpoint: Endpoint) -> String {
     )
 }
 
-/// Whoever asks for a session lets users log in.
+/// A document that asks for a session must let users log in.
 pub(super) fn check_login(session: Option<&ast::SecurityScheme>, endpoints: &[Located], diagnostics: &mut Diagnostics) {
     let Some(session) = session else { return };
     for endpoint in [Endpoint::LoginForm, Endpoint::LoginSubmit] {

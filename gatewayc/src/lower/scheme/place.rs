@@ -30,7 +30,7 @@ impl Place {
         Ok(Self { name, locations, realm, forward: extension.forward.unwrap_or(true) })
     }
 
-    /// Whether a credential may stand in more than one place.
+    /// Whether a credential may be in more than one place.
     pub(super) fn is_one_of_several(&self) -> bool {
         self.locations.len() > 1
     }

@@ -25,7 +25,7 @@ impl Problem {
         Self::Unsupported { what: what.into(), help: help.into() }
     }
 
-    /// The message for whoever asks for the scheme.
+    /// The message where a requirement names the scheme.
     pub(super) fn of(self, definition: &ast::SecurityScheme) -> Box<Diagnostic> {
         let (what, help) = match self {
             Self::Unsupported { what, help } => (what, help),

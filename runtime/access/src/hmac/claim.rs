@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::hmac::tables::HmacAlgorithm;
 use gateway_wire::http1::head::Field;
 
-/// Why a signature is not good, for the log. It names no secret and nothing that the client sent.
+/// Why a signature is invalid, for the log. It names no secret and nothing that the client sent.
 pub(super) type Why = &'static str;
 
 /// A signature and what it is said to cover.
@@ -26,7 +26,7 @@ pub(super) struct Claim {
 pub(super) enum Unsigned {
     /// The request brings no signature of this scheme.
     Missing,
-    /// It brings one that cannot be good.
+    /// It has one that cannot be valid.
     Bad(Why),
 }
 
@@ -88,7 +88,7 @@ impl SignatureTerms<'_> {
     }
 }
 
-/// More headers or components than this are not looked at: the work for them grows with their square.
+/// More headers or components than this are refused: the work for them grows with their square.
 pub(super) const MAX_SIGNED: usize = 100;
 
 /// Refuses a list that is too long to be honest.
@@ -96,7 +96,7 @@ pub(super) fn at_most(limit: usize, count: usize) -> Result<(), Why> {
     if count > limit { Err("too many headers are listed") } else { Ok(()) }
 }
 
-/// A field that may stand there once at most, without the white space around it.
+/// A field that may occur once at most, without the white space around it.
 pub(super) fn single<'a>(fields: &[Field<'a>], name: &str) -> Result<Option<&'a [u8]>, Why> {
     let mut values = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value);
     match (values.next(), values.next()) {

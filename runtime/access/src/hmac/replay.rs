@@ -51,7 +51,7 @@ struct Shard {
 pub(super) enum NotUsable {
     /// Another request has used it.
     Again,
-    /// Its time has passed while its request was being read, so that nobody knows.
+    /// Its time has passed while its request was being read, so that a replay cannot be ruled out.
     Late,
     /// There is no room to remember it.
     Full,

@@ -27,7 +27,7 @@ pub enum HmacAlgorithm {
 /// Whether a digest of the body is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyDigest {
-    /// The body is not looked at.
+    /// The body is not checked.
     Ignored,
     /// There must be one, and it must fit.
     Required {

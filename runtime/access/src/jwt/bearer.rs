@@ -17,7 +17,7 @@ use gateway_base::jose::keys::{JwtAlgorithm, VerifyingKey, is_known, verify_sign
 use gateway_base::jose::token::Token;
 use gateway_base::secret::SecretReference;
 
-/// Bytes of verified tokens that one worker thread remembers.
+/// Bytes of verified tokens that one worker thread caches.
 pub(crate) const CACHE_BYTES: usize = 4 << 20;
 
 /// A bearer token (RFC 6750) that is a JWT of an issuer whose keys are known.
@@ -25,7 +25,7 @@ pub(crate) const CACHE_BYTES: usize = 4 << 20;
 pub struct JwtBearer {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the token may stand; the first place that holds something decides.
+    /// Where the token may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// A header may hold the token without `Bearer `.
     pub bare: bool,
@@ -128,7 +128,7 @@ pub(crate) fn caches() -> Box<[Mutex<TokenCache>]> {
     (0..workers).map(|_| Mutex::new(TokenCache::new(CACHE_BYTES))).collect()
 }
 
-/// Checks tokens, and remembers the good ones until they expire.
+/// Checks tokens, and caches the valid ones until they expire.
 #[derive(Debug)]
 pub(crate) struct JwtVerifier {
     places: TokenPlaces,
@@ -145,7 +145,7 @@ pub(crate) struct JwtVerifier {
 /// Why a token is not accepted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Failure {
-    /// It is not good; the reason is for the log.
+    /// It is invalid; the reason is for the log.
     Bad(&'static str),
     /// It may have been signed with a key that is newer than ours; what is wrong with it if not.
     UnknownKey(&'static str),
@@ -232,7 +232,7 @@ impl JwtVerifier {
         Ok(caller)
     }
 
-    /// Without keys no token is good, but many are bad whatever the keys will be.
+    /// Without keys no token is valid, but many are invalid whatever the keys will be.
     fn without_keys(&self, token: &str, now: u64) -> Failure {
         let token = match Token::parse(token) {
             Ok(token) => token,

@@ -57,7 +57,7 @@ impl Remembered for Caller {
     }
 }
 
-/// Why a token is not good.
+/// Why a token is invalid.
 impl Remembered for &'static str {
     fn weight(&self) -> usize {
         0

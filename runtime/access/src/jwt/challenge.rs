@@ -5,7 +5,7 @@ use crate::caller::Denial;
 /// For a request without a token.
 pub(crate) const MISSING: Denial = Denial::Missing { message: "Missing authorization in request" };
 
-/// For a token that is not good: the client learns no more than that.
+/// For an invalid token: the client learns no more than that.
 pub(crate) fn invalid(why: &'static str) -> Denial {
     Denial::Invalid { message: "failed to verify jwt", why }
 }
@@ -15,7 +15,7 @@ pub fn challenge(realm: &str) -> String {
     format!("Bearer realm=\"{realm}\"")
 }
 
-/// As [`challenge`], for a token that is not good.
+/// As [`challenge`], for an invalid token.
 pub fn challenge_invalid(realm: &str) -> String {
     format!("Bearer realm=\"{realm}\", error=\"invalid_token\"")
 }

@@ -25,7 +25,7 @@ use gateway_parties::store::ConsumerStore;
 pub struct ConsumerJwt {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the token may stand; the first place that holds something decides.
+    /// Where the token may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// A header may hold the token without `Bearer `.
     pub bare: bool,
@@ -76,7 +76,7 @@ impl Scheme for ConsumerJwt {
     }
 }
 
-/// Checks tokens, and remembers the good ones until they expire or the consumers change.
+/// Checks tokens, and caches the valid ones until they expire or the consumers change.
 struct ConsumerTokens {
     places: TokenPlaces,
     rules: ClaimRules,

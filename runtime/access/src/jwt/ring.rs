@@ -34,7 +34,7 @@ pub trait KeySource: fmt::Debug + Send + Sync {
 /// Ends when there may be other keys, or when it has taken too long.
 pub(crate) type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The keys of one scheme. Whoever verifies sees one set or the next, and never waits.
+/// The keys of one scheme. A verification sees one set or the next, and never waits.
 pub struct KeyRing {
     algorithms: &'static [JwtAlgorithm],
     current: ArcSwapOption<KeySet>,

@@ -1,4 +1,4 @@
-//! Tokens taken apart: where they stand in a request, what they say, and whether that may still be trusted.
+//! Tokens taken apart: where they are in a request, what they say, and whether that may still be trusted.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::caller::Caller;
 use crate::request_view::{CredentialLocation, Found, RequestView};
 
-/// Where a token may stand, and in which form.
+/// Where a token may be, and in which form.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenPlaces {
     /// The first place that holds something decides.
@@ -25,7 +25,7 @@ pub struct TokenPlaces {
 pub enum NoToken {
     /// The request brings none.
     Missing,
-    /// What stands there is not one; the reason is for the log.
+    /// The value is not one; the reason is for the log.
     Unusable(&'static str),
 }
 
@@ -46,7 +46,7 @@ impl TokenPlaces {
             },
             // A header that is not `Authorization` has no scheme of its own.
             (CredentialLocation::Header(name), None) if !self.bare && name.eq_ignore_ascii_case("authorization") => {
-                // `Basic …` is somebody else's credential; one word is a token that lacks its scheme.
+                // `Basic …` is the credential of another scheme; one word is a token that lacks its scheme.
                 let other_scheme = value.contains(' ');
                 return Err(if other_scheme { NoToken::Missing } else { NoToken::Unusable("not a Bearer credential") });
             }
@@ -60,7 +60,7 @@ impl TokenPlaces {
     }
 }
 
-/// Where in `value` stands what follows `Bearer` and blanks, in any letter case (RFC 9110 §11.1).
+/// Where in `value` is what follows `Bearer` and blanks, in any letter case (RFC 9110 §11.1).
 fn strip_bearer(value: &str) -> Option<std::ops::Range<usize>> {
     let (scheme, rest) = value.split_at_checked(6)?;
     if !scheme.eq_ignore_ascii_case("bearer") || !rest.starts_with(' ') {
@@ -86,10 +86,10 @@ pub(crate) struct ClaimRules {
 }
 
 impl ClaimRules {
-    /// Until when (seconds since the epoch) the token is good; `None` where it never expires.
+    /// When the token expires (seconds since the epoch); `None` for never.
     ///
     /// # Errors
-    /// Why it is not good at `now`, for the log.
+    /// Why it is invalid at `now`, for the log.
     pub(crate) fn check(&self, claims: &Map<String, Value>, now: u64) -> Result<Option<u64>, &'static str> {
         for claim in self.required_claims {
             if claims.get(*claim).is_none_or(Value::is_null) {
@@ -139,7 +139,7 @@ fn claim<'c>(claims: &'c Map<String, Value>, path: &str) -> Option<&'c Value> {
     })
 }
 
-/// Whom an issuer's token is about, and what that party may do; scopes stand in `scope_claims`.
+/// The party that an issuer's token is about, and what it may do; scopes are in `scope_claims`.
 ///
 /// # Errors
 /// A `sub` that is not a name; for the log.

@@ -125,7 +125,7 @@ impl Client {
         let (mut sender, connection) = http1::handshake(stream).await.map_err(FetchError::Broken)?;
         // Ends with this question, however that ends.
         let _running = Running(tokio::spawn(async move {
-            // What breaks the connection breaks the answer, which tells.
+            // An error of the connection is an error of the answer, which reports it.
             let _ = connection.await;
         }));
         let response = sender.send_request(request).await.map_err(FetchError::Broken)?;

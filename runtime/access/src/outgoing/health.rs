@@ -1,4 +1,4 @@
-//! How the gateway gets on with a provider: counted for the operators, and told on standard error when it changes.
+//! Whether a provider answers: counted in the metrics, and logged when it changes.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -48,7 +48,7 @@ impl Health {
         !std::mem::replace(&mut state.failing, true)
     }
 
-    /// Counts and tells.
+    /// Counts and logs.
     pub(crate) fn note(&self, result: Result<(), &dyn Display>, consequence: &str) {
         match result {
             Ok(()) if self.succeed() => info!(format_args!("provider {}", self.provider), "answers again"),

@@ -30,7 +30,7 @@ use gateway_base::secret::SecretReference;
 /// For a request without a token.
 const MISSING: Denial = Denial::Missing { message: "Missing authorization in request" };
 
-/// For a token that is not good: the client learns no more than that.
+/// For an invalid token: the client learns no more than that.
 fn invalid(why: &'static str) -> Denial {
     Denial::Invalid { message: "failed to verify token", why }
 }
@@ -38,13 +38,13 @@ fn invalid(why: &'static str) -> Denial {
 /// How long, in seconds, the provider is not asked again about a token that it does not know.
 const REMEMBER_BAD: u64 = 5;
 
-/// The caches and the list of running questions are kept in so many parts, each with a lock.
+/// The number of parts of the caches and of the list of running questions; each part has a lock.
 const SHARDS: usize = 16;
 
-/// Bytes of good tokens that are remembered, over all shards.
+/// Bytes of valid tokens that are cached, over all shards.
 const GOOD_BYTES: usize = 8 << 20;
 
-/// Bytes of bad tokens that are remembered, over all shards: apart, so that they cannot push out the good ones.
+/// Bytes of invalid tokens that are cached, over all shards: separate, so that they cannot evict the valid ones.
 const BAD_BYTES: usize = 1 << 20;
 
 /// Questions to the provider at the same time.
@@ -61,7 +61,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Introspection {
     /// The key under `components/securitySchemes`.
     pub name: &'static str,
-    /// Where the token may stand; the first place that holds something decides.
+    /// Where the token may be; the first place that has a value decides.
     pub locations: &'static [CredentialLocation],
     /// A header may hold the token without `Bearer `.
     pub bare: bool,
@@ -71,11 +71,11 @@ pub struct Introspection {
     pub forward: bool,
     /// Where the provider is asked (RFC 7662 §2).
     pub url: &'static str,
-    /// As whom the gateway asks (RFC 6749 §2.3.1, `client_secret_basic`).
+    /// The gateway's client id at the provider (RFC 6749 §2.3.1, `client_secret_basic`).
     pub client_id: &'static str,
     /// With which secret.
     pub client_secret: SecretReference,
-    /// How long a good answer is used, if the token does not expire before.
+    /// How long a positive answer is used, if the token does not expire before.
     pub cache: Duration,
     /// Accepted values of `iss`; empty accepts any.
     pub issuers: &'static [&'static str],
@@ -194,7 +194,7 @@ struct TokenQueries {
     /// In seconds.
     cache: u64,
     shards: Box<[Mutex<Shard>]>,
-    /// Says which shard a token belongs to; with a key of its own, so that nobody can choose.
+    /// Says which shard a token belongs to; with a key of its own, so that a client cannot choose.
     hasher: RandomState,
     asking: Semaphore,
     waiting: AtomicUsize,
@@ -253,7 +253,7 @@ impl TokenQueries {
                 drop(shard);
                 // A task of its own: who asked first may leave, and others wait for the same answer.
                 tokio::spawn(async move {
-                    // It is remembered before the flight ends, so that nobody asks in between.
+                    // It is remembered before the flight ends, so that no request asks in between.
                     let verdict = flight.queries.ask(&flight.token, now).await;
                     sender.send_replace(Some(verdict));
                 });
@@ -271,7 +271,7 @@ impl TokenQueries {
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Asks the provider, and remembers what it says.
+    /// Asks the provider, and caches the answer.
     async fn ask(&self, token: &str, now: u64) -> Verdict {
         const CONSEQUENCE: &str = "tokens that are not remembered are answered with 503";
         let answer = match tokio::time::timeout(REQUEST_TIMEOUT, self.fetch(token)).await {
@@ -320,7 +320,7 @@ struct Flight {
 }
 
 impl Flight {
-    /// Nothing if too many are on their way.
+    /// `None` if too many questions are running.
     fn begin(queries: &Arc<TokenQueries>, token: &str) -> Option<Self> {
         if queries.waiting.fetch_add(1, Relaxed) >= MAX_WAITING {
             queries.waiting.fetch_sub(1, Relaxed);
@@ -340,7 +340,7 @@ impl Drop for Flight {
 /// What the provider says about a token (RFC 7662 §2.2): the caller, and until when.
 ///
 /// # Errors
-/// Why the token is not good, for the log.
+/// Why the token is invalid, for the log.
 fn judge(
     mut answer: Map<String, Value>,
     rules: &ClaimRules,

@@ -1,7 +1,7 @@
 //! The keys that a provider publishes, kept fresh in the background.
 //!
-//! Requests see the last good keys and never wait for the provider, but for one case: a token that names a key nobody
-//! knows yet waits for a fetch, of which there is one at a time, and one per `ASK_PAUSE` at most.
+//! Requests see the last good keys and never wait for the provider, but for one case: a token that names an
+//! unknown key waits for a fetch, of which there is one at a time, and one per `ASK_PAUSE` at most.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -241,7 +241,7 @@ impl Fetcher {
 
 impl KeySource for Arc<Fetcher> {
     fn first_keys(&self) -> Option<Wait> {
-        // Later, one who is told to come again is better off than one who waits for a provider that is down.
+        // Later, a client is better off with an answer to retry than waiting for a provider that is down.
         let progress = self.progress.subscribe();
         let only_just_started = progress.borrow().finished == 0;
         only_just_started.then(|| self.wait(progress, 0)).flatten()
@@ -281,7 +281,7 @@ impl Drop for Turn {
     }
 }
 
-/// The pause after so many failures in a row.
+/// The pause after this number of failures in a row.
 fn retry(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(1 << (failures - 1).min(16)).min(MAX_RETRY)
 }

@@ -137,7 +137,7 @@ enum KeyMaterial {
     P521(Vec<u8>),
 }
 
-/// A JSON Web Key Set, its keys not yet looked at.
+/// A JSON Web Key Set, its keys not yet read.
 #[derive(serde::Deserialize)]
 struct KeySet {
     keys: Vec<serde_json::Value>,

@@ -102,7 +102,7 @@ fn admits_exactly_what_the_model_admits() {
                     check_retry(&algorithm, state, now, cost, reading.retry_after);
                 }
                 check_reading(&algorithm, state, now, reading);
-                // What is idle may be forgotten: nobody could tell.
+                // An idle key may be forgotten: no client could see it.
                 if algorithm.is_idle(state, now + reading.reset) {
                     let mut forgotten = State::default();
                     let mut kept = state;
@@ -120,7 +120,7 @@ fn admits_exactly_what_the_model_admits() {
     }
 }
 
-/// The time that a refusal tells is right to the nanosecond: not earlier, and then yes.
+/// `Retry-After` of a refusal is right to the nanosecond: no admission earlier, and one then.
 fn check_retry(algorithm: &Algorithm, state: State, now: u64, cost: u64, retry_after: u64) {
     if cost > algorithm.quota() {
         return;

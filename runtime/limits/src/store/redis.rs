@@ -1,7 +1,7 @@
 //! Redis and Valkey: one connection for each thread, on which all its requests ask at once, one script for each of them.
 //!
-//! A keeper makes the connection and makes it anew; requests take what there is. Where nothing answers, they are told at
-//! once, and the keeper alone goes on trying.
+//! A keeper makes the connection, and makes it again when it is lost; requests take what there is. Where nothing
+//! answers, they fail at once, and the keeper alone goes on trying.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -31,7 +31,7 @@ use gateway_base::trust;
 /// Counts; only commands that Redis has had since its version 5, and Valkey has.
 const SCRIPT: &str = include_str!("count.lua");
 
-/// So many questions in a row without an answer in time, and the connection counts as dead.
+/// After this number of questions in a row without an answer in time, the connection counts as dead.
 const MAX_ATTEMPTS: u32 = 3;
 
 /// Between two attempts to connect: at first, and at last.
@@ -91,7 +91,7 @@ struct Client {
     links: Box<[Arc<Link>]>,
 }
 
-/// Who is asked, and how to get there.
+/// The server, and how to connect to it.
 struct Server {
     place: ServerAddress,
     login: RedisConnectionInfo,
@@ -185,7 +185,7 @@ impl Client {
                 health.answered.fetch_add(1, Relaxed);
                 return Ok(charged);
             }
-            // Of a connection that breaks, the keeper learns by itself.
+            // The keeper notices a broken connection itself.
             Ok(Err(())) => {}
             Err(_) if link.unanswered.fetch_add(1, Relaxed) + 1 >= MAX_ATTEMPTS => {
                 link.lose(health, NOT_IN_TIME);
@@ -202,7 +202,7 @@ impl Client {
         let State::Up(Up { mut connection, script }) = state else { return Err(()) };
         let mut call = command(&self.server.prefix, "EVALSHA", &script, charges);
         let answer: Result<Vec<i64>, RedisError> = match call.query_async(&mut connection).await {
-            // Its scripts were flushed, or it was started anew.
+            // Its scripts were flushed, or it was restarted.
             Err(error) if error.kind() == ServerErrorKind::NoScript.into() => {
                 call = command(&self.server.prefix, "EVAL", SCRIPT, charges);
                 call.query_async(&mut connection).await
@@ -272,7 +272,7 @@ async fn keep(server: Arc<Server>, link: Arc<Link>) {
                 link.find(&server.health, up);
                 let since = Instant::now();
                 first_of(driver, states.wait_for(|state| matches!(state, State::Down))).await;
-                // It may be back at once; who asks meanwhile waits for that, within the time that there is.
+                // It may be back at once; a question meanwhile waits for that, within its deadline.
                 if link.state.send_if_modified(State::reconnect) && since.elapsed() > PAUSE {
                     continue;
                 }

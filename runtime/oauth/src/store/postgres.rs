@@ -35,10 +35,10 @@ const CONNECTIONS: usize = 4;
 /// For a connection, with TLS and authentication.
 const CONNECTING: Duration = Duration::from_secs(3);
 
-/// A batch that another one got in the way of is done anew so often.
+/// How often a batch is tried that conflicts with another one.
 const TRIES: usize = 4;
 
-/// Whoever changes the tables holds this lock, so that one gateway does and others find it done.
+/// The gateway that changes the tables holds this lock, so that one does and others find it done.
 const MIGRATION_LOCK: &str = "SELECT pg_advisory_xact_lock(7453031118027263095)";
 
 const FORM: &str = "its URL is not one such as postgres://user:password@host:5432/database?sslmode=require";
@@ -114,7 +114,7 @@ impl Connector {
         }
         let tls = match config.get_ssl_mode() {
             SslMode::Disable => false,
-            // What is said on the way to another machine is for nobody else.
+            // The connection to another machine must be private.
             SslMode::Prefer => !config.get_hosts().iter().all(is_here),
             _ => true,
         };
@@ -141,7 +141,7 @@ impl Connector {
                 client
             }
         };
-        // Shorter than anybody waits; and what the statements rely on, whatever the server's default is.
+        // Shorter than any caller waits; and what the statements rely on, whatever the server's default is.
         client
             .batch_execute("SET statement_timeout = 4000; SET default_transaction_isolation = 'read committed'")
             .await?;
@@ -187,7 +187,7 @@ impl Connector {
     }
 }
 
-/// Whether nobody else can listen on the way there.
+/// Whether the connection stays on this machine.
 fn is_here(host: &Host) -> bool {
     match host {
         Host::Tcp(name) => {
@@ -310,7 +310,7 @@ async fn migrate(connector: &Connector) -> Result<(), StoreError> {
 async fn tables(connection: &mut Connection) -> Result<(), Failure> {
     connection.client.batch_execute("BEGIN; SET LOCAL statement_timeout = 60000").await?;
     connection.client.batch_execute(MIGRATION_LOCK).await?;
-    // Whoever may not create tables need not, where they are there.
+    // The right to create tables is not needed once they exist.
     let is_there = connection.client.query_one("SELECT to_regclass('gateway_schema') IS NOT NULL", &[]).await?;
     if !is_there.try_get::<_, bool>(0)? {
         connection.client.batch_execute(schema::CREATE_VERSION).await?;
@@ -333,7 +333,7 @@ impl From<StoreError> for Failure {
     }
 }
 
-/// Until nobody is left who could ask.
+/// Until no sender is left.
 async fn serve(connector: Connector, waiting: mpsc::Receiver<Batch>) {
     let (connector, waiting) = (Arc::new(connector), Arc::new(Mutex::new(waiting)));
     let begin = move || work(Arc::clone(&connector), Arc::clone(&waiting));
@@ -354,7 +354,7 @@ async fn work(connector: Arc<Connector>, waiting: Arc<Mutex<mpsc::Receiver<Batch
         let left = batch.until.saturating_duration_since(Instant::now());
         let answer = tokio::time::timeout(left, run(&connector, &mut connection, &batch)).await;
         let answer = answer.unwrap_or_else(|_| {
-            // Nobody knows what it is doing; the server takes back what is not finished.
+            // Its state is unknown; the server rolls back what is not finished.
             connection = None;
             Err(StoreError::new("PostgreSQL: it gave no answer in time"))
         });
@@ -362,7 +362,7 @@ async fn work(connector: Arc<Connector>, waiting: Arc<Mutex<mpsc::Receiver<Batch
     }
 }
 
-/// Does a batch, on a new connection if need be, and anew where that cannot do it twice.
+/// Does a batch, on a new connection if need be, and again where that cannot do it twice.
 async fn run(
     connector: &Connector,
     slot: &mut Option<Connection>,
@@ -424,7 +424,7 @@ impl ToSql for Sent<'_> {
         match self.0 {
             Value::Null => Ok(IsNull::Yes),
             Value::Number(number) => number.to_sql(kind, out),
-            // PostgreSQL has no text with NUL: a name that has one is nobody's.
+            // PostgreSQL has no text with NUL: a name that has one is unknown.
             Value::Text(text) if text.contains('\0') => text.replace('\0', "\u{fffd}").to_sql(kind, out),
             Value::Text(text) => text.to_sql(kind, out),
             Value::Bytes(bytes) => bytes.as_slice().to_sql(kind, out),

@@ -110,7 +110,7 @@ pub(super) const TOUCH_SESSION: &str = "UPDATE gateway_sessions SET seen = ?2 WH
 pub(super) const END_DIALOGS_OF_SESSION: &str = "DELETE FROM gateway_dialogs WHERE session = ?1";
 pub(super) const END_SESSION: &str = "DELETE FROM gateway_sessions WHERE id = ?1";
 
-/// Who asks again and again fills no disk: a session has twenty dialogs with the one that follows.
+/// Limits what repeated requests store: a session has twenty dialogs with the one that follows.
 pub(super) const END_OLD_DIALOGS: &str = "DELETE FROM gateway_dialogs WHERE session = ?1 AND id NOT IN \
      (SELECT id FROM gateway_dialogs WHERE session = ?1 ORDER BY expires DESC LIMIT 19)";
 pub(super) const ADD_DIALOG: &str =

@@ -67,7 +67,7 @@ fn connect(file: Option<&Path>) -> Result<Connection, String> {
     let pragmas = [
         // Readers and the writer do not wait for each other, such as the command line for the gateway.
         ("journal_mode", "WAL"),
-        // Not NORMAL, which may lose the last transactions when the power fails: a token that was revoked would be good
+        // Not NORMAL, which may lose the last transactions when the power fails: a revoked token would be valid
         // again, and a code that was used once could be used again. Batches that come together share one flush.
         ("synchronous", "FULL"),
     ];
@@ -83,7 +83,7 @@ fn make(file: &Path) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file).map(drop)
 }
 
-/// For what SQLite does not wait for by itself, such as the change to WAL.
+/// For what SQLite itself does not wait for, such as the change to WAL.
 fn patiently(mut act: impl FnMut() -> rusqlite::Result<()>) -> Result<(), String> {
     let started = Instant::now();
     loop {
@@ -119,10 +119,10 @@ fn migrate(connection: &mut Connection) -> Result<(), Failure> {
     Ok(transaction.commit()?)
 }
 
-/// Until nobody is left who could ask.
+/// Until no sender is left.
 fn serve(connection: &Connection, waiting: &Receiver<Batch>) {
     connection.set_prepared_statement_cache_capacity(128);
-    // What a panic has left unfinished; those who asked for it have been told that it failed.
+    // What a panic has left unfinished; its callers have got an error.
     if !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK");
     }
@@ -138,7 +138,7 @@ fn serve(connection: &Connection, waiting: &Receiver<Batch>) {
             run(connection, std::iter::once(first).chain(more).filter(Batch::is_awaited).collect());
         }
         if Instant::now() >= cleaning {
-            // A few at a time, so that nobody waits for long.
+            // A few at a time, so that no caller waits for long.
             let is_done = clean(connection).is_ok_and(|removed| removed < sql::REMOVED_AT_ONCE);
             cleaning = Instant::now() + if is_done { CLEANING } else { CLEANING / 60 };
         }
@@ -155,8 +155,8 @@ fn clean(connection: &Connection) -> Result<u64, Failure> {
     Ok(most)
 }
 
-/// Does the batches in one transaction; one that fails leaves nothing behind, and the others stay. Nobody hears of success
-/// before it is on the disk.
+/// Does the batches in one transaction; one that fails leaves nothing behind, and the others stay. No caller gets
+/// success before it is on the disk.
 fn run(connection: &Connection, batches: Vec<Batch>) {
     let only_reads = batches.iter().all(Batch::only_reads);
     let begun = control(connection, if only_reads { "BEGIN" } else { "BEGIN IMMEDIATE" });
@@ -186,7 +186,7 @@ fn refuse(batches: Vec<Batch>, error: &StoreError) {
 }
 
 fn all_or_nothing(connection: &Connection, batch: &Batch) -> Result<Vec<StatementResult>, Failure> {
-    // One statement is all or nothing by itself.
+    // A single statement is atomic.
     if let [statement] = &*batch.statements {
         return Ok(vec![execute(connection, statement)?]);
     }

@@ -282,7 +282,7 @@ fn within_the_grace_a_spent_refresh_token_is_good_and_afterwards_the_family_ends
             assert_eq!(one.access_token(&digest(access), NOW).await, Ok(None), "{access}");
         }
         assert_eq!(other.rotate(&digest("r2"), NOW + 20, true, 10).await, Ok(Rotated::Unknown));
-        // Without a grace, also where the clock of whoever came first is ahead.
+        // Without a grace, also where the clock of the first gateway is ahead.
         one.issue(&tokens(authorization("y"), true, "a-y", Some("r-y"))).await.expect("issued");
         assert!(matches!(one.rotate(&digest("r-y"), NOW + 5, true, 0).await, Ok(Rotated::Good(_))));
         assert!(matches!(other.rotate(&digest("r-y"), NOW, true, 0).await, Ok(Rotated::Reused { .. })));

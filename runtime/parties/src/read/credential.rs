@@ -19,7 +19,7 @@ const MAX_NAME: usize = 256;
 /// The longest secret that signs requests, in bytes.
 const MAX_HMAC_SECRET: usize = 256;
 
-/// How long signed tokens are good where `signing` does not say.
+/// The lifetime of signed tokens where `signing` gives none.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Types of credential: which members each has, and how it is read.
@@ -50,7 +50,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// A secret as it was found.
+/// A secret as found.
 pub(super) enum Found {
     Plain(Secret),
     Sha256(Digest),
@@ -284,7 +284,7 @@ impl Reading<'_> {
         Some(secret)
     }
 
-    /// What signs the credential's tokens, and for how long they are good.
+    /// What signs the credential's tokens, and their lifetime.
     fn signing(
         &mut self,
         node: &Node,
@@ -337,8 +337,8 @@ impl Reading<'_> {
         found
     }
 
-    /// Fetches a secret; `None` has been told, or is optional and not there. What the author wrote is not repeated: it
-    /// may be the secret itself.
+    /// Fetches a secret; `None` has been reported, or is optional and not there. What the author wrote is not repeated:
+    /// it may be the secret itself.
     pub(super) fn secret(&mut self, node: &Node, optional: bool, forms: Forms) -> Option<Found> {
         let expected = forms.expected;
         let Some(members) = node.as_mapping() else {
@@ -411,7 +411,7 @@ fn certificate_name(text: &str) -> Option<Box<str>> {
 /// The forms that a secret may have.
 #[derive(Clone, Copy)]
 pub(super) struct Forms {
-    /// The hash that may stand in its place.
+    /// The hash that may replace it.
     hash: Option<&'static str>,
     expected: &'static str,
 }

@@ -200,7 +200,7 @@ impl Reading<'_> {
         self.check_against_servers(client, span("grant_types"), span("response_types"), span("scopes"));
     }
 
-    /// What a client may do that no server lets anybody do is most likely a typing error.
+    /// A grant or scope of a client that no server offers is most likely a typing error.
     fn check_against_servers(&mut self, client: &Client, grants: Span, response_types: Span, scopes: Span) {
         let servers: Vec<_> = self.source.authorities.iter().map(|authority| authority.server).collect();
         let offers = |grant: Grant| servers.iter().any(|server| server.grants.contains(&grant));
@@ -233,7 +233,7 @@ impl Reading<'_> {
             self.problem(node.span, "the key is neither in PEM nor a JSON Web Key Set [GW603]");
             return None;
         };
-        // Whoever manages the file need not have the keys.
+        // The command that edits the file may lack the keys.
         if self.source.secrets.pretends {
             return Some(ClientKeys::new(written, None));
         }

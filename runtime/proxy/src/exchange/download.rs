@@ -134,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         framing: Framing,
         length: BodyLength,
     ) {
-        // Where the client is still sending, nobody can tell where its next request would begin.
+        // Where the client is still sending, it is unknown where its next request would begin.
         let open_ended =
             matches!(length, BodyLength::Chunked | BodyLength::UntilClose) && !self.response.client_is_http11;
         let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();

@@ -1,5 +1,5 @@
-//! How long a client may keep an exchange waiting: one that moves a byte now and then meets every deadline that starts
-//! anew with each byte, and holds a connection to the upstream as long as it likes.
+//! How long a client may keep an exchange waiting: one that moves a byte now and then meets every deadline that
+//! restarts with each byte, and holds a connection to the upstream as long as it likes.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// `least` bytes per second on average; a client may stand still for `most`.
+    /// `least` bytes per second on average; a client may pause for `most`.
     pub(super) fn new(least: u64, most: Duration) -> Self {
         Self { left: most, most, least, moved: 0, waiting_since: None }
     }

@@ -14,11 +14,10 @@ use tokio::time::Instant;
 use crate::http2::job::{Job, handle};
 use gateway_wire::downstream::StreamBuffers;
 
-/// So many are kept by a worker even if nothing is to be done for them: about as much memory as so many idle
-/// connections.
+/// The number that a worker keeps even without work for them: they take about the memory of as many idle connections.
 const MIN_IDLE: usize = 8;
 
-/// How far ahead a new timer is set. A deadline that is nearer sets it anew; one that is farther away does not, until it
+/// How far ahead a new timer is set. A deadline that is nearer resets it; one that is farther away does not, until it
 /// has passed.
 const FIRST_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -30,7 +29,7 @@ pub(crate) struct Handlers(Rc<Idle>);
 struct Idle {
     /// The one that has waited the shortest is last.
     handlers: RefCell<Vec<Rc<Handler>>>,
-    /// So many of them were never needed since somebody looked last.
+    /// How many of them were not needed since the last call of `prune`.
     unneeded: Cell<usize>,
 }
 
@@ -57,7 +56,7 @@ impl Handlers {
         handler.wake();
     }
 
-    /// Dismisses those that nobody has needed since the last call.
+    /// Drops those that were not needed since the last call.
     pub(crate) fn prune(&self) {
         let mut handlers = self.0.handlers.borrow_mut();
         let unneeded = self.0.unneeded.get().min(handlers.len().saturating_sub(MIN_IDLE));

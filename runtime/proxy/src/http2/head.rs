@@ -14,13 +14,13 @@ use gateway_wire::reject::Reject;
 pub(crate) fn is_for_http(parts: &Parts) -> bool {
     match (parts.uri.scheme_str(), parts.uri.authority()) {
         (Some(scheme), _) => ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)),
-        // Without an authority the library tells no scheme.
+        // Without an authority the library gives no scheme.
         (None, None) => true,
         (None, Some(_)) => parts.method == Method::CONNECT,
     }
 }
 
-/// What a stream begins with. What makes no sense in it is judged where heads are judged: by the pipeline.
+/// What a stream begins with. The pipeline, which checks every head, refuses what makes no sense in it.
 ///
 /// It keeps to the grammar of HTTP/1.1: h2 admits no name that is not a token, neither CR nor LF nor NUL in a value, and no
 /// space in a target.
@@ -55,7 +55,7 @@ impl StreamHead {
         Self { parts, framing, joined_cookies }
     }
 
-    /// How the body stands in HTTP/1.1.
+    /// How the body is framed in HTTP/1.1.
     pub(crate) fn framing(&self) -> BodyFraming {
         self.framing
     }

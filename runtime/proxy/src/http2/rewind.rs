@@ -1,4 +1,4 @@
-//! A connection whose beginning was read already, with an eye on what it asks of us.
+//! A connection whose beginning was read already, which watches what the client asks of the gateway.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use gateway_wire::http2::frames::Frames;
 /// Streams with malformed trailers that are noted on one connection.
 const MAX_MALFORMED: usize = 256;
 
-/// Gives the beginning once more, then what the connection gives.
+/// Gives the beginning again, then what the connection gives.
 pub(super) struct Rewind<S> {
     beginning: Vec<u8>,
     at: usize,
@@ -32,7 +32,7 @@ impl<S> Rewind<S> {
         let seen = self.frames.see(&buf.filled()[from..], || self.client.worker.now());
         let mut malformed = self.client.malformed.borrow_mut();
         malformed.extend(seen.malformed);
-        // Some are of streams that nobody reads any more.
+        // Some are of streams that have no reader any more.
         if seen.is_too_much || malformed.len() > MAX_MALFORMED {
             self.client.has_enough.notify_one();
         }

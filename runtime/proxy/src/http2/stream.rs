@@ -1,4 +1,4 @@
-//! One stream, as a connection that carries one request and its response. The heads of both stand apart; bodies are
+//! One stream, as a connection that carries one request and its response. The heads of both are separate; bodies are
 //! framed as in HTTP/1.1.
 
 use std::io;

@@ -11,7 +11,7 @@ use crate::deployment::PreparedListener;
 use crate::worker::Worker;
 use gateway_wire::downstream::PeerInfo;
 
-/// Streams that a client breaks off before it has its answer: so many at once, and so many a second. Each may have cost
+/// Streams that a client may break off before it has its answer: at once, and per second. Each may have cost
 /// a connection to an upstream.
 pub(crate) const MAX_CANCELLED: f64 = 100.0;
 const CANCELLED_PER_SECOND: f64 = 10.0;
@@ -29,7 +29,7 @@ pub(crate) struct ClientStreams {
     pub(crate) patience: Cell<(f64, Instant)>,
     /// The client has broken off too many, or has us answer too much.
     pub(crate) has_enough: Notify,
-    /// Streams whose trailers are malformed, until somebody who reads them asks.
+    /// Streams whose trailers are malformed, until their reader asks.
     pub(crate) malformed: RefCell<HashSet<u32>>,
 }
 

@@ -27,7 +27,7 @@ use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
 
-/// How we call ourselves in `Via` (RFC 9110 §7.6.3).
+/// The gateway's name in `Via` (RFC 9110 §7.6.3).
 const OUR_NAME: &[u8] = b" gateway\r\n";
 
 /// A request that may be sent, with everything it takes.
@@ -47,7 +47,7 @@ pub(crate) enum Forwarded {
     Answered(Progress),
     /// The client is gone, or has to be cut off in the middle of the response.
     Cut(Progress, Option<Reject>),
-    /// The client is to get this refusal.
+    /// The client gets this refusal.
     Refused(Progress, Reject),
 }
 
@@ -135,12 +135,12 @@ impl ForwardRequest<'_> {
         Ok(Forwarding { operation: self.operation, to: self.to, terms, body, locations })
     }
 
-    /// Tells the upstream who calls. Whatever a client said in these fields was dropped on the way.
+    /// Writes the caller's identity for the upstream. What a client sent in these fields was dropped before.
     fn write_identity(&self, head: &mut Vec<u8>, permit: &Permit) {
         let Some(caller) = permit.caller() else { return };
         let names = &self.operation.api.identity_headers;
         for (name, value) in [(names.client, &caller.client), (names.user, &caller.user)] {
-            // A foreign provider chooses these; what no header can hold names nobody.
+            // A foreign provider chooses these; a value that no header can hold is left out.
             if let Some(value) = value.as_ref().filter(|value| value.bytes().all(|byte| (b' '..0x7f).contains(&byte))) {
                 write_field(head, name, value.as_bytes());
             }
@@ -273,7 +273,7 @@ struct Origin<'a> {
 }
 
 impl Origin<'_> {
-    /// What stands in front of the upstream's paths for the client, where the gateway takes `base` off.
+    /// The prefix of the upstream's paths for the client, where the gateway takes `base` off.
     fn base(&self, base: &str) -> String {
         let is_path = |prefix: &&str| {
             prefix.starts_with('/')
@@ -299,7 +299,7 @@ impl Origin<'_> {
     }
 }
 
-/// Sends the request, once more if a kept connection turns out to be closed, and streams both bodies.
+/// Sends the request, again if a kept connection turns out to be closed, and streams both bodies.
 pub(crate) async fn forward<S>(
     worker: &Worker,
     down: &mut Downstream<S>,

@@ -37,7 +37,7 @@ pub(crate) struct GatherTerms {
 
 /// The content of a request.
 pub(crate) enum Content {
-    /// As it stands in the inbox.
+    /// As in the inbox.
     Received(Range<usize>),
     /// Without the chunked coding.
     Decoded(Vec<u8>),
@@ -70,7 +70,7 @@ where
     let mut gathering = Gathering { at: terms.head_length, decoder: Decoder::default(), decoded: Vec::new() };
     let mut idle_until = Instant::now() + IDLE;
     if terms.expects_continue && down.inbox.len() == terms.head_length {
-        // The client waits for the word; RFC 9110 §10.1.1.
+        // The client waits for 100 (Continue), RFC 9110 §10.1.1.
         down.outbox.head(response::write_continue);
     }
     poll_fn(|cx| {
@@ -95,7 +95,7 @@ where
 }
 
 struct Gathering {
-    /// Up to here the inbox has been looked at.
+    /// Up to here the inbox has been read.
     at: usize,
     decoder: Decoder,
     decoded: Vec<u8>,

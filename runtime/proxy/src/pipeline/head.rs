@@ -1,4 +1,4 @@
-//! Where the head of a request stands.
+//! Where the head of a request is.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use crate::pipeline::request::{method_and_path, shown};
 use gateway_wire::http1::head::{Field, FieldSpace, HeadFields, MAX_FIELDS, RequestHead, field_space, parse_request};
 use gateway_wire::reject::Reject;
 
-/// Where the head of a request stands.
+/// Where the head of a request is.
 #[derive(Clone, Copy)]
 pub(crate) enum Head<'h> {
-    /// Its text is so many bytes at the beginning of the inbox.
+    /// Its text has this many bytes, at the beginning of the inbox.
     Text(usize),
     /// Nothing of it is in the inbox.
     Fields(&'h dyn HeadFields),

@@ -1,7 +1,7 @@
 //! Requests that have to wait before their decision: what for, and how they go on.
 //!
-//! What the steps have found stays as it is: the operation with its parameters, who may pass, what has been charged. Only
-//! the head is parsed once more after a wait, without what is checked on receipt: the steps read fields that borrow the
+//! What the steps have found is kept: the operation with its parameters, who may pass, what has been charged. Only
+//! the head is parsed again after a wait, without what is checked on receipt: the steps read fields that borrow the
 //! inbox, and the inbox grows meanwhile. Ranges of the inbox in place of these fields would have to become a list of fields
 //! again, at about the cost of parsing them, and a wrong one would go unnoticed.
 
@@ -27,7 +27,7 @@ use gateway_wire::reject::Reject;
 pub(crate) enum Pause {
     /// A scheme has to know this before it decides.
     Ask(SchemeId, Question),
-    /// The operation has to see the content before it answers; at most so many bytes.
+    /// The operation has to see the content before it answers; at most this many bytes.
     Content(u64),
     /// The operation answers after long work.
     Work(Pin<Box<dyn Future<Output = OwnAnswer>>>),
@@ -37,7 +37,7 @@ pub(crate) enum Pause {
 
 /// How far a request has come. Its data is what the next step takes.
 pub(crate) enum Stage {
-    /// Its operation is known. With the credentials that are being looked at, where wrong ones are counted.
+    /// Its operation is known. With the credentials that are being checked, where wrong ones are counted.
     Routed(Attempts),
     /// It is known who calls.
     Permitted(Permit),
@@ -48,7 +48,7 @@ pub(crate) enum Stage {
 /// Why no further step is taken with a request now.
 pub(crate) enum Stop {
     End(Ending),
-    /// It has to wait, and goes on from where it stands.
+    /// It has to wait, and goes on from its step.
     Pause(Box<Paused>),
 }
 
@@ -105,7 +105,7 @@ impl OwnedRoute {
         }
     }
 
-    /// The route as it was found.
+    /// The route as found.
     pub(crate) fn routed(&self) -> Routed<'_> {
         Routed {
             operation: self.operation,
@@ -150,7 +150,7 @@ impl Answers {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if let Some(content) = &self.content {
-            // Whoever has seen the body and asks again would ask for ever.
+            // A scheme or builtin that has seen the body and asks again would ask for ever.
             let is_larger = content.bytes(&down.inbox).len() as u64 > limit;
             return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
         }
@@ -161,7 +161,7 @@ impl Answers {
             limit: record.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0)),
         };
         self.content = Some(gather::content(down, &terms).await?);
-        // It is here; whoever forwards it has nothing to wait for.
+        // It is here; forwarding has nothing to wait for.
         record.facts.expects_continue = false;
         Ok(())
     }

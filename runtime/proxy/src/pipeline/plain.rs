@@ -5,7 +5,7 @@ use crate::pipeline::record::Ending;
 use crate::pipeline::request::Request;
 use gateway_wire::answer::OwnAnswer;
 
-/// The answer to a plain request where requests must come over TLS: nothing else of it is looked at.
+/// The answer to a plain request where requests must come over TLS: nothing else of it is checked.
 pub(super) fn refuse_plain(https_only: &HttpsOnly, request: &Request<'_>) -> Ending {
     let Request { head, target, .. } = request;
     match https_only.answer_plain(target.host) {

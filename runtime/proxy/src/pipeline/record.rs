@@ -46,9 +46,9 @@ pub(crate) struct Record<'h> {
     pub(crate) is_https: bool,
     pub(crate) route: Option<&'static PreparedRoute>,
     pub(crate) operation: Option<&'static PreparedOperation>,
-    /// The last rule that was about it, where no path matched.
+    /// The last rule that matched it, where no path did.
     pub(crate) rule: Option<&'static PreparedRule>,
-    /// Who calls, once that is permitted.
+    /// The caller, once it is permitted.
     caller: Option<Arc<str>>,
     /// Why it is permitted; empty until then.
     because: &'static str,
@@ -204,7 +204,7 @@ impl<'h> Record<'h> {
         }
     }
 
-    /// What the client is told about its limits.
+    /// The fields about the client's limits.
     pub(crate) fn limit_fields(&self) -> &FieldLines {
         self.limits.as_ref().map_or(NONE, |outcome| &outcome.fields)
     }
@@ -214,7 +214,7 @@ impl<'h> Record<'h> {
         self.operation.filter(|_| self.reject.is_none()).map(|operation| &operation.table.response_headers)
     }
 
-    /// What browsers are told about TLS: over TLS only, where it cannot be forged (RFC 6797 §7.2).
+    /// `Strict-Transport-Security`: over TLS only, where it cannot be forged (RFC 6797 §7.2).
     pub(crate) fn hsts(&self) -> &'static FieldLines {
         let https_only = self.route.and_then(|route| route.https_only.as_deref());
         https_only.filter(|_| self.is_https).map_or(NONE, |https_only| &https_only.hsts)

@@ -258,7 +258,7 @@ pub(crate) fn method_and_path(head: &[u8]) -> (Cow<'_, str>, Cow<'_, str>) {
     shown(words.next().unwrap_or_default(), words.next().unwrap_or_default())
 }
 
-/// A method, and the path of a target, as far as they are of use in a log.
+/// A method, and the path of a target, as far as they are useful in a log.
 pub(crate) fn shown<'a>(method: &'a [u8], target: &'a [u8]) -> (Cow<'a, str>, Cow<'a, str>) {
     const LONGEST: usize = 2048;
     let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! The steps that follow once the operation of a request is known. Each takes what the one before it has made, so that a
-//! request that has waited goes on from the step that it stands at.
+//! request that has waited goes on from its step.
 
 use std::net::IpAddr;
 
@@ -59,13 +59,13 @@ impl<'a, S> Steps<'a, S> {
         Self { worker, down, request, routed, view }
     }
 
-    /// Finds out who calls, and whether that one may.
+    /// Authenticates and authorises the caller.
     ///
     /// # Errors
     /// A scheme has to know more first; 302, 400, 401, 403, 429 or 503 for a request that gets no permit.
     pub(crate) fn authorize(&self, mut attempts: Attempts, record: &mut Record<'_>) -> Result<Permit, Stop> {
         let (worker, operation) = (self.worker, self.routed.operation);
-        // HEAD that is served as GET is judged as GET.
+        // HEAD that is served as GET is authorised as GET.
         let method = match self.request.head.method {
             "HEAD" if operation.table.method == "GET" => "GET",
             method => method,
@@ -77,7 +77,7 @@ impl<'a, S> Steps<'a, S> {
                 record.note_permit(&permit);
                 Ok(permit)
             }
-            // The question is a scheme's in the middle of this step: with the answer, it is taken once more.
+            // A scheme asks in the middle of this step: with the answer, the step runs again.
             Err(NoPermit::Ask(scheme, question)) => {
                 Err(self.wait(Pause::Ask(scheme, question), Stage::Routed(attempts)))
             }
@@ -88,7 +88,7 @@ impl<'a, S> Steps<'a, S> {
     /// For a request that gets no permit.
     fn without_permit(&self, reject: Reject) -> Ending {
         match reject {
-            // People who follow a link can log in and come back; what else a browser sends would be lost on the way.
+            // People who follow a link can log in and come back; anything else that a browser sends would be lost.
             Reject::LoginRequired { page, .. } if matches!(self.request.head.method, "GET" | "HEAD") => {
                 let location = format!("{page}?return={}", form_encode(self.request.head.target.as_bytes()));
                 Ending::Answer(Box::new(OwnAnswer::redirect(302, &location)))
@@ -191,7 +191,7 @@ impl<'a, S> Steps<'a, S> {
         }
     }
 
-    /// Where the client is, as far as trusted proxies tell.
+    /// The client's address, as given by trusted proxies.
     fn client_address(&self) -> IpAddr {
         client_address(self.down.peer, self.view.fields, |address| self.worker.deployment.trusts(address))
     }

@@ -16,7 +16,7 @@ use gateway_wire::reject::Reject;
 pub(crate) struct RewrittenTarget {
     /// Path and query.
     pub(crate) target: String,
-    /// Who forwards it; without, the paths are asked once more.
+    /// The rule that forwards it; without one, the paths are matched again.
     pub(crate) rule: Option<&'static PreparedRule>,
 }
 
@@ -35,7 +35,7 @@ impl Record<'_> {
     /// Tries the rules of the listener.
     ///
     /// # Errors
-    /// What a rule answers, or 404 where none is about the request; plain HTTP where it must come over TLS.
+    /// What a rule answers, or 404 where none matches the request; plain HTTP where it must come over TLS.
     pub(crate) fn apply_rules(
         &mut self,
         deployment: &Deployment,
@@ -46,7 +46,7 @@ impl Record<'_> {
         if let (Some(https_only), false) = (&listener.https_only, self.is_https) {
             return Err(refuse_plain(https_only, request)); // 301 308 403 421
         }
-        // A path that is described is no rule's business, however unclear the query is about its conditions.
+        // Rules never see a described path, even if the query is ambiguous about its conditions.
         if listener.rules.is_empty() || listener.router.is_unclear(path, selectors) {
             return Err(not_found(listener, path).into()); // 404
         }

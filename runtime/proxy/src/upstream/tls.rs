@@ -1,4 +1,4 @@
-//! TLS to upstreams: whom the gateway expects there, and why it does not go on with somebody else.
+//! TLS to upstreams: the name that the gateway expects there, and why it refuses a certificate.
 
 use std::fmt;
 use std::io;

@@ -10,7 +10,8 @@ use crate::upstream::Endpoint;
 pub(crate) const UPSTREAM_SCHEMES: &[(&str, bool, bool)] =
     &[("http://", false, false), ("https://", true, false), ("h2c://", false, true), ("h2://", true, true)];
 
-/// `http://host[:port][/prefix]`, or the same with `https://`, `h2c://` or `h2://`; then whom to expect there as well.
+/// `http://host[:port][/prefix]`, or the same with `https://`, `h2c://` or `h2://`; then also the name
+/// in its certificate.
 pub fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'static>>), String> {
     let known = UPSTREAM_SCHEMES
         .iter()

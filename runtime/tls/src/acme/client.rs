@@ -64,7 +64,7 @@ async fn ask(tls: Arc<ClientConfig>, request: Request<BodyWrapper<Bytes>>) -> Re
     let stream = TlsConnector::from(tls).connect(name, stream).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
-        // What breaks the connection breaks the answer, which tells.
+        // An error of the connection is an error of the answer, which reports it.
         let _ = connection.await;
     });
     parts.headers.insert(HOST, HeaderValue::from_str(authority.as_str())?);

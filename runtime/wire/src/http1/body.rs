@@ -9,7 +9,7 @@ use crate::reject::Reject;
 pub enum BodyLength {
     /// There is none.
     None,
-    /// So many bytes.
+    /// This many bytes.
     Exactly(u64),
     /// Chunked.
     Chunked,

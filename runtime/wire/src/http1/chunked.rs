@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112 §7.1), decoded without leniency.
 
-/// All chunk extensions of a body together, and its trailers, have at most so many bytes: nothing here has a use for
+/// The most bytes for all chunk extensions of a body together, and for its trailers: nothing here has a use for
 /// them.
 const MAX_EXTENSION: usize = 16 * 1024;
 const MAX_TRAILERS: usize = 8 * 1024;
@@ -112,7 +112,7 @@ impl Decoder {
     fn next(&mut self, byte: u8) -> Result<State, BadChunk> {
         let state = match (self.state, byte) {
             (State::Size { digits }, _) if byte.is_ascii_hexdigit() => {
-                // 15 digits: beyond that the sum could overflow somewhere else on the way.
+                // 15 digits: beyond that the sum could overflow in another server.
                 if digits == 15 {
                     return Err(BadChunk);
                 }

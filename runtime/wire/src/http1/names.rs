@@ -1,4 +1,4 @@
-//! What header fields are to a proxy: ours to write, ours to drop, or somebody else's to pass on.
+//! What header fields are to a proxy: the gateway's to write, to drop, or to pass on.
 
 /// How a field is treated on its way through the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
     ("x-http-method-override", FieldClass::Dropped),
     ("x-method-override", FieldClass::Dropped),
     ("x-middleware-rewrite", FieldClass::Dropped),
-    // A framework behind the gateway would take the request for one that its own checks have let pass.
+    // A framework behind the gateway would take the request for one that passed its own checks.
     ("x-middleware-subrequest", FieldClass::Dropped),
     ("x-middleware-subrequest-id", FieldClass::Dropped),
     // CGI makes `HTTP_PROXY` of it, which programs take for the proxy of their own requests (RFC 3875 §4.1.18).
@@ -140,7 +140,7 @@ pub struct FieldTable {
 /// The known names of one length.
 #[derive(Debug, Clone, Default)]
 struct Row {
-    /// A bit for each (folded) byte that a name starts or ends with: most fields are nobody's, and a look suffices.
+    /// A bit for each (folded) byte that a name starts or ends with: most fields are in no list, and a look suffices.
     first: u64,
     last: u64,
     names: Vec<(Box<str>, FieldClass)>,

@@ -14,14 +14,14 @@ use crate::http2::errors::broken;
 /// Bytes that are handed over at once.
 const MAX_AT_ONCE: usize = 64 << 10;
 
-/// How a body stands in HTTP/1.1.
+/// How a body is framed in HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyFraming {
     /// There is none.
     None,
     /// As it comes: its length is in the head, and h2 holds the peer to it (RFC 9113 §8.1.1).
     Counted,
-    /// In the chunked coding: nobody knows its length yet.
+    /// In the chunked coding: its length is not known yet.
     Chunked,
 }
 
@@ -63,9 +63,9 @@ pub struct Outgoing {
 
 /// What is left of a body.
 enum Left {
-    /// So many bytes.
+    /// This many bytes.
     Counted(u64),
-    /// What the chunked coding says; so many bytes of the piece that was begun are still to be handed over.
+    /// What the chunked coding says; the number is the bytes of the current piece that are still to be handed over.
     Chunked(Box<Decoder>, usize),
     Nothing,
 }
@@ -140,7 +140,7 @@ impl Incoming {
 }
 
 impl Outgoing {
-    /// A body of so many bytes.
+    /// A body of `length` bytes.
     pub fn counted(stream: SendStream<Bytes>, length: u64) -> Self {
         Self { stream, left: Left::Counted(length) }
     }
@@ -220,7 +220,7 @@ impl Outgoing {
                     }
                 }
             }
-            // Nobody says more than was announced.
+            // No more is sent than was announced.
             Left::Nothing => Poll::Ready(Ok(bytes.len())),
         }
     }

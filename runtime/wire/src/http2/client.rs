@@ -31,14 +31,14 @@ const STREAM_WINDOW: u32 = 128 << 10;
 /// All streams together: clients that take nothing must not keep the others waiting.
 const CONNECTION_WINDOW: u32 = STREAM_WINDOW * MAX_STREAMS as u32;
 
-/// The fields of a response take at most so many bytes, as RFC 9113 §6.5.2 counts them.
+/// The most bytes for the fields of a response, as RFC 9113 §6.5.2 counts them.
 const MAX_FIELDS: u32 = 64 << 10;
 
 /// Bytes of request that wait for the upstream on one stream.
 const SEND_BUFFER: usize = 64 << 10;
 
 /// A request without an answer for this long is a reason to send the next ones elsewhere: the connection may be dead
-/// and nobody has told.
+/// without an error.
 const SUSPICIOUS_AFTER: Duration = Duration::from_secs(1);
 
 /// A connection to an upstream.

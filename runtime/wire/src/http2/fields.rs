@@ -12,7 +12,7 @@ pub fn field(name: &[u8], value: Bytes) -> Option<(HeaderName, HeaderValue)> {
     Some((name, value))
 }
 
-/// Whether each message has another value of this field. h2 knows by itself of those that HTTP names.
+/// Whether each message has another value of this field. h2 itself knows those of HTTP.
 fn is_unique(name: &str) -> bool {
     matches!(name, "x-request-id" | "traceparent" | "ratelimit")
         || name.ends_with("ratelimit-remaining")

@@ -1,14 +1,14 @@
 //! The frames that a client sends, as far as the library lets things pass that must not.
 //!
-//! * PING and SETTINGS have to be answered although they ask for nothing (RFC 9113 §6.5, §6.7). Whoever sends many of them
-//!   has us work for nothing (CVE-2019-9512, CVE-2019-9515).
+//! * PING and SETTINGS have to be answered although they ask for nothing (RFC 9113 §6.5, §6.7). A client that
+//!   sends many of them makes the gateway work for nothing (CVE-2019-9512, CVE-2019-9515).
 //! * Trailers with pseudo-header fields make a request malformed (§8.1); the library drops such fields.
 
 use tokio::time::Instant;
 
 use crate::http2::hpack::Names;
 
-/// So many at once, and so many a second: libraries measure the way to the server with PING.
+/// At once, and per second: libraries measure the way to the server with PING.
 const MAX_ASKED: f64 = 1_000.0;
 const ASKED_PER_SECOND: f64 = 100.0;
 
@@ -48,7 +48,7 @@ pub struct Frames {
     have: usize,
     /// What is skipped is a part of a block of fields.
     in_block: bool,
-    /// The block of fields that has begun; at first with what stands around it.
+    /// The block of fields that has begun; at first with its padding and priority.
     block: Vec<u8>,
     /// Where the block of the current frame began in `block`.
     frame_start: usize,
@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(malformed(frame(HEADERS, END_HEADERS | 1, 1, &[0x82])), [1]);
         // The authority of the request, from the table.
         assert_eq!(malformed(frame(HEADERS, END_HEADERS | 1, 1, &[0xbe])), [1]);
-        // Padding and priority stand around the block.
+        // Padding and priority are around the block.
         let around = [2, 0, 0, 0, 0, 9, 0x84, 0x82, 0x82];
         assert_eq!(malformed(frame(HEADERS, END_HEADERS | PADDED | PRIORITY | 1, 1, &around)), [1]);
         let around = [2, 0, 0, 0, 0, 9, 0x00, 1, b'x', 1, b'y', 0x82, 0x82];

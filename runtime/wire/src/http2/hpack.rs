@@ -1,4 +1,4 @@
-//! Whether a block of fields has pseudo-header fields: the library drops those of trailers without a word, and they make a
+//! Whether a block of fields has pseudo-header fields: the library drops those of trailers silently, and they make a
 //! request malformed (RFC 9113 §8.1).
 //!
 //! A block can only be read by those who have read all before it (RFC 7541 §2.2), so the table of names is kept here as
@@ -13,7 +13,7 @@ const STATIC: [u8; 61] = [
 ];
 const STATIC_PSEUDO: usize = 14;
 
-/// Of the codes of Huffman's table (RFC 7541, Appendix B), which are in ascending order: how many have so many bits.
+/// Of the codes of Huffman's table (RFC 7541, Appendix B), in ascending order: a number of bits, and how many have it.
 const CODES: [(u32, u32); 21] = [
     (5, 10),
     (6, 26),
@@ -59,7 +59,7 @@ struct Entry {
     is_pseudo: bool,
 }
 
-/// A name as it stands in a block.
+/// A name as in a block.
 #[derive(Clone, Copy)]
 struct Name {
     length: usize,
@@ -147,7 +147,7 @@ impl Names {
         }
     }
 
-    /// Makes room for so much.
+    /// Makes room for `room` bytes.
     fn evict(&mut self, room: usize) {
         while self.size + room > self.most {
             let Some(Entry { name, value, .. }) = self.entries.pop_back() else { return };

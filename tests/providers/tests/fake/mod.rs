@@ -105,7 +105,7 @@ impl Signer {
         Self { id: id.to_owned(), key: EncodingKey::from_ec_der(&pair.serialize_der()), jwk }
     }
 
-    /// A token that is good but for what `claims` say otherwise.
+    /// A valid token, with its claims replaced by `claims`.
     pub(crate) fn token(&self, claims: Value) -> String {
         let mut all = json!({"iss": "issuer", "aud": "api", "exp": 4_102_444_800_u64});
         for (name, value) in claims.as_object().expect("an object") {
@@ -164,7 +164,7 @@ impl Provider {
         self.state.lock().expect("no panic").mood = mood;
     }
 
-    /// Answers nobody until the gate opens.
+    /// Answers no request until the gate opens.
     pub(crate) fn hold(&self) -> Gate {
         let mut state = self.state.lock().expect("no panic");
         (state.mood, state.gate) = (Mood::Held, Gate::default());

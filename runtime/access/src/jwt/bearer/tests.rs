@@ -268,7 +268,7 @@ fn newer_algorithms_are_checked_by_their_names() {
             authenticator.authenticate(&RequestView::of(&fields, None), now).is_ok()
         };
         assert!(ask(&token(name)), "{name}");
-        // The older name of Ed25519 is pinned by itself.
+        // The older name of Ed25519 is pinned separately.
         assert!(!ask(&token(if name == "Ed25519" { "EdDSA" } else { "ES256" })), "{name}");
         let changed = token(name).replacen("eyJ", "eyK", 1);
         assert!(!ask(&changed), "{name}");
