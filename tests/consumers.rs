@@ -211,6 +211,14 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
             "consumers:\n  - username: guest\n    credentials: [{type: key, key: {env: TEST_ANN_KEY}}]\n  - username: b\n    credentials: [{type: key, key: {env: TEST_ANN_KEY}}]",
             "duplicate key of key credentials: `guest` has the same",
         ),
+        (
+            "consumers:\n  - username: guest\n    rateLimit: [{algorithm: token-bucket, limit: 3}]",
+            ":3:29: `interval` is required for token-bucket",
+        ),
+        (
+            "consumers:\n  - username: guest\n    rateLimit: [{algorithm: leaky-bucket, rate: 10/s, limit: 10}]",
+            ":3:55: `limit` means nothing to leaky-bucket here; it has `rate`",
+        ),
         ("consumer: []", "unknown section `consumer`"),
         (
             "consumers:\n  - username: guest\n    credentials: [{type: key, key: literal}]",
