@@ -1,5 +1,6 @@
 //! Limits that a consumer brings along; they are charged beside those of the operation, with the consumer as key.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gateway_terms::limit::{self as terms, LONGEST_WAIT, LimitMistake, MAX_LIMIT, Place, STATUSES};
@@ -19,8 +20,10 @@ impl Reading<'_> {
             self.problem(node.span, format!("`rateLimit` is {}, not a list", node.kind_name()));
             return Arc::default();
         };
-        let limits: Vec<OwnLimit> =
-            items.iter().enumerate().filter_map(|(index, item)| self.limit(index, item)).collect();
+        let limits: Vec<(OwnLimit, &Node)> =
+            items.iter().enumerate().filter_map(|(index, item)| Some((self.limit(index, item)?, item))).collect();
+        self.check_counters(&limits);
+        let limits: Vec<OwnLimit> = limits.into_iter().map(|(limit, _)| limit).collect();
         if let Some(known) = self.limits.get(&limits) {
             return Arc::clone(known);
         }
@@ -31,6 +34,23 @@ impl Reading<'_> {
         });
         self.limits.insert(limits, Arc::clone(&rules));
         rules
+    }
+
+    /// A counter of a consumer is known by the limit's name and numbers: two that agree in both would be one, charged
+    /// twice for each request.
+    fn check_counters(&mut self, limits: &[(OwnLimit, &Node)]) {
+        let mut counters = HashSet::new();
+        for (limit, node) in limits {
+            if !counters.insert((&limit.name, limit.algorithm)) {
+                let name = &limit.name;
+                self.problem(
+                    node.span,
+                    format!(
+                        "a limit called `{name}` with the same numbers stands before: each request would count twice"
+                    ),
+                );
+            }
+        }
     }
 
     fn limit(&mut self, index: usize, node: &Node) -> Option<OwnLimit> {
