@@ -5,4 +5,5 @@
 
 pub mod algorithm;
 pub mod limit;
+pub mod oauth;
 pub mod store;
