@@ -211,6 +211,18 @@ fn mistakes_are_told_with_their_place_and_without_secrets() {
             "consumers:\n  - username: guest\n    credentials: [{type: key, key: {env: TEST_ANN_KEY}}]\n  - username: b\n    credentials: [{type: key, key: {env: TEST_ANN_KEY}}]",
             "duplicate key of key credentials: `guest` has the same",
         ),
+        (
+            "consumers:\n  - username: guest\n    rateLimit: [{algorithm: token-bucket, limit: 3}]",
+            ":3:29: `interval` is required for token-bucket",
+        ),
+        (
+            "consumers:\n  - username: guest\n    rateLimit: [{algorithm: leaky-bucket, rate: 10/s, limit: 10}]",
+            ":3:55: `limit` means nothing to leaky-bucket here; it has `rate`",
+        ),
+        (
+            "consumers:\n  - username: guest\n    rateLimit:\n      - {name: a, algorithm: leaky-bucket, limit: 10, interval: 1s}\n      - {name: a, algorithm: leaky-bucket, rate: 10/s, status: 503}",
+            ":5:9: a limit called `a` with the same numbers stands before",
+        ),
         ("consumer: []", "unknown section `consumer`"),
         (
             "consumers:\n  - username: guest\n    credentials: [{type: key, key: literal}]",

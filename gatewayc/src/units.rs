@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use gateway_terms::limit::LONGEST_DURATION;
 use gateway_yaml::units::{self, UnitError};
 
 /// A size in bytes.
@@ -23,10 +24,9 @@ pub struct Rate {
 /// # Errors
 /// What is expected, to stand under the author's text.
 pub fn duration(text: &str) -> Result<Duration, &'static str> {
-    const LONGEST: Duration = Duration::from_secs(365 * 86_400);
     match units::duration(text) {
         Ok(Duration::ZERO) => Err("a duration must be more than nothing"),
-        Ok(duration) if duration <= LONGEST => Ok(duration),
+        Ok(duration) if duration <= LONGEST_DURATION => Ok(duration),
         Ok(_) | Err(UnitError::TooLarge) => Err("a duration must not exceed a year"),
         Err(UnitError::Shape) => Err("expected a duration such as `250ms`, `5s`, `10m` or `8h`"),
     }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+pub use gateway_terms::algorithm::Algorithm as LimitAlgorithm;
+pub use gateway_terms::store::{OnStoreError, StoreMode};
+
 /// A rate limit with a counter for each key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
@@ -34,39 +37,6 @@ pub struct LimitStore {
     pub mode: StoreMode,
     /// What becomes of a request when it does not answer.
     pub on_error: OnStoreError,
-}
-
-/// How often a store is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StoreMode {
-    /// For each request.
-    #[default]
-    Exact,
-    /// For many requests at once, ahead of them.
-    Fast,
-}
-
-/// What becomes of a request whose store does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OnStoreError {
-    /// It is refused.
-    #[default]
-    Deny,
-    /// This limit does not count.
-    Allow,
-    /// This gateway counts for itself.
-    Local,
-}
-
-/// How requests are admitted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the members of `rateLimit` under their own names")]
-pub enum LimitAlgorithm {
-    TokenBucket { limit: u64, interval: Duration },
-    FixedWindow { limit: u64, interval: Duration },
-    SlidingWindow { limit: u64, interval: Duration },
-    LeakyBucket { rate: u64, interval: Duration, burst: u64, delay: bool },
-    Concurrency { limit: u64, burst: u64, delay: Duration },
 }
 
 /// A part of a key.
@@ -130,46 +100,6 @@ pub struct LimitUse {
     pub limit: usize,
     /// What one request costs.
     pub cost: u64,
-}
-
-impl LimitAlgorithm {
-    /// In documents.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TokenBucket { .. } => "token-bucket",
-            Self::FixedWindow { .. } => "fixed-window",
-            Self::SlidingWindow { .. } => "sliding-window",
-            Self::LeakyBucket { .. } => "leaky-bucket",
-            Self::Concurrency { .. } => "concurrency",
-        }
-    }
-
-    /// Whether a store can count it in whole numbers: those of its scripts are exact up to 2^53, of which three times the
-    /// limit must leave room, in steps of a second if nothing finer will do.
-    pub fn fits_store(self) -> bool {
-        let interval = match self {
-            Self::TokenBucket { interval, .. }
-            | Self::FixedWindow { interval, .. }
-            | Self::SlidingWindow { interval, .. }
-            | Self::LeakyBucket { interval, .. } => interval,
-            Self::Concurrency { .. } => return false,
-        };
-        let nanos = interval.as_nanos();
-        let steps =
-            (3..=9).map(|digits| 10_u128.pow(digits)).filter(|step| nanos >= *step && nanos.is_multiple_of(*step));
-        steps.max().is_some_and(|step| u128::from(self.capacity()) * (nanos / step) < 1 << 51)
-    }
-
-    /// The most that one request may cost.
-    pub fn capacity(self) -> u64 {
-        match self {
-            Self::TokenBucket { limit, .. } | Self::FixedWindow { limit, .. } | Self::SlidingWindow { limit, .. } => {
-                limit
-            }
-            Self::LeakyBucket { burst, .. } => burst + 1,
-            Self::Concurrency { limit, burst, .. } => limit + burst,
-        }
-    }
 }
 
 impl LimitKey {

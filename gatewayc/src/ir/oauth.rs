@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use gateway_terms::oauth::{Endpoint, Grant, PkceRequirement, TokenFormat};
+
 /// An authorization server (RFC 6749 §1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthorizationServer {
@@ -65,24 +67,6 @@ pub struct Resource {
     pub is_here: bool,
 }
 
-/// What access tokens look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenFormat {
-    /// Random.
-    Opaque,
-    /// A JWT (RFC 9068).
-    Jwt,
-}
-
-/// Who must use PKCE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PkceRequirement {
-    /// Every client.
-    All,
-    /// Clients without a secret.
-    Public,
-}
-
 /// Something that a token may be for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
@@ -90,154 +74,6 @@ pub struct Scope {
     pub name: String,
     /// For people who are asked to allow it.
     pub description: String,
-}
-
-/// A way to a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grant {
-    /// RFC 6749 §4.1.
-    AuthorizationCode,
-    /// RFC 6749 §4.2.
-    Implicit,
-    /// RFC 6749 §4.3.
-    Password,
-    /// RFC 6749 §4.4.
-    ClientCredentials,
-    /// RFC 6749 §6.
-    RefreshToken,
-    /// RFC 7523 §2.1.
-    JwtBearer,
-}
-
-impl Grant {
-    /// All there are, in their order.
-    pub const ALL: &'static [Self] = &[
-        Self::AuthorizationCode,
-        Self::Implicit,
-        Self::Password,
-        Self::ClientCredentials,
-        Self::RefreshToken,
-        Self::JwtBearer,
-    ];
-
-    /// As in documents and in requests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => "authorization_code",
-            Self::Implicit => "implicit",
-            Self::Password => "password",
-            Self::ClientCredentials => "client_credentials",
-            Self::RefreshToken => "refresh_token",
-            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
-        }
-    }
-
-    /// Of the flow that OpenAPI describes it by.
-    pub fn flow(self) -> Option<&'static str> {
-        match self {
-            Self::AuthorizationCode => Some("authorizationCode"),
-            Self::Implicit => Some("implicit"),
-            Self::Password => Some("password"),
-            Self::ClientCredentials => Some("clientCredentials"),
-            Self::RefreshToken | Self::JwtBearer => None,
-        }
-    }
-
-    /// The endpoints without which it gives no token.
-    pub fn endpoints(self) -> &'static [Endpoint] {
-        use Endpoint::{Authorize, Decision, LoginForm, LoginSubmit, Token};
-        match self {
-            Self::AuthorizationCode => &[Authorize, Decision, LoginForm, LoginSubmit, Token],
-            Self::Implicit => &[Authorize, Decision, LoginForm, LoginSubmit],
-            Self::Password | Self::ClientCredentials | Self::RefreshToken | Self::JwtBearer => &[Token],
-        }
-    }
-}
-
-/// An endpoint of an authorization server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Endpoint {
-    /// RFC 6749 §3.1.
-    Authorize,
-    /// Where the consent page sends the decision.
-    Decision,
-    /// RFC 6749 §3.2.
-    Token,
-    /// RFC 7009.
-    Revoke,
-    /// RFC 7662.
-    Introspect,
-    /// RFC 8414.
-    Metadata,
-    /// RFC 7517 §5.
-    Jwks,
-    /// Whose token it is.
-    Me,
-    /// The login page.
-    LoginForm,
-    /// Where it sends name and password.
-    LoginSubmit,
-    /// Ends a session.
-    Logout,
-    /// What a user has allowed.
-    Account,
-}
-
-impl Endpoint {
-    /// All there are.
-    pub const ALL: &'static [Self] = &[
-        Self::Authorize,
-        Self::Decision,
-        Self::Token,
-        Self::Revoke,
-        Self::Introspect,
-        Self::Metadata,
-        Self::Jwks,
-        Self::Me,
-        Self::LoginForm,
-        Self::LoginSubmit,
-        Self::Logout,
-        Self::Account,
-    ];
-
-    /// The word after `builtin:`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Authorize => "oauth.authorize",
-            Self::Decision => "oauth.decision",
-            Self::Token => "oauth.token",
-            Self::Revoke => "oauth.revoke",
-            Self::Introspect => "oauth.introspect",
-            Self::Metadata => "oauth.metadata",
-            Self::Jwks => "oauth.jwks",
-            Self::Me => "oauth.me",
-            Self::LoginForm => "login.form",
-            Self::LoginSubmit => "login.submit",
-            Self::Logout => "logout",
-            Self::Account => "account",
-        }
-    }
-
-    /// What it gives tokens or codes for.
-    pub fn grants(self) -> &'static [Grant] {
-        use Grant::{AuthorizationCode, ClientCredentials, Implicit, JwtBearer, Password, RefreshToken};
-        match self {
-            Self::Authorize => &[AuthorizationCode, Implicit],
-            Self::Token => &[AuthorizationCode, Password, ClientCredentials, RefreshToken, JwtBearer],
-            _ => &[],
-        }
-    }
-
-    /// The methods that it can have.
-    pub fn methods(self) -> &'static [&'static str] {
-        match self {
-            Self::Metadata | Self::Jwks | Self::Me | Self::LoginForm => &["GET"],
-            Self::Authorize | Self::Account => &["GET", "POST"],
-            Self::Decision | Self::Token | Self::Revoke | Self::Introspect | Self::LoginSubmit | Self::Logout => {
-                &["POST"]
-            }
-        }
-    }
 }
 
 /// What an operation of the registry of clients and users does.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use gateway_terms::limit::{self as terms, LimitMistake, MAX_LIMIT, Place, Reading, is_name};
+use gateway_terms::store::{StoreMistake, fits_store};
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407, GW410};
@@ -31,41 +33,6 @@ pub enum LimitChoice {
     /// Something that has been reported.
     Broken,
 }
-
-const MEMBERS: &[&str] = &[
-    "name",
-    "use",
-    "algorithm",
-    "limit",
-    "interval",
-    "rate",
-    "burst",
-    "delay",
-    "key",
-    "onMissingKey",
-    "status",
-    "body",
-    "headers",
-    "headerPrefix",
-    "cost",
-    "store",
-    "mode",
-    "onStoreError",
-];
-
-/// Which numbers each algorithm has; the first of them are required.
-static ALGORITHMS: &[(&str, &[&str], &[&str])] = &[
-    ("token-bucket", &["limit", "interval"], &[]),
-    ("fixed-window", &["limit", "interval"], &[]),
-    ("sliding-window", &["limit", "interval"], &[]),
-    ("leaky-bucket", &["rate"], &["burst", "delay"]),
-    ("concurrency", &["limit"], &["burst", "delay"]),
-];
-
-const NUMBERS: &[&str] = &["limit", "interval", "rate", "burst", "delay"];
-
-/// More than this, per interval, is no limit.
-const MAX_LIMIT: u64 = 1 << 31;
 
 /// Reads `rateLimit`.
 pub(super) fn entries(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitEntry> {
@@ -138,11 +105,6 @@ pub(super) fn registry(reader: &mut Reader<'_>, node: &Node) -> Vec<(Spanned<Str
 
 const NAME: &str = "expected visible ASCII without quotes and backslashes";
 
-/// A name stands in a structured field (RFC 9651 §3.3.3).
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
-}
-
 /// RFC 9110 §5.6.2.
 fn is_field_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
@@ -155,7 +117,7 @@ struct Members<'n> {
 
 impl<'n> Members<'n> {
     fn of(reader: &mut Reader<'_>, node: &'n Node, what: &str) -> Self {
-        Self { entries: reader.known(node, what, MEMBERS) }
+        Self { entries: reader.known(node, what, &Place::Document.members()) }
     }
 
     fn entry(&self, name: &str) -> Option<&'n Entry> {
@@ -168,7 +130,7 @@ impl<'n> Members<'n> {
 }
 
 fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<Limit> {
-    let algorithm = algorithm(reader, node, members);
+    let algorithm = algorithm(reader, node);
     let mut key = match members.get("key") {
         Some(node) => keys(reader, node),
         None => vec![LimitKey::Ip],
@@ -180,11 +142,11 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
         .and_then(|node| reader.choice(node, "`onMissingKey`", &missing))
         .unwrap_or_default();
     let status = members.get("status").and_then(|node| {
-        let status = node.as_number().and_then(|number| number.as_u64()).filter(|status| (400..=599).contains(status));
+        let status = terms::status(node);
         if status.is_none() {
             reader.wrong(node, "`status`", "expected a status from 400 to 599");
         }
-        status.and_then(|status| u16::try_from(status).ok())
+        status
     });
     let name = members.get("name").and_then(|node| {
         let text = reader.text(node, "`name`")?;
@@ -195,14 +157,13 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
     });
     let prefix = members.get("headerPrefix").and_then(|node| {
         let text = reader.text(node, "`headerPrefix`")?;
-        let good = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if !good {
+        if !terms::is_header_prefix(text) {
             reader.wrong(node, "`headerPrefix`", "expected letters, digits and `-`, for `X-<prefix>-RateLimit-Limit`");
         }
         Some(text.to_owned())
     });
-    let shown = [("default", true), ("none", false)];
-    let shows = members.get("headers").and_then(|node| reader.choice(node, "`headers`", &shown)).unwrap_or(true);
+    let shows =
+        members.get("headers").and_then(|node| reader.choice(node, "`headers`", terms::HEADERS)).unwrap_or(true);
     if let Some(entry) = members.entry("headerPrefix")
         && !shows
     {
@@ -219,7 +180,7 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
     let store = store(reader, members);
     let algorithm = algorithm?;
     if let (Some(store), Some(entry)) = (&store, members.entry("store")) {
-        fits_store(reader, entry, members, algorithm, store);
+        check_store(reader, entry, members, algorithm, store);
     }
     Some(Limit {
         name: name.unwrap_or_default(),
@@ -227,7 +188,7 @@ fn limit(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<
         algorithm,
         key,
         skips_missing_key,
-        status: status.unwrap_or(429),
+        status: status.unwrap_or(terms::USUAL_STATUS),
         body: members.get("body").map(json).unwrap_or_default(),
         headers,
         store,
@@ -246,11 +207,11 @@ fn store(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<LimitStore> {
         }
         return None;
     };
-    let modes = [("exact", StoreMode::Exact), ("fast", StoreMode::Fast)];
-    let mode = members.get("mode").and_then(|node| reader.choice(node, "`mode`", &modes)).unwrap_or_default();
-    let errors = [("deny", OnStoreError::Deny), ("allow", OnStoreError::Allow), ("local", OnStoreError::Local)];
-    let on_error =
-        members.get("onStoreError").and_then(|node| reader.choice(node, "`onStoreError`", &errors)).unwrap_or_default();
+    let mode = members.get("mode").and_then(|node| reader.choice(node, "`mode`", StoreMode::WORDS)).unwrap_or_default();
+    let on_error = members
+        .get("onStoreError")
+        .and_then(|node| reader.choice(node, "`onStoreError`", OnStoreError::WORDS))
+        .unwrap_or_default();
     let name = reader.text(named, "`store`")?;
     // It is a key of `gateway.yaml` that the environment can spell.
     let good = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -262,147 +223,83 @@ fn store(reader: &mut Reader<'_>, members: &Members<'_>) -> Option<LimitStore> {
 }
 
 /// What several gateways cannot count together.
-fn fits_store(
+fn check_store(
     reader: &mut Reader<'_>,
     entry: &Entry,
     members: &Members<'_>,
     algorithm: LimitAlgorithm,
     store: &LimitStore,
 ) {
-    let diagnostic = match algorithm {
-        LimitAlgorithm::Concurrency { .. } => {
-            Diagnostic::error(GW407, "requests under way cannot be counted in a store")
-                .at(entry.key.span, "a gateway that dies would never give its slots back")
-                .help("remove `store`, and divide `limit` by the number of gateways")
-        }
-        LimitAlgorithm::LeakyBucket { delay: true, .. } if store.mode == StoreMode::Fast => {
+    let Err(mistake) = fits_store(algorithm, store.mode) else { return };
+    reader.report(match mistake {
+        StoreMistake::Held => Diagnostic::error(GW407, "requests under way cannot be counted in a store")
+            .at(entry.key.span, "a gateway that dies would never give its slots back")
+            .help("remove `store`, and divide `limit` by the number of gateways"),
+        StoreMistake::WaitsAhead => {
             Diagnostic::error(GW407, "requests that wait for their turn cannot be counted ahead")
                 .at(members.entry("mode").unwrap_or(entry).key.span, "turns come one at a time")
                 .help("write `mode: exact`, or `delay: false`")
         }
-        algorithm if !algorithm.fits_store() => {
-            Diagnostic::error(GW407, "the limit is too large for a store to count exactly")
-                .at(entry.key.span, "its scripts have whole numbers up to 2^53")
-                .help("use a shorter `interval` of whole seconds with a smaller `limit`; the rate stays the same")
+        StoreMistake::TooLarge => Diagnostic::error(GW407, "the limit is too large for a store to count exactly")
+            .at(entry.key.span, "its scripts have whole numbers up to 2^53")
+            .help("use a shorter `interval` of whole seconds with a smaller `limit`; the rate stays the same"),
+    });
+}
+
+fn algorithm(reader: &mut Reader<'_>, node: &Node) -> Option<LimitAlgorithm> {
+    let Reading { algorithm, mistakes } = terms::read_algorithm(node, Place::Document);
+    for mistake in mistakes {
+        tell(reader, mistake);
+    }
+    algorithm
+}
+
+fn tell(reader: &mut Reader<'_>, mistake: LimitMistake<'_>) {
+    let at = mistake.span();
+    let diagnostic = match mistake {
+        LimitMistake::NoAlgorithm(_) => Diagnostic::error(GW404, "the limit does not say by which algorithm")
+            .at(at, "`algorithm` is missing")
+            .help(format!("it can be `{}`", terms::algorithm_names().join("`, `"))),
+        LimitMistake::UnknownAlgorithm(node) => {
+            reader.choice(node, "`algorithm`", &terms::algorithm_names().map(|name| (name, ())));
+            return;
         }
-        _ => return,
+        LimitMistake::Stray(key, numbers) => {
+            let name = numbers.algorithm;
+            Diagnostic::error(GW405, format!("`{}` means nothing to {name}", key.name))
+                .at(at, "would not be enforced")
+                .help(format!("{name} has `{}`", [numbers.required, numbers.optional].concat().join("`, `")))
+        }
+        LimitMistake::Missing { member, numbers, .. } => {
+            Diagnostic::error(GW404, format!("`{member}` is required for {}", numbers.algorithm))
+                .at(at, format!("without `{member}`"))
+                .help(example(numbers.algorithm))
+        }
+        LimitMistake::NotWhole { member, node, least } => not_whole(node, &format!("`{member}`"), least),
+        LimitMistake::NotDuration { member, node } => {
+            reader.unit(node, &format!("`{member}`"), units::duration);
+            return;
+        }
+        LimitMistake::NotRate(node) => {
+            reader.unit(node, "`rate`", units::rate);
+            return;
+        }
+        LimitMistake::NotBoolean(node) => {
+            reader.boolean(node, "`delay`");
+            return;
+        }
+        LimitMistake::NobodyWaits(_) => {
+            Diagnostic::error(GW405, "`delay` of concurrency is what the `burst` waits, and there is none")
+                .at(at, "nobody would wait")
+        }
+        LimitMistake::LongWait(_) => Diagnostic::error(GW404, "a request would wait for more than a minute")
+            .at(at, "whoever waits holds a connection")
+            .help("use a smaller `burst` or `delay`, or `delay: false`"),
+        LimitMistake::Uncountable(_) => Diagnostic::error(GW404, "the limit is too large for its interval")
+            .at(at, "cannot be counted exactly")
+            .help("use a shorter interval with a smaller limit; the rate stays the same"),
     };
     reader.report(diagnostic);
-}
-
-fn algorithm(reader: &mut Reader<'_>, node: &Node, members: &Members<'_>) -> Option<LimitAlgorithm> {
-    let names: Vec<(&str, usize)> = ALGORITHMS.iter().enumerate().map(|(index, (name, ..))| (*name, index)).collect();
-    let Some(chosen) = members.get("algorithm") else {
-        if Reader::has_unknown(node, MEMBERS) || node.as_mapping().is_none() {
-            return None;
-        }
-        let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
-        reader.report(
-            Diagnostic::error(GW404, "the limit does not say by which algorithm")
-                .at(node.span, "`algorithm` is missing")
-                .help(format!("it can be `{}`", names.join("`, `"))),
-        );
-        return None;
-    };
-    let (name, required, others) = ALGORITHMS[reader.choice(chosen, "`algorithm`", &names)?];
-    for stray in members.entries.iter().filter(|entry| {
-        let name = &*entry.key.name;
-        NUMBERS.contains(&name) && !required.contains(&name) && !others.contains(&name)
-    }) {
-        reader.report(
-            Diagnostic::error(GW405, format!("`{}` means nothing to {name}", stray.key.name))
-                .at(stray.key.span, "would not be enforced")
-                .help(format!("{name} has `{}`", [required, others].concat().join("`, `"))),
-        );
-    }
-    let mut complete = true;
-    // A key that is not known has been reported, and is probably the missing one.
-    let unknown = Reader::has_unknown(node, MEMBERS);
-    for missing in required.iter().filter(|member| members.get(member).is_none()) {
-        complete = false;
-        if unknown {
-            continue;
-        }
-        reader.report(
-            Diagnostic::error(GW404, format!("`{missing}` is required for {name}"))
-                .at(chosen.span, format!("without `{missing}`"))
-                .help(example(name)),
-        );
-    }
-    if !complete {
-        return None;
-    }
-    let limit = members.get("limit").map(|node| whole(reader, node, "`limit`", 1));
-    let interval = members.get("interval").map(|node| reader.unit(node, "`interval`", units::duration));
-    let burst = match members.get("burst") {
-        Some(node) => whole(reader, node, "`burst`", 0)?,
-        None => 0,
-    };
-    let algorithm = match name {
-        "token-bucket" => LimitAlgorithm::TokenBucket { limit: limit??, interval: interval?? },
-        "fixed-window" => LimitAlgorithm::FixedWindow { limit: limit??, interval: interval?? },
-        "sliding-window" => LimitAlgorithm::SlidingWindow { limit: limit??, interval: interval?? },
-        "leaky-bucket" => {
-            let rate = members.get("rate").and_then(|node| reader.unit(node, "`rate`", units::rate))?;
-            let delay = match members.get("delay") {
-                Some(node) => reader.boolean(node, "`delay`")?,
-                None => true,
-            };
-            LimitAlgorithm::LeakyBucket { rate: rate.count, interval: rate.period, burst, delay }
-        }
-        _ => {
-            let delay = match members.get("delay") {
-                Some(node) => reader.unit(node, "`delay`", units::duration)?,
-                None => Duration::ZERO,
-            };
-            if let Some(entry) = members.entry("delay")
-                && burst == 0
-            {
-                reader.report(
-                    Diagnostic::error(GW405, "`delay` of concurrency is what the `burst` waits, and there is none")
-                        .at(entry.key.span, "nobody would wait"),
-                );
-            }
-            LimitAlgorithm::Concurrency { limit: limit??, burst, delay }
-        }
-    };
-    fits(reader, chosen, algorithm).then_some(algorithm)
-}
-
-/// No request waits longer for its turn.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-
-/// The counters are whole numbers of 64 bits, and no request waits for ever.
-fn fits(reader: &mut Reader<'_>, node: &Node, algorithm: LimitAlgorithm) -> bool {
-    let wait = match algorithm {
-        LimitAlgorithm::LeakyBucket { rate, interval, burst, delay: true } => {
-            interval.as_nanos() * u128::from(burst) / u128::from(rate)
-        }
-        LimitAlgorithm::Concurrency { delay, .. } => delay.as_nanos(),
-        _ => 0,
-    };
-    if wait > LONGEST_WAIT.as_nanos() {
-        reader.report(
-            Diagnostic::error(GW404, "a request would wait for more than a minute")
-                .at(node.span, "whoever waits holds a connection")
-                .help("use a smaller `burst` or `delay`, or `delay: false`"),
-        );
-        return false;
-    }
-    let (capacity, interval) = match algorithm {
-        LimitAlgorithm::TokenBucket { limit, interval } => (limit, interval),
-        LimitAlgorithm::LeakyBucket { interval, burst, .. } => (burst + 1, interval),
-        _ => return true,
-    };
-    let fits = u128::from(capacity) * interval.as_nanos() < 1 << 62;
-    if !fits {
-        reader.report(
-            Diagnostic::error(GW404, "the limit is too large for its interval")
-                .at(node.span, "cannot be counted exactly")
-                .help("use a shorter interval with a smaller limit; the rate stays the same"),
-        );
-    }
-    fits
 }
 
 fn example(algorithm: &str) -> &'static str {
@@ -414,15 +311,18 @@ fn example(algorithm: &str) -> &'static str {
 }
 
 fn whole(reader: &mut Reader<'_>, node: &Node, what: &str, least: u64) -> Option<u64> {
-    let number =
-        node.as_number().and_then(|number| number.as_u64()).filter(|number| (least..=MAX_LIMIT).contains(number));
+    let number = terms::whole(node, least);
     if number.is_none() {
-        let given = node.as_text().map_or_else(|| node.kind_name().to_owned(), |text| format!("`{text}`"));
-        let diagnostic = Diagnostic::error(GW404, format!("{what} cannot be {given}"))
-            .at(node.span, format!("expected a whole number from {least} to {MAX_LIMIT}"));
-        reader.report(without_quotes(diagnostic, node));
+        reader.report(not_whole(node, what, least));
     }
     number
+}
+
+fn not_whole(node: &Node, what: &str, least: u64) -> Diagnostic {
+    let given = node.as_text().map_or_else(|| node.kind_name().to_owned(), |text| format!("`{text}`"));
+    let diagnostic = Diagnostic::error(GW404, format!("{what} cannot be {given}"))
+        .at(node.span, format!("expected a whole number from {least} to {MAX_LIMIT}"));
+    without_quotes(diagnostic, node)
 }
 
 /// `failedAuthentication`: a limit, or `off`.

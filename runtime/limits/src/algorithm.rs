@@ -2,51 +2,7 @@
 
 use std::time::Duration;
 
-/// How a limit admits requests. All times are nanoseconds of one monotonic clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// A bucket of `limit` tokens, full at first, refilled evenly with `limit` per `interval`.
-    TokenBucket {
-        /// Tokens that it holds.
-        limit: u64,
-        /// In which it fills up.
-        interval: Duration,
-    },
-    /// `limit` requests in a window that begins with the first and lasts for `interval`.
-    FixedWindow {
-        /// Requests per window.
-        limit: u64,
-        /// The window's length.
-        interval: Duration,
-    },
-    /// As many in any `interval`, as far as two windows can tell: the one before counts for the part that still overlaps.
-    SlidingWindow {
-        /// Requests per interval.
-        limit: u64,
-        /// The interval.
-        interval: Duration,
-    },
-    /// A bucket that leaks `rate` per `interval`: what comes faster waits its turn, and `burst` may wait.
-    LeakyBucket {
-        /// Requests that leak,
-        rate: u64,
-        /// in this time.
-        interval: Duration,
-        /// Requests above the rate that are not refused.
-        burst: u64,
-        /// They wait; otherwise they pass at once.
-        delay: bool,
-    },
-    /// Requests that are under way at once.
-    Concurrency {
-        /// Without delay.
-        limit: u64,
-        /// The number of further requests, each with the delay.
-        burst: u64,
-        /// What the burst waits.
-        delay: Duration,
-    },
-}
+pub use gateway_terms::algorithm::Algorithm;
 
 /// What an algorithm remembers of one key. All zero is an unused key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,7 +23,7 @@ pub struct Formula {
     /// Microseconds of a tick.
     pub(crate) tick_micros: u64,
     /// Requests wait for those ahead of them.
-    pub waits: bool,
+    pub(crate) waits: bool,
 }
 
 /// What an algorithm says to one request.
@@ -89,45 +45,27 @@ const SECOND: u64 = 1_000_000_000;
 /// `Retry-After` of a refused request where the duration of the others is unknown.
 const CONCURRENCY_RETRY: u64 = SECOND;
 
-impl Algorithm {
-    /// The limit that clients see.
-    pub(crate) fn quota(&self) -> u64 {
-        match *self {
-            Self::TokenBucket { limit, .. } | Self::FixedWindow { limit, .. } | Self::SlidingWindow { limit, .. } => {
-                limit
-            }
-            Self::LeakyBucket { burst, .. } => burst + 1,
-            Self::Concurrency { limit, burst, .. } => limit + burst,
-        }
-    }
+/// What counters ask of an algorithm. All times are nanoseconds of one monotonic clock.
+pub(crate) trait Counting {
+    /// The algorithm for a store's script; `None` where a store cannot count it.
+    fn in_store(&self) -> Option<Formula>;
 
-    /// The time in which the quota comes back, if it is time that brings it back.
-    pub(crate) fn window(&self) -> Option<Duration> {
-        match *self {
-            Self::TokenBucket { interval, .. }
-            | Self::FixedWindow { interval, .. }
-            | Self::SlidingWindow { interval, .. } => Some(interval),
-            Self::LeakyBucket { rate, interval, burst, .. } => {
-                let nanos = nanos(interval) as u128 * u128::from(burst + 1) / u128::from(rate.max(1));
-                Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)))
-            }
-            Self::Concurrency { .. } => None,
-        }
-    }
+    /// Whether a key in this state behaves as one that nobody has used: then it can be forgotten.
+    fn is_idle(&self, state: State, now: u64) -> bool;
 
-    /// Whether its numbers can be counted exactly in 64 bits.
-    pub fn is_countable(&self) -> bool {
-        let (capacity, interval) = match *self {
-            Self::TokenBucket { limit, interval } => (limit, interval),
-            Self::LeakyBucket { interval, burst, .. } => (burst + 1, interval),
-            _ => return true,
-        };
-        u128::from(capacity) * interval.as_nanos() < 1 << 62
-    }
+    /// Charges `cost` at `now`; a refused request changes nothing.
+    fn charge(&self, state: &mut State, now: u64, cost: u64) -> Reading;
 
-    /// The algorithm for a store's script; `None` where a store cannot count it. The finest tick is taken that leaves room
-    /// for three times the limit below 2^53.
-    pub fn in_store(&self) -> Option<Formula> {
+    /// Takes back a charge of `at`, and never more than is still there of it: what has drained, or belongs to a window that
+    /// is over, is gone.
+    fn refund(&self, state: &mut State, at: u64, now: u64, cost: u64);
+
+    /// Gives back what a request has held.
+    fn release(&self, state: &mut State, cost: u64);
+}
+
+impl Counting for Algorithm {
+    fn in_store(&self) -> Option<Formula> {
         let (name, capacity, rate, interval, waits) = match *self {
             Self::TokenBucket { limit, interval } => ("bucket", limit, limit, interval, false),
             Self::LeakyBucket { rate, interval, burst, delay } => ("bucket", burst + 1, rate, interval, delay),
@@ -135,32 +73,11 @@ impl Algorithm {
             Self::SlidingWindow { limit, interval } => ("sliding", limit, 0, interval, false),
             Self::Concurrency { .. } => return None,
         };
-        let tick = (3..=9).map(|digits| 10_u64.pow(digits)).find(|tick| {
-            let ticks = nanos(interval) / tick;
-            ticks > 0 && nanos(interval).is_multiple_of(*tick) && u128::from(capacity) * u128::from(ticks) < 1 << 51
-        })?;
+        let tick = self.store_step()?;
         Some(Formula { name, capacity, rate, unit: nanos(interval) / tick, tick_micros: tick / 1_000, waits })
     }
 
-    /// The longest that a request waits for its turn.
-    pub fn longest_wait(&self) -> Duration {
-        match *self {
-            Self::LeakyBucket { rate, interval, burst, delay: true } => {
-                let nanos = interval.as_nanos() * u128::from(burst) / u128::from(rate.max(1));
-                Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-            }
-            Self::Concurrency { delay, .. } => delay,
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// Whether a slot is held until the response ends.
-    pub fn is_held(&self) -> bool {
-        matches!(self, Self::Concurrency { .. })
-    }
-
-    /// Whether a key in this state behaves like an unused one: then it can be forgotten.
-    pub(crate) fn is_idle(&self, state: State, now: u64) -> bool {
+    fn is_idle(&self, state: State, now: u64) -> bool {
         match *self {
             Self::TokenBucket { limit, interval } => Level::of(limit, interval, limit).drained(state, now) == 0,
             Self::LeakyBucket { rate, interval, burst, .. } => {
@@ -172,8 +89,7 @@ impl Algorithm {
         }
     }
 
-    /// Charges `cost` at `now`; a refused request changes nothing.
-    pub(crate) fn charge(&self, state: &mut State, now: u64, cost: u64) -> Reading {
+    fn charge(&self, state: &mut State, now: u64, cost: u64) -> Reading {
         match *self {
             Self::TokenBucket { limit, interval } => Level::of(limit, interval, limit).charge(state, now, cost, false),
             Self::LeakyBucket { rate, interval, burst, delay } => {
@@ -198,9 +114,7 @@ impl Algorithm {
         }
     }
 
-    /// Takes back a charge of `at`, and never more than is still there of it: what has drained, or belongs to a window that
-    /// is over, is gone.
-    pub(crate) fn refund(&self, state: &mut State, at: u64, now: u64, cost: u64) {
+    fn refund(&self, state: &mut State, at: u64, now: u64, cost: u64) {
         let drained = |rate: u64, interval: Duration| {
             let gone = now.saturating_sub(at).saturating_mul(rate);
             cost.saturating_mul(nanos(interval)).saturating_sub(gone)
@@ -224,8 +138,7 @@ impl Algorithm {
         }
     }
 
-    /// Gives back what a request has held.
-    pub(crate) fn release(&self, state: &mut State, cost: u64) {
+    fn release(&self, state: &mut State, cost: u64) {
         if self.is_held() {
             state.second = state.second.saturating_sub(cost);
         }

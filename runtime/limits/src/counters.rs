@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, Counting};
 use crate::lease::Leases;
 use crate::rule::{OwnLimit, Part, Rule, RuleHeaders, RuleStore};
 use crate::store::Stores;

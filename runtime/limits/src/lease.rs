@@ -102,7 +102,7 @@ impl Leases {
         // As much again as was used in the life of the last one; twice that, if it did not last.
         lease.batch = if now < lease.until { lease.used.saturating_mul(2) } else { lease.used };
         lease.used = cost;
-        LeaseResult::Ask(lease.batch.min(algorithm.quota() / SHARE))
+        LeaseResult::Ask(lease.batch.min(algorithm.capacity() / SHARE))
     }
 
     /// Puts away what the store gave to a question that was sent at `sent`.
@@ -161,6 +161,7 @@ impl Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::algorithm::Counting;
     use crate::table::{LimitId, Table};
 
     const SECOND: u64 = 1_000_000_000;

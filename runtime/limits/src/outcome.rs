@@ -108,7 +108,7 @@ pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading
         None => shown().min_by_key(|(_, reading)| (reading.remaining, u64::MAX - reading.reset)),
     };
     if let Some((rule, reading)) = told {
-        out.push_number(LIMIT, rule.algorithm.quota());
+        out.push_number(LIMIT, rule.algorithm.capacity());
         out.push_number(REMAINING, reading.remaining);
         out.push_number(RESET, seconds(reading.reset));
     }
@@ -117,7 +117,7 @@ pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading
             && timed(rule)
         {
             let numbers = [
-                ("Limit", rule.algorithm.quota()),
+                ("Limit", rule.algorithm.capacity()),
                 ("Remaining", reading.remaining),
                 ("Reset", seconds(reading.reset)),
             ];
@@ -131,7 +131,7 @@ pub(crate) fn fields(met: &[(&Rule, Reading)], tightest: Option<&(&Rule, Reading
         let policies = fmt::from_fn(|f| {
             shown().enumerate().try_for_each(|(index, (rule, _))| {
                 let window = rule.algorithm.window().map_or(0, |window| window.as_secs().max(1));
-                let (comma, name, quota) = (separator(index), &rule.name, rule.algorithm.quota());
+                let (comma, name, quota) = (separator(index), &rule.name, rule.algorithm.capacity());
                 write!(f, "{comma}\"{name}\";q={quota};w={window}")
             })
         });

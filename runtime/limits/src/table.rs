@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use crate::algorithm::{Algorithm, Reading, State};
+use crate::algorithm::{Algorithm, Counting, Reading, State};
 
 /// Places among which a key has one, in each of two groups.
 const GROUP: usize = 8;

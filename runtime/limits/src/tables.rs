@@ -1,5 +1,7 @@
 //! Rate limits as generated code describes them: inert tables.
 
+pub use gateway_terms::store::{OnStoreError, StoreMode};
+
 use crate::algorithm::Algorithm;
 
 /// A limit that an operation charges.
@@ -45,26 +47,6 @@ pub struct LimitStore {
     pub mode: StoreMode,
     /// What becomes of a request when it does not answer.
     pub on_error: OnStoreError,
-}
-
-/// How often a store is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum StoreMode {
-    /// For each request.
-    Exact,
-    /// For many requests at once, ahead of them.
-    Fast,
-}
-
-/// What becomes of a request whose store does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OnStoreError {
-    /// It is refused with 503.
-    Deny,
-    /// This limit does not count.
-    Allow,
-    /// This gateway counts for itself.
-    Local,
 }
 
 /// A part of a key.

@@ -2,6 +2,7 @@
 
 use gateway_access::request_view::CredentialLocation;
 use gateway_parties::server::{AuthorizationServer, Grant};
+pub use gateway_terms::oauth::Endpoint;
 
 /// An endpoint of an authorization server, as an operation.
 #[derive(Debug)]
@@ -12,35 +13,6 @@ pub struct OauthEndpoint {
     pub endpoint: Endpoint,
     /// What it gives tokens for: of the server's grants, those that the operation admits.
     pub grants: &'static [Grant],
-}
-
-/// What an endpoint does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    /// `oauth.authorize`.
-    Authorize,
-    /// `oauth.decision`.
-    Decision,
-    /// `oauth.token`.
-    Token,
-    /// `oauth.revoke`.
-    Revoke,
-    /// `oauth.introspect`.
-    Introspect,
-    /// `oauth.metadata` (RFC 8414).
-    Metadata,
-    /// `oauth.jwks`.
-    Jwks,
-    /// `oauth.me`: whose token it is.
-    Me,
-    /// `login.form`.
-    LoginForm,
-    /// `login.submit`.
-    LoginSubmit,
-    /// `logout`.
-    Logout,
-    /// `account`; GET shows it, POST withdraws what was allowed to a client.
-    Account,
 }
 
 /// Registration of clients and users, as an operation.

@@ -236,6 +236,20 @@ impl Reading<'_> {
         text
     }
 
+    fn word<T: Copy>(&mut self, node: &Node, what: &str, table: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text_of(node, what)?;
+        let found = table.iter().find(|(name, _)| *name == text);
+        if found.is_none() {
+            let names = table.iter().map(|(name, _)| *name);
+            let hint = suggest(text, names.clone()).map_or_else(
+                || format!("expected one of `{}`", names.collect::<Vec<_>>().join("`, `")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            self.problem(node.span, format!("{what}: there is no `{}`; {hint}", text.escape_default()));
+        }
+        found.map(|(_, value)| *value)
+    }
+
     fn texts<'n>(&mut self, node: &'n Node, what: &str) -> Vec<&'n str> {
         let Some(items) = node.as_sequence() else {
             self.problem(node.span, format!("{what} is {}, not a list", node.kind_name()));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+pub use gateway_terms::oauth::{Grant, PkceRequirement, TokenFormat};
+
 /// An authorization server (RFC 6749 §1.1), as one document describes it.
 #[derive(Debug)]
 pub struct AuthorizationServer {
@@ -63,41 +65,6 @@ pub struct Resource {
     pub uri: &'static str,
     /// It has an origin of the document: operations of this gateway take its tokens.
     pub is_here: bool,
-}
-
-/// What access tokens look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TokenFormat {
-    /// Random; only this gateway knows what it means.
-    Opaque,
-    /// A JWT (RFC 9068).
-    Jwt,
-}
-
-/// Who must use PKCE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PkceRequirement {
-    /// Every client.
-    All,
-    /// Clients without a secret.
-    Public,
-}
-
-/// A way to a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Grant {
-    /// RFC 6749 §4.1.
-    AuthorizationCode,
-    /// RFC 6749 §4.2; RFC 9700 §2.1.2 advises against it.
-    Implicit,
-    /// RFC 6749 §4.3; RFC 9700 §2.4 forbids it to new systems.
-    Password,
-    /// RFC 6749 §4.4.
-    ClientCredentials,
-    /// RFC 6749 §6.
-    RefreshToken,
-    /// RFC 7523 §2.1.
-    JwtBearer,
 }
 
 /// Something that a token may be for (RFC 6749 §3.3).

@@ -85,8 +85,8 @@ fn admits_exactly_what_the_model_admits() {
             for step in 0..400 {
                 let pause = match random.below(10) {
                     0 => random.below(3 * interval),
-                    1..4 => random.below(interval / algorithm.quota().max(1) + 1),
-                    _ => random.below(interval / (4 * algorithm.quota().max(1)) + 1),
+                    1..4 => random.below(interval / algorithm.capacity().max(1) + 1),
+                    _ => random.below(interval / (4 * algorithm.capacity().max(1)) + 1),
                 };
                 now += pause;
                 let cost = 1 + random.below(3).saturating_sub(1);
@@ -122,7 +122,7 @@ fn admits_exactly_what_the_model_admits() {
 
 /// `Retry-After` of a refusal is right to the nanosecond: no admission earlier, and one then.
 fn check_retry(algorithm: &Algorithm, state: State, now: u64, cost: u64, retry_after: u64) {
-    if cost > algorithm.quota() {
+    if cost > algorithm.capacity() {
         return;
     }
     let at = |time: u64| algorithm.charge(&mut { state }, time, cost).admitted;

@@ -342,20 +342,6 @@ impl Reading<'_> {
         found
     }
 
-    fn word<T: Copy>(&mut self, node: &Node, what: &str, table: &[(&'static str, T)]) -> Option<T> {
-        let text = self.text_of(node, what)?;
-        let found = table.iter().find(|(name, _)| *name == text);
-        if found.is_none() {
-            let names = table.iter().map(|(name, _)| *name);
-            let hint = suggest(text, names.clone()).map_or_else(
-                || format!("expected one of `{}`", names.collect::<Vec<_>>().join("`, `")),
-                |near| format!("did you mean `{near}`?"),
-            );
-            self.problem(node.span, format!("{what}: there is no `{}`; {hint}", text.escape_default()));
-        }
-        found.map(|(_, value)| *value)
-    }
-
     fn user(&mut self, node: &Node) {
         let Some(entries) = self.members(node, "a user", &["id", "username", "email", "password"]) else { return };
         let members = Members { node, entries, optional: false };

@@ -8,7 +8,7 @@ mod server;
 use std::time::Duration;
 
 use super::*;
-use crate::algorithm::Algorithm;
+use crate::algorithm::{Algorithm, Counting};
 use server::RedisServer;
 
 /// xorshift64*
@@ -64,13 +64,13 @@ fn the_script_counts_as_this_process_does() {
         for step in 0..300_u64 {
             micros += match random.below(10) {
                 0 => random.below(3 * interval),
-                1..4 => random.below(interval / algorithm.quota() + 1),
-                _ => random.below(interval / (4 * algorithm.quota()) + 1),
+                1..4 => random.below(interval / algorithm.capacity() + 1),
+                _ => random.below(interval / (4 * algorithm.capacity()) + 1),
             };
             // Some at a time that is behind, as after a failover.
             let at = if step % 29 == 7 { micros - 1_000 } else { micros };
             let cost = 1 + random.below(3).saturating_sub(1);
-            if cost > algorithm.quota() {
+            if cost > algorithm.capacity() {
                 continue;
             }
             let mut key = [0; 16];

@@ -1,0 +1,9 @@
+//! What the compiler and the gateway both need of the contract between them: the words of documents that are also words
+//! of the gateway's own files, with one grammar, and the plain values that generated code names.
+//!
+//! Whoever reads a file knows the words for its mistakes: what is wrong is a value here, and a message there.
+
+pub mod algorithm;
+pub mod limit;
+pub mod oauth;
+pub mod store;
