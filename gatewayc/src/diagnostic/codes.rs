@@ -95,7 +95,7 @@ codes! {
     GW403 403 "unused-limit"              Warning "A limit that no operation charges"
     GW404 404 "bad-limit"                 Error   "A limit whose numbers are missing or cannot be"
     GW405 405 "stray-limit-member"        Error   "A member of a limit that would not be enforced"
-    GW406 406 "limit-without-caller"      Warning "A limit that counts callers where nobody is known"
+    GW406 406 "limit-without-caller"      Warning "A limit that counts callers where no caller is known"
     GW407 407 "unshareable-limit"         Error   "A limit that several gateways cannot count together"
     GW408 408 "same-limit-in-store"       Error   "Two limits in a store have the same name"
     GW409 409 "caller-without-limit"      Warning "A kind of caller that no limit of a list counts"
