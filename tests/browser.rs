@@ -159,7 +159,8 @@ fn walk(width: u32, height: u32) {
     // The end of the session.
     browser.go(&format!("{ISSUER}/account"));
     browser.click("form[action=\"/logout\"] button");
-    browser.arrives(&format!("{ISSUER}/"));
+    // The address of the account page begins like that of the home page.
+    browser.reads("Every way to a token");
     browser.go(&format!("{ISSUER}/account"));
     browser.arrives(&format!("{ISSUER}/login"));
 }
