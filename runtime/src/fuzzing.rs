@@ -2,32 +2,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::LocalRuntime;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
+use crate::assemble;
 use crate::launch::Launch;
-use gateway_proxy::access_log::AccessLog;
-use gateway_proxy::connection::serve;
 use gateway_proxy::deployment::Deployment;
-use gateway_proxy::metrics::ProcessMetrics;
+use gateway_proxy::sockless::Proxy;
 use gateway_proxy::tables::Gateway;
-use gateway_proxy::thread::Thread;
-use gateway_proxy::worker::Worker;
-use gateway_wire::downstream::Downstream;
 
 /// More than an exchange can take: what takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(8);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A gateway, its only client, and its upstream.
 pub struct Harness {
     runtime: LocalRuntime,
-    thread: Thread,
+    proxy: Proxy,
     upstream: Rc<Upstream>,
 }
 
@@ -74,17 +68,16 @@ impl Harness {
         let (config, secrets) = launch.settings().expect("good settings");
         let deployment: &'static Deployment =
             Box::leak(Box::new(assemble::assemble(gateway, &config, secrets, true).expect("nothing missing")));
-        let process = Arc::new(ProcessMetrics::default());
         let upstream = Rc::new(Upstream { answer: RefCell::default(), requests: Cell::new(0) });
         let (served, entered) = (Rc::clone(&upstream), runtime.enter());
-        let thread = Thread::new(Worker::new(deployment, 0, AccessLog::new(None, Arc::clone(&process)), process));
+        let proxy = Proxy::new(deployment);
         drop(entered);
         runtime.spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::task::spawn_local(Rc::clone(&served).serve(stream));
             }
         });
-        Self { runtime, thread, upstream }
+        Self { runtime, proxy, upstream }
     }
 
     /// Sends `input` as a client's only bytes, to a gateway whose upstream says `answer` to each request.
@@ -95,23 +88,23 @@ impl Harness {
     pub fn exchange(&self, input: &[u8], answer: &[u8]) -> Outcome {
         *self.upstream.answer.borrow_mut() = answer.to_vec();
         self.upstream.requests.set(0);
-        let thread = self.thread.clone();
+        let proxy = self.proxy.clone();
         let input = input.to_vec();
         let received = self.runtime.block_on(async move {
             let (client, gateway) = tokio::io::duplex(64 << 10);
-            let listener = &thread.worker.deployment.listeners[0];
-            let deadline = Instant::now() + thread.worker.deployment.settings.timeouts.keep_alive;
-            let down = Downstream::new(gateway, IpAddr::V4(Ipv4Addr::LOCALHOST), None, deadline);
-            let serving = tokio::task::spawn_local(serve(thread, listener, down, Rc::new(Cell::new(true))));
+            let serving = tokio::task::spawn_local(proxy.serve(gateway));
             let (mut reader, mut writer) = tokio::io::split(client);
             let writing = tokio::task::spawn_local(async move {
                 let _ = writer.write_all(&input).await;
                 let _ = writer.shutdown().await;
             });
             let mut received = Vec::new();
-            timeout(PATIENCE, reader.read_to_end(&mut received)).await.expect("an end").expect("no error of a pipe");
+            timeout(EXCHANGE_TIMEOUT, reader.read_to_end(&mut received))
+                .await
+                .expect("an end")
+                .expect("no error of a pipe");
             writing.abort();
-            timeout(PATIENCE, serving).await.expect("an end").expect("no panic");
+            timeout(EXCHANGE_TIMEOUT, serving).await.expect("an end").expect("no panic");
             received
         });
         Outcome { received, forwarded: self.upstream.requests.get() }

@@ -126,7 +126,7 @@ impl Launch {
 
     fn sources(&self) -> Sources {
         let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value.into_string().ok()))
             .filter(|(name, _)| name.starts_with("GATEWAY__"))
             .collect();
         Sources { file: self.config.clone(), environment, flags: self.settings.clone() }

@@ -134,23 +134,39 @@ fn line(now: u64, level: Level, subject: &dyn fmt::Display, message: fmt::Argume
     if !is_json {
         return format!("{time} {level} {}: {}\n", visible(&subject), visible(&message));
     }
-    let (subject, message) = (Value::from(subject), Value::from(message));
+    let (subject, message) = (json(subject), json(message));
     format!("{{\"time\":\"{time}\",\"level\":\"{level}\",\"subject\":{subject},\"message\":{message}}}\n")
 }
 
 /// A text on one line: what could end it or move a cursor is escaped.
-fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_invisible) {
         return Cow::Borrowed(text);
     }
     text.chars()
-        .map(|char| if char.is_control() { char.escape_default().to_string() } else { char.to_string() })
+        .map(|char| if is_invisible(char) { char.escape_default().to_string() } else { char.to_string() })
+        .collect()
+}
+
+/// Whether a character ends a line, moves a cursor, or changes the direction of what follows.
+fn is_invisible(char: char) -> bool {
+    char.is_control() || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text as JSON, with what [`is_invisible`] escaped.
+fn json(text: String) -> String {
+    let json = Value::from(text).to_string();
+    if !json.contains(is_invisible) {
+        return json;
+    }
+    json.chars()
+        .map(|char| if is_invisible(char) { format!("\\u{:04x}", u32::from(char)) } else { char.to_string() })
         .collect()
 }
 
 /// Writes the answer of a command: plain text, after the name of the program.
 pub fn say(line: fmt::Arguments<'_>) {
-    LOG.add(format!("gateway: {line}\n"));
+    LOG.add(format!("gateway: {}\n", visible(&line.to_string())));
 }
 
 /// As [`say`], with a message in place.
@@ -309,6 +325,20 @@ mod tests {
             "{\"time\":\"2025-11-29T12:00:00Z\",\"level\":\"warn\",\"subject\":\"store default\",\
              \"message\":\"no \\\"a\\nb\\\"\"}\n"
         );
+    }
+
+    #[test]
+    fn no_value_ends_a_line_or_moves_a_cursor() {
+        let hostile = "a\nb\r\u{1b}[31m\u{9b}31m\u{2028}\u{202e}\u{7f}ä";
+        for is_json in [false, true] {
+            let line = line(0, Level::Info, &hostile, format_args!("{hostile}"), is_json);
+            let line = line.strip_suffix('\n').expect("a line");
+            assert!(!line.contains(is_invisible) && line.contains('ä'), "{line:?}");
+            if is_json {
+                let value: Value = serde_json::from_str(line).expect("JSON");
+                assert_eq!((value["message"].as_str(), value["subject"].as_str()), (Some(hostile), Some(hostile)));
+            }
+        }
     }
 
     #[test]

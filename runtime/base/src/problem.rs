@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::operator_log::visible;
+
 /// A mistake in the deployment, reported before anything is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem(pub(crate) String);
@@ -13,27 +15,31 @@ pub struct SettingPlace(pub(crate) String);
 impl Problem {
     /// A mistake at a known place.
     pub fn at(place: &SettingPlace, message: impl fmt::Display) -> Self {
-        Self(without_credentials(&format!("{}: {message}", place.0)))
+        Self::plain(format!("{}: {message}", place.0))
     }
 
     /// A mistake that is nowhere in particular, such as something missing.
     pub fn plain(message: impl Into<String>) -> Self {
-        Self(without_credentials(&message.into()))
+        Self(visible(&without_credentials(&message.into())).into_owned())
     }
 }
 
-/// A text without the part before `@` in the URLs in it: it may be a password, and the text goes into a log.
+/// A text without the part before `@` in the URLs in it, and without their queries: both may hold a password, and the text
+/// goes into a log.
 pub(crate) fn without_credentials(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("://").map(|at| at + 3) {
         out.push_str(&rest[..start]);
         rest = &rest[start..];
-        let authority = &rest[..rest.find(['/', '`', ' ', '"', '\'', '\n']).unwrap_or(rest.len())];
-        if let Some(at) = authority.rfind('@') {
-            out.push('…');
-            rest = &rest[at..];
-        }
+        // An `@` after a slash may still end a password that has one: nothing before the last `@` is shown.
+        let end = rest.find(['`', ' ', '"', '\'', '\n']).unwrap_or(rest.len());
+        let (url, after) = rest.split_at(end);
+        let at = url.rfind('@');
+        let shown = &url[at.unwrap_or(0)..];
+        let (shown, has_query) = shown.split_once('?').map_or((shown, false), |(before, _)| (before, true));
+        out.extend([if at.is_some() { "…" } else { "" }, shown, if has_query { "?…" } else { "" }]);
+        rest = after;
     }
     out + rest
 }

@@ -89,7 +89,8 @@ impl Settings {
 
     /// Adds `--set listeners.web.bind=…`.
     pub fn add_flag(&mut self, flag: &str) {
-        let place = SettingPlace(format!("--set {flag}"));
+        // The value may be a secret, if one that stands in the wrong place.
+        let place = SettingPlace(format!("--set {}", flag.split('=').next().unwrap_or_default()));
         match flag.split_once('=') {
             Some((path, value)) => self.add_override(path.split('.').map(str::to_owned).collect(), value, place),
             None => self

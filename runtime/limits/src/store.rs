@@ -134,6 +134,8 @@ impl StoreHealth {
 #[derive(Debug, Default)]
 pub struct Stores {
     known: BTreeMap<String, NamedStore>,
+    /// Names of stores that this binary has no client for.
+    without_client: Vec<String>,
     /// Any name will do, and counts here: for reading files where nothing is served.
     pretends: bool,
 }
@@ -154,6 +156,16 @@ impl Stores {
     /// Adds a store, or with `None` the name of one that is this process.
     pub fn add(&mut self, name: &str, store: Option<Arc<dyn Store>>) {
         self.known.insert(folded(name), NamedStore { store, is_used: AtomicBool::new(false) });
+    }
+
+    /// Notes the name of a store that this binary has no client for.
+    pub fn add_without_client(&mut self, name: &str) {
+        self.without_client.push(folded(name));
+    }
+
+    /// Whether the settings have a store of that name that this binary has no client for.
+    pub fn lacks_client(&self, name: &str) -> bool {
+        self.without_client.contains(&folded(name))
     }
 
     /// Whether there is one of that name.

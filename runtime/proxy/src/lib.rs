@@ -16,6 +16,8 @@ pub mod rule_pattern;
 pub(crate) mod rules;
 pub mod server;
 pub mod settings;
+#[cfg(fuzzing)]
+pub mod sockless;
 pub mod static_files;
 pub mod tables;
 pub(crate) mod thread;

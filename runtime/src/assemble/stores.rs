@@ -48,7 +48,8 @@ pub(crate) fn open_stores(gateway: &'static Gateway, config: &Config, secrets: &
         };
         match opened {
             Ok(None) if settings.url.is_some() => {
-                warn!(format_args!("store {name}"), "configured but unused: no compiled limit has a `store`")
+                warn!(format_args!("store {name}"), "configured but unused: no compiled limit has a `store`");
+                stores.add_without_client(name);
             }
             Ok(store) => stores.add(name, store),
             Err(problem) => problems.push(Problem::at(&settings.place, format!("store `{name}`: {problem}"))),

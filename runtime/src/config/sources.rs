@@ -16,8 +16,8 @@ use gateway_proxy::settings::Listener;
 pub(crate) struct Sources {
     /// `gateway.yaml`; missing is no mistake unless it was asked for.
     pub(crate) file: Option<PathBuf>,
-    /// `GATEWAY__…` variables.
-    pub(crate) environment: Vec<(String, String)>,
+    /// `GATEWAY__…` variables; without a value if that is not UTF-8.
+    pub(crate) environment: Vec<(String, Option<String>)>,
     /// `--set path=value`.
     pub(crate) flags: Vec<String>,
 }
@@ -44,7 +44,12 @@ impl Sources {
             }
         }
         for (name, value) in &self.environment {
-            settings.add_variable(name, value);
+            match value {
+                Some(value) => settings.add_variable(name, value),
+                None => settings
+                    .problems
+                    .push(Problem::plain(format!("environment variable {name}: its value is not UTF-8"))),
+            }
         }
         for flag in &self.flags {
             settings.add_flag(flag);

@@ -109,8 +109,12 @@ impl Reading<'_> {
         };
         let name = self.text_of(named, "`store`")?.to_owned();
         if !self.source.limits.stores().has(&name) {
-            let name = name.escape_default();
-            self.problem(named.span, format!("there is no store `{name}` in the settings"));
+            let problem = if self.source.limits.stores().lacks_client(&name) {
+                format!("no document of this gateway has a limit with a `store`, so it has no client for `{name}`")
+            } else {
+                format!("there is no store `{}` in the settings", name.escape_default())
+            };
+            self.problem(named.span, problem);
             return None;
         }
         let mode = match member("mode") {

@@ -5,6 +5,7 @@ use http::Method;
 use http::header::{CONTENT_LENGTH, COOKIE, HOST};
 use http::request::Parts;
 
+use gateway_wire::field_lines::is_token;
 use gateway_wire::http1::head::{Field, HeadFields, HeadLimits, MAX_FIELDS, RequestHead};
 use gateway_wire::http2::body::BodyFraming;
 use gateway_wire::reject::Reject;
@@ -22,8 +23,8 @@ pub(crate) fn is_for_http(parts: &Parts) -> bool {
 
 /// What a stream begins with. The pipeline, which checks every head, refuses what makes no sense in it.
 ///
-/// It keeps to the grammar of HTTP/1.1: h2 admits no name that is not a token, neither CR nor LF nor NUL in a value, and no
-/// space in a target.
+/// It keeps to the grammar of HTTP/1.1: h2 admits neither CR nor LF nor NUL in a value, and no space in a target. Names are
+/// checked here: h2 admits `"` in them, which no token has (RFC 9110 §5.6.2).
 pub(crate) struct StreamHead {
     parts: Parts,
     framing: BodyFraming,
@@ -63,14 +64,19 @@ impl StreamHead {
     /// The same limits for the same request, whatever it came in: counted as the text that it would be.
     ///
     /// # Errors
-    /// 414 and 431.
+    /// 400 for a name that HTTP/1.1 cannot have, 414 and 431.
     pub(crate) fn keeps_to(&self, limits: HeadLimits) -> Result<(), Reject> {
         let line = self.method().len() + " ".len() + self.target().len() + " HTTP/1.1".len();
         if line > limits.request_line {
             return Err(Reject::UriTooLong);
         }
-        let fields: usize =
-            self.fields().map(|field| field.name.len() + ": ".len() + field.value.len() + "\r\n".len()).sum();
+        let mut fields = 0;
+        for Field { name, value } in self.fields() {
+            if !is_token(name.as_bytes()) {
+                return Err(Reject::BadRequest("the name of a field is no token"));
+            }
+            fields += name.len() + ": ".len() + value.len() + "\r\n".len();
+        }
         let head = line + "\r\n".len() + fields + "\r\n".len();
         if head > limits.head { Err(Reject::HeadTooLarge) } else { Ok(()) }
     }
@@ -142,6 +148,26 @@ mod tests {
         assert_eq!(head.keeps_to(limits(line - 1, text.len())), Err(Reject::UriTooLong));
         assert_eq!(head.keeps_to(limits(line, text.len() - 1)), Err(Reject::HeadTooLarge));
         text
+    }
+
+    /// Whatever the library admits, no name goes on that HTTP/1.1 would refuse.
+    #[test]
+    fn names_are_tokens() {
+        let limits = HeadLimits { request_line: 8 << 10, head: 32 << 10 };
+        let mut admitted = 0;
+        for byte in 0..=u8::MAX {
+            for name in [[byte, b'x', b'y'], [b'x', byte, b'y'], [b'x', b'y', byte]] {
+                let Ok(known) = http::HeaderName::from_lowercase(&name) else { continue };
+                admitted += 1;
+                let request = Request::get("https://a/").header(known, "1").body(()).expect("a request");
+                let head = StreamHead::framed(request.into_parts().0, BodyFraming::None);
+                let text = [b"GET / HTTP/1.1\r\n".as_slice(), &name, b": 1\r\n\r\n"].concat();
+                let mut space = [httparse::EMPTY_HEADER; MAX_FIELDS];
+                let in_http1 = httparse::Request::new(&mut space).parse(&text).is_ok();
+                assert_eq!(head.keeps_to(limits).is_ok(), in_http1, "{name:?}");
+            }
+        }
+        assert!(admitted > 100, "{admitted}");
     }
 
     #[test]
