@@ -1,7 +1,7 @@
 //! Secrets: where they are, and a wrapper that keeps them out of logs.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -112,11 +112,25 @@ impl SecretStore {
             return Ok(pretended("file", path));
         }
         let path = self.folder.join(path);
-        match std::fs::read(&path) {
+        match read_at_most(&path, MAX_FILE) {
+            Ok(bytes) if bytes.len() as u64 > MAX_FILE => {
+                Err(format!("file {} is larger than {} KiB, which no secret is", path.display(), MAX_FILE >> 10))
+            }
             Ok(bytes) => decode(without_line_end(bytes), encoding, &format!("file {}", path.display())),
             Err(error) => Err(format!("file {} cannot be read: {error}", path.display())),
         }
     }
+}
+
+/// The most bytes of a secret, with room for chains of certificates: a device does not end.
+const MAX_FILE: u64 = 1 << 20;
+
+/// The content of a file, or its first bytes, one more than `most`.
+fn read_at_most(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// 64 bytes that are the same for the same place only.
@@ -164,6 +178,12 @@ fn without_line_end(mut bytes: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let problem = SecretStore::default().file("/dev/zero", Encoding::Plain).err();
+        assert_eq!(problem.as_deref(), Some("file /dev/zero is larger than 1024 KiB, which no secret is"));
+    }
 
     #[test]
     fn debug_output_hides_the_bytes() {

@@ -113,27 +113,27 @@ pub struct Part<'k> {
     pub bytes: Cow<'k, [u8]>,
 }
 
-/// What a part of a key is. Its number is hashed together with the value, so another order makes other keys in stores.
+/// What a part of a key is. Its number is hashed together with the value, and is a part of keys in stores: it never changes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PartKind {
     /// The request has no such value, or an empty one.
-    Missing,
+    Missing = 0,
     /// One value, such as that of a header field.
-    Value,
+    Value = 1,
     /// Several values, or bytes that are not text: counted together, whatever they are.
-    Several,
+    Several = 2,
     /// A constant of the document.
-    Const,
+    Const = 3,
     /// Stands in where all parts are missing.
-    Address,
+    Address = 4,
     /// Of a consumer's limit.
-    Name,
+    Name = 5,
     /// Of [`LimitKey::Caller`], whose kinds are distinct.
-    Consumer,
+    Consumer = 6,
     /// The user, where the caller is no consumer.
-    User,
+    User = 7,
     /// The OAuth client, where the caller is neither a consumer nor a user.
-    Client,
+    Client = 8,
 }
 
 /// Who counts a limit, if not this process.
