@@ -16,8 +16,7 @@ use tokio::net::TcpListener;
 
 use crate::exposition;
 use gateway_base::problem::Problem;
-use gateway_base::supervise;
-use gateway_base::supervise::Task;
+use gateway_base::supervise::{self, Task};
 use gateway_proxy::deployment::Deployment;
 use gateway_proxy::metrics::ProcessMetrics;
 

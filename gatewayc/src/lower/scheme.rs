@@ -83,7 +83,7 @@ fn of_kind(
     }
     match kind {
         SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer") => {
-            tokens::bearer(definition, extension, identity, diagnostics)
+            tokens::bearer(definition, tokens::Kind::Plain, extension, identity, diagnostics)
         }
         SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("basic") => {
             basic(definition, &extension, identity)
@@ -100,7 +100,7 @@ fn of_kind(
                 None => api_key(definition, first, &extension, identity),
             }
         }
-        SchemeKind::OAuth2 { .. } => tokens::oauth2(definition, extension, identity, diagnostics),
+        SchemeKind::OAuth2 { .. } => tokens::bearer(definition, tokens::Kind::OAuth2, extension, identity, diagnostics),
         SchemeKind::OpenIdConnect { url } => tokens::open_id(definition, url, extension, identity, diagnostics),
         SchemeKind::MutualTls => mutual_tls(definition, extension),
     }

@@ -261,57 +261,6 @@ pub(crate) fn worse(one: Reject, other: Reject) -> Reject {
     if rank(&other) > rank(&one) { other } else { one }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::request_view::CredentialLocation;
-
-    /// A scheme that always says the same.
-    #[derive(Debug)]
-    struct Says(Caller);
-
-    impl Authenticator for Says {
-        fn authenticate(&self, _: &RequestView<'_>, _: RequestContext) -> Result<Caller, Refusal> {
-            Ok(self.0.clone())
-        }
-
-        fn challenge(&self) -> String {
-            String::new()
-        }
-
-        fn locations(&self) -> (&'static [CredentialLocation], bool) {
-            (&[], false)
-        }
-    }
-
-    fn user(name: &str, client: Option<&str>) -> Caller {
-        Caller {
-            subject: name.into(),
-            scopes: Arc::from([]),
-            client: client.map(Arc::from),
-            user: Some(name.into()),
-            identity: None,
-        }
-    }
-
-    #[test]
-    fn together_schemes_name_one_caller_and_all_that_is_known_of_it() {
-        let both = |one: Caller, other: Caller| {
-            let says =
-                |caller| PreparedRequirement { authenticator: Arc::new(Says(caller)), scopes: &[], failures: None };
-            let now = RequestContext { unix_seconds: 1, worker: 0, request: 1 };
-            let mut guesses = Guesses { address: IpAddr::from([127, 0, 0, 1]), attempts: &mut Attempts::default() };
-            all_of(&[says(one), says(other)], &RequestView::of(&[], None), now, &mut guesses).ok()
-        };
-        let (session, token) = (user("bob", None), user("bob", Some("app")));
-        assert_eq!(both(session.clone(), token.clone()), Some(token.clone()));
-        assert_eq!(both(token.clone(), session.clone()), Some(token.clone()));
-        assert_eq!(both(user("ann", None), token.clone()), None);
-        let client = Caller { user: None, ..user("bob", Some("bob")) };
-        assert_eq!(both(session, client), None, "a client that is called like a user");
-    }
-}
-
 /// [`Access`](crate::tables::Access) with its schemes ready to check.
 #[derive(Debug)]
 pub enum PreparedAccess {
@@ -365,4 +314,55 @@ pub fn requirements(access: &PreparedAccess) -> impl Iterator<Item = &PreparedRe
         PreparedAccess::OneOf { alternatives, .. } => alternatives,
     };
     alternatives.iter().flat_map(|alternative| &alternative.requirements)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request_view::CredentialLocation;
+
+    /// A scheme that always says the same.
+    #[derive(Debug)]
+    struct Says(Caller);
+
+    impl Authenticator for Says {
+        fn authenticate(&self, _: &RequestView<'_>, _: RequestContext) -> Result<Caller, Refusal> {
+            Ok(self.0.clone())
+        }
+
+        fn challenge(&self) -> String {
+            String::new()
+        }
+
+        fn locations(&self) -> (&'static [CredentialLocation], bool) {
+            (&[], false)
+        }
+    }
+
+    fn user(name: &str, client: Option<&str>) -> Caller {
+        Caller {
+            subject: name.into(),
+            scopes: Arc::from([]),
+            client: client.map(Arc::from),
+            user: Some(name.into()),
+            identity: None,
+        }
+    }
+
+    #[test]
+    fn together_schemes_name_one_caller_and_all_that_is_known_of_it() {
+        let both = |one: Caller, other: Caller| {
+            let says =
+                |caller| PreparedRequirement { authenticator: Arc::new(Says(caller)), scopes: &[], failures: None };
+            let now = RequestContext { unix_seconds: 1, worker: 0, request: 1 };
+            let mut guesses = Guesses { address: IpAddr::from([127, 0, 0, 1]), attempts: &mut Attempts::default() };
+            all_of(&[says(one), says(other)], &RequestView::of(&[], None), now, &mut guesses).ok()
+        };
+        let (session, token) = (user("bob", None), user("bob", Some("app")));
+        assert_eq!(both(session.clone(), token.clone()), Some(token.clone()));
+        assert_eq!(both(token.clone(), session.clone()), Some(token.clone()));
+        assert_eq!(both(user("ann", None), token.clone()), None);
+        let client = Caller { user: None, ..user("bob", Some("bob")) };
+        assert_eq!(both(session, client), None, "a client that is called like a user");
+    }
 }

@@ -6,12 +6,10 @@ use minijinja::value::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint_request::EndpointRequest;
-use crate::error;
-use crate::error::{ErrorCode, OauthError};
+use crate::error::{self, ErrorCode, OauthError};
 use crate::form::Form;
 use crate::pages::{FormTargets, Page};
-use crate::redirect;
-use crate::redirect::is_same_redirect;
+use crate::redirect::{self, is_same_redirect};
 use crate::server::{Issued, Server, TokenRequest};
 use crate::store::{Authorization, Decided, Decision, GivenConsent, NewCode};
 use gateway_base::digest::Digest;

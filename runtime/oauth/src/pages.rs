@@ -9,8 +9,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use gateway_access::request_view::RequestView;
 use gateway_base::error;
-use gateway_base::random;
-use gateway_base::random::NoRandom;
+use gateway_base::random::{self, NoRandom};
 use gateway_wire::answer::OwnAnswer;
 
 /// The templates, by the names under which a team can replace them.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::engine;
-use crate::server;
-use crate::server::{Oauth, Server};
+use crate::server::{self, Oauth, Server};
 use crate::store::{NewSession, SessionRecord};
 use crate::tables::LoginSession;
 use gateway_access::caller::{Caller, Denial, Question, Refusal, RequestContext};

@@ -16,8 +16,7 @@ use std::fmt;
 
 use gateway_base::digest::Digest;
 use gateway_base::random;
-use gateway_parties::clients_and_users;
-use gateway_parties::clients_and_users::{Client, User};
+use gateway_parties::clients_and_users::{self, Client, User};
 pub(crate) use gateway_parties::database::StoreError;
 use gateway_parties::database::{ANSWER_TIMEOUT, Batch, Database, Row, Statement, StatementResult};
 use gateway_parties::server::{Grant, TokenFormat};

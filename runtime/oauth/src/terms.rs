@@ -6,9 +6,8 @@ use serde_json::{Map, Value, json};
 
 use gateway_parties::authority::Authority;
 use gateway_parties::client_metadata::ClientMetadata;
-use gateway_parties::clients_and_users;
 use gateway_parties::clients_and_users::{
-    Client, auth_method_name, format_name, grant_name, grant_named, response_type_name,
+    self, Client, auth_method_name, format_name, grant_name, grant_named, response_type_name,
 };
 use gateway_parties::names::{BadRegistration, check_redirect_uri, is_unseen};
 use gateway_parties::server::Grant;

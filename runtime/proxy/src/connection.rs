@@ -12,9 +12,8 @@ use tokio::time::Instant;
 
 use crate::deployment::PreparedListener;
 use crate::http2;
-use crate::pipeline;
-use crate::pipeline::After;
 use crate::pipeline::head::Head;
+use crate::pipeline::{self, After};
 use crate::thread::Thread;
 use crate::worker::Worker;
 use gateway_wire::downstream::{Downstream, Scratch};

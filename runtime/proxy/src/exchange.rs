@@ -14,12 +14,10 @@ use tokio::time::Instant;
 use crate::upstream::UpstreamConnection;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
-use gateway_wire::http1::chunked;
-use gateway_wire::http1::chunked::Decoder;
+use gateway_wire::http1::chunked::{self, Decoder};
 use gateway_wire::http1::names::{FieldTable, is_same_name_ignoring_punctuation, may_be_trailer};
 use gateway_wire::reject::Reject;
-use gateway_wire::response;
-use gateway_wire::response::ResponseTerms;
+use gateway_wire::response::{self, ResponseTerms};
 use pace::Pace;
 
 /// The head of a response may have this many bytes.

@@ -19,8 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::access_log;
-use crate::access_log::AccessLog;
+use crate::access_log::{self, AccessLog};
 use crate::connection::serve;
 use crate::deployment::{Deployment, PreparedListener};
 use crate::handover::{Inherited, Sockets};

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::challenge;
-use crate::challenge::Challenges;
+use crate::challenge::{self, Challenges};
 use crate::shown::ServerCertificate;
 
 /// A listener's certificates by the names in them.

@@ -310,6 +310,31 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
     }
 }
 
+/// The classes of refusals whose body a document may choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// `auth.missing`, 401: no credential.
+    AuthMissing,
+    /// `auth.invalid`, 401: an invalid credential.
+    AuthInvalid,
+    /// `auth.forbidden`, 403: a valid credential that is not enough.
+    AuthForbidden,
+    /// `parameter.invalid`, 400: a path parameter that does not fit its schema.
+    ParameterInvalid,
+    /// `method.notAllowed`, 405.
+    MethodNotAllowed,
+    /// `body.tooLarge`, 413.
+    BodyTooLarge,
+    /// `limit.exceeded`, 429 unless the limit says otherwise.
+    LimitExceeded,
+    /// `upstream.failed`, 502.
+    UpstreamFailed,
+    /// `upstream.unavailable`, 503: credentials cannot be checked, or the gateway is overloaded.
+    Unavailable,
+    /// `upstream.timeout`, 504.
+    UpstreamTimeout,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -373,29 +398,4 @@ mod tests {
         }
         assert_eq!(rows.len(), Reject::REASONS.len());
     }
-}
-
-/// The classes of refusals whose body a document may choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// `auth.missing`, 401: no credential.
-    AuthMissing,
-    /// `auth.invalid`, 401: an invalid credential.
-    AuthInvalid,
-    /// `auth.forbidden`, 403: a valid credential that is not enough.
-    AuthForbidden,
-    /// `parameter.invalid`, 400: a path parameter that does not fit its schema.
-    ParameterInvalid,
-    /// `method.notAllowed`, 405.
-    MethodNotAllowed,
-    /// `body.tooLarge`, 413.
-    BodyTooLarge,
-    /// `limit.exceeded`, 429 unless the limit says otherwise.
-    LimitExceeded,
-    /// `upstream.failed`, 502.
-    UpstreamFailed,
-    /// `upstream.unavailable`, 503: credentials cannot be checked, or the gateway is overloaded.
-    Unavailable,
-    /// `upstream.timeout`, 504.
-    UpstreamTimeout,
 }

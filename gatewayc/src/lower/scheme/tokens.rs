@@ -8,9 +8,10 @@ use crate::lower::scheme::place::{Place, authorization};
 use crate::lower::scheme::problem::Problem;
 use crate::vocabulary::{self, JwtPolicy, JwtSigner, SchemeExtension, UrlProblem, Verification};
 
-/// `http` with `bearer`.
+/// `http` with `bearer`, or `oauth2`.
 pub(super) fn bearer(
     definition: &ast::SecurityScheme,
+    kind: Kind,
     extension: SchemeExtension,
     identity: &IdentityHeaders,
     diagnostics: &mut Diagnostics,
@@ -20,23 +21,7 @@ pub(super) fn bearer(
     let bare = extension.bare.unwrap_or(false);
     match extension.introspection {
         Some(introspection) => Ok(introspected(place, bare, introspection)),
-        None => signed(place, bare, extension, Kind::Plain),
-    }
-}
-
-/// `oauth2`.
-pub(super) fn oauth2(
-    definition: &ast::SecurityScheme,
-    extension: SchemeExtension,
-    identity: &IdentityHeaders,
-    diagnostics: &mut Diagnostics,
-) -> Result<Scheme, Problem> {
-    warn_of_queries(definition, &extension, diagnostics);
-    let place = Place::of(definition, authorization(), &extension, identity)?;
-    let bare = extension.bare.unwrap_or(false);
-    match extension.introspection {
-        Some(introspection) => Ok(introspected(place, bare, introspection)),
-        None => signed(place, bare, extension, Kind::OAuth2),
+        None => signed(place, bare, extension, kind),
     }
 }
 
@@ -101,7 +86,7 @@ fn introspected(place: Place, bare: bool, introspection: Introspection) -> Schem
 
 /// What `jwt` stands under.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// `token`.
     OAuth2,
     /// `x-gateway` itself.

@@ -8,11 +8,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use crate::hmac::claim::{
-    Claim, SignatureTerms, Unsigned, Why, Window, http_date, is_token, signature, single, single_text,
-};
+use crate::hmac::claim::{Claim, SignatureTerms, Unsigned, Why, Window, http_date, signature, single, single_text};
 use crate::request_view::RequestView;
 use gateway_base::encoding::percent_decode_lenient;
+use gateway_wire::field_lines::is_token;
 
 /// The header with the digest of the body.
 pub(super) const DIGEST: &str = "x-hmac-digest";
@@ -96,7 +95,7 @@ fn text(view: &RequestView<'_>, parts: &Parts<'_>, names: &[&str]) -> Result<Vec
     }
     for (index, name) in names.iter().enumerate() {
         // What is no name of a field could stand for one and its value.
-        if !is_token(name) {
+        if !is_token(name.as_bytes()) {
             return Err("a signed header has no name of a header");
         }
         if names[..index].iter().any(|earlier| earlier.eq_ignore_ascii_case(name)) {

@@ -14,10 +14,9 @@
 
 use std::borrow::Cow;
 
-use crate::hmac::claim::{
-    Claim, SignatureTerms, Unsigned, Why, Window, combined, http_date, is_token, signature, single,
-};
+use crate::hmac::claim::{Claim, SignatureTerms, Unsigned, Why, Window, combined, http_date, signature, single};
 use crate::request_view::RequestView;
+use gateway_wire::field_lines::is_token;
 
 /// Reads what a request claims to be signed with.
 pub(super) fn claim(view: &RequestView<'_>, terms: &SignatureTerms) -> Result<Claim, Unsigned> {
@@ -72,14 +71,14 @@ fn parameters(text: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     while !rest.is_empty() {
         let (name, value) = rest.split_once('=')?;
         let (name, value) = (name.trim_ascii_end(), value.trim_ascii_start());
-        if !is_token(name) {
+        if !is_token(name.as_bytes()) {
             return None;
         }
         let (value, after) = match value.strip_prefix('"') {
             Some(quoted) => quoted_string(quoted)?,
             None => {
                 let end = value.find([',', ' ', '\t']).unwrap_or(value.len());
-                (Cow::Borrowed(Some(&value[..end]).filter(|value| is_token(value))?), &value[end..])
+                (Cow::Borrowed(Some(&value[..end]).filter(|value| is_token(value.as_bytes()))?), &value[end..])
             }
         };
         parameters.push((name, value));

@@ -134,11 +134,6 @@ pub(super) fn signature(text: &str) -> Result<Vec<u8>, Why> {
     STANDARD.decode(text).map_err(|_| "the signature is not in base64 format")
 }
 
-/// A token (RFC 9110 §5.6.2), as names of header fields are.
-pub(super) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

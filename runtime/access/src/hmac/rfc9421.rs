@@ -10,8 +10,9 @@ use sfv::{
     BareItem, Dictionary, InnerList, Item, ItemSerializer, ListEntry, ListSerializer, Parameters, Parser, Version,
 };
 
-use crate::hmac::claim::{Claim, MAX_SIGNED, SignatureTerms, Unsigned, Why, Window, at_most, combined, is_token};
+use crate::hmac::claim::{Claim, MAX_SIGNED, SignatureTerms, Unsigned, Why, Window, at_most, combined};
 use crate::request_view::RequestView;
+use gateway_wire::field_lines::is_token;
 
 /// The one algorithm with a shared secret (RFC 9421 §3.3.3).
 const ALGORITHM: &str = "hmac-sha256";
@@ -151,7 +152,7 @@ fn component(view: &RequestView<'_>, item: &Item) -> Result<String, Why> {
             format!("{scheme}://{}{path}{query}", authority()?)
         }
         _ if name.starts_with('@') => return Err("a derived component is not supported"),
-        _ if !is_token(name) || name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+        _ if !is_token(name.as_bytes()) || name.bytes().any(|byte| byte.is_ascii_uppercase()) => {
             return Err("a component is not the name of a field in lower case");
         }
         _ => {

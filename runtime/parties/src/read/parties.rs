@@ -7,10 +7,9 @@ use gateway_yaml::{Node, Span, suggest};
 
 use super::Reading;
 use crate::client_metadata::ClientMetadata;
-use crate::clients_and_users;
 use crate::clients_and_users::{
-    AUTH_METHODS, AuthMethod, Client, ClientKeys, ClientSecret, FORMATS, GRANTS, LegacyAssertions, RESPONSE_TYPES,
-    ResponseType, Source, User,
+    self, AUTH_METHODS, AuthMethod, Client, ClientKeys, ClientSecret, FORMATS, GRANTS, LegacyAssertions,
+    RESPONSE_TYPES, ResponseType, Source, User,
 };
 use crate::names;
 use crate::read::credential::{Forms, Found, Members};

@@ -6,8 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Exchange, Failure, Upload, end_chunks, write_chunk};
 use gateway_wire::downstream::Scratch;
-use gateway_wire::http1::chunked;
-use gateway_wire::http1::chunked::Step;
+use gateway_wire::http1::chunked::{self, Step};
 use gateway_wire::reject::Reject;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {

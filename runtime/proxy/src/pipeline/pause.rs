@@ -11,8 +11,7 @@ use gateway_route::{OwnedParams, RequestPath};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::deployment::PreparedOperation;
-use crate::pipeline::gather;
-use crate::pipeline::gather::Content;
+use crate::pipeline::gather::{self, Content};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::route::Routed;
 use gateway_access::authorize::Permit;

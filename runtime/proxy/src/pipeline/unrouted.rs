@@ -7,8 +7,7 @@ use crate::deployment::{Deployment, PreparedListener};
 use crate::pipeline::plain::refuse_plain;
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::Request;
-use crate::rules;
-use crate::rules::{RuleInput, RuleOutcome};
+use crate::rules::{self, RuleInput, RuleOutcome};
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::reject::Reject;
 

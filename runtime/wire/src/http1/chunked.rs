@@ -1,5 +1,7 @@
 //! The chunked transfer coding (RFC 9112 §7.1), decoded without leniency.
 
+use crate::field_lines::is_token;
+
 /// The most bytes for all chunk extensions of a body together, and for its trailers: nothing here has a use for
 /// them.
 const MAX_EXTENSION: usize = 16 * 1024;
@@ -135,10 +137,10 @@ impl Decoder {
                 | State::AfterValue,
                 b';',
             ) => State::BeforeName,
-            (State::BeforeName | State::Name, _) if is_token(byte) => State::Name,
+            (State::BeforeName | State::Name, _) if is_token(&[byte]) => State::Name,
             (State::Name | State::AfterName, b'=') => State::BeforeValue,
             (State::BeforeValue, b'"') => State::Quoted,
-            (State::BeforeValue | State::Value, _) if is_token(byte) => State::Value,
+            (State::BeforeValue | State::Value, _) if is_token(&[byte]) => State::Value,
             (State::Quoted, b'"') => State::QuotedEnd,
             (State::Quoted, b'\\') => State::Escaped,
             (State::Quoted | State::Escaped, b' '..=b'~' | b'\t' | 0x80..) => State::Quoted,
@@ -183,11 +185,6 @@ impl Decoder {
         self.trailers.push(byte);
         Ok(())
     }
-}
-
-/// A byte of a token (RFC 9110 §5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Appends the line that opens a chunk of `length` bytes.
