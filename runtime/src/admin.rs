@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -22,10 +22,26 @@ use gateway_proxy::metrics::ProcessMetrics;
 
 /// What the operators' listener reports.
 pub(crate) struct Admin {
-    pub(crate) deployment: &'static Deployment,
-    pub(crate) process: Arc<ProcessMetrics>,
+    deployment: RwLock<&'static Deployment>,
+    process: Arc<ProcessMetrics>,
     /// The gateway accepts connections, and is not about to stop.
     pub(crate) ready: AtomicBool,
+}
+
+impl Admin {
+    /// For a gateway that is about to accept connections.
+    pub(crate) fn new(deployment: &'static Deployment, process: Arc<ProcessMetrics>) -> Self {
+        Self { deployment: RwLock::new(deployment), process, ready: AtomicBool::new(true) }
+    }
+
+    fn deployment(&self) -> &'static Deployment {
+        *self.deployment.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reports about another deployment from now on.
+    pub(crate) fn serve_for(&self, deployment: &'static Deployment) {
+        *self.deployment.write().unwrap_or_else(PoisonError::into_inner) = deployment;
+    }
 }
 
 /// Opens the listener.
@@ -74,7 +90,7 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
             dead => text(StatusCode::SERVICE_UNAVAILABLE, format!("failed: {}\n", dead.join(", "))),
         },
         "/metrics" => {
-            let mut response = text(StatusCode::OK, exposition::render(admin.deployment, &admin.process));
+            let mut response = text(StatusCode::OK, exposition::render(admin.deployment(), &admin.process));
             response.headers_mut().insert(
                 CONTENT_TYPE,
                 hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),

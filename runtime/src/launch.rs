@@ -1,11 +1,14 @@
 //! From tables and settings to a serving process, and to its end.
 
+pub(crate) mod live;
+mod tending;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 use sd_notify::NotifyState;
@@ -16,24 +19,22 @@ use crate::admin::{self, Admin};
 use crate::assemble;
 use crate::config::Config;
 use crate::config::sources::Sources;
-use gateway_base::file_state::{FileState, WATCH_INTERVAL, Watch};
+use crate::launch::live::{Replacement, Replacements};
+use crate::launch::tending::Tending;
 use gateway_base::operator_log;
 use gateway_base::problem::Problem;
 use gateway_base::say;
 use gateway_base::secret::SecretStore;
 use gateway_base::supervise::{Task, supervise, supervise_thread};
 use gateway_base::{error, info, warn};
-use gateway_parties::store::ConsumerStore;
 use gateway_proxy::deployment::Deployment;
 use gateway_proxy::handover::{self, Inherited, Waiting};
 use gateway_proxy::metrics::ProcessMetrics;
-use gateway_proxy::server::Server;
+use gateway_proxy::server::{Replacer, Server};
 use gateway_proxy::tables::Gateway;
-use gateway_tls as tls;
-use gateway_tls::acme;
 
 /// How to start a gateway.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Launch {
     /// `gateway.yaml`, if there is one.
     pub config: Option<PathBuf>,
@@ -60,16 +61,26 @@ impl Launch {
     ///
     /// Everything that is missing or wrong is reported together on standard error, before a socket is opened.
     pub fn serve(self, gateway: &'static Gateway, on_ready: impl FnOnce(&Ready)) -> ExitCode {
-        match self.start(gateway, on_ready) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(problems) => {
-                problems.iter().for_each(|problem| error!("gateway", "{problem}"));
-                ExitCode::FAILURE
-            }
-        }
+        ended(self.start(gateway, on_ready, None))
     }
 
-    fn start(self, gateway: &'static Gateway, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
+    /// As [`Launch::serve`]; what `replacements` brings takes the place of tables and settings, on the connections that
+    /// are open as well.
+    pub fn serve_live(
+        self,
+        gateway: &'static Gateway,
+        on_ready: impl FnOnce(&Ready),
+        replacements: Replacements,
+    ) -> ExitCode {
+        ended(self.start(gateway, on_ready, Some(replacements)))
+    }
+
+    fn start(
+        self,
+        gateway: &'static Gateway,
+        on_ready: impl FnOnce(&Ready),
+        replacements: Option<Replacements>,
+    ) -> Result<(), Vec<Problem>> {
         let plain = |what: &str, error: std::io::Error| vec![Problem::plain(format!("{what}: {error}"))];
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -81,21 +92,12 @@ impl Launch {
             Signals::new().map_err(|error| plain("signals cannot be received", error))?
         };
         let sources = self.sources();
-        let succession =
-            Succession { upgrade: self.upgrade, folder: sources.folder(), program: program_as_started(), sources };
-        let (config, secrets) = self.settings()?;
-        // It lives as long as the process, as all that is made of it.
-        let config: &'static Config = Box::leak(Box::new(config));
-        operator_log::set_format(config.logs);
-        let mut deployment = assemble::assemble(gateway, config, secrets, false)?;
+        let upgrade = self.upgrade;
+        let succession = Succession { upgrade, folder: sources.folder(), program: program_as_started(), sources };
         let descriptors = raise_descriptor_limit();
-        if let Some(most) = deployment.fit_connections(descriptors) {
-            warn!(
-                "gateway",
-                "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
-            );
-        }
-        let result = runtime.block_on(run(deployment, config, succession, signals, on_ready));
+        let (deployment, config) = self.prepare(gateway, descriptors)?;
+        let start = Start { deployment, config, launch: self, descriptors, succession, replacements };
+        let result = runtime.block_on(run(start, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: do not wait for it.
         runtime.shutdown_background();
         result
@@ -112,6 +114,29 @@ impl Launch {
             }
             Err(problems) => report(&problems),
         }
+    }
+
+    /// Puts tables and settings together. What is made of them lives as long as the process: no reference is counted
+    /// per request.
+    ///
+    /// # Errors
+    /// Everything that is missing or wrong.
+    fn prepare(
+        &self,
+        gateway: &'static Gateway,
+        descriptors: u64,
+    ) -> Result<(&'static Deployment, &'static Config), Vec<Problem>> {
+        let (config, secrets) = self.settings()?;
+        let config: &'static Config = Box::leak(Box::new(config));
+        operator_log::set_format(config.logs);
+        let mut deployment = assemble::assemble(gateway, config, secrets, false)?;
+        if let Some(most) = deployment.fit_connections(descriptors) {
+            warn!(
+                "gateway",
+                "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
+            );
+        }
+        Ok((Box::leak(Box::new(deployment)), config))
     }
 
     /// This deployment's settings, and where its secrets are.
@@ -170,20 +195,36 @@ fn raise_descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// Logs what a gateway ended for.
+fn ended(result: Result<(), Vec<Problem>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problems) => {
+            problems.iter().for_each(|problem| error!("gateway", "{problem}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn report(problems: &[Problem]) -> ExitCode {
     problems.iter().for_each(|problem| say!("{problem}"));
     ExitCode::FAILURE
 }
 
-async fn run(
-    deployment: Deployment,
+/// What serving begins with.
+struct Start {
+    deployment: &'static Deployment,
     config: &'static Config,
+    launch: Launch,
+    /// How many files this process may have open.
+    descriptors: u64,
     succession: Succession,
-    mut signals: Signals,
-    on_ready: impl FnOnce(&Ready),
-) -> Result<(), Vec<Problem>> {
-    // The tables live as long as the process, and so does what is made of them: no reference is counted per request.
-    let deployment: &'static Deployment = Box::leak(Box::new(deployment));
+    /// Where other tables come from, if the gateway takes them.
+    replacements: Option<Replacements>,
+}
+
+async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
+    let Start { deployment, config, launch, descriptors, succession, replacements } = start;
     let process = Arc::new(ProcessMetrics::default());
     let upgrade_socket = config.upgrade_socket.as_ref().map(|path| succession.folder.join(path));
     let mut inherited = succession.inherited(upgrade_socket.as_deref())?;
@@ -195,14 +236,11 @@ async fn run(
     for address in inherited.left() {
         info!("upgrade", "listener at {address} closed");
     }
-    for task in &deployment.background {
-        Arc::clone(task).start();
-    }
     let ready = Ready {
         listeners: server.addresses.iter().map(|(name, address)| (name.to_string(), *address)).collect(),
         admin: admin_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
     };
-    let admin = Arc::new(Admin { deployment, process, ready: AtomicBool::new(true) });
+    let admin = Arc::new(Admin::new(deployment, process));
     let operators =
         admin_listener.and_then(|listener| tokio::net::TcpListener::from_std(listener).ok()).map(|listener| {
             let (admin, listener) = (Arc::clone(&admin), Arc::new(listener));
@@ -215,23 +253,28 @@ async fn run(
     // An upgrade that systemd did not start itself: the service is this process from now on.
     let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
     on_ready(&ready);
-    let watching = tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers))));
-    let sources = succession.sources.clone();
-    let watching_settings = tokio::spawn(supervise(Task::Settings, move || watch_settings(sources.clone(), config)));
-    let watching_certificates =
-        tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls())));
-    let trusted_roots = config.trusted_roots.as_ref().map(|file| succession.folder.join(file));
-    let getting_certificates = tokio::spawn(acme::tend(deployment.tls(), trusted_roots, succession.folder.clone()));
+    let tending = Tending::start(deployment, config, succession.folder.clone());
+    let beside = match replacements {
+        None => {
+            let (sources, tending) = (succession.sources.clone(), tending);
+            let watching = supervise(Task::Settings, move || watch_settings(sources.clone(), config));
+            tokio::spawn(async move {
+                let _tending = tending;
+                watching.await;
+            })
+        }
+        Some(replacements) => {
+            let (admin, replacer) = (Arc::clone(&admin), server.replacer());
+            tokio::spawn(replace_tables(replacements, launch, descriptors, replacer, admin, tending))
+        }
+    };
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
             Ending::Upgrade => start_successor(succession.program.as_deref(), upgrade_socket.is_some()),
             ending => break ending,
         }
     };
-    watching.abort();
-    watching_settings.abort();
-    watching_certificates.abort();
-    getting_certificates.abort();
+    beside.abort();
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {
         info!("upgrade", "handover completed: the new gateway serves; this one finishes its open requests");
@@ -252,6 +295,41 @@ async fn run(
         waiting.leave();
     }
     Ok(())
+}
+
+/// Does what `replacements` asks for, until the other end is dropped.
+async fn replace_tables(
+    mut replacements: Replacements,
+    launch: Launch,
+    descriptors: u64,
+    replacer: Replacer,
+    admin: Arc<Admin>,
+    mut tending: Tending,
+) {
+    while let Some(Replacement { gateway, settings, outcome }) = replacements.next().await {
+        let mut launch = launch.clone();
+        launch.settings.extend(settings);
+        let prepared = {
+            let launch = launch.clone();
+            tokio::task::spawn_blocking(move || launch.prepare(gateway, descriptors)).await
+        };
+        let result = match prepared {
+            Ok(Ok((deployment, config))) => match replacer.replace(deployment).await {
+                Ok(()) => {
+                    admin.serve_for(deployment);
+                    tending = Tending::start(deployment, config, launch.sources().folder());
+                    Ok(())
+                }
+                Err(other) => Err(vec![Problem::plain(other.to_string())]),
+            },
+            Ok(Err(problems)) => Err(problems),
+            Err(_) => Err(vec![Problem::plain("the new tables could not be prepared")]),
+        };
+        let _ = outcome.send(result);
+    }
+    // The gateway goes on with what it has.
+    std::future::pending::<()>().await;
+    drop(tending);
 }
 
 /// Opens the operators' listener, unless it is inherited or there is none.
@@ -347,36 +425,6 @@ async fn watch_settings(sources: Sources, running: &'static Config) {
                 error!("settings", "the new settings are invalid; the gateway keeps the current ones");
             }
             Err(_) => error!("settings", "the settings could not be reloaded"),
-        }
-    }
-}
-
-/// Reads `consumers.yaml` again when it changes, and on SIGHUP.
-async fn watch_consumers(consumers: Arc<ConsumerStore>) {
-    // The signal is caught since the start; this is one more listener.
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    let Some(file) = consumers.file().map(std::path::Path::to_path_buf) else {
-        // Nothing to read again; the signal is no reason to end.
-        while hangup.recv().await.is_some() {}
-        return;
-    };
-    let mut watch = Watch::new(consumers.first_state());
-    loop {
-        let asked = tokio::time::timeout(WATCH_INTERVAL, hangup.recv()).await.is_ok();
-        if !watch.is_due(FileState::of(&file), asked) {
-            continue;
-        }
-        let store = Arc::clone(&consumers);
-        match tokio::task::spawn_blocking(move || store.reload()).await {
-            Ok(Ok((count, remarks))) => {
-                remarks.iter().for_each(|remark| warn!("consumers", "{remark}"));
-                info!("consumers", "{} has {count} consumers now", file.display());
-            }
-            Ok(Err(problems)) => {
-                problems.iter().for_each(|problem| error!("consumers", "{problem}"));
-                error!("consumers", "the current consumers are kept");
-            }
-            Err(_) => error!("consumers", "{} could not be read; the current consumers are kept", file.display()),
         }
     }
 }

@@ -19,5 +19,6 @@ pub(crate) mod route_table;
 
 pub use cli::{Command, main, main_with};
 pub use gateway_base::operator_log::show;
+pub use launch::live::{LiveTables, Replacements};
 pub use launch::{Launch, Ready};
 pub use route_table::route_table;

@@ -4,6 +4,8 @@
 //! Whoever reads a file knows the words for its mistakes: what is wrong is a value here, and a message there.
 
 pub mod algorithm;
+pub mod hmac;
 pub mod limit;
 pub mod oauth;
+pub mod operation;
 pub mod store;

@@ -3,6 +3,8 @@
 use gateway_route::{Condition, Template};
 use gateway_yaml::Span;
 
+pub use gateway_terms::operation::{ParameterKind, Preflight};
+
 use crate::ir::access::{Access, Anonymous, ConsumerRules};
 use crate::ir::limit::LimitUse;
 use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
@@ -25,15 +27,6 @@ pub struct Route {
     pub described: Vec<(String, String)>,
     /// The path's key in the document.
     pub span: Span,
-}
-
-/// What an `OPTIONS` request gets that no operation describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preflight {
-    /// 204 with the described methods.
-    Answer,
-    /// 405.
-    Deny,
 }
 
 /// One operation.
@@ -156,17 +149,6 @@ pub struct PathParameter {
     pub name: String,
     /// What its value must look like.
     pub kind: ParameterKind,
-}
-
-/// The types that a path parameter is checked against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParameterKind {
-    /// Digits.
-    Integer,
-    /// A JSON number.
-    Number,
-    /// `true` or `false`.
-    Boolean,
 }
 
 /// Changes to the headers of a message: `remove`, then `set`, then `add`.

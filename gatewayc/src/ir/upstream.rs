@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gateway_route::UpstreamPaths;
+pub use gateway_terms::operation::Locations;
 
 /// A server that requests are forwarded to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +24,4 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Between two pieces of a body.
     pub idle_timeout: Duration,
-}
-
-/// What becomes of an upstream's own addresses in the fields that say where something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locations {
-    /// They become the gateway's.
-    Translate,
-    /// They stay.
-    Keep,
 }

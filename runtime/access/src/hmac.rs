@@ -147,7 +147,7 @@ impl Authenticator for SignatureCheck {
         claim.window.check(now.unix_seconds, self.skew).map_err(invalid)?;
         let HmacCredential { identity, secret } =
             consumers.with_key_id(&claim.key_id, now.unix_seconds).map_err(|no| invalid(no.why()))?;
-        let key = claim.algorithm.key(secret.expose());
+        let key = tables::key(claim.algorithm, secret.expose());
         // In constant time.
         aws_lc_rs::hmac::verify(&key, &claim.text, &claim.mac).map_err(|_| invalid("the signature does not fit"))?;
         self.check_body(view, &key)?;

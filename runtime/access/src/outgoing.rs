@@ -11,14 +11,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use client::Client;
+use tokio::task::AbortHandle;
+
 use gateway_base::trust;
 use health::Health;
 use url::ProviderUrl;
 
 /// What goes on beside the requests.
 pub trait Background: Any + fmt::Debug + Send + Sync {
-    /// Starts on the current runtime, and goes on until that ends.
-    fn start(self: Arc<Self>);
+    /// Starts on the current runtime, and goes on until that ends; what it returns stops it.
+    fn start(self: Arc<Self>) -> Option<AbortHandle>;
 
     /// How it goes.
     fn health(&self) -> &Health;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::deployment::PreparedListener;
 use crate::http2;
 use crate::pipeline::head::Head;
 use crate::pipeline::{self, After};
@@ -28,13 +27,9 @@ const LINGER_BYTES: usize = 1 << 20;
 /// Bytes taken per read while a head is awaited.
 const HEAD_READ: usize = 16 << 10;
 
-/// Serves `down` until it closes. `idle` is true while no request is in flight.
-pub(crate) async fn serve<S>(
-    thread: Thread,
-    listener: &'static PreparedListener,
-    mut down: Downstream<S>,
-    idle: Rc<Cell<bool>>,
-) where
+/// Serves `down`, which came in at the listener of this place, until it closes. `idle` is true while no request is in flight.
+pub(crate) async fn serve<S>(thread: Thread, listener: usize, mut down: Downstream<S>, idle: Rc<Cell<bool>>)
+where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let worker = Rc::clone(&thread.worker);
@@ -48,11 +43,11 @@ pub(crate) async fn serve<S>(
         }
         let after = match next {
             Next::Head { length, started } => {
-                pipeline::handle(&worker, listener, &mut down, Head::Text(length), started).await
+                pipeline::handle(&worker, worker.serving(listener), &mut down, Head::Text(length), started).await
             }
             Next::Malformed { reject, started } => {
                 let all = Head::Text(down.inbox.len());
-                pipeline::refuse_unparsed(&worker, listener, &mut down, all, reject, started).await
+                pipeline::refuse_unparsed(&worker, worker.serving(listener), &mut down, all, reject, started).await
             }
             Next::Closed => return close(&mut down).await,
         };
@@ -77,8 +72,8 @@ async fn next_head<S: AsyncRead + AsyncWrite + Unpin>(
     down: &mut Downstream<S>,
     idle: &Cell<bool>,
 ) -> Next {
-    let limits = worker.deployment.settings.limits.head;
-    let timeouts = worker.deployment.settings.timeouts;
+    let limits = worker.deployment().settings.limits.head;
+    let timeouts = worker.deployment().settings.timeouts;
     let waiting_since = worker.recently();
     let mut scan = HeadScan::default();
     let mut started = (!down.inbox.is_empty()).then_some(waiting_since);

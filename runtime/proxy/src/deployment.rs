@@ -52,6 +52,14 @@ pub struct Deployment {
     pub admission: Admission,
 }
 
+/// What one request is handled with, from its head to its log line.
+#[derive(Clone, Copy)]
+pub(crate) struct Serving {
+    pub(crate) deployment: &'static Deployment,
+    /// One of the deployment's.
+    pub(crate) listener: &'static PreparedListener,
+}
+
 /// A listener with the routes of its APIs.
 pub struct PreparedListener {
     /// The name in the settings, for logs and metrics.

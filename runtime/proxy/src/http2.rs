@@ -28,7 +28,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use crate::deployment::PreparedListener;
 use crate::http2::handlers::Handlers;
 use crate::http2::job::Job;
 use crate::http2::streams::MAX_CANCELLED;
@@ -68,14 +67,14 @@ const TOO_MANY: &[u8] = b"{\"message\":\"There are too many requests at once\"}\
 /// request is in flight.
 pub(crate) async fn serve<S>(
     Thread { worker, handlers }: Thread,
-    listener: &'static PreparedListener,
+    listener: usize,
     down: Downstream<S>,
     idle: Rc<Cell<bool>>,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let timeouts = worker.deployment.settings.timeouts;
-    let head = worker.deployment.settings.limits.head.head;
+    let timeouts = worker.deployment().settings.timeouts;
+    let head = worker.deployment().settings.limits.head.head;
     let client = Rc::new(ClientStreams {
         listener,
         known: PeerInfo { peer: down.peer, peer_text: down.peer_text, tls: down.tls },
@@ -88,7 +87,7 @@ pub(crate) async fn serve<S>(
         worker,
     });
     client.idle.set(true);
-    let streams = client.worker.deployment.settings.limits.streams;
+    let streams = client.worker.deployment().settings.limits.streams;
     let handshake = Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams))
@@ -150,7 +149,7 @@ async fn run<S>(
         });
         let Some((request, mut respond)) = accepted.await else { return };
         // The first stream has the connection's place; each further one may need as much as a connection.
-        let deployment = client.worker.deployment;
+        let deployment = client.worker.deployment();
         let place = match client.streams.get() {
             0 => None,
             _ => match deployment.admission.admit(client.known.peer, deployment.trusts(client.known.peer)) {

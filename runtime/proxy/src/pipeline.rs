@@ -18,7 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::deployment::PreparedListener;
+use crate::deployment::Serving;
 use crate::exchange::Progress;
 use crate::worker::Worker;
 use forward::{Forwarded, Forwarding};
@@ -66,7 +66,7 @@ enum Decision {
 /// Handles the request that begins with this head.
 pub(crate) async fn handle<S>(
     worker: &Worker,
-    listener: &'static PreparedListener,
+    serving: Serving,
     down: &mut Downstream<S>,
     head: Head<'_>,
     started: Instant,
@@ -75,7 +75,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     down.used = head.length();
-    let mut record = Record::new(worker, listener, head, started);
+    let mut record = Record::new(worker, serving, head, started);
     let decision = match decide(worker, down, &mut record) {
         Ok(decision) => decision,
         // Boxed: few requests wait for anything, and all would carry its state.
@@ -157,8 +157,8 @@ fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record<'_>) -> Result<
 /// The life of a request, up to the upstream.
 fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
     let (mut head, detour, answers) = (HeadSpace::new(), RouteSpace::default(), Answers::default());
-    let request = record.receive(worker.deployment, down, &mut head)?; // 400 417 431 505
-    let routed = record.route(worker.deployment, &request, &detour)?; // 301 308 400 403 404 405 414 421, or what a rule answers
+    let request = record.receive(down, &mut head)?; // 400 417 431 505
+    let routed = record.route(&request, &detour)?; // 301 308 400 403 404 405 414 421, or what a rule answers
     request::check_parameters(routed.operation, routed.params.as_ref())?; // 400
     let steps = Steps::new(worker, down, &request, &routed, &answers, record);
     go_on(&steps, Stage::Routed(Attempts::default()), record)
@@ -217,7 +217,7 @@ where
 /// Answers a request that could not be parsed; `head` is all that was received of it.
 pub(crate) async fn refuse_unparsed<S>(
     worker: &Worker,
-    listener: &'static PreparedListener,
+    serving: Serving,
     down: &mut Downstream<S>,
     head: Head<'_>,
     reject: Reject,
@@ -226,7 +226,7 @@ pub(crate) async fn refuse_unparsed<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut record = Record::new(worker, listener, head, started);
+    let mut record = Record::new(worker, serving, head, started);
     down.used = down.inbox.len();
     let own = record.refuse(reject);
     answer(worker, down, &record, own, Progress::default()).await

@@ -16,12 +16,12 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::access_log::{self, AccessLog};
 use crate::connection::serve;
-use crate::deployment::{Deployment, PreparedListener};
+use crate::deployment::{Deployment, PreparedListener, Serving};
 use crate::handover::{Inherited, Sockets};
 use crate::http2;
 use crate::metrics::ProcessMetrics;
@@ -51,6 +51,9 @@ const MAX_TURNED_AWAY: usize = 64;
 const TURNED_AWAY_FOR: Duration = Duration::from_millis(500);
 const MAX_DRAINED: u64 = 64 << 10;
 
+/// How long [`Replacer::replace`] waits for the workers.
+const REPLACE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A running gateway.
 pub struct Server {
     /// The listeners' names and addresses; a port of 0 is replaced by the real one.
@@ -59,17 +62,64 @@ pub struct Server {
     pub sockets: Sockets,
     stop: watch::Sender<bool>,
     workers: Vec<JoinHandle<()>>,
+    current: watch::Sender<Current>,
     log: Option<access_log::Writer>,
+}
+
+/// Gives the workers of a server another deployment.
+pub struct Replacer {
+    current: watch::Sender<Current>,
+    workers: u32,
+}
+
+impl Replacer {
+    /// Handles further requests with another deployment, on the connections that are open as well; a request that is
+    /// under way is finished with the one that it began with.
+    ///
+    /// # Errors
+    /// The listeners are others: their sockets are opened at the start only.
+    pub async fn replace(&self, deployment: &'static Deployment) -> Result<(), OtherListeners> {
+        let key = |listener: &PreparedListener| (listener.name.clone(), listener.bind, listener.tls.is_some());
+        let current = self.current.borrow().deployment;
+        if !current.listeners.iter().map(key).eq(deployment.listeners.iter().map(key)) {
+            return Err(OtherListeners);
+        }
+        let taken = Arc::new(Semaphore::new(0));
+        let _ = self.current.send(Current { deployment, taken: Arc::clone(&taken) });
+        // A worker that cannot take it now has much to do, and takes it next.
+        let _ = tokio::time::timeout(REPLACE_TIMEOUT, taken.acquire_many(self.workers)).await;
+        Ok(())
+    }
+}
+
+/// A deployment cannot replace another because it has other listeners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OtherListeners;
+
+impl std::fmt::Display for OtherListeners {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the listeners have changed, which takes a restart")
+    }
+}
+
+/// What workers handle requests with.
+#[derive(Clone)]
+struct Current {
+    deployment: &'static Deployment,
+    /// Gets a permit from each worker that has taken it.
+    taken: Arc<Semaphore>,
 }
 
 /// Sockets that are bound for one listener; each worker has at least one of them.
 struct Bound {
     listener: &'static PreparedListener,
+    /// In the deployment.
+    place: usize,
     sockets: Vec<std::net::TcpListener>,
 }
 
-/// The sockets of one worker, each with its listener.
-type Accepting = Vec<(&'static PreparedListener, std::net::TcpListener)>;
+/// The sockets of one worker, each with the place of its listener.
+type Accepting = Vec<(usize, std::net::TcpListener)>;
 
 impl Server {
     /// Opens every listener that is not inherited, and starts serving.
@@ -82,9 +132,9 @@ impl Server {
         inherited: &mut Inherited,
     ) -> Result<Self, Vec<Problem>> {
         let (mut bound, mut problems) = (Vec::new(), Vec::new());
-        for listener in &deployment.listeners {
+        for (place, listener) in deployment.listeners.iter().enumerate() {
             match bind(listener.bind, deployment.settings.workers, inherited.take(&listener.name, listener.bind)) {
-                Ok(sockets) => bound.push(Bound { listener, sockets }),
+                Ok(sockets) => bound.push(Bound { listener, place, sockets }),
                 Err(error) => problems.push(Problem::plain(format!(
                     "listener `{}` cannot open {}: {error}",
                     listener.name, listener.bind
@@ -104,15 +154,22 @@ impl Server {
         let no_thread = |error| vec![Problem::plain(format!("no thread can be started: {error}"))];
         let (log_sender, log) = log.map_err(no_thread)?.unzip();
         let (stop, stopping) = watch::channel(false);
+        let (replace, current) = watch::channel(Current { deployment, taken: Arc::new(Semaphore::new(0)) });
         let workers = (0..deployment.settings.workers).map(|index| {
             let listeners = shares(&mut bound, deployment.settings.workers - index);
-            let (log, process, stopping) = (log_sender.clone(), Arc::clone(process), stopping.clone());
+            let (log, process) = (log_sender.clone(), Arc::clone(process));
+            let (current, stopping) = (current.clone(), stopping.clone());
             std::thread::Builder::new()
                 .name(format!("worker-{index}"))
-                .spawn(move || run_worker(deployment, index, listeners, log, process, stopping))
+                .spawn(move || run_worker(current, index, listeners, log, process, stopping))
         });
         let workers = workers.collect::<io::Result<_>>().map_err(no_thread)?;
-        Ok(Self { addresses, sockets, stop, workers, log })
+        Ok(Self { addresses, sockets, stop, workers, current: replace, log })
+    }
+
+    /// What gives its workers another deployment.
+    pub fn replacer(&self) -> Replacer {
+        Replacer { current: self.current.clone(), workers: u32::try_from(self.workers.len()).unwrap_or(u32::MAX) }
     }
 
     /// Takes no more connections and requests, and waits until what runs is done or the deadline has passed.
@@ -166,7 +223,7 @@ fn shares(bound: &mut [Bound], workers: usize) -> Accepting {
         .iter_mut()
         .flat_map(|bound| {
             let share = bound.sockets.len().div_ceil(workers);
-            bound.sockets.drain(..share).map(|socket| (bound.listener, socket)).collect::<Vec<_>>()
+            bound.sockets.drain(..share).map(|socket| (bound.place, socket)).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -184,7 +241,7 @@ fn open(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
 }
 
 fn run_worker(
-    deployment: &'static Deployment,
+    mut current: watch::Receiver<Current>,
     index: usize,
     listeners: Accepting,
     log: Option<SyncSender<Vec<u8>>>,
@@ -199,6 +256,7 @@ fn run_worker(
         Err(error) => return error!(format_args!("worker {index}"), "cannot start: {error}"),
     };
     runtime.block_on(async move {
+        let deployment = current.borrow_and_update().deployment;
         let thread = Thread::new(Worker::new(deployment, index, AccessLog::new(log, Arc::clone(&process)), process));
         let accepting: Vec<_> = listeners
             .into_iter()
@@ -216,12 +274,24 @@ fn run_worker(
             }
             supervise(Task::Worker, move || thread.clone().tick())
         });
+        let replacing = tokio::task::spawn_local({
+            let worker = Rc::clone(&thread.worker);
+            async move {
+                while current.changed().await.is_ok() {
+                    let Current { deployment, taken } = current.borrow_and_update().clone();
+                    deployment.limits.stores().remote().for_each(|store| store.start(index));
+                    worker.replace(deployment);
+                    taken.add_permits(1);
+                }
+            }
+        });
         wait_for_stop(&mut stopping).await;
         for task in accepting {
             // What the kernel has accepted already is served: a client must not be reset for coming last.
             let _ = task.await;
         }
-        thread.worker.drain(deployment.settings.timeouts.shutdown).await;
+        thread.worker.drain(thread.worker.deployment().settings.timeouts.shutdown).await;
+        replacing.abort();
         ticking.abort();
         thread.worker.log.borrow_mut().flush();
     });
@@ -232,12 +302,7 @@ async fn wait_for_stop(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn accept(
-    thread: Thread,
-    listener: &'static PreparedListener,
-    socket: Rc<TcpListener>,
-    mut stopping: watch::Receiver<bool>,
-) {
+async fn accept(thread: Thread, listener: usize, socket: Rc<TcpListener>, mut stopping: watch::Receiver<bool>) {
     let mut stop = pin!(wait_for_stop(&mut stopping));
     // While it stops: how many connections may still be in the kernel's queue.
     let mut left = None;
@@ -269,10 +334,10 @@ async fn accept(
     }
 }
 
-fn greet(thread: &Thread, listener: &'static PreparedListener, stream: TcpStream, peer: IpAddr) {
+fn greet(thread: &Thread, place: usize, stream: TcpStream, peer: IpAddr) {
     let worker = &thread.worker;
-    let deployment = worker.deployment;
-    let Some(place) = deployment.admission.admit(peer, deployment.trusts(peer)) else {
+    let Serving { deployment, listener } = worker.serving(place);
+    let Some(slot) = deployment.admission.admit(peer, deployment.trusts(peer)) else {
         worker.process.refused.fetch_add(1, Relaxed);
         return turn_away(worker, listener, stream);
     };
@@ -281,10 +346,10 @@ fn greet(thread: &Thread, listener: &'static PreparedListener, stream: TcpStream
         None => {
             let first_deadline = Instant::now() + deployment.settings.timeouts.keep_alive;
             let down = Downstream::new(stream, peer, None, first_deadline);
-            worker.spawn(place, Rc::clone(&idle), serve(thread.clone(), listener, down, idle));
+            worker.spawn(slot, Rc::clone(&idle), serve(thread.clone(), place, down, idle));
         }
         Some(tls) => {
-            worker.spawn(place, Rc::clone(&idle), serve_tls(thread.clone(), listener, tls, stream, peer, idle));
+            worker.spawn(slot, Rc::clone(&idle), serve_tls(thread.clone(), place, tls, stream, peer, idle));
         }
     }
 }
@@ -315,14 +380,14 @@ fn turn_away(worker: &Rc<Worker>, listener: &PreparedListener, stream: TcpStream
 /// Agrees on keys, then serves the protocol that was agreed on.
 async fn serve_tls(
     thread: Thread,
-    listener: &'static PreparedListener,
+    listener: usize,
     tls: &'static Tls,
     stream: TcpStream,
     peer: IpAddr,
     idle: Rc<Cell<bool>>,
 ) {
     let worker = &thread.worker;
-    let timeouts = worker.deployment.settings.timeouts;
+    let timeouts = worker.deployment().settings.timeouts;
     // Boxed: the connection does not carry the handshake's state on.
     let Some((stream, facts)) = Box::pin(tls.handshake(stream, timeouts.head, &idle)).await else {
         worker.process.tls_failures.fetch_add(1, Relaxed);

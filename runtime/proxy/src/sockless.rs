@@ -30,9 +30,9 @@ impl Proxy {
 
     /// Serves the first listener on `stream` until the connection ends.
     pub async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
-        let deployment = self.0.worker.deployment;
+        let deployment = self.0.worker.deployment();
         let deadline = Instant::now() + deployment.settings.timeouts.keep_alive;
         let down = Downstream::new(stream, IpAddr::V4(Ipv4Addr::LOCALHOST), None, deadline);
-        connection::serve(self.0, &deployment.listeners[0], down, Rc::new(Cell::new(true))).await;
+        connection::serve(self.0, 0, down, Rc::new(Cell::new(true))).await;
     }
 }

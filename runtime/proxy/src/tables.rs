@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use gateway_route::{Ambiguous, UpstreamPaths};
+pub use gateway_terms::operation::{Locations, ParameterKind, Preflight};
 
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
@@ -155,17 +156,6 @@ impl std::fmt::Display for Condition {
     }
 }
 
-/// What an `OPTIONS` request gets on a described path that has no `options` operation.
-///
-/// `preflight: forward` needs no variant: the compiler writes an `OPTIONS` operation, so that a reviewer sees it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Preflight {
-    /// 204 with the described methods, for CORS preflight requests.
-    Answer,
-    /// 405, as for every method that is not described.
-    Deny,
-}
-
 /// What becomes of requests that no path matches.
 #[derive(Debug)]
 pub struct Rule {
@@ -277,15 +267,6 @@ pub struct Upstream {
     pub idle_timeout: Duration,
 }
 
-/// What becomes of an upstream's own addresses in the fields of its responses that say where something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locations {
-    /// They become the gateway's.
-    Translate,
-    /// They stay as they are.
-    Keep,
-}
-
 /// How the path of the forwarded request is made.
 #[derive(Debug)]
 pub enum Rewrite {
@@ -307,17 +288,6 @@ pub struct PathParameter {
     pub name: &'static str,
     /// What the decoded value must look like.
     pub kind: ParameterKind,
-}
-
-/// The JSON Schema types that a path parameter is checked against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParameterKind {
-    /// An optional sign and digits.
-    Integer,
-    /// A JSON number.
-    Number,
-    /// `true` or `false`.
-    Boolean,
 }
 
 /// The headers that carry the caller's identity to the upstream.

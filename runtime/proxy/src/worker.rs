@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::access_log::AccessLog;
 use crate::admission::ConnectionSlot;
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, Serving};
 use crate::metrics::ProcessMetrics;
 use crate::trace::TraceContext;
 use crate::upstream::Pool;
@@ -28,7 +28,8 @@ const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// One serving thread. Nothing in it is shared, so nothing in it is locked.
 pub(crate) struct Worker {
-    pub(crate) deployment: &'static Deployment,
+    /// What requests are handled with that come from now on.
+    deployment: Cell<&'static Deployment>,
     pub(crate) index: usize,
     pub(crate) pool: Pool,
     pub(crate) log: RefCell<AccessLog>,
@@ -64,7 +65,7 @@ impl Worker {
         process: Arc<ProcessMetrics>,
     ) -> Self {
         let worker = Self {
-            deployment,
+            deployment: Cell::new(deployment),
             index,
             pool: Pool::default(),
             log: RefCell::new(log),
@@ -84,6 +85,22 @@ impl Worker {
         };
         worker.set_clock();
         worker
+    }
+
+    /// What requests are handled with that come now; one that is under way keeps what it began with.
+    pub(crate) fn deployment(&self) -> &'static Deployment {
+        self.deployment.get()
+    }
+
+    /// The same for a request on a listener, which is known by its place in the deployment.
+    pub(crate) fn serving(&self, listener: usize) -> Serving {
+        let deployment = self.deployment.get();
+        Serving { deployment, listener: &deployment.listeners[listener] }
+    }
+
+    /// Handles further requests with another deployment, whose listeners are at the same places.
+    pub(crate) fn replace(&self, deployment: &'static Deployment) {
+        self.deployment.set(deployment);
     }
 
     /// The regular work between requests, `and_more` at its end; runs until it is dropped.

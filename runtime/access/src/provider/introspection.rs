@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
 
 use crate::caller::{Caller, Denial, Question, Refusal, RequestContext, Verdict};
 use crate::jwt::cache::TokenCache;
@@ -225,7 +226,9 @@ impl fmt::Debug for TokenQueries {
 }
 
 impl Background for TokenQueries {
-    fn start(self: Arc<Self>) {}
+    fn start(self: Arc<Self>) -> Option<AbortHandle> {
+        None
+    }
 
     fn health(&self) -> &Health {
         &self.health

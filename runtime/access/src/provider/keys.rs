@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::jwt::ring::{KeyProvider, KeyRing, KeySource, Wait};
@@ -134,8 +135,8 @@ struct Progress {
 }
 
 impl Background for Fetcher {
-    fn start(self: Arc<Self>) {
-        tokio::spawn(supervise(Task::ProviderKeys, move || Arc::clone(&self).run()));
+    fn start(self: Arc<Self>) -> Option<AbortHandle> {
+        Some(tokio::spawn(supervise(Task::ProviderKeys, move || Arc::clone(&self).run())).abort_handle())
     }
 
     fn health(&self) -> &Health {

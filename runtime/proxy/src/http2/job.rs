@@ -41,12 +41,13 @@ pub(crate) async fn handle(job: Job, buffers: StreamBuffers) -> StreamBuffers {
     let heads = Rc::default();
     let stream = Stream::new(body, head.framing(), respond, Rc::clone(&heads), to_head, Rc::clone(&open.0));
     let mut down = Downstream::beside(&client.known, stream, buffers, heads);
-    match head.keeps_to(worker.deployment.settings.limits.head) {
+    let serving = worker.serving(client.listener);
+    match head.keeps_to(serving.deployment.settings.limits.head) {
         Ok(()) => {
-            pipeline::handle(worker, client.listener, &mut down, Head::Fields(&head), started).await;
+            pipeline::handle(worker, serving, &mut down, Head::Fields(&head), started).await;
         }
         Err(reject) => {
-            pipeline::refuse_unparsed(worker, client.listener, &mut down, Head::Fields(&head), reject, started).await;
+            pipeline::refuse_unparsed(worker, serving, &mut down, Head::Fields(&head), reject, started).await;
         }
     }
     let (stream, buffers) = down.into_parts();

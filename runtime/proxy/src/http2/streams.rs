@@ -7,7 +7,6 @@ use std::rc::Rc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::deployment::PreparedListener;
 use crate::worker::Worker;
 use gateway_wire::downstream::PeerInfo;
 
@@ -19,7 +18,8 @@ const CANCELLED_PER_SECOND: f64 = 10.0;
 /// What the streams of a connection have in common.
 pub(crate) struct ClientStreams {
     pub(crate) worker: Rc<Worker>,
-    pub(crate) listener: &'static PreparedListener,
+    /// The place of the listener that it came in at.
+    pub(crate) listener: usize,
     pub(crate) known: PeerInfo,
     pub(crate) streams: Cell<usize>,
     /// No stream is open.

@@ -316,7 +316,7 @@ where
         record.facts.body = BodyLength::Exactly(body.len() as u64);
         down.inbox.splice(start..end.min(down.inbox.len()), body);
     }
-    let started = worker.now();
+    let (started, deployment) = (worker.now(), record.serving.deployment);
     record.upstream_started = Some(started);
     let date = worker.date();
     let response = ResponseTerms {
@@ -324,7 +324,7 @@ where
         client_is_http11: record.facts.is_http11,
         client_keeps_alive: record.facts.keep_alive,
         draining: &worker.draining,
-        fields: &worker.deployment.response_fields,
+        fields: &deployment.response_fields,
         edits: &operation.table.response_headers,
         request_id: &record.request_id,
         date: &date,
@@ -341,14 +341,8 @@ where
                 Err(reject) => return Forwarded::Refused(Progress::default(), reject),
             },
         };
-        let exchange = Exchange::new(
-            down,
-            &mut connection,
-            &terms,
-            &response,
-            &worker.deployment.request_fields,
-            worker.recently(),
-        );
+        let exchange =
+            Exchange::new(down, &mut connection, &terms, &response, &deployment.request_fields, worker.recently());
         let (progress, result) = exchange.run().await;
         match result {
             Ok(()) => {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::access_log::Line;
 use crate::deployment::PreparedRule;
-use crate::deployment::{Deployment, PreparedListener, PreparedOperation, PreparedRoute};
+use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
 use crate::exchange::Progress;
 use crate::pipeline::head::{Head, HeadSpace};
 use crate::pipeline::request::{self, Request, RequestFacts};
@@ -33,7 +33,7 @@ const NONE: &FieldLines = &FieldLines::new();
 /// What is known of a request; filled as the decision goes on. No step depends on what a later one finds.
 pub(crate) struct Record<'h> {
     pub(crate) number: u64,
-    pub(crate) listener: &'static PreparedListener,
+    pub(crate) serving: Serving,
     pub(crate) started: Instant,
     pub(crate) head: Head<'h>,
     pub(crate) request_id: String,
@@ -73,11 +73,11 @@ impl From<Reject> for Ending {
 }
 
 impl<'h> Record<'h> {
-    pub(crate) fn new(worker: &Worker, listener: &'static PreparedListener, head: Head<'h>, started: Instant) -> Self {
+    pub(crate) fn new(worker: &Worker, serving: Serving, head: Head<'h>, started: Instant) -> Self {
         let request_id = worker.request_id();
         Self {
             number: worker.number(),
-            listener,
+            serving,
             started,
             head,
             request_id,
@@ -102,13 +102,13 @@ impl<'h> Record<'h> {
     /// 400, 417, 431 or 505 for what is no request, or one that two recipients could read differently.
     pub(crate) fn receive<'a, S>(
         &mut self,
-        deployment: &Deployment,
         down: &'a Downstream<S>,
         space: &'a mut HeadSpace<'a>,
     ) -> Result<Request<'a>, Reject>
     where
         'h: 'a,
     {
+        let deployment = self.serving.deployment;
         let head = self.head.read(&down.inbox, space)?; // 400 431 505
         self.facts = RequestFacts::of(&head, &deployment.request_fields)?; // 400 417
         if let Some(trace) = TraceContext::of(head.fields, &deployment.request_fields) {
@@ -226,7 +226,7 @@ impl<'h> Record<'h> {
         let (metrics, constants) = match (self.operation, self.rule) {
             (Some(operation), _) => (&operation.metrics, &operation.log_constants),
             (None, Some(rule)) => (&rule.metrics, &rule.log_constants),
-            (None, None) => (&self.listener.unrouted, &self.listener.log_constants),
+            (None, None) => (&self.serving.listener.unrouted, &self.serving.listener.log_constants),
         };
         if let Some(reject) = &self.reject {
             worker.process.count_reject(reject);

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use gateway_route::{Params, RequestPath, Selectors};
 
 use crate::contested::{Ambiguity, Readings};
-use crate::deployment::{Deployment, PreparedOperation, PreparedRoute};
+use crate::deployment::{PreparedOperation, PreparedRoute};
 use crate::pipeline::plain::refuse_plain;
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
@@ -45,18 +45,17 @@ impl Record<'_> {
     /// preflight request.
     pub(crate) fn route<'a>(
         &mut self,
-        deployment: &Deployment,
         request: &'a Request<'a>,
         space: &'a RouteSpace<'a>,
     ) -> Result<Routed<'a>, Ending> {
         let Request { head, target, path } = request;
-        let listener = self.listener;
+        let listener = self.serving.listener;
         let fields = |name: &str| head.reading(name);
         let selectors = Selectors { query: target.query, fields: Some(&fields) };
         let (path, query, rule, found) = match listener.router.find(path, selectors) {
             Some(found) => (path, target.query, None, Some(found)),
             None => {
-                let RewrittenTarget { target, rule } = self.apply_rules(deployment, request, selectors)?; // 400 404 414, or what a rule answers
+                let RewrittenTarget { target, rule } = self.apply_rules(request, selectors)?; // 400 404 414, or what a rule answers
                 let (path, query) = rules::read(space.target.get_or_init(|| target))?;
                 let path = space.path.get_or_init(|| path);
                 let asks = || listener.router.find(path, Selectors { query, ..selectors });

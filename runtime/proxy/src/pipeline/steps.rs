@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::deployment::{PreparedAction, PreparedForward};
+use crate::deployment::{Deployment, PreparedAction, PreparedForward};
 use crate::pipeline::forward::{ForwardRequest, Forwarding};
 use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
@@ -25,6 +25,7 @@ use gateway_wire::reject::Reject;
 /// A request with its operation, as one run of the steps sees it.
 pub(crate) struct Steps<'a, S> {
     worker: &'a Worker,
+    deployment: &'static Deployment,
     down: &'a Downstream<S>,
     request: &'a Request<'a>,
     routed: &'a Routed<'a>,
@@ -54,7 +55,7 @@ impl<'a, S> Steps<'a, S> {
             body: answers.content.as_ref().map(|content| content.bytes(&down.inbox)),
             verdicts: &answers.verdicts,
         };
-        Self { worker, down, request, routed, view }
+        Self { worker, deployment: record.serving.deployment, down, request, routed, view }
     }
 
     /// Authenticates and authorises the caller.
@@ -117,7 +118,7 @@ impl<'a, S> Steps<'a, S> {
         let (worker, path) = (self.worker, self.request.path.canonical());
         let (address, caller) = (self.client_address(), permit.caller());
         let subject = Subject { path, address, caller, view: &self.view };
-        match worker.deployment.limits.charge(worker.index, limits.iter().chain(own), &subject, worker.now()) {
+        match self.deployment.limits.charge(worker.index, limits.iter().chain(own), &subject, worker.now()) {
             Charging::Done(outcome) => record.note_limits(outcome)?,
             // They answer for the whole step.
             Charging::Ask(pending) => return Err(self.wait(Pause::Count(pending), Stage::Charged(permit))),
@@ -140,7 +141,7 @@ impl<'a, S> Steps<'a, S> {
         let (down, operation) = (self.down, self.routed.operation);
         let form = self.form_without_credentials(record)?; // 400
         let forward_request = ForwardRequest {
-            deployment: self.worker.deployment,
+            deployment: self.deployment,
             peer: down.peer,
             peer_text: &down.peer_text,
             version: down.version,
@@ -191,7 +192,7 @@ impl<'a, S> Steps<'a, S> {
 
     /// The client's address, as given by trusted proxies.
     fn client_address(&self) -> IpAddr {
-        client_address(self.down.peer, self.view.fields, |address| self.worker.deployment.trusts(address))
+        client_address(self.down.peer, self.view.fields, |address| self.deployment.trusts(address))
     }
 
     /// Has the request wait, and go on from `stage`.

@@ -3,7 +3,7 @@
 use gateway_route::{Ambiguous, RequestPath, Selectors};
 
 use crate::deployment::PreparedRule;
-use crate::deployment::{Deployment, PreparedListener};
+use crate::deployment::{PreparedListener, Serving};
 use crate::pipeline::plain::refuse_plain;
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::Request;
@@ -37,11 +37,11 @@ impl Record<'_> {
     /// What a rule answers, or 404 where none matches the request; plain HTTP where it must come over TLS.
     pub(crate) fn apply_rules(
         &mut self,
-        deployment: &Deployment,
         request: &Request<'_>,
         selectors: Selectors<'_>,
     ) -> Result<RewrittenTarget, Ending> {
-        let (listener, Request { target, path, .. }) = (self.listener, request);
+        let Serving { deployment, listener } = self.serving;
+        let Request { target, path, .. } = request;
         if let (Some(https_only), false) = (&listener.https_only, self.is_https) {
             return Err(refuse_plain(https_only, request)); // 301 308 403 421
         }

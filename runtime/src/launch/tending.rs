@@ -1,0 +1,71 @@
+//! What runs beside the requests of a deployment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::AbortHandle;
+
+use crate::config::Config;
+use gateway_base::file_state::{FileState, WATCH_INTERVAL, Watch};
+use gateway_base::supervise::{Task, supervise};
+use gateway_base::{error, info, warn};
+use gateway_parties::store::ConsumerStore;
+use gateway_proxy::deployment::Deployment;
+use gateway_tls as tls;
+use gateway_tls::acme;
+
+/// What runs beside the requests for one deployment; stops when it is dropped.
+pub(super) struct Tending(Vec<AbortHandle>);
+
+impl Tending {
+    /// Starts it; `folder` is where the files of the settings are.
+    pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
+        let mut tasks: Vec<AbortHandle> =
+            deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
+        let trusted_roots = config.trusted_roots.as_ref().map(|file| folder.join(file));
+        let started = [
+            tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers)))),
+            tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls()))),
+            tokio::spawn(acme::tend(deployment.tls(), trusted_roots, folder)),
+        ];
+        tasks.extend(started.iter().map(tokio::task::JoinHandle::abort_handle));
+        Self(tasks)
+    }
+}
+
+impl Drop for Tending {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// Reads `consumers.yaml` again when it changes, and on SIGHUP.
+async fn watch_consumers(consumers: Arc<ConsumerStore>) {
+    // The signal is caught since the start; this is one more listener.
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let Some(file) = consumers.file().map(std::path::Path::to_path_buf) else {
+        // Nothing to read again; the signal is no reason to end.
+        while hangup.recv().await.is_some() {}
+        return;
+    };
+    let mut watch = Watch::new(consumers.first_state());
+    loop {
+        let asked = tokio::time::timeout(WATCH_INTERVAL, hangup.recv()).await.is_ok();
+        if !watch.is_due(FileState::of(&file), asked) {
+            continue;
+        }
+        let store = Arc::clone(&consumers);
+        match tokio::task::spawn_blocking(move || store.reload()).await {
+            Ok(Ok((count, remarks))) => {
+                remarks.iter().for_each(|remark| warn!("consumers", "{remark}"));
+                info!("consumers", "{} has {count} consumers now", file.display());
+            }
+            Ok(Err(problems)) => {
+                problems.iter().for_each(|problem| error!("consumers", "{problem}"));
+                error!("consumers", "the current consumers are kept");
+            }
+            Err(_) => error!("consumers", "{} could not be read; the current consumers are kept", file.display()),
+        }
+    }
+}
