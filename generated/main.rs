@@ -1,11 +1,13 @@
 //! The gateway: what this repository's documents say, and nothing else.
 
-#[cfg(feature = "demo")]
-fn main() -> std::process::ExitCode {
-    runtime::main_with(&gateway::GATEWAY, &[gateway_demo::DEMO])
-}
+/// What the binary can do beside serving.
+const COMMANDS: &[runtime::Command] = &[
+    #[cfg(feature = "demo")]
+    gateway_demo::DEMO,
+    #[cfg(feature = "dev")]
+    gateway_dev::DEV,
+];
 
-#[cfg(not(feature = "demo"))]
 fn main() -> std::process::ExitCode {
-    runtime::main(&gateway::GATEWAY)
+    runtime::main_with(&gateway::GATEWAY, COMMANDS)
 }

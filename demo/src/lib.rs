@@ -10,13 +10,14 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use certificate::Certificate;
+use clap::Parser;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use runtime::codegen::Gateway;
-use runtime::{Command, Launch, Ready, route_table};
+use runtime::{Command, Launch, LaunchArguments, Ready, route_table};
 use serde_json::json;
 
 /// The command, for [`runtime::main_with`].
-pub const DEMO: Command = Command { name: "demo", run };
+pub const DEMO: Command = Command { name: "demo", about: "Serve with a test upstream, and print what to try", run };
 
 /// Where `specs/tutorial.yaml` says that it is.
 const ISSUER_PORT: u16 = 8443;
@@ -63,7 +64,16 @@ users:
   - {id: u-bob, username: bob, email: bob@example.org, password: {env: DEMO_USER_PASSWORD}}
 ";
 
-fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
+/// Serve with a test upstream, and print what to try.
+#[derive(Debug, Parser)]
+#[command(name = "gateway demo", disable_version_flag = true)]
+struct Arguments {
+    #[command(flatten)]
+    launch: LaunchArguments,
+}
+
+fn run(gateway: &'static Gateway, launch: Launch, words: Vec<String>) -> ExitCode {
+    let mut launch = Arguments::parse_from(words).launch.over(launch);
     let upstream = match upstream::start() {
         Ok(address) => address,
         Err(error) => {

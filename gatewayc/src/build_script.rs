@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use crate::diagnostic::{Format, Severity, render};
 use crate::emit::{Asset, File, MARK, assets, emit};
 use crate::files;
+use crate::source::SourceSet;
 
 /// Compiles the documents for the package whose build script this is. Ends the process where that is not possible.
 pub fn run() {
@@ -153,18 +154,27 @@ pub struct Output {
     pub assets: Vec<Asset>,
 }
 
+/// Every document directly in a folder, to be checked.
+///
+/// # Errors
+/// A message, where the folder cannot be read or has no document.
+pub fn sources(specs: &Path) -> Result<SourceSet<'static>, String> {
+    let sources =
+        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
+    if sources.documents().is_empty() {
+        let folder = specs.display();
+        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
+    }
+    Ok(sources)
+}
+
 /// Compiles every document directly in a folder; the text of warnings goes to `warnings`.
 ///
 /// # Errors
 /// The text of all messages where there are errors. A folder without documents is one: a build that points at the
 /// wrong folder must not make a gateway that serves nothing.
 pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
-    let mut sources =
-        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
-    if sources.documents().is_empty() {
-        let folder = specs.display();
-        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
-    }
+    let mut sources = sources(specs)?;
     let checked = crate::check(&mut sources);
     if checked.diagnostics.has_errors() {
         return Err(render(&checked.diagnostics, &sources, Format::Human));

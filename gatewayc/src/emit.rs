@@ -482,7 +482,7 @@ fn identity_headers(headers: &IdentityHeaders) -> Expression {
 }
 
 fn error_body(body: &ErrorBody) -> Expression {
-    let class = Expression::Atom(format!("ErrorClass::{}", body.class.variant));
+    let class = Expression::Atom(format!("ErrorClass::{:?}", body.class));
     Expression::Struct("ErrorBody", vec![("class", class), ("json", Expression::text(&body.json))])
 }
 
@@ -493,7 +493,7 @@ fn accepted_risk(risk: &AcceptedRisk) -> Expression {
 }
 
 /// A document's path as it may stand in a reviewed file: the same on every machine.
-fn shown(path: &str) -> String {
+pub fn shown(path: &str) -> String {
     let absolute = path.starts_with('/') || path.contains(":\\") || path.contains("../");
     if !absolute {
         return path.to_owned();

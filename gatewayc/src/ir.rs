@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use gateway_yaml::Span;
 
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
-pub use error_body::{ERROR_CLASSES, ErrorBody, ErrorClass};
+pub use error_body::{ErrorBody, ErrorClass};
 pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
 pub use https::{Hsts, Https, Origin};
 pub use jwt::{ConsumerJwt, Introspection, Jwt, JwtAlgorithm, JwtKey, KeyFamily, SCOPE_CLAIMS};

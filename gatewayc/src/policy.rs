@@ -27,7 +27,7 @@ pub fn render(gateway: &Gateway) -> String {
             line(&mut out, "plain HTTP", &plain_http(https));
         }
         for body in &api.error_bodies {
-            let _ = writeln!(out, "  body of {}: {}", body.class.name, one_line(&body.json));
+            let _ = writeln!(out, "  body of {}: {}", body.class.name(), one_line(&body.json));
         }
         for risk in &api.accepted_risks {
             let _ = writeln!(out, "  accepts {} of {}: {}", risk.lint, one_line(&risk.what), one_line(&risk.reason));

@@ -24,9 +24,7 @@ use gateway_route::{Allowance, Ambiguous};
 use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW104};
-use crate::ir::{
-    Anonymous, ConsumerRules, ERROR_CLASSES, ErrorBody, FailureLimit, HeaderEdits, IdentityHeaders, Limit,
-};
+use crate::ir::{Anonymous, ConsumerRules, ErrorBody, ErrorClass, FailureLimit, HeaderEdits, IdentityHeaders, Limit};
 use crate::units::{self, ByteSize};
 
 pub use accepted_risk::AcceptedRisk;
@@ -265,13 +263,13 @@ fn error_bodies(reader: &mut Reader<'_>, node: &Node) -> Vec<ErrorBody> {
     let mut bodies = Vec::new();
     for entry in reader.known(node, "`errors`", &["bodies"]) {
         for Entry { key, value } in reader.mapping(&entry.value, "`bodies`") {
-            match ERROR_CLASSES.iter().find(|class| class.name == &*key.name) {
+            match ErrorClass::ALL.iter().copied().find(|class| class.name() == &*key.name) {
                 Some(class) => bodies.push(ErrorBody { class, json: json::json(value) }),
-                None => reader.unknown(key, "`bodies`", ERROR_CLASSES.iter().map(|class| class.name)),
+                None => reader.unknown(key, "`bodies`", ErrorClass::ALL.iter().map(|class| class.name())),
             }
         }
     }
-    bodies.sort_by_key(|body| body.class.name);
+    bodies.sort_by_key(|body| body.class.name());
     bodies
 }
 

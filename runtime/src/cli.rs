@@ -6,11 +6,10 @@ pub(crate) mod parties;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::launch::Launch;
+use crate::launch::{Launch, Ready};
 use crate::route_table::route_table;
-use gateway_base::info;
 use gateway_base::operator_log::{self, Format};
 use gateway_base::process;
 use gateway_base::say;
@@ -21,20 +20,40 @@ use gateway_proxy::tables::Gateway;
 pub struct Command {
     /// What is typed.
     pub name: &'static str,
-    /// What it does.
-    pub run: fn(&'static Gateway, Launch) -> ExitCode,
+    /// What it does, for `--help`.
+    pub about: &'static str,
+    /// Runs it. The words are the command's name and what follows it; [`LaunchArguments`] reads those that every command
+    /// has.
+    pub run: fn(&'static Gateway, Launch, Vec<String>) -> ExitCode,
+}
+
+/// What can be said on the command line about the deployment.
+#[derive(Debug, Default, clap::Args)]
+pub struct LaunchArguments {
+    /// The deployment's settings [default: gateway.yaml in this folder or beside the binary, if there is one]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Override a setting, such as listeners.web.bind=127.0.0.1:8080; repeatable
+    #[arg(long = "set", global = true, value_name = "PATH=VALUE")]
+    pub settings: Vec<String>,
+}
+
+impl LaunchArguments {
+    /// Adds what is said here to what stood before the command.
+    #[must_use]
+    pub fn over(self, mut launch: Launch) -> Launch {
+        launch.config = self.config.or(launch.config);
+        launch.settings.extend(self.settings);
+        launch
+    }
 }
 
 /// An API gateway compiled from OpenAPI documents.
 #[derive(Debug, Parser)]
 #[command(name = "gateway", version)]
 struct Arguments {
-    /// The deployment's settings [default: gateway.yaml in this folder or beside the binary, if there is one]
-    #[arg(long, short, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Override a setting, such as listeners.web.bind=127.0.0.1:8080; repeatable
-    #[arg(long = "set", global = true, value_name = "PATH=VALUE")]
-    settings: Vec<String>,
+    #[command(flatten)]
+    launch: LaunchArguments,
     /// Take over from the gateway that runs, without a refused connection (see `upgrade.socket`)
     #[arg(long)]
     upgrade: bool,
@@ -84,26 +103,18 @@ pub fn main_with(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
 }
 
 fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
-    let arguments = Arguments::parse();
-    let launch = Launch {
-        config: arguments.config.or_else(default_config),
-        settings: arguments.settings,
-        upgrade: arguments.upgrade,
-        ..Launch::default()
+    let arguments = match parse(commands) {
+        Ok(arguments) => arguments,
+        Err(error) => error.exit(),
     };
+    let mut launch = arguments.launch.over(Launch { upgrade: arguments.upgrade, ..Launch::default() });
+    launch.config = launch.config.or_else(default_config);
     if !matches!(arguments.action, None | Some(Action::Run | Action::Other(_))) {
         // A command is run by a person, or by a script that reads what it prints.
         operator_log::set_format(Format::Text);
     }
     match arguments.action {
-        None | Some(Action::Run) => launch.serve(gateway, |ready| {
-            for (name, address) in &ready.listeners {
-                info!("gateway", "listening on {address} ({name})");
-            }
-            if let Some(admin) = ready.admin {
-                info!("gateway", "metrics and health on {admin}");
-            }
-        }),
+        None | Some(Action::Run) => launch.serve(gateway, Ready::announce),
         Some(Action::Check) => launch.check(gateway),
         Some(Action::Routes) => print(&route_table(gateway)),
         Some(Action::Consumers(action)) => tell(action.run(&launch, gateway)),
@@ -115,23 +126,21 @@ fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
     }
 }
 
-/// A command of [`main_with`]: its name, then the flags that are also allowed before it.
-fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, mut launch: Launch) -> ExitCode {
-    let Some(command) = commands.iter().find(|command| words.first().is_some_and(|word| word == command.name)) else {
-        return unknown(&words, commands);
-    };
-    match Arguments::try_parse_from(words) {
-        Ok(Arguments { config, settings, upgrade, action: None }) => {
-            launch.upgrade |= upgrade;
-            launch.config = config.or(launch.config);
-            launch.settings.extend(settings);
-            (command.run)(gateway, launch)
-        }
-        Ok(_) => {
-            say!("`{}` takes no further arguments", command.name);
-            ExitCode::from(2)
-        }
-        Err(error) => error.exit(),
+/// Reads the command line; `--help` lists the further commands as well.
+fn parse(commands: &[Command]) -> Result<Arguments, clap::Error> {
+    let width = commands.iter().map(|command| command.name.len()).max().unwrap_or_default();
+    let lines = commands.iter().map(|Command { name, about, .. }| format!("\n  {name:width$}  {about}"));
+    let further = lines.collect::<String>();
+    let command = Arguments::command();
+    let command = if further.is_empty() { command } else { command.after_help(format!("Further commands:{further}")) };
+    Arguments::from_arg_matches(&command.try_get_matches()?)
+}
+
+/// A command of [`main_with`].
+fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, launch: Launch) -> ExitCode {
+    match commands.iter().find(|command| words.first().is_some_and(|word| word == command.name)) {
+        Some(command) => (command.run)(gateway, launch, words),
+        None => unknown(&words, commands),
     }
 }
 

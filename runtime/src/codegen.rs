@@ -38,5 +38,5 @@ pub use gateway_proxy::tables::{
     AcceptedRisk, Action, Allowed, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Locations, Operation,
     Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Upstream,
 };
+pub use gateway_terms::refusal::ErrorClass;
 pub use gateway_wire::header_edits::HeaderEdits;
-pub use gateway_wire::reject::ErrorClass;

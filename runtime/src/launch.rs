@@ -55,6 +55,18 @@ pub struct Ready {
     pub admin: Option<SocketAddr>,
 }
 
+impl Ready {
+    /// Logs the addresses.
+    pub fn announce(&self) {
+        for (name, address) in &self.listeners {
+            info!("gateway", "listening on {address} ({name})");
+        }
+        if let Some(admin) = self.admin {
+            info!("gateway", "metrics and health on {admin}");
+        }
+    }
+}
+
 impl Launch {
     /// Serves until SIGTERM or SIGINT, or until a successor serves, then finishes what runs; `on_ready` is called once
     /// connections are accepted.
@@ -95,7 +107,13 @@ impl Launch {
         let upgrade = self.upgrade;
         let succession = Succession { upgrade, folder: sources.folder(), program: program_as_started(), sources };
         let descriptors = raise_descriptor_limit();
-        let (deployment, config) = self.prepare(gateway, descriptors)?;
+        let Prepared { deployment, config, reduced_to } = self.prepare(gateway, descriptors)?;
+        if let Some(most) = reduced_to {
+            warn!(
+                "gateway",
+                "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
+            );
+        }
         let start = Start { deployment, config, launch: self, descriptors, succession, replacements };
         let result = runtime.block_on(run(start, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: do not wait for it.
@@ -105,7 +123,7 @@ impl Launch {
 
     /// Checks settings and secrets, and opens nothing.
     pub fn check(self, gateway: &'static Gateway) -> ExitCode {
-        let checked = self.settings().and_then(|(config, secrets)| assemble::assemble(gateway, &config, secrets, true));
+        let checked = self.assemble_dry(gateway);
         match checked {
             Ok(deployment) => {
                 let operations = deployment.operations().count();
@@ -116,27 +134,30 @@ impl Launch {
         }
     }
 
+    /// What is missing or wrong for `gateway` to be served, one text each; opens nothing.
+    #[must_use]
+    pub fn problems(&self, gateway: &'static Gateway) -> Vec<String> {
+        let problems = self.assemble_dry(gateway).err().unwrap_or_default();
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    fn assemble_dry(&self, gateway: &'static Gateway) -> Result<Deployment, Vec<Problem>> {
+        let (config, secrets) = self.settings()?;
+        assemble::assemble(gateway, &config, secrets, true)
+    }
+
     /// Puts tables and settings together. What is made of them lives as long as the process: no reference is counted
     /// per request.
     ///
     /// # Errors
     /// Everything that is missing or wrong.
-    fn prepare(
-        &self,
-        gateway: &'static Gateway,
-        descriptors: u64,
-    ) -> Result<(&'static Deployment, &'static Config), Vec<Problem>> {
+    fn prepare(&self, gateway: &'static Gateway, descriptors: u64) -> Result<Prepared, Vec<Problem>> {
         let (config, secrets) = self.settings()?;
         let config: &'static Config = Box::leak(Box::new(config));
         operator_log::set_format(config.logs);
         let mut deployment = assemble::assemble(gateway, config, secrets, false)?;
-        if let Some(most) = deployment.fit_connections(descriptors) {
-            warn!(
-                "gateway",
-                "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
-            );
-        }
-        Ok((Box::leak(Box::new(deployment)), config))
+        let reduced_to = deployment.fit_connections(descriptors);
+        Ok(Prepared { deployment: Box::leak(Box::new(deployment)), config, reduced_to })
     }
 
     /// This deployment's settings, and where its secrets are.
@@ -154,6 +175,14 @@ impl Launch {
             .collect();
         Sources { file: self.config.clone(), environment, flags: self.settings.clone() }
     }
+}
+
+/// Tables and settings put together.
+struct Prepared {
+    deployment: &'static Deployment,
+    config: &'static Config,
+    /// The number of connections that there are files for, where it is smaller than configured.
+    reduced_to: Option<usize>,
 }
 
 /// What came before this process, and what comes after it.
@@ -314,7 +343,7 @@ async fn replace_tables(
             tokio::task::spawn_blocking(move || launch.prepare(gateway, descriptors)).await
         };
         let result = match prepared {
-            Ok(Ok((deployment, config))) => match replacer.replace(deployment).await {
+            Ok(Ok(Prepared { deployment, config, .. })) => match replacer.replace(deployment).await {
                 Ok(()) => {
                     admin.serve_for(deployment);
                     tending = Tending::start(deployment, config, launch.sources().folder());

@@ -17,7 +17,7 @@ pub mod fuzzing;
 pub(crate) mod launch;
 pub(crate) mod route_table;
 
-pub use cli::{Command, main, main_with};
+pub use cli::{Command, LaunchArguments, main, main_with};
 pub use gateway_base::operator_log::show;
 pub use launch::live::{LiveTables, Replacements};
 pub use launch::{Launch, Ready};

@@ -67,7 +67,13 @@ impl Gateway {
     }
 
     /// Starts any gateway that has the [`usual_settings`].
+    ///
+    /// With `GATEWAY_TEST_DEV=1` it is `gateway dev`, which makes its tables from the documents of this folder: what is
+    /// compiled and what is not must behave alike.
     pub(crate) fn launch(mut command: Command) -> Self {
+        if std::env::var_os("GATEWAY_TEST_DEV").is_some_and(|value| value == "1") {
+            command.arg("dev");
+        }
         let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -8,4 +8,5 @@ pub mod hmac;
 pub mod limit;
 pub mod oauth;
 pub mod operation;
+pub mod refusal;
 pub mod store;

@@ -98,7 +98,7 @@ pub struct OtherListeners;
 
 impl std::fmt::Display for OtherListeners {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the listeners have changed, which takes a restart")
+        f.write_str("the listeners have changed, and are opened at the start only; restart the gateway")
     }
 }
 

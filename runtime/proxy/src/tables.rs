@@ -8,8 +8,8 @@ pub use gateway_terms::operation::{Locations, ParameterKind, Preflight};
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
 use gateway_limits::tables::{Limit, LimitUse};
+use gateway_terms::refusal::ErrorClass;
 use gateway_wire::header_edits::HeaderEdits;
-use gateway_wire::reject::ErrorClass;
 
 /// All APIs that one binary serves, in the order of their names.
 #[derive(Debug)]

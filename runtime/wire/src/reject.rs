@@ -1,5 +1,6 @@
 //! Every way in which a request can be refused, each with its status.
 
+use gateway_terms::refusal::ErrorClass;
 use std::borrow::Cow;
 
 /// The side at fault; becomes `"side"` in the access log.
@@ -308,31 +309,6 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
         505 => "HTTP Version Not Supported",
         _ => "",
     }
-}
-
-/// The classes of refusals whose body a document may choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorClass {
-    /// `auth.missing`, 401: no credential.
-    AuthMissing,
-    /// `auth.invalid`, 401: an invalid credential.
-    AuthInvalid,
-    /// `auth.forbidden`, 403: a valid credential that is not enough.
-    AuthForbidden,
-    /// `parameter.invalid`, 400: a path parameter that does not fit its schema.
-    ParameterInvalid,
-    /// `method.notAllowed`, 405.
-    MethodNotAllowed,
-    /// `body.tooLarge`, 413.
-    BodyTooLarge,
-    /// `limit.exceeded`, 429 unless the limit says otherwise.
-    LimitExceeded,
-    /// `upstream.failed`, 502.
-    UpstreamFailed,
-    /// `upstream.unavailable`, 503: credentials cannot be checked, or the gateway is overloaded.
-    Unavailable,
-    /// `upstream.timeout`, 504.
-    UpstreamTimeout,
 }
 
 #[cfg(test)]

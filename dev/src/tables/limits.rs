@@ -1,0 +1,51 @@
+//! Limits.
+
+use gatewayc::ir;
+use runtime::codegen::{FailureLimit, Limit, LimitHeaders, LimitKey, LimitStore, Redis};
+
+use crate::tables::text::{list, text};
+
+pub(super) fn limit(limit: &ir::Limit) -> Limit {
+    let ir::Limit { name, shared, algorithm, key, skips_missing_key, status, body, headers, store } = limit;
+    Limit {
+        name: text(name),
+        shared: *shared,
+        algorithm: *algorithm,
+        key: keys(key),
+        skips_missing_key: *skips_missing_key,
+        status: *status,
+        body: text(body),
+        headers: match headers {
+            ir::LimitHeaders::None => LimitHeaders::None,
+            ir::LimitHeaders::Default => LimitHeaders::Default,
+            ir::LimitHeaders::Prefixed(prefix) => LimitHeaders::Prefixed(text(prefix)),
+        },
+        store: store.as_ref().map(|ir::LimitStore { name, mode, on_error }| LimitStore {
+            name: text(name),
+            client: &Redis,
+            mode: *mode,
+            on_error: *on_error,
+        }),
+    }
+}
+
+fn keys(key: &[ir::LimitKey]) -> &'static [LimitKey] {
+    list(key, |part| match part {
+        ir::LimitKey::Caller => LimitKey::Caller,
+        ir::LimitKey::Ip => LimitKey::Ip,
+        ir::LimitKey::Client => LimitKey::Client,
+        ir::LimitKey::Consumer => LimitKey::Consumer,
+        ir::LimitKey::User => LimitKey::User,
+        ir::LimitKey::Credential => LimitKey::Credential,
+        ir::LimitKey::Path => LimitKey::Path,
+        ir::LimitKey::Header(name) => LimitKey::Header(text(name)),
+        ir::LimitKey::Query(name) => LimitKey::Query(text(name)),
+        ir::LimitKey::Const(constant) => LimitKey::Const(text(constant)),
+    })
+}
+
+/// How many wrong credentials of a scheme are checked.
+pub(super) fn failure_limit(scheme: &ir::Scheme) -> Option<FailureLimit> {
+    let ir::FailureLimit { limit, interval, key } = scheme.failures.as_ref()?;
+    Some(FailureLimit { scheme: text(&scheme.name), limit: *limit, interval: *interval, key: keys(key) })
+}

@@ -1,0 +1,94 @@
+//! Operations and upstreams.
+
+use gateway_access::builtin::Builtin;
+use gateway_route::{Allowance, Template};
+use gatewayc::ir;
+use runtime::codegen::{
+    Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Operation, PathParameter, RegexRewrite, Rewrite,
+    StaticFile, StaticFiles, Upstream,
+};
+
+use crate::tables::access::{access, anonymous, consumer_rules};
+use crate::tables::text::{kept, list, text, texts};
+use crate::tables::{Shared, oauth};
+
+pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation {
+    Operation {
+        id: text(&operation.id),
+        method: text(&operation.method),
+        access: access(&operation.access, shared),
+        action: match &operation.action {
+            ir::Action::Forward { upstream, rewrite: path } => {
+                Action::Forward { to: shared.upstream(upstream), path: rewrite(path) }
+            }
+            ir::Action::Answer(answer) => Action::Answer(builtin(answer, shared)),
+        },
+        parameters: list(&operation.parameters, |ir::PathParameter { name, kind }| PathParameter {
+            name: text(name),
+            kind: *kind,
+        }),
+        request_headers: edits(&operation.request_headers),
+        response_headers: edits(&operation.response_headers),
+        max_body: ByteSize(operation.max_body.0),
+        consumers: consumer_rules(&operation.consumers),
+        anonymous: anonymous(&operation.anonymous),
+        limits: list(&operation.limits, |ir::LimitUse { limit, cost }| LimitUse {
+            limit: shared.limits[*limit],
+            cost: *cost,
+        }),
+        contested: operation.contested,
+    }
+}
+
+fn rewrite(rewrite: &ir::Rewrite) -> Rewrite {
+    match rewrite {
+        ir::Rewrite::Received { base } => Rewrite::Received { base: text(base) },
+        ir::Rewrite::Path(template) => Rewrite::Path(text(&template.to_string())),
+        ir::Rewrite::Regex { base, pattern, to } => {
+            Rewrite::With(kept(RegexRewrite { base: text(base), pattern: text(pattern), to: text(to) }))
+        }
+    }
+}
+
+fn builtin(builtin: &ir::Builtin, shared: &Shared) -> &'static dyn Builtin {
+    match builtin {
+        ir::Builtin::JwtSign { key_claim } => kept(JwtSign { key_claim: text(key_claim) }),
+        ir::Builtin::Oauth { endpoint, grants } => kept(oauth::endpoint(shared.server(), *endpoint, grants)),
+        ir::Builtin::Registry { action, parameter } => kept(oauth::registry(shared.server(), *action, parameter)),
+        ir::Builtin::Static(ir::StaticFiles { parameter, files, .. }) => kept(StaticFiles {
+            parameter: text(parameter),
+            files: list(files, |file| StaticFile {
+                path: text(&file.path),
+                content_type: file.content_type,
+                bytes: list(file.bytes.iter(), |byte| *byte),
+            }),
+        }),
+    }
+}
+
+fn edits(edits: &ir::HeaderEdits) -> HeaderEdits {
+    let pairs = |pairs: &[(String, String)]| list(pairs, |(name, value)| (text(name), text(value)));
+    HeaderEdits { remove: texts(&edits.remove), set: pairs(&edits.set), add: pairs(&edits.add) }
+}
+
+/// What parameters take that servers read differently.
+pub(super) fn allowances(template: &Template) -> &'static [Allowed] {
+    let allowed = template.allowances().filter(|(_, allowance)| *allowance != Allowance::NONE);
+    list(allowed, |(parameter, allowance)| Allowed {
+        parameter: text(parameter),
+        characters: list(allowance.characters(), |one| one),
+    })
+}
+
+pub(super) fn upstream(upstream: &ir::Upstream) -> Upstream {
+    Upstream {
+        name: text(&upstream.name),
+        url: text(&upstream.url),
+        preserve_host: upstream.preserve_host,
+        paths: upstream.paths,
+        locations: upstream.locations,
+        connect_timeout: upstream.connect_timeout,
+        response_timeout: upstream.response_timeout,
+        idle_timeout: upstream.idle_timeout,
+    }
+}

@@ -1,0 +1,120 @@
+//! Notices that files have changed.
+//!
+//! Files are asked for their times. That works on every file system, containers and network folders among them, and
+//! whatever an editor does to save a file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// The shortest time between two looks.
+const INTERVAL: Duration = Duration::from_millis(20);
+/// Looking takes at most one part in so many of the time.
+const SHARE: u32 = 20;
+/// A file that changes again within this time is still being written.
+const SETTLED: Duration = Duration::from_millis(5);
+/// No more files than this are watched: a folder that holds more is not one of documents.
+const MOST_FILES: usize = 20_000;
+
+/// What distinguishes two states of a file: its number and size, and when either or its content last changed.
+type State = (u64, u64, i64, i64);
+
+/// Files and folders, and how they were at the last look.
+pub(crate) struct Watch {
+    roots: Vec<PathBuf>,
+    seen: BTreeMap<PathBuf, State>,
+}
+
+impl Watch {
+    /// Watches a folder with all that is in it, and the file of settings.
+    pub(crate) fn new(folder: &Path, settings: Option<&Path>) -> Self {
+        let settings = settings.unwrap_or_else(|| Path::new("gateway.yaml"));
+        let roots = vec![folder.to_owned(), settings.to_owned()];
+        let seen = look(&roots);
+        Self { roots, seen }
+    }
+
+    /// Waits until something has changed and is written to its end; returns how long ago that was.
+    pub(crate) fn next(&mut self) -> Duration {
+        loop {
+            let began = Instant::now();
+            let now = look(&self.roots);
+            let took = began.elapsed();
+            if now == self.seen {
+                sleep(INTERVAL.max(took * SHARE));
+                continue;
+            }
+            let changed = since_last_change(&self.seen, &now);
+            self.seen = now;
+            sleep(SETTLED);
+            let mut again = look(&self.roots);
+            while again != self.seen {
+                self.seen = again;
+                sleep(SETTLED);
+                again = look(&self.roots);
+            }
+            return changed.unwrap_or_default() + began.elapsed();
+        }
+    }
+}
+
+/// How long ago the latest of what differs was changed; nothing where a file is gone.
+fn since_last_change(before: &BTreeMap<PathBuf, State>, now: &BTreeMap<PathBuf, State>) -> Option<Duration> {
+    let changed = now.iter().filter(|(path, state)| before.get(*path) != Some(state));
+    let (_, (_, _, seconds, nanos)) = changed.max_by_key(|(_, (_, _, seconds, nanos))| (*seconds, *nanos))?;
+    let at = Duration::new(u64::try_from(*seconds).ok()?, u32::try_from(*nanos).ok()?);
+    SystemTime::now().duration_since(UNIX_EPOCH + at).ok()
+}
+
+fn look(roots: &[PathBuf]) -> BTreeMap<PathBuf, State> {
+    let mut seen = BTreeMap::new();
+    let mut open: Vec<PathBuf> = roots.to_vec();
+    while let Some(path) = open.pop() {
+        // What a link leads to counts, but a folder behind a link may lead back.
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let is_link = fs::symlink_metadata(&path).is_ok_and(|own| own.is_symlink());
+        if metadata.is_dir() {
+            if !is_link || roots.contains(&path) {
+                open.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            }
+        } else if seen.len() < MOST_FILES {
+            seen.insert(path, (metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec()));
+        }
+    }
+    seen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_way_of_saving_is_a_change() {
+        let folder = std::env::temp_dir().join(format!("gateway-dev-watch-{}", std::process::id()));
+        fs::create_dir_all(folder.join("parts")).expect("a folder");
+        let document = folder.join("a.yaml");
+        fs::write(&document, "a").expect("a file");
+        let roots = vec![folder.clone()];
+        let mut before = look(&roots);
+        let mut changed = || {
+            let now = look(&roots);
+            std::mem::replace(&mut before, now) != look(&roots)
+        };
+        assert!(!changed());
+        fs::write(&document, "ab").expect("a file");
+        assert!(changed(), "written in place");
+        fs::write(folder.join(".a.swp"), "abc").expect("a file");
+        fs::rename(folder.join(".a.swp"), &document).expect("renamed");
+        assert!(changed(), "replaced");
+        fs::write(folder.join("parts/b.yaml"), "b").expect("a file");
+        assert!(changed(), "a part");
+        fs::remove_file(folder.join("parts/b.yaml")).expect("removed");
+        assert!(changed(), "removed");
+        std::os::unix::fs::symlink(&folder, folder.join("parts/loop")).expect("a link");
+        assert!(!changed(), "a link to a folder is not followed");
+        fs::remove_dir_all(&folder).expect("removed");
+    }
+}
