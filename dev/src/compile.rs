@@ -2,12 +2,16 @@
 
 use std::path::Path;
 
+use gatewayc::ast::Document;
 use gatewayc::diagnostic::{Format, render};
 use gatewayc::ir;
+use gatewayc::source::SourceSet;
 
 /// What the documents say, free of errors.
 pub(crate) struct Compiled {
     pub(crate) gateway: ir::Gateway,
+    pub(crate) documents: Vec<Document>,
+    pub(crate) sources: SourceSet<'static>,
     /// The policy in words.
     pub(crate) policy: String,
     /// The text of all warnings, one line each.
@@ -25,5 +29,6 @@ pub(crate) fn compile(specs: &Path) -> Result<Compiled, String> {
         return Err(render(&checked.diagnostics, &sources, Format::Human));
     }
     let warnings = render(&checked.diagnostics, &sources, Format::Short);
-    Ok(Compiled { policy: gatewayc::policy::render(&checked.gateway), gateway: checked.gateway, warnings })
+    let gatewayc::Checked { documents, gateway, .. } = checked;
+    Ok(Compiled { policy: gatewayc::policy::render(&gateway), gateway, documents, sources, warnings })
 }

@@ -1,14 +1,16 @@
 //! `gateway dev`: serves documents while they are being written, without compiling Rust.
 //!
 //! The documents are checked as a build checks them; their tables are made in memory, and are the same values that rustc
-//! would have compiled (`tests/interpreter.rs`). A change that is right takes the place of what is served, on the
-//! connections that are open as well; one that is wrong is explained, and what was served before goes on.
+//! would have compiled. A change that is right takes the place of what is served, on the connections that are open as
+//! well; one that is wrong is explained, and what was served before goes on.
 
 mod changes;
 mod compile;
+mod mock;
 pub mod tables;
 mod watch;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -19,6 +21,7 @@ use runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show};
 
 use changes::changes;
 use compile::{Compiled, compile};
+use mock::{Mock, Mode, Presence};
 use watch::Watch;
 
 /// The command, for [`runtime::main_with`].
@@ -36,40 +39,53 @@ struct Arguments {
     /// The folder of the documents
     #[arg(long, value_name = "FOLDER", default_value = "specs")]
     specs: PathBuf,
+    /// Answer from the documents' examples in place of upstreams that are not there [default: absent]
+    #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "absent")]
+    mock: Option<Mode>,
     #[command(flatten)]
     launch: LaunchArguments,
 }
 
 fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> ExitCode {
-    let Arguments { specs, launch: arguments } = Arguments::parse_from(words);
+    let Arguments { specs, mock, launch: arguments } = Arguments::parse_from(words);
     let launch = arguments.over(launch);
+    let stand_in = match mock.map(StandIn::start).transpose() {
+        Ok(stand_in) => stand_in,
+        Err(error) => return failure(&format!("the mock cannot start: {error}")),
+    };
     let mut watch = Watch::new(&specs, launch.config.as_deref());
-    let first = loop {
-        let messages = match compile(&specs) {
-            Ok(compiled) => {
-                let gateway = tables::gateway(&compiled.gateway);
-                match launch.problems(gateway) {
-                    problems if problems.is_empty() => break (compiled, gateway),
+    let mut session = Session { specs, launch, stand_in };
+    let (first, prepared) = loop {
+        let messages = match compile(&session.specs) {
+            Ok(mut compiled) => {
+                let prepared = session.prepare(&mut compiled);
+                match session.problems(&prepared) {
+                    problems if problems.is_empty() => break (compiled, prepared),
                     problems => list(&problems),
                 }
             }
             Err(messages) => messages,
         };
-        show(&format!("{messages}\nNothing is served yet: waiting for a change of documents or settings.\n"));
-        watch.next();
+        show(&format!("{messages}\nNothing is served yet: waiting for a change of documents or settings."));
+        watch.next(|| false);
     };
-    let (first, gateway) = first;
     show(&first.warnings);
+    let launch = session.launch.clone();
+    let (gateway, specs) = (prepared.gateway, session.specs.clone());
+    let served = Served { policy: first.policy.clone(), warnings: first.warnings.clone() };
+    session.stands_in_for(first, &prepared.stands_in_for);
     let (tables, replacements) = LiveTables::channel();
-    let following = {
-        let specs = specs.clone();
-        std::thread::Builder::new().name("dev".to_owned()).spawn(move || follow(&specs, first, watch, &tables))
-    };
+    let following =
+        std::thread::Builder::new().name("dev".to_owned()).spawn(move || session.follow(served, watch, &tables));
     if let Err(error) = following {
-        show(&format!("gateway dev: no thread can be started: {error}\n"));
-        return ExitCode::FAILURE;
+        return failure(&format!("no thread can be started: {error}"));
     }
-    launch.serve_live(gateway, |ready| introduce(gateway, ready, &specs), replacements)
+    launch.serve_live(gateway, prepared.settings, |ready| introduce(gateway, ready, &specs), replacements)
+}
+
+fn failure(why: &str) -> ExitCode {
+    show(&format!("gateway dev: {why}"));
+    ExitCode::FAILURE
 }
 
 /// Problems, each on a line.
@@ -81,30 +97,106 @@ fn introduce(gateway: &Gateway, ready: &Ready, specs: &Path) {
     ready.announce();
     let operations: usize = gateway.apis.iter().map(|api| api.operations().count()).sum();
     show(&format!(
-        "{operations} operations of {}; a change is live when it is saved. Ctrl-C ends it.\n",
+        "{operations} operations of {}; a change is live when it is saved. Ctrl-C ends it.",
         specs.display()
     ));
 }
 
-/// Serves what the documents say, after each change.
-fn follow(specs: &Path, mut served: Compiled, mut watch: Watch, tables: &LiveTables) {
-    loop {
-        let before = watch.next();
-        let noticed = Instant::now();
-        let compiled = match compile(specs) {
-            Ok(compiled) => compiled,
-            Err(messages) => {
-                show(&format!("{messages}\nNot live: what was served before goes on."));
+/// What stands in for upstreams.
+struct StandIn {
+    mock: Mock,
+    presence: Presence,
+    /// The upstreams that it last stood in for.
+    last: Vec<String>,
+}
+
+impl StandIn {
+    fn start(mode: Mode) -> io::Result<Self> {
+        Ok(Self { mock: Mock::start()?, presence: Presence::watch(mode)?, last: Vec::new() })
+    }
+}
+
+/// One run of the command.
+struct Session {
+    specs: PathBuf,
+    launch: Launch,
+    stand_in: Option<StandIn>,
+}
+
+/// Tables that can be served.
+struct Prepared {
+    gateway: &'static Gateway,
+    /// Over those of the deployment.
+    settings: Vec<String>,
+    /// Upstreams that the mock answers for, by API and name.
+    stands_in_for: Vec<String>,
+}
+
+/// What is served, for what there is to say about the next change.
+struct Served {
+    policy: String,
+    warnings: String,
+}
+
+impl Session {
+    /// Makes the tables.
+    fn prepare(&self, compiled: &mut Compiled) -> Prepared {
+        let mut prepared =
+            Prepared { gateway: &Gateway { apis: &[] }, settings: Vec::new(), stands_in_for: Vec::new() };
+        if self.stand_in.is_some() {
+            mock::mark(&mut compiled.gateway);
+        }
+        prepared.gateway = tables::gateway(&compiled.gateway);
+        if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
+            for absent in presence.absent(self.launch.upstreams(prepared.gateway)) {
+                prepared.settings.push(mock.setting(absent.api, absent.upstream));
+                prepared.stands_in_for.push(format!("{}.{}", absent.api, absent.upstream));
+            }
+        }
+        prepared
+    }
+
+    /// What is missing or wrong in this deployment.
+    fn problems(&self, prepared: &Prepared) -> Vec<String> {
+        self.launch.with(&prepared.settings).problems(prepared.gateway)
+    }
+
+    /// Has the mock answer for these documents, and says for which upstreams it does.
+    fn stands_in_for(&mut self, compiled: Compiled, upstreams: &[String]) {
+        let Some(StandIn { mock, last, .. }) = &mut self.stand_in else { return };
+        mock.serve_for(compiled.documents, compiled.sources);
+        if last != upstreams {
+            show(&match upstreams {
+                [] => "Every upstream is there; the mock answers for none.".to_owned(),
+                absent => format!("The mock answers for {}.", absent.join(", ")),
+            });
+            *last = upstreams.to_vec();
+        }
+    }
+
+    /// Serves what the documents say, after each change.
+    fn follow(mut self, mut served: Served, mut watch: Watch, tables: &LiveTables) {
+        loop {
+            let presence = self.stand_in.as_ref().map(|stand_in| stand_in.presence.clone());
+            let before = watch.next(|| presence.as_ref().is_some_and(Presence::has_changed));
+            let noticed = Instant::now();
+            let mut compiled = match compile(&self.specs) {
+                Ok(compiled) => compiled,
+                Err(messages) => {
+                    show(&format!("{messages}Not live: what was served before goes on."));
+                    continue;
+                }
+            };
+            let Prepared { gateway, settings, stands_in_for } = self.prepare(&mut compiled);
+            if let Err(problems) = tables.replace(gateway, settings) {
+                show(&format!("{}Not live: what was served before goes on.", list(&problems)));
                 continue;
             }
-        };
-        if let Err(problems) = tables.replace(tables::gateway(&compiled.gateway), Vec::new()) {
-            show(&format!("{}\nNot live: what was served before goes on.", list(&problems)));
-            continue;
+            let milliseconds = (before + noticed.elapsed()).as_millis();
+            let warnings = if compiled.warnings == served.warnings { "" } else { &compiled.warnings };
+            show(&format!("{warnings}Live after {milliseconds} ms{}", changes(&served.policy, &compiled.policy)));
+            served = Served { policy: compiled.policy.clone(), warnings: compiled.warnings.clone() };
+            self.stands_in_for(compiled, &stands_in_for);
         }
-        let milliseconds = (before + noticed.elapsed()).as_millis();
-        let warnings = if compiled.warnings == served.warnings { "" } else { &compiled.warnings };
-        show(&format!("{warnings}Live after {milliseconds} ms{}\n", changes(&served.policy, &compiled.policy)));
-        served = compiled;
     }
 }

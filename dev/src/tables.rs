@@ -29,7 +29,7 @@ use text::{kept, list, text};
 pub fn gateway(gateway: &ir::Gateway) -> &'static Gateway {
     let mut apis: Vec<&ir::Api> = gateway.apis.iter().collect();
     apis.sort_by(|a, b| a.name.cmp(&b.name));
-    kept(Gateway { apis: list(apis, |described| api(described)) })
+    kept(Gateway { apis: list(apis, api) })
 }
 
 /// What the operations of an API refer to.

@@ -38,8 +38,13 @@ impl Watch {
     }
 
     /// Waits until something has changed and is written to its end; returns how long ago that was.
-    pub(crate) fn next(&mut self) -> Duration {
+    ///
+    /// `is_due` says that it is time without a change.
+    pub(crate) fn next(&mut self, is_due: impl Fn() -> bool) -> Duration {
         loop {
+            if is_due() {
+                return Duration::ZERO;
+            }
             let began = Instant::now();
             let now = look(&self.roots);
             let took = began.elapsed();

@@ -16,6 +16,7 @@ pub mod ast;
 pub mod build_script;
 pub mod diagnostic;
 pub mod emit;
+pub mod examples;
 pub mod explain;
 pub mod ir;
 pub mod policy;

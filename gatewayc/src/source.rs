@@ -76,7 +76,7 @@ impl FileProvider for HashMap<String, String> {
 
 /// All files of one run.
 pub struct SourceSet<'a> {
-    provider: Box<dyn FileProvider + 'a>,
+    provider: Box<dyn FileProvider + Send + 'a>,
     prefix: String,
     files: Vec<SourceFile>,
     by_path: HashMap<String, FileId>,
@@ -98,7 +98,7 @@ pub struct SourceFile {
 impl<'a> SourceSet<'a> {
     /// No files yet. `prefix` (such as `specs/`) goes before the paths that people see.
     #[must_use]
-    pub fn new(provider: impl FileProvider + 'a, prefix: impl Into<String>) -> Self {
+    pub fn new(provider: impl FileProvider + Send + 'a, prefix: impl Into<String>) -> Self {
         Self {
             provider: Box::new(provider),
             prefix: prefix.into(),

@@ -31,7 +31,8 @@ use gateway_proxy::deployment::Deployment;
 use gateway_proxy::handover::{self, Inherited, Waiting};
 use gateway_proxy::metrics::ProcessMetrics;
 use gateway_proxy::server::{Replacer, Server};
-use gateway_proxy::tables::Gateway;
+use gateway_proxy::tables::{Api, Gateway, Upstream};
+use gateway_proxy::upstream::url::parse_url;
 
 /// How to start a gateway.
 #[derive(Debug, Default, Clone)]
@@ -55,6 +56,19 @@ pub struct Ready {
     pub admin: Option<SocketAddr>,
 }
 
+/// Where an upstream is in a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamAddress {
+    /// The API that it belongs to.
+    pub api: &'static str,
+    /// Its name in the document.
+    pub upstream: &'static str,
+    /// A name or an address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
 impl Ready {
     /// Logs the addresses.
     pub fn announce(&self) {
@@ -76,22 +90,23 @@ impl Launch {
         ended(self.start(gateway, on_ready, None))
     }
 
-    /// As [`Launch::serve`]; what `replacements` brings takes the place of tables and settings, on the connections that
-    /// are open as well.
+    /// As [`Launch::serve`], with `settings` over those of this launch; what `replacements` brings takes the place of
+    /// `gateway` and `settings`, on the connections that are open as well.
     pub fn serve_live(
         self,
         gateway: &'static Gateway,
+        settings: Vec<String>,
         on_ready: impl FnOnce(&Ready),
         replacements: Replacements,
     ) -> ExitCode {
-        ended(self.start(gateway, on_ready, Some(replacements)))
+        ended(self.start(gateway, on_ready, Some((settings, replacements))))
     }
 
     fn start(
         self,
         gateway: &'static Gateway,
         on_ready: impl FnOnce(&Ready),
-        replacements: Option<Replacements>,
+        live: Option<(Vec<String>, Replacements)>,
     ) -> Result<(), Vec<Problem>> {
         let plain = |what: &str, error: std::io::Error| vec![Problem::plain(format!("{what}: {error}"))];
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -107,7 +122,11 @@ impl Launch {
         let upgrade = self.upgrade;
         let succession = Succession { upgrade, folder: sources.folder(), program: program_as_started(), sources };
         let descriptors = raise_descriptor_limit();
-        let Prepared { deployment, config, reduced_to } = self.prepare(gateway, descriptors)?;
+        let Prepared { deployment, config, reduced_to } = match &live {
+            Some((settings, _)) => self.with(settings).prepare(gateway, descriptors)?,
+            None => self.prepare(gateway, descriptors)?,
+        };
+        let replacements = live.map(|(_, replacements)| replacements);
         if let Some(most) = reduced_to {
             warn!(
                 "gateway",
@@ -139,6 +158,32 @@ impl Launch {
     pub fn problems(&self, gateway: &'static Gateway) -> Vec<String> {
         let problems = self.assemble_dry(gateway).err().unwrap_or_default();
         problems.iter().map(ToString::to_string).collect()
+    }
+
+    /// Where the upstreams of `gateway` are in this deployment; those whose address cannot be read are left out.
+    #[must_use]
+    pub fn upstreams(&self, gateway: &'static Gateway) -> Vec<UpstreamAddress> {
+        let config = self.settings().map(|(config, _)| config).ok();
+        let upstreams = gateway.apis.iter().flat_map(|api| api.upstreams.iter().map(move |upstream| (api, upstream)));
+        let address = |(api, upstream): (&&'static Api, &&'static Upstream)| {
+            let set = config.as_ref().and_then(|config| config.upstream(api.name, upstream.name));
+            let (endpoint, _) = parse_url(set.map_or(upstream.url, |(url, _)| url), 0).ok()?;
+            Some(UpstreamAddress {
+                api: api.name,
+                upstream: upstream.name,
+                host: endpoint.host.trim_matches(['[', ']']).to_owned(),
+                port: endpoint.port,
+            })
+        };
+        upstreams.filter_map(address).collect()
+    }
+
+    /// The same with further settings, which override.
+    #[must_use]
+    pub fn with(&self, settings: &[String]) -> Self {
+        let mut launch = self.clone();
+        launch.settings.extend(settings.iter().cloned());
+        launch
     }
 
     fn assemble_dry(&self, gateway: &'static Gateway) -> Result<Deployment, Vec<Problem>> {
@@ -336,10 +381,8 @@ async fn replace_tables(
     mut tending: Tending,
 ) {
     while let Some(Replacement { gateway, settings, outcome }) = replacements.next().await {
-        let mut launch = launch.clone();
-        launch.settings.extend(settings);
         let prepared = {
-            let launch = launch.clone();
+            let launch = launch.with(&settings);
             tokio::task::spawn_blocking(move || launch.prepare(gateway, descriptors)).await
         };
         let result = match prepared {

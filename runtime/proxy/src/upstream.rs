@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -33,7 +34,7 @@ const RESOLVED_FOR: Duration = Duration::from_secs(5);
 /// Where an upstream is, as configured for this deployment.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    /// The index in the worker's pool.
+    /// The index in the pool of each worker; see [`Endpoint::next_index`].
     pub index: usize,
     /// The host name or IP address that is connected to; IPv6 in brackets.
     pub host: Box<str>,
@@ -47,6 +48,17 @@ pub struct Endpoint {
     pub tls: Option<UpstreamTls>,
     /// It is spoken to in HTTP/2.
     pub is_http2: bool,
+}
+
+/// The next index of an endpoint.
+static NEXT_INDEX: AtomicUsize = AtomicUsize::new(0);
+
+impl Endpoint {
+    /// An index that no endpoint of this process has: workers keep their connections when a deployment is replaced, and
+    /// those to another address are not taken for the new one's.
+    pub fn next_index() -> usize {
+        NEXT_INDEX.fetch_add(1, Relaxed)
+    }
 }
 
 /// A connection to an upstream.

@@ -7,11 +7,11 @@ use gateway_proxy::tables::Gateway;
 
 /// Gives a gateway that runs other tables; see [`Launch::serve_live`](crate::Launch::serve_live).
 #[derive(Debug, Clone)]
-pub struct LiveTables(mpsc::UnboundedSender<Replacement>);
+pub struct LiveTables(mpsc::Sender<Replacement>);
 
 /// The other end of a [`LiveTables`], for the gateway.
 #[derive(Debug)]
-pub struct Replacements(mpsc::UnboundedReceiver<Replacement>);
+pub struct Replacements(mpsc::Receiver<Replacement>);
 
 /// What takes the place of the tables and settings.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl LiveTables {
     /// A pair of ends.
     #[must_use]
     pub fn channel() -> (Self, Replacements) {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::channel(1);
         (Self(sender), Replacements(receiver))
     }
 
@@ -39,7 +39,7 @@ impl LiveTables {
     pub fn replace(&self, gateway: &'static Gateway, settings: Vec<String>) -> Result<(), Vec<String>> {
         let (outcome, replaced) = oneshot::channel();
         let is_over = || vec!["the gateway is stopping".to_owned()];
-        self.0.send(Replacement { gateway, settings, outcome }).map_err(|_| is_over())?;
+        self.0.blocking_send(Replacement { gateway, settings, outcome }).map_err(|_| is_over())?;
         match replaced.blocking_recv() {
             Ok(Ok(())) => Ok(()),
             Ok(Err(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
