@@ -8,20 +8,21 @@ mod limits;
 mod oauth;
 mod operations;
 mod schemes;
+mod shared;
 mod text;
 
-use gateway_access::scheme::Scheme;
 use gateway_route::Part;
 use gatewayc::emit::shown;
 use gatewayc::ir;
 use runtime::codegen::{
-    AcceptedRisk, Api, AuthorizationServer, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Limit, Operation,
-    Origin, Route, Rule, RuleEffect, RulePattern, Upstream,
+    AcceptedRisk, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Operation, Origin, Route, Rule,
+    RuleEffect, RulePattern,
 };
 
 use limits::{failure_limit, limit};
 use operations::{allowances, operation};
 use schemes::scheme;
+use shared::Shared;
 use text::{kept, list, text};
 
 /// The tables of a gateway, which must be free of errors.
@@ -30,31 +31,6 @@ pub fn gateway(gateway: &ir::Gateway) -> &'static Gateway {
     let mut apis: Vec<&ir::Api> = gateway.apis.iter().collect();
     apis.sort_by(|a, b| a.name.cmp(&b.name));
     kept(Gateway { apis: list(apis, api) })
-}
-
-/// What the operations of an API refer to.
-struct Shared {
-    upstreams: Vec<&'static Upstream>,
-    schemes: Vec<&'static dyn Scheme>,
-    /// In the order of the document's.
-    limits: Vec<&'static Limit>,
-    server: Option<&'static AuthorizationServer>,
-}
-
-impl Shared {
-    fn upstream(&self, name: &str) -> &'static Upstream {
-        let found = self.upstreams.iter().find(|upstream| upstream.name == name);
-        found.expect("lowering keeps every upstream that an operation uses")
-    }
-
-    fn scheme(&self, name: &str) -> &'static dyn Scheme {
-        let found = self.schemes.iter().find(|scheme| scheme.name() == name);
-        *found.expect("lowering keeps every scheme that an operation requires")
-    }
-
-    fn server(&self) -> &'static AuthorizationServer {
-        self.server.expect("lowering refuses endpoints without a server")
-    }
 }
 
 fn api(described: &ir::Api) -> &'static Api {

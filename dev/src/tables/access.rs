@@ -3,7 +3,7 @@
 use gatewayc::ir;
 use runtime::codegen::{Access, Anonymous, ConsumerRules, CredentialLocation, Requirement};
 
-use crate::tables::Shared;
+use crate::tables::shared::Shared;
 use crate::tables::text::{list, text, texts};
 
 pub(super) fn access(access: &ir::Access, shared: &Shared) -> Access {

@@ -9,8 +9,9 @@ use runtime::codegen::{
 };
 
 use crate::tables::access::{access, anonymous, consumer_rules};
+use crate::tables::oauth;
+use crate::tables::shared::Shared;
 use crate::tables::text::{kept, list, text, texts};
-use crate::tables::{Shared, oauth};
 
 pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation {
     Operation {
