@@ -8,7 +8,7 @@
 //   PUT      /deliveries/parcels/{id}   writeParcel     -> default as received without /deliveries   hmac `sealed`
 //   POST     /deliveries/scans          addScan         -> default as received without /deliveries   hmac `scanner`
 //   GET      /deliveries/tours/{id}     readTour        -> default as received without /deliveries   hmac `terminal`
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "deliveries",

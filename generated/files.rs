@@ -12,7 +12,7 @@
 //   ANY   not ^/robots\.txt$, host ^parked\.   rule 6      -> 302 to https://files.example/                             anyone
 //   ANY   ^/archive/([0-9]{4})/(.*)$           rule 7      -> archive as /attic/$1?file=$2                              jwt `session`
 //   ANY   ^/archive/(.*)$                      rule 8      -> archive as /$1                                            jwt `session`
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "files",

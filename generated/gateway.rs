@@ -29,6 +29,6 @@ mod tutorial {
 }
 
 /// Every API that this gateway serves.
-pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
+pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen::Gateway {
     apis: &[&deliveries::API, &files::API, &notes::API, &payments::API, &reports::API, &tickets::API, &tutorial::API],
 };

@@ -2,10 +2,10 @@
 
 #[cfg(feature = "demo")]
 fn main() -> std::process::ExitCode {
-    runtime::main_with(&gateway::GATEWAY, &[gateway_demo::DEMO])
+    gateway_runtime::main_with(&gateway::GATEWAY, &[gateway_demo::DEMO])
 }
 
 #[cfg(not(feature = "demo"))]
 fn main() -> std::process::ExitCode {
-    runtime::main(&gateway::GATEWAY)
+    gateway_runtime::main(&gateway::GATEWAY)
 }

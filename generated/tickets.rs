@@ -9,7 +9,7 @@
 //   GET    /tickets/orders                      listOrders     -> default as received without /tickets   anyone; fixed-window 2/24h per header:x-visitor; sliding-window 4/24h per query:event
 //   GET    /tickets/partner                     partnerSales   -> default as received without /tickets   api key `partner`
 //   GET    /tickets/queue                       queue          -> default as received without /tickets   anyone; leaky-bucket 10/1s burst 5 per const:all
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "tickets",

@@ -10,12 +10,12 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use certificate::Certificate;
+use gateway_runtime::codegen::Gateway;
+use gateway_runtime::{Command, Launch, Ready, route_table};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use runtime::codegen::Gateway;
-use runtime::{Command, Launch, Ready, route_table};
 use serde_json::json;
 
-/// The command, for [`runtime::main_with`].
+/// The command, for [`gateway_runtime::main_with`].
 pub const DEMO: Command = Command { name: "demo", run };
 
 /// Where `specs/tutorial.yaml` says that it is.
@@ -67,7 +67,7 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
     let upstream = match upstream::start() {
         Ok(address) => address,
         Err(error) => {
-            runtime::show(&format!("gateway: the demo's upstream cannot start: {error}"));
+            gateway_runtime::show(&format!("gateway: the demo's upstream cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -79,7 +79,7 @@ fn run(gateway: &'static Gateway, mut launch: Launch) -> ExitCode {
     let consumers = match TemporaryFile::write("consumers.yaml", CONSUMERS) {
         Ok(consumers) => consumers,
         Err(error) => {
-            runtime::show(&format!("gateway: the demo's consumers cannot be written: {error}"));
+            gateway_runtime::show(&format!("gateway: the demo's consumers cannot be written: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -192,7 +192,7 @@ fn introduce(gateway: &Gateway, ready: &Ready, upstream: SocketAddr, authority: 
     let admin = ready
         .admin
         .map_or_else(String::new, |admin| format!("  curl http://{admin}/metrics\n      what was counted so far\n"));
-    runtime::show(&format!(
+    gateway_runtime::show(&format!(
         "
 {table}
 The gateway listens on http://{listener}, and every upstream is the demo's own on http://{upstream}. Try:

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each target uses its part")]
 
 use libfuzzer_sys as _;
-use runtime::fuzzing::Harness;
+use gateway_runtime::fuzzing::Harness;
 
 thread_local! {
     static HARNESS: Harness = Harness::new(

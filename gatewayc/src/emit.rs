@@ -96,8 +96,8 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
         .map(|(module, api)| File { name: format!("{}.rs", module.as_str()), text: Module::new(module, api).text() })
         .collect();
     let apis = modules.iter().map(|(module, _)| Expression::reference_into(module, "API")).collect();
-    let value = Expression::Struct("runtime::codegen::Gateway", vec![("apis", Expression::Slice(apis))]);
-    const BEFORE: &str = "pub static GATEWAY: runtime::codegen::Gateway = ";
+    let value = Expression::Struct("gateway_runtime::codegen::Gateway", vec![("apis", Expression::Slice(apis))]);
+    const BEFORE: &str = "pub static GATEWAY: gateway_runtime::codegen::Gateway = ";
     let text = fill(
         "gateway.rs",
         include_str!("emit/gateway.rs.template"),

@@ -17,6 +17,6 @@ mod public {
 }
 
 /// Every API that this gateway serves.
-pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
+pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen::Gateway {
     apis: &[&everything::API, &oauth::API, &pages::API, &public::API],
 };
