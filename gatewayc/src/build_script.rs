@@ -20,6 +20,7 @@ use std::time::SystemTime;
 use crate::diagnostic::{Format, Severity, render};
 use crate::emit::{Asset, File, MARK, assets, emit};
 use crate::files;
+use crate::source::SourceSet;
 
 /// Compiles the documents for the package whose build script this is. Ends the process where that is not possible.
 pub fn run() {
@@ -159,12 +160,7 @@ pub struct Output {
 /// The text of all messages where there are errors. A folder without documents is one: a build that points at the
 /// wrong folder must not make a gateway that serves nothing.
 pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
-    let mut sources =
-        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
-    if sources.documents().is_empty() {
-        let folder = specs.display();
-        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
-    }
+    let mut sources = open(specs)?;
     let checked = crate::check(&mut sources);
     if checked.diagnostics.has_errors() {
         return Err(render(&checked.diagnostics, &sources, Format::Human));
@@ -172,6 +168,17 @@ pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
     debug_assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning));
     warnings.push_str(&render(&checked.diagnostics, &sources, Format::Short));
     Ok(Output { files: emit(&checked.gateway), assets: assets(&checked.gateway) })
+}
+
+/// Every document directly in a folder.
+pub(crate) fn open(specs: &Path) -> Result<SourceSet<'static>, String> {
+    let sources =
+        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
+    if sources.documents().is_empty() {
+        let folder = specs.display();
+        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
+    }
+    Ok(sources)
 }
 
 /// The names of files that a folder lacks, has with another content, or has too many.
