@@ -12,8 +12,11 @@ mod reports {
     include!(concat!(env!("OUT_DIR"), "/reports.rs"));
 }
 
-mod tutorial {
-    include!(concat!(env!("OUT_DIR"), "/tutorial.rs"));
+gateway_runtime::needs! {
+    "specs/tutorial.yaml" [oauth]
+    mod tutorial {
+        include!(concat!(env!("OUT_DIR"), "/tutorial.rs"));
+    }
 }
 
 /// Every API that this gateway serves.

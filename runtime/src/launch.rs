@@ -30,6 +30,7 @@ use gateway_proxy::metrics::ProcessMetrics;
 use gateway_proxy::server::Server;
 use gateway_proxy::tables::Gateway;
 use gateway_tls as tls;
+#[cfg(feature = "acme")]
 use gateway_tls::acme;
 
 /// How to start a gateway.
@@ -220,7 +221,9 @@ async fn run(
     let watching_settings = tokio::spawn(supervise(Task::Settings, move || watch_settings(sources.clone(), config)));
     let watching_certificates =
         tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls())));
+    #[cfg(feature = "acme")]
     let trusted_roots = config.trusted_roots.as_ref().map(|file| succession.folder.join(file));
+    #[cfg(feature = "acme")]
     let getting_certificates = tokio::spawn(acme::tend(deployment.tls(), trusted_roots, succession.folder.clone()));
     let ending = loop {
         match signals.stop.next(&mut replaced).await {
@@ -231,6 +234,7 @@ async fn run(
     watching.abort();
     watching_settings.abort();
     watching_certificates.abort();
+    #[cfg(feature = "acme")]
     getting_certificates.abort();
     admin.ready.store(false, Relaxed);
     if let Ending::Replaced = ending {

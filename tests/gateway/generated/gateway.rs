@@ -24,8 +24,11 @@ mod tickets {
     include!(concat!(env!("OUT_DIR"), "/tickets.rs"));
 }
 
-mod tutorial {
-    include!(concat!(env!("OUT_DIR"), "/tutorial.rs"));
+gateway_runtime::needs! {
+    "specs/tutorial.yaml" [oauth]
+    mod tutorial {
+        include!(concat!(env!("OUT_DIR"), "/tutorial.rs"));
+    }
 }
 
 /// Every API that this gateway serves.
