@@ -1,7 +1,7 @@
 //! The gateway: what this repository's documents say, and nothing else.
 
 /// What the binary can do beside serving.
-const COMMANDS: &[runtime::Command] = &[
+const COMMANDS: &[gateway_runtime::Command] = &[
     #[cfg(feature = "demo")]
     gateway_demo::DEMO,
     #[cfg(feature = "dev")]
@@ -9,5 +9,5 @@ const COMMANDS: &[runtime::Command] = &[
 ];
 
 fn main() -> std::process::ExitCode {
-    runtime::main_with(&gateway::GATEWAY, COMMANDS)
+    gateway_runtime::main_with(&gateway::GATEWAY, COMMANDS)
 }

@@ -6,7 +6,7 @@
 //   POST     /v1/notes        createNote   -> default as received without /v1   jwt `accounts` [notes:read notes:write]
 //   DELETE   /v1/notes/{id}   deleteNote   -> default as received without /v1   jwt `accounts` [notes:write]
 //   GET      /v1/notes/{id}   getNote      -> default as received without /v1   jwt `accounts` [notes:read]
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "notes",

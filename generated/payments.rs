@@ -5,7 +5,7 @@
 //   POST   /payments/transfers   transfer        -> default as received without /payments   api key `till`
 //   ANY    ^/till/(.*)$          rule 1          -> 307 to /payments/$1                     anyone
 //   ANY    ^/money/(.*)$         rule 2          -> rewritten to /payments/$1               anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "payments",

@@ -11,7 +11,7 @@
 //   GET   /reports/staff     readStaff     -> default as received without /reports   basic `staff`
 //   GET   /reports/summary   readSummary   -> default as received without /reports   api key `partner` or anonymous; anonymous as guest
 //   GET   /reports/token     signToken     -> builtin jwt.sign                       api key `partner` or basic `staff`
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "reports",

@@ -27,7 +27,7 @@
 //   POST     /oauth/revoke                             revoke                -> builtin oauth.revoke                    anyone
 //   POST     /oauth/token                              token                 -> builtin oauth.token                     anyone
 //   GET      /tutorial/{+file}                         tutorialFiles         -> builtin static tutorial                 anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "tutorial",

@@ -23,7 +23,7 @@ pub(crate) struct Compiled {
 /// # Errors
 /// The text of all messages where there are errors.
 pub(crate) fn compile(specs: &Path) -> Result<Compiled, String> {
-    let mut sources = gatewayc::build_script::sources(specs)?;
+    let mut sources = gatewayc::build_script::open(specs)?;
     let checked = gatewayc::check(&mut sources);
     if checked.diagnostics.has_errors() {
         return Err(render(&checked.diagnostics, &sources, Format::Human));

@@ -16,15 +16,15 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use runtime::codegen::Gateway;
-use runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show};
+use gateway_runtime::codegen::Gateway;
+use gateway_runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show};
 
 use changes::changes;
 use compile::{Compiled, compile};
 use mock::{Mock, Mode, Presence};
 use watch::Watch;
 
-/// The command, for [`runtime::main_with`].
+/// The command, for [`gateway_runtime::main_with`].
 pub const DEV: Command =
     Command { name: "dev", about: "Serve the documents in specs/, and follow every change of them", run };
 

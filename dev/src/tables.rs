@@ -12,12 +12,12 @@ mod shared;
 mod text;
 
 use gateway_route::Part;
-use gatewayc::emit::shown;
-use gatewayc::ir;
-use runtime::codegen::{
+use gateway_runtime::codegen::{
     AcceptedRisk, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Operation, Origin, Route, Rule,
     RuleEffect, RulePattern,
 };
+use gatewayc::emit::shown;
+use gatewayc::ir;
 
 use limits::{failure_limit, limit};
 use operations::{allowances, operation};

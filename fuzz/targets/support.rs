@@ -1,12 +1,12 @@
-//! The gateway of this repository, to be fuzzed.
+//! The gateway of the end-to-end tests, to be fuzzed.
 #![allow(dead_code, reason = "each target uses its part")]
 
+use gateway_runtime::fuzzing::Harness;
 use libfuzzer_sys as _;
-use runtime::fuzzing::Harness;
 
 thread_local! {
     static HARNESS: Harness = Harness::new(
-        &gateway::GATEWAY,
+        &gateway_tests::GATEWAY,
         &[
             &format!("consumers.file={}", concat!(env!("CARGO_MANIFEST_DIR"), "/consumers.yaml")),
             "insecureLiterals=true",

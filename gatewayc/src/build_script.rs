@@ -154,27 +154,13 @@ pub struct Output {
     pub assets: Vec<Asset>,
 }
 
-/// Every document directly in a folder, to be checked.
-///
-/// # Errors
-/// A message, where the folder cannot be read or has no document.
-pub fn sources(specs: &Path) -> Result<SourceSet<'static>, String> {
-    let sources =
-        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
-    if sources.documents().is_empty() {
-        let folder = specs.display();
-        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
-    }
-    Ok(sources)
-}
-
 /// Compiles every document directly in a folder; the text of warnings goes to `warnings`.
 ///
 /// # Errors
 /// The text of all messages where there are errors. A folder without documents is one: a build that points at the
 /// wrong folder must not make a gateway that serves nothing.
 pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
-    let mut sources = sources(specs)?;
+    let mut sources = open(specs)?;
     let checked = crate::check(&mut sources);
     if checked.diagnostics.has_errors() {
         return Err(render(&checked.diagnostics, &sources, Format::Human));
@@ -182,6 +168,20 @@ pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
     debug_assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning));
     warnings.push_str(&render(&checked.diagnostics, &sources, Format::Short));
     Ok(Output { files: emit(&checked.gateway), assets: assets(&checked.gateway) })
+}
+
+/// Every document directly in a folder, to be checked.
+///
+/// # Errors
+/// A message, where the folder cannot be read or has no document.
+pub fn open(specs: &Path) -> Result<SourceSet<'static>, String> {
+    let sources =
+        files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
+    if sources.documents().is_empty() {
+        let folder = specs.display();
+        return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
+    }
+    Ok(sources)
 }
 
 /// The names of files that a folder lacks, has with another content, or has too many.

@@ -96,20 +96,37 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
         .map(|(module, api)| File { name: format!("{}.rs", module.as_str()), text: Module::new(module, api).text() })
         .collect();
     let apis = modules.iter().map(|(module, _)| Expression::reference_into(module, "API")).collect();
-    let value = Expression::Struct("runtime::codegen::Gateway", vec![("apis", Expression::Slice(apis))]);
-    const BEFORE: &str = "pub static GATEWAY: runtime::codegen::Gateway = ";
+    let value = Expression::Struct("gateway_runtime::codegen::Gateway", vec![("apis", Expression::Slice(apis))]);
+    const BEFORE: &str = "pub static GATEWAY: gateway_runtime::codegen::Gateway = ";
     let text = fill(
         "gateway.rs",
         include_str!("emit/gateway.rs.template"),
         context! {
             folder => Value::from(SourceValue::ours("specs")),
-            modules => Value::from_iter(modules.iter().map(|(module, _)| Value::from(SourceValue::from(module)))),
+            modules => Value::from_iter(modules.iter().map(|(module, api)| listed(module, api))),
             gateway => Value::from(SourceValue::ours(value.layout(0, BEFORE.len()))),
         },
     );
     files.push(File { name: "gateway.rs".into(), text });
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files
+}
+
+/// A document's module as `gateway.rs` lists it, with the features of `gateway-runtime` that it needs.
+fn listed(module: &Ident, api: &Api) -> Value {
+    let oauth = api.authorization_server.is_some()
+        || api.schemes.iter().any(|scheme| {
+            matches!(scheme.credential, Credential::OwnToken | Credential::Session(_) | Credential::AdminKey)
+        });
+    let redis = api.limits.iter().any(|limit| limit.store.is_some());
+    let needs: Vec<&str> =
+        [("oauth", oauth), ("redis", redis)].iter().filter(|(_, it)| *it).map(|(name, _)| *name).collect();
+    context! {
+        name => Value::from(SourceValue::from(module)),
+        source => Value::from(SourceValue::ours(Expression::text(&shown(&api.source)).layout(0, 0))),
+        has_needs => !needs.is_empty(),
+        needs => Value::from(SourceValue::ours(needs.join(", "))),
+    }
 }
 
 /// One document's module, with the identifiers of its statics.

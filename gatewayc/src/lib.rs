@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A pure library: files reach it through [`source::FileProvider`], and it has no clock and no environment; only
-//! [`build_script`] and the command line have. Every stage returns what it could make and adds to the diagnostics, so
-//! that one run shows all mistakes.
+//! [`build_script`], [`policy_test`] and the command line have. Every stage returns what it could make and adds to the
+//! diagnostics, so that one run shows all mistakes.
 
 // The command line and the build script read files in the same way; the former is a crate of its own.
 extern crate self as gatewayc;
@@ -20,6 +20,7 @@ pub mod examples;
 pub mod explain;
 pub mod ir;
 pub mod policy;
+pub mod policy_test;
 pub mod routes;
 pub mod source;
 pub mod units;

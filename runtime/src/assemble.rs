@@ -10,6 +10,7 @@ use std::sync::Arc;
 use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
 use rustls::pki_types::ServerName;
 
+#[cfg(feature = "oauth")]
 use crate::assemble::needs::oauth_settings;
 use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached};
 use crate::assemble::stores::open_stores;
@@ -30,6 +31,7 @@ use gateway_base::setting_values::is_same_name;
 use gateway_base::warn;
 use gateway_limits::counters::Limits;
 use gateway_limits::rule;
+#[cfg(feature = "oauth")]
 use gateway_oauth::server::{self, Oauth};
 use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
@@ -73,9 +75,14 @@ pub(crate) fn assemble(
     };
     let trusted_roots = config.trusted_roots.as_ref().map(|file| secrets.folder.join(file));
     let providers = Arc::new(Providers::new(trusted_roots));
-    let oauth = Arc::new(Oauth::new(oauth_settings(config, &secrets, is_dry)));
-    if let Err(problem) = providers.shared(server::SHARED, || Ok(oauth)) {
-        problems.push(Problem::plain(problem));
+    #[cfg(not(feature = "oauth"))]
+    let _ = is_dry; // Only a store would be there afterwards.
+    #[cfg(feature = "oauth")]
+    {
+        let oauth = Arc::new(Oauth::new(oauth_settings(config, &secrets, is_dry)));
+        if let Err(problem) = providers.shared(server::SHARED, || Ok(oauth)) {
+            problems.push(Problem::plain(problem));
+        }
     }
     let resources = Resources { secrets, consumers, providers, max_token: config.limits.token, provider_url: None };
     let mut assembly = Assembly {

@@ -1,6 +1,7 @@
 //! The command line of a gateway binary.
 
 pub(crate) mod consumers;
+#[cfg(feature = "oauth")]
 pub(crate) mod parties;
 
 use std::path::PathBuf;
@@ -79,9 +80,11 @@ enum Action {
     #[command(subcommand)]
     Token(consumers::Token),
     /// List, add and remove clients of authorization servers
+    #[cfg(feature = "oauth")]
     #[command(subcommand)]
     Clients(parties::Clients),
     /// List, add and remove users of authorization servers, and set their passwords
+    #[cfg(feature = "oauth")]
     #[command(subcommand)]
     Users(parties::Users),
     #[command(external_subcommand)]
@@ -120,7 +123,9 @@ fn run(gateway: &'static Gateway, commands: &[Command]) -> ExitCode {
         Some(Action::Consumers(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Keys(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Token(action)) => tell(action.run(&launch, gateway)),
+        #[cfg(feature = "oauth")]
         Some(Action::Clients(action)) => tell(action.run(&launch, gateway)),
+        #[cfg(feature = "oauth")]
         Some(Action::Users(action)) => tell(action.run(&launch, gateway)),
         Some(Action::Other(words)) => further(gateway, commands, words, launch),
     }
@@ -171,8 +176,11 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn unknown(words: &[String], commands: &[Command]) -> ExitCode {
-    let known: Vec<&str> = ["run", "check", "routes", "consumers", "keys", "token", "clients", "users"]
-        .into_iter()
+    let of_authorization_servers: &[&str] = if cfg!(feature = "oauth") { &["clients", "users"] } else { &[] };
+    let known: Vec<&str> = ["run", "check", "routes", "consumers", "keys", "token"]
+        .iter()
+        .chain(of_authorization_servers)
+        .copied()
         .chain(commands.iter().map(|command| command.name))
         .collect();
     say!("unknown command `{}`; there are {}", words.join(" "), known.join(", "));

@@ -24,8 +24,10 @@ pub use gateway_base::jose::keys::JwtAlgorithm;
 pub use gateway_base::secret::{Encoding, SecretReference, SecretSource};
 pub use gateway_base::units::ByteSize;
 pub use gateway_limits::algorithm::Algorithm;
+#[cfg(feature = "redis")]
 pub use gateway_limits::store::redis::Redis;
 pub use gateway_limits::tables::{Limit, LimitHeaders, LimitKey, LimitStore, LimitUse, OnStoreError, StoreMode};
+#[cfg(feature = "oauth")]
 pub use gateway_oauth::tables::{AdminKey, Endpoint, LoginSession, OauthEndpoint, OwnToken, Registry, RegistryAction};
 pub use gateway_parties::server::{
     AccessTokenTerms, AuthorizationServer, ClientPath, EndpointPaths, Grant, PkceRequirement, RefreshTokenTerms,
@@ -40,3 +42,21 @@ pub use gateway_proxy::tables::{
 };
 pub use gateway_terms::refusal::ErrorClass;
 pub use gateway_wire::header_edits::HeaderEdits;
+
+/// Stands for a document that needs a feature of this crate that is not there, beside the message that says so.
+#[cfg(not(all(feature = "oauth", feature = "redis")))]
+#[doc(hidden)]
+pub const LEFT_OUT: Api = Api {
+    name: "",
+    title: "",
+    source: "",
+    routes: &[],
+    rules: &[],
+    upstreams: &[],
+    schemes: &[],
+    identity_headers: IdentityHeaders { consumer: "", credential: "", custom_id: "", client: "", user: "" },
+    error_bodies: &[],
+    failed_authentication: &[],
+    https: Https::Optional,
+    accepted_risks: &[],
+};

@@ -16,7 +16,7 @@ use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::{SecretSetting, below, is_same_name};
 use gateway_base::store_settings::StoreSettings;
-use gateway_oauth::settings::{OauthSettings, SessionSettings};
+use gateway_parties::oauth_settings::{OauthSettings, SessionSettings};
 use gateway_parties::store_place::OauthStoreSettings;
 use gateway_proxy::settings::{Limits, Listener, Timeouts};
 use gateway_wire::http1::head::HeadLimits;
@@ -136,6 +136,7 @@ impl Config {
     ///
     /// # Errors
     /// As for [`Config::oauth_store`], or the address of the store is missing or wrong.
+    #[cfg_attr(not(feature = "oauth"), expect(dead_code, reason = "there is no authorization server"))]
     pub(crate) fn oauth_store_settings(&self, secrets: &SecretStore) -> Result<OauthStoreSettings, Problem> {
         OauthStoreSettings::of(self.oauth_store()?, self.trusted_roots.as_deref(), secrets)
     }

@@ -12,6 +12,7 @@ pub(crate) mod cli;
 pub mod codegen;
 pub(crate) mod config;
 pub(crate) mod exposition;
+pub mod features;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub(crate) mod launch;

@@ -41,7 +41,7 @@ impl Gateway {
 
     /// As [`Gateway::start`], to be [launched](Gateway::launch).
     pub(crate) fn command(settings: &[&str], upstream: SocketAddr) -> Command {
-        let mut command = Command::new(option_env!("CARGO_BIN_EXE_gateway").unwrap_or("not of this package"));
+        let mut command = Command::new(option_env!("CARGO_BIN_EXE_gateway-tests").unwrap_or("not of this package"));
         usual_settings(&mut command);
         for name in [
             "notes.default",
@@ -57,7 +57,7 @@ impl Gateway {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }
         command.args(["--set", "stores.default.kind=memory", "--set", "admin.key.env=TEST_ADMIN_KEY"]);
-        let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/consumers.yaml");
+        let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/consumers.yaml");
         command.args(["--set", &format!("consumers.file={consumers}")]);
         for setting in settings {
             command.args(["--set", setting]);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use runtime::UpstreamAddress;
+use gateway_runtime::UpstreamAddress;
 
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_millis(500);

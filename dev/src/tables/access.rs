@@ -1,7 +1,7 @@
 //! Who may call an operation.
 
+use gateway_runtime::codegen::{Access, Anonymous, ConsumerRules, CredentialLocation, Requirement};
 use gatewayc::ir;
-use runtime::codegen::{Access, Anonymous, ConsumerRules, CredentialLocation, Requirement};
 
 use crate::tables::shared::Shared;
 use crate::tables::text::{list, text, texts};

@@ -1,7 +1,7 @@
 //! Limits.
 
+use gateway_runtime::codegen::{FailureLimit, Limit, LimitHeaders, LimitKey, LimitStore, Redis};
 use gatewayc::ir;
-use runtime::codegen::{FailureLimit, Limit, LimitHeaders, LimitKey, LimitStore, Redis};
 
 use crate::tables::text::{list, text};
 

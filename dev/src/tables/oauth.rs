@@ -1,10 +1,10 @@
 //! The authorization server and its endpoints.
 
-use gatewayc::ir;
-use runtime::codegen::{
+use gateway_runtime::codegen::{
     AccessTokenTerms, AuthorizationServer, ClientPath, Endpoint, EndpointPaths, Grant, OauthEndpoint,
     RefreshTokenTerms, Registry, RegistryAction, Resource, Scope,
 };
+use gatewayc::ir;
 
 use crate::tables::text::{list, text};
 

@@ -2,11 +2,11 @@
 
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
-use gatewayc::ir;
-use runtime::codegen::{
+use gateway_runtime::codegen::{
     Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Operation, PathParameter, RegexRewrite, Rewrite,
     StaticFile, StaticFiles, Upstream,
 };
+use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
 use crate::tables::oauth;

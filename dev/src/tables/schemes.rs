@@ -1,13 +1,13 @@
 //! Security schemes.
 
 use gateway_access::scheme::Scheme;
-use gatewayc::ir;
-use gatewayc::ir::Credential;
-use runtime::codegen::{
+use gateway_runtime::codegen::{
     AdminKey, ApiKey, AuthorizationServer, Basic, BodyDigest, ByteSize, ConsumerJwt, Encoding, HmacSignature,
     Introspection, JwksUrl, JwtAlgorithm, JwtBearer, JwtKey, LoginSession, MutualTls, OpenIdConnect, OwnToken, Replay,
     SecretReference, SecretSource,
 };
+use gatewayc::ir;
+use gatewayc::ir::Credential;
 
 use crate::tables::access::locations;
 use crate::tables::text::{kept, list, text, texts};

@@ -1,7 +1,7 @@
 //! What operations refer to, by name.
 
 use gateway_access::scheme::Scheme;
-use runtime::codegen::{AuthorizationServer, Limit, Upstream};
+use gateway_runtime::codegen::{AuthorizationServer, Limit, Upstream};
 
 /// What the operations of an API refer to.
 pub(super) struct Shared {

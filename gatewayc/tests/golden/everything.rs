@@ -55,7 +55,7 @@
 //   ANY       not ^/api/                                                     rule 5         -> rewritten to /api/none                                      anyone
 //   ANY       ^/legacy/(.*)$                                                 rule 6         -> notes.internal:3002 as /$1                                  jwt `key` or anonymous
 //   ANY       ^/a very long pattern, so that the line of the generated code does not fit into the width of a page/(.*)$   rule 7         -> default as /$1                                              jwt `jwt`
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "everything",

@@ -45,7 +45,7 @@
 //   POST     /v1/oauth/revoke                             revoke                   -> builtin oauth.revoke                                        anyone
 //   POST     /v1/oauth/token                              token                    -> builtin oauth.token                                         anyone
 //   POST     /v1/users                                    createUser               -> builtin users.create                                        admin key `admin`
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "oauth",

@@ -3,7 +3,7 @@
 //   GET    /               home   -> builtin static pages/index.html     anyone
 //   HEAD   /               -      -> builtin static ./pages/index.html   anyone
 //   GET    /docs/{+rest}   docs   -> builtin static pages/docs           anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "pages",

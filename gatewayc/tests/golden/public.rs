@@ -3,7 +3,7 @@
 //   GET      /        home   -> default   anyone
 //   DELETE   /a/{b}   A      -> default   anyone
 //   GET      /a/{b}   a      -> default   anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "public",

@@ -3,6 +3,7 @@
 //! What speaks to one is reached from the statics of the limits that name it: a gateway whose documents name none has no
 //! client in its binary.
 
+#[cfg(feature = "redis")]
 pub mod redis;
 pub mod url;
 

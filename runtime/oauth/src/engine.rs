@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::client_keys::PublicKeys;
+#[cfg(feature = "postgres")]
 use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use gateway_parties::authority::{Authority, Engine};
@@ -27,7 +28,10 @@ impl Engine for LinkedBackend {
             StorePlace::File(file) => {
                 Box::new(Sqlite::open(Some(file)).map_err(|problem| format!("{}: {problem}", file.display()))?)
             }
+            #[cfg(feature = "postgres")]
             StorePlace::Postgres(url) => Box::new(Postgres::open(url, settings.trusted_roots.as_deref())?),
+            #[cfg(not(feature = "postgres"))]
+            StorePlace::Postgres(_) => return Err("this gateway is built without PostgreSQL".to_owned()),
         })
     }
 

@@ -27,7 +27,6 @@ pub mod registry;
 pub(crate) mod revoke;
 pub mod server;
 pub(crate) mod session;
-pub mod settings;
 pub(crate) mod signing;
 pub mod store;
 pub mod tables;

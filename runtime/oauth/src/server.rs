@@ -16,7 +16,6 @@ use crate::error::{ErrorCode, OauthError};
 use crate::form::Form;
 use crate::pages::{Pages, mapping};
 use crate::registry::Parties;
-use crate::settings;
 use crate::signing::Signer;
 use crate::store::{AccessRecord, Authorization, NewTokens, OauthStore};
 use crate::token_cache::{AccessTokenCache, CachedToken};
@@ -27,6 +26,7 @@ use gateway_base::random;
 use gateway_base::setting_values::SecretSetting;
 use gateway_parties::clients_and_users::{Client, User};
 use gateway_parties::database::StoreError;
+use gateway_parties::oauth_settings::{OauthSettings, SessionSettings};
 use gateway_parties::server::{AuthorizationServer, Grant, TokenFormat};
 use gateway_parties::store_place::OauthStoreSettings;
 
@@ -52,9 +52,9 @@ pub struct ServerSettings {
     /// Where things are remembered, or why that is not known.
     pub store: Result<OauthStoreSettings, String>,
     /// Settings that all authorization servers share.
-    pub terms: settings::OauthSettings,
+    pub terms: OauthSettings,
     /// Settings of login sessions.
-    pub session: settings::SessionSettings,
+    pub session: SessionSettings,
     /// The key of administrators.
     pub admin_key: Option<SecretSetting>,
 }

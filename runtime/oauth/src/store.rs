@@ -4,6 +4,7 @@
 //! Codes, tokens, and the ids of sessions and dialogs are kept as SHA-256 only; passwords as argon2id. Nothing that can be
 //! used once is used twice, however many gateways ask at once.
 
+#[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod schema;
 pub(crate) mod sql;

@@ -8,6 +8,7 @@ pub mod database;
 pub mod edit;
 pub mod key_format;
 pub mod names;
+pub mod oauth_settings;
 pub mod password;
 pub(crate) mod read;
 pub mod server;

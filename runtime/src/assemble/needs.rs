@@ -11,9 +11,11 @@ use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::is_same_name;
 use gateway_base::warn;
 use gateway_limits::counters::Limits;
+#[cfg(feature = "oauth")]
 use gateway_oauth::server::ServerSettings;
 use gateway_parties::source::Source;
 use gateway_parties::store::ConsumerStore;
+#[cfg(feature = "oauth")]
 use gateway_parties::store_place::{OauthStoreSettings, StorePlace};
 use gateway_proxy::tables::{Action, Api, Gateway};
 use gateway_tls::Tls;
@@ -123,6 +125,7 @@ pub(crate) fn unreached(
 }
 
 /// What the deployment decides for its authorization servers; if it `is_dry`, nothing is to be opened.
+#[cfg(feature = "oauth")]
 pub(crate) fn oauth_settings(config: &Config, secrets: &SecretStore, is_dry: bool) -> ServerSettings {
     let place = |settings| if is_dry { OauthStoreSettings { place: StorePlace::Memory, ..settings } } else { settings };
     ServerSettings {

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, table};
+use crate::features;
 use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::settings::{Setting, Settings};
 use gateway_base::store_settings::read_stores;
-use gateway_oauth::settings::{read_oauth, read_session};
+use gateway_parties::oauth_settings::{read_oauth, read_session};
 use gateway_proxy::settings::Listener;
 
 /// Where settings come from.
@@ -60,6 +61,7 @@ impl Sources {
 
 pub(super) fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> {
     let mut config = Config { fingerprints: settings.fingerprints(), ..Config::default() };
+    features::refuse_settings(&mut settings, &table::paths());
     let listeners = read_listeners(&mut settings);
     if !listeners.is_empty() {
         config.listeners = listeners;
@@ -68,6 +70,7 @@ pub(super) fn interpret(mut settings: Settings) -> Result<Config, Vec<Problem>> 
         (row.read)(&mut settings, &mut config, row.paths[0]);
     }
     config.stores = read_stores(&mut settings);
+    features::refuse_stores(&mut settings, &config.stores);
     config.oauth = read_oauth(&mut settings, config.oauth);
     config.session = read_session(&mut settings, config.session);
     settings.refuse_rest();

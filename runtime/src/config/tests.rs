@@ -114,6 +114,7 @@ fn the_operators_listener_is_off_where_the_last_source_says_so() {
     assert!(admin(&[("GATEWAY__ADMIN", "off")], &["admin.bind=127.0.0.1:2"]).is_some_and(|admin| admin.port() == 2));
 }
 
+#[cfg(all(feature = "oauth", feature = "postgres", feature = "redis"))]
 #[test]
 fn an_administrators_key_and_the_operators_listener_are_set_apart() {
     let file = "admin: {key: {env: A_KEY}}";
@@ -134,6 +135,7 @@ fn an_administrators_key_and_the_operators_listener_are_set_apart() {
     assert!(problem.starts_with("--set admin.key.file: file /nowhere cannot be read"), "{problem}");
 }
 
+#[cfg(all(feature = "oauth", feature = "postgres", feature = "redis"))]
 #[test]
 fn authorization_servers_find_their_store() {
     let place = |yaml: &str| {
@@ -176,6 +178,7 @@ fn authorization_servers_find_their_store() {
     }
 }
 
+#[cfg(all(feature = "oauth", feature = "postgres", feature = "redis"))]
 #[test]
 fn settings_of_authorization_servers_are_read() {
     let yaml = "oauth: {signingKey: {file: keys/sign.pem}, templates: pages, cache: 0s}\n\
@@ -234,6 +237,7 @@ fn the_manual_has_the_table_of_the_settings() {
     assert!(found == expected, "docs/operations.md is not current; run with GATEWAY_TEST_UPDATE=1 and commit it");
 }
 
+#[cfg(all(feature = "oauth", feature = "postgres", feature = "redis"))]
 #[test]
 fn the_manual_says_what_the_defaults_are() {
     let shown = |config: Config| format!("{:?}", Config { fingerprints: BTreeMap::new(), ..config });
@@ -251,4 +255,31 @@ fn the_manual_says_what_the_defaults_are() {
         checked += 1;
     }
     assert!(checked > 15, "{checked}");
+}
+
+#[cfg(not(any(feature = "acme", feature = "oauth", feature = "postgres", feature = "redis")))]
+#[test]
+fn what_needs_a_feature_that_is_left_out_names_it() {
+    for (yaml, message) in [
+        (
+            "stores: {a: {kind: redis, url: {env: REDIS_URL}}}",
+            "feature `redis` of gateway-runtime, which store `a` of kind redis needs",
+        ),
+        ("stores: {a: {kind: postgres, url: {env: DATABASE_URL}}}", "without the feature `postgres`"),
+        ("stores: {a: {kind: sqlite}}", "without the feature `oauth`"),
+        (
+            "oauth: {templates: pages}",
+            "gateway.yaml:1:20: this gateway is built without the feature `oauth` of gateway-runtime, which `oauth.templates` needs",
+        ),
+        ("session: {idleTimeout: 5m}", "without the feature `oauth`"),
+        ("admin: {key: {env: ADMIN_KEY}}", "without the feature `oauth`"),
+        (
+            "listeners: {a: {bind: \"127.0.0.1:1\", tls: {acme: {folder: acme}}}}",
+            "feature `acme` of gateway-runtime, which `listeners.a.tls.acme.folder` needs",
+        ),
+    ] {
+        let problems = read(yaml, &[], &[]).expect_err("a feature is missing");
+        assert!(problems.len() == 1 && problems[0].contains(message), "{yaml}: {problems:?}");
+    }
+    read("stores: {a: {kind: memory}}", &[], &[]).expect("it needs nothing");
 }

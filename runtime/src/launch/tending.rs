@@ -13,6 +13,7 @@ use gateway_base::{error, info, warn};
 use gateway_parties::store::ConsumerStore;
 use gateway_proxy::deployment::Deployment;
 use gateway_tls as tls;
+#[cfg(feature = "acme")]
 use gateway_tls::acme;
 
 /// What runs beside the requests for one deployment; stops when it is dropped.
@@ -23,13 +24,16 @@ impl Tending {
     pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
         let mut tasks: Vec<AbortHandle> =
             deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
-        let trusted_roots = config.trusted_roots.as_ref().map(|file| folder.join(file));
         let started = [
             tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers)))),
             tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls()))),
-            tokio::spawn(acme::tend(deployment.tls(), trusted_roots, folder)),
         ];
         tasks.extend(started.iter().map(tokio::task::JoinHandle::abort_handle));
+        #[cfg(feature = "acme")]
+        {
+            let trusted_roots = config.trusted_roots.as_ref().map(|file| folder.join(file));
+            tasks.push(tokio::spawn(acme::tend(deployment.tls(), trusted_roots, folder)).abort_handle());
+        }
         Self(tasks)
     }
 }

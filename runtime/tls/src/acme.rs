@@ -22,7 +22,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::task::JoinSet;
 
 use crate::Tls;
-use crate::challenge::Challenges;
+use crate::challenge::{Challenges, proof};
 use crate::settings::AcmeSettings;
 use client::Client;
 use gateway_base::error;
@@ -155,7 +155,7 @@ impl Keeper {
             };
             let domain = challenge.identifier().to_string();
             let digest = challenge.key_authorization().digest();
-            let proof = self.challenges.prove(&domain, digest.as_ref());
+            let proof = proof::prove(&self.challenges, &domain, digest.as_ref());
             proofs.push(proof.map_err(|error| AcmeError(format!("no proof for {domain}: {error}")))?);
             challenge.set_ready().await.map_err(AcmeError::with("the proof cannot be announced"))?;
         }

@@ -8,7 +8,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 
-use crate::challenge;
 use crate::settings::{CertificateSource, ListenerTls, PemPlace, PemSource};
 use crate::shown::ServerCertificate;
 use gateway_base::problem::Problem;
@@ -43,8 +42,9 @@ pub(super) fn pair(
     secrets: &SecretStore,
     provider: &CryptoProvider,
 ) -> Result<ServerCertificate, Vec<Problem>> {
+    #[cfg(feature = "acme")]
     if waits_for_files(source, secrets) {
-        return challenge::placeholder(&source.stand_in_for)
+        return crate::challenge::proof::placeholder(&source.stand_in_for)
             .map_err(|error| vec![complaint(&source.cert, format!("has no stand-in: {error}"))]);
     }
     let chain = chain(&source.cert, secrets);

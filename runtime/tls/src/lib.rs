@@ -1,5 +1,6 @@
 //! TLS at the listeners: which client gets which certificate, and what a handshake reveals about a client.
 
+#[cfg(feature = "acme")]
 pub mod acme;
 pub(crate) mod challenge;
 pub(crate) mod clients;
@@ -7,6 +8,7 @@ pub(crate) mod keys;
 pub(crate) mod names;
 pub mod reload;
 pub(crate) mod reloaded;
+#[cfg_attr(not(feature = "acme"), allow(dead_code, reason = "where an authority is, and what it is told"))]
 pub mod settings;
 pub(crate) mod shown;
 pub(crate) mod socket;
@@ -26,7 +28,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use crate::reloaded::Reloaded;
-use crate::settings::{AcmeSettings, CertificateSource, ListenerTls, PemSource, TlsVersion};
+use crate::settings::{CertificateSource, ListenerTls, PemSource, TlsVersion};
 use crate::shown::ServerCertificate;
 pub(crate) use challenge::Challenges;
 use clients::Trusted;
@@ -177,7 +179,8 @@ impl Tls {
     }
 
     /// Who issues the listener's certificate, and where it is proven that the domains lead here.
-    pub(crate) fn acme(&self) -> Option<(&AcmeSettings, &Arc<Challenges>)> {
+    #[cfg(feature = "acme")]
+    pub(crate) fn acme(&self) -> Option<(&settings::AcmeSettings, &Arc<Challenges>)> {
         Some((self.settings.acme.as_ref()?, &self.challenges))
     }
 

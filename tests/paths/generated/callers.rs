@@ -4,7 +4,7 @@
 //   GET   /callers/key        byKey             -> default as received without /callers   api key `key`
 //   GET   /callers/password   byPassword        -> default as received without /callers   basic `password`
 //   GET   /callers/usual      byUsualPassword   -> default as received without /callers   basic `usual` or jwt `token`
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "callers",

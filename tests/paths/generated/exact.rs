@@ -3,7 +3,7 @@
 //   GET   /exact/people/me     myself     -> default as received without /exact   api key `key`
 //   GET   /exact/people/{id}   person     -> default as received without /exact   anyone
 //   GET   /exact/{+rest}       anything   -> default as received without /exact   anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "exact",

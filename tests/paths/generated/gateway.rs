@@ -25,6 +25,6 @@ mod town {
 }
 
 /// Every API that this gateway serves.
-pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway {
+pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen::Gateway {
     apis: &[&callers::API, &exact::API, &loose::API, &open::API, &suburb::API, &town::API],
 };

@@ -9,7 +9,7 @@
 //   GET   /loose/people/Me      myself      -> default as received without /loose   api key `key`
 //   GET   /loose/people/staff   staff       -> default as received without /loose   api key `key`; only olaf
 //   GET   /loose/people/{id}    person      -> default as received without /loose   anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "loose",

@@ -6,7 +6,7 @@
 //   GET   /open/percent/{text}   percent   -> default as received without /open   anyone; takes %25 in {text}
 //   GET   /open/projects/{id}    project   -> default as received without /open   anyone; takes %2F in {id}
 //   GET   /open/shares/{path}    share     -> default as received without /open   anyone; takes %5C in {path}
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "open",

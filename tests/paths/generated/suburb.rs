@@ -3,7 +3,7 @@
 //   GET   /halls/{hall}   hall     -> default   api key `key`
 //   GET   /people/mayor   mayor    -> default   api key `key`
 //   GET   /vault/keeper   keeper   -> default   api key `key`
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "suburb",

@@ -14,7 +14,7 @@
 //   GET    /vault/{drawer}            drawer       -> default   api key `key`
 //   GET    /{+rest}                   anything     -> default   anyone
 //   GET    /{page}                    page         -> default   anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "town",

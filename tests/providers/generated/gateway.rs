@@ -9,4 +9,6 @@ mod providers {
 }
 
 /// Every API that this gateway serves.
-pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway { apis: &[&partners::API, &providers::API] };
+pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen::Gateway {
+    apis: &[&partners::API, &providers::API],
+};

@@ -6,7 +6,7 @@
 //   GET   /partners/orders    listOrders   -> default as received without /partners   certificate `partner`
 //   GET   /partners/perhaps   perhaps      -> default as received without /partners   certificate `partner` or anonymous
 //   GET   /partners/public    readPublic   -> default as received without /partners   anyone
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "partners",

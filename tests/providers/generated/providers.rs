@@ -8,7 +8,7 @@
 //   GET   /refreshed    refreshed    -> default   jwt `refreshed`
 //   GET   /same         same         -> default   jwt `sameProvider` [read]
 //   GET   /strict       strict       -> default   token `strict` [read]
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "providers",

@@ -5,4 +5,4 @@ mod weather {
 }
 
 /// Every API that this gateway serves.
-pub static GATEWAY: runtime::codegen::Gateway = runtime::codegen::Gateway { apis: &[&weather::API] };
+pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen::Gateway { apis: &[&weather::API] };

@@ -1,5 +1,5 @@
 //! The gateway: what this folder's documents say, and nothing else.
 
 fn main() -> std::process::ExitCode {
-    runtime::main(&gateway_stores::GATEWAY)
+    gateway_runtime::main(&gateway_stores::GATEWAY)
 }

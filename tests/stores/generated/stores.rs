@@ -12,7 +12,7 @@
 //   GET   /sliding         sliding        -> default   anyone; sliding-window 5/24h per header:x-visitor in store shared
 //   GET   /steady          steady         -> default   anyone; token-bucket 600/1m per const:all
 //   GET   /steady-shared   steadyShared   -> default   anyone; token-bucket 600/1m per const:all in store shared
-use runtime::codegen::*;
+use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
     name: "stores",

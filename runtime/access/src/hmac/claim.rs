@@ -168,7 +168,7 @@ pub(super) mod tests {
     }
 
     pub(in crate::hmac) fn mac(algorithm: HmacAlgorithm, secret: &[u8], text: &[u8]) -> Vec<u8> {
-        aws_lc_rs::hmac::sign(&tables::key(algorithm, secret), text).as_ref().to_vec()
+        aws_lc_rs::hmac::sign(&crate::hmac::tables::key(algorithm, secret), text).as_ref().to_vec()
     }
 
     #[test]

@@ -1,0 +1,162 @@
+//! `gateway dev`: what is saved is served, mistakes are explained, connections and the last good documents stay.
+
+#[path = "../../support/mod.rs"]
+mod support;
+
+use std::process::Command;
+
+use support::{Connection, Folder, Gateway, Upstream, eventually};
+
+const NOTES: &str = "openapi: 3.1.0
+info: {title: Notes, version: '1'}
+servers: [{url: /v1}]
+x-gateway: {version: 1, upstream: {url: 'http://UPSTREAM'}}
+security: []
+paths:
+  /notes:
+    get:
+      operationId: listNotes
+      responses:
+        '200':
+          description: all of them
+          headers: {X-Total: {schema: {type: integer, minimum: 3}}}
+          content: {application/json: {schema: {type: array, items: {$ref: '#/components/schemas/Note'}}}}
+        '404':
+          description: none
+          content:
+            application/json: {examples: {none: {value: {message: none}}, gone: {value: {message: gone}}}}
+components:
+  schemas:
+    Note:
+      required: [id]
+      properties:
+        id: {type: string, format: uuid}
+        text: {type: string, minLength: 6}
+        parent: {$ref: '#/components/schemas/Note'}
+        secret: {type: string, writeOnly: true}
+";
+
+/// A folder with one document, and `gateway dev` in it.
+struct Session {
+    folder: Folder,
+    gateway: Gateway,
+}
+
+impl Session {
+    fn start(document: &str, flags: &[&str]) -> Self {
+        let folder = Folder::new();
+        folder.write("notes.yaml", document);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests"));
+        support::usual_settings(&mut command);
+        command.args(["dev", "--specs", folder.path("").to_str().expect("a path")]).args(flags);
+        Self { gateway: Gateway::launch(command), folder }
+    }
+
+    fn save(&self, document: &str) {
+        self.folder.write("notes.yaml", document);
+    }
+
+    /// Waits for a message.
+    fn hears(&self, message: &str) {
+        eventually(message, || self.gateway.messages().contains(message).then_some(()));
+    }
+}
+
+fn status(connection: &mut Connection, target: &str) -> u16 {
+    connection.send(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"));
+    connection.response(false).status
+}
+
+#[test]
+fn what_is_saved_is_served_on_open_connections() {
+    let upstream = Upstream::echo();
+    let document = NOTES.replace("UPSTREAM", &upstream.address.to_string());
+    let session = Session::start(&document, &[]);
+    let mut connection = session.gateway.connect();
+    assert_eq!(status(&mut connection, "/v1/notes"), 200);
+    assert_eq!(status(&mut connection, "/v1/drafts"), 404);
+    session.save(&document.replace("/notes:", "/drafts:"));
+    session.hears("+ GET /v1/drafts");
+    assert_eq!(status(&mut connection, "/v1/notes"), 404);
+    assert_eq!(status(&mut connection, "/v1/drafts"), 200);
+    // A mistake is explained, and changes nothing.
+    session.save(&document.replace("security: []", "security: [{nobody: []}]"));
+    session.hears("error[GW202]");
+    session.hears("Not live: what was served before goes on.");
+    assert_eq!(status(&mut connection, "/v1/drafts"), 200);
+    // What is missing from the deployment is one, too.
+    let schemes = "components:\n  securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}\n";
+    session.save(&document.replace("security: []", "security: [{key: []}]").replace("components:\n", schemes));
+    session.hears("API keys belong to consumers");
+    assert_eq!(status(&mut connection, "/v1/drafts"), 200);
+    session.save(&document);
+    session.hears("- GET /v1/drafts");
+    assert_eq!(status(&mut connection, "/v1/notes"), 200);
+    // The operators' listener tells of what is served now.
+    eventually("figures", || session.gateway.operations("/metrics").body.contains("listNotes").then_some(()));
+}
+
+#[test]
+fn a_request_that_is_under_way_is_finished_as_it_began() {
+    let upstream = Upstream::echo();
+    let document = NOTES.replace("UPSTREAM", &upstream.address.to_string()).replace("get:", "post:");
+    let session = Session::start(&document, &[]);
+    let mut connection = session.gateway.connect();
+    connection.send("POST /v1/notes HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
+    eventually("the request at the upstream", || (!upstream.heads().is_empty()).then_some(()));
+    session.save(&document.replace("/notes:", "/drafts:"));
+    session.hears("+ POST /v1/drafts");
+    connection.send("cd");
+    assert_eq!(connection.response(false).status, 200);
+    assert_eq!(status(&mut connection, "/v1/notes"), 404);
+    let line = session.gateway.log_line(|line| line["status"] == 200);
+    assert_eq!(line["operation"], "listNotes");
+}
+
+#[test]
+fn documents_that_are_wrong_at_the_start_are_waited_for() {
+    let folder = Folder::new();
+    folder.write("notes.yaml", &NOTES.replace("security: []", "security: [{nobody: []}]"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests"));
+    support::usual_settings(&mut command);
+    command.args(["dev", "--mock=all", "--specs", folder.path("").to_str().expect("a path")]);
+    let document = folder.path("notes.yaml");
+    let mending = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::write(document, NOTES.replace("UPSTREAM", "127.0.0.1:9")).expect("written");
+    });
+    let gateway = Gateway::launch(command);
+    mending.join().expect("mended");
+    assert_eq!(gateway.get("/v1/notes", "").status, 200);
+}
+
+#[test]
+fn the_mock_answers_from_examples_and_schemas() {
+    let session = Session::start(&NOTES.replace("UPSTREAM", "127.0.0.1:9"), &["--mock"]);
+    session.hears("The mock answers for notes.default.");
+    let response = session.gateway.get("/v1/notes", "");
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("x-total"), "3");
+    let note = &response.json()[0];
+    assert_eq!(note["id"], "123e4567-e89b-42d3-a456-426614174000");
+    assert_eq!(note["text"].as_str().map(str::len), Some(6));
+    assert!(note["parent"]["parent"].is_object() && note.get("secret").is_none(), "{note}");
+    let preferred = |prefer: &str| session.gateway.get("/v1/notes", &format!("Prefer: {prefer}\r\n"));
+    assert_eq!(preferred("code=404").json()["message"], "none");
+    assert_eq!(preferred("code=404, example=gone").json()["message"], "gone");
+    // Refusals are the gateway's own.
+    assert_eq!(session.gateway.request("POST", "/v1/notes", "").status, 405);
+}
+
+#[test]
+fn an_upstream_that_comes_takes_over_from_the_mock() {
+    let port = support::ReservedPort::new();
+    let session = Session::start(&NOTES.replace("UPSTREAM", &port.address.to_string()), &["--mock"]);
+    session.hears("The mock answers for notes.default.");
+    let _upstream = Upstream::start_on(port.listen(), |_, connection| {
+        connection.send("HTTP/1.1 203 Here\r\nContent-Length: 0\r\n\r\n");
+        true
+    });
+    session.hears("Every upstream is there; the mock answers for none.");
+    assert_eq!(session.gateway.get("/v1/notes", "").status, 203);
+}
