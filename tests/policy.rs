@@ -2,5 +2,5 @@
 
 #[test]
 fn policy() {
-    insta::assert_snapshot!(gatewayc::policy_test::policy("specs"));
+    insta::assert_snapshot!(gatewayc::policy_test::policy());
 }

@@ -1,9 +1,11 @@
 //! From the documents on disk to a gateway that can be served.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gatewayc::ast::Document;
+use gatewayc::build_script::open_documents;
 use gatewayc::diagnostic::{Format, render};
+use gatewayc::files::Package;
 use gatewayc::ir;
 use gatewayc::source::SourceSet;
 
@@ -18,17 +20,23 @@ pub(crate) struct Compiled {
     pub(crate) warnings: String,
 }
 
-/// Checks the documents of a folder.
+/// Checks the documents of the current folder: those in `specs`, if that is given, or those that a build would find.
+/// Says what was read as well, and where new files may be documents.
 ///
 /// # Errors
 /// The text of all messages where there are errors.
-pub(crate) fn compile(specs: &Path) -> Result<Compiled, String> {
-    let mut sources = gatewayc::build_script::open(specs)?;
-    let checked = gatewayc::check(&mut sources);
+pub(crate) fn compile(specs: Option<&Path>) -> (Vec<PathBuf>, Result<Compiled, String>) {
+    let (mut sources, diagnostics, root, mut watched) = match open_documents(Path::new(""), specs) {
+        Ok(Package { sources, diagnostics, root, folders }) => (sources, diagnostics, root, folders),
+        Err(message) => return (Vec::new(), Err(message)),
+    };
+    let checked = gatewayc::check(&mut sources).with(diagnostics);
+    watched.extend(sources.paths().into_iter().map(|path| root.join(path)));
     if checked.diagnostics.has_errors() {
-        return Err(render(&checked.diagnostics, &sources, Format::Human));
+        return (watched, Err(render(&checked.diagnostics, &sources, Format::Human)));
     }
     let warnings = render(&checked.diagnostics, &sources, Format::Short);
     let gatewayc::Checked { documents, gateway, .. } = checked;
-    Ok(Compiled { policy: gatewayc::policy::render(&gateway), gateway, documents, sources, warnings })
+    let policy = gatewayc::policy::render(&gateway);
+    (watched, Ok(Compiled { policy, gateway, documents, sources, warnings }))
 }

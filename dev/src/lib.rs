@@ -36,9 +36,9 @@ pub const DEV: Command =
 #[derive(Debug, Parser)]
 #[command(name = "gateway dev", disable_version_flag = true)]
 struct Arguments {
-    /// The folder of the documents
-    #[arg(long, value_name = "FOLDER", default_value = "specs")]
-    specs: PathBuf,
+    /// The folder of the documents [default: those that gatewayc.yaml lists, or those in specs]
+    #[arg(long, value_name = "FOLDER")]
+    specs: Option<PathBuf>,
     /// Answer from the documents' examples in place of upstreams that are not there [default: absent]
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "absent")]
     mock: Option<Mode>,
@@ -53,10 +53,13 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
         Ok(stand_in) => stand_in,
         Err(error) => return failure(&format!("the mock cannot start: {error}")),
     };
-    let mut watch = Watch::new(&specs, launch.config.as_deref());
+    let folder = specs.as_deref().unwrap_or_else(|| Path::new("specs"));
+    let mut watch = Watch::new(folder, launch.config.as_deref());
     let mut session = Session { specs, launch, stand_in };
     let (first, prepared) = loop {
-        let messages = match compile(&session.specs) {
+        let (read, compiled) = compile(session.specs.as_deref());
+        watch.also(read);
+        let messages = match compiled {
             Ok(mut compiled) => {
                 let prepared = session.prepare(&mut compiled);
                 match session.problems(&prepared) {
@@ -71,7 +74,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     };
     show(&first.warnings);
     let launch = session.launch.clone();
-    let (gateway, specs) = (prepared.gateway, session.specs.clone());
+    let gateway = prepared.gateway;
     let served = Served { policy: first.policy.clone(), warnings: first.warnings.clone() };
     session.stands_in_for(first, &prepared.stands_in_for);
     let (tables, replacements) = LiveTables::channel();
@@ -80,7 +83,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     if let Err(error) = following {
         return failure(&format!("no thread can be started: {error}"));
     }
-    launch.serve_live(gateway, prepared.settings, |ready| introduce(gateway, ready, &specs), replacements)
+    launch.serve_live(gateway, prepared.settings, |ready| introduce(gateway, ready), replacements)
 }
 
 fn failure(why: &str) -> ExitCode {
@@ -93,12 +96,13 @@ fn list(problems: &[String]) -> String {
     problems.iter().map(|problem| format!("error: {problem}\n")).collect()
 }
 
-fn introduce(gateway: &Gateway, ready: &Ready, specs: &Path) {
+fn introduce(gateway: &Gateway, ready: &Ready) {
     ready.announce();
     let operations: usize = gateway.apis.iter().map(|api| api.operations().count()).sum();
+    let apis: Vec<&str> = gateway.apis.iter().map(|api| api.name).collect();
     show(&format!(
         "{operations} operations of {}; a change is live when it is saved. Ctrl-C ends it.",
-        specs.display()
+        apis.join(", ")
     ));
 }
 
@@ -118,7 +122,7 @@ impl StandIn {
 
 /// One run of the command.
 struct Session {
-    specs: PathBuf,
+    specs: Option<PathBuf>,
     launch: Launch,
     stand_in: Option<StandIn>,
 }
@@ -180,7 +184,9 @@ impl Session {
             let presence = self.stand_in.as_ref().map(|stand_in| stand_in.presence.clone());
             let before = watch.next(|| presence.as_ref().is_some_and(Presence::has_changed));
             let noticed = Instant::now();
-            let mut compiled = match compile(&self.specs) {
+            let (read, compiled) = compile(self.specs.as_deref());
+            watch.also(read);
+            let mut compiled = match compiled {
                 Ok(compiled) => compiled,
                 Err(messages) => {
                     show(&format!("{messages}Not live: what was served before goes on."));

@@ -24,17 +24,34 @@ type State = (u64, u64, i64, i64);
 
 /// Files and folders, and how they were at the last look.
 pub(crate) struct Watch {
-    roots: Vec<PathBuf>,
+    /// With all that is in them.
+    whole: Vec<PathBuf>,
+    /// Files, and folders in which a new document or folder counts.
+    others: Vec<PathBuf>,
     seen: BTreeMap<PathBuf, State>,
 }
 
 impl Watch {
-    /// Watches a folder with all that is in it, and the file of settings.
-    pub(crate) fn new(folder: &Path, settings: Option<&Path>) -> Self {
+    /// Watches the folder of the documents, the file that lists them, and the file of settings.
+    pub(crate) fn new(specs: &Path, settings: Option<&Path>) -> Self {
         let settings = settings.unwrap_or_else(|| Path::new("gateway.yaml"));
-        let roots = vec![folder.to_owned(), settings.to_owned()];
-        let seen = look(&roots);
-        Self { roots, seen }
+        let whole = vec![specs.to_owned(), "gatewayc.yaml".into(), settings.to_owned()];
+        let seen = look(&whole, &[]);
+        Self { whole, others: Vec::new(), seen }
+    }
+
+    /// Watches these as well, instead of the last ones; nothing where it is not known what they are.
+    pub(crate) fn also(&mut self, others: Vec<PathBuf>) {
+        if others.is_empty() || others == self.others {
+            return;
+        }
+        self.others = others;
+        // What changed since it was read is a change: its state is taken from now on only where it was not watched.
+        for (path, state) in look(&self.whole, &self.others) {
+            self.seen.entry(path).or_insert(state);
+        }
+        let now = look(&self.whole, &self.others);
+        self.seen.retain(|path, _| now.contains_key(path));
     }
 
     /// Waits until something has changed and is written to its end; returns how long ago that was.
@@ -46,7 +63,7 @@ impl Watch {
                 return Duration::ZERO;
             }
             let began = Instant::now();
-            let now = look(&self.roots);
+            let now = look(&self.whole, &self.others);
             let took = began.elapsed();
             if now == self.seen {
                 sleep(INTERVAL.max(took * SHARE));
@@ -55,11 +72,11 @@ impl Watch {
             let changed = since_last_change(&self.seen, &now);
             self.seen = now;
             sleep(SETTLED);
-            let mut again = look(&self.roots);
+            let mut again = look(&self.whole, &self.others);
             while again != self.seen {
                 self.seen = again;
                 sleep(SETTLED);
-                again = look(&self.roots);
+                again = look(&self.whole, &self.others);
             }
             return changed.unwrap_or_default() + began.elapsed();
         }
@@ -74,22 +91,48 @@ fn since_last_change(before: &BTreeMap<PathBuf, State>, now: &BTreeMap<PathBuf, 
     SystemTime::now().duration_since(UNIX_EPOCH + at).ok()
 }
 
-fn look(roots: &[PathBuf]) -> BTreeMap<PathBuf, State> {
+fn look(whole: &[PathBuf], others: &[PathBuf]) -> BTreeMap<PathBuf, State> {
     let mut seen = BTreeMap::new();
-    let mut open: Vec<PathBuf> = roots.to_vec();
+    let mut open: Vec<PathBuf> = whole.to_vec();
     while let Some(path) = open.pop() {
         // What a link leads to counts, but a folder behind a link may lead back.
         let Ok(metadata) = fs::metadata(&path) else { continue };
         let is_link = fs::symlink_metadata(&path).is_ok_and(|own| own.is_symlink());
         if metadata.is_dir() {
-            if !is_link || roots.contains(&path) {
-                open.extend(fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
+            if !is_link || whole.contains(&path) {
+                open.extend(inside(&path));
             }
-        } else if seen.len() < MOST_FILES {
-            seen.insert(path, (metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec()));
+        } else {
+            note(&mut seen, path, &metadata);
+        }
+    }
+    for path in others {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                for path in inside(path) {
+                    let Ok(metadata) = fs::metadata(&path) else { continue };
+                    if metadata.is_dir() {
+                        seen.insert(path, (metadata.ino(), 0, 0, 0));
+                    } else if path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json") {
+                        note(&mut seen, path, &metadata);
+                    }
+                }
+            }
+            Ok(metadata) => note(&mut seen, path.clone(), &metadata),
+            Err(_) => {}
         }
     }
     seen
+}
+
+fn inside(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn note(seen: &mut BTreeMap<PathBuf, State>, path: PathBuf, metadata: &fs::Metadata) {
+    if seen.len() < MOST_FILES {
+        seen.insert(path, (metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec()));
+    }
 }
 
 #[cfg(test)]
@@ -103,10 +146,10 @@ mod tests {
         let document = folder.join("a.yaml");
         fs::write(&document, "a").expect("a file");
         let roots = vec![folder.clone()];
-        let mut before = look(&roots);
+        let mut before = look(&roots, &[]);
         let mut changed = || {
-            let now = look(&roots);
-            std::mem::replace(&mut before, now) != look(&roots)
+            let now = look(&roots, &[]);
+            std::mem::replace(&mut before, now) != look(&roots, &[])
         };
         assert!(!changed());
         fs::write(&document, "ab").expect("a file");
