@@ -34,6 +34,7 @@ mod overlay;
 mod parse;
 mod readings;
 mod resolve;
+mod undecided;
 
 pub use check::router;
 pub use lower::lower;
@@ -69,6 +70,7 @@ pub fn check(sources: &mut SourceSet<'_>) -> Checked {
     let (gateway, lowering) = lower(&documents, sources);
     diagnostics.append(lowering);
     diagnostics.append(check::check(&gateway));
+    undecided::report(&documents, sources, &mut diagnostics);
     diagnostics.settle();
     diagnostics.keep_sound_suggestions(sources);
     diagnostics.sort();

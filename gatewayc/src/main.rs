@@ -2,6 +2,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "a command line has files and an environment")]
 
+mod new;
+mod output;
+
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +17,9 @@ use gatewayc::project::FILE;
 use gatewayc::routes::{self, TableFormat};
 use gatewayc::source::SourceSet;
 
+use new::New;
+use output::{count, print, summary};
+
 /// Compiles annotated OpenAPI documents into an API gateway.
 #[derive(Parser)]
 #[command(version, about)]
@@ -24,6 +30,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a new project: a package that serves an OpenAPI document, or one to begin with
+    New(New),
     /// List every operation of any OpenAPI document, annotated or not
     Routes {
         #[command(flatten)]
@@ -118,6 +126,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> io::Result<ExitCode> {
     match command {
+        Command::New(new) => new::run(&new),
         Command::Routes { input, format } => list_routes(&input, format),
         Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
         Command::Generate { specs, out } => generate(specs.as_deref(), &out),
@@ -175,26 +184,6 @@ fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Resul
     // The process ends, and taking a large document apart would take longer than reading it.
     std::mem::forget((checked, sources));
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// What was checked, in one line.
-fn summary(checked: &gatewayc::Checked) -> String {
-    let apis = &checked.gateway.apis;
-    let operations = apis.iter().flat_map(|api| &api.routes).map(|route| route.operations.len()).sum();
-    let rules = apis.iter().map(|api| api.rules.len()).sum();
-    let of_routes = apis.iter().flat_map(|api| &api.routes).flat_map(|route| &route.operations);
-    let of_rules = apis.iter().flat_map(|api| &api.rules).filter_map(|rule| rule.operation());
-    let public = of_routes.chain(of_rules).filter(|operation| operation.access.admits_anyone()).count();
-    let mut summary = format!("{}, {}", count(apis.len(), "document"), count(operations, "operation"));
-    if rules > 0 {
-        summary += &format!(", {}", count(rules, "rule"));
-    }
-    summary += &format!(", {public} public");
-    summary
-}
-
-fn count(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn generate(specs: Option<&Path>, out: &Path) -> io::Result<ExitCode> {
@@ -299,10 +288,4 @@ fn report(
         }
     }
     Ok(())
-}
-
-fn print(text: &str) -> io::Result<()> {
-    let mut output = io::stdout().lock();
-    output.write_all(text.as_bytes())?;
-    output.flush()
 }

@@ -62,6 +62,7 @@ codes! {
     GW123 123 "impossible-action"         Error   "An action of an overlay that cannot be done"
     GW124 124 "stray-overlay"             Error   "An overlay without its document"
     GW125 125 "added-alternative"         Warning "An overlay adds alternatives to a `security` that has some"
+    GW126 126 "to-be-chosen"            Error   "A value that begins with `TODO(choose)`"
     GW130 130 "bad-project"               Error   "`gatewayc.yaml` is not well-formed, or lists what is not there"
     GW199 199 "lost-operation"            Error   "An operation was not compiled, and no reason was given"
     GW201 201 "unprotected-operation"     Error   "An operation has no security at all"

@@ -116,6 +116,12 @@ impl Diagnostics {
         self.items.iter().any(|item| item.severity == Severity::Error && item.primary.as_ref().is_some_and(is_there))
     }
 
+    /// Takes out what points at one of these places.
+    pub(crate) fn leave_out(&mut self, spans: &[Span]) {
+        let is_there = |item: &Diagnostic| item.primary.as_ref().is_some_and(|label| spans.contains(&label.span));
+        self.items.retain(|item| !is_there(item));
+    }
+
     /// Whether there is nothing to say.
     #[must_use]
     pub fn is_empty(&self) -> bool {

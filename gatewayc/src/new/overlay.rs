@@ -1,0 +1,275 @@
+//! The overlay of a project's document: what the gateway needs, answered or to be chosen.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io;
+
+use gateway_yaml::suggest;
+use gatewayc::ast::{Document, SchemeKind, Security, SecurityScheme};
+
+use crate::new::answers::{Answers, Auth};
+use crate::new::fault::wrong;
+
+/// Begins a value that somebody has to choose; it does not compile.
+const TODO: &str = "TODO(choose): ";
+
+/// The overlay of `document`, whose file is called `name`; none where the document says everything.
+pub(super) fn text(answers: &Answers, document: &Document, name: &str) -> io::Result<Option<String>> {
+    let mut overlay = Overlay { actions: String::new() };
+    let used = used_schemes(document);
+    let default = default_scheme(document, &used);
+    if matches!(answers.auth, Some(Auth::Nobody)) && !used.is_empty() {
+        let names: Vec<&str> = used.iter().map(|scheme| &*scheme.name.value).collect();
+        let what = names.join("`, `");
+        return Err(wrong(format!("--auth none: the document asks for `{what}`; say how that is checked instead")));
+    }
+    overlay.root(answers, document, default.as_ref())?;
+    for scheme in &used {
+        overlay.scheme(scheme, answers.auth.as_ref());
+    }
+    for path in &answers.public {
+        overlay.public(document, path)?;
+    }
+    let title = quoted(&format!("{} behind the gateway", document.title));
+    if overlay.actions.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "# What the gateway needs to know and {name} does not say. The document stays as its owner publishes it.\n\
+         # The members of x-gateway: docs/annotations.md; overlays: docs/overlays.md of gatewayc.\n\
+         overlay: 1.0.0\ninfo: {{title: {title}, version: \"1\"}}\nextends: {}\nactions:\n{}",
+        quoted(&format!("./{name}")),
+        overlay.actions,
+    )))
+}
+
+/// What is required of callers where the document says nothing.
+enum Default {
+    /// A scheme that the document uses elsewhere.
+    Known(String),
+    /// A new one.
+    New(String),
+}
+
+struct Overlay {
+    actions: String,
+}
+
+impl Overlay {
+    fn action(&mut self, target: &str, body: &str) {
+        let _ = write!(self.actions, "  - target: {}\n{body}", quoted(target));
+    }
+
+    fn remove(&mut self, target: &str) {
+        self.action(target, "    remove: true\n");
+    }
+
+    fn root(&mut self, answers: &Answers, document: &Document, default: Option<&Default>) -> io::Result<()> {
+        let mut members = String::new();
+        let gateway = document.gateway.as_ref();
+        let has = |member: &str| gateway.is_some_and(|gateway| gateway.get(member).is_some());
+        if !has("version") {
+            members.push_str("        version: 1\n");
+        }
+        match &answers.upstream {
+            Some(url) => {
+                let known = ["http://", "https://", "h2://", "h2c://"];
+                if !known.iter().any(|scheme| url.starts_with(scheme)) {
+                    return Err(wrong(format!("--upstream: {url} does not start with http:// or https://")));
+                }
+                let _ = writeln!(members, "        upstream: {{url: {}}}", quoted(url));
+            }
+            None if has("upstream") || has("upstreams") => {}
+            None => {
+                let server = document.servers.first().map(|server| &*server.url.value);
+                let seen = server.filter(|url| url.contains("://"));
+                let seen = seen.map_or_else(String::new, |url| format!(" (the document's server is {})", plain(url)));
+                let todo = format!("{TODO}where is the service, such as http://127.0.0.1:3000?{seen}");
+                let _ = writeln!(members, "        upstream: {{url: {}}}", quoted(&todo));
+            }
+        }
+        if let Some(limit) = &answers.limit {
+            let (count, interval) = (limit.count, limit.interval);
+            let _ = writeln!(
+                members,
+                "        rateLimit: [{{algorithm: token-bucket, limit: {count}, interval: {interval}, key: [caller]}}]"
+            );
+        }
+        let mut update = String::new();
+        if !members.is_empty() {
+            let _ = write!(update, "      x-gateway:\n{members}");
+        }
+        match (default, &answers.auth) {
+            (None, _) => {}
+            (Some(_), Some(Auth::Nobody)) => update.push_str("      security: []\n"),
+            (Some(Default::Known(name)), _) => {
+                let _ = writeln!(update, "      security: [{{{}: []}}]", quoted(name));
+            }
+            (Some(Default::New(name)), Some(auth)) => {
+                let _ = write!(
+                    update,
+                    "      security: [{{{name}: []}}]\n      components:\n        securitySchemes:\n          {name}: {}\n",
+                    scheme_of(auth),
+                );
+            }
+            (Some(Default::New(_)), None) => {
+                let todo = format!("{TODO}who may call? See gatewayc new --help, --auth");
+                let _ = writeln!(update, "      security: {}", quoted(&todo));
+            }
+        }
+        if !update.is_empty() {
+            self.action("$", &format!("    update:\n{update}"));
+        }
+        Ok(())
+    }
+
+    /// How a scheme of the document is checked, where the document does not say.
+    fn scheme(&mut self, scheme: &SecurityScheme, auth: Option<&Auth>) {
+        let target = format!("$.components.securitySchemes[{}]", member(&scheme.name.value));
+        let (Some(kind), None) = (&scheme.kind, &scheme.gateway) else { return };
+        let is_oauth2 = matches!(kind, SchemeKind::OAuth2 { .. });
+        match kind {
+            SchemeKind::ApiKey { .. } | SchemeKind::MutualTls => return,
+            SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("basic") => return,
+            SchemeKind::OpenIdConnect { .. } => {
+                if let Some(Auth::Oidc { audience: Some(audience), .. }) = auth {
+                    let audience = quoted(audience);
+                    self.action(&target, &format!("    update: {{x-gateway: {{jwt: {{audiences: [{audience}]}}}}}}\n"));
+                }
+                return;
+            }
+            SchemeKind::Http { .. } | SchemeKind::OAuth2 { .. } => {}
+        }
+        let is_token =
+            is_oauth2 || matches!(kind, SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer"));
+        let checked = match auth {
+            Some(Auth::Jwks { url, audience }) if is_token => {
+                let jwt = format!("jwt: {}", jwt(url, audience.as_deref()));
+                if is_oauth2 { format!("token: {{{jwt}}}") } else { jwt }
+            }
+            Some(auth @ Auth::Introspection { .. }) if is_token => format!("token: {{{}}}", introspection(auth)),
+            None => {
+                let todo = format!("{TODO}how is it checked? See gatewayc new --help, --auth");
+                if is_oauth2 { format!("token: {{jwt: {}}}", quoted(&todo)) } else { format!("jwt: {}", quoted(&todo)) }
+            }
+            // Another kind of scheme takes its place, under its name.
+            Some(auth) => {
+                self.remove(&target);
+                let name = quoted(&scheme.name.value);
+                let update = format!("    update:\n      {name}: {}\n", scheme_of(auth));
+                self.action("$.components.securitySchemes", &update);
+                return;
+            }
+        };
+        self.action(&target, &format!("    update: {{x-gateway: {{{checked}}}}}\n"));
+    }
+
+    /// Makes the operations of a path public.
+    fn public(&mut self, document: &Document, path: &str) -> io::Result<()> {
+        let Some(item) = document.paths.iter().find(|item| item.key.value == path) else {
+            let near = suggest(path, document.paths.iter().map(|item| &*item.key.value));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            return Err(wrong(format!("--public: the document has no path {path}{hint}")));
+        };
+        for operation in &item.operations {
+            let target = format!("$.paths[{}].{}", member(path), operation.method.to_ascii_lowercase());
+            if operation.security.is_some() {
+                self.remove(&format!("{target}.security"));
+            }
+            self.action(&target, "    update: {security: []}\n");
+        }
+        Ok(())
+    }
+}
+
+/// The schemes that the document requires somewhere.
+fn used_schemes(document: &Document) -> Vec<&SecurityScheme> {
+    let operations = document.paths.iter().flat_map(|path| &path.operations);
+    let lists = operations.filter_map(|operation| operation.security.as_ref()).chain(document.security.as_ref());
+    let alternatives = lists.filter_map(|security| match security {
+        Security::AnyOf(alternatives) => Some(&alternatives.value),
+        Security::Broken(_) => None,
+    });
+    let requirements = alternatives.flatten().flat_map(|alternative| &alternative.requirements);
+    let names: BTreeSet<&str> = requirements.map(|requirement| &*requirement.scheme.value).collect();
+    document.schemes.iter().filter(|scheme| names.contains(&*scheme.name.value)).collect()
+}
+
+/// What callers of operations need that say nothing, if there are any.
+fn default_scheme(document: &Document, used: &[&SecurityScheme]) -> Option<Default> {
+    let mut operations = document.paths.iter().flat_map(|path| &path.operations);
+    if document.security.is_some() || operations.all(|operation| operation.security.is_some()) {
+        return None;
+    }
+    if let [only] = used {
+        return Some(Default::Known(only.name.value.clone()));
+    }
+    let is_taken = |name: &str| document.schemes.iter().any(|scheme| scheme.name.value == name);
+    let names = std::iter::once("gateway".to_owned()).chain((2..).map(|number| format!("gateway{number}")));
+    names.into_iter().find(|name| !is_taken(name)).map(Default::New)
+}
+
+/// A scheme of a kind that the gateway can check.
+fn scheme_of(auth: &Auth) -> String {
+    match auth {
+        Auth::Nobody | Auth::Keys => "{type: apiKey, in: header, name: X-API-Key}".to_owned(),
+        Auth::Passwords => "{type: http, scheme: basic}".to_owned(),
+        Auth::Oidc { url, audience } => {
+            let audiences = audience
+                .as_deref()
+                .map(|audience| format!(", x-gateway: {{jwt: {{audiences: [{}]}}}}", quoted(audience)));
+            let audiences = audiences.unwrap_or_default();
+            format!("{{type: openIdConnect, openIdConnectUrl: {}{audiences}}}", quoted(url))
+        }
+        Auth::Jwks { url, audience } => {
+            format!("{{type: http, scheme: bearer, x-gateway: {{jwt: {}}}}}", jwt(url, audience.as_deref()))
+        }
+        Auth::Introspection { .. } => {
+            format!("{{type: http, scheme: bearer, x-gateway: {{token: {{{}}}}}}}", introspection(auth))
+        }
+    }
+}
+
+fn jwt(url: &str, audience: Option<&str>) -> String {
+    let audiences = audience.map(|audience| format!(", audiences: [{}]", quoted(audience))).unwrap_or_default();
+    format!("{{verify: {{algorithms: [RS256], jwks: {{url: {}}}}}{audiences}}}", quoted(url))
+}
+
+fn introspection(auth: &Auth) -> String {
+    let Auth::Introspection { url, client, secret, audience } = auth else { return String::new() };
+    let audiences = audience.as_deref().map(|audience| format!(", audiences: [{}]", quoted(audience)));
+    format!(
+        "introspection: {{url: {}, clientId: {}, clientSecret: {{env: {}}}{}}}",
+        quoted(url),
+        quoted(client),
+        quoted(secret),
+        audiences.unwrap_or_default(),
+    )
+}
+
+/// A text in YAML.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            other if other.is_control() => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(other));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The name of a member in a JSONPath (RFC 9535 §2.3.1).
+fn member(name: &str) -> String {
+    format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// A text of the document as a comment may have it.
+fn plain(text: &str) -> String {
+    text.chars().filter(|character| !character.is_control()).take(200).collect()
+}

@@ -1,0 +1,237 @@
+//! `gatewayc new`: what it writes compiles, or says what is still to be chosen. That a whole project builds and tests is
+//! shown by `.ci/package` and `.ci/new`.
+
+#![expect(clippy::disallowed_methods, reason = "a command line works on files")]
+#![cfg(feature = "cli")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use gatewayc::build_script::{Output as Compiled, compile, differences};
+
+/// A directory of its own for every test, removed at the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("gatewayc-new-test-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a directory");
+        Self(path)
+    }
+
+    fn with(name: &str, files: &[(&str, &str)]) -> Self {
+        let directory = Self::new(name);
+        for (file, text) in files {
+            let file = directory.0.join(file);
+            fs::create_dir_all(file.parent().expect("a parent")).expect("a directory");
+            fs::write(file, text).expect("a file");
+        }
+        directory
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatewayc"));
+        command.arg("new").args(arguments).current_dir(&self.0).output().expect("runs")
+    }
+
+    /// Runs a command that succeeds; returns what it prints.
+    fn make(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// The message of a command that fails, and writes nothing.
+    fn refuse(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stdout));
+        assert!(!self.0.join(arguments[0]).exists(), "{arguments:?} has written something");
+        text(&output.stderr)
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.0.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The documents of a project compile to what is in its `generated`.
+fn assert_is_compiled(project: &Path) {
+    let mut warnings = String::new();
+    let Compiled { files, .. } =
+        compile(&project.join("specs"), &mut warnings).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(differences(&files, &project.join("generated")).expect("a folder"), Vec::<String>::new());
+}
+
+const SHOP: &str = "openapi: 3.0.3
+info: {title: 'Shop \"one\"', version: '1'}
+servers: [{url: https://shop.example/v1}]
+paths:
+  /health: {get: {responses: {'200': {description: up}}}}
+  /carts:
+    get: {security: [{tokens: [read]}], responses: {'200': {description: carts}}}
+    post: {security: [{digest: []}], responses: {'201': {description: made}}}
+components:
+  securitySchemes:
+    digest: {type: http, scheme: digest}
+    tokens:
+      type: oauth2
+      flows: {clientCredentials: {tokenUrl: 'https://idp.example/token', scopes: {read: to read}}}
+";
+
+#[test]
+fn from_nothing() {
+    let directory = Directory::new("nothing");
+    let printed = directory.make(&["my-shop", "--gateway", "0.2"]);
+    assert!(printed.contains("1 document, 2 operations") && printed.contains("cargo run -- dev --mock"), "{printed}");
+    assert_is_compiled(&directory.0.join("my-shop"));
+    let manifest = directory.read("my-shop/Cargo.toml");
+    assert!(manifest.contains("name = \"my-shop\"") && manifest.contains("gateway-runtime = { version = \"0.2\" }"));
+    assert!(directory.read("my-shop/generated/main.rs").contains("&my_shop::GATEWAY"));
+    let snapshot = directory.read("my-shop/tests/snapshots/policy__policy.snap");
+    assert!(snapshot.starts_with("---\nsource: tests/policy.rs\n") && snapshot.contains("api my-shop (my-shop)"));
+    for file in [
+        "build.rs",
+        "gateway.yaml",
+        "consumers.yaml",
+        ".gitignore",
+        "Dockerfile",
+        "README.md",
+        ".github/workflows/gateway.yml",
+    ] {
+        assert!(directory.0.join("my-shop").join(file).is_file(), "{file}");
+    }
+}
+
+#[test]
+fn the_profiles_are_those_of_this_repository() {
+    let profiles = |manifest: &str| {
+        let manifest: Vec<&str> = manifest.split("\n\n").filter(|part| part.contains("[profile.")).collect();
+        manifest.join("\n\n").trim().to_owned()
+    };
+    let directory = Directory::new("profiles");
+    directory.make(&["shop", "--gateway", "0.2"]);
+    let ours = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
+    let Ok(ours) = ours else { return println!("skipped: not in a checkout") };
+    assert_eq!(profiles(&directory.read("shop/Cargo.toml")), profiles(&ours));
+}
+
+#[test]
+fn from_a_document_what_is_not_answered_is_to_be_chosen() {
+    let directory = Directory::with("todo", &[("openapi.yaml", SHOP)]);
+    let printed = directory.make(&["shop", "--from", "openapi.yaml", "--gateway", "0.2"]);
+    assert_eq!(directory.read("shop/specs/shop.yaml"), SHOP, "the document is as it was");
+    // Upstream, who may call `health`, and how each of the two schemes is checked.
+    assert_eq!(printed.matches("error[GW126]").count(), 4, "{printed}");
+    assert_eq!(printed.matches("error[").count(), 4, "{printed}");
+    let mut warnings = String::new();
+    let errors = compile(&directory.0.join("shop/specs"), &mut warnings).expect_err("nothing is chosen yet");
+    assert!(errors.contains("where is the service") && errors.contains("https://shop.example/v1"), "{errors}");
+}
+
+#[test]
+fn flags_answer() {
+    let oidc = "oidc=https://idp.example/.well-known/openid-configuration,audience=shop";
+    let introspection = "introspection=https://idp.example/introspect,client=gateway,secret=IDP_SECRET,audience=shop";
+    let directory = Directory::with("flags", &[("shop.json.yaml", SHOP)]);
+    for (number, auth) in [oidc, "jwks=https://idp.example/keys,audience=shop", introspection, "keys", "passwords"]
+        .into_iter()
+        .enumerate()
+    {
+        let project = format!("shop{number}");
+        let printed = directory.make(&[
+            &project,
+            "--from",
+            "shop.json.yaml",
+            "--gateway",
+            "0.2",
+            "--upstream",
+            "http://127.0.0.1:3000",
+            "--auth",
+            auth,
+            "--public",
+            "/health",
+            "--limit",
+            "100/m",
+        ]);
+        assert!(printed.contains("3 operations, 1 public"), "{auth}: {printed}");
+        assert_is_compiled(&directory.0.join(&project));
+        let policy = directory.read(&format!("{project}/tests/snapshots/policy__policy.snap"));
+        assert!(policy.contains("100"), "{policy}");
+    }
+    let policy = directory.read("shop0/tests/snapshots/policy__policy.snap");
+    assert!(policy.contains("https://idp.example/.well-known/openid-configuration"), "{policy}");
+}
+
+#[test]
+fn what_a_document_says_is_kept() {
+    let said = SHOP
+        .replace(
+            "paths:",
+            "x-gateway: {version: 1, upstream: {url: 'http://127.0.0.1:1'}}\nsecurity: [{key: []}]\npaths:",
+        )
+        .replace("[{digest: []}]", "[{key: []}]")
+        .replace("[{tokens: [read]}]", "[{key: []}, {}]")
+        .replace("    digest: {type: http, scheme: digest}\n", "    key: {type: apiKey, in: header, name: X-Key}\n");
+    let directory = Directory::with("said", &[("shop.yaml", &said)]);
+    directory.make(&["shop", "--from", "shop.yaml", "--gateway", "0.2"]);
+    assert_is_compiled(&directory.0.join("shop"));
+    assert!(!directory.0.join("shop/specs/shop.overlay.yaml").exists(), "nothing is left to say");
+    let policy = directory.read("shop/tests/snapshots/policy__policy.snap");
+    assert!(policy.contains("http://127.0.0.1:1"), "{policy}");
+}
+
+#[test]
+fn files_that_a_document_refers_to_come_along() {
+    let parts = "paths:\n  /a: {$ref: 'parts/a.yaml'}\n";
+    let document = format!("openapi: 3.1.0\ninfo: {{title: A, version: '1'}}\nsecurity: []\n{parts}");
+    let part = "get: {responses: {'200': {description: \u{e9}}}}\n";
+    let directory =
+        Directory::with("parts", &[("api/a.yaml", &document), ("api/parts/a.yaml", part), ("api/other.yaml", "x: y")]);
+    directory.make(&["shop", "--from", "api/a.yaml", "--upstream", "http://127.0.0.1:1", "--gateway", "0.2"]);
+    assert_eq!(directory.read("shop/specs/parts/a.yaml"), part);
+    assert!(!directory.0.join("shop/specs/other.yaml").exists());
+    assert_is_compiled(&directory.0.join("shop"));
+}
+
+#[test]
+fn mistakes_are_explained_and_write_nothing() {
+    let outside = "openapi: 3.1.0\ninfo: {title: A, version: '1'}\npaths: {/a: {$ref: '../a.yaml'}}\n";
+    let directory = Directory::with(
+        "mistakes",
+        &[("shop.yaml", SHOP), ("x/outside.yaml", outside), ("bad.yaml", "swagger: '2.0'")],
+    );
+    for (arguments, expected) in [
+        (&["shop", "--from", "none.yaml"][..], "none.yaml is not a file"),
+        (&["shop", "--from", "bad.yaml"], "GW113"),
+        (&["shop", "--from", "x/outside.yaml"], "GW116"),
+        (&["shop", "--from", "https://shop.example/openapi.yaml"], "--allow-network"),
+        (&["shop", "--upstream", "http://127.0.0.1:1"], "--upstream is about the document of --from"),
+        (&["shop", "--from", "shop.yaml", "--upstream", "127.0.0.1:3000"], "does not start with http://"),
+        (&["shop", "--from", "shop.yaml", "--public", "/helth"], "did you mean /health?"),
+        (&["shop", "--from", "shop.yaml", "--auth", "none"], "the document asks for `digest`, `tokens`"),
+        (&["shop", "--from", "shop.yaml", "--auth", "ldap"], "keys, passwords, oidc=URL"),
+        (&["shop", "--from", "shop.yaml", "--limit", "100"], "100/m"),
+        (&["7shops"], "choose a folder with another name"),
+        (&["shop", "--gateway", "latest"], "neither a folder, nor a URL, nor a version"),
+        (&["shop", "--gateway", "https://git.example/gatewayc"], "names no revision"),
+    ] {
+        let message = directory.refuse(arguments);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+    fs::create_dir(directory.0.join("full")).expect("a folder");
+    fs::write(directory.0.join("full/file"), "").expect("a file");
+    let output = directory.run(&["full", "--gateway", "0.2"]);
+    assert!(text(&output.stderr).contains("full is not empty"), "{}", text(&output.stderr));
+}
