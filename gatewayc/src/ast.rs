@@ -11,13 +11,15 @@ pub use gateway_yaml::Spanned;
 pub struct Document {
     /// The document's file.
     pub file: FileId,
+    /// The overlays that were applied to it, in their order.
+    pub overlays: Vec<FileId>,
     /// The file's path as shown to people.
     pub path: String,
-    /// The stem of the file name.
+    /// The stem of the file name, or what `gatewayc.yaml` calls it.
     pub name: String,
     /// The version of OpenAPI it is written in.
     pub version: Version,
-    /// The whole document, unresolved.
+    /// The whole document with its overlays applied, unresolved.
     pub root: Node,
     /// `info.title`, empty where there is none.
     pub title: String,

@@ -1,11 +1,12 @@
 //! What `build.rs` of a gateway does: the documents of a folder become the sources that are compiled and reviewed.
 //!
-//! Every `.yaml`, `.yml` and `.json` file directly in `specs/` is a document, unless its name begins with a dot. Files in
-//! folders below it are parts that documents refer to by `$ref`.
+//! Every `.yaml`, `.yml` and `.json` file directly in `specs/` is a document, unless its name begins with a dot, or is that
+//! of an overlay: `notes.overlay.yaml` changes `notes.yaml`. Files in folders below it are parts that documents refer to by
+//! `$ref`. A `gatewayc.yaml` beside `Cargo.toml` lists documents that are elsewhere.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `GATEWAY_SPECS` | the folder of the documents, instead of `specs` |
+//! | `GATEWAY_SPECS` | the folder of the documents, instead of `specs` and of what `gatewayc.yaml` lists |
 //! | `GATEWAY_GENERATED` | the folder of the reviewed copy, instead of `generated`; with `GATEWAY_SPECS` alone, there is none, and `GATEWAY_LOCKED` compares nothing |
 //! | `GATEWAY_LOCKED` | `1`: the reviewed copy is not refreshed, and any difference is an error |
 
@@ -17,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::time::SystemTime;
 
-use crate::diagnostic::{Format, Severity, render};
+use crate::diagnostic::{Diagnostics, Format, Severity, render};
 use crate::emit::{Asset, File, MARK, assets, emit};
-use crate::files;
+use crate::files::{self, Package};
+use crate::project::FILE;
+use crate::source::SourceSet;
 
 /// Compiles the documents for the package whose build script this is. Ends the process where that is not possible.
 pub fn run() {
@@ -34,7 +37,8 @@ pub fn run() {
 
 struct Build {
     package: PathBuf,
-    specs: PathBuf,
+    /// The folder of the documents; [`None`] where `gatewayc.yaml` lists them.
+    specs: Option<PathBuf>,
     /// The reviewed copy.
     generated: Option<PathBuf>,
     /// What is compiled.
@@ -55,8 +59,9 @@ impl Build {
             (None, Some(_)) => None,
             (None, None) => Some(package.join("generated")),
         };
+        let is_listed = specs.is_none() && package.join(FILE).is_file();
         Ok(Self {
-            specs: package.join(specs.unwrap_or_else(|| "specs".into())),
+            specs: (!is_listed).then(|| package.join(specs.unwrap_or_else(|| "specs".into()))),
             generated,
             out: required("OUT_DIR")?.into(),
             package,
@@ -69,10 +74,41 @@ impl Build {
         path.strip_prefix(&self.package).unwrap_or(path).display()
     }
 
+    /// The documents, in words.
+    fn place(&self) -> String {
+        self.specs.as_ref().map_or_else(|| FILE.to_owned(), |specs| self.below(specs).to_string())
+    }
+
+    /// How the command line is told of them.
+    fn argument(&self) -> String {
+        self.specs.as_ref().map_or_else(String::new, |specs| format!("--specs {} ", self.below(specs)))
+    }
+
+    /// Compiles the documents, and has cargo watch what was read.
+    fn compile(&self, warnings: &mut String) -> Result<(Output, Vec<PathBuf>), String> {
+        if let Some(specs) = &self.specs {
+            print(&format!("cargo::rerun-if-changed={}", specs.display()));
+            return compile(specs, warnings).map(|output| (output, vec![specs.clone()]));
+        }
+        let file = self.package.join(FILE);
+        print(&format!("cargo::rerun-if-changed={}", file.display()));
+        let package = files::package(&self.package).map_err(|error| format!("error: {error}\n"))?;
+        let package = package.ok_or_else(|| format!("error: {} is not there any more\n", file.display()))?;
+        let (output, mut watched) = compile_listed(package, warnings)?;
+        // Of a folder that holds what a build writes, cargo would see a change after each build.
+        let written = [Some(&self.package), Some(&self.out), self.generated.as_ref()];
+        let written: Vec<PathBuf> = written.into_iter().flatten().map(|path| resolved(path)).collect();
+        watched.retain(|path| path.exists() && !written.iter().any(|written| written.starts_with(resolved(path))));
+        watched.push(file);
+        for path in &watched {
+            print(&format!("cargo::rerun-if-changed={}", path.display()));
+        }
+        Ok((output, watched))
+    }
+
     fn run(&self) -> Result<(), String> {
-        print(&format!("cargo::rerun-if-changed={}", self.specs.display()));
         let mut warnings = String::new();
-        let Output { files, assets } = compile(&self.specs, &mut warnings)?;
+        let (Output { files, assets }, watched) = self.compile(&mut warnings)?;
         for line in warnings.lines() {
             print(&format!("cargo::warning={line}"));
         }
@@ -102,29 +138,34 @@ impl Build {
             return Ok(());
         }
         if self.locked {
-            let (specs, generated) = (self.below(&self.specs), self.below(generated));
+            let (place, argument, generated) = (self.place(), self.argument(), self.below(generated));
             return Err(format!(
-                "error: {generated} is not what the documents in {specs} give: {}\n  = help: run `gatewayc generate \
-                 --specs {specs} --out {generated}`, or build without GATEWAY_LOCKED, and commit the result",
+                "error: {generated} is not what the documents in {place} give: {}\n  = help: run `gatewayc generate \
+                 {argument}--out {generated}`, or build without GATEWAY_LOCKED, and commit the result",
                 differences.join(", "),
             ));
         }
         write(&files, generated).map_err(|error| {
-            let (specs, generated) = (self.below(&self.specs), self.below(generated));
+            let (place, argument, generated) = (self.place(), self.argument(), self.below(generated));
             format!(
-                "error: {generated} is not what the documents in {specs} give, and cannot be refreshed: {}: {error}\n  = \
-                 help: run `gatewayc generate --specs {specs} --out {generated}` where it can be written, and commit the \
+                "error: {generated} is not what the documents in {place} give, and cannot be refreshed: {}: {error}\n  = \
+                 help: run `gatewayc generate {argument}--out {generated}` where it can be written, and commit the \
                  result",
                 differences.join(", "),
             )
         })?;
         // Cargo would take what this build has just written for a change after it, and compile everything again.
-        if let Some(time) = newest(&self.specs) {
+        if let Some(time) = watched.iter().filter_map(|path| newest(path)).max() {
             let written = differences.iter().map(|name| generated.join(name)).chain([generated.clone()]);
             written.for_each(|path| set_modified(&path, time));
         }
         Ok(())
     }
+}
+
+/// A path without links, as far as it leads anywhere.
+fn resolved(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// When the newest file below a folder was changed, the folder included.
@@ -161,16 +202,45 @@ pub struct Output {
 pub fn compile(specs: &Path, warnings: &mut String) -> Result<Output, String> {
     let mut sources =
         files::source_set(&[specs.to_path_buf()], Some(specs)).map_err(|error| format!("error: {error}\n"))?;
-    if sources.documents().is_empty() {
+    if sources.documents().is_empty() && !sources.has_strays() {
         let folder = specs.display();
         return Err(format!("error: there is no document in {folder}: no file ends in .yaml, .yml or .json\n"));
     }
-    let checked = crate::check(&mut sources);
+    compile_sources(&mut sources, Diagnostics::new(), warnings)
+}
+
+/// Compiles the documents that the `gatewayc.yaml` of a folder lists; nothing where there is no such file. Text of warnings
+/// goes to `warnings`.
+///
+/// # Errors
+/// As for [`compile`].
+pub fn compile_package(folder: &Path, warnings: &mut String) -> Result<Option<Output>, String> {
+    let package = files::package(folder).map_err(|error| format!("error: {error}\n"))?;
+    package.map(|package| compile_listed(package, warnings).map(|(output, _)| output)).transpose()
+}
+
+/// What `gatewayc.yaml` gives, and what cargo has to watch.
+fn compile_listed(package: Package, warnings: &mut String) -> Result<(Output, Vec<PathBuf>), String> {
+    let Package { mut sources, diagnostics, root, folders } = package;
+    if sources.documents().is_empty() && !sources.has_strays() && !diagnostics.has_errors() {
+        return Err("error: there is no document in specs, and gatewayc.yaml lists none\n".into());
+    }
+    let output = compile_sources(&mut sources, diagnostics, warnings);
+    let files = sources.paths().into_iter().map(|path| root.join(path));
+    output.map(|output| (output, files.chain(folders).collect()))
+}
+
+fn compile_sources(
+    sources: &mut SourceSet<'_>,
+    diagnostics: Diagnostics,
+    warnings: &mut String,
+) -> Result<Output, String> {
+    let checked = crate::check(sources).with(diagnostics);
     if checked.diagnostics.has_errors() {
-        return Err(render(&checked.diagnostics, &sources, Format::Human));
+        return Err(render(&checked.diagnostics, sources, Format::Human));
     }
     debug_assert!(checked.diagnostics.iter().all(|diagnostic| diagnostic.severity == Severity::Warning));
-    warnings.push_str(&render(&checked.diagnostics, &sources, Format::Short));
+    warnings.push_str(&render(&checked.diagnostics, sources, Format::Short));
     Ok(Output { files: emit(&checked.gateway), assets: assets(&checked.gateway) })
 }
 

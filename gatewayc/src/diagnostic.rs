@@ -2,6 +2,7 @@
 
 mod codes;
 mod collection;
+mod fault;
 mod message;
 mod render;
 mod repair;
@@ -9,6 +10,7 @@ mod severity;
 
 pub use codes::*;
 pub use collection::{Acceptance, Diagnostics};
+pub(crate) use fault::fault;
 pub use message::{Cause, Diagnostic, Label, Suggestion};
 pub use render::{Format, render};
 pub use repair::apply;

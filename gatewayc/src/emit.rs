@@ -102,7 +102,7 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
         "gateway.rs",
         include_str!("emit/gateway.rs.template"),
         context! {
-            folder => Value::from(SourceValue::ours("specs")),
+            folder => Value::from(SourceValue::ours(gateway.place)),
             modules => Value::from_iter(modules.iter().map(|(module, _)| Value::from(SourceValue::from(module)))),
             gateway => Value::from(SourceValue::ours(value.layout(0, BEFORE.len()))),
         },
@@ -227,13 +227,20 @@ impl<'a> Module<'a> {
             "module.rs",
             include_str!("emit/module.rs.template"),
             context! {
-                source => Value::from(SourceValue::from(Comment::new(&source))),
+                source => Value::from(SourceValue::from(Comment::new(&self.sources()))),
                 table => Value::from_iter(table.iter().map(|line| Value::from(SourceValue::from(Comment::new_row(line))))),
                 api => Value::from(SourceValue::ours(self.api_value(&source).layout(0, BEFORE.len()))),
                 items => Value::from_iter(items),
                 constants => Value::from_iter(constants),
             },
         )
+    }
+
+    /// The document and its overlays, for the first line.
+    fn sources(&self) -> String {
+        let overlays: Vec<String> = self.api.overlays.iter().map(|path| shown(path)).collect();
+        let (beside, and) = (overlays.join(", "), if overlays.is_empty() { "" } else { " with " });
+        format!("{}{and}{beside}", shown(&self.api.source))
     }
 
     fn api_value(&self, source: &str) -> Expression {

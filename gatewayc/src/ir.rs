@@ -44,17 +44,21 @@ pub use upstream::{Locations, Upstream};
 pub struct Gateway {
     /// One API per document.
     pub apis: Vec<Api>,
+    /// What says which documents there are: `specs` or `gatewayc.yaml`.
+    pub place: &'static str,
 }
 
 /// One document.
 #[derive(Debug, Clone)]
 pub struct Api {
-    /// The stem of the file name.
+    /// The stem of the file name, or what `gatewayc.yaml` calls the document.
     pub name: String,
     /// `info.title`.
     pub title: String,
     /// The document's path as shown to people.
     pub source: String,
+    /// Those of its overlays, in the order in which they are applied.
+    pub overlays: Vec<String>,
     /// Ordered by template and conditions.
     pub routes: Vec<Route>,
     /// What is tried where no path matches, in the order of the document.

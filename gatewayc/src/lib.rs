@@ -8,17 +8,17 @@
 //! [`build_script`] and the command line have. Every stage returns what it could make and adds to the diagnostics, so
 //! that one run shows all mistakes.
 
-// The command line and the build script read files in the same way; the former is a crate of its own.
-extern crate self as gatewayc;
-
 pub mod ast;
 #[expect(clippy::disallowed_methods, reason = "a build script has files, an environment and an exit code")]
 pub mod build_script;
 pub mod diagnostic;
 pub mod emit;
 pub mod explain;
+#[expect(clippy::disallowed_methods, reason = "how the command line and the build script read documents")]
+pub mod files;
 pub mod ir;
 pub mod policy;
+pub mod project;
 pub mod routes;
 pub mod source;
 pub mod units;
@@ -26,9 +26,9 @@ pub mod vocabulary;
 
 mod address;
 mod check;
-#[expect(clippy::disallowed_methods, reason = "how the command line and the build script read documents")]
-mod files;
+mod json_path;
 mod lower;
+mod overlay;
 mod parse;
 mod readings;
 mod resolve;
@@ -49,6 +49,16 @@ pub struct Checked {
     pub gateway: ir::Gateway,
     /// All that is wrong with them, ordered by place.
     pub diagnostics: Diagnostics,
+}
+
+impl Checked {
+    /// Adds what was wrong before the documents were read, such as with `gatewayc.yaml`.
+    #[must_use]
+    pub fn with(mut self, diagnostics: Diagnostics) -> Self {
+        self.diagnostics.append(diagnostics);
+        self.diagnostics.sort();
+        self
+    }
 }
 
 /// Runs every stage that can find a mistake.

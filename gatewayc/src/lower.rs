@@ -12,6 +12,7 @@ mod oauth;
 mod operations;
 mod parameters;
 mod path_key;
+mod public;
 mod risks;
 mod rules;
 mod scheme;
@@ -46,11 +47,15 @@ pub fn lower(documents: &[ast::Document], sources: &SourceSet<'_>) -> (Gateway, 
     for (index, document) in documents.iter().enumerate() {
         if let Some(other) = documents[..index].iter().find(|other| other.name == document.name) {
             let headline = format!("`{}` and `{}` are both called `{}`", other.path, document.path, document.name);
-            diagnostics.push(Diagnostic::error(GW106, headline).at(first_key(&document.root), "the second"));
+            diagnostics.push(
+                Diagnostic::error(GW106, headline)
+                    .at(first_key(&document.root), "the second")
+                    .also(first_key(&other.root), "the first"),
+            );
         }
     }
     apis.sort_by(|a, b| a.name.cmp(&b.name));
-    (Gateway { apis }, diagnostics)
+    (Gateway { apis, place: sources.place() }, diagnostics)
 }
 
 impl<'a> Lowering<'a> {
@@ -101,6 +106,7 @@ impl<'a> Lowering<'a> {
         let mut rules = lowering.rules();
         let authorization_server = lowering.authorization_server();
         lowering.check_operation_ids();
+        lowering.check_public(sources);
         lowering.check_nothing_lost(&routes);
         let mut routes = merge::merge(routes);
         merge::unmask(&mut routes);
@@ -118,6 +124,7 @@ impl<'a> Lowering<'a> {
             name: document.name.clone(),
             title: document.title.clone(),
             source: document.path.clone(),
+            overlays: document.overlays.iter().map(|file| sources.file(*file).display().to_owned()).collect(),
             routes,
             rules,
             upstreams,

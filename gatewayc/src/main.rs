@@ -2,8 +2,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a command line has files and an environment")]
 
-mod files;
-
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +9,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use gatewayc::build_script;
 use gatewayc::diagnostic::{CODES, Code, Diagnostics, Format, render};
+use gatewayc::files;
+use gatewayc::project::FILE;
 use gatewayc::routes::{self, TableFormat};
 use gatewayc::source::SourceSet;
 
@@ -45,9 +45,9 @@ enum Command {
     },
     /// Write the Rust source of the gateway, as its build does
     Generate {
-        /// The directory of the documents
-        #[arg(long, value_name = "DIRECTORY", default_value = "specs")]
-        specs: PathBuf,
+        /// The directory of the documents [default: what gatewayc.yaml lists, or specs]
+        #[arg(long, value_name = "DIRECTORY")]
+        specs: Option<PathBuf>,
         /// Where the source goes; files of documents that are gone are removed
         #[arg(long, value_name = "DIRECTORY", default_value = "generated")]
         out: PathBuf,
@@ -59,7 +59,7 @@ enum Command {
         subject: Option<String>,
         /// The URL of a request
         url: Option<String>,
-        /// The documents, or directories of documents [default: specs]
+        /// The documents, or directories of documents [default: what gatewayc.yaml lists, or specs]
         specs: Vec<PathBuf>,
         /// A header field of the request, which a path with a condition on it may ask for
         #[arg(long, short = 'H', value_name = "NAME: VALUE")]
@@ -75,8 +75,9 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Input {
-    /// OpenAPI documents, YAML or JSON; a directory stands for the documents directly in it
-    #[arg(required = true, value_name = "FILE")]
+    /// OpenAPI documents, YAML or JSON; a directory stands for the documents directly in it [default: what gatewayc.yaml
+    /// lists, or specs]
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The directory that references must not leave [default: the nearest one that holds all documents]
     #[arg(long, value_name = "DIRECTORY")]
@@ -119,16 +120,36 @@ fn run(command: Command) -> io::Result<ExitCode> {
     match command {
         Command::Routes { input, format } => list_routes(&input, format),
         Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
-        Command::Generate { specs, out } => generate(&specs, &out),
+        Command::Generate { specs, out } => generate(specs.as_deref(), &out),
         Command::Explain { subject: Some(method), url: Some(url), specs, header, root, format } => {
-            explain_request(&method, &url, &fields(&header)?, specs, root.as_deref(), format)
+            explain_request(&method, &url, &fields(&header)?, &specs, root.as_deref(), format)
         }
         Command::Explain { subject, .. } => explain(subject.as_deref()),
     }
 }
 
+/// The documents that are named, or those of the package in this folder, and what is wrong with how they are listed.
+fn open(paths: &[PathBuf], root: Option<&Path>) -> io::Result<(SourceSet<'static>, Diagnostics)> {
+    if !paths.is_empty() {
+        return Ok((files::source_set(paths, root)?, Diagnostics::new()));
+    }
+    if let Some(package) = files::package(Path::new("."))? {
+        if root.is_some() {
+            let message = format!("`--root` is for documents that are named; {FILE} has a `root` of its own");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        return Ok((package.sources, package.diagnostics));
+    }
+    let specs = PathBuf::from("specs");
+    if !specs.is_dir() {
+        let message = format!("name a document; there is no {FILE} here that lists documents, and no folder `specs`");
+        return Err(io::Error::new(io::ErrorKind::NotFound, message));
+    }
+    Ok((files::source_set(&[specs], root)?, Diagnostics::new()))
+}
+
 fn list_routes(input: &Input, format: ListFormat) -> io::Result<ExitCode> {
-    let mut sources = files::source_set(&input.files, input.root.as_deref())?;
+    let (mut sources, listing) = open(&input.files, input.root.as_deref())?;
     let (documents, diagnostics) = gatewayc::parse(&mut sources);
     let format = match format {
         ListFormat::Table => TableFormat::Table,
@@ -137,17 +158,18 @@ fn list_routes(input: &Input, format: ListFormat) -> io::Result<ExitCode> {
     };
     print(&routes::render(&routes::list(&documents, &sources), format))?;
     // A reader wants to know what may be missing from the list, not what a gateway would refuse.
-    let missing = routes::missing(&documents, &diagnostics, &sources);
+    let mut missing = routes::missing(&documents, &diagnostics, &sources);
+    missing.append(listing);
     report(&missing, &sources, MessageFormat::Human, &mut io::stderr().lock(), io::stderr().is_terminal())?;
     Ok(if missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn check(input: &Input, format: MessageFormat, deny_warnings: bool) -> io::Result<ExitCode> {
-    let mut sources = files::source_set(&input.files, input.root.as_deref())?;
-    let checked = gatewayc::check(&mut sources);
+    let (mut sources, listing) = open(&input.files, input.root.as_deref())?;
+    let checked = gatewayc::check(&mut sources).with(listing);
     report(&checked.diagnostics, &sources, format, &mut io::stdout().lock(), io::stdout().is_terminal())?;
     if checked.diagnostics.is_empty() && matches!(format, MessageFormat::Human) {
-        print(&format!("{}: no mistakes\n", summary(&checked)))?;
+        print(&format!("ok: {}\n", summary(&checked)))?;
     }
     let failed = checked.diagnostics.has_errors() || (deny_warnings && checked.diagnostics.unacknowledged() > 0);
     // The process ends, and taking a large document apart would take longer than reading it.
@@ -160,10 +182,14 @@ fn summary(checked: &gatewayc::Checked) -> String {
     let apis = &checked.gateway.apis;
     let operations = apis.iter().flat_map(|api| &api.routes).map(|route| route.operations.len()).sum();
     let rules = apis.iter().map(|api| api.rules.len()).sum();
+    let of_routes = apis.iter().flat_map(|api| &api.routes).flat_map(|route| &route.operations);
+    let of_rules = apis.iter().flat_map(|api| &api.rules).filter_map(|rule| rule.operation());
+    let public = of_routes.chain(of_rules).filter(|operation| operation.access.admits_anyone()).count();
     let mut summary = format!("{}, {}", count(apis.len(), "document"), count(operations, "operation"));
     if rules > 0 {
         summary += &format!(", {}", count(rules, "rule"));
     }
+    summary += &format!(", {public} public");
     summary
 }
 
@@ -171,9 +197,17 @@ fn count(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn generate(specs: &Path, out: &Path) -> io::Result<ExitCode> {
+fn generate(specs: Option<&Path>, out: &Path) -> io::Result<ExitCode> {
     let mut warnings = String::new();
-    match build_script::compile(specs, &mut warnings) {
+    let compiled = match specs {
+        Some(specs) => build_script::compile(specs, &mut warnings),
+        None => match build_script::compile_package(Path::new("."), &mut warnings) {
+            Ok(Some(output)) => Ok(output),
+            Ok(None) => build_script::compile(Path::new("specs"), &mut warnings),
+            Err(messages) => Err(messages),
+        },
+    };
+    match compiled {
         Ok(output) => {
             io::stderr().write_all(warnings.as_bytes())?;
             build_script::write(&output.files, out).map(|()| ExitCode::SUCCESS)
@@ -203,13 +237,12 @@ fn explain_request(
     method: &str,
     url: &str,
     fields: &[(String, String)],
-    specs: Vec<PathBuf>,
+    specs: &[PathBuf],
     root: Option<&Path>,
     format: ExplainFormat,
 ) -> io::Result<ExitCode> {
-    let specs = if specs.is_empty() { vec!["specs".into()] } else { specs };
-    let mut sources = files::source_set(&specs, root)?;
-    let checked = gatewayc::check(&mut sources);
+    let (mut sources, listing) = open(specs, root)?;
+    let checked = gatewayc::check(&mut sources).with(listing);
     if checked.diagnostics.has_errors() {
         // What could not be compiled cannot answer, and the reader must know that it is missing.
         report(

@@ -27,16 +27,23 @@ pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
         server_variables: None,
         complete: true,
     };
+    parser.resolver.report_strays();
+    // A document may refer to another by its `$self`.
+    for file in &files {
+        parser.resolver.prepare(*file);
+    }
     let documents = files.into_iter().filter_map(|file| parser.document(file)).collect();
     (documents, parser.resolver.diagnostics)
 }
 
 impl Parser<'_, '_> {
     fn document(&mut self, file: FileId) -> Option<Document> {
-        self.resolver.report_faults(file);
+        if !self.resolver.prepare(file) {
+            return None;
+        }
         let source = self.resolver.sources.file(file);
         let path = source.display().to_owned();
-        let name = stem(source.path()).to_owned();
+        let name = self.resolver.sources.name(file).to_owned();
         let root = match source.content() {
             Ok(root) => root.clone(),
             Err(error) => {
@@ -61,8 +68,10 @@ impl Parser<'_, '_> {
         let gateway = root.get("x-gateway").cloned();
         let rules = gateway.as_ref().and_then(|gateway| gateway.get("rules")).and_then(Node::as_sequence);
         let rule_security = rules.unwrap_or_default().iter().map(|rule| self.security(rule)).collect();
+        let overlays = self.resolver.sources.file(file).overlays().to_vec();
         let document = Document {
             file,
+            overlays,
             path,
             name,
             version: self.version,
@@ -431,10 +440,4 @@ impl Parser<'_, '_> {
 /// `true`, also as text: real documents quote their booleans.
 fn is_true(node: &Node) -> bool {
     node.as_bool() == Some(true) || node.as_str() == Some("true")
-}
-
-/// The file name without directories and without its last extension.
-fn stem(path: &str) -> &str {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.').map_or(name, |(stem, _)| if stem.is_empty() { name } else { stem })
 }

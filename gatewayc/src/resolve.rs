@@ -1,13 +1,14 @@
 //! `$ref`: local, into other files below the specs root, through sections that are references themselves.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use gateway_yaml::{Entry, ErrorKind, FileId, LoadError, Mapping, Node, Span, Value, suggest};
+use gateway_yaml::{Entry, FileId, Mapping, Node, Span, Value, suggest};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW110, GW111, GW112, GW114, GW115, GW116, GW117, GW119, GW120};
-use crate::source::{ReadError, SourceSet, join};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW112, GW114, GW115, GW116, GW117, GW120, fault};
+use crate::overlay;
+use crate::source::{ReadError, SourceSet, join, percent_decode};
 
 /// References that one reference may lead through.
 const MAX_HOPS: usize = 16;
@@ -20,6 +21,8 @@ pub(crate) struct Resolver<'s, 'p> {
     pub(crate) diagnostics: Diagnostics,
     /// Files whose faults have been reported.
     reported: HashSet<FileId>,
+    /// Files whose overlays have been applied, and whether all of them could be.
+    prepared: HashMap<FileId, bool>,
 }
 
 /// One search: the references it has gone through.
@@ -40,7 +43,7 @@ enum Siblings {
 
 impl<'s, 'p> Resolver<'s, 'p> {
     pub(crate) fn new(sources: &'s mut SourceSet<'p>) -> Self {
-        Self { sources, diagnostics: Diagnostics::new(), reported: HashSet::new() }
+        Self { sources, diagnostics: Diagnostics::new(), reported: HashSet::new(), prepared: HashMap::new() }
     }
 
     /// The value itself, or what its `$ref` leads to. [`None`] has been reported.
@@ -92,7 +95,7 @@ impl<'s, 'p> Resolver<'s, 'p> {
     fn target(&mut self, text: &str, span: Span) -> Option<(FileId, String)> {
         let (path, fragment) = text.split_once('#').unwrap_or((text, ""));
         if path.is_empty() {
-            return Some((span.file, fragment.to_owned()));
+            return Some((self.sources.home(span.file), fragment.to_owned()));
         }
         if let Some(file) = self.file_called(path) {
             return Some((file, fragment.to_owned()));
@@ -118,7 +121,9 @@ impl<'s, 'p> Resolver<'s, 'p> {
             return None;
         };
         let file = self.sources.open(&joined);
-        self.report_faults(file);
+        if !self.prepare(file) {
+            return None;
+        }
         match self.sources.file(file).content() {
             Ok(_) => Some((file, fragment.to_owned())),
             Err(error) => {
@@ -207,29 +212,42 @@ impl<'s, 'p> Resolver<'s, 'p> {
         Node { span: target.span, value: Value::Mapping(Arc::new(Mapping::new(entries))) }
     }
 
+    /// Applies the overlays of a file and reports what is wrong with it and with them, once. Whether it can be used: without
+    /// an overlay that cannot be read, a document says something else.
+    pub(crate) fn prepare(&mut self, file: FileId) -> bool {
+        if let Some(&usable) = self.prepared.get(&file) {
+            return usable;
+        }
+        self.report_faults(file);
+        let overlays = match overlay::beside(self.sources, file) {
+            Ok(overlays) => overlays,
+            Err(problem) => {
+                self.diagnostics.push(problem);
+                Vec::new()
+            }
+        };
+        for overlay in &overlays {
+            self.report_faults(*overlay);
+        }
+        let usable = overlay::apply(self.sources, file, &overlays, &mut self.diagnostics);
+        self.prepared.insert(file, usable);
+        usable
+    }
+
+    /// Reports overlays for which there is no document.
+    pub(crate) fn report_strays(&mut self) {
+        for file in self.sources.strays().to_vec() {
+            self.report_faults(file);
+            self.diagnostics.push(overlay::stray(self.sources, file));
+        }
+    }
+
     /// Reports what the loader found in a file, once.
     pub(crate) fn report_faults(&mut self, file: FileId) {
         if self.reported.insert(file) {
             let faults: Vec<Diagnostic> = self.sources.file(file).errors().iter().map(fault).collect();
             self.diagnostics.extend(faults);
         }
-    }
-}
-
-fn fault(error: &LoadError) -> Diagnostic {
-    let code = match error.kind {
-        ErrorKind::Syntax | ErrorKind::Key => GW110,
-        ErrorKind::DuplicateKey => GW111,
-        ErrorKind::Limit => GW112,
-        ErrorKind::Tag | ErrorKind::ManyDocuments => GW119,
-    };
-    let mut diagnostic = Diagnostic::error(code, &*error.message).at(error.span, error.label);
-    if let Some((span, label)) = &error.also {
-        diagnostic = diagnostic.also(*span, &**label);
-    }
-    match &error.help {
-        Some(help) => diagnostic.help(&**help),
-        None => diagnostic,
     }
 }
 
@@ -240,28 +258,4 @@ fn step(node: &Node, token: &str) -> Option<Node> {
 /// Undoes the escapes of one token of a JSON pointer (RFC 6901 §4).
 fn unescape(token: &str) -> Cow<'_, str> {
     if token.contains('~') { token.replace("~1", "/").replace("~0", "~").into() } else { token.into() }
-}
-
-/// A text with its octets decoded (RFC 3986 §2.1); what is malformed stands as it is.
-pub(crate) fn percent_decode(text: &str) -> Cow<'_, str> {
-    if !text.contains('%') {
-        return text.into();
-    }
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let octet = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match octet.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(octet) => {
-                decoded.push(octet);
-                at += 3;
-            }
-            None => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned().into()
 }

@@ -68,6 +68,8 @@ pub struct Root {
     pub authorization_server: Option<AuthorizationServerPolicy>,
     /// `failedAuthentication`: what holds for every scheme that says nothing itself; `Some(None)` for `off`.
     pub failed_authentication: Option<Option<FailureLimit>>,
+    /// `public`: operations that another file makes public, such as `GET /health`.
+    pub public: Vec<Spanned<String>>,
     /// The names in `serverVariables`.
     pub server_variables: Vec<Spanned<String>>,
     /// `rules`, in the order of the document; nothing where one is broken.
@@ -159,6 +161,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
                 let policy = authorization_server::authorization_server(&mut reader, entry.key.span, &entry.value);
                 root.authorization_server = Some(policy);
             }
+            "public" => root.public = public(&mut reader, &entry.value),
             "rules" => root.rules = rules::rules(&mut reader, &entry.value),
             "serverVariables" => root.server_variables = server_variables(&mut reader, &entry.value),
             "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
@@ -175,6 +178,22 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
     }
     root.inheritable = inheritable(&mut reader, &members, Place::Root, &root.identity_headers);
     root
+}
+
+fn public(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<String>> {
+    let mut operations = Vec::new();
+    for item in reader.list(node, "`public`") {
+        let is_operation = |text: &&str| {
+            text.split_once(' ').is_some_and(|(method, path)| !method.is_empty() && path.starts_with('/'))
+        };
+        match item.as_str().filter(is_operation) {
+            Some(text) => operations.push(Spanned::new(item.span, text.to_owned())),
+            None => {
+                reader.wrong(item, "an operation in `public`", "expected a method and a path, such as `GET /health`")
+            }
+        }
+    }
+    operations
 }
 
 /// Reads `x-gateway` at a server: the names in `serverVariables`, whose values the parser has put into the server.

@@ -16,7 +16,7 @@ pub mod units;
 
 pub use de::{DeError, Spanned, from_node};
 pub use error::{ErrorKind, LoadError};
-pub use load::{Loaded, load, load_all, load_each};
+pub use load::{Loaded, MAX_DEPTH, load, load_all, load_each};
 pub use node::{Entry, Key, Mapping, Node, Value};
 pub use number::Number;
 pub use scalar::plain;

@@ -9,7 +9,7 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, StructureStyle, Tag};
 use crate::{Entry, ErrorKind, FileId, Key, LoadError, Mapping, Node, Span, Value, scalar};
 
 /// How deep lists and mappings may nest, aliases included, so that it is safe to walk the tree recursively.
-const MAX_DEPTH: u32 = 200;
+pub const MAX_DEPTH: u32 = 200;
 /// How many values all aliases and merges of a file may stand for. Real documents stay far below; a "billion laughs"
 /// file passes it within a few lines.
 const MAX_ALIASED: u64 = 200_000;

@@ -90,12 +90,29 @@ impl Mapping {
     /// A key with its value.
     #[must_use]
     pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.position(name).map(|at| &self.entries[at])
+    }
+
+    /// Which of the entries has a key.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
         if self.by_name.is_empty() {
-            return self.entries.iter().find(|entry| &*entry.key.name == name);
+            return self.entries.iter().position(|entry| &*entry.key.name == name);
         }
         let first = self.by_name.partition_point(|&at| &*self.entries[at as usize].key.name < name);
-        let entry = &self.entries[*self.by_name.get(first)? as usize];
-        (&*entry.key.name == name).then_some(entry)
+        let at = *self.by_name.get(first)? as usize;
+        (&*self.entries[at].key.name == name).then_some(at)
+    }
+
+    /// The value of one of the entries, to be changed.
+    pub fn value_mut(&mut self, at: usize) -> Option<&mut Node> {
+        self.entries.get_mut(at).map(|entry| &mut entry.value)
+    }
+
+    /// The entries, to make another mapping of.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<Entry> {
+        self.entries
     }
 
     /// Keys that occur here more than once, each time with the first of them: `(first, again)`.

@@ -17,7 +17,7 @@ pub fn apply(text: &str, suggestion: &Suggestion) -> Option<String> {
 /// Whether a suggestion, applied, leaves a document that differs in the replaced value only.
 pub(crate) fn is_sound(suggestion: &Suggestion, sources: &SourceSet<'_>) -> bool {
     let file = sources.file(suggestion.span.file);
-    let Ok(before) = file.content() else { return false };
+    let Some(before) = file.as_written() else { return false };
     if file.text().len() > LARGEST {
         return false;
     }

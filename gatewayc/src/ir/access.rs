@@ -12,6 +12,17 @@ pub enum Access {
     OneOf(Vec<Vec<Requirement>>),
 }
 
+impl Access {
+    /// Whether a caller without a credential may call.
+    #[must_use]
+    pub fn admits_anyone(&self) -> bool {
+        match self {
+            Self::Anyone { .. } => true,
+            Self::OneOf(alternatives) => alternatives.iter().any(Vec::is_empty),
+        }
+    }
+}
+
 /// A scheme and what its caller must be allowed to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use gateway_route::{Condition, RouterBuilder, Template};
 
 use crate::ir::{Access, Action, Builtin, Operation, Rewrite, Route};
-use crate::resolve::percent_decode;
+use crate::source::percent_decode;
 
 /// Puts the operations of equal templates into one route where no method is in both. What is left has two answers to one
 /// request, which is reported.

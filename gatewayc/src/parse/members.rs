@@ -22,6 +22,7 @@ const COMMON_WORDS: &[&str] = &[
     "session",
     "credential",
     "limits",
+    "public",
 ];
 
 /// What stands in a member of a scheme's `x-gateway`, and is looked for beside it all the same.

@@ -64,6 +64,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "failedAuthentication", places: &[Place::Root, Place::Scheme] },
     Member { name: "authorizationServer", places: &[Place::Root, Place::Scheme] },
     Member { name: "rules", places: ROOT },
+    Member { name: "public", places: ROOT },
     Member { name: "serverVariables", places: &[Place::Root, Place::Server] },
     Member { name: "upstream", places: ANYWHERE },
     Member { name: "rewrite", places: ANYWHERE },
