@@ -18,7 +18,8 @@ impl Lowering<'_> {
         for path in &self.document.paths {
             for operation in &path.operations {
                 let name = format!("{} {}", operation.method, path.key.value);
-                let foreign = self.opened_at(operation).filter(|span| !is_own(*span));
+                let opened = self.opened_at(operation);
+                let foreign = opened.first().copied().filter(|_| !opened.iter().any(|span| is_own(*span)));
                 let said = self.root.public.iter().position(|public| public.value == name);
                 if let (Some(_), Some(said)) = (foreign, said) {
                     named[said] = true;
@@ -55,14 +56,14 @@ impl Lowering<'_> {
     }
 
     /// Where it is written that anyone may call an operation.
-    fn opened_at(&self, operation: &Operation) -> Option<Span> {
-        match operation.security.as_ref().or(self.document.security.as_ref())? {
-            Security::AnyOf(alternatives) if alternatives.value.is_empty() => Some(alternatives.span),
-            Security::AnyOf(alternatives) => {
-                let anonymous = alternatives.value.iter().find(|alternative| alternative.requirements.is_empty());
-                anonymous.map(|alternative| alternative.span)
+    fn opened_at(&self, operation: &Operation) -> Vec<Span> {
+        match operation.security.as_ref().or(self.document.security.as_ref()) {
+            Some(Security::AnyOf(alternatives)) if alternatives.value.is_empty() => vec![alternatives.span],
+            Some(Security::AnyOf(alternatives)) => {
+                let anonymous = alternatives.value.iter().filter(|alternative| alternative.requirements.is_empty());
+                anonymous.map(|alternative| alternative.span).collect()
             }
-            Security::Broken(_) => None,
+            Some(Security::Broken(_)) | None => Vec::new(),
         }
     }
 }

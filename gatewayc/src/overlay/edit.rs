@@ -67,8 +67,10 @@ pub(super) fn merge(target: &mut Node, update: &Node, name: Option<&str>, findin
                 *mapping = Mapping::new(entries);
             }
         }
+        // An empty list that is said again is the overlay's.
+        (Value::Sequence(items), Value::Sequence(_)) if items.is_empty() => *target = update.clone(),
         (Value::Sequence(items), Value::Sequence(updates)) => {
-            if name == Some("security") && !items.is_empty() && !updates.is_empty() {
+            if name == Some("security") && !updates.is_empty() {
                 findings.alternatives.push((update.span, target.span));
             }
             Arc::make_mut(items).extend(updates.iter().cloned());

@@ -73,7 +73,7 @@ impl Reader<'_, '_> {
 
     fn known(&mut self, mapping: &Mapping, what: &str, keys: &[&str]) {
         for Entry { key, .. } in mapping {
-            if keys.contains(&&*key.name) || key.name.starts_with("x-") {
+            if is_known(&key.name, keys) {
                 continue;
             }
             let near = suggest(&key.name, keys.iter().copied());
@@ -236,6 +236,8 @@ impl Reader<'_, '_> {
                 let (source, query) = self.query(&copy.value, "copy")?;
                 Some(Change::Copy(source, query))
             }
+            // What was to be `update` may be called otherwise, which has been reported.
+            (None, None) if !mapping.iter().all(|entry| is_known(&entry.key.name, ACTION)) => None,
             (None, None) => {
                 self.idle(start(node), "this action changes nothing".into(), "has no `update` and no `remove: true`");
                 None
@@ -270,6 +272,11 @@ impl Reader<'_, '_> {
             }
         }
     }
+}
+
+/// Whether this is one of the keys, or an extension.
+fn is_known(name: &str, keys: &[&str]) -> bool {
+    keys.contains(&name) || name.starts_with("x-")
 }
 
 /// The place of a byte of a text, where the text stands in the file as it is.
