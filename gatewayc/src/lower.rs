@@ -23,7 +23,7 @@ mod urls;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gateway_yaml::Node;
+use gateway_yaml::{Node, Span};
 
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW105, GW106, GW199, GW514};
@@ -96,7 +96,8 @@ impl<'a> Lowering<'a> {
             builtins_are_unread: false,
         };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
-        lowering.accept(accepted, "the document", vec![document.root.span]);
+        let whole_files = document.overlays.iter().map(|overlay| Span::new(*overlay, 0, u32::MAX));
+        lowering.accept(accepted, "the document", whole_files.chain([document.root.span]).collect());
         if let Some(server) = &mut lowering.root.authorization_server {
             let (accepted, scope) = (std::mem::take(&mut server.accepted), vec![server.at, server.scope]);
             lowering.accept(accepted, "the authorization server", scope);

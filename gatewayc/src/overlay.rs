@@ -9,14 +9,14 @@ mod read;
 
 use gateway_yaml::{FileId, Node, Span, suggest};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW118, GW122, GW123, GW124, GW125};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW118, GW122, GW124, GW125};
 use crate::json_path::Query;
 use crate::source::{SourceSet, is_overlay};
 use action::{Doubt, Edited, perform};
 use read::Overlay;
 
 /// The overlays beside a file, opened.
-pub(crate) fn beside(sources: &mut SourceSet<'_>, file: FileId) -> Result<Vec<FileId>, Diagnostic> {
+pub(crate) fn beside(sources: &mut SourceSet<'_>, file: FileId) -> Result<Vec<FileId>, Box<Diagnostic>> {
     if is_overlay(sources.file(file).path()) {
         return Ok(Vec::new());
     }
@@ -24,7 +24,7 @@ pub(crate) fn beside(sources: &mut SourceSet<'_>, file: FileId) -> Result<Vec<Fi
         Ok(paths) => Ok(paths.iter().map(|path| sources.open(path)).collect()),
         Err(error) => {
             let headline = format!("the overlays of `{}` cannot be looked for: {error}", sources.file(file).display());
-            Err(Diagnostic::error(GW118, headline).at(Span::new(file, 0, 0), "beside this file"))
+            Err(Diagnostic::error(GW118, headline).at(Span::new(file, 0, 0), "beside this file").into())
         }
     }
 }
@@ -98,14 +98,7 @@ fn run(
         }
         if let Some(problem) = problem {
             usable = false;
-            let mut diagnostic = Diagnostic::error(GW123, problem.headline).at(problem.at, problem.label);
-            if let Some((span, label)) = problem.also {
-                diagnostic = diagnostic.also(span, label);
-            }
-            diagnostics.push(match problem.help {
-                Some(help) => diagnostic.help(help),
-                None => diagnostic,
-            });
+            diagnostics.push(problem);
         }
     }
     usable

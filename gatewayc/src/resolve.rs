@@ -222,7 +222,7 @@ impl<'s, 'p> Resolver<'s, 'p> {
         let overlays = match overlay::beside(self.sources, file) {
             Ok(overlays) => overlays,
             Err(problem) => {
-                self.diagnostics.push(problem);
+                self.diagnostics.push(*problem);
                 Vec::new()
             }
         };

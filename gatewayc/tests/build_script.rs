@@ -271,3 +271,54 @@ paths:
 fn names(files: &[File]) -> Vec<&str> {
     files.iter().map(|file| file.name.as_str()).collect()
 }
+
+#[test]
+fn a_build_watches_what_gatewayc_yaml_lists() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("listed");
+    let _ = fs::remove_dir_all(&package);
+    let part = r#"{"/b": {"get": {"operationId": "b"}}}"#;
+    for (file, text) in [
+        ("gatewayc.yaml", "documents: [services/*/openapi.yaml, {file: root.yaml, name: other}]\n"),
+        ("services/notes/openapi.yaml", &*DOCUMENT.replace("parts/b.yaml", "../../parts/b.json#/~1b")),
+        ("parts/b.json", part),
+        ("root.yaml", &DOCUMENT.replace(r#"/a: {get: {}}, /b: {$ref: "parts/b.yaml"}"#, "/c: {get: {}}")),
+        (
+            "root.overlay.yaml",
+            "overlay: 1.1.0\ninfo: {title: t, version: \"1\"}\nactions: [{target: $.info, update: {x-a: 1}}]\n",
+        ),
+    ] {
+        let file = package.join(file);
+        fs::create_dir_all(file.parent().expect("a parent")).expect("a folder");
+        fs::write(file, text).expect("a file");
+    }
+    let output = build(&package, &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let canonical = package.canonicalize().expect("a folder");
+    let watched: Vec<&str> = stdout.lines().filter_map(|line| line.strip_prefix("cargo::rerun-if-changed=")).collect();
+    let below = |path: &str| {
+        let path = Path::new(path);
+        path.strip_prefix(&canonical).or(path.strip_prefix(&package)).ok().map(|path| path.display().to_string())
+    };
+    let mut watched: Vec<String> = watched.into_iter().filter_map(below).collect();
+    watched.sort();
+    watched.dedup();
+    let expected = [
+        "gatewayc.yaml",
+        "generated",
+        "parts/b.json",
+        "root.overlay.yaml",
+        "root.yaml",
+        "services",
+        "services/notes",
+        "services/notes/openapi.yaml",
+    ];
+    assert_eq!(watched, expected, "and not the package itself\n{stdout}");
+    assert!(package.join("generated/other.rs").exists() && package.join("out/notes.rs").exists());
+    assert!(build(&package, &[("GATEWAY_LOCKED", "1")]).status.success());
+
+    fs::write(package.join("root.overlay.yaml"), "overlay: 1.1.0\n").expect("a mistake");
+    let output = build(&package, &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("--> root.overlay.yaml:1:1"), "{said}");
+}

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use gatewayc::diagnostic::{CODES, Format, render};
+use gatewayc::routes::{self, TableFormat, render as render_routes};
 use gatewayc::source::SourceSet;
 
 const INDEX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/diagnostics.md");
@@ -42,4 +43,43 @@ fn the_authorization_servers_of_the_manual_compile() {
         count += 1;
     }
     assert_eq!(count, 2, "a smallest and a full one");
+}
+
+/// The files of a page: examples that begin with their path.
+fn files(page: &str) -> HashMap<String, String> {
+    let examples = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let named = examples.filter_map(|example| Some((example.strip_prefix("# specs/")?.split('\n').next()?, example)));
+    named.map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+}
+
+#[test]
+fn the_overlays_of_the_manual_compile() {
+    const PAGE: &str = include_str!("../../docs/overlays.md");
+    let mut files = files(PAGE);
+    assert_eq!(files.len(), 3);
+    files.insert("vendor/weather.yaml".into(), files["weather.yaml"].clone());
+    let mut sources = SourceSet::new(files, "specs/");
+    sources.add_document("weather.yaml");
+    let checked = gatewayc::check(&mut sources);
+    let found = render(&checked.diagnostics, &sources, Format::Human);
+    assert!(checked.diagnostics.is_empty(), "{found}");
+    let table = render_routes(&routes::list(&checked.documents, &sources), TableFormat::Table);
+    let shown =
+        PAGE.split("$ gatewayc routes specs\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a table");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(words(shown), words(&table), "{table}");
+
+    sources.add_document("public.yaml");
+    let checked = gatewayc::check(&mut sources);
+    assert!(!checked.diagnostics.has_errors(), "{}", render(&checked.diagnostics, &sources, Format::Human));
+}
+
+#[test]
+fn the_list_of_documents_of_the_manual_is_well_formed() {
+    const PAGE: &str = include_str!("../../docs/documents.md");
+    let example = PAGE.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let mut sources = SourceSet::new(HashMap::new(), "");
+    let file = sources.add_given("gatewayc.yaml", example.into());
+    let (project, diagnostics) = gatewayc::project::read(&sources, file);
+    assert!(diagnostics.is_empty() && project.strict && project.documents.is_some_and(|listed| listed.len() == 2));
 }

@@ -639,7 +639,7 @@ fn files_that_are_served() {
 /// As `$ref`, a path counts from the file that it stands in.
 #[test]
 fn files_of_a_part() {
-    let main = "openapi: 3.1.0\ninfo: {title: t, version: \"1\"}\nx-gateway: {version: 1}\npaths:\n  /: {$ref: parts/home.yaml}\n";
+    let main = "openapi: 3.1.0\ninfo: {title: t, version: \"1\"}\nx-gateway: {version: 1, public: [GET /]}\npaths:\n  /: {$ref: parts/home.yaml}\n";
     let part = "get: {security: [], x-gateway: {builtin: static, file: home.html}}\n";
     let found = messages(&[("a.yaml", main), ("parts/home.yaml", part), ("parts/home.html", "<p>")]);
     assert_eq!(found, "");

@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, GW209, GW210, GW312, GW517, GW524, GW526};
 use crate::ir::{Access, Action, Builtin, LimitUse, Operation, PathParameter, Rewrite, Route};
 use crate::lower::limits::{self, CallerKind};
 use crate::lower::lowering::Lowering;
-use crate::lower::naming::{header_text, title};
+use crate::lower::naming::{header_text, places, title};
 use crate::lower::parameters::{Parameters, differently_allowed};
 use crate::lower::path_key::PathKey;
 use crate::lower::{base_path, oauth};
@@ -124,7 +124,7 @@ impl Lowering<'_> {
         let mut inherited = of_path.or(&self.root.inheritable);
         let in_path = path.operations.iter().map(|operation| operation.span).chain([path.key.span]);
         let annotated = path.operations.iter().filter_map(|operation| operation.gateway.as_ref()).chain(&path.gateway);
-        let in_path = in_path.chain(annotated.map(|node| node.span)).collect();
+        let in_path = in_path.chain(annotated.flat_map(places)).collect();
         let accepted = std::mem::take(&mut inherited.accepted);
         self.accept(accepted, &format!("path `{}`", path.key.value), in_path);
         (inherited, has_limits)
@@ -141,7 +141,7 @@ impl Lowering<'_> {
     fn described<'p>(&mut self, path: &Path<'p>, operation: &'p ast::Operation) -> Described<'p> {
         let title = title(path.item, operation);
         let mut own = self.nested(operation.gateway.as_ref(), Place::Operation);
-        let in_operation = operation.gateway.as_ref().map(|node| node.span);
+        let in_operation = operation.gateway.as_ref().map(places).unwrap_or_default();
         let in_operation = in_operation.into_iter().chain([operation.span]).collect();
         self.accept(std::mem::take(&mut own.accepted), &title, in_operation);
         let access = self.schemes.access(self.document, path.item, operation, self.diagnostics);

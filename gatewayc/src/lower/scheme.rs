@@ -11,7 +11,7 @@ use gateway_yaml::suggest;
 use crate::ast::{self, ApiKeyLocation, SchemeKind};
 use crate::diagnostic::{Acceptance, Diagnostic, Diagnostics, GW207};
 use crate::ir::{AcceptedRisk, Credential, CredentialLocation, FailureLimit, IdentityHeaders, Scheme};
-use crate::lower::naming::printable;
+use crate::lower::naming::{places, printable};
 use crate::lower::risks::accept;
 use crate::vocabulary::{self, Reader, Root, SchemeExtension};
 use place::{Place, authorization, check_headers};
@@ -56,7 +56,7 @@ fn extension(
     };
     let mut extension = vocabulary::scheme(node, discovery, diagnostics);
     for vocabulary::AcceptedRisk { code, reason, at } in std::mem::take(&mut extension.accepted) {
-        let scope = vec![definition.name.span, definition.node.span];
+        let scope = [vec![definition.name.span], places(&definition.node)].concat();
         let what = format!("scheme `{}`", definition.name.value);
         accept(diagnostics, Acceptance { code, scope, what, reason, at }, risks);
     }

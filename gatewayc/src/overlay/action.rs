@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gateway_yaml::{MAX_DEPTH, Node, Span, Spanned, Value};
 
+use crate::diagnostic::{Diagnostic, GW123};
 use crate::json_path::{Location, Query, select};
 use crate::overlay::edit::{Conflict, Findings, at, at_mut, key, merge, remove, size};
 use crate::overlay::read::{Action, Change};
@@ -15,7 +16,7 @@ const MAX_ADDED: usize = 1_000_000;
 #[derive(Default)]
 pub(super) struct Edited {
     pub(super) doubts: Vec<Doubt>,
-    pub(super) problem: Option<Problem>,
+    pub(super) problem: Option<Diagnostic>,
 }
 
 /// What may not be meant.
@@ -25,37 +26,16 @@ pub(super) enum Doubt {
 }
 
 /// Why an action cannot be done.
-pub(super) struct Problem {
-    pub(super) headline: String,
-    pub(super) at: Span,
-    pub(super) label: String,
-    pub(super) also: Option<(Span, String)>,
-    pub(super) help: Option<String>,
-}
+type Problem = Box<Diagnostic>;
 
-impl Problem {
-    fn new(headline: impl Into<String>, at: Span, label: impl Into<String>) -> Self {
-        Self { headline: headline.into(), at, label: label.into(), also: None, help: None }
-    }
-
-    fn also(self, span: Span, label: impl Into<String>) -> Self {
-        Self { also: Some((span, label.into())), ..self }
-    }
-
-    fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-}
-
-impl From<Problem> for Edited {
-    fn from(problem: Problem) -> Self {
-        Self { doubts: Vec::new(), problem: Some(problem) }
-    }
+fn problem(headline: impl Into<String>, at: Span, label: impl Into<String>) -> Diagnostic {
+    Diagnostic::error(GW123, headline).at(at, label)
 }
 
 /// Performs an action. `added` counts the values that overlays have brought so far.
 pub(super) fn perform(action: &Action, minor: u8, root: &mut Node, added: &mut usize) -> Edited {
-    perform_on(action, minor, root, added).unwrap_or_else(Edited::from)
+    perform_on(action, minor, root, added)
+        .unwrap_or_else(|problem| Edited { doubts: Vec::new(), problem: Some(*problem) })
 }
 
 fn perform_on(action: &Action, minor: u8, root: &mut Node, added: &mut usize) -> Result<Edited, Problem> {
@@ -66,12 +46,9 @@ fn perform_on(action: &Action, minor: u8, root: &mut Node, added: &mut usize) ->
     let update = match &action.change {
         Change::Remove => {
             if targets.iter().any(Vec::is_empty) {
-                return Err(Problem::new(
-                    "the document itself cannot be removed",
-                    action.target.span,
-                    "selects all of it",
-                )
-                .help("select what is in it, such as `$.servers`"));
+                return Err(problem("the document itself cannot be removed", action.target.span, "selects all of it")
+                    .help("select what is in it, such as `$.servers`")
+                    .into());
             }
             remove(root, &targets);
             return Ok(Edited::default());
@@ -96,27 +73,31 @@ fn perform_on(action: &Action, minor: u8, root: &mut Node, added: &mut usize) ->
             _ => merge(node, &update, name.as_deref(), &mut findings),
         }
     }
-    let problem = findings.conflict.map(|conflict| incompatible(action, conflict));
+    let problem = findings.conflict.map(|conflict| incompatible(action, &conflict));
     let doubt = |&(update, present): &(Span, Span)| Doubt::AlternativesAdded { update, present };
     Ok(Edited { doubts: findings.alternatives.first().map(doubt).into_iter().collect(), problem })
 }
 
 fn selected(query: &Query, text: &Spanned<String>, root: &Node) -> Result<Vec<Location>, Problem> {
     select(query, root).map_err(|_| {
-        Problem::new("this query looks at too many values", text.span, "given up after 20 million")
+        problem("this query looks at too many values", text.span, "given up after 20 million")
             .help("a query from `$` or over `..` in a filter is asked for each value: begin with `@`")
+            .into()
     })
 }
 
 /// The one value that `copy` selects.
 fn copied(source: &Spanned<String>, query: &Query, root: &Node) -> Result<Node, Problem> {
     match &selected(query, source, root)?[..] {
-        [only] => at(root, only).cloned().ok_or_else(|| Problem::new("this is a bug of gatewayc", source.span, "here")),
-        [] => Err(Problem::new("there is nothing to copy", source.span, "matches nothing in the document")),
+        [only] => {
+            at(root, only).cloned().ok_or_else(|| problem("this is a bug of gatewayc", source.span, "here").into())
+        }
+        [] => Err(problem("there is nothing to copy", source.span, "matches nothing in the document").into()),
         several => {
             let headline = format!("`copy` selects {} values, and one can be copied", several.len());
-            Err(Problem::new(headline, source.span, "selects several")
-                .help("name the value: `$.paths['/notes']`, not `$.paths.*`"))
+            Err(problem(headline, source.span, "selects several")
+                .help("name the value: `$.paths['/notes']`, not `$.paths.*`")
+                .into())
         }
     }
 }
@@ -132,22 +113,24 @@ fn check_kinds(action: &Action, minor: u8, targets: &[Location], root: &Node) ->
     let Some(first) = nodes.next() else { return Ok(()) };
     let is_value = |node: &&Node| kind(node) == "a value";
     if let Some(node) = std::iter::once(first).chain(nodes.clone()).find(is_value).filter(|_| minor == 0) {
-        return Err(Problem::new(
+        return Err(problem(
             "an overlay of version 1.0 updates mappings and lists only",
             action.target.span,
             "selects something else",
         )
         .also(node.span, format!("this is {}", node.kind_name()))
-        .help("select the mapping that it is in, or write `overlay: 1.1.0`"));
+        .help("select the mapping that it is in, or write `overlay: 1.1.0`")
+        .into());
     }
     if let Some(other) = nodes.find(|node| kind(node) != kind(first)) {
-        return Err(Problem::new(
+        return Err(problem(
             "the target selects values of several kinds",
             action.target.span,
             "all mappings, all lists or all values",
         )
         .also(first.span, format!("{} here", kind(first)))
-        .help(format!("another one is {}: select them by two actions", kind(other))));
+        .help(format!("another one is {}: select them by two actions", kind(other)))
+        .into());
     }
     Ok(())
 }
@@ -157,25 +140,25 @@ fn check_size(action: &Action, targets: &[Location], update: &Node, added: &mut 
     *added = added.saturating_add(count.saturating_mul(targets.len()));
     if *added > MAX_ADDED {
         let headline = format!("the overlays of this document add more than {MAX_ADDED} values");
-        return Err(Problem::new(headline, action.target.span, format!("here {count} in {} places", targets.len())));
+        return Err(problem(headline, action.target.span, format!("here {count} in {} places", targets.len())).into());
     }
     let deepest = targets.iter().map(Vec::len).max().unwrap_or_default();
     if deepest + height > MAX_DEPTH as usize {
         let headline = format!("lists and mappings nest deeper than {MAX_DEPTH} levels");
-        return Err(Problem::new(headline, action.target.span, "after this action"));
+        return Err(problem(headline, action.target.span, "after this action").into());
     }
     Ok(())
 }
 
-fn incompatible(action: &Action, conflict: Conflict) -> Problem {
-    let Conflict { target, update, target_kind, update_kind } = conflict;
-    let problem = match &action.change {
+fn incompatible(action: &Action, conflict: &Conflict) -> Diagnostic {
+    let &Conflict { target, update, target_kind, update_kind } = conflict;
+    let diagnostic = match &action.change {
         Change::Copy(source, _) => {
-            Problem::new(format!("{update_kind} cannot be copied into {target_kind}"), source.span, "copied from here")
+            problem(format!("{update_kind} cannot be copied into {target_kind}"), source.span, "copied from here")
         }
-        _ => Problem::new(format!("{update_kind} cannot be merged into {target_kind}"), update, update_kind),
+        _ => problem(format!("{update_kind} cannot be merged into {target_kind}"), update, update_kind),
     };
-    problem
+    diagnostic
         .also(target, format!("{target_kind} in the document"))
         .help("to replace it, remove it in an action before this one: `{target: …, remove: true}`")
 }
