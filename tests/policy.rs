@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gatewayc::diagnostic::{Format, render};
-use gatewayc::source::SourceSet;
+use gatewayc::source::{SourceSet, is_overlay};
 
 #[test]
 fn policy() {
@@ -35,8 +35,8 @@ fn policy_of(folder: &str) -> String {
                 continue;
             }
             let name = path.strip_prefix(folder).expect("below it").to_str().expect("a name").to_owned();
-            if inside.as_path() == Path::new(folder) && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
-            {
+            let is_document = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end)) && !is_overlay(&name);
+            if inside.as_path() == Path::new(folder) && is_document {
                 names.push(name.clone());
             }
             files.insert(name, fs::read_to_string(&path).expect("a text"));

@@ -6,7 +6,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use gatewayc::build_script;
 use gatewayc::diagnostic::{CODES, Code, Diagnostics, Format, render};
 use gatewayc::files;
@@ -51,6 +52,17 @@ enum Command {
         /// Where the source goes; files of documents that are gone are removed
         #[arg(long, value_name = "DIRECTORY", default_value = "generated")]
         out: PathBuf,
+    },
+    /// Print what a shell needs to complete commands, such as for `source <(gatewayc completions bash)`
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write one for each command into a folder
+    Man {
+        /// Where the pages go, such as /usr/local/share/man/man1
+        #[arg(long, value_name = "DIRECTORY")]
+        out: Option<PathBuf>,
     },
     /// Explain a diagnostic code, such as GW102, or which operation answers a request, such as GET /v1/notes
     Explain {
@@ -121,6 +133,8 @@ fn run(command: Command) -> io::Result<ExitCode> {
         Command::Routes { input, format } => list_routes(&input, format),
         Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
         Command::Generate { specs, out } => generate(specs.as_deref(), &out),
+        Command::Completions { shell } => completions(shell),
+        Command::Man { out } => man(out.as_deref()),
         Command::Explain { subject: Some(method), url: Some(url), specs, header, root, format } => {
             explain_request(&method, &url, &fields(&header)?, &specs, root.as_deref(), format)
         }
@@ -217,6 +231,25 @@ fn generate(specs: Option<&Path>, out: &Path) -> io::Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn completions(shell: Shell) -> io::Result<ExitCode> {
+    // Into memory first: the reader of our output may stop reading, and what generates does not expect it.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "gatewayc", &mut script);
+    print(&String::from_utf8_lossy(&script)).map(|()| ExitCode::SUCCESS)
+}
+
+fn man(folder: Option<&Path>) -> io::Result<ExitCode> {
+    let command = Arguments::command();
+    if let Some(folder) = folder {
+        std::fs::create_dir_all(folder)?;
+        clap_mangen::generate_to(command, folder)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page)?;
+    print(&String::from_utf8_lossy(&page)).map(|()| ExitCode::SUCCESS)
 }
 
 /// Header fields as they are written for `curl`.

@@ -42,14 +42,17 @@ pub(crate) fn apply(
     }
     let (mut usable, mut added) = (true, 0);
     for &overlay in overlays {
-        let Ok(node) = sources.file(overlay).content().cloned() else {
-            usable = false;
-            if sources.file(overlay).errors().is_empty() {
-                let headline = format!("the overlay `{}` cannot be read", sources.file(overlay).display());
-                let diagnostic = Diagnostic::error(GW118, headline);
-                diagnostics.push(diagnostic.at(first_key(&root), "it belongs to this document"));
+        let node = match sources.file(overlay).content() {
+            Ok(node) => node.clone(),
+            Err(error) => {
+                usable = false;
+                if sources.file(overlay).errors().is_empty() {
+                    let headline = format!("the overlay `{}` cannot be read: {error}", sources.file(overlay).display());
+                    let diagnostic = Diagnostic::error(GW118, headline);
+                    diagnostics.push(diagnostic.at(first_key(&root), "it belongs to this document"));
+                }
+                continue;
             }
-            continue;
         };
         let Some(overlay) = read::read(&node, sources, file, diagnostics) else {
             usable = false;

@@ -112,7 +112,13 @@ impl Parser<'_, '_> {
             };
             let diagnostic =
                 Diagnostic::error(GW113, "this is not an OpenAPI document: it does not say `openapi: 3.…`");
-            self.report(diagnostic.at(at, "`openapi` is missing").did_you_mean(misspelt.map(|_| "openapi")));
+            let diagnostic = diagnostic.at(at, "`openapi` is missing").did_you_mean(misspelt.map(|_| "openapi"));
+            self.report(match mapping.get("overlay") {
+                Some(_) => {
+                    diagnostic.help("an overlay has the name of its document: `notes.overlay.yaml` for `notes.yaml`")
+                }
+                None => diagnostic,
+            });
             return None;
         };
         let text = entry.value.as_text().unwrap_or_default();

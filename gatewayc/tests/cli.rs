@@ -228,3 +228,21 @@ fn without_a_file_the_package_counts() {
     let output = empty.run(&["check"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("name a document"));
 }
+
+#[test]
+fn completions_and_manual_pages() {
+    let directory = Directory::new("man", &[("a.txt", "")]);
+    for (shell, words) in
+        [("bash", "complete -F _gatewayc"), ("zsh", "#compdef gatewayc"), ("fish", "complete -c gatewayc")]
+    {
+        let output = directory.run(&["completions", shell]);
+        assert!(output.status.success() && text(&output.stdout).contains(words), "{shell}: {}", text(&output.stdout));
+    }
+    assert_eq!(directory.run(&["completions", "tcsh"]).status.code(), Some(2));
+    let page = text(&directory.run(&["man"]).stdout);
+    assert!(page.contains(".TH gatewayc 1") && page.contains("check"), "{page}");
+    assert!(directory.run(&["man", "--out", "man1"]).status.success());
+    for page in ["gatewayc.1", "gatewayc-check.1", "gatewayc-generate.1"] {
+        assert!(directory.0.join("man1").join(page).is_file(), "{page}");
+    }
+}

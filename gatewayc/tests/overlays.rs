@@ -418,6 +418,30 @@ fn every_overlay_ends() {
     println!("{:?}", start.elapsed());
 }
 
+#[test]
+fn no_mutant_of_an_overlay_panics() {
+    let overlay = overlay(
+        "1.1.0",
+        "  - {target: \"$.paths[?@.get.tags[0] == 'a' && match(@.post.operationId, 'c.*')].get\", update: {x-a: [1, {b: 2}]}}\n  - {target: \"$..parameters[?count(@.*) >= 2]\", remove: true}\n  - {target: $.info, copy: \"$.paths['/notes']['post']\"}\n",
+    );
+    let mut texts = Vec::new();
+    for (at, c) in overlay.char_indices() {
+        texts.extend(
+            ["", "'", "*", "[", "{", ":", "$", "\u{e9}"]
+                .map(|new| format!("{}{new}{}", &overlay[..at], &overlay[at + c.len_utf8()..])),
+        );
+    }
+    let lines: Vec<&str> = overlay.lines().collect();
+    for at in 0..lines.len() {
+        texts.push(lines[..at].join("\n"));
+        texts.push([&lines[..at], &lines[at + 1..]].concat().join("\n"));
+        texts.push([&lines[..=at], &lines[at..]].concat().join("\n"));
+    }
+    for text in texts.iter().step_by(2) {
+        messages(&[("a.yaml", DOCUMENT), ("a.overlay.yaml", text)]);
+    }
+}
+
 fn corpus() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
     let directory = std::env::var_os("GATEWAY_CORPUS").map_or(default, PathBuf::from);
