@@ -21,7 +21,7 @@ use std::time::SystemTime;
 use crate::diagnostic::{Diagnostics, Format, Severity, render};
 use crate::emit::{Asset, File, MARK, assets, emit};
 use crate::files::{self, Package};
-use crate::project::FILE;
+use crate::project::{FILE, MISNAMED};
 use crate::source::SourceSet;
 
 /// Compiles the documents for the package whose build script this is. Ends the process where that is not possible.
@@ -59,7 +59,8 @@ impl Build {
             (None, Some(_)) => None,
             (None, None) => Some(package.join("generated")),
         };
-        let is_listed = specs.is_none() && package.join(FILE).is_file();
+        let is_listed = [&[FILE], &MISNAMED[..]].concat().iter().any(|name| package.join(name).exists());
+        let is_listed = specs.is_none() && is_listed;
         Ok(Self {
             specs: (!is_listed).then(|| package.join(specs.unwrap_or_else(|| "specs".into()))),
             generated,

@@ -28,7 +28,12 @@ pub fn package(folder: &Path) -> io::Result<Option<Package>> {
     let file = folder.join(project::FILE);
     let content = match std::fs::read(&file) {
         Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let other = project::MISNAMED.map(|name| folder.join(name)).into_iter().find(|file| file.exists());
+            let Some(other) = other else { return Ok(None) };
+            let message = format!("{} is not read: call it {}", other.display(), project::FILE);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", file.display()))),
     };
     let folder = canonical(folder)?;
@@ -55,6 +60,8 @@ pub fn package(folder: &Path) -> io::Result<Option<Package>> {
     let mut listing = Listing { folder, root, sources, diagnostics, found: Vec::new(), folders: Vec::new() };
     match documents {
         Some(documents) => documents.iter().for_each(|listed| listing.add(listed)),
+        // `document:` was to list them, and has been reported.
+        None if listing.diagnostics.has_errors() => {}
         None => listing.add_specs()?,
     }
     listing.add_strays();
@@ -146,6 +153,10 @@ impl Listing {
     /// Without a list, the documents are those in `specs`.
     fn add_specs(&mut self) -> io::Result<()> {
         let specs = self.folder.join("specs");
+        if !specs.is_dir() {
+            let message = format!("{} lists no `documents`, and there is no folder `specs` beside it", project::FILE);
+            return Err(io::Error::new(io::ErrorKind::NotFound, message));
+        }
         self.folders.push(specs.clone());
         for path in expand(&[specs])?.documents {
             let absolute = canonical(&path)?;

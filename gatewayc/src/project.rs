@@ -8,6 +8,9 @@ use crate::source::{SourceSet, is_overlay};
 /// The file, at the root of a package.
 pub const FILE: &str = "gatewayc.yaml";
 
+/// Names that people give it, and that would be passed over.
+pub(crate) const MISNAMED: [&str; 2] = ["gatewayc.yml", "gatewayc.json"];
+
 /// What `gatewayc.yaml` says.
 #[derive(Debug, Default)]
 pub struct Project {

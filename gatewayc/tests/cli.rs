@@ -224,6 +224,10 @@ fn without_a_file_the_package_counts() {
         assert!(output.status.code() == Some(1) && all.contains("gatewayc.yaml:1:13"), "{arguments:?}\n{all}");
     }
 
+    fs::rename(directory.0.join("gatewayc.yaml"), directory.0.join("gatewayc.yml")).expect("a file");
+    let output = directory.run(&["check"]);
+    assert!(output.status.code() == Some(2) && text(&output.stderr).contains("call it gatewayc.yaml"));
+
     let empty = Directory::new("nothing", &[("a.txt", "")]);
     let output = empty.run(&["check"]);
     assert!(output.status.code() == Some(2) && text(&output.stderr).contains("name a document"));
