@@ -240,13 +240,18 @@ fn mistakes_in_overlays() {
     for (text, expected) in [
         (format!("overlay: 1.0.0\n{INFO}{ACTIONS}"), "none"),
         (format!("\u{feff}overlay: 1.1.0\r\n{}{ACTIONS}", INFO.replace('\n', "\r\n")), "none"),
-        (format!("overlay: 1.1\n{INFO}extends: a.yaml\nx-of-ours: 1\n{ACTIONS}"), "none"),
+        (format!("overlay: 1.1.0\n{INFO}extends: a.yaml\nx-of-ours: 1\n{ACTIONS}"), "none"),
         (format!("overlay: 1.1.0\n{INFO}extends: ./a.yaml\n{ACTIONS}"), "none"),
         (format!("overlay: 1.1.0\n{INFO}extends: ./b.yaml\n{ACTIONS}"), "GW121 is for `./b.yaml` / extends: ./a.yaml"),
         (format!("overlay: 1.1.0\n{INFO}extends: ../a.yaml\n{ACTIONS}"), "GW121 is for `../a.yaml`"),
         (format!("overlay: 1.1.0\n{INFO}extends: https://h/a.yaml\n{ACTIONS}"), "GW121 is for `https://h/a.yaml`"),
         (format!("overlay: 1.1.0\n{INFO}extends: 3\n{ACTIONS}"), "GW121 `extends` is a number"),
         (format!("overlay: 2.0.0\n{INFO}{ACTIONS}"), "GW121 not a version of overlays"),
+        (format!("overlay: 1.1\n{INFO}{ACTIONS}"), "GW121 expected 1.0.0 or 1.1.0"),
+        (
+            format!("overlay: 1.1.0\ninfo: {{title: t, version: 1, description: []}}\n{ACTIONS}"),
+            "GW121 `description` is a list",
+        ),
         (format!("overlays: 1.1.0\n{INFO}{ACTIONS}"), "GW121"),
         (format!("{INFO}{ACTIONS}"), "GW121 does not say `overlay: 1"),
         (format!("overlay: 1.1.0\n{ACTIONS}"), "GW121 no `info`"),
@@ -492,4 +497,92 @@ fn a_large_document_is_secured_by_an_overlay() {
     assert!(operations.iter().all(|operation| !operation.id.starts_with("GetBalance")));
     // A second is what a build may take without optimisation as well.
     assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// A checkout of github.com/OAI/Overlay-Specification, found through `GATEWAY_OVERLAY_SPECIFICATION`.
+fn specification() -> Option<PathBuf> {
+    let folder = std::env::var_os("GATEWAY_OVERLAY_SPECIFICATION").map(PathBuf::from);
+    if folder.is_none() {
+        println!("skipped: GATEWAY_OVERLAY_SPECIFICATION does not name a checkout");
+    }
+    folder
+}
+
+fn inside(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    paths
+}
+
+/// They are for documents of other names.
+fn without_extends(overlay: &str) -> String {
+    overlay.lines().filter(|line| !line.starts_with("extends:")).fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// Equal values, wherever they stand and in whatever order their keys are.
+fn same(one: &Node, other: &Node) -> bool {
+    match (&one.value, &other.value) {
+        (Value::Mapping(one), Value::Mapping(other)) => {
+            let in_both =
+                |entry: &gateway_yaml::Entry| other.get(&entry.key.name).is_some_and(|other| same(&entry.value, other));
+            one.len() == other.len() && one.iter().all(in_both)
+        }
+        (Value::Sequence(one), Value::Sequence(other)) => {
+            one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| same(one, other))
+        }
+        (one, other) => one == other,
+    }
+}
+
+#[test]
+fn the_sets_of_the_specification_give_what_they_say() {
+    let Some(folder) = specification() else { return };
+    let mut count = 0;
+    for set in inside(&folder.join("compliant-sets")).iter().filter(|path| path.is_dir()) {
+        let read = |name: &str| std::fs::read_to_string(set.join(name)).expect("a file of the set");
+        let (document, overlay) = (read("openapi.yaml"), without_extends(&read("overlay.yaml")));
+        let mut sources =
+            sources(&[("openapi.yaml", &document), ("openapi.overlay.yaml", &overlay)], &["openapi.yaml"]);
+        let (documents, diagnostics) = gatewayc::parse(&mut sources);
+        let found = render(&diagnostics, &sources, Format::Human);
+        let expected = gateway_yaml::load(gateway_yaml::FileId(0), &read("output.yaml")).expect("YAML");
+        let root = &documents.first().unwrap_or_else(|| panic!("{}\n{found}", set.display())).root;
+        assert!(same(root, &expected), "{}\n{}\n{}\n{found}", set.display(), json(root), json(&expected));
+        count += 1;
+    }
+    println!("{count} sets");
+}
+
+#[test]
+fn the_overlays_of_the_specification_are_read_and_refused() {
+    let Some(folder) = specification() else { return };
+    let mut wrong = Vec::new();
+    for (version, is_good) in [("v1.0", true), ("v1.0", false), ("v1.1", true), ("v1.1", false)] {
+        let group = if is_good { "pass" } else { "fail" };
+        for file in inside(&folder.join("tests").join(version).join(group)) {
+            let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            // A text may be a number here, as it may in documents; an action may be there twice. And a name with a hyphen
+            // is no name of RFC 9535 without quotes.
+            const OTHERWISE: [&str; 5] = [
+                "info-title-invalid-type.yaml",
+                "info-description-invalid-type.yaml",
+                "actions-invalid-description.yaml",
+                "actions-not-unique.yaml",
+                "actions-traits-example.yaml",
+            ];
+            if OTHERWISE.contains(&name) {
+                continue;
+            }
+            let overlay = std::fs::read_to_string(&file).expect("a file");
+            let overlay = if is_good { without_extends(&overlay) } else { overlay };
+            let mut sources = sources(&[("a.yaml", DOCUMENT), ("a.overlay.yaml", &overlay)], &["a.yaml"]);
+            let (_, diagnostics) = gatewayc::parse(&mut sources);
+            let found = render(&diagnostics, &sources, Format::Human);
+            if found.contains("error[GW121]") == is_good {
+                wrong.push(format!("{}\n{found}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -96,9 +96,11 @@ impl Reader<'_, '_> {
             return None;
         };
         let text = version.as_text().unwrap_or_default();
-        let is =
-            |known: &&str| text.strip_prefix(known).is_some_and(|patch| patch.is_empty() || patch.starts_with('.'));
-        let minor = ["1.0", "1.1"].iter().position(is);
+        let is = |known: &&str| {
+            let patch = text.strip_prefix(known).unwrap_or_default();
+            !patch.is_empty() && patch.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let minor = ["1.0.", "1.1."].iter().position(is);
         if minor.is_none() {
             let headline = format!("`{text}` is not a version of overlays that is known here");
             self.wrong(version.span, headline, "expected 1.0.0 or 1.1.0");
@@ -129,6 +131,13 @@ impl Reader<'_, '_> {
                     self.report(diagnostic.help(format!("write `{name}: \"…\"`")));
                 }
             }
+        }
+        self.description(members);
+    }
+
+    fn description(&mut self, members: &Mapping) {
+        if let Some(value) = members.get("description").filter(|value| value.as_text().is_none()) {
+            self.wrong(value.span, format!("`description` is {}, not text", value.kind_name()), "expected text");
         }
     }
 
@@ -184,6 +193,7 @@ impl Reader<'_, '_> {
             return None;
         };
         self.known(mapping, "an action of an overlay", ACTION);
+        self.description(mapping);
         let Some(target) = mapping.get("target") else {
             let diagnostic =
                 Diagnostic::error(GW121, "this action has no `target`").at(start(node), "`target` is missing");
