@@ -6,13 +6,16 @@
 
 mod changes;
 mod compile;
+mod described;
 mod mock;
+mod page;
+mod server;
 pub mod tables;
 mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::Parser;
@@ -21,7 +24,9 @@ use gateway_runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show}
 
 use changes::changes;
 use compile::{Compiled, compile};
+use described::Described;
 use mock::{Mock, Mode, Presence};
+use page::Page;
 use watch::Watch;
 
 /// The command, for [`gateway_runtime::main_with`].
@@ -42,20 +47,29 @@ struct Arguments {
     /// Answer from the documents' examples in place of upstreams that are not there [default: absent]
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "absent")]
     mock: Option<Mode>,
+    /// Serve a page with all operations to try, and open it in the browser
+    #[arg(long)]
+    open: bool,
     #[command(flatten)]
     launch: LaunchArguments,
 }
 
 fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> ExitCode {
-    let Arguments { specs, mock, launch: arguments } = Arguments::parse_from(words);
+    let Arguments { specs, mock, open, launch: arguments } = Arguments::parse_from(words);
     let launch = arguments.over(launch);
-    let stand_in = match mock.map(StandIn::start).transpose() {
+    let described = Described::default();
+    let stand_in = match mock.map(|mode| StandIn::start(mode, described.clone())).transpose() {
         Ok(stand_in) => stand_in,
         Err(error) => return failure(&format!("the mock cannot start: {error}")),
     };
+    let page = match open.then(|| Page::start(described.clone())).transpose() {
+        Ok(page) => page,
+        Err(error) => return failure(&format!("the page cannot be served: {error}")),
+    };
     let folder = specs.as_deref().unwrap_or_else(|| Path::new("specs"));
     let mut watch = Watch::new(folder, launch.config.as_deref());
-    let mut session = Session { specs, launch, stand_in };
+    let (page, url) = page.unzip();
+    let mut session = Session { specs, launch, described, stand_in, page: page.clone() };
     let (first, prepared) = loop {
         let (read, compiled) = compile(session.specs.as_deref());
         watch.also(read);
@@ -76,14 +90,19 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     let launch = session.launch.clone();
     let gateway = prepared.gateway;
     let served = Served { policy: first.policy.clone(), warnings: first.warnings.clone() };
-    session.stands_in_for(first, &prepared.stands_in_for);
+    session.describe(first, &prepared.stands_in_for);
     let (tables, replacements) = LiveTables::channel();
     let following =
         std::thread::Builder::new().name("dev".to_owned()).spawn(move || session.follow(served, watch, &tables));
     if let Err(error) = following {
         return failure(&format!("no thread can be started: {error}"));
     }
-    launch.serve_live(gateway, prepared.settings, |ready| introduce(gateway, ready), replacements)
+    launch.serve_live(
+        gateway,
+        prepared.settings,
+        |ready| introduce(gateway, ready, page.as_ref().zip(url.as_deref())),
+        replacements,
+    )
 }
 
 fn failure(why: &str) -> ExitCode {
@@ -96,7 +115,7 @@ fn list(problems: &[String]) -> String {
     problems.iter().map(|problem| format!("error: {problem}\n")).collect()
 }
 
-fn introduce(gateway: &Gateway, ready: &Ready) {
+fn introduce(gateway: &Gateway, ready: &Ready, page: Option<(&Page, &str)>) {
     ready.announce();
     let operations: usize = gateway.apis.iter().map(|api| api.operations().count()).sum();
     let apis: Vec<&str> = gateway.apis.iter().map(|api| api.name).collect();
@@ -104,6 +123,24 @@ fn introduce(gateway: &Gateway, ready: &Ready) {
         "{operations} operations of {}; a change is live when it is saved. Ctrl-C ends it.",
         apis.join(", ")
     ));
+    if let Some((page, url)) = page {
+        page.try_at(ready.plain.first().copied());
+        show(&format!("All operations to try: {url}"));
+        open_in_browser(url);
+    }
+}
+
+/// Where there is a desktop.
+fn open_in_browser(url: &str) {
+    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if !has_desktop {
+        return;
+    }
+    let opener = std::process::Command::new("xdg-open").arg(url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    if let Ok(mut opener) = opener {
+        // Waited for, so that it leaves no zombie.
+        std::thread::spawn(move || opener.wait());
+    }
 }
 
 /// What stands in for upstreams.
@@ -115,8 +152,8 @@ struct StandIn {
 }
 
 impl StandIn {
-    fn start(mode: Mode) -> io::Result<Self> {
-        Ok(Self { mock: Mock::start()?, presence: Presence::watch(mode)?, last: Vec::new() })
+    fn start(mode: Mode, described: Described) -> io::Result<Self> {
+        Ok(Self { mock: Mock::start(described)?, presence: Presence::watch(mode)?, last: Vec::new() })
     }
 }
 
@@ -124,7 +161,9 @@ impl StandIn {
 struct Session {
     specs: Option<PathBuf>,
     launch: Launch,
+    described: Described,
     stand_in: Option<StandIn>,
+    page: Option<Page>,
 }
 
 /// Tables that can be served.
@@ -148,7 +187,7 @@ impl Session {
         let mut prepared =
             Prepared { gateway: &Gateway { apis: &[] }, settings: Vec::new(), stands_in_for: Vec::new() };
         if self.stand_in.is_some() {
-            mock::mark(&mut compiled.gateway);
+            mock::mark_operations(&mut compiled.gateway);
         }
         prepared.gateway = tables::gateway(&compiled.gateway);
         if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
@@ -165,10 +204,13 @@ impl Session {
         self.launch.with(&prepared.settings).problems(prepared.gateway)
     }
 
-    /// Has the mock answer for these documents, and says for which upstreams it does.
-    fn stands_in_for(&mut self, compiled: Compiled, upstreams: &[String]) {
-        let Some(StandIn { mock, last, .. }) = &mut self.stand_in else { return };
-        mock.serve_for(compiled.documents, compiled.sources);
+    /// Has the mock and the page know these documents; says for which upstreams the mock answers.
+    fn describe(&mut self, compiled: Compiled, upstreams: &[String]) {
+        self.described.serve_for(compiled.documents, compiled.sources);
+        if let Some(page) = &self.page {
+            page.show(&compiled.gateway);
+        }
+        let Some(StandIn { last, .. }) = &mut self.stand_in else { return };
         if last != upstreams {
             show(&match upstreams {
                 [] => "Every upstream is there; the mock answers for none.".to_owned(),
@@ -202,7 +244,7 @@ impl Session {
             let warnings = if compiled.warnings == served.warnings { "" } else { &compiled.warnings };
             show(&format!("{warnings}Live after {milliseconds} ms{}", changes(&served.policy, &compiled.policy)));
             served = Served { policy: compiled.policy.clone(), warnings: compiled.warnings.clone() };
-            self.stands_in_for(compiled, &stands_in_for);
+            self.describe(compiled, &stands_in_for);
         }
     }
 }
