@@ -6,7 +6,7 @@ use std::path::Path;
 use gateway_runtime::codegen::{Access, Gateway, Https, Operation};
 use gateway_runtime::{Ready, route_table};
 
-use crate::{ADMIN_KEY, API_KEY, CLIENT_SECRET, ISSUER_PORT, PASSWORD, USER_PASSWORD};
+use crate::values::{ADMIN_KEY, API_KEY, CLIENT_SECRET, ISSUER_PORT, PASSWORD, USER_PASSWORD};
 
 /// A command to try, for an operation that a document may have.
 struct Attempt {

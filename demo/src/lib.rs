@@ -6,6 +6,7 @@
 mod certificate;
 mod introduction;
 mod upstream;
+mod values;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,26 +18,12 @@ use gateway_runtime::codegen::Gateway;
 use gateway_runtime::{Command, Launch};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
+use values::{
+    ADMIN_KEY, API_KEY, CLIENT_SECRET, ISSUER_PORT, NOTES_KEY, PASSWORD, TOKEN_SECONDS, TOKEN_SECRET, USER_PASSWORD,
+};
 
 /// The command, for [`gateway_runtime::main_with`].
 pub const DEMO: Command = Command { name: "demo", run };
-
-/// Where `specs/tutorial.yaml` says that it is.
-const ISSUER_PORT: u16 = 8443;
-
-/// The lifetime of the demo's token, in seconds.
-const TOKEN_SECONDS: u64 = 12 * 3600;
-
-/// Keys for this process only: anyone who reads this file can sign tokens, which are valid on this machine alone.
-const NOTES_KEY: &str = "only for the demonstration: 32 bytes or more";
-
-const API_KEY: &str = "demo-key";
-const PASSWORD: &str = "demo-password";
-const TOKEN_SECRET: &str = "signs tokens of the consumer demo: 32 bytes or more";
-
-const CLIENT_SECRET: &str = "demo-client-secret";
-const USER_PASSWORD: &str = "secret";
-const ADMIN_KEY: &str = "demo-admin-key";
 
 const CONSUMERS: &str = "
 consumers:
