@@ -11,8 +11,9 @@ pub(crate) mod assemble;
 pub(crate) mod cli;
 pub mod codegen;
 pub(crate) mod config;
+mod document_needs;
 pub(crate) mod exposition;
-pub mod features;
+pub(crate) mod features;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub(crate) mod launch;
