@@ -76,9 +76,10 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
         let messages = match compiled {
             Ok(mut compiled) => {
                 let prepared = session.prepare(&mut compiled);
-                match session.problems(&prepared) {
-                    problems if problems.is_empty() => break (compiled, prepared),
-                    problems => list(&problems),
+                let checked = prepared.and_then(|prepared| session.check(prepared));
+                match checked {
+                    Ok(prepared) => break (compiled, prepared),
+                    Err(problems) => list(&problems),
                 }
             }
             Err(messages) => messages,
@@ -183,25 +184,30 @@ struct Served {
 
 impl Session {
     /// Makes the tables.
-    fn prepare(&self, compiled: &mut Compiled) -> Prepared {
+    ///
+    /// # Errors
+    /// The documents need what is not built.
+    fn prepare(&self, compiled: &mut Compiled) -> Result<Prepared, Vec<String>> {
         let mut prepared =
             Prepared { gateway: &Gateway { apis: &[] }, settings: Vec::new(), stands_in_for: Vec::new() };
         if self.stand_in.is_some() {
             mock::mark_operations(&mut compiled.gateway);
         }
-        prepared.gateway = tables::gateway(&compiled.gateway);
+        prepared.gateway = tables::gateway(&compiled.gateway)?;
         if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
             for absent in presence.absent(self.launch.upstreams(prepared.gateway)) {
                 prepared.settings.push(mock.setting(absent.api, absent.upstream));
                 prepared.stands_in_for.push(format!("{}.{}", absent.api, absent.upstream));
             }
         }
-        prepared
+        Ok(prepared)
     }
 
+    /// # Errors
     /// What is missing or wrong in this deployment.
-    fn problems(&self, prepared: &Prepared) -> Vec<String> {
-        self.launch.with(&prepared.settings).problems(prepared.gateway)
+    fn check(&self, prepared: Prepared) -> Result<Prepared, Vec<String>> {
+        let problems = self.launch.with(&prepared.settings).problems(prepared.gateway);
+        if problems.is_empty() { Ok(prepared) } else { Err(problems) }
     }
 
     /// Has the mock and the page know these documents; says for which upstreams the mock answers.
@@ -235,11 +241,17 @@ impl Session {
                     continue;
                 }
             };
-            let Prepared { gateway, settings, stands_in_for } = self.prepare(&mut compiled);
-            if let Err(problems) = tables.replace(gateway, settings) {
-                show(&format!("{}Not live: what was served before goes on.", list(&problems)));
-                continue;
-            }
+            let replaced = self.prepare(&mut compiled).and_then(|Prepared { gateway, settings, stands_in_for }| {
+                tables.replace(gateway, settings)?;
+                Ok(stands_in_for)
+            });
+            let stands_in_for = match replaced {
+                Ok(stands_in_for) => stands_in_for,
+                Err(problems) => {
+                    show(&format!("{}Not live: what was served before goes on.", list(&problems)));
+                    continue;
+                }
+            };
             let milliseconds = (before + noticed.elapsed()).as_millis();
             let warnings = if compiled.warnings == served.warnings { "" } else { &compiled.warnings };
             show(&format!("{warnings}Live after {milliseconds} ms{}", changes(&served.policy, &compiled.policy)));

@@ -17,6 +17,7 @@ pub(crate) mod features;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub(crate) mod launch;
+pub mod optional;
 pub(crate) mod route_table;
 
 pub use cli::{Command, LaunchArguments, main, main_with};

@@ -1,5 +1,6 @@
 //! The files of a project.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,9 @@ use std::process::ExitCode;
 
 use gatewayc::build_script::{open_documents, write as write_generated};
 use gatewayc::diagnostic::{Format, render};
-use gatewayc::emit::emit;
+use gatewayc::emit::{emit, needs};
 use gatewayc::files::Package;
+use gatewayc::ir::Gateway;
 use gatewayc::policy;
 
 use crate::new::crates::Crates;
@@ -30,6 +32,9 @@ const FILES: &[(&str, &str)] = &[
     (".github/workflows/gateway.yml", include_str!("files/workflow.yml.template")),
     ("README.md", include_str!("files/README.md.template")),
 ];
+
+/// What stands in the manifest for the features of `gateway-runtime`, until it is known which the documents need.
+const NO_FEATURES: &str = ", default-features = false, features = []";
 
 /// Names that a package cannot have, or that stand for something else where generated code names crates.
 const RESERVED: &[&str] = &[
@@ -79,7 +84,7 @@ pub(super) fn files(package: &str, crates: &Crates) -> Vec<(String, Vec<u8>)> {
         ("library", package.replace('-', "_")),
         ("rust-version", env!("CARGO_PKG_RUST_VERSION").to_owned()),
         ("gateway-dev", crates.requirement("gateway-dev", ", optional = true")),
-        ("gateway-runtime", crates.requirement("gateway-runtime", "")),
+        ("gateway-runtime", crates.requirement("gateway-runtime", NO_FEATURES)),
         ("gatewayc-build", crates.requirement("gatewayc", ", default-features = false")),
         ("note-on-images", note_on_images(crates)),
     ];
@@ -152,6 +157,7 @@ pub(super) fn conclude(folder: &Path, is_styled: bool) -> io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     write_generated(&emit(&checked.gateway), Path::new("generated"))?;
+    add_features(&checked.gateway)?;
     let snapshot = Path::new("tests/snapshots/policy__policy.snap");
     snapshot.parent().map_or(Ok(()), fs::create_dir_all)?;
     let head = "---\nsource: tests/policy.rs\nexpression: \"gatewayc::policy_test::policy()\"\n---\n";
@@ -163,6 +169,15 @@ pub(super) fn conclude(folder: &Path, is_styled: bool) -> io::Result<ExitCode> {
         summary(&checked),
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names the features in the manifest that the documents need.
+fn add_features(gateway: &Gateway) -> io::Result<()> {
+    let needed: BTreeSet<&str> = gateway.apis.iter().flat_map(needs).collect();
+    let needed: Vec<String> = needed.iter().map(|feature| format!("\"{feature}\"")).collect();
+    let with_features = NO_FEATURES.replace("[]", &format!("[{}]", needed.join(", ")));
+    let manifest = fs::read_to_string("Cargo.toml")?;
+    fs::write("Cargo.toml", manifest.replace(NO_FEATURES, &with_features))
 }
 
 #[cfg(test)]
