@@ -227,6 +227,42 @@ fn files_that_a_document_refers_to_come_along() {
 }
 
 #[test]
+fn further_documents_are_added() {
+    let stock = "openapi: 3.1.0\ninfo: {title: Stock, version: '1'}\npaths:\n  /items: {get: {responses: {'200': {description: all}}}}\n";
+    let directory = Directory::with("add", &[("shop.yaml", SHOP), ("openapi.yaml", stock)]);
+    directory.make(&[
+        "project",
+        "--from",
+        "shop.yaml",
+        "--gateway",
+        "0.2",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--auth",
+        "keys",
+    ]);
+    let add = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatewayc"));
+        command.arg("add").args(arguments).current_dir(directory.0.join("project")).output().expect("runs")
+    };
+    let refused = |arguments: &[&str]| {
+        let output = add(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        text(&output.stderr)
+    };
+    assert!(refused(&["../openapi.yaml"]).contains("add --name NAME"));
+    assert!(refused(&["../openapi.yaml", "--name", "../x"]).contains("not a name"));
+    let output =
+        add(&["../openapi.yaml", "--name", "stock", "--upstream", "http://127.0.0.1:2", "--auth", "passwords"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let expected = "specs/stock.yaml is served as well: 2 documents, 4 operations, 0 public.\n";
+    assert!(text(&output.stdout).ends_with(expected), "{}", text(&output.stdout));
+    assert!(refused(&["../shop.yaml", "--name", "stock"]).contains("specs/stock.yaml is there already"));
+    let output = add(&["../openapi.yaml", "--name", "more"]);
+    assert!(text(&output.stdout).contains("error[GW126]") && text(&output.stdout).contains("is written"));
+}
+
+#[test]
 fn mistakes_are_explained_and_write_nothing() {
     let outside = "openapi: 3.1.0\ninfo: {title: A, version: '1'}\npaths: {/a: {$ref: '../a.yaml'}}\n";
     let directory = Directory::with(
