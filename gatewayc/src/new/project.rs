@@ -27,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("tests/policy.rs", include_str!("files/policy.rs.template")),
     ("gateway.yaml", include_str!("files/gateway.yaml.template")),
     ("consumers.yaml", include_str!("files/consumers.yaml.template")),
+    (".cargo/config.toml", include_str!("files/cargo-config.toml.template")),
     (".gitignore", include_str!("files/gitignore.template")),
     (".dockerignore", include_str!("files/dockerignore.template")),
     ("Dockerfile", include_str!("files/Dockerfile.template")),
