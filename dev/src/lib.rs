@@ -6,13 +6,16 @@
 
 mod changes;
 mod compile;
+mod described;
 mod mock;
+mod page;
+mod server;
 pub mod tables;
 mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::time::Instant;
 
 use clap::Parser;
@@ -21,7 +24,9 @@ use gateway_runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show}
 
 use changes::changes;
 use compile::{Compiled, compile};
+use described::Described;
 use mock::{Mock, Mode, Presence};
+use page::Page;
 use watch::Watch;
 
 /// The command, for [`gateway_runtime::main_with`].
@@ -42,29 +47,39 @@ struct Arguments {
     /// Answer from the documents' examples in place of upstreams that are not there [default: absent]
     #[arg(long, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "absent")]
     mock: Option<Mode>,
+    /// Serve a page with all operations to try, and open it in the browser
+    #[arg(long)]
+    open: bool,
     #[command(flatten)]
     launch: LaunchArguments,
 }
 
 fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> ExitCode {
-    let Arguments { specs, mock, launch: arguments } = Arguments::parse_from(words);
+    let Arguments { specs, mock, open, launch: arguments } = Arguments::parse_from(words);
     let launch = arguments.over(launch);
-    let stand_in = match mock.map(StandIn::start).transpose() {
+    let described = Described::default();
+    let stand_in = match mock.map(|mode| StandIn::start(mode, described.clone())).transpose() {
         Ok(stand_in) => stand_in,
         Err(error) => return failure(&format!("the mock cannot start: {error}")),
     };
+    let page = match open.then(|| Page::start(described.clone())).transpose() {
+        Ok(page) => page,
+        Err(error) => return failure(&format!("the page cannot be served: {error}")),
+    };
     let folder = specs.as_deref().unwrap_or_else(|| Path::new("specs"));
     let mut watch = Watch::new(folder, launch.config.as_deref());
-    let mut session = Session { specs, launch, stand_in };
+    let (page, url) = page.unzip();
+    let mut session = Session { specs, launch, described, stand_in, page: page.clone() };
     let (first, prepared) = loop {
         let (read, compiled) = compile(session.specs.as_deref());
         watch.also(read);
         let messages = match compiled {
             Ok(mut compiled) => {
                 let prepared = session.prepare(&mut compiled);
-                match session.problems(&prepared) {
-                    problems if problems.is_empty() => break (compiled, prepared),
-                    problems => list(&problems),
+                let checked = prepared.and_then(|prepared| session.check(prepared));
+                match checked {
+                    Ok(prepared) => break (compiled, prepared),
+                    Err(problems) => list(&problems),
                 }
             }
             Err(messages) => messages,
@@ -76,14 +91,19 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     let launch = session.launch.clone();
     let gateway = prepared.gateway;
     let served = Served { policy: first.policy.clone(), warnings: first.warnings.clone() };
-    session.stands_in_for(first, &prepared.stands_in_for);
+    session.describe(first, &prepared.stands_in_for);
     let (tables, replacements) = LiveTables::channel();
     let following =
         std::thread::Builder::new().name("dev".to_owned()).spawn(move || session.follow(served, watch, &tables));
     if let Err(error) = following {
         return failure(&format!("no thread can be started: {error}"));
     }
-    launch.serve_live(gateway, prepared.settings, |ready| introduce(gateway, ready), replacements)
+    launch.serve_live(
+        gateway,
+        prepared.settings,
+        |ready| introduce(gateway, ready, page.as_ref().zip(url.as_deref())),
+        replacements,
+    )
 }
 
 fn failure(why: &str) -> ExitCode {
@@ -96,7 +116,7 @@ fn list(problems: &[String]) -> String {
     problems.iter().map(|problem| format!("error: {problem}\n")).collect()
 }
 
-fn introduce(gateway: &Gateway, ready: &Ready) {
+fn introduce(gateway: &Gateway, ready: &Ready, page: Option<(&Page, &str)>) {
     ready.announce();
     let operations: usize = gateway.apis.iter().map(|api| api.operations().count()).sum();
     let apis: Vec<&str> = gateway.apis.iter().map(|api| api.name).collect();
@@ -104,6 +124,24 @@ fn introduce(gateway: &Gateway, ready: &Ready) {
         "{operations} operations of {}; a change is live when it is saved. Ctrl-C ends it.",
         apis.join(", ")
     ));
+    if let Some((page, url)) = page {
+        page.try_at(ready.plain.first().copied());
+        show(&format!("All operations to try: {url}"));
+        open_in_browser(url);
+    }
+}
+
+/// Where there is a desktop.
+fn open_in_browser(url: &str) {
+    let has_desktop = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+    if !has_desktop {
+        return;
+    }
+    let opener = std::process::Command::new("xdg-open").arg(url).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    if let Ok(mut opener) = opener {
+        // Waited for, so that it leaves no zombie.
+        std::thread::spawn(move || opener.wait());
+    }
 }
 
 /// What stands in for upstreams.
@@ -115,8 +153,8 @@ struct StandIn {
 }
 
 impl StandIn {
-    fn start(mode: Mode) -> io::Result<Self> {
-        Ok(Self { mock: Mock::start()?, presence: Presence::watch(mode)?, last: Vec::new() })
+    fn start(mode: Mode, described: Described) -> io::Result<Self> {
+        Ok(Self { mock: Mock::start(described)?, presence: Presence::watch(mode)?, last: Vec::new() })
     }
 }
 
@@ -124,7 +162,9 @@ impl StandIn {
 struct Session {
     specs: Option<PathBuf>,
     launch: Launch,
+    described: Described,
     stand_in: Option<StandIn>,
+    page: Option<Page>,
 }
 
 /// Tables that can be served.
@@ -144,31 +184,39 @@ struct Served {
 
 impl Session {
     /// Makes the tables.
-    fn prepare(&self, compiled: &mut Compiled) -> Prepared {
+    ///
+    /// # Errors
+    /// The documents need what is not built.
+    fn prepare(&self, compiled: &mut Compiled) -> Result<Prepared, Vec<String>> {
         let mut prepared =
             Prepared { gateway: &Gateway { apis: &[] }, settings: Vec::new(), stands_in_for: Vec::new() };
         if self.stand_in.is_some() {
-            mock::mark(&mut compiled.gateway);
+            mock::mark_operations(&mut compiled.gateway);
         }
-        prepared.gateway = tables::gateway(&compiled.gateway);
+        prepared.gateway = tables::gateway(&compiled.gateway)?;
         if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
             for absent in presence.absent(self.launch.upstreams(prepared.gateway)) {
                 prepared.settings.push(mock.setting(absent.api, absent.upstream));
                 prepared.stands_in_for.push(format!("{}.{}", absent.api, absent.upstream));
             }
         }
-        prepared
+        Ok(prepared)
     }
 
+    /// # Errors
     /// What is missing or wrong in this deployment.
-    fn problems(&self, prepared: &Prepared) -> Vec<String> {
-        self.launch.with(&prepared.settings).problems(prepared.gateway)
+    fn check(&self, prepared: Prepared) -> Result<Prepared, Vec<String>> {
+        let problems = self.launch.with(&prepared.settings).problems(prepared.gateway);
+        if problems.is_empty() { Ok(prepared) } else { Err(problems) }
     }
 
-    /// Has the mock answer for these documents, and says for which upstreams it does.
-    fn stands_in_for(&mut self, compiled: Compiled, upstreams: &[String]) {
-        let Some(StandIn { mock, last, .. }) = &mut self.stand_in else { return };
-        mock.serve_for(compiled.documents, compiled.sources);
+    /// Has the mock and the page know these documents; says for which upstreams the mock answers.
+    fn describe(&mut self, compiled: Compiled, upstreams: &[String]) {
+        self.described.serve_for(compiled.documents, compiled.sources);
+        if let Some(page) = &self.page {
+            page.show(&compiled.gateway);
+        }
+        let Some(StandIn { last, .. }) = &mut self.stand_in else { return };
         if last != upstreams {
             show(&match upstreams {
                 [] => "Every upstream is there; the mock answers for none.".to_owned(),
@@ -193,16 +241,22 @@ impl Session {
                     continue;
                 }
             };
-            let Prepared { gateway, settings, stands_in_for } = self.prepare(&mut compiled);
-            if let Err(problems) = tables.replace(gateway, settings) {
-                show(&format!("{}Not live: what was served before goes on.", list(&problems)));
-                continue;
-            }
+            let replaced = self.prepare(&mut compiled).and_then(|Prepared { gateway, settings, stands_in_for }| {
+                tables.replace(gateway, settings)?;
+                Ok(stands_in_for)
+            });
+            let stands_in_for = match replaced {
+                Ok(stands_in_for) => stands_in_for,
+                Err(problems) => {
+                    show(&format!("{}Not live: what was served before goes on.", list(&problems)));
+                    continue;
+                }
+            };
             let milliseconds = (before + noticed.elapsed()).as_millis();
             let warnings = if compiled.warnings == served.warnings { "" } else { &compiled.warnings };
             show(&format!("{warnings}Live after {milliseconds} ms{}", changes(&served.policy, &compiled.policy)));
             served = Served { policy: compiled.policy.clone(), warnings: compiled.warnings.clone() };
-            self.stands_in_for(compiled, &stands_in_for);
+            self.describe(compiled, &stands_in_for);
         }
     }
 }

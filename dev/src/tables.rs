@@ -16,7 +16,8 @@ use gateway_runtime::codegen::{
     AcceptedRisk, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Operation, Origin, Route, Rule,
     RuleEffect, RulePattern,
 };
-use gatewayc::emit::shown;
+use gateway_runtime::optional::{self, Oauth};
+use gatewayc::emit::{needs, shown};
 use gatewayc::ir;
 
 use limits::{failure_limit, limit};
@@ -26,11 +27,29 @@ use shared::Shared;
 use text::{kept, list, text};
 
 /// The tables of a gateway, which must be free of errors.
-#[must_use]
-pub fn gateway(gateway: &ir::Gateway) -> &'static Gateway {
+///
+/// # Errors
+/// One text for each document that needs a feature of gateway-runtime which is not built.
+pub fn gateway(gateway: &ir::Gateway) -> Result<&'static Gateway, Vec<String>> {
+    let is_built = |feature: &&str| match *feature {
+        "oauth" => Oauth::built().is_some(),
+        "redis" => optional::redis().is_some(),
+        _ => false,
+    };
+    let lacks = |api: &ir::Api| {
+        let missing = needs(api).into_iter().find(|feature| !is_built(feature))?;
+        Some(format!(
+            "{} needs the feature `{missing}` of gateway-runtime: write `features = [\"{missing}\"]` beside it in Cargo.toml",
+            shown(&api.source),
+        ))
+    };
+    let lacking: Vec<String> = gateway.apis.iter().filter_map(lacks).collect();
+    if !lacking.is_empty() {
+        return Err(lacking);
+    }
     let mut apis: Vec<&ir::Api> = gateway.apis.iter().collect();
     apis.sort_by(|a, b| a.name.cmp(&b.name));
-    kept(Gateway { apis: list(apis, api) })
+    Ok(kept(Gateway { apis: list(apis, api) }))
 }
 
 fn api(described: &ir::Api) -> &'static Api {

@@ -112,15 +112,19 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
     files
 }
 
-/// A document's module as `gateway.rs` lists it, with the features of `gateway-runtime` that it needs.
-fn listed(module: &Ident, api: &Api) -> Value {
+/// The features of `gateway-runtime` that a document needs.
+pub fn needs(api: &Api) -> Vec<&'static str> {
     let oauth = api.authorization_server.is_some()
         || api.schemes.iter().any(|scheme| {
             matches!(scheme.credential, Credential::OwnToken | Credential::Session(_) | Credential::AdminKey)
         });
     let redis = api.limits.iter().any(|limit| limit.store.is_some());
-    let needs: Vec<&str> =
-        [("oauth", oauth), ("redis", redis)].iter().filter(|(_, it)| *it).map(|(name, _)| *name).collect();
+    [("oauth", oauth), ("redis", redis)].iter().filter(|(_, it)| *it).map(|(name, _)| *name).collect()
+}
+
+/// A document's module as `gateway.rs` lists it, with the features of `gateway-runtime` that it needs.
+fn listed(module: &Ident, api: &Api) -> Value {
+    let needs = needs(api);
     context! {
         name => Value::from(SourceValue::from(module)),
         source => Value::from(SourceValue::ours(Expression::text(&shown(&api.source)).layout(0, 0))),

@@ -42,6 +42,18 @@ pub fn responses(operation: &Node, sources: &mut SourceSet<'_>) -> Vec<Described
     described.filter_map(|entry| reader.response(&entry.key.name, &entry.value)).collect()
 }
 
+/// The body of a request that an operation describes: the first content that is JSON, or the first.
+#[must_use]
+pub fn request_body(operation: &Node, sources: &mut SourceSet<'_>) -> Option<DescribedContent> {
+    let mut reader = Reader(Resolver::new(sources));
+    let body = operation.get("requestBody")?.clone();
+    let body = reader.0.follow(&body)?;
+    let contents = reader.0.get(&body, "content")?.as_mapping()?.clone();
+    let entries = contents.entries();
+    let entry = entries.iter().find(|entry| is_json(&entry.key.name)).or(entries.first())?;
+    reader.content(&entry.key.name, &entry.value)
+}
+
 struct Reader<'s, 'p>(Resolver<'s, 'p>);
 
 impl Reader<'_, '_> {

@@ -19,6 +19,7 @@ use gatewayc::routes::{self, TableFormat};
 use gatewayc::source::SourceSet;
 
 use new::New;
+use new::add::Add;
 use output::{count, print, summary};
 
 /// Compiles annotated OpenAPI documents into an API gateway.
@@ -33,6 +34,8 @@ struct Arguments {
 enum Command {
     /// Write a new project: a package that serves an OpenAPI document, or one to begin with
     New(New),
+    /// Copy one more OpenAPI document into specs/ of this project, with an overlay
+    Add(Add),
     /// List every operation of any OpenAPI document, annotated or not
     Routes {
         #[command(flatten)]
@@ -139,6 +142,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> io::Result<ExitCode> {
     match command {
         Command::New(new) => new::run(&new),
+        Command::Add(add) => new::add::run(&add),
         Command::Routes { input, format } => list_routes(&input, format),
         Command::Check { input, format, deny_warnings } => check(&input, format, deny_warnings),
         Command::Generate { specs, out } => generate(specs.as_deref(), &out),

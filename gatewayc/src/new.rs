@@ -1,5 +1,6 @@
 //! `gatewayc new`: a project that builds, tests and runs, from nothing or from an OpenAPI document.
 
+pub(crate) mod add;
 mod answers;
 mod crates;
 mod document;
@@ -7,7 +8,7 @@ mod fault;
 mod overlay;
 mod project;
 
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,7 +50,7 @@ pub(crate) fn run(new: &New) -> io::Result<ExitCode> {
     let package = project::package_name(&new.folder)?;
     let crates = Crates::find(new.gateway.as_deref(), &new.folder)?;
     let origin = match &new.from {
-        Some(from) => Some(document::read(from, new.allow_network, &package)?),
+        Some(from) => Some(document::read(from, new.allow_network, None, Some(&package))?),
         None => {
             new.answers.refuse_without_document()?;
             None
@@ -66,5 +67,5 @@ pub(crate) fn run(new: &New) -> io::Result<ExitCode> {
         None => files.push((format!("specs/{package}.yaml"), project::starter(&package).into_bytes())),
     }
     project::write(&new.folder, &files, crates.lock_file())?;
-    project::conclude(&new.folder, io::stdout().is_terminal())
+    project::conclude(&new.folder)
 }

@@ -497,7 +497,7 @@ fn rule_row(api: &Api, rule: &Rule) -> [String; 5] {
 }
 
 /// A route's template with its conditions, those on header fields behind `#`.
-pub(crate) fn path(route: &Route) -> String {
+pub fn path(route: &Route) -> String {
     let mut path = route.template.to_string();
     for (part, first) in [(Part::Query, '?'), (Part::Header, '#')] {
         let mut mark = first;
@@ -512,7 +512,7 @@ pub(crate) fn path(route: &Route) -> String {
 }
 
 /// Who may call, with the rules about consumers, in one cell.
-fn who(api: &Api, operation: &Operation) -> String {
+pub fn who(api: &Api, operation: &Operation) -> String {
     let mut cell = access(api, &operation.access);
     if operation.consumers != ConsumerRules::default() {
         cell += &format!("; {}", consumers(&operation.consumers));

@@ -97,7 +97,7 @@ fn from_nothing() {
     assert!(printed.contains("1 document, 2 operations") && printed.contains("cargo run -- dev --mock"), "{printed}");
     assert_is_compiled(&directory.0.join("my-shop"));
     let manifest = directory.read("my-shop/Cargo.toml");
-    assert!(manifest.contains("name = \"my-shop\"") && manifest.contains("gateway-runtime = { version = \"0.2\" }"));
+    assert!(manifest.contains("name = \"my-shop\"") && manifest.contains("gateway-runtime = { version = \"0.2\", "));
     assert!(directory.read("my-shop/generated/main.rs").contains("&my_shop::GATEWAY"));
     let snapshot = directory.read("my-shop/tests/snapshots/policy__policy.snap");
     assert!(snapshot.starts_with("---\nsource: tests/policy.rs\n") && snapshot.contains("api my-shop (my-shop)"));
@@ -116,15 +116,36 @@ fn from_nothing() {
 
 #[test]
 fn the_profiles_are_those_of_this_repository() {
-    let profiles = |manifest: &str| {
-        let manifest: Vec<&str> = manifest.split("\n\n").filter(|part| part.contains("[profile.")).collect();
-        manifest.join("\n\n").trim().to_owned()
+    // Without comments, debug information, and what projects have beyond it.
+    let profile = |manifest: &str, name: &str| {
+        let (_, rest) =
+            manifest.split_once(&format!("\n[profile.{name}]\n")).unwrap_or_else(|| panic!("{name}: {manifest}"));
+        let lines = rest.lines().take_while(|line| !line.is_empty());
+        let lines = lines.map(|line| line.split(" #").next().unwrap_or_default().trim().to_owned());
+        lines
+            .filter(|line| !["debug", "incremental", "strip"].iter().any(|key| line.starts_with(key)))
+            .collect::<Vec<_>>()
     };
     let directory = Directory::new("profiles");
     directory.make(&["shop", "--gateway", "0.2"]);
     let ours = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
     let Ok(ours) = ours else { return println!("skipped: not in a checkout") };
-    assert_eq!(profiles(&directory.read("shop/Cargo.toml")), profiles(&ours));
+    let theirs = directory.read("shop/Cargo.toml");
+    for name in ["release", "release.package.clap_builder", "dist", "dist.package.clap_builder", "dev.package.\"*\""] {
+        assert_eq!(profile(&theirs, name), profile(&ours, name), "{name}");
+    }
+}
+
+#[test]
+fn the_features_are_those_that_the_document_needs() {
+    let directory = Directory::with("features", &[("shop.yaml", SHOP)]);
+    let flags = ["--gateway", "0.2", "--upstream", "http://127.0.0.1:1", "--auth", "keys"];
+    directory.make(&[&["shop", "--from", "shop.yaml"][..], &flags].concat());
+    assert!(directory.read("shop/Cargo.toml").contains("default-features = false, features = []"));
+    let stored = SHOP.replace("paths:", "x-gateway: {version: 1, rateLimit: [{algorithm: token-bucket, limit: 1, interval: 1s, store: shared}]}\npaths:");
+    fs::write(directory.0.join("stored.yaml"), stored).expect("a file");
+    directory.make(&[&["stored", "--from", "stored.yaml"][..], &flags].concat());
+    assert!(directory.read("stored/Cargo.toml").contains("default-features = false, features = [\"redis\"]"));
 }
 
 #[test]
@@ -203,6 +224,42 @@ fn files_that_a_document_refers_to_come_along() {
     assert_eq!(directory.read("shop/specs/parts/a.yaml"), part);
     assert!(!directory.0.join("shop/specs/other.yaml").exists());
     assert_is_compiled(&directory.0.join("shop"));
+}
+
+#[test]
+fn further_documents_are_added() {
+    let stock = "openapi: 3.1.0\ninfo: {title: Stock, version: '1'}\npaths:\n  /items: {get: {responses: {'200': {description: all}}}}\n";
+    let directory = Directory::with("add", &[("shop.yaml", SHOP), ("openapi.yaml", stock)]);
+    directory.make(&[
+        "project",
+        "--from",
+        "shop.yaml",
+        "--gateway",
+        "0.2",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--auth",
+        "keys",
+    ]);
+    let add = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatewayc"));
+        command.arg("add").args(arguments).current_dir(directory.0.join("project")).output().expect("runs")
+    };
+    let refused = |arguments: &[&str]| {
+        let output = add(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        text(&output.stderr)
+    };
+    assert!(refused(&["../openapi.yaml"]).contains("add --name NAME"));
+    assert!(refused(&["../openapi.yaml", "--name", "../x"]).contains("not a name"));
+    let output =
+        add(&["../openapi.yaml", "--name", "stock", "--upstream", "http://127.0.0.1:2", "--auth", "passwords"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let expected = "specs/stock.yaml is served as well: 2 documents, 4 operations, 0 public.\n";
+    assert!(text(&output.stdout).ends_with(expected), "{}", text(&output.stdout));
+    assert!(refused(&["../shop.yaml", "--name", "stock"]).contains("specs/stock.yaml is there already"));
+    let output = add(&["../openapi.yaml", "--name", "more"]);
+    assert!(text(&output.stdout).contains("error[GW126]") && text(&output.stdout).contains("is written"));
 }
 
 #[test]

@@ -142,11 +142,15 @@ fn parse(commands: &[Command]) -> Result<Arguments, clap::Error> {
 }
 
 /// A command of [`main_with`].
-fn further(gateway: &'static Gateway, commands: &[Command], words: Vec<String>, launch: Launch) -> ExitCode {
-    match commands.iter().find(|command| words.first().is_some_and(|word| word == command.name)) {
-        Some(command) => (command.run)(gateway, launch, words),
-        None => unknown(&words, commands),
-    }
+fn further(gateway: &'static Gateway, commands: &[Command], mut words: Vec<String>, launch: Launch) -> ExitCode {
+    let Some(command) = commands.iter().find(|command| words.first().is_some_and(|word| word == command.name)) else {
+        return unknown(&words, commands);
+    };
+    // As usage shows it.
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let program = program.as_deref().and_then(std::path::Path::file_name).and_then(|name| name.to_str());
+    words[0] = format!("{} {}", program.unwrap_or("gateway"), command.name);
+    (command.run)(gateway, launch, words)
 }
 
 fn default_config() -> Option<PathBuf> {

@@ -52,6 +52,8 @@ pub struct Launch {
 pub struct Ready {
     /// The listeners, by name.
     pub listeners: Vec<(String, SocketAddr)>,
+    /// Those without TLS.
+    pub plain: Vec<SocketAddr>,
     /// The operators' listener.
     pub admin: Option<SocketAddr>,
 }
@@ -312,6 +314,7 @@ async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) 
     }
     let ready = Ready {
         listeners: server.addresses.iter().map(|(name, address)| (name.to_string(), *address)).collect(),
+        plain: plain_addresses(deployment, &server),
         admin: admin_listener.as_ref().and_then(|listener| listener.local_addr().ok()),
     };
     let admin = Arc::new(Admin::new(deployment, process));
@@ -369,6 +372,12 @@ async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) 
         waiting.leave();
     }
     Ok(())
+}
+
+/// The addresses of the listeners without TLS.
+fn plain_addresses(deployment: &Deployment, server: &Server) -> Vec<SocketAddr> {
+    let listeners = deployment.listeners.iter().zip(&server.addresses);
+    listeners.filter(|(listener, _)| listener.tls.is_none()).map(|(_, (_, address))| *address).collect()
 }
 
 /// Does what `replacements` asks for, until the other end is dropped.

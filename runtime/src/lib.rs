@@ -11,11 +11,13 @@ pub(crate) mod assemble;
 pub(crate) mod cli;
 pub mod codegen;
 pub(crate) mod config;
+mod document_needs;
 pub(crate) mod exposition;
-pub mod features;
+pub(crate) mod features;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub(crate) mod launch;
+pub mod optional;
 pub(crate) mod route_table;
 
 pub use cli::{Command, LaunchArguments, main, main_with};

@@ -1,6 +1,7 @@
 //! Limits.
 
-use gateway_runtime::codegen::{FailureLimit, Limit, LimitHeaders, LimitKey, LimitStore, Redis};
+use gateway_runtime::codegen::{FailureLimit, Limit, LimitHeaders, LimitKey, LimitStore};
+use gateway_runtime::optional;
 use gatewayc::ir;
 
 use crate::tables::text::{list, text};
@@ -22,7 +23,7 @@ pub(super) fn limit(limit: &ir::Limit) -> Limit {
         },
         store: store.as_ref().map(|ir::LimitStore { name, mode, on_error }| LimitStore {
             name: text(name),
-            client: &Redis,
+            client: optional::redis().expect("features are checked first"),
             mode: *mode,
             on_error: *on_error,
         }),

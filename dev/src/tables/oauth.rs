@@ -1,10 +1,12 @@
 //! The authorization server and its endpoints.
 
+use gateway_access::builtin::Builtin;
 use gateway_runtime::codegen::{
-    AccessTokenTerms, AuthorizationServer, ClientPath, Endpoint, EndpointPaths, Grant, OauthEndpoint,
-    RefreshTokenTerms, Registry, RegistryAction, Resource, Scope,
+    AccessTokenTerms, AuthorizationServer, ClientPath, EndpointPaths, Grant, RefreshTokenTerms, Resource, Scope,
 };
+use gateway_runtime::optional::Oauth;
 use gatewayc::ir;
+use gatewayc::ir::Endpoint;
 
 use crate::tables::text::{list, text};
 
@@ -63,18 +65,24 @@ fn grants(grants: &[Grant]) -> &'static [Grant] {
     list(grants, |grant| *grant)
 }
 
-pub(super) fn endpoint(server: &'static AuthorizationServer, endpoint: Endpoint, admitted: &[Grant]) -> OauthEndpoint {
-    OauthEndpoint { server, endpoint, grants: grants(admitted) }
+/// What belongs to a server.
+pub(super) fn oauth() -> Oauth {
+    Oauth::built().expect("features are checked first")
 }
 
-pub(super) fn registry(server: &'static AuthorizationServer, action: ir::RegistryAction, parameter: &str) -> Registry {
-    let parameter = text(parameter);
-    let action = match action {
-        ir::RegistryAction::CreateClient => RegistryAction::CreateClient,
-        ir::RegistryAction::ListClients => RegistryAction::ListClients,
-        ir::RegistryAction::DeleteClient => RegistryAction::DeleteClient { parameter },
-        ir::RegistryAction::ManageClient => RegistryAction::ManageClient { parameter },
-        ir::RegistryAction::CreateUser => RegistryAction::CreateUser,
-    };
-    Registry { server, action }
+pub(super) fn endpoint(
+    server: &'static AuthorizationServer,
+    endpoint: Endpoint,
+    admitted: &[Grant],
+) -> &'static dyn Builtin {
+    oauth().endpoint(server, endpoint, grants(admitted))
+}
+
+pub(super) fn registry(
+    server: &'static AuthorizationServer,
+    action: ir::RegistryAction,
+    parameter: &str,
+) -> &'static dyn Builtin {
+    let registry = oauth().registry(server, action.name(), text(parameter));
+    registry.expect("the compiler's words are the gateway's")
 }

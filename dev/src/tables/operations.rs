@@ -54,8 +54,8 @@ fn rewrite(rewrite: &ir::Rewrite) -> Rewrite {
 fn builtin(builtin: &ir::Builtin, shared: &Shared) -> &'static dyn Builtin {
     match builtin {
         ir::Builtin::JwtSign { key_claim } => kept(JwtSign { key_claim: text(key_claim) }),
-        ir::Builtin::Oauth { endpoint, grants } => kept(oauth::endpoint(shared.server(), *endpoint, grants)),
-        ir::Builtin::Registry { action, parameter } => kept(oauth::registry(shared.server(), *action, parameter)),
+        ir::Builtin::Oauth { endpoint, grants } => oauth::endpoint(shared.server(), *endpoint, grants),
+        ir::Builtin::Registry { action, parameter } => oauth::registry(shared.server(), *action, parameter),
         ir::Builtin::Static(ir::StaticFiles { parameter, files, .. }) => kept(StaticFiles {
             parameter: text(parameter),
             files: list(files, |file| StaticFile {

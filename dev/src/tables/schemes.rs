@@ -2,14 +2,14 @@
 
 use gateway_access::scheme::Scheme;
 use gateway_runtime::codegen::{
-    AdminKey, ApiKey, AuthorizationServer, Basic, BodyDigest, ByteSize, ConsumerJwt, Encoding, HmacSignature,
-    Introspection, JwksUrl, JwtAlgorithm, JwtBearer, JwtKey, LoginSession, MutualTls, OpenIdConnect, OwnToken, Replay,
-    SecretReference, SecretSource,
+    ApiKey, AuthorizationServer, Basic, BodyDigest, ByteSize, ConsumerJwt, Encoding, HmacSignature, Introspection,
+    JwksUrl, JwtAlgorithm, JwtBearer, JwtKey, MutualTls, OpenIdConnect, Replay, SecretReference, SecretSource,
 };
 use gatewayc::ir;
 use gatewayc::ir::Credential;
 
 use crate::tables::access::locations;
+use crate::tables::oauth::oauth;
 use crate::tables::text::{kept, list, text, texts};
 
 pub(super) fn scheme(scheme: &ir::Scheme, server: Option<&'static AuthorizationServer>) -> &'static dyn Scheme {
@@ -65,15 +65,11 @@ pub(super) fn scheme(scheme: &ir::Scheme, server: Option<&'static AuthorizationS
             client_ids: texts(&asked.client_ids),
             scope_claims: texts(&asked.scope_claims),
         }),
-        Credential::OwnToken => kept(OwnToken { name, server: server(), locations: places, realm }),
-        Credential::Session(session) => kept(LoginSession {
-            name,
-            server: server(),
-            cookie: text(&session.cookie),
-            redirects: session.redirects,
-            realm,
-        }),
-        Credential::AdminKey => kept(AdminKey { name, locations: places, realm }),
+        Credential::OwnToken => oauth().own_token(name, server(), places, realm),
+        Credential::Session(session) => {
+            oauth().login_session(name, server(), text(&session.cookie), session.redirects, realm)
+        }
+        Credential::AdminKey => oauth().admin_key(name, places, realm),
     }
 }
 

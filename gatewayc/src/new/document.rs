@@ -26,8 +26,9 @@ pub(super) struct Origin {
     pub(super) parsed: Document,
 }
 
-/// Reads a document and the files that it refers to, all in its folder or below it.
-pub(super) fn read(from: &str, allow_network: bool, package: &str) -> io::Result<Origin> {
+/// Reads a document and the files that it refers to, all in its folder or below it. It is to be called `name`, or else
+/// by its own name, or `instead` of one that says nothing.
+pub(super) fn read(from: &str, allow_network: bool, name: Option<&str>, instead: Option<&str>) -> io::Result<Origin> {
     let is_url = from.starts_with("http://") || from.starts_with("https://");
     let fetched = is_url.then(|| fetch(from, allow_network)).transpose()?;
     let path = fetched.as_ref().map_or_else(|| PathBuf::from(from), |fetched| fetched.file.clone());
@@ -48,22 +49,27 @@ pub(super) fn read(from: &str, allow_network: bool, package: &str) -> io::Result
     for file in sources.paths() {
         copies.push((file.clone(), std::fs::read(folder.join(&file))?));
     }
-    let name = name_for(own, package, &copies);
+    let name = name_for(own, name, instead, &copies)
+        .ok_or_else(|| wrong(format!("{from}: the name of the file says nothing about the API; add --name NAME")))?;
     copies.iter_mut().filter(|(path, _)| path == own).for_each(|(path, _)| path.clone_from(&name));
     Ok(Origin { name, copies, parsed })
 }
 
-/// The name of the document's file in the project: its own, or the project's where that says more and nothing refers to
-/// the file by its own.
-fn name_for(own: &str, package: &str, copies: &[(String, Vec<u8>)]) -> String {
+/// The name of the document's file in the project: the one that was asked for; or its own, unless that says nothing; or
+/// the one `instead`. Where something refers to the file by its own name, it stays.
+fn name_for(own: &str, asked: Option<&str>, instead: Option<&str>, copies: &[(String, Vec<u8>)]) -> Option<String> {
     let (stem, extension) = (stem(own).to_ascii_lowercase(), own.rsplit_once('.').map_or("yaml", |(_, end)| end));
     let extension = if matches!(extension, "json" | "yml") { extension } else { "yaml" };
-    let is_named = copies.iter().any(|(_, bytes)| contains(bytes, format!("{own}#").as_bytes()));
     let has_extension = own.ends_with(&format!(".{extension}"));
-    if has_extension && (is_named || !GENERIC.contains(&&*stem)) {
-        return own.to_owned();
+    let is_referred_to = copies.iter().any(|(_, bytes)| contains(bytes, format!("{own}#").as_bytes()));
+    let says_nothing = GENERIC.contains(&&*stem);
+    match asked {
+        _ if has_extension && is_referred_to => Some(own.to_owned()),
+        Some(asked) => Some(format!("{asked}.{extension}")),
+        None if says_nothing => Some(format!("{}.{extension}", instead?)),
+        None if has_extension => Some(own.to_owned()),
+        None => Some(format!("{stem}.{extension}")),
     }
-    if GENERIC.contains(&&*stem) { format!("{package}.{extension}") } else { format!("{stem}.{extension}") }
 }
 
 /// A file name without its extension.
@@ -118,15 +124,17 @@ mod tests {
     #[test]
     fn a_generic_name_gives_way_to_the_project_s() {
         let referred = [("x.yaml".to_owned(), b"$ref: openapi.yaml#/a".to_vec())];
-        for (own, copies, expected) in [
-            ("openapi.yaml", &[][..], "shop.yaml"),
-            ("openapi.json", &[], "shop.json"),
-            ("openapi.yaml", &referred[..], "openapi.yaml"),
-            ("Weather.yml", &[], "Weather.yml"),
-            ("weather", &[], "weather.yaml"),
-            ("openapi", &[], "shop.yaml"),
+        for (own, asked, copies, expected) in [
+            ("openapi.yaml", None, &[][..], "shop.yaml"),
+            ("openapi.json", None, &[], "shop.json"),
+            ("openapi.yaml", None, &referred[..], "openapi.yaml"),
+            ("Weather.yml", None, &[], "Weather.yml"),
+            ("Weather.yml", Some("sun"), &[], "sun.yml"),
+            ("weather", None, &[], "weather.yaml"),
+            ("openapi", None, &[], "shop.yaml"),
         ] {
-            assert_eq!(name_for(own, "shop", copies), expected, "{own}");
+            assert_eq!(name_for(own, asked, Some("shop"), copies).as_deref(), Some(expected), "{own}");
         }
+        assert_eq!(name_for("openapi.yaml", None, None, &[]), None);
     }
 }

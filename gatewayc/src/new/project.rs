@@ -1,14 +1,17 @@
 //! The files of a project.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use gatewayc::Checked;
 use gatewayc::build_script::{open_documents, write as write_generated};
 use gatewayc::diagnostic::{Format, render};
-use gatewayc::emit::emit;
+use gatewayc::emit::{emit, needs};
 use gatewayc::files::Package;
+use gatewayc::ir::Gateway;
 use gatewayc::policy;
 
 use crate::new::crates::Crates;
@@ -30,6 +33,9 @@ const FILES: &[(&str, &str)] = &[
     (".github/workflows/gateway.yml", include_str!("files/workflow.yml.template")),
     ("README.md", include_str!("files/README.md.template")),
 ];
+
+/// What stands in the manifest for the features of `gateway-runtime`, until it is known which the documents need.
+const NO_FEATURES: &str = ", default-features = false, features = []";
 
 /// Names that a package cannot have, or that stand for something else where generated code names crates.
 const RESERVED: &[&str] = &[
@@ -79,7 +85,7 @@ pub(super) fn files(package: &str, crates: &Crates) -> Vec<(String, Vec<u8>)> {
         ("library", package.replace('-', "_")),
         ("rust-version", env!("CARGO_PKG_RUST_VERSION").to_owned()),
         ("gateway-dev", crates.requirement("gateway-dev", ", optional = true")),
-        ("gateway-runtime", crates.requirement("gateway-runtime", "")),
+        ("gateway-runtime", crates.requirement("gateway-runtime", NO_FEATURES)),
         ("gatewayc-build", crates.requirement("gatewayc", ", default-features = false")),
         ("note-on-images", note_on_images(crates)),
     ];
@@ -136,22 +142,20 @@ pub(super) fn write(folder: &Path, files: &[(String, Vec<u8>)], lock: Option<Pat
 }
 
 /// Compiles the documents, so that the first build and the first test find what is reviewed; says what comes next.
-pub(super) fn conclude(folder: &Path, is_styled: bool) -> io::Result<ExitCode> {
+pub(super) fn conclude(folder: &Path) -> io::Result<ExitCode> {
     let shown = folder.display();
     // Places are named as the project's own build names them.
     std::env::set_current_dir(folder)?;
-    let Package { mut sources, diagnostics, .. } = open_documents(Path::new(""), None).map_err(io::Error::other)?;
-    let checked = gatewayc::check(&mut sources).with(diagnostics);
-    let format = if is_styled && std::env::var_os("NO_COLOR").is_none() { Format::Styled } else { Format::Human };
-    let messages = render(&checked.diagnostics, &sources, format);
-    if checked.diagnostics.has_errors() {
+    let (messages, checked) = check()?;
+    let Some(checked) = checked else {
         print(&format!(
             "{messages}\n{shown} is written. It builds once the errors above are settled in specs/; flags of `gatewayc new` \
              settle some of them.\n"
         ))?;
         return Ok(ExitCode::SUCCESS);
-    }
+    };
     write_generated(&emit(&checked.gateway), Path::new("generated"))?;
+    add_features(&checked.gateway)?;
     let snapshot = Path::new("tests/snapshots/policy__policy.snap");
     snapshot.parent().map_or(Ok(()), fs::create_dir_all)?;
     let head = "---\nsource: tests/policy.rs\nexpression: \"gatewayc::policy_test::policy()\"\n---\n";
@@ -163,6 +167,41 @@ pub(super) fn conclude(folder: &Path, is_styled: bool) -> io::Result<ExitCode> {
         summary(&checked),
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says what the project's documents are now that `name` is one of them.
+pub(super) fn report(name: &str) -> io::Result<ExitCode> {
+    let (messages, checked) = check()?;
+    let (is_served, what) = match &checked {
+        Some(checked) => ("is served as well", summary(checked)),
+        None => ("is written", "it builds once the errors above are settled".to_owned()),
+    };
+    print(&format!("{messages}specs/{name} {is_served}: {what}.\n"))?;
+    let needed: BTreeSet<&str> = checked.iter().flat_map(|checked| &checked.gateway.apis).flat_map(needs).collect();
+    if !needed.is_empty() {
+        let needed: Vec<&str> = needed.into_iter().collect();
+        print(&format!("Features of gateway-runtime that the documents need: {}.\n", needed.join(", ")))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The messages about the documents of the current folder, and what they say if there are no errors.
+fn check() -> io::Result<(String, Option<Checked>)> {
+    let Package { mut sources, diagnostics, .. } = open_documents(Path::new(""), None).map_err(io::Error::other)?;
+    let checked = gatewayc::check(&mut sources).with(diagnostics);
+    let is_styled = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let messages = render(&checked.diagnostics, &sources, if is_styled { Format::Styled } else { Format::Human });
+    let is_good = !checked.diagnostics.has_errors();
+    Ok((messages, is_good.then_some(checked)))
+}
+
+/// Names the features in the manifest that the documents need.
+fn add_features(gateway: &Gateway) -> io::Result<()> {
+    let needed: BTreeSet<&str> = gateway.apis.iter().flat_map(needs).collect();
+    let needed: Vec<String> = needed.iter().map(|feature| format!("\"{feature}\"")).collect();
+    let with_features = NO_FEATURES.replace("[]", &format!("[{}]", needed.join(", ")));
+    let manifest = fs::read_to_string("Cargo.toml")?;
+    fs::write("Cargo.toml", manifest.replace(NO_FEATURES, &with_features))
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub(super) struct Tending(Vec<AbortHandle>);
 
 impl Tending {
     /// Starts it; `folder` is where the files of the settings are.
+    #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "only ACME asks for them"))]
     pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
         let mut tasks: Vec<AbortHandle> =
             deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();

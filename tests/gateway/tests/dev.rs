@@ -160,3 +160,42 @@ fn an_upstream_that_comes_takes_over_from_the_mock() {
     session.hears("Every upstream is there; the mock answers for none.");
     assert_eq!(session.gateway.get("/v1/notes", "").status, 203);
 }
+
+#[test]
+fn the_page_tries_operations_for_nobody_else() {
+    let session = Session::start(&NOTES.replace("UPSTREAM", "127.0.0.1:9"), &["--mock", "--open"]);
+    session.hears("All operations to try: http://127.0.0.1:");
+    let messages = session.gateway.messages();
+    let (_, rest) = messages.split_once("All operations to try: http://").expect("the URL");
+    let address: std::net::SocketAddr = rest.split('/').next().and_then(|text| text.parse().ok()).expect("an address");
+    let ask = |method: &str, target: &str, fields: &str, body: &str| {
+        let mut connection = Connection::to(address);
+        let length = body.len();
+        connection.send(format!("{method} {target} HTTP/1.1\r\n{fields}Content-Length: {length}\r\n\r\n{body}"));
+        connection.response(false)
+    };
+    let host = format!("Host: {address}\r\n");
+    let page = ask("GET", "/", &host, "");
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    let (_, rest) = page.body.split_once("const word = \"").expect("the word");
+    let word = rest.split('"').next().expect("its end");
+    let ours = format!("{host}X-Gateway-Dev: {word}\r\n");
+    let operations = ask("GET", "/operations", &ours, "").json();
+    assert_eq!(operations[0]["operations"][0]["id"], "listNotes");
+    let asked = r#"{"method": "GET", "path": "/v1/notes", "fields": "Prefer: code=404\n", "body": ""}"#;
+    let answer = ask("POST", "/try", &ours, asked).json();
+    assert_eq!((answer["status"].as_u64(), answer["body"].as_str()), (Some(404), Some(r#"{"message":"none"}"#)));
+    // Another page cannot ask: it does not know the word, and a name of its own that leads here is refused.
+    assert_eq!(ask("POST", "/try", &host, asked).status, 403);
+    assert_eq!(ask("GET", "/operations", &host, "").status, 403);
+    let foreign = ours.replace(&address.to_string(), "rebound.example");
+    assert_eq!(ask("GET", "/", &foreign, "").status, 421);
+    assert_eq!(ask("POST", "/try", &foreign, asked).status, 421);
+    // It sends to the gateway only.
+    for path in ["http://127.0.0.1:9/", "//127.0.0.1:9/", "notes", ""] {
+        let answer = ask("POST", "/try", &ours, &asked.replace("/v1/notes", path));
+        assert!(answer.status == 502 || answer.json()["status"] == 404, "{path}: {}", answer.body);
+    }
+    session.save(&NOTES.replace("UPSTREAM", "127.0.0.1:9").replace("listNotes", "allNotes"));
+    eventually("the new name", || ask("GET", "/operations", &ours, "").body.contains("allNotes").then_some(()));
+}
