@@ -401,3 +401,14 @@ fn prefix(root: &Path) -> String {
     }
     prefix
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_path_is_the_current_folder() {
+        assert_eq!(canonical(Path::new("")).ok(), canonical(Path::new(".")).ok());
+        assert!(canonical(Path::new("")).is_ok());
+    }
+}
