@@ -199,7 +199,7 @@ mod tests {
     fn text(gateway: &Gateway) -> String {
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let listeners = vec![("demo".to_owned(), local(8080)), ("demo-tls".to_owned(), local(ISSUER_PORT))];
-        let ready = Ready { listeners, admin: Some(local(9901)) };
+        let ready = Ready { listeners, plain: Vec::new(), admin: Some(local(9901)) };
         introduction(gateway, &ready, local(3000), Some(Path::new("ca.pem")), "token").expect("it listens")
     }
 

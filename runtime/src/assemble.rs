@@ -491,7 +491,7 @@ impl Assembly<'_> {
             Some((url, place)) => (url, Some(place)),
             None => (upstream.url, None),
         };
-        let parsed = parse_url(url, Endpoint::next_index());
+        let parsed = parse_url(url, Endpoint::next_index()).map_err(String::from);
         match parsed
             .and_then(|(endpoint, tls)| Ok(Endpoint { tls: self.upstream_tls(tls, endpoint.is_http2)?, ..endpoint }))
         {

@@ -55,7 +55,7 @@ impl Providers {
     /// # Errors
     /// The roots cannot be used.
     pub fn tls(&self) -> Result<Arc<rustls::ClientConfig>, String> {
-        self.shared("tls", || trust::config(self.trusted_roots.as_deref()))
+        self.shared("tls", || trust::config(self.trusted_roots.as_deref()).map_err(String::from))
     }
 
     /// What was made for `key` before, or else what `make` makes now.

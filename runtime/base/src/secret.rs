@@ -59,6 +59,63 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Why there is no secret: names the place, and never the content.
+#[derive(Debug)]
+pub struct SecretError {
+    /// Where it was looked for.
+    pub place: SecretPlace,
+    /// What is wrong there.
+    pub fault: SecretFault,
+}
+
+/// Where a secret was looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// An environment variable.
+    Variable(String),
+    /// A file.
+    File(PathBuf),
+}
+
+/// What is wrong with the place of a secret.
+#[derive(Debug)]
+pub enum SecretFault {
+    /// The variable is not there.
+    NotSet,
+    /// The file cannot be read.
+    Unreadable(std::io::Error),
+    /// The file has more than 1 MiB.
+    TooLarge,
+    /// There is nothing.
+    Empty,
+    /// What is there is not base64.
+    NotBase64,
+}
+
+impl fmt::Display for SecretError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            SecretPlace::Variable(name) => write!(f, "environment variable {name}")?,
+            SecretPlace::File(path) => write!(f, "file {}", path.display())?,
+        }
+        match &self.fault {
+            SecretFault::NotSet => f.write_str(" is not set"),
+            SecretFault::Unreadable(error) => write!(f, " cannot be read: {error}"),
+            SecretFault::TooLarge => write!(f, " is larger than {} KiB, which no secret is", MAX_FILE >> 10),
+            SecretFault::Empty => f.write_str(" is empty"),
+            SecretFault::NotBase64 => f.write_str(" is not in base64 format"),
+        }
+    }
+}
+
+impl std::error::Error for SecretError {}
+
+impl From<SecretError> for String {
+    fn from(error: SecretError) -> Self {
+        error.to_string()
+    }
+}
+
 /// Where references lead in this deployment.
 #[derive(Clone, Default)]
 pub struct SecretStore {
@@ -91,15 +148,15 @@ impl SecretStore {
     ///
     /// # Errors
     /// As for [`SecretReference::resolve`].
-    pub fn variable(&self, name: &str, encoding: Encoding) -> Result<Secret, String> {
+    pub fn variable(&self, name: &str, encoding: Encoding) -> Result<Secret, SecretError> {
         if self.pretends {
             return Ok(pretended("env", name));
         }
         let stand_in =
             || self.stand_ins.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone().into_bytes());
         match std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes).or_else(stand_in) {
-            Some(bytes) => decode(bytes, encoding, &format!("environment variable {name}")),
-            None => Err(format!("environment variable {name} is not set")),
+            Some(bytes) => decode(bytes, encoding, || SecretPlace::Variable(name.to_owned())),
+            None => Err(SecretError { place: SecretPlace::Variable(name.to_owned()), fault: SecretFault::NotSet }),
         }
     }
 
@@ -107,17 +164,18 @@ impl SecretStore {
     ///
     /// # Errors
     /// As for [`SecretReference::resolve`].
-    pub fn file(&self, path: &str, encoding: Encoding) -> Result<Secret, String> {
+    pub fn file(&self, path: &str, encoding: Encoding) -> Result<Secret, SecretError> {
         if self.pretends {
             return Ok(pretended("file", path));
         }
         let path = self.folder.join(path);
+        let place = || SecretPlace::File(path.clone());
         match read_at_most(&path, MAX_FILE) {
             Ok(bytes) if bytes.len() as u64 > MAX_FILE => {
-                Err(format!("file {} is larger than {} KiB, which no secret is", path.display(), MAX_FILE >> 10))
+                Err(SecretError { place: place(), fault: SecretFault::TooLarge })
             }
-            Ok(bytes) => decode(without_line_end(bytes), encoding, &format!("file {}", path.display())),
-            Err(error) => Err(format!("file {} cannot be read: {error}", path.display())),
+            Ok(bytes) => decode(without_line_end(bytes), encoding, place),
+            Err(error) => Err(SecretError { place: place(), fault: SecretFault::Unreadable(error) }),
         }
     }
 }
@@ -138,15 +196,15 @@ fn pretended(kind: &str, place: &str) -> Secret {
     Secret(Digest::of(format!("{kind}:{place}").as_bytes()).to_hex().into_bytes())
 }
 
-fn decode(bytes: Vec<u8>, encoding: Encoding, place: &str) -> Result<Secret, String> {
+fn decode(bytes: Vec<u8>, encoding: Encoding, place: impl Fn() -> SecretPlace) -> Result<Secret, SecretError> {
     if bytes.is_empty() {
-        return Err(format!("{place} is empty"));
+        return Err(SecretError { place: place(), fault: SecretFault::Empty });
     }
     match encoding {
         Encoding::Plain => Ok(Secret(bytes)),
         Encoding::Base64 => match STANDARD.decode(&bytes) {
             Ok(decoded) if !decoded.is_empty() => Ok(Secret(decoded)),
-            _ => Err(format!("{place} is not in base64 format")),
+            _ => Err(SecretError { place: place(), fault: SecretFault::NotBase64 }),
         },
     }
 }
@@ -155,9 +213,8 @@ impl SecretReference {
     /// Reads the secret.
     ///
     /// # Errors
-    /// A sentence that names the place and never the content, for a place that is missing, empty, or not in its
-    /// encoding.
-    pub fn resolve(&self, store: &SecretStore) -> Result<Secret, String> {
+    /// The place is missing, too large, empty, or not in its encoding.
+    pub fn resolve(&self, store: &SecretStore) -> Result<Secret, SecretError> {
         match self.source {
             SecretSource::Env(name) => store.variable(name, self.encoding),
             SecretSource::File(path) => store.file(path, self.encoding),
@@ -181,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_file_without_an_end_is_refused() {
-        let problem = SecretStore::default().file("/dev/zero", Encoding::Plain).err();
+        let problem = SecretStore::default().file("/dev/zero", Encoding::Plain).err().map(String::from);
         assert_eq!(problem.as_deref(), Some("file /dev/zero is larger than 1024 KiB, which no secret is"));
     }
 
@@ -194,10 +251,11 @@ mod tests {
     fn a_missing_place_is_named() {
         let store = SecretStore { folder: PathBuf::from("/nonexistent"), ..SecretStore::default() };
         let reference = SecretReference { source: SecretSource::File("keys/a.pem"), encoding: Encoding::Plain };
-        let message = reference.resolve(&store).expect_err("no such file");
+        let message = reference.resolve(&store).expect_err("no such file").to_string();
         assert!(message.contains("/nonexistent/keys/a.pem"), "{message}");
         let reference =
             SecretReference { source: SecretSource::Env("GATEWAY_TEST_NEVER_SET"), encoding: Encoding::Plain };
-        assert_eq!(reference.resolve(&store), Err("environment variable GATEWAY_TEST_NEVER_SET is not set".to_owned()));
+        let message = reference.resolve(&store).map_err(String::from);
+        assert_eq!(message, Err("environment variable GATEWAY_TEST_NEVER_SET is not set".to_owned()));
     }
 }

@@ -1,6 +1,7 @@
 //! The roots that the gateway trusts when it calls a provider, an upstream or a store: the system's and `trustedRoots`.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -10,11 +11,43 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+/// Why nothing can be called over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TrustError {
+    /// A file of `trustedRoots` cannot be used: which, and why.
+    File(PathBuf, String),
+    /// There is no root at all.
+    NoRoots,
+    /// The TLS library refuses the configuration.
+    NoTls(String),
+}
+
+impl fmt::Display for TrustError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(file, why) => write!(f, "`trustedRoots`: file {}: {why}", file.display()),
+            Self::NoRoots => f.write_str(
+                "this system has no trusted root certificates; install them (the package is often called \
+                 ca-certificates), or write `trustedRoots: {file: ca.pem}`",
+            ),
+            Self::NoTls(why) => write!(f, "TLS cannot be set up: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for TrustError {}
+
+impl From<TrustError> for String {
+    fn from(error: TrustError) -> Self {
+        error.to_string()
+    }
+}
+
 /// The configuration of all outgoing TLS connections.
 ///
 /// # Errors
 /// The file of roots cannot be used, or there is no root at all.
-pub fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+pub fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
@@ -23,17 +56,15 @@ pub fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, String>
         trusted = add(&mut roots, file)?;
     }
     if roots.is_empty() {
-        return Err("this system has no trusted root certificates; install them (the package is often called \
-                    ca-certificates), or write `trustedRoots: {file: ca.pem}`"
-            .to_owned());
+        return Err(TrustError::NoRoots);
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
         .build()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+        .map_err(|error| TrustError::NoTls(error.to_string()))?;
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
+        .map_err(|error| TrustError::NoTls(error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { usual, trusted }))
         .with_no_client_auth();
@@ -42,8 +73,8 @@ pub fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, String>
 }
 
 /// Adds the certificates of a file, and gives them.
-fn add(roots: &mut RootCertStore, file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let complaint = |what: &dyn std::fmt::Display| format!("`trustedRoots`: file {}: {what}", file.display());
+fn add(roots: &mut RootCertStore, file: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let complaint = |what: &dyn std::fmt::Display| TrustError::File(file.to_owned(), what.to_string());
     let pem = std::fs::read(file).map_err(|error| complaint(&error))?;
     let mut trusted = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(&pem) {

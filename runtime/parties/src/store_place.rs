@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use gateway_base::problem::Problem;
-use gateway_base::secret::{Encoding, Secret, SecretStore};
+use gateway_base::secret::{Encoding, Secret, SecretError, SecretStore};
 use gateway_base::store_settings::{StoreAddress, StoreKind, StoreSettings};
 
 /// Where the store of this deployment is.
@@ -43,7 +43,7 @@ impl OauthStoreSettings {
     }
 }
 
-pub(crate) fn url_at(address: &StoreAddress, secrets: &SecretStore) -> Result<Secret, String> {
+pub(crate) fn url_at(address: &StoreAddress, secrets: &SecretStore) -> Result<Secret, SecretError> {
     match address {
         StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain),
         StoreAddress::File(path) => secrets.file(path, Encoding::Plain),

@@ -175,7 +175,7 @@ impl Keeper {
 
     /// The account of before, or a new one.
     async fn account(&self) -> Result<Account, AcmeError> {
-        let tls = trust::config(self.trusted_roots.as_deref()).map_err(AcmeError)?;
+        let tls = trust::config(self.trusted_roots.as_deref()).map_err(|error| AcmeError(error.to_string()))?;
         let builder = Account::builder_with_http(Box::new(Client::new(tls)));
         let file = self.folder.join("account.json");
         match std::fs::read(&file) {

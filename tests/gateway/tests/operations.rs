@@ -53,7 +53,7 @@ fn operations_are_counted() {
         "gateway_rejects_total{reason=\"not-found\"} 1",
         "gateway_task_restarts_total{task=\"consumers\"} 0",
         "gateway_operator_log_lines_lost_total 0",
-        "gateway_build_info{version=\"0.1.0\"} 1",
+        concat!("gateway_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         "process_resident_memory_bytes ",
         "process_cpu_seconds_total ",
         "process_open_fds ",

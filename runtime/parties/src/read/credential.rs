@@ -366,8 +366,8 @@ impl Reading<'_> {
             return None;
         };
         let found = match place {
-            "env" => self.source.secrets.variable(given, encoding).map(Found::Plain),
-            "file" => self.source.secrets.file(given, encoding).map(Found::Plain),
+            "env" => self.source.secrets.variable(given, encoding).map(Found::Plain).map_err(String::from),
+            "file" => self.source.secrets.file(given, encoding).map(Found::Plain).map_err(String::from),
             "value" if self.source.literals && !given.is_empty() => Ok(Found::Plain(Secret::from(given))),
             "value" => {
                 Err("`value` is for tests; write `{env: …}` or `{file: …}`, or set `insecureLiterals: true`".into())

@@ -1,5 +1,6 @@
 //! The URL of an upstream.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use rustls::pki_types::ServerName;
@@ -10,32 +11,71 @@ use crate::upstream::Endpoint;
 pub(crate) const UPSTREAM_SCHEMES: &[(&str, bool, bool)] =
     &[("http://", false, false), ("https://", true, false), ("h2c://", false, true), ("h2://", true, true)];
 
+/// Why a URL is not one of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpstreamUrlError {
+    /// It begins with none of [`UPSTREAM_SCHEMES`].
+    Scheme(String),
+    /// It has a user, a query, a fragment or a blank.
+    TooMuch(String),
+    /// This is not a port.
+    Port(String),
+    /// It has no host.
+    NoHost(String),
+    /// This is not a name that a certificate could have.
+    Name(String),
+}
+
+impl fmt::Display for UpstreamUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scheme(url) => write!(f, "`{url}` does not start with http://, https://, h2c:// or h2://"),
+            Self::TooMuch(url) => write!(f, "`{url}` has more than a host, a port and a path"),
+            Self::Port(port) => write!(f, "`{port}` is not a port"),
+            Self::NoHost(url) => write!(f, "`{url}` has no host"),
+            Self::Name(host) => write!(f, "`{host}` is no name that a certificate could have"),
+        }
+    }
+}
+
+impl std::error::Error for UpstreamUrlError {}
+
+impl From<UpstreamUrlError> for String {
+    fn from(error: UpstreamUrlError) -> Self {
+        error.to_string()
+    }
+}
+
 /// `http://host[:port][/prefix]`, or the same with `https://`, `h2c://` or `h2://`; then also the name
 /// in its certificate.
-pub fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'static>>), String> {
+pub fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'static>>), UpstreamUrlError> {
     let known = UPSTREAM_SCHEMES
         .iter()
         .find_map(|(scheme, has_tls, is_http2)| Some((url.strip_prefix(scheme)?, *has_tls, *is_http2)));
     let Some((rest, has_tls, is_http2)) = known else {
-        return Err(format!("`{url}` does not start with http://, https://, h2c:// or h2://"));
+        return Err(UpstreamUrlError::Scheme(url.to_owned()));
     };
     let (authority, prefix) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
     if authority.contains('@') || rest.contains(['?', '#', ' ']) {
-        return Err(format!("`{url}` has more than a host, a port and a path"));
+        return Err(UpstreamUrlError::TooMuch(url.to_owned()));
     }
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => {
-            (host, port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| format!("`{port}` is not a port"))?)
-        }
+        Some((host, port)) if !port.contains(']') => (
+            host,
+            port.parse::<u16>()
+                .ok()
+                .filter(|port| *port != 0)
+                .ok_or_else(|| UpstreamUrlError::Port(port.to_owned()))?,
+        ),
         _ => (authority, if has_tls { 443 } else { 80 }),
     };
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
-        return Err(format!("`{url}` has no host"));
+        return Err(UpstreamUrlError::NoHost(url.to_owned()));
     }
     let prefix = prefix.trim_end_matches('/');
     let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
     let name = has_tls.then(|| ServerName::try_from(host.trim_matches(['[', ']']).to_owned()));
-    let name = name.transpose().map_err(|_| format!("`{host}` is no name that a certificate could have"))?;
+    let name = name.transpose().map_err(|_| UpstreamUrlError::Name(host.to_owned()))?;
     Ok((
         Endpoint {
             index,
