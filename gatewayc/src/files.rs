@@ -220,7 +220,9 @@ fn is_document(path: &Path) -> bool {
     matches!(extension, Some("yaml" | "yml" | "json")) && path.is_file()
 }
 
+/// The empty path is the current folder.
 fn canonical(path: &Path) -> io::Result<PathBuf> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     path.canonicalize().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
@@ -398,4 +400,15 @@ fn prefix(root: &Path) -> String {
         prefix.push('/');
     }
     prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_empty_path_is_the_current_folder() {
+        assert_eq!(canonical(Path::new("")).ok(), canonical(Path::new(".")).ok());
+        assert!(canonical(Path::new("")).is_ok());
+    }
 }

@@ -1,8 +1,10 @@
-//! The index of diagnostics in the manual is written from the table of codes, and its authorization servers compile.
+//! The index of diagnostics in the manual is written from the table of codes, its documents compile, and its links lead
+//! somewhere.
 
 #![expect(clippy::disallowed_methods, reason = "the pages are files")]
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use gatewayc::diagnostic::{CODES, Format, render};
 use gatewayc::routes::{self, TableFormat, render as render_routes};
@@ -82,4 +84,104 @@ fn the_list_of_documents_of_the_manual_is_well_formed() {
     let file = sources.add_given("gatewayc.yaml", example.into());
     let (project, diagnostics) = gatewayc::project::read(&sources, file);
     assert!(diagnostics.is_empty() && project.strict && project.documents.is_some_and(|listed| listed.len() == 2));
+}
+
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The Markdown files of a folder of the repository with their text, those in folders below as well.
+fn pages(folder: &str) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![Path::new(REPOSITORY).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let text = std::fs::read_to_string(&path).expect("a page");
+                found.insert(path, text);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_documents_of_the_how_tos_compile() {
+    let mut count = 0;
+    for (page, text) in pages("docs/how-to") {
+        let examples = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        for document in examples.filter(|example| example.starts_with("openapi:")) {
+            let mut sources = SourceSet::new(HashMap::from([("manual.yaml".to_owned(), document.to_owned())]), "");
+            sources.add_document("manual.yaml");
+            let checked = gatewayc::check(&mut sources);
+            let found = render(&checked.diagnostics, &sources, Format::Human);
+            assert!(!checked.diagnostics.has_errors(), "{}\n{document}\n{found}", page.display());
+            count += 1;
+        }
+    }
+    assert!(count >= 7, "{count}");
+}
+
+/// A page without its examples.
+fn prose(page: &str) -> String {
+    let pieces = page.split("\n```").enumerate().filter(|(index, _)| index % 2 == 0);
+    pieces.map(|(_, piece)| piece).collect::<Vec<_>>().join("\n")
+}
+
+/// The names by which the headings of a page can be linked to, as the repository's web view and the book make them.
+fn anchors(page: &str) -> HashSet<String> {
+    let mut found = HashSet::new();
+    for heading in prose(page).lines().filter(|line| line.starts_with('#')) {
+        let title = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let anchor: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
+        let mut name = anchor.clone();
+        for count in 1.. {
+            if found.insert(name) {
+                break;
+            }
+            name = format!("{anchor}-{count}");
+        }
+    }
+    found
+}
+
+#[test]
+fn the_links_of_the_manual_lead_somewhere() {
+    let mut pages = pages("docs");
+    pages.extend(self::pages("gatewayc/docs"));
+    for name in ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "SECURITY.md", "deploy/README.md"] {
+        let path = Path::new(REPOSITORY).join(name);
+        let text = std::fs::read_to_string(&path).expect("a page");
+        pages.insert(path, text);
+    }
+    let mut broken = Vec::new();
+    for (page, text) in &pages {
+        for link in prose(text).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (path, anchor) = link.split_once('#').map_or((link, None), |(path, anchor)| (path, Some(anchor)));
+            let target = if path.is_empty() { page.clone() } else { page.with_file_name("").join(path) };
+            let leads = match anchor {
+                None => target.exists(),
+                Some(anchor) => std::fs::read_to_string(&target).is_ok_and(|text| anchors(&text).contains(anchor)),
+            };
+            if !leads {
+                broken.push(format!("{}: {link}", page.strip_prefix(REPOSITORY).expect("a page of it").display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn the_book_has_every_page() {
+    let folder = Path::new(REPOSITORY).join("docs");
+    let summary = std::fs::read_to_string(folder.join("SUMMARY.md")).expect("the summary");
+    for page in pages("docs").keys() {
+        let name = page.strip_prefix(&folder).expect("a page of the manual").display().to_string();
+        assert!(name == "SUMMARY.md" || summary.contains(&format!("]({name})")), "docs/SUMMARY.md lacks {name}");
+    }
 }
