@@ -121,7 +121,8 @@ fn introduce(gateway: &Gateway, ready: &Ready, page: Option<(&Page, &str)>) {
     let operations: usize = gateway.apis.iter().map(|api| api.operations().count()).sum();
     let apis: Vec<&str> = gateway.apis.iter().map(|api| api.name).collect();
     show(&format!(
-        "{operations} operations of {}; a change is live when it is saved. Ctrl-C ends it.",
+        "{operations} operation{} of {}; a change is live when it is saved. Ctrl-C ends it.",
+        if operations == 1 { "" } else { "s" },
         apis.join(", ")
     ));
     if let Some((page, url)) = page {

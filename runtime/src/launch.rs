@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::config::sources::Sources;
 use crate::launch::live::{Replacement, Replacements};
 use crate::launch::tending::Tending;
+use gateway_base::count::count;
 use gateway_base::operator_log;
 use gateway_base::problem::Problem;
 use gateway_base::say;
@@ -148,7 +149,8 @@ impl Launch {
         match checked {
             Ok(deployment) => {
                 let operations = deployment.operations().count();
-                say!("{} listeners, {operations} operations, nothing missing", deployment.listeners.len());
+                let listeners = count(deployment.listeners.len(), "listener");
+                say!("{listeners}, {}, nothing missing", count(operations, "operation"));
                 ExitCode::SUCCESS
             }
             Err(problems) => report(&problems),

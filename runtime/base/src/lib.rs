@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod connector;
+pub mod count;
 pub mod deadline;
 pub mod digest;
 pub mod encoding;

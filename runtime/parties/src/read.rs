@@ -30,12 +30,16 @@ const PARTIES: &[&str] = &["oauthClients", "users", "permissions"];
 const TOLD: usize = 50;
 
 impl Source {
-    /// Whether this text could be the file's.
+    /// Whether this text could be the file's; returns the consumers that an operation needs and that are not there.
     ///
     /// # Errors
     /// Everything that is wrong with it, each with its place.
-    pub fn check(&self, text: &str) -> Result<(), Vec<Problem>> {
-        consumers(self, text).map(drop)
+    pub fn check(&self, text: &str) -> Result<Vec<&'static str>, Vec<Problem>> {
+        let (consumers, _) = parse(self, text)?;
+        let mut missing: Vec<&str> =
+            self.needed.iter().copied().filter(|name| consumers.named(name).is_none()).collect();
+        missing.sort_unstable();
+        Ok(missing)
     }
 
     pub(crate) fn read(&self) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
@@ -56,6 +60,19 @@ impl Source {
 /// # Errors
 /// All mistakes.
 pub(super) fn consumers(source: &Source, text: &str) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
+    let (found, remarks) = parse(source, text)?;
+    for name in &source.needed {
+        if found.named(name).is_none() {
+            let message =
+                format!("{}: there is no consumer `{name}`, and an operation needs it", source.file.display());
+            return Err(vec![Problem::plain(message)]);
+        }
+    }
+    Ok((found, remarks))
+}
+
+/// The same, whoever an operation needs.
+fn parse(source: &Source, text: &str) -> Result<(Consumers, Vec<Problem>), Vec<Problem>> {
     let mut reading = Reading {
         source,
         text,
@@ -72,13 +89,6 @@ pub(super) fn consumers(source: &Source, text: &str) -> Result<(Consumers, Vec<P
     }
     if let Some(node) = loaded.node {
         reading.document(&node);
-    }
-    for name in &source.needed {
-        if reading.problems.is_empty() && reading.found.named(name).is_none() {
-            let message =
-                format!("{}: there is no consumer `{name}`, and an operation needs it", source.file.display());
-            reading.problems.list.push(Problem::plain(message));
-        }
     }
     let Reading { found, problems, remarks, .. } = reading;
     if problems.is_empty() { Ok((found, remarks.finish("remarks"))) } else { Err(problems.finish("mistakes")) }
@@ -146,7 +156,7 @@ impl Reading<'_> {
         let Some(sections) = node.as_mapping() else {
             return self.problem(node.span, "expected `consumers:` and a list");
         };
-        if sections.get("consumers").is_none() {
+        if ["consumers"].iter().chain(PARTIES).all(|section| sections.get(section).is_none()) {
             self.problem(node.span, "there is no section `consumers`; write `consumers: []` if there are none");
         }
         for entry in sections.iter() {

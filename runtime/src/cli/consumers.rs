@@ -360,13 +360,22 @@ impl File {
         lock.lock().map_err(system)?;
         let state = FileState::of(&path);
         let before = self.read()?;
-        self.check(&before)
+        let missing_before = self
+            .check(&before)
             .map_err(|problems| format!("{problems}\nthe gateway does not read this file; mend it first"))?;
         let mut text = before;
         for change in changes {
             text = apply(&text, change).map_err(|problem| self.at(problem))?;
         }
-        self.check(&text)?;
+        let missing = self.check(&text)?;
+        if let Some(name) = missing.iter().find(|name| !missing_before.contains(name)) {
+            return Err(format!("an operation needs the consumer `{name}`; the file stays as it is"));
+        }
+        for name in missing {
+            say!(
+                "there is no consumer `{name}`, and an operation needs it: the gateway does not read the file without it"
+            );
+        }
         let beside = path.with_extension(format!("yaml.{}", std::process::id()));
         let replaced = write_like(&path, &beside, &text).map_err(system).and_then(|()| {
             if FileState::of(&path) != state {
@@ -380,12 +389,9 @@ impl File {
         replaced
     }
 
-    /// Whether the gateway would read this.
-    fn check(&self, text: &str) -> Result<(), String> {
-        match self.source.check(text) {
-            Ok(()) => Ok(()),
-            Err(problems) => Err(lines(&problems)),
-        }
+    /// Whether the gateway would read this; returns the consumers that are missing.
+    fn check(&self, text: &str) -> Result<Vec<&'static str>, String> {
+        self.source.check(text).map_err(|problems| lines(&problems))
     }
 }
 

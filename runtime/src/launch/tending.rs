@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use crate::config::Config;
+use gateway_base::count::count;
 use gateway_base::file_state::{FileState, WATCH_INTERVAL, Watch};
 use gateway_base::supervise::{Task, supervise};
 use gateway_base::{error, info, warn};
@@ -62,9 +63,9 @@ async fn watch_consumers(consumers: Arc<ConsumerStore>) {
         }
         let store = Arc::clone(&consumers);
         match tokio::task::spawn_blocking(move || store.reload()).await {
-            Ok(Ok((count, remarks))) => {
+            Ok(Ok((number, remarks))) => {
                 remarks.iter().for_each(|remark| warn!("consumers", "{remark}"));
-                info!("consumers", "{} has {count} consumers now", file.display());
+                info!("consumers", "{} has {} now", file.display(), count(number, "consumer"));
             }
             Ok(Err(problems)) => {
                 problems.iter().for_each(|problem| error!("consumers", "{problem}"));

@@ -328,7 +328,7 @@ fn the_command_line_manages_consumers_of_a_running_gateway() {
         (&["consumers", "add", "an/n"], "not a user name"),
         (&["consumers", "remove", "eve"], "no consumer `eve`"),
         (&["consumers", "password", "ann"], "empty"),
-        (&["consumers", "remove", "guest"], "an operation needs it"),
+        (&["consumers", "remove", "guest"], "an operation needs the consumer `guest`"),
         (&["consumers", "add", "eve", "--custom-id", "\u{e4}"], "cannot stand in a header"),
         (&["keys", "create", "ann", "--id", "a b"], "is not an id"),
         (&["keys", "create", "ann", "--expires", "3650000d"], "expected a duration"),
@@ -341,6 +341,13 @@ fn the_command_line_manages_consumers_of_a_running_gateway() {
         let problems = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && problems.contains(expected), "{words:?}: {problems}");
     }
+    // What an operation needs may be added last.
+    std::fs::write(&fixture.file, "users: []\n").expect("written");
+    let output = command(&fixture, &["consumers", "add", "ann"], "");
+    let problems = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && problems.contains("there is no consumer `guest`"), "{problems}");
+    let output = command(&fixture, &["consumers", "add", "guest"], "");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The file stays whose it is, a link stays a link, and of two commands at once none is lost.
