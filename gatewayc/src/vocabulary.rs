@@ -42,9 +42,7 @@ pub(crate) use reader::Reader;
 pub use reader::{MEMBERS, Member, Place};
 pub use rewrite::RewritePolicy;
 pub use rules::{RuleChoice, RulePolicy};
-pub(crate) use scheme::{
-    HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, is_token, scheme,
-};
+pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, scheme};
 pub use upstream::{UpstreamChoice, UpstreamPolicy};
 
 /// What `x-gateway` at the root says.

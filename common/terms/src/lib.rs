@@ -10,3 +10,4 @@ pub mod oauth;
 pub mod operation;
 pub mod refusal;
 pub mod store;
+pub mod token;

@@ -15,7 +15,7 @@ use crate::vocabulary::provider;
 use crate::vocabulary::reader::{Place, Reader};
 use crate::vocabulary::secret::secret;
 
-pub(crate) use hmac::{HmacPolicy, is_token};
+pub(crate) use hmac::HmacPolicy;
 
 /// What `x-gateway` at a scheme says.
 #[derive(Debug, Default)]

@@ -342,7 +342,7 @@ fn the_command_line_manages_consumers_of_a_running_gateway() {
         assert!(!output.status.success() && problems.contains(expected), "{words:?}: {problems}");
     }
     // What an operation needs may be added last.
-    std::fs::write(&fixture.file, "users: []\n").expect("written");
+    std::fs::write(&fixture.file, "consumers: []\n").expect("written");
     let output = command(&fixture, &["consumers", "add", "ann"], "");
     let problems = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && problems.contains("there is no consumer `guest`"), "{problems}");

@@ -6,6 +6,7 @@ use crate::ir::{Credential, CredentialLocation, Hmac, HmacAlgorithm, HmacProfile
 use crate::lower::naming::printable;
 use crate::lower::scheme::problem::Problem;
 use crate::vocabulary::{self, HmacPolicy, SchemeExtension};
+use gateway_terms::token::is_token;
 
 /// A scheme of signed requests.
 pub(super) fn lower(
@@ -22,7 +23,7 @@ pub(super) fn lower(
         return Err(Problem::with_help("`hmac` needs `type: http`", WRITE));
     };
     let is_taken = ["bearer", "basic"].iter().any(|taken| scheme.eq_ignore_ascii_case(taken));
-    if is_taken || !vocabulary::is_token(scheme) {
+    if is_taken || !is_token(scheme.as_bytes()) {
         return Err(Problem::with_help(format!("`hmac` needs a scheme name of its own, not `{scheme}`"), WRITE));
     }
     if jwt.is_some() || under_token || bare.is_some() || !also_in.is_empty() {

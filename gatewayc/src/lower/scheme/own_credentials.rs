@@ -1,5 +1,6 @@
 //! Schemes whose credentials the gateway itself gave: tokens, sessions, and the key of administrators.
 
+use gateway_terms::token::is_token;
 use gateway_yaml::Spanned;
 
 use crate::ast::{self, ApiKeyLocation, SchemeKind};
@@ -30,7 +31,7 @@ pub(super) fn lower(
         }
         (OwnCredential::Token, _) => return Err(Problem::new("`authorizationServer` needs `type: oauth2`")),
         (OwnCredential::Session { redirects }, SchemeKind::ApiKey { location: ApiKeyLocation::Cookie, name }) => {
-            if !vocabulary::is_token(name) {
+            if !is_token(name.as_bytes()) {
                 return Err(Problem::new(format!("no cookie can be called `{}`", name.escape_debug())));
             }
             let session = LoginSession { cookie: name.clone(), redirects };

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, GW104, GW208};
 use crate::ir::{HmacAlgorithm, HmacProfile};
 use crate::units::{self, ByteSize};
 use crate::vocabulary::reader::Reader;
+use gateway_terms::token::is_token;
 
 /// `hmac`, with its defaults.
 #[derive(Debug)]
@@ -169,7 +170,7 @@ fn signed_headers(reader: &mut Reader<'_>, node: &Node, profile: HmacProfile) ->
                     "it is none of `@method`, `@target-uri`, `@authority`, `@scheme`, `@request-target`, `@path` and `@query`"
                 }
             }
-        } else if !is_token(&name) {
+        } else if !is_token(name.as_bytes()) {
             "expected the name of a header"
         } else if profile.signature_headers().iter().any(|own| own.eq_ignore_ascii_case(&name)) {
             "a signature cannot cover itself"
@@ -183,9 +184,4 @@ fn signed_headers(reader: &mut Reader<'_>, node: &Node, profile: HmacProfile) ->
         }
     }
     names
-}
-
-/// A token (RFC 9110 §5.6.2).
-pub(crate) fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
