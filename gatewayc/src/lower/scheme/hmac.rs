@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, GW311, GW313, GW314};
 use crate::ir::{Credential, CredentialLocation, Hmac, HmacAlgorithm, HmacProfile, Scheme};
 use crate::lower::naming::printable;
 use crate::lower::scheme::problem::Problem;
-use crate::vocabulary::{self, HmacPolicy, SchemeExtension};
+use crate::vocabulary::{HmacPolicy, SchemeExtension};
 use gateway_terms::token::is_token;
 
 /// A scheme of signed requests.

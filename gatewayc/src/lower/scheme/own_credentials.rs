@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, GW303};
 use crate::ir::{Credential, CredentialLocation, LoginSession, Scheme};
 use crate::lower::naming::printable;
 use crate::lower::scheme::problem::Problem;
-use crate::vocabulary::{self, OwnCredential, SchemeExtension};
+use crate::vocabulary::{OwnCredential, SchemeExtension};
 
 /// A scheme of such credentials.
 pub(super) fn lower(
