@@ -72,7 +72,7 @@ impl Gateway {
     /// compiled and what is not must behave alike.
     pub(crate) fn launch(mut command: Command) -> Self {
         if std::env::var_os("GATEWAY_TEST_DEV").is_some_and(|value| value == "1") {
-            command.arg("dev");
+            command = without_compiling(&command);
         }
         let mut process = command
             .stdin(Stdio::null())
@@ -255,6 +255,23 @@ impl Drop for Gateway {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The same gateway as `gateway dev`, where there is one.
+fn without_compiling(command: &Command) -> Command {
+    let Some(dev) = option_env!("CARGO_BIN_EXE_gateway-tests-dev") else { panic!("this package has no `gateway dev`") };
+    let mut same = Command::new(dev);
+    same.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => same.env(name, value),
+            None => same.env_remove(name),
+        };
+    }
+    if !command.get_args().any(|argument| argument == "dev") {
+        same.arg("dev");
+    }
+    same
 }
 
 /// What the tests need to find the gateway; later settings override these.

@@ -46,7 +46,7 @@ impl Session {
     fn start(document: &str, flags: &[&str]) -> Self {
         let folder = Folder::new();
         folder.write("notes.yaml", document);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests-dev"));
         support::usual_settings(&mut command);
         command.args(["dev", "--specs", folder.path("").to_str().expect("a path")]).args(flags);
         Self { gateway: Gateway::launch(command), folder }
@@ -117,7 +117,7 @@ fn a_request_that_is_under_way_is_finished_as_it_began() {
 fn documents_that_are_wrong_at_the_start_are_waited_for() {
     let folder = Folder::new();
     folder.write("notes.yaml", &NOTES.replace("security: []", "security: [{nobody: []}]"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests-dev"));
     support::usual_settings(&mut command);
     command.args(["dev", "--mock=all", "--specs", folder.path("").to_str().expect("a path")]);
     let document = folder.path("notes.yaml");
