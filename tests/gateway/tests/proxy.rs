@@ -414,6 +414,8 @@ fn a_response_that_is_reset_does_not_look_whole() {
     let held = gate.clone();
     let upstream = Upstream::start(move |_, connection| {
         connection.send("HTTP/1.1 200 OK\r\n\r\npartial");
+        // There is something to be left unread.
+        assert!(matches!(connection.stream.peek(&mut [0]), Ok(1)));
         held.pass();
         false
     });
