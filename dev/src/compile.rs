@@ -1,5 +1,6 @@
 //! From the documents on disk to a gateway that can be served.
 
+use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use gatewayc::ast::Document;
@@ -26,6 +27,14 @@ pub(crate) struct Compiled {
 /// # Errors
 /// The text of all messages where there are errors.
 pub(crate) fn compile(specs: Option<&Path>) -> (Vec<PathBuf>, Result<Compiled, String>) {
+    // A bug of the compiler must not end the command; the panic's own message is printed where it happens.
+    catch_unwind(|| compile_documents(specs)).unwrap_or_else(|_| {
+        let message = "error: the compiler has failed, which is a bug of gatewayc; please report the message above\n";
+        (Vec::new(), Err(message.to_owned()))
+    })
+}
+
+fn compile_documents(specs: Option<&Path>) -> (Vec<PathBuf>, Result<Compiled, String>) {
     let (mut sources, diagnostics, root, mut watched) = match open_documents(Path::new(""), specs) {
         Ok(Package { sources, diagnostics, root, folders }) => (sources, diagnostics, root, folders),
         Err(message) => return (Vec::new(), Err(message)),
