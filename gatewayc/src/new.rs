@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use answers::Answers;
 use crates::Crates;
-use document::{Origin, stem};
+use document::{Origin, overlay_name};
 
 /// Write a new project: a package that serves an OpenAPI document.
 #[derive(clap::Args)]
@@ -61,7 +61,7 @@ pub(crate) fn run(new: &New) -> io::Result<ExitCode> {
         Some(Origin { name, copies, parsed }) => {
             files.extend(copies.iter().map(|(path, bytes)| (format!("specs/{path}"), bytes.clone())));
             if let Some(text) = overlay::text(&new.answers, parsed, name)? {
-                files.push((format!("specs/{}.overlay.yaml", stem(name)), text.into_bytes()));
+                files.push((format!("specs/{}", overlay_name(name, copies)), text.into_bytes()));
             }
         }
         None => files.push((format!("specs/{package}.yaml"), project::starter(&package).into_bytes())),

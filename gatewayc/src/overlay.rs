@@ -95,7 +95,9 @@ fn run(
                     doubt(GW125, "the overlay adds alternatives to the `security` of the document".into())
                         .at(update, "a list is added to what is there")
                         .also(present, "each of these goes on to admit callers")
-                        .help(format!("to replace it, remove it in an action before: {}", remove(&action.target.value)))
+                        .help(
+                            "to replace it, remove that list in an action before this one: `{target: …, remove: true}`",
+                        )
                 }
             });
         }
@@ -120,12 +122,6 @@ fn first_missing<'a>(query: &'a Query, root: &'a Node) -> Option<(&'a str, Optio
         }
     }
     None
-}
-
-/// The action that makes room for another `security`.
-fn remove(target: &str) -> String {
-    let of = if target.ends_with(".security") || target.ends_with("['security']") { "" } else { ".security" };
-    format!("`{{target: \"{}{of}\", remove: true}}`", target.replace('"', "'"))
 }
 
 /// The message about an overlay that belongs to no document.

@@ -39,7 +39,14 @@ impl Directory {
     /// Runs a command that succeeds; returns what it prints.
     fn make(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Runs a command that leaves something to be chosen; returns what it prints.
+    fn begin(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout)
     }
 
@@ -129,7 +136,8 @@ fn the_profiles_are_those_of_this_repository() {
     let directory = Directory::new("profiles");
     directory.make(&["shop", "--gateway", "0.2"]);
     let ours = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"));
-    let Ok(ours) = ours else { return println!("skipped: not in a checkout") };
+    // A package is tested without the rest of the checkout.
+    let Ok(ours) = ours else { return };
     let theirs = directory.read("shop/Cargo.toml");
     for name in ["release", "release.package.clap_builder", "dist", "dist.package.clap_builder", "dev.package.\"*\""] {
         assert_eq!(profile(&theirs, name), profile(&ours, name), "{name}");
@@ -138,11 +146,11 @@ fn the_profiles_are_those_of_this_repository() {
 
 #[test]
 fn the_features_are_those_that_the_document_needs() {
-    let directory = Directory::with("features", &[("shop.yaml", SHOP)]);
+    let directory = Directory::with("features", &[("shop.yaml", &plain_shop())]);
     let flags = ["--gateway", "0.2", "--upstream", "http://127.0.0.1:1", "--auth", "keys"];
     directory.make(&[&["shop", "--from", "shop.yaml"][..], &flags].concat());
     assert!(directory.read("shop/Cargo.toml").contains("default-features = false, features = []"));
-    let stored = SHOP.replace("paths:", "x-gateway: {version: 1, rateLimit: [{algorithm: token-bucket, limit: 1, interval: 1s, store: shared}]}\npaths:");
+    let stored = plain_shop().replace("paths:", "x-gateway: {version: 1, rateLimit: [{algorithm: token-bucket, limit: 1, interval: 1s, store: shared}]}\npaths:");
     fs::write(directory.0.join("stored.yaml"), stored).expect("a file");
     directory.make(&[&["stored", "--from", "stored.yaml"][..], &flags].concat());
     assert!(directory.read("stored/Cargo.toml").contains("default-features = false, features = [\"redis\"]"));
@@ -151,7 +159,7 @@ fn the_features_are_those_that_the_document_needs() {
 #[test]
 fn from_a_document_what_is_not_answered_is_to_be_chosen() {
     let directory = Directory::with("todo", &[("openapi.yaml", SHOP)]);
-    let printed = directory.make(&["shop", "--from", "openapi.yaml", "--gateway", "0.2"]);
+    let printed = directory.begin(&["shop", "--from", "openapi.yaml", "--gateway", "0.2"]);
     assert_eq!(directory.read("shop/specs/shop.yaml"), SHOP, "the document is as it was");
     // Upstream, who may call `health`, and how each of the two schemes is checked.
     assert_eq!(printed.matches("error[GW126]").count(), 4, "{printed}");
@@ -161,11 +169,16 @@ fn from_a_document_what_is_not_answered_is_to_be_chosen() {
     assert!(errors.contains("where is the service") && errors.contains("https://shop.example/v1"), "{errors}");
 }
 
+/// One scheme, and an operation without any.
+fn plain_shop() -> String {
+    SHOP.replace("[{digest: []}]", "[{tokens: [read]}]").replace("    digest: {type: http, scheme: digest}\n", "")
+}
+
 #[test]
 fn flags_answer() {
     let oidc = "oidc=https://idp.example/.well-known/openid-configuration,audience=shop";
     let introspection = "introspection=https://idp.example/introspect,client=gateway,secret=IDP_SECRET,audience=shop";
-    let directory = Directory::with("flags", &[("shop.json.yaml", SHOP)]);
+    let directory = Directory::with("flags", &[("shop.json.yaml", &plain_shop())]);
     for (number, auth) in [oidc, "jwks=https://idp.example/keys,audience=shop", introspection, "keys", "passwords"]
         .into_iter()
         .enumerate()
@@ -229,7 +242,7 @@ fn files_that_a_document_refers_to_come_along() {
 #[test]
 fn further_documents_are_added() {
     let stock = "openapi: 3.1.0\ninfo: {title: Stock, version: '1'}\npaths:\n  /items: {get: {responses: {'200': {description: all}}}}\n";
-    let directory = Directory::with("add", &[("shop.yaml", SHOP), ("openapi.yaml", stock)]);
+    let directory = Directory::with("add", &[("shop.yaml", &plain_shop()), ("openapi.yaml", stock)]);
     directory.make(&[
         "project",
         "--from",
@@ -291,4 +304,73 @@ fn mistakes_are_explained_and_write_nothing() {
     fs::write(directory.0.join("full/file"), "").expect("a file");
     let output = directory.run(&["full", "--gateway", "0.2"]);
     assert!(text(&output.stderr).contains("full is not empty"), "{}", text(&output.stderr));
+}
+
+#[test]
+fn one_answer_does_not_make_schemes_the_same() {
+    let two = "openapi: 3.1.0
+info: {title: Two, version: '1'}
+paths:
+  /users: {get: {security: [{userToken: []}], responses: {'200': {description: all}}}}
+  /admin: {delete: {security: [{adminToken: []}], responses: {'204': {description: done}}}}
+components:
+  securitySchemes: {userToken: {type: http, scheme: bearer}, adminToken: {type: http, scheme: bearer}}
+";
+    let beside = two
+        .replace("userToken: {type: http, scheme: bearer}", "userToken: {type: apiKey, in: header, name: X-API-Key}");
+    let directory = Directory::with("two", &[("two.yaml", two), ("beside.yaml", &beside)]);
+    let flags = ["--gateway", "0.2", "--upstream", "http://127.0.0.1:1", "--auth"];
+    for (number, auth) in ["keys", "jwks=https://idp.example/keys,audience=a"].iter().enumerate() {
+        let project = format!("two{number}");
+        let printed = directory.begin(&[&[&project, "--from", "two.yaml"][..], &flags, &[auth]].concat());
+        assert_eq!(printed.matches("error[GW126]").count(), 2, "{auth}: {printed}");
+    }
+    // A key for the one would be a key for the other; a token is not.
+    let printed = directory.begin(&[&["beside0", "--from", "beside.yaml"][..], &flags, &["keys"]].concat());
+    assert_eq!(printed.matches("error[GW126]").count(), 1, "{printed}");
+    directory.make(
+        &[&["beside1", "--from", "beside.yaml"][..], &flags, &["jwks=https://idp.example/keys,audience=a"]].concat(),
+    );
+}
+
+#[test]
+fn an_answer_that_changes_nothing_is_refused() {
+    let oidc = "openapi: 3.1.0
+info: {title: A, version: '1'}
+security: [{accounts: []}]
+paths: {/a: {get: {responses: {'200': {description: all}}}}}
+components: {securitySchemes: {accounts: {type: openIdConnect, openIdConnectUrl: 'https://other.example/.well-known/openid-configuration'}}}
+";
+    let shared = "openapi: 3.1.0
+info: {title: A, version: '1'}
+security: [{k: []}]
+paths: {/a: {get: {responses: {'200': {description: all}}}}, /b: {$ref: '#/paths/~1a'}}
+components: {securitySchemes: {k: {type: apiKey, in: header, name: X-K}}}
+";
+    let directory = Directory::with("nothing-to-answer", &[("oidc.yaml", oidc), ("shared.yaml", shared)]);
+    let flags = ["--gateway", "0.2", "--upstream", "http://127.0.0.1:1"];
+    let asked = "oidc=https://good.example/.well-known/openid-configuration,audience=me";
+    let message = directory.refuse(&[&["a", "--from", "oidc.yaml", "--auth", asked][..], &flags].concat());
+    assert!(message.contains("--auth: the document says itself"), "{message}");
+    let message = directory.refuse(&[&["a", "--from", "shared.yaml", "--public", "/a"][..], &flags].concat());
+    assert!(message.contains("/b has the same operations"), "{message}");
+}
+
+#[test]
+fn overlays_and_links_of_the_document_come_along() {
+    let document = "openapi: 3.1.0\ninfo: {title: A, version: '1'}\npaths: {/a: {get: {responses: {'200': {description: all}}}}}\n";
+    let overlay = "overlay: 1.0.0\ninfo: {title: t, version: '1'}\nactions:\n  - target: $\n    update:\n      security: [{k: []}]\n      components: {securitySchemes: {k: {type: apiKey, in: header, name: X-K}}}\n";
+    let directory = Directory::with(
+        "overlaid",
+        &[("api/openapi.yaml", document), ("api/openapi.overlay.yaml", overlay), ("other/real.yaml", "not this one")],
+    );
+    let flags = ["--gateway", "0.2", "--upstream", "http://127.0.0.1:1"];
+    std::os::unix::fs::symlink(directory.0.join("api/openapi.yaml"), directory.0.join("other/link.yaml"))
+        .expect("a link");
+    for (project, from) in [("direct", "api/openapi.yaml"), ("linked", "other/link.yaml")] {
+        directory.make(&[&[project, "--from", from][..], &flags].concat());
+        assert_eq!(directory.read(&format!("{project}/specs/openapi.overlay.yaml")), overlay);
+        let policy = directory.read(&format!("{project}/tests/snapshots/policy__policy.snap"));
+        assert!(policy.contains("api key `k`") && !policy.contains("anyone"), "{policy}");
+    }
 }

@@ -586,3 +586,23 @@ fn the_overlays_of_the_specification_are_read_and_refused() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_removal_makes_nothing_public() {
+    let document = DOCUMENT.replace("security: [{key: []}]", "security: [{key: []}, {old: []}]").replace(
+        "get: {operationId: listNotes, tags: [a, b]}",
+        "get: {operationId: listNotes, security: [{old: []}], tags: [a, b]}",
+    );
+    let document = document.replace("    key: {type", "    old: {type: http, scheme: basic}\n    key: {type");
+    for (target, expected) in [
+        ("$..security[?@.old]", "GW123 would leave an empty `security` / nothing is left of this"),
+        ("$..security[*].old", "GW123 would leave an empty `security`"),
+        ("$.security[*]", "GW123 would leave an empty `security`"),
+        ("$.security[?@.old]", "none"),
+        ("$.paths['/notes'].get.security", "none"),
+    ] {
+        let action = format!("  - target: \"{target}\"\n    remove: true\n");
+        let overlay = overlay("1.0.0", &action);
+        expect(&messages(&[("a.yaml", &document), ("a.overlay.yaml", &overlay)]), expected, target);
+    }
+}

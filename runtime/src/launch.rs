@@ -400,7 +400,8 @@ async fn replace_tables(
             Ok(Ok(Prepared { deployment, config, .. })) => match replacer.replace(deployment).await {
                 Ok(()) => {
                     admin.serve_for(deployment);
-                    tending = Tending::start(deployment, config, launch.sources().folder());
+                    let next = Tending::start(deployment, config, launch.sources().folder());
+                    std::mem::replace(&mut tending, next).end();
                     Ok(())
                 }
                 Err(other) => Err(vec![Problem::plain(other.to_string())]),

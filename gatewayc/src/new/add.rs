@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::new::answers::Answers;
-use crate::new::document::{self, Origin, stem};
+use crate::new::document::{self, Origin, overlay_name};
 use crate::new::fault::wrong;
 use crate::new::{overlay, project};
 
@@ -48,7 +48,7 @@ pub(crate) fn run(add: &Add) -> io::Result<ExitCode> {
     }
     let Origin { name, mut copies, parsed } = document::read(&add.from, add.allow_network, add.name.as_deref(), None)?;
     if let Some(text) = overlay::text(&add.answers, &parsed, &name)? {
-        copies.push((format!("{}.overlay.yaml", stem(&name)), text.into_bytes()));
+        copies.push((overlay_name(&name, &copies), text.into_bytes()));
     }
     for (path, bytes) in &copies {
         let path = specs.join(path);

@@ -62,7 +62,7 @@ impl Crates {
 
     /// What stands behind the name of one of [`CRATES`] in a manifest.
     pub(super) fn requirement(&self, name: &str, more: &str) -> String {
-        let text = |text: &str| format!("\"{}\"", text.escape_default());
+        let text = toml_text;
         let source = match self {
             Self::Path { shown, .. } => {
                 let folder = CRATES.iter().find(|(known, _)| *known == name).map_or(name, |(_, folder)| folder);
@@ -79,6 +79,19 @@ impl Crates {
         let Self::Path { checkout, .. } = self else { return None };
         Some(checkout.join("Cargo.lock")).filter(|file| file.is_file())
     }
+}
+
+/// A basic string of TOML.
+fn toml_text(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            control if control.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other => quoted.push(other),
+        }
+    }
+    quoted + "\""
 }
 
 fn is_checkout(folder: &Path) -> bool {

@@ -35,6 +35,8 @@ pub(super) fn read(from: &str, allow_network: bool, name: Option<&str>, instead:
     if !path.is_file() {
         return Err(wrong(format!("--from: {from} is not a file")));
     }
+    // A link is what it leads to, with the files beside that.
+    let path = path.canonicalize()?;
     let mut sources = files::source_set(std::slice::from_ref(&path), None)?;
     let (documents, diagnostics) = gatewayc::parse(&mut sources);
     let parsed = documents.into_iter().next().filter(|document| document.complete);
@@ -44,7 +46,13 @@ pub(super) fn read(from: &str, allow_network: bool, name: Option<&str>, instead:
     };
     let folder = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
     let own = path.file_name().and_then(|name| name.to_str());
-    let own = own.ok_or_else(|| wrong(format!("--from: the name of {from} is not Unicode")))?;
+    let is_plain =
+        |name: &&str| !name.starts_with('.') && name.chars().all(|one| one.is_alphanumeric() || "-_. ".contains(one));
+    let own = own.filter(is_plain).ok_or_else(|| {
+        wrong(format!(
+            "{from}: the name of the file is hidden, or has characters other than letters, digits, - _ and ."
+        ))
+    })?;
     let mut copies = Vec::new();
     for file in sources.paths() {
         copies.push((file.clone(), std::fs::read(folder.join(&file))?));
@@ -61,7 +69,8 @@ fn name_for(own: &str, asked: Option<&str>, instead: Option<&str>, copies: &[(St
     let (stem, extension) = (stem(own).to_ascii_lowercase(), own.rsplit_once('.').map_or("yaml", |(_, end)| end));
     let extension = if matches!(extension, "json" | "yml") { extension } else { "yaml" };
     let has_extension = own.ends_with(&format!(".{extension}"));
-    let is_referred_to = copies.iter().any(|(_, bytes)| contains(bytes, format!("{own}#").as_bytes()));
+    let has_overlays = copies.iter().any(|(path, _)| path.contains(".overlay."));
+    let is_referred_to = has_overlays || copies.iter().any(|(_, bytes)| contains(bytes, format!("{own}#").as_bytes()));
     let says_nothing = GENERIC.contains(&&*stem);
     match asked {
         _ if has_extension && is_referred_to => Some(own.to_owned()),
@@ -70,6 +79,13 @@ fn name_for(own: &str, asked: Option<&str>, instead: Option<&str>, copies: &[(St
         None if has_extension => Some(own.to_owned()),
         None => Some(format!("{stem}.{extension}")),
     }
+}
+
+/// The name of the overlay that is written for a document: behind those that it has.
+pub(super) fn overlay_name(name: &str, copies: &[(String, Vec<u8>)]) -> String {
+    let stem = stem(name);
+    let is_taken = copies.iter().any(|(path, _)| path.starts_with(&format!("{stem}.")) && path.contains(".overlay."));
+    if is_taken { format!("{stem}.zz-gateway.overlay.yaml") } else { format!("{stem}.overlay.yaml") }
 }
 
 /// A file name without its extension.

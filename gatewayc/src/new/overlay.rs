@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use gateway_yaml::suggest;
-use gatewayc::ast::{Document, SchemeKind, Security, SecurityScheme};
+use gatewayc::ast::{Document, PathItem, SchemeKind, Security, SecurityScheme};
 
 use crate::new::answers::{Answers, Auth};
 use crate::new::fault::wrong;
@@ -15,25 +15,34 @@ const TODO: &str = "TODO(choose): ";
 
 /// The overlay of `document`, whose file is called `name`; none where the document says everything.
 pub(super) fn text(answers: &Answers, document: &Document, name: &str) -> io::Result<Option<String>> {
-    let mut overlay = Overlay { actions: String::new() };
     let used = used_schemes(document);
-    let default = default_scheme(document, &used);
+    let mut overlay = Overlay { actions: String::new(), used_auth: false, auth: None };
     if matches!(answers.auth, Some(Auth::Nobody)) && !used.is_empty() {
         let names: Vec<&str> = used.iter().map(|scheme| &*scheme.name.value).collect();
         let what = names.join("`, `");
         return Err(wrong(format!("--auth none: the document asks for `{what}`; say how that is checked instead")));
     }
-    overlay.root(answers, document, default.as_ref())?;
+    // One answer for several schemes would make one of them, and whoever has one credential would have the others' rights.
+    let open: Vec<&&SecurityScheme> = used.iter().filter(|scheme| is_open(scheme)).collect();
+    overlay.auth = answers.auth.as_ref().filter(|auth| match open[..] {
+        [only] => used.iter().all(|other| other.name.value == only.name.value || family(other) != auth.family()),
+        _ => open.is_empty(),
+    });
+    overlay.root(answers, document, default_scheme(document, &used).as_ref())?;
     for scheme in &used {
-        overlay.scheme(scheme, answers.auth.as_ref());
+        overlay.scheme(scheme);
+    }
+    if answers.auth.is_some() && overlay.auth.is_some() && !overlay.used_auth {
+        let what = "the document says itself how callers prove who they are; write an overlay by hand to change that";
+        return Err(wrong(format!("--auth: {what}")));
     }
     for path in &answers.public {
         overlay.public(document, path)?;
     }
-    let title = quoted(&format!("{} behind the gateway", document.title));
     if overlay.actions.is_empty() {
         return Ok(None);
     }
+    let title = quoted(&format!("{} behind the gateway", document.title));
     Ok(Some(format!(
         "# What the gateway needs to know and {name} does not say. The document stays as its owner publishes it.\n\
          # The members of x-gateway: docs/annotations.md; overlays: docs/overlays.md of gatewayc.\n\
@@ -41,6 +50,47 @@ pub(super) fn text(answers: &Answers, document: &Document, name: &str) -> io::Re
         quoted(&format!("./{name}")),
         overlay.actions,
     )))
+}
+
+/// Kinds of credential that one value could not meet together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Key,
+    Password,
+    Token,
+    Other,
+}
+
+fn family(scheme: &SecurityScheme) -> Family {
+    match &scheme.kind {
+        Some(SchemeKind::ApiKey { .. }) => Family::Key,
+        Some(SchemeKind::Http { scheme, .. }) if scheme.eq_ignore_ascii_case("basic") => Family::Password,
+        Some(SchemeKind::Http { scheme, .. }) if scheme.eq_ignore_ascii_case("bearer") => Family::Token,
+        Some(SchemeKind::OAuth2 { .. } | SchemeKind::OpenIdConnect { .. }) => Family::Token,
+        Some(SchemeKind::Http { .. } | SchemeKind::MutualTls) | None => Family::Other,
+    }
+}
+
+impl Auth {
+    fn family(&self) -> Family {
+        match self {
+            Self::Nobody => Family::Other,
+            Self::Keys => Family::Key,
+            Self::Passwords => Family::Password,
+            Self::Oidc { .. } | Self::Jwks { .. } | Self::Introspection { .. } => Family::Token,
+        }
+    }
+}
+
+/// Whether the document does not say how credentials of this scheme are checked.
+fn is_open(scheme: &SecurityScheme) -> bool {
+    let is_basic = |name: &str| name.eq_ignore_ascii_case("basic");
+    scheme.gateway.is_none()
+        && match &scheme.kind {
+            Some(SchemeKind::Http { scheme, .. }) => !is_basic(scheme),
+            Some(SchemeKind::OAuth2 { .. }) => true,
+            Some(SchemeKind::ApiKey { .. } | SchemeKind::MutualTls | SchemeKind::OpenIdConnect { .. }) | None => false,
+        }
 }
 
 /// What is required of callers where the document says nothing.
@@ -51,11 +101,14 @@ enum Default {
     New(String),
 }
 
-struct Overlay {
+struct Overlay<'a> {
     actions: String,
+    /// How callers prove who they are, where that is answered.
+    auth: Option<&'a Auth>,
+    used_auth: bool,
 }
 
-impl Overlay {
+impl Overlay<'_> {
     fn action(&mut self, target: &str, body: &str) {
         let _ = write!(self.actions, "  - target: {}\n{body}", quoted(target));
     }
@@ -99,13 +152,17 @@ impl Overlay {
         if !members.is_empty() {
             let _ = write!(update, "      x-gateway:\n{members}");
         }
-        match (default, &answers.auth) {
+        match (default, self.auth) {
             (None, _) => {}
-            (Some(_), Some(Auth::Nobody)) => update.push_str("      security: []\n"),
+            (Some(_), Some(Auth::Nobody)) => {
+                self.used_auth = true;
+                update.push_str("      security: []\n");
+            }
             (Some(Default::Known(name)), _) => {
                 let _ = writeln!(update, "      security: [{{{}: []}}]", quoted(name));
             }
             (Some(Default::New(name)), Some(auth)) => {
+                self.used_auth = true;
                 let _ = write!(
                     update,
                     "      security: [{{{name}: []}}]\n      components:\n        securitySchemes:\n          {name}: {}\n",
@@ -113,8 +170,14 @@ impl Overlay {
                 );
             }
             (Some(Default::New(_)), None) => {
-                let todo = format!("{TODO}who may call? See gatewayc new --help, --auth");
-                let _ = writeln!(update, "      security: {}", quoted(&todo));
+                let todo = format!("{TODO}who may call where the document does not say it?");
+                let _ = writeln!(
+                    update,
+                    "      # For example [{{gateway: []}}], and beside it: components: {{securitySchemes: {{gateway: {}}}}}; \
+                     [] is everyone.\n      security: {}",
+                    scheme_of(&Auth::Keys),
+                    quoted(&todo),
+                );
             }
         }
         if !update.is_empty() {
@@ -124,33 +187,32 @@ impl Overlay {
     }
 
     /// How a scheme of the document is checked, where the document does not say.
-    fn scheme(&mut self, scheme: &SecurityScheme, auth: Option<&Auth>) {
+    fn scheme(&mut self, scheme: &SecurityScheme) {
         let target = format!("$.components.securitySchemes[{}]", member(&scheme.name.value));
-        let (Some(kind), None) = (&scheme.kind, &scheme.gateway) else { return };
-        let is_oauth2 = matches!(kind, SchemeKind::OAuth2 { .. });
-        match kind {
-            SchemeKind::ApiKey { .. } | SchemeKind::MutualTls => return,
-            SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("basic") => return,
-            SchemeKind::OpenIdConnect { .. } => {
-                if let Some(Auth::Oidc { audience: Some(audience), .. }) = auth {
-                    let audience = quoted(audience);
-                    self.action(&target, &format!("    update: {{x-gateway: {{jwt: {{audiences: [{audience}]}}}}}}\n"));
-                }
-                return;
+        if let (Some(SchemeKind::OpenIdConnect { url }), None, Some(Auth::Oidc { url: asked, audience })) =
+            (&scheme.kind, &scheme.gateway, self.auth)
+            && url == asked
+        {
+            self.used_auth = true;
+            if let Some(audience) = audience {
+                let audience = quoted(audience);
+                self.action(&target, &format!("    update: {{x-gateway: {{jwt: {{audiences: [{audience}]}}}}}}\n"));
             }
-            SchemeKind::Http { .. } | SchemeKind::OAuth2 { .. } => {}
+            return;
         }
-        let is_token =
-            is_oauth2 || matches!(kind, SchemeKind::Http { scheme, .. } if scheme.eq_ignore_ascii_case("bearer"));
-        let checked = match auth {
+        let Some(kind) = scheme.kind.as_ref().filter(|_| is_open(scheme)) else { return };
+        let is_oauth2 = matches!(kind, SchemeKind::OAuth2 { .. });
+        let is_token = family(scheme) == Family::Token;
+        self.used_auth |= self.auth.is_some();
+        let checked = match self.auth {
             Some(Auth::Jwks { url, audience }) if is_token => {
                 let jwt = format!("jwt: {}", jwt(url, audience.as_deref()));
                 if is_oauth2 { format!("token: {{{jwt}}}") } else { jwt }
             }
             Some(auth @ Auth::Introspection { .. }) if is_token => format!("token: {{{}}}", introspection(auth)),
             None => {
-                let todo = format!("{TODO}how is it checked? See gatewayc new --help, --auth");
-                if is_oauth2 { format!("token: {{jwt: {}}}", quoted(&todo)) } else { format!("jwt: {}", quoted(&todo)) }
+                let todo = quoted(&format!("{TODO}how is it checked? See docs/annotations.md, A security scheme"));
+                if is_oauth2 { format!("token: {{jwt: {todo}}}") } else { format!("jwt: {todo}") }
             }
             // Another kind of scheme takes its place, under its name.
             Some(auth) => {
@@ -171,6 +233,17 @@ impl Overlay {
             let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
             return Err(wrong(format!("--public: the document has no path {path}{hint}")));
         };
+        // A path item that is referred to is changed for all who refer to it.
+        let is_shared = |other: &&PathItem| {
+            let places = || other.operations.iter().map(|operation| operation.span);
+            other.key.value != path && places().any(|place| item.operations.iter().any(|one| one.span == place))
+        };
+        if let Some(other) = document.paths.iter().find(is_shared) {
+            let other = &other.key.value;
+            return Err(wrong(format!(
+                "--public {path}: {other} has the same operations by `$ref`, and would be public as well"
+            )));
+        }
         for operation in &item.operations {
             let target = format!("$.paths[{}].{}", member(path), operation.method.to_ascii_lowercase());
             if operation.security.is_some() {

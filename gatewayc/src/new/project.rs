@@ -40,6 +40,10 @@ const NO_FEATURES: &str = ", default-features = false, features = []";
 
 /// Names that a package cannot have, or that stand for something else where generated code names crates.
 const RESERVED: &[&str] = &[
+    "build",
+    "deps",
+    "examples",
+    "incremental",
     "gatewayc",
     "gateway-runtime",
     "gateway-dev",
@@ -153,7 +157,7 @@ pub(super) fn conclude(folder: &Path) -> io::Result<ExitCode> {
             "{messages}\n{shown} is written. It builds once the errors above are settled in specs/; flags of `gatewayc new` \
              settle some of them.\n"
         ))?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(ExitCode::FAILURE);
     };
     write_generated(&emit(&checked.gateway), Path::new("generated"))?;
     add_features(&checked.gateway)?;
@@ -173,12 +177,18 @@ pub(super) fn conclude(folder: &Path) -> io::Result<ExitCode> {
 /// Says what the project's documents are now that `name` is one of them.
 pub(super) fn report(name: &str) -> io::Result<ExitCode> {
     let (messages, checked) = check()?;
-    let (is_served, what) = match &checked {
-        Some(checked) => ("is served as well", summary(checked)),
-        None => ("is written", "it builds once the errors above are settled".to_owned()),
+    print(&messages)?;
+    let Some(checked) = checked else {
+        print(&format!("specs/{name} is written; the project builds once the errors above are settled.\n"))?;
+        return Ok(ExitCode::FAILURE);
     };
-    print(&format!("{messages}specs/{name} {is_served}: {what}.\n"))?;
-    let needed: BTreeSet<&str> = checked.iter().flat_map(|checked| &checked.gateway.apis).flat_map(needs).collect();
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    if !checked.gateway.apis.iter().any(|api| api.name == stem) {
+        print(&format!("specs/{name} is written, but gatewayc.yaml does not list it: add it to `documents`.\n"))?;
+        return Ok(ExitCode::FAILURE);
+    }
+    print(&format!("specs/{name} is served as well: {}.\n", summary(&checked)))?;
+    let needed: BTreeSet<&str> = checked.gateway.apis.iter().flat_map(needs).collect();
     if !needed.is_empty() {
         let needed: Vec<&str> = needed.into_iter().collect();
         print(&format!("Features of gateway-runtime that the documents need: {}.\n", needed.join(", ")))?;

@@ -6,7 +6,7 @@ use gateway_yaml::{MAX_DEPTH, Node, Span, Spanned, Value};
 
 use crate::diagnostic::{Diagnostic, GW123};
 use crate::json_path::{Location, Query, select};
-use crate::overlay::edit::{Conflict, Findings, at, at_mut, key, merge, remove, size};
+use crate::overlay::edit::{Conflict, Findings, at, at_mut, emptied_security, key, merge, remove, size};
 use crate::overlay::read::{Action, Change};
 
 /// Values that the overlays of one document may add. The largest documents known have half of it.
@@ -49,6 +49,19 @@ fn perform_on(action: &Action, minor: u8, root: &mut Node, added: &mut usize) ->
                 return Err(problem("the document itself cannot be removed", action.target.span, "selects all of it")
                     .help("select what is in it, such as `$.servers`")
                     .into());
+            }
+            if let Some(emptied) = emptied_security(root, &targets) {
+                return Err(problem(
+                    "this action would leave an empty `security`, which makes operations public",
+                    action.target.span,
+                    "removes all that is asked for",
+                )
+                .also(emptied, "nothing is left of this")
+                .help(
+                    "remove the whole `security`, and say in an action after it who may call: `{target: …, update: \
+                     {security: []}}` where everyone may",
+                )
+                .into());
             }
             remove(root, &targets);
             return Ok(Edited::default());

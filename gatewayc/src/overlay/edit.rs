@@ -1,5 +1,6 @@
 //! Changes of trees, by place.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use gateway_yaml::{Entry, Mapping, Node, Span, Value};
@@ -91,6 +92,30 @@ pub(super) fn merge(target: &mut Node, update: &Node, name: Option<&str>, findin
 pub(super) fn remove(root: &mut Node, locations: &[Location]) {
     let locations: Vec<&[u32]> = locations.iter().map(Vec::as_slice).collect();
     remove_below(root, &locations);
+}
+
+/// The first list `security`, or alternative in one, that a removal would leave without an entry. With `[]` or `{}` the
+/// document says that everyone may call, which is more than that something is not asked for.
+pub(super) fn emptied_security(root: &Node, locations: &[Location]) -> Option<Span> {
+    let mut gone: HashMap<&[u32], usize> = HashMap::new();
+    let parents = || locations.iter().filter_map(|location| location.split_last()).map(|(_, parent)| parent);
+    parents().for_each(|parent| *gone.entry(parent).or_default() += 1);
+    let is_emptied = |parent: &&[u32]| {
+        let count = match &at(root, parent).map(|node| &node.value) {
+            Some(Value::Sequence(items)) if key(root, parent) == Some("security") => items.len(),
+            Some(Value::Mapping(alternative)) => {
+                let list = parent.split_last().map(|(_, list)| list);
+                let is_alternative = list.is_some_and(|list| {
+                    key(root, list) == Some("security")
+                        && at(root, list).is_some_and(|list| list.as_sequence().is_some())
+                });
+                if is_alternative { alternative.len() } else { 0 }
+            }
+            _ => 0,
+        };
+        count > 0 && gone.get(parent).is_some_and(|gone| *gone >= count)
+    };
+    parents().find(is_emptied).and_then(|parent| at(root, parent)).map(|node| node.span)
 }
 
 fn remove_below(node: &mut Node, locations: &[&[u32]]) {

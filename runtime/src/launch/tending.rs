@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::AbortHandle;
@@ -17,32 +18,50 @@ use gateway_tls as tls;
 #[cfg(feature = "acme")]
 use gateway_tls::acme;
 
-/// What runs beside the requests for one deployment; stops when it is dropped.
-pub(super) struct Tending(Vec<AbortHandle>);
+/// How long requests of a deployment that was replaced may still need what runs for it.
+const AFTERLIFE: Duration = Duration::from_secs(120);
+
+/// What runs beside the requests for one deployment.
+pub(super) struct Tending {
+    /// What requests need, such as the keys of providers: it goes on until the last request is done.
+    needed: Vec<AbortHandle>,
+    /// What follows files and certificates; stops when this is dropped.
+    watching: Watching,
+}
+
+struct Watching(Vec<AbortHandle>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
 
 impl Tending {
     /// Starts it; `folder` is where the files of the settings are.
     #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "only ACME asks for them"))]
     pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
-        let mut tasks: Vec<AbortHandle> =
-            deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
-        let started = [
+        let needed = deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
+        let mut watching = vec![
             tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers)))),
             tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls()))),
         ];
-        tasks.extend(started.iter().map(tokio::task::JoinHandle::abort_handle));
         #[cfg(feature = "acme")]
         {
             let trusted_roots = config.trusted_roots.as_ref().map(|file| folder.join(file));
-            tasks.push(tokio::spawn(acme::tend(deployment.tls(), trusted_roots, folder)).abort_handle());
+            watching.push(tokio::spawn(acme::tend(deployment.tls(), trusted_roots, folder)));
         }
-        Self(tasks)
+        let watching = Watching(watching.iter().map(tokio::task::JoinHandle::abort_handle).collect());
+        Self { needed, watching }
     }
-}
 
-impl Drop for Tending {
-    fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
+    /// For a deployment that another has taken the place of.
+    pub(super) fn end(self) {
+        drop(self.watching);
+        tokio::spawn(async move {
+            tokio::time::sleep(AFTERLIFE).await;
+            self.needed.iter().for_each(AbortHandle::abort);
+        });
     }
 }
 
