@@ -1,5 +1,6 @@
 //! From the documents on disk to a gateway that can be served.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,8 @@ pub(crate) struct Compiled {
     pub(crate) policy: String,
     /// The text of all warnings, one line each.
     pub(crate) warnings: String,
+    /// Of all that was read.
+    pub(crate) content: u64,
 }
 
 /// Checks the documents of the current folder: those in `specs`, if that is given, or those that a build would find.
@@ -44,8 +47,19 @@ fn compile_documents(specs: Option<&Path>) -> (Vec<PathBuf>, Result<Compiled, St
     if checked.diagnostics.has_errors() {
         return (watched, Err(render(&checked.diagnostics, &sources, Format::Human)));
     }
+    let content = content_of(&sources.paths().into_iter().map(|path| root.join(path)).collect::<Vec<_>>());
     let warnings = render(&checked.diagnostics, &sources, Format::Short);
     let gatewayc::Checked { documents, gateway, .. } = checked;
     let policy = gatewayc::policy::render(&gateway);
-    (watched, Ok(Compiled { policy, gateway, documents, sources, warnings }))
+    (watched, Ok(Compiled { policy, gateway, documents, sources, warnings, content }))
+}
+
+/// A number that another content of these files has not, but for a chance of one in 2^64.
+pub(crate) fn content_of(files: &[PathBuf]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        file.hash(&mut hasher);
+        std::fs::read(file).unwrap_or_default().hash(&mut hasher);
+    }
+    hasher.finish()
 }

@@ -22,7 +22,7 @@ struct Documents {
 
 /// The name of an operation here: its API, and its place in the document.
 pub(crate) fn mark(api: &ir::Api, operation: &ir::Operation) -> String {
-    format!("{} {}", api.name, operation.span.start)
+    format!("{} {} {}", api.name, operation.span.file.0, operation.span.start)
 }
 
 impl Described {
@@ -53,8 +53,14 @@ impl Described {
 }
 
 fn find<'d>(documents: &'d [Document], mark: &str) -> Option<&'d Operation> {
-    let (api, place) = mark.split_once(' ')?;
-    let place = place.parse::<u32>().ok()?;
+    let mut words = mark.rsplitn(3, ' ');
+    let start = words.next()?.parse::<u32>().ok()?;
+    let file = words.next()?.parse::<u32>().ok()?;
+    let api = words.next()?;
     let document = documents.iter().find(|document| document.name == api)?;
-    document.paths.iter().flat_map(|path| &path.operations).find(|operation| operation.span.start == place)
+    document
+        .paths
+        .iter()
+        .flat_map(|path| &path.operations)
+        .find(|operation| (operation.span.file.0, operation.span.start) == (file, start))
 }

@@ -23,7 +23,7 @@ use gateway_runtime::codegen::Gateway;
 use gateway_runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show};
 
 use changes::changes;
-use compile::{Compiled, compile};
+use compile::{Compiled, compile, content_of};
 use described::Described;
 use mock::{Mock, Mode, Presence};
 use page::Page;
@@ -71,6 +71,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     let (page, url) = page.unzip();
     let mut session = Session { specs, launch, described, stand_in, page: page.clone() };
     let (first, prepared) = loop {
+        session.launch = session.launch.clone().with_file_here();
         let (read, compiled) = compile(session.specs.as_deref());
         watch.also(read);
         let messages = match compiled {
@@ -90,7 +91,8 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     show(&first.warnings);
     let launch = session.launch.clone();
     let gateway = prepared.gateway;
-    let served = Served { policy: first.policy.clone(), warnings: first.warnings.clone() };
+    let content = (first.content, session.settings(), prepared.stands_in_for.clone());
+    let served = Served { policy: first.policy.clone(), warnings: first.warnings.clone(), content };
     session.describe(first, &prepared.stands_in_for);
     let (tables, replacements) = LiveTables::channel();
     let following =
@@ -181,6 +183,8 @@ struct Prepared {
 struct Served {
     policy: String,
     warnings: String,
+    /// Of the documents and the settings, and which upstreams are not there.
+    content: (u64, u64, Vec<String>),
 }
 
 impl Session {
@@ -191,17 +195,27 @@ impl Session {
     fn prepare(&self, compiled: &mut Compiled) -> Result<Prepared, Vec<String>> {
         let mut prepared =
             Prepared { gateway: &Gateway { apis: &[] }, settings: Vec::new(), stands_in_for: Vec::new() };
-        if self.stand_in.is_some() {
-            mock::mark_operations(&mut compiled.gateway);
-        }
-        prepared.gateway = tables::gateway(&compiled.gateway)?;
         if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
-            for absent in presence.absent(self.launch.upstreams(prepared.gateway)) {
-                prepared.settings.push(mock.setting(absent.api, absent.upstream));
+            let upstreams = compiled
+                .gateway
+                .apis
+                .iter()
+                .flat_map(|api| api.upstreams.iter().map(|upstream| (&*api.name, &*upstream.name, &*upstream.url)));
+            let absent = presence.absent(self.launch.upstreams(upstreams));
+            for absent in &absent {
+                prepared.settings.push(mock.setting(&absent.api, &absent.upstream));
                 prepared.stands_in_for.push(format!("{}.{}", absent.api, absent.upstream));
             }
+            mock::mark_operations(&mut compiled.gateway, &absent);
         }
+        prepared.gateway = tables::gateway(&compiled.gateway)?;
         Ok(prepared)
+    }
+
+    /// The content of the file of settings.
+    fn settings(&self) -> u64 {
+        let file = self.launch.config.clone().unwrap_or_else(|| "gateway.yaml".into());
+        content_of(&[file])
     }
 
     /// # Errors
@@ -229,6 +243,7 @@ impl Session {
 
     /// Serves what the documents say, after each change.
     fn follow(mut self, mut served: Served, mut watch: Watch, tables: &LiveTables) {
+        let mut is_broken = false;
         loop {
             let presence = self.stand_in.as_ref().map(|stand_in| stand_in.presence.clone());
             let before = watch.next(|| presence.as_ref().is_some_and(Presence::has_changed));
@@ -238,25 +253,40 @@ impl Session {
             let mut compiled = match compiled {
                 Ok(compiled) => compiled,
                 Err(messages) => {
+                    is_broken = true;
                     show(&format!("{messages}Not live: what was served before goes on."));
                     continue;
                 }
             };
+            let settings_now = self.settings();
             let replaced = self.prepare(&mut compiled).and_then(|Prepared { gateway, settings, stands_in_for }| {
-                tables.replace(gateway, settings)?;
-                Ok(stands_in_for)
+                let content = (compiled.content, settings_now, stands_in_for);
+                // What was saved as it was is no reason to begin limits and sessions anew.
+                if content != served.content {
+                    tables.replace(gateway, settings)?;
+                }
+                Ok(content)
             });
-            let stands_in_for = match replaced {
-                Ok(stands_in_for) => stands_in_for,
+            let content = match replaced {
+                Ok(content) if content == served.content => {
+                    if std::mem::take(&mut is_broken) {
+                        show("The documents are again what is served.");
+                    }
+                    continue;
+                }
+                Ok(content) => content,
                 Err(problems) => {
+                    is_broken = true;
                     show(&format!("{}Not live: what was served before goes on.", list(&problems)));
                     continue;
                 }
             };
+            is_broken = false;
             let milliseconds = (before + noticed.elapsed()).as_millis();
             let warnings = if compiled.warnings == served.warnings { "" } else { &compiled.warnings };
             show(&format!("{warnings}Live after {milliseconds} ms{}", changes(&served.policy, &compiled.policy)));
-            served = Served { policy: compiled.policy.clone(), warnings: compiled.warnings.clone() };
+            let stands_in_for = content.2.clone();
+            served = Served { policy: compiled.policy.clone(), warnings: compiled.warnings.clone(), content };
             self.describe(compiled, &stands_in_for);
         }
     }

@@ -6,6 +6,7 @@ mod presence;
 use std::io;
 use std::net::SocketAddr;
 
+use gateway_runtime::UpstreamAddress;
 use gatewayc::ir;
 use hyper::StatusCode;
 
@@ -48,9 +49,11 @@ impl Mock {
     }
 }
 
-/// Makes each forwarded operation say to the mock which one it is.
-pub(crate) fn mark_operations(gateway: &mut ir::Gateway) {
+/// Makes each operation that is forwarded to one of these upstreams, by API and name, say to the mock which one it is.
+pub(crate) fn mark_operations(gateway: &mut ir::Gateway, absent: &[UpstreamAddress]) {
     for api in &mut gateway.apis {
+        let name = api.name.clone();
+        let is_absent = |upstream: &str| absent.iter().any(|one| one.api == name && one.upstream == upstream);
         let marks: Vec<Vec<String>> = api
             .routes
             .iter()
@@ -58,7 +61,7 @@ pub(crate) fn mark_operations(gateway: &mut ir::Gateway) {
             .collect();
         for (route, marks) in api.routes.iter_mut().zip(marks) {
             for (operation, mark) in route.operations.iter_mut().zip(marks) {
-                if matches!(operation.action, ir::Action::Forward { .. }) {
+                if matches!(&operation.action, ir::Action::Forward { upstream, .. } if is_absent(upstream)) {
                     operation.request_headers.set.push((OPERATION.to_owned(), mark));
                 }
             }

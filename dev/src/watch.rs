@@ -16,9 +16,6 @@ const INTERVAL: Duration = Duration::from_millis(20);
 const SHARE: u32 = 20;
 /// A file that changes again within this time is still being written.
 const SETTLED: Duration = Duration::from_millis(5);
-/// No more files than this are watched: a folder that holds more is not one of documents.
-const MOST_FILES: usize = 20_000;
-
 /// What distinguishes two states of a file: its number and size, and when either or its content last changed.
 type State = (u64, u64, i64, i64);
 
@@ -29,6 +26,13 @@ pub(crate) struct Watch {
     /// Files, and folders in which a new document or folder counts.
     others: Vec<PathBuf>,
     seen: BTreeMap<PathBuf, State>,
+}
+
+/// Whether a file may be a document, an overlay or a part of one. What editors keep beside it while they work is not.
+fn may_be_document(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let kind = path.extension().and_then(|kind| kind.to_str());
+    !is_hidden && matches!(kind, Some("yaml" | "yml" | "json"))
 }
 
 impl Watch {
@@ -86,7 +90,10 @@ impl Watch {
 /// How long ago the latest of what differs was changed; nothing where a file is gone.
 fn since_last_change(before: &BTreeMap<PathBuf, State>, now: &BTreeMap<PathBuf, State>) -> Option<Duration> {
     let changed = now.iter().filter(|(path, state)| before.get(*path) != Some(state));
-    let (_, (_, _, seconds, nanos)) = changed.max_by_key(|(_, (_, _, seconds, nanos))| (*seconds, *nanos))?;
+    // Folders have no time here.
+    let (_, (_, _, seconds, nanos)) = changed
+        .filter(|(_, (_, _, seconds, _))| *seconds != 0)
+        .max_by_key(|(_, (_, _, seconds, nanos))| (*seconds, *nanos))?;
     let at = Duration::new(u64::try_from(*seconds).ok()?, u32::try_from(*nanos).ok()?);
     SystemTime::now().duration_since(UNIX_EPOCH + at).ok()
 }
@@ -102,7 +109,7 @@ fn look(whole: &[PathBuf], others: &[PathBuf]) -> BTreeMap<PathBuf, State> {
             if !is_link || whole.contains(&path) {
                 open.extend(inside(&path));
             }
-        } else {
+        } else if may_be_document(&path) {
             note(&mut seen, path, &metadata);
         }
     }
@@ -113,7 +120,7 @@ fn look(whole: &[PathBuf], others: &[PathBuf]) -> BTreeMap<PathBuf, State> {
                     let Ok(metadata) = fs::metadata(&path) else { continue };
                     if metadata.is_dir() {
                         seen.insert(path, (metadata.ino(), 0, 0, 0));
-                    } else if path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json") {
+                    } else if may_be_document(&path) {
                         note(&mut seen, path, &metadata);
                     }
                 }
@@ -130,9 +137,7 @@ fn inside(folder: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 fn note(seen: &mut BTreeMap<PathBuf, State>, path: PathBuf, metadata: &fs::Metadata) {
-    if seen.len() < MOST_FILES {
-        seen.insert(path, (metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec()));
-    }
+    seen.insert(path, (metadata.ino(), metadata.len(), metadata.ctime(), metadata.ctime_nsec()));
 }
 
 #[cfg(test)]
@@ -155,6 +160,8 @@ mod tests {
         fs::write(&document, "ab").expect("a file");
         assert!(changed(), "written in place");
         fs::write(folder.join(".a.swp"), "abc").expect("a file");
+        fs::write(folder.join("a.yaml~"), "abc").expect("a file");
+        assert!(!changed(), "beside it");
         fs::rename(folder.join(".a.swp"), &document).expect("renamed");
         assert!(changed(), "replaced");
         fs::write(folder.join("parts/b.yaml"), "b").expect("a file");

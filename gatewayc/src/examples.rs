@@ -10,6 +10,8 @@ use crate::source::SourceSet;
 
 /// Schemas in schemas that are followed; what is deeper is `null`, and a member that is not required is left out.
 const DEEPEST: usize = 8;
+/// Schemas that are looked at for one content: they may refer to each other in many ways.
+const MOST_STEPS: usize = 20_000;
 /// The text that a made content may have.
 const LONGEST: usize = 256 << 10;
 
@@ -125,7 +127,7 @@ impl Reader<'_, '_> {
                 return json(value);
             }
         }
-        if room.deep >= DEEPEST || room.left == 0 {
+        if room.is_full() {
             return "null".to_owned();
         }
         room.deep += 1;
@@ -173,7 +175,8 @@ impl Reader<'_, '_> {
                     return "[]".to_owned();
                 }
                 let item = self.made(&items, room);
-                format!("[{}]", vec![item; least].join(","))
+                let fits = room.left / (item.len() + 1);
+                format!("[{}]", vec![item; least.min(fits.max(1))].join(","))
             }
             "integer" => format!("{}", bounded(schema, 1.0).ceil() as i64),
             "number" => shown(bounded(schema, 1.0)),
@@ -186,7 +189,7 @@ impl Reader<'_, '_> {
     /// The members of an object, with what `allOf` adds.
     fn made_object(&mut self, schema: &Node, room: &mut Room) -> Vec<(String, String)> {
         let mut members = self.members(schema, room);
-        if room.deep >= DEEPEST {
+        if room.is_full() {
             return members;
         }
         room.deep += 1;
@@ -214,7 +217,7 @@ impl Reader<'_, '_> {
             // Requests only.
             let Some(property) = self.0.follow(&entry.value) else { continue };
             let is_written_only = property.get("writeOnly").and_then(Node::as_bool) == Some(true);
-            let is_too_deep = room.deep >= DEEPEST || room.left == 0;
+            let is_too_deep = room.is_full();
             if is_written_only || (is_too_deep && !is_required) {
                 continue;
             }
@@ -227,12 +230,21 @@ impl Reader<'_, '_> {
 /// How much more may be made.
 struct Room {
     deep: usize,
+    /// Bytes.
     left: usize,
+    /// Schemas that may still be looked at.
+    steps: usize,
 }
 
 impl Room {
     fn new(is_large: bool) -> Self {
-        Self { deep: 0, left: if is_large { LONGEST } else { LONGEST / 64 } }
+        Self { deep: 0, left: if is_large { LONGEST } else { LONGEST / 64 }, steps: MOST_STEPS }
+    }
+
+    /// Counts a schema; says whether there is no room for more.
+    fn is_full(&mut self) -> bool {
+        self.steps = self.steps.saturating_sub(1);
+        self.deep >= DEEPEST || self.left == 0 || self.steps == 0
     }
 }
 
@@ -361,5 +373,55 @@ fn json(node: &Node) -> String {
         Value::Mapping(entries) => {
             object(entries.iter().map(|entry| (entry.key.name.to_string(), json(&entry.value))).collect())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    /// The content that is made for a schema among others.
+    fn made(schemas: &str) -> String {
+        let document = format!(
+            "openapi: 3.1.0\ninfo: {{title: A, version: '1'}}\npaths:\n  /a:\n    get:\n      responses:\n        '200':\n          \
+             description: a\n          content: {{application/json: {{schema: {{$ref: '#/components/schemas/A'}}}}}}\n\
+             components:\n  schemas:\n{schemas}"
+        );
+        let mut sources = SourceSet::new(HashMap::from([("a.yaml".to_owned(), document)]), "");
+        sources.add_document("a.yaml");
+        let (documents, _) = crate::parse(&mut sources);
+        let described = responses(&documents[0].paths[0].operations[0].node, &mut sources);
+        described[0].contents[0].examples[0].1.clone()
+    }
+
+    #[test]
+    fn contents_fit_their_schemas() {
+        for (schema, expected) in [
+            ("{type: integer, minimum: 3, multipleOf: 2}", "4"),
+            ("{type: [\"null\", string], maxLength: 2}", "\"te\""),
+            ("{allOf: [{properties: {a: {type: boolean}}}, {properties: {b: {const: x}}}]}", r#"{"a":true,"b":"x"}"#),
+            ("{oneOf: [{type: array, minItems: 2, items: {enum: [red]}}, {type: string}]}", r#"["red","red"]"#),
+            ("{properties: {a: {$ref: '#/components/schemas/Missing'}}}", r"{}"),
+        ] {
+            assert_eq!(made(&format!("    A: {schema}\n")), expected, "{schema}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_multiply_end() {
+        let mut all = String::new();
+        for _ in 0..12 {
+            let _ = write!(all, "{{$ref: '#/components/schemas/A'}}, ");
+        }
+        assert!(made(&format!("    A: {{allOf: [{all}]}}\n")).len() < 1024);
+        let properties: String =
+            (0..12).map(|number| format!("p{number}: {{$ref: '#/components/schemas/A'}}, ")).collect();
+        assert!(made(&format!("    A: {{properties: {{{properties}}}}}\n")).len() < 4 * LONGEST);
+        assert!(
+            made("    A: {type: array, minItems: 16, items: {$ref: '#/components/schemas/A'}}\n").len() < 4 * LONGEST
+        );
     }
 }

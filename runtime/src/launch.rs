@@ -32,7 +32,7 @@ use gateway_proxy::deployment::Deployment;
 use gateway_proxy::handover::{self, Inherited, Waiting};
 use gateway_proxy::metrics::ProcessMetrics;
 use gateway_proxy::server::{Replacer, Server};
-use gateway_proxy::tables::{Api, Gateway, Upstream};
+use gateway_proxy::tables::Gateway;
 use gateway_proxy::upstream::url::parse_url;
 
 /// How to start a gateway.
@@ -63,9 +63,9 @@ pub struct Ready {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamAddress {
     /// The API that it belongs to.
-    pub api: &'static str,
+    pub api: String,
     /// Its name in the document.
-    pub upstream: &'static str,
+    pub upstream: String,
     /// A name or an address.
     pub host: String,
     /// The port.
@@ -164,17 +164,17 @@ impl Launch {
         problems.iter().map(ToString::to_string).collect()
     }
 
-    /// Where the upstreams of `gateway` are in this deployment; those whose address cannot be read are left out.
+    /// Where upstreams are in this deployment: each by its API, its name and the URL of the document. Those whose address
+    /// cannot be read are left out.
     #[must_use]
-    pub fn upstreams(&self, gateway: &'static Gateway) -> Vec<UpstreamAddress> {
+    pub fn upstreams<'u>(&self, upstreams: impl Iterator<Item = (&'u str, &'u str, &'u str)>) -> Vec<UpstreamAddress> {
         let config = self.settings().map(|(config, _)| config).ok();
-        let upstreams = gateway.apis.iter().flat_map(|api| api.upstreams.iter().map(move |upstream| (api, upstream)));
-        let address = |(api, upstream): (&&'static Api, &&'static Upstream)| {
-            let set = config.as_ref().and_then(|config| config.upstream(api.name, upstream.name));
-            let (endpoint, _) = parse_url(set.map_or(upstream.url, |(url, _)| url), 0).ok()?;
+        let address = |(api, upstream, url): (&str, &str, &str)| {
+            let set = config.as_ref().and_then(|config| config.upstream(api, upstream));
+            let (endpoint, _) = parse_url(set.map_or(url, |(url, _)| url), 0).ok()?;
             Some(UpstreamAddress {
-                api: api.name,
-                upstream: upstream.name,
+                api: api.to_owned(),
+                upstream: upstream.to_owned(),
                 host: endpoint.host.trim_matches(['[', ']']).to_owned(),
                 port: endpoint.port,
             })
@@ -188,6 +188,13 @@ impl Launch {
         let mut launch = self.clone();
         launch.settings.extend(settings.iter().cloned());
         launch
+    }
+
+    /// The same with the `gateway.yaml` of this folder, if no other file is named and it is there by now.
+    #[must_use]
+    pub fn with_file_here(mut self) -> Self {
+        self.config = self.config.or_else(|| Some(PathBuf::from("gateway.yaml")).filter(|file| file.exists()));
+        self
     }
 
     fn assemble_dry(&self, gateway: &'static Gateway) -> Result<Deployment, Vec<Problem>> {
@@ -344,7 +351,8 @@ async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) 
         }
         Some(replacements) => {
             let (admin, replacer) = (Arc::clone(&admin), server.replacer());
-            tokio::spawn(replace_tables(replacements, launch, descriptors, replacer, admin, tending))
+            let replacing = Replacing { launch, config, descriptors, replacer, admin };
+            tokio::spawn(replace_tables(replacements, replacing, tending))
         }
     };
     let ending = loop {
@@ -382,24 +390,43 @@ fn plain_addresses(deployment: &Deployment, server: &Server) -> Vec<SocketAddr> 
     listeners.filter(|(listener, _)| listener.tls.is_none()).map(|(_, (_, address))| *address).collect()
 }
 
-/// Does what `replacements` asks for, until the other end is dropped.
-async fn replace_tables(
-    mut replacements: Replacements,
+/// Settings, or groups of them, that are applied at the start only.
+const AT_START: &[&str] = &["accessLog", "admin", "logs", "upgrade", "workers"];
+
+/// Says which changed settings the new tables do not bring with them.
+fn warn_of_restart(first: &Config, now: &Config) {
+    let changed = first.changed_settings(now);
+    let of_start =
+        |path: &&&str| AT_START.contains(&path.split('.').next().unwrap_or_default()) && **path != "admin.key";
+    let changed: Vec<String> = changed.iter().filter(of_start).map(|path| format!("`{path}`")).collect();
+    if !changed.is_empty() {
+        warn!("settings", "applied at the start only, and changed since: {}; restart the gateway", changed.join(", "));
+    }
+}
+
+/// What it takes to give a running gateway other tables.
+struct Replacing {
     launch: Launch,
+    /// The settings that it was started with.
+    config: &'static Config,
     descriptors: u64,
     replacer: Replacer,
     admin: Arc<Admin>,
-    mut tending: Tending,
-) {
+}
+
+/// Does what `replacements` asks for, until the other end is dropped.
+async fn replace_tables(mut replacements: Replacements, replacing: Replacing, mut tending: Tending) {
+    let Replacing { launch, config: first, descriptors, replacer, admin } = replacing;
     while let Some(Replacement { gateway, settings, outcome }) = replacements.next().await {
         let prepared = {
-            let launch = launch.with(&settings);
+            let launch = launch.with(&settings).with_file_here();
             tokio::task::spawn_blocking(move || launch.prepare(gateway, descriptors)).await
         };
         let result = match prepared {
             Ok(Ok(Prepared { deployment, config, .. })) => match replacer.replace(deployment).await {
                 Ok(()) => {
                     admin.serve_for(deployment);
+                    warn_of_restart(first, config);
                     let next = Tending::start(deployment, config, launch.sources().folder());
                     std::mem::replace(&mut tending, next).end();
                     Ok(())

@@ -31,7 +31,8 @@ pub(super) fn answer(described: &[DescribedResponse], fields: &HeaderMap) -> Res
             None => plain(StatusCode::OK, ""),
         };
     };
-    let mut answer = match content(response, fields) {
+    let has_body = !matches!(status.as_u16(), 204 | 205 | 304);
+    let mut answer = match content(response, fields).filter(|_| has_body) {
         None => Response::new(Full::default()),
         Some(content) => {
             let name = preference(fields, "example");

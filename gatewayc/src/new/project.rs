@@ -93,6 +93,7 @@ pub(super) fn files(package: &str, crates: &Crates) -> Vec<(String, Vec<u8>)> {
         ("gateway-runtime", crates.requirement("gateway-runtime", NO_FEATURES)),
         ("gatewayc-build", crates.requirement("gatewayc", ", default-features = false")),
         ("note-on-images", note_on_images(crates)),
+        ("note-on-checkouts", note_on_checkouts(crates)),
     ];
     FILES.iter().map(|(path, template)| ((*path).to_owned(), filled(template, &values).into_bytes())).collect()
 }
@@ -103,6 +104,17 @@ fn note_on_images(crates: &Crates) -> String {
         Crates::Path { shown, .. } => format!(
             "# The crates of the gateway are in {shown}, which the image's build does not see: build it from a folder that\n\
              # holds both, or name a git revision or a version in Cargo.toml first.\n"
+        ),
+        Crates::Git { .. } | Crates::Version(_) => String::new(),
+    }
+}
+
+/// A workflow checks out the project alone.
+fn note_on_checkouts(crates: &Crates) -> String {
+    match crates {
+        Crates::Path { shown, .. } => format!(
+            "# The crates of the gateway are in {shown}, which is not checked out here: name a git revision or a version in\n\
+             # Cargo.toml first, or check them out as well.\n"
         ),
         Crates::Git { .. } | Crates::Version(_) => String::new(),
     }

@@ -42,15 +42,16 @@ impl Tending {
     #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "only ACME asks for them"))]
     pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
         let needed = deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
-        let mut watching = vec![
+        let watching = vec![
             tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers)))),
             tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls()))),
         ];
         #[cfg(feature = "acme")]
-        {
+        let watching = {
             let trusted_roots = config.trusted_roots.as_ref().map(|file| folder.join(file));
-            watching.push(tokio::spawn(acme::tend(deployment.tls(), trusted_roots, folder)));
-        }
+            let acme = tokio::spawn(acme::tend(deployment.tls(), trusted_roots, folder));
+            watching.into_iter().chain([acme]).collect::<Vec<_>>()
+        };
         let watching = Watching(watching.iter().map(tokio::task::JoinHandle::abort_handle).collect());
         Self { needed, watching }
     }

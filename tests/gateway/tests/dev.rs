@@ -199,3 +199,27 @@ fn the_page_tries_operations_for_nobody_else() {
     session.save(&NOTES.replace("UPSTREAM", "127.0.0.1:9").replace("listNotes", "allNotes"));
     eventually("the new name", || ask("GET", "/operations", &ours, "").body.contains("allNotes").then_some(()));
 }
+
+#[test]
+fn what_changes_nothing_begins_nothing_anew() {
+    let upstream = Upstream::echo();
+    let limited = "x-gateway: {version: 1, rateLimit: [{algorithm: fixed-window, limit: 1, interval: 1h}], ";
+    let document =
+        NOTES.replace("UPSTREAM", &upstream.address.to_string()).replace("x-gateway: {version: 1, ", limited);
+    let session = Session::start(&document, &[]);
+    let get = || session.gateway.get("/v1/notes", "").status;
+    assert_eq!((get(), get()), (200, 429));
+    // What an editor keeps beside it, a backup, and the same once more.
+    session.folder.write(".notes.yaml.swp", "x");
+    session.folder.write("notes.yaml~", "x");
+    session.save(&document);
+    session.save(&document.replace("security: []", "security: [{nobody: []}]"));
+    session.hears("error[GW202]");
+    session.save(&document);
+    session.hears("The documents are again what is served.");
+    assert_eq!(get(), 429);
+    assert!(!session.gateway.messages().contains("Live after"), "{}", session.gateway.messages());
+    session.save(&document.replace("limit: 1,", "limit: 2,"));
+    session.hears("Live after");
+    assert_eq!(get(), 200);
+}
