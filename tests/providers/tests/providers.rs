@@ -138,6 +138,19 @@ fn keys_rotate() {
 }
 
 #[test]
+fn keys_rotate_while_the_gateway_ends() {
+    let provider = Provider::start();
+    provider.publish("old");
+    let gateway = gateway(&provider, &["timeouts.shutdownDelay=10m"]);
+    gateway.terminate();
+    eventually("the end to begin", || (gateway.operations("/readyz").status == 503).then_some(()));
+    let new = Signer::new("new");
+    provider.replace(&[&new]);
+    let token = bearer(&new.token(json!({})));
+    eventually("the new key", || (gateway.get("/published", &token).status == 200).then_some(()));
+}
+
+#[test]
 fn keys_that_are_gone_are_gone_after_the_next_refresh() {
     let provider = Provider::start();
     let (one, two) = (provider.publish("one"), provider.publish("two"));
