@@ -964,6 +964,15 @@ fn all_schemes_of_an_object_name_one_caller() {
     let with = |security: &str| document("", GOOD_SCHEME, "", "").replace("[{Jwt: []}]", security);
     check(&with("[{Basic: [], Jwt: []}]"), "GW213 can never hold together");
     check(&with("[{Basic: []}, {Jwt: []}]"), "none");
+    let two_keys = |first: &str, second: &str, security: &str| {
+        let schemes = format!(
+            "    One: {{type: apiKey, in: header, name: {first}}}\n    Two: {{type: apiKey, in: header, name: {second}}}\n"
+        );
+        with(security).replace("  securitySchemes:\n", &format!("  securitySchemes:\n{schemes}"))
+    };
+    check(&two_keys("X-Key", "x-key", "[{One: [], Two: []}]"), "GW216 one credential meets `One` and `Two`");
+    check(&two_keys("X-Key", "x-key", "[{One: []}, {Two: []}]"), "none");
+    check(&two_keys("X-Key", "X-Other", "[{One: [], Two: []}]"), "none");
     let two_issuers = |first: &str, second: &str| {
         let scheme = |more: &str| format!("jwt: {{verify: {{algorithms: [HS256], secret: {{env: S}}}}{more}}}");
         let second = format!("{{type: apiKey, in: header, name: t, x-gateway: {{{}}}}}", scheme(second));

@@ -80,6 +80,7 @@ codes! {
     GW213 213 "impossible-and"            Error   "Schemes that can never hold together"
     GW214 214 "bad-scope"                 Error   "A scope that cannot stand in a token or in a challenge"
     GW215 215 "public-by-reference"       Error   "Another file makes an operation public, and the document does not say so"
+    GW216 216 "same-credential"           Error   "Two requirements of an object that one credential meets"
     GW301 301 "implicit-grant"            Error   "The implicit grant puts access tokens into URLs"
     GW302 302 "password-grant"            Error   "The password grant has clients ask for the passwords of users"
     GW303 303 "token-in-the-open"         Warning "A scheme takes access tokens from the query or from a form"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::ast::{self, Security};
-use crate::diagnostic::{Diagnostic, Diagnostics, GW201, GW207, GW211, GW213, GW214};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW201, GW207, GW211, GW213, GW214, GW216};
 use crate::ir::{self, Access, Credential, CredentialLocation, JwtKey, Requirement, Scheme};
 use crate::lower::limits::CallerKind;
 use crate::lower::naming::title;
@@ -91,6 +91,14 @@ impl<'a> Schemes<'a> {
         requirements: &[Requirement],
         diagnostics: &mut Diagnostics,
     ) -> bool {
+        if let Some((first, second)) = self.met_by_one(requirements) {
+            diagnostics.push(
+                Diagnostic::error(GW216, format!("one credential meets `{}` and `{}`", first.scheme, second.scheme))
+                    .at(alternative.span, "both read the same place, and the second asks for nothing")
+                    .help("give one of them another place, or ask for one scheme with a role"),
+            );
+            return false;
+        }
         let (consumers, others): (Vec<_>, Vec<_>) =
             requirements.iter().partition(|requirement| self.knows_consumers(requirement));
         let words: Vec<_> = requirements.iter().filter_map(|one| Some((one, self.authorization_of(one)?))).collect();
@@ -162,6 +170,25 @@ impl<'a> Schemes<'a> {
                 None
             }
         }
+    }
+
+    /// Two requirements that read one credential.
+    fn met_by_one<'r>(&self, requirements: &'r [Requirement]) -> Option<(&'r Requirement, &'r Requirement)> {
+        let lowered = |requirement: &Requirement| self.schemes.get(requirement.scheme.as_str())?.lowered.as_ref().ok();
+        let is_same = |one: &Scheme, other: &Scheme| match (&one.credential, &other.credential) {
+            (Credential::ApiKey, Credential::ApiKey) | (Credential::AdminKey, Credential::AdminKey) => {
+                one.locations.iter().any(|here| other.locations.iter().any(|there| is_same_place(here, there)))
+            }
+            (Credential::Basic, Credential::Basic) | (Credential::Certificate, Credential::Certificate) => true,
+            _ => false,
+        };
+        requirements.iter().enumerate().find_map(|(index, first)| {
+            let one = lowered(first)?;
+            let second = requirements[index + 1..]
+                .iter()
+                .find(|second| lowered(second).is_some_and(|other| is_same(one, other)))?;
+            Some((first, second))
+        })
     }
 
     /// Two schemes whose tokens need not be of one issuer.
@@ -308,6 +335,14 @@ fn takes_any_audience(scheme: &Scheme) -> bool {
                 && matches!(jwt.key, JwtKey::KeySetUrl { .. } | JwtKey::Discovery { .. })
         }
         _ => false,
+    }
+}
+
+/// Names of header fields have no case.
+fn is_same_place(one: &CredentialLocation, other: &CredentialLocation) -> bool {
+    match (one, other) {
+        (CredentialLocation::Header(one), CredentialLocation::Header(other)) => one.eq_ignore_ascii_case(other),
+        _ => one == other,
     }
 }
 
