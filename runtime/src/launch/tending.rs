@@ -42,7 +42,7 @@ impl Tending {
     #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "only ACME asks for them"))]
     pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
         let needed = deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
-        let watching = vec![
+        let watching = [
             tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers)))),
             tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls()))),
         ];
