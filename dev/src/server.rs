@@ -4,12 +4,16 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+
+/// After a connection could not be accepted.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens a free port, and has `respond` answer there.
 ///
@@ -29,7 +33,11 @@ where
         runtime.block_on(async move {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
             loop {
-                let Ok((stream, _)) = listener.accept().await else { continue };
+                let Ok((stream, _)) = listener.accept().await else {
+                    // For want of descriptors, say.
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                };
                 let respond = Arc::clone(&respond);
                 // A connection that breaks is the client's business.
                 tokio::spawn(async move {
