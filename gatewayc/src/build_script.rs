@@ -93,8 +93,8 @@ impl Build {
         }
         let file = self.package.join(FILE);
         print(&format!("cargo::rerun-if-changed={}", file.display()));
-        let package = files::package(&self.package).map_err(|error| format!("error: {error}\n"))?;
-        let package = package.ok_or_else(|| format!("error: {} is not there any more\n", file.display()))?;
+        let package =
+            open_package(&self.package)?.ok_or_else(|| format!("error: {} is not there any more\n", file.display()))?;
         let (output, mut watched) = compile_listed(package, warnings)?;
         // Of a folder that holds what a build writes, cargo would see a change after each build.
         let written = [Some(&self.package), Some(&self.out), self.generated.as_ref()];

@@ -322,3 +322,14 @@ fn a_build_watches_what_gatewayc_yaml_lists() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("--> root.overlay.yaml:1:1"), "{said}");
 }
+
+#[test]
+fn a_gateway_without_documents_is_not_built() {
+    let package = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unlisted");
+    let _ = fs::remove_dir_all(&package);
+    fs::create_dir_all(package.join("specs")).expect("a folder");
+    fs::write(package.join("gatewayc.yaml"), "strict: true\n").expect("a file");
+    let output = build(&package, &[]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("there is no document in specs"), "{said}");
+}
