@@ -193,8 +193,7 @@ impl Session {
     /// # Errors
     /// The documents need what is not built.
     fn prepare(&self, compiled: &mut Compiled) -> Result<Prepared, Vec<String>> {
-        let mut prepared =
-            Prepared { gateway: &Gateway { apis: &[] }, settings: Vec::new(), stands_in_for: Vec::new() };
+        let (mut settings, mut stands_in_for) = (Vec::new(), Vec::new());
         if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
             let upstreams = compiled
                 .gateway
@@ -203,13 +202,12 @@ impl Session {
                 .flat_map(|api| api.upstreams.iter().map(|upstream| (&*api.name, &*upstream.name, &*upstream.url)));
             let absent = presence.absent(self.launch.upstreams(upstreams));
             for absent in &absent {
-                prepared.settings.push(mock.setting(&absent.api, &absent.upstream));
-                prepared.stands_in_for.push(format!("{}.{}", absent.api, absent.upstream));
+                settings.push(mock.setting(&absent.api, &absent.upstream));
+                stands_in_for.push(format!("{}.{}", absent.api, absent.upstream));
             }
             mock::mark_operations(&mut compiled.gateway, &absent);
         }
-        prepared.gateway = tables::gateway(&compiled.gateway)?;
-        Ok(prepared)
+        Ok(Prepared { gateway: tables::gateway(&compiled.gateway)?, settings, stands_in_for })
     }
 
     /// The content of the file of settings.

@@ -7,6 +7,7 @@ mod document;
 mod fault;
 mod overlay;
 mod project;
+mod quoted;
 
 use std::io;
 use std::path::PathBuf;

@@ -61,7 +61,7 @@ fn builtin(builtin: &ir::Builtin, shared: &Shared) -> &'static dyn Builtin {
             files: list(files, |file| StaticFile {
                 path: text(&file.path),
                 content_type: file.content_type,
-                bytes: list(file.bytes.iter(), |byte| *byte),
+                bytes: Vec::leak(file.bytes.to_vec()),
             }),
         }),
     }

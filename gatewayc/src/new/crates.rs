@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::new::fault::wrong;
+use crate::new::quoted::quoted;
 
 /// The crates that a project names, each with its folder in a checkout.
 const CRATES: &[(&str, &str)] = &[("gateway-dev", "dev"), ("gateway-runtime", "runtime"), ("gatewayc", "gatewayc")];
@@ -62,14 +63,13 @@ impl Crates {
 
     /// What stands behind the name of one of [`CRATES`] in a manifest.
     pub(super) fn requirement(&self, name: &str, more: &str) -> String {
-        let text = toml_text;
         let source = match self {
             Self::Path { shown, .. } => {
                 let folder = CRATES.iter().find(|(known, _)| *known == name).map_or(name, |(_, folder)| folder);
-                format!("path = {}", text(&format!("{shown}/{folder}")))
+                format!("path = {}", quoted(&format!("{shown}/{folder}")))
             }
-            Self::Git { url, revision } => format!("git = {}, rev = {}", text(url), text(revision)),
-            Self::Version(version) => format!("version = {}", text(version)),
+            Self::Git { url, revision } => format!("git = {}, rev = {}", quoted(url), quoted(revision)),
+            Self::Version(version) => format!("version = {}", quoted(version)),
         };
         format!("{{ {source}{more} }}")
     }
@@ -79,19 +79,6 @@ impl Crates {
         let Self::Path { checkout, .. } = self else { return None };
         Some(checkout.join("Cargo.lock")).filter(|file| file.is_file())
     }
-}
-
-/// A basic string of TOML.
-fn toml_text(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            control if control.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(control))),
-            other => quoted.push(other),
-        }
-    }
-    quoted + "\""
 }
 
 fn is_checkout(folder: &Path) -> bool {

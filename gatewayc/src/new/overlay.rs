@@ -9,6 +9,7 @@ use gatewayc::ast::{Document, PathItem, SchemeKind, Security, SecurityScheme};
 
 use crate::new::answers::{Answers, Auth};
 use crate::new::fault::wrong;
+use crate::new::quoted::quoted;
 
 /// Begins a value that somebody has to choose; it does not compile.
 const TODO: &str = "TODO(choose): ";
@@ -318,23 +319,6 @@ fn introspection(auth: &Auth) -> String {
         quoted(secret),
         audiences.unwrap_or_default(),
     )
-}
-
-/// A text in YAML.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => quoted.extend(['\\', character]),
-            '\n' => quoted.push_str("\\n"),
-            other if other.is_control() => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(other));
-            }
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// The name of a member in a JSONPath (RFC 9535 §2.3.1).
