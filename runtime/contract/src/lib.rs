@@ -1,0 +1,3 @@
+//! Requests and responses, checked against what documents describe.
+
+pub mod tables;
