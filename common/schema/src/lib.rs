@@ -4,4 +4,5 @@
 //! and checks values. Both use the same checker: what the compiler says of an example is what the gateway would say of it.
 
 pub mod json;
+pub mod pattern;
 pub mod schemas;
