@@ -1,0 +1,124 @@
+//! Properties of characters (`\p{…}`), as far as they are known exactly.
+
+use super::categories::{CATEGORIES, RUNS};
+use super::char_set::CharSet;
+
+/// The characters that have a property; `None` where the property is not known here.
+pub(super) fn property(text: &str) -> Option<CharSet> {
+    let name = match text.split_once('=') {
+        Some(("General_Category" | "gc", value)) => return categories(value),
+        Some(_) => return None,
+        None => text,
+    };
+    match name {
+        "Any" => Some(CharSet::all()),
+        "ASCII" => Some(CharSet::new(vec![(0, 0x7f)])),
+        "ASCII_Hex_Digit" | "AHex" => Some(CharSet::new(vec![(0x30, 0x39), (0x41, 0x46), (0x61, 0x66)])),
+        "Alphabetic" | "Alpha" => Some(all_that(char::is_alphabetic)),
+        "Uppercase" | "Upper" => Some(all_that(char::is_uppercase)),
+        "Lowercase" | "Lower" => Some(all_that(char::is_lowercase)),
+        "White_Space" | "space" => Some(all_that(char::is_whitespace)),
+        name => categories(name),
+    }
+}
+
+/// Names of general categories: the name that Unicode gives them, and the short one. A name of one letter stands for all
+/// categories that begin with it.
+static NAMES: &[(&str, &str)] = &[
+    ("Letter", "L"),
+    ("Uppercase_Letter", "Lu"),
+    ("Lowercase_Letter", "Ll"),
+    ("Titlecase_Letter", "Lt"),
+    ("Modifier_Letter", "Lm"),
+    ("Other_Letter", "Lo"),
+    ("Mark", "M"),
+    ("Combining_Mark", "M"),
+    ("Nonspacing_Mark", "Mn"),
+    ("Spacing_Mark", "Mc"),
+    ("Enclosing_Mark", "Me"),
+    ("Number", "N"),
+    ("Decimal_Number", "Nd"),
+    ("digit", "Nd"),
+    ("Letter_Number", "Nl"),
+    ("Other_Number", "No"),
+    ("Punctuation", "P"),
+    ("punct", "P"),
+    ("Connector_Punctuation", "Pc"),
+    ("Dash_Punctuation", "Pd"),
+    ("Open_Punctuation", "Ps"),
+    ("Close_Punctuation", "Pe"),
+    ("Initial_Punctuation", "Pi"),
+    ("Final_Punctuation", "Pf"),
+    ("Other_Punctuation", "Po"),
+    ("Symbol", "S"),
+    ("Math_Symbol", "Sm"),
+    ("Currency_Symbol", "Sc"),
+    ("Modifier_Symbol", "Sk"),
+    ("Other_Symbol", "So"),
+    ("Separator", "Z"),
+    ("Space_Separator", "Zs"),
+    ("Line_Separator", "Zl"),
+    ("Paragraph_Separator", "Zp"),
+    ("Other", "C"),
+    ("Control", "Cc"),
+    ("cntrl", "Cc"),
+    ("Format", "Cf"),
+    ("Surrogate", "Cs"),
+    ("Private_Use", "Co"),
+    ("Unassigned", "Cn"),
+];
+
+/// The characters of a general category.
+fn categories(name: &str) -> Option<CharSet> {
+    let short = NAMES.iter().find(|(long, short)| *long == name || *short == name).map(|(_, short)| *short);
+    let wanted = if name == "Cased_Letter" { "LC" } else { short.unwrap_or(name) };
+    let is_wanted = |category: &str| match wanted {
+        "LC" => matches!(category, "Lu" | "Ll" | "Lt"),
+        wanted if wanted.len() == 1 => category.starts_with(wanted),
+        wanted => category == wanted,
+    };
+    if !CATEGORIES.iter().any(|category| is_wanted(category)) {
+        return None;
+    }
+    let mut ranges = Vec::new();
+    let mut from = 0_u32;
+    let mut runs = RUNS.bytes().peekable();
+    while let Some(letter) = runs.next() {
+        let mut length = 0;
+        while let Some(digit) = runs.next_if(u8::is_ascii_digit) {
+            length = length * 10 + u32::from(digit - b'0');
+        }
+        let length = length.max(1);
+        let category = if letter <= b'Z' { letter - b'A' } else { letter - b'a' + 26 };
+        if CATEGORIES.get(usize::from(category)).is_some_and(|category| is_wanted(category)) {
+            ranges.push((from, from + length - 1));
+        }
+        from += length;
+    }
+    Some(CharSet::new(ranges))
+}
+
+fn all_that(is_wanted: fn(char) -> bool) -> CharSet {
+    let wanted = (0..=u32::from(char::MAX)).filter(|code| char::from_u32(*code).is_some_and(is_wanted));
+    CharSet::new(wanted.map(|code| (code, code)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn categories_are_those_of_the_standard_library() {
+        let has = |set: &CharSet, character: char| !set.is_apart_from(&CharSet::of(u32::from(character)));
+        let (numbers, controls) = (categories("Number").expect("known"), categories("Cc").expect("known"));
+        for character in ('\0'..=char::MAX).step_by(7) {
+            assert_eq!(has(&numbers, character), character.is_numeric(), "{character:?}");
+            assert_eq!(has(&controls, character), character.is_control(), "{character:?}");
+        }
+        assert_eq!(categories("N"), Some(all_that(char::is_numeric)));
+        assert_eq!(categories("Cc"), Some(all_that(char::is_control)));
+        assert_eq!(property("Script=Greek"), None);
+        assert_eq!(property("X"), None);
+        assert_eq!(property(""), None);
+    }
+}
