@@ -16,8 +16,13 @@ use bundle::{Bundle, json};
 use gateway_schema::json::{Document, Kind, Value};
 use gateway_schema::schemas::{Direction, Schemas};
 
-/// What does not hold, by file and the beginning of "group: test", and why.
-const EXCEPTIONS: [(&str, &str, &str); 0] = [];
+/// What need not hold, by file and the beginning of "group: test", and why.
+const EXCEPTIONS: [(&str, &str, &str); 4] = [
+    ("defs", "validate definition against metaschema", "the schema of schemas is not in the suite"),
+    ("ref", "remote ref, containing refs itself", "the schema of schemas is not in the suite"),
+    ("vocabulary", "schema that uses custom metaschema", "vocabularies are not asked about: all keywords count"),
+    ("optional/format/hostname", "validation of A-label", "A-labels are syntax here, and not decoded"),
+];
 
 /// Files of optional tests that hold.
 const OPTIONAL: [&str; 19] = [
