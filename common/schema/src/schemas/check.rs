@@ -98,10 +98,10 @@ impl<'s> Checker<'s> {
         }
         self.step(1)?;
         if !node.kinds.admits(value) {
-            return report.refuse("type", || match node.kinds.is_empty() {
-                true => "is not allowed".to_owned(),
-                false => format!("must be {}", node.kinds),
-            });
+            if node.kinds.is_empty() {
+                return report.refuse("false", || "is not allowed".to_owned());
+            }
+            return report.refuse("type", || format!("must be {}", node.kinds));
         }
         let was_secret = report.hide(report.hides() || node.traits.is_secret);
         match value.kind() {
