@@ -70,6 +70,18 @@ impl<'t> Decimal<'t> {
         }
     }
 
+    /// The number, if it has at most 18 digits and neither a fraction nor an exponent.
+    #[inline]
+    pub(crate) fn to_short_integer(self) -> Option<i64> {
+        self.short.filter(|short| short.scale == 0).map(|short| short.mantissa)
+    }
+
+    /// Whether it has at most 18 digits, and no exponent.
+    #[inline]
+    pub(crate) fn is_short(self) -> bool {
+        self.short.is_some()
+    }
+
     /// Whether it is less than 0.
     #[must_use]
     pub fn is_negative(self) -> bool {

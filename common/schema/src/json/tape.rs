@@ -55,6 +55,12 @@ impl Slot {
         Self { is_decoded: true, ..self }
     }
 
+    /// The same text, with a mark.
+    #[inline]
+    pub(super) fn marked(self, mark: u16) -> Self {
+        Self { mark, ..self }
+    }
+
     /// An array or object without anything in it yet, at this slot.
     pub(super) fn open(kind: Kind, at: usize) -> Self {
         Self { kind, is_decoded: false, mark: 0, first: 0, second: at as u32 + 1 }

@@ -5,6 +5,8 @@
 
 mod array;
 mod branches;
+#[cfg(test)]
+mod hostile;
 mod object;
 mod scalar;
 
