@@ -20,7 +20,7 @@ use gateway_access::authorize::PreparedAccess;
 use gateway_access::builtin::PreparedBuiltin;
 use gateway_access::challenges::{Challenges, HiddenCredentials};
 use gateway_access::outgoing::Background;
-use gateway_contract::PreparedContract;
+use gateway_contract::prepared::PreparedContract;
 use gateway_limits::counters::Limits;
 use gateway_limits::rule;
 use gateway_parties::store::ConsumerStore;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gateway_base::problem::Problem;
 use gateway_contract::prepared::PreparedContract;
+use gateway_contract::tables::Mode;
 use gateway_proxy::deployment::OperationContract;
 use gateway_proxy::tables::{Api, Gateway, Operation};
 use gateway_schema::schemas::Schemas;
@@ -29,7 +30,8 @@ impl Contracts {
         let mut prepared = Vec::new();
         for operation in api.operations() {
             let described = PreparedContract::new(&operation.contract, &mut schemas)?;
-            if described.checks_anything() {
+            let checks_messages = [described.body_mode(), described.response_mode()] != [Mode::Off; 2];
+            if described.checks_parameters() || checks_messages {
                 prepared.push((operation, described));
             }
         }
