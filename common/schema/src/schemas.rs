@@ -7,8 +7,169 @@
 //! * `$dynamicRef` is `["anchor", "Name"]`: the schema that the outermost resource on the way here has under the anchor, or else
 //!   the named one. `$dynamicAnchors`, an object of names by anchor, stands at the top of each named schema of a resource that
 //!   has some.
-//! * `discriminator` is `{"property": "kind", "mapping": {"cat": "Cat"}}`, beside `oneOf` or `anyOf`, which it replaces: the
-//!   value of the property is one of these, and the named schema is the one that counts.
-//! * `readOnly: true` refuses a value in a request, `writeOnly: true` in a response; a member that the direction refuses is not
-//!   required there.
-//! * `type` is a text or a list. `$id`, `$anchor`, `$defs`, `definitions`, titles, examples and other annotations are left out.
+//! * `discriminator` is `{"property": "kind", "mapping": {"cat": "Cat"}}`: the value of the property is one of these, and the
+//!   named schema counts. For objects it replaces `oneOf` and `anyOf` beside it; other values fit these, if there are some. The
+//!   named schema may refer back to the one that has the discriminator, which then counts once.
+//! * `readOnly: true` refuses a member in a request, `writeOnly: true` in a response, also where the schema of the member says
+//!   so through `$ref` and `allOf`; a member that the direction refuses is not required there.
+//! * `type` is a text or a list.
+//! * `format` is asserted if [`Format`](crate::format::Format) has it. `format: password` and `writeOnly` make a schema secret.
+//! * These are as they are in JSON Schema: `enum`, `const`; `multipleOf`, `maximum`, `exclusiveMaximum`, `minimum`,
+//!   `exclusiveMinimum`; `maxLength`, `minLength`, `pattern`; `maxItems`, `minItems`, `uniqueItems`, `prefixItems`, `items`,
+//!   `contains`, `maxContains`, `minContains`, `unevaluatedItems`; `maxProperties`, `minProperties`, `required`, `properties`,
+//!   `patternProperties`, `additionalProperties`, `propertyNames`, `dependentRequired`, `dependentSchemas`,
+//!   `unevaluatedProperties`; `allOf`, `anyOf`, `oneOf`, `not`, `if`, `then`, `else`.
+//! * `title`, `description`, `default`, `example`, `examples`, `deprecated`, `$comment`, `contentEncoding`, `contentMediaType`,
+//!   `contentSchema`, `externalDocs`, `xml` and what begins with `x-` are passed over. Everything else is refused, `$id`,
+//!   `$anchor`, `$defs` and `definitions` among it.
+
+mod bits;
+mod error;
+mod finish;
+mod kinds;
+mod node;
+mod prepare;
+mod shape;
+mod table;
+
+use std::collections::HashMap;
+
+pub use error::SchemaError;
+pub use kinds::Kinds;
+use node::{Arena, Node};
+pub use node::{Direction, SchemaId};
+use prepare::Preparer;
+
+use crate::json::Value;
+
+/// Violations that [`Schemas::check`] lists at most.
+pub const MOST_VIOLATIONS: usize = 10;
+
+/// The named schemas of one API, and those that were added.
+#[derive(Debug)]
+pub struct Schemas {
+    arena: Arena,
+    names: HashMap<Box<str>, SchemaId>,
+    /// The schemas without names, by their text.
+    added: HashMap<Box<str>, SchemaId>,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The place in the value (RFC 6901); `""` for all of it.
+    pub pointer: String,
+    /// What is expected, without anything that the value contains: "must be at least 1".
+    pub message: String,
+    /// The keyword of the schema that says so.
+    pub keyword: &'static str,
+}
+
+impl Schemas {
+    /// Prepares schemas, by their names and the JSON of each, which may refer to all others.
+    ///
+    /// # Errors
+    /// The first mistake in a schema.
+    pub fn new<'t>(named: impl IntoIterator<Item = (&'t str, &'t str)>) -> Result<Self, SchemaError> {
+        let named: Vec<_> = named.into_iter().collect();
+        let mut arena = Arena::default();
+        arena.nodes.push(Node::default());
+        arena.nodes.push(Node { kinds: Kinds::NONE, ..Node::default() });
+        let mut names = HashMap::with_capacity(named.len());
+        for (name, _) in &named {
+            let id = SchemaId(u32::try_from(arena.nodes.len()).unwrap_or(u32::MAX));
+            if names.insert((*name).into(), id).is_some() {
+                let message = "there is another schema of this name".to_owned();
+                return Err(SchemaError { name: (*name).to_owned(), pointer: String::new(), message });
+            }
+            arena.nodes.push(Node::default());
+        }
+        let mut preparer = Preparer::new(&mut arena, &names);
+        // The parts of a named schema are in the arena from here on.
+        let mut parts = Vec::with_capacity(named.len());
+        for (name, text) in &named {
+            let id = preparer.names.get(*name).copied().unwrap_or(SchemaId::NOTHING);
+            parts.push((preparer.arena.nodes.len(), id, name));
+            preparer.named(id, name, text)?;
+        }
+        finish::finish(&mut arena, 0).map_err(|(id, message)| {
+            let exact = parts.iter().find(|(_, named, _)| *named == id);
+            let whole = exact.or_else(|| parts.iter().rev().find(|(from, ..)| id.index() >= *from));
+            let name = whole.map_or("", |(_, _, name)| name);
+            SchemaError { name: name.to_owned(), pointer: String::new(), message: message.to_owned() }
+        })?;
+        Ok(Self { arena, names, added: HashMap::new() })
+    }
+
+    /// Adds a schema without a name, which may refer to those with names; the same text is the same schema.
+    ///
+    /// # Errors
+    /// The first mistake in the schema.
+    pub fn add(&mut self, json: &str) -> Result<SchemaId, SchemaError> {
+        if let Some(known) = self.added.get(json) {
+            return Ok(*known);
+        }
+        let from = self.arena.nodes.len();
+        let added = Preparer::new(&mut self.arena, &self.names).unnamed(json).and_then(|id| {
+            finish::finish(&mut self.arena, from).map_err(|(_, message)| SchemaError {
+                name: String::new(),
+                pointer: String::new(),
+                message: message.to_owned(),
+            })?;
+            Ok(id)
+        });
+        match &added {
+            Ok(id) => drop(self.added.insert(json.into(), *id)),
+            Err(_) => self.arena.nodes.truncate(from),
+        }
+        added
+    }
+
+    /// The schema of a name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<SchemaId> {
+        self.names.get(name).copied()
+    }
+
+    /// The kinds of values that may fit: what `type`, `enum` and `const` say, through `$ref`, `allOf`, `anyOf` and `oneOf`.
+    #[must_use]
+    pub fn kinds(&self, id: SchemaId) -> Kinds {
+        self.arena.node(id).traits.kinds
+    }
+
+    /// The schema of a member: through `$ref`, `allOf`, `anyOf` and `oneOf` the first that restricts its kind, or else the first.
+    #[must_use]
+    pub fn property(&self, id: SchemaId, name: &str) -> Option<SchemaId> {
+        shape::property(&self.arena, id, name)
+    }
+
+    /// The names that stand under `properties`, through `$ref`, `allOf`, `anyOf` and `oneOf`.
+    #[must_use]
+    pub fn names_of_properties(&self, id: SchemaId) -> Vec<&str> {
+        shape::names(&self.arena, id)
+    }
+
+    /// The schema of an item.
+    #[must_use]
+    pub fn items(&self, id: SchemaId, index: usize) -> Option<SchemaId> {
+        shape::items(&self.arena, id, index)
+    }
+
+    /// Whether values are not to be repeated: `format: password`, or `writeOnly`.
+    #[must_use]
+    pub fn is_secret(&self, id: SchemaId) -> bool {
+        self.arena.node(id).traits.is_secret
+    }
+
+    /// What is wrong with a value: at most [`MOST_VIOLATIONS`], and nothing if it is valid.
+    #[must_use]
+    pub fn check(&self, _id: SchemaId, _value: Value<'_>, _direction: Direction) -> Vec<Violation> {
+        Vec::new()
+    }
+
+    /// Whether a value is valid.
+    #[must_use]
+    pub fn is_valid(&self, id: SchemaId, value: Value<'_>, direction: Direction) -> bool {
+        self.check(id, value, direction).is_empty()
+    }
+}

@@ -1,0 +1,27 @@
+//! Why a schema is refused.
+
+use std::fmt;
+
+/// Why a schema is refused, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaError {
+    /// The name of the schema; empty for one that has none.
+    pub name: String,
+    /// The place in it (RFC 6901).
+    pub pointer: String,
+    /// What is wrong: "`minimum` must be a number".
+    pub message: String,
+}
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, pointer, message } = self;
+        write!(f, "schema `{name}`")?;
+        if !pointer.is_empty() {
+            write!(f, ", at `{pointer}`")?;
+        }
+        write!(f, ": {message}")
+    }
+}
+
+impl std::error::Error for SchemaError {}
