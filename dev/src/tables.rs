@@ -4,6 +4,7 @@
 //! until the process ends; text that comes again is kept once.
 
 mod access;
+mod contract;
 mod limits;
 mod oauth;
 mod operations;
@@ -20,6 +21,7 @@ use gateway_runtime::optional::{self, Oauth};
 use gatewayc::emit::{needs, shown};
 use gatewayc::ir;
 
+use contract::named_schema;
 use limits::{failure_limit, limit};
 use operations::{allowances, operation};
 use schemes::scheme;
@@ -75,6 +77,8 @@ fn api(described: &ir::Api) -> &'static Api {
         upstreams: list(&shared.upstreams, |one| *one),
         schemes: list(&shared.schemes, |one| *one),
         identity_headers: identity_headers(&described.identity_headers),
+        schemas: list(&described.schemas, |(name, schema)| named_schema(name, schema)),
+        error_format: described.error_format,
         error_bodies: list(&described.error_bodies, error_body),
         failed_authentication: list(sorted.iter().filter_map(|one| failure_limit(one)), |one| one),
         https: https(described.https.as_ref()),

@@ -4,6 +4,11 @@
 
 use gateway_yaml::{FileId, Node, Span};
 
+use crate::diagnostic::Diagnostic;
+use crate::examples::DescribedResponse;
+use crate::schema::{Sample, Schema, SchemaSet};
+
+pub use gateway_terms::contract::{ParameterLocation, StatusKey, Style};
 pub use gateway_yaml::Spanned;
 
 /// One OpenAPI document.
@@ -35,6 +40,8 @@ pub struct Document {
     pub rule_security: Vec<Option<Security>>,
     /// `paths` in the order of the document.
     pub paths: Vec<PathItem>,
+    /// The schemas that its parameters, bodies and responses refer to.
+    pub schemas: SchemaSet,
     /// Whether `paths` holds every operation of the document. What is missing has been reported.
     pub complete: bool,
 }
@@ -193,6 +200,14 @@ pub struct Operation {
     pub servers: Vec<Server>,
     /// `security`; [`None`] where the key is absent.
     pub security: Option<Security>,
+    /// `requestBody`.
+    pub body: Option<RequestBody>,
+    /// `responses`, where `x-gateway` may ask for them to be checked.
+    pub responses: Vec<Response>,
+    /// What is wrong with them. It matters where responses are checked.
+    pub responses_notes: Vec<Diagnostic>,
+    /// What the gateway answers itself, where it does so from examples.
+    pub examples: Vec<DescribedResponse>,
     /// `x-gateway` of the operation.
     pub gateway: Option<Node>,
     /// The whole operation, its parts unresolved.
@@ -214,25 +229,88 @@ pub struct Parameter {
     pub required: bool,
     /// `allowReserved`.
     pub allow_reserved: bool,
-    /// `style: matrix`, which writes a `;` before the value.
-    pub is_matrix: bool,
+    /// `allowEmptyValue`.
+    pub may_be_empty: bool,
+    /// `style` and `explode`, or `content`.
+    pub written: Written,
+    /// The schema, or that of its content, as the gateway checks it.
+    pub checked: Option<Schema>,
+    /// What is wrong with how it is written. It matters where the parameter is checked.
+    pub notes: Vec<Diagnostic>,
     /// `x-gateway` of the parameter.
     pub gateway: Option<Node>,
 }
 
-/// Where a parameter is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ParameterLocation {
-    /// `path`
-    Path,
-    /// `query`
-    Query,
-    /// `header`
-    Header,
-    /// `cookie`
-    Cookie,
-    /// `querystring`, since OpenAPI 3.2.
-    QueryString,
+/// How a value is written as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// By `style`; `true` for `explode`.
+    As(Style, bool),
+    /// As content of this media type.
+    Content(String),
+}
+
+/// `requestBody`.
+#[derive(Debug, Clone)]
+pub struct RequestBody {
+    /// Where it is, behind any `$ref`.
+    pub span: Span,
+    /// `required`.
+    pub required: bool,
+    /// `content`, in the order of the document.
+    pub contents: Vec<Content>,
+    /// What is wrong with it. It matters where the body is checked.
+    pub notes: Vec<Diagnostic>,
+}
+
+/// An entry of `content`.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// The media type, or a range of them.
+    pub media_type: Spanned<String>,
+    /// `schema`.
+    pub schema: Option<Schema>,
+    /// `encoding`.
+    pub parts: Vec<Part>,
+    /// Examples with the keyword that they stand under.
+    pub samples: Vec<Sample>,
+}
+
+/// An entry of `encoding`.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The property that it is about.
+    pub name: Spanned<String>,
+    /// `contentType`, `""` where there is none.
+    pub content_type: String,
+    /// `style` and `explode`, where one of them is given.
+    pub written: Option<Written>,
+}
+
+/// An entry of `responses`.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// Where its key is.
+    pub span: Span,
+    /// For which statuses it is.
+    pub status: StatusKey,
+    /// `headers`.
+    pub fields: Vec<Field>,
+    /// `content`.
+    pub contents: Vec<Content>,
+}
+
+/// An entry of `headers`.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// `required`.
+    pub required: bool,
+    /// How its value is written.
+    pub written: Written,
+    /// Its schema.
+    pub schema: Option<Schema>,
 }
 
 impl Server {

@@ -8,6 +8,7 @@
 //!
 //! The same input gives the same bytes on every machine; the order of a document does not matter.
 
+mod contract;
 mod layout;
 mod limits;
 mod literals;
@@ -25,16 +26,17 @@ use minijinja::context;
 use minijinja::value::Value;
 
 use crate::ir::{
-    AcceptedRisk, Access, Action, Api, AuthorizationServer, Builtin, Credential, ErrorBody, Gateway, HeaderEdits, Hsts,
-    Https, IdentityHeaders, Limit, LimitUse, Operation, Origin, Preflight, Route, Rule, RuleEffect, Scheme, StaticFile,
-    StaticFiles, Upstream,
+    AcceptedRisk, Access, Action, Api, AuthorizationServer, Builtin, Credential, ErrorBody, ErrorFormat, Gateway,
+    HeaderEdits, Hsts, Https, IdentityHeaders, Limit, LimitUse, Operation, Origin, Preflight, Route, Rule, RuleEffect,
+    Scheme, StaticFile, StaticFiles, Upstream,
 };
 use crate::policy;
+use crate::schema::Json;
 use layout::Expression;
 use limits::{failure_limit, limit_value};
 use literals::{boolean, size};
 use names::{Comment, Ident, Idents};
-use operations::{allowances, anonymous, consumer_rules, edits, edits_spelt_out, parameter, rewrite};
+use operations::{allowances, anonymous, consumer_rules, edits, edits_spelt_out, rewrite};
 use schemes::scheme_value;
 use templates::{SourceValue, fill};
 use upstreams::upstream_value;
@@ -95,6 +97,8 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
         .iter()
         .map(|(module, api)| File { name: format!("{}.rs", module.as_str()), text: Module::new(module, api).text() })
         .collect();
+    let large = modules.iter().filter(|(_, api)| is_large(api));
+    files.extend(large.map(|(module, api)| File { name: schemas_name(module), text: schemas_file(api) }));
     let apis = modules.iter().map(|(module, _)| Expression::reference_into(module, "API")).collect();
     let value = Expression::Struct("gateway_runtime::codegen::Gateway", vec![("apis", Expression::Slice(apis))]);
     const BEFORE: &str = "pub static GATEWAY: gateway_runtime::codegen::Gateway = ";
@@ -110,6 +114,38 @@ pub fn emit(gateway: &Gateway) -> Vec<File> {
     files.push(File { name: "gateway.rs".into(), text });
     files.sort_by(|a, b| a.name.cmp(&b.name));
     files
+}
+
+/// Named schemas with more text than this, in bytes, are in a file of their own.
+const MANY_SCHEMAS: usize = 24 << 10;
+
+/// Whether the named schemas of a document are in a file of their own.
+fn is_large(api: &Api) -> bool {
+    api.schemas.iter().map(|(name, schema)| name.len() + schema.compact().len()).sum::<usize>() > MANY_SCHEMAS
+}
+
+fn schemas_name(module: &Ident) -> String {
+    // A module has no dot in its name, so no other document has this file.
+    format!("{}.schemas.rs", module.as_str())
+}
+
+/// The named schemas of a document as one expression.
+fn schemas_file(api: &Api) -> String {
+    let named = api.schemas.iter().map(|(name, schema)| Expression::Reference(Box::new(contract::named(name, schema))));
+    let source = shown(&api.source);
+    let source = Comment::new(&source);
+    let value = Expression::Slice(named.collect()).layout(0, 0);
+    format!("{MARK} from {}. Do not edit: change the spec and build.\n{value}\n", source.as_str())
+}
+
+/// How many schemas are in a file of their own, with a digest that changes when one of them does.
+fn schemas_line(module: &Ident, api: &Api) -> String {
+    let text = schemas_file(api);
+    // FNV-1a: it tells one version of the file from another, and proves nothing.
+    let digest = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{} schemas are in {}, whose digest is {digest:016x}", api.schemas.len(), schemas_name(module))
 }
 
 /// The features of `gateway-runtime` that a document needs.
@@ -145,6 +181,8 @@ struct Module<'a> {
     schemes: Vec<(Ident, &'a Scheme)>,
     /// In the order of [`Api::limits`].
     limits: Vec<(Ident, &'a Limit)>,
+    /// The named schemas, unless they are in a file of their own.
+    schemas: Vec<(Ident, &'a str, &'a Json)>,
 }
 
 impl<'a> Module<'a> {
@@ -171,12 +209,24 @@ impl<'a> Module<'a> {
             (rule, operation)
         });
         let rules = rules.collect();
-        Self { ident, api, server, routes, rules, upstreams, schemes, limits }
+        let schemas = match is_large(api) {
+            true => Vec::new(),
+            false => api
+                .schemas
+                .iter()
+                .map(|(name, schema)| (idents.upper(&format!("schema {name}")), name.as_str(), schema))
+                .collect(),
+        };
+        Self { ident, api, server, routes, rules, upstreams, schemes, limits, schemas }
     }
 
     fn text(&self) -> String {
         let source = shown(&self.api.source);
-        let table = policy::table(self.api);
+        let mut table = policy::table(self.api);
+        if is_large(self.api) {
+            table.push(String::new());
+            table.push(schemas_line(self.ident, self.api));
+        }
         let item = |comment: String, ident: &Ident, kind: &'static str, value: Expression| {
             let before = |keyword: &str| format!("{keyword} {}: {kind} =", ident.as_str());
             context! {
@@ -225,6 +275,9 @@ impl<'a> Module<'a> {
         }
         for (ident, limit) in &self.limits {
             items.push(item(format!("limit `{}`", limit.name), ident, "Limit", limit_value(limit)));
+        }
+        for (ident, name, schema) in &self.schemas {
+            items.push(item(format!("schema `{name}`"), ident, "NamedSchema", contract::named(name, schema)));
         }
         let of_routes = self.routes.iter().flat_map(|(_, operations)| operations);
         let mut operations = of_routes.chain(self.rules.iter().filter_map(|(_, operation)| operation.as_ref()));
@@ -318,13 +371,31 @@ impl<'a> Module<'a> {
                     "schemes",
                     Expression::Slice(self.schemes.iter().map(|(ident, _)| Expression::reference_to(ident)).collect()),
                 ),
+                ("schemas", self.schemas_value()),
                 ("identity_headers", identity_headers(&self.api.identity_headers)),
+                (
+                    "error_format",
+                    Expression::word(match self.api.error_format {
+                        ErrorFormat::Message => "ErrorFormat::Message",
+                        ErrorFormat::Problem => "ErrorFormat::Problem",
+                    }),
+                ),
                 ("error_bodies", Expression::Slice(self.api.error_bodies.iter().map(error_body).collect())),
                 ("failed_authentication", Expression::Slice(self.schemes.iter().filter_map(failure_limit).collect())),
                 ("https", https(self.api.https.as_ref())),
                 ("accepted_risks", Expression::Slice(self.api.accepted_risks.iter().map(accepted_risk).collect())),
             ],
         )
+    }
+
+    /// The named schemas, or the file that has them.
+    fn schemas_value(&self) -> Expression {
+        if is_large(self.api) {
+            let place = Expression::text(&format!("/{}", schemas_name(self.ident)));
+            let place = Expression::Call("concat!", vec![Expression::word("env!(\"OUT_DIR\")"), place]);
+            return Expression::Call("include!", vec![place]);
+        }
+        Expression::Slice(self.schemas.iter().map(|(ident, ..)| Expression::reference_to(ident)).collect())
     }
 
     fn operation(&self, operation: &Operation) -> Expression {
@@ -335,7 +406,7 @@ impl<'a> Module<'a> {
                 ("method", Expression::text(&operation.method)),
                 ("access", self.access(&operation.access)),
                 ("action", self.action(&operation.action)),
-                ("parameters", Expression::Slice(operation.parameters.iter().map(parameter).collect())),
+                ("contract", contract::contract(&operation.contract)),
                 ("request_headers", edits(&operation.request_headers)),
                 ("response_headers", edits(&operation.response_headers)),
                 ("max_body", size(operation.max_body)),
@@ -376,6 +447,7 @@ impl<'a> Module<'a> {
             Builtin::JwtSign { key_claim } => {
                 Expression::Struct("JwtSign", vec![("key_claim", Expression::text(key_claim))])
             }
+            Builtin::Mock(responses) => contract::mock(responses),
             Builtin::Oauth { endpoint, grants } => oauth::endpoint(self.server(), *endpoint, grants),
             Builtin::Registry { action, parameter } => oauth::registry(self.server(), *action, parameter),
             Builtin::Static(StaticFiles { parameter, files, .. }) => {

@@ -38,7 +38,12 @@ pub struct DescribedContent {
 /// The responses of an operation, which is [`ast::Operation::node`](crate::ast::Operation::node).
 #[must_use]
 pub fn responses(operation: &Node, sources: &mut SourceSet<'_>) -> Vec<DescribedResponse> {
-    let mut reader = Reader(Resolver::new(sources));
+    described(operation, &mut Resolver::new(sources))
+}
+
+/// The same, with a resolver that is there already.
+pub(crate) fn described(operation: &Node, resolver: &mut Resolver<'_, '_>) -> Vec<DescribedResponse> {
+    let mut reader = Reader(resolver);
     let responses = operation.get("responses").and_then(Node::as_mapping).cloned().unwrap_or_default();
     let described = responses.iter().filter(|entry| !entry.key.name.starts_with("x-"));
     described.filter_map(|entry| reader.response(&entry.key.name, &entry.value)).collect()
@@ -47,7 +52,8 @@ pub fn responses(operation: &Node, sources: &mut SourceSet<'_>) -> Vec<Described
 /// The body of a request that an operation describes: the first content that is JSON, or the first.
 #[must_use]
 pub fn request_body(operation: &Node, sources: &mut SourceSet<'_>) -> Option<DescribedContent> {
-    let mut reader = Reader(Resolver::new(sources));
+    let mut resolver = Resolver::new(sources);
+    let mut reader = Reader(&mut resolver);
     let body = operation.get("requestBody")?.clone();
     let body = reader.0.follow(&body)?;
     let contents = reader.0.get(&body, "content")?.as_mapping()?.clone();
@@ -56,9 +62,9 @@ pub fn request_body(operation: &Node, sources: &mut SourceSet<'_>) -> Option<Des
     reader.content(&entry.key.name, &entry.value)
 }
 
-struct Reader<'s, 'p>(Resolver<'s, 'p>);
+struct Reader<'r, 's, 'p>(&'r mut Resolver<'s, 'p>);
 
-impl Reader<'_, '_> {
+impl Reader<'_, '_, '_> {
     fn response(&mut self, status: &str, node: &Node) -> Option<DescribedResponse> {
         let response = self.0.follow(node)?;
         let entries = |node: Option<Node>| node.and_then(|node| node.as_mapping().cloned()).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What the gateway does: inheritance done, defaults explicit, units typed, nothing left to decide.
 
 mod access;
+mod contract;
 mod error_body;
 mod hmac;
 mod https;
@@ -19,8 +20,14 @@ use std::collections::BTreeMap;
 
 use gateway_yaml::Span;
 
+use crate::schema::Json;
+
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
-pub use error_body::{ErrorBody, ErrorClass};
+pub use contract::{
+    Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, Part, RequestBody, Response,
+    ResponseField, Responses, StatusKey, Style, Unknown, Written,
+};
+pub use error_body::{ErrorBody, ErrorClass, ErrorFormat};
 pub use hmac::{Hmac, HmacAlgorithm, HmacProfile};
 pub use https::{Hsts, Https, Origin};
 pub use jwt::{ConsumerJwt, Introspection, Jwt, JwtAlgorithm, JwtKey, KeyFamily, SCOPE_CLAIMS};
@@ -67,8 +74,12 @@ pub struct Api {
     pub upstreams: Vec<Upstream>,
     /// Those that operations use, ordered by name.
     pub schemes: Vec<Scheme>,
+    /// The schemas that contracts refer to by name, ordered by it.
+    pub schemas: Vec<(String, Json)>,
     /// The names of the headers that tell the upstream who calls.
     pub identity_headers: IdentityHeaders,
+    /// How the bodies of refusals look.
+    pub error_format: ErrorFormat,
     /// Ordered by class.
     pub error_bodies: Vec<ErrorBody>,
     /// Those that operations charge, ordered by name.

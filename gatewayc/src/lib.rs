@@ -22,6 +22,7 @@ pub mod policy;
 pub mod policy_test;
 pub mod project;
 pub mod routes;
+pub mod schema;
 pub mod source;
 pub mod units;
 pub mod vocabulary;

@@ -1,6 +1,7 @@
 //! From what documents say to what the gateway does: inheritance, defaults and security are decided here.
 
 mod base_path;
+mod contract;
 mod foreign_path;
 mod https;
 mod limits;
@@ -15,6 +16,7 @@ mod path_key;
 mod public;
 mod risks;
 mod rules;
+mod samples;
 mod scheme;
 mod security;
 mod static_files;
@@ -27,10 +29,11 @@ use gateway_yaml::{Node, Span};
 
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW105, GW106, GW199, GW514};
-use crate::ir::{Api, Gateway, Limit, Operation, Route, Rule};
+use crate::ir::{Api, ErrorFormat, Gateway, Limit, Operation, Route, Rule};
 use crate::readings;
 use crate::source::SourceSet;
 use crate::vocabulary::{self, Root};
+use contract::CheckedSchemas;
 use limits::Limits;
 use lowering::Lowering;
 pub(crate) use merge::takes_the_same;
@@ -94,6 +97,7 @@ impl<'a> Lowering<'a> {
             endpoints,
             registrations: Vec::new(),
             builtins_are_unread: false,
+            checked: CheckedSchemas::default(),
         };
         let accepted = std::mem::take(&mut lowering.root.inheritable.accepted);
         let whole_files = document.overlays.iter().map(|overlay| Span::new(*overlay, 0, u32::MAX));
@@ -111,7 +115,7 @@ impl<'a> Lowering<'a> {
         lowering.check_nothing_lost(&routes);
         let mut routes = merge::merge(routes);
         merge::unmask(&mut routes);
-        let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, .. } = lowering;
+        let Lowering { diagnostics, root, schemes, upstreams, limits, mut risks, checked, .. } = lowering;
         risks.sort();
         let limits = in_order(limits.used(diagnostics), operations(&mut routes, &mut rules));
         let upstreams = upstreams.used(diagnostics);
@@ -130,7 +134,9 @@ impl<'a> Lowering<'a> {
             rules,
             upstreams,
             schemes: schemes.used(diagnostics),
+            schemas: samples::check(document, &checked, diagnostics),
             identity_headers: root.identity_headers,
+            error_format: root.error_format.unwrap_or(ErrorFormat::Message),
             error_bodies: root.error_bodies,
             limits,
             https,

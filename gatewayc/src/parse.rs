@@ -1,5 +1,6 @@
 //! Documents into the syntax tree: one bad part is reported and costs no other part.
 
+mod contract;
 mod keys;
 mod members;
 mod parser;
@@ -12,7 +13,9 @@ use crate::ast::{
     Document, Operation, Parameter, ParameterLocation, PathItem, Security, Server, ServerVariable, Version,
 };
 use crate::diagnostic::{Diagnostic, Diagnostics, GW113, GW114, GW118, GW510};
+use crate::examples;
 use crate::resolve::Resolver;
+use crate::schema::SchemaSet;
 use crate::source::SourceSet;
 use crate::vocabulary::Place;
 use parser::Parser;
@@ -26,6 +29,9 @@ pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
         schemes_complete: true,
         server_variables: None,
         complete: true,
+        schemas: SchemaSet::default(),
+        file: FileId(0),
+        checks_responses: false,
     };
     parser.resolver.report_strays();
     // A document may refer to another by its `$self`.
@@ -57,6 +63,9 @@ impl Parser<'_, '_> {
         self.complete = !source.errors().iter().any(|error| error.kind == ErrorKind::ManyDocuments);
         self.version = self.version(&root)?;
         self.schemes_complete = true;
+        self.schemas = SchemaSet::default();
+        self.file = file;
+        self.checks_responses = contract::asks_for_responses(root.get("x-gateway"));
         self.check_keys(&root, "the document", keys::DOCUMENT);
         self.check_strays(&root, &strays::DOCUMENT);
         let title = self.title(&root);
@@ -83,6 +92,7 @@ impl Parser<'_, '_> {
             gateway,
             rule_security,
             paths,
+            schemas: std::mem::take(&mut self.schemas),
             complete: self.complete,
         };
         self.check_requirements(&document);
@@ -203,7 +213,10 @@ impl Parser<'_, '_> {
         self.check_strays(&node, &strays::PATH_ITEM);
         let (parameters, parameters_complete) = self.parameters(&node, &what);
         let servers = self.servers(&node);
+        let around = self.checks_responses;
+        self.checks_responses |= contract::asks_for_responses(node.get("x-gateway"));
         let mut operations = self.operations(&key, &node);
+        self.checks_responses = around;
         // OpenAPI has no `security` here, which has been reported; its author did not mean operations to be open.
         let misplaced = node.as_mapping().into_iter().flatten().find(|entry| keys::resembles_security(&entry.key.name));
         if let Some(Entry { key, .. }) = misplaced {
@@ -310,7 +323,16 @@ impl Parser<'_, '_> {
             }
         });
         let (parameters, parameters_complete) = self.parameters(&node, &what);
+        let body = self.request_body(&node);
+        let (responses, responses_notes) = self.responses(&node);
+        let builtin = node.get("x-gateway").and_then(|gateway| gateway.get("builtin")).and_then(Node::as_str);
+        let examples =
+            if builtin == Some("mock") { examples::described(&node, &mut self.resolver) } else { Vec::new() };
         Some(Operation {
+            body,
+            examples,
+            responses,
+            responses_notes,
             span: entry.key.span,
             operation_id,
             summary: node.get("summary").and_then(Node::as_text).map(str::to_owned),
@@ -368,6 +390,8 @@ impl Parser<'_, '_> {
         self.check_parameter_keys(&node, &format!("the parameter `{text}`"), place);
         self.check_beside_reference(item);
         self.check_strays(&node, &strays::PARAMETER);
+        let mut notes = Vec::new();
+        let (written, checked) = self.written(&node, text, location, &mut notes);
         Some(Parameter {
             span: node.span,
             name: Spanned::new(name.span, text.to_owned()),
@@ -375,7 +399,10 @@ impl Parser<'_, '_> {
             schema: node.get("schema").cloned(),
             required: node.get("required").is_some_and(is_true),
             allow_reserved: node.get("allowReserved").is_some_and(is_true),
-            is_matrix: node.get("style").and_then(Node::as_str) == Some("matrix"),
+            may_be_empty: node.get("allowEmptyValue").is_some_and(is_true),
+            written,
+            checked,
+            notes,
             gateway: node.get("x-gateway").cloned(),
         })
     }

@@ -1,5 +1,7 @@
 //! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
 
+mod contract;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -7,10 +9,10 @@ use gateway_route::{Allowance, Ambiguous, EmptySegments, Part, PathCase, Trailin
 
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ClientPath, ConsumerJwt, ConsumerRules, Credential,
-    CredentialLocation, FailureLimit, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt, JwtKey, Limit,
-    LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation, PkceRequirement,
-    RegistryAction, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode,
-    TokenFormat, Upstream,
+    CredentialLocation, ErrorFormat, FailureLimit, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt,
+    JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation,
+    PkceRequirement, RegistryAction, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource,
+    StaticFiles, StoreMode, TokenFormat, Upstream,
 };
 use crate::units::show_duration;
 
@@ -26,6 +28,9 @@ pub fn render(gateway: &Gateway) -> String {
         if let Some(https) = &api.https {
             line(&mut out, "plain HTTP", &plain_http(https));
         }
+        if api.error_format == ErrorFormat::Problem {
+            line(&mut out, "refusals", "application/problem+json");
+        }
         for body in &api.error_bodies {
             let _ = writeln!(out, "  body of {}: {}", body.class.name(), one_line(&body.json));
         }
@@ -39,6 +44,12 @@ pub fn render(gateway: &Gateway) -> String {
         for scheme in &api.schemes {
             let _ = writeln!(out, "\nscheme {}/{}", api.name, scheme.name);
             write_scheme(&mut out, scheme);
+        }
+        if !api.schemas.is_empty() {
+            let _ = writeln!(out, "\nschemas of {}", api.name);
+            for (name, schema) in &api.schemas {
+                line(&mut out, &one_line(name), &schema.compact());
+            }
         }
         for route in &api.routes {
             for operation in &route.operations {
@@ -271,11 +282,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         }
         Action::Answer(builtin) => line(out, "answers", &answers(builtin)),
     }
-    if !operation.parameters.is_empty() {
-        let parameters =
-            operation.parameters.iter().map(|parameter| format!("{} ({:?})", parameter.name, parameter.kind));
-        line(out, "typed parameters", &parameters.collect::<Vec<_>>().join(", ").to_lowercase());
-    }
+    contract::write(out, &operation.contract);
     for (what, edits) in
         [("request headers", &operation.request_headers), ("response headers", &operation.response_headers)]
     {
@@ -408,6 +415,10 @@ fn answers(builtin: &Builtin) -> String {
             format!("{}, by {{{parameter}}} and the token of its registration", builtin.name())
         }
         Builtin::Registry { parameter, .. } => format!("{}, by {{{parameter}}}", builtin.name()),
+        Builtin::Mock(responses) => {
+            let statuses: Vec<String> = responses.iter().map(|response| response.status.clone()).collect();
+            format!("mock, from the examples of {}", list_or(&statuses, "no response"))
+        }
         Builtin::Static(StaticFiles { source, parameter, files }) if parameter.is_empty() => {
             let kind = files.first().map_or("", |file| file.content_type);
             format!("static, {source} as {kind}")
@@ -458,7 +469,8 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 path(route),
                 one_line(id),
                 one_line(&format!("-> {}{rewrite}", target(&operation.action))),
-                one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes ")),
+                one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes "))
+                    + contract::word(&operation.contract),
             ];
             rows.push(row);
         }

@@ -62,6 +62,14 @@ impl<'s, 'p> Resolver<'s, 'p> {
         self.follow(value)
     }
 
+    /// What a reference leads to, which may be a reference itself, with its file and its fragment. [`None`] has been
+    /// reported.
+    pub(crate) fn reach(&mut self, text: &str, span: Span) -> Option<(FileId, String, Node)> {
+        let (file, pointer) = self.target(text, span)?;
+        let node = self.walk(file, &pointer, text, span, &mut Trail::default())?;
+        Some((file, pointer, node))
+    }
+
     fn search(&mut self, node: &Node, siblings: Siblings, trail: &mut Trail) -> Option<Node> {
         let Some(reference) = node.get("$ref") else { return Some(node.clone()) };
         let Some(text) = reference.as_str() else {

@@ -19,12 +19,15 @@ mod rules;
 mod scheme;
 mod secret;
 mod upstream;
+mod validation;
 
 use gateway_route::{Allowance, Ambiguous};
 use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW104};
-use crate::ir::{Anonymous, ConsumerRules, ErrorBody, ErrorClass, FailureLimit, HeaderEdits, IdentityHeaders, Limit};
+use crate::ir::{
+    Anonymous, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits, IdentityHeaders, Limit,
+};
 use crate::units::{self, ByteSize};
 
 pub use accepted_risk::AcceptedRisk;
@@ -44,6 +47,7 @@ pub use rewrite::RewritePolicy;
 pub use rules::{RuleChoice, RulePolicy};
 pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, scheme};
 pub use upstream::{UpstreamChoice, UpstreamPolicy};
+pub use validation::ValidationPolicy;
 
 /// What `x-gateway` at the root says.
 #[derive(Debug, Default)]
@@ -52,6 +56,8 @@ pub struct Root {
     pub upstreams: Vec<(Spanned<String>, UpstreamPolicy)>,
     /// `identityHeaders`, with the defaults for those that it leaves out.
     pub identity_headers: IdentityHeaders,
+    /// `errors.format`.
+    pub error_format: Option<ErrorFormat>,
     /// `errors.bodies`.
     pub error_bodies: Vec<ErrorBody>,
     /// `limits`, in the order of the document; nothing where one is broken.
@@ -93,6 +99,8 @@ pub struct Inheritable {
     pub anonymous: Option<Spanned<Anonymous>>,
     /// `rateLimit`.
     pub rate_limit: Option<Vec<LimitEntry>>,
+    /// `validation`; each of its members is inherited by itself.
+    pub validation: ValidationPolicy,
     /// `builtin`, with its arguments; not inherited.
     pub builtin: Option<Spanned<Option<BuiltinPolicy>>>,
     /// `acceptRisk`; not inherited.
@@ -111,6 +119,7 @@ impl Inheritable {
             consumers: self.consumers.or_else(|| outer.consumers.clone()),
             anonymous: self.anonymous.or_else(|| outer.anonymous.clone()),
             rate_limit: self.rate_limit.or_else(|| outer.rate_limit.clone()),
+            validation: self.validation.or(&outer.validation),
             builtin: self.builtin,
             accepted: self.accepted,
         }
@@ -160,7 +169,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
             "public" => root.public = public(&mut reader, &entry.value),
             "rules" => root.rules = rules::rules(&mut reader, &entry.value),
             "serverVariables" => root.server_variables = server_variables(&mut reader, &entry.value),
-            "errors" => root.error_bodies = error_bodies(&mut reader, &entry.value),
+            "errors" => errors(&mut reader, &entry.value, &mut root),
             "preflight" => {
                 let choices = [
                     ("forward", PreflightPolicy::Forward),
@@ -267,6 +276,7 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             name if builtin::ARGUMENTS.iter().any(|(argument, _)| *argument == name) => {
                 builtin::check_argument(reader, key, members);
             }
+            "validation" => found.validation = validation::validation(reader, value),
             "rateLimit" => found.rate_limit = Some(limit::entries(reader, value)),
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin::builtin(reader, value, members))),
             "acceptRisk" => found.accepted = accepted_risk::accept_risk(reader, value),
@@ -276,18 +286,21 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
     found
 }
 
-fn error_bodies(reader: &mut Reader<'_>, node: &Node) -> Vec<ErrorBody> {
-    let mut bodies = Vec::new();
-    for entry in reader.known(node, "`errors`", &["bodies"]) {
+fn errors(reader: &mut Reader<'_>, node: &Node, root: &mut Root) {
+    for entry in reader.known(node, "`errors`", &["bodies", "format"]) {
+        if &*entry.key.name == "format" {
+            let choices = [("message", ErrorFormat::Message), ("problem", ErrorFormat::Problem)];
+            root.error_format = reader.choice(&entry.value, "`format`", &choices);
+            continue;
+        }
         for Entry { key, value } in reader.mapping(&entry.value, "`bodies`") {
             match ErrorClass::ALL.iter().copied().find(|class| class.name() == &*key.name) {
-                Some(class) => bodies.push(ErrorBody { class, json: json::json(value) }),
+                Some(class) => root.error_bodies.push(ErrorBody { class, json: json::json(value) }),
                 None => reader.unknown(key, "`bodies`", ErrorClass::ALL.iter().map(|class| class.name())),
             }
         }
     }
-    bodies.sort_by_key(|body| body.class.name());
-    bodies
+    root.error_bodies.sort_by_key(|body| body.class.name());
 }
 
 /// Scopes stand in challenges and in tokens, separated by blanks (RFC 6749 §3.3).

@@ -230,7 +230,7 @@ fn at_an_operation() {
         ("rateLimit: [{algorithm: token-bucket, limit: 3, interval: 1s, limits: 3}]", "GW102 did you mean limit?"),
         ("builtin: jwt.sign", "GW209 signs for its caller"),
         ("builtin: jwt.sing", "GW104 did you mean jwt.sign?"),
-        ("builtin: nothing", "GW104 it can be jwt.sign, static, oauth.authorize"),
+        ("builtin: nothing", "GW104 it can be jwt.sign, static, mock, oauth.authorize"),
         ("keyClaim: iss", "GW102 an argument of builtin"),
         ("file: a.html", "GW102 an argument of builtin: static"),
         ("grants: [password]", "GW102 an argument of builtin: oauth.authorize and oauth.token"),

@@ -48,6 +48,7 @@ use gateway_proxy::upstream::Endpoint;
 use gateway_proxy::upstream::tls::UpstreamTls;
 use gateway_proxy::upstream::url::parse_url;
 use gateway_proxy::views::Views;
+use gateway_terms::refusal::ErrorFormat;
 use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::http1::names::FieldTable;
 
@@ -126,6 +127,7 @@ pub(crate) fn assemble(
             routes,
             views,
             rules,
+            error_format: error_format(&apis),
             log_constants: access_log::constants(&listener.name, None),
             unrouted: OperationMetrics::default(),
         });
@@ -339,6 +341,7 @@ impl Assembly<'_> {
                 allow: allow(&operations, route.preflight),
                 operations,
                 preflight: route.preflight,
+                error_format: api.error_format,
                 error_bodies: api.error_bodies,
                 https_only: self.https_only.get(api.name).cloned(),
             };
@@ -384,6 +387,7 @@ impl Assembly<'_> {
             operations,
             preflight: Preflight::Deny,
             allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned(),
+            error_format: api.error_format,
             error_bodies: api.error_bodies,
             https_only: self.https_only.get(api.name).cloned(),
         };
@@ -612,4 +616,10 @@ pub(crate) fn condition(condition: &gateway_proxy::tables::Condition) -> Conditi
         gateway_proxy::tables::Condition::Header { name, value } => (Part::Header, name, value),
     };
     Condition { part, name: name.to_owned(), value: value.map(str::to_owned) }
+}
+
+/// How refusals look on a listener where no API is known.
+fn error_format(apis: &[&'static Api]) -> ErrorFormat {
+    let agree = !apis.is_empty() && apis.iter().all(|api| api.error_format == ErrorFormat::Problem);
+    if agree { ErrorFormat::Problem } else { ErrorFormat::Message }
 }

@@ -23,6 +23,10 @@ pub use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit,
 pub use gateway_base::jose::keys::JwtAlgorithm;
 pub use gateway_base::secret::{Encoding, SecretReference, SecretSource};
 pub use gateway_base::units::ByteSize;
+pub use gateway_contract::tables::{
+    Content, Contract, Details, Explode, Field, Mode, NamedSchema, Parameter, ParameterLocation, Part, RequestBody,
+    Response, Responses, StatusKey, Style, Unknown, Written,
+};
 pub use gateway_limits::algorithm::Algorithm;
 #[cfg(feature = "redis")]
 pub use gateway_limits::store::redis::Redis;
@@ -33,14 +37,15 @@ pub use gateway_parties::server::{
     AccessTokenTerms, AuthorizationServer, ClientPath, EndpointPaths, Grant, PkceRequirement, RefreshTokenTerms,
     Resource, Scope, TokenFormat,
 };
+pub use gateway_proxy::mock::{Mock, MockContent, MockResponse};
 pub use gateway_proxy::rewrite::RegexRewrite;
 pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
     AcceptedRisk, Action, Allowed, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Locations, Operation,
-    Origin, ParameterKind, PathParameter, Preflight, Rewrite, Route, Rule, RuleEffect, Upstream,
+    Origin, Preflight, Rewrite, Route, Rule, RuleEffect, Upstream,
 };
-pub use gateway_terms::refusal::ErrorClass;
+pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;
 
 /// Stands for a document that needs a feature of this crate that is not there, beside the message that says so.
@@ -55,6 +60,8 @@ pub const LEFT_OUT: Api = Api {
     upstreams: &[],
     schemes: &[],
     identity_headers: IdentityHeaders { consumer: "", credential: "", custom_id: "", client: "", user: "" },
+    schemas: &[],
+    error_format: ErrorFormat::Message,
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,

@@ -24,13 +24,17 @@
 //!   `$anchor`, `$defs` and `definitions` among it.
 
 mod bits;
+mod check;
+mod equal;
 mod error;
 mod finish;
 mod kinds;
 mod node;
 mod prepare;
+mod report;
 mod shape;
 mod table;
+mod violation;
 
 use std::collections::HashMap;
 
@@ -39,11 +43,9 @@ pub use kinds::Kinds;
 use node::{Arena, Node};
 pub use node::{Direction, SchemaId};
 use prepare::Preparer;
+pub use violation::{MOST_VIOLATIONS, Violation};
 
 use crate::json::Value;
-
-/// Violations that [`Schemas::check`] lists at most.
-pub const MOST_VIOLATIONS: usize = 10;
 
 /// The named schemas of one API, and those that were added.
 #[derive(Debug)]
@@ -52,17 +54,6 @@ pub struct Schemas {
     names: HashMap<Box<str>, SchemaId>,
     /// The schemas without names, by their text.
     added: HashMap<Box<str>, SchemaId>,
-}
-
-/// What is wrong with a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// The place in the value (RFC 6901); `""` for all of it.
-    pub pointer: String,
-    /// What is expected, without anything that the value contains: "must be at least 1".
-    pub message: String,
-    /// The keyword of the schema that says so.
-    pub keyword: &'static str,
 }
 
 impl Schemas {
@@ -163,13 +154,13 @@ impl Schemas {
 
     /// What is wrong with a value: at most [`MOST_VIOLATIONS`], and nothing if it is valid.
     #[must_use]
-    pub fn check(&self, _id: SchemaId, _value: Value<'_>, _direction: Direction) -> Vec<Violation> {
-        Vec::new()
+    pub fn check(&self, id: SchemaId, value: Value<'_>, direction: Direction) -> Vec<Violation> {
+        check::violations(&self.arena, id, value, direction)
     }
 
     /// Whether a value is valid.
     #[must_use]
     pub fn is_valid(&self, id: SchemaId, value: Value<'_>, direction: Direction) -> bool {
-        self.check(id, value, direction).is_empty()
+        check::is_valid(&self.arena, id, value, direction)
     }
 }

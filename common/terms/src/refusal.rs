@@ -9,8 +9,10 @@ pub enum ErrorClass {
     AuthInvalid,
     /// `auth.forbidden`, 403: a valid credential that is not enough.
     AuthForbidden,
-    /// `parameter.invalid`, 400: a path parameter that does not fit its schema.
+    /// `parameter.invalid`, 400: a parameter that is not as described.
     ParameterInvalid,
+    /// `body.invalid`, 400, 415 or 422: a request body that is not as described.
+    BodyInvalid,
     /// `method.notAllowed`, 405.
     MethodNotAllowed,
     /// `body.tooLarge`, 413.
@@ -32,6 +34,7 @@ impl ErrorClass {
         Self::AuthInvalid,
         Self::AuthForbidden,
         Self::ParameterInvalid,
+        Self::BodyInvalid,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::LimitExceeded,
@@ -48,6 +51,7 @@ impl ErrorClass {
             Self::AuthInvalid => "auth.invalid",
             Self::AuthForbidden => "auth.forbidden",
             Self::ParameterInvalid => "parameter.invalid",
+            Self::BodyInvalid => "body.invalid",
             Self::MethodNotAllowed => "method.notAllowed",
             Self::BodyTooLarge => "body.tooLarge",
             Self::LimitExceeded => "limit.exceeded",
@@ -56,4 +60,13 @@ impl ErrorClass {
             Self::UpstreamTimeout => "upstream.timeout",
         }
     }
+}
+
+/// How the bodies of refusals look that have no body of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorFormat {
+    /// `{"message": …}`
+    Message,
+    /// `application/problem+json` (RFC 9457).
+    Problem,
 }

@@ -3,12 +3,13 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Operation, PathParameter, RegexRewrite, Rewrite,
-    StaticFile, StaticFiles, Upstream,
+    Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Operation, RegexRewrite, Rewrite, StaticFile,
+    StaticFiles, Upstream,
 };
 use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
+use crate::tables::contract::{contract, mock};
 use crate::tables::oauth;
 use crate::tables::shared::Shared;
 use crate::tables::text::{kept, list, text, texts};
@@ -24,10 +25,7 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
             }
             ir::Action::Answer(answer) => Action::Answer(builtin(answer, shared)),
         },
-        parameters: list(&operation.parameters, |ir::PathParameter { name, kind }| PathParameter {
-            name: text(name),
-            kind: *kind,
-        }),
+        contract: contract(&operation.contract),
         request_headers: edits(&operation.request_headers),
         response_headers: edits(&operation.response_headers),
         max_body: ByteSize(operation.max_body.0),
@@ -54,6 +52,7 @@ fn rewrite(rewrite: &ir::Rewrite) -> Rewrite {
 fn builtin(builtin: &ir::Builtin, shared: &Shared) -> &'static dyn Builtin {
     match builtin {
         ir::Builtin::JwtSign { key_claim } => kept(JwtSign { key_claim: text(key_claim) }),
+        ir::Builtin::Mock(responses) => kept(mock(responses)),
         ir::Builtin::Oauth { endpoint, grants } => oauth::endpoint(shared.server(), *endpoint, grants),
         ir::Builtin::Registry { action, parameter } => oauth::registry(shared.server(), *action, parameter),
         ir::Builtin::Static(ir::StaticFiles { parameter, files, .. }) => kept(StaticFiles {

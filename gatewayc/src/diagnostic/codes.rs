@@ -1,7 +1,7 @@
 //! The table of all diagnostic codes: number, name, usual severity, one line on what it means, and its page.
 //!
 //! The hundreds are subjects: 1 documents, secrets and unknown keys; 2 security; 3 OAuth 2 and signatures; 4 limits;
-//! 5 routing; 6 consumers. A number is never given a second meaning.
+//! 5 routing; 6 consumers; 7 what requests and responses are checked for. A number is never given a second meaning.
 
 use crate::diagnostic::severity::Severity::{self, Error, Warning};
 
@@ -136,6 +136,14 @@ codes! {
     GW527 527 "bad-static-files"          Error   "Files that cannot be served"
     GW530 530 "redirect-without-host"     Error   "Plain requests are to be redirected, and the document names no host"
     GW531 531 "plain-server"              Warning "A server speaks plain HTTP, and the document is for HTTPS only"
+    GW701 701 "bad-schema"                Error   "A keyword of a schema whose value is of the wrong kind"
+    GW702 702 "not-enforced"              Warning "Something that is described and cannot be enforced"
+    GW703 703 "bad-pattern"               Error   "A regular expression of a schema that cannot be read"
+    GW704 704 "keyword-of-another-version" Warning "A keyword of schemas that means something else, or nothing, in this version"
+    GW705 705 "impossible-schema"         Error   "A schema that admits nothing"
+    GW706 706 "refused-example"           Warning "An example, or a default, that its own schema refuses"
+    GW707 707 "bad-parameter"             Error   "A parameter, a body or a response that is not well-formed"
+    GW708 708 "idle-validation"           Warning "`validation` that changes nothing"
 }
 
 impl Code {

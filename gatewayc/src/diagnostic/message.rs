@@ -1,6 +1,6 @@
 //! One message, and how it is put together.
 
-use gateway_yaml::Span;
+use gateway_yaml::{Node, Span, Value, plain};
 
 use crate::diagnostic::codes::Code;
 use crate::diagnostic::severity::Severity;
@@ -103,6 +103,15 @@ impl Diagnostic {
     pub fn did_you_mean(self, word: Option<&str>) -> Self {
         match word {
             Some(word) => self.help(format!("did you mean `{word}`?")),
+            None => self,
+        }
+    }
+
+    /// A number, or `true`, in quotes is text: says so where this is the value.
+    pub fn without_quotes(self, node: &Node) -> Self {
+        let is_quoted = |text: &&str| matches!(plain(text), Value::Number(_) | Value::Bool(_));
+        match node.as_str().filter(is_quoted) {
+            Some(text) => self.help(format!("remove the quotes: in quotes, `{text}` is text")),
             None => self,
         }
     }

@@ -1,6 +1,7 @@
 //! Expressions, laid out as `rustfmt` does with this repository's settings.
 
 use super::names::{Ident, Literal};
+use crate::schema::Json;
 
 /// The longest line.
 const WIDTH: usize = 120;
@@ -33,6 +34,16 @@ impl Expression {
     /// A string.
     pub(crate) fn text(text: &str) -> Self {
         Atom(Literal::new(text).as_str().to_owned())
+    }
+
+    /// A string with as few escapes as can be.
+    pub(crate) fn readable(text: &str) -> Self {
+        Atom(Literal::raw(text).as_str().to_owned())
+    }
+
+    /// JSON.
+    pub(crate) fn json(json: &Json) -> Self {
+        Self::readable(&json.for_tables())
     }
 
     /// Strings.

@@ -40,6 +40,19 @@ impl Literal {
         Self(literal)
     }
 
+    /// Text of visible ASCII and line ends, as it is: JSON is readable so.
+    pub(crate) fn raw(text: &str) -> Self {
+        let is_plain = text.bytes().all(|byte| byte == b'\n' || matches!(byte, b' '..=b'~'));
+        if !is_plain || !text.contains('"') {
+            return Self::new(text);
+        }
+        let mut marks = "#".to_owned();
+        while text.contains(&format!("\"{marks}")) {
+            marks.push('#');
+        }
+        Self(format!("r{marks}\"{text}\"{marks}"))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -4,7 +4,7 @@ use gateway_route::{Allowance, Ambiguous, Template};
 
 use crate::emit::layout::Expression;
 use crate::emit::literals::boolean;
-use crate::ir::{Anonymous, ConsumerRules, HeaderEdits, ParameterKind, PathParameter, Rewrite};
+use crate::ir::{Anonymous, ConsumerRules, HeaderEdits, Rewrite};
 
 pub(super) fn rewrite(rewrite: &Rewrite) -> Expression {
     match rewrite {
@@ -22,18 +22,6 @@ pub(super) fn rewrite(rewrite: &Rewrite) -> Expression {
             )
         }
     }
-}
-
-pub(super) fn parameter(parameter: &PathParameter) -> Expression {
-    let kind = match parameter.kind {
-        ParameterKind::Integer => "ParameterKind::Integer",
-        ParameterKind::Number => "ParameterKind::Number",
-        ParameterKind::Boolean => "ParameterKind::Boolean",
-    };
-    Expression::Struct(
-        "PathParameter",
-        vec![("name", Expression::text(&parameter.name)), ("kind", Expression::word(kind))],
-    )
 }
 
 pub(super) fn edits(edits: &HeaderEdits) -> Expression {

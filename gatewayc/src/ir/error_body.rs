@@ -1,6 +1,6 @@
 //! The bodies of refusals.
 
-pub use gateway_terms::refusal::ErrorClass;
+pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 
 /// A refusal's body.
 #[derive(Debug, Clone)]

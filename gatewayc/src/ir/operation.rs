@@ -5,7 +5,9 @@ use gateway_yaml::Span;
 
 pub use gateway_terms::operation::{ParameterKind, Preflight};
 
+use crate::examples::DescribedResponse;
 use crate::ir::access::{Access, Anonymous, ConsumerRules};
+use crate::ir::contract::Contract;
 use crate::ir::limit::LimitUse;
 use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
 use crate::ir::static_files::StaticFiles;
@@ -42,8 +44,10 @@ pub struct Operation {
     pub access: Access,
     /// What is done with a permitted request.
     pub action: Action,
-    /// Path parameters whose type is more than text, in the order of the template.
+    /// Path parameters whose type is more than text, in the order of the template; decides about routes.
     pub parameters: Vec<PathParameter>,
+    /// What requests and responses are checked for.
+    pub contract: Contract,
     /// The values that `enum` lists for path parameters; decides about routes, and is not compiled.
     pub listed_values: Vec<(String, Vec<String>)>,
     /// Changes to the request.
@@ -107,6 +111,8 @@ pub enum Builtin {
     },
     /// Serves files.
     Static(StaticFiles),
+    /// Answers as the document says, from its examples and schemas.
+    Mock(Vec<DescribedResponse>),
 }
 
 impl Builtin {
@@ -117,6 +123,7 @@ impl Builtin {
             Self::Oauth { endpoint, .. } => endpoint.name(),
             Self::Registry { action, .. } => action.name(),
             Self::Static(_) => "static",
+            Self::Mock(_) => "mock",
         }
     }
 }

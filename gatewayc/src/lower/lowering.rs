@@ -7,6 +7,7 @@ use gateway_yaml::Span;
 use crate::ast;
 use crate::diagnostic::{Acceptance, Diagnostics};
 use crate::ir::AcceptedRisk;
+use crate::lower::contract::CheckedSchemas;
 use crate::lower::limits::Limits;
 use crate::lower::located::{Located, Registration};
 use crate::lower::risks;
@@ -34,6 +35,8 @@ pub(super) struct Lowering<'a> {
     pub(super) registrations: Vec<Registration>,
     /// What one of the operations answers is unknown, which has been reported.
     pub(super) builtins_are_unread: bool,
+    /// The schemas that requests and responses are checked against.
+    pub(super) checked: CheckedSchemas<'a>,
 }
 
 impl Lowering<'_> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use gateway_route::{Condition, RouterBuilder, Template};
 
-use crate::ir::{Access, Action, Builtin, Operation, Rewrite, Route};
+use crate::ir::{Access, Action, Builtin, Operation, ParameterLocation, Rewrite, Route};
 use crate::source::percent_decode;
 
 /// Puts the operations of equal templates into one route where no method is in both. What is left has two answers to one
@@ -206,6 +206,13 @@ impl Operation {
             }
             Some(Stands::Literal(_)) => false,
             None => true,
+        });
+        self.contract.parameters.retain_mut(|parameter| {
+            let stands = stands(&parameter.name).filter(|_| parameter.location == ParameterLocation::Path);
+            if let Some(Stands::Parameter(name)) = stands {
+                parameter.name.clone_from(name);
+            }
+            !matches!(stands, Some(Stands::Literal(_)))
         });
         for (parameter, _) in &mut self.listed_values {
             if let Some(Stands::Parameter(name)) = values.iter().find(|(known, _)| known == parameter).map(|(_, it)| it)

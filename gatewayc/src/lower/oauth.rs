@@ -9,6 +9,7 @@ use gateway_yaml::{Span, Spanned};
 
 use crate::ast::{self, SchemeKind};
 use crate::diagnostic::*;
+use crate::examples::DescribedResponse;
 use crate::ir::{
     Access, AuthorizationServer, Builtin, ClientPath, Credential, Endpoint, Grant, PathParameter, RegistryAction,
     Requirement, Route,
@@ -31,7 +32,7 @@ impl<'a> Lowering<'a> {
     ) {
         let title = title(path, operation);
         let (name, code, methods): (_, _, &[&str]) = match &builtin.value {
-            BuiltinPolicy::JwtSign { .. } => return,
+            BuiltinPolicy::JwtSign { .. } | BuiltinPolicy::Mock => return,
             BuiltinPolicy::Oauth { endpoint, .. } => (endpoint.name(), GW325, endpoint.methods()),
             BuiltinPolicy::Registry(action) => (action.name(), GW325, action.methods()),
             BuiltinPolicy::Static { .. } => ("static", GW527, &["GET", "HEAD"]),
@@ -124,6 +125,7 @@ impl<'a> Lowering<'a> {
         method: &str,
         route: &Route,
         typed: &[PathParameter],
+        described: &[DescribedResponse],
     ) -> Option<Builtin> {
         let template = &route.template;
         match &builtin.value {
@@ -157,6 +159,7 @@ impl<'a> Lowering<'a> {
                 });
                 Some(Builtin::Oauth { endpoint, grants })
             }
+            BuiltinPolicy::Mock => Some(Builtin::Mock(described.to_vec())),
             BuiltinPolicy::Registry(_) | BuiltinPolicy::Oauth { .. } => None,
         }
     }

@@ -7,7 +7,10 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
 use crate::diagnostic::{Diagnostic, GW209, GW210, GW312, GW517, GW524, GW526};
-use crate::ir::{Access, Action, Builtin, LimitUse, Operation, PathParameter, Rewrite, Route};
+use crate::ir::{
+    Access, Action, Builtin, Contract, LimitUse, Operation, ParameterLocation, PathParameter, Rewrite, Route,
+};
+use crate::lower::contract;
 use crate::lower::limits::{self, CallerKind};
 use crate::lower::lowering::Lowering;
 use crate::lower::naming::{header_text, places, title};
@@ -55,6 +58,7 @@ pub(super) struct Particulars {
     pub(super) action: Action,
     pub(super) parameters: Vec<PathParameter>,
     pub(super) listed_values: Vec<(String, Vec<String>)>,
+    pub(super) contract: Contract,
     pub(super) limits: Vec<LimitUse>,
     pub(super) span: Span,
 }
@@ -62,7 +66,7 @@ pub(super) struct Particulars {
 impl Particulars {
     /// The operation, which inherits `policy`. What is inherited and does not apply is not shown either.
     pub(super) fn with(self, policy: &Inheritable) -> Operation {
-        let Self { id, method, summary, access, action, parameters, listed_values, limits, span } = self;
+        let Self { id, method, summary, access, action, parameters, listed_values, contract, limits, span } = self;
         let (asks, admits_anonymous) = match &access {
             Access::Anyone { .. } => (false, false),
             Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
@@ -81,6 +85,7 @@ impl Particulars {
             action,
             parameters,
             listed_values,
+            contract,
             request_headers: policy.request_headers.clone().unwrap_or_default(),
             response_headers: policy.response_headers.clone().unwrap_or_default(),
             max_body,
@@ -93,9 +98,9 @@ impl Particulars {
     }
 }
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
     /// The routes of a path: one for each base path of its servers.
-    pub(super) fn path_item(&mut self, item: &ast::PathItem) -> Vec<Route> {
+    pub(super) fn path_item(&mut self, item: &'a ast::PathItem) -> Vec<Route> {
         let Some(key) = self.path_key(item) else { return Vec::new() };
         let (inherited, has_limits) = self.inherited(item);
         let path = Path { item, key, inherited, has_limits };
@@ -138,7 +143,7 @@ impl Lowering<'_> {
     }
 
     /// What holds for an operation wherever it is served.
-    fn described<'p>(&mut self, path: &Path<'p>, operation: &'p ast::Operation) -> Described<'p> {
+    fn described(&mut self, path: &Path<'a>, operation: &'a ast::Operation) -> Described<'a> {
         let title = title(path.item, operation);
         let mut own = self.nested(operation.gateway.as_ref(), Place::Operation);
         let in_operation = operation.gateway.as_ref().map(places).unwrap_or_default();
@@ -173,8 +178,8 @@ impl Lowering<'_> {
     /// Adds an operation to the route below a base path, which may be the first to have it.
     fn add_route(
         &mut self,
-        path: &Path<'_>,
-        described: &Described<'_>,
+        path: &Path<'a>,
+        described: &Described<'a>,
         base: &str,
         routes: &mut BTreeMap<String, Route>,
     ) {
@@ -201,13 +206,21 @@ impl Lowering<'_> {
         route.described.push((operation.method.clone(), id.clone()));
         let typed = parameters.typed(&template, &self.document.root);
         let action = match &described.builtin {
-            Some(builtin) => self.answer(builtin, &operation.method, route, &typed),
+            Some(builtin) => self.answer(builtin, operation, route, &typed),
             None => {
                 let title = title(path.item, operation);
                 let upstream = self.upstreams.choose(&policy.upstream, &title, operation.span, self.diagnostics);
                 let rewrite = self.rewrite(policy.rewrite.as_ref(), base, &template, operation.span);
                 upstream.zip(rewrite).map(|(upstream, rewrite)| Action::Forward { upstream, rewrite })
             }
+        };
+        let contract = {
+            let reads_itself =
+                matches!(&described.builtin, Some(builtin) if !matches!(builtin.value, Some(BuiltinPolicy::Mock)));
+            let (operation, policy) = (described.operation, &described.policy.validation);
+            let max_body = described.policy.max_body.unwrap_or(DEFAULT_MAX_BODY);
+            let about = contract::Described { path: path.item, operation, policy, reads_itself, max_body };
+            self.contract(&about, &template)
         };
         let (Some(access), Some(action)) = (described.access.clone(), action) else { return };
         let particulars = Particulars {
@@ -218,6 +231,7 @@ impl Lowering<'_> {
             action,
             parameters: typed,
             listed_values: parameters.listed_values(&template, &self.document.root),
+            contract,
             limits: described.limits.clone(),
             span: operation.span,
         };
@@ -228,12 +242,12 @@ impl Lowering<'_> {
     fn answer(
         &mut self,
         builtin: &Spanned<Option<BuiltinPolicy>>,
-        method: &str,
+        operation: &ast::Operation,
         route: &Route,
         typed: &[PathParameter],
     ) -> Option<Action> {
         let builtin = Spanned::new(builtin.span, builtin.value.clone()?);
-        self.builtin(&builtin, method, route, typed).map(Action::Answer)
+        self.builtin(&builtin, &operation.method, route, typed, &operation.examples).map(Action::Answer)
     }
 
     /// `preflight: forward` is an operation like any other, so that a reviewer sees it.
@@ -267,6 +281,16 @@ impl Lowering<'_> {
             action: Action::Forward { upstream, rewrite },
             parameters: first.parameters.clone(),
             listed_values: Vec::new(),
+            contract: Contract {
+                parameters: first
+                    .contract
+                    .parameters
+                    .iter()
+                    .filter(|parameter| parameter.location == ParameterLocation::Path)
+                    .cloned()
+                    .collect(),
+                ..Contract::NOTHING
+            },
             limits: Vec::new(),
             span,
         };

@@ -33,7 +33,11 @@ impl<'a> Parameters<'a> {
                 found.greedy.push(&parameter.name);
             }
             // `/map/;point=50,20`: the semicolon is how the document writes the value.
-            let of_style = if parameter.is_matrix { &[Ambiguous::Semicolon][..] } else { &[] };
+            let of_style = if matches!(parameter.written, ast::Written::As(ast::Style::Matrix, _)) {
+                &[Ambiguous::Semicolon][..]
+            } else {
+                &[]
+            };
             found.allowances.push((&parameter.name, policy.allowance.and(Allowance::of(of_style))));
         }
         found

@@ -74,6 +74,7 @@ impl Lowering<'_> {
             action: Action::Forward { upstream, rewrite: Rewrite::Received { base: String::new() } },
             parameters: Vec::new(),
             listed_values: Vec::new(),
+            contract: crate::ir::Contract::NOTHING,
             limits,
             span: at,
         };

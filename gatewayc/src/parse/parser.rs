@@ -1,10 +1,11 @@
 //! What the parsing of all parts of a document shares.
 
-use gateway_yaml::{Node, Span};
+use gateway_yaml::{FileId, Node, Span};
 
 use crate::ast::Version;
 use crate::diagnostic::{Diagnostic, GW114};
 use crate::resolve::Resolver;
+use crate::schema::SchemaSet;
 
 /// Reads one document after the other.
 pub(super) struct Parser<'s, 'p> {
@@ -17,6 +18,12 @@ pub(super) struct Parser<'s, 'p> {
     pub(super) server_variables: Option<Node>,
     /// Whether no operation of that document has been lost so far.
     pub(super) complete: bool,
+    /// Its schemas.
+    pub(super) schemas: SchemaSet,
+    /// Its file.
+    pub(super) file: FileId,
+    /// Its root, or a path item of it, asks for responses to be checked.
+    pub(super) checks_responses: bool,
 }
 
 impl Parser<'_, '_> {

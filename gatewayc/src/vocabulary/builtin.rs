@@ -31,6 +31,8 @@ pub enum BuiltinPolicy {
         /// It is `dir`.
         is_folder: bool,
     },
+    /// `mock`.
+    Mock,
 }
 
 /// What stands beside `builtin`, and beside which.
@@ -78,6 +80,7 @@ pub(super) fn builtin(reader: &mut Reader<'_>, node: &Node, members: &[&Entry]) 
             };
             Some(BuiltinPolicy::JwtSign { key_claim })
         }
+        "mock" => Some(BuiltinPolicy::Mock),
         "static" => {
             let (node, is_folder) = match (argument("file"), argument("dir")) {
                 (Some(file), None) => (file, false),
@@ -97,7 +100,8 @@ pub(super) fn builtin(reader: &mut Reader<'_>, node: &Node, members: &[&Entry]) 
         _ => {
             let endpoints = Endpoint::ALL.iter().map(|endpoint| endpoint.name());
             let registry = RegistryAction::ALL.iter().map(|action| action.name());
-            let names: Vec<&str> = ["jwt.sign", "static"].into_iter().chain(endpoints).chain(registry).collect();
+            let names: Vec<&str> =
+                ["jwt.sign", "static", "mock"].into_iter().chain(endpoints).chain(registry).collect();
             let near = suggest(name, names.iter().copied());
             let diagnostic = Diagnostic::error(GW104, format!("`builtin` cannot be `{name}`"))
                 .at(node.span, "the gateway has no such answer")

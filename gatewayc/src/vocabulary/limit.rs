@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, GW104, GW404, GW405, GW407, GW410};
 use crate::ir::{FailureLimit, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, StoreMode};
 use crate::units;
 use crate::vocabulary::json::json;
-use crate::vocabulary::reader::{Reader, without_quotes};
+use crate::vocabulary::reader::Reader;
 
 /// An entry of `rateLimit`.
 #[derive(Debug, Clone)]
@@ -322,7 +322,7 @@ fn not_whole(node: &Node, what: &str, least: u64) -> Diagnostic {
     let given = node.as_text().map_or_else(|| node.kind_name().to_owned(), |text| format!("`{text}`"));
     let diagnostic = Diagnostic::error(GW404, format!("{what} cannot be {given}"))
         .at(node.span, format!("expected a whole number from {least} to {MAX_LIMIT}"));
-    without_quotes(diagnostic, node)
+    diagnostic.without_quotes(node)
 }
 
 /// `failedAuthentication`: a limit, or `off`.

@@ -1,6 +1,6 @@
 //! The members of `x-gateway`: which stand where, and what is said about those that do not.
 
-use gateway_yaml::{Entry, Key, Node, Value, plain, suggest};
+use gateway_yaml::{Entry, Key, Node, Value, suggest};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW104};
 
@@ -73,6 +73,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "maxBody", places: ANYWHERE },
     Member { name: "acceptRisk", places: &[Place::Root, Place::PathItem, Place::Operation, Place::Scheme] },
     Member { name: "rateLimit", places: ANYWHERE },
+    Member { name: "validation", places: ANYWHERE },
     Member { name: "consumers", places: ANYWHERE },
     Member { name: "anonymous", places: ANYWHERE },
     Member { name: "builtin", places: OPERATION },
@@ -233,7 +234,7 @@ impl<'d> Reader<'d> {
             let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
             let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)))
                 .at(node.span, format!("expected `{}`", names.join("` or `")));
-            self.report(without_quotes(diagnostic, node).did_you_mean(suggest(text, names)));
+            self.report(diagnostic.without_quotes(node).did_you_mean(suggest(text, names)));
         }
         found
     }
@@ -255,7 +256,7 @@ impl<'d> Reader<'d> {
     /// A value of the wrong kind.
     pub(crate) fn wrong(&mut self, node: &Node, what: &str, expected: &str) {
         let diagnostic = Diagnostic::error(GW104, format!("{what} cannot be {}", given(node)));
-        self.report(without_quotes(diagnostic.at(node.span, expected), node));
+        self.report(diagnostic.at(node.span, expected).without_quotes(node));
     }
 
     pub(crate) fn unknown<'k>(&mut self, key: &Key, what: &str, known: impl Iterator<Item = &'k str> + Clone) {
@@ -316,14 +317,5 @@ fn shown(node: &Node) -> String {
         (Some(text), _) if text.len() < 60 => text.to_owned(),
         (_, Some(value)) => value.to_string(),
         _ => "…".to_owned(),
-    }
-}
-
-/// A number, or `true`, in quotes is text: says so.
-pub(crate) fn without_quotes(diagnostic: Diagnostic, node: &Node) -> Diagnostic {
-    let is_quoted = |text: &&str| matches!(plain(text), Value::Number(_) | Value::Bool(_));
-    match node.as_str().filter(is_quoted) {
-        Some(text) => diagnostic.help(format!("remove the quotes: in quotes, `{text}` is text")),
-        None => diagnostic,
     }
 }

@@ -28,6 +28,12 @@ pub struct Contract {
     pub details: Details,
 }
 
+impl Contract {
+    /// Nothing is described.
+    pub const NOTHING: Self =
+        Self { parameters: &[], unknown: Unknown::IGNORED, body: None, responses: None, details: Details::Full };
+}
+
 /// A parameter.
 #[derive(Debug)]
 pub struct Parameter {
@@ -76,6 +82,11 @@ pub struct Unknown {
     pub cookie: Mode,
     /// Names that are no parameters and are known all the same: those of credentials.
     pub known: &'static [(ParameterLocation, &'static str)],
+}
+
+impl Unknown {
+    /// They pass.
+    pub const IGNORED: Self = Self { query: Mode::Off, header: Mode::Off, cookie: Mode::Off, known: &[] };
 }
 
 /// The body of a request.

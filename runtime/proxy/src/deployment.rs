@@ -22,6 +22,7 @@ use gateway_access::outgoing::Background;
 use gateway_limits::counters::Limits;
 use gateway_limits::rule;
 use gateway_parties::store::ConsumerStore;
+use gateway_terms::refusal::ErrorFormat;
 use gateway_tls::Tls;
 use gateway_wire::field_lines::FieldLines;
 use gateway_wire::http1::names::FieldTable;
@@ -78,6 +79,8 @@ pub struct PreparedListener {
     pub views: Views,
     /// What is tried, in this order, where no path matches.
     pub rules: Box<[PreparedRule]>,
+    /// How the bodies of refusals look where no API is known: as those of all its APIs, where they agree.
+    pub error_format: ErrorFormat,
     /// The constant members of the log lines of requests that reach no operation.
     pub log_constants: String,
     /// For requests that reach no operation.
@@ -92,6 +95,8 @@ pub struct PreparedRoute {
     pub preflight: Preflight,
     /// The value of `Allow`.
     pub allow: String,
+    /// How the bodies of refusals look.
+    pub error_format: ErrorFormat,
     /// Bodies of refusals in place of the usual ones, by class; empty for none.
     pub error_bodies: &'static [ErrorBody],
     /// Only over TLS, if there is something.

@@ -10,6 +10,7 @@ pub mod handover;
 pub(crate) mod http2;
 pub mod https;
 pub mod metrics;
+pub mod mock;
 pub(crate) mod pipeline;
 pub mod rewrite;
 pub mod rule_pattern;

@@ -6,6 +6,7 @@ pub(crate) mod head;
 mod pause;
 mod plain;
 mod record;
+mod refusal;
 mod request;
 mod route;
 mod steps;
@@ -159,7 +160,6 @@ fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> R
     let (mut head, detour, answers) = (HeadSpace::new(), RouteSpace::default(), Answers::default());
     let request = record.receive(down, &mut head)?; // 400 417 431 505
     let routed = record.route(&request, &detour)?; // 301 308 400 403 404 405 414 421, or what a rule answers
-    request::check_parameters(routed.operation, routed.params.as_ref())?; // 400
     let steps = Steps::new(worker, down, &request, &routed, &answers, record);
     go_on(&steps, Stage::Routed(Attempts::default()), record)
 }

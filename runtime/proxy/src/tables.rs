@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use gateway_route::{Ambiguous, UpstreamPaths};
-pub use gateway_terms::operation::{Locations, ParameterKind, Preflight};
+pub use gateway_terms::operation::{Locations, Preflight};
 
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
+use gateway_contract::tables::{Contract, NamedSchema};
 use gateway_limits::tables::{Limit, LimitUse};
-use gateway_terms::refusal::ErrorClass;
+use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 use gateway_wire::header_edits::HeaderEdits;
 
 /// All APIs that one binary serves, in the order of their names.
@@ -37,6 +38,10 @@ pub struct Api {
     pub schemes: &'static [&'static dyn gateway_access::scheme::Scheme],
     /// The names of the headers that tell the upstream who calls; never accepted from a client.
     pub identity_headers: IdentityHeaders,
+    /// The schemas that contracts refer to by name, ordered by it.
+    pub schemas: &'static [&'static NamedSchema],
+    /// How the bodies of refusals look.
+    pub error_format: ErrorFormat,
     /// Response bodies that replace the default `{"message": …}`.
     pub error_bodies: &'static [ErrorBody],
     /// How many wrong credentials are checked, by scheme; unlimited for the others.
@@ -213,8 +218,8 @@ pub struct Operation {
     pub access: Access,
     /// What is done with a permitted request.
     pub action: Action,
-    /// Path parameters whose type is more than a string.
-    pub parameters: &'static [PathParameter],
+    /// What requests and responses are checked for.
+    pub contract: Contract,
     /// Changes to the request on its way to the upstream.
     pub request_headers: HeaderEdits,
     /// Changes to the response on its way to the client.
@@ -279,15 +284,6 @@ pub enum Rewrite {
     Path(&'static str),
     /// Something that needs an engine.
     With(&'static dyn crate::rewrite::Rewriter),
-}
-
-/// A path parameter with a type that its value must have; anything else is answered with 400.
-#[derive(Debug)]
-pub struct PathParameter {
-    /// The name in the template.
-    pub name: &'static str,
-    /// What the decoded value must look like.
-    pub kind: ParameterKind,
 }
 
 /// The headers that carry the caller's identity to the upstream.

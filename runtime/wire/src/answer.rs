@@ -24,7 +24,8 @@ pub struct OwnAnswer {
 /// What the gateway makes is for this caller and this moment.
 pub(crate) const NO_STORE: StaticField = StaticField::new("Cache-Control", "no-store");
 
-const JSON: &str = "application/json; charset=utf-8";
+/// The type of what the gateway answers itself.
+pub const JSON: &str = "application/json; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 impl OwnAnswer {

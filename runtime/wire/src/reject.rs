@@ -30,8 +30,12 @@ impl Side {
 pub enum Reject {
     /// 400: not RFC 9112 or RFC 3986 grammar, or framing that two parsers could read differently.
     BadRequest(&'static str),
-    /// 400: a path parameter that does not fit its schema.
-    InvalidParameter(&'static str),
+    /// 400: a parameter that is not as described.
+    InvalidParameter(Box<Findings>),
+    /// 400 or 422: a body that is not as described.
+    InvalidBody(Box<Findings>),
+    /// 415: a body of a media type that is not described; those that are.
+    UnsupportedMediaType(Box<str>),
     /// 400: credentials in a way that is not allowed (RFC 6750 §3.1); what the client reads.
     MalformedCredential(&'static str),
     /// 401: no credential; what the client reads.
@@ -80,6 +84,8 @@ pub enum Reject {
     LimitExceeded(u16),
     /// 431: too many or too large header fields.
     HeadTooLarge,
+    /// 502: a response that is not as described.
+    InvalidResponse(Box<Findings>),
     /// 502: no connection to the upstream.
     UpstreamUnreachable,
     /// 502: the upstream is not who it should be, or cannot prove it.
@@ -90,6 +96,8 @@ pub enum Reject {
     CredentialsUnavailable,
     /// 503: a limit cannot be counted at the moment.
     StoreUnavailable,
+    /// 503: too many bodies are being checked at the moment.
+    BodyMemory,
     /// 504: no connection, or no answer, in time.
     UpstreamTimeout,
     /// 505: not HTTP/1.0 or HTTP/1.1.
@@ -101,6 +109,8 @@ impl Reject {
     pub fn status(&self) -> u16 {
         match self {
             Self::BadRequest(_) | Self::InvalidParameter(_) | Self::MalformedCredential(_) => 400,
+            Self::InvalidBody(findings) => findings.status,
+            Self::UnsupportedMediaType(_) => 415,
             Self::NoCredential(_)
             | Self::LoginRequired { .. }
             | Self::InvalidCredential { .. }
@@ -116,8 +126,11 @@ impl Reject {
             Self::TooManyFailures(_) => 429,
             Self::LimitExceeded(status) => *status,
             Self::HeadTooLarge => 431,
-            Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => 502,
-            Self::CredentialsUnavailable | Self::StoreUnavailable => 503,
+            Self::UpstreamUnreachable
+            | Self::UpstreamUntrusted(_)
+            | Self::UpstreamBroken(_)
+            | Self::InvalidResponse(_) => 502,
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => 503,
             Self::UpstreamTimeout => 504,
             Self::VersionNotSupported => 505,
         }
@@ -127,9 +140,8 @@ impl Reject {
     pub fn message(&self) -> Cow<'static, str> {
         let message = match self {
             Self::BadRequest(_) => "Bad request",
-            Self::InvalidParameter(name) => {
-                return format!("The path parameter `{name}` does not fit its schema").into();
-            }
+            Self::InvalidParameter(findings) | Self::InvalidBody(findings) => return findings.message.clone(),
+            Self::UnsupportedMediaType(_) => "Unsupported media type",
             Self::NoCredential(message)
             | Self::MalformedCredential(message)
             | Self::LoginRequired { message, .. }
@@ -148,8 +160,11 @@ impl Reject {
             Self::TooManyFailures(_) => "Too many wrong credentials",
             Self::LimitExceeded(_) => "Limit exceeded",
             Self::HeadTooLarge => "Request header fields too large",
-            Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => "Bad gateway",
-            Self::CredentialsUnavailable | Self::StoreUnavailable => "Service unavailable",
+            Self::UpstreamUnreachable
+            | Self::UpstreamUntrusted(_)
+            | Self::UpstreamBroken(_)
+            | Self::InvalidResponse(_) => "Bad gateway",
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => "Service unavailable",
             Self::UpstreamTimeout => "Gateway timeout",
             Self::VersionNotSupported => "HTTP version not supported",
         };
@@ -157,7 +172,7 @@ impl Reject {
     }
 
     /// The words of [`Reject::reason`].
-    pub const REASONS: [&'static str; 28] = [
+    pub const REASONS: [&'static str; 32] = [
         "bad-request",
         "invalid-parameter",
         "no-credential",
@@ -186,6 +201,10 @@ impl Reject {
         "version-not-supported",
         "ambiguous-path",
         "too-many-failures",
+        "invalid-body",
+        "unsupported-media-type",
+        "invalid-response",
+        "body-memory",
     ];
 
     /// The place in [`Reject::REASONS`].
@@ -219,6 +238,10 @@ impl Reject {
             Self::VersionNotSupported => 25,
             Self::AmbiguousPath(_) => 26,
             Self::TooManyFailures(_) => 27,
+            Self::InvalidBody(_) => 28,
+            Self::UnsupportedMediaType(_) => 29,
+            Self::InvalidResponse(_) => 30,
+            Self::BodyMemory => 31,
         }
     }
 
@@ -231,8 +254,10 @@ impl Reject {
     pub fn detail(&self) -> Option<Cow<'static, str>> {
         match self {
             Self::InsufficientScope(missing) => Some(missing.join(" ").into()),
+            Self::InvalidParameter(findings) | Self::InvalidBody(findings) | Self::InvalidResponse(findings) => {
+                Some(findings.detail.clone().into())
+            }
             Self::BadRequest(detail)
-            | Self::InvalidParameter(detail)
             | Self::AmbiguousPath(detail)
             | Self::InvalidCredential { why: detail, .. }
             | Self::UpstreamUntrusted(detail)
@@ -247,8 +272,9 @@ impl Reject {
             Self::UpstreamUnreachable
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
+            | Self::InvalidResponse(_)
             | Self::UpstreamTimeout => Side::Upstream,
-            Self::CredentialsUnavailable | Self::StoreUnavailable => Side::Internal,
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => Side::Internal,
             _ => Side::Downstream,
         }
     }
@@ -257,24 +283,39 @@ impl Reject {
     pub fn class(&self) -> Option<ErrorClass> {
         Some(match self {
             Self::InvalidParameter(_) => ErrorClass::ParameterInvalid,
+            Self::InvalidBody(_) | Self::UnsupportedMediaType(_) => ErrorClass::BodyInvalid,
             Self::NoCredential(_) | Self::LoginRequired { .. } | Self::ConsumerRequired => ErrorClass::AuthMissing,
             Self::InvalidCredential { .. } | Self::MalformedCredential(_) => ErrorClass::AuthInvalid,
             Self::InsufficientScope(_) | Self::ConsumerForbidden => ErrorClass::AuthForbidden,
             Self::MethodNotAllowed => ErrorClass::MethodNotAllowed,
             Self::BodyTooLarge => ErrorClass::BodyTooLarge,
             Self::LimitExceeded(_) | Self::TooManyFailures(_) => ErrorClass::LimitExceeded,
-            Self::UpstreamUnreachable | Self::UpstreamUntrusted(_) | Self::UpstreamBroken(_) => {
-                ErrorClass::UpstreamFailed
-            }
-            Self::CredentialsUnavailable | Self::StoreUnavailable => ErrorClass::Unavailable,
+            Self::UpstreamUnreachable
+            | Self::UpstreamUntrusted(_)
+            | Self::UpstreamBroken(_)
+            | Self::InvalidResponse(_) => ErrorClass::UpstreamFailed,
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => ErrorClass::Unavailable,
             Self::UpstreamTimeout => ErrorClass::UpstreamTimeout,
             _ => return None,
         })
     }
 }
 
+/// What of a message is not as described.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// 400, 422 or 502.
+    pub status: u16,
+    /// What the client reads under `message`.
+    pub message: Cow<'static, str>,
+    /// What it reads under `errors`: a JSON array, or nothing where it is told nothing.
+    pub errors: Vec<u8>,
+    /// For the access log; never a value.
+    pub detail: String,
+}
+
 /// The reason phrase of a status that the gateway itself answers.
-pub(crate) fn reason_phrase(status: u16) -> &'static str {
+pub fn reason_phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",
@@ -295,6 +336,7 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
         410 => "Gone",
         413 => "Content Too Large",
         414 => "URI Too Long",
+        415 => "Unsupported Media Type",
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         422 => "Unprocessable Content",
@@ -315,11 +357,19 @@ pub(crate) fn reason_phrase(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
+    fn findings() -> Box<Findings> {
+        Box::new(Findings { status: 400, message: "".into(), errors: Vec::new(), detail: String::new() })
+    }
+
     /// One of each.
     fn all() -> Vec<Reject> {
         vec![
             Reject::BadRequest(""),
-            Reject::InvalidParameter(""),
+            Reject::InvalidParameter(findings()),
+            Reject::InvalidBody(findings()),
+            Reject::UnsupportedMediaType("".into()),
+            Reject::InvalidResponse(findings()),
+            Reject::BodyMemory,
             Reject::NoCredential(""),
             Reject::MalformedCredential(""),
             Reject::LoginRequired { page: "", message: "" },

@@ -4,8 +4,8 @@
 //   POST     /v1/login        login        -> default as received without /v1   anyone
 //   GET      /v1/notes        listNotes    -> default as received without /v1   jwt `accounts` [notes:read]
 //   POST     /v1/notes        createNote   -> default as received without /v1   jwt `accounts` [notes:read notes:write]
-//   DELETE   /v1/notes/{id}   deleteNote   -> default as received without /v1   jwt `accounts` [notes:write]
-//   GET      /v1/notes/{id}   getNote      -> default as received without /v1   jwt `accounts` [notes:read]
+//   DELETE   /v1/notes/{id}   deleteNote   -> default as received without /v1   jwt `accounts` [notes:write]; enforced
+//   GET      /v1/notes/{id}   getNote      -> default as received without /v1   jwt `accounts` [notes:read]; enforced
 use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
@@ -33,6 +33,7 @@ pub(super) static API: Api = Api {
     rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&ACCOUNTS],
+    schemas: &[],
     identity_headers: IdentityHeaders {
         consumer: "X-Consumer-Username",
         credential: "X-Credential-Identifier",
@@ -40,6 +41,7 @@ pub(super) static API: Api = Api {
         client: "X-Client-ID",
         user: "X-User-ID",
     },
+    error_format: ErrorFormat::Message,
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
@@ -52,7 +54,7 @@ static HEALTH: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
@@ -68,7 +70,7 @@ static LOGIN: Operation = Operation {
     method: "POST",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
@@ -84,7 +86,7 @@ static LIST_NOTES: Operation = Operation {
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:read"] }]]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
@@ -100,7 +102,7 @@ static CREATE_NOTE: Operation = Operation {
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:read", "notes:write"] }]]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
@@ -116,7 +118,21 @@ static DELETE_NOTE: Operation = Operation {
     method: "DELETE",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:write"] }]]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
-    parameters: &[PathParameter { name: "id", kind: ParameterKind::Integer }],
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "id",
+            location: ParameterLocation::Path,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Simple, Explode::No),
+            schema: r#"{"type":"integer"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
@@ -132,7 +148,21 @@ static GET_NOTE: Operation = Operation {
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:read"] }]]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
-    parameters: &[PathParameter { name: "id", kind: ParameterKind::Integer }],
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "id",
+            location: ParameterLocation::Path,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Simple, Explode::No),
+            schema: r#"{"type":"integer"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),

@@ -2,8 +2,8 @@
 //
 //   POST   /tickets/checkout                    checkout       -> default as received without /tickets   anyone; concurrency 2 per ip
 //   GET    /tickets/desk?receipt                printReceipt   -> default as received without /tickets   anyone
-//   POST   /tickets/desk#x-desk-action=Open     openDesk       -> default as received without /tickets   anyone
-//   POST   /tickets/desk#x-desk-action=Refund   refund         -> default as received without /tickets   api key `partner`
+//   POST   /tickets/desk#x-desk-action=Open     openDesk       -> default as received without /tickets   anyone; enforced
+//   POST   /tickets/desk#x-desk-action=Refund   refund         -> default as received without /tickets   api key `partner`; enforced
 //   GET    /tickets/events                      listEvents     -> default as received without /tickets   anyone; token-bucket 5/24h per ip
 //   POST   /tickets/events                      createEvent    -> default as received without /tickets   anyone; token-bucket 5/24h per ip cost 3
 //   GET    /tickets/orders                      listOrders     -> default as received without /tickets   anyone; fixed-window 2/24h per header:x-visitor; sliding-window 4/24h per query:event
@@ -70,6 +70,7 @@ pub(super) static API: Api = Api {
     rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[&PARTNER],
+    schemas: &[],
     identity_headers: IdentityHeaders {
         consumer: "X-Consumer-Username",
         credential: "X-Credential-Identifier",
@@ -77,6 +78,7 @@ pub(super) static API: Api = Api {
         client: "X-Client-ID",
         user: "X-User-ID",
     },
+    error_format: ErrorFormat::Message,
     error_bodies: &[ErrorBody { class: ErrorClass::LimitExceeded, json: "{\"error\":\"Limit exceeded\"}" }],
     failed_authentication: &[],
     https: Https::Optional,
@@ -89,7 +91,7 @@ static CHECKOUT: Operation = Operation {
     method: "POST",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -105,7 +107,7 @@ static PRINT_RECEIPT: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -121,7 +123,21 @@ static OPEN_DESK: Operation = Operation {
     method: "POST",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "X-Desk-Action",
+            location: ParameterLocation::Header,
+            mode: Mode::Enforce,
+            required: true,
+            may_be_empty: false,
+            written: Written::As(Style::Simple, Explode::No),
+            schema: r#"{"type":"string"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -137,7 +153,21 @@ static REFUND: Operation = Operation {
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &PARTNER, scopes: &[] }]]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "X-Desk-Action",
+            location: ParameterLocation::Header,
+            mode: Mode::Enforce,
+            required: true,
+            may_be_empty: false,
+            written: Written::As(Style::Simple, Explode::No),
+            schema: r#"{"type":"string"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -153,7 +183,7 @@ static LIST_EVENTS: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -169,7 +199,7 @@ static CREATE_EVENT: Operation = Operation {
     method: "POST",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -185,7 +215,7 @@ static LIST_ORDERS: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -201,7 +231,7 @@ static PARTNER_SALES: Operation = Operation {
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &PARTNER, scopes: &[] }]]),
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -217,7 +247,7 @@ static QUEUE: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/tickets" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),

@@ -2,7 +2,7 @@
 //
 //   GET   /open/blobs/{+rest}    blob      -> default as received without /open   anyone; takes %2F in {rest}
 //   GET   /open/cars/{model}     car       -> default as received without /open   anyone; takes ; in {model}
-//   GET   /open/maps/{point}     map       -> default as received without /open   anyone; takes ; in {point}
+//   GET   /open/maps/{point}     map       -> default as received without /open   anyone; takes ; in {point}; enforced
 //   GET   /open/percent/{text}   percent   -> default as received without /open   anyone; takes %25 in {text}
 //   GET   /open/projects/{id}    project   -> default as received without /open   anyone; takes %2F in {id}
 //   GET   /open/shares/{path}    share     -> default as received without /open   anyone; takes %5C in {path}
@@ -59,6 +59,7 @@ pub(super) static API: Api = Api {
     rules: &[],
     upstreams: &[&DEFAULT],
     schemes: &[],
+    schemas: &[],
     identity_headers: IdentityHeaders {
         consumer: "X-Consumer-Username",
         credential: "X-Credential-Identifier",
@@ -66,6 +67,7 @@ pub(super) static API: Api = Api {
         client: "X-Client-ID",
         user: "X-User-ID",
     },
+    error_format: ErrorFormat::Message,
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
@@ -78,7 +80,7 @@ static BLOB: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/open" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -94,7 +96,7 @@ static CAR: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/open" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -110,7 +112,21 @@ static MAP: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/open" } },
-    parameters: &[],
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "point",
+            location: ParameterLocation::Path,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Matrix, Explode::No),
+            schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -126,7 +142,7 @@ static PERCENT: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/open" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -142,7 +158,7 @@ static PROJECT: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/open" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),
@@ -158,7 +174,7 @@ static SHARE: Operation = Operation {
     method: "GET",
     access: Access::Anyone { because: "security: []" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/open" } },
-    parameters: &[],
+    contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(128),

@@ -1,8 +1,8 @@
 //! Builds values of parts.
 
+use super::document::{Document, Value};
 use super::scan;
 use super::tape::{DIGITS_ONLY, Kind, Slot, hash};
-use super::{Document, Value};
 
 /// Builds a value of parts: what a parameter or a form says.
 ///
@@ -102,7 +102,7 @@ impl Builder {
         while !self.open.is_empty() {
             self.end();
         }
-        Document { source: "", decoded: self.decoded, slots: self.slots }
+        Document::built(self.decoded, self.slots)
     }
 
     fn begin(&mut self, kind: Kind) {
@@ -141,7 +141,7 @@ mod tests {
         builder.end();
         builder.end();
         builder.name("b");
-        builder.value(Document::read(b"[true, {\"c\": [null]}]").unwrap().root());
+        builder.value(Document::read(b"[true, {\"c\": [null]}]").expect("JSON").root());
         let built = builder.finish();
         assert_eq!(format!("{:?}", built.root()), r#"{"a": [1, "x", {}], "b": [true, {"c": [null]}]}"#);
     }

@@ -115,7 +115,8 @@ impl<'a> Preparer<'a> {
         match keyword {
             "type" => node.kinds = kinds(value)?,
             "enum" => {
-                let values = array(value)?;
+                // No value is one of none.
+                let values = if value.kind() == Kind::Array && value.is_empty() { vec![] } else { array(value)? };
                 any(node).constants.push(constants("enum", &values));
             }
             "const" => any(node).constants.push(constants("const", &[value])),
@@ -373,7 +374,7 @@ fn constants(keyword: &'static str, values: &[Value<'_>]) -> Constants {
     let listed: Vec<String> = values.iter().take(LISTED.0 + 1).map(|value| format!("`{}`", shown(*value))).collect();
     let list = listed.join(", ");
     let message = match values.len() {
-        _ if list.len() > LISTED.1 + listed.len() * 4 || listed.len() > LISTED.0 => {
+        _ if list.is_empty() || list.len() > LISTED.1 + listed.len() * 4 || listed.len() > LISTED.0 => {
             "must be one of the described values".to_owned()
         }
         1 => format!("must be {list}"),

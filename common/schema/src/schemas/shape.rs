@@ -12,7 +12,7 @@ const MOST_LOOKED_AT: usize = 10_000;
 /// The schema of a member: what stands under `properties`, or else under `patternProperties`, or else what all others are. Of
 /// several, the first that restricts the kind.
 pub(super) fn property(arena: &Arena, id: SchemaId, name: &str) -> Option<SchemaId> {
-    let lookups: [&dyn Fn(&Node) -> Option<SchemaId>; 3] = [
+    let lookups: [Lookup<'_>; 3] = [
         &|node| node.object.as_ref()?.names.get(name)?.schema,
         &|node| {
             let mut patterns = node.object.as_ref()?.patterns.iter();
@@ -48,8 +48,11 @@ pub(super) fn names(arena: &Arena, id: SchemaId) -> Vec<&str> {
     names
 }
 
+/// What a schema says, without those that it refers to.
+type Lookup<'l> = &'l dyn Fn(&Node) -> Option<SchemaId>;
+
 /// The first answer that restricts the kind, or else the first; a `false` is an answer only beside nothing else.
-fn first(arena: &Arena, id: SchemaId, lookup: &dyn Fn(&Node) -> Option<SchemaId>) -> Option<SchemaId> {
+fn first(arena: &Arena, id: SchemaId, lookup: Lookup<'_>) -> Option<SchemaId> {
     let mut fallback = None;
     for node in parts(arena, id) {
         let Some(found) = lookup(node) else { continue };

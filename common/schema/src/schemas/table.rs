@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_name_is_found_and_no_other() {
-        for count in [0, 1, FEW, FEW + 1, 20, 5000, 70_000] {
+        for count in [0, 1, FEW, FEW + 1, 20, 5000] {
             let table = Table::new((0..count).map(|number| (format!("name{number}").into(), number)));
             for number in 0..count {
                 assert_eq!(table.get(&format!("name{number}")), Some(&number));

@@ -12,13 +12,14 @@ use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
 use crate::exchange::Progress;
 use crate::pipeline::head::{Head, HeadSpace};
+use crate::pipeline::refusal;
 use crate::pipeline::request::{self, Request, RequestFacts};
 use crate::trace::TraceContext;
 use crate::worker::Worker;
 use gateway_access::authorize::Permit;
 use gateway_access::limit_key::client_address;
 use gateway_limits::outcome::Outcome;
-use gateway_wire::answer::OwnAnswer;
+use gateway_wire::answer::{JSON, OwnAnswer};
 use gateway_wire::downstream::Downstream;
 use gateway_wire::field_lines::{FieldLines, FieldName};
 use gateway_wire::header_edits::HeaderEdits;
@@ -168,7 +169,8 @@ impl<'h> Record<'h> {
 
     /// The response to a request that is refused.
     pub(crate) fn refuse(&mut self, reject: Reject) -> OwnAnswer {
-        let own = OwnAnswer::refusal(reject.status(), self.body_of(&reject), self.fields_of(&reject));
+        let (content_type, body) = self.body_of(&reject);
+        let own = OwnAnswer { content_type, ..OwnAnswer::refusal(reject.status(), body, self.fields_of(&reject)) };
         self.reject = Some(reject);
         own
     }
@@ -179,6 +181,8 @@ impl<'h> Record<'h> {
         match (reject, self.route) {
             (Reject::MethodNotAllowed, Some(route)) => fields.push_if_valid("Allow", &route.allow),
             (Reject::TooManyFailures(seconds), _) => fields.push_number(RETRY_AFTER, *seconds),
+            (Reject::BodyMemory, _) => fields.push_number(RETRY_AFTER, 1),
+            (Reject::UnsupportedMediaType(described), _) => fields.push_if_valid("Accept", described),
             _ => {}
         }
         if let Some(challenge) = self.operation.and_then(|operation| operation.challenge(reject)) {
@@ -187,20 +191,23 @@ impl<'h> Record<'h> {
         fields
     }
 
-    /// The body that the document gives to this kind of refusal.
-    fn body_of(&self, reject: &Reject) -> Cow<'static, [u8]> {
+    /// The body that the document gives to this kind of refusal, with its type.
+    fn body_of(&self, reject: &Reject) -> (&'static str, Cow<'static, [u8]>) {
         let refused = self.limits.as_ref().and_then(|outcome| outcome.refused.as_ref());
         if let Some(refused) = refused.filter(|refused| !refused.body.is_empty()) {
-            return match &refused.body {
+            let body = match &refused.body {
                 Cow::Borrowed(body) => body.as_bytes().into(),
                 Cow::Owned(body) => body.clone().into_bytes().into(),
             };
+            return (JSON, body);
         }
         let bodies = self.route.map_or(&[][..], |route| route.error_bodies);
-        match bodies.iter().find(|body| Some(body.class) == reject.class()) {
-            Some(body) => body.json.as_bytes().into(),
-            None => serde_json::json!({"message": reject.message()}).to_string().into_bytes().into(),
+        if let Some(body) = bodies.iter().find(|body| Some(body.class) == reject.class()) {
+            return (JSON, body.json.as_bytes().into());
         }
+        let format = self.route.map_or(self.serving.listener.error_format, |route| route.error_format);
+        let (content_type, body) = refusal::body(reject, format);
+        (content_type, body.into())
     }
 
     /// The fields about the client's limits.

@@ -4,10 +4,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 
-use gateway_route::{Params, RequestPath};
+use gateway_route::RequestPath;
 
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute};
-use crate::tables::ParameterKind;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::field_lines::is_token;
 use gateway_wire::http1::body::{BodyLength, Framing};
@@ -200,35 +199,6 @@ fn absolute_form(target: &str) -> Option<(&str, &str)> {
     Some(rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len())))
 }
 
-/// Checks the path parameters that have a type.
-///
-/// # Errors
-/// 400, naming the first parameter that does not fit.
-pub(crate) fn check_parameters(operation: &PreparedOperation, params: Option<&Params<'_>>) -> Result<(), Reject> {
-    for parameter in operation.table.parameters {
-        let values = params.into_iter().flat_map(Params::iter).filter(|param| param.name == parameter.name);
-        if !values.into_iter().all(|param| fits(parameter.kind, &param.decoded())) {
-            return Err(Reject::InvalidParameter(parameter.name));
-        }
-    }
-    Ok(())
-}
-
-fn fits(kind: ParameterKind, value: &str) -> bool {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let unsigned = value.strip_prefix('-').unwrap_or(value);
-    match kind {
-        ParameterKind::Integer => digits(unsigned),
-        // A JSON number (RFC 8259 §6): what Rust reads, less what JSON has no word for.
-        ParameterKind::Number => {
-            unsigned.starts_with(|first: char| first.is_ascii_digit())
-                && unsigned.bytes().all(|byte| byte.is_ascii_digit() || b".eE+-".contains(&byte))
-                && value.parse::<f64>().is_ok_and(f64::is_finite)
-        }
-        ParameterKind::Boolean => value == "true" || value == "false",
-    }
-}
-
 /// Refuses a body whose length is known to be too large, before any of it is read.
 ///
 /// # Errors
@@ -323,22 +293,6 @@ mod tests {
         }
         for text in ["[", "]", "a%zz", "a%20b", "a:b", "a:1:2", "u@a", "a b", "[::1", "::1", "a/b", "a?b", "ä"] {
             assert!(!is_host(text.as_bytes()), "{text}");
-        }
-    }
-
-    #[test]
-    fn parameters_fit_their_types() {
-        for (kind, good, bad) in [
-            (ParameterKind::Integer, &["0", "-7", "42"][..], &["", "-", "+1", "4.0", "1e3", "abc", "٣"][..]),
-            (ParameterKind::Number, &["0", "-7.5", "1e3"], &["", "inf", "NaN", ".5", "+1", "1e999", "0x1", "--1"]),
-            (ParameterKind::Boolean, &["true", "false"], &["True", "1", ""]),
-        ] {
-            for value in good {
-                assert!(fits(kind, value), "{value}");
-            }
-            for value in bad {
-                assert!(!fits(kind, value), "{value}");
-            }
         }
     }
 }

@@ -24,6 +24,8 @@ static API: Api = Api {
         client: "x-client-id",
         user: "x-user-id",
     },
+    schemas: &[],
+    error_format: gateway_terms::refusal::ErrorFormat::Message,
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,

@@ -1,0 +1,312 @@
+//! What an operation's requests and responses are checked for: what is described, joined with `validation`.
+
+use gateway_route::Template;
+use gateway_yaml::Node;
+
+use crate::ast;
+use crate::diagnostic::{Diagnostic, GW702, GW708, Severity};
+use crate::ir::{Content, Part};
+use crate::ir::{
+    Contract, DescribedParameter, Details, Mode, ParameterLocation, RequestBody, Response, ResponseField, Responses,
+    Style, Unknown, Written,
+};
+use crate::lower::lowering::Lowering;
+use crate::lower::naming::title;
+use crate::schema::{Json, Sample, Schema};
+use crate::units::ByteSize;
+use crate::vocabulary::ValidationPolicy;
+
+/// A larger body is not checked, but refused, unless a document says otherwise.
+const DEFAULT_MAX_BODY: ByteSize = ByteSize(1 << 20);
+
+/// Fields that OpenAPI does not let a document describe as parameters.
+const NO_PARAMETERS: [&str; 3] = ["accept", "content-type", "authorization"];
+
+/// The schemas that are checked, and what was said about them.
+#[derive(Default)]
+pub(super) struct CheckedSchemas<'a> {
+    pub(super) used: Vec<&'a Schema>,
+    /// Examples and defaults beside them.
+    pub(super) samples: Vec<&'a Sample>,
+    /// Which of the named schemas are known already: as they are, and as errors.
+    said: [Vec<bool>; 2],
+}
+
+/// One operation while its contract is made.
+pub(super) struct Described<'a, 'd> {
+    pub(super) path: &'a ast::PathItem,
+    pub(super) operation: &'a ast::Operation,
+    pub(super) policy: &'d ValidationPolicy,
+    /// The gateway answers it itself, and reads all but the path in its own way.
+    pub(super) reads_itself: bool,
+    /// Of the whole request.
+    pub(super) max_body: ByteSize,
+}
+
+impl<'a> Lowering<'a> {
+    /// The contract of an operation that is served at a template.
+    pub(super) fn contract(&mut self, described: &Described<'a, '_>, template: &Template) -> Contract {
+        let Described { policy, reads_itself, .. } = described;
+        let is_strict = policy.strict == Some(true);
+        let mut parameters = self.described_parameters(described, template, is_strict);
+        let mut contract = Contract { details: policy.details.unwrap_or(Details::Full), ..Contract::NOTHING };
+        if !reads_itself {
+            contract.unknown = Unknown {
+                query: policy.unknown_query.unwrap_or(Mode::Off),
+                header: policy.unknown_header.unwrap_or(Mode::Off),
+                cookie: policy.unknown_cookie.unwrap_or(Mode::Off),
+                known: Vec::new(),
+            };
+            contract.body = self.described_body(described, is_strict);
+            contract.responses = self.described_responses(described, is_strict);
+        }
+        // What is not looked at need not be known, but where others are counted.
+        parameters
+            .retain(|parameter| parameter.mode != Mode::Off || counts_others(&contract.unknown, parameter.location));
+        contract.parameters = parameters;
+        self.check_validation(described, &contract);
+        contract
+    }
+
+    fn described_parameters(
+        &mut self,
+        described: &Described<'a, '_>,
+        template: &Template,
+        is_strict: bool,
+    ) -> Vec<DescribedParameter> {
+        let Described { path, operation, policy, reads_itself, .. } = described;
+        let mut parameters: Vec<DescribedParameter> = Vec::new();
+        for parameter in operation.parameters.iter().chain(&path.parameters) {
+            let (name, location) = (&parameter.name.value, parameter.location);
+            let is_known = parameters.iter().any(|known| {
+                known.location == location
+                    && (known.name == *name
+                        || (location == ParameterLocation::Header && known.name.eq_ignore_ascii_case(name)))
+            });
+            let is_elsewhere = location == ParameterLocation::Path && !template.names().any(|known| known == name);
+            let is_left_out = location == ParameterLocation::Header
+                && NO_PARAMETERS.iter().any(|known| known.eq_ignore_ascii_case(name));
+            let is_read = *reads_itself && location != ParameterLocation::Path;
+            if is_known || is_elsewhere || is_left_out || is_read {
+                continue;
+            }
+            let mode = match location {
+                ParameterLocation::Path => policy.path,
+                ParameterLocation::Query | ParameterLocation::QueryString => policy.query,
+                ParameterLocation::Header => policy.header,
+                ParameterLocation::Cookie => policy.cookie,
+            };
+            let mut mode = mode.unwrap_or(Mode::Enforce);
+            if mode != Mode::Off && !self.is_readable(parameter, is_strict) {
+                mode = Mode::Off;
+            }
+            let schema = match &parameter.checked {
+                Some(schema) if mode != Mode::Off => {
+                    self.use_schema(schema, is_strict);
+                    schema.json.clone()
+                }
+                _ => Json::Bool(true),
+            };
+            if mode != Mode::Off {
+                self.say(&parameter.notes, is_strict);
+            }
+            // Any text of a path is a string, and none is empty.
+            if location == ParameterLocation::Path && admits_any_text(&schema) && is_plain(&parameter.written) {
+                continue;
+            }
+            parameters.push(DescribedParameter {
+                name: name.clone(),
+                location,
+                mode,
+                required: parameter.required && location != ParameterLocation::Path,
+                may_be_empty: parameter.may_be_empty,
+                written: parameter.written.clone(),
+                schema,
+            });
+        }
+        parameters.sort_by(|a, b| (a.location, &a.name).cmp(&(b.location, &b.name)));
+        parameters
+    }
+
+    /// Whether a parameter's content can be read; one that cannot is reported.
+    fn is_readable(&mut self, parameter: &ast::Parameter, is_strict: bool) -> bool {
+        let Written::Content(media_type) = &parameter.written else { return true };
+        if is_checked(media_type) || parameter.checked.is_none() {
+            return true;
+        }
+        let headline = format!("`{}` is `{media_type}`, which is not checked", parameter.name.value);
+        let diagnostic = Diagnostic::warning(GW702, headline)
+            .at(parameter.name.span, "any value passes")
+            .help("the gateway reads JSON, forms and text");
+        self.say(&[diagnostic], is_strict);
+        false
+    }
+
+    fn described_body(&mut self, described: &Described<'a, '_>, is_strict: bool) -> Option<RequestBody> {
+        let Described { operation, policy, max_body, .. } = described;
+        let body = operation.body.as_ref()?;
+        let has_schema = body.contents.iter().any(|content| content.schema.is_some());
+        let default = if has_schema || !body.notes.is_empty() { Mode::Enforce } else { Mode::Off };
+        let mode = policy.body.unwrap_or(default);
+        if mode == Mode::Off {
+            return None;
+        }
+        self.say(&body.notes, is_strict);
+        let contents = self.contents(&body.contents, is_strict);
+        Some(RequestBody {
+            mode,
+            required: body.required,
+            max: policy.max_body.unwrap_or(ByteSize(DEFAULT_MAX_BODY.0.min(max_body.0))),
+            refused_with: if describes_422(&operation.node) { 422 } else { 400 },
+            contents,
+        })
+    }
+
+    fn described_responses(&mut self, described: &Described<'a, '_>, is_strict: bool) -> Option<Responses> {
+        let Described { operation, policy, .. } = described;
+        let mode = policy.response.filter(|mode| *mode != Mode::Off)?;
+        self.say(&operation.responses_notes, is_strict);
+        let mut found = Vec::new();
+        for response in &operation.responses {
+            let fields = response.fields.iter().map(|field| {
+                let schema = match &field.schema {
+                    Some(schema) => {
+                        self.use_schema(schema, is_strict);
+                        schema.json.clone()
+                    }
+                    None => Json::Bool(true),
+                };
+                let ast::Field { name, required, written, .. } = field;
+                ResponseField { name: name.value.clone(), required: *required, written: written.clone(), schema }
+            });
+            let fields = fields.collect();
+            let contents = self.contents(&response.contents, is_strict);
+            found.push(Response { status: response.status, fields, contents });
+        }
+        found.sort_by_key(|response| response.status);
+        Some(Responses { mode, max: policy.max_body.unwrap_or(DEFAULT_MAX_BODY), described: found })
+    }
+
+    fn contents(&mut self, contents: &'a [ast::Content], is_strict: bool) -> Vec<Content> {
+        let mut found = Vec::new();
+        for content in contents {
+            let ast::Content { media_type, schema, parts, samples } = content;
+            let mut checked = None;
+            if let Some(schema) = schema {
+                if is_checked(media_type) {
+                    self.use_schema(schema, is_strict);
+                    self.checked.samples.extend(samples);
+                    checked = Some(schema.json.clone());
+                } else if !admits_any_text(&schema.json) {
+                    let headline = format!("a body that is `{}` is not checked", media_type.value);
+                    let diagnostic = Diagnostic::warning(GW702, headline)
+                        .at(media_type.span, "any content of this type passes")
+                        .help("the gateway reads JSON, forms and text; without a `schema` it is plain that nothing is checked")
+                        .because_of(format!("media type {}", media_type.value), "a body");
+                    self.say(&[diagnostic], is_strict);
+                }
+            }
+            let parts = parts.iter().map(|part| Part {
+                name: part.name.value.clone(),
+                content_type: part.content_type.clone(),
+                written: part.written.clone(),
+            });
+            found.push(Content { media_type: media_type.value.clone(), schema: checked, parts: parts.collect() });
+        }
+        found
+    }
+
+    /// Notes that a schema is checked, and reports what is wrong with it and with those that it leads to.
+    fn use_schema(&mut self, schema: &'a Schema, is_strict: bool) {
+        self.say(&schema.notes, is_strict);
+        self.checked.samples.extend(&schema.samples);
+        self.checked.used.push(schema);
+        let named = &self.document.schemas.named;
+        let said = usize::from(is_strict);
+        self.checked.said[said].resize(named.len(), false);
+        let mut pending = schema.refs.clone();
+        while let Some(at) = pending.pop() {
+            let Some(is_said) = self.checked.said[said].get_mut(at) else { continue };
+            if std::mem::replace(is_said, true) {
+                continue;
+            }
+            let Some(named) = named.get(at) else { continue };
+            pending.extend(&named.schema.refs);
+            self.checked.samples.extend(&named.schema.samples);
+            let notes = named.schema.notes.clone();
+            self.say(&notes, is_strict);
+        }
+    }
+
+    /// Reports what is wrong with something that is checked. Where a document is strict, what cannot be enforced is an
+    /// error.
+    fn say(&mut self, notes: &[Diagnostic], is_strict: bool) {
+        for note in notes {
+            let mut note = note.clone();
+            if is_strict && note.code == GW702 {
+                note.severity = Severity::Error;
+            }
+            self.diagnostics.push(note);
+        }
+    }
+
+    /// What an operation itself says about checks that it does not have is meant for something else.
+    fn check_validation(&mut self, described: &Described<'a, '_>, contract: &Contract) {
+        let Described { path, operation, policy, .. } = described;
+        for (name, at) in &policy.own {
+            let is_idle = match name.as_str() {
+                "request" => operation.parameters.is_empty() && path.parameters.is_empty() && operation.body.is_none(),
+                "maxBody" => contract.body.is_none() && contract.responses.is_none(),
+                "details" => contract.is_idle(),
+                _ => false,
+            };
+            if is_idle {
+                let headline = format!("`{name}` in the `validation` of {} changes nothing", title(path, operation));
+                self.diagnostics.push(
+                    Diagnostic::warning(GW708, headline)
+                        .at(*at, "nothing that it is about is checked there")
+                        .help("remove it, or describe what is to be checked"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether parameters of a place are counted that are not described.
+fn counts_others(unknown: &Unknown, location: ParameterLocation) -> bool {
+    let mode = match location {
+        ParameterLocation::Path => Mode::Off,
+        ParameterLocation::Query | ParameterLocation::QueryString => unknown.query,
+        ParameterLocation::Header => unknown.header,
+        ParameterLocation::Cookie => unknown.cookie,
+    };
+    mode != Mode::Off
+}
+
+/// Whether an operation describes a response 422, which is for bodies that can be read and are not as described.
+fn describes_422(operation: &Node) -> bool {
+    let responses = operation.get("responses").and_then(Node::as_mapping);
+    responses.into_iter().flatten().any(|entry| entry.key.name.eq_ignore_ascii_case("4XX") || &*entry.key.name == "422")
+}
+
+/// Whether the gateway reads content of this type.
+fn is_checked(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || essence.ends_with("+json");
+    let is_form = essence == "application/x-www-form-urlencoded" || essence == "multipart/form-data";
+    // A range is for all that the gateway reads, too.
+    is_json || is_form || essence.starts_with("text/") || matches!(&*essence, "*/*" | "application/*" | "multipart/*")
+}
+
+/// Whether a schema refuses no text.
+fn admits_any_text(schema: &Json) -> bool {
+    match schema {
+        Json::Bool(allowed) => *allowed,
+        Json::Object(members) => members.iter().all(|(name, value)| name == "type" && *value == Json::text("string")),
+        _ => false,
+    }
+}
+
+fn is_plain(written: &Written) -> bool {
+    matches!(written, Written::As(Style::Simple, _))
+}
