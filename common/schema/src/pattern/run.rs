@@ -1,7 +1,7 @@
 //! The matcher: it tries one way after the other, and none twice at the same place.
 //!
-//! Nothing is captured, so that what an instruction leads to depends on the place alone: a place that failed has failed for good,
-//! and the work is bounded by the number of instructions times the length of the text.
+//! Nothing is captured, so that what an instruction leads to depends on the place alone: a place that failed has failed for
+//! good, and the work is bounded by the number of instructions times the length of the text.
 
 use super::bits::Bits;
 use super::node::Assertion;

@@ -1,0 +1,172 @@
+//! Media types (RFC 9110 §8.3.1), and ranges of them.
+
+use std::borrow::Cow;
+
+/// A media type, or a range such as `text/*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MediaType {
+    /// In lower case; `*` for all.
+    kind: String,
+    /// In lower case; `*` for all.
+    subtype: String,
+    /// Names in lower case, with their values.
+    parameters: Vec<(String, String)>,
+}
+
+/// How content is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Json,
+    /// `application/x-www-form-urlencoded`
+    Form,
+    /// `multipart/form-data`
+    Multipart,
+    Text,
+}
+
+impl MediaType {
+    /// Reads a media type; `None` if it is none.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (name, rest) = text.split_at_checked(text.find(';').unwrap_or(text.len()))?;
+        let (kind, subtype) = name.trim_matches([' ', '\t']).split_once('/')?;
+        if !is_token(kind) || !is_token(subtype) {
+            return None;
+        }
+        let parameters = parameters(rest)?;
+        Some(Self { kind: kind.to_ascii_lowercase(), subtype: subtype.to_ascii_lowercase(), parameters })
+    }
+
+    /// The first parameter of this name.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// How content of this type is read; `None` where there is no way.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match (self.kind.as_str(), self.subtype.as_str()) {
+            (_, "json") => Some(Kind::Json),
+            (_, subtype) if subtype.ends_with("+json") => Some(Kind::Json),
+            ("application", "x-www-form-urlencoded") => Some(Kind::Form),
+            ("multipart", "form-data") => Some(Kind::Multipart),
+            ("text", _) => Some(Kind::Text),
+            _ => None,
+        }
+    }
+
+    /// Whether texts of this type are UTF-8, as they are where nothing else is said.
+    pub(crate) fn is_utf8(&self) -> bool {
+        let names = ["utf-8", "utf8", "us-ascii", "ascii"];
+        self.parameter("charset").is_none_or(|charset| names.iter().any(|name| name.eq_ignore_ascii_case(charset)))
+    }
+
+    /// How well a type fits this range; `None` if it is not in it. What says more is greater.
+    pub(crate) fn fits(&self, actual: &Self) -> Option<usize> {
+        let exact = match (self.kind.as_str(), self.subtype.as_str()) {
+            ("*", "*") => 0,
+            (kind, "*") if kind == actual.kind => 1,
+            (kind, subtype) if kind == actual.kind && subtype == actual.subtype => 2,
+            _ => return None,
+        };
+        let has = |(name, value): &(String, String)| {
+            let found = actual.parameter(name);
+            // A charset is not told apart by letter case, and UTF-8 is what is meant without one.
+            found.is_some_and(|found| found == value || (name == "charset" && found.eq_ignore_ascii_case(value)))
+                || (name == "charset" && found.is_none() && self.is_utf8())
+        };
+        self.parameters.iter().all(has).then_some((exact << 8) + self.parameters.len().min(255))
+    }
+}
+
+/// Parameters, each with its `;`.
+fn parameters(text: &str) -> Option<Vec<(String, String)>> {
+    let mut parameters = Vec::new();
+    let mut rest = text.trim_start_matches([' ', '\t']);
+    while let Some(behind) = rest.strip_prefix(';') {
+        let here = behind.trim_start_matches([' ', '\t']);
+        if here.is_empty() || here.starts_with(';') {
+            rest = here;
+            continue;
+        }
+        let (name, value) = here.split_once('=')?;
+        if !is_token(name) {
+            return None;
+        }
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => unquote(quoted)?,
+            None => {
+                let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
+                let (value, after) = value.split_at_checked(end)?;
+                if !is_token(value) {
+                    return None;
+                }
+                (Cow::Borrowed(value), after)
+            }
+        };
+        parameters.push((name.to_ascii_lowercase(), value.into_owned()));
+        rest = after.trim_start_matches([' ', '\t']);
+    }
+    rest.is_empty().then_some(parameters)
+}
+
+/// The text of a quoted string whose first `"` is read, and what follows it (RFC 9110 §5.6.4).
+pub(crate) fn unquote(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return Some((Cow::Owned(value), text.get(at + 1..)?)),
+            '\\' => value.push(characters.next()?.1),
+            other => value.push(other),
+        }
+    }
+    None
+}
+
+/// A token (RFC 9110 §5.6.2).
+pub(crate) fn is_token(text: &str) -> bool {
+    let is_sign = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_are_read() {
+        for text in
+            ["", "json", "a/", "/b", "a/b c", "a/b;x", "a/b;x=", "a/b; x=\"y", "a/b x=y", "a/b,c/d", "a/b;x=\"y\"z"]
+        {
+            assert_eq!(MediaType::parse(text), None, "{text}");
+        }
+        let read = MediaType::parse("Text/PLAIN ; Charset=\"UTF\\-8\"; ; v=a;").expect("a media type");
+        assert_eq!((read.kind.as_str(), read.subtype.as_str()), ("text", "plain"));
+        assert_eq!(read.parameter("charset"), Some("UTF-8"));
+        assert_eq!(read.parameter("v"), Some("a"));
+        assert!(read.is_utf8());
+        assert!(!MediaType::parse("text/plain; charset=latin1").expect("a media type").is_utf8());
+    }
+
+    #[test]
+    fn the_range_that_says_most_fits_best() {
+        let ranges =
+            ["*/*", "application/*", "application/json", "application/json; version=2", "text/plain; charset=utf-8"];
+        for (actual, expected) in [
+            ("application/json", Some(2)),
+            ("APPLICATION/Json; charset=utf-8", Some(2)),
+            ("application/json; version=\"2\"", Some(3)),
+            ("application/json;version=2;charset=utf-8", Some(3)),
+            ("application/json; version=3", Some(2)),
+            ("application/vnd.shop+json", Some(1)),
+            ("image/png", Some(0)),
+            ("text/plain", Some(4)),
+            ("text/plain; charset=UTF-8", Some(4)),
+            ("text/plain; charset=latin1", Some(0)),
+        ] {
+            let actual = MediaType::parse(actual).expect(actual);
+            let ranges = ranges.iter().map(|range| MediaType::parse(range).expect(range)).enumerate();
+            let best = ranges.filter_map(|(index, range)| Some((range.fits(&actual)?, index))).max();
+            assert_eq!(best.map(|(_, index)| index), expected, "{actual:?}");
+        }
+    }
+}
