@@ -11,9 +11,9 @@ use std::sync::Arc;
 use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
 use rustls::pki_types::ServerName;
 
+use crate::assemble::contracts::Contracts;
 #[cfg(feature = "oauth")]
 use crate::assemble::needs::oauth_settings;
-use crate::assemble::contracts::Contracts;
 use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached};
 use crate::assemble::stores::open_stores;
 use crate::config::Config;

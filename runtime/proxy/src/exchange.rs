@@ -1,8 +1,10 @@
-//! One request forwarded and its response brought back: both bodies stream at once, and neither is ever buffered whole.
+//! One request forwarded and its response brought back: both bodies stream at once, and neither is buffered whole, except
+//! for responses that are refused where they are not as described.
 
 pub(crate) mod download;
 pub(crate) mod pace;
 pub(crate) mod upload;
+pub(crate) mod watch;
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -19,6 +21,7 @@ use gateway_wire::http1::names::{FieldTable, is_same_name_ignoring_punctuation, 
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{self, ResponseTerms};
 use pace::Pace;
+use watch::{Held, Watch};
 
 /// The head of a response may have this many bytes.
 const MAX_RESPONSE_HEAD: usize = 64 << 10;
@@ -104,7 +107,11 @@ enum Upload {
 }
 
 enum Download {
-    Head { interim: u32 },
+    Head {
+        interim: u32,
+    },
+    /// The response waits for its check.
+    Held(Box<Held>),
     Counted(u64),
     Chunked(Box<Decoder>),
     UntilClose,
@@ -127,6 +134,8 @@ pub(crate) struct Exchange<'a, S> {
     committed: bool,
     half_closed_at: Option<Instant>,
     pace: Pace,
+    /// Compares the response with its description.
+    watch: Option<&'a mut Watch>,
     progress: Progress,
 }
 
@@ -138,6 +147,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         request: &'a RequestTerms,
         response: &'a ResponseTerms<'a>,
         fields: &'a FieldTable,
+        watch: Option<&'a mut Watch>,
         now: Instant,
     ) -> Self {
         let upload = if request.expects_continue && request.body != BodyLength::None {
@@ -159,6 +169,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             committed: false,
             half_closed_at: None,
             pace: Pace::new(request.least_rate, request.idle_timeout),
+            watch,
             progress,
         }
     }
@@ -238,8 +249,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     }
 
     /// Changes whenever something moves.
-    fn amount(&self) -> (u64, u64, u16, usize, usize, u64) {
+    fn amount(&self) -> (u64, u64, u16, usize, usize, u64, usize) {
         let progress = &self.progress;
+        let held = if let Download::Held(held) = &self.download { held.len() } else { 0 };
         (
             progress.request_bytes,
             progress.response_bytes,
@@ -247,6 +259,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             self.up.outbox.pending(),
             self.down.outbox.pending(),
             self.moved(),
+            held,
         )
     }
 
@@ -297,12 +310,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     /// upstream to say how long it listens.
     fn waits_for_client(&self) -> bool {
         let sends = self.upload.wants_body() && self.up.outbox.is_empty();
-        (sends && matches!(self.download, Download::Head { .. })) || self.down.outbox.waits_for_peer()
+        (sends && self.download.is_ahead()) || self.down.outbox.waits_for_peer()
     }
 
     /// When a client that closed its side counts as gone. Once the response has begun, writing it shows that.
     fn gone_at(&self) -> Option<Instant> {
-        let waits = matches!(self.download, Download::Head { .. });
+        let waits = self.download.is_ahead();
         self.half_closed_at.filter(|_| waits).map(|at| at + HALF_CLOSED_FOR)
     }
 
@@ -313,7 +326,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         }
         if self.pace.is_over(Instant::now()) {
             return Some(match self.download {
-                Download::Head { .. } => Failure::Rejected(Reject::RequestTimeout),
+                Download::Head { .. } | Download::Held(_) => Failure::Rejected(Reject::RequestTimeout),
                 _ => Failure::ClientGone,
             });
         }
@@ -326,10 +339,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             (Download::Head { .. }, Upload::Counted(_) | Upload::Chunked(_)) if self.up.outbox.is_empty() => {
                 Some(Failure::Rejected(Reject::RequestTimeout))
             }
-            (Download::Head { .. }, _) => Some(Failure::Rejected(Reject::UpstreamTimeout)),
+            (Download::Head { .. } | Download::Held(_), _) => Some(Failure::Rejected(Reject::UpstreamTimeout)),
             (_, _) if self.down.outbox.waits_for_peer() => Some(Failure::ClientGone),
             _ => Some(Failure::Aborted(Reject::UpstreamTimeout)),
         }
+    }
+}
+
+impl Download {
+    /// Nothing of the response has gone to the client yet.
+    fn is_ahead(&self) -> bool {
+        matches!(self, Self::Head { .. } | Self::Held(_))
     }
 }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use super::watch::{Begun, Held};
 use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload, end_chunks, write_chunk};
 use gateway_wire::downstream::Scratch;
 use gateway_wire::http1::body::{BodyLength, Framing};
@@ -26,15 +27,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             }
             let mut scratch = Scratch::take();
             match ready!(scratch.poll_read(&mut self.up.io, cx, usize::MAX)) {
-                Ok([]) => self.on_upstream_end(true)?,
-                Err(_) => self.on_upstream_end(false)?,
+                Ok([]) => self.on_upstream_end(true, cx)?,
+                Err(_) => self.on_upstream_end(false, cx)?,
                 Ok(bytes) if matches!(self.download, Download::Head { .. }) => self.receive_head(bytes, cx)?,
+                Ok(bytes) if matches!(self.download, Download::Held(_)) => self.receive_held(bytes, false, cx)?,
                 Ok(bytes) => self.receive_body(bytes, cx)?,
             }
         }
     }
 
-    fn on_upstream_end(&mut self, orderly: bool) -> Result<(), Failure> {
+    fn on_upstream_end(&mut self, orderly: bool, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if orderly && matches!(self.download, Download::Held(_)) {
+            self.receive_held(&[], true, cx)?;
+        }
         match self.download {
             Download::Head { interim: 0 } if self.up.inbox.is_empty() && self.up.reused => Err(Failure::Stale),
             Download::Head { .. } => {
@@ -48,6 +53,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             }
             _ => Err(Failure::Aborted(Reject::UpstreamBroken("closed before the body of the response was whole"))),
         }
+    }
+
+    /// Takes more of a response that waits for its check; one that passes goes on as if it had come just now.
+    fn receive_held(&mut self, bytes: &[u8], ends: bool, cx: &mut Context<'_>) -> Result<(), Failure> {
+        let (Download::Held(held), Some(watch)) = (&mut self.download, &mut self.watch) else { return Ok(()) };
+        if !held.add(bytes, ends, watch)? {
+            return Ok(());
+        }
+        self.watch = None;
+        if let Download::Held(held) = std::mem::replace(&mut self.download, Download::Head { interim: 0 }) {
+            self.parse_heads(&held.into_raw(), cx)?;
+        }
+        Ok(())
     }
 
     fn receive_head(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Failure> {
@@ -76,14 +94,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             let (mut few, mut more) = (field_space(), Vec::new());
             let rest = &bytes[used..];
             let parsed = parse_response(rest, &mut few, &mut more, self.request.most_response_fields);
-            let (length, head) = match parsed.map_err(broken)? {
+            let (head_length, head) = match parsed.map_err(broken)? {
                 Some((length, head)) if length <= MAX_RESPONSE_HEAD => (length, head),
                 None if rest.len() < MAX_RESPONSE_HEAD => break,
                 _ => return Err(broken("the head of the response has more than 64 KiB")),
             };
-            used += length;
+            used += head_length;
             let ResponseHead { status, version, reason, fields } = head;
-            if has_bare_newline(&rest[..length]) {
+            if has_bare_newline(&rest[..head_length]) {
                 return Err(broken("a line of the head of the response ends without CR"));
             }
             if !(100..600).contains(&status) {
@@ -100,6 +118,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             let framing = Framing::of(fields, self.response.fields).map_err(|bad| broken(bad.0))?;
             let length = framing.of_response(status, self.response.to_head);
             self.progress.reusable = length != BodyLength::UntilClose && persists(version, fields);
+            if let Some(watch) = &mut self.watch
+                && let Begun::Held = watch.begin(status, fields, length, self.response.to_head)?
+            {
+                let start = used - head_length;
+                self.download = Download::Held(Box::new(Held::new(&bytes[start..used], head_length, length)));
+                self.receive_held(&bytes[used..], false, cx)?;
+                return Ok(bytes.len());
+            }
             self.begin_response(status, reason, fields, framing, length);
             let rest = &bytes[used..];
             used = bytes.len();
@@ -160,8 +186,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 *left -= take as u64;
                 let ended = *left == 0;
                 self.progress.response_bytes += take as u64;
+                if let Some(watch) = &mut self.watch {
+                    watch.pass(&bytes[..take]);
+                }
                 if ended {
                     self.download = Download::Finished;
+                    self.end_watch();
                 }
                 self.progress.reusable &= take == bytes.len();
                 if !self.down.outbox.is_empty() {
@@ -184,6 +214,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                         Ok(Step::Framing(count)) => taken += count,
                         Ok(Step::Data(count)) => {
                             taken += count;
+                            if let Some(watch) = &mut self.watch {
+                                watch.pass(&rest[..count]);
+                            }
                             self.progress.response_bytes += count as u64;
                             if self.response.client_is_http11 {
                                 write_chunk(self.down.outbox.buffer(), &rest[..count]);
@@ -200,6 +233,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 }
             }
             Download::UntilClose => {
+                if let Some(watch) = &mut self.watch {
+                    watch.pass(bytes);
+                }
                 self.progress.response_bytes += bytes.len() as u64;
                 if self.response.client_is_http11 {
                     write_chunk(self.down.outbox.buffer(), bytes);
@@ -207,13 +243,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                     self.down.outbox.buffer().extend_from_slice(bytes);
                 }
             }
-            Download::Head { .. } | Download::Finished => self.progress.reusable &= bytes.is_empty(),
+            Download::Head { .. } | Download::Held(_) | Download::Finished => {
+                self.progress.reusable &= bytes.is_empty()
+            }
         }
         Ok(())
     }
 
+    /// The content has gone to the client.
+    fn end_watch(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.end();
+        }
+    }
+
     fn end_body(&mut self, trailers: &[u8]) -> Result<(), Failure> {
         self.download = Download::Finished;
+        self.end_watch();
         if self.response.client_is_http11 && end_chunks(self.down.outbox.buffer(), trailers, self.fields, &[]).is_err()
         {
             return Err(Failure::Aborted(Reject::UpstreamBroken("the trailer section is malformed")));

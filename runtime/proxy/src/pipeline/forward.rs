@@ -7,7 +7,9 @@ use gateway_route::{Params, RequestPath};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::deployment::{Deployment, PreparedForward, PreparedOperation, PreparedTarget};
+use crate::exchange::watch::Watch;
 use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
+use crate::metrics::ContractPart;
 use crate::pipeline::record::Record;
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::rewrite::is_safe;
@@ -17,6 +19,7 @@ use crate::upstream::{ConnectError, UpstreamConnection};
 use crate::worker::Worker;
 use gateway_access::authorize::Permit;
 use gateway_base::encoding::{cookies_without, query_without};
+use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
@@ -213,11 +216,15 @@ impl ForwardRequest<'_> {
         let classify = |field: &Field<'_>| self.deployment.request_fields.classify(field.name);
         let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
         let edits = &operation.table.request_headers;
+        // What is coded cannot be checked.
+        let checks_response =
+            operation.contract.as_ref().is_some_and(|contract| contract.described.response_mode() != Mode::Off);
         let hides =
             |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
         for field in request.fields {
             match classify(field) {
+                FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
                 FieldClass::EndToEnd => {
                     let hidden = hides(field.name);
                     let about_connection =
@@ -316,8 +323,33 @@ where
         record.facts.body = BodyLength::Exactly(body.len() as u64);
         down.inbox.splice(start..end.min(down.inbox.len()), body);
     }
-    let (started, deployment) = (worker.now(), record.serving.deployment);
-    record.upstream_started = Some(started);
+    record.upstream_started = Some(worker.now());
+    let mut watch = None;
+    let forwarded = send(worker, down, operation, to, &terms, locations.as_ref(), record, &mut watch).await;
+    if let Some(watch) = watch {
+        match forwarded {
+            Forwarded::Refused(_, Reject::InvalidResponse(_)) => record.count_refusal(ContractPart::Response),
+            _ => record.observe(ContractPart::Response, &watch.findings),
+        }
+    }
+    forwarded
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one fact about the exchange; a struct would only rename them")]
+async fn send<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    operation: &'static PreparedOperation,
+    to: &'static PreparedForward,
+    terms: &RequestTerms,
+    locations: Option<&Locations>,
+    record: &Record<'_>,
+    watch: &mut Option<Watch>,
+) -> Forwarded
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let deployment = record.serving.deployment;
     let date = worker.date();
     let response = ResponseTerms {
         to_head: record.facts.to_head,
@@ -330,7 +362,7 @@ where
         date: &date,
         limits: record.limit_fields(),
         hsts: record.hsts(),
-        locations: locations.as_ref(),
+        locations,
     };
     let mut kept = worker.pool.take(&to.endpoint);
     loop {
@@ -341,8 +373,10 @@ where
                 Err(reject) => return Forwarded::Refused(Progress::default(), reject),
             },
         };
+        *watch = Watch::new(operation.contract.as_deref(), &deployment.bodies);
+        let fields = &deployment.request_fields;
         let exchange =
-            Exchange::new(down, &mut connection, &terms, &response, &deployment.request_fields, worker.recently());
+            Exchange::new(down, &mut connection, terms, &response, fields, watch.as_mut(), worker.recently());
         let (progress, result) = exchange.run().await;
         match result {
             Ok(()) => {

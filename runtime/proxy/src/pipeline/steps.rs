@@ -218,9 +218,7 @@ impl<'a, S> Steps<'a, S> {
         };
         match builtin.answer(&call) {
             Answer::Now(answer) => Stop::End(Ending::Answer(answer)),
-            Answer::Body { limit } => {
-                self.wait(Pause::Content { limit, is_lenient: false }, Stage::Checked(permit))
-            }
+            Answer::Body { limit } => self.wait(Pause::Content { limit, is_lenient: false }, Stage::Checked(permit)),
             Answer::Work(work) => self.wait(Pause::Work(work), Stage::Checked(permit)),
         }
     }
