@@ -5,6 +5,11 @@ use gateway_schema::schemas::{Direction, Kinds, MOST_VIOLATIONS, Schemas};
 
 use Direction::{Request, Response};
 
+/// All threads of a gateway share them.
+const _: fn() = is_shared::<Schemas>;
+
+fn is_shared<T: Send + Sync>() {}
+
 /// Named schemas, as one object.
 fn schemas(named: &str) -> Schemas {
     let document = Document::read(named.as_bytes()).expect("JSON");
@@ -128,6 +133,9 @@ fn the_alternative_that_is_meant_is_explained() {
     let tagged = r#"{"oneOf": [
         {"type": "object", "properties": {"kind": {"const": "cat"}, "lives": {"maximum": 9}}, "required": ["kind"]},
         {"type": "object", "properties": {"kind": {"enum": ["dog", "wolf"]}, "name": {"type": "string"}}, "required": ["kind"]}]}"#;
+    let untagged = r#"{"anyOf": [
+        {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+        {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]}]}"#;
     check(&[
         (r#"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#, "1", &[": must be a string or null"]),
         (
@@ -145,6 +153,10 @@ fn the_alternative_that_is_meant_is_explained() {
         (tagged, r#"{"kind": "wolf", "name": 1}"#, &["/name: must be a string"]),
         (tagged, r#"{"kind": "bird"}"#, &[": fits none of the alternatives"]),
         (tagged, "1", &[": must be an object"]),
+        (untagged, r#"{"a": "x"}"#, &["/a: must be an integer"]),
+        (untagged, r#"{"b": 1}"#, &["/b: must be a string"]),
+        (untagged, r#"{"c": 1}"#, &[": fits none of the alternatives"]),
+        (untagged, r#"{"a": "x", "b": 1}"#, &[": fits none of the alternatives"]),
     ]);
 }
 
