@@ -264,8 +264,8 @@ fn mistakes_in_schemas_have_a_place() {
             r#"{"discriminator": {"property": "a"}}"#,
             "schema `A`, at `/discriminator`: must have `property` and `mapping`",
         ),
-        (r#"{"$ref": "A"}"#, "schema `A`: it refers to itself, and to nothing else"),
-        (r#"{"allOf": [{"not": {"$ref": "A"}}]}"#, "schema `A`: it refers to itself, and to nothing else"),
+        (r#"{"$ref": "A"}"#, "schema `A`: it applies to itself without end"),
+        (r#"{"allOf": [{"not": {"$ref": "A"}}]}"#, "schema `A`: it applies to itself without end"),
         ("{", "schema `A`: it is not JSON: it ends too early (at byte 1)"),
     ] {
         let error = Schemas::new([("A", schema)]).expect_err("it is refused");
@@ -275,7 +275,7 @@ fn mistakes_in_schemas_have_a_place() {
     assert!(schemas.add(r#"{"items": {"$ref": "B"}}"#).is_err());
     assert_eq!(
         schemas.add(r#"{"items": 1}"#).expect_err("no schema").to_string(),
-        "schema ``, at `/items`: must be a schema: an object, `true` or `false`"
+        "schema without a name, at `/items`: must be a schema: an object, `true` or `false`"
     );
     assert!(said(&mut schemas, r#"{"items": {"type": "null"}, "title": "t", "x-y": 1}"#, "[null]", Request).is_empty());
     assert_eq!(schemas.add(r#"{"$ref": "A"}"#).ok(), schemas.find("A"));
