@@ -5,6 +5,11 @@ use gateway_schema::schemas::{Direction, Kinds, MOST_VIOLATIONS, Schemas};
 
 use Direction::{Request, Response};
 
+/// All threads of a gateway share them.
+const _: fn() = is_shared::<Schemas>;
+
+fn is_shared<T: Send + Sync>() {}
+
 /// Named schemas, as one object.
 fn schemas(named: &str) -> Schemas {
     let document = Document::read(named.as_bytes()).expect("JSON");
@@ -128,6 +133,9 @@ fn the_alternative_that_is_meant_is_explained() {
     let tagged = r#"{"oneOf": [
         {"type": "object", "properties": {"kind": {"const": "cat"}, "lives": {"maximum": 9}}, "required": ["kind"]},
         {"type": "object", "properties": {"kind": {"enum": ["dog", "wolf"]}, "name": {"type": "string"}}, "required": ["kind"]}]}"#;
+    let untagged = r#"{"anyOf": [
+        {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+        {"type": "object", "properties": {"b": {"type": "string"}}, "required": ["b"]}]}"#;
     check(&[
         (r#"{"anyOf": [{"type": "string"}, {"type": "null"}]}"#, "1", &[": must be a string or null"]),
         (
@@ -145,6 +153,10 @@ fn the_alternative_that_is_meant_is_explained() {
         (tagged, r#"{"kind": "wolf", "name": 1}"#, &["/name: must be a string"]),
         (tagged, r#"{"kind": "bird"}"#, &[": fits none of the alternatives"]),
         (tagged, "1", &[": must be an object"]),
+        (untagged, r#"{"a": "x"}"#, &["/a: must be an integer"]),
+        (untagged, r#"{"b": 1}"#, &["/b: must be a string"]),
+        (untagged, r#"{"c": 1}"#, &[": fits none of the alternatives"]),
+        (untagged, r#"{"a": "x", "b": 1}"#, &[": fits none of the alternatives"]),
     ]);
 }
 
@@ -252,8 +264,8 @@ fn mistakes_in_schemas_have_a_place() {
             r#"{"discriminator": {"property": "a"}}"#,
             "schema `A`, at `/discriminator`: must have `property` and `mapping`",
         ),
-        (r#"{"$ref": "A"}"#, "schema `A`: it refers to itself, and to nothing else"),
-        (r#"{"allOf": [{"not": {"$ref": "A"}}]}"#, "schema `A`: it refers to itself, and to nothing else"),
+        (r#"{"$ref": "A"}"#, "schema `A`: it applies to itself without end"),
+        (r#"{"allOf": [{"not": {"$ref": "A"}}]}"#, "schema `A`: it applies to itself without end"),
         ("{", "schema `A`: it is not JSON: it ends too early (at byte 1)"),
     ] {
         let error = Schemas::new([("A", schema)]).expect_err("it is refused");
@@ -263,7 +275,7 @@ fn mistakes_in_schemas_have_a_place() {
     assert!(schemas.add(r#"{"items": {"$ref": "B"}}"#).is_err());
     assert_eq!(
         schemas.add(r#"{"items": 1}"#).expect_err("no schema").to_string(),
-        "schema ``, at `/items`: must be a schema: an object, `true` or `false`"
+        "schema without a name, at `/items`: must be a schema: an object, `true` or `false`"
     );
     assert!(said(&mut schemas, r#"{"items": {"type": "null"}, "title": "t", "x-y": 1}"#, "[null]", Request).is_empty());
     assert_eq!(schemas.add(r#"{"$ref": "A"}"#).ok(), schemas.find("A"));

@@ -149,3 +149,10 @@ fn long_numbers_take_no_memory() {
     let digits = "9".repeat(100_000);
     assert!(check(&schema, "A", &format!("[1e999999999, {digits}, {digits}e99999999, 0e999999999999999999999]")).0);
 }
+
+#[test]
+fn schemas_in_schemas_need_no_stack() {
+    let deep = |count: usize| format!("{}true{}", r#"{"not":"#.repeat(count), "}".repeat(count));
+    assert!(check(&[("A".to_owned(), deep(128))], "A", "1").0);
+    assert!(Schemas::new([("A", &*deep(129))]).is_err());
+}
