@@ -185,7 +185,7 @@ paths:
     }
     let source: String = gatewayc::emit::emit(&checked.gateway).into_iter().map(|file| file.text).collect();
     assert!(source.contains("\"/completion/item/{key}\""), "{source}");
-    assert!(source.contains("name: \"key\",\n        location: ParameterLocation::Path"), "{source}");
+    assert!(source.contains("name: \"key\",\n            location: ParameterLocation::Path"), "{source}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Makes the [`Deployment`] of a gateway from its generated tables and its settings; every problem is reported at once.
 
 pub(crate) mod authorities;
+mod contracts;
 pub(crate) mod needs;
 pub(crate) mod stores;
 
@@ -12,6 +13,7 @@ use rustls::pki_types::ServerName;
 
 #[cfg(feature = "oauth")]
 use crate::assemble::needs::oauth_settings;
+use crate::assemble::contracts::Contracts;
 use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached};
 use crate::assemble::stores::open_stores;
 use crate::config::Config;
@@ -35,6 +37,7 @@ use gateway_limits::rule;
 use gateway_oauth::server::{self, Oauth};
 use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
+use gateway_proxy::body_memory::BodyMemory;
 use gateway_proxy::deployment::PreparedRule;
 use gateway_proxy::deployment::{
     Deployment, PreparedAction, PreparedForward, PreparedListener, PreparedOperation, PreparedRoute, PreparedTarget,
@@ -86,7 +89,9 @@ pub(crate) fn assemble(
         }
     }
     let resources = Resources { secrets, consumers, providers, max_token: config.limits.token, provider_url: None };
+    let contracts = Contracts::new(gateway, &mut problems);
     let mut assembly = Assembly {
+        contracts,
         config,
         resources: &resources,
         limits: &limits,
@@ -173,6 +178,7 @@ pub(crate) fn assemble(
         response_fields: FieldTable::for_responses(),
         deciding_fields,
         trusted_proxies: config.trusted_proxies.clone(),
+        bodies: BodyMemory::new(config.limits.body_memory),
         admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
         settings: Settings {
             timeouts: config.timeouts,
@@ -211,6 +217,7 @@ pub(crate) fn https_only(gateway: &'static Gateway, config: &Config) -> BTreeMap
 }
 
 pub(crate) struct Assembly<'a> {
+    contracts: Contracts,
     config: &'a Config,
     resources: &'a Resources,
     limits: &'a Limits,
@@ -448,6 +455,7 @@ impl Assembly<'_> {
             hidden: hidden(&access, &self.session_cookies),
             reads_certificates,
             limits: self.rules(api, operation)?,
+            contract: self.contracts.of(operation),
             contested: None,
             access,
             action,

@@ -44,6 +44,12 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
     family("gateway_request_body_bytes_total", "counter", "Bytes of request bodies.", &families.received);
     family("gateway_response_body_bytes_total", "counter", "Bytes of response bodies.", &families.sent);
     family(
+        "gateway_contract_violations_total",
+        "counter",
+        "Messages with a part that is not as described, by what became of them.",
+        &families.violations,
+    );
+    family(
         "gateway_certificate_expiry_timestamp_seconds",
         "gauge",
         "When a certificate that a listener shows expires, in seconds since 1970.",

@@ -126,10 +126,18 @@ impl Format {
             Self::Int64 => ("-9223372036854775808", "9223372036854775807"),
             Self::Uint32 => ("0", "4294967295"),
             Self::Uint64 => ("0", "18446744073709551615"),
-            Self::Float => return number.text().parse::<f32>().is_ok_and(f32::is_finite),
-            Self::Double => return number.text().parse::<f64>().is_ok_and(f64::is_finite),
+            Self::Float => return number.is_short() || number.text().parse::<f32>().is_ok_and(f32::is_finite),
+            Self::Double => return number.is_short() || number.text().parse::<f64>().is_ok_and(f64::is_finite),
             _ => return true,
         };
+        if let Some(number) = number.to_short_integer() {
+            return match self {
+                Self::Int32 => i32::try_from(number).is_ok(),
+                Self::Uint32 => u32::try_from(number).is_ok(),
+                Self::Uint64 => number >= 0,
+                _ => true,
+            };
+        }
         number.is_integer() && number >= Decimal::of(least) && number <= Decimal::of(most)
     }
 }

@@ -1,9 +1,12 @@
 //! Numbers of JSON, exactly as their digits say: nothing is rounded, and nothing is as long as an exponent says.
 
 mod divide;
+mod long;
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
+
+use long::Long;
 
 /// A number, by the text that JSON has for it.
 ///
@@ -68,6 +71,18 @@ impl<'t> Decimal<'t> {
                 long.is_zero() || long.last() >= 0
             }
         }
+    }
+
+    /// The number, if it has at most 18 digits and neither a fraction nor an exponent.
+    #[inline]
+    pub(crate) fn to_short_integer(self) -> Option<i64> {
+        self.short.filter(|short| short.scale == 0).map(|short| short.mantissa)
+    }
+
+    /// Whether it has at most 18 digits, and no exponent.
+    #[inline]
+    pub(crate) fn is_short(self) -> bool {
+        self.short.is_some()
     }
 
     /// Whether it is less than 0.
@@ -211,86 +226,6 @@ impl Short {
             _ => one.checked_rem(other).map(|rest| rest == 0),
         }
     }
-}
-
-/// A number of any length: 0.`whole``part` × 10^`exponent`, without zeros at the beginning and the end.
-#[derive(Debug, Clone, Copy)]
-struct Long<'t> {
-    is_negative: bool,
-    whole: &'t [u8],
-    part: &'t [u8],
-    exponent: i128,
-}
-
-impl<'t> Long<'t> {
-    fn read(text: &'t str) -> Self {
-        let (is_negative, rest) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (digits, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, ""));
-        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-        let whole = whole.trim_start_matches('0').as_bytes();
-        let mut exponent = read_exponent(exponent) + whole.len() as i128;
-        let mut part = part.trim_end_matches('0').as_bytes();
-        if whole.is_empty() {
-            let zeros = part.iter().take_while(|digit| **digit == b'0').count();
-            part = part.get(zeros..).unwrap_or_default();
-            exponent -= zeros as i128;
-        }
-        let zeros = if part.is_empty() { whole.iter().rev().take_while(|digit| **digit == b'0').count() } else { 0 };
-        let whole = whole.get(..whole.len() - zeros).unwrap_or_default();
-        Self { is_negative, whole, part, exponent }
-    }
-
-    fn is_zero(self) -> bool {
-        self.count() == 0
-    }
-
-    fn sign(self) -> i8 {
-        match self.is_negative {
-            _ if self.is_zero() => 0,
-            true => -1,
-            false => 1,
-        }
-    }
-
-    fn count(self) -> usize {
-        self.whole.len() + self.part.len()
-    }
-
-    /// The exponent of the last digit.
-    fn last(self) -> i128 {
-        self.exponent - self.count() as i128
-    }
-
-    fn digits(self) -> impl Iterator<Item = u8> + 't {
-        self.whole.iter().chain(self.part).map(|digit| digit.wrapping_sub(b'0'))
-    }
-
-    fn compare(self, other: Self) -> Ordering {
-        let sizes = || self.exponent.cmp(&other.exponent).then_with(|| self.digits().cmp(other.digits()));
-        self.sign().cmp(&other.sign()).then_with(|| match self.sign() {
-            0 => Ordering::Equal,
-            1 => sizes(),
-            _ => sizes().reverse(),
-        })
-    }
-}
-
-/// The largest exponent; the length of a text does not add up to as much.
-const FURTHEST: i128 = 10i128.pow(30);
-
-fn read_exponent(text: &str) -> i128 {
-    let (is_negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let mut exponent = 0;
-    for digit in digits.bytes() {
-        exponent = (exponent * 10 + i128::from(digit.wrapping_sub(b'0'))).min(FURTHEST);
-    }
-    if is_negative { -exponent } else { exponent }
 }
 
 #[cfg(test)]

@@ -144,6 +144,7 @@ codes! {
     GW706 706 "refused-example"           Warning "An example, or a default, that its own schema refuses"
     GW707 707 "bad-parameter"             Error   "A parameter, a body or a response that is not well-formed"
     GW708 708 "idle-validation"           Warning "`validation` that changes nothing"
+    GW799 799 "lost-schema"               Error   "A schema was translated into one that cannot be read"
 }
 
 impl Code {

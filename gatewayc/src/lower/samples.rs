@@ -1,9 +1,12 @@
 //! Examples and defaults, checked against their schemas as the gateway would check a request.
 
+use gateway_schema::json::Document;
+use gateway_schema::schemas::{Direction, Schemas};
+
 use crate::ast;
-use crate::diagnostic::{Diagnostic, Diagnostics, GW706};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW706, GW799};
 use crate::lower::contract::CheckedSchemas;
-use crate::schema::Json;
+use crate::schema::{Json, Sample};
 
 /// The named schemas that are used, ordered by name. Reports the samples that their schema refuses.
 pub(super) fn check(
@@ -14,6 +17,53 @@ pub(super) fn check(
     let named = document.schemas.reached(checked.used.iter().copied());
     let named: Vec<(String, Json)> =
         named.into_iter().map(|named| (named.name.clone(), named.schema.json.clone())).collect();
-    let _ = (diagnostics, GW706, |it: String| Diagnostic::warning(GW706, it));
+    if diagnostics.has_errors() {
+        return named;
+    }
+    let texts: Vec<(&str, String)> = named.iter().map(|(name, schema)| (name.as_str(), schema.compact())).collect();
+    let prepared = Schemas::new(texts.iter().map(|(name, text)| (*name, text.as_str())));
+    let mut schemas = match prepared {
+        Ok(schemas) => schemas,
+        Err(error) => {
+            report_bug(document, &error.to_string(), diagnostics);
+            return named;
+        }
+    };
+    for schema in &checked.used {
+        if let Err(error) = schemas.add(&schema.json.compact()) {
+            report_bug(document, &error.to_string(), diagnostics);
+            return named;
+        }
+    }
+    for sample in &checked.samples {
+        check_sample(sample, &mut schemas, diagnostics);
+    }
     named
+}
+
+/// Samples with members for one direction only fit in that direction.
+fn check_sample(sample: &Sample, schemas: &mut Schemas, diagnostics: &mut Diagnostics) {
+    let Ok(schema) = schemas.add(&sample.schema) else { return };
+    let text = sample.value.compact();
+    let Ok(value) = Document::read(text.as_bytes()) else { return };
+    if schemas.is_valid(schema, value.root(), Direction::Request)
+        || schemas.is_valid(schema, value.root(), Direction::Response)
+    {
+        return;
+    }
+    let violations = schemas.check(schema, value.root(), Direction::Request);
+    let Some(first) = violations.first() else { return };
+    let place = if first.pointer.is_empty() { String::new() } else { format!("`{}` ", first.pointer) };
+    let kind = if sample.keyword == "default" { "default" } else { "example" };
+    diagnostics.push(
+        Diagnostic::warning(GW706, format!("this {kind} is not as its own schema says"))
+            .at(sample.at, format!("{place}{}", first.message))
+            .help("who follows the document sends this, and is refused: change one of the two"),
+    );
+}
+
+/// The compiler has written a schema that the gateway cannot read.
+fn report_bug(document: &ast::Document, error: &str, diagnostics: &mut Diagnostics) {
+    let headline = format!("a schema was translated into one that cannot be read ({error}); this is a bug of gatewayc");
+    diagnostics.push(Diagnostic::error(GW799, headline).at(document.root.span, "in this document"));
 }

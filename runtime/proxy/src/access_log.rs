@@ -99,6 +99,8 @@ pub(crate) struct Line<'a> {
     pub(crate) caller: Option<&'a str>,
     /// Why the request was permitted.
     pub(crate) because: &'a str,
+    /// What is not as described and passed; empty for nothing.
+    pub(crate) observed: &'a str,
     pub(crate) reject: Option<&'a Reject>,
 }
 
@@ -179,6 +181,9 @@ impl Line<'_> {
         }
         if !self.because.is_empty() {
             quoted(out, b",\"because\":\"", self.because);
+        }
+        if !self.observed.is_empty() {
+            quoted(out, b",\"observed\":\"", self.observed);
         }
         if let Some(reject) = self.reject {
             quoted(out, b",\"reject\":\"", reject.reason());

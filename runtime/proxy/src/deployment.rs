@@ -7,6 +7,7 @@ use gateway_route::{Expansion, Router};
 use ipnet::IpNet;
 
 use crate::admission::{Admission, connections_within};
+use crate::body_memory::BodyMemory;
 use crate::https::HttpsOnly;
 use crate::metrics::OperationMetrics;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
@@ -19,9 +20,11 @@ use gateway_access::authorize::PreparedAccess;
 use gateway_access::builtin::PreparedBuiltin;
 use gateway_access::challenges::{Challenges, HiddenCredentials};
 use gateway_access::outgoing::Background;
+use gateway_contract::PreparedContract;
 use gateway_limits::counters::Limits;
 use gateway_limits::rule;
 use gateway_parties::store::ConsumerStore;
+use gateway_schema::schemas::Schemas;
 use gateway_terms::refusal::ErrorFormat;
 use gateway_tls::Tls;
 use gateway_wire::field_lines::FieldLines;
@@ -49,6 +52,8 @@ pub struct Deployment {
     pub background: Vec<Arc<dyn Background>>,
     /// The counters of all rate limits.
     pub limits: Arc<Limits>,
+    /// The memory of bodies that are checked.
+    pub bodies: BodyMemory,
     /// Counts the open connections, and refuses those beyond the limits.
     pub admission: Admission,
 }
@@ -121,12 +126,23 @@ pub struct PreparedOperation {
     pub reads_certificates: bool,
     /// What each request is charged to: all of these, or none if one refuses.
     pub limits: Box<[rule::Rule]>,
+    /// What requests and responses are checked for; [`None`] where nothing is.
+    pub contract: Option<Arc<OperationContract>>,
     /// What the upstream may take its paths for.
     pub contested: Option<Contested>,
     /// The constant members of its log lines.
     pub log_constants: String,
     /// Counters of its requests.
     pub metrics: OperationMetrics,
+}
+
+/// What requests and responses of an operation are checked for.
+#[derive(Debug)]
+pub struct OperationContract {
+    /// What is described of it.
+    pub described: PreparedContract,
+    /// The schemas of its API.
+    pub schemas: Arc<Schemas>,
 }
 
 /// [`Action`](crate::tables::Action) ready to be taken.

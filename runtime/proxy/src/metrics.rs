@@ -21,6 +21,8 @@ pub struct Families {
     pub received: String,
     /// Lines of `gateway_response_body_bytes_total`.
     pub sent: String,
+    /// Lines of `gateway_contract_violations_total`.
+    pub violations: String,
 }
 
 /// What is counted for one operation. All of it is monotonic.
@@ -33,6 +35,24 @@ pub struct OperationMetrics {
     micros: AtomicU64,
     request_bytes: AtomicU64,
     response_bytes: AtomicU64,
+    /// Messages with a part that is not as described: by [`ContractPart`], those that passed and those that did not.
+    violations: [[AtomicU64; 2]; ContractPart::NAMES.len()],
+}
+
+/// A part of a message that is described.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ContractPart {
+    /// The parameters of a request.
+    Parameters,
+    /// Its body.
+    Body,
+    /// A response.
+    Response,
+}
+
+impl ContractPart {
+    /// The values of the label `part`.
+    const NAMES: [&'static str; 3] = ["parameters", "body", "response"];
 }
 
 /// Process-wide counts.
@@ -78,6 +98,11 @@ impl OperationMetrics {
         self.response_bytes.fetch_add(response_bytes, Relaxed);
     }
 
+    /// Counts a message with a part that is not as described.
+    pub(crate) fn count_violation(&self, part: ContractPart, is_refused: bool) {
+        self.violations[part as usize][usize::from(is_refused)].fetch_add(1, Relaxed);
+    }
+
     /// Writes nothing before the first request: most operations of a large document are rarely called.
     pub fn write(&self, families: &mut Families, labels: &str) {
         if self.by_class.iter().all(|count| count.load(Relaxed) == 0) {
@@ -88,6 +113,17 @@ impl OperationMetrics {
             if count > 0 {
                 let class = if class == 0 { "none".to_owned() } else { format!("{class}xx") };
                 let _ = writeln!(families.requests, "gateway_requests_total{{{labels},status=\"{class}\"}} {count}");
+            }
+        }
+        for (part, counts) in ContractPart::NAMES.iter().zip(&self.violations) {
+            for (outcome, count) in ["observed", "refused"].iter().zip(counts) {
+                let count = count.load(Relaxed);
+                if count > 0 {
+                    let _ = writeln!(
+                        families.violations,
+                        "gateway_contract_violations_total{{{labels},part=\"{part}\",outcome=\"{outcome}\"}} {count}"
+                    );
+                }
             }
         }
         let mut cumulative = 0;

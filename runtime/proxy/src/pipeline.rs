@@ -1,5 +1,6 @@
 //! The life of a request: one function decides, one forwards, one answers, and the log always comes last.
 
+mod contract;
 mod forward;
 mod gather;
 pub(crate) mod head;
@@ -189,7 +190,12 @@ fn go_on<S>(steps: &Steps<'_, S>, mut stage: Stage, record: &mut Record<'_>) -> 
                 steps.admit_body(record)?; // 413
                 Stage::Charged(steps.charge(permit, record)?) // 429 503
             }
-            Stage::Charged(permit) => return steps.prepare(permit, record), // 400, or what the operation answers
+            Stage::Charged(permit) => {
+                steps.check_parameters(record)?; // 400
+                Stage::Described(permit)
+            }
+            Stage::Described(permit) => Stage::Checked(steps.check_body(permit, record)?), // 400 413 415 422 503
+            Stage::Checked(permit) => return steps.prepare(permit, record), // 400, or what the operation answers
         }
     }
 }

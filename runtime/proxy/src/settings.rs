@@ -48,6 +48,8 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Bytes per second that a client has to send or take on average while it is its turn; 0 for none.
     pub body_rate: u64,
+    /// Bytes for bodies that are checked, all together.
+    pub body_memory: u64,
     /// Requests that a client may have open at once on one connection of HTTP/2.
     pub streams: u32,
     /// Bytes for the counters of rate limits.

@@ -291,6 +291,19 @@ pub(super) static ROWS: &[Row] = &[
         },
     },
     Row {
+        paths: &["limits.bodyMemory"],
+        shown: "`limits.bodyMemory`",
+        default: "`256MiB`",
+        meaning: "for bodies that are [checked](validation.md#bodies), all together; more requests with such bodies get 503. A body takes its length, or what `validation.maxBody` admits where it does not say its length",
+        read: |settings, config, path| {
+            const EXPECTED: &str = "a size from 1MiB to 64GiB, such as 256MiB";
+            let bytes = |text: &str| {
+                gateway_yaml::units::size(text).ok().filter(|bytes| (1 << 20..=64 << 30).contains(bytes))
+            };
+            read_into(settings, path, EXPECTED, bytes, &mut config.limits.body_memory);
+        },
+    },
+    Row {
         paths: &["limits.streams"],
         shown: "`limits.streams`",
         default: "`128`",

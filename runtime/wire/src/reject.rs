@@ -31,9 +31,9 @@ pub enum Reject {
     /// 400: not RFC 9112 or RFC 3986 grammar, or framing that two parsers could read differently.
     BadRequest(&'static str),
     /// 400: a parameter that is not as described.
-    InvalidParameter(Box<Findings>),
+    InvalidParameter(Box<NotAsDescribed>),
     /// 400 or 422: a body that is not as described.
-    InvalidBody(Box<Findings>),
+    InvalidBody(Box<NotAsDescribed>),
     /// 415: a body of a media type that is not described; those that are.
     UnsupportedMediaType(Box<str>),
     /// 400: credentials in a way that is not allowed (RFC 6750 §3.1); what the client reads.
@@ -85,7 +85,7 @@ pub enum Reject {
     /// 431: too many or too large header fields.
     HeadTooLarge,
     /// 502: a response that is not as described.
-    InvalidResponse(Box<Findings>),
+    InvalidResponse(Box<NotAsDescribed>),
     /// 502: no connection to the upstream.
     UpstreamUnreachable,
     /// 502: the upstream is not who it should be, or cannot prove it.
@@ -303,7 +303,7 @@ impl Reject {
 
 /// What of a message is not as described.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Findings {
+pub struct NotAsDescribed {
     /// 400, 422 or 502.
     pub status: u16,
     /// What the client reads under `message`.
@@ -357,8 +357,8 @@ pub fn reason_phrase(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
-    fn findings() -> Box<Findings> {
-        Box::new(Findings { status: 400, message: "".into(), errors: Vec::new(), detail: String::new() })
+    fn findings() -> Box<NotAsDescribed> {
+        Box::new(NotAsDescribed { status: 400, message: "".into(), errors: Vec::new(), detail: String::new() })
     }
 
     /// One of each.

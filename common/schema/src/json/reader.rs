@@ -54,7 +54,7 @@ impl<'b> Reader<'b> {
 
     fn value(&mut self, deep: usize) -> Result<(), JsonFault> {
         match self.skip_space().ok_or(JsonFault::Ends)? {
-            b'"' => self.string().map(|_| ()),
+            b'"' => self.string(),
             b'{' => self.object(deep + 1),
             b'[' => self.array(deep + 1),
             b'-' | b'0'..=b'9' => self.number(),
@@ -136,9 +136,10 @@ impl<'b> Reader<'b> {
                 return Err(JsonFault::Syntax);
             }
             let hash = self.name()?;
+            // All places, which is quicker than some; a hash of 0 is suspect without a reason.
+            is_suspect |= hashes.iter().fold(false, |is_known, other| is_known | (*other == hash));
             if let Some(place) = hashes.get_mut(count) {
                 *place = hash;
-                is_suspect |= hashes.iter().take(count).any(|other| *other == hash);
             }
             if self.skip_space().ok_or(JsonFault::Ends)? != b':' {
                 return Err(JsonFault::Syntax);
@@ -184,15 +185,20 @@ impl<'b> Reader<'b> {
 
     /// A name, whose hash it marks and says.
     fn name(&mut self) -> Result<u16, JsonFault> {
-        let slot = self.string()?;
-        let mark = hash(self.text(slot));
-        if let Some(slot) = self.slots.last_mut() {
-            slot.mark = mark;
-        }
-        Ok(mark)
+        let slot = self.text_slot()?;
+        let slot = slot.marked(hash(self.text(slot)));
+        self.slots.push(slot);
+        Ok(slot.mark)
     }
 
-    fn string(&mut self) -> Result<Slot, JsonFault> {
+    fn string(&mut self) -> Result<(), JsonFault> {
+        let slot = self.text_slot()?;
+        self.slots.push(slot);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn text_slot(&mut self) -> Result<Slot, JsonFault> {
         let start = self.at + 1;
         let end = scan::plain_end(self.source.as_bytes(), start);
         self.at = end;
@@ -202,11 +208,11 @@ impl<'b> Reader<'b> {
             _ => return Err(JsonFault::Syntax),
         };
         self.at += 1;
-        self.slots.push(slot);
         Ok(slot)
     }
 
     /// The rest of a string, up to its quote, whose first escape is here.
+    #[cold]
     fn escaped(&mut self, start: usize) -> Result<Slot, JsonFault> {
         let from = self.decoded.len();
         let mut plain = start;

@@ -55,6 +55,12 @@ impl Slot {
         Self { is_decoded: true, ..self }
     }
 
+    /// The same text, with a mark.
+    #[inline]
+    pub(super) fn marked(self, mark: u16) -> Self {
+        Self { mark, ..self }
+    }
+
     /// An array or object without anything in it yet, at this slot.
     pub(super) fn open(kind: Kind, at: usize) -> Self {
         Self { kind, is_decoded: false, mark: 0, first: 0, second: at as u32 + 1 }
@@ -104,8 +110,18 @@ impl<'d> Name<'d> {
         Self { bytes, hash }
     }
 
-    pub(crate) fn bytes(self) -> &'d [u8] {
-        self.bytes
+    /// Whether it is a name whose hash is the same. Most names have 4 to 16 bytes, and are compared without a call.
+    #[inline]
+    pub(crate) fn is(self, name: &[u8]) -> bool {
+        let bytes = self.bytes;
+        if bytes.len() != name.len() {
+            return false;
+        }
+        match bytes.len() {
+            4..8 => bytes.first_chunk::<4>() == name.first_chunk() && bytes.last_chunk::<4>() == name.last_chunk(),
+            8..=16 => bytes.first_chunk::<8>() == name.first_chunk() && bytes.last_chunk::<8>() == name.last_chunk(),
+            _ => bytes == name,
+        }
     }
 
     pub(crate) fn hash(self) -> u16 {

@@ -16,7 +16,10 @@ pub struct SchemaError {
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, pointer, message } = self;
-        write!(f, "schema `{name}`")?;
+        match &**name {
+            "" => f.write_str("schema without a name")?,
+            name => write!(f, "schema `{name}`")?,
+        }
         if !pointer.is_empty() {
             write!(f, ", at `{pointer}`")?;
         }

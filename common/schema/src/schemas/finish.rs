@@ -16,7 +16,7 @@ const MOST_LOOKED_AT: usize = 1000;
 /// # Errors
 /// The schema that refers to itself, with what is wrong.
 pub(super) fn finish(arena: &mut Arena, from: usize) -> Result<(), (SchemaId, &'static str)> {
-    let order = order(arena, from, &plain_edges).map_err(|id| (id, "it refers to itself, and to nothing else"))?;
+    let order = order(arena, from, &plain_edges).map_err(|id| (id, "it applies to itself without end"))?;
     check_depth(arena, from, &order)?;
     let loose = |node: &Node, edges: &mut Vec<SchemaId>| {
         plain_edges(node, edges);

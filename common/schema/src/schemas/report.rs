@@ -122,11 +122,14 @@ impl Report for List {
         if self.cut.is_none() && name.len() > LONGEST_NAME {
             self.cut = Some(self.lengths.len());
         }
-        if self.cut.is_none() {
-            match step {
-                Step::Item(index) => self.pointer.push_str(&format!("/{index}")),
-                _ => self.pointer.push_str(&format!("/{}", name.replace('~', "~0").replace('/', "~1"))),
-            }
+        if self.cut.is_some() {
+            return;
+        }
+        self.pointer.push('/');
+        match step {
+            Step::Item(index) => self.pointer.push_str(&index.to_string()),
+            _ if name.contains(['~', '/']) => self.pointer.push_str(&name.replace('~', "~0").replace('/', "~1")),
+            _ => self.pointer.push_str(name),
         }
     }
 

@@ -58,7 +58,7 @@ impl<T> Table<T> {
     pub(super) fn find(&self, name: Name<'_>, next: &mut usize) -> Option<&T> {
         if let Some((known, hash, value)) = self.entries.get(*next)
             && *hash == name.hash()
-            && known.as_bytes() == name.bytes()
+            && name.is(known.as_bytes())
         {
             *next += 1;
             return Some(value);
@@ -67,7 +67,7 @@ impl<T> Table<T> {
     }
 
     fn search(&self, name: Name<'_>, next: &mut usize) -> Option<&T> {
-        let is_it = |known: &str, hash: u16| hash == name.hash() && known.as_bytes() == name.bytes();
+        let is_it = |known: &str, hash: u16| hash == name.hash() && name.is(known.as_bytes());
         if self.index.is_empty() {
             let at = self.entries.iter().position(|(known, hash, _)| is_it(known, *hash))?;
             *next = at + 1;

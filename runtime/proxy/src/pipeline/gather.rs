@@ -1,5 +1,5 @@
-//! Reads the whole content of a request before it is forwarded, where a credential covers it. It stays in the inbox, from
-//! where it is forwarded like any other.
+//! Reads the whole content of a request before it is forwarded, where a credential covers it, or where it is checked. It
+//! stays in the inbox, from where it is forwarded like any other.
 
 use std::future::poll_fn;
 use std::ops::Range;
@@ -33,6 +33,8 @@ pub(crate) struct GatherTerms {
     pub(crate) expects_continue: bool,
     /// Bytes of content.
     pub(crate) limit: u64,
+    /// A larger content is no mistake.
+    pub(crate) is_lenient: bool,
 }
 
 /// The content of a request.
@@ -41,14 +43,17 @@ pub(crate) enum Content {
     Received(Range<usize>),
     /// Without the chunked coding.
     Decoded(Vec<u8>),
+    /// It has more bytes than were asked for, and has not been read to its end.
+    Larger,
 }
 
 impl Content {
-    /// The bytes themselves.
-    pub(crate) fn bytes<'a>(&'a self, inbox: &'a [u8]) -> &'a [u8] {
+    /// The bytes themselves, where all of them are there.
+    pub(crate) fn bytes<'a>(&'a self, inbox: &'a [u8]) -> Option<&'a [u8]> {
         match self {
-            Self::Received(range) => inbox.get(range.clone()).unwrap_or_default(),
-            Self::Decoded(bytes) => bytes,
+            Self::Received(range) => Some(inbox.get(range.clone()).unwrap_or_default()),
+            Self::Decoded(bytes) => Some(bytes),
+            Self::Larger => None,
         }
     }
 }
@@ -64,7 +69,7 @@ where
     if let BodyLength::Exactly(length) = terms.body
         && length > terms.limit
     {
-        return Err(Reject::BodyTooLarge);
+        return if terms.is_lenient { Ok(Content::Larger) } else { Err(Reject::BodyTooLarge) };
     }
     let until = Instant::now() + BODY_TIMEOUT * u32::try_from(1 + (terms.limit >> 20)).unwrap_or(u32::MAX);
     let mut gathering = Gathering { at: terms.head_length, decoder: Decoder::default(), decoded: Vec::new() };
@@ -127,7 +132,7 @@ impl Gathering {
                 let taken = (self.at - terms.head_length) as u64;
                 let coding = terms.limit.saturating_mul(CODING_FACTOR).saturating_add(CODING_BYTES);
                 if self.decoded.len() as u64 > terms.limit || taken > coding {
-                    return Err(Reject::BodyTooLarge);
+                    return if terms.is_lenient { Ok(Some(Content::Larger)) } else { Err(Reject::BodyTooLarge) };
                 }
             },
         }

@@ -26,8 +26,13 @@ use gateway_wire::reject::Reject;
 pub(crate) enum Pause {
     /// A scheme has to know this before it decides.
     Ask(SchemeId, Question),
-    /// The operation has to see the content before it answers; at most this many bytes.
-    Content(u64),
+    /// The operation has to see the content before it answers, or it is to be checked.
+    Content {
+        /// In bytes.
+        limit: u64,
+        /// The request goes on with a larger one.
+        is_lenient: bool,
+    },
     /// The operation answers after long work.
     Work(Pin<Box<dyn Future<Output = OwnAnswer>>>),
     /// Stores have to count it.
@@ -42,6 +47,10 @@ pub(crate) enum Stage {
     Permitted(Permit),
     /// Its limits are charged, and admit it.
     Charged(Permit),
+    /// Its parameters are as described.
+    Described(Permit),
+    /// So is its body.
+    Checked(Permit),
 }
 
 /// Why no further step is taken with a request now.
@@ -131,9 +140,8 @@ impl Answers {
     {
         match pause {
             Pause::Ask(scheme, Question::Work(work)) => self.verdicts.push((scheme, work.await)),
-            Pause::Ask(_, Question::Body { limit }) | Pause::Content(limit) => {
-                self.receive(limit, down, record).await?
-            }
+            Pause::Ask(_, Question::Body { limit }) => self.receive(limit, false, down, record).await?,
+            Pause::Content { limit, is_lenient } => self.receive(limit, is_lenient, down, record).await?,
             Pause::Work(work) => return Err(Ending::Answer(Box::new(work.await))),
             Pause::Count(pending) => record.note_limits(pending.settle().await)?,
         }
@@ -144,13 +152,19 @@ impl Answers {
     ///
     /// # Errors
     /// What is wrong with it.
-    async fn receive<S>(&mut self, limit: u64, down: &mut Downstream<S>, record: &mut Record<'_>) -> Result<(), Reject>
+    async fn receive<S>(
+        &mut self,
+        limit: u64,
+        is_lenient: bool,
+        down: &mut Downstream<S>,
+        record: &mut Record<'_>,
+    ) -> Result<(), Reject>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         if let Some(content) = &self.content {
             // A scheme or builtin that has seen the body and asks again would ask for ever.
-            let is_larger = content.bytes(&down.inbox).len() as u64 > limit;
+            let is_larger = content.bytes(&down.inbox).is_none_or(|bytes| bytes.len() as u64 > limit);
             return Err(if is_larger { Reject::BodyTooLarge } else { Reject::CredentialsUnavailable });
         }
         let terms = gather::GatherTerms {
@@ -158,9 +172,10 @@ impl Answers {
             body: record.facts.body,
             expects_continue: record.facts.expects_continue,
             limit: record.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0)),
+            is_lenient,
         };
         self.content = Some(gather::content(down, &terms).await?);
-        // It is here; forwarding has nothing to wait for.
+        // The client has begun to send; forwarding has nothing to wait for.
         record.facts.expects_continue = false;
         Ok(())
     }

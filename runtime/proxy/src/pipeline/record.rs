@@ -8,9 +8,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::access_log::Line;
+use crate::body_memory::Taken;
 use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
 use crate::exchange::Progress;
+use crate::metrics::ContractPart;
 use crate::pipeline::head::{Head, HeadSpace};
 use crate::pipeline::refusal;
 use crate::pipeline::request::{self, Request, RequestFacts};
@@ -18,6 +20,7 @@ use crate::trace::TraceContext;
 use crate::worker::Worker;
 use gateway_access::authorize::Permit;
 use gateway_access::limit_key::client_address;
+use gateway_contract::finding::{Finding, summary};
 use gateway_limits::outcome::Outcome;
 use gateway_wire::answer::{JSON, OwnAnswer};
 use gateway_wire::downstream::Downstream;
@@ -55,6 +58,10 @@ pub(crate) struct Record<'h> {
     /// What its limits say; what it holds is given back with this.
     limits: Option<Outcome>,
     pub(crate) upstream_started: Option<Instant>,
+    /// The memory of its body, where that is held whole; given back with this.
+    pub(crate) body_memory: Option<Taken>,
+    /// What is not as described and passed; empty for nothing.
+    observed: String,
     /// Why it is refused, if it is.
     pub(crate) reject: Option<Reject>,
 }
@@ -93,6 +100,8 @@ impl<'h> Record<'h> {
             because: "",
             limits: None,
             upstream_started: None,
+            body_memory: None,
+            observed: String::new(),
             reject: None,
         }
     }
@@ -152,6 +161,27 @@ impl<'h> Record<'h> {
         let reject = outcome.reject();
         self.limits = Some(outcome);
         reject.map_or(Ok(()), Err)
+    }
+
+    /// Notes what is not as described and passes.
+    pub(crate) fn observe(&mut self, part: ContractPart, findings: &[Finding]) {
+        if findings.is_empty() {
+            return;
+        }
+        if let Some(operation) = self.operation {
+            operation.metrics.count_violation(part, false);
+        }
+        if !self.observed.is_empty() {
+            self.observed.push_str("; ");
+        }
+        self.observed.push_str(&summary(findings));
+    }
+
+    /// Counts a part that is not as described and for which the request, or the response, is refused.
+    pub(crate) fn count_refusal(&self, part: ContractPart) {
+        if let Some(operation) = self.operation {
+            operation.metrics.count_violation(part, true);
+        }
     }
 
     /// How long the request waits for its turn, if it does.
@@ -258,6 +288,7 @@ impl<'h> Record<'h> {
             response_bytes: progress.response_bytes,
             caller: self.caller.as_deref(),
             because: self.because,
+            observed: &self.observed,
             reject: self.reject.as_ref(),
         });
     }

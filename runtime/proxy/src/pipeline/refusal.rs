@@ -42,7 +42,7 @@ pub(super) fn body(reject: &Reject, format: ErrorFormat) -> (&'static str, Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gateway_wire::reject::Findings;
+    use gateway_wire::reject::NotAsDescribed;
 
     fn text(reject: &Reject, format: ErrorFormat) -> String {
         String::from_utf8(body(reject, format).1).unwrap()
@@ -52,7 +52,7 @@ mod tests {
     fn refusals_are_written_in_both_forms() {
         use ErrorFormat::{Message, Problem};
         let errors = br#"[{"in":"query","name":"n"}]"#.to_vec();
-        let invalid = Findings { status: 400, message: "It does not fit".into(), errors, detail: String::new() };
+        let invalid = NotAsDescribed { status: 400, message: "It does not fit".into(), errors, detail: String::new() };
         let invalid = Reject::InvalidParameter(Box::new(invalid));
         let expected = r#"{"message":"It does not fit","errors":[{"in":"query","name":"n"}]}"#;
         assert_eq!(text(&invalid, Message), expected);

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::deployment::{Deployment, PreparedAction, PreparedForward};
+use crate::pipeline::contract::{self, Need};
 use crate::pipeline::forward::{ForwardRequest, Forwarding};
 use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
@@ -30,6 +31,8 @@ pub(crate) struct Steps<'a, S> {
     request: &'a Request<'a>,
     routed: &'a Routed<'a>,
     view: RequestView<'a>,
+    /// The content has been asked for; where it was too large, the view has none.
+    has_content: bool,
 }
 
 impl<'a, S> Steps<'a, S> {
@@ -52,10 +55,11 @@ impl<'a, S> Steps<'a, S> {
             is_https: record.is_https,
             certificate: down.tls.as_ref().and_then(|tls| tls.client.as_ref()),
             fields: head.fields,
-            body: answers.content.as_ref().map(|content| content.bytes(&down.inbox)),
+            body: answers.content.as_ref().and_then(|content| content.bytes(&down.inbox)),
             verdicts: &answers.verdicts,
         };
-        Self { worker, deployment: record.serving.deployment, down, request, routed, view }
+        let has_content = answers.content.is_some();
+        Self { worker, deployment: record.serving.deployment, down, request, routed, view, has_content }
     }
 
     /// Authenticates and authorises the caller.
@@ -126,6 +130,52 @@ impl<'a, S> Steps<'a, S> {
         Ok(permit)
     }
 
+    /// Compares the parameters with what is described of the operation.
+    ///
+    /// # Errors
+    /// 400.
+    pub(crate) fn check_parameters(&self, record: &mut Record<'_>) -> Result<(), Reject> {
+        match &self.routed.operation.contract {
+            Some(contract) => contract::check_parameters(contract, self.request, self.routed, record),
+            None => Ok(()),
+        }
+    }
+
+    /// Compares the body with what is described of the operation.
+    ///
+    /// # Errors
+    /// The body has to be received; 400, 413, 415, 422, or 503 where too many bodies are held already.
+    pub(crate) fn check_body(&self, permit: Permit, record: &mut Record<'_>) -> Result<Permit, Stop> {
+        let Some(contract) = &self.routed.operation.contract else { return Ok(permit) };
+        let wanted = match contract::need_body(contract, self.request, record)? {
+            Need::Nothing => return Ok(permit),
+            Need::All(wanted) => wanted,
+        };
+        if self.has_content {
+            wanted.check(self.view.body, record)?;
+            return Ok(permit);
+        }
+        if let Some(content) = self.received_content(record) {
+            wanted.check(Some(content), record)?;
+            return Ok(permit);
+        }
+        let bytes = match record.facts.body {
+            BodyLength::Exactly(length) => length,
+            _ => wanted.limit,
+        };
+        let taken = self.deployment.bodies.take(bytes);
+        record.body_memory = Some(taken.ok_or(Reject::BodyMemory)?);
+        let pause = Pause::Content { limit: wanted.limit, is_lenient: wanted.is_lenient };
+        Err(self.wait(pause, Stage::Described(permit)))
+    }
+
+    /// The content, where all of it came with the head.
+    fn received_content(&self, record: &Record<'_>) -> Option<&'a [u8]> {
+        let BodyLength::Exactly(length) = record.facts.body else { return None };
+        let start = record.head.length();
+        self.down.inbox.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+    }
+
     /// Makes what is sent to the upstream, or the answer of an operation of the gateway's own.
     ///
     /// # Errors
@@ -168,8 +218,10 @@ impl<'a, S> Steps<'a, S> {
         };
         match builtin.answer(&call) {
             Answer::Now(answer) => Stop::End(Ending::Answer(answer)),
-            Answer::Body { limit } => self.wait(Pause::Content(limit), Stage::Charged(permit)),
-            Answer::Work(work) => self.wait(Pause::Work(work), Stage::Charged(permit)),
+            Answer::Body { limit } => {
+                self.wait(Pause::Content { limit, is_lenient: false }, Stage::Checked(permit))
+            }
+            Answer::Work(work) => self.wait(Pause::Work(work), Stage::Checked(permit)),
         }
     }
 

@@ -3,10 +3,14 @@
 use super::super::bits::Bits;
 use super::super::kinds::Kinds;
 use super::super::node::{Condition, Discriminator, SchemaId};
-use super::super::report::{Check, Refused, Report, Step};
+use super::super::report::{Check, List, Refused, Report, Step};
 use super::super::shape;
 use super::Checker;
 use crate::json::{Kind, Value};
+
+/// Alternatives that are looked at for the one that is meant, and the steps for each: a message is not worth more.
+const BRANCHES_TO_EXPLORE: usize = 20;
+const STEPS_TO_EXPLORE: usize = 500;
 
 impl<'s> Checker<'s> {
     pub(super) fn any_of<R: Report>(
@@ -120,8 +124,12 @@ impl<'s> Checker<'s> {
             _ => self.tagged(&meant, value)?,
         };
         let before = report.count();
-        if let [branch] = meant.as_slice() {
-            self.check(*branch, value, None, report)?;
+        let furthest = match meant.as_slice() {
+            [branch] => Some(*branch),
+            branches => self.furthest(branches, value, report.hides()),
+        };
+        if let Some(branch) = furthest {
+            self.check(branch, value, None, report)?;
         }
         if report.count() == before {
             report.refuse(keyword, || "fits none of the alternatives".to_owned())?;
@@ -152,6 +160,30 @@ impl<'s> Checker<'s> {
             }
         }
         Ok(if met.is_empty() { left } else { met })
+    }
+
+    /// Of alternatives, the only one that has nothing against the value itself, but against something in it.
+    fn furthest(&mut self, branches: &[SchemaId], value: Value<'_>, is_secret: bool) -> Option<SchemaId> {
+        if branches.len() > BRANCHES_TO_EXPLORE {
+            return None;
+        }
+        let mut only = None;
+        for branch in branches {
+            let mut list = List::default();
+            list.hide(is_secret);
+            let most_steps = self.most_steps;
+            self.most_steps = most_steps.min(self.steps + STEPS_TO_EXPLORE);
+            let _ = self.aside(*branch, value, None, &mut list);
+            self.most_steps = most_steps;
+            if std::mem::take(&mut self.is_exhausted) {
+                return None;
+            }
+            if list.violations.iter().all(|violation| !violation.pointer.is_empty()) && only.replace(*branch).is_some()
+            {
+                return None;
+            }
+        }
+        only
     }
 
     fn has_constants(&self, id: SchemaId) -> bool {

@@ -1,0 +1,144 @@
+//! The JSON Schema Test Suite (github.com/json-schema-org/JSON-Schema-Test-Suite), draft 2020-12, through the compiler: its
+//! schemas are translated as those of a document, and its values are checked as bodies. `JSON_SCHEMA_TEST_SUITE` names a
+//! checkout; where it is absent, the test prints so and passes.
+
+#![expect(clippy::disallowed_methods, reason = "the suite is files")]
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use gateway_schema::schemas::{Direction, SchemaId, Schemas};
+use gatewayc::source::SourceSet;
+use gatewayc::{check, schema};
+
+/// A document that refers to the schema of a group.
+const DOCUMENT: &str = "openapi: 3.1.0
+info: {title: t, version: '1'}
+x-gateway: {version: 1, upstream: {url: 'http://127.0.0.1:9'}}
+security: []
+paths:
+  /t:
+    post:
+      requestBody: {content: {application/json: {schema: {$ref: schema.json}}}}
+      responses: {'200': {description: ok}}
+";
+
+/// What need not hold, by file and the beginning of "group: test", and why.
+const EXCEPTIONS: [(&str, &str, &str); 10] = [
+    ("defs", "validate definition against metaschema", "nothing is fetched"),
+    ("ref", "remote ref, containing refs itself", "nothing is fetched"),
+    ("refRemote", "", "nothing is fetched"),
+    ("dynamicRef", "strict-tree schema, guards against misspelled properties", "nothing is fetched"),
+    ("dynamicRef", "tests for implementation dynamic anchor and reference link", "nothing is fetched"),
+    ("dynamicRef", "$ref and $dynamicAnchor are independent of order", "nothing is fetched"),
+    ("dynamicRef", "$ref to $dynamicRef finds detached $dynamicAnchor", "nothing is fetched"),
+    ("format", "", "formats are asserted, as the specification allows"),
+    ("vocabulary", "schema that uses custom metaschema", "all keywords count, whatever `$vocabulary` says"),
+    ("optional/format/hostname", "validation of A-label", "A-labels are syntax here, and not decoded"),
+];
+
+/// Optional tests that hold.
+const OPTIONAL: [&str; 19] = [
+    "bignum",
+    "ecmascript-regex",
+    "float-overflow",
+    "non-bmp-regex",
+    "format/date",
+    "format/date-time",
+    "format/duration",
+    "format/email",
+    "format/hostname",
+    "format/ipv4",
+    "format/ipv6",
+    "format/time",
+    "format/unknown",
+    "format/uri",
+    "format/uri-reference",
+    "format/uuid",
+    "anchor",
+    "id",
+    "refOfUnknownKeyword",
+];
+
+#[test]
+fn the_suite_holds() {
+    let Some(folder) = std::env::var_os("JSON_SCHEMA_TEST_SUITE").map(PathBuf::from) else {
+        println!("skipped: JSON_SCHEMA_TEST_SUITE names no folder");
+        return;
+    };
+    let tests = folder.join("tests/draft2020-12");
+    let mut files: Vec<String> = fs::read_dir(&tests)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .map(|path| stem(&path))
+        .collect();
+    files.extend(OPTIONAL.iter().map(|name| format!("optional/{name}")));
+    files.sort();
+    let (mut held, mut excepted, mut failures) = (0, 0, Vec::new());
+    for file in files {
+        let text = fs::read_to_string(tests.join(format!("{file}.json"))).expect("a file of the suite");
+        let groups: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        for group in groups.as_array().expect("groups") {
+            let checker = Checker::of(&group["schema"]);
+            for test in group["tests"].as_array().expect("tests") {
+                let title = format!("{}: {}", group["description"], test["description"]).replace('"', "");
+                let data = test["data"].to_string();
+                let found = checker.as_ref().map(|checker| checker.admits(&data)).map_err(Clone::clone);
+                let fits = |(of, begin, _): &&(&str, &str, &str)| *of == file && title.starts_with(begin);
+                match (found, EXCEPTIONS.iter().find(fits)) {
+                    (Ok(valid), _) if Some(valid) == test["valid"].as_bool() => held += 1,
+                    (_, Some(_)) => excepted += 1,
+                    (Ok(_), None) => failures.push(format!("{file}: {title}")),
+                    (Err(message), None) => failures.push(format!("{file}: {title}: {message}")),
+                }
+            }
+        }
+    }
+    println!("{held} hold, {excepted} are exceptions");
+    assert!(failures.is_empty(), "{} fail:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().expect("a name").to_string_lossy().into_owned()
+}
+
+struct Checker {
+    schemas: Schemas,
+    root: SchemaId,
+}
+
+impl Checker {
+    /// The schema of a group, translated by the compiler.
+    fn of(group: &serde_json::Value) -> Result<Self, String> {
+        let files =
+            HashMap::from([("a.yaml".to_owned(), DOCUMENT.to_owned()), ("schema.json".to_owned(), group.to_string())]);
+        let mut sources = SourceSet::new(files, "");
+        sources.add_document("a.yaml");
+        let checked = check(&mut sources);
+        let errors: Vec<String> = checked
+            .diagnostics
+            .iter()
+            .filter(|one| one.severity == gatewayc::diagnostic::Severity::Error)
+            .map(|one| one.headline.clone())
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors.join("; "));
+        }
+        let api = &checked.gateway.apis[0];
+        let named: Vec<(&str, String)> =
+            api.schemas.iter().map(|(name, schema)| (name.as_str(), schema.for_tables())).collect();
+        let mut schemas =
+            Schemas::new(named.iter().map(|(name, text)| (*name, text.as_str()))).map_err(|error| error.to_string())?;
+        let body = api.routes[0].operations[0].contract.body.as_ref().ok_or("no body")?;
+        let json: &schema::Json = body.contents[0].schema.as_ref().ok_or("no schema")?;
+        let root = schemas.add(&json.for_tables()).map_err(|error| error.to_string())?;
+        Ok(Self { schemas, root })
+    }
+
+    fn admits(&self, data: &str) -> bool {
+        let document = gateway_schema::json::Document::read(data.as_bytes()).expect("JSON");
+        self.schemas.is_valid(self.root, document.root(), Direction::Request)
+    }
+}
