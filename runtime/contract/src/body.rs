@@ -40,7 +40,8 @@ pub enum BodyNeed<'c> {
 #[derive(Debug, Clone)]
 pub struct BodyCheck<'c> {
     content: &'c Content,
-    actual: MediaType,
+    /// What stands between the parts, where there are parts.
+    boundary: String,
     kind: Kind,
     schema: SchemaId,
     required: bool,
@@ -140,7 +141,8 @@ pub(crate) fn need<'c>(
     if !actual.is_utf8() {
         return unreadable("has a charset other than UTF-8");
     }
-    BodyNeed::All(BodyCheck { content, actual, kind, schema, required, direction })
+    let boundary = actual.parameter("boundary").unwrap_or_default().to_owned();
+    BodyNeed::All(BodyCheck { content, boundary, kind, schema, required, direction })
 }
 
 impl BodyCheck<'_> {
@@ -167,10 +169,8 @@ impl BodyCheck<'_> {
                 ),
                 Err(_) => Err("is not UTF-8".to_owned()),
             },
-            Kind::Multipart => {
-                let boundary = self.actual.parameter("boundary").unwrap_or_default();
-                multipart::check(schemas, schema, &content.parts, boundary, bytes, direction).map_err(str::to_owned)
-            }
+            Kind::Multipart => multipart::check(schemas, schema, &content.parts, &self.boundary, bytes, direction)
+                .map_err(str::to_owned),
         };
         match checked {
             Ok(violations) if violations.is_empty() => BodyResult::Good,

@@ -15,7 +15,7 @@ pub(crate) struct Contents(Vec<Content>);
 pub(crate) struct Content {
     /// As the document says it.
     name: &'static str,
-    range: MediaType,
+    range: MediaType<'static>,
     /// [`None`] where the content is not checked.
     pub(crate) schema: Option<SchemaId>,
     pub(crate) kinds: Kinds,
@@ -29,7 +29,7 @@ pub(crate) struct Part {
     /// As the document says it.
     pub(crate) content_type: &'static str,
     /// Those that it may have; with none, nothing is said about it.
-    pub(crate) types: Vec<MediaType>,
+    pub(crate) types: Vec<MediaType<'static>>,
     pub(crate) written: Option<Written>,
     /// Names of members that stand beside other fields of the form.
     pub(crate) members: Vec<Box<str>>,
@@ -53,7 +53,7 @@ impl Contents {
     }
 
     /// The description that says most about a media type.
-    pub(crate) fn find(&self, actual: &MediaType) -> Option<&Content> {
+    pub(crate) fn find(&self, actual: &MediaType<'_>) -> Option<&Content> {
         let fitting = self.0.iter().filter_map(|content| Some((content.range.fits(actual)?, content)));
         // Of several that say as much, the first one.
         fitting.rev().max_by_key(|(fit, _)| *fit).map(|(_, content)| content)
@@ -67,7 +67,7 @@ impl Contents {
 
 impl Content {
     /// How content of this type is read to be checked; `None` where it is not checked.
-    pub(crate) fn kind(&self, actual: &MediaType) -> Option<(SchemaId, Kind)> {
+    pub(crate) fn kind(&self, actual: &MediaType<'_>) -> Option<(SchemaId, Kind)> {
         let kind = actual.kind()?;
         // A text of another format, such as XML, may be described by a schema for what it stands for.
         let is_readable = kind != Kind::Text || has_scalars(self.kinds);

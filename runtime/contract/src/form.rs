@@ -9,7 +9,7 @@ use crate::content::Part;
 use crate::encoding::Encoding;
 use crate::form_object::FormObject;
 use crate::media_type::Kind;
-use crate::scalar::{has_scalars, scalar};
+use crate::scalar::nested;
 use crate::style::{self, Format, Shape};
 use crate::tables::{Explode, Style, Written};
 
@@ -146,7 +146,7 @@ fn fitting(
     first.unwrap_or_else(|| Err("cannot be read".into()))
 }
 
-/// Adds the value of a field. What can be nothing but an object or a list is JSON, and so is what is described as JSON.
+/// Adds the value of a field.
 fn value(
     builder: &mut Builder,
     schemas: &Schemas,
@@ -155,12 +155,10 @@ fn value(
     is_json: bool,
     direction: Direction,
 ) -> Result<(), String> {
-    let is_nested = schema.is_some_and(|id| !schemas.kinds(id).is_empty() && !has_scalars(schemas.kinds(id)));
-    if !is_json && !is_nested {
-        scalar(builder, text, schemas, schema, direction);
-        return Ok(());
-    }
-    let document = Document::read(text.as_bytes()).map_err(|error| style::unreadable(&error).into_owned())?;
-    builder.value(document.root());
-    Ok(())
+    let added = if is_json {
+        Document::read(text.as_bytes()).map(|document| builder.value(document.root()))
+    } else {
+        nested(builder, text, schemas, schema, direction)
+    };
+    added.map_err(|error| style::unreadable(&error).into_owned())
 }

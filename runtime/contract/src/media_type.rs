@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 /// A media type, or a range such as `text/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct MediaType {
-    /// In lower case; `*` for all.
-    kind: String,
-    /// In lower case; `*` for all.
-    subtype: String,
-    /// Names in lower case, with their values.
-    parameters: Vec<(String, String)>,
+pub(crate) struct MediaType<'t> {
+    /// `*` for all.
+    kind: &'t str,
+    /// `*` for all.
+    subtype: &'t str,
+    parameters: Vec<(&'t str, Cow<'t, str>)>,
 }
 
 /// How content is read.
@@ -24,32 +23,42 @@ pub(crate) enum Kind {
     Text,
 }
 
-impl MediaType {
+impl<'t> MediaType<'t> {
+    /// What a part is that does not say what it is (RFC 7578 §4.4).
+    pub(crate) const PLAIN_TEXT: Self = Self { kind: "text", subtype: "plain", parameters: Vec::new() };
+
     /// Reads a media type; `None` if it is none.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &'t str) -> Option<Self> {
         let (name, rest) = text.split_at_checked(text.find(';').unwrap_or(text.len()))?;
         let (kind, subtype) = name.trim_matches([' ', '\t']).split_once('/')?;
         if !is_token(kind) || !is_token(subtype) {
             return None;
         }
-        let parameters = parameters(rest)?;
-        Some(Self { kind: kind.to_ascii_lowercase(), subtype: subtype.to_ascii_lowercase(), parameters })
+        Some(Self { kind, subtype, parameters: parameters(rest)? })
     }
 
     /// The first parameter of this name.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        let found = self.parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_ref())
     }
 
     /// How content of this type is read; `None` where there is no way.
     pub(crate) fn kind(&self) -> Option<Kind> {
-        match (self.kind.as_str(), self.subtype.as_str()) {
-            (_, "json") => Some(Kind::Json),
-            (_, subtype) if subtype.ends_with("+json") => Some(Kind::Json),
-            ("application", "x-www-form-urlencoded") => Some(Kind::Form),
-            ("multipart", "form-data") => Some(Kind::Multipart),
-            ("text", _) => Some(Kind::Text),
-            _ => None,
+        let is = |kind: &str, subtype: &str| {
+            self.kind.eq_ignore_ascii_case(kind) && self.subtype.eq_ignore_ascii_case(subtype)
+        };
+        let suffix = self.subtype.rsplit('+').next().unwrap_or_default();
+        if suffix.eq_ignore_ascii_case("json") {
+            Some(Kind::Json)
+        } else if is("application", "x-www-form-urlencoded") {
+            Some(Kind::Form)
+        } else if is("multipart", "form-data") {
+            Some(Kind::Multipart)
+        } else if self.kind.eq_ignore_ascii_case("text") {
+            Some(Kind::Text)
+        } else {
+            None
         }
     }
 
@@ -60,25 +69,29 @@ impl MediaType {
     }
 
     /// How well a type fits this range; `None` if it is not in it. What says more is greater.
-    pub(crate) fn fits(&self, actual: &Self) -> Option<usize> {
-        let exact = match (self.kind.as_str(), self.subtype.as_str()) {
+    pub(crate) fn fits(&self, actual: &MediaType<'_>) -> Option<usize> {
+        let is_same = self.subtype.eq_ignore_ascii_case(actual.subtype);
+        let exact = match (self.kind, self.subtype) {
             ("*", "*") => 0,
-            (kind, "*") if kind == actual.kind => 1,
-            (kind, subtype) if kind == actual.kind && subtype == actual.subtype => 2,
+            (kind, _) if !kind.eq_ignore_ascii_case(actual.kind) => return None,
+            (_, "*") => 1,
+            _ if is_same => 2,
             _ => return None,
         };
-        let has = |(name, value): &(String, String)| {
+        let has = |(name, value): &(&str, Cow<'_, str>)| {
             let found = actual.parameter(name);
+            if !name.eq_ignore_ascii_case("charset") {
+                return found == Some(value);
+            }
             // A charset is not told apart by letter case, and UTF-8 is what is meant without one.
-            found.is_some_and(|found| found == value || (name == "charset" && found.eq_ignore_ascii_case(value)))
-                || (name == "charset" && found.is_none() && self.is_utf8())
+            found.map_or_else(|| self.is_utf8(), |found| found.eq_ignore_ascii_case(value))
         };
         self.parameters.iter().all(has).then_some((exact << 8) + self.parameters.len().min(255))
     }
 }
 
 /// Parameters, each with its `;`.
-fn parameters(text: &str) -> Option<Vec<(String, String)>> {
+fn parameters(text: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     let mut parameters = Vec::new();
     let mut rest = text.trim_start_matches([' ', '\t']);
     while let Some(behind) = rest.strip_prefix(';') {
@@ -102,7 +115,7 @@ fn parameters(text: &str) -> Option<Vec<(String, String)>> {
                 (Cow::Borrowed(value), after)
             }
         };
-        parameters.push((name.to_ascii_lowercase(), value.into_owned()));
+        parameters.push((name, value));
         rest = after.trim_start_matches([' ', '\t']);
     }
     rest.is_empty().then_some(parameters)
@@ -140,7 +153,7 @@ mod tests {
             assert_eq!(MediaType::parse(text), None, "{text}");
         }
         let read = MediaType::parse("Text/PLAIN ; Charset=\"UTF\\-8\"; ; v=a;").expect("a media type");
-        assert_eq!((read.kind.as_str(), read.subtype.as_str()), ("text", "plain"));
+        assert_eq!((read.kind, read.subtype), ("Text", "PLAIN"));
         assert_eq!(read.parameter("charset"), Some("UTF-8"));
         assert_eq!(read.parameter("v"), Some("a"));
         assert!(read.is_utf8());

@@ -75,7 +75,8 @@ fn value(
     direction: Direction,
 ) -> Result<(), String> {
     let kinds = schema.map_or(Kinds::ALL, |schema| schemas.kinds(schema));
-    let is_nested = !kinds.is_empty() && !has_scalars(kinds);
+    let is_null = part.content.is_empty() && kinds.contains(Kinds::NULL);
+    let is_nested = !has_scalars(kinds) && !is_null;
     let may_be_text = kinds.contains(Kinds::STRING) && kinds != Kinds::ALL;
     if is_nested || (is_json(part) && !may_be_text) {
         let document = Document::read(part.content).map_err(|error| style::unreadable(&error).into_owned())?;

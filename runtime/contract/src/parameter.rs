@@ -15,7 +15,9 @@ pub(crate) struct Parameter {
     pub(crate) table: &'static tables::Parameter,
     pub(crate) schema: SchemaId,
     pub(crate) kinds: Kinds,
-    /// The names that stand in place of its own where it is an exploded object.
+    /// Members of its value may stand beside other parameters, under names of their own.
+    pub(crate) may_be_spread: bool,
+    /// These names.
     pub(crate) members: Vec<Box<str>>,
 }
 
@@ -23,28 +25,24 @@ impl Parameter {
     pub(crate) fn new(table: &'static tables::Parameter, schemas: &mut Schemas) -> Result<Self, SchemaError> {
         let schema = schemas.add(table.schema)?;
         let kinds = schemas.kinds(schema);
-        let mut parameter = Self { table, schema, kinds, members: Vec::new() };
-        if parameter.may_be_spread() {
-            parameter.members = schemas.names_of_properties(schema).into_iter().map(Into::into).collect();
-        }
-        Ok(parameter)
-    }
-
-    /// Whether members of its value may stand beside other parameters, under names of their own.
-    pub(crate) fn may_be_spread(&self) -> bool {
-        // Where nothing is said about the kind, an object is not what is meant.
-        let is_object = self.kinds != Kinds::ALL && self.kinds.contains(Kinds::OBJECT);
         let is_apart = matches!(
-            self.table.written,
+            table.written,
             Written::As(Style::Form | Style::Cookie | Style::SpaceDelimited | Style::PipeDelimited, Explode::Yes)
         );
-        let has_pairs = matches!(self.table.location, ParameterLocation::Query | ParameterLocation::Cookie);
-        is_object && is_apart && has_pairs
+        let has_pairs = matches!(table.location, ParameterLocation::Query | ParameterLocation::Cookie);
+        let mut members = Vec::new();
+        if is_apart && has_pairs && kinds.contains(Kinds::OBJECT) {
+            members = schemas.names_of_properties(schema).into_iter().map(Into::into).collect();
+        }
+        // Where nothing is said about kinds or members, an object is not what is meant.
+        let may_be_spread =
+            is_apart && has_pairs && kinds.contains(Kinds::OBJECT) && (kinds != Kinds::ALL || !members.is_empty());
+        Ok(Self { table, schema, kinds, may_be_spread, members })
     }
 
     /// Whether it can only be an object whose members stand beside other parameters.
     pub(crate) fn is_always_spread(&self) -> bool {
-        self.may_be_spread() && self.kinds == Kinds::OBJECT
+        self.may_be_spread && self.kinds == Kinds::OBJECT
     }
 
     /// Whether its items are values of the same name: `a=1&a=2`.
@@ -95,7 +93,7 @@ impl Parameter {
                     let member = violation
                         .pointer
                         .strip_prefix('/')
-                        .filter(|member| self.members.iter().any(|known| **known == **member) && self.may_be_spread());
+                        .filter(|member| self.members.iter().any(|known| **known == **member) && self.may_be_spread);
                     let message = match (member, violation.pointer.as_str()) {
                         (Some(_), _) | (None, "") => violation.message,
                         (None, pointer) => format!("{} (at {pointer:.100})", violation.message),

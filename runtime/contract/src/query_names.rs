@@ -41,7 +41,7 @@ impl QueryNames {
         let of = |location| parameters.iter().enumerate().filter(move |(_, one)| one.table.location == location);
         all.whole = of(ParameterLocation::QueryString).next().map(|(index, _)| index);
         for (index, parameter) in of(ParameterLocation::Query) {
-            if parameter.may_be_spread() {
+            if parameter.may_be_spread {
                 for member in &parameter.members {
                     all.names.insert(member.clone(), Target::Member(index));
                 }

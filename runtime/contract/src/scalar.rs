@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gateway_schema::json::{Builder, Document, is_number};
+use gateway_schema::json::{Builder, Document, JsonError, is_number};
 use gateway_schema::schemas::{Direction, Kinds, SchemaId, Schemas};
 
 /// Adds the value of a text: the first reading that is as described, or else the first one that its schema's kinds admit.
@@ -23,9 +23,33 @@ pub(crate) fn scalar(
     chosen.unwrap_or(first).add(builder, text);
 }
 
-/// Kinds of values that a text without structure may stand for.
+/// Whether a text without structure is what is meant. A list or an object that may be `null` is a list or an object.
 pub(crate) fn has_scalars(kinds: Kinds) -> bool {
-    kinds.overlaps(Kinds::NULL | Kinds::BOOLEAN | Kinds::NUMBER | Kinds::STRING)
+    kinds.overlaps(Kinds::BOOLEAN | Kinds::NUMBER | Kinds::STRING) || !kinds.overlaps(Kinds::ARRAY | Kinds::OBJECT)
+}
+
+/// Adds the value of a text within another value. What cannot be a string, and is a list or an object, is JSON: no style says
+/// how to write it there.
+///
+/// # Errors
+/// Why it is no JSON.
+pub(crate) fn nested(
+    builder: &mut Builder,
+    text: &str,
+    schemas: &Schemas,
+    schema: Option<SchemaId>,
+    direction: Direction,
+) -> Result<(), JsonError> {
+    let kinds = schema.map_or(Kinds::STRING, |schema| schemas.kinds(schema));
+    let may_be_json = kinds.overlaps(Kinds::ARRAY | Kinds::OBJECT) && !kinds.contains(Kinds::STRING);
+    let is_json = may_be_json && (!has_scalars(kinds) || text.starts_with(['[', '{']));
+    let is_null = text.is_empty() && kinds.contains(Kinds::NULL);
+    if is_json && !is_null {
+        builder.value(Document::read(text.as_bytes())?.root());
+    } else {
+        scalar(builder, text, schemas, schema, direction);
+    }
+    Ok(())
 }
 
 /// A value that a text may stand for.

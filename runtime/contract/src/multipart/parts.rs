@@ -17,7 +17,7 @@ pub(super) struct FormPart<'b> {
     pub(super) name: String,
     /// It has a name of a file.
     pub(super) is_file: bool,
-    pub(super) media_type: MediaType,
+    pub(super) media_type: MediaType<'b>,
     pub(super) content: &'b [u8],
 }
 
@@ -69,7 +69,7 @@ fn split_head(part: &[u8]) -> Result<(&str, &[u8]), &'static str> {
     Ok((std::str::from_utf8(head).map_err(|_| "has a part whose head is not UTF-8")?, content))
 }
 
-fn with_head<'b>(head: &str, content: &'b [u8]) -> Result<FormPart<'b>, &'static str> {
+fn with_head<'b>(head: &'b str, content: &'b [u8]) -> Result<FormPart<'b>, &'static str> {
     let mut disposition = None;
     let mut media_type = None;
     for line in head.split("\r\n") {
@@ -95,8 +95,7 @@ fn with_head<'b>(head: &str, content: &'b [u8]) -> Result<FormPart<'b>, &'static
         }
     }
     let (name, is_file) = disposition.and_then(names).ok_or("has a part without a name")?;
-    let plain = || MediaType::parse("text/plain").ok_or("has a part without a type");
-    Ok(FormPart { name, is_file, media_type: media_type.map_or_else(plain, Ok)?, content })
+    Ok(FormPart { name, is_file, media_type: media_type.unwrap_or(MediaType::PLAIN_TEXT), content })
 }
 
 /// The name of a part, and whether it has a name of a file: of `form-data; name="a"; filename="b"`.

@@ -92,7 +92,7 @@ fn check_cookies(parameter: &Parameter, schemas: &Schemas, cookies: &[Cookie<'_>
         all.extend(pieces.map(|piece| piece.split_once('=').unwrap_or((piece, ""))));
     }
     let own = parameter.table.name;
-    if parameter.may_be_spread() && !all.iter().any(|(name, _)| *name == own) {
+    if parameter.may_be_spread && !all.iter().any(|(name, _)| *name == own) {
         let members = all.iter().map(|(name, value)| (Cow::Borrowed(*name), *value)).collect();
         return parameter.check_shapes(schemas, vec![Shape::Members(members)], encoding);
     }

@@ -94,7 +94,7 @@ fn delimited<'t>(
     delimiters: &[&str],
 ) -> Result<Vec<Shape<'t>>, Cow<'static, str>> {
     let mut found = Vec::new();
-    let may_be_scalar = has_scalars(kinds) || kinds.is_empty();
+    let may_be_scalar = has_scalars(kinds);
     let is_plain = format.encoding == Encoding::Plain;
     let has_delimiter = delimiters.iter().any(|delimiter| text.contains(delimiter));
     if may_be_scalar && !has_delimiter {
@@ -122,7 +122,7 @@ fn delimited<'t>(
             Err(message) => problem = Some(message),
         }
     }
-    if may_be_scalar && has_delimiter {
+    if (may_be_scalar && has_delimiter) || (!may_be_scalar && kinds.contains(Kinds::NULL)) {
         found.push(Shape::Scalar(text));
     }
     match problem {

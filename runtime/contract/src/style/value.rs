@@ -7,7 +7,7 @@ use gateway_schema::schemas::{Direction, Kinds, SchemaId, Schemas, Violation};
 
 use super::shape::Shape;
 use crate::encoding::Encoding;
-use crate::scalar::{has_scalars, scalar};
+use crate::scalar::{has_scalars, nested, scalar};
 
 /// What is wrong with the text of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ pub(crate) fn value(
     Ok(builder.finish())
 }
 
-/// A value in another one. What can be nothing but an object or a list is JSON: no style says how to write it.
+/// A value in another one.
 fn part(
     builder: &mut Builder,
     text: &str,
@@ -108,13 +108,7 @@ fn part(
     schema: Option<SchemaId>,
     direction: Direction,
 ) -> Result<(), Cow<'static, str>> {
-    let is_nested = schema.is_some_and(|id| !schemas.kinds(id).is_empty() && !has_scalars(schemas.kinds(id)));
-    if !is_nested {
-        scalar(builder, text, schemas, schema, direction);
-        return Ok(());
-    }
-    builder.value(Document::read(text.as_bytes()).map_err(|error| unreadable(&error))?.root());
-    Ok(())
+    nested(builder, text, schemas, schema, direction).map_err(|error| unreadable(&error))
 }
 
 /// Why a text is not JSON.

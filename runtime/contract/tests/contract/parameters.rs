@@ -167,6 +167,37 @@ fn lists_and_objects_in_the_query() {
 }
 
 #[test]
+fn schemas_that_admit_several_kinds() {
+    let nullable = r#"{"type": ["array", "null"], "items": {"type": "integer"}}"#;
+    let point = r#"{"type": ["object", "null"], "properties": {"x": {"type": "integer"}}}"#;
+    // It says nothing about kinds, and is an object all the same.
+    let bare = r#"{"properties": {"x": {"type": "integer"}}, "required": ["x"]}"#;
+    let either = r#"{"oneOf": [{"type": "integer"}, {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}]}"#;
+    let nested = r#"{"type": "object", "properties": {"a": {"type": ["object", "null"], "required": ["x"]}, "b": {"type": "array"}}}"#;
+    let form = |name, schema| parameter(Query, name, Style::Form, Explode::No, schema);
+    for (one, good, bad) in [
+        (query("v", nullable), &["v=1", "v=1&v=2"][..], &["v=x", "v=1&v=x"][..]),
+        (form("v", nullable), &["v=1", "v=1,2", "v=", "v=null"], &["v=x", "v=1,x"]),
+        (form("v", point), &["v=x,1", "v=", "v=null"], &["v=x", "v=x,a"]),
+        (query("v", bare), &["x=1"], &["x=a"]),
+        (form("v", either), &["v=1", "v=x,1"], &["v=x", "v=x,a", "v=y,1"]),
+        (
+            parameter(Query, "v", Style::DeepObject, Explode::Yes, nested),
+            &["v[a]={%22x%22:1}", "v[a]=", "v[a]=null", "v[b]=1&v[b]=2", "v[b]=1"],
+            &["v[a]=x", "v[a]=[]", "v[a]={}", "v[a]=1&v[a]=2"],
+        ),
+    ] {
+        let prepared = prepare(with(vec![one]));
+        for text in good {
+            assert_eq!(prepared.query(text), "", "{text}");
+        }
+        for text in bad {
+            assert_ne!(prepared.query(text), "", "{text}");
+        }
+    }
+}
+
+#[test]
 fn the_whole_query() {
     let whole = |media_type, schema| {
         let one = parameter(QueryString, "q", Style::Form, Explode::Yes, schema);
