@@ -1,6 +1,7 @@
 //! From what documents say to what the gateway does: inheritance, defaults and security are decided here.
 
 mod base_path;
+mod checked_schemas;
 mod contract;
 mod foreign_path;
 mod https;
@@ -33,7 +34,7 @@ use crate::ir::{Api, ErrorFormat, Gateway, Limit, Operation, Route, Rule};
 use crate::readings;
 use crate::source::SourceSet;
 use crate::vocabulary::{self, Root};
-use contract::CheckedSchemas;
+use checked_schemas::CheckedSchemas;
 use limits::Limits;
 use lowering::Lowering;
 pub(crate) use merge::takes_the_same;
@@ -143,6 +144,7 @@ impl<'a> Lowering<'a> {
             authorization_server,
             accepted_risks: risks,
         };
+        contract::note_credentials(&mut api);
         readings::mark_contested(&mut api);
         api
     }

@@ -18,7 +18,7 @@ use crate::resolve::Resolver;
 use crate::schema::SchemaSet;
 use crate::source::SourceSet;
 use crate::vocabulary::Place;
-use parser::Parser;
+use parser::{Parser, is_true};
 
 /// Parses all entry documents of a set.
 pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
@@ -468,9 +468,4 @@ impl Parser<'_, '_> {
             }
         }
     }
-}
-
-/// `true`, also as text: real documents quote their booleans.
-fn is_true(node: &Node) -> bool {
-    node.as_bool() == Some(true) || node.as_str() == Some("true")
 }

@@ -1,6 +1,7 @@
 //! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
 
 mod contract;
+mod lines;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::ir::{
     StaticFiles, StoreMode, TokenFormat, Upstream,
 };
 use crate::units::show_duration;
+use lines::{line, one_line};
 
 /// The whole policy: a paragraph for each scheme and for each operation, so that weakening one of them is a change in
 /// this text.
@@ -616,19 +618,4 @@ fn secret(reference: &SecretReference) -> String {
 
 fn list_or(texts: &[String], none: &str) -> String {
     if texts.is_empty() { none.to_owned() } else { texts.join(", ") }
-}
-
-fn line(out: &mut String, what: &str, value: &str) {
-    let _ = writeln!(out, "  {what}: {}", one_line(value));
-}
-
-/// Text that cannot pretend to be another line.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escaped: Vec<char> =
-                if character.is_control() { character.escape_debug().collect() } else { vec![character] };
-            escaped
-        })
-        .collect()
 }

@@ -5,14 +5,14 @@ use gateway_yaml::Node;
 
 use crate::ast;
 use crate::diagnostic::{Diagnostic, GW702, GW708, Severity};
-use crate::ir::{Content, Part};
+
 use crate::ir::{
-    Contract, DescribedParameter, Details, Mode, ParameterLocation, RequestBody, Response, ResponseField, Responses,
-    Style, Unknown, Written,
+    Access, Api, Content, Contract, CredentialLocation, DescribedParameter, Details, Mode, ParameterLocation, Part,
+    RequestBody, Response, ResponseField, Responses, Scheme, Style, Unknown, Written,
 };
 use crate::lower::lowering::Lowering;
 use crate::lower::naming::title;
-use crate::schema::{Json, Sample, Schema};
+use crate::schema::{Json, Schema};
 use crate::units::ByteSize;
 use crate::vocabulary::ValidationPolicy;
 
@@ -21,16 +21,6 @@ const DEFAULT_MAX_BODY: ByteSize = ByteSize(1 << 20);
 
 /// Fields that OpenAPI does not let a document describe as parameters.
 const NO_PARAMETERS: [&str; 3] = ["accept", "content-type", "authorization"];
-
-/// The schemas that are checked, and what was said about them.
-#[derive(Default)]
-pub(super) struct CheckedSchemas<'a> {
-    pub(super) used: Vec<&'a Schema>,
-    /// Examples and defaults beside them.
-    pub(super) samples: Vec<&'a Sample>,
-    /// Which of the named schemas are known already: as they are, and as errors.
-    said: [Vec<bool>; 2],
-}
 
 /// One operation while its contract is made.
 pub(super) struct Described<'a, 'd> {
@@ -269,6 +259,29 @@ impl<'a> Lowering<'a> {
                 );
             }
         }
+    }
+}
+
+/// Where parameters are counted that are not described, those of credentials are known.
+pub(super) fn note_credentials(api: &mut Api) {
+    let schemes = &api.schemes;
+    for operation in api.routes.iter_mut().flat_map(|route| &mut route.operations) {
+        let unknown = &mut operation.contract.unknown;
+        let Access::OneOf(alternatives) = &operation.access else { continue };
+        if [unknown.query, unknown.header, unknown.cookie] == [Mode::Off; 3] {
+            continue;
+        }
+        let required = |scheme: &&Scheme| alternatives.iter().flatten().any(|one| one.scheme == scheme.name);
+        for location in schemes.iter().filter(required).flat_map(|scheme| &scheme.locations) {
+            unknown.known.push(match location {
+                CredentialLocation::Header(name) => (ParameterLocation::Header, name.clone()),
+                CredentialLocation::Query(name) => (ParameterLocation::Query, name.clone()),
+                CredentialLocation::Cookie(name) => (ParameterLocation::Cookie, name.clone()),
+                CredentialLocation::Form(_) => continue,
+            });
+        }
+        unknown.known.sort();
+        unknown.known.dedup();
     }
 }
 

@@ -7,7 +7,7 @@ use gateway_yaml::Span;
 use crate::ast;
 use crate::diagnostic::{Acceptance, Diagnostics};
 use crate::ir::AcceptedRisk;
-use crate::lower::contract::CheckedSchemas;
+use crate::lower::checked_schemas::CheckedSchemas;
 use crate::lower::limits::Limits;
 use crate::lower::located::{Located, Registration};
 use crate::lower::risks;

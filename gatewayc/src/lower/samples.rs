@@ -5,7 +5,7 @@ use gateway_schema::schemas::{Direction, Schemas};
 
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics, GW706, GW799};
-use crate::lower::contract::CheckedSchemas;
+use crate::lower::checked_schemas::CheckedSchemas;
 use crate::schema::{Json, Sample};
 
 /// The named schemas that are used, ordered by name. Reports the samples that their schema refuses.

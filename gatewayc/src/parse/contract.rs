@@ -5,9 +5,8 @@ use gateway_yaml::{Entry, Node, Spanned, suggest};
 
 use crate::ast::{Content, Field, ParameterLocation, Part, RequestBody, Response, StatusKey, Style, Written};
 use crate::diagnostic::{Diagnostic, GW707};
-use crate::parse::is_true;
-use crate::parse::parser::Parser;
-use crate::schema::{Sample, Schema, Translator, json_of};
+use crate::parse::parser::{Parser, is_true};
+use crate::schema::{Dialect, Sample, Schema, Translator, json_of};
 
 /// The styles and where each may be.
 const STYLES: &[(&str, Style, &[ParameterLocation])] = &[
@@ -25,7 +24,8 @@ impl Parser<'_, '_> {
     /// A schema as the gateway checks it.
     fn schema(&mut self, node: &Node) -> Schema {
         let Self { resolver, schemas, version, file, .. } = self;
-        Translator { resolver, set: schemas, version: *version, file: *file }.schema(node)
+        let dialect = if version.minor == 0 { Dialect::OpenApi30 } else { Dialect::JsonSchema };
+        Translator { resolver, set: schemas, dialect, file: *file }.schema(node)
     }
 
     /// How a parameter, or a field of a response, is written, with its schema.

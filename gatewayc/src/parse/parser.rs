@@ -68,3 +68,8 @@ impl Parser<'_, '_> {
         self.report(diagnostic.at(at, "in this object").help(format!("write `{example}`")));
     }
 }
+
+/// `true`, also as text: real documents quote their booleans.
+pub(super) fn is_true(node: &Node) -> bool {
+    node.as_bool() == Some(true) || node.as_str() == Some("true")
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::ir::{Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, StatusKey, Style, Written};
-use crate::policy::{line, one_line};
+use crate::policy::lines::{line, one_line};
 
 /// What the table at the head of a module says about an operation: nothing where nothing is described.
 pub(super) fn word(contract: &Contract) -> &'static str {

@@ -7,19 +7,19 @@ use gateway_schema::format::Format;
 use gateway_schema::pattern::Pattern;
 use gateway_yaml::{Entry, FileId, Node, Span, suggest};
 
-use crate::ast::Version;
 use crate::diagnostic::{Diagnostic, GW701, GW702, GW703, GW704, GW705};
 use crate::resolve::Resolver;
+use crate::schema::dialect::Dialect;
 use crate::schema::json::Json;
 use crate::schema::keywords::{FREE_FORMATS, KEYWORDS, Keyword, Shape, TYPES, keyword};
+use crate::schema::set::{NamedSchema, Sample, Schema, SchemaSet};
 use crate::schema::values::{digits, json_of};
-use crate::schema::{NamedSchema, Sample, Schema, SchemaSet};
 
 /// Translates the schemas of one document.
 pub(crate) struct Translator<'t, 's, 'p> {
     pub(crate) resolver: &'t mut Resolver<'s, 'p>,
     pub(crate) set: &'t mut SchemaSet,
-    pub(crate) version: Version,
+    pub(crate) dialect: Dialect,
     /// The document's own file: what is in others is named with theirs.
     pub(crate) file: FileId,
 }
@@ -55,7 +55,7 @@ impl Translator<'_, '_, '_> {
     }
 
     fn is_3_0(&self) -> bool {
-        self.version.minor == 0
+        self.dialect == Dialect::OpenApi30
     }
 
     fn node(&mut self, node: &Node, found: &mut Findings) -> Json {

@@ -289,6 +289,7 @@ mod tests {
             response_bytes: 3,
             caller: Some("ann"),
             because: "",
+            observed: "",
             reject: Some(&Reject::BadRequest("x")),
         };
         let mut out = Vec::new();

@@ -58,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
     /// Takes more of a response that waits for its check; one that passes goes on as if it had come just now.
     fn receive_held(&mut self, bytes: &[u8], ends: bool, cx: &mut Context<'_>) -> Result<(), Failure> {
         let (Download::Held(held), Some(watch)) = (&mut self.download, &mut self.watch) else { return Ok(()) };
-        if !held.add(bytes, ends, watch)? {
+        if !held.add(bytes, ends, watch).map_err(Failure::Rejected)? {
             return Ok(());
         }
         self.watch = None;
@@ -119,7 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             let length = framing.of_response(status, self.response.to_head);
             self.progress.reusable = length != BodyLength::UntilClose && persists(version, fields);
             if let Some(watch) = &mut self.watch
-                && let Begun::Held = watch.begin(status, fields, length, self.response.to_head)?
+                && let Begun::Held =
+                    watch.begin(status, fields, length, self.response.to_head).map_err(Failure::Rejected)?
             {
                 let start = used - head_length;
                 self.download = Download::Held(Box::new(Held::new(&bytes[start..used], head_length, length)));

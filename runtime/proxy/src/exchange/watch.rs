@@ -6,7 +6,6 @@
 
 use crate::body_memory::{BodyMemory, Taken};
 use crate::deployment::OperationContract;
-use crate::exchange::Failure;
 use gateway_contract::body::BodyCheck;
 use gateway_contract::finding::{Finding, MOST_FINDINGS, summary};
 use gateway_contract::response::ResponseHead;
@@ -64,7 +63,7 @@ impl Watch {
         fields: &[Field<'_>],
         length: BodyLength,
         to_head: bool,
-    ) -> Result<Begun, Failure> {
+    ) -> Result<Begun, Reject> {
         let is_always_empty = to_head || matches!(status, 204 | 205 | 304);
         let head = ResponseHead {
             status,
@@ -83,7 +82,7 @@ impl Watch {
         };
         match self.memory.take(bytes) {
             Some(taken) => self.check = Some((check, taken)),
-            None if self.enforces() => return Err(Failure::Rejected(Reject::BodyMemory)),
+            None if self.enforces() => return Err(Reject::BodyMemory),
             None => {}
         }
         Ok(if self.check.is_some() && self.enforces() { Begun::Held } else { Begun::Passes })
@@ -110,13 +109,13 @@ impl Watch {
     }
 
     /// Compares the content.
-    fn conclude(&mut self, content: &[u8]) -> Result<(), Failure> {
+    fn conclude(&mut self, content: &[u8]) -> Result<(), Reject> {
         let Some((check, _)) = self.check.take() else { return Ok(()) };
         let result = check.check(&self.contract.schemas, content);
         self.note(result.findings())
     }
 
-    fn note(&mut self, findings: Vec<Finding>) -> Result<(), Failure> {
+    fn note(&mut self, findings: Vec<Finding>) -> Result<(), Reject> {
         self.findings.extend(findings);
         self.findings.truncate(MOST_FINDINGS);
         if self.findings.is_empty() || !self.enforces() {
@@ -124,7 +123,7 @@ impl Watch {
         }
         let detail = summary(&self.findings);
         let refused = NotAsDescribed { status: 502, message: "".into(), errors: Vec::new(), detail };
-        Err(Failure::Rejected(Reject::InvalidResponse(Box::new(refused))))
+        Err(Reject::InvalidResponse(Box::new(refused)))
     }
 }
 
@@ -155,7 +154,7 @@ impl Held {
     ///
     /// # Errors
     /// 502 for a response that is not as described, or not in the chunked coding.
-    pub(super) fn add(&mut self, bytes: &[u8], ends: bool, watch: &mut Watch) -> Result<bool, Failure> {
+    pub(super) fn add(&mut self, bytes: &[u8], ends: bool, watch: &mut Watch) -> Result<bool, Reject> {
         self.raw.extend_from_slice(bytes);
         let is_whole = match self.length {
             BodyLength::None => true,
@@ -181,12 +180,12 @@ impl Held {
         Ok(is_whole || self.content.len() as u64 > watch.limit())
     }
 
-    fn decode(&mut self) -> Result<bool, Failure> {
+    fn decode(&mut self) -> Result<bool, Reject> {
         loop {
             let rest = self.raw.get(self.at..).unwrap_or_default();
             match self.decoder.step(rest) {
                 Err(_) => {
-                    return Err(Failure::Rejected(Reject::UpstreamBroken("the body is not in the chunked coding")));
+                    return Err(Reject::UpstreamBroken("the body is not in the chunked coding"));
                 }
                 Ok(Step::NeedMore) => return Ok(false),
                 Ok(Step::Framing(count)) => self.at += count,

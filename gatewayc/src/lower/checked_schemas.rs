@@ -1,0 +1,13 @@
+//! The schemas of a document that requests and responses are checked against.
+
+use crate::schema::{Sample, Schema};
+
+/// The schemas that are checked, and what was said about them.
+#[derive(Default)]
+pub(super) struct CheckedSchemas<'a> {
+    pub(super) used: Vec<&'a Schema>,
+    /// Examples and defaults beside them.
+    pub(super) samples: Vec<&'a Sample>,
+    /// Which of the named schemas are known already: as they are, and as errors.
+    pub(super) said: [Vec<bool>; 2],
+}
