@@ -1,8 +1,8 @@
 //! Regular expressions of JSON Schema (ECMA-262 §22.2), matched in bounded time.
 //!
 //! A pattern is read as with the flag `u`. Escapes of characters that have no meaning otherwise, such as `\-` and `\_`, stand for
-//! the character. Back-references are refused, because no bound is known for them; classes of Unicode are general categories
-//! and a few properties (`\p{L}`, `\p{Alphabetic}`), and no scripts.
+//! the character. Back-references are refused, because no bound is known for them. Classes of Unicode are general categories,
+//! scripts and a few properties: `\p{L}`, `\p{Script=Greek}`, `\p{Alphabetic}`.
 
 mod bits;
 mod categories;
@@ -16,6 +16,7 @@ mod parse;
 mod program;
 mod property;
 mod run;
+mod scripts;
 mod stack;
 
 pub use error::PatternError;
@@ -92,6 +93,7 @@ mod tests {
         ("^(?:x(?=(?:x?y?)*$)|.)*x$", &["xx", "xyx"], &["xy"]),
         (r"^\p{Lu}\p{L}*\P{L}$", &["Été1", "A-"], &["été1", "ÉtéÉ"]),
         (r"^[\p{Nd}\p{gc=Sc}]+$", &["1€٣"], &["½"]),
+        (r"^[\p{Script=Greek}\P{sc=Common}]+$", &["αβ", "aя"], &["1", " "]),
         ("^(a+)+$", &["aaa"], &["aaab"]),
         ("^(?:a?){3}$", &["", "aaa"], &["aaaa"]),
         ("^(?:a*)*b$", &["b", "aab"], &["aa"]),
@@ -133,7 +135,11 @@ mod tests {
                 0,
                 "`(?` must be followed by `:`, `=`, `!`, `<=`, `<!` or `<name>`: ECMA-262 has no other groups",
             ),
-            ("\\p{Script=Greek}", 0, "`\\p{Script=Greek}` is not supported: only general categories are, such as `L`"),
+            (
+                "\\p{scx=Greek}",
+                0,
+                "`\\p{scx=Greek}` is not supported: only general categories and scripts are, such as `L` and `Script=Greek`",
+            ),
             ("(?:ab){30000}", 0, "is too large: its counts ask for too many copies of what they repeat"),
             ("((a{1,99}b){1,99}c){1,99}", 0, "is too large: its counts ask for too many copies of what they repeat"),
         ] {

@@ -82,9 +82,8 @@ pub(super) fn escape(cursor: &mut Cursor<'_>, at: usize) -> Result<Escaped, Patt
             let name = cursor.take('{').then(|| cursor.take_until('}')).flatten();
             let Some(name) = name else { return error(format!("`\\{letter}` must be followed by `{{…}}`")) };
             let Some(set) = property(name) else {
-                return error(format!(
-                    "`\\{letter}{{{name}}}` is not supported: only general categories are, such as `L`"
-                ));
+                let known = "only general categories and scripts are, such as `L` and `Script=Greek`";
+                return error(format!("`\\{letter}{{{name}}}` is not supported: {known}"));
             };
             Escaped::Set(if letter == 'P' { set.negated() } else { set })
         }

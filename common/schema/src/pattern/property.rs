@@ -2,11 +2,13 @@
 
 use super::categories::{CATEGORIES, RUNS};
 use super::char_set::CharSet;
+use super::scripts::{self, SCRIPTS};
 
 /// The characters that have a property; `None` where the property is not known here.
 pub(super) fn property(text: &str) -> Option<CharSet> {
     let name = match text.split_once('=') {
         Some(("General_Category" | "gc", value)) => return categories(value),
+        Some(("Script" | "sc", value)) => return script(value),
         Some(_) => return None,
         None => text,
     };
@@ -80,22 +82,40 @@ fn categories(name: &str) -> Option<CharSet> {
     if !CATEGORIES.iter().any(|category| is_wanted(category)) {
         return None;
     }
+    let is_wanted = |letters: &[u8]| match letters {
+        [upper @ b'A'..=b'Z'] => CATEGORIES.get(usize::from(upper - b'A')).is_some_and(|name| is_wanted(name)),
+        [lower @ b'a'..=b'd'] => CATEGORIES.get(usize::from(lower - b'a') + 26).is_some_and(|name| is_wanted(name)),
+        _ => false,
+    };
+    Some(of_runs(RUNS, 1, is_wanted))
+}
+
+/// The characters of a script.
+fn script(name: &str) -> Option<CharSet> {
+    let wanted = SCRIPTS.iter().position(|(long, short)| *long == name || *short == name)?;
+    let is_wanted = |letters: &[u8]| match letters {
+        [high @ b'a'..=b'z', low @ b'a'..=b'z'] => usize::from(high - b'a') * 26 + usize::from(low - b'a') == wanted,
+        _ => false,
+    };
+    Some(of_runs(scripts::RUNS, 2, is_wanted))
+}
+
+/// The characters of the runs whose letters, so many for each, are wanted.
+fn of_runs(runs: &str, letters: usize, is_wanted: impl Fn(&[u8]) -> bool) -> CharSet {
     let mut ranges = Vec::new();
     let mut from = 0_u32;
-    let mut runs = RUNS.bytes().peekable();
-    while let Some(letter) = runs.next() {
-        let mut length = 0;
-        while let Some(digit) = runs.next_if(u8::is_ascii_digit) {
-            length = length * 10 + u32::from(digit - b'0');
-        }
-        let length = length.max(1);
-        let category = if letter <= b'Z' { letter - b'A' } else { letter - b'a' + 26 };
-        if CATEGORIES.get(usize::from(category)).is_some_and(|category| is_wanted(category)) {
+    let mut rest = runs.as_bytes();
+    while let Some((name, behind)) = rest.split_at_checked(letters).filter(|(name, _)| !name.is_empty()) {
+        let digits = behind.iter().take_while(|digit| digit.is_ascii_digit()).count();
+        let (number, behind) = behind.split_at_checked(digits).unwrap_or((&[], behind));
+        let length = number.iter().fold(0, |length, digit| length * 10 + u32::from(digit - b'0')).max(1);
+        if is_wanted(name) {
             ranges.push((from, from + length - 1));
         }
         from += length;
+        rest = behind;
     }
-    Some(CharSet::new(ranges))
+    CharSet::new(ranges)
 }
 
 fn all_that(is_wanted: fn(char) -> bool) -> CharSet {
@@ -108,6 +128,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn scripts_are_those_of_unicode() {
+        let greek = property("Script=Greek").expect("known");
+        let has = |set: &CharSet, character: char| !set.is_apart_from(&CharSet::of(u32::from(character)));
+        assert!(has(&greek, 'α') && !has(&greek, 'a') && !has(&greek, 'я'));
+        assert_eq!(property("sc=Grek"), Some(greek));
+        let mut all = CharSet::default();
+        for (long, short) in SCRIPTS {
+            let set = script(long).expect(long);
+            assert!(!set.ranges().is_empty() && set.is_apart_from(&all), "{long}");
+            assert_eq!(script(short), Some(set.clone()), "{short}");
+            all = all.union(&set);
+        }
+        assert_eq!(all, CharSet::all());
+    }
+
+    #[test]
     fn categories_are_those_of_the_standard_library() {
         let has = |set: &CharSet, character: char| !set.is_apart_from(&CharSet::of(u32::from(character)));
         let (numbers, controls) = (categories("Number").expect("known"), categories("Cc").expect("known"));
@@ -117,7 +153,7 @@ mod tests {
         }
         assert_eq!(categories("N"), Some(all_that(char::is_numeric)));
         assert_eq!(categories("Cc"), Some(all_that(char::is_control)));
-        assert_eq!(property("Script=Greek"), None);
+        assert_eq!(property("Script_Extensions=Greek"), None);
         assert_eq!(property("X"), None);
         assert_eq!(property(""), None);
     }
