@@ -2,6 +2,10 @@
 //
 //   GET       /v1/certificate                                                certificate    -> default as received without /v1                             certificate `shown` [admin]
 //   OPTIONS   /v1/certificate                                                -              -> default as received without /v1                             anyone (preflight: forward)
+//   GET       /v1/contract/mock                                              -              -> builtin mock                                                anyone
+//   GET       /v1/contract/{dots}                                            listThings     -> default as received without /v1                             jwt `jwt`; enforced in part
+//   OPTIONS   /v1/contract/{dots}                                            -              -> default as received without /v1                             anyone (preflight: forward); enforced
+//   PUT       /v1/contract/{dots}                                            putThing       -> default as received without /v1                             jwt `jwt`; enforced in part
 //   GET       /v1/custom                                                     2fa            -> default as received without /v1                             jwt `jwt`
 //   OPTIONS   /v1/custom                                                     ownPreflight   -> default as received without /v1                             anyone
 //   PUT       /v1/custom                                                     signedPut      -> default as received without /v1                             hmac `signed` or hmac `old` or hmac `message` [admin]
@@ -26,6 +30,10 @@
 //   OPTIONS   /v1/typed/{id}/{ratio}.{flag}                                  -              -> default as received without /v1                             anyone (preflight: forward); enforced
 //   GET       /v2/certificate                                                certificate    -> default as received without /v2                             certificate `shown` [admin]
 //   OPTIONS   /v2/certificate                                                -              -> default as received without /v2                             anyone (preflight: forward)
+//   GET       /v2/contract/mock                                              -              -> builtin mock                                                anyone
+//   GET       /v2/contract/{dots}                                            listThings     -> default as received without /v2                             jwt `jwt`; enforced in part
+//   OPTIONS   /v2/contract/{dots}                                            -              -> default as received without /v2                             anyone (preflight: forward); enforced
+//   PUT       /v2/contract/{dots}                                            putThing       -> default as received without /v2                             jwt `jwt`; enforced in part
 //   GET       /v2/custom                                                     2fa            -> default as received without /v2                             jwt `jwt`
 //   OPTIONS   /v2/custom                                                     ownPreflight   -> default as received without /v2                             anyone
 //   PUT       /v2/custom                                                     signedPut      -> default as received without /v2                             hmac `signed` or hmac `old` or hmac `message` [admin]
@@ -68,6 +76,20 @@ pub(super) static API: Api = Api {
             allows: &[],
             preflight: Preflight::Deny,
             operations: &[&CERTIFICATE, &OPTIONS_V1_CERTIFICATE],
+        },
+        Route {
+            template: "/v1/contract/mock",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&GET_V1_CONTRACT_MOCK],
+        },
+        Route {
+            template: "/v1/contract/{dots}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIST_THINGS, &OPTIONS_V1_CONTRACT_DOTS, &PUT_THING],
         },
         Route {
             template: "/v1/custom",
@@ -145,6 +167,20 @@ pub(super) static API: Api = Api {
             allows: &[],
             preflight: Preflight::Deny,
             operations: &[&CERTIFICATE_2, &OPTIONS_V2_CERTIFICATE],
+        },
+        Route {
+            template: "/v2/contract/mock",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&GET_V2_CONTRACT_MOCK],
+        },
+        Route {
+            template: "/v2/contract/{dots}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&LIST_THINGS_2, &OPTIONS_V2_CONTRACT_DOTS, &PUT_THING_2],
         },
         Route {
             template: "/v2/custom",
@@ -265,7 +301,7 @@ pub(super) static API: Api = Api {
     ],
     upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &NOTES, &NOTES_INTERNAL_3002],
     schemes: &[&DISCOVERED, &IDP, &JWT, &KEY, &MESSAGE, &OLD, &OPAQUE, &PUBLISHED, &SHOWN, &SIGNED],
-    schemas: &[&SCHEMA_ID],
+    schemas: &[&SCHEMA_CAT, &SCHEMA_DOG, &SCHEMA_ID, &SCHEMA_NODE],
     identity_headers: IdentityHeaders {
         consumer: "X-Who",
         credential: "X-Credential-Identifier",
@@ -273,7 +309,7 @@ pub(super) static API: Api = Api {
         client: "X-Client-ID",
         user: "X-User-ID",
     },
-    error_format: ErrorFormat::Message,
+    error_format: ErrorFormat::Problem,
     error_bodies: &[
         ErrorBody { class: ErrorClass::AuthMissing, json: "{\"error\":\"Forbidden\"}" },
         ErrorBody { class: ErrorClass::UpstreamTimeout, json: "[\"slow\",1.5,null]" },
@@ -309,6 +345,287 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     access: Access::Anyone { because: "preflight: forward" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
     contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// GET /v1/contract/mock
+static GET_V1_CONTRACT_MOCK: Operation = Operation {
+    id: "GET /v1/contract/mock",
+    method: "GET",
+    access: Access::Anyone { because: "security: []" },
+    action: Action::Answer(&Mock {
+        responses: &[
+            MockResponse {
+                status: "200",
+                fields: &[("X-Page", "3")],
+                contents: &[MockContent {
+                    media_type: "application/json",
+                    examples: &[("small", "{\"a\":\"\u{202e}\"}"), ("large", r##"[1,"x\"#"]"##)],
+                }],
+            },
+            MockResponse { status: "404", fields: &[], contents: &[] },
+        ],
+    }),
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// GET /v1/contract/{dots}
+static LIST_THINGS: Operation = Operation {
+    id: "listThings",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract {
+        parameters: &[
+            Parameter {
+                name: "dots",
+                location: ParameterLocation::Path,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Label, Explode::Yes),
+                schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+            },
+            Parameter {
+                name: "filter",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::DeepObject, Explode::Yes),
+                schema: r#"{"type":"object","additionalProperties":{"type":"string"}}"#,
+            },
+            Parameter {
+                name: "q",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: true,
+                may_be_empty: true,
+                written: Written::As(Style::Form, Explode::Yes),
+                schema: r#"{"type":"string","maxLength":20}"#,
+            },
+            Parameter {
+                name: "rows",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::SpaceDelimited, Explode::No),
+                schema: r#"{"type":"array"}"#,
+            },
+            Parameter {
+                name: "where",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::Content("application/json"),
+                schema: r#"{"$ref":"Node"}"#,
+            },
+            Parameter {
+                name: "words",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::PipeDelimited, Explode::No),
+                schema: r#"{"type":"array","items":{"type":"string","enum":["a","b"]}}"#,
+            },
+            Parameter {
+                name: "X-Ids",
+                location: ParameterLocation::Header,
+                mode: Mode::Observe,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Simple, Explode::No),
+                schema: r#"{"type":"array","items":{"$ref":"Id"}}"#,
+            },
+            Parameter {
+                name: "seen",
+                location: ParameterLocation::Cookie,
+                mode: Mode::Off,
+                required: true,
+                may_be_empty: false,
+                written: Written::As(Style::Form, Explode::No),
+                schema: "true",
+            },
+        ],
+        unknown: Unknown {
+            query: Mode::Enforce,
+            header: Mode::Observe,
+            cookie: Mode::Observe,
+            known: &[
+                (ParameterLocation::Query, "token"),
+                (ParameterLocation::Header, "Authorization"),
+                (ParameterLocation::Cookie, "token"),
+            ],
+        },
+        body: None,
+        responses: Some(Responses {
+            mode: Mode::Observe,
+            max: ByteSize::mib(1),
+            described: &[
+                Response {
+                    status: StatusKey::Exactly(200),
+                    fields: &[
+                        Field {
+                            name: "X-Count",
+                            required: true,
+                            written: Written::As(Style::Simple, Explode::No),
+                            schema: r#"{"type":"integer"}"#,
+                        },
+                        Field {
+                            name: "X-Any",
+                            required: false,
+                            written: Written::As(Style::Simple, Explode::No),
+                            schema: "true",
+                        },
+                    ],
+                    contents: &[
+                        Content {
+                            media_type: "application/json",
+                            schema: r#"{"type":"array","items":{"$ref":"Node"}}"#,
+                            parts: &[],
+                        },
+                        Content { media_type: "text/csv", schema: "", parts: &[] },
+                    ],
+                },
+                Response { status: StatusKey::Class(4), fields: &[], contents: &[] },
+                Response {
+                    status: StatusKey::Default,
+                    fields: &[],
+                    contents: &[Content { media_type: "application/problem+json", schema: "{}", parts: &[] }],
+                },
+            ],
+        }),
+        details: Details::Location,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// OPTIONS /v1/contract/{dots}
+static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
+    id: "OPTIONS /v1/contract/{dots}",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "dots",
+            location: ParameterLocation::Path,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Label, Explode::Yes),
+            schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// PUT /v1/contract/{dots}
+static PUT_THING: Operation = Operation {
+    id: "putThing",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract {
+        parameters: &[
+            Parameter {
+                name: "dots",
+                location: ParameterLocation::Path,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Label, Explode::Yes),
+                schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+            },
+            Parameter {
+                name: "X-Ids",
+                location: ParameterLocation::Header,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Simple, Explode::No),
+                schema: r#"{"type":"array","items":{"$ref":"Id"}}"#,
+            },
+            Parameter {
+                name: "seen",
+                location: ParameterLocation::Cookie,
+                mode: Mode::Enforce,
+                required: true,
+                may_be_empty: false,
+                written: Written::As(Style::Form, Explode::No),
+                schema: r#"{"type":"array","items":{"type":"string"}}"#,
+            },
+        ],
+        unknown: Unknown::IGNORED,
+        body: Some(RequestBody {
+            mode: Mode::Observe,
+            required: true,
+            max: ByteSize::kib(64),
+            refused_with: 422,
+            contents: &[
+                Content {
+                    media_type: "application/json",
+                    schema: r#"{
+  "oneOf": [{"$ref": "Cat"}, {"$ref": "Dog"}],
+  "discriminator": {"property": "kind", "mapping": {"hound": "Dog", "Cat": "Cat"}}
+}"#,
+                    parts: &[],
+                },
+                Content { media_type: "text/*", schema: r#"{"type":"string","minLength":1}"#, parts: &[] },
+                Content {
+                    media_type: "multipart/form-data",
+                    schema: r#"{
+  "type": "object",
+  "required": ["file"],
+  "properties": {"file": {"type": "string"}, "ids": {"type": "array", "items": {"type": "integer"}}}
+}"#,
+                    parts: &[
+                        Part { name: "file", content_type: "image/png, image/jpeg", written: None },
+                        Part {
+                            name: "ids",
+                            content_type: "",
+                            written: Some(Written::As(Style::SpaceDelimited, Explode::No)),
+                        },
+                    ],
+                },
+                Content { media_type: "application/octet-stream", schema: "", parts: &[] },
+            ],
+        }),
+        responses: None,
+        details: Details::Nothing,
+    },
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
@@ -780,6 +1097,287 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     access: Access::Anyone { because: "preflight: forward" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
     contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// GET /v2/contract/mock
+static GET_V2_CONTRACT_MOCK: Operation = Operation {
+    id: "GET /v2/contract/mock",
+    method: "GET",
+    access: Access::Anyone { because: "security: []" },
+    action: Action::Answer(&Mock {
+        responses: &[
+            MockResponse {
+                status: "200",
+                fields: &[("X-Page", "3")],
+                contents: &[MockContent {
+                    media_type: "application/json",
+                    examples: &[("small", "{\"a\":\"\u{202e}\"}"), ("large", r##"[1,"x\"#"]"##)],
+                }],
+            },
+            MockResponse { status: "404", fields: &[], contents: &[] },
+        ],
+    }),
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// GET /v2/contract/{dots}
+static LIST_THINGS_2: Operation = Operation {
+    id: "listThings",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract {
+        parameters: &[
+            Parameter {
+                name: "dots",
+                location: ParameterLocation::Path,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Label, Explode::Yes),
+                schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+            },
+            Parameter {
+                name: "filter",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::DeepObject, Explode::Yes),
+                schema: r#"{"type":"object","additionalProperties":{"type":"string"}}"#,
+            },
+            Parameter {
+                name: "q",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: true,
+                may_be_empty: true,
+                written: Written::As(Style::Form, Explode::Yes),
+                schema: r#"{"type":"string","maxLength":20}"#,
+            },
+            Parameter {
+                name: "rows",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::SpaceDelimited, Explode::No),
+                schema: r#"{"type":"array"}"#,
+            },
+            Parameter {
+                name: "where",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::Content("application/json"),
+                schema: r#"{"$ref":"Node"}"#,
+            },
+            Parameter {
+                name: "words",
+                location: ParameterLocation::Query,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::PipeDelimited, Explode::No),
+                schema: r#"{"type":"array","items":{"type":"string","enum":["a","b"]}}"#,
+            },
+            Parameter {
+                name: "X-Ids",
+                location: ParameterLocation::Header,
+                mode: Mode::Observe,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Simple, Explode::No),
+                schema: r#"{"type":"array","items":{"$ref":"Id"}}"#,
+            },
+            Parameter {
+                name: "seen",
+                location: ParameterLocation::Cookie,
+                mode: Mode::Off,
+                required: true,
+                may_be_empty: false,
+                written: Written::As(Style::Form, Explode::No),
+                schema: "true",
+            },
+        ],
+        unknown: Unknown {
+            query: Mode::Enforce,
+            header: Mode::Observe,
+            cookie: Mode::Observe,
+            known: &[
+                (ParameterLocation::Query, "token"),
+                (ParameterLocation::Header, "Authorization"),
+                (ParameterLocation::Cookie, "token"),
+            ],
+        },
+        body: None,
+        responses: Some(Responses {
+            mode: Mode::Observe,
+            max: ByteSize::mib(1),
+            described: &[
+                Response {
+                    status: StatusKey::Exactly(200),
+                    fields: &[
+                        Field {
+                            name: "X-Count",
+                            required: true,
+                            written: Written::As(Style::Simple, Explode::No),
+                            schema: r#"{"type":"integer"}"#,
+                        },
+                        Field {
+                            name: "X-Any",
+                            required: false,
+                            written: Written::As(Style::Simple, Explode::No),
+                            schema: "true",
+                        },
+                    ],
+                    contents: &[
+                        Content {
+                            media_type: "application/json",
+                            schema: r#"{"type":"array","items":{"$ref":"Node"}}"#,
+                            parts: &[],
+                        },
+                        Content { media_type: "text/csv", schema: "", parts: &[] },
+                    ],
+                },
+                Response { status: StatusKey::Class(4), fields: &[], contents: &[] },
+                Response {
+                    status: StatusKey::Default,
+                    fields: &[],
+                    contents: &[Content { media_type: "application/problem+json", schema: "{}", parts: &[] }],
+                },
+            ],
+        }),
+        details: Details::Location,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// OPTIONS /v2/contract/{dots}
+static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
+    id: "OPTIONS /v2/contract/{dots}",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "dots",
+            location: ParameterLocation::Path,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Label, Explode::Yes),
+            schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// PUT /v2/contract/{dots}
+static PUT_THING_2: Operation = Operation {
+    id: "putThing",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract {
+        parameters: &[
+            Parameter {
+                name: "dots",
+                location: ParameterLocation::Path,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Label, Explode::Yes),
+                schema: r#"{"type":"array","items":{"type":"integer"}}"#,
+            },
+            Parameter {
+                name: "X-Ids",
+                location: ParameterLocation::Header,
+                mode: Mode::Enforce,
+                required: false,
+                may_be_empty: false,
+                written: Written::As(Style::Simple, Explode::No),
+                schema: r#"{"type":"array","items":{"$ref":"Id"}}"#,
+            },
+            Parameter {
+                name: "seen",
+                location: ParameterLocation::Cookie,
+                mode: Mode::Enforce,
+                required: true,
+                may_be_empty: false,
+                written: Written::As(Style::Form, Explode::No),
+                schema: r#"{"type":"array","items":{"type":"string"}}"#,
+            },
+        ],
+        unknown: Unknown::IGNORED,
+        body: Some(RequestBody {
+            mode: Mode::Observe,
+            required: true,
+            max: ByteSize::kib(64),
+            refused_with: 422,
+            contents: &[
+                Content {
+                    media_type: "application/json",
+                    schema: r#"{
+  "oneOf": [{"$ref": "Cat"}, {"$ref": "Dog"}],
+  "discriminator": {"property": "kind", "mapping": {"hound": "Dog", "Cat": "Cat"}}
+}"#,
+                    parts: &[],
+                },
+                Content { media_type: "text/*", schema: r#"{"type":"string","minLength":1}"#, parts: &[] },
+                Content {
+                    media_type: "multipart/form-data",
+                    schema: r#"{
+  "type": "object",
+  "required": ["file"],
+  "properties": {"file": {"type": "string"}, "ids": {"type": "array", "items": {"type": "integer"}}}
+}"#,
+                    parts: &[
+                        Part { name: "file", content_type: "image/png, image/jpeg", written: None },
+                        Part {
+                            name: "ids",
+                            content_type: "",
+                            written: Some(Written::As(Style::SpaceDelimited, Explode::No)),
+                        },
+                    ],
+                },
+                Content { media_type: "application/octet-stream", schema: "", parts: &[] },
+            ],
+        }),
+        responses: None,
+        details: Details::Nothing,
+    },
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
     max_body: ByteSize::mib(1),
@@ -1500,7 +2098,32 @@ static LIMIT_LIMITED_2: Limit = Limit {
     store: Some(LimitStore { name: "shared", client: &Redis, mode: StoreMode::Fast, on_error: OnStoreError::Local }),
 };
 
+// schema `Cat`
+static SCHEMA_CAT: NamedSchema = NamedSchema {
+    name: "Cat",
+    schema: r#"{"type":"object","properties":{"kind":{"const":"cat"},"na\"me#":{"type":"string"}}}"#,
+};
+
+// schema `Dog`
+static SCHEMA_DOG: NamedSchema = NamedSchema {
+    name: "Dog",
+    schema: r#"{
+  "type": "object",
+  "properties": {"kind": {"const": "dog"}, "secret": {"type": "string", "format": "password", "writeOnly": true}}
+}"#,
+};
+
 // schema `Id`
 static SCHEMA_ID: NamedSchema = NamedSchema { name: "Id", schema: r#"{"type":"integer"}"# };
+
+// schema `Node`
+static SCHEMA_NODE: NamedSchema = NamedSchema {
+    name: "Node",
+    schema: r#"{
+  "type": "object",
+  "required": ["name"],
+  "properties": {"name": {"type": "string", "pattern": "^[a-z\u00e9\\d]+$"}, "next": {"$ref": "Node"}}
+}"#,
+};
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

@@ -65,8 +65,8 @@ fn what_is_not_described_is_not_reachable() {
         ("/files/%", 400),
         ("/files/a#b", 400),
         ("/files/%0d%0aX:1", 400),
-        ("/v1/notes/abc", 400),
-        ("/v1/notes/1.5", 400),
+        // Who calls is asked first.
+        ("/v1/notes/abc", 401),
     ] {
         let answer = gateway.get(target, "");
         assert_eq!(answer.status, status, "{target}: {answer:?}");
@@ -74,8 +74,14 @@ fn what_is_not_described_is_not_reachable() {
         assert!(answer.json()["message"].is_string());
     }
     assert_eq!(upstream.connections(), 0);
-    let answer = gateway.get("/v1/notes/abc", "");
-    assert_eq!(answer.json()["message"], "The path parameter `id` does not fit its schema");
+    let claims = json!({"sub": "ann", "exp": unix_now() + 60, "scope": "notes:read"});
+    let credential = format!("Authorization: Bearer {}\r\n", token(claims));
+    for target in ["/v1/notes/abc", "/v1/notes/1.5"] {
+        let answer = gateway.get(target, &credential);
+        assert_eq!(answer.status, 400);
+        assert_eq!(answer.json()["message"], "The path parameter `id` does not fit its schema");
+    }
+    assert_eq!(upstream.connections(), 0);
 }
 
 #[test]
