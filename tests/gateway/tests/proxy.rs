@@ -74,10 +74,8 @@ fn what_is_not_described_is_not_reachable() {
         assert!(answer.json()["message"].is_string());
     }
     assert_eq!(upstream.connections(), 0);
-    let claims = json!({"sub": "ann", "exp": unix_now() + 60, "scope": "notes:read"});
-    let credential = format!("Authorization: Bearer {}\r\n", token(claims));
     for target in ["/v1/notes/abc", "/v1/notes/1.5"] {
-        let answer = gateway.get(target, &credential);
+        let answer = gateway.get(target, &authorized());
         assert_eq!(answer.status, 400);
         assert_eq!(answer.json()["message"], "The path parameter `id` does not fit its schema");
     }
