@@ -39,6 +39,9 @@ pub(crate) const COLD: usize = 30_000;
 /// Tokens that Envoy caches.
 pub(crate) const ENVOY_TOKENS: usize = 1_000;
 
+/// An order of 1 KiB with 20 fields, as `specs/orders.yaml` describes it.
+pub(crate) const ORDER: &str = include_str!("order.json");
+
 /// What the requests of a load bring.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum CredentialKind {
@@ -57,6 +60,8 @@ pub(crate) enum CredentialKind {
     Message,
     /// The secret of the client that gets tokens of this format, for a token.
     Client(&'static str),
+    /// No credential; a body of JSON, [`ORDER`].
+    Order,
     /// What the peer's route asks for, such as a token that it has given itself.
     Own,
 }
@@ -83,6 +88,7 @@ pub(crate) fn fields(kind: CredentialKind, consumers: usize) -> io::Result<Vec<S
         CredentialKind::Cavage => (0..EQUIPPED).map(cavage).collect(),
         CredentialKind::Message => (0..EQUIPPED).map(message).collect(),
         CredentialKind::Client(format) => vec![client::client_fields(format)],
+        CredentialKind::Order => vec!["Content-Type: application/json".to_owned()],
         // Known only while the peer runs.
         CredentialKind::Own => Vec::new(),
     })

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use crate::callers::{self, CredentialKind};
+use crate::callers::{self, CredentialKind, ORDER};
 use crate::lab::{Lab, Sample};
 use crate::oauth::{self, TOKEN_FORM};
 use crate::peer::{Peer, Work};
@@ -83,7 +83,9 @@ fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<S
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
     // Whether it has started is asked in the clear.
     let running = lab.start(peer, if shape.tls.is_some() { Work::Plain } else { shape.work })?;
-    if !matches!(shape.kind, CredentialKind::Nothing) && !lab.refuses(port, shape.work.path())? {
+    if !matches!(shape.kind, CredentialKind::Nothing | CredentialKind::Order)
+        && !lab.refuses(port, shape.work.path())?
+    {
         running.stop();
         return Err(io::Error::other("lets requests without a credential through"));
     }
@@ -106,7 +108,11 @@ pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64)
     let (own_path, fields) = match shape.kind {
         CredentialKind::Own => oauth::use_of(peer).map(|(path, fields)| (Some(path), fields))?,
         CredentialKind::Client(_) => {
-            arguments.extend(["--form".to_owned(), TOKEN_FORM.to_owned()]);
+            arguments.extend(["--post".to_owned(), TOKEN_FORM.to_owned()]);
+            (None, callers::fields(shape.kind, peer.consumers)?)
+        }
+        CredentialKind::Order => {
+            arguments.extend(["--post".to_owned(), ORDER.to_owned()]);
             (None, callers::fields(shape.kind, peer.consumers)?)
         }
         _ => (None, callers::fields(shape.kind, peer.consumers)?),

@@ -31,6 +31,8 @@ pub(crate) enum Work {
     Tls,
     /// Gives tokens, and forwards what has one.
     Accounts,
+    /// Takes orders, and compares them with what is described.
+    Orders,
     /// Knows 200 routes.
     Routes,
 }
@@ -51,6 +53,7 @@ impl Work {
             Self::Limit => "/limited",
             Self::Clients => "/clients",
             Self::Accounts => "/own",
+            Self::Orders => "/s",
             Self::Routes => "/service7/v1/items",
         }
     }

@@ -38,11 +38,13 @@ pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Ve
     let beside_postgres = gateway.clone().filter(|_| database::programs().is_some());
     let accounts = |program: &Path, name| gateway::with_accounts(lab, program, name);
     let hyper = Some(lab.program("hyper_proxy")?);
-    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 27] = [
+    let lua_path = nginx_path.clone().filter(|_| nginx::has_lua());
+    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 29] = [
         ("gateway", &gateway, &gateway_with("stdout", 18100, FEW)),
         ("gateway-nolog", &gateway, &gateway_with("off", 18110, FEW)),
         ("gateway-untold", &gateway, &gateway_with("stdout", 18140, FEW)),
         ("gateway-unlimited", &gateway, &gateway_with("stdout", 18150, FEW)),
+        ("gateway-unchecked", &gateway, &gateway_with("stdout", 18180, FEW)),
         ("gateway-routes", &gateway, &|program, name| gateway::with_routes(lab, program, name)),
         ("gateway-1k", &gateway, &gateway_with("stdout", 18120, THOUSAND)),
         ("gateway-1m", &gateway, &gateway_with("stdout", 18130, MILLION)),
@@ -58,6 +60,7 @@ pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Ve
         ("gateway-asks-postgres", &beside_postgres, &accounts),
         ("nginx", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18200, FEW)),
         ("nginx-log", &nginx_path, &|program, name| nginx(lab, program, name, &log, 18210, FEW)),
+        ("nginx-lua", &lua_path, &|program, name| nginx::with_lua(lab, program, name)),
         ("nginx-unlimited", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18230, FEW)),
         ("nginx-1m", &nginx_path, &|program, name| nginx(lab, program, name, "off", 18220, MILLION)),
         ("haproxy", &haproxy_path, &|program, name| haproxy(lab, program, name, FEW)),

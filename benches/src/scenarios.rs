@@ -251,6 +251,19 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         targets: &[target("nginx", 0.97, None)],
     },
     Scenario {
+        name: "contract",
+        what: "an order of 1 KiB in JSON, with 20 fields, is compared with its schema (nginx-lua: by a script); the others forward it as it is",
+        kind: Kind::Load(LoadShape {
+            work: Work::Orders,
+            paths: Paths::One("/orders"),
+            kind: CredentialKind::Order,
+            ..SATURATION
+        }),
+        peers: &["gateway", "gateway-unchecked", "nginx", "nginx-lua", "haproxy", "envoy"],
+        bases: &["gateway-unchecked", "nginx", "nginx-lua", "haproxy", "envoy"],
+        targets: &[target("gateway-unchecked", 1.25, None)],
+    },
+    Scenario {
         name: "clients",
         what: "1,000,000 clients in turn, each counted by a header; the first time, and again",
         kind: Kind::Clients,

@@ -144,6 +144,12 @@ impl Backend {
         }
         let input = if whole { &scratch[..read] } else { &connection.input[..] };
         let Some(head) = memmem::find(input, b"\r\n\r\n") else { return Ok(()) };
+        if input.len() < head + 4 + content_length(&input[..head]) {
+            if whole {
+                connection.input.extend_from_slice(&scratch[..read]);
+            }
+            return Ok(());
+        }
         let line = &input[..memchr::memchr(b'\r', &input[..head + 1]).unwrap_or(head)];
         self.requests += 1;
         if memmem::find(line, b"slow").is_some() {
@@ -194,6 +200,16 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// The length of the body that follows a head.
+fn content_length(head: &[u8]) -> usize {
+    let field = head.split(|byte| *byte == b'\n').find_map(|line| {
+        let (name, value) = line.split_at_checked("content-length:".len())?;
+        name.eq_ignore_ascii_case(b"content-length:").then_some(value)
+    });
+    let digits = field.and_then(|value| std::str::from_utf8(value.trim_ascii()).ok());
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 fn response(kind: &str, body: &[u8]) -> &'static [u8] {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! load PORT [--connections 64] [--seconds 3] [--rate N] [--path /s]… [--paths FILE] [--header 'Name: value']…
-//!           [--headers FILE] [--requests N] [--form BODY] [--new-connection] [--idle N]
+//!           [--headers FILE] [--requests N] [--post BODY] [--new-connection] [--idle N]
 //! ```
 //!
 //! Without `--rate` every connection sends its next request when the answer is complete (closed loop). With it,
@@ -10,7 +10,7 @@
 //! was free then: a server that stalls cannot hide it by slowing the load down.
 //!
 //! Paths and the lines of `--headers` are taken in turn; a line is what one request has more, several fields separated
-//! by tabs. `--requests N` ends the load after N answers, if its time is not over before. With `--form`, requests
+//! by tabs. `--requests N` ends the load after N answers, if its time is not over before. With `--post`, requests
 //! are POST and have this body, else GET. `--idle N` opens N connections, makes one request on each, prints its line, and
 //! holds them for the given time.
 
@@ -70,9 +70,9 @@ struct Arguments {
     /// A file with what one request after the other has more: several fields are separated by tabs.
     #[arg(long = "headers", value_name = "FILE")]
     header_files: Vec<String>,
-    /// The body of a form, which is posted.
+    /// A body, which is posted.
     #[arg(long, value_name = "BODY")]
-    form: Option<String>,
+    post: Option<String>,
     /// A connection for each request.
     #[arg(long)]
     new_connection: bool,
@@ -96,7 +96,7 @@ struct Options {
 
 impl Options {
     fn of(arguments: Arguments) -> io::Result<Self> {
-        let Arguments { mut paths, form, new_connection, .. } = arguments;
+        let Arguments { mut paths, post, new_connection, .. } = arguments;
         for file in &arguments.path_files {
             paths.extend(lines(file)?);
         }
@@ -105,7 +105,7 @@ impl Options {
             in_turn.extend(lines(file)?);
         }
         let mut headers: String = arguments.headers.iter().map(|field| format!("{field}\r\n")).collect();
-        let (method, body) = form.map_or(("GET", String::new()), |body| ("POST", body));
+        let (method, body) = post.map_or(("GET", String::new()), |body| ("POST", body));
         if paths.is_empty() {
             paths.push("/s".to_owned());
         }

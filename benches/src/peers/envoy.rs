@@ -68,6 +68,7 @@ pub(super) fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: us
         environment: Vec::new(),
         ports: vec![
             (Work::Plain, 18400),
+            (Work::Orders, 18400),
             (Work::Jwt, 18401),
             (Work::Routes, 18402),
             (Work::Hs256, 18403),

@@ -33,9 +33,11 @@ pub(super) fn forwarding(
         "gateway-untold" => "untold",
         _ => "limited",
     };
+    let orders = if name == "gateway-unchecked" { "unchecked" } else { "orders" };
     let settings = format!(
         "\
 listeners:
+  orders: {{bind: '127.0.0.1:{}', apis: [{orders}]}}
   items: {{bind: '127.0.0.1:{port}', apis: [items]}}
   routes: {{bind: '127.0.0.1:{}', apis: [routes]}}
   callers: {{bind: '127.0.0.1:{callers}', apis: [callers]}}
@@ -48,6 +50,7 @@ limits: {{connectionsPerAddress: 0}}
 accessLog: {access_log}
 stores: {{default: {{kind: memory}}}}
 ",
+        port + 6,
         port + 1,
         port + 5,
         file.display(),
@@ -80,6 +83,7 @@ stores: {{default: {{kind: memory}}}}
             (Work::Limit, limited),
             (Work::Clients, limited),
             (Work::Tls, port + 5),
+            (Work::Orders, port + 6),
         ],
         consumers,
     })

@@ -61,6 +61,7 @@ pub(super) fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: 
         environment: Vec::new(),
         ports: vec![
             (Work::Plain, 18300),
+            (Work::Orders, 18300),
             (Work::Jwt, 18301),
             (Work::Routes, 18302),
             (Work::Hs256, 18301),

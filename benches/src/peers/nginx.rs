@@ -59,6 +59,7 @@ pub(super) fn nginx(
         environment: Vec::new(),
         ports: vec![
             (Work::Plain, port),
+            (Work::Orders, port),
             (Work::Routes, port + 1),
             (Work::Key, port + 2),
             (Work::Limit, port + 3),
@@ -66,5 +67,43 @@ pub(super) fn nginx(
             (Work::Tls, port + 4),
         ],
         consumers,
+    })
+}
+
+/// Where Debian has the modules of nginx.
+const MODULES: &str = "/usr/lib/nginx/modules";
+
+/// Whether nginx can be given scripts in Lua.
+pub(super) fn has_lua() -> bool {
+    Path::new(MODULES).join("ngx_http_lua_module.so").exists()
+}
+
+/// nginx with a script that reads the order and compares each of its fields by hand, as plugins of gateways on nginx do.
+pub(super) fn with_lua(lab: &Lab, program: &Path, name: &'static str) -> io::Result<Peer> {
+    let port: u16 = 18240;
+    let script = write(lab, "order.lua", include_str!("nginx/order.lua"))?;
+    let values = [
+        ("folder", lab.folder.display().to_string()),
+        ("name", name.to_owned()),
+        ("modules", MODULES.to_owned()),
+        ("backend", BACKEND_PORT.to_string()),
+        ("script", script),
+        ("orders", port.to_string()),
+    ];
+    let text = fill(include_str!("nginx/lua.conf"), &values)?;
+    let file = write(lab, &format!("{name}.conf"), &text)?;
+    Ok(Peer {
+        name,
+        version: version(program, "-v"),
+        program: program.to_path_buf(),
+        arguments: vec![
+            "-e".to_owned(),
+            lab.folder.join(format!("{name}.log")).display().to_string(),
+            "-c".to_owned(),
+            file,
+        ],
+        environment: Vec::new(),
+        ports: vec![(Work::Orders, port)],
+        consumers: 0,
     })
 }

@@ -79,10 +79,18 @@ pub(super) fn need_body<'c>(
     if mode == Mode::Off {
         return Ok(Need::Nothing);
     }
-    let value = |name: &str| request.head.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+    let values = |name: &'static str| {
+        let fields = request.head.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+        fields.map(|field| field.value)
+    };
+    // The upstream may read the other one.
+    if values("content-type").nth(1).is_some() {
+        return Err(Reject::BadRequest("several Content-Type fields"));
+    }
+    let is_coded = |coding: &&[u8]| !coding.trim_ascii().eq_ignore_ascii_case(b"identity");
     let head = BodyHead {
-        content_type: value("content-type").map(|field| field.value),
-        content_encoding: value("content-encoding").map(|field| field.value),
+        content_type: values("content-type").next(),
+        content_encoding: values("content-encoding").find(is_coded),
         is_empty: matches!(record.facts.body, BodyLength::None | BodyLength::Exactly(0)),
     };
     let check = match described.needs_body(head) {
