@@ -25,7 +25,7 @@ use gateway_runtime::{Command, Launch, LaunchArguments, LiveTables, Ready, show}
 use changes::changes;
 use compile::{Compiled, compile, content_of};
 use described::Described;
-use mock::{Mock, Mode, Presence};
+use mock::{Mode, Presence};
 use page::Page;
 use watch::Watch;
 
@@ -58,7 +58,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     let Arguments { specs, mock, open, launch: arguments } = Arguments::parse_from(words);
     let launch = arguments.over(launch);
     let described = Described::default();
-    let stand_in = match mock.map(|mode| StandIn::start(mode, described.clone())).transpose() {
+    let stand_in = match mock.map(StandIn::start).transpose() {
         Ok(stand_in) => stand_in,
         Err(error) => return failure(&format!("the mock cannot start: {error}")),
     };
@@ -100,12 +100,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     if let Err(error) = following {
         return failure(&format!("no thread can be started: {error}"));
     }
-    launch.serve_live(
-        gateway,
-        prepared.settings,
-        |ready| introduce(gateway, ready, page.as_ref().zip(url.as_deref())),
-        replacements,
-    )
+    launch.serve_live(gateway, |ready| introduce(gateway, ready, page.as_ref().zip(url.as_deref())), replacements)
 }
 
 fn failure(why: &str) -> ExitCode {
@@ -147,17 +142,16 @@ fn open_in_browser(url: &str) {
     }
 }
 
-/// What stands in for upstreams.
+/// Which upstreams the documents' examples stand in for.
 struct StandIn {
-    mock: Mock,
     presence: Presence,
     /// The upstreams that it last stood in for.
     last: Vec<String>,
 }
 
 impl StandIn {
-    fn start(mode: Mode, described: Described) -> io::Result<Self> {
-        Ok(Self { mock: Mock::start(described)?, presence: Presence::watch(mode)?, last: Vec::new() })
+    fn start(mode: Mode) -> io::Result<Self> {
+        Ok(Self { presence: Presence::watch(mode)?, last: Vec::new() })
     }
 }
 
@@ -173,8 +167,6 @@ struct Session {
 /// Tables that can be served.
 struct Prepared {
     gateway: &'static Gateway,
-    /// Over those of the deployment.
-    settings: Vec<String>,
     /// Upstreams that the mock answers for, by API and name.
     stands_in_for: Vec<String>,
 }
@@ -193,21 +185,18 @@ impl Session {
     /// # Errors
     /// The documents need what is not built.
     fn prepare(&self, compiled: &mut Compiled) -> Result<Prepared, Vec<String>> {
-        let (mut settings, mut stands_in_for) = (Vec::new(), Vec::new());
-        if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
+        let mut stands_in_for = Vec::new();
+        if let Some(StandIn { presence, .. }) = &self.stand_in {
             let upstreams = compiled
                 .gateway
                 .apis
                 .iter()
                 .flat_map(|api| api.upstreams.iter().map(|upstream| (&*api.name, &*upstream.name, &*upstream.url)));
             let absent = presence.absent(self.launch.upstreams(upstreams));
-            for absent in &absent {
-                settings.push(mock.setting(&absent.api, &absent.upstream));
-                stands_in_for.push(format!("{}.{}", absent.api, absent.upstream));
-            }
-            mock::mark_operations(&mut compiled.gateway, &absent);
+            stands_in_for.extend(absent.iter().map(|absent| format!("{}.{}", absent.api, absent.upstream)));
+            mock::stand_in(compiled, &absent);
         }
-        Ok(Prepared { gateway: tables::gateway(&compiled.gateway)?, settings, stands_in_for })
+        Ok(Prepared { gateway: tables::gateway(&compiled.gateway)?, stands_in_for })
     }
 
     /// The content of the file of settings.
@@ -219,11 +208,11 @@ impl Session {
     /// # Errors
     /// What is missing or wrong in this deployment.
     fn check(&self, prepared: Prepared) -> Result<Prepared, Vec<String>> {
-        let problems = self.launch.with(&prepared.settings).problems(prepared.gateway);
+        let problems = self.launch.problems(prepared.gateway);
         if problems.is_empty() { Ok(prepared) } else { Err(problems) }
     }
 
-    /// Has the mock and the page know these documents; says for which upstreams the mock answers.
+    /// Has the page know these documents; says for which upstreams the mock answers.
     fn describe(&mut self, compiled: Compiled, upstreams: &[String]) {
         self.described.serve_for(compiled.documents, compiled.sources);
         if let Some(page) = &self.page {
@@ -257,11 +246,11 @@ impl Session {
                 }
             };
             let settings_now = self.settings();
-            let replaced = self.prepare(&mut compiled).and_then(|Prepared { gateway, settings, stands_in_for }| {
+            let replaced = self.prepare(&mut compiled).and_then(|Prepared { gateway, stands_in_for }| {
                 let content = (compiled.content, settings_now, stands_in_for);
                 // What was saved as it was is no reason to begin limits and sessions anew.
                 if content != served.content {
-                    tables.replace(gateway, settings)?;
+                    tables.replace(gateway)?;
                 }
                 Ok(content)
             });

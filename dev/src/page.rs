@@ -168,7 +168,7 @@ fn operations(gateway: &ir::Gateway) -> Value {
         let operations = api.routes.iter().flat_map(|route| {
             route.operations.iter().map(|operation| {
                 json!({
-                    "mark": mark(api, operation),
+                    "mark": mark(&api.name, operation),
                     "method": operation.method,
                     "path": route.template.to_string(),
                     "shown": policy::path(route),

@@ -93,23 +93,22 @@ impl Launch {
         ended(self.start(gateway, on_ready, None))
     }
 
-    /// As [`Launch::serve`], with `settings` over those of this launch; what `replacements` brings takes the place of
-    /// `gateway` and `settings`, on the connections that are open as well.
+    /// As [`Launch::serve`]; what `replacements` brings takes the place of `gateway`, on the connections that are open as
+    /// well.
     pub fn serve_live(
         self,
         gateway: &'static Gateway,
-        settings: Vec<String>,
         on_ready: impl FnOnce(&Ready),
         replacements: Replacements,
     ) -> ExitCode {
-        ended(self.start(gateway, on_ready, Some((settings, replacements))))
+        ended(self.start(gateway, on_ready, Some(replacements)))
     }
 
     fn start(
         self,
         gateway: &'static Gateway,
         on_ready: impl FnOnce(&Ready),
-        live: Option<(Vec<String>, Replacements)>,
+        replacements: Option<Replacements>,
     ) -> Result<(), Vec<Problem>> {
         let plain = |what: &str, error: std::io::Error| vec![Problem::plain(format!("{what}: {error}"))];
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -125,11 +124,7 @@ impl Launch {
         let upgrade = self.upgrade;
         let succession = Succession { upgrade, folder: sources.folder(), program: program_as_started(), sources };
         let descriptors = raise_descriptor_limit();
-        let Prepared { deployment, config, reduced_to } = match &live {
-            Some((settings, _)) => self.with(settings).prepare(gateway, descriptors)?,
-            None => self.prepare(gateway, descriptors)?,
-        };
-        let replacements = live.map(|(_, replacements)| replacements);
+        let Prepared { deployment, config, reduced_to } = self.prepare(gateway, descriptors)?;
         if let Some(most) = reduced_to {
             warn!(
                 "gateway",
@@ -180,14 +175,6 @@ impl Launch {
             })
         };
         upstreams.filter_map(address).collect()
-    }
-
-    /// The same with further settings, which override.
-    #[must_use]
-    pub fn with(&self, settings: &[String]) -> Self {
-        let mut launch = self.clone();
-        launch.settings.extend(settings.iter().cloned());
-        launch
     }
 
     /// The same with the `gateway.yaml` of this folder, if no other file is named and it is there by now.
@@ -417,9 +404,9 @@ struct Replacing {
 /// Does what `replacements` asks for, until the other end is dropped.
 async fn replace_tables(mut replacements: Replacements, replacing: Replacing, mut tending: Tending) {
     let Replacing { launch, config: first, descriptors, replacer, admin } = replacing;
-    while let Some(Replacement { gateway, settings, outcome }) = replacements.next().await {
+    while let Some(Replacement { gateway, outcome }) = replacements.next().await {
         let prepared = {
-            let launch = launch.with(&settings).with_file_here();
+            let launch = launch.clone().with_file_here();
             tokio::task::spawn_blocking(move || launch.prepare(gateway, descriptors)).await
         };
         let result = match prepared {

@@ -1,4 +1,4 @@
-//! Other tables and settings for a gateway that runs.
+//! Other tables for a gateway that runs.
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -13,12 +13,10 @@ pub struct LiveTables(mpsc::Sender<Replacement>);
 #[derive(Debug)]
 pub struct Replacements(mpsc::Receiver<Replacement>);
 
-/// What takes the place of the tables and settings.
+/// What takes the place of the tables.
 #[derive(Debug)]
 pub(crate) struct Replacement {
     pub(crate) gateway: &'static Gateway,
-    /// `PATH=VALUE`, over all others.
-    pub(crate) settings: Vec<String>,
     /// Gets the outcome.
     pub(crate) outcome: oneshot::Sender<Result<(), Vec<Problem>>>,
 }
@@ -31,15 +29,14 @@ impl LiveTables {
         (Self(sender), Replacements(receiver))
     }
 
-    /// Serves `gateway` from now on, with the settings as they are now and `settings` (`PATH=VALUE`) over them; waits
-    /// until each worker has it. Tables that were replaced stay in memory until the process ends.
+    /// Serves `gateway` from now on, with the settings as they are now; waits until each worker has it. Tables that were replaced stay in memory until the process ends.
     ///
     /// # Errors
     /// One text for each thing that is missing or wrong; the gateway then serves what it served before.
-    pub fn replace(&self, gateway: &'static Gateway, settings: Vec<String>) -> Result<(), Vec<String>> {
+    pub fn replace(&self, gateway: &'static Gateway) -> Result<(), Vec<String>> {
         let (outcome, replaced) = oneshot::channel();
         let is_over = || vec!["the gateway is stopping".to_owned()];
-        self.0.blocking_send(Replacement { gateway, settings, outcome }).map_err(|_| is_over())?;
+        self.0.blocking_send(Replacement { gateway, outcome }).map_err(|_| is_over())?;
         match replaced.blocking_recv() {
             Ok(Ok(())) => Ok(()),
             Ok(Err(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
