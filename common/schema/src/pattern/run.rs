@@ -20,7 +20,7 @@ pub enum Outcome {
 }
 
 /// Steps that any text may take.
-const STEPS: u64 = 1_000_000;
+const STEPS: u64 = 50_000;
 
 /// More steps for each byte of the text.
 const STEPS_PER_BYTE: u64 = 32;
