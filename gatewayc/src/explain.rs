@@ -7,7 +7,7 @@ use gateway_route::{
 };
 use serde_json::{Value, json};
 
-use crate::ir::{Api, Gateway, Route, Rule, RuleEffect};
+use crate::ir::{Api, Gateway, Operation, Route, Rule, RuleEffect};
 use crate::policy;
 use crate::readings;
 
@@ -43,6 +43,10 @@ enum Answer {
         access: Option<String>,
         upstream: Option<String>,
         params: Vec<(String, String)>,
+        /// What is checked, a line for each.
+        checks: Vec<String>,
+        /// The statuses with which the gateway itself may answer, and those of them that the document lacks.
+        own: (Vec<u16>, Vec<u16>),
     },
     /// 405, with the route and its methods.
     OtherMethods { route: String, allow: Vec<String> },
@@ -109,12 +113,20 @@ impl Explanation {
                 }
                 Answer::Refused(why) => writeln!(out, "{} {}\n  is answered with 400: {why}", self.method, self.url),
             };
-            if let Answer::Operation { access, upstream, params, .. } = answer {
+            if let Answer::Operation { access, upstream, params, checks, own, .. } = answer {
                 for (name, value) in params {
                     let _ = writeln!(out, "  {name} = {value:?}");
                 }
                 if let (Some(access), Some(upstream)) = (access, upstream) {
                     let _ = writeln!(out, "  who may call: {access}\n  upstream: {upstream}");
+                }
+                for check in checks {
+                    let _ = writeln!(out, "  {check}");
+                }
+                let (own, missing) = (listed(&own.0), listed(&own.1));
+                if !own.is_empty() {
+                    let lacks = if missing.is_empty() { String::new() } else { format!(" (not described: {missing})") };
+                    let _ = writeln!(out, "  the gateway's own answers: {own}{lacks}");
                 }
             }
             if let Answer::Rule { access: Some(access), .. } = answer {
@@ -141,9 +153,9 @@ impl Explanation {
             .map(|ApiExplanation { api, answer, others, folded }| {
                 let others: Vec<Value> = others.iter().map(|(route, why)| json!({"path": route, "reason": why})).collect();
                 let mut value = match answer {
-                    Answer::Operation { id, route, access, upstream, params } => {
+                    Answer::Operation { id, route, access, upstream, params, checks, own } => {
                         let list: Vec<Value> = params.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
-                        json!({"status": Value::Null, "operation": id, "path": route, "access": access, "upstream": upstream, "parameters": list})
+                        json!({"status": Value::Null, "operation": id, "path": route, "access": access, "upstream": upstream, "parameters": list, "checks": checks, "ownStatuses": own.0, "notDescribed": own.1})
                     }
                     Answer::OtherMethods { route, allow } => json!({"status": 405, "operation": Value::Null, "path": route, "allow": allow}),
                     Answer::Rule { id, pattern, effect, access } => json!({"status": Value::Null, "operation": Value::Null, "rule": id, "match": pattern, "effect": effect, "access": access}),
@@ -272,6 +284,8 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
                                 access: Some(policy::access(api, &operation.access)),
                                 upstream: Some(policy::target(&operation.action)),
                                 params,
+                                checks: policy::checks(operation),
+                                own: own(api, operation),
                             };
                             let others = vec![(policy::path(route), why.to_owned())];
                             return ApiExplanation { api: api.name.clone(), answer, others, folded };
@@ -287,6 +301,8 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
                             .iter()
                             .map(|param| (param.name.to_owned(), param.decoded().into_owned()))
                             .collect(),
+                        checks: operation.map(policy::checks).unwrap_or_default(),
+                        own: operation.map(|operation| own(api, operation)).unwrap_or_default(),
                     }
                 }
             }
@@ -296,6 +312,17 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
     let folded =
         folded.saturating_sub(usize::from(matches!(answer, Answer::Operation { .. } | Answer::OtherMethods { .. })));
     ApiExplanation { api: api.name.clone(), answer, others, folded }
+}
+
+/// The statuses of the gateway's own answers, and those that the document lacks.
+fn own(api: &Api, operation: &Operation) -> (Vec<u16>, Vec<u16>) {
+    let own = policy::own_statuses(api, operation);
+    let missing = policy::not_described(operation, &own);
+    (own, missing)
+}
+
+fn listed(statuses: &[u16]) -> String {
+    statuses.iter().map(u16::to_string).collect::<Vec<_>>().join(" ")
 }
 
 /// The first rule that is about a request. Without a host in `url`, rules that ask for one are passed over.

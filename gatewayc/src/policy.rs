@@ -2,6 +2,7 @@
 
 mod contract;
 mod lines;
+mod own_answers;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::ir::{
 };
 use crate::units::show_duration;
 use lines::{line, one_line};
+pub(crate) use own_answers::{not_described, own_statuses};
 
 /// The whole policy: a paragraph for each scheme and for each operation, so that weakening one of them is a change in
 /// this text.
@@ -431,6 +433,13 @@ fn answers(builtin: &Builtin) -> String {
             format!("static, of {source} by {{{parameter}}}: {}", files.join(", "))
         }
     }
+}
+
+/// What is checked of the requests and responses of an operation, a line for each.
+pub(crate) fn checks(operation: &Operation) -> Vec<String> {
+    let mut out = String::new();
+    contract::write(&mut out, &operation.contract);
+    out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
 /// Where requests go, in a word or two.

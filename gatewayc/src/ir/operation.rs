@@ -48,6 +48,8 @@ pub struct Operation {
     pub parameters: Vec<PathParameter>,
     /// What requests and responses are checked for.
     pub contract: Contract,
+    /// The keys of `responses`; not compiled.
+    pub described_statuses: Vec<String>,
     /// The values that `enum` lists for path parameters; decides about routes, and is not compiled.
     pub listed_values: Vec<(String, Vec<String>)>,
     /// Changes to the request.

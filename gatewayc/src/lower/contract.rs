@@ -296,10 +296,16 @@ fn counts_others(unknown: &Unknown, location: ParameterLocation) -> bool {
     mode != Mode::Off
 }
 
+/// The keys of `responses` of an operation.
+pub(super) fn statuses(operation: &Node) -> Vec<String> {
+    let responses = operation.get("responses").and_then(Node::as_mapping);
+    let keys = responses.into_iter().flatten().map(|entry| entry.key.name.to_string());
+    keys.filter(|key| !key.starts_with("x-")).collect()
+}
+
 /// Whether an operation describes a response 422, which is for bodies that can be read and are not as described.
 fn describes_422(operation: &Node) -> bool {
-    let responses = operation.get("responses").and_then(Node::as_mapping);
-    responses.into_iter().flatten().any(|entry| entry.key.name.eq_ignore_ascii_case("4XX") || &*entry.key.name == "422")
+    statuses(operation).iter().any(|key| key == "422" || key.eq_ignore_ascii_case("4XX"))
 }
 
 /// Whether the gateway reads content of this type.

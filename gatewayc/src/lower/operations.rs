@@ -59,6 +59,7 @@ pub(super) struct Particulars {
     pub(super) parameters: Vec<PathParameter>,
     pub(super) listed_values: Vec<(String, Vec<String>)>,
     pub(super) contract: Contract,
+    pub(super) described_statuses: Vec<String>,
     pub(super) limits: Vec<LimitUse>,
     pub(super) span: Span,
 }
@@ -66,7 +67,19 @@ pub(super) struct Particulars {
 impl Particulars {
     /// The operation, which inherits `policy`. What is inherited and does not apply is not shown either.
     pub(super) fn with(self, policy: &Inheritable) -> Operation {
-        let Self { id, method, summary, access, action, parameters, listed_values, contract, limits, span } = self;
+        let Self {
+            id,
+            method,
+            summary,
+            access,
+            action,
+            parameters,
+            listed_values,
+            contract,
+            described_statuses,
+            limits,
+            span,
+        } = self;
         let (asks, admits_anonymous) = match &access {
             Access::Anyone { .. } => (false, false),
             Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
@@ -86,6 +99,7 @@ impl Particulars {
             parameters,
             listed_values,
             contract,
+            described_statuses,
             request_headers: policy.request_headers.clone().unwrap_or_default(),
             response_headers: policy.response_headers.clone().unwrap_or_default(),
             max_body,
@@ -232,6 +246,7 @@ impl<'a> Lowering<'a> {
             parameters: typed,
             listed_values: parameters.listed_values(&template, &self.document.root),
             contract,
+            described_statuses: contract::statuses(&operation.node),
             limits: described.limits.clone(),
             span: operation.span,
         };
@@ -291,6 +306,7 @@ impl<'a> Lowering<'a> {
                     .collect(),
                 ..Contract::NOTHING
             },
+            described_statuses: Vec::new(),
             limits: Vec::new(),
             span,
         };

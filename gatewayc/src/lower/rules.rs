@@ -75,6 +75,7 @@ impl Lowering<'_> {
             parameters: Vec::new(),
             listed_values: Vec::new(),
             contract: crate::ir::Contract::NOTHING,
+            described_statuses: Vec::new(),
             limits,
             span: at,
         };
