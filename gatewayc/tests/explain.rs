@@ -48,7 +48,7 @@ paths:
     let text = |method: &str, url: &str| explained(document, method, url).text();
     assert_eq!(
         text("GET", "https://api.example/a/me?x=1#y"),
-        "GET https://api.example/a/me?x=1#y\n  is answered by `me` of a: /a/me\n  who may call: anyone\n  upstream: default\n  not /a/{id}: /a/me is more specific\n  not /a?v=2: the path goes on behind its end\n"
+        "GET https://api.example/a/me?x=1#y\n  is answered by `me` of a: /a/me\n  who may call: anyone\n  upstream: default\n  the gateway's own answers: 502 504\n  not /a/{id}: /a/me is more specific\n  not /a?v=2: the path goes on behind its end\n"
     );
     assert!(text("GET", "/a/%35").contains("  id = \"5\"\n"));
     assert!(text("PUT", "/a/5").contains("is answered with 405 by /a/{id} of a, which has GET\n"));
@@ -57,6 +57,31 @@ paths:
             .contains("is answered with 404: no path of a matches\n  not /a?v=2: the query needs `v=2`, once\n")
     );
     assert!(text("GET", "/a/%2e%2e/b").contains("is answered with 400: a dot segment\n"));
+}
+
+#[test]
+fn says_what_is_checked() {
+    let document = r##"
+openapi: 3.1.0
+info: {title: t, version: "1"}
+x-gateway: {version: 1, upstream: {url: "http://127.0.0.1:1"}}
+security: []
+paths:
+  /a:
+    post:
+      parameters: [{name: n, in: query, required: true, schema: {type: integer}}]
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+      responses: {"201": {description: made}, "400": {description: no}, "415": {description: no}}
+"##;
+    let text = explained(document, "POST", "/a").text();
+    for line in [
+        "  query parameter n: enforced, required, {\"type\":\"integer\"}\n",
+        "  body: enforced, optional, at most 1MiB, else 400\n",
+        "  body application/json: {\"type\":\"object\"}\n",
+        "  the gateway's own answers: 400 413 415 502 504 (not described: 413)\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
 }
 
 #[test]

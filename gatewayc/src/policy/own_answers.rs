@@ -30,7 +30,7 @@ pub(crate) fn own_statuses(api: &Api, operation: &Operation) -> Vec<u16> {
     statuses.into_iter().collect()
 }
 
-/// Those of the statuses that the document does not describe for the operation.
+/// Those of the statuses about mistakes of clients that the document does not describe for the operation.
 pub(crate) fn not_described(operation: &Operation, statuses: &[u16]) -> Vec<u16> {
     let is_described = |status: &u16| {
         operation.described_statuses.iter().any(|key| {
@@ -38,5 +38,5 @@ pub(crate) fn not_described(operation: &Operation, statuses: &[u16]) -> Vec<u16>
             key == "default" || *key == status.to_string() || class == format!("{}XX", status / 100)
         })
     };
-    statuses.iter().copied().filter(|status| !is_described(status)).collect()
+    statuses.iter().copied().filter(|status| *status < 500 && !is_described(status)).collect()
 }
