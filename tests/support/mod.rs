@@ -52,6 +52,7 @@ impl Gateway {
             "deliveries.default",
             "tickets.default",
             "payments.default",
+            "orders.default",
             "tutorial.notes",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);

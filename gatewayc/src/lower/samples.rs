@@ -58,7 +58,8 @@ fn check_sample(sample: &Sample, schemas: &mut Schemas, diagnostics: &mut Diagno
     diagnostics.push(
         Diagnostic::warning(GW706, format!("this {kind} is not as its own schema says"))
             .at(sample.at, format!("{place}{}", first.message))
-            .help("who follows the document sends this, and is refused: change one of the two"),
+            .help("who follows the document sends this, and is refused: change one of the two")
+            .because_of(format!("refused {kind}"), format!("another {kind}")),
     );
 }
 

@@ -12,6 +12,10 @@ mod notes {
     include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 }
 
+mod orders {
+    include!(concat!(env!("OUT_DIR"), "/orders.rs"));
+}
+
 mod payments {
     include!(concat!(env!("OUT_DIR"), "/payments.rs"));
 }
@@ -33,5 +37,14 @@ gateway_runtime::needs! {
 
 /// Every API that this gateway serves.
 pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen::Gateway {
-    apis: &[&deliveries::API, &files::API, &notes::API, &payments::API, &reports::API, &tickets::API, &tutorial::API],
+    apis: &[
+        &deliveries::API,
+        &files::API,
+        &notes::API,
+        &orders::API,
+        &payments::API,
+        &reports::API,
+        &tickets::API,
+        &tutorial::API,
+    ],
 };

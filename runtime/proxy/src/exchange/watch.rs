@@ -173,11 +173,13 @@ impl Held {
                 ends
             }
         };
+        if self.content.len() as u64 > watch.limit() {
+            return Ok(true); // A larger content is not checked.
+        }
         if is_whole {
             watch.conclude(&self.content)?;
         }
-        // A larger content is not checked.
-        Ok(is_whole || self.content.len() as u64 > watch.limit())
+        Ok(is_whole)
     }
 
     fn decode(&mut self) -> Result<bool, Reject> {
