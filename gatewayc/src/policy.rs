@@ -17,6 +17,7 @@ use crate::ir::{
     StaticFiles, StoreMode, TokenFormat, Upstream,
 };
 use crate::units::show_duration;
+pub(crate) use contract::status;
 use lines::{line, one_line};
 pub(crate) use own_answers::{not_described, own_statuses};
 

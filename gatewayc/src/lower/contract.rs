@@ -12,12 +12,16 @@ use crate::ir::{
 };
 use crate::lower::lowering::Lowering;
 use crate::lower::naming::title;
+use crate::policy;
 use crate::schema::{Json, Schema};
 use crate::units::ByteSize;
 use crate::vocabulary::ValidationPolicy;
 
 /// A larger body is not checked, but refused, unless a document says otherwise.
 const DEFAULT_MAX_BODY: ByteSize = ByteSize(1 << 20);
+
+/// A schema with more text than this, in bytes, gets a name, and stands with the other named schemas.
+const LONGEST_BESIDE: usize = 800;
 
 /// Fields that OpenAPI does not let a document describe as parameters.
 const NO_PARAMETERS: [&str; 3] = ["accept", "content-type", "authorization"];
@@ -142,7 +146,7 @@ impl<'a> Lowering<'a> {
             return None;
         }
         self.say(&body.notes, is_strict);
-        let contents = self.contents(&body.contents, is_strict);
+        let contents = self.contents(&body.contents, &format!("{}.body", own_name(described)), is_strict);
         Some(RequestBody {
             mode,
             required: body.required,
@@ -170,14 +174,16 @@ impl<'a> Lowering<'a> {
                 ResponseField { name: name.value.clone(), required: *required, written: written.clone(), schema }
             });
             let fields = fields.collect();
-            let contents = self.contents(&response.contents, is_strict);
+            let owner = format!("{}.{}", own_name(described), policy::status(response.status));
+            let contents = self.contents(&response.contents, &owner, is_strict);
             found.push(Response { status: response.status, fields, contents });
         }
         found.sort_by_key(|response| response.status);
         Some(Responses { mode, max: policy.max_body.unwrap_or(DEFAULT_MAX_BODY), described: found })
     }
 
-    fn contents(&mut self, contents: &'a [ast::Content], is_strict: bool) -> Vec<Content> {
+    /// The contents of a body, which is called `owner`.
+    fn contents(&mut self, contents: &'a [ast::Content], owner: &str, is_strict: bool) -> Vec<Content> {
         let mut found = Vec::new();
         for content in contents {
             let ast::Content { media_type, schema, parts, samples } = content;
@@ -186,7 +192,7 @@ impl<'a> Lowering<'a> {
                 if is_checked(media_type) {
                     self.use_schema(schema, is_strict);
                     self.checked.samples.extend(samples);
-                    checked = Some(schema.json.clone());
+                    checked = Some(self.beside_or_named(&schema.json, owner));
                 } else if !admits_any_text(&schema.json) {
                     let headline = format!("a body that is `{}` is not checked", media_type.value);
                     let diagnostic = Diagnostic::warning(GW702, headline)
@@ -204,6 +210,27 @@ impl<'a> Lowering<'a> {
             found.push(Content { media_type: media_type.value.clone(), schema: checked, parts: parts.collect() });
         }
         found
+    }
+
+    /// A schema that is short enough to stand beside its operation, or else a reference to it under a name.
+    fn beside_or_named(&mut self, schema: &Json, owner: &str) -> Json {
+        if schema.compact().len() <= LONGEST_BESIDE {
+            return schema.clone();
+        }
+        let known = &self.document.schemas.named;
+        for number in 1_usize.. {
+            let name = if number == 1 { owner.to_owned() } else { format!("{owner}_{number}") };
+            if known.iter().any(|named| named.name == name) {
+                continue;
+            }
+            match self.checked.named.iter().find(|(other, _)| *other == name) {
+                Some((_, same)) if same != schema => continue,
+                Some(_) => {}
+                None => self.checked.named.push((name.clone(), schema.clone())),
+            }
+            return Json::Object(vec![("$ref".to_owned(), Json::text(name))]);
+        }
+        schema.clone()
     }
 
     /// Notes that a schema is checked, and reports what is wrong with it and with those that it leads to.
@@ -283,6 +310,13 @@ pub(super) fn note_credentials(api: &mut Api) {
         unknown.known.sort();
         unknown.known.dedup();
     }
+}
+
+/// What schemas of an operation are called after.
+fn own_name(described: &Described<'_, '_>) -> String {
+    let Described { path, operation, .. } = described;
+    let id = operation.operation_id.as_ref().map(|id| id.value.clone());
+    id.unwrap_or_else(|| format!("{} {}", operation.method, path.key.value))
 }
 
 /// Whether parameters of a place are counted that are not described.

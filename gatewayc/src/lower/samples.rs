@@ -15,8 +15,10 @@ pub(super) fn check(
     diagnostics: &mut Diagnostics,
 ) -> Vec<(String, Json)> {
     let named = document.schemas.reached(checked.used.iter().copied());
-    let named: Vec<(String, Json)> =
+    let mut named: Vec<(String, Json)> =
         named.into_iter().map(|named| (named.name.clone(), named.schema.json.clone())).collect();
+    named.extend(checked.named.iter().cloned());
+    named.sort_by(|(a, _), (b, _)| a.cmp(b));
     if diagnostics.has_errors() {
         return named;
     }

@@ -128,7 +128,8 @@ fn place(location: ParameterLocation) -> &'static str {
     }
 }
 
-fn status(status: StatusKey) -> String {
+/// For which responses a description is, as documents say it.
+pub(crate) fn status(status: StatusKey) -> String {
     match status {
         StatusKey::Exactly(status) => status.to_string(),
         StatusKey::Class(class) => format!("{class}XX"),
