@@ -606,3 +606,38 @@ fn a_removal_makes_nothing_public() {
         expect(&messages(&[("a.yaml", &document), ("a.overlay.yaml", &overlay)]), expected, target);
     }
 }
+
+#[test]
+fn what_an_overlay_changes_of_an_alias_is_changed_there_alone() {
+    let document = r##"openapi: 3.1.0
+info: {title: Notes, version: "1"}
+security: []
+components:
+  schemas:
+    Loose: &loose {type: object, properties: {a: {type: integer}}}
+    Strict: *loose
+paths:
+  /loose: {post: {requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/Loose"}, example: {}}}}}}
+  /strict: {post: {requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/Strict"}, example: {}}}}}}
+"##;
+    let overlay = overlay("1.0.0", "  - {target: $.components.schemas.Strict, update: {required: [a]}}\n");
+    let found = messages(&[("a.yaml", document), ("a.overlay.yaml", &overlay)]);
+    expect(&found, "GW706 a.yaml:10 / needs `a`", &overlay);
+}
+
+#[test]
+fn a_limit_that_an_overlay_changes_for_one_operation_is_another_one() {
+    let document = r#"openapi: 3.1.0
+info: {title: Notes, version: "1"}
+security: []
+paths:
+  /a: {get: {x-gateway: {rateLimit: &limit [{algorithm: fixed-window, limit: 100, interval: 60s, key: [ip]}]}}}
+  /b: {get: {x-gateway: {rateLimit: *limit}}}
+"#;
+    let overlay = overlay("1.0.0", "  - target: $.paths['/b'].get['x-gateway'].rateLimit[0]\n    update: {limit: 3}\n");
+    let mut sources = sources(&[("a.yaml", document), ("a.overlay.yaml", &overlay)], &["a.yaml"]);
+    let checked = gatewayc::check(&mut sources);
+    assert!(!checked.diagnostics.has_errors(), "{}", render(&checked.diagnostics, &sources, Format::Human));
+    let policy = gatewayc::policy::render(&checked.gateway);
+    assert!(policy.contains("100/1m") && policy.contains("3/1m"), "{policy}");
+}

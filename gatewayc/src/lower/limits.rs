@@ -12,8 +12,9 @@ use crate::vocabulary::{LimitChoice, LimitEntry};
 pub(super) struct Limits {
     /// Those that operations charge.
     used: Vec<Limit>,
-    /// Where in `used` a description is that was met before, by its place in the document.
-    by_place: HashMap<Span, usize>,
+    /// Where in `used` descriptions are that were met before, by their place in the document. Overlays can change what an alias
+    /// stands for in one place of several.
+    by_place: HashMap<Span, Vec<(Limit, usize)>>,
     registry: BTreeMap<String, Registered>,
     /// By the place of the list and the kinds.
     unlimited: BTreeMap<(Span, Vec<CallerKind>), Unlimited>,
@@ -105,16 +106,21 @@ impl Limits {
             let limit = match &entry.limit {
                 LimitChoice::Broken => None,
                 LimitChoice::Named(name) => self.named(name, entry.cost, diagnostics),
-                LimitChoice::Inline(limit) => Some(*self.by_place.entry(entry.span).or_insert_with(|| {
-                    let several = entries.len() > 1;
-                    let name = match limit.name.as_str() {
-                        "" if several => format!("{place} {}", index + 1),
-                        "" => place.to_owned(),
-                        name => name.to_owned(),
-                    };
-                    self.used.push(Limit { name, ..limit.clone() });
-                    self.used.len() - 1
-                })),
+                LimitChoice::Inline(limit) => {
+                    let met = self.by_place.entry(entry.span).or_default();
+                    let known = met.iter().find(|(known, _)| known == limit).map(|(_, used)| *used);
+                    Some(known.unwrap_or_else(|| {
+                        let several = entries.len() > 1;
+                        let name = match limit.name.as_str() {
+                            "" if several => format!("{place} {}", index + 1),
+                            "" => place.to_owned(),
+                            name => name.to_owned(),
+                        };
+                        self.used.push(Limit { name, ..limit.clone() });
+                        met.push((limit.clone(), self.used.len() - 1));
+                        self.used.len() - 1
+                    }))
+                }
             };
             let Some(limit) = limit else { continue };
             counts_someone &= self.check_key(limit, entry, who, known, diagnostics);

@@ -1,8 +1,9 @@
 //! Schemas of a document, as they are translated.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use gateway_yaml::{FileId, Node, Span};
+use gateway_yaml::{FileId, Node, Span, Value};
 
 use crate::diagnostic::Diagnostic;
 use crate::schema::identity::Identities;
@@ -41,7 +42,8 @@ pub struct Sample {
 pub struct SchemaSet {
     /// In the order in which they were met.
     pub named: Vec<NamedSchema>,
-    pub(super) by_place: HashMap<Span, usize>,
+    /// By their place, each as it is there: overlays can change what an alias stands for in one place of several.
+    pub(super) by_place: HashMap<Span, Vec<(Node, usize)>>,
     pub(super) names: BTreeSet<String>,
     /// What files call schemas in them, where that was asked.
     pub(super) identities: HashMap<FileId, Identities>,
@@ -59,6 +61,12 @@ pub struct NamedSchema {
 }
 
 impl SchemaSet {
+    /// The named schema that a node is, if it was met before.
+    pub(super) fn met(&self, node: &Node) -> Option<usize> {
+        let here = self.by_place.get(&node.span)?;
+        here.iter().find(|(known, _)| is_same(known, node)).map(|(_, at)| *at)
+    }
+
     /// The named schemas that some schemas lead to, in order of their names.
     #[must_use]
     pub fn reached<'s>(&'s self, from: impl IntoIterator<Item = &'s Schema>) -> Vec<&'s NamedSchema> {
@@ -75,5 +83,13 @@ impl SchemaSet {
             self.named.iter().zip(reached).filter(|(_, is_reached)| *is_reached).map(|(named, _)| named).collect();
         found.sort_by(|a, b| a.name.cmp(&b.name));
         found
+    }
+}
+
+/// Whether two nodes of one place are one. Most share what they hold, so that it need not be compared.
+fn is_same(one: &Node, other: &Node) -> bool {
+    match (&one.value, &other.value) {
+        (Value::Mapping(one), Value::Mapping(other)) if Arc::ptr_eq(one, other) => true,
+        (one, other) => one == other,
     }
 }

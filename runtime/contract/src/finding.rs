@@ -1,5 +1,6 @@
 //! What is not as described, and how refusals and the access log say it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::tables::{Details, Mode, ParameterLocation};
@@ -141,7 +142,7 @@ pub fn summary<'f>(findings: impl IntoIterator<Item = &'f Finding>) -> String {
         };
         let space = if what.is_empty() { "" } else { " " };
         // Writing to a text cannot fail.
-        let _ = write!(text, "{separator}{}{space}{what}: {message}", place.location());
+        let _ = write!(text, "{separator}{}{space}{}: {message}", place.location(), shown(what));
         if text.len() > MOST_OF_LOG {
             let end = text.floor_char_boundary(MOST_OF_LOG - "…".len());
             text.truncate(end);
@@ -167,6 +168,23 @@ impl Place {
     }
 }
 
+/// A name that the client chose, for people: what would steer their terminal, or turn the text around, is written as its code.
+#[must_use]
+pub fn shown(name: &str) -> Cow<'_, str> {
+    if name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(name);
+    }
+    let is_quote = |character| matches!(character, '"' | '\'' | '\\');
+    let escaped = name.chars().flat_map(|character| {
+        let (plain, code) = match is_quote(character) {
+            true => (Some(character), None),
+            false => (None, Some(character.escape_debug())),
+        };
+        plain.into_iter().chain(code.into_iter().flatten())
+    });
+    Cow::Owned(escaped.collect())
+}
+
 fn cut(name: &str) -> String {
     match name.char_indices().nth(MOST_OF_NAME) {
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
@@ -181,9 +199,15 @@ fn quote(json: &mut String, text: &str) {
         match character {
             '"' => json.push_str("\\\""),
             '\\' => json.push_str("\\\\"),
-            // Writing to a text cannot fail.
-            '\0'..' ' | '\u{7f}' => drop(write!(json, "\\u{:04x}", u32::from(character))),
-            other => json.push(other),
+            ' '..='~' => json.push(character),
+            other if other.escape_debug().len() == 1 => json.push(other),
+            // What would steer a terminal, or turn a text around.
+            other => {
+                for unit in other.encode_utf16(&mut [0; 2]) {
+                    // Writing to a text cannot fail.
+                    let _ = write!(json, "\\u{unit:04x}");
+                }
+            }
         }
     }
     json.push('"');
@@ -196,7 +220,7 @@ mod tests {
     fn some() -> Vec<Finding> {
         vec![
             Finding::parameter(ParameterLocation::Query, "limit", "must be at least 1").by("minimum"),
-            Finding::parameter(ParameterLocation::Header, "X-\"\u{1}", "is required"),
+            Finding::parameter(ParameterLocation::Header, "X-\"\u{1}\u{9b}\u{202e}é", "is required"),
             Finding::body("/items/0", "must have \"sku\"").by("required"),
         ]
     }
@@ -206,7 +230,7 @@ mod tests {
         assert_eq!(
             errors(&some(), Details::Full).as_deref(),
             Some(
-                r#"[{"in":"query","name":"limit","message":"must be at least 1"},{"in":"header","name":"X-\"\u0001","message":"is required"},{"in":"body","pointer":"/items/0","message":"must have \"sku\""}]"#
+                r#"[{"in":"query","name":"limit","message":"must be at least 1"},{"in":"header","name":"X-\"\u0001\u009b\u202eé","message":"is required"},{"in":"body","pointer":"/items/0","message":"must have \"sku\""}]"#
             )
         );
         assert_eq!(
@@ -221,7 +245,7 @@ mod tests {
     fn the_log_gets_a_short_text() {
         assert_eq!(
             summary(&some()),
-            "query limit: must be at least 1; header X-\"\u{1}: is required; body /items/0: must have \"sku\""
+            "query limit: must be at least 1; header X-\"\\u{1}\\u{9b}\\u{202e}é: is required; body /items/0: must have \"sku\""
         );
         let many = vec![Finding::body(&"é".repeat(1_000), "is long"); 10];
         assert!(summary(&many).len() <= MOST_OF_LOG, "{}", summary(&many).len());

@@ -21,7 +21,8 @@ pub(crate) enum Problem {
     Violations(Vec<Violation>),
 }
 
-/// A field: the property that it belongs to, the member of that, and the value as it was sent.
+/// A field: the property that it belongs to, the member of that, or what stands in brackets behind its name, and the value as it
+/// was sent.
 struct Field<'f> {
     property: Cow<'f, str>,
     member: Option<Cow<'f, str>>,
@@ -57,12 +58,11 @@ pub(crate) fn check(
 /// Finds out which property a field belongs to.
 fn field<'f>(parts: &[Part], name: Cow<'f, str>, value: &'f str) -> Field<'f> {
     let part_of = |own: &str| parts.iter().find(|part| part.name == own);
-    if let Some((own, members)) = name.split_once('[')
+    if let Some((own, brackets)) = name.find('[').and_then(|at| name.split_at_checked(at))
         && part_of(own).is_some_and(|part| matches!(part.written, Some(Written::As(Style::DeepObject, _))))
     {
-        // Deeper levels are no members that could be described.
-        let member = members.strip_suffix(']').unwrap_or(members).to_owned();
-        return Field { property: Cow::Owned(own.to_owned()), member: Some(Cow::Owned(member)), value };
+        let member = Some(Cow::Owned(brackets.to_owned()));
+        return Field { property: Cow::Owned(own.to_owned()), member, value };
     }
     let spread = parts.iter().find(|part| part.members.iter().any(|member| **member == *name));
     match spread {
@@ -84,6 +84,10 @@ fn add(
     let members: Vec<_> = fields.iter().filter_map(|field| Some((field.member.clone()?, field.value))).collect();
     let written = part.and_then(|part| part.written);
     let shapes = match (written, fields) {
+        (Some(Written::As(..)), _) if !members.is_empty() && members.len() < fields.len() => {
+            Err("is there with members and without".into())
+        }
+        (Some(Written::As(Style::DeepObject, _)), _) if !members.is_empty() => Ok(vec![Shape::Brackets(members)]),
         (Some(Written::As(..)), _) if !members.is_empty() => Ok(vec![Shape::Members(members)]),
         (Some(Written::As(style, explode)), [field]) if explode == Explode::No || style != Style::Form => {
             let format = Format { name, style, explode: Explode::No, encoding: Encoding::Form };

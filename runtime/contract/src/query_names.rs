@@ -22,7 +22,7 @@ pub(crate) enum Target {
 #[derive(Debug, Default)]
 pub(crate) struct QueryNames {
     names: HashMap<Box<str>, Target>,
-    /// Parameters whose members are written as `name[member]`.
+    /// Parameters whose members or items are written as `name[member]`.
     deep: HashMap<Box<str>, usize>,
     /// An object without described members, whose members are all names that are not described.
     pub(crate) rest: Option<usize>,
@@ -54,9 +54,11 @@ impl QueryNames {
         for (index, parameter) in of(ParameterLocation::Query) {
             let name = parameter.table.name;
             let is_deep = matches!(parameter.table.written, Written::As(Style::DeepObject, _));
-            if is_deep && parameter.kinds.overlaps(Kinds::OBJECT) {
+            if is_deep {
                 all.deep.insert(name.into(), index);
-            } else if !parameter.is_always_spread() {
+            }
+            // What is not only an object may stand there without brackets as well.
+            if !parameter.is_always_spread() && (!is_deep || parameter.kinds != Kinds::OBJECT) {
                 all.names.insert(name.into(), Target::Parameter(index));
             }
         }

@@ -57,8 +57,16 @@ impl PreparedContract {
                 values.push(value);
             }
             if name.eq_ignore_ascii_case("Content-Type") {
-                body.content_type = Some(value);
-            } else if name.eq_ignore_ascii_case("Content-Encoding") {
+                if body.content_type.replace(value).is_some() {
+                    checked.findings.push(Finding::parameter(
+                        ParameterLocation::Header,
+                        name,
+                        "is there more than once",
+                    ));
+                }
+            } else if name.eq_ignore_ascii_case("Content-Encoding")
+                && !value.trim_ascii().eq_ignore_ascii_case(b"identity")
+            {
                 body.content_encoding = Some(value);
             }
         }

@@ -122,22 +122,51 @@ fn bodies_take_no_more_memory_than_they_may() {
     let gateway = Gateway::start(&["limits.bodyMemory=1MiB"], upstream.address);
     let head =
         "POST /shop/orders HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 65536\r\n\r\n{";
-    let waiting: Vec<Connection> = (0..17)
-        .map(|_| {
+    let waiting = |count: usize, body: &str| -> Vec<Connection> {
+        let send = |_| {
             let mut connection = gateway.connect();
             connection.send(head);
+            connection.send(body);
             connection
-        })
-        .collect();
+        };
+        (0..count).map(send).collect()
+    };
+    // What has not come takes nothing.
+    let idle = waiting(40, "");
+    let full = waiting(17, &" ".repeat(60_000));
     let line = gateway.log_line(|line| line["reject"] == "body-memory");
     assert_eq!(line["status"], 503);
-    drop(waiting);
+    // What is only observed passes without a check.
+    let mut observed = gateway.connect();
+    observed.send(format!(
+        "{}Content-Length: 2\r\n\r\n",
+        "POST /shop/observed HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+    ));
+    std::thread::sleep(Duration::from_millis(50));
+    observed.send("{}");
+    assert_eq!(observed.response(false).status, 200);
+    drop((idle, full));
     eventually("the memory is given back", || {
         let mut connection = gateway.connect();
         connection.send(head);
         connection.send(" ".repeat(65_535));
         (connection.response(false).status == 400).then_some(())
     });
+}
+
+#[test]
+fn what_is_observed_and_slow_passes_without_a_check() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send(
+        "POST /shop/observed HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{",
+    );
+    eventually("it is sent on", || (upstream.connections() == 1).then_some(()));
+    connection.send("}");
+    assert_eq!((connection.response(false).json()["body"].as_str(), upstream.connections()), (Some("{}"), 1));
+    let line = gateway.log_line(|line| line["operation"] == "observedOrder");
+    assert_eq!(line["observed"], "body: is too large or too slow to be checked");
 }
 
 #[test]

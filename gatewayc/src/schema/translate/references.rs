@@ -87,7 +87,7 @@ impl Translator<'_, '_, '_> {
     /// The name of a schema, which is translated if it was not before.
     fn name_of(&mut self, target: Target, found: &mut Findings) -> String {
         let Target { node, name } = target;
-        if let Some(at) = self.set.by_place.get(&node.span).copied() {
+        if let Some(at) = self.set.met(&node) {
             found.refs.push(at);
             return self.set.named.get(at).map(|named| named.name.clone()).unwrap_or_default();
         }
@@ -112,7 +112,7 @@ impl Translator<'_, '_, '_> {
         let schema =
             Schema { json: Json::Bool(true), at: node.span, refs: Vec::new(), notes: Vec::new(), samples: Vec::new() };
         self.set.named.push(NamedSchema { name: name.clone(), schema });
-        self.set.by_place.insert(node.span, at);
+        self.set.by_place.entry(node.span).or_default().push((node.clone(), at));
         self.set.pending.push((at, node));
         found.refs.push(at);
         name

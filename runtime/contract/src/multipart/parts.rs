@@ -120,6 +120,9 @@ fn names(disposition: &str) -> Option<(String, bool)> {
             if name.replace(value_and_rest.0).is_some() {
                 return None;
             }
+        } else if own.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("name*")) {
+            // Some readers take it for the name (RFC 8187); forms have no such thing (RFC 7578 §4.2).
+            return None;
         } else if own.eq_ignore_ascii_case("filename") || own.eq_ignore_ascii_case("filename*") {
             is_file = true;
         }

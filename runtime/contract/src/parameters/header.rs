@@ -51,7 +51,11 @@ pub(super) fn check<'r>(
     }
 }
 
-/// Whether a name begins with `X-`.
+/// Fields of proxies between the client and the gateway, which reads them itself.
+const OF_PROXIES: [&str; 3] = ["x-forwarded-", "x-request-id", "x-real-ip"];
+
+/// Whether a name begins with `X-`, and is not that of a field which proxies add.
 fn is_extension(name: &str) -> bool {
-    name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("x-"))
+    let begins = |start: &str| name.get(..start.len()).is_some_and(|own| own.eq_ignore_ascii_case(start));
+    begins("x-") && !OF_PROXIES.iter().any(|known| begins(known))
 }

@@ -10,14 +10,14 @@ use crate::parameter::Parameter;
 use crate::prepared::PreparedContract;
 use crate::query_names::Target;
 use crate::scalar::has_scalars;
-use crate::style::{Problem, Shape};
+use crate::style::{self, Problem, Shape};
 use crate::tables::{Mode, ParameterLocation, Style, Written};
 use crate::whole_query;
 
 /// A pair of the query that belongs to a parameter.
 struct Found<'q> {
     parameter: usize,
-    /// The member of an object.
+    /// The member of an object; with `deepObject`, what stands in brackets behind the name.
     member: Option<Cow<'q, str>>,
     /// As it was sent.
     value: &'q str,
@@ -71,7 +71,7 @@ fn sort_out<'q>(
         };
         let belongs = belongs(contract, &name);
         let parameter = match belongs {
-            Belongs::To { parameter, .. } | Belongs::TooDeep(parameter) => contract.parameters.get(parameter),
+            Belongs::To { parameter, .. } | Belongs::Unreadable(parameter) => contract.parameters.get(parameter),
             Belongs::Known | Belongs::Nothing => None,
         };
         let mode = parameter.map_or(contract.undecodable, |parameter| parameter.table.mode);
@@ -87,16 +87,16 @@ fn sort_out<'q>(
         };
         if let Err(message) = Encoding::Form.decode(value) {
             match belongs {
-                Belongs::To { parameter, .. } | Belongs::TooDeep(parameter) if !mark_broken(parameter) => {}
+                Belongs::To { parameter, .. } | Belongs::Unreadable(parameter) if !mark_broken(parameter) => {}
                 _ => report(findings, mode, message),
             }
             continue;
         }
         match belongs {
             Belongs::To { parameter, member } => found.push(Found { parameter, member, value }),
-            Belongs::TooDeep(parameter) => {
+            Belongs::Unreadable(parameter) => {
                 if mark_broken(parameter) {
-                    report(findings, mode, "has more than one level of brackets");
+                    report(findings, mode, "has brackets that cannot be read");
                 }
             }
             Belongs::Known => {}
@@ -112,8 +112,8 @@ enum Belongs {
         parameter: usize,
         member: Option<Cow<'static, str>>,
     },
-    /// More brackets than an object has.
-    TooDeep(usize),
+    /// No brackets with a name, or too many.
+    Unreadable(usize),
     Known,
     Nothing,
 }
@@ -129,10 +129,9 @@ fn belongs(contract: &PreparedContract, name: &str) -> Belongs {
         None => {}
     }
     if let Some((parameter, members)) = names.deep(name) {
-        let member = members.strip_prefix('[').and_then(|members| members.strip_suffix(']'));
-        return match member.filter(|member| !member.contains(['[', ']'])) {
-            Some(member) => Belongs::To { parameter, member: Some(Cow::Owned(member.to_owned())) },
-            None => Belongs::TooDeep(parameter),
+        return match style::are_brackets(members) {
+            true => Belongs::To { parameter, member: Some(Cow::Owned(members.to_owned())) },
+            false => Belongs::Unreadable(parameter),
         };
     }
     match names.rest {
@@ -147,6 +146,13 @@ fn check_pairs(parameter: &Parameter, schemas: &Schemas, pairs: &[Found<'_>]) ->
     }
     let named = pairs.iter().filter_map(|pair| Some((pair.member.clone()?, pair.value)));
     let members: Vec<(Cow<'_, str>, &str)> = named.collect();
+    let is_deep = matches!(parameter.table.written, Written::As(Style::DeepObject, _));
+    if is_deep && !members.is_empty() {
+        if members.len() < pairs.len() {
+            return Err(Problem::Text("is there with brackets and without".into()));
+        }
+        return parameter.check_shapes(schemas, vec![Shape::Brackets(members)], Encoding::Form);
+    }
     if !members.is_empty() {
         return parameter.check_shapes(schemas, vec![Shape::Members(members)], Encoding::Form);
     }
@@ -167,7 +173,7 @@ fn check_pairs(parameter: &Parameter, schemas: &Schemas, pairs: &[Found<'_>]) ->
         (parameter.table.written, is_repeated)
     {
         let format = parameter.format(style, explode, Encoding::Form);
-        shapes.extend(crate::style::shapes(format, Kinds::ARRAY, first).unwrap_or_default());
+        shapes.extend(style::shapes(format, Kinds::ARRAY, first).unwrap_or_default());
     }
     parameter.check_shapes(schemas, shapes, Encoding::Form)
 }

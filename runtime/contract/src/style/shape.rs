@@ -17,6 +17,8 @@ pub(crate) enum Shape<'t> {
     Items(Vec<&'t str>),
     /// Names with values; a name may be there several times.
     Members(Vec<(Cow<'t, str>, &'t str)>),
+    /// Names in brackets, with values: `[a]`, `[a][b]`, `[0]`.
+    Brackets(Vec<(Cow<'t, str>, &'t str)>),
 }
 
 /// How the text of a value is written.

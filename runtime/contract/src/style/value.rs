@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use gateway_schema::json::{Builder, Document, JsonError};
 use gateway_schema::schemas::{Direction, Kinds, SchemaId, Schemas, Violation};
 
+use super::brackets;
 use super::shape::Shape;
 use crate::encoding::Encoding;
 use crate::scalar::{has_scalars, nested, scalar};
@@ -68,6 +69,7 @@ pub(crate) fn value(
             }
             builder.end();
         }
+        Shape::Brackets(pairs) => brackets::add(&mut builder, schemas, schema, &pairs, encoding, direction)?,
         Shape::Members(mut members) => {
             members.sort_by(|(left, _), (right, _)| left.cmp(right));
             builder.object();
@@ -101,7 +103,7 @@ pub(crate) fn value(
 }
 
 /// A value in another one.
-fn part(
+pub(super) fn part(
     builder: &mut Builder,
     text: &str,
     schemas: &Schemas,

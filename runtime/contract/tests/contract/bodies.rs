@@ -208,6 +208,7 @@ fn forms_with_encoding() {
         part("ids", Some(Written::As(Style::PipeDelimited, Explode::No)), ""),
         part("at", Some(Written::As(Style::DeepObject, Explode::Yes)), ""),
         part("json", None, "application/json"),
+        part("lines", Some(Written::As(Style::DeepObject, Explode::Yes)), ""),
         part("flat", Some(Written::As(Style::Form, Explode::No)), ""),
         part("spread", Some(Written::As(Style::Form, Explode::Yes)), ""),
     ];
@@ -215,6 +216,8 @@ fn forms_with_encoding() {
         "ids": {"type": "array", "items": {"type": "integer"}},
         "at": {"type": "object", "properties": {"x": {"type": "integer"}}, "additionalProperties": false},
         "json": {"type": "array", "items": {"type": "integer"}},
+        "lines": {"type": "array", "items": {"type": "object", "required": ["price"], "properties": {
+            "price": {"type": "string"}, "quantity": {"type": "integer"}, "of": {"type": "object", "properties": {"n": {"type": "integer"}}}}}},
         "flat": {"type": "array", "items": {"type": "integer"}},
         "spread": {"type": "object", "properties": {"p": {"type": "integer"}, "q": {"type": "integer"}}},
         "ok": {"type": "boolean"}}}"#;
@@ -229,6 +232,12 @@ fn forms_with_encoding() {
             (FORM, b"ids=1&at[x]=a", "/at/x"),
             (FORM, b"ids=1&at%5By%5D=1", "/at/y"),
             (FORM, b"ids=1&at[x]=1&at[x]=2", "/at"),
+            (FORM, b"ids=1&at[x]=1&at=2", "/at"),
+            (FORM, b"ids=1&at[x=1", "/at"),
+            (FORM, b"ids=1&lines[0][price]=a&lines[0][quantity]=2&lines[1][price]=b&lines[1][of][n]=1", "good"),
+            (FORM, b"ids=1&lines[0][price]=a&lines[1][quantity]=x", "/lines/1/quantity,/lines/1"),
+            (FORM, b"ids=1&lines[0][price]=a&lines[0][of][n]=x", "/lines/0/of/n"),
+            (FORM, b"ids=1&lines[price]=a", "/lines"),
             (FORM, b"ids=1&json=[1,2]&flat=1,2", "good"),
             (FORM, b"ids=1&json=[1,x]", "/json"),
             (FORM, b"ids=1&json=[\"a\"]", "/json/0"),
@@ -335,6 +344,7 @@ fn malformed_multipart() {
         ("--edgeB\r\nContent-Disposition: form-data\r\n\r\nx\r\n--edgeB--".to_owned(), "unreadable"),
         ("--edgeB\r\nContent-Disposition: attachment; name=a\r\n\r\nx\r\n--edgeB--".to_owned(), "unreadable"),
         ("--edgeB\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\nx\r\n--edgeB--".to_owned(), "unreadable"),
+        (format!("--edgeB\r\n{disposition}; name*=utf-8''b\r\n\r\nx\r\n--edgeB--"), "unreadable"),
         (format!("--edgeB\r\n{disposition}\r\n{disposition}\r\n\r\nx\r\n--edgeB--"), "unreadable"),
         (format!("--edgeB\r\n{disposition}\r\nContent-Type: x\r\n\r\nx\r\n--edgeB--"), "unreadable"),
         (format!("--edgeB\r\n{disposition}\r\nContent-Transfer-Encoding: base64\r\n\r\nx\r\n--edgeB--"), "unreadable"),
@@ -346,4 +356,9 @@ fn malformed_multipart() {
         assert_eq!(prepared.body_word(media_type, b"--edgeB--"), "unreadable", "{media_type}");
     }
     assert_eq!(prepared.body_word("multipart/form-data; boundary=\"edgeB\"", b"--edgeB--"), "good");
+    for media_type in
+        ["multipart/form-data; boundary=edgeB; boundary=b", "multipart/form-data; boundary=edgeB; boundary*=b"]
+    {
+        assert_eq!(prepared.body_word(media_type, b"--edgeB--"), "not described", "{media_type}");
+    }
 }

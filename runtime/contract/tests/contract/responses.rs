@@ -66,6 +66,8 @@ fn responses() {
         (200, &[("Content-Type", "text/html"), ("x-count", "1")], good, "body"),
         (200, &[("x-count", "1")], good, "body"),
         (200, &[json, ("x-count", "1"), ("Content-Encoding", "gzip")], good, "body"),
+        (200, &[json, ("x-count", "1"), ("Content-Encoding", "gzip"), ("Content-Encoding", "identity")], good, "body"),
+        (200, &[json, ("x-count", "1"), json], good, "Content-Type"),
         (201, &[json], good, "status"),
         (204, &[], b"", "good"),
         (302, &[("Content-Type", "text/html")], b"<p>", "good"),

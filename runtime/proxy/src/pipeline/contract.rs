@@ -6,7 +6,7 @@ use crate::pipeline::record::Record;
 use crate::pipeline::request::Request;
 use crate::pipeline::route::Routed;
 use gateway_contract::body::{BodyCheck, BodyHead, BodyNeed, BodyResult};
-use gateway_contract::finding::{Finding, Place, errors, summary};
+use gateway_contract::finding::{Finding, Place, errors, shown, summary};
 use gateway_contract::parameters::RequestParts;
 use gateway_contract::tables::{Details, Mode};
 use gateway_wire::http1::body::BodyLength;
@@ -26,7 +26,7 @@ pub(super) struct Wanted<'c> {
     check: BodyCheck<'c>,
     /// A larger one is not checked.
     pub(super) limit: u64,
-    /// One that is larger passes.
+    /// One that is larger passes, and one that cannot be held.
     pub(super) is_lenient: bool,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn check_parameters(
         Place::Parameter { name, .. } if described.details() != Details::Nothing => {
             let place = first.place.location();
             let kind = if matches!(place, "path" | "query") { " parameter" } else { "" };
-            format!("The {place}{kind} `{name}` does not fit its schema").into()
+            format!("The {place}{kind} `{}` does not fit its schema", shown(name)).into()
         }
         _ => "A parameter does not fit its schema".into(),
     };
@@ -109,7 +109,7 @@ pub(super) fn need_body<'c>(
 }
 
 impl Wanted<'_> {
-    /// Compares the whole body with what is described; `None` for one that was larger than the limit.
+    /// Compares the whole body with what is described; `None` for one that was larger than the limit, or could not be held.
     ///
     /// # Errors
     /// 400 or 422 for a body that is not as described, 413 for one that is too large.
@@ -125,7 +125,7 @@ fn too_large(contract: &OperationContract, record: &mut Record<'_>) -> Result<()
     if contract.described.body_mode() == Mode::Enforce {
         return Err(Reject::BodyTooLarge);
     }
-    record.observe(ContractPart::Body, &[Finding::body("", "is too large to be checked")]);
+    record.observe(ContractPart::Body, &[Finding::body("", "is too large or too slow to be checked")]);
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::body_memory::Taken;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::chunked::{BadChunk, Decoder, Step};
@@ -17,6 +18,9 @@ use gateway_wire::response;
 
 /// Between two pieces of the body.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// The same where the request goes on without its content: what is streamed should not wait long.
+const IDLE_LENIENT: Duration = Duration::from_secs(5);
 
 /// For the whole of it, and for each MiB that it may have: a body that trickles in must not take memory for ever.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -33,7 +37,7 @@ pub(crate) struct GatherTerms {
     pub(crate) expects_continue: bool,
     /// Bytes of content.
     pub(crate) limit: u64,
-    /// A larger content is no mistake.
+    /// A content that is larger, or slow, or for which there is no memory, is no mistake.
     pub(crate) is_lenient: bool,
 }
 
@@ -43,8 +47,8 @@ pub(crate) enum Content {
     Received(Range<usize>),
     /// Without the chunked coding.
     Decoded(Vec<u8>),
-    /// It has more bytes than were asked for, and has not been read to its end.
-    Larger,
+    /// It has not been read to its end.
+    NotWhole,
 }
 
 impl Content {
@@ -53,7 +57,7 @@ impl Content {
         match self {
             Self::Received(range) => Some(inbox.get(range.clone()).unwrap_or_default()),
             Self::Decoded(bytes) => Some(bytes),
-            Self::Larger => None,
+            Self::NotWhole => None,
         }
     }
 }
@@ -61,19 +65,25 @@ impl Content {
 /// Receives the body whole.
 ///
 /// # Errors
-/// 413 beyond the limit, 408 for a client that is too slow or gone, 400 for a body that is not in the chunked coding.
-pub(crate) async fn content<S>(down: &mut Downstream<S>, terms: &GatherTerms) -> Result<Content, Reject>
+/// 413 beyond the limit, 408 for a client that is too slow or gone, 400 for a body that is not in the chunked coding, 503 where
+/// there is no `memory` for it.
+pub(crate) async fn content<S>(
+    down: &mut Downstream<S>,
+    terms: &GatherTerms,
+    mut memory: Option<&mut Taken>,
+) -> Result<Content, Reject>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     if let BodyLength::Exactly(length) = terms.body
         && length > terms.limit
     {
-        return if terms.is_lenient { Ok(Content::Larger) } else { Err(Reject::BodyTooLarge) };
+        return terms.without(Reject::BodyTooLarge);
     }
     let until = Instant::now() + BODY_TIMEOUT * u32::try_from(1 + (terms.limit >> 20)).unwrap_or(u32::MAX);
     let mut gathering = Gathering { at: terms.head_length, decoder: Decoder::default(), decoded: Vec::new() };
-    let mut idle_until = Instant::now() + IDLE;
+    let idle = if terms.is_lenient { IDLE_LENIENT } else { IDLE };
+    let mut idle_until = Instant::now() + idle;
     if terms.expects_continue && down.inbox.len() == terms.head_length {
         // The client waits for 100 (Continue), RFC 9110 §10.1.1.
         down.outbox.head(response::write_continue);
@@ -86,17 +96,30 @@ where
             if let Some(content) = gathering.look(&down.inbox, terms)? {
                 return Poll::Ready(Ok(content));
             }
+            let held = down.inbox.len() - terms.head_length + gathering.decoded.len();
+            if let Some(memory) = &mut memory
+                && !memory.grow(held as u64)
+            {
+                return Poll::Ready(terms.without(Reject::BodyMemory));
+            }
             match down.poll_receive(cx, usize::MAX) {
-                Poll::Ready(Ok(1..)) => idle_until = Instant::now() + IDLE,
+                Poll::Ready(Ok(1..)) => idle_until = Instant::now() + idle,
                 Poll::Ready(_) => return Poll::Ready(Err(Reject::RequestTimeout)),
                 Poll::Pending => {
                     ready!(down.deadline.poll_at(cx, idle_until.min(until)));
-                    return Poll::Ready(Err(Reject::RequestTimeout));
+                    return Poll::Ready(terms.without(Reject::RequestTimeout));
                 }
             }
         }
     })
     .await
+}
+
+impl GatherTerms {
+    /// What becomes of a request whose content is not to be had.
+    fn without(&self, reject: Reject) -> Result<Content, Reject> {
+        if self.is_lenient { Ok(Content::NotWhole) } else { Err(reject) }
+    }
 }
 
 struct Gathering {
@@ -132,7 +155,7 @@ impl Gathering {
                 let taken = (self.at - terms.head_length) as u64;
                 let coding = terms.limit.saturating_mul(CODING_FACTOR).saturating_add(CODING_BYTES);
                 if self.decoded.len() as u64 > terms.limit || taken > coding {
-                    return if terms.is_lenient { Ok(Some(Content::Larger)) } else { Err(Reject::BodyTooLarge) };
+                    return terms.without(Reject::BodyTooLarge).map(Some);
                 }
             },
         }

@@ -30,7 +30,7 @@ pub(crate) enum Pause {
     Content {
         /// In bytes.
         limit: u64,
-        /// The request goes on with a larger one.
+        /// The request goes on with one that is larger, or slow, or for which there is no memory.
         is_lenient: bool,
     },
     /// The operation answers after long work.
@@ -174,7 +174,11 @@ impl Answers {
             limit: record.operation.map_or(limit, |operation| limit.min(operation.table.max_body.0)),
             is_lenient,
         };
-        self.content = Some(gather::content(down, &terms).await?);
+        let content = gather::content(down, &terms, record.body_memory.as_mut()).await?;
+        if matches!(content, Content::NotWhole) {
+            record.body_memory = None;
+        }
+        self.content = Some(content);
         // The client has begun to send; forwarding has nothing to wait for.
         record.facts.expects_continue = false;
         Ok(())

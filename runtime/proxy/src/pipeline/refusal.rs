@@ -45,7 +45,7 @@ mod tests {
     use gateway_wire::reject::NotAsDescribed;
 
     fn text(reject: &Reject, format: ErrorFormat) -> String {
-        String::from_utf8(body(reject, format).1).unwrap()
+        String::from_utf8(body(reject, format).1).expect("text")
     }
 
     #[test]

@@ -159,12 +159,7 @@ impl<'a, S> Steps<'a, S> {
             wanted.check(Some(content), record)?;
             return Ok(permit);
         }
-        let bytes = match record.facts.body {
-            BodyLength::Exactly(length) => length,
-            _ => wanted.limit,
-        };
-        let taken = self.deployment.bodies.take(bytes);
-        record.body_memory = Some(taken.ok_or(Reject::BodyMemory)?);
+        record.body_memory = Some(self.deployment.bodies.nothing());
         let pause = Pause::Content { limit: wanted.limit, is_lenient: wanted.is_lenient };
         Err(self.wait(pause, Stage::Described(permit)))
     }
