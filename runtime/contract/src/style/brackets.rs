@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use gateway_schema::json::Builder;
 use gateway_schema::schemas::{Direction, Kinds, SchemaId, Schemas};
 
-use super::value::part;
+use super::part::part;
 use crate::encoding::Encoding;
 use crate::scalar::has_scalars;
 

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
-use gateway_schema::json::{Builder, Document, JsonError};
+use gateway_schema::json::{Builder, Document};
 use gateway_schema::schemas::{Direction, Kinds, SchemaId, Schemas, Violation};
 
 use super::brackets;
+use super::part::part;
 use super::shape::Shape;
 use crate::encoding::Encoding;
-use crate::scalar::{has_scalars, nested, scalar};
+use crate::scalar::{has_scalars, scalar};
 
 /// What is wrong with the text of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,20 +101,4 @@ pub(crate) fn value(
         }
     }
     Ok(builder.finish())
-}
-
-/// A value in another one.
-pub(super) fn part(
-    builder: &mut Builder,
-    text: &str,
-    schemas: &Schemas,
-    schema: Option<SchemaId>,
-    direction: Direction,
-) -> Result<(), Cow<'static, str>> {
-    nested(builder, text, schemas, schema, direction).map_err(|error| unreadable(&error))
-}
-
-/// Why a text is not JSON.
-pub(crate) fn unreadable(error: &JsonError) -> Cow<'static, str> {
-    Cow::Owned(format!("{} (at byte {})", error.fault, error.at))
 }
