@@ -44,6 +44,12 @@ impl Pattern {
     /// Whether it matches anywhere in the text.
     #[must_use]
     pub fn find(&self, text: &str) -> Outcome {
+        self.find_counted(text).0
+    }
+
+    /// The same, with the steps that it took.
+    #[must_use]
+    pub(crate) fn find_counted(&self, text: &str) -> (Outcome, u64) {
         run::find(&self.program, text)
     }
 

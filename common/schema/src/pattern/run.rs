@@ -34,12 +34,13 @@ const PLACES_PER_STEP: u64 = 256;
 /// Places that are remembered at most: 8 MiB of bits.
 const MOST_PLACES: usize = 1 << 26;
 
-/// Whether the text matches anywhere.
-pub(super) fn find(program: &Program, text: &str) -> Outcome {
+/// Whether the text matches anywhere, and the steps that it took to tell.
+pub(super) fn find(program: &Program, text: &str) -> (Outcome, u64) {
     let width = text.len() + 1;
     let Some(places) = width.checked_mul(program.rows as usize).filter(|places| *places <= MOST_PLACES) else {
-        return Outcome::TooLong;
+        return (Outcome::TooLong, 0);
     };
+    let most_steps = STEPS + STEPS_PER_BYTE * text.len() as u64;
     let mut matcher = Matcher {
         program,
         text,
@@ -51,9 +52,10 @@ pub(super) fn find(program: &Program, text: &str) -> Outcome {
         way: Vec::new(),
         looks: 0,
         back: false,
-        steps: STEPS + STEPS_PER_BYTE * text.len() as u64,
+        steps: most_steps,
     };
-    matcher.search().unwrap_or(Outcome::TooLong)
+    let outcome = matcher.search().unwrap_or(Outcome::TooLong);
+    (outcome, most_steps - matcher.steps + places as u64 / PLACES_PER_STEP)
 }
 
 struct Matcher<'m> {

@@ -17,12 +17,20 @@ use super::node::{AnyRules, Arena, Direction, Node, SchemaId};
 use super::report::{Check, List, Quiet, Refused, Report, Step};
 use super::violation::Violation;
 use crate::json::{Kind, Value};
+use crate::pattern::{Outcome, Pattern};
 
 /// Steps that every check may take. A step is one schema that is asked about one value, or about as much work.
 const STEPS: usize = 20_000;
 
 /// Steps more for each slot that the value has.
 const STEPS_OF_A_SLOT: usize = 128;
+
+/// Steps that patterns may take in all texts of a value, more for each of its slots, and those of a text that do not count. Most
+/// patterns take a few steps for each byte.
+const PATTERN_STEPS: u64 = 4_000_000;
+const PATTERN_STEPS_OF_A_SLOT: u64 = 256;
+const PATTERN_STEPS_OF_A_BYTE: u64 = 64;
+const PATTERN_STEPS_OF_A_TEXT: u64 = 256;
 
 /// Steps behind which the checker remembers what it found out. Hardly a check comes as far.
 const STEPS_UNTIL_MEMORY: usize = 2000;
@@ -56,6 +64,8 @@ pub(super) struct Checker<'s> {
     direction: Direction,
     steps: usize,
     most_steps: usize,
+    /// Steps that patterns may still take.
+    pattern_steps: u64,
     /// There are no steps left, or a text was too long to be matched: whatever it comes to, the value is refused.
     is_exhausted: bool,
     depth: usize,
@@ -80,6 +90,7 @@ impl<'s> Checker<'s> {
             direction,
             steps: 0,
             most_steps: STEPS + STEPS_OF_A_SLOT * value.size(),
+            pattern_steps: PATTERN_STEPS + PATTERN_STEPS_OF_A_SLOT * value.size() as u64,
             is_exhausted: false,
             depth: 0,
             memory: None,
@@ -340,6 +351,17 @@ impl<'s> Checker<'s> {
     fn step(&mut self, count: usize) -> Check {
         self.steps += count;
         if self.steps > self.most_steps { self.exhaust() } else { Ok(()) }
+    }
+
+    /// Whether a text matches a pattern. One text takes bounded time, and so do many.
+    fn matches(&mut self, pattern: &Pattern, text: &str) -> Result<Outcome, Refused> {
+        let (outcome, steps) = pattern.find_counted(text);
+        let usual = PATTERN_STEPS_OF_A_TEXT + PATTERN_STEPS_OF_A_BYTE * text.len() as u64;
+        match self.pattern_steps.checked_sub(steps.saturating_sub(usual)) {
+            Some(left) => self.pattern_steps = left,
+            None => self.exhaust()?,
+        }
+        Ok(outcome)
     }
 
     #[cold]

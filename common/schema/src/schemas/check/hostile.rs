@@ -156,3 +156,20 @@ fn schemas_in_schemas_need_no_stack() {
     assert!(check(&[("A".to_owned(), deep(128))], "A", "1").0);
     assert!(Schemas::new([("A", &*deep(129))]).is_err());
 }
+
+#[test]
+fn many_texts_take_patterns_no_longer_than_one() {
+    let texts = |pattern: &str| {
+        let list = format!(r#"{{"type": "array", "items": {{"type": "string", "pattern": "{pattern}"}}}}"#);
+        let members = format!(r#"{{"type": "object", "patternProperties": {{"{pattern}": true}}}}"#);
+        named(&[("List", &list), ("Members", &members)])
+    };
+    let list = format!("[{}\"\"]", "\"\",".repeat(100_000));
+    let members = format!("{{{}\"\":0}}", (0..50_000).map(|number| format!("\"{number}\":0,")).collect::<String>());
+    for (name, value) in [("List", list), ("Members", members)] {
+        let (is_valid, _, violations) = check(&texts("^(a?){2000}"), name, &value);
+        assert!(!is_valid);
+        assert_eq!(violations.first().map(|violation| &*violation.message), Some("takes too long to check"));
+        assert!(check(&texts("^[a-z0-9]*$"), name, &value).0);
+    }
+}

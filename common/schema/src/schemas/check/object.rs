@@ -90,7 +90,7 @@ impl<'s> Checker<'s> {
         let mut is_described = false;
         for (pattern, schema) in &rules.patterns {
             self.step(1)?;
-            match pattern.pattern.find(name.text()) {
+            match self.matches(&pattern.pattern, name.text())? {
                 Outcome::Matches => {
                     is_described = true;
                     self.member(*schema, name, member, report)?;

@@ -33,7 +33,7 @@ impl Checker<'_> {
         }
         if let Some(pattern) = &rules.pattern {
             self.step(text.len() / BYTES_OF_A_STEP)?;
-            match pattern.pattern.find(text) {
+            match self.matches(&pattern.pattern, text)? {
                 Outcome::Matches => {}
                 Outcome::Differs => report.refuse("pattern", || match pattern.text.len() <= LONGEST_PATTERN {
                     true => format!("must match the pattern `{}`", pattern.text),
