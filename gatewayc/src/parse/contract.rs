@@ -1,5 +1,8 @@
 //! What is described of requests and responses: how parameters are written, bodies, responses.
 
+use std::cell::LazyCell;
+use std::sync::Arc;
+
 use gateway_terms::token::is_token;
 use gateway_yaml::{Entry, Node, Spanned, suggest};
 
@@ -164,9 +167,11 @@ impl Parser<'_, '_> {
     fn samples(&mut self, content: &Node, schema: Option<&Schema>) -> Vec<Sample> {
         let Some(schema) = schema else { return Vec::new() };
         let mut samples = Vec::new();
+        // One text for all of them: both may be long.
+        let text = LazyCell::new(|| Arc::<str>::from(schema.json.compact()));
         let mut keep = |keyword: &'static str, value: &Node| {
             if let Some(json) = json_of(value) {
-                samples.push(Sample { keyword, value: json, at: value.span, schema: schema.json.compact() });
+                samples.push(Sample { keyword, value: json, at: value.span, schema: Arc::clone(&text) });
             }
         };
         if let Some(value) = content.get("example") {

@@ -34,7 +34,7 @@ pub struct Sample {
     /// Where it is.
     pub at: Span,
     /// The schema, which may be a part of the one that has the sample.
-    pub schema: String,
+    pub schema: Arc<str>,
 }
 
 /// The named schemas of a document.

@@ -30,7 +30,7 @@ impl<T> Table<T> {
         let mut index = vec![0; (entries.len() * 2).next_power_of_two()].into_boxed_slice();
         let mask = index.len() - 1;
         for (number, (_, hash, _)) in (1u32..).zip(&entries) {
-            let mut at = usize::from(*hash) & mask;
+            let mut at = first_place(*hash, index.len());
             while index.get(at).is_some_and(|place| *place != 0) {
                 at = (at + 1) & mask;
             }
@@ -74,7 +74,7 @@ impl<T> Table<T> {
             return self.entries.get(at).map(|(_, _, value)| value);
         }
         let mask = self.index.len() - 1;
-        let mut at = usize::from(name.hash()) & mask;
+        let mut at = first_place(name.hash(), self.index.len());
         loop {
             let number = self.index.get(at).copied().filter(|number| *number != 0)? as usize;
             let (known, hash, value) = self.entries.get(number - 1)?;
@@ -84,6 +84,15 @@ impl<T> Table<T> {
             }
             at = (at + 1) & mask;
         }
+    }
+}
+
+/// Where a search for a hash begins. An index may have more places than there are hashes: they are spread over all of it.
+#[inline]
+fn first_place(hash: u16, places: usize) -> usize {
+    match places >> u16::BITS {
+        0 => usize::from(hash) & (places - 1),
+        each => usize::from(hash) * each,
     }
 }
 
@@ -97,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_name_is_found_and_no_other() {
-        for count in [0, 1, FEW, FEW + 1, 20, 5000] {
+        for count in [0, 1, FEW, FEW + 1, 20, 5000, 200_000] {
             let table = Table::new((0..count).map(|number| (format!("name{number}").into(), number)));
             for number in 0..count {
                 assert_eq!(table.get(&format!("name{number}")), Some(&number));

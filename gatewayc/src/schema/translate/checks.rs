@@ -1,5 +1,8 @@
 //! What holds for a schema as a whole.
 
+use std::cell::LazyCell;
+use std::sync::Arc;
+
 use super::*;
 
 impl Translator<'_, '_, '_> {
@@ -75,9 +78,11 @@ impl Translator<'_, '_, '_> {
 
     /// Keeps the values that the document gives for this schema.
     pub(super) fn keep_samples(&mut self, node: &Node, json: &Json, found: &mut Findings) {
+        // One text for all of them: both may be long.
+        let schema = LazyCell::new(|| Arc::<str>::from(json.compact()));
         let mut keep = |keyword: &'static str, value: &Node| {
             if let Some(sample) = json_of(value) {
-                found.samples.push(Sample { keyword, value: sample, at: value.span, schema: json.compact() });
+                found.samples.push(Sample { keyword, value: sample, at: value.span, schema: Arc::clone(&schema) });
             }
         };
         if let Some(value) = node.get("default") {
