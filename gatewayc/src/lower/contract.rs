@@ -1,7 +1,7 @@
 //! What an operation's requests and responses are checked for: what is described, joined with `validation`.
 
 use gateway_route::Template;
-use gateway_yaml::Node;
+use gateway_yaml::{Node, Spanned};
 
 use crate::ast;
 use crate::diagnostic::{Diagnostic, GW702, GW708, Severity};
@@ -22,6 +22,9 @@ const DEFAULT_MAX_BODY: ByteSize = ByteSize(1 << 20);
 
 /// A schema with more text than this, in bytes, gets a name, and stands with the other named schemas.
 const LONGEST_BESIDE: usize = 800;
+
+/// References that are followed to find out what a schema is for.
+const MOST_REFERENCES: usize = 20;
 
 /// Fields that OpenAPI does not let a document describe as parameters.
 const NO_PARAMETERS: [&str; 3] = ["accept", "content-type", "authorization"];
@@ -190,6 +193,7 @@ impl<'a> Lowering<'a> {
             let mut checked = None;
             if let Some(schema) = schema {
                 if is_checked(media_type) {
+                    self.report_unread(media_type, schema, is_strict);
                     self.use_schema(schema, is_strict);
                     self.checked.samples.extend(samples);
                     checked = Some(self.beside_or_named(&schema.json, owner));
@@ -231,6 +235,47 @@ impl<'a> Lowering<'a> {
             return Json::Object(vec![("$ref".to_owned(), Json::text(name))]);
         }
         schema.clone()
+    }
+
+    /// Reports what passes without a check although its type is one that the gateway reads, or is among such types.
+    fn report_unread(&mut self, media_type: &Spanned<String>, schema: &Schema, is_strict: bool) {
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let (label, help) = if matches!(&*essence, "*/*" | "application/*" | "multipart/*") {
+            if admits_any_text(&schema.json) {
+                return;
+            }
+            let label = "content of a type that the gateway does not read passes, and so does content without a type";
+            (label, "write the types that clients send, such as `application/json`")
+        } else if essence.starts_with("text/") && !essence.ends_with("json") && !self.may_be_text(&schema.json) {
+            let label = "any text passes: its schema is for what the text stands for";
+            (label, "the gateway reads JSON, forms and plain text")
+        } else {
+            return;
+        };
+        let headline = format!("not all content that is `{}` is checked", media_type.value);
+        let diagnostic = Diagnostic::warning(GW702, headline).at(media_type.span, label).help(help);
+        self.say(&[diagnostic.because_of(format!("media type {}", media_type.value), "a body")], is_strict);
+    }
+
+    /// Whether a schema is for texts, or for what a text may stand for: no `type` says that it is not.
+    fn may_be_text(&self, schema: &Json) -> bool {
+        let mut schema = schema;
+        for _ in 0..MOST_REFERENCES {
+            let Json::Object(members) = schema else { return true };
+            let member = |wanted: &str| members.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+            let is_structure = |kind: &Json| [Json::text("object"), Json::text("array")].contains(kind);
+            match (member("type"), member("$ref")) {
+                (Some(Json::Array(kinds)), _) => return !kinds.iter().all(is_structure),
+                (Some(kind), _) => return !is_structure(kind),
+                (None, Some(Json::String(name))) => {
+                    let named = self.document.schemas.named.iter().find(|named| named.name == *name);
+                    let Some(named) = named else { return true };
+                    schema = &named.schema.json;
+                }
+                (None, _) => return true,
+            }
+        }
+        true
     }
 
     /// Notes that a schema is checked, and reports what is wrong with it and with those that it leads to.

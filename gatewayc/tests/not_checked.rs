@@ -1,0 +1,52 @@
+//! Bodies that are described and pass without a check: each is named.
+
+use std::collections::HashMap;
+
+use gatewayc::diagnostic::{Format, render};
+use gatewayc::source::SourceSet;
+
+fn messages(media_type: &str, schema: &str) -> String {
+    let document = format!(
+        r##"openapi: 3.1.0
+info: {{title: t, version: "1"}}
+x-gateway: {{version: 1, upstream: {{url: "http://127.0.0.1:8080"}}}}
+security: []
+components:
+  schemas:
+    Thing: {{type: object, required: [a]}}
+    Alias: {{$ref: "#/components/schemas/Thing"}}
+paths:
+  /a: {{post: {{requestBody: {{content: {{"{media_type}": {{schema: {schema}}}}}}}, responses: {{"200": {{description: a}}}}}}}}
+"##
+    );
+    let mut sources = SourceSet::new(HashMap::from([("a.yaml".to_owned(), document)]), "");
+    sources.add_document("a.yaml");
+    let checked = gatewayc::check(&mut sources);
+    render(&checked.diagnostics, &sources, Format::Human)
+}
+
+#[test]
+fn content_that_passes_without_a_check_is_named() {
+    let alias = r##"{$ref: "#/components/schemas/Alias"}"##;
+    for (media_type, schema, words) in [
+        ("application/xml", alias, "a body that is `application/xml` is not checked"),
+        ("*/*", alias, "not all content that is `*/*` is checked"),
+        ("application/*", "{maxLength: 3}", "not all content that is `application/*` is checked"),
+        ("text/xml", alias, "not all content that is `text/xml` is checked"),
+        ("text/csv", "{type: [array]}", "not all content that is `text/csv` is checked"),
+    ] {
+        let found = messages(media_type, schema);
+        assert!(found.contains(words) && found.matches("GW702").count() == 1, "{media_type} {schema}\n{found}");
+    }
+    for (media_type, schema) in [
+        ("application/json", alias),
+        ("application/xml", "{type: string}"),
+        ("*/*", "{}"),
+        ("text/json", alias),
+        ("text/plain", "{type: [object, string]}"),
+        ("text/plain", "{type: integer}"),
+        ("text/*", "{maxLength: 3}"),
+    ] {
+        assert_eq!(messages(media_type, schema), "", "{media_type} {schema}");
+    }
+}
