@@ -1,4 +1,4 @@
-//! Bodies that are described and pass without a check: each is named.
+//! Bodies that cannot be checked: those that pass, and schemas that have no meaning, are named.
 
 use std::collections::HashMap;
 
@@ -6,6 +6,10 @@ use gatewayc::diagnostic::{Format, render};
 use gatewayc::source::SourceSet;
 
 fn messages(media_type: &str, schema: &str) -> String {
+    messages_of(media_type, schema, "{type: object, required: [a]}")
+}
+
+fn messages_of(media_type: &str, schema: &str, thing: &str) -> String {
     let document = format!(
         r##"openapi: 3.1.0
 info: {{title: t, version: "1"}}
@@ -13,7 +17,7 @@ x-gateway: {{version: 1, upstream: {{url: "http://127.0.0.1:8080"}}}}
 security: []
 components:
   schemas:
-    Thing: {{type: object, required: [a]}}
+    Thing: {thing}
     Alias: {{$ref: "#/components/schemas/Thing"}}
 paths:
   /a: {{post: {{requestBody: {{content: {{"{media_type}": {{schema: {schema}}}}}}}, responses: {{"200": {{description: a}}}}}}}}
@@ -49,4 +53,17 @@ fn content_that_passes_without_a_check_is_named() {
     ] {
         assert_eq!(messages(media_type, schema), "", "{media_type} {schema}");
     }
+}
+
+#[test]
+fn a_schema_that_applies_to_itself_is_an_error_at_its_place() {
+    let deep = format!("{}true{}", "{not: ".repeat(210), "}".repeat(210));
+    for schema in [r##"{$ref: "#/components/schemas/Thing"}"##, r##"{anyOf: [{$ref: "#/components/schemas/Thing"}]}"##]
+    {
+        let found = messages_of("application/json", schema, schema);
+        assert!(found.contains("error[GW705]") && found.contains("says nothing"), "{found}");
+    }
+    let found = messages("application/json", &deep);
+    assert!(found.contains("GW705") || found.contains("GW1"), "{found}");
+    assert!(!found.contains("GW799"), "{found}");
 }

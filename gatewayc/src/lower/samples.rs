@@ -1,10 +1,10 @@
 //! Examples and defaults, checked against their schemas as the gateway would check a request.
 
 use gateway_schema::json::Document;
-use gateway_schema::schemas::{Direction, Schemas};
+use gateway_schema::schemas::{Direction, SchemaError, Schemas};
 
 use crate::ast;
-use crate::diagnostic::{Diagnostic, Diagnostics, GW706, GW799};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW705, GW706, GW799};
 use crate::lower::checked_schemas::CheckedSchemas;
 use crate::schema::{Json, Sample};
 
@@ -27,13 +27,13 @@ pub(super) fn check(
     let mut schemas = match prepared {
         Ok(schemas) => schemas,
         Err(error) => {
-            report_bug(document, &error.to_string(), diagnostics);
+            report_unread(document, &error, diagnostics);
             return named;
         }
     };
     for schema in &checked.used {
         if let Err(error) = schemas.add(&schema.json.compact()) {
-            report_bug(document, &error.to_string(), diagnostics);
+            report_unread(document, &error, diagnostics);
             return named;
         }
     }
@@ -65,8 +65,22 @@ fn check_sample(sample: &Sample, schemas: &mut Schemas, diagnostics: &mut Diagno
     );
 }
 
-/// The compiler has written a schema that the gateway cannot read.
-fn report_bug(document: &ast::Document, error: &str, diagnostics: &mut Diagnostics) {
+/// Reports a schema that the gateway cannot read: one that has no meaning, or else one that the compiler has got wrong.
+fn report_unread(document: &ast::Document, error: &SchemaError, diagnostics: &mut Diagnostics) {
+    let named = document.schemas.named.iter().find(|named| named.name == error.name);
+    let at = named.map_or(document.root.span, |named| named.schema.at);
+    if error.is_about_the_whole() {
+        let name = if error.name.is_empty() { "a schema".to_owned() } else { format!("the schema `{}`", error.name) };
+        diagnostics.push(
+            Diagnostic::error(GW705, format!("{name} says nothing: {}", error.message))
+                .at(
+                    at,
+                    "`$ref`, `allOf`, `anyOf`, `oneOf`, `not` or `if` lead back to it for the same value, or on and on",
+                )
+                .help("a schema may refer to itself for a part of the value, such as a member or an item"),
+        );
+        return;
+    }
     let headline = format!("a schema was translated into one that cannot be read ({error}); this is a bug of gatewayc");
-    diagnostics.push(Diagnostic::error(GW799, headline).at(document.root.span, "in this document"));
+    diagnostics.push(Diagnostic::error(GW799, headline).at(at, "in this document"));
 }

@@ -98,8 +98,15 @@ impl PreparedContract {
         let Some(body) = self.table.body.as_ref().filter(|body| body.mode != Mode::Off) else {
             return BodyNeed::Nothing;
         };
+        if head.is_empty && !body.required {
+            return BodyNeed::Nothing;
+        }
         if head.is_empty {
-            return if body.required { BodyNeed::Decided(BodyResult::Missing) } else { BodyNeed::Nothing };
+            // A form of no fields has no bytes.
+            return match need(&self.request, head, true, Direction::Request) {
+                BodyNeed::All(check) if check.kind == Kind::Form => BodyNeed::All(check),
+                _ => BodyNeed::Decided(BodyResult::Missing),
+            };
         }
         if self.request.is_empty() {
             return BodyNeed::Nothing;
@@ -149,7 +156,7 @@ impl BodyCheck<'_> {
     /// Compares the whole body with its description.
     #[must_use]
     pub fn check(&self, schemas: &Schemas, bytes: &[u8]) -> BodyResult {
-        if bytes.is_empty() {
+        if bytes.is_empty() && self.kind != Kind::Form {
             return if self.required { BodyResult::Missing } else { BodyResult::Good };
         }
         let Self { content, schema, direction, .. } = *self;

@@ -45,6 +45,10 @@ impl PreparedContract {
             return checked;
         }
         let Some(response) = find(&self.responses, head.status) else {
+            // What a condition, or a range, makes of 200 (RFC 9110 §15.3.7, §15.4.5).
+            if matches!(head.status, 206 | 304) && find(&self.responses, 200).is_some() {
+                return checked;
+            }
             let message = format!("{} is not described", head.status);
             checked.findings.push(Finding { place: Place::Status, message, keyword: "" });
             return checked;

@@ -50,6 +50,12 @@ fn parameters_are_checked_behind_security() {
         ("/shop/orders?key=olaf-secret", "", at("header", "X-Tenant")),
         ("/shop/orders?key=olaf-secret", "x-tenant: 123456789\r\n", at("header", "X-Tenant")),
         ("/shop/orders?key=olaf-secret&more=1", tenant, at("query", "more")),
+        // It would not reach the upstream.
+        (
+            "/shop/orders?key=olaf-secret",
+            "X-Tenant: a\r\nConnection: keep-alive, x-tenant\r\n",
+            at("header", "X-Tenant"),
+        ),
     ] {
         let answer = gateway.get(target, fields);
         assert_eq!((answer.status, errors(&answer)), (400, expected), "{target}");
@@ -189,8 +195,11 @@ fn what_is_observed_passes_is_counted_and_logged() {
         "POST /shop/observed HTTP/1.1\r\nHost: h\r\n{json}Transfer-Encoding: chunked\r\n\r\n{length:x}\r\n{large}\r\n0\r\n\r\n"
     ));
     assert_eq!(connection.response(false).json()["body"], large.as_str());
+    let twice = format!("{json}Content-Type: text/plain\r\n");
+    assert_eq!(post(&gateway, "/shop/observed", &twice, "{}").status, 200);
+    assert_eq!(post(&gateway, "/shop/orders", &twice, "{}").status, 400);
     let metrics = gateway.operations("/metrics").body;
-    for (part, count) in [("parameters", 1), ("body", 3)] {
+    for (part, count) in [("parameters", 1), ("body", 4)] {
         let line = format!("operation=\"observedOrder\",part=\"{part}\",outcome=\"observed\"}} {count}\n");
         assert!(metrics.contains(&line), "{line} is not in {metrics}");
     }

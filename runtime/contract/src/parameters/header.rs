@@ -24,6 +24,9 @@ pub(super) fn check<'r>(
         let known = parameters.iter().position(|parameter| parameter.table.name.eq_ignore_ascii_case(name));
         if let Some(values) = known.and_then(|known| values.get_mut(known)) {
             values.push(value);
+        } else if let Some(twin) = parameters.iter().find(|parameter| is_twin(parameter.table.name, name)) {
+            let message = "also stands there in another spelling, which some servers take for the same";
+            findings.add(twin.table.mode, || Finding::parameter(ParameterLocation::Header, twin.table.name, message));
         } else if unknown.header != Mode::Off && is_extension(name) {
             let is_known = unknown
                 .known
@@ -49,6 +52,13 @@ pub(super) fn check<'r>(
             parameter.report(findings, problem);
         }
     }
+}
+
+/// Whether two names differ in `-` and `_` only: CGI and its descendants take them for the same.
+fn is_twin(name: &str, other: &str) -> bool {
+    let is_dash = |byte: u8| matches!(byte, b'-' | b'_');
+    name.len() == other.len()
+        && name.bytes().zip(other.bytes()).all(|(a, b)| a.eq_ignore_ascii_case(&b) || (is_dash(a) && is_dash(b)))
 }
 
 /// Fields of proxies between the client and the gateway, which reads them itself.

@@ -191,8 +191,12 @@ fn forms() {
             (FORM, b"name=%zz", "unreadable"),
             (FORM, b"name=\xff", "unreadable"),
             (FORM, b"na%ffme=a", "unreadable"),
+            (FORM, b"", "body"),
         ],
     );
+    // A form of no fields has no bytes.
+    let all_optional = prepare(with_body(vec![content(FORM, r#"{"type": "object", "maxProperties": 1}"#, &[])]));
+    check(&all_optional, &[(FORM, b"", "good"), (FORM, b"a=1&b=2", "body"), ("", b"", "missing")]);
     for (bytes, expected) in [(&b"age=18"[..], ["body", "/name"]), (b"name=Ann&x=1", ["body", "/x"])] {
         let found = prepared.body_word(FORM, bytes);
         assert!(expected.contains(&found.as_str()), "{found}");

@@ -317,6 +317,8 @@ fn parameters_in_fields() {
     assert_eq!(ignored.fields(&[("Accept", "x")]), "");
     let needed = prepare(with(vec![required(header("X-Ids", Explode::No, four))]));
     assert_eq!(needed.fields(&[]), "X-Ids");
+    // CGI and its descendants take them for the same.
+    assert_eq!(needed.fields(&[("X-Ids", "1,2,3,4"), ("x_ids", "5")]), "X-Ids");
 }
 
 #[test]

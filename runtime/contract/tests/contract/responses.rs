@@ -71,6 +71,7 @@ fn responses() {
         (201, &[json], good, "status"),
         (204, &[], b"", "good"),
         (302, &[("Content-Type", "text/html")], b"<p>", "good"),
+        (206, &[("Content-Range", "bytes 0-1/2")], b"{}", "good"),
         (404, &[], b"", "status"),
         (503, &[("Content-Type", "application/problem+json")], br#"{"title": "t"}"#, "good"),
         (503, &[("Content-Type", "application/problem+json")], b"{}", "body"),
@@ -82,4 +83,10 @@ fn responses() {
     let all = prepare(with_responses(vec![response(StatusKey::Default, Vec::new(), Vec::new())]));
     assert_eq!(found(&all, 418, &[], b"x"), "good");
     assert_eq!(found(&prepare(NOTHING), 418, &[], b"x"), "good");
+    // What a condition or a range makes of 200 is described with it.
+    let only = |status| prepare(with_responses(vec![response(StatusKey::Exactly(status), Vec::new(), Vec::new())]));
+    for (described, expected) in [(200, "good"), (201, "status")] {
+        assert_eq!(found(&only(described), 304, &[], b""), expected);
+        assert_eq!(found(&only(described), 206, &[], b"x"), expected);
+    }
 }

@@ -10,6 +10,8 @@ use gateway_contract::finding::{Finding, Place, errors, shown, summary};
 use gateway_contract::parameters::RequestParts;
 use gateway_contract::tables::{Details, Mode};
 use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::head::Field;
+use gateway_wire::http1::names::connection_options;
 use gateway_wire::reject::{NotAsDescribed, Reject};
 
 /// What the check of a body needs.
@@ -44,10 +46,18 @@ pub(super) fn check_parameters(
     if !described.checks_parameters() {
         return Ok(());
     }
+    let fields = request.head.fields;
+    // What `Connection` names does not reach the upstream (RFC 9110 §7.6.1).
+    let options = || fields.iter().filter(|field| field.name.eq_ignore_ascii_case("connection"));
+    let has_options = options().next().is_some();
+    let goes_on = move |field: &&Field<'_>| {
+        let mut names = options().flat_map(|options| connection_options(options.value));
+        !has_options || !names.any(|name| name.eq_ignore_ascii_case(field.name.as_bytes()))
+    };
     let parts = RequestParts {
         path: |name: &str| routed.params.as_ref()?.get(name).map(|param| param.wire),
         query: routed.query,
-        fields: request.head.fields.iter().map(|field| (field.name, field.value)),
+        fields: fields.iter().filter(goes_on).map(|field| (field.name, field.value)),
     };
     let findings = described.check_parameters(schemas, &parts);
     record.observe(ContractPart::Parameters, &findings.observed);
@@ -85,7 +95,11 @@ pub(super) fn need_body<'c>(
     };
     // The upstream may read the other one.
     if values("content-type").nth(1).is_some() {
-        return Err(Reject::BadRequest("several Content-Type fields"));
+        if mode == Mode::Enforce {
+            return Err(Reject::BadRequest("several Content-Type fields"));
+        }
+        record.observe(ContractPart::Body, &[Finding::body("", "has several Content-Type fields")]);
+        return Ok(Need::Nothing);
     }
     let is_coded = |coding: &&[u8]| !coding.trim_ascii().eq_ignore_ascii_case(b"identity");
     let head = BodyHead {
