@@ -294,7 +294,7 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["limits.bodyMemory"],
         shown: "`limits.bodyMemory`",
         default: "`256MiB`",
-        meaning: "for bodies that are [checked](validation.md#bodies), all together; more requests with such bodies get 503. A body takes its length, or what `validation.maxBody` admits where it does not say its length",
+        meaning: "for bodies that are [checked](validation.md#bodies), all together; more requests with such bodies get 503. A body takes what has come of it, in pieces of 16 KiB",
         read: |settings, config, path| {
             const EXPECTED: &str = "a size from 1MiB to 64GiB, such as 256MiB";
             let bytes =
