@@ -696,7 +696,11 @@ static TUTORIAL_FILES: Operation = Operation {
 // upstream `notes`
 static NOTES: Upstream = Upstream {
     name: "notes",
-    url: "http://127.0.0.1:3002",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3002", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,

@@ -195,11 +195,9 @@ impl Session {
     fn prepare(&self, compiled: &mut Compiled) -> Result<Prepared, Vec<String>> {
         let (mut settings, mut stands_in_for) = (Vec::new(), Vec::new());
         if let Some(StandIn { mock, presence, .. }) = &self.stand_in {
-            let upstreams = compiled
-                .gateway
-                .apis
-                .iter()
-                .flat_map(|api| api.upstreams.iter().map(|upstream| (&*api.name, &*upstream.name, &*upstream.url)));
+            let upstreams = compiled.gateway.apis.iter().flat_map(|api| {
+                api.upstreams.iter().map(|upstream| (&*api.name, &*upstream.name, upstream.first_url()))
+            });
             let absent = presence.absent(self.launch.upstreams(upstreams));
             for absent in &absent {
                 settings.push(mock.setting(&absent.api, &absent.upstream));

@@ -3,10 +3,13 @@
 mod accepted_risk;
 mod authority;
 mod authorization_server;
+mod balance;
 mod builtin;
 mod claims;
 mod consumers;
+mod endpoints;
 mod headers;
+mod health;
 mod https;
 mod json;
 mod limit;

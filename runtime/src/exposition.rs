@@ -8,6 +8,7 @@ use std::time::Duration;
 use gateway_base::{operator_log, supervise};
 use gateway_proxy::deployment::{Deployment, PreparedOperation};
 use gateway_proxy::metrics::{Families, ProcessMetrics};
+use gateway_proxy::upstream::member::EndpointFamilies;
 use gateway_wire::reject::Reject;
 
 /// The text exposition format, version 0.0.4.
@@ -54,6 +55,29 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
         "gauge",
         "When a certificate that a listener shows expires, in seconds since 1970.",
         &expiries(deployment),
+    );
+    let mut endpoints = EndpointFamilies::default();
+    for cluster in &deployment.clusters {
+        let labels = format!("api=\"{}\",upstream=\"{}\"", escaped(cluster.api), escaped(cluster.upstream.name));
+        cluster.write(&mut endpoints, &labels);
+    }
+    family(
+        "gateway_upstream_endpoint_up",
+        "gauge",
+        "Whether an endpoint of an upstream gets requests: 0 while it is ejected.",
+        &endpoints.up,
+    );
+    family(
+        "gateway_upstream_requests_total",
+        "counter",
+        "Requests that an endpoint of an upstream was tried with, by how that ended.",
+        &endpoints.requests,
+    );
+    family(
+        "gateway_upstream_ejections_total",
+        "counter",
+        "How often an endpoint of an upstream was ejected, by the failure that was one too many.",
+        &endpoints.ejections,
     );
     let providers = ProviderLines::of(deployment);
     family(

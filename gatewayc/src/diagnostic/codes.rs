@@ -134,6 +134,8 @@ codes! {
     GW525 525 "bad-header-change"         Error   "A header that documents must not change"
     GW526 526 "builtin-and-upstream"      Error   "An operation that the gateway answers itself, with something for an upstream"
     GW527 527 "bad-static-files"          Error   "Files that cannot be served"
+    GW528 528 "bad-endpoints"             Error   "Addresses that cannot be those of one upstream"
+    GW529 529 "impossible-hash"           Error   "Endpoints are chosen by something that no request has"
     GW530 530 "redirect-without-host"     Error   "Plain requests are to be redirected, and the document names no host"
     GW531 531 "plain-server"              Warning "A server speaks plain HTTP, and the document is for HTTPS only"
     GW701 701 "bad-schema"                Error   "A keyword of a schema whose value is of the wrong kind"

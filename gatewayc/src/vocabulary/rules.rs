@@ -8,9 +8,10 @@ use crate::diagnostic::{Diagnostic, GW102, GW502, GW524};
 use crate::ir::RulePattern;
 use crate::vocabulary::accepted_risk::{AcceptedRisk, accept_risk};
 use crate::vocabulary::authority::is_authority;
+use crate::vocabulary::endpoints::UPSTREAM_SCHEMES;
 use crate::vocabulary::json::json;
 use crate::vocabulary::reader::Reader;
-use crate::vocabulary::upstream::{UPSTREAM_SCHEMES, UpstreamPolicy};
+use crate::vocabulary::upstream::UpstreamPolicy;
 
 /// A request that no path matches is matched against all of them.
 const MOST_RULES: usize = 100;

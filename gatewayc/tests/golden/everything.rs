@@ -16,6 +16,9 @@
 //   POST      /v1/jobs/{+name}:cancel                                        fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v1   jwt `jwt`
 //   GET       /v1/limited                                                    limited        -> default as received without /v1                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
 //   OPTIONS   /v1/limited                                                    -              -> default as received without /v1                             anyone (preflight: forward)
+//   GET       /v1/many                                                       many           -> many as received without /v1                                jwt `jwt`
+//   OPTIONS   /v1/many                                                       -              -> default as received without /v1                             anyone (preflight: forward)
+//   PUT       /v1/many                                                       turns          -> turns as received without /v1                               jwt `jwt`
 //   OPTIONS   /v1/or-and                                                     -              -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/or-and                                                     orAnd          -> default as received without /v1                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
 //   GET       /v1/providers                                                  providers      -> default as received without /v1                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
@@ -44,6 +47,9 @@
 //   POST      /v2/jobs/{+name}:cancel                                        fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v2   jwt `jwt`
 //   GET       /v2/limited                                                    limited        -> default as received without /v2                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
 //   OPTIONS   /v2/limited                                                    -              -> default as received without /v2                             anyone (preflight: forward)
+//   GET       /v2/many                                                       many           -> many as received without /v2                                jwt `jwt`
+//   OPTIONS   /v2/many                                                       -              -> default as received without /v2                             anyone (preflight: forward)
+//   PUT       /v2/many                                                       turns          -> turns as received without /v2                               jwt `jwt`
 //   OPTIONS   /v2/or-and                                                     -              -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/or-and                                                     orAnd          -> default as received without /v2                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
 //   GET       /v2/providers                                                  providers      -> default as received without /v2                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
@@ -118,6 +124,13 @@ pub(super) static API: Api = Api {
             allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIMITED, &OPTIONS_V1_LIMITED],
+        },
+        Route {
+            template: "/v1/many",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&MANY_2, &OPTIONS_V1_MANY, &TURNS_2],
         },
         Route {
             template: "/v1/or-and",
@@ -211,6 +224,13 @@ pub(super) static API: Api = Api {
             operations: &[&LIMITED_2, &OPTIONS_V2_LIMITED],
         },
         Route {
+            template: "/v2/many",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&MANY_3, &OPTIONS_V2_MANY, &TURNS_3],
+        },
+        Route {
             template: "/v2/or-and",
             when: &[],
             allows: &[],
@@ -299,7 +319,7 @@ pub(super) static API: Api = Api {
             effect: RuleEffect::Proxy { to: "/$1", operation: &RULE_7 },
         },
     ],
-    upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &NOTES, &NOTES_INTERNAL_3002],
+    upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &MANY, &NOTES, &NOTES_INTERNAL_3002, &TURNS],
     schemes: &[&DISCOVERED, &IDP, &JWT, &KEY, &MESSAGE, &OLD, &OPAQUE, &PUBLISHED, &SHOWN, &SIGNED],
     schemas: &[&SCHEMA_CAT, &SCHEMA_DOG, &SCHEMA_ID, &SCHEMA_NODE],
     identity_headers: IdentityHeaders {
@@ -796,6 +816,54 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// GET /v1/many
+static MANY_2: Operation = Operation {
+    id: "many",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// OPTIONS /v1/many
+static OPTIONS_V1_MANY: Operation = Operation {
+    id: "OPTIONS /v1/many",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// PUT /v1/many
+static TURNS_2: Operation = Operation {
+    id: "turns",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1558,6 +1626,54 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     contested: false,
 };
 
+// GET /v2/many
+static MANY_3: Operation = Operation {
+    id: "many",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// OPTIONS /v2/many
+static OPTIONS_V2_MANY: Operation = Operation {
+    id: "OPTIONS /v2/many",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
+// PUT /v2/many
+static TURNS_3: Operation = Operation {
+    id: "turns",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+};
+
 // OPTIONS /v2/or-and
 static OPTIONS_V2_OR_AND: Operation = Operation {
     id: "OPTIONS /v2/or-and",
@@ -1861,7 +1977,11 @@ static RULE_7: Operation = Operation {
 // upstream `127.0.0.1:9000`
 static N_127_0_0_1_9000: Upstream = Upstream {
     name: "127.0.0.1:9000",
-    url: "http://127.0.0.1:9000",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:9000", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -1873,7 +1993,11 @@ static N_127_0_0_1_9000: Upstream = Upstream {
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:8080",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:8080", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -1882,10 +2006,45 @@ static DEFAULT: Upstream = Upstream {
     idle_timeout: Duration::from_secs(120),
 };
 
+// upstream `many`
+static MANY: Upstream = Upstream {
+    name: "many",
+    endpoints: &[
+        UpstreamEndpoint { url: "http://10.0.0.1:8080/api", weight: 1, priority: 0 },
+        UpstreamEndpoint { url: "http://10.0.0.2:8080/api", weight: 3, priority: 0 },
+        UpstreamEndpoint { url: "http://many.internal:8080/api", weight: 1, priority: 1 },
+    ],
+    balance: Balance::Hash(&[
+        HashKey::Part(LimitKey::Header("X-Tenant")),
+        HashKey::Cookie("cart"),
+        HashKey::Part(LimitKey::Ip),
+    ]),
+    resolve: None,
+    outlier: Some(Outlier { consecutive: 3, eject: Duration::from_millis(1500), max_ejected: 34 }),
+    health: Some(Health {
+        path: "/healthz?full=1",
+        every: Duration::from_secs(2),
+        timeout: Duration::from_millis(500),
+        healthy: 1,
+        unhealthy: 4,
+        status: &[(200, 200), (300, 302)],
+    }),
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+};
+
 // upstream `notes`
 static NOTES: Upstream = Upstream {
     name: "notes",
-    url: "http://notes.internal:3002/prefix",
+    endpoints: &[UpstreamEndpoint { url: "http://notes.internal:3002/prefix", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
     preserve_host: true,
     paths: UpstreamPaths {
         case: PathCase::Insensitive,
@@ -1901,7 +2060,30 @@ static NOTES: Upstream = Upstream {
 // upstream `notes.internal:3002`
 static NOTES_INTERNAL_3002: Upstream = Upstream {
     name: "notes.internal:3002",
-    url: "http://notes.internal:3002",
+    endpoints: &[UpstreamEndpoint { url: "http://notes.internal:3002", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+};
+
+// upstream `turns`
+static TURNS: Upstream = Upstream {
+    name: "turns",
+    endpoints: &[
+        UpstreamEndpoint { url: "https://10.0.1.1", weight: 1, priority: 0 },
+        UpstreamEndpoint { url: "https://10.0.1.2", weight: 1, priority: 0 },
+    ],
+    balance: Balance::RoundRobin,
+    resolve: Some(Duration::from_secs(300)),
+    outlier: None,
+    health: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,

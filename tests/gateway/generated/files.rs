@@ -223,7 +223,11 @@ static RULE_8: Operation = Operation {
 // upstream `archive`
 static ARCHIVE: Upstream = Upstream {
     name: "archive",
-    url: "http://127.0.0.1:3011",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3011", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -235,7 +239,11 @@ static ARCHIVE: Upstream = Upstream {
 // upstream `store`
 static STORE: Upstream = Upstream {
     name: "store",
-    url: "http://127.0.0.1:3003/blobs",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3003/blobs", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
     preserve_host: true,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -247,7 +255,11 @@ static STORE: Upstream = Upstream {
 // upstream `thumbnails`
 static THUMBNAILS: Upstream = Upstream {
     name: "thumbnails",
-    url: "http://127.0.0.1:3004",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3004", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
