@@ -298,6 +298,9 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         line(out, "limit", &limit_use(limit, charge.cost));
     }
     line(out, "max body", &operation.max_body.to_string());
+    if operation.repeatable {
+        line(out, "repeated", "whatever its method");
+    }
     if operation.contested {
         line(out, "where the upstream may read another path", "the stricter operation answers");
     }

@@ -79,6 +79,12 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
         "How often an endpoint of an upstream was ejected, by the failure that was one too many.",
         &endpoints.ejections,
     );
+    family(
+        "gateway_upstream_retries_total",
+        "counter",
+        "Requests that were sent again by how that ended, and those that the budget did not let.",
+        &endpoints.retries,
+    );
     let providers = ProviderLines::of(deployment);
     family(
         "gateway_provider_requests_total",
@@ -96,7 +102,7 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
     family("gateway_store_requests_total", "counter", "Questions to stores that count limits.", &questions);
     family("gateway_store_up", "gauge", "Whether every thread has the use of a store.", &states);
     let mut rejects = String::new();
-    for (reason, count) in Reject::REASONS.iter().zip(&process.rejects) {
+    for (reason, count) in Reject::REASONS.iter().zip(&process.rejects.0) {
         let count = count.load(Relaxed);
         if count > 0 {
             let _ = writeln!(rejects, "gateway_rejects_total{{reason=\"{reason}\"}} {count}");

@@ -4,7 +4,7 @@ use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
     Action, Allowed, Balance, ByteSize, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Operation, RegexRewrite,
-    Rewrite, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
+    Retry, Rewrite, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
 };
 use gatewayc::ir;
 
@@ -37,6 +37,7 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
             cost: *cost,
         }),
         contested: operation.contested,
+        repeatable: operation.repeatable,
     }
 }
 
@@ -107,11 +108,22 @@ pub(super) fn upstream(upstream: &ir::Upstream) -> Upstream {
             unhealthy: health.unhealthy,
             status: list(&health.status, |range| *range),
         }),
+        retry: upstream.retry.as_ref().map(|retry| Retry {
+            attempts: retry.attempts,
+            on: list(&retry.on, |cause| *cause),
+            per_try: retry.per_try,
+            backoff: retry.backoff,
+            max_backoff: retry.max_backoff,
+            budget: retry.budget,
+            attempt_header: retry.attempt_header,
+        }),
+        breaker: upstream.breaker,
         preserve_host: upstream.preserve_host,
         paths: upstream.paths,
         locations: upstream.locations,
         connect_timeout: upstream.connect_timeout,
         response_timeout: upstream.response_timeout,
         idle_timeout: upstream.idle_timeout,
+        total_timeout: upstream.total_timeout,
     }
 }

@@ -5,7 +5,9 @@ use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
 use crate::emit::layout::Expression;
 use crate::emit::limits::limit_key;
 use crate::emit::literals::{boolean, duration};
-use crate::ir::{Balance, HashKey, Health, Locations, Outlier, Upstream, UpstreamEndpoint};
+use crate::ir::{
+    Balance, Breaker, HashKey, Health, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+};
 
 pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
     Expression::Struct(
@@ -17,6 +19,8 @@ pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
             ("resolve", upstream.resolve.map_or(Expression::word("None"), |every| some(duration(every)))),
             ("outlier", upstream.outlier.map_or(Expression::word("None"), |rule| some(outlier(rule)))),
             ("health", upstream.health.as_ref().map_or(Expression::word("None"), |checks| some(health(checks)))),
+            ("retry", upstream.retry.as_ref().map_or(Expression::word("None"), |rule| some(retry(rule)))),
+            ("breaker", upstream.breaker.map_or(Expression::word("None"), |bounds| some(breaker(bounds)))),
             ("preserve_host", boolean(upstream.preserve_host)),
             ("paths", upstream_paths(upstream.paths)),
             (
@@ -29,6 +33,7 @@ pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
             ("connect_timeout", duration(upstream.connect_timeout)),
             ("response_timeout", duration(upstream.response_timeout)),
             ("idle_timeout", duration(upstream.idle_timeout)),
+            ("total_timeout", upstream.total_timeout.map_or(Expression::word("None"), |total| some(duration(total)))),
         ],
     )
 }
@@ -72,6 +77,40 @@ fn outlier(outlier: Outlier) -> Expression {
             ("consecutive", Expression::number(u64::from(outlier.consecutive))),
             ("eject", duration(outlier.eject)),
             ("max_ejected", Expression::number(u64::from(outlier.max_ejected))),
+        ],
+    )
+}
+
+fn retry(retry: &Retry) -> Expression {
+    let cause = |cause: &RetryCause| match cause {
+        RetryCause::Connect => Expression::word("RetryCause::Connect"),
+        RetryCause::Reset => Expression::word("RetryCause::Reset"),
+        RetryCause::Status(status) => {
+            Expression::Call("RetryCause::Status", vec![Expression::number(u64::from(*status))])
+        }
+    };
+    let RetryBudget { percent, min } = retry.budget;
+    let budget = vec![("percent", Expression::number(u64::from(percent))), ("min", Expression::number(u64::from(min)))];
+    Expression::Struct(
+        "Retry",
+        vec![
+            ("attempts", Expression::number(u64::from(retry.attempts))),
+            ("on", Expression::Slice(retry.on.iter().map(cause).collect())),
+            ("per_try", retry.per_try.map_or(Expression::word("None"), |time| some(duration(time)))),
+            ("backoff", duration(retry.backoff)),
+            ("max_backoff", duration(retry.max_backoff)),
+            ("budget", Expression::Struct("RetryBudget", budget)),
+            ("attempt_header", boolean(retry.attempt_header)),
+        ],
+    )
+}
+
+fn breaker(breaker: Breaker) -> Expression {
+    Expression::Struct(
+        "Breaker",
+        vec![
+            ("requests", Expression::number(u64::from(breaker.requests))),
+            ("pending", Expression::number(u64::from(breaker.pending))),
         ],
     )
 }

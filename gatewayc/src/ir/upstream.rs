@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gateway_route::UpstreamPaths;
 pub use gateway_terms::operation::Locations;
-pub use gateway_terms::upstream::Outlier;
+pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
 use gateway_yaml::Span;
 
 use crate::ir::LimitKey;
@@ -24,6 +24,10 @@ pub struct Upstream {
     pub outlier: Option<Outlier>,
     /// How its endpoints are checked.
     pub health: Option<Health>,
+    /// When a request is sent once more.
+    pub retry: Option<Retry>,
+    /// How much is asked for at once.
+    pub breaker: Option<Breaker>,
     /// Send the client's `Host`.
     pub preserve_host: bool,
     /// How it reads paths.
@@ -36,6 +40,8 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Between two pieces of a body.
     pub idle_timeout: Duration,
+    /// For the whole exchange with all tries.
+    pub total_timeout: Option<Duration>,
     /// Where it is described, or first used.
     pub span: Span,
 }
@@ -56,6 +62,25 @@ pub struct UpstreamEndpoint {
     pub weight: u32,
     /// It is used while no endpoint with a smaller number is usable.
     pub priority: u8,
+}
+
+/// When a request is sent once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// All tries, with the first.
+    pub attempts: u32,
+    /// What is repeated.
+    pub on: Vec<RetryCause>,
+    /// For the head of the response of one try.
+    pub per_try: Option<Duration>,
+    /// Before the second try; twice as long before each further one.
+    pub backoff: Duration,
+    /// No longer than this.
+    pub max_backoff: Duration,
+    /// How many retries there may be.
+    pub budget: RetryBudget,
+    /// The upstream is told which try it is.
+    pub attempt_header: bool,
 }
 
 /// How the endpoints of an upstream are checked.

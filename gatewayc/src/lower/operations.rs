@@ -60,13 +60,16 @@ pub(super) struct Particulars {
     pub(super) listed_values: Vec<(String, Vec<String>)>,
     pub(super) contract: Contract,
     pub(super) limits: Vec<LimitUse>,
+    /// Each request says which one it is, so that it can be repeated.
+    pub(super) has_idempotency_key: bool,
     pub(super) span: Span,
 }
 
 impl Particulars {
     /// The operation, which inherits `policy`. What is inherited and does not apply is not shown either.
     pub(super) fn with(self, policy: &Inheritable) -> Operation {
-        let Self { id, method, summary, access, action, parameters, listed_values, contract, limits, span } = self;
+        let Self { id, method, summary, access, action, parameters, listed_values, contract, limits, .. } = self;
+        let (has_idempotency_key, span) = (self.has_idempotency_key, self.span);
         let (asks, admits_anonymous) = match &access {
             Access::Anyone { .. } => (false, false),
             Access::OneOf(alternatives) => (true, alternatives.iter().any(Vec::is_empty)),
@@ -75,8 +78,10 @@ impl Particulars {
             Action::Answer(Builtin::Oauth { .. } | Builtin::Registry { .. }) => OWN_MAX_BODY,
             _ => policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
         };
+        let is_forwarded = matches!(action, Action::Forward { .. });
         let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
         let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
+        let repeatable = is_forwarded && (policy.repeatable.contains(&method) || has_idempotency_key);
         Operation {
             id,
             method,
@@ -93,6 +98,7 @@ impl Particulars {
             anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
             limits,
             contested: false,
+            repeatable,
             span,
         }
     }
@@ -233,6 +239,7 @@ impl<'a> Lowering<'a> {
             listed_values: parameters.listed_values(&template, &self.document.root),
             contract,
             limits: described.limits.clone(),
+            has_idempotency_key: parameters.has_idempotency_key,
             span: operation.span,
         };
         route.operations.push(particulars.with(policy));
@@ -292,6 +299,7 @@ impl<'a> Lowering<'a> {
                 ..Contract::NOTHING
             },
             limits: Vec::new(),
+            has_idempotency_key: false,
             span,
         };
         route.described.push(("OPTIONS".into(), particulars.id.clone()));

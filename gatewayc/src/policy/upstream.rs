@@ -4,7 +4,9 @@ use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
 use gateway_terms::upstream::USUAL_RESOLVE;
 
 use super::lines::line;
-use crate::ir::{Balance, HashKey, Health, Locations, Upstream, UpstreamEndpoint};
+use crate::ir::{
+    Balance, Breaker, HashKey, Health, Locations, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+};
 use crate::units::show_duration;
 
 /// Adds the lines of an upstream.
@@ -39,6 +41,12 @@ pub(super) fn write(out: &mut String, upstream: &Upstream) {
         );
         line(out, "endpoint checked by", &checks);
     }
+    if let Some(retry) = &upstream.retry {
+        line(out, "sent again", &repeated(retry));
+    }
+    if let Some(Breaker { requests, pending }) = upstream.breaker {
+        line(out, "refused beyond", &format!("{requests} requests, {pending} waiting for a connection"));
+    }
     match upstream.resolve {
         Some(USUAL_RESOLVE) => {}
         Some(every) => line(out, "names looked up", &format!("every {}", show_duration(every))),
@@ -48,7 +56,8 @@ pub(super) fn write(out: &mut String, upstream: &Upstream) {
         line(out, "reads paths", &paths);
     }
     let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
-    line(out, "timeouts", &format!("connect {}, response {}, idle {}", times[0], times[1], times[2]));
+    let total = upstream.total_timeout.map_or_else(String::new, |total| format!(", total {}", show_duration(total)));
+    line(out, "timeouts", &format!("connect {}, response {}, idle {}{total}", times[0], times[1], times[2]));
 }
 
 /// How the upstream reads paths, as far as the document says.
@@ -74,6 +83,24 @@ fn upstream_paths(paths: UpstreamPaths) -> Option<String> {
 
 fn statuses((from, to): &(u16, u16)) -> String {
     if from == to { from.to_string() } else { format!("{from}-{to}") }
+}
+
+fn repeated(retry: &Retry) -> String {
+    let cause = |cause: &RetryCause| match cause {
+        RetryCause::Connect => "connect".to_owned(),
+        RetryCause::Reset => "reset".to_owned(),
+        RetryCause::Status(status) => status.to_string(),
+    };
+    let on: Vec<String> = retry.on.iter().map(cause).collect();
+    let each = retry.per_try.map_or_else(String::new, |time| format!(" within {} each", show_duration(time)));
+    let (from, to) = (show_duration(retry.backoff), show_duration(retry.max_backoff));
+    let RetryBudget { percent, min } = retry.budget;
+    let told = if retry.attempt_header { ", X-Gateway-Attempt tells" } else { "" };
+    format!(
+        "{} tries in all{each}, on {}, after {from} to {to}, at most {percent}% and {min} per second{told}",
+        retry.attempts,
+        on.join(" ")
+    )
 }
 
 fn endpoint(endpoint: &UpstreamEndpoint) -> String {

@@ -6,13 +6,14 @@ use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
 use gateway_terms::upstream::{Outlier, USUAL_RESOLVE};
 use gateway_yaml::{Entry, Node, Spanned};
 
-use crate::diagnostic::{Diagnostic, GW521, GW523, GW528};
-use crate::ir::{Balance, Health, Locations, UpstreamEndpoint};
+use crate::diagnostic::{Diagnostic, GW521, GW523, GW528, GW532};
+use crate::ir::{Balance, Breaker, Health, Locations, Retry, UpstreamEndpoint};
 use crate::units;
 use crate::vocabulary::balance::{balance, outlier, resolve};
 use crate::vocabulary::endpoints::{endpoints, upstream_url};
 use crate::vocabulary::health::health;
 use crate::vocabulary::reader::{Place, Reader};
+use crate::vocabulary::retry::{breaker, retry};
 
 /// `upstream`: by name, or described in place.
 #[derive(Debug, Clone)]
@@ -43,6 +44,12 @@ pub struct UpstreamPolicy {
     pub outlier: Option<Outlier>,
     /// `health`; none by default.
     pub health: Option<Health>,
+    /// `retry`; none by default.
+    pub retry: Option<Retry>,
+    /// `breaker`; none by default.
+    pub breaker: Option<Breaker>,
+    /// `timeout.total`; none by default.
+    pub total_timeout: Option<Duration>,
     /// `timeout.connect`, 5 s.
     pub connect_timeout: Duration,
     /// `timeout` or `timeout.response`, 60 s.
@@ -71,6 +78,9 @@ impl UpstreamPolicy {
             resolve: Some(USUAL_RESOLVE),
             outlier: Some(Outlier::USUAL),
             health: None,
+            retry: None,
+            breaker: None,
+            total_timeout: None,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
@@ -104,13 +114,15 @@ pub(super) fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place
 }
 
 pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
-    const KNOWN: [&str; 10] = [
+    const KNOWN: [&str; 12] = [
         "url",
         "endpoints",
         "balance",
         "resolve",
         "outlier",
         "health",
+        "retry",
+        "breaker",
         "timeout",
         "preserveHost",
         "paths",
@@ -139,6 +151,8 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamP
             "resolve" => policy.resolve = resolve(reader, value).unwrap_or(policy.resolve),
             "outlier" => policy.outlier = outlier(reader, value),
             "health" => policy.health = health(reader, value),
+            "retry" => policy.retry = Some(retry(reader, value)),
+            "breaker" => policy.breaker = Some(breaker(reader, value)),
             "preserveHost" => policy.preserve_host = reader.boolean(value, "`preserveHost`").unwrap_or_default(),
             "paths" => policy.paths = upstream_paths(reader, value),
             "locations" => {
@@ -146,11 +160,13 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamP
                 policy.locations = reader.choice(value, "`locations`", &choices).unwrap_or(Locations::Translate);
             }
             _ if value.as_mapping().is_some() => {
-                for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle"]) {
+                for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle", "total"])
+                {
                     let Some(time) = reader.unit(value, "a timeout", units::duration) else { continue };
                     match &*key.name {
                         "connect" => policy.connect_timeout = time,
                         "response" => policy.response_timeout = time,
+                        "total" => policy.total_timeout = Some(time),
                         _ => policy.idle_timeout = time,
                     }
                 }
@@ -169,8 +185,23 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamP
                 .help("write `url: http://127.0.0.1:8080`, or a list of several under `endpoints`"),
         );
     }
+    check_total(reader, node, &policy);
     policy.endpoints = addresses??;
     Some(policy)
+}
+
+/// Tries that `total` cuts off.
+fn check_total(reader: &mut Reader<'_>, node: &Node, policy: &UpstreamPolicy) {
+    let Some((retry, total)) = policy.retry.as_ref().zip(policy.total_timeout) else { return };
+    let Some(needed) = retry.per_try.and_then(|each| each.checked_mul(retry.attempts)) else { return };
+    if needed > total {
+        let (needed, total) = (units::show_duration(needed), units::show_duration(total));
+        reader.report(
+            Diagnostic::warning(GW532, format!("`perTry` of all tries is {needed}, and `total` is {total}"))
+                .at(node.span, "the last tries are cut off")
+                .help("make `total` longer, or `perTry` or `attempts` smaller"),
+        );
+    }
 }
 
 /// How an upstream reads paths.

@@ -18,6 +18,7 @@
 //   OPTIONS   /v1/limited                                                    -              -> default as received without /v1                             anyone (preflight: forward)
 //   GET       /v1/many                                                       many           -> many as received without /v1                                jwt `jwt`
 //   OPTIONS   /v1/many                                                       -              -> default as received without /v1                             anyone (preflight: forward)
+//   POST      /v1/many                                                       again          -> turns as received without /v1                               jwt `jwt`
 //   PUT       /v1/many                                                       turns          -> turns as received without /v1                               jwt `jwt`
 //   OPTIONS   /v1/or-and                                                     -              -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/or-and                                                     orAnd          -> default as received without /v1                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
@@ -49,6 +50,7 @@
 //   OPTIONS   /v2/limited                                                    -              -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/many                                                       many           -> many as received without /v2                                jwt `jwt`
 //   OPTIONS   /v2/many                                                       -              -> default as received without /v2                             anyone (preflight: forward)
+//   POST      /v2/many                                                       again          -> turns as received without /v2                               jwt `jwt`
 //   PUT       /v2/many                                                       turns          -> turns as received without /v2                               jwt `jwt`
 //   OPTIONS   /v2/or-and                                                     -              -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/or-and                                                     orAnd          -> default as received without /v2                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
@@ -130,7 +132,7 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
-            operations: &[&MANY_2, &OPTIONS_V1_MANY, &TURNS_2],
+            operations: &[&MANY_2, &OPTIONS_V1_MANY, &AGAIN, &TURNS_2],
         },
         Route {
             template: "/v1/or-and",
@@ -228,7 +230,7 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
-            operations: &[&MANY_3, &OPTIONS_V2_MANY, &TURNS_3],
+            operations: &[&MANY_3, &OPTIONS_V2_MANY, &AGAIN_2, &TURNS_3],
         },
         Route {
             template: "/v2/or-and",
@@ -356,6 +358,7 @@ static CERTIFICATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/certificate
@@ -372,6 +375,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/contract/mock
@@ -400,6 +404,7 @@ static GET_V1_CONTRACT_MOCK: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/contract/{dots}
@@ -540,6 +545,7 @@ static LIST_THINGS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/contract/{dots}
@@ -570,6 +576,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v1/contract/{dots}
@@ -653,6 +660,7 @@ static PUT_THING: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/custom
@@ -669,6 +677,7 @@ static N_2FA: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/custom
@@ -685,6 +694,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v1/custom
@@ -705,6 +715,7 @@ static SIGNED_PUT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/files/{+path}
@@ -721,6 +732,7 @@ static READ_FILE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/files/{+path}
@@ -737,6 +749,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v1/files/{+path}
@@ -753,6 +766,7 @@ static READ_FILE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/jobs/{+name}:cancel
@@ -769,6 +783,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/jobs/{+name}:cancel
@@ -792,6 +807,7 @@ static FN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/limited
@@ -808,6 +824,7 @@ static LIMITED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/limited
@@ -824,6 +841,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/many
@@ -840,6 +858,7 @@ static MANY_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/many
@@ -856,6 +875,24 @@ static OPTIONS_V1_MANY: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
+};
+
+// POST /v1/many
+static AGAIN: Operation = Operation {
+    id: "again",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: true,
 };
 
 // PUT /v1/many
@@ -872,6 +909,7 @@ static TURNS_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/or-and
@@ -888,6 +926,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/or-and
@@ -908,6 +947,7 @@ static OR_AND: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/providers
@@ -928,6 +968,7 @@ static PROVIDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/providers
@@ -944,6 +985,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/public: a */ comment #[evil]
@@ -960,6 +1002,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/public
@@ -976,6 +1019,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/rest?method=photos.get
@@ -992,6 +1036,7 @@ static PHOTOS_GET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/rest?method=photos.get
@@ -1008,6 +1053,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/rest?method=photos.list
@@ -1024,6 +1070,7 @@ static PHOTOS_LIST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/rest?method=photos.list
@@ -1040,6 +1087,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/typed/{id}/{ratio}.{flag}
@@ -1090,6 +1138,7 @@ static TYPED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/typed/{id}/{ratio}.{flag}
@@ -1140,6 +1189,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/certificate
@@ -1156,6 +1206,7 @@ static CERTIFICATE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/certificate
@@ -1172,6 +1223,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/contract/mock
@@ -1200,6 +1252,7 @@ static GET_V2_CONTRACT_MOCK: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/contract/{dots}
@@ -1340,6 +1393,7 @@ static LIST_THINGS_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/contract/{dots}
@@ -1370,6 +1424,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v2/contract/{dots}
@@ -1453,6 +1508,7 @@ static PUT_THING_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/custom
@@ -1469,6 +1525,7 @@ static N_2FA_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/custom
@@ -1485,6 +1542,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v2/custom
@@ -1505,6 +1563,7 @@ static SIGNED_PUT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/files/{+path}
@@ -1521,6 +1580,7 @@ static READ_FILE_3: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/files/{+path}
@@ -1537,6 +1597,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v2/files/{+path}
@@ -1553,6 +1614,7 @@ static READ_FILE_4: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/jobs/{+name}:cancel
@@ -1569,6 +1631,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v2/jobs/{+name}:cancel
@@ -1592,6 +1655,7 @@ static FN_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/limited
@@ -1608,6 +1672,7 @@ static LIMITED_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/limited
@@ -1624,6 +1689,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/many
@@ -1640,6 +1706,7 @@ static MANY_3: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/many
@@ -1656,6 +1723,24 @@ static OPTIONS_V2_MANY: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
+};
+
+// POST /v2/many
+static AGAIN_2: Operation = Operation {
+    id: "again",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: true,
 };
 
 // PUT /v2/many
@@ -1672,6 +1757,7 @@ static TURNS_3: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/or-and
@@ -1688,6 +1774,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v2/or-and
@@ -1708,6 +1795,7 @@ static OR_AND_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/providers
@@ -1728,6 +1816,7 @@ static PROVIDERS_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/providers
@@ -1744,6 +1833,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/public: a */ comment #[evil]
@@ -1760,6 +1850,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/public
@@ -1776,6 +1867,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/rest?method=photos.get
@@ -1792,6 +1884,7 @@ static PHOTOS_GET_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/rest?method=photos.get
@@ -1808,6 +1901,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/rest?method=photos.list
@@ -1824,6 +1918,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/rest?method=photos.list
@@ -1840,6 +1935,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/typed/{id}/{ratio}.{flag}
@@ -1890,6 +1986,7 @@ static TYPED_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/typed/{id}/{ratio}.{flag}
@@ -1940,6 +2037,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 6: ^/legacy/(.*)$
@@ -1956,6 +2054,7 @@ static RULE_6: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 7: ^/a very long pattern, so that the line of the generated code does not fit into the width of a page/(.*)$
@@ -1972,6 +2071,7 @@ static RULE_7: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `127.0.0.1:9000`
@@ -1982,12 +2082,15 @@ static N_127_0_0_1_9000: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `default`
@@ -1998,12 +2101,15 @@ static DEFAULT: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_millis(250),
     response_timeout: Duration::from_secs(30),
     idle_timeout: Duration::from_secs(120),
+    total_timeout: None,
 };
 
 // upstream `many`
@@ -2029,12 +2135,15 @@ static MANY: Upstream = Upstream {
         unhealthy: 4,
         status: &[(200, 200), (300, 302)],
     }),
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `notes`
@@ -2045,6 +2154,8 @@ static NOTES: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: true,
     paths: UpstreamPaths {
         case: PathCase::Insensitive,
@@ -2055,6 +2166,7 @@ static NOTES: Upstream = Upstream {
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `notes.internal:3002`
@@ -2065,12 +2177,15 @@ static NOTES_INTERNAL_3002: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `turns`
@@ -2084,12 +2199,23 @@ static TURNS: Upstream = Upstream {
     resolve: Some(Duration::from_secs(300)),
     outlier: None,
     health: None,
+    retry: Some(Retry {
+        attempts: 4,
+        on: &[RetryCause::Connect, RetryCause::Reset, RetryCause::Status(429), RetryCause::Status(503)],
+        per_try: Some(Duration::from_millis(1500)),
+        backoff: Duration::from_millis(5),
+        max_backoff: Duration::from_secs(1),
+        budget: RetryBudget { percent: 7, min: 0 },
+        attempt_header: true,
+    }),
+    breaker: Some(Breaker { requests: 100, pending: 128 }),
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: Some(Duration::from_secs(20)),
 };
 
 // scheme `discovered`

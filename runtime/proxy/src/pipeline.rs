@@ -9,6 +9,7 @@ mod plain;
 mod record;
 mod refusal;
 mod request;
+mod retry;
 mod route;
 mod send;
 mod steps;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gateway_route::{Ambiguous, UpstreamPaths};
 pub use gateway_terms::operation::{Locations, Preflight};
-pub use gateway_terms::upstream::Outlier;
+pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
 
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
@@ -236,6 +236,8 @@ pub struct Operation {
     /// The upstream may read some of its paths as those of an operation that others may call; the stricter of the two
     /// answers these.
     pub contested: bool,
+    /// A request may be sent again whatever its method.
+    pub repeatable: bool,
 }
 
 /// What an operation does with a permitted request.
@@ -267,6 +269,10 @@ pub struct Upstream {
     pub outlier: Option<Outlier>,
     /// How its endpoints are checked.
     pub health: Option<Health>,
+    /// When a request is sent once more; never if `None`.
+    pub retry: Option<Retry>,
+    /// How much is asked for at once; without a bound if `None`.
+    pub breaker: Option<Breaker>,
     /// Send the client's `Host` instead of the upstream's own.
     pub preserve_host: bool,
     /// What it takes for the same when it reads a path.
@@ -279,6 +285,8 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Between two pieces of a body, in either direction.
     pub idle_timeout: Duration,
+    /// For the whole exchange with all tries; 504, or the end of the response.
+    pub total_timeout: Option<Duration>,
 }
 
 impl Upstream {
@@ -297,6 +305,25 @@ pub struct UpstreamEndpoint {
     pub weight: u32,
     /// It is used while no endpoint with a smaller number is usable.
     pub priority: u8,
+}
+
+/// When a request is sent once more.
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// All tries, with the first.
+    pub attempts: u32,
+    /// What is repeated.
+    pub on: &'static [RetryCause],
+    /// For the head of the response of one try.
+    pub per_try: Option<Duration>,
+    /// Before the second try; twice as long before each further one.
+    pub backoff: Duration,
+    /// No longer than this.
+    pub max_backoff: Duration,
+    /// How many retries there may be.
+    pub budget: RetryBudget,
+    /// The upstream is told which try it is.
+    pub attempt_header: bool,
 }
 
 /// How the endpoints of an upstream are checked.

@@ -1,6 +1,8 @@
 //! Connections to upstreams: made, kept for the next request, and checked before they are used again.
 
 pub(crate) mod balance;
+pub(crate) mod breaker;
+pub(crate) mod budget;
 pub mod cluster;
 pub(crate) mod condition;
 pub mod endpoint;

@@ -8,8 +8,10 @@ use gateway_base::problem::{Problem, SettingPlace};
 use gateway_base::setting_values::duration;
 use gateway_base::settings::{Setting, Settings};
 use gateway_limits::tables::LimitKey;
-use gateway_proxy::tables::{Balance, HashKey, Health, Outlier, Upstream, UpstreamEndpoint};
-use gateway_terms::upstream::{LAST_PRIORITY, MOST_IN_A_ROW, MOST_WEIGHT, USUAL_RESOLVE};
+use gateway_proxy::tables::{
+    Balance, Breaker, HashKey, Health, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+};
+use gateway_terms::upstream::{LAST_PRIORITY, MOST_ATTEMPTS, MOST_IN_A_ROW, MOST_WEIGHT, USUAL_RESOLVE};
 
 /// What a deployment says about an upstream.
 #[derive(Debug, Clone)]
@@ -28,6 +30,9 @@ pub(crate) struct Members {
     resolve: Option<Duration>,
     outlier: Option<Outlier>,
     health: Option<Health>,
+    retry: Option<Retry>,
+    breaker: Option<Breaker>,
+    total: Option<Duration>,
     connect: Duration,
     response: Duration,
     idle: Duration,
@@ -38,15 +43,18 @@ impl UpstreamSetting {
     pub(crate) fn over(&self, document: &'static Upstream) -> &'static Upstream {
         let endpoints: &'static [UpstreamEndpoint] = Vec::leak(self.endpoints.clone());
         let mut upstream = Upstream { endpoints, ..document.clone() };
-        if let Some(Members { balance, resolve, outlier, health, connect, response, idle }) = self.members {
+        if let Some(members) = self.members {
             upstream = Upstream {
-                balance,
-                resolve,
-                outlier,
-                health,
-                connect_timeout: connect,
-                response_timeout: response,
-                idle_timeout: idle,
+                balance: members.balance,
+                resolve: members.resolve,
+                outlier: members.outlier,
+                health: members.health,
+                retry: members.retry,
+                breaker: members.breaker,
+                connect_timeout: members.connect,
+                response_timeout: members.response,
+                idle_timeout: members.idle,
+                total_timeout: members.total,
                 ..upstream
             };
         }
@@ -81,12 +89,16 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn object(&mut self, node: &Node) -> (Option<Vec<UpstreamEndpoint>>, Members) {
-        const KNOWN: [&str; 7] = ["url", "endpoints", "balance", "resolve", "outlier", "health", "timeout"];
+        const KNOWN: [&str; 9] =
+            ["url", "endpoints", "balance", "resolve", "outlier", "health", "retry", "breaker", "timeout"];
         let mut members = Members {
             balance: Balance::LeastRequest,
             resolve: Some(USUAL_RESOLVE),
             outlier: Some(Outlier::USUAL),
             health: None,
+            retry: None,
+            breaker: None,
+            total: None,
             connect: Duration::from_secs(5),
             response: Duration::from_secs(60),
             idle: Duration::from_secs(60),
@@ -103,15 +115,24 @@ impl Reader<'_> {
                 "outlier" if is_off(value) => members.outlier = None,
                 "outlier" => members.outlier = Some(self.outlier(value)),
                 "health" => members.health = self.health(value),
+                "retry" => members.retry = Some(self.retry(value)),
+                "breaker" => {
+                    let breaker = members.breaker.insert(Breaker::USUAL);
+                    for (name, value) in self.members(value, ".breaker", &["requests", "pending"]) {
+                        let of = if name == "requests" { &mut breaker.requests } else { &mut breaker.pending };
+                        *of = self.number(value, 1_000_000).unwrap_or(*of);
+                    }
+                }
                 _ if value.as_mapping().is_none() => {
                     members.response = self.duration(value).unwrap_or(members.response);
                 }
                 _ => {
-                    for (name, value) in self.members(value, ".timeout", &["connect", "response", "idle"]) {
+                    for (name, value) in self.members(value, ".timeout", &["connect", "response", "idle", "total"]) {
                         let Some(time) = self.duration(value) else { continue };
                         match name {
                             "connect" => members.connect = time,
                             "response" => members.response = time,
+                            "total" => members.total = Some(time),
                             _ => members.idle = time,
                         }
                     }
@@ -217,6 +238,51 @@ impl Reader<'_> {
             }
         }
         outlier
+    }
+
+    fn retry(&mut self, node: &Node) -> Retry {
+        const KNOWN: [&str; 6] = ["attempts", "on", "perTry", "backoff", "budget", "attemptHeader"];
+        let mut retry = Retry {
+            attempts: 2,
+            on: &RetryCause::USUAL,
+            per_try: None,
+            backoff: Duration::from_millis(25),
+            max_backoff: Duration::from_millis(250),
+            budget: RetryBudget::USUAL,
+            attempt_header: false,
+        };
+        for (name, value) in self.members(node, ".retry", &KNOWN) {
+            match name {
+                "attempts" => retry.attempts = self.number(value, MOST_ATTEMPTS).unwrap_or(retry.attempts).max(1),
+                "on" => {
+                    let items = value.as_sequence().unwrap_or_default().iter();
+                    let causes: Option<Vec<RetryCause>> =
+                        items.map(|item| item.as_text().and_then(RetryCause::named)).collect();
+                    match causes.filter(|causes| !causes.is_empty()) {
+                        Some(causes) => retry.on = Vec::leak(causes),
+                        None => self.wrong(value, "causes such as `[connect, reset, 503]`"),
+                    }
+                }
+                "perTry" => retry.per_try = self.duration(value),
+                "backoff" => {
+                    for (name, value) in self.members(value, ".retry.backoff", &["base", "max"]) {
+                        let of = if name == "base" { &mut retry.backoff } else { &mut retry.max_backoff };
+                        *of = self.duration(value).unwrap_or(*of);
+                    }
+                }
+                "budget" => {
+                    for (name, value) in self.members(value, ".retry.budget", &["percent", "min"]) {
+                        if name == "min" {
+                            retry.budget.min = self.number(value, 1_000_000).unwrap_or(retry.budget.min);
+                        } else if let Some(percent) = self.number(value, 100) {
+                            retry.budget.percent = u8::try_from(percent).unwrap_or(100);
+                        }
+                    }
+                }
+                _ => retry.attempt_header = value.as_bool().unwrap_or_default(),
+            }
+        }
+        retry
     }
 
     fn health(&mut self, node: &Node) -> Option<Health> {

@@ -138,6 +138,7 @@ static DOWNLOAD: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /files/{+path}: read a file
@@ -154,6 +155,7 @@ static READ_FILE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /files/{+path}: write a file
@@ -170,6 +172,7 @@ static WRITE_FILE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -186,6 +189,7 @@ static THUMBNAIL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -202,6 +206,7 @@ static RULE_7: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -218,6 +223,7 @@ static RULE_8: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `archive`
@@ -228,12 +234,15 @@ static ARCHIVE: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `store`
@@ -244,12 +253,15 @@ static STORE: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: true,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(4),
+    total_timeout: None,
 };
 
 // upstream `thumbnails`
@@ -260,12 +272,15 @@ static THUMBNAILS: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(1),
     response_timeout: Duration::from_secs(2),
     idle_timeout: Duration::from_secs(2),
+    total_timeout: None,
 };
 
 // scheme `session`

@@ -64,6 +64,7 @@ static MYSELF: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /exact/people/{id}
@@ -80,6 +81,7 @@ static PERSON: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /exact/{+rest}
@@ -96,6 +98,7 @@ static ANYTHING: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
@@ -106,6 +109,8 @@ static DEFAULT: Upstream = Upstream {
     resolve: Some(Duration::from_secs(30)),
     outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
     health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths {
         case: PathCase::Sensitive,
@@ -116,6 +121,7 @@ static DEFAULT: Upstream = Upstream {
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `key`

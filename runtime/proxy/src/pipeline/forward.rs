@@ -44,6 +44,15 @@ pub(crate) struct Forwarding {
 }
 
 impl Forwarding {
+    /// Says which try it is, in place of what the one before said.
+    pub(crate) fn number(&mut self, attempt: u32) {
+        const NAME: &str = "X-Gateway-Attempt: ";
+        let head = &mut self.terms.head;
+        let said = if attempt > 1 { NAME.len() + (attempt - 1).to_string().len() + b"\r\n".len() } else { 0 };
+        head.truncate(head.len().saturating_sub(said + b"\r\n".len()));
+        head.extend_from_slice(format!("{NAME}{attempt}\r\n\r\n").as_bytes());
+    }
+
     /// Writes the name of another endpoint into the head, where that is named there.
     pub(crate) fn address_to(&mut self, endpoint: &Endpoint) {
         let Some(at) = &mut self.host_at else { return };
@@ -126,6 +135,9 @@ impl ForwardRequest<'_> {
             expects_continue: facts.expects_continue,
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
+            head_by: None,
+            end_by: None,
+            keeps_body: self.to.upstream.retry.is_some(),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
@@ -231,8 +243,11 @@ impl ForwardRequest<'_> {
         let hides =
             |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
+        let numbers = self.to.upstream.retry.is_some_and(|retry| retry.attempt_header);
         for field in request.fields {
             match classify(field) {
+                FieldClass::EndToEnd
+                    if numbers && is_same_name_ignoring_punctuation("X-Gateway-Attempt", field.name) => {}
                 FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
                 FieldClass::EndToEnd => {
                     let hidden = hides(field.name);

@@ -1,15 +1,18 @@
 //! The members of an upstream: the addresses that its requests can go to, what is known of each, and the choice of one.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use crate::tables::{Balance, Outlier, Upstream};
+use crate::tables::{Balance, Outlier, RetryBudget, Upstream};
 use crate::upstream::balance::{Choice, Standing, Turns, choose};
+use crate::upstream::breaker::{Entered, Gauge};
+use crate::upstream::budget::Budget;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::member::{Chosen, EndpointFamilies, Flight, Member, Outcome};
 use crate::upstream::numbers::next_number;
@@ -28,6 +31,37 @@ pub struct Cluster {
     members: Found,
     /// Held by who decides whether one more may be out.
     ejecting: Mutex<()>,
+    under_way: Gauge,
+    connecting: Gauge,
+    budget: Budget,
+    retries: [AtomicU64; RetryOutcome::ALL.len()],
+}
+
+/// More is asked of an upstream than it may get.
+#[derive(Debug)]
+pub(crate) struct Overloaded;
+
+/// What became of a retry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RetryOutcome {
+    /// It brought an answer that is not repeated.
+    Success,
+    /// It failed as well.
+    Failure,
+    /// There was none: the budget was used up.
+    Budget,
+}
+
+impl RetryOutcome {
+    const ALL: [Self; 3] = [Self::Success, Self::Failure, Self::Budget];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Budget => "budget",
+        }
+    }
 }
 
 /// Where the members come from.
@@ -63,6 +97,10 @@ impl Cluster {
             number: next_number(),
             members: if is_fixed { Found::Fixed(members) } else { Found::Moving(ArcSwap::from_pointee(members)) },
             ejecting: Mutex::new(()),
+            under_way: Gauge::default(),
+            connecting: Gauge::default(),
+            budget: Budget::default(),
+            retries: Default::default(),
         }
     }
 
@@ -151,6 +189,37 @@ impl Cluster {
         }
     }
 
+    /// Counts a request as under way until this is dropped, where there is a bound.
+    pub(crate) fn admit(&self) -> Result<Option<Entered<'_>>, Overloaded> {
+        let Some(breaker) = self.upstream.breaker else { return Ok(None) };
+        self.under_way.enter(breaker.requests).map(Some).ok_or(Overloaded)
+    }
+
+    /// Counts a request as waiting for a connection until this is dropped, where there is a bound.
+    pub(crate) fn admit_connection(&self) -> Result<Option<Entered<'_>>, Overloaded> {
+        let Some(breaker) = self.upstream.breaker else { return Ok(None) };
+        self.connecting.enter(breaker.pending).map(Some).ok_or(Overloaded)
+    }
+
+    /// A request that may be repeated has come.
+    pub(crate) fn earn_retries(&self) {
+        self.budget.earn(now() / 1_000);
+    }
+
+    /// Takes a retry out of the budget, if there is one.
+    pub(crate) fn take_retry(&self, rule: RetryBudget) -> bool {
+        let is_left = self.budget.take(rule, now() / 1_000);
+        if !is_left {
+            self.count_retry(RetryOutcome::Budget);
+        }
+        is_left
+    }
+
+    /// Counts what became of a retry.
+    pub(crate) fn count_retry(&self, outcome: RetryOutcome) {
+        self.retries[outcome as usize].fetch_add(1, Relaxed);
+    }
+
     /// The members as they are.
     pub(crate) fn now(&self) -> Snapshot<'_> {
         match &self.members {
@@ -195,6 +264,14 @@ impl Cluster {
     pub fn write(&self, families: &mut EndpointFamilies, labels: &str) {
         let now = now();
         self.now().all.iter().for_each(|member| member.write(families, labels, now));
+        for outcome in RetryOutcome::ALL {
+            let count = self.retries[outcome as usize].load(Relaxed);
+            if count > 0 {
+                let word = outcome.word();
+                let _ =
+                    writeln!(families.retries, "gateway_upstream_retries_total{{{labels},outcome=\"{word}\"}} {count}");
+            }
+        }
     }
 }
 
@@ -268,12 +345,15 @@ pub(super) mod tests {
             resolve: Some(Duration::from_secs(30)),
             outlier: Some(Outlier { consecutive: 2, eject: Duration::from_secs(60), max_ejected: 50 }),
             health: None,
+            retry: None,
+            breaker: None,
             preserve_host: false,
             paths: UpstreamPaths::UNKNOWN,
             locations: Locations::Keep,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(5),
             idle_timeout: Duration::from_secs(5),
+            total_timeout: None,
         }
     }
 

@@ -114,6 +114,8 @@ pub struct EndpointFamilies {
     pub requests: String,
     /// Lines of `gateway_upstream_ejections_total`.
     pub ejections: String,
+    /// Lines of `gateway_upstream_retries_total`.
+    pub retries: String,
 }
 
 impl Member {
