@@ -29,7 +29,7 @@ impl Lowering<'_> {
             RuleChoice::Redirect { to, status } => RuleEffect::Redirect { to, status },
             RuleChoice::Respond { status, content_type, body } => RuleEffect::Respond { status, content_type, body },
             RuleChoice::Proxy { upstream, to, content_type } => {
-                let operation = self.proxy(&id, index, at, upstream, content_type)?;
+                let operation = self.proxy(&id, index, at, *upstream, content_type)?;
                 RuleEffect::Proxy { to, operation: Box::new(operation) }
             }
         };

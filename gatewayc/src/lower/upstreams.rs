@@ -63,11 +63,13 @@ impl Upstreams {
                 // Two descriptions of one address may differ in their timeouts.
                 let names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name} {number}")));
                 let free = |name: &String| {
-                    self.known.get(name).is_none_or(|known| known.declared.is_none() && known.policy == *policy)
+                    self.known.get(name).is_none_or(|known| known.declared.is_none() && known.policy == **policy)
                 };
                 let name = names.into_iter().find(free)?;
-                self.known
-                    .insert(name.clone(), Known { policy: policy.clone(), declared: None, first_use: at, used: true });
+                self.known.insert(
+                    name.clone(),
+                    Known { policy: (**policy).clone(), declared: None, first_use: at, used: true },
+                );
                 Some(name)
             }
             None => {
@@ -92,7 +94,7 @@ impl Upstreams {
             return Some(name.clone());
         }
         let name = policy.first_url().split_once("://").map_or("", |(_, authority)| authority).to_owned();
-        let choice = UpstreamChoice::Inline { name, policy };
+        let choice = UpstreamChoice::Inline { name, policy: Box::new(policy) };
         self.choose(&Some(choice), "", Span::default(), &mut Diagnostics::new())
     }
 

@@ -77,7 +77,7 @@ pub enum RuleChoice {
     /// `proxy` and `contentType`.
     Proxy {
         /// Scheme and authority.
-        upstream: UpstreamPolicy,
+        upstream: Box<UpstreamPolicy>,
         /// Path and query.
         to: String,
         /// Instead of the upstream's.
@@ -250,7 +250,7 @@ fn proxy(reader: &mut Reader<'_>, node: &Node, groups: &Groups, content_type: Op
             }
         };
     let to = target(reader, node, if rest.is_empty() { "/" } else { rest }, groups)?;
-    let upstream = UpstreamPolicy::at(&url[..url.len() - rest.len()]);
+    let upstream = Box::new(UpstreamPolicy::at(&url[..url.len() - rest.len()]));
     Some(RuleChoice::Proxy { upstream, to, content_type })
 }
 

@@ -25,7 +25,7 @@ pub enum UpstreamChoice {
         /// `default` at the root, otherwise the URL's authority.
         name: String,
         /// The description.
-        policy: UpstreamPolicy,
+        policy: Box<UpstreamPolicy>,
     },
     /// Something that has been reported.
     Broken,
@@ -110,7 +110,7 @@ pub(super) fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place
     let Some(policy) = upstream(reader, node) else { return UpstreamChoice::Broken };
     let authority = policy.first_url().split_once("://").map_or("", |(_, authority)| authority).to_owned();
     let name = if place == Place::Root { "default".to_owned() } else { authority };
-    UpstreamChoice::Inline { name, policy }
+    UpstreamChoice::Inline { name, policy: Box::new(policy) }
 }
 
 pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {

@@ -164,6 +164,10 @@ pub(crate) struct Exchange<'a, S> {
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     /// An exchange over a connection that carries nothing else.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one fact about the exchange; a struct would only rename them"
+    )]
     pub(crate) fn new(
         down: &'a mut Downstream<S>,
         up: &'a mut UpstreamConnection,

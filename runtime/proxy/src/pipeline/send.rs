@@ -168,7 +168,9 @@ where
             if let Some(outcome) = outcome {
                 cluster.note(&flight.member, outcome);
             }
-            tried.push(flight.member.index);
+            if !matches!(ended, Ended::Over(_)) {
+                tried.push(flight.member.index);
+            }
             record.endpoint = Some(flight.member.clone());
             return ended;
         }
