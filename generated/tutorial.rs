@@ -192,6 +192,7 @@ static HOME: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /.well-known/oauth-authorization-server
@@ -208,6 +209,7 @@ static METADATA: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /_admin/applications
@@ -224,6 +226,7 @@ static LIST_APPLICATIONS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /_admin/applications
@@ -240,6 +243,7 @@ static REGISTER_APPLICATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // DELETE /_admin/applications/{id}
@@ -259,6 +263,7 @@ static REMOVE_APPLICATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /_admin/users
@@ -275,6 +280,7 @@ static REGISTER_USER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /account
@@ -291,6 +297,7 @@ static ACCOUNT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /account
@@ -307,6 +314,7 @@ static WITHDRAW: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /api/linked-notes
@@ -323,6 +331,7 @@ static LIST_LINKED_NOTES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // POST /api/linked-notes
@@ -339,6 +348,7 @@ static ADD_LINKED_NOTE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /api/notes
@@ -355,6 +365,7 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // POST /api/notes
@@ -371,6 +382,7 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /callback: where the authorization server sends the browser
@@ -398,6 +410,7 @@ static CALLBACK: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /login
@@ -418,6 +431,7 @@ static LOGIN_PAGE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /login
@@ -438,6 +452,7 @@ static LOGIN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /logout
@@ -454,6 +469,7 @@ static LOGOUT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /me: whose token it is
@@ -470,6 +486,7 @@ static ME: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /oauth/authorize
@@ -490,6 +507,7 @@ static AUTHORIZE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/authorize/decision
@@ -506,6 +524,7 @@ static DECIDE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // DELETE /oauth/clients/{client_id}: with registration_access_token
@@ -525,6 +544,7 @@ static REMOVE_REGISTRATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /oauth/clients/{client_id}: with registration_access_token
@@ -544,6 +564,7 @@ static READ_REGISTRATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /oauth/clients/{client_id}: with registration_access_token
@@ -563,6 +584,7 @@ static REPLACE_REGISTRATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/introspect
@@ -583,6 +605,7 @@ static INTROSPECT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /oauth/keys
@@ -599,6 +622,7 @@ static KEYS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/revoke
@@ -615,6 +639,7 @@ static REVOKE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/token
@@ -641,6 +666,7 @@ static TOKEN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /tutorial/{+file}
@@ -691,18 +717,26 @@ static TUTORIAL_FILES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `notes`
 static NOTES: Upstream = Upstream {
     name: "notes",
-    url: "http://127.0.0.1:3002",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3002", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `administrator`

@@ -187,11 +187,9 @@ impl Session {
     fn prepare(&self, compiled: &mut Compiled) -> Result<Prepared, Vec<String>> {
         let mut stands_in_for = Vec::new();
         if let Some(StandIn { presence, .. }) = &self.stand_in {
-            let upstreams = compiled
-                .gateway
-                .apis
-                .iter()
-                .flat_map(|api| api.upstreams.iter().map(|upstream| (&*api.name, &*upstream.name, &*upstream.url)));
+            let upstreams = compiled.gateway.apis.iter().flat_map(|api| {
+                api.upstreams.iter().map(|upstream| (&*api.name, &*upstream.name, upstream.first_url()))
+            });
             let absent = presence.absent(self.launch.upstreams(upstreams));
             stands_in_for.extend(absent.iter().map(|absent| format!("{}.{}", absent.api, absent.upstream)));
             mock::stand_in(compiled, &absent);

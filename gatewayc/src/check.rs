@@ -1,6 +1,7 @@
 //! What only shows when all routes are together: paths that shadow each other.
 
 mod routing;
+mod upstreams;
 mod ways_around;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -76,6 +77,7 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
     let masks = router.masks();
     ways_around::check(api, &router, diagnostics);
     check_public_rules(api, diagnostics);
+    upstreams::check(api, diagnostics);
     for (specific, general) in masks {
         let (specific, general) = (&api.routes[specific], &api.routes[general]);
         let hidden = hidden_methods(specific, general);
@@ -130,18 +132,22 @@ fn check_selecting_headers(api: &Api, diagnostics: &mut Diagnostics) {
 /// A rule says nothing about what else its upstream serves: what a path asks a credential for may be reached by a target
 /// that the rule makes.
 fn check_public_rules(api: &Api, diagnostics: &mut Diagnostics) {
-    let server = |operation: &Operation| {
-        let Action::Forward { upstream, .. } = &operation.action else { return None };
-        let upstream = api.upstreams.iter().find(|known| known.name == *upstream)?;
-        let (_, rest) = upstream.url.split_once("://")?;
-        rest.split('/').next()
+    let servers = |operation: &Operation| -> Vec<&str> {
+        let Action::Forward { upstream, .. } = &operation.action else { return Vec::new() };
+        let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) else { return Vec::new() };
+        let urls = upstream.endpoints.iter().filter_map(|endpoint| endpoint.url.split_once("://"));
+        urls.filter_map(|(_, rest)| rest.split('/').next()).collect()
+    };
+    let is_one = |one: &Operation, other: &Operation| {
+        let others = servers(other);
+        servers(one).iter().any(|server| others.contains(server))
     };
     let guarded = || {
         let of_routes = api.routes.iter().flat_map(|route| &route.operations);
         of_routes.chain(api.rules.iter().filter_map(Rule::operation)).filter(|operation| !admits_anyone(operation))
     };
     for (rule, public) in api.rules.iter().filter_map(|rule| Some((rule, rule.operation()?))) {
-        let closed = guarded().find(|closed| admits_anyone(public) && server(closed) == server(public));
+        let closed = guarded().find(|closed| admits_anyone(public) && is_one(closed, public));
         let Some(closed) = closed else { continue };
         diagnostics.push(
             Diagnostic::warning(

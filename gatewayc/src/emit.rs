@@ -414,6 +414,7 @@ impl<'a> Module<'a> {
                 ("anonymous", anonymous(&operation.anonymous)),
                 ("limits", Expression::Slice(operation.limits.iter().map(|charge| self.limit_use(charge)).collect())),
                 ("contested", boolean(operation.contested)),
+                ("repeatable", boolean(operation.repeatable)),
             ],
         )
     }

@@ -44,7 +44,9 @@ pub use rule::{Rule, RuleEffect, RulePattern};
 pub use scheme::{Credential, Scheme};
 pub use secret::{SecretReference, SecretSource};
 pub use static_files::{StaticFile, StaticFiles, content_type};
-pub use upstream::{Locations, Upstream};
+pub use upstream::{
+    Balance, Breaker, HashKey, Health, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+};
 
 /// Everything that one binary serves, ordered by name.
 #[derive(Debug, Clone)]

@@ -3,18 +3,19 @@
 mod contract;
 mod lines;
 mod own_answers;
+mod upstream;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use gateway_route::{Allowance, Ambiguous, EmptySegments, Part, PathCase, TrailingSlash, UpstreamPaths};
+use gateway_route::{Allowance, Ambiguous, Part};
 
 use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ClientPath, ConsumerJwt, ConsumerRules, Credential,
     CredentialLocation, ErrorFormat, FailureLimit, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt,
-    JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, Locations, OnStoreError, Operation,
-    PkceRequirement, RegistryAction, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource,
-    StaticFiles, StoreMode, TokenFormat, Upstream,
+    JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, Operation, PkceRequirement,
+    RegistryAction, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode,
+    TokenFormat,
 };
 use crate::units::show_duration;
 pub(crate) use contract::status;
@@ -278,7 +279,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
     match &operation.action {
         Action::Forward { upstream, rewrite } => {
             if let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) {
-                write_upstream(out, upstream);
+                upstream::write(out, upstream);
             }
             // A rule has printed its target.
             if operation.method != Operation::ANY {
@@ -300,6 +301,9 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         line(out, "limit", &limit_use(limit, charge.cost));
     }
     line(out, "max body", &operation.max_body.to_string());
+    if operation.repeatable {
+        line(out, "repeated", "whatever its method");
+    }
     if operation.contested {
         line(out, "where the upstream may read another path", "the stricter operation answers");
     }
@@ -363,41 +367,6 @@ fn limit_in_short(limit: &Limit) -> String {
         Some(LimitStore { name, mode: StoreMode::Fast, .. }) => format!(" in store {name} fast"),
     };
     format!("{} {numbers} per {}{store}", limit.algorithm.name(), key.join("+"))
-}
-
-fn write_upstream(out: &mut String, upstream: &Upstream) {
-    let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
-    let locations = match upstream.locations {
-        Locations::Translate => "",
-        Locations::Keep => ", Location as it says",
-    };
-    line(out, "upstream", &format!("{} at {}{host}{locations}", upstream.name, upstream.url));
-    if let Some(paths) = upstream_paths(upstream.paths) {
-        line(out, "reads paths", &paths);
-    }
-    let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
-    line(out, "timeouts", &format!("connect {}, response {}, idle {}", times[0], times[1], times[2]));
-}
-
-/// How the upstream reads paths, as far as the document says.
-fn upstream_paths(paths: UpstreamPaths) -> Option<String> {
-    let case = match paths.case {
-        PathCase::Unknown => None,
-        PathCase::Sensitive => Some("case sensitive"),
-        PathCase::Insensitive => Some("case insensitive"),
-    };
-    let trailing_slash = match paths.trailing_slash {
-        TrailingSlash::Unknown => None,
-        TrailingSlash::Distinct => Some("trailing slash distinct"),
-        TrailingSlash::Same => Some("trailing slash same"),
-    };
-    let empty_segments = match paths.empty_segments {
-        EmptySegments::Unknown => None,
-        EmptySegments::Distinct => Some("empty segments distinct"),
-        EmptySegments::Merged => Some("empty segments merged"),
-    };
-    let said: Vec<&str> = [case, trailing_slash, empty_segments].into_iter().flatten().collect();
-    (!said.is_empty()).then(|| said.join(", "))
 }
 
 /// What parameters of a route take that servers read differently: `id: %2F`.

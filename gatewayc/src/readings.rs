@@ -2,11 +2,11 @@
 
 use gateway_route::{
     Forwarded, Meaning, PathReading, RequestPath, Rivals, Selectors, Strictest, Template, UpstreamView, asks_no_less,
-    strictest,
+    joined, strictest,
 };
 
 use crate::address::Address;
-use crate::ir::{Access, Action, Api, ConsumerRules, Operation, Requirement, Rewrite, Route};
+use crate::ir::{Access, Action, Api, ConsumerRules, Operation, Requirement, Rewrite, Route, Upstream};
 
 /// Where an operation is, by index: the API, the route in it, and the operation in the route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +27,27 @@ pub(crate) struct Group<'a> {
     /// Of each operation, the path of the upstream's address, the prefix of what it gets; `""` where all have the
     /// same.
     prefixes: Vec<String>,
+}
+
+/// The upstreams of each API with the address that stands for all of theirs: upstreams with a common endpoint are one
+/// server.
+fn servers(apis: &[Api]) -> Vec<Vec<(&Upstream, Address)>> {
+    let addresses = |upstream: &Upstream| -> Vec<Address> {
+        upstream.endpoints.iter().map(|endpoint| Address::of(&endpoint.url)).collect()
+    };
+    let place = |address: &Address| (address.host.clone(), address.port);
+    let sets: Vec<Vec<(String, u16)>> = apis
+        .iter()
+        .flat_map(|api| &api.upstreams)
+        .map(|upstream| addresses(upstream).iter().map(place).collect())
+        .collect();
+    let mut chosen = joined(&sets).into_iter();
+    let mut of = |upstream| {
+        let own = Address::of(Upstream::first_url(upstream));
+        let (host, port) = chosen.next().flatten().unwrap_or_else(|| place(&own));
+        (upstream, Address { host, port, prefix: own.prefix })
+    };
+    apis.iter().map(|api| api.upstreams.iter().map(&mut of).collect()).collect()
 }
 
 /// A view of a group; its values are indices into [`Group::operations`].
@@ -53,9 +74,9 @@ impl<'a> Group<'a> {
 
     fn find<Server: Ord + Clone>(apis: &'a [Api], server: impl Fn(&Address, &'a str) -> Server) -> Vec<Self> {
         let mut forwarded = Vec::new();
+        let servers = servers(apis);
         for (index, api) in apis.iter().enumerate() {
-            let addresses: Vec<_> =
-                api.upstreams.iter().map(|upstream| (upstream, Address::of(&upstream.url))).collect();
+            let addresses = &servers[index];
             for (route_index, route) in api.routes.iter().enumerate() {
                 let has_head = route.operations.iter().any(|operation| operation.method == "HEAD");
                 for (position, operation) in route.operations.iter().enumerate() {
@@ -90,7 +111,7 @@ impl<'a> Group<'a> {
     fn upstream_url(&self, index: usize) -> Option<&'a str> {
         let Action::Forward { upstream, .. } = &self.operation(index).action else { return None };
         let known = self.api(index).upstreams.iter().find(|known| known.name == *upstream);
-        known.map(|upstream| upstream.url.as_str())
+        known.map(Upstream::first_url)
     }
 
     /// Whether it makes a difference which operation is meant.

@@ -54,6 +54,18 @@ pub fn rate(text: &str) -> Result<Rate, &'static str> {
     }
 }
 
+/// Reads `50%`: a whole number from 0 to 100.
+///
+/// # Errors
+/// What is expected, to stand under the author's text.
+pub fn percent(text: &str) -> Result<u8, &'static str> {
+    const EXPECTED: &str = "expected a share from `0%` to `100%`";
+    let digits = text.strip_suffix('%').ok_or(EXPECTED)?;
+    let is_number = !digits.is_empty() && digits.len() <= 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let share = is_number.then(|| digits.parse().ok()).flatten();
+    share.filter(|share| *share <= 100).ok_or(EXPECTED)
+}
+
 impl fmt::Display for ByteSize {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
@@ -96,5 +108,9 @@ mod tests {
         }
         assert_eq!(rate("0.1/s"), Ok(Rate { count: 1, period: Duration::from_secs(10) }));
         assert!(rate("4").is_err());
+        assert_eq!((percent("0%"), percent("50%"), percent("100%")), (Ok(0), Ok(50), Ok(100)));
+        for text in ["", "%", "5", "101%", "-1%", "1.5%", "5 %"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
     }
 }

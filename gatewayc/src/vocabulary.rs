@@ -3,10 +3,13 @@
 mod accepted_risk;
 mod authority;
 mod authorization_server;
+mod balance;
 mod builtin;
 mod claims;
 mod consumers;
+mod endpoints;
 mod headers;
+mod health;
 mod https;
 mod json;
 mod limit;
@@ -14,6 +17,7 @@ mod literals;
 mod preflight;
 mod provider;
 mod reader;
+mod retry;
 mod rewrite;
 mod rules;
 mod scheme;
@@ -103,6 +107,8 @@ pub struct Inheritable {
     pub validation: ValidationPolicy,
     /// `builtin`, with its arguments; not inherited.
     pub builtin: Option<Spanned<Option<BuiltinPolicy>>>,
+    /// `retry.methods`: what may be repeated although it is not idempotent; not inherited.
+    pub repeatable: Vec<String>,
     /// `acceptRisk`; not inherited.
     pub accepted: Vec<AcceptedRisk>,
 }
@@ -121,6 +127,7 @@ impl Inheritable {
             rate_limit: self.rate_limit.or_else(|| outer.rate_limit.clone()),
             validation: self.validation.or(&outer.validation),
             builtin: self.builtin,
+            repeatable: self.repeatable,
             accepted: self.accepted,
         }
     }
@@ -279,6 +286,7 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "validation" => found.validation = validation::validation(reader, value),
             "rateLimit" => found.rate_limit = Some(limit::entries(reader, value)),
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin::builtin(reader, value, members))),
+            "retry" => found.repeatable = retry::repeatable(reader, value),
             "acceptRisk" => found.accepted = accepted_risk::accept_risk(reader, value),
             _ => {}
         }

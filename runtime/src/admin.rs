@@ -86,7 +86,13 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
         "/healthz" => text(StatusCode::OK, "ok\n".to_owned()),
         "/readyz" if !admin.ready.load(Relaxed) => text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned()),
         "/readyz" => match supervise::dead().map(Task::name).collect::<Vec<_>>() {
-            dead if dead.is_empty() => text(StatusCode::OK, "ready\n".to_owned()),
+            dead if dead.is_empty() => match unreachable(admin, request) {
+                unreachable if unreachable.is_empty() => text(StatusCode::OK, "ready\n".to_owned()),
+                unreachable => {
+                    let body = format!("no usable endpoint: {}\n", unreachable.join(", "));
+                    text(StatusCode::SERVICE_UNAVAILABLE, body)
+                }
+            },
             dead => text(StatusCode::SERVICE_UNAVAILABLE, format!("failed: {}\n", dead.join(", "))),
         },
         "/metrics" => {
@@ -99,6 +105,15 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
         }
         _ => text(StatusCode::NOT_FOUND, "/metrics, /healthz or /readyz\n".to_owned()),
     }
+}
+
+/// The upstreams without a usable endpoint, for `/readyz?deep`.
+fn unreachable(admin: &Admin, request: &Request<Incoming>) -> Vec<String> {
+    if !request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "deep")) {
+        return Vec::new();
+    }
+    let lost = admin.deployment().clusters.iter().filter(|cluster| !cluster.has_usable_member());
+    lost.map(|cluster| format!("{}.{}", cluster.api, cluster.upstream.name)).collect()
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

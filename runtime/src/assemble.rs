@@ -48,6 +48,7 @@ use gateway_proxy::rewrite::PathTemplate;
 use gateway_proxy::settings::Settings;
 use gateway_proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rewrite, Rule, RuleEffect, Upstream};
 use gateway_proxy::upstream::Endpoint;
+use gateway_proxy::upstream::cluster::Cluster;
 use gateway_proxy::upstream::tls::UpstreamTls;
 use gateway_proxy::upstream::url::parse_url;
 use gateway_proxy::views::Views;
@@ -96,7 +97,7 @@ pub(crate) fn assemble(
         resources: &resources,
         limits: &limits,
         problems,
-        endpoints: BTreeMap::new(),
+        clusters: BTreeMap::new(),
         failures: Vec::new(),
         session_cookies: session_cookies(gateway),
         https_only: https_only(gateway, config),
@@ -150,6 +151,7 @@ pub(crate) fn assemble(
     let deciding_fields: Vec<&str> =
         credential_fields.chain(selecting_fields).collect::<BTreeSet<_>>().into_iter().collect();
     assembly.check_overrides(gateway);
+    let clusters = assembly.clusters.into_values().collect();
     let mut problems = assembly.problems;
     // An API is on several listeners, and lacks the same on each.
     let mut told = HashSet::new();
@@ -187,6 +189,7 @@ pub(crate) fn assemble(
             access_log: config.access_log,
         },
         consumers: resources.consumers,
+        clusters,
         background: resources.providers.background(),
         limits,
     })
@@ -223,7 +226,7 @@ pub(crate) struct Assembly<'a> {
     limits: &'a Limits,
     problems: Vec<Problem>,
     /// By API and upstream name.
-    endpoints: BTreeMap<(&'static str, &'static str), Endpoint>,
+    clusters: BTreeMap<(&'static str, &'static str), Arc<Cluster>>,
     /// Limits of wrong credentials; those that count alike are one, so that no API gives further tries.
     failures: Vec<Arc<Failures>>,
     /// No upstream sees these.
@@ -428,8 +431,8 @@ impl Assembly<'_> {
         };
         let action = match &operation.action {
             Action::Forward { to, path } => PreparedAction::Forward(PreparedForward {
-                upstream: to,
-                endpoint: self.endpoint(api, to)?,
+                cluster: self.cluster(api, to)?,
+                upstream: self.cluster(api, to)?.upstream,
                 rewrite: self.rewrite(api, operation, path)?,
                 base: base_of(path).or_else(|| api.operations().find_map(base_of_operation)).unwrap_or_default(),
             }),
@@ -495,30 +498,34 @@ impl Assembly<'_> {
         PreparedAnonymous { consumer, despite_invalid, consumers: Arc::clone(&self.resources.consumers) }
     }
 
-    fn endpoint(&mut self, api: &'static Api, upstream: &'static Upstream) -> Option<Endpoint> {
-        if let Some(endpoint) = self.endpoints.get(&(api.name, upstream.name)) {
-            return Some(endpoint.clone());
+    fn cluster(&mut self, api: &'static Api, upstream: &'static Upstream) -> Option<Arc<Cluster>> {
+        if let Some(cluster) = self.clusters.get(&(api.name, upstream.name)) {
+            return Some(Arc::clone(cluster));
         }
-        let (url, place) = match self.config.upstream(api.name, upstream.name) {
-            Some((url, place)) => (url, Some(place)),
-            None => (upstream.url, None),
-        };
-        let parsed = parse_url(url, Endpoint::next_index()).map_err(String::from);
-        match parsed
-            .and_then(|(endpoint, tls)| Ok(Endpoint { tls: self.upstream_tls(tls, endpoint.is_http2)?, ..endpoint }))
-        {
-            Ok(endpoint) => {
-                self.endpoints.insert((api.name, upstream.name), endpoint.clone());
-                Some(endpoint)
+        let set = self.config.upstream(api.name, upstream.name).map(|(setting, _)| setting);
+        let described = set.map_or(upstream, |setting| setting.over(upstream));
+        let endpoints: Result<Box<[Endpoint]>, String> =
+            described.endpoints.iter().map(|endpoint| self.endpoint(endpoint.url)).collect();
+        match endpoints {
+            Ok(endpoints) => {
+                let cluster = Arc::new(Cluster::new(api.name, described, endpoints));
+                self.clusters.insert((api.name, upstream.name), Arc::clone(&cluster));
+                Some(cluster)
             }
             Err(problem) => {
                 let message = format!("upstream `{}` of API `{}`: {problem}", upstream.name, api.name);
-                self.problems.push(
-                    place.map_or_else(|| Problem::plain(message.clone()), |place| Problem::at(place, message.clone())),
-                );
+                self.problems.push(match set {
+                    Some(setting) => Problem::at(&setting.place, message),
+                    None => Problem::plain(message),
+                });
                 None
             }
         }
+    }
+
+    fn endpoint(&self, url: &str) -> Result<Endpoint, String> {
+        let (endpoint, tls) = parse_url(url).map_err(String::from)?;
+        Ok(Endpoint { tls: self.upstream_tls(tls, endpoint.is_http2)?, ..endpoint })
     }
 
     fn upstream_tls(&self, name: Option<ServerName<'static>>, is_http2: bool) -> Result<Option<UpstreamTls>, String> {

@@ -42,8 +42,9 @@ pub use gateway_proxy::rewrite::RegexRewrite;
 pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
-    AcceptedRisk, Action, Allowed, Api, Condition, ErrorBody, Gateway, Https, IdentityHeaders, Locations, Operation,
-    Origin, Preflight, Rewrite, Route, Rule, RuleEffect, Upstream,
+    AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, ErrorBody, Gateway, HashKey, Health, Https,
+    IdentityHeaders, Locations, Operation, Origin, Outlier, Preflight, Retry, RetryBudget, RetryCause, Rewrite, Route,
+    Rule, RuleEffect, Upstream, UpstreamEndpoint,
 };
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;

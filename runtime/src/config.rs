@@ -2,6 +2,7 @@
 
 pub(crate) mod sources;
 mod table;
+pub(crate) mod upstreams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::upstreams::UpstreamSetting;
 use gateway_base::digest::Digest;
 use gateway_base::operator_log::Format;
 use gateway_base::problem::{Problem, SettingPlace};
@@ -32,7 +34,7 @@ pub(crate) struct Config {
     /// `{value: …}` is allowed in `consumers.yaml`: for tests.
     pub(crate) insecure_literals: bool,
     /// Addresses that replace those of the documents, by API and upstream name.
-    pub(crate) upstreams: BTreeMap<(String, String), (String, SettingPlace)>,
+    pub(crate) upstreams: BTreeMap<(String, String), (UpstreamSetting, SettingPlace)>,
     /// URLs of identity providers that replace those of the documents, by API and scheme.
     pub(crate) providers: BTreeMap<(String, String), (String, SettingPlace)>,
     /// Where APIs that are for HTTPS only send plain requests, instead of the hosts of their documents.
@@ -122,8 +124,8 @@ impl Config {
         self.fingerprints.keys().chain(newer.fingerprints.keys()).filter(differs).map(String::as_str).collect()
     }
 
-    /// The address that replaces the one in the document.
-    pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&str, &SettingPlace)> {
+    /// What replaces the addresses in the document.
+    pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&UpstreamSetting, &SettingPlace)> {
         below(&self.upstreams, api, upstream)
     }
 
@@ -173,7 +175,7 @@ impl Config {
 
     /// The URL that replaces the one in the document.
     pub(crate) fn provider(&self, api: &str, scheme: &str) -> Option<(&str, &SettingPlace)> {
-        below(&self.providers, api, scheme)
+        below(&self.providers, api, scheme).map(|(url, place)| (url.as_str(), place))
     }
 }
 

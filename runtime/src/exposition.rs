@@ -8,6 +8,7 @@ use std::time::Duration;
 use gateway_base::{operator_log, supervise};
 use gateway_proxy::deployment::{Deployment, PreparedOperation};
 use gateway_proxy::metrics::{Families, ProcessMetrics};
+use gateway_proxy::upstream::member::EndpointFamilies;
 use gateway_wire::reject::Reject;
 
 /// The text exposition format, version 0.0.4.
@@ -55,6 +56,35 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
         "When a certificate that a listener shows expires, in seconds since 1970.",
         &expiries(deployment),
     );
+    let mut endpoints = EndpointFamilies::default();
+    for cluster in &deployment.clusters {
+        let labels = format!("api=\"{}\",upstream=\"{}\"", escaped(cluster.api), escaped(cluster.upstream.name));
+        cluster.write(&mut endpoints, &labels);
+    }
+    family(
+        "gateway_upstream_endpoint_up",
+        "gauge",
+        "Whether an endpoint of an upstream gets requests: 0 while it is ejected.",
+        &endpoints.up,
+    );
+    family(
+        "gateway_upstream_requests_total",
+        "counter",
+        "Requests that an endpoint of an upstream was tried with, by how that ended.",
+        &endpoints.requests,
+    );
+    family(
+        "gateway_upstream_ejections_total",
+        "counter",
+        "How often an endpoint of an upstream was ejected, by the failure that was one too many.",
+        &endpoints.ejections,
+    );
+    family(
+        "gateway_upstream_retries_total",
+        "counter",
+        "Requests that were sent again by how that ended, and those that the budget did not let.",
+        &endpoints.retries,
+    );
     let providers = ProviderLines::of(deployment);
     family(
         "gateway_provider_requests_total",
@@ -72,7 +102,7 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
     family("gateway_store_requests_total", "counter", "Questions to stores that count limits.", &questions);
     family("gateway_store_up", "gauge", "Whether every thread has the use of a store.", &states);
     let mut rejects = String::new();
-    for (reason, count) in Reject::REASONS.iter().zip(&process.rejects) {
+    for (reason, count) in Reject::REASONS.iter().zip(&process.rejects.0) {
         let count = count.load(Relaxed);
         if count > 0 {
             let _ = writeln!(rejects, "gateway_rejects_total{{reason=\"{reason}\"}} {count}");

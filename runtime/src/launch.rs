@@ -166,7 +166,8 @@ impl Launch {
         let config = self.settings().map(|(config, _)| config).ok();
         let address = |(api, upstream, url): (&str, &str, &str)| {
             let set = config.as_ref().and_then(|config| config.upstream(api, upstream));
-            let (endpoint, _) = parse_url(set.map_or(url, |(url, _)| url), 0).ok()?;
+            let first = set.and_then(|(setting, _)| setting.endpoints.first());
+            let (endpoint, _) = parse_url(first.map_or(url, |endpoint| endpoint.url)).ok()?;
             Some(UpstreamAddress {
                 api: api.to_owned(),
                 upstream: upstream.to_owned(),

@@ -12,3 +12,4 @@ pub mod operation;
 pub mod refusal;
 pub mod store;
 pub mod token;
+pub mod upstream;

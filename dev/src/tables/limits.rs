@@ -31,7 +31,12 @@ pub(super) fn limit(limit: &ir::Limit) -> Limit {
 }
 
 fn keys(key: &[ir::LimitKey]) -> &'static [LimitKey] {
-    list(key, |part| match part {
+    list(key, limit_key)
+}
+
+/// A part of a request.
+pub(super) fn limit_key(part: &ir::LimitKey) -> LimitKey {
+    match part {
         ir::LimitKey::Caller => LimitKey::Caller,
         ir::LimitKey::Ip => LimitKey::Ip,
         ir::LimitKey::Client => LimitKey::Client,
@@ -42,7 +47,7 @@ fn keys(key: &[ir::LimitKey]) -> &'static [LimitKey] {
         ir::LimitKey::Header(name) => LimitKey::Header(text(name)),
         ir::LimitKey::Query(name) => LimitKey::Query(text(name)),
         ir::LimitKey::Const(constant) => LimitKey::Const(text(constant)),
-    })
+    }
 }
 
 /// How many wrong credentials of a scheme are checked.

@@ -54,7 +54,7 @@ pub(super) fn limit_value(limit: &Limit) -> Expression {
     )
 }
 
-fn limit_key(key: &LimitKey) -> Expression {
+pub(super) fn limit_key(key: &LimitKey) -> Expression {
     match key {
         LimitKey::Caller => Expression::word("LimitKey::Caller"),
         LimitKey::Ip => Expression::word("LimitKey::Ip"),

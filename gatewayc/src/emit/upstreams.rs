@@ -3,15 +3,24 @@
 use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
 
 use crate::emit::layout::Expression;
+use crate::emit::limits::limit_key;
 use crate::emit::literals::{boolean, duration};
-use crate::ir::{Locations, Upstream};
+use crate::ir::{
+    Balance, Breaker, HashKey, Health, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+};
 
 pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
     Expression::Struct(
         "Upstream",
         vec![
             ("name", Expression::text(&upstream.name)),
-            ("url", Expression::text(&upstream.url)),
+            ("endpoints", Expression::Slice(upstream.endpoints.iter().map(endpoint).collect())),
+            ("balance", balance(&upstream.balance)),
+            ("resolve", upstream.resolve.map_or(Expression::word("None"), |every| some(duration(every)))),
+            ("outlier", upstream.outlier.map_or(Expression::word("None"), |rule| some(outlier(rule)))),
+            ("health", upstream.health.as_ref().map_or(Expression::word("None"), |checks| some(health(checks)))),
+            ("retry", upstream.retry.as_ref().map_or(Expression::word("None"), |rule| some(retry(rule)))),
+            ("breaker", upstream.breaker.map_or(Expression::word("None"), |bounds| some(breaker(bounds)))),
             ("preserve_host", boolean(upstream.preserve_host)),
             ("paths", upstream_paths(upstream.paths)),
             (
@@ -24,6 +33,101 @@ pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
             ("connect_timeout", duration(upstream.connect_timeout)),
             ("response_timeout", duration(upstream.response_timeout)),
             ("idle_timeout", duration(upstream.idle_timeout)),
+            ("total_timeout", upstream.total_timeout.map_or(Expression::word("None"), |total| some(duration(total)))),
+        ],
+    )
+}
+
+fn some(value: Expression) -> Expression {
+    Expression::Call("Some", vec![value])
+}
+
+fn endpoint(endpoint: &UpstreamEndpoint) -> Expression {
+    Expression::Struct(
+        "UpstreamEndpoint",
+        vec![
+            ("url", Expression::text(&endpoint.url)),
+            ("weight", Expression::number(u64::from(endpoint.weight))),
+            ("priority", Expression::number(u64::from(endpoint.priority))),
+        ],
+    )
+}
+
+fn balance(balance: &Balance) -> Expression {
+    match balance {
+        Balance::RoundRobin => Expression::word("Balance::RoundRobin"),
+        Balance::LeastRequest => Expression::word("Balance::LeastRequest"),
+        Balance::Hash(keys) => {
+            Expression::Call("Balance::Hash", vec![Expression::Slice(keys.iter().map(hash_key).collect())])
+        }
+    }
+}
+
+fn hash_key(key: &HashKey) -> Expression {
+    match key {
+        HashKey::Part(part) => Expression::Call("HashKey::Part", vec![limit_key(part)]),
+        HashKey::Cookie(name) => Expression::Call("HashKey::Cookie", vec![Expression::text(name)]),
+    }
+}
+
+fn outlier(outlier: Outlier) -> Expression {
+    Expression::Struct(
+        "Outlier",
+        vec![
+            ("consecutive", Expression::number(u64::from(outlier.consecutive))),
+            ("eject", duration(outlier.eject)),
+            ("max_ejected", Expression::number(u64::from(outlier.max_ejected))),
+        ],
+    )
+}
+
+fn retry(retry: &Retry) -> Expression {
+    let cause = |cause: &RetryCause| match cause {
+        RetryCause::Connect => Expression::word("RetryCause::Connect"),
+        RetryCause::Reset => Expression::word("RetryCause::Reset"),
+        RetryCause::Status(status) => {
+            Expression::Call("RetryCause::Status", vec![Expression::number(u64::from(*status))])
+        }
+    };
+    let RetryBudget { percent, min } = retry.budget;
+    let budget = vec![("percent", Expression::number(u64::from(percent))), ("min", Expression::number(u64::from(min)))];
+    Expression::Struct(
+        "Retry",
+        vec![
+            ("attempts", Expression::number(u64::from(retry.attempts))),
+            ("on", Expression::Slice(retry.on.iter().map(cause).collect())),
+            ("per_try", retry.per_try.map_or(Expression::word("None"), |time| some(duration(time)))),
+            ("backoff", duration(retry.backoff)),
+            ("max_backoff", duration(retry.max_backoff)),
+            ("budget", Expression::Struct("RetryBudget", budget)),
+            ("attempt_header", boolean(retry.attempt_header)),
+        ],
+    )
+}
+
+fn breaker(breaker: Breaker) -> Expression {
+    Expression::Struct(
+        "Breaker",
+        vec![
+            ("requests", Expression::number(u64::from(breaker.requests))),
+            ("pending", Expression::number(u64::from(breaker.pending))),
+        ],
+    )
+}
+
+fn health(health: &Health) -> Expression {
+    let range = |(from, to): &(u16, u16)| {
+        Expression::Call("", vec![Expression::number(u64::from(*from)), Expression::number(u64::from(*to))])
+    };
+    Expression::Struct(
+        "Health",
+        vec![
+            ("path", Expression::text(&health.path)),
+            ("every", duration(health.every)),
+            ("timeout", duration(health.timeout)),
+            ("healthy", Expression::number(u64::from(health.healthy))),
+            ("unhealthy", Expression::number(u64::from(health.unhealthy))),
+            ("status", Expression::Slice(health.status.iter().map(range).collect())),
         ],
     )
 }

@@ -66,6 +66,8 @@ pub struct Operation {
     pub limits: Vec<LimitUse>,
     /// The upstream may read some of its paths as those of an operation with another access.
     pub contested: bool,
+    /// It may be repeated whatever its method.
+    pub repeatable: bool,
     /// The operation's method in the document.
     pub span: Span,
 }

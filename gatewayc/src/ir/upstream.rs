@@ -4,14 +4,30 @@ use std::time::Duration;
 
 use gateway_route::UpstreamPaths;
 pub use gateway_terms::operation::Locations;
+pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
+use gateway_yaml::Span;
+
+use crate::ir::LimitKey;
 
 /// A server that requests are forwarded to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// The name in the document, `default` for the unnamed one at the root.
     pub name: String,
-    /// `http://host[:port][/prefix]`, or the same with `https://`.
-    pub url: String,
+    /// Where it is; one endpoint or more.
+    pub endpoints: Vec<UpstreamEndpoint>,
+    /// Which endpoint a request goes to.
+    pub balance: Balance,
+    /// How often names are looked up again; for each connection if `None`.
+    pub resolve: Option<Duration>,
+    /// When an endpoint that fails gets no requests.
+    pub outlier: Option<Outlier>,
+    /// How its endpoints are checked.
+    pub health: Option<Health>,
+    /// When a request is sent once more.
+    pub retry: Option<Retry>,
+    /// How much is asked for at once.
+    pub breaker: Option<Breaker>,
     /// Send the client's `Host`.
     pub preserve_host: bool,
     /// How it reads paths.
@@ -24,4 +40,92 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Between two pieces of a body.
     pub idle_timeout: Duration,
+    /// For the whole exchange with all tries.
+    pub total_timeout: Option<Duration>,
+    /// Where it is described, or first used.
+    pub span: Span,
+}
+
+impl Upstream {
+    /// Of its first endpoint: all have its scheme and its prefix.
+    pub fn first_url(&self) -> &str {
+        self.endpoints.first().map_or("", |endpoint| &endpoint.url)
+    }
+}
+
+/// One address of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamEndpoint {
+    /// `http://host[:port][/prefix]`, or the same with `https://`.
+    pub url: String,
+    /// Its share of the requests, in proportion to the others'; 0 for none.
+    pub weight: u32,
+    /// It is used while no endpoint with a smaller number is usable.
+    pub priority: u8,
+}
+
+/// When a request is sent once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// All tries, with the first.
+    pub attempts: u32,
+    /// What is repeated.
+    pub on: Vec<RetryCause>,
+    /// For the head of the response of one try.
+    pub per_try: Option<Duration>,
+    /// Before the second try; twice as long before each further one.
+    pub backoff: Duration,
+    /// No longer than this.
+    pub max_backoff: Duration,
+    /// How many retries there may be.
+    pub budget: RetryBudget,
+    /// The upstream is told which try it is.
+    pub attempt_header: bool,
+}
+
+/// How the endpoints of an upstream are checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// What each is asked for, below its own prefix.
+    pub path: String,
+    /// How often.
+    pub every: Duration,
+    /// For an answer.
+    pub timeout: Duration,
+    /// So many good answers in a row make an endpoint healthy again.
+    pub healthy: u32,
+    /// So many bad ones make it unhealthy.
+    pub unhealthy: u32,
+    /// Ranges of good statuses.
+    pub status: Vec<(u16, u16)>,
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Balance {
+    /// Each in its turn.
+    RoundRobin,
+    /// The one of two with fewer requests in flight.
+    LeastRequest,
+    /// The same one for the same parts of a request.
+    Hash(Vec<HashKey>),
+}
+
+/// A part of a request that says which endpoint it goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HashKey {
+    /// What a limit could count by.
+    Part(LimitKey),
+    /// The value of a cookie.
+    Cookie(String),
+}
+
+impl HashKey {
+    /// As in documents.
+    pub fn show(&self) -> String {
+        match self {
+            Self::Part(key) => key.show(),
+            Self::Cookie(name) => format!("cookie:{name}"),
+        }
+    }
 }

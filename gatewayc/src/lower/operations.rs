@@ -61,6 +61,8 @@ pub(super) struct Particulars {
     pub(super) contract: Contract,
     pub(super) described_statuses: Vec<String>,
     pub(super) limits: Vec<LimitUse>,
+    /// Each request says which one it is, so that it can be repeated.
+    pub(super) has_idempotency_key: bool,
     pub(super) span: Span,
 }
 
@@ -78,6 +80,7 @@ impl Particulars {
             contract,
             described_statuses,
             limits,
+            has_idempotency_key,
             span,
         } = self;
         let (asks, admits_anonymous) = match &access {
@@ -88,8 +91,10 @@ impl Particulars {
             Action::Answer(Builtin::Oauth { .. } | Builtin::Registry { .. }) => OWN_MAX_BODY,
             _ => policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
         };
+        let is_forwarded = matches!(action, Action::Forward { .. });
         let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
         let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
+        let repeatable = is_forwarded && (policy.repeatable.contains(&method) || has_idempotency_key);
         Operation {
             id,
             method,
@@ -107,6 +112,7 @@ impl Particulars {
             anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
             limits,
             contested: false,
+            repeatable,
             span,
         }
     }
@@ -248,6 +254,7 @@ impl<'a> Lowering<'a> {
             contract,
             described_statuses: contract::statuses(&operation.node),
             limits: described.limits.clone(),
+            has_idempotency_key: parameters.has_idempotency_key,
             span: operation.span,
         };
         route.operations.push(particulars.with(policy));
@@ -308,6 +315,7 @@ impl<'a> Lowering<'a> {
             },
             described_statuses: Vec::new(),
             limits: Vec::new(),
+            has_idempotency_key: false,
             span,
         };
         route.described.push(("OPTIONS".into(), particulars.id.clone()));

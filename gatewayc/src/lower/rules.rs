@@ -29,7 +29,7 @@ impl Lowering<'_> {
             RuleChoice::Redirect { to, status } => RuleEffect::Redirect { to, status },
             RuleChoice::Respond { status, content_type, body } => RuleEffect::Respond { status, content_type, body },
             RuleChoice::Proxy { upstream, to, content_type } => {
-                let operation = self.proxy(&id, index, at, upstream, content_type)?;
+                let operation = self.proxy(&id, index, at, *upstream, content_type)?;
                 RuleEffect::Proxy { to, operation: Box::new(operation) }
             }
         };
@@ -67,6 +67,7 @@ impl Lowering<'_> {
         }
         let upstream = self.upstreams.at(upstream)?;
         let particulars = Particulars {
+            has_idempotency_key: false,
             id: id.to_owned(),
             method: Operation::ANY.to_owned(),
             summary: String::new(),

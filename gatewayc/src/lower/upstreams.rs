@@ -18,6 +18,8 @@ pub(super) struct Upstreams {
 struct Known {
     policy: UpstreamPolicy,
     declared: Option<Span>,
+    /// Of the operation that describes it, if it is described in place.
+    first_use: Span,
     used: bool,
 }
 
@@ -28,7 +30,10 @@ impl Upstreams {
             if name.value.is_empty() {
                 diagnostics.push(Diagnostic::error(GW521, "an upstream needs a name").at(name.span, "empty"));
             }
-            known.insert(name.value.clone(), Known { policy: policy.clone(), declared: Some(name.span), used: false });
+            known.insert(
+                name.value.clone(),
+                Known { policy: policy.clone(), declared: Some(name.span), first_use: name.span, used: false },
+            );
         }
         Self { known, reported_missing }
     }
@@ -58,10 +63,13 @@ impl Upstreams {
                 // Two descriptions of one address may differ in their timeouts.
                 let names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name} {number}")));
                 let free = |name: &String| {
-                    self.known.get(name).is_none_or(|known| known.declared.is_none() && known.policy == *policy)
+                    self.known.get(name).is_none_or(|known| known.declared.is_none() && known.policy == **policy)
                 };
                 let name = names.into_iter().find(free)?;
-                self.known.insert(name.clone(), Known { policy: policy.clone(), declared: None, used: true });
+                self.known.insert(
+                    name.clone(),
+                    Known { policy: (**policy).clone(), declared: None, first_use: at, used: true },
+                );
                 Some(name)
             }
             None => {
@@ -80,19 +88,20 @@ impl Upstreams {
 
     /// The upstream of this address: one that the document describes, or one of its own.
     pub(super) fn at(&mut self, policy: UpstreamPolicy) -> Option<String> {
-        if let Some((name, known)) = self.known.iter_mut().find(|(_, known)| known.policy.url == policy.url) {
+        if let Some((name, known)) = self.known.iter_mut().find(|(_, known)| known.policy.endpoints == policy.endpoints)
+        {
             known.used = true;
             return Some(name.clone());
         }
-        let name = policy.url.split_once("://").map_or("", |(_, authority)| authority).to_owned();
-        let choice = UpstreamChoice::Inline { name, policy };
+        let name = policy.first_url().split_once("://").map_or("", |(_, authority)| authority).to_owned();
+        let choice = UpstreamChoice::Inline { name, policy: Box::new(policy) };
         self.choose(&Some(choice), "", Span::default(), &mut Diagnostics::new())
     }
 
     pub(super) fn used(self, diagnostics: &mut Diagnostics) -> Vec<Upstream> {
         let complete = !diagnostics.has_errors();
         let mut used = Vec::new();
-        for (name, Known { policy, declared, used: is_used }) in self.known {
+        for (name, Known { policy, declared, first_use, used: is_used }) in self.known {
             // While something is wrong, it may be what would use it.
             if let Some(span) = declared.filter(|_| complete && !is_used) {
                 diagnostics.push(
@@ -102,7 +111,14 @@ impl Upstreams {
             }
             if is_used {
                 let UpstreamPolicy {
-                    url,
+                    endpoints,
+                    balance,
+                    resolve,
+                    outlier,
+                    health,
+                    retry,
+                    breaker,
+                    total_timeout,
                     connect_timeout,
                     response_timeout,
                     idle_timeout,
@@ -112,13 +128,21 @@ impl Upstreams {
                 } = policy;
                 used.push(Upstream {
                     name,
-                    url,
+                    endpoints,
+                    balance,
+                    resolve,
+                    outlier,
+                    health,
+                    retry,
+                    breaker,
+                    total_timeout,
                     preserve_host,
                     paths,
                     locations,
                     connect_timeout,
                     response_timeout,
                     idle_timeout,
+                    span: declared.unwrap_or(first_use),
                 });
             }
         }

@@ -375,27 +375,31 @@ pub(crate) fn failed_authentication(reader: &mut Reader<'_>, node: &Node) -> Opt
     Some(FailureLimit { limit: limit?, interval: interval?, key })
 }
 
+/// A part of a request by its word, such as `header:X-Tenant`.
+pub(super) fn key_named(text: &str) -> Option<LimitKey> {
+    match text.split_once(':') {
+        None => match text {
+            "caller" => Some(LimitKey::Caller),
+            "ip" => Some(LimitKey::Ip),
+            "client" => Some(LimitKey::Client),
+            "consumer" => Some(LimitKey::Consumer),
+            "user" => Some(LimitKey::User),
+            "credential" => Some(LimitKey::Credential),
+            "path" => Some(LimitKey::Path),
+            _ => None,
+        },
+        Some(("header", name)) if is_field_name(name) => Some(LimitKey::Header(name.to_owned())),
+        Some(("query", name)) if !name.is_empty() => Some(LimitKey::Query(name.to_owned())),
+        Some(("const", text)) => Some(LimitKey::Const(text.to_owned())),
+        Some(_) => None,
+    }
+}
+
 fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<LimitKey> {
     let mut keys = Vec::new();
     for item in reader.words(node, "`key`") {
         let Some(text) = reader.text(item, "a part of `key`") else { continue };
-        let key = match text.split_once(':') {
-            None => match text {
-                "caller" => Some(LimitKey::Caller),
-                "ip" => Some(LimitKey::Ip),
-                "client" => Some(LimitKey::Client),
-                "consumer" => Some(LimitKey::Consumer),
-                "user" => Some(LimitKey::User),
-                "credential" => Some(LimitKey::Credential),
-                "path" => Some(LimitKey::Path),
-                _ => None,
-            },
-            Some(("header", name)) if is_field_name(name) => Some(LimitKey::Header(name.to_owned())),
-            Some(("query", name)) if !name.is_empty() => Some(LimitKey::Query(name.to_owned())),
-            Some(("const", text)) => Some(LimitKey::Const(text.to_owned())),
-            Some(_) => None,
-        };
-        match key {
+        match key_named(text) {
             Some(key) => keys.push(key),
             None => reader.wrong(
                 item,

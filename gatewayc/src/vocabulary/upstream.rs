@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+use gateway_terms::upstream::{Outlier, USUAL_RESOLVE};
 use gateway_yaml::{Entry, Node, Spanned};
 
-use crate::diagnostic::{Diagnostic, GW521, GW523};
-use crate::ir::Locations;
+use crate::diagnostic::{Diagnostic, GW521, GW523, GW528, GW532};
+use crate::ir::{Balance, Breaker, Health, Locations, Retry, UpstreamEndpoint};
 use crate::units;
-use crate::vocabulary::authority::is_authority;
+use crate::vocabulary::balance::{balance, outlier, resolve};
+use crate::vocabulary::endpoints::{endpoints, upstream_url};
+use crate::vocabulary::health::health;
 use crate::vocabulary::reader::{Place, Reader};
+use crate::vocabulary::retry::{breaker, retry};
 
 /// `upstream`: by name, or described in place.
 #[derive(Debug, Clone)]
@@ -21,7 +25,7 @@ pub enum UpstreamChoice {
         /// `default` at the root, otherwise the URL's authority.
         name: String,
         /// The description.
-        policy: UpstreamPolicy,
+        policy: Box<UpstreamPolicy>,
     },
     /// Something that has been reported.
     Broken,
@@ -30,8 +34,22 @@ pub enum UpstreamChoice {
 /// The description of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamPolicy {
-    /// `url`.
-    pub url: String,
+    /// `url` or `endpoints`.
+    pub endpoints: Vec<UpstreamEndpoint>,
+    /// `balance`, least-request.
+    pub balance: Balance,
+    /// `resolve`, 30 s; `None` for `off`.
+    pub resolve: Option<Duration>,
+    /// `outlier`; `None` for `off`.
+    pub outlier: Option<Outlier>,
+    /// `health`; none by default.
+    pub health: Option<Health>,
+    /// `retry`; none by default.
+    pub retry: Option<Retry>,
+    /// `breaker`; none by default.
+    pub breaker: Option<Breaker>,
+    /// `timeout.total`; none by default.
+    pub total_timeout: Option<Duration>,
     /// `timeout.connect`, 5 s.
     pub connect_timeout: Duration,
     /// `timeout` or `timeout.response`, 60 s.
@@ -47,10 +65,22 @@ pub struct UpstreamPolicy {
 }
 
 impl UpstreamPolicy {
+    /// Of its first endpoint.
+    pub(crate) fn first_url(&self) -> &str {
+        self.endpoints.first().map_or("", |endpoint| &endpoint.url)
+    }
+
     /// With the usual timeouts.
     pub(super) fn at(url: &str) -> Self {
         Self {
-            url: url.to_owned(),
+            endpoints: vec![UpstreamEndpoint { url: url.to_owned(), weight: 1, priority: 0 }],
+            balance: Balance::LeastRequest,
+            resolve: Some(USUAL_RESOLVE),
+            outlier: Some(Outlier::USUAL),
+            health: None,
+            retry: None,
+            breaker: None,
+            total_timeout: None,
             connect_timeout: Duration::from_secs(5),
             response_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
@@ -78,20 +108,51 @@ pub(super) fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place
         return UpstreamChoice::Named(Spanned::new(node.span, name.to_owned()));
     }
     let Some(policy) = upstream(reader, node) else { return UpstreamChoice::Broken };
-    let authority =
-        policy.url.split_once("://").map_or("", |(_, authority)| authority).trim_end_matches('/').to_owned();
+    let authority = policy.first_url().split_once("://").map_or("", |(_, authority)| authority).to_owned();
     let name = if place == Place::Root { "default".to_owned() } else { authority };
-    UpstreamChoice::Inline { name, policy }
+    UpstreamChoice::Inline { name, policy: Box::new(policy) }
 }
 
 pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
-    const KNOWN: [&str; 5] = ["url", "timeout", "preserveHost", "paths", "locations"];
+    const KNOWN: [&str; 12] = [
+        "url",
+        "endpoints",
+        "balance",
+        "resolve",
+        "outlier",
+        "health",
+        "retry",
+        "breaker",
+        "timeout",
+        "preserveHost",
+        "paths",
+        "locations",
+    ];
     let entries = reader.known(node, "an upstream", &KNOWN);
     let mut policy = UpstreamPolicy::at("");
-    let mut url = None;
+    let mut addresses = None;
+    let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name);
+    if let (Some(url), Some(endpoints)) = (member("url"), member("endpoints")) {
+        reader.report(
+            Diagnostic::error(GW528, "an upstream has `url` or `endpoints`, not both")
+                .at(url.key.span, "beside `endpoints`")
+                .also(endpoints.key.span, "the list")
+                .help("write all addresses under `endpoints`"),
+        );
+    }
     for Entry { key, value } in entries.iter().copied() {
         match &*key.name {
-            "url" => url = Some(upstream_url(reader, value)),
+            "url" => {
+                let endpoint = |url| vec![UpstreamEndpoint { url, weight: 1, priority: 0 }];
+                addresses = Some(upstream_url(reader, value).map(endpoint));
+            }
+            "endpoints" => addresses = Some(endpoints(reader, value)),
+            "balance" => policy.balance = balance(reader, value).unwrap_or(policy.balance),
+            "resolve" => policy.resolve = resolve(reader, value).unwrap_or(policy.resolve),
+            "outlier" => policy.outlier = outlier(reader, value),
+            "health" => policy.health = health(reader, value),
+            "retry" => policy.retry = Some(retry(reader, value)),
+            "breaker" => policy.breaker = Some(breaker(reader, value)),
             "preserveHost" => policy.preserve_host = reader.boolean(value, "`preserveHost`").unwrap_or_default(),
             "paths" => policy.paths = upstream_paths(reader, value),
             "locations" => {
@@ -99,11 +160,13 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamP
                 policy.locations = reader.choice(value, "`locations`", &choices).unwrap_or(Locations::Translate);
             }
             _ if value.as_mapping().is_some() => {
-                for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle"]) {
+                for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle", "total"])
+                {
                     let Some(time) = reader.unit(value, "a timeout", units::duration) else { continue };
                     match &*key.name {
                         "connect" => policy.connect_timeout = time,
                         "response" => policy.response_timeout = time,
+                        "total" => policy.total_timeout = Some(time),
                         _ => policy.idle_timeout = time,
                     }
                 }
@@ -115,15 +178,30 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamP
             }
         }
     }
-    if url.is_none() && node.as_mapping().is_some() && !Reader::has_unknown(node, &KNOWN) {
+    if addresses.is_none() && node.as_mapping().is_some() && !Reader::has_unknown(node, &KNOWN) {
         reader.report(
             Diagnostic::error(GW523, "this upstream has no `url`")
                 .at(node.span, "where should requests go?")
-                .help("write `url: http://127.0.0.1:8080`"),
+                .help("write `url: http://127.0.0.1:8080`, or a list of several under `endpoints`"),
         );
     }
-    policy.url = url??;
+    check_total(reader, node, &policy);
+    policy.endpoints = addresses??;
     Some(policy)
+}
+
+/// Tries that `total` cuts off.
+fn check_total(reader: &mut Reader<'_>, node: &Node, policy: &UpstreamPolicy) {
+    let Some((retry, total)) = policy.retry.as_ref().zip(policy.total_timeout) else { return };
+    let Some(needed) = retry.per_try.and_then(|each| each.checked_mul(retry.attempts)) else { return };
+    if needed > total {
+        let (needed, total) = (units::show_duration(needed), units::show_duration(total));
+        reader.report(
+            Diagnostic::warning(GW532, format!("`perTry` of all tries is {needed}, and `total` is {total}"))
+                .at(node.span, "the last tries are cut off")
+                .help("make `total` longer, or `perTry` or `attempts` smaller"),
+        );
+    }
 }
 
 /// How an upstream reads paths.
@@ -148,37 +226,4 @@ fn upstream_paths(reader: &mut Reader<'_>, node: &Node) -> UpstreamPaths {
         }
     }
     paths
-}
-
-/// How an upstream can be spoken to: HTTP/1.1, HTTP/2, each in the clear and inside TLS.
-pub(super) const UPSTREAM_SCHEMES: &[&str] = &["http://", "https://", "h2c://", "h2://"];
-
-/// `http://host[:port][/prefix]`, or the same with another of [`UPSTREAM_SCHEMES`].
-fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
-    let url = reader.text(node, "`url`")?;
-    let problem = |url: &str| -> Option<&'static str> {
-        let Some(rest) = UPSTREAM_SCHEMES.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
-            return Some("expected `http://host:port`, or the same with `https://`, `h2c://` or `h2://`");
-        };
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        if authority.contains('@') {
-            return Some("credentials do not belong into an address");
-        }
-        if !is_authority(authority) {
-            return Some("expected a host and perhaps a port after `://`");
-        }
-        if !path.is_empty() && gateway_route::RequestPath::parse(path).is_err() {
-            return Some("only a plain path may follow the host: no query, no fragment, no dot segments");
-        }
-        None
-    };
-    match problem(url) {
-        Some(problem) => {
-            reader.report(
-                Diagnostic::error(GW523, format!("`{url}` is not the address of an upstream")).at(node.span, problem),
-            );
-            None
-        }
-        None => Some(url.trim_end_matches('/').to_owned()),
-    }
 }

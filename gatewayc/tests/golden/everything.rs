@@ -16,6 +16,10 @@
 //   POST      /v1/jobs/{+name}:cancel                                        fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v1   jwt `jwt`
 //   GET       /v1/limited                                                    limited        -> default as received without /v1                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
 //   OPTIONS   /v1/limited                                                    -              -> default as received without /v1                             anyone (preflight: forward)
+//   GET       /v1/many                                                       many           -> many as received without /v1                                jwt `jwt`
+//   OPTIONS   /v1/many                                                       -              -> default as received without /v1                             anyone (preflight: forward)
+//   POST      /v1/many                                                       again          -> turns as received without /v1                               jwt `jwt`
+//   PUT       /v1/many                                                       turns          -> turns as received without /v1                               jwt `jwt`
 //   OPTIONS   /v1/or-and                                                     -              -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/or-and                                                     orAnd          -> default as received without /v1                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
 //   GET       /v1/providers                                                  providers      -> default as received without /v1                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
@@ -44,6 +48,10 @@
 //   POST      /v2/jobs/{+name}:cancel                                        fn             -> 127.0.0.1:9000 as regex ^/jobs/(.*):cancel$ => /cancel/$1 without /v2   jwt `jwt`
 //   GET       /v2/limited                                                    limited        -> default as received without /v2                             jwt `jwt`; leaky-bucket 10/1s burst 5 per header:x-a+path; sliding-window 100/1m per ip in store shared fast
 //   OPTIONS   /v2/limited                                                    -              -> default as received without /v2                             anyone (preflight: forward)
+//   GET       /v2/many                                                       many           -> many as received without /v2                                jwt `jwt`
+//   OPTIONS   /v2/many                                                       -              -> default as received without /v2                             anyone (preflight: forward)
+//   POST      /v2/many                                                       again          -> turns as received without /v2                               jwt `jwt`
+//   PUT       /v2/many                                                       turns          -> turns as received without /v2                               jwt `jwt`
 //   OPTIONS   /v2/or-and                                                     -              -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/or-and                                                     orAnd          -> default as received without /v2                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous
 //   GET       /v2/providers                                                  providers      -> default as received without /v2                             jwt `published` or jwt `discovered` [read] or (jwt `discovered` and token `opaque`)
@@ -118,6 +126,13 @@ pub(super) static API: Api = Api {
             allows: &[],
             preflight: Preflight::Deny,
             operations: &[&LIMITED, &OPTIONS_V1_LIMITED],
+        },
+        Route {
+            template: "/v1/many",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&MANY_2, &OPTIONS_V1_MANY, &AGAIN, &TURNS_2],
         },
         Route {
             template: "/v1/or-and",
@@ -211,6 +226,13 @@ pub(super) static API: Api = Api {
             operations: &[&LIMITED_2, &OPTIONS_V2_LIMITED],
         },
         Route {
+            template: "/v2/many",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&MANY_3, &OPTIONS_V2_MANY, &AGAIN_2, &TURNS_3],
+        },
+        Route {
             template: "/v2/or-and",
             when: &[],
             allows: &[],
@@ -299,7 +321,7 @@ pub(super) static API: Api = Api {
             effect: RuleEffect::Proxy { to: "/$1", operation: &RULE_7 },
         },
     ],
-    upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &NOTES, &NOTES_INTERNAL_3002],
+    upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &MANY, &NOTES, &NOTES_INTERNAL_3002, &TURNS],
     schemes: &[&DISCOVERED, &IDP, &JWT, &KEY, &MESSAGE, &OLD, &OPAQUE, &PUBLISHED, &SHOWN, &SIGNED],
     schemas: &[&SCHEMA_CAT, &SCHEMA_DOG, &SCHEMA_ID, &SCHEMA_NODE],
     identity_headers: IdentityHeaders {
@@ -336,6 +358,7 @@ static CERTIFICATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/certificate
@@ -352,6 +375,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/contract/mock
@@ -380,6 +404,7 @@ static GET_V1_CONTRACT_MOCK: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/contract/{dots}
@@ -520,6 +545,7 @@ static LIST_THINGS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/contract/{dots}
@@ -550,6 +576,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v1/contract/{dots}
@@ -633,6 +660,7 @@ static PUT_THING: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/custom
@@ -649,6 +677,7 @@ static N_2FA: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/custom
@@ -665,6 +694,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v1/custom
@@ -685,6 +715,7 @@ static SIGNED_PUT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/files/{+path}
@@ -701,6 +732,7 @@ static READ_FILE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/files/{+path}
@@ -717,6 +749,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v1/files/{+path}
@@ -733,6 +766,7 @@ static READ_FILE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/jobs/{+name}:cancel
@@ -749,6 +783,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/jobs/{+name}:cancel
@@ -772,6 +807,7 @@ static FN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/limited
@@ -788,6 +824,7 @@ static LIMITED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/limited
@@ -804,6 +841,75 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
+};
+
+// GET /v1/many
+static MANY_2: Operation = Operation {
+    id: "many",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// OPTIONS /v1/many
+static OPTIONS_V1_MANY: Operation = Operation {
+    id: "OPTIONS /v1/many",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// POST /v1/many
+static AGAIN: Operation = Operation {
+    id: "again",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: true,
+};
+
+// PUT /v1/many
+static TURNS_2: Operation = Operation {
+    id: "turns",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/or-and
@@ -820,6 +926,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/or-and
@@ -840,6 +947,7 @@ static OR_AND: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/providers
@@ -860,6 +968,7 @@ static PROVIDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/providers
@@ -876,6 +985,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/public: a */ comment #[evil]
@@ -892,6 +1002,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/public
@@ -908,6 +1019,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/rest?method=photos.get
@@ -924,6 +1036,7 @@ static PHOTOS_GET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/rest?method=photos.get
@@ -940,6 +1053,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/rest?method=photos.list
@@ -956,6 +1070,7 @@ static PHOTOS_LIST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/rest?method=photos.list
@@ -972,6 +1087,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/typed/{id}/{ratio}.{flag}
@@ -1022,6 +1138,7 @@ static TYPED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v1/typed/{id}/{ratio}.{flag}
@@ -1072,6 +1189,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/certificate
@@ -1088,6 +1206,7 @@ static CERTIFICATE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/certificate
@@ -1104,6 +1223,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/contract/mock
@@ -1132,6 +1252,7 @@ static GET_V2_CONTRACT_MOCK: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/contract/{dots}
@@ -1272,6 +1393,7 @@ static LIST_THINGS_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/contract/{dots}
@@ -1302,6 +1424,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v2/contract/{dots}
@@ -1385,6 +1508,7 @@ static PUT_THING_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/custom
@@ -1401,6 +1525,7 @@ static N_2FA_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/custom
@@ -1417,6 +1542,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v2/custom
@@ -1437,6 +1563,7 @@ static SIGNED_PUT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/files/{+path}
@@ -1453,6 +1580,7 @@ static READ_FILE_3: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/files/{+path}
@@ -1469,6 +1597,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v2/files/{+path}
@@ -1485,6 +1614,7 @@ static READ_FILE_4: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/jobs/{+name}:cancel
@@ -1501,6 +1631,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v2/jobs/{+name}:cancel
@@ -1524,6 +1655,7 @@ static FN_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/limited
@@ -1540,6 +1672,7 @@ static LIMITED_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/limited
@@ -1556,6 +1689,75 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
+};
+
+// GET /v2/many
+static MANY_3: Operation = Operation {
+    id: "many",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// OPTIONS /v2/many
+static OPTIONS_V2_MANY: Operation = Operation {
+    id: "OPTIONS /v2/many",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// POST /v2/many
+static AGAIN_2: Operation = Operation {
+    id: "again",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: true,
+};
+
+// PUT /v2/many
+static TURNS_3: Operation = Operation {
+    id: "turns",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/or-and
@@ -1572,6 +1774,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v2/or-and
@@ -1592,6 +1795,7 @@ static OR_AND_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/providers
@@ -1612,6 +1816,7 @@ static PROVIDERS_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/providers
@@ -1628,6 +1833,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/public: a */ comment #[evil]
@@ -1644,6 +1850,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/public
@@ -1660,6 +1867,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/rest?method=photos.get
@@ -1676,6 +1884,7 @@ static PHOTOS_GET_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/rest?method=photos.get
@@ -1692,6 +1901,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/rest?method=photos.list
@@ -1708,6 +1918,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/rest?method=photos.list
@@ -1724,6 +1935,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v2/typed/{id}/{ratio}.{flag}
@@ -1774,6 +1986,7 @@ static TYPED_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // OPTIONS /v2/typed/{id}/{ratio}.{flag}
@@ -1824,6 +2037,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 6: ^/legacy/(.*)$
@@ -1840,6 +2054,7 @@ static RULE_6: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 7: ^/a very long pattern, so that the line of the generated code does not fit into the width of a page/(.*)$
@@ -1856,36 +2071,91 @@ static RULE_7: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `127.0.0.1:9000`
 static N_127_0_0_1_9000: Upstream = Upstream {
     name: "127.0.0.1:9000",
-    url: "http://127.0.0.1:9000",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:9000", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:8080",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:8080", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_millis(250),
     response_timeout: Duration::from_secs(30),
     idle_timeout: Duration::from_secs(120),
+    total_timeout: None,
+};
+
+// upstream `many`
+static MANY: Upstream = Upstream {
+    name: "many",
+    endpoints: &[
+        UpstreamEndpoint { url: "http://10.0.0.1:8080/api", weight: 1, priority: 0 },
+        UpstreamEndpoint { url: "http://10.0.0.2:8080/api", weight: 3, priority: 0 },
+        UpstreamEndpoint { url: "http://many.internal:8080/api", weight: 1, priority: 1 },
+    ],
+    balance: Balance::Hash(&[
+        HashKey::Part(LimitKey::Header("X-Tenant")),
+        HashKey::Cookie("cart"),
+        HashKey::Part(LimitKey::Ip),
+    ]),
+    resolve: None,
+    outlier: Some(Outlier { consecutive: 3, eject: Duration::from_millis(1500), max_ejected: 34 }),
+    health: Some(Health {
+        path: "/healthz?full=1",
+        every: Duration::from_secs(2),
+        timeout: Duration::from_millis(500),
+        healthy: 1,
+        unhealthy: 4,
+        status: &[(200, 200), (300, 302)],
+    }),
+    retry: None,
+    breaker: None,
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `notes`
 static NOTES: Upstream = Upstream {
     name: "notes",
-    url: "http://notes.internal:3002/prefix",
+    endpoints: &[UpstreamEndpoint { url: "http://notes.internal:3002/prefix", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: true,
     paths: UpstreamPaths {
         case: PathCase::Insensitive,
@@ -1896,18 +2166,56 @@ static NOTES: Upstream = Upstream {
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(10),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `notes.internal:3002`
 static NOTES_INTERNAL_3002: Upstream = Upstream {
     name: "notes.internal:3002",
-    url: "http://notes.internal:3002",
+    endpoints: &[UpstreamEndpoint { url: "http://notes.internal:3002", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
+};
+
+// upstream `turns`
+static TURNS: Upstream = Upstream {
+    name: "turns",
+    endpoints: &[
+        UpstreamEndpoint { url: "https://10.0.1.1", weight: 1, priority: 0 },
+        UpstreamEndpoint { url: "https://10.0.1.2", weight: 1, priority: 0 },
+    ],
+    balance: Balance::RoundRobin,
+    resolve: Some(Duration::from_secs(300)),
+    outlier: None,
+    health: None,
+    retry: Some(Retry {
+        attempts: 4,
+        on: &[RetryCause::Connect, RetryCause::Reset, RetryCause::Status(429), RetryCause::Status(503)],
+        per_try: Some(Duration::from_millis(1500)),
+        backoff: Duration::from_millis(5),
+        max_backoff: Duration::from_secs(1),
+        budget: RetryBudget { percent: 7, min: 0 },
+        attempt_header: true,
+    }),
+    breaker: Some(Breaker { requests: 100, pending: 128 }),
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+    total_timeout: Some(Duration::from_secs(20)),
 };
 
 // scheme `discovered`

@@ -256,6 +256,7 @@ static METADATA: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /account
@@ -272,6 +273,7 @@ static ACCOUNT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /account
@@ -288,6 +290,7 @@ static WITHDRAW: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /clients
@@ -304,6 +307,7 @@ static LIST_CLIENTS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /clients
@@ -320,6 +324,7 @@ static CREATE_CLIENT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // DELETE /clients/{client}/registration
@@ -339,6 +344,7 @@ static REMOVE_OWN_REGISTRATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /clients/{client}/registration
@@ -358,6 +364,7 @@ static READ_OWN_REGISTRATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /clients/{client}/registration
@@ -377,6 +384,7 @@ static REPLACE_OWN_REGISTRATION: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // DELETE /clients/{id}
@@ -396,6 +404,7 @@ static DELETE_CLIENT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /code/token
@@ -416,6 +425,7 @@ static REDEEM: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /login
@@ -436,6 +446,7 @@ static LOGIN_PAGE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /login
@@ -456,6 +467,7 @@ static LOGIN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /logout
@@ -472,6 +484,7 @@ static LOGOUT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /me
@@ -491,6 +504,7 @@ static ME: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /notes
@@ -510,6 +524,7 @@ static NOTES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /oauth/authorize
@@ -530,6 +545,7 @@ static AUTHORIZE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/authorize
@@ -550,6 +566,7 @@ static AUTHORIZE_POST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/decision
@@ -566,6 +583,7 @@ static DECIDE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/introspect
@@ -586,6 +604,7 @@ static INTROSPECT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /oauth/keys
@@ -602,6 +621,7 @@ static KEYS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/revoke
@@ -618,6 +638,7 @@ static REVOKE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /oauth/token
@@ -644,6 +665,7 @@ static TOKEN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /users
@@ -660,6 +682,7 @@ static CREATE_USER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/account
@@ -676,6 +699,7 @@ static ACCOUNT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/account
@@ -692,6 +716,7 @@ static WITHDRAW_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/clients
@@ -708,6 +733,7 @@ static LIST_CLIENTS_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/clients
@@ -724,6 +750,7 @@ static CREATE_CLIENT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // DELETE /v1/clients/{client}/registration
@@ -743,6 +770,7 @@ static REMOVE_OWN_REGISTRATION_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/clients/{client}/registration
@@ -762,6 +790,7 @@ static READ_OWN_REGISTRATION_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /v1/clients/{client}/registration
@@ -781,6 +810,7 @@ static REPLACE_OWN_REGISTRATION_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // DELETE /v1/clients/{id}
@@ -800,6 +830,7 @@ static DELETE_CLIENT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/code/token
@@ -820,6 +851,7 @@ static REDEEM_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/login
@@ -840,6 +872,7 @@ static LOGIN_PAGE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/login
@@ -860,6 +893,7 @@ static LOGIN_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/logout
@@ -876,6 +910,7 @@ static LOGOUT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/me
@@ -895,6 +930,7 @@ static ME_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/notes
@@ -914,6 +950,7 @@ static NOTES_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/oauth/authorize
@@ -934,6 +971,7 @@ static AUTHORIZE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/oauth/authorize
@@ -954,6 +992,7 @@ static AUTHORIZE_POST_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/oauth/decision
@@ -970,6 +1009,7 @@ static DECIDE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/oauth/introspect
@@ -990,6 +1030,7 @@ static INTROSPECT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/oauth/keys
@@ -1006,6 +1047,7 @@ static KEYS_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/oauth/revoke
@@ -1022,6 +1064,7 @@ static REVOKE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/oauth/token
@@ -1048,6 +1091,7 @@ static TOKEN_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/users
@@ -1064,18 +1108,26 @@ static CREATE_USER_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:8080",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:8080", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `admin`

@@ -52,6 +52,7 @@ static HOME: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // HEAD /
@@ -75,6 +76,7 @@ static HEAD: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /docs/{+rest}
@@ -113,6 +115,7 @@ static DOCS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

@@ -35,15 +35,15 @@ impl SecretSetting {
 }
 
 /// What a setting says below the names of an API and of something in it.
-pub fn below<'a>(
-    given: &'a BTreeMap<(String, String), (String, SettingPlace)>,
+pub fn below<'a, T>(
+    given: &'a BTreeMap<(String, String), (T, SettingPlace)>,
     api: &str,
     name: &str,
-) -> Option<(&'a str, &'a SettingPlace)> {
+) -> Option<(&'a T, &'a SettingPlace)> {
     let exact = given.get(&(api.to_owned(), name.to_owned()));
     let spelt =
         || given.iter().find(|((a, n), _)| is_same_name(a, api) && is_same_name(n, name)).map(|(_, found)| found);
-    exact.or_else(spelt).map(|(url, place)| (url.as_str(), place))
+    exact.or_else(spelt).map(|(value, place)| (value, place))
 }
 
 /// Environment variables have neither letter case nor hyphens.

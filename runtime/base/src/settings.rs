@@ -18,11 +18,26 @@ pub struct Setting {
     file: Option<(Box<Path>, std::rc::Rc<str>)>,
 }
 
+impl Setting {
+    /// What was given.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// The place of a part of it.
+    pub fn place_at(&self, node: &Node) -> SettingPlace {
+        let in_file = |(file, text): &(Box<Path>, std::rc::Rc<str>)| place_in(file, text, node.span.start);
+        self.file.as_ref().map_or_else(|| self.place.clone(), in_file)
+    }
+}
+
 /// All settings, each under the path of its keys; what is read is taken out, so that what remains is a mistake.
 #[derive(Debug, Default)]
 pub struct Settings {
     /// Every path that a setting may have; `*` stands for a name.
     known: Vec<&'static str>,
+    /// Paths whose values are not taken apart.
+    whole: Vec<&'static str>,
     by_path: BTreeMap<Vec<String>, Setting>,
     /// The mistakes found so far, in the order in which they were found.
     pub problems: Vec<Problem>,
@@ -32,6 +47,16 @@ impl Settings {
     /// Settings with the paths `known`, in which `*` stands for a name; none of them is set yet.
     pub fn of(known: Vec<&'static str>) -> Self {
         Self { known, ..Self::default() }
+    }
+
+    /// The same, where the values of these paths are read as they are: what is below them is theirs.
+    #[must_use]
+    pub fn with_whole(self, whole: Vec<&'static str>) -> Self {
+        Self { whole, ..self }
+    }
+
+    fn is_whole(&self, path: &[String]) -> bool {
+        self.whole.iter().any(|pattern| fits(path, &pattern.split('.').collect::<Vec<_>>()))
     }
 
     /// Adds what `gateway.yaml` says.
@@ -57,8 +82,9 @@ impl Settings {
     }
 
     fn add_tree(&mut self, path: &mut Vec<String>, node: &Node, file: &(Box<Path>, std::rc::Rc<str>)) {
+        let is_whole = self.is_whole(path);
         match node.as_mapping() {
-            Some(mapping) if !mapping.is_empty() => {
+            Some(mapping) if !mapping.is_empty() && !is_whole => {
                 for entry in mapping.iter() {
                     path.push(entry.key.name.to_string());
                     self.add_tree(path, &entry.value, file);
@@ -66,7 +92,7 @@ impl Settings {
                 }
             }
             // The elements of a list of mappings are found by their position.
-            _ if let Some(elements) = list_of_mappings(node) => {
+            _ if let Some(elements) = list_of_mappings(node).filter(|_| !is_whole) => {
                 for (index, element) in elements.iter().enumerate() {
                     path.push(index.to_string());
                     self.add_tree(path, element, file);
@@ -112,13 +138,14 @@ impl Settings {
     /// Overrides the members of a mapping, each by itself; a list as a whole.
     fn override_tree(&mut self, path: Vec<String>, node: Node, place: &SettingPlace) {
         let below = |key: &str| [&path[..], &[key.to_owned()]].concat();
+        let is_whole = self.is_whole(&path);
         match node.as_mapping() {
-            Some(mapping) if !mapping.is_empty() => {
+            Some(mapping) if !mapping.is_empty() && !is_whole => {
                 for entry in mapping.iter() {
                     self.override_tree(below(&entry.key.name), entry.value.clone(), place);
                 }
             }
-            _ if let Some(elements) = list_of_mappings(&node) => {
+            _ if let Some(elements) = list_of_mappings(&node).filter(|_| !is_whole) => {
                 self.by_path.retain(|known, _| !known.starts_with(&path));
                 for (index, element) in elements.iter().enumerate() {
                     self.override_tree(below(&index.to_string()), element.clone(), place);

@@ -40,13 +40,17 @@ pub enum Task {
     Stores,
     /// Waits for a successor.
     Upgrade,
+    /// Asks the endpoints of upstreams how they are.
+    UpstreamHealth,
+    /// Looks the names of upstreams up.
+    UpstreamNames,
     /// Sets the clock, hands over the log, closes idle connections.
     Worker,
 }
 
 impl Task {
     /// All of them, in the order of [`STATES`].
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Accept,
         Self::AccessLog,
         Self::Acme,
@@ -58,6 +62,8 @@ impl Task {
         Self::Settings,
         Self::Stores,
         Self::Upgrade,
+        Self::UpstreamHealth,
+        Self::UpstreamNames,
         Self::Worker,
     ];
 
@@ -75,6 +81,8 @@ impl Task {
             Self::Settings => "settings",
             Self::Stores => "stores",
             Self::Upgrade => "upgrade",
+            Self::UpstreamHealth => "upstream-health",
+            Self::UpstreamNames => "upstream-names",
             Self::Worker => "worker",
         }
     }

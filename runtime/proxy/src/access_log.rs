@@ -94,6 +94,8 @@ pub(crate) struct Line<'a> {
     pub(crate) took: Duration,
     /// To the head of the upstream's response.
     pub(crate) upstream_took: Option<Duration>,
+    /// The upstream's address that had the request last, and how often it was sent.
+    pub(crate) endpoint: Option<(&'a str, u32)>,
     pub(crate) request_bytes: u64,
     pub(crate) response_bytes: u64,
     pub(crate) caller: Option<&'a str>,
@@ -173,6 +175,10 @@ impl Line<'_> {
         number(out, b",\"durationMicros\":", micros(self.took));
         if let Some(took) = self.upstream_took {
             number(out, b",\"upstreamMicros\":", micros(took));
+        }
+        if let Some((endpoint, attempts)) = self.endpoint {
+            quoted(out, b",\"endpoint\":\"", endpoint);
+            number(out, b",\"attempts\":", u64::from(attempts));
         }
         number(out, b",\"requestBytes\":", self.request_bytes);
         number(out, b",\"responseBytes\":", self.response_bytes);
@@ -285,6 +291,7 @@ mod tests {
             status: 404,
             took: Duration::from_micros(5),
             upstream_took: None,
+            endpoint: Some(("10.0.0.1:8080", 1)),
             request_bytes: 0,
             response_bytes: 3,
             caller: Some("ann"),

@@ -2,14 +2,17 @@
 //!
 //! The compiler marks the affected operations (`contested`); requests for others cost nothing here.
 
+use std::collections::BTreeMap;
+
 use gateway_route::{
     Candidates, Condition, Forwarded, Group, Meaning, Params, ReadPath, RequestPath, Selectors, Strictest, Template,
-    UpstreamPaths, asks_no_less, strictest,
+    UpstreamPaths, asks_no_less, joined, strictest,
 };
 
 use crate::deployment::{PreparedAction, PreparedListener, PreparedOperation, PreparedRoute};
 use crate::tables::{Action, Operation, Rewrite, Upstream};
 use crate::upstream::Endpoint;
+use crate::upstream::cluster::Cluster;
 use crate::views::{Contested, Place, Views};
 use gateway_access::tables::{Access, Requirement};
 
@@ -24,7 +27,8 @@ impl Views {
         for Group { method, certain, possible, operations: places } in groups(routes) {
             let operation = |(route, position): Place| &routes[route].operations[position];
             // The compiler compares operations of one document and one address; settings may give two the same address.
-            let compared = |place: &Place| (operation(*place).api.name, upstream(operation(*place)).map(|it| it.url));
+            let compared =
+                |place: &Place| (operation(*place).api.name, upstream(operation(*place)).map(Upstream::first_url));
             let is_new = places.iter().any(|place| compared(place) != compared(&places[0]))
                 && !places.iter().all(|place| admits_anyone(operation(*place).table));
             let is_contested = |operation: &PreparedOperation| operation.table.contested || is_new;
@@ -52,6 +56,7 @@ impl Views {
 /// The operations that one upstream gets under the same paths.
 fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Place>> {
     let mut forwarded = Vec::new();
+    let servers = servers(routes);
     for (index, route) in routes.iter().enumerate() {
         let has_head = route.operations.iter().any(|operation| operation.table.method == "HEAD");
         for (position, PreparedOperation { table, action, .. }) in route.operations.iter().enumerate() {
@@ -62,12 +67,26 @@ fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Place>> {
                 continue;
             };
             let paths: UpstreamPaths = to.upstream.paths;
-            let Endpoint { host, port, prefix, .. } = &to.endpoint;
-            let (server, value) = ((host.trim_end_matches('.'), port, prefix, *base), (index, position));
+            let server = servers.get(&to.cluster.number());
+            let (server, value) = ((server, &*to.first().prefix, *base), (index, position));
             forwarded.push(Forwarded { server, method: table.method, has_head, paths, value });
         }
     }
     Group::all(forwarded)
+}
+
+/// The address that stands for each upstream, by its number: upstreams with a common endpoint are one server.
+fn servers(routes: &[PreparedRoute]) -> BTreeMap<usize, (String, u16)> {
+    let operations = routes.iter().flat_map(|route| &route.operations);
+    let clusters: BTreeMap<usize, &Cluster> = operations
+        .filter_map(|operation| match &operation.action {
+            PreparedAction::Forward(to) => Some((to.cluster.number(), &*to.cluster)),
+            PreparedAction::Answer(_) => None,
+        })
+        .collect();
+    let place = |Endpoint { host, port, .. }: &Endpoint| (host.trim_end_matches('.').to_owned(), *port);
+    let sets: Vec<Vec<_>> = clusters.values().map(|cluster| cluster.endpoints.iter().map(place).collect()).collect();
+    clusters.keys().copied().zip(joined(&sets)).filter_map(|(number, server)| Some((number, server?))).collect()
 }
 
 /// The path as the upstream of a contested operation may read it, for each reading in which it may be another's.

@@ -15,6 +15,7 @@ use crate::rule_pattern::PreparedMatcher;
 use crate::settings::Settings;
 use crate::tables::{Api, ErrorBody, Operation, Preflight, Rule, RuleEffect, Upstream};
 use crate::upstream::Endpoint;
+use crate::upstream::cluster::Cluster;
 use crate::views::{Contested, Views};
 use gateway_access::authorize::PreparedAccess;
 use gateway_access::builtin::PreparedBuiltin;
@@ -48,6 +49,8 @@ pub struct Deployment {
     pub settings: Settings,
     /// The consumers of `consumers.yaml`.
     pub consumers: Arc<ConsumerStore>,
+    /// The upstreams, each of them once.
+    pub clusters: Vec<Arc<Cluster>>,
     /// What goes on beside the requests: fetching keys, for one.
     pub background: Vec<Arc<dyn Background>>,
     /// The counters of all rate limits.
@@ -157,10 +160,10 @@ pub enum PreparedAction {
 /// Where requests go, and under which path.
 #[derive(Debug)]
 pub struct PreparedForward {
-    /// The upstream's description in the document: timeouts, and what is forwarded as it is.
+    /// The upstream's description in this deployment: timeouts, and what is forwarded as it is.
     pub upstream: &'static Upstream,
     /// Where the upstream is in this deployment.
-    pub endpoint: Endpoint,
+    pub cluster: Arc<Cluster>,
     /// How the path that the upstream sees is made.
     pub rewrite: PreparedTarget,
     /// The base path in front of what the upstream calls its paths.
@@ -184,6 +187,13 @@ pub enum PreparedTarget {
         /// Makes the new path.
         rewrite: Box<dyn PreparedRewrite>,
     },
+}
+
+impl PreparedForward {
+    /// The first endpoint: all have its scheme and its prefix.
+    pub(crate) fn first(&self) -> &Endpoint {
+        &self.cluster.endpoints[0]
+    }
 }
 
 impl PreparedRoute {

@@ -17,6 +17,7 @@ use crate::upstream::UpstreamConnection;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::chunked::{self, Decoder};
+use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::{FieldTable, is_same_name_ignoring_punctuation, may_be_trailer};
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{self, ResponseTerms};
@@ -39,6 +40,12 @@ const HALF_CLOSED_FOR: Duration = Duration::from_millis(500);
 /// What a client may send ahead (pipelining) while its request is being answered.
 const READ_AHEAD: usize = 16 << 10;
 
+/// So many bytes of a body are kept for another try.
+pub(crate) const KEPT_BODY: u64 = 64 << 10;
+
+/// Is told of each final response by its status and fields, and whether another try is possible; decides about that.
+pub(crate) type OnResponse<'a> = &'a dyn Fn(u16, &[Field<'_>], bool) -> bool;
+
 /// What the exchange has to know of the request.
 #[derive(Debug)]
 pub(crate) struct RequestTerms {
@@ -54,6 +61,12 @@ pub(crate) struct RequestTerms {
     pub(crate) response_timeout: Duration,
     /// Between two pieces of a body.
     pub(crate) idle_timeout: Duration,
+    /// When the head of the response must be there.
+    pub(crate) head_by: Option<Instant>,
+    /// When all must be over.
+    pub(crate) end_by: Option<Instant>,
+    /// The body is kept as far as [`KEPT_BODY`], for another try.
+    pub(crate) keeps_body: bool,
     /// Bytes per second that a client has to move on average while it is its turn.
     pub(crate) least_rate: u64,
     /// Fields that carry credentials somewhere in the documents: none of them is a trailer.
@@ -83,6 +96,13 @@ pub(crate) struct Progress {
     pub(crate) replayable: bool,
 }
 
+impl Progress {
+    /// Nothing has gone to the client, and all that the upstream got is kept.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.replayable && self.status == 0 && self.request_bytes <= KEPT_BODY
+    }
+}
+
 /// Why an exchange failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -90,6 +110,8 @@ pub(crate) enum Failure {
     ClientGone,
     /// A reused connection was closed before any byte of a response: the request may be sent again if it is safe.
     Stale,
+    /// A response came in place of which the request is sent again.
+    GivenUp,
     /// The client gets this answer.
     Rejected(Reject),
     /// The response had begun: closing is all that is left. The refusal says why, for the log.
@@ -136,11 +158,16 @@ pub(crate) struct Exchange<'a, S> {
     pace: Pace,
     /// Compares the response with its description.
     watch: Option<&'a mut Watch>,
+    on_response: OnResponse<'a>,
     progress: Progress,
 }
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     /// An exchange over a connection that carries nothing else.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one fact about the exchange; a struct would only rename them"
+    )]
     pub(crate) fn new(
         down: &'a mut Downstream<S>,
         up: &'a mut UpstreamConnection,
@@ -148,6 +175,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         response: &'a ResponseTerms<'a>,
         fields: &'a FieldTable,
         watch: Option<&'a mut Watch>,
+        on_response: OnResponse<'a>,
         now: Instant,
     ) -> Self {
         let upload = if request.expects_continue && request.body != BodyLength::None {
@@ -170,6 +198,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             half_closed_at: None,
             pace: Pace::new(request.least_rate, request.idle_timeout),
             watch,
+            on_response,
             progress,
         }
     }
@@ -302,7 +331,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             _ if waits_for_head => self.request.response_timeout,
             _ => self.request.idle_timeout,
         };
-        let deadline = self.last_progress + patience;
+        let mut deadline = self.last_progress + patience;
+        deadline = self.request.end_by.map_or(deadline, |end_by| deadline.min(end_by));
+        if self.download.is_ahead() {
+            deadline = self.request.head_by.map_or(deadline, |head_by| deadline.min(head_by));
+        }
         self.gone_at().map_or(deadline, |gone_at| deadline.min(gone_at))
     }
 
@@ -323,6 +356,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     fn on_deadline(&mut self) -> Option<Failure> {
         if self.gone_at().is_some_and(|gone_at| gone_at <= Instant::now()) {
             return Some(Failure::ClientGone);
+        }
+        let is_past = |by: Option<Instant>| by.is_some_and(|by| by <= Instant::now());
+        if is_past(self.request.end_by) || (self.download.is_ahead() && is_past(self.request.head_by)) {
+            return Some(if self.download.is_ahead() {
+                Failure::Rejected(Reject::UpstreamTimeout)
+            } else {
+                Failure::Aborted(Reject::UpstreamTimeout)
+            });
         }
         if self.pace.is_over(Instant::now()) {
             return Some(match self.download {

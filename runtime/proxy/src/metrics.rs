@@ -73,13 +73,23 @@ pub struct ProcessMetrics {
     /// Access log lines that were not read in time.
     pub log_lines_lost: AtomicU64,
     /// In the order of [`Reject::REASONS`].
-    pub rejects: [AtomicU64; Reject::REASONS.len()],
+    pub rejects: RejectCounts,
+}
+
+/// A count for each kind of refusal.
+#[derive(Debug)]
+pub struct RejectCounts(pub [AtomicU64; Reject::REASONS.len()]);
+
+impl Default for RejectCounts {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
 }
 
 impl ProcessMetrics {
     /// Counts a request that was refused.
     pub(crate) fn count_reject(&self, reject: &Reject) {
-        self.rejects[reject.index()].fetch_add(1, Relaxed);
+        self.rejects.0[reject.index()].fetch_add(1, Relaxed);
     }
 }
 

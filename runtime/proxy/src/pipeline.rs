@@ -9,7 +9,9 @@ mod plain;
 mod record;
 mod refusal;
 mod request;
+mod retry;
 mod route;
+mod send;
 mod steps;
 mod unrouted;
 
@@ -23,7 +25,7 @@ use tokio::time::Instant;
 use crate::deployment::Serving;
 use crate::exchange::Progress;
 use crate::worker::Worker;
-use forward::{Forwarded, Forwarding};
+use forward::Forwarding;
 use gateway_access::failed_authentication::Attempts;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::{Downstream, Scratch};
@@ -36,6 +38,7 @@ use pause::{Answers, OwnedRoute, Paused, Stage, Stop};
 use record::Record;
 use request::Request;
 use route::RouteSpace;
+use send::Forwarded;
 use steps::Steps;
 
 /// The largest body of a refused request, in bytes, that is read to its end, so that the connection can go on.
@@ -94,7 +97,7 @@ where
         Decision::Forward(forwarding) => forwarding,
         Decision::Answer(own) => return answer(worker, down, &record, own, Progress::default()).await,
     };
-    match forward::forward(worker, down, forwarding, &mut record).await {
+    match send::forward(worker, down, forwarding, &mut record).await {
         Forwarded::Answered(progress) => {
             record.log(worker, down, &progress);
             match (progress.keep_alive, progress.request_done) {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use gateway_route::{Ambiguous, UpstreamPaths};
 pub use gateway_terms::operation::{Locations, Preflight};
+pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
 
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
 use gateway_contract::tables::{Contract, NamedSchema};
-use gateway_limits::tables::{Limit, LimitUse};
+use gateway_limits::tables::{Limit, LimitKey, LimitUse};
 use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 use gateway_wire::header_edits::HeaderEdits;
 
@@ -235,6 +236,8 @@ pub struct Operation {
     /// The upstream may read some of its paths as those of an operation that others may call; the stricter of the two
     /// answers these.
     pub contested: bool,
+    /// A request may be sent again whatever its method.
+    pub repeatable: bool,
 }
 
 /// What an operation does with a permitted request.
@@ -251,13 +254,25 @@ pub enum Action {
     Answer(&'static dyn gateway_access::builtin::Builtin),
 }
 
-/// A server that requests are forwarded to. Its address can be replaced per deployment.
-#[derive(Debug)]
+/// A server that requests are forwarded to. Its addresses can be replaced per deployment.
+#[derive(Debug, Clone)]
 pub struct Upstream {
     /// The name under `x-gateway.upstreams`, or `default` for the unnamed one.
     pub name: &'static str,
-    /// `http://host[:port][/prefix]`.
-    pub url: &'static str,
+    /// Where it is: one endpoint or more, which have one scheme and one prefix.
+    pub endpoints: &'static [UpstreamEndpoint],
+    /// Which endpoint a request goes to.
+    pub balance: Balance,
+    /// How often names are looked up again; for each connection if `None`.
+    pub resolve: Option<Duration>,
+    /// When an endpoint that fails gets no requests; it always does if `None`.
+    pub outlier: Option<Outlier>,
+    /// How its endpoints are checked.
+    pub health: Option<Health>,
+    /// When a request is sent once more; never if `None`.
+    pub retry: Option<Retry>,
+    /// How much is asked for at once; without a bound if `None`.
+    pub breaker: Option<Breaker>,
     /// Send the client's `Host` instead of the upstream's own.
     pub preserve_host: bool,
     /// What it takes for the same when it reads a path.
@@ -270,6 +285,82 @@ pub struct Upstream {
     pub response_timeout: Duration,
     /// Between two pieces of a body, in either direction.
     pub idle_timeout: Duration,
+    /// For the whole exchange with all tries; 504, or the end of the response.
+    pub total_timeout: Option<Duration>,
+}
+
+impl Upstream {
+    /// Of its first endpoint: all have its scheme and its prefix.
+    pub fn first_url(&self) -> &'static str {
+        self.endpoints.first().map_or("", |endpoint| endpoint.url)
+    }
+}
+
+/// One address of an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamEndpoint {
+    /// `http://host[:port][/prefix]`.
+    pub url: &'static str,
+    /// Its share of the requests, in proportion to the others'; 0 for none.
+    pub weight: u32,
+    /// It is used while no endpoint with a smaller number is usable.
+    pub priority: u8,
+}
+
+/// When a request is sent once more.
+#[derive(Debug, Clone, Copy)]
+pub struct Retry {
+    /// All tries, with the first.
+    pub attempts: u32,
+    /// What is repeated.
+    pub on: &'static [RetryCause],
+    /// For the head of the response of one try.
+    pub per_try: Option<Duration>,
+    /// Before the second try; twice as long before each further one.
+    pub backoff: Duration,
+    /// No longer than this.
+    pub max_backoff: Duration,
+    /// How many retries there may be.
+    pub budget: RetryBudget,
+    /// The upstream is told which try it is.
+    pub attempt_header: bool,
+}
+
+/// How the endpoints of an upstream are checked.
+#[derive(Debug, Clone, Copy)]
+pub struct Health {
+    /// What each is asked for, below its own prefix.
+    pub path: &'static str,
+    /// How often.
+    pub every: Duration,
+    /// For an answer.
+    pub timeout: Duration,
+    /// So many good answers in a row make an endpoint healthy again.
+    pub healthy: u32,
+    /// So many bad ones make it unhealthy.
+    pub unhealthy: u32,
+    /// Ranges of good statuses.
+    pub status: &'static [(u16, u16)],
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy)]
+pub enum Balance {
+    /// Each in its turn.
+    RoundRobin,
+    /// Of two, the one with fewer requests in flight.
+    LeastRequest,
+    /// The same one for the same parts of a request.
+    Hash(&'static [HashKey]),
+}
+
+/// A part of a request that says which endpoint it goes to.
+#[derive(Debug)]
+pub enum HashKey {
+    /// What a limit could count by.
+    Part(LimitKey),
+    /// The value of a cookie.
+    Cookie(&'static str),
 }
 
 /// How the path of the forwarded request is made.

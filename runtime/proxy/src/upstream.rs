@@ -1,5 +1,17 @@
 //! Connections to upstreams: made, kept for the next request, and checked before they are used again.
 
+pub(crate) mod balance;
+pub(crate) mod breaker;
+pub(crate) mod budget;
+pub mod cluster;
+pub(crate) mod condition;
+pub mod endpoint;
+pub(crate) mod hash;
+pub mod health;
+pub mod member;
+pub(crate) mod numbers;
+pub(crate) mod outlier;
+pub mod resolve;
 pub(crate) mod stream;
 pub mod tls;
 pub mod url;
@@ -7,9 +19,9 @@ pub mod url;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -18,8 +30,10 @@ use tokio::time::{Instant, timeout};
 use gateway_base::connector;
 use gateway_wire::downstream::Outbox;
 use gateway_wire::http2::client::ClientConnection;
+
+pub use endpoint::Endpoint;
+use member::{Chosen, Member};
 pub(crate) use stream::UpstreamStream;
-pub(crate) use tls::UpstreamTls;
 
 /// Idle connections that one worker keeps to one upstream.
 const MAX_IDLE: usize = 256;
@@ -30,36 +44,6 @@ const IDLE_TIME: Duration = Duration::from_secs(55);
 
 /// How long the addresses of a host name are kept.
 const RESOLVED_FOR: Duration = Duration::from_secs(5);
-
-/// Where an upstream is, as configured for this deployment.
-#[derive(Debug, Clone)]
-pub struct Endpoint {
-    /// The index in the pool of each worker; see [`Endpoint::next_index`].
-    pub index: usize,
-    /// The host name or IP address that is connected to; IPv6 in brackets.
-    pub host: Box<str>,
-    /// The TCP port.
-    pub port: u16,
-    /// What goes into `Host` unless the client's is preserved.
-    pub authority: Box<str>,
-    /// Prepended to every path; no trailing slash.
-    pub prefix: Box<str>,
-    /// Plain TCP if `None`.
-    pub tls: Option<UpstreamTls>,
-    /// It is spoken to in HTTP/2.
-    pub is_http2: bool,
-}
-
-/// The next index of an endpoint.
-static NEXT_INDEX: AtomicUsize = AtomicUsize::new(0);
-
-impl Endpoint {
-    /// An index that no endpoint of this process has: workers keep their connections when a deployment is replaced, and
-    /// those to another address are not taken for the new one's.
-    pub fn next_index() -> usize {
-        NEXT_INDEX.fetch_add(1, Relaxed)
-    }
-}
 
 /// A connection to an upstream.
 pub(crate) struct UpstreamConnection {
@@ -91,6 +75,7 @@ pub(crate) enum ConnectError {
 struct Idle {
     io: UpstreamStream,
     since: Instant,
+    member: Chosen,
 }
 
 /// The connections of HTTP/2 to one upstream.
@@ -111,12 +96,12 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// The connection that was idle for the shortest time and is still open.
-    pub(crate) fn take(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
+    pub(crate) fn take(&self, endpoint: &Endpoint, member: &Member) -> Option<UpstreamConnection> {
         if endpoint.is_http2 {
-            return self.open_stream(endpoint);
+            return self.open_stream(member);
         }
         let mut idle = self.idle.borrow_mut();
-        let idle = idle.get_mut(endpoint.index)?;
+        let idle = idle.get_mut(member.index)?;
         while let Some(Idle { mut io, .. }) = idle.pop() {
             if io.is_quiet() {
                 return Some(UpstreamConnection::new(io, true));
@@ -126,22 +111,22 @@ impl Pool {
     }
 
     /// A stream of a connection of HTTP/2 that has room for one.
-    fn open_stream(&self, endpoint: &Endpoint) -> Option<UpstreamConnection> {
+    fn open_stream(&self, member: &Member) -> Option<UpstreamConnection> {
         let mut shared = self.shared.borrow_mut();
         let connection =
-            shared.get_mut(&endpoint.index)?.connections.iter_mut().find_map(|one| one.has_room().then_some(one))?;
+            shared.get_mut(&member.index)?.connections.iter_mut().find_map(|one| one.has_room().then_some(one))?;
         Some(UpstreamConnection::new(UpstreamStream::Http2(Box::new(connection.open())), true))
     }
 
     /// Makes a connection of HTTP/2, or waits for one that is being made.
-    async fn connect_http2(&self, endpoint: &Endpoint) -> Result<UpstreamConnection, ConnectError> {
-        let making = Rc::clone(&self.shared.borrow_mut().entry(endpoint.index).or_default().making);
+    async fn connect_http2(&self, endpoint: &Endpoint, member: &Member) -> Result<UpstreamConnection, ConnectError> {
+        let making = Rc::clone(&self.shared.borrow_mut().entry(member.index).or_default().making);
         let _making = making.lock().await;
-        if let Some(stream) = self.open_stream(endpoint) {
+        if let Some(stream) = self.open_stream(member) {
             // Treated as new: a request that fails on it is not tried a third time.
             return Ok(UpstreamConnection { reused: false, ..stream });
         }
-        let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
+        let io = self.connect_to_any(endpoint, member).await.map_err(|_| ConnectError::Unreachable)?;
         let connection = match &endpoint.tls {
             None => ClientConnection::over(io, "http").await,
             Some(tls) => {
@@ -154,30 +139,34 @@ impl Pool {
         };
         let connection = connection.map_err(|_| ConnectError::Unreachable)?;
         let stream = UpstreamStream::Http2(Box::new(connection.open()));
-        self.shared.borrow_mut().entry(endpoint.index).or_default().connections.push(connection);
+        self.shared.borrow_mut().entry(member.index).or_default().connections.push(connection);
         Ok(UpstreamConnection::new(stream, false))
     }
 
     /// Keeps a connection whose last response ended cleanly.
-    pub(crate) fn put(&self, endpoint: &Endpoint, connection: UpstreamConnection, now: Instant) {
+    pub(crate) fn put(&self, endpoint: &Endpoint, member: &Chosen, connection: UpstreamConnection, now: Instant) {
         if endpoint.is_http2 {
             return; // It was a stream, and there is no second request on one.
         }
-        let mut idle = self.idle.borrow_mut();
-        if idle.len() <= endpoint.index {
-            idle.resize_with(endpoint.index + 1, Vec::new);
+        let (index, mut idle) = (member.index, self.idle.borrow_mut());
+        if idle.len() <= index {
+            idle.resize_with(index + 1, Vec::new);
         }
-        if idle[endpoint.index].len() < MAX_IDLE {
-            idle[endpoint.index].push(Idle { io: connection.io, since: now });
+        if idle[index].len() < MAX_IDLE {
+            idle[index].push(Idle { io: connection.io, since: now, member: member.clone() });
         }
     }
 
-    /// Closes what was idle for too long. Called every now and then.
+    /// Closes what was idle for too long, and what leads to addresses that are gone. Called every now and then.
     pub(crate) fn prune(&self, now: Instant) {
         for shared in self.shared.borrow_mut().values_mut() {
             shared.connections.retain(|connection| !connection.is_over(now, IDLE_TIME));
         }
-        for idle in self.idle.borrow_mut().iter_mut() {
+        for idle in self.idle.borrow_mut().iter_mut().filter(|idle| !idle.is_empty()) {
+            if idle.iter().any(|connection| connection.member.is_gone.load(Relaxed)) {
+                idle.clear();
+                continue;
+            }
             // The oldest are at the front.
             let expired = idle.iter().take_while(|connection| now.duration_since(connection.since) > IDLE_TIME).count();
             idle.drain(..expired);
@@ -191,13 +180,16 @@ impl Pool {
     pub(crate) async fn connect(
         &self,
         endpoint: &Endpoint,
+        member: &Member,
         limit: Duration,
     ) -> Result<UpstreamConnection, ConnectError> {
         if endpoint.is_http2 {
-            return timeout(limit, Box::pin(self.connect_http2(endpoint))).await.unwrap_or(Err(ConnectError::Timeout));
+            return timeout(limit, Box::pin(self.connect_http2(endpoint, member)))
+                .await
+                .unwrap_or(Err(ConnectError::Timeout));
         }
         let connecting = async {
-            let io = self.connect_to_any(endpoint).await.map_err(|_| ConnectError::Unreachable)?;
+            let io = self.connect_to_any(endpoint, member).await.map_err(|_| ConnectError::Unreachable)?;
             match &endpoint.tls {
                 None => Ok(UpstreamStream::Plain(io)),
                 // Boxed: connections over plain TCP do not carry its state.
@@ -210,37 +202,41 @@ impl Pool {
         Ok(UpstreamConnection::new(io, false))
     }
 
-    async fn connect_to_any(&self, endpoint: &Endpoint) -> io::Result<TcpStream> {
-        let addresses = self.resolve(endpoint).await?;
+    async fn connect_to_any(&self, endpoint: &Endpoint, member: &Member) -> io::Result<TcpStream> {
+        if let [only] = &*member.addresses {
+            return connector::connect_to_any(&[*only]).await;
+        }
+        let addresses = self.resolve(endpoint, member).await?;
         let connected = connector::connect_to_any(&addresses).await;
         match &connected {
-            Ok(io) if addresses.len() > 1 => self.prefer(endpoint, io.peer_addr()?),
+            Ok(io) if addresses.len() > 1 => self.prefer(member, io.peer_addr()?),
             Ok(_) => {}
-            Err(_) => drop(self.resolved.borrow_mut().remove(&endpoint.index)),
+            Err(_) => drop(self.resolved.borrow_mut().remove(&member.index)),
         }
         connected
     }
 
     /// Has the next connections begin with the address that accepted this one.
-    fn prefer(&self, endpoint: &Endpoint, address: SocketAddr) {
-        if let Some((_, addresses)) = self.resolved.borrow_mut().get_mut(&endpoint.index)
+    fn prefer(&self, member: &Member, address: SocketAddr) {
+        if let Some((_, addresses)) = self.resolved.borrow_mut().get_mut(&member.index)
             && let Some(index) = addresses.iter().position(|known| *known == address)
         {
             addresses[..=index].rotate_right(1);
         }
     }
 
-    async fn resolve(&self, endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
-        if let Ok(address) = endpoint.host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return Ok(vec![SocketAddr::new(address, endpoint.port)]);
-        }
-        if let Some((at, addresses)) = self.resolved.borrow().get(&endpoint.index)
-            && at.elapsed() < RESOLVED_FOR
+    async fn resolve(&self, endpoint: &Endpoint, member: &Member) -> io::Result<Vec<SocketAddr>> {
+        if let Some((at, addresses)) = self.resolved.borrow().get(&member.index)
+            && (at.elapsed() < RESOLVED_FOR || !member.addresses.is_empty())
         {
             return Ok(addresses.clone());
         }
-        let addresses: Vec<_> = tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?.collect();
-        self.resolved.borrow_mut().insert(endpoint.index, (Instant::now(), addresses.clone()));
+        let addresses = if member.addresses.is_empty() {
+            tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?.collect()
+        } else {
+            member.addresses.to_vec()
+        };
+        self.resolved.borrow_mut().insert(member.index, (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
 }
@@ -257,7 +253,6 @@ mod tests {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
             let (silent, good) = (Silent::new(), listener.local_addr().expect("bound"));
             let endpoint = Endpoint {
-                index: 0,
                 host: "two.test".into(),
                 port: good.port(),
                 authority: "two.test".into(),
@@ -266,15 +261,13 @@ mod tests {
                 is_http2: false,
             };
             let pool = Pool::default();
-            // What a resolver would have said.
-            let found = vec![silent.address, good];
-            pool.resolved.borrow_mut().insert(0, (Instant::now() + Duration::from_secs(60), found));
+            let member = cluster::tests::member_at(&endpoint, &[silent.address, good]);
             for _ in 0..2 {
-                let connection = pool.connect(&endpoint, Duration::from_secs(20)).await;
+                let connection = pool.connect(&endpoint, &member, Duration::from_secs(20)).await;
                 assert!(connection.is_ok(), "{:?}", connection.err());
             }
             let resolved = pool.resolved.borrow();
-            assert_eq!(resolved[&0].1, [good, silent.address], "the next one begins with the good one");
+            assert_eq!(resolved[&member.index].1, [good, silent.address], "the next one begins with the good one");
         });
     }
 }

@@ -18,6 +18,8 @@ use crate::deployment::{Deployment, Serving};
 use crate::metrics::ProcessMetrics;
 use crate::trace::TraceContext;
 use crate::upstream::Pool;
+use crate::upstream::cluster::Cluster;
+use crate::upstream::member::Flight;
 use gateway_access::caller::RequestContext;
 
 /// How often the clock is set, the log handed over and the pool pruned.
@@ -169,6 +171,11 @@ impl Worker {
     /// The context of a trace that begins here.
     pub(crate) fn trace(&self) -> TraceContext {
         TraceContext::new(|| self.next_random())
+    }
+
+    /// A member of an upstream that was not tried for a request; `None` once all were.
+    pub(crate) fn choose(&self, cluster: &'static Cluster, tried: &[usize], hash: Option<u64>) -> Option<Flight> {
+        cluster.choose(tried, hash, || self.next_random())
     }
 
     /// SplitMix64.

@@ -35,7 +35,7 @@ impl Sources {
     /// # Errors
     /// Every mistake, each with its place.
     pub(crate) fn read(&self) -> Result<Config, Vec<Problem>> {
-        let mut settings = Settings::of(table::paths());
+        let mut settings = Settings::of(table::paths()).with_whole(table::whole());
         if let Some(file) = &self.file {
             match std::fs::read_to_string(file) {
                 Ok(text) => settings.add_file(file, &text),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::config::Config;
+use crate::config::{Config, upstreams};
 use gateway_base::operator_log::Format;
 use gateway_base::origin;
 use gateway_base::problem::Problem;
@@ -33,6 +33,11 @@ pub(super) struct Row {
 /// Every path of every setting.
 pub(super) fn paths() -> Vec<&'static str> {
     ROWS.iter().flat_map(|row| row.paths).copied().collect()
+}
+
+/// What is read as it is.
+pub(super) fn whole() -> Vec<&'static str> {
+    vec!["upstreams.*.*"]
 }
 
 /// The table of the manual.
@@ -115,9 +120,9 @@ pub(super) static ROWS: &[Row] = &[
     Row {
         paths: &["upstreams.*.*", "upstreams.*.*.url"],
         shown: "`upstreams.<api>.<upstream>`, or `.url` below it",
-        default: "the document's `url`",
-        meaning: "address for this deployment: `http://host[:port][/prefix]`, or with `https://`: [TLS](#upstreams-over-tls), `h2://`: [HTTP/2](#http2) inside TLS, `h2c://`: in the clear; the unnamed upstream is `default`",
-        read: upstreams,
+        default: "the document's `url` or `endpoints`",
+        meaning: "address for this deployment, a list of addresses, or [an upstream as a whole](reliability.md#for-one-deployment): `http://host[:port][/prefix]`, or with `https://`: [TLS](#upstreams-over-tls), `h2://`: [HTTP/2](#http2) inside TLS, `h2c://`: in the clear; the unnamed upstream is `default`",
+        read: read_upstreams,
     },
     Row {
         paths: &["providers.*.*"],
@@ -459,11 +464,13 @@ fn file(settings: &mut Settings, path: &str) -> Option<PathBuf> {
     settings.text(&setting).map(PathBuf::from)
 }
 
-fn upstreams(settings: &mut Settings, config: &mut Config, _: &'static str) {
-    let upstreams = settings.take_all("upstreams.*.*").into_iter();
-    for (names, setting) in upstreams.chain(settings.take_all("upstreams.*.*.url")) {
-        if let Some(url) = settings.text(&setting) {
-            config.upstreams.insert((names[0].clone(), names[1].clone()), (url, setting.place));
+fn read_upstreams(settings: &mut Settings, config: &mut Config, _: &'static str) {
+    let given = settings.take_all("upstreams.*.*").into_iter();
+    for (names, setting) in given.chain(settings.take_all("upstreams.*.*.url")) {
+        let path = format!("upstreams.{}.{}", names[0], names[1]);
+        if let Some(upstream) = upstreams::read(settings, &path, &setting) {
+            let place = setting.place;
+            config.upstreams.insert((names[0].clone(), names[1].clone()), (upstream, place));
         }
     }
 }

@@ -8,7 +8,7 @@ use gateway_base::problem::Problem;
 use gateway_base::settings::Settings;
 
 fn read(yaml: &str, environment: &[(&str, &str)], flags: &[&str]) -> Result<Config, Vec<String>> {
-    let mut settings = Settings::of(table::paths());
+    let mut settings = Settings::of(table::paths()).with_whole(table::whole());
     settings.add_file(Path::new("gateway.yaml"), yaml);
     for (name, value) in environment {
         settings.add_variable(name, value);
@@ -63,7 +63,7 @@ fn mappings_are_set_member_by_member() {
     assert_eq!((config.timeouts.keep_alive, config.timeouts.head), (Duration::from_secs(6), Duration::from_secs(7)));
     assert_eq!((config.limits.streams, config.limits.connections), (7, 70));
     for (api, url) in [("notes", "http://b"), ("files", "http://c")] {
-        assert_eq!(config.upstream(api, "default").map(|(url, _)| url), Some(url));
+        assert_eq!(config.upstream(api, "default").map(|(setting, _)| setting.endpoints[0].url), Some(url));
     }
     // An unknown member is reported with the flag.
     let problems = read("", &[], &["listeners.a={bnid: 1}"]).expect_err("a typo");

@@ -14,6 +14,8 @@ use gateway_base::supervise::{Task, supervise};
 use gateway_base::{error, info, warn};
 use gateway_parties::store::ConsumerStore;
 use gateway_proxy::deployment::Deployment;
+use gateway_proxy::upstream::health::{self, Checking};
+use gateway_proxy::upstream::resolve;
 use gateway_tls as tls;
 #[cfg(feature = "acme")]
 use gateway_tls::acme;
@@ -27,6 +29,8 @@ pub(super) struct Tending {
     needed: Vec<AbortHandle>,
     /// What follows files and certificates; stops when this is dropped.
     watching: Watching,
+    /// The checks of endpoints, which go on as long as requests may be sent to them.
+    checking: Checking,
 }
 
 struct Watching(Vec<AbortHandle>);
@@ -41,7 +45,10 @@ impl Tending {
     /// Starts it; `folder` is where the files of the settings are.
     #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "only ACME asks for them"))]
     pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
-        let needed = deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
+        let mut needed: Vec<AbortHandle> =
+            deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
+        let names = supervise(Task::UpstreamNames, move || resolve::follow(deployment.clusters.clone()));
+        needed.push(tokio::spawn(names).abort_handle());
         let watching = [
             tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers)))),
             tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls()))),
@@ -53,7 +60,7 @@ impl Tending {
             watching.into_iter().chain([acme]).collect::<Vec<_>>()
         };
         let watching = Watching(watching.iter().map(tokio::task::JoinHandle::abort_handle).collect());
-        Self { needed, watching }
+        Self { needed, watching, checking: health::start(&deployment.clusters) }
     }
 
     /// For a deployment that another has taken the place of.
@@ -62,6 +69,7 @@ impl Tending {
         tokio::spawn(async move {
             tokio::time::sleep(AFTERLIFE).await;
             self.needed.iter().for_each(AbortHandle::abort);
+            drop(self.checking);
         });
     }
 }

@@ -98,6 +98,8 @@ pub enum Reject {
     StoreUnavailable,
     /// 503: too many bodies are being checked at the moment.
     BodyMemory,
+    /// 503: more requests are under way to the upstream, or wait for a connection to it, than it may get.
+    UpstreamOverloaded,
     /// 504: no connection, or no answer, in time.
     UpstreamTimeout,
     /// 505: not HTTP/1.0 or HTTP/1.1.
@@ -130,7 +132,7 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::InvalidResponse(_) => 502,
-            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => 503,
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory | Self::UpstreamOverloaded => 503,
             Self::UpstreamTimeout => 504,
             Self::VersionNotSupported => 505,
         }
@@ -164,7 +166,9 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::InvalidResponse(_) => "Bad gateway",
-            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => "Service unavailable",
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory | Self::UpstreamOverloaded => {
+                "Service unavailable"
+            }
             Self::UpstreamTimeout => "Gateway timeout",
             Self::VersionNotSupported => "HTTP version not supported",
         };
@@ -172,7 +176,7 @@ impl Reject {
     }
 
     /// The words of [`Reject::reason`].
-    pub const REASONS: [&'static str; 32] = [
+    pub const REASONS: [&'static str; 33] = [
         "bad-request",
         "invalid-parameter",
         "no-credential",
@@ -205,6 +209,7 @@ impl Reject {
         "unsupported-media-type",
         "invalid-response",
         "body-memory",
+        "upstream-overloaded",
     ];
 
     /// The place in [`Reject::REASONS`].
@@ -242,6 +247,7 @@ impl Reject {
             Self::UnsupportedMediaType(_) => 29,
             Self::InvalidResponse(_) => 30,
             Self::BodyMemory => 31,
+            Self::UpstreamOverloaded => 32,
         }
     }
 
@@ -273,6 +279,7 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::InvalidResponse(_)
+            | Self::UpstreamOverloaded
             | Self::UpstreamTimeout => Side::Upstream,
             Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => Side::Internal,
             _ => Side::Downstream,
@@ -294,7 +301,9 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::InvalidResponse(_) => ErrorClass::UpstreamFailed,
-            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => ErrorClass::Unavailable,
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory | Self::UpstreamOverloaded => {
+                ErrorClass::Unavailable
+            }
             Self::UpstreamTimeout => ErrorClass::UpstreamTimeout,
             _ => return None,
         })
@@ -370,6 +379,7 @@ mod tests {
             Reject::UnsupportedMediaType("".into()),
             Reject::InvalidResponse(findings()),
             Reject::BodyMemory,
+            Reject::UpstreamOverloaded,
             Reject::NoCredential(""),
             Reject::MalformedCredential(""),
             Reject::LoginRequired { page: "", message: "" },

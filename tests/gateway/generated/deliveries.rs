@@ -86,6 +86,7 @@ static CANCEL_ORDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /deliveries/orders: the orders of a partner
@@ -102,6 +103,7 @@ static LIST_ORDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /deliveries/orders: order a delivery, once
@@ -118,6 +120,7 @@ static ADD_ORDER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /deliveries/parcels/{id}: where a parcel is
@@ -134,6 +137,7 @@ static READ_PARCEL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PATCH /deliveries/parcels/{id}: correct where a parcel is, as a partner of either kind
@@ -153,6 +157,7 @@ static CORRECT_PARCEL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /deliveries/parcels/{id}: say where a parcel is
@@ -169,6 +174,7 @@ static WRITE_PARCEL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /deliveries/scans: a terminal has seen a parcel
@@ -185,6 +191,7 @@ static ADD_SCAN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /deliveries/tours/{id}: the tour of a terminal
@@ -201,18 +208,26 @@ static READ_TOUR: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3007",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3007", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `message`

@@ -138,6 +138,7 @@ static DOWNLOAD: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /files/{+path}: read a file
@@ -154,6 +155,7 @@ static READ_FILE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /files/{+path}: write a file
@@ -170,6 +172,7 @@ static WRITE_FILE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -186,6 +189,7 @@ static THUMBNAIL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -202,6 +206,7 @@ static RULE_7: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -218,42 +223,64 @@ static RULE_8: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `archive`
 static ARCHIVE: Upstream = Upstream {
     name: "archive",
-    url: "http://127.0.0.1:3011",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3011", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // upstream `store`
 static STORE: Upstream = Upstream {
     name: "store",
-    url: "http://127.0.0.1:3003/blobs",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3003/blobs", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: true,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(4),
+    total_timeout: None,
 };
 
 // upstream `thumbnails`
 static THUMBNAILS: Upstream = Upstream {
     name: "thumbnails",
-    url: "http://127.0.0.1:3004",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3004", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(1),
     response_timeout: Duration::from_secs(2),
     idle_timeout: Duration::from_secs(2),
+    total_timeout: None,
 };
 
 // scheme `session`

@@ -62,6 +62,7 @@ static HEALTH: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/login: exchange a password for a token
@@ -78,6 +79,7 @@ static LOGIN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/notes: list the notes
@@ -94,6 +96,7 @@ static LIST_NOTES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /v1/notes: create a note
@@ -110,6 +113,7 @@ static CREATE_NOTE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -140,6 +144,7 @@ static DELETE_NOTE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /v1/notes/{id}: read a note
@@ -170,18 +175,26 @@ static GET_NOTE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3002",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3002", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(30),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `accounts`

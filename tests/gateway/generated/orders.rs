@@ -103,6 +103,7 @@ static CHECKED_ORDER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /shop/mock
@@ -142,6 +143,7 @@ static MOCK_ORDER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /shop/observed
@@ -178,6 +180,7 @@ static OBSERVED_ORDER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /shop/orders
@@ -224,6 +227,7 @@ static LIST_ORDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /shop/orders
@@ -252,6 +256,7 @@ static CREATE_ORDER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /shop/watched
@@ -290,18 +295,26 @@ static WATCHED_ORDER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3011",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3011", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `key`

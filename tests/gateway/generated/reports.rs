@@ -126,6 +126,7 @@ static READ_AUDIT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/both: with a key and with a token of the same party
@@ -145,6 +146,7 @@ static READ_BOTH: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/either: with a key or with a token
@@ -164,6 +166,7 @@ static READ_EITHER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/extra: for anyone, and more with a key and a password of the same party
@@ -183,6 +186,7 @@ static READ_EXTRA: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/feed: with a token that the consumer has signed
@@ -199,6 +203,7 @@ static READ_FEED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/monthly: the figures of a month
@@ -215,6 +220,7 @@ static READ_MONTHLY: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/prices: read the prices
@@ -231,6 +237,7 @@ static READ_PRICES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // PUT /reports/prices: set the prices
@@ -247,6 +254,7 @@ static WRITE_PRICES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/staff: with a user name and a password
@@ -263,6 +271,7 @@ static READ_STAFF: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/summary: the figures that anyone may see, and more with a key
@@ -279,6 +288,7 @@ static READ_SUMMARY: Operation = Operation {
     anonymous: Anonymous { consumer: "guest", despite_invalid: false },
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /reports/token: a token of the caller's own credential
@@ -298,18 +308,26 @@ static SIGN_TOKEN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3006",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3006", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `partner`

@@ -99,6 +99,7 @@ static CHECKOUT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_CHECKOUT, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /tickets/desk?receipt: with any value, the parameter is there
@@ -115,6 +116,7 @@ static PRINT_RECEIPT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // POST /tickets/desk#x-desk-action=Open: one path for all actions, told apart by a header
@@ -145,6 +147,7 @@ static OPEN_DESK: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // POST /tickets/desk#x-desk-action=Refund: for partners only
@@ -175,6 +178,7 @@ static REFUND: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /tickets/events: five at once, and five more in a day
@@ -191,6 +195,7 @@ static LIST_EVENTS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // POST /tickets/events: costs as much as three requests to read
@@ -207,6 +212,7 @@ static CREATE_EVENT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 3 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /tickets/orders: two a day for each visitor, four a day for each event
@@ -223,6 +229,7 @@ static LIST_ORDERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_VISITOR, cost: 1 }, LimitUse { limit: &LIMIT_EVENT, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /tickets/partner: as many as the partner has agreed on
@@ -239,6 +246,7 @@ static PARTNER_SALES: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /tickets/queue: ten a second, and five wait for their turn
@@ -255,18 +263,26 @@ static QUEUE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3009",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3009", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `partner`

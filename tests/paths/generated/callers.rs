@@ -68,6 +68,7 @@ static EACH: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_EACH, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /callers/key
@@ -84,6 +85,7 @@ static BY_KEY: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /callers/password
@@ -100,6 +102,7 @@ static BY_PASSWORD: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /callers/usual
@@ -119,12 +122,19 @@ static BY_USUAL_PASSWORD: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3935",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3935", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths {
         case: PathCase::Sensitive,
@@ -135,6 +145,7 @@ static DEFAULT: Upstream = Upstream {
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `key`

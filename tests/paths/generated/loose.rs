@@ -94,6 +94,7 @@ static DOUBLED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /loose/a/b
@@ -110,6 +111,7 @@ static SINGLE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /loose/gate
@@ -126,6 +128,7 @@ static GATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /loose/gate/
@@ -142,6 +145,7 @@ static GATE_INDEX: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /loose/members/me
@@ -158,6 +162,7 @@ static OWN_MEMBER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /loose/members/{id}
@@ -174,6 +179,7 @@ static MEMBER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /loose/people/Me
@@ -190,6 +196,7 @@ static MYSELF: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /loose/people/staff
@@ -206,6 +213,7 @@ static STAFF: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /loose/people/{id}
@@ -222,12 +230,19 @@ static PERSON: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3933",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3933", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths {
         case: PathCase::Insensitive,
@@ -238,6 +253,7 @@ static DEFAULT: Upstream = Upstream {
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `key`

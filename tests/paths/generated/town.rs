@@ -103,6 +103,7 @@ static DESK_LOGIN: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /desk/u/{id}
@@ -119,6 +120,7 @@ static DESK_OF: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /gate
@@ -135,6 +137,7 @@ static GATE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /gate/
@@ -151,6 +154,7 @@ static GATE_INDEX: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /people/me
@@ -167,6 +171,7 @@ static MYSELF: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /people/numbers/last
@@ -183,6 +188,7 @@ static LAST_NUMBER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /people/numbers/{number}
@@ -213,6 +219,7 @@ static BY_NUMBER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /people/{id}
@@ -229,6 +236,7 @@ static PERSON: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // HEAD /people/{id}
@@ -245,6 +253,7 @@ static PERSON_HEAD: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /people/{id}/letters
@@ -261,6 +270,7 @@ static LETTERS: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /vault
@@ -277,6 +287,7 @@ static VAULT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /vault/{drawer}
@@ -293,6 +304,7 @@ static DRAWER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /{+rest}
@@ -309,6 +321,7 @@ static ANYTHING: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // GET /{page}
@@ -325,18 +338,26 @@ static PAGE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: true,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3931",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3931", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `key`

@@ -74,6 +74,7 @@ static DISCOVERED_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /either
@@ -93,6 +94,7 @@ static EITHER: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /opaque
@@ -109,6 +111,7 @@ static OPAQUE_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /public
@@ -125,6 +128,7 @@ static PUBLIC: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /published
@@ -141,6 +145,7 @@ static PUBLISHED_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /refreshed
@@ -157,6 +162,7 @@ static REFRESHED_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /same
@@ -173,6 +179,7 @@ static SAME: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /strict
@@ -189,18 +196,26 @@ static STRICT_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:9",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:9", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `discovered`

@@ -76,6 +76,7 @@ static ALLOW: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_ALLOW, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /both: six here, four everywhere
@@ -96,6 +97,7 @@ static BOTH: Operation = Operation {
         LimitUse { limit: &LIMIT_UNDER_WAY, cost: 1 },
     ],
     contested: false,
+    repeatable: false,
 };
 
 // GET /bucket
@@ -112,6 +114,7 @@ static BUCKET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_BUCKET, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /exact
@@ -128,6 +131,7 @@ static EXACT: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_TOGETHER, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /fast
@@ -144,6 +148,7 @@ static FAST: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_FAST, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /fast-bucket
@@ -160,6 +165,7 @@ static FAST_BUCKET: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_FAST_BUCKET, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /local
@@ -176,6 +182,7 @@ static LOCAL: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_LOCAL, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /partner
@@ -192,6 +199,7 @@ static PARTNER_2: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
+    repeatable: false,
 };
 
 // GET /queue
@@ -208,6 +216,7 @@ static QUEUE: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /sliding
@@ -224,6 +233,7 @@ static SLIDING: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_SLIDING, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /steady
@@ -240,6 +250,7 @@ static STEADY: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_STEADY, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // GET /steady-shared
@@ -256,18 +267,26 @@ static STEADY_SHARED: Operation = Operation {
     anonymous: Anonymous::NOBODY,
     limits: &[LimitUse { limit: &LIMIT_STEADY_SHARED, cost: 1 }],
     contested: false,
+    repeatable: false,
 };
 
 // upstream `default`
 static DEFAULT: Upstream = Upstream {
     name: "default",
-    url: "http://127.0.0.1:3010",
+    endpoints: &[UpstreamEndpoint { url: "http://127.0.0.1:3010", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
 };
 
 // scheme `partner`

@@ -115,6 +115,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 self.relay_interim(status, fields);
                 continue;
             }
+            if (self.on_response)(status, fields, self.progress.is_repeatable()) {
+                return Err(Failure::GivenUp);
+            }
             let framing = Framing::of(fields, self.response.fields).map_err(|bad| broken(bad.0))?;
             let length = framing.of_response(status, self.response.to_head);
             self.progress.reusable = length != BodyLength::UntilClose && persists(version, fields);

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Exchange, Failure, Upload, end_chunks, write_chunk};
+use super::{Exchange, Failure, KEPT_BODY, Upload, end_chunks, write_chunk};
 use gateway_wire::downstream::Scratch;
 use gateway_wire::http1::chunked::{self, Step};
 use gateway_wire::reject::Reject;
@@ -64,6 +64,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             Ok([]) | Err(_) => return Poll::Ready(Err(Failure::ClientGone)),
             Ok(bytes) => bytes,
         };
+        if self.request.keeps_body && self.progress.request_bytes + bytes.len() as u64 <= KEPT_BODY {
+            self.down.inbox.extend_from_slice(bytes);
+            let sent = self.send_body(bytes, cx)?;
+            self.down.used += sent;
+            return Poll::Ready(Ok(()));
+        }
         // What was streamed is not kept, so it cannot be sent a second time.
         self.progress.replayable = false;
         let sent = self.send_body(bytes, cx)?;

@@ -1,57 +1,67 @@
-//! Sends a permitted request to its upstream and brings the response back.
+//! Makes what a permitted request is to its upstream.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::ops::Range;
 
 use gateway_route::{Params, RequestPath};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::deployment::{Deployment, PreparedForward, PreparedOperation, PreparedTarget};
-use crate::exchange::watch::Watch;
-use crate::exchange::{Exchange, Failure, Progress, RequestTerms};
-use crate::metrics::ContractPart;
-use crate::pipeline::record::Record;
+use crate::exchange::RequestTerms;
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::rewrite::is_safe;
 use crate::tables;
 use crate::trace::TraceContext;
-use crate::upstream::{ConnectError, UpstreamConnection};
-use crate::worker::Worker;
+use crate::upstream::Endpoint;
 use gateway_access::authorize::Permit;
 use gateway_base::encoding::{cookies_without, query_without};
 use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
-use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::{Field, RequestHead};
 use gateway_wire::http1::names::{FieldClass, is_same_name_ignoring_punctuation};
-use gateway_wire::locations::Locations;
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
-use gateway_wire::response::{ResponseTerms, is_named, write_edits, write_field, write_length};
+use gateway_wire::response::{is_named, write_edits, write_field, write_length};
 
 /// The gateway's name in `Via` (RFC 9110 §7.6.3).
 const OUR_NAME: &[u8] = b" gateway\r\n";
 
 /// A request that may be sent, with everything it takes.
 pub(crate) struct Forwarding {
-    operation: &'static PreparedOperation,
-    to: &'static PreparedForward,
-    terms: RequestTerms,
+    pub(crate) operation: &'static PreparedOperation,
+    pub(crate) to: &'static PreparedForward,
+    pub(crate) terms: RequestTerms,
     /// The body that goes to the upstream instead of the client's, which is in the inbox.
     pub(crate) body: Option<Vec<u8>>,
-    /// How the upstream's addresses look to the client.
-    locations: Option<Locations>,
+    /// What the upstream's addresses in its responses are under for the client; `None` where they stay.
+    pub(crate) base: Option<String>,
+    /// The client's `Host`, where the upstream sees it.
+    pub(crate) preserved_host: Option<String>,
+    /// Where the value of `Host` is in the head, if it is the endpoint's own.
+    pub(crate) host_at: Option<Range<usize>>,
+    /// Of the parts of the request that choose the endpoint.
+    pub(crate) hash: Option<u64>,
 }
 
-/// How forwarding ended.
-pub(crate) enum Forwarded {
-    /// The client has the whole response.
-    Answered(Progress),
-    /// The client is gone, or has to be cut off in the middle of the response.
-    Cut(Progress, Option<Reject>),
-    /// The client gets this refusal.
-    Refused(Progress, Reject),
+impl Forwarding {
+    /// Says which try it is, in place of what the one before said.
+    pub(crate) fn number(&mut self, attempt: u32) {
+        const NAME: &str = "X-Gateway-Attempt: ";
+        let head = &mut self.terms.head;
+        let said = if attempt > 1 { NAME.len() + (attempt - 1).to_string().len() + b"\r\n".len() } else { 0 };
+        head.truncate(head.len().saturating_sub(said + b"\r\n".len()));
+        head.extend_from_slice(format!("{NAME}{attempt}\r\n\r\n").as_bytes());
+    }
+
+    /// Writes the name of another endpoint into the head, where that is named there.
+    pub(crate) fn address_to(&mut self, endpoint: &Endpoint) {
+        let Some(at) = &mut self.host_at else { return };
+        let authority = endpoint.authority.as_bytes();
+        if self.terms.head.get(at.clone()) != Some(authority) {
+            self.terms.head.splice(at.clone(), authority.iter().copied());
+            *at = at.start..at.start + authority.len();
+        }
+    }
 }
 
 /// What a request is prepared from.
@@ -74,6 +84,8 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) query: Option<&'a str>,
     /// The body without the credentials in it, where it is not as received.
     pub(crate) form: Option<&'a [u8]>,
+    /// Of the parts of the request that choose the endpoint.
+    pub(crate) hash: Option<u64>,
 }
 
 impl ForwardRequest<'_> {
@@ -93,11 +105,11 @@ impl ForwardRequest<'_> {
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
         head.push(b' ');
-        head.extend_from_slice(self.to.endpoint.prefix.as_bytes());
+        head.extend_from_slice(self.to.first().prefix.as_bytes());
         self.write_path(&mut head)?;
         self.write_query(&mut head);
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let base = self.write_fields(&mut head, request, target, request_id, trace);
+        let (base, host_at) = self.write_fields(&mut head, request, target, request_id, trace);
         self.write_identity(&mut head, permit);
         if let Some(certificate) = self.certificate {
             write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
@@ -123,19 +135,25 @@ impl ForwardRequest<'_> {
             expects_continue: facts.expects_continue,
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
+            head_by: None,
+            end_by: None,
+            keeps_body: self.to.upstream.retry.is_some(),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
         };
-        let locations = (self.to.upstream.locations == tables::Locations::Translate).then(|| Locations {
-            host: &self.to.endpoint.host,
-            port: self.to.endpoint.port,
-            prefix: &self.to.endpoint.prefix,
-            base,
-            preserved_host: target.host.filter(|_| self.to.upstream.preserve_host).map(str::to_owned),
-        });
-        let body = self.form.map(<[u8]>::to_vec);
-        Ok(Forwarding { operation: self.operation, to: self.to, terms, body, locations })
+        let translates = self.to.upstream.locations == tables::Locations::Translate;
+        let preserved_host = target.host.filter(|_| translates && self.to.upstream.preserve_host);
+        Ok(Forwarding {
+            operation: self.operation,
+            to: self.to,
+            terms,
+            body: self.form.map(<[u8]>::to_vec),
+            base: translates.then_some(base),
+            preserved_host: preserved_host.map(str::to_owned),
+            host_at,
+            hash: self.hash,
+        })
     }
 
     /// Writes the caller's identity for the upstream. What a client sent in these fields was dropped before.
@@ -199,7 +217,7 @@ impl ForwardRequest<'_> {
         }
     }
 
-    /// Says what the client has in front of the upstream's paths.
+    /// Says what the client has in front of the upstream's paths, and where the endpoint's own name is.
     fn write_fields(
         &self,
         head: &mut Vec<u8>,
@@ -207,12 +225,15 @@ impl ForwardRequest<'_> {
         target: &Target<'_>,
         request_id: &str,
         trace: &TraceContext,
-    ) -> String {
+    ) -> (String, Option<Range<usize>>) {
         let operation = self.operation;
         let trusted = self.deployment.trusts(self.peer);
         // A client that names no host leaves it to us.
         let host = target.host.filter(|host| self.to.upstream.preserve_host && !host.is_empty());
-        write_field(head, "Host", host.unwrap_or(&self.to.endpoint.authority).as_bytes());
+        let authority = host.unwrap_or(&self.to.first().authority);
+        write_field(head, "Host", authority.as_bytes());
+        let end = head.len() - b"\r\n".len();
+        let host_at = host.is_none().then(|| end - authority.len()..end);
         let classify = |field: &Field<'_>| self.deployment.request_fields.classify(field.name);
         let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
         let edits = &operation.table.request_headers;
@@ -222,8 +243,11 @@ impl ForwardRequest<'_> {
         let hides =
             |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
+        let numbers = self.to.upstream.retry.is_some_and(|retry| retry.attempt_header);
         for field in request.fields {
             match classify(field) {
+                FieldClass::EndToEnd
+                    if numbers && is_same_name_ignoring_punctuation("X-Gateway-Attempt", field.name) => {}
                 FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
                 FieldClass::EndToEnd => {
                     let hidden = hides(field.name);
@@ -266,7 +290,7 @@ impl ForwardRequest<'_> {
             write_field(head, "Traceparent", trace.as_bytes());
         }
         write_edits(head, edits);
-        base
+        (base, host_at)
     }
 }
 
@@ -304,111 +328,4 @@ impl Origin<'_> {
             write_field(head, "X-Forwarded-Host", host);
         }
     }
-}
-
-/// Sends the request, again if a kept connection turns out to be closed, and streams both bodies.
-pub(crate) async fn forward<S>(
-    worker: &Worker,
-    down: &mut Downstream<S>,
-    forwarding: Forwarding,
-    record: &mut Record<'_>,
-) -> Forwarded
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let Forwarding { operation, to, terms, body, locations } = forwarding;
-    if let (Some(body), BodyLength::Exactly(length)) = (body, record.facts.body) {
-        let start = record.head.length();
-        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
-        record.facts.body = BodyLength::Exactly(body.len() as u64);
-        down.inbox.splice(start..end.min(down.inbox.len()), body);
-    }
-    record.upstream_started = Some(worker.now());
-    let mut watch = None;
-    let forwarded = send(worker, down, operation, to, &terms, locations.as_ref(), record, &mut watch).await;
-    if let Some(watch) = watch {
-        match forwarded {
-            Forwarded::Refused(_, Reject::InvalidResponse(_)) => record.count_refusal(ContractPart::Response),
-            _ => record.observe(ContractPart::Response, &watch.findings),
-        }
-    }
-    forwarded
-}
-
-#[expect(clippy::too_many_arguments, reason = "each is one fact about the exchange; a struct would only rename them")]
-async fn send<S>(
-    worker: &Worker,
-    down: &mut Downstream<S>,
-    operation: &'static PreparedOperation,
-    to: &'static PreparedForward,
-    terms: &RequestTerms,
-    locations: Option<&Locations>,
-    record: &Record<'_>,
-    watch: &mut Option<Watch>,
-) -> Forwarded
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let deployment = record.serving.deployment;
-    let date = worker.date();
-    let response = ResponseTerms {
-        to_head: record.facts.to_head,
-        client_is_http11: record.facts.is_http11,
-        client_keeps_alive: record.facts.keep_alive,
-        draining: &worker.draining,
-        fields: &deployment.response_fields,
-        edits: &operation.table.response_headers,
-        request_id: &record.request_id,
-        date: &date,
-        limits: record.limit_fields(),
-        hsts: record.hsts(),
-        locations,
-    };
-    let mut kept = worker.pool.take(&to.endpoint);
-    loop {
-        let mut connection = match kept.take() {
-            Some(connection) => connection,
-            None => match connect(worker, to).await {
-                Ok(connection) => connection,
-                Err(reject) => return Forwarded::Refused(Progress::default(), reject),
-            },
-        };
-        *watch = Watch::new(operation.contract.as_deref(), &deployment.bodies);
-        let fields = &deployment.request_fields;
-        let exchange =
-            Exchange::new(down, &mut connection, terms, &response, fields, watch.as_mut(), worker.recently());
-        let (progress, result) = exchange.run().await;
-        match result {
-            Ok(()) => {
-                if progress.reusable {
-                    worker.pool.put(&to.endpoint, connection, worker.recently());
-                }
-                return Forwarded::Answered(progress);
-            }
-            // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
-            Err(Failure::Stale) if record.facts.is_idempotent && progress.replayable => {
-                down.used = record.head.length()
-            }
-            Err(Failure::Stale) => {
-                return Forwarded::Refused(
-                    progress,
-                    Reject::UpstreamBroken("closed a kept connection before any byte of the response"),
-                );
-            }
-            Err(Failure::ClientGone) => return Forwarded::Cut(progress, None),
-            Err(Failure::Aborted(reject)) => return Forwarded::Cut(progress, Some(reject)),
-            Err(Failure::Rejected(reject)) => return Forwarded::Refused(progress, reject),
-        }
-    }
-}
-
-async fn connect(worker: &Worker, to: &PreparedForward) -> Result<UpstreamConnection, Reject> {
-    let connection =
-        worker.pool.connect(&to.endpoint, to.upstream.connect_timeout).await.map_err(|error| match error {
-            ConnectError::Unreachable => Reject::UpstreamUnreachable,
-            ConnectError::Timeout => Reject::UpstreamTimeout,
-            ConnectError::Untrusted(why) => Reject::UpstreamUntrusted(why),
-        })?;
-    worker.process.upstream_connects.fetch_add(1, Relaxed);
-    Ok(connection)
 }

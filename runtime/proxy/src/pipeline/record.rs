@@ -17,6 +17,7 @@ use crate::pipeline::head::{Head, HeadSpace};
 use crate::pipeline::refusal;
 use crate::pipeline::request::{self, Request, RequestFacts};
 use crate::trace::TraceContext;
+use crate::upstream::member::Chosen;
 use crate::worker::Worker;
 use gateway_access::authorize::Permit;
 use gateway_access::limit_key::client_address;
@@ -58,6 +59,10 @@ pub(crate) struct Record<'h> {
     /// What its limits say; what it holds is given back with this.
     limits: Option<Outcome>,
     pub(crate) upstream_started: Option<Instant>,
+    /// The member of the upstream that had the request last.
+    pub(crate) endpoint: Option<Chosen>,
+    /// How often the request was sent.
+    pub(crate) attempts: u32,
     /// The memory of its body, where that is held whole; given back with this.
     pub(crate) body_memory: Option<Taken>,
     /// What is not as described and passed; empty for nothing.
@@ -100,6 +105,8 @@ impl<'h> Record<'h> {
             because: "",
             limits: None,
             upstream_started: None,
+            endpoint: None,
+            attempts: 0,
             body_memory: None,
             observed: String::new(),
             reject: None,
@@ -211,7 +218,7 @@ impl<'h> Record<'h> {
         match (reject, self.route) {
             (Reject::MethodNotAllowed, Some(route)) => fields.push_if_valid("Allow", &route.allow),
             (Reject::TooManyFailures(seconds), _) => fields.push_number(RETRY_AFTER, *seconds),
-            (Reject::BodyMemory, _) => fields.push_number(RETRY_AFTER, 1),
+            (Reject::BodyMemory | Reject::UpstreamOverloaded, _) => fields.push_number(RETRY_AFTER, 1),
             (Reject::UnsupportedMediaType(described), _) => fields.push_if_valid("Accept", described),
             _ => {}
         }
@@ -284,6 +291,7 @@ impl<'h> Record<'h> {
             status: progress.status,
             took,
             upstream_took: self.upstream_started.map(upstream_took),
+            endpoint: self.endpoint.as_ref().map(|member| (&*member.label, self.attempts)),
             request_bytes: progress.request_bytes,
             response_bytes: progress.response_bytes,
             caller: self.caller.as_deref(),

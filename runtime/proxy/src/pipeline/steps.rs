@@ -10,6 +10,8 @@ use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
+use crate::tables::Balance;
+use crate::upstream::hash::hash;
 use crate::worker::Worker;
 use gateway_access::authorize::{self, Guesses, NoPermit, Permit};
 use gateway_access::builtin::{Answer, Call, PreparedBuiltin};
@@ -198,9 +200,17 @@ impl<'a, S> Steps<'a, S> {
             path: self.routed.path,
             query: self.routed.query,
             form: form.as_deref(),
+            hash: self.hash(to, permit),
         };
         let Request { head, target, .. } = self.request;
         Ok(forward_request.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?) // 400
+    }
+
+    /// Of the parts of the request that choose the endpoint, where they do.
+    fn hash(&self, to: &PreparedForward, permit: &Permit) -> Option<u64> {
+        let Balance::Hash(keys) = to.upstream.balance else { return None };
+        let (path, address, caller) = (self.request.path.canonical(), self.client_address(), permit.caller());
+        hash(keys, &Subject { path, address, caller, view: &self.view })
     }
 
     fn answer(&self, builtin: &dyn PreparedBuiltin, permit: Permit, record: &Record<'_>) -> Stop {

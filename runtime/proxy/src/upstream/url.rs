@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use rustls::pki_types::ServerName;
 
-use crate::upstream::Endpoint;
+use crate::upstream::endpoint::Endpoint;
 
 /// How upstreams are spoken to, by the scheme of their URL: inside TLS, and in HTTP/2.
 pub(crate) const UPSTREAM_SCHEMES: &[(&str, bool, bool)] =
@@ -48,7 +48,7 @@ impl From<UpstreamUrlError> for String {
 
 /// `http://host[:port][/prefix]`, or the same with `https://`, `h2c://` or `h2://`; then also the name
 /// in its certificate.
-pub fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName<'static>>), UpstreamUrlError> {
+pub fn parse_url(url: &str) -> Result<(Endpoint, Option<ServerName<'static>>), UpstreamUrlError> {
     let known = UPSTREAM_SCHEMES
         .iter()
         .find_map(|(scheme, has_tls, is_http2)| Some((url.strip_prefix(scheme)?, *has_tls, *is_http2)));
@@ -78,7 +78,6 @@ pub fn parse_url(url: &str, index: usize) -> Result<(Endpoint, Option<ServerName
     let name = name.transpose().map_err(|_| UpstreamUrlError::Name(host.to_owned()))?;
     Ok((
         Endpoint {
-            index,
             host: same_host(host).into(),
             port,
             authority: authority.into(),
@@ -105,7 +104,7 @@ mod tests {
     #[test]
     fn urls_are_taken_apart() {
         let endpoint = |url| {
-            parse_url(url, 0).map(|(endpoint, _)| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix))
+            parse_url(url).map(|(endpoint, _)| (endpoint.host, endpoint.port, endpoint.authority, endpoint.prefix))
         };
         assert_eq!(endpoint("http://a.example"), Ok(("a.example".into(), 80, "a.example".into(), "".into())));
         assert_eq!(

@@ -1,0 +1,87 @@
+//! What holds for an upstream with several endpoints.
+
+use std::time::Duration;
+
+/// When an endpoint that fails gets no requests for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outlier {
+    /// After so many failures in a row.
+    pub consecutive: u32,
+    /// For so long, times the number of ejections.
+    pub eject: Duration,
+    /// At most so many of a hundred endpoints at once; of two, one may be.
+    pub max_ejected: u8,
+}
+
+impl Outlier {
+    /// What holds where nothing else is said.
+    pub const USUAL: Self = Self { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 };
+}
+
+/// Why a request is sent once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryCause {
+    /// No endpoint could be connected to.
+    Connect,
+    /// The connection broke before an answer.
+    Reset,
+    /// An answer with this status; 504 also where none came in time.
+    Status(u16),
+}
+
+impl RetryCause {
+    /// What is repeated where nothing else is said.
+    pub const USUAL: [Self; 5] = [Self::Connect, Self::Reset, Self::Status(502), Self::Status(503), Self::Status(504)];
+
+    /// By its word in documents: `connect`, `reset`, or a status that says that trying again may help.
+    pub fn named(word: &str) -> Option<Self> {
+        match word {
+            "connect" => Some(Self::Connect),
+            "reset" => Some(Self::Reset),
+            _ => word.parse().ok().filter(|status| matches!(status, 429 | 500..=599)).map(Self::Status),
+        }
+    }
+}
+
+/// How many retries there may be, so that they do not break what is hardly up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryBudget {
+    /// Of a hundred requests of the last ten seconds.
+    pub percent: u8,
+    /// And per second.
+    pub min: u32,
+}
+
+impl RetryBudget {
+    /// What holds where nothing else is said.
+    pub const USUAL: Self = Self { percent: 20, min: 10 };
+}
+
+/// How much an upstream is asked for at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// Requests under way.
+    pub requests: u32,
+    /// Requests that wait for a connection.
+    pub pending: u32,
+}
+
+impl Breaker {
+    /// What holds for what is not said of one.
+    pub const USUAL: Self = Self { requests: 1024, pending: 128 };
+}
+
+/// The largest number of tries.
+pub const MOST_ATTEMPTS: u32 = 10;
+
+/// How often the addresses of host names are looked up, where nothing else is said.
+pub const USUAL_RESOLVE: Duration = Duration::from_secs(30);
+
+/// The largest weight of an endpoint.
+pub const MOST_WEIGHT: u32 = 1000;
+
+/// The largest number of a priority.
+pub const LAST_PRIORITY: u8 = 15;
+
+/// The largest number of checks, or of failures, in a row that can be asked for.
+pub const MOST_IN_A_ROW: u32 = 1_000_000;

@@ -1,0 +1,121 @@
+//! Where requests go, in the words of the policy.
+
+use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+use gateway_terms::upstream::USUAL_RESOLVE;
+
+use super::lines::line;
+use crate::ir::{
+    Balance, Breaker, HashKey, Health, Locations, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+};
+use crate::units::show_duration;
+
+/// Adds the lines of an upstream.
+pub(super) fn write(out: &mut String, upstream: &Upstream) {
+    let host = if upstream.preserve_host { ", with the client's Host" } else { "" };
+    let locations = match upstream.locations {
+        Locations::Translate => "",
+        Locations::Keep => ", Location as it says",
+    };
+    let endpoints: Vec<String> = upstream.endpoints.iter().map(endpoint).collect();
+    line(out, "upstream", &format!("{} at {}{host}{locations}", upstream.name, endpoints.join(", ")));
+    // What one endpoint without a choice has is no word.
+    if upstream.endpoints.len() > 1 || upstream.balance != Balance::LeastRequest {
+        line(out, "endpoint chosen by", &balance(&upstream.balance));
+    }
+    if upstream.endpoints.len() > 1 {
+        let ejected = upstream.outlier.map_or_else(
+            || "never".to_owned(),
+            |outlier| {
+                let (eject, most) = (show_duration(outlier.eject), outlier.max_ejected);
+                format!("after {} failures in a row, for {eject}, at most {most}%", outlier.consecutive)
+            },
+        );
+        line(out, "endpoint ejected", &ejected);
+    }
+    if let Some(Health { path, every, timeout, healthy, unhealthy, status }) = &upstream.health {
+        let (every, timeout) = (show_duration(*every), show_duration(*timeout));
+        let good: Vec<String> = status.iter().map(statuses).collect();
+        let checks = format!(
+            "GET {path} every {every}, {} within {timeout}, unhealthy after {unhealthy}, healthy after {healthy}",
+            good.join(" or ")
+        );
+        line(out, "endpoint checked by", &checks);
+    }
+    if let Some(retry) = &upstream.retry {
+        line(out, "sent again", &repeated(retry));
+    }
+    if let Some(Breaker { requests, pending }) = upstream.breaker {
+        line(out, "refused beyond", &format!("{requests} requests, {pending} waiting for a connection"));
+    }
+    match upstream.resolve {
+        Some(USUAL_RESOLVE) => {}
+        Some(every) => line(out, "names looked up", &format!("every {}", show_duration(every))),
+        None => line(out, "names looked up", "for each connection"),
+    }
+    if let Some(paths) = upstream_paths(upstream.paths) {
+        line(out, "reads paths", &paths);
+    }
+    let times = [upstream.connect_timeout, upstream.response_timeout, upstream.idle_timeout].map(show_duration);
+    let total = upstream.total_timeout.map_or_else(String::new, |total| format!(", total {}", show_duration(total)));
+    line(out, "timeouts", &format!("connect {}, response {}, idle {}{total}", times[0], times[1], times[2]));
+}
+
+/// How the upstream reads paths, as far as the document says.
+fn upstream_paths(paths: UpstreamPaths) -> Option<String> {
+    let case = match paths.case {
+        PathCase::Unknown => None,
+        PathCase::Sensitive => Some("case sensitive"),
+        PathCase::Insensitive => Some("case insensitive"),
+    };
+    let trailing_slash = match paths.trailing_slash {
+        TrailingSlash::Unknown => None,
+        TrailingSlash::Distinct => Some("trailing slash distinct"),
+        TrailingSlash::Same => Some("trailing slash same"),
+    };
+    let empty_segments = match paths.empty_segments {
+        EmptySegments::Unknown => None,
+        EmptySegments::Distinct => Some("empty segments distinct"),
+        EmptySegments::Merged => Some("empty segments merged"),
+    };
+    let said: Vec<&str> = [case, trailing_slash, empty_segments].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(", "))
+}
+
+fn statuses((from, to): &(u16, u16)) -> String {
+    if from == to { from.to_string() } else { format!("{from}-{to}") }
+}
+
+fn repeated(retry: &Retry) -> String {
+    let cause = |cause: &RetryCause| match cause {
+        RetryCause::Connect => "connect".to_owned(),
+        RetryCause::Reset => "reset".to_owned(),
+        RetryCause::Status(status) => status.to_string(),
+    };
+    let on: Vec<String> = retry.on.iter().map(cause).collect();
+    let each = retry.per_try.map_or_else(String::new, |time| format!(" within {} each", show_duration(time)));
+    let (from, to) = (show_duration(retry.backoff), show_duration(retry.max_backoff));
+    let RetryBudget { percent, min } = retry.budget;
+    let told = if retry.attempt_header { ", X-Gateway-Attempt tells" } else { "" };
+    format!(
+        "{} tries in all{each}, on {}, after {from} to {to}, at most {percent}% and {min} per second{told}",
+        retry.attempts,
+        on.join(" ")
+    )
+}
+
+fn endpoint(endpoint: &UpstreamEndpoint) -> String {
+    let UpstreamEndpoint { url, weight, priority } = endpoint;
+    let weight = if *weight == 1 { String::new() } else { format!(" with weight {weight}") };
+    let priority = if *priority == 0 { String::new() } else { format!(" with priority {priority}") };
+    format!("{url}{weight}{priority}")
+}
+
+fn balance(balance: &Balance) -> String {
+    match balance {
+        Balance::RoundRobin => "round-robin".to_owned(),
+        Balance::LeastRequest => "least-request".to_owned(),
+        Balance::Hash(keys) => {
+            format!("hash of {}", keys.iter().map(HashKey::show).collect::<Vec<_>>().join("+"))
+        }
+    }
+}

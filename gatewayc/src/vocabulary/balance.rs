@@ -1,0 +1,85 @@
+//! `balance`, `resolve` and `outlier` of an upstream: which of its endpoints a request goes to.
+
+use std::time::Duration;
+
+use gateway_terms::upstream::{MOST_IN_A_ROW, Outlier};
+use gateway_yaml::{Entry, Node};
+
+use crate::ir::{Balance, HashKey};
+use crate::units;
+use crate::vocabulary::endpoints::number;
+use crate::vocabulary::limit;
+use crate::vocabulary::reader::Reader;
+
+/// `round-robin`, `least-request` or `{hash: […]}`.
+pub(super) fn balance(reader: &mut Reader<'_>, node: &Node) -> Option<Balance> {
+    if node.as_mapping().is_none() {
+        let choices = [("round-robin", true), ("least-request", false)];
+        let in_turn = reader.choice(node, "`balance`", &choices)?;
+        return Some(if in_turn { Balance::RoundRobin } else { Balance::LeastRequest });
+    }
+    let entries = reader.known(node, "`balance`", &["hash"]);
+    let keys = entries.first().map(|entry| hash_keys(reader, &entry.value))?;
+    (!keys.is_empty()).then_some(Balance::Hash(keys))
+}
+
+fn hash_keys(reader: &mut Reader<'_>, node: &Node) -> Vec<HashKey> {
+    if node.as_sequence().is_some_and(<[Node]>::is_empty) {
+        reader.wrong(node, "`hash`", "expected one part of the request or more, such as `header:X-Tenant`");
+    }
+    let mut keys = Vec::new();
+    for item in reader.words(node, "`hash`") {
+        let Some(text) = reader.text(item, "a part of `hash`") else { continue };
+        let key = match text.split_once(':') {
+            Some(("cookie", name)) if !name.is_empty() => Some(HashKey::Cookie(name.to_owned())),
+            Some(("const", _)) => None,
+            _ => limit::key_named(text).map(HashKey::Part),
+        };
+        match key {
+            Some(key) => keys.push(key),
+            None => reader.wrong(
+                item,
+                "a part of `hash`",
+                "expected `ip`, `caller`, `client`, `consumer`, `user`, `credential`, `path`, `header:X`, `query:x` or `cookie:x`",
+            ),
+        }
+    }
+    keys
+}
+
+/// How often names are looked up again; `off` for each connection.
+pub(super) fn resolve(reader: &mut Reader<'_>, node: &Node) -> Option<Option<Duration>> {
+    if is_off(node) {
+        return Some(None);
+    }
+    reader.unit(node, "`resolve`", units::duration).map(Some)
+}
+
+/// When an endpoint is ejected; `off` for never.
+pub(super) fn outlier(reader: &mut Reader<'_>, node: &Node) -> Option<Outlier> {
+    if is_off(node) {
+        return None;
+    }
+    let mut outlier = Outlier::USUAL;
+    for Entry { key, value } in reader.known(node, "`outlier`", &["consecutive", "eject", "maxEjected"]) {
+        match &*key.name {
+            "consecutive" => match number(reader, value, "`consecutive`", MOST_IN_A_ROW) {
+                Some(0) => {
+                    reader.wrong(value, "`consecutive`", "expected one failure or more; `outlier: off` ejects nobody")
+                }
+                Some(consecutive) => outlier.consecutive = consecutive,
+                None => {}
+            },
+            "eject" => outlier.eject = reader.unit(value, "`eject`", units::duration).unwrap_or(outlier.eject),
+            _ => {
+                outlier.max_ejected = reader.unit(value, "`maxEjected`", units::percent).unwrap_or(outlier.max_ejected);
+            }
+        }
+    }
+    Some(outlier)
+}
+
+/// `off`, which YAML 1.1 reads as a boolean.
+pub(super) fn is_off(node: &Node) -> bool {
+    node.as_text() == Some("off") || node.as_bool() == Some(false)
+}

@@ -1,0 +1,74 @@
+//! `health` of an upstream: how the gateway finds out which endpoints are well.
+
+use std::time::Duration;
+
+use gateway_terms::upstream::MOST_IN_A_ROW;
+use gateway_yaml::{Entry, Node};
+
+use crate::diagnostic::{Diagnostic, GW104};
+use crate::ir::Health;
+use crate::units;
+use crate::vocabulary::endpoints::number;
+use crate::vocabulary::reader::Reader;
+
+/// The checks of the endpoints.
+pub(super) fn health(reader: &mut Reader<'_>, node: &Node) -> Option<Health> {
+    const KNOWN: [&str; 6] = ["path", "every", "timeout", "healthy", "unhealthy", "status"];
+    let mut found = Health {
+        path: String::new(),
+        every: Duration::from_secs(5),
+        timeout: Duration::from_secs(1),
+        healthy: 2,
+        unhealthy: 3,
+        status: vec![(200, 299)],
+    };
+    let mut path = None;
+    for Entry { key, value } in reader.known(node, "`health`", &KNOWN) {
+        match &*key.name {
+            "path" => path = Some(target(reader, value)),
+            "every" => found.every = reader.unit(value, "`every`", units::duration).unwrap_or(found.every),
+            "timeout" => found.timeout = reader.unit(value, "`timeout`", units::duration).unwrap_or(found.timeout),
+            "healthy" => found.healthy = in_a_row(reader, value, "`healthy`").unwrap_or(found.healthy),
+            "unhealthy" => found.unhealthy = in_a_row(reader, value, "`unhealthy`").unwrap_or(found.unhealthy),
+            _ => {
+                let statuses = reader.list(value, "`status`").iter().map(|item| statuses(reader, item));
+                found.status = statuses.collect::<Vec<_>>().into_iter().flatten().collect();
+            }
+        }
+    }
+    if path.is_none() && node.as_mapping().is_some() && !Reader::has_unknown(node, &KNOWN) {
+        let diagnostic = Diagnostic::error(GW104, "`health` has no `path`").at(node.span, "what should be asked for?");
+        reader.report(diagnostic.help("write `health: {path: /healthz}`"));
+    }
+    Some(Health { path: path??, ..found })
+}
+
+/// A path on each endpoint, perhaps with a query.
+fn target(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let path = reader.text(node, "`path`")?;
+    if path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+        return Some(path.to_owned());
+    }
+    reader.wrong(node, "`path`", "expected an absolute path on the endpoint, such as `/healthz`");
+    None
+}
+
+fn in_a_row(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u32> {
+    let number = number(reader, node, what, MOST_IN_A_ROW)?;
+    if number == 0 {
+        reader.wrong(node, what, "expected one check or more in a row");
+    }
+    (number > 0).then_some(number)
+}
+
+/// `200`, or `200-299`.
+fn statuses(reader: &mut Reader<'_>, node: &Node) -> Option<(u16, u16)> {
+    let text = node.as_text().unwrap_or_default();
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let status = |text: &str| text.trim().parse().ok().filter(|status| (200..=599).contains(status));
+    let range = status(from).zip(status(to)).filter(|(from, to)| from <= to);
+    if range.is_none() {
+        reader.wrong(node, "a part of `status`", "expected a status such as `200`, or a range such as `200-299`");
+    }
+    range
+}

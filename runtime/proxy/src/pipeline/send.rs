@@ -1,0 +1,309 @@
+//! Sends a permitted request to a member of its upstream, to another one where none listens there, and brings the
+//! response back.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::exchange::watch::Watch;
+use crate::exchange::{Exchange, Failure, Progress};
+use crate::metrics::ContractPart;
+use crate::pipeline::forward::Forwarding;
+use crate::pipeline::record::Record;
+use crate::pipeline::retry::{Tries, cause_of};
+use crate::tables::RetryCause;
+use crate::upstream::cluster::{Cluster, RetryOutcome};
+use crate::upstream::member::{Flight, Member, Outcome};
+use crate::upstream::{ConnectError, Endpoint, UpstreamConnection};
+use crate::worker::Worker;
+use gateway_wire::downstream::Downstream;
+use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::head::Field;
+use gateway_wire::locations::Locations;
+use gateway_wire::reject::Reject;
+use gateway_wire::response::ResponseTerms;
+
+/// How forwarding ended.
+pub(crate) enum Forwarded {
+    /// The client has the whole response.
+    Answered(Progress),
+    /// The client is gone, or has to be cut off in the middle of the response.
+    Cut(Progress, Option<Reject>),
+    /// The client gets this refusal.
+    Refused(Progress, Reject),
+}
+
+/// Sends the request and streams both bodies.
+pub(crate) async fn forward<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    mut forwarding: Forwarding,
+    record: &mut Record<'_>,
+) -> Forwarded
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if let (Some(body), BodyLength::Exactly(length)) = (forwarding.body.take(), record.facts.body) {
+        let start = record.head.length();
+        let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        record.facts.body = BodyLength::Exactly(body.len() as u64);
+        down.inbox.splice(start..end.min(down.inbox.len()), body);
+    }
+    record.upstream_started = Some(worker.now());
+    let mut watch = None;
+    let forwarded = send(worker, down, &mut forwarding, record, &mut watch).await;
+    if let Some(watch) = watch {
+        match forwarded {
+            Forwarded::Refused(_, Reject::InvalidResponse(_)) => record.count_refusal(ContractPart::Response),
+            _ => record.observe(ContractPart::Response, &watch.findings),
+        }
+    }
+    forwarded
+}
+
+/// How a try ended.
+enum Ended {
+    /// There is no further one.
+    Over(Forwarded),
+    /// A kept connection turned out to be closed, and the request may be sent again.
+    Stale,
+    /// Nothing came of it, but for this refusal; another try is possible.
+    Failed(Forwarded, RetryCause),
+    /// A response was given up for another try.
+    GivenUp,
+}
+
+/// Tries members until there is an answer, as often as the upstream's `retry` says.
+async fn send<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    forwarding: &mut Forwarding,
+    record: &mut Record<'_>,
+    watch: &mut Option<Watch>,
+) -> Forwarded
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let cluster = &*forwarding.to.cluster;
+    let Ok(_under_way) = cluster.admit() else {
+        return Forwarded::Refused(Progress::default(), Reject::UpstreamOverloaded);
+    };
+    forwarding.terms.end_by = cluster.upstream.total_timeout.map(|total| worker.recently() + total);
+    let facts = &record.facts;
+    let is_repeatable = (facts.is_idempotent || forwarding.operation.table.repeatable) && !facts.expects_continue;
+    let tries = Tries::new(cluster, is_repeatable, forwarding.terms.end_by);
+    // By what the pools know them. Empty unless something fails: it takes no memory before.
+    let mut tried = Vec::new();
+    loop {
+        let forwarded = match attempt(worker, down, forwarding, record, watch, &tries, &mut tried).await {
+            Ended::Over(forwarded) => Some(forwarded),
+            Ended::Failed(forwarded, cause) if !tries.allow(cause, None) => Some(forwarded),
+            Ended::Failed(..) | Ended::GivenUp | Ended::Stale => None,
+        };
+        if tries.started() > 1 {
+            let is_good = matches!(&forwarded, Some(Forwarded::Answered(progress)) if Outcome::of_status(progress.status) == Outcome::Answered);
+            cluster.count_retry(if is_good { RetryOutcome::Success } else { RetryOutcome::Failure });
+        }
+        if let Some(forwarded) = forwarded {
+            return forwarded;
+        }
+        tokio::time::sleep(tries.pause()).await;
+        down.used = record.head.length();
+    }
+}
+
+/// One try: at one member after the other until one can be connected to, since none of them has received anything before.
+async fn attempt<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    forwarding: &mut Forwarding,
+    record: &mut Record<'_>,
+    watch: &mut Option<Watch>,
+    tries: &Tries,
+    tried: &mut Vec<usize>,
+) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let cluster = &*forwarding.to.cluster;
+    record.attempts = tries.begin();
+    if let Some(rule) = cluster.upstream.retry {
+        forwarding.terms.head_by = rule.per_try.map(|time| Instant::now() + time);
+        if rule.attempt_header {
+            forwarding.number(record.attempts);
+        }
+    }
+    let mut reject = None;
+    while let Some(flight) = next(worker, cluster, forwarding.hash, tried, reject.is_some()) {
+        let endpoint = cluster.endpoint(&flight.member);
+        let mut kept = worker.pool.take(endpoint, &flight.member);
+        forwarding.address_to(endpoint);
+        loop {
+            let connection = match kept.take() {
+                Some(connection) => connection,
+                None => match connect(worker, forwarding, endpoint, &flight.member).await {
+                    Ok(connection) => connection,
+                    Err(Reject::UpstreamOverloaded) => {
+                        return Ended::Over(Forwarded::Refused(Progress::default(), Reject::UpstreamOverloaded));
+                    }
+                    Err(failure) => {
+                        cluster.note(&flight.member, outcome_of(&failure).unwrap_or(Outcome::Unconnected));
+                        reject = Some(failure);
+                        tried.push(flight.member.index);
+                        break;
+                    }
+                },
+            };
+            let ended = exchange(worker, down, forwarding, record, watch, tries, endpoint, &flight, connection).await;
+            let outcome = match &ended {
+                Ended::Stale => {
+                    down.used = record.head.length();
+                    continue;
+                }
+                Ended::Over(forwarded) | Ended::Failed(forwarded, _) => failure(forwarded),
+                Ended::GivenUp => None,
+            };
+            if let Some(outcome) = outcome {
+                cluster.note(&flight.member, outcome);
+            }
+            if !matches!(ended, Ended::Over(_)) {
+                tried.push(flight.member.index);
+            }
+            record.endpoint = Some(flight.member.clone());
+            return ended;
+        }
+    }
+    let reject = reject.unwrap_or(Reject::UpstreamUnreachable);
+    Ended::Failed(Forwarded::Refused(Progress::default(), reject), RetryCause::Connect)
+}
+
+/// A member that was not tried; once all were, those of earlier tries come again.
+fn next(
+    worker: &Worker,
+    cluster: &'static Cluster,
+    hash: Option<u64>,
+    tried: &mut Vec<usize>,
+    has_failed: bool,
+) -> Option<Flight> {
+    worker.choose(cluster, tried, hash).or_else(|| {
+        if has_failed || tried.is_empty() {
+            return None;
+        }
+        tried.clear();
+        worker.choose(cluster, tried, hash)
+    })
+}
+
+/// One exchange with a member.
+#[expect(clippy::too_many_arguments, reason = "each is one fact about the exchange; a struct would only rename them")]
+async fn exchange<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    forwarding: &Forwarding,
+    record: &Record<'_>,
+    watch: &mut Option<Watch>,
+    tries: &Tries,
+    endpoint: &'static Endpoint,
+    flight: &Flight,
+    mut connection: UpstreamConnection,
+) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let deployment = record.serving.deployment;
+    let date = worker.date();
+    let locations = forwarding.base.as_ref().map(|base| Locations {
+        host: &endpoint.host,
+        port: endpoint.port,
+        prefix: &endpoint.prefix,
+        base: base.clone(),
+        preserved_host: forwarding.preserved_host.clone(),
+    });
+    let response = ResponseTerms {
+        to_head: record.facts.to_head,
+        client_is_http11: record.facts.is_http11,
+        client_keeps_alive: record.facts.keep_alive,
+        draining: &worker.draining,
+        fields: &deployment.response_fields,
+        edits: &forwarding.operation.table.response_headers,
+        request_id: &record.request_id,
+        date: &date,
+        limits: record.limit_fields(),
+        hsts: record.hsts(),
+        locations: locations.as_ref(),
+    };
+    *watch = Watch::new(forwarding.operation.contract.as_deref(), &deployment.bodies);
+    let (fields, terms) = (&deployment.request_fields, &forwarding.terms);
+    let cluster = &forwarding.to.cluster;
+    // Before the client sees anything of it: its next request finds what this one has shown.
+    let on_response = |status: u16, fields: &[Field<'_>], is_repeatable: bool| {
+        cluster.note(&flight.member, Outcome::of_status(status));
+        is_repeatable && tries.allow_after(status, fields)
+    };
+    let (watch, now) = (watch.as_mut(), worker.recently());
+    let exchange = Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, now);
+    let (progress, result) = exchange.run().await;
+    let is_idempotent = record.facts.is_idempotent || forwarding.operation.table.repeatable;
+    match result {
+        Ok(()) => {
+            if progress.reusable {
+                worker.pool.put(endpoint, &flight.member, connection, worker.recently());
+            }
+            Ended::Over(Forwarded::Answered(progress))
+        }
+        // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
+        Err(Failure::Stale) if is_idempotent && progress.replayable => Ended::Stale,
+        Err(Failure::Stale) => Ended::Over(Forwarded::Refused(
+            progress,
+            Reject::UpstreamBroken("closed a kept connection before any byte of the response"),
+        )),
+        Err(Failure::GivenUp) => Ended::GivenUp,
+        Err(Failure::ClientGone) => Ended::Over(Forwarded::Cut(progress, None)),
+        Err(Failure::Aborted(reject)) => Ended::Over(Forwarded::Cut(progress, Some(reject))),
+        Err(Failure::Rejected(reject)) => match cause_of(&reject).filter(|_| progress.is_repeatable()) {
+            Some(cause) => Ended::Failed(Forwarded::Refused(progress, reject), cause),
+            None => Ended::Over(Forwarded::Refused(progress, reject)),
+        },
+    }
+}
+
+async fn connect(
+    worker: &Worker,
+    forwarding: &Forwarding,
+    endpoint: &Endpoint,
+    member: &Member,
+) -> Result<UpstreamConnection, Reject> {
+    let Ok(_waiting) = forwarding.to.cluster.admit_connection() else { return Err(Reject::UpstreamOverloaded) };
+    let terms = &forwarding.terms;
+    let by = [terms.head_by, terms.end_by].into_iter().flatten().min();
+    let left = by.map_or(Duration::MAX, |by| by.saturating_duration_since(Instant::now()));
+    let limit = forwarding.to.upstream.connect_timeout.min(left);
+    let connection = worker.pool.connect(endpoint, member, limit).await.map_err(|error| match error {
+        ConnectError::Unreachable => Reject::UpstreamUnreachable,
+        ConnectError::Timeout => Reject::UpstreamTimeout,
+        ConnectError::Untrusted(why) => Reject::UpstreamUntrusted(why),
+    })?;
+    worker.process.upstream_connects.fetch_add(1, Relaxed);
+    Ok(connection)
+}
+
+/// What the end of an exchange says against the member; nothing where the client, or we, ended it.
+fn failure(forwarded: &Forwarded) -> Option<Outcome> {
+    let reject = match forwarded {
+        Forwarded::Answered(_) => None,
+        Forwarded::Cut(_, reject) => reject.as_ref(),
+        Forwarded::Refused(_, reject) => Some(reject),
+    };
+    reject.and_then(outcome_of)
+}
+
+fn outcome_of(reject: &Reject) -> Option<Outcome> {
+    match reject {
+        Reject::UpstreamUnreachable | Reject::UpstreamUntrusted(_) => Some(Outcome::Unconnected),
+        Reject::UpstreamBroken(_) => Some(Outcome::Reset),
+        Reject::UpstreamTimeout => Some(Outcome::Timeout),
+        _ => None,
+    }
+}

@@ -1,0 +1,287 @@
+//! Which member of an upstream a request goes to. Pure but for whose turn it is: what is known of the members comes in, an
+//! index goes out.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// What is known of a member.
+pub(crate) trait Standing {
+    /// Its share of the requests; 0 for none.
+    fn weight(&self) -> u32;
+    /// Smaller numbers first.
+    fn priority(&self) -> u8;
+    /// What stands for it in hashes, whatever the others are.
+    fn key(&self) -> u64;
+    /// Requests that it is answering.
+    fn in_flight(&self) -> u32;
+}
+
+/// How one request is placed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Choice {
+    /// Each in its turn.
+    Turn,
+    /// The better of two random ones.
+    Least,
+    /// By this hash of parts of the request.
+    Hash(u64),
+}
+
+/// Whose turn it is: an interleaved order in which each member stands as often as its weight says.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    order: Box<[usize]>,
+    next: AtomicUsize,
+}
+
+impl Turns {
+    /// The longest order; weights that would make a longer one are made smaller.
+    const LONGEST: u64 = 4096;
+
+    /// An order by smooth weighted round-robin, as nginx has it: 1 and 3 are `b a b b`, never `a b b b`.
+    pub(crate) fn of(weights: &[u32]) -> Self {
+        let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+        let divisor = weights.iter().fold(0, |divisor, weight| greatest_common_divisor(divisor, *weight)).max(1);
+        let fitted = |weight: u32| match sum / u64::from(divisor) {
+            _ if weight == 0 => 0,
+            total if total <= Self::LONGEST => i64::from(weight / divisor),
+            _ => i64::try_from((u64::from(weight) * Self::LONGEST / sum).max(1)).unwrap_or(1),
+        };
+        let weights: Vec<i64> = weights.iter().map(|weight| fitted(*weight)).collect();
+        let total: i64 = weights.iter().sum();
+        let mut credits = vec![0; weights.len()];
+        let mut order = Vec::new();
+        for _ in 0..total {
+            credits.iter_mut().zip(&weights).for_each(|(credit, weight)| *credit += weight);
+            // The first of those with the most.
+            let Some(index) = (0..credits.len()).rev().max_by_key(|index| credits[*index]) else { break };
+            credits[index] -= total;
+            order.push(index);
+        }
+        Self { order: order.into(), next: AtomicUsize::new(0) }
+    }
+
+    /// The next one that is eligible. Others lose their turn, which moves nobody else's.
+    fn take(&self, is_eligible: impl Fn(usize) -> bool) -> Option<usize> {
+        // Other threads take turns meanwhile, so that a second round may be needed.
+        let turns = (0..self.order.len() * 2).map(|_| self.order[self.next.fetch_add(1, Relaxed) % self.order.len()]);
+        turns.into_iter().find(|index| is_eligible(*index))
+    }
+}
+
+fn greatest_common_divisor(one: u32, other: u32) -> u32 {
+    if other == 0 { one } else { greatest_common_divisor(other, one % other) }
+}
+
+/// The member for a request: of those that were not tried, a usable one of the first priority that has one, and one that
+/// is not usable only where there is no other. `None` once all were tried.
+pub(crate) fn choose<M: Standing>(
+    members: &[M],
+    is_untried: impl Fn(usize) -> bool,
+    is_usable: impl Fn(usize) -> bool,
+    choice: Choice,
+    turns: &Turns,
+    random: u64,
+) -> Option<usize> {
+    let level = |wants_usable: bool| {
+        let fitting = |index: &usize| members[*index].weight() > 0 && is_untried(*index);
+        let fitting = (0..members.len()).filter(fitting).filter(|index| !wants_usable || is_usable(*index));
+        fitting.map(|index| members[index].priority()).min()
+    };
+    let (level, needs_usable) = match level(true) {
+        Some(level) => (level, true),
+        None => (level(false)?, false),
+    };
+    let eligible = |index: &usize| {
+        let member = &members[*index];
+        member.weight() > 0 && member.priority() == level && is_untried(*index) && (!needs_usable || is_usable(*index))
+    };
+    let candidates = (0..members.len()).filter(eligible);
+    match choice {
+        Choice::Turn => turns.take(|index| eligible(&index)).or_else(|| weighted(members, candidates, random >> 32)),
+        Choice::Least => least(members, candidates, random),
+        Choice::Hash(hash) => by_hash(members, candidates, hash),
+    }
+}
+
+/// Power of two choices: of two random members, each as likely as its weight, the one with fewer requests for its weight.
+fn least<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> + Clone, random: u64) -> Option<usize> {
+    let first = weighted(members, candidates.clone(), random >> 32)?;
+    let others = candidates.filter(|index| *index != first);
+    let Some(second) = weighted(members, others, random & 0xFFFF_FFFF) else { return Some(first) };
+    let load = |one: usize, other: usize| u64::from(members[one].in_flight()) * u64::from(members[other].weight());
+    Some(if load(second, first) < load(first, second) { second } else { first })
+}
+
+/// A random member, each as likely as its weight; `random` has 32 bits.
+fn weighted<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> + Clone, random: u64) -> Option<usize> {
+    let total: u64 = candidates.clone().map(|index| u64::from(members[index].weight())).sum();
+    let mut left = (random * total) >> 32;
+    for index in candidates {
+        let weight = u64::from(members[index].weight());
+        match left.checked_sub(weight) {
+            Some(rest) => left = rest,
+            None => return Some(index),
+        }
+    }
+    None
+}
+
+/// Rendezvous hashing with weights: each member draws a number for the key, and the best draw wins. When one leaves, only
+/// the keys that it had won go to others.
+fn by_hash<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize>, hash: u64) -> Option<usize> {
+    let score = |index: usize| {
+        // In (0, 1]: its logarithm is finite.
+        let draw = ((mix(hash ^ members[index].key()) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+        -draw.ln() / f64::from(members[index].weight())
+    };
+    candidates.map(|index| (score(index), index)).min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, index)| index)
+}
+
+/// Spreads the bits of a number (SplitMix64).
+pub(crate) fn mix(word: u64) -> u64 {
+    let word = (word ^ word >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let word = (word ^ word >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ word >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Known {
+        weight: u32,
+        priority: u8,
+        in_flight: u32,
+        key: u64,
+    }
+
+    impl Standing for Known {
+        fn weight(&self) -> u32 {
+            self.weight
+        }
+
+        fn priority(&self) -> u8 {
+            self.priority
+        }
+
+        fn key(&self) -> u64 {
+            self.key
+        }
+
+        fn in_flight(&self) -> u32 {
+            self.in_flight
+        }
+    }
+
+    fn members(weights: &[u32]) -> Vec<Known> {
+        let of = |(index, weight): (usize, &u32)| Known {
+            weight: *weight,
+            priority: 0,
+            in_flight: 0,
+            key: mix(index as u64 + 1),
+        };
+        weights.iter().enumerate().map(of).collect()
+    }
+
+    fn turns(members: &[Known]) -> Turns {
+        Turns::of(&members.iter().map(|member| member.weight).collect::<Vec<_>>())
+    }
+
+    fn pick(members: &[Known], usable: &[usize], tried: &[usize], choice: Choice, random: u64) -> Option<usize> {
+        let is_untried = |index| !tried.contains(&index);
+        choose(members, is_untried, |index| usable.contains(&index), choice, &turns(members), random)
+    }
+
+    #[test]
+    fn turns_are_interleaved() {
+        let members = members(&[1, 3]);
+        let turns = turns(&members);
+        let next = |usable: &[usize]| {
+            choose(&members, |_| true, |index| usable.contains(&index), Choice::Turn, &turns, 0).expect("one")
+        };
+        let picked: Vec<usize> = (0..8).map(|_| next(&[0, 1])).collect();
+        assert_eq!(picked, [1, 0, 1, 1, 1, 0, 1, 1]);
+        assert_eq!([next(&[0]), next(&[0]), next(&[1])], [0, 0, 1]);
+    }
+
+    #[test]
+    fn who_is_out_gives_its_turns_to_nobody() {
+        let members = members(&[1, 1, 1]);
+        let turns = turns(&members);
+        let next = || choose(&members, |_| true, |index| index != 0, Choice::Turn, &turns, 0).expect("one");
+        assert_eq!((0..6).map(|_| next()).collect::<Vec<_>>(), [1, 2, 1, 2, 1, 2]);
+    }
+
+    #[test]
+    fn large_weights_make_no_long_order() {
+        assert_eq!(&*Turns::of(&[200, 100]).order, [0, 1, 0]);
+        let turns = Turns::of(&[1000, 999, 998, 997, 996, 1]);
+        assert!(turns.order.len() < 5_000 && turns.order.contains(&5));
+        assert!(Turns::of(&[0, 0]).order.is_empty());
+    }
+
+    #[test]
+    fn a_weight_of_nothing_gets_nothing() {
+        let members = members(&[0, 1]);
+        for choice in [Choice::Turn, Choice::Least, Choice::Hash(7)] {
+            assert_eq!(pick(&members, &[0, 1], &[], choice, 0), Some(1));
+            assert_eq!(pick(&members, &[0, 1], &[1], choice, 0), None);
+        }
+    }
+
+    #[test]
+    fn the_less_busy_of_two_is_taken() {
+        let mut members = members(&[1, 1]);
+        members[0].in_flight = 3;
+        for random in 0..64 {
+            assert_eq!(pick(&members, &[0, 1], &[], Choice::Least, mix(random)), Some(1));
+        }
+    }
+
+    #[test]
+    fn idle_members_get_their_share() {
+        let members = members(&[4, 1]);
+        let picked = (0..10_000_u64).filter(|n| pick(&members, &[0, 1], &[], Choice::Least, mix(n * 77)) == Some(0));
+        let count = picked.count();
+        assert!((7_700..8_300).contains(&count), "{count}");
+    }
+
+    #[test]
+    fn priorities_and_tries_come_first() {
+        let mut members = members(&[1, 1, 1]);
+        members[2].priority = 1;
+        for choice in [Choice::Turn, Choice::Least, Choice::Hash(7)] {
+            assert_eq!(pick(&members, &[1, 2], &[], choice, 9), Some(1));
+            assert_eq!(pick(&members, &[2], &[], choice, 9), Some(2));
+            // Nobody is usable: the first priority is asked all the same.
+            assert!(pick(&members, &[], &[], choice, 9).is_some_and(|index| index < 2));
+            assert_eq!(pick(&members, &[1, 2], &[1], choice, 9), Some(2), "tried ones are last");
+            assert_eq!(pick(&members, &[1, 2], &[1, 2], choice, 9), Some(0), "then the unusable");
+            assert_eq!(pick(&members, &[0, 1, 2], &[0, 1, 2], choice, 9), None);
+        }
+    }
+
+    #[test]
+    fn one_that_leaves_moves_only_its_own_keys() {
+        let members = members(&[1, 1, 2, 1]);
+        let all = [0, 1, 2, 3];
+        for leaving in all {
+            let rest: Vec<usize> = all.into_iter().filter(|index| *index != leaving).collect();
+            for key in 0..2_000 {
+                let hash = Choice::Hash(mix(key));
+                let (before, after) = (pick(&members, &all, &[], hash, 0), pick(&members, &rest, &[], hash, 0));
+                assert!(before == after || before == Some(leaving));
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_respect_weights() {
+        let members = members(&[1, 1, 2]);
+        let mut counts = [0_u32; 3];
+        for key in 0..8_000 {
+            counts[pick(&members, &[0, 1, 2], &[], Choice::Hash(mix(key)), 0).expect("one")] += 1;
+        }
+        assert!(counts[0].abs_diff(2_000) < 200 && counts[2].abs_diff(4_000) < 200, "{counts:?}");
+    }
+}

@@ -1,0 +1,438 @@
+//! The members of an upstream: the addresses that its requests can go to, what is known of each, and the choice of one.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use crate::tables::{Balance, Outlier, RetryBudget, Upstream};
+use crate::upstream::balance::{Choice, Standing, Turns, choose};
+use crate::upstream::breaker::{Entered, Gauge};
+use crate::upstream::budget::Budget;
+use crate::upstream::endpoint::Endpoint;
+use crate::upstream::member::{Chosen, EndpointFamilies, Flight, Member, Outcome};
+use crate::upstream::numbers::next_number;
+use crate::upstream::outlier::{is_panic, most_out};
+
+/// An upstream of a deployment.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The API that it belongs to.
+    pub api: &'static str,
+    /// Its description; where the deployment replaces it, that.
+    pub upstream: &'static Upstream,
+    /// Its endpoints as configured.
+    pub endpoints: Box<[Endpoint]>,
+    number: usize,
+    members: Found,
+    /// Held by who decides whether one more may be out.
+    ejecting: Mutex<()>,
+    under_way: Gauge,
+    connecting: Gauge,
+    budget: Budget,
+    retries: [AtomicU64; RetryOutcome::ALL.len()],
+}
+
+/// More is asked of an upstream than it may get.
+#[derive(Debug)]
+pub(crate) struct Overloaded;
+
+/// What became of a retry.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RetryOutcome {
+    /// It brought an answer that is not repeated.
+    Success,
+    /// It failed as well.
+    Failure,
+    /// There was none: the budget was used up.
+    Budget,
+}
+
+impl RetryOutcome {
+    const ALL: [Self; 3] = [Self::Success, Self::Failure, Self::Budget];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Budget => "budget",
+        }
+    }
+}
+
+/// Where the members come from.
+#[derive(Debug)]
+enum Found {
+    /// Addresses, which do not change.
+    Fixed(Members),
+    /// Names, which are looked up now and then.
+    Moving(ArcSwap<Members>),
+}
+
+/// The members of an upstream at one time.
+#[derive(Debug)]
+pub(crate) struct Members {
+    turns: Turns,
+    pub(crate) all: Box<[Arc<Member>]>,
+}
+
+impl Cluster {
+    /// An upstream whose endpoints are these, in the order of its description.
+    pub fn new(api: &'static str, upstream: &'static Upstream, endpoints: Box<[Endpoint]>) -> Self {
+        let all: Box<[Arc<Member>]> = endpoints
+            .iter()
+            .enumerate()
+            .map(|(index, endpoint)| Arc::new(Member::new(upstream, index, endpoint, endpoint.address().as_slice())))
+            .collect();
+        let is_fixed = upstream.resolve.is_none() || endpoints.iter().all(|endpoint| endpoint.address().is_some());
+        let members = Members::of(all);
+        Self {
+            api,
+            upstream,
+            endpoints,
+            number: next_number(),
+            members: if is_fixed { Found::Fixed(members) } else { Found::Moving(ArcSwap::from_pointee(members)) },
+            ejecting: Mutex::new(()),
+            under_way: Gauge::default(),
+            connecting: Gauge::default(),
+            budget: Budget::default(),
+            retries: Default::default(),
+        }
+    }
+
+    /// Which of all upstreams of this process.
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
+    /// It has names that are looked up.
+    pub(crate) fn is_moving(&self) -> bool {
+        matches!(self.members, Found::Moving(_))
+    }
+
+    /// The endpoint that a member belongs to.
+    pub(crate) fn endpoint(&self, member: &Member) -> &Endpoint {
+        &self.endpoints[member.endpoint]
+    }
+
+    /// A member that was not tried for this request; `None` once all were.
+    pub(crate) fn choose(
+        &'static self,
+        tried: &[usize],
+        hash: Option<u64>,
+        random: impl FnOnce() -> u64,
+    ) -> Option<Flight> {
+        match &self.members {
+            Found::Fixed(members) => {
+                let index = self.pick(members, tried, hash, random)?;
+                Some(Flight::new(Chosen::Fixed(&members.all[index]), members.all.len() > 1))
+            }
+            Found::Moving(members) => {
+                let members = members.load();
+                let index = self.pick(&members, tried, hash, random)?;
+                Some(Flight::new(Chosen::Moving(Arc::clone(&members.all[index])), members.all.len() > 1))
+            }
+        }
+    }
+
+    fn pick(
+        &self,
+        members: &Members,
+        tried: &[usize],
+        hash: Option<u64>,
+        random: impl FnOnce() -> u64,
+    ) -> Option<usize> {
+        let all = &*members.all;
+        let is_untried = |index: usize| !tried.contains(&all[index].index);
+        if let [_] = all {
+            return is_untried(0).then_some(0);
+        }
+        let now = now();
+        let in_panic = is_panic(members.out(now), all.len());
+        let nobody_is_healthy = all.iter().all(|member| member.condition.is_unhealthy());
+        let choice = match (self.upstream.balance, hash) {
+            (Balance::RoundRobin, _) => Choice::Turn,
+            (Balance::Hash(_), Some(hash)) => Choice::Hash(hash),
+            // A request without such a part is nobody's.
+            (Balance::LeastRequest | Balance::Hash(_), _) => Choice::Least,
+        };
+        let is_usable = |index: usize| {
+            let Member { ejection, condition, .. } = &*all[index];
+            (in_panic || !ejection.is_out(now)) && (nobody_is_healthy || !condition.is_unhealthy())
+        };
+        choose(all, is_untried, is_usable, choice, &members.turns, random())
+    }
+
+    /// Counts how a try ended. A member that fails again and again is out for a while.
+    pub(crate) fn note(&self, member: &Member, outcome: Outcome) {
+        member.count(outcome);
+        let Some(rule) = self.upstream.outlier else { return };
+        if outcome == Outcome::Answered {
+            return member.ejection.succeed();
+        }
+        let now = now();
+        if member.ejection.fail(rule, now) {
+            self.eject(member, rule, now, outcome);
+        }
+    }
+
+    fn eject(&self, member: &Member, rule: Outlier, now: u64, cause: Outcome) {
+        let members = self.now();
+        let _deciding = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !member.ejection.is_out(now) && members.out(now) < most_out(rule, members.all.len()) {
+            member.ejection.eject(rule, now);
+            member.count_ejection(cause);
+        }
+    }
+
+    /// Counts a request as under way until this is dropped, where there is a bound.
+    pub(crate) fn admit(&self) -> Result<Option<Entered<'_>>, Overloaded> {
+        let Some(breaker) = self.upstream.breaker else { return Ok(None) };
+        self.under_way.enter(breaker.requests).map(Some).ok_or(Overloaded)
+    }
+
+    /// Counts a request as waiting for a connection until this is dropped, where there is a bound.
+    pub(crate) fn admit_connection(&self) -> Result<Option<Entered<'_>>, Overloaded> {
+        let Some(breaker) = self.upstream.breaker else { return Ok(None) };
+        self.connecting.enter(breaker.pending).map(Some).ok_or(Overloaded)
+    }
+
+    /// A request that may be repeated has come.
+    pub(crate) fn earn_retries(&self) {
+        self.budget.earn(now() / 1_000);
+    }
+
+    /// Takes a retry out of the budget, if there is one.
+    pub(crate) fn take_retry(&self, rule: RetryBudget) -> bool {
+        let is_left = self.budget.take(rule, now() / 1_000);
+        if !is_left {
+            self.count_retry(RetryOutcome::Budget);
+        }
+        is_left
+    }
+
+    /// Counts what became of a retry.
+    pub(crate) fn count_retry(&self, outcome: RetryOutcome) {
+        self.retries[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    /// The members as they are.
+    pub(crate) fn now(&self) -> Snapshot<'_> {
+        match &self.members {
+            Found::Fixed(members) => Snapshot::Fixed(members),
+            Found::Moving(members) => Snapshot::Moving(members.load_full()),
+        }
+    }
+
+    /// Puts what was found for the name of an endpoint in the place of what was. What is known of addresses that stay is
+    /// kept.
+    pub(crate) fn resolved(&self, endpoint: usize, addresses: &[SocketAddr]) {
+        let Found::Moving(members) = &self.members else { return };
+        let Some(described) = self.endpoints.get(endpoint) else { return };
+        let old = members.load_full();
+        let (ours, others): (Vec<_>, Vec<_>) = old.all.iter().cloned().partition(|member| member.endpoint == endpoint);
+        let found: Vec<Arc<Member>> = servers(addresses)
+            .iter()
+            .map(|addresses| match ours.iter().find(|known| *known.addresses == **addresses) {
+                Some(known) => Arc::clone(known),
+                None => Arc::new(Member::new(self.upstream, endpoint, described, addresses)),
+            })
+            .collect();
+        let stays = |member: &Arc<Member>| found.iter().any(|one| Arc::ptr_eq(one, member));
+        if found.is_empty() || (found.len() == ours.len() && ours.iter().all(stays)) {
+            return;
+        }
+        for gone in ours.iter().filter(|member| !stays(member)) {
+            gone.is_gone.store(true, Relaxed);
+        }
+        let mut all = [others, found].concat();
+        all.sort_by(|a, b| a.endpoint.cmp(&b.endpoint).then_with(|| a.addresses.cmp(&b.addresses)));
+        members.store(Arc::new(Members::of(all.into())));
+    }
+
+    /// One of its members is neither ejected nor unhealthy.
+    pub fn has_usable_member(&self) -> bool {
+        let now = now();
+        self.now().all.iter().any(|member| member.is_usable(now))
+    }
+
+    /// Writes what is counted for its members; `labels` are those of all of them.
+    pub fn write(&self, families: &mut EndpointFamilies, labels: &str) {
+        let now = now();
+        self.now().all.iter().for_each(|member| member.write(families, labels, now));
+        for outcome in RetryOutcome::ALL {
+            let count = self.retries[outcome as usize].load(Relaxed);
+            if count > 0 {
+                let word = outcome.word();
+                let _ =
+                    writeln!(families.retries, "gateway_upstream_retries_total{{{labels},outcome=\"{word}\"}} {count}");
+            }
+        }
+    }
+}
+
+/// The members at one time.
+pub(crate) enum Snapshot<'a> {
+    Fixed(&'a Members),
+    Moving(Arc<Members>),
+}
+
+impl Deref for Snapshot<'_> {
+    type Target = Members;
+
+    fn deref(&self) -> &Members {
+        match self {
+            Self::Fixed(members) => members,
+            Self::Moving(members) => members,
+        }
+    }
+}
+
+impl Members {
+    fn of(all: Box<[Arc<Member>]>) -> Self {
+        let weights: Vec<u32> = all.iter().map(Standing::weight).collect();
+        Self { turns: Turns::of(&weights), all }
+    }
+
+    /// How many are out.
+    fn out(&self, now: u64) -> usize {
+        self.all.iter().filter(|member| member.ejection.is_out(now)).count()
+    }
+}
+
+/// The addresses of each server: those of the family that the system prefers are one server each, and all of them may
+/// have the addresses of the other family as well (RFC 8305).
+fn servers(addresses: &[SocketAddr]) -> Vec<Box<[SocketAddr]>> {
+    let Some(first) = addresses.first() else { return Vec::new() };
+    let sorted = |is_preferred: bool| {
+        let fits = |address: &&SocketAddr| (address.is_ipv6() == first.is_ipv6()) == is_preferred;
+        let mut found: Vec<SocketAddr> = addresses.iter().filter(fits).copied().collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    };
+    let others = sorted(false);
+    let server = |address: SocketAddr| std::iter::once(address).chain(others.iter().copied()).collect();
+    sorted(true).into_iter().map(server).collect()
+}
+
+/// Milliseconds since the process first asked. Never 0, which stands for never.
+fn now() -> u64 {
+    static BEGINNING: OnceLock<Instant> = OnceLock::new();
+    let since = BEGINNING.get_or_init(Instant::now).elapsed();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use gateway_route::UpstreamPaths;
+
+    use super::*;
+    use crate::tables::{Locations, UpstreamEndpoint};
+    use crate::upstream::url::parse_url;
+
+    fn upstream(endpoints: &'static [UpstreamEndpoint]) -> Upstream {
+        Upstream {
+            name: "orders",
+            endpoints,
+            balance: Balance::RoundRobin,
+            resolve: Some(Duration::from_secs(30)),
+            outlier: Some(Outlier { consecutive: 2, eject: Duration::from_secs(60), max_ejected: 50 }),
+            health: None,
+            retry: None,
+            breaker: None,
+            preserve_host: false,
+            paths: UpstreamPaths::UNKNOWN,
+            locations: Locations::Keep,
+            connect_timeout: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(5),
+            total_timeout: None,
+        }
+    }
+
+    /// One of an upstream that says nothing more.
+    pub(in crate::upstream) fn member_at(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Member {
+        Member::new(&upstream(&[]), 0, endpoint, addresses)
+    }
+
+    fn cluster(urls: &[&'static str]) -> &'static Cluster {
+        let endpoints: Vec<UpstreamEndpoint> =
+            urls.iter().map(|url| UpstreamEndpoint { url, weight: 1, priority: 0 }).collect();
+        let table = Box::leak(Box::new(upstream(Vec::leak(endpoints))));
+        let endpoints = urls.iter().map(|url| parse_url(url).expect("a URL").0).collect();
+        Box::leak(Box::new(Cluster::new("shop", table, endpoints)))
+    }
+
+    fn labels(cluster: &Cluster) -> Vec<String> {
+        cluster.now().all.iter().map(|member| member.label.to_string()).collect()
+    }
+
+    fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+        list.iter().map(|text| text.parse().expect("an address")).collect()
+    }
+
+    #[test]
+    fn each_address_of_a_name_is_a_member_and_keeps_what_is_known_of_it() {
+        let cluster = cluster(&["http://orders.test:81", "http://10.0.0.9:81"]);
+        assert_eq!(labels(cluster), ["orders.test:81", "10.0.0.9:81"]);
+        cluster.resolved(0, &addresses(&["10.0.0.2:81", "10.0.0.1:81", "10.0.0.2:81"]));
+        assert_eq!(labels(cluster), ["10.0.0.1:81", "10.0.0.2:81", "10.0.0.9:81"]);
+        let before = cluster.now().all.to_vec();
+        cluster.resolved(0, &[]);
+        assert_eq!(labels(cluster).len(), 3, "an empty answer changes nothing");
+        cluster.resolved(0, &addresses(&["10.0.0.2:81", "10.0.0.3:81"]));
+        assert_eq!(labels(cluster), ["10.0.0.2:81", "10.0.0.3:81", "10.0.0.9:81"]);
+        assert!(Arc::ptr_eq(&before[1], &cluster.now().all[0]));
+        assert!(before[0].is_gone.load(Relaxed) && !before[1].is_gone.load(Relaxed));
+    }
+
+    #[test]
+    fn addresses_of_the_other_family_are_other_ways_to_the_same_servers() {
+        let cluster = cluster(&["http://localhost:81"]);
+        cluster.resolved(0, &addresses(&["[::1]:81", "127.0.0.1:81"]));
+        assert_eq!(labels(cluster), ["[::1]:81"]);
+        assert_eq!(&*cluster.now().all[0].addresses, addresses(&["[::1]:81", "127.0.0.1:81"]));
+    }
+
+    #[test]
+    fn all_are_tried_once_and_those_that_are_out_last() {
+        let cluster = cluster(&["http://10.0.0.1:81", "http://10.0.0.2:81", "http://10.0.0.3:81"]);
+        let next = |tried: &[usize]| cluster.choose(tried, None, || 7).map(|flight| flight.member.clone());
+        let first = next(&[]).expect("one");
+        cluster.note(&first, Outcome::Unconnected);
+        cluster.note(&first, Outcome::Unconnected);
+        let mut tried = Vec::new();
+        while let Some(member) = next(&tried) {
+            tried.push(member.index);
+        }
+        assert_eq!((tried.len(), tried[2]), (3, first.index));
+    }
+
+    /// Whatever fails and recovers, no more than half are out, and while some are in, only they are asked.
+    #[test]
+    fn random_failures_never_leave_an_upstream_without_members() {
+        let urls = ["http://10.0.0.1:81", "http://10.0.0.2:81", "http://10.0.0.3:81", "http://10.0.0.4:81"];
+        let cluster = cluster(&urls);
+        let mut state = 1_u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state >> 33
+        };
+        for _ in 0..5_000 {
+            let flight = cluster.choose(&[], None, &mut random).expect("a member");
+            assert!(!flight.member.ejection.is_out(now()));
+            let outcome = if random() % 3 == 0 { Outcome::Answered } else { Outcome::Reset };
+            cluster.note(&flight.member, outcome);
+            assert!(cluster.now().out(now()) <= 2);
+        }
+        assert_eq!(cluster.now().out(now()), 2);
+        assert!(cluster.now().all.iter().all(|member| member.in_flight.load(Relaxed) == 0));
+    }
+}

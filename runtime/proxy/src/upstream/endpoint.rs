@@ -1,0 +1,30 @@
+//! An address of an upstream as it is configured.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::upstream::tls::UpstreamTls;
+
+/// An endpoint of an upstream, as configured for this deployment.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// The host name or IP address that is connected to; IPv6 in brackets.
+    pub host: Box<str>,
+    /// The TCP port.
+    pub port: u16,
+    /// What goes into `Host` unless the client's is preserved.
+    pub authority: Box<str>,
+    /// Prepended to every path; no trailing slash.
+    pub prefix: Box<str>,
+    /// Plain TCP if `None`.
+    pub tls: Option<UpstreamTls>,
+    /// It is spoken to in HTTP/2.
+    pub is_http2: bool,
+}
+
+impl Endpoint {
+    /// Its address, where it is no name.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        let address: IpAddr = self.host.trim_matches(['[', ']']).parse().ok()?;
+        Some(SocketAddr::new(address, self.port))
+    }
+}

@@ -1,0 +1,385 @@
+//! `upstreams` of `gateway.yaml`: where the upstreams of the documents are in this deployment.
+
+use std::time::Duration;
+
+use gateway_yaml::{Node, suggest};
+
+use gateway_base::problem::{Problem, SettingPlace};
+use gateway_base::setting_values::duration;
+use gateway_base::settings::{Setting, Settings};
+use gateway_limits::tables::LimitKey;
+use gateway_proxy::tables::{
+    Balance, Breaker, HashKey, Health, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+};
+use gateway_terms::upstream::{LAST_PRIORITY, MOST_ATTEMPTS, MOST_IN_A_ROW, MOST_WEIGHT, USUAL_RESOLVE};
+
+/// What a deployment says about an upstream.
+#[derive(Debug, Clone)]
+pub(crate) struct UpstreamSetting {
+    /// In place of the document's.
+    pub(crate) endpoints: Vec<UpstreamEndpoint>,
+    /// The object form: nothing else of the document's choice of endpoints counts.
+    pub(crate) members: Option<Members>,
+    pub(crate) place: SettingPlace,
+}
+
+/// What else the object form says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Members {
+    balance: Balance,
+    resolve: Option<Duration>,
+    outlier: Option<Outlier>,
+    health: Option<Health>,
+    retry: Option<Retry>,
+    breaker: Option<Breaker>,
+    total: Option<Duration>,
+    connect: Duration,
+    response: Duration,
+    idle: Duration,
+}
+
+impl UpstreamSetting {
+    /// The description that this makes of the document's. It lives as long as the process.
+    pub(crate) fn over(&self, document: &'static Upstream) -> &'static Upstream {
+        let endpoints: &'static [UpstreamEndpoint] = Vec::leak(self.endpoints.clone());
+        let mut upstream = Upstream { endpoints, ..document.clone() };
+        if let Some(members) = self.members {
+            upstream = Upstream {
+                balance: members.balance,
+                resolve: members.resolve,
+                outlier: members.outlier,
+                health: members.health,
+                retry: members.retry,
+                breaker: members.breaker,
+                connect_timeout: members.connect,
+                response_timeout: members.response,
+                idle_timeout: members.idle,
+                total_timeout: members.total,
+                ..upstream
+            };
+        }
+        Box::leak(Box::new(upstream))
+    }
+}
+
+/// A URL, a list of them, or a mapping with the members that a document has.
+pub(super) fn read(settings: &mut Settings, path: &str, setting: &Setting) -> Option<UpstreamSetting> {
+    let node = setting.node();
+    let mut reader = Reader { settings, setting, path: path.to_owned() };
+    let (endpoints, members) = if node.as_mapping().is_some() {
+        let (endpoints, members) = reader.object(node);
+        (endpoints, Some(members))
+    } else if node.as_sequence().is_some() {
+        (reader.endpoints(node), None)
+    } else {
+        (reader.url(node).map(|url| vec![of_url(url)]), None)
+    };
+    Some(UpstreamSetting { endpoints: endpoints?, members, place: setting.place.clone() })
+}
+
+fn of_url(url: &'static str) -> UpstreamEndpoint {
+    UpstreamEndpoint { url, weight: 1, priority: 0 }
+}
+
+struct Reader<'a> {
+    settings: &'a mut Settings,
+    setting: &'a Setting,
+    path: String,
+}
+
+impl Reader<'_> {
+    fn object(&mut self, node: &Node) -> (Option<Vec<UpstreamEndpoint>>, Members) {
+        const KNOWN: [&str; 9] =
+            ["url", "endpoints", "balance", "resolve", "outlier", "health", "retry", "breaker", "timeout"];
+        let mut members = Members {
+            balance: Balance::LeastRequest,
+            resolve: Some(USUAL_RESOLVE),
+            outlier: Some(Outlier::USUAL),
+            health: None,
+            retry: None,
+            breaker: None,
+            total: None,
+            connect: Duration::from_secs(5),
+            response: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+        };
+        let (mut found, mut is_said) = (None, false);
+        for (name, value) in self.members(node, "", &KNOWN) {
+            match name {
+                "url" | "endpoints" if is_said => self.wrong(value, "`url` or `endpoints`, not both"),
+                "url" => (found, is_said) = (self.url(value).map(|url| vec![of_url(url)]), true),
+                "endpoints" => (found, is_said) = (self.endpoints(value), true),
+                "balance" => members.balance = self.balance(value).unwrap_or(members.balance),
+                "resolve" if is_off(value) => members.resolve = None,
+                "resolve" => members.resolve = self.duration(value).or(members.resolve),
+                "outlier" if is_off(value) => members.outlier = None,
+                "outlier" => members.outlier = Some(self.outlier(value)),
+                "health" => members.health = self.health(value),
+                "retry" => members.retry = Some(self.retry(value)),
+                "breaker" => {
+                    let breaker = members.breaker.insert(Breaker::USUAL);
+                    for (name, value) in self.members(value, ".breaker", &["requests", "pending"]) {
+                        let of = if name == "requests" { &mut breaker.requests } else { &mut breaker.pending };
+                        *of = self.number(value, 1_000_000).unwrap_or(*of);
+                    }
+                }
+                _ if value.as_mapping().is_none() => {
+                    members.response = self.duration(value).unwrap_or(members.response);
+                }
+                _ => {
+                    for (name, value) in self.members(value, ".timeout", &["connect", "response", "idle", "total"]) {
+                        let Some(time) = self.duration(value) else { continue };
+                        match name {
+                            "connect" => members.connect = time,
+                            "response" => members.response = time,
+                            "total" => members.total = Some(time),
+                            _ => members.idle = time,
+                        }
+                    }
+                }
+            }
+        }
+        if !is_said {
+            self.wrong(node, "`url` or `endpoints`");
+        }
+        (found, members)
+    }
+
+    /// The members that are known there; the others are reported.
+    fn members<'n>(&mut self, node: &'n Node, below: &str, known: &[&'static str]) -> Vec<(&'static str, &'n Node)> {
+        let mut found = Vec::new();
+        for entry in node.as_mapping().into_iter().flatten() {
+            match known.iter().find(|name| **name == &*entry.key.name) {
+                Some(name) => found.push((*name, &entry.value)),
+                None => {
+                    let given = format!("{}{below}.{}", self.path, entry.key.name);
+                    let near = suggest(&entry.key.name, known.iter().copied());
+                    let hint =
+                        near.map_or_else(String::new, |near| format!("; did you mean `{}{below}.{near}`?", self.path));
+                    let place = self.setting.place_at(&entry.value);
+                    self.settings.problems.push(Problem::at(&place, format!("unknown setting `{given}`{hint}")));
+                }
+            }
+        }
+        found
+    }
+
+    fn endpoints(&mut self, node: &Node) -> Option<Vec<UpstreamEndpoint>> {
+        let elements = node.as_sequence().unwrap_or_default();
+        let found: Option<Vec<UpstreamEndpoint>> = elements.iter().map(|element| self.endpoint(element)).collect();
+        let found = found?;
+        if found.iter().all(|endpoint| endpoint.weight == 0) {
+            self.wrong(node, "a list of addresses, at least one of them with a weight");
+            return None;
+        }
+        let shape = |endpoint: &UpstreamEndpoint| {
+            let (scheme, rest) = endpoint.url.split_once("://").unwrap_or_default();
+            (scheme, rest.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/'))
+        };
+        if found.iter().any(|endpoint| shape(endpoint) != shape(&found[0])) {
+            self.wrong(node, "addresses with one scheme and one path");
+            return None;
+        }
+        Some(found)
+    }
+
+    fn endpoint(&mut self, node: &Node) -> Option<UpstreamEndpoint> {
+        if node.as_mapping().is_none() {
+            return self.url(node).map(of_url);
+        }
+        let (mut url, mut weight, mut priority) = (None, Some(1), Some(0));
+        for (name, value) in self.members(node, ".endpoints", &["url", "weight", "priority"]) {
+            match name {
+                "url" => url = self.url(value),
+                "weight" => weight = self.number(value, MOST_WEIGHT),
+                _ => priority = self.number(value, u32::from(LAST_PRIORITY)),
+            }
+        }
+        if url.is_none() {
+            self.wrong(node, "`{url: …}`");
+        }
+        Some(UpstreamEndpoint { url: url?, weight: weight?, priority: u8::try_from(priority?).ok()? })
+    }
+
+    fn balance(&mut self, node: &Node) -> Option<Balance> {
+        match node.as_str() {
+            Some("round-robin") => return Some(Balance::RoundRobin),
+            Some("least-request") => return Some(Balance::LeastRequest),
+            _ => {}
+        }
+        let list = node.as_mapping().and_then(|mapping| mapping.iter().find(|entry| &*entry.key.name == "hash"));
+        let items = list.and_then(|entry| entry.value.as_sequence()).unwrap_or_default();
+        let keys: Option<Vec<HashKey>> = items.iter().map(|item| item.as_str().and_then(hash_key)).collect();
+        let keys = keys.filter(|keys| !keys.is_empty());
+        if keys.is_none() {
+            self.wrong(node, "`round-robin`, `least-request` or `{hash: [header:X-Tenant]}`");
+        }
+        keys.map(|keys| Balance::Hash(Vec::leak(keys)))
+    }
+
+    fn outlier(&mut self, node: &Node) -> Outlier {
+        let mut outlier = Outlier::USUAL;
+        if node.as_mapping().is_none() {
+            self.wrong(node, "`off`, or a mapping such as `{consecutive: 5}`");
+        }
+        for (name, value) in self.members(node, ".outlier", &["consecutive", "eject", "maxEjected"]) {
+            match name {
+                "consecutive" => {
+                    outlier.consecutive = self.number(value, MOST_IN_A_ROW).unwrap_or(outlier.consecutive).max(1)
+                }
+                "eject" => outlier.eject = self.duration(value).unwrap_or(outlier.eject),
+                _ => {
+                    let share = value.as_text().and_then(|text| text.strip_suffix('%')?.parse().ok());
+                    match share.filter(|share| *share <= 100) {
+                        Some(share) => outlier.max_ejected = share,
+                        None => self.wrong(value, "a share such as `50%`"),
+                    }
+                }
+            }
+        }
+        outlier
+    }
+
+    fn retry(&mut self, node: &Node) -> Retry {
+        const KNOWN: [&str; 6] = ["attempts", "on", "perTry", "backoff", "budget", "attemptHeader"];
+        let mut retry = Retry {
+            attempts: 2,
+            on: &RetryCause::USUAL,
+            per_try: None,
+            backoff: Duration::from_millis(25),
+            max_backoff: Duration::from_millis(250),
+            budget: RetryBudget::USUAL,
+            attempt_header: false,
+        };
+        for (name, value) in self.members(node, ".retry", &KNOWN) {
+            match name {
+                "attempts" => retry.attempts = self.number(value, MOST_ATTEMPTS).unwrap_or(retry.attempts).max(1),
+                "on" => {
+                    let items = value.as_sequence().unwrap_or_default().iter();
+                    let causes: Option<Vec<RetryCause>> =
+                        items.map(|item| item.as_text().and_then(RetryCause::named)).collect();
+                    match causes.filter(|causes| !causes.is_empty()) {
+                        Some(causes) => retry.on = Vec::leak(causes),
+                        None => self.wrong(value, "causes such as `[connect, reset, 503]`"),
+                    }
+                }
+                "perTry" => retry.per_try = self.duration(value),
+                "backoff" => {
+                    for (name, value) in self.members(value, ".retry.backoff", &["base", "max"]) {
+                        let of = if name == "base" { &mut retry.backoff } else { &mut retry.max_backoff };
+                        *of = self.duration(value).unwrap_or(*of);
+                    }
+                }
+                "budget" => {
+                    for (name, value) in self.members(value, ".retry.budget", &["percent", "min"]) {
+                        if name == "min" {
+                            retry.budget.min = self.number(value, 1_000_000).unwrap_or(retry.budget.min);
+                        } else if let Some(percent) = self.number(value, 100) {
+                            retry.budget.percent = u8::try_from(percent).unwrap_or(100);
+                        }
+                    }
+                }
+                _ => retry.attempt_header = value.as_bool().unwrap_or_default(),
+            }
+        }
+        retry
+    }
+
+    fn health(&mut self, node: &Node) -> Option<Health> {
+        const KNOWN: [&str; 6] = ["path", "every", "timeout", "healthy", "unhealthy", "status"];
+        let mut health = Health {
+            path: "",
+            every: Duration::from_secs(5),
+            timeout: Duration::from_secs(1),
+            healthy: 2,
+            unhealthy: 3,
+            status: &[(200, 299)],
+        };
+        for (name, value) in self.members(node, ".health", &KNOWN) {
+            match name {
+                "path" => health.path = value.as_str().map_or("", |path| path.to_owned().leak()),
+                "every" => health.every = self.duration(value).unwrap_or(health.every),
+                "timeout" => health.timeout = self.duration(value).unwrap_or(health.timeout),
+                "healthy" => health.healthy = self.number(value, MOST_IN_A_ROW).unwrap_or(health.healthy).max(1),
+                "unhealthy" => health.unhealthy = self.number(value, MOST_IN_A_ROW).unwrap_or(health.unhealthy).max(1),
+                _ => {
+                    let items = value.as_sequence().unwrap_or_default();
+                    let ranges: Option<Vec<(u16, u16)>> = items.iter().map(|item| range(item.as_text()?)).collect();
+                    match ranges {
+                        Some(ranges) if !ranges.is_empty() => health.status = Vec::leak(ranges),
+                        _ => self.wrong(value, "statuses such as `[200-299]`"),
+                    }
+                }
+            }
+        }
+        if !health.path.starts_with('/') || !health.path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.wrong(node, "a `path` such as `/healthz`");
+            return None;
+        }
+        Some(health)
+    }
+
+    fn url(&mut self, node: &Node) -> Option<&'static str> {
+        let url = node.as_str();
+        if url.is_none() {
+            self.wrong(node, "an address such as `http://10.0.0.1:8080`");
+        }
+        url.map(|url| &*url.to_owned().leak())
+    }
+
+    fn duration(&mut self, node: &Node) -> Option<Duration> {
+        let found = node.as_text().and_then(duration);
+        if found.is_none() {
+            self.wrong(node, "a duration such as 250ms, 5s or 10m");
+        }
+        found
+    }
+
+    fn number(&mut self, node: &Node, most: u32) -> Option<u32> {
+        let number = node.as_number().and_then(|number| number.as_u64()).and_then(|number| u32::try_from(number).ok());
+        let number = number.filter(|number| *number <= most);
+        if number.is_none() {
+            self.wrong(node, &format!("a whole number from 0 to {most}"));
+        }
+        number
+    }
+
+    fn wrong(&mut self, node: &Node, expected: &str) {
+        let found = node.as_text().map_or_else(|| node.kind_name().to_owned(), |text| format!("`{text}`"));
+        let problem = format!("expected {expected}, found {found}");
+        self.settings.problems.push(Problem::at(&self.setting.place_at(node), problem));
+    }
+}
+
+/// `200`, or `200-299`.
+fn range(text: &str) -> Option<(u16, u16)> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    (from <= to).then_some((from, to))
+}
+
+fn hash_key(text: &str) -> Option<HashKey> {
+    let named = |name: &str| -> &'static str { name.to_owned().leak() };
+    Some(HashKey::Part(match text.split_once(':') {
+        None => match text {
+            "caller" => LimitKey::Caller,
+            "ip" => LimitKey::Ip,
+            "client" => LimitKey::Client,
+            "consumer" => LimitKey::Consumer,
+            "user" => LimitKey::User,
+            "credential" => LimitKey::Credential,
+            "path" => LimitKey::Path,
+            _ => return None,
+        },
+        Some((_, "")) => return None,
+        Some(("header", name)) => LimitKey::Header(named(name)),
+        Some(("query", name)) => LimitKey::Query(named(name)),
+        Some(("cookie", name)) => return Some(HashKey::Cookie(named(name))),
+        Some(_) => return None,
+    }))
+}
+
+/// `off`, which YAML 1.1 reads as a boolean.
+fn is_off(node: &Node) -> bool {
+    node.as_text() == Some("off") || node.as_bool() == Some(false)
+}
