@@ -235,18 +235,25 @@ impl Cluster {
         let Some(described) = self.endpoints.get(endpoint) else { return };
         let old = members.load_full();
         let (ours, others): (Vec<_>, Vec<_>) = old.all.iter().cloned().partition(|member| member.endpoint == endpoint);
-        let found: Vec<Arc<Member>> = servers(addresses)
-            .iter()
-            .map(|addresses| match ours.iter().find(|known| *known.addresses == **addresses) {
+        let mut found: Vec<Arc<Member>> = Vec::new();
+        for addresses in servers(addresses) {
+            found.push(match ours.iter().find(|known| known.addresses == addresses) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(Member::new(self.upstream, endpoint, described, addresses)),
-            })
-            .collect();
+                None => Arc::new(Member::new(self.upstream, endpoint, described, &addresses)),
+            });
+        }
+        // Connections that were made to the name before it was looked up lead to the one server that it has.
+        if let ([only], [unknown]) = (&mut *found, &*ours)
+            && unknown.addresses.is_empty()
+        {
+            *only = Arc::new(Member::new(self.upstream, endpoint, described, &only.addresses).in_place_of(unknown));
+        }
         let stays = |member: &Arc<Member>| found.iter().any(|one| Arc::ptr_eq(one, member));
         if found.is_empty() || (found.len() == ours.len() && ours.iter().all(stays)) {
             return;
         }
-        for gone in ours.iter().filter(|member| !stays(member)) {
+        let is_followed = |member: &Member| found.iter().any(|one| one.index == member.index);
+        for gone in ours.iter().filter(|member| !is_followed(member)) {
             gone.is_gone.store(true, Relaxed);
         }
         let mut all = [others, found].concat();
@@ -396,9 +403,13 @@ pub(super) mod tests {
     #[test]
     fn addresses_of_the_other_family_are_other_ways_to_the_same_servers() {
         let cluster = cluster(&["http://localhost:81"]);
+        let unknown = Arc::clone(&cluster.now().all[0]);
         cluster.resolved(0, &addresses(&["[::1]:81", "127.0.0.1:81"]));
         assert_eq!(labels(cluster), ["[::1]:81"]);
-        assert_eq!(&*cluster.now().all[0].addresses, addresses(&["[::1]:81", "127.0.0.1:81"]));
+        let found = Arc::clone(&cluster.now().all[0]);
+        assert_eq!(&*found.addresses, addresses(&["[::1]:81", "127.0.0.1:81"]));
+        assert_eq!(found.index, unknown.index, "connections that were made before are kept");
+        assert!(!unknown.is_gone.load(Relaxed));
     }
 
     #[test]

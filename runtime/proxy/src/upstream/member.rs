@@ -143,6 +143,11 @@ impl Member {
         }
     }
 
+    /// The same, with the connections of another one.
+    pub(crate) fn in_place_of(self, other: &Self) -> Self {
+        Self { index: other.index, ..self }
+    }
+
     /// It gets requests, if its upstream has no other troubles.
     pub(crate) fn is_usable(&self, now: u64) -> bool {
         !self.ejection.is_out(now) && !self.condition.is_unhealthy()
