@@ -105,6 +105,32 @@ fn every_mistake_is_told_with_its_place() {
 }
 
 #[test]
+fn mistakes_in_upstreams_are_told_with_their_places() {
+    for (upstream, expected) in [
+        ("[]", "2:20: expected a list of addresses, at least one of them with a weight"),
+        ("[{url: \"http://a\", weight: 0}]", "2:20: expected a list of addresses, at least one"),
+        ("[\"http://a\", \"http://a/\"]", "2:33: expected each address once"),
+        ("[\"http://a\", \"https://b\"]", "2:20: expected addresses with one scheme and one path"),
+        ("[{url: \"http://a\", wieght: 2}]", "did you mean `upstreams.notes.default.endpoints.weight`?"),
+        ("{balance: round-robin}", "2:20: expected `url` or `endpoints`"),
+        ("{url: \"http://a\", balance: fair}", "expected `round-robin`, `least-request` or"),
+        ("{url: \"http://a\", outlier: {consecutive: 0}}", "expected a whole number from 1 to"),
+        ("{url: \"http://a\", outlier: 5}", "expected a mapping, found `5`"),
+        ("{url: \"http://a\", retry: {attempts: 0}}", "expected a whole number from 1 to"),
+        ("{url: \"http://a\", retry: {attemptHeader: maybe}}", "expected `true` or `false`, found `maybe`"),
+        ("{url: \"http://a\", retry: 3}", "expected a mapping, found `3`"),
+        ("{url: \"http://a\", health: {path: healthz}}", "expected a `path` such as `/healthz`"),
+        ("{url: \"http://a\", health: {path: /, unhealthy: 0}}", "expected a whole number from 1 to"),
+        ("{url: \"http://a\", timeout: {total: 0s}}", "expected a duration such as 250ms, 5s or 10m, found `0s`"),
+        ("{url: \"http://a\", breaker: {requests: many}}", "expected a whole number from 0 to 1000000"),
+    ] {
+        let yaml = format!("upstreams:\n  notes: {{default: {upstream}}}\n");
+        let problems = read(&yaml, &[], &[]).expect_err(upstream).join("\n");
+        assert!(problems.contains(expected) && problems.contains("gateway.yaml:2:"), "{upstream}: {problems}");
+    }
+}
+
+#[test]
 fn the_operators_listener_is_off_where_the_last_source_says_so() {
     let file = "admin: {bind: \"127.0.0.1:1\"}";
     let admin = |environment: &[(&str, &str)], flags: &[&str]| read(file, environment, flags).expect("good").admin;

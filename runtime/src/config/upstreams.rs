@@ -1,5 +1,6 @@
 //! `upstreams` of `gateway.yaml`: where the upstreams of the documents are in this deployment.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use gateway_yaml::{Node, suggest};
@@ -120,7 +121,7 @@ impl Reader<'_> {
                     let breaker = members.breaker.insert(Breaker::USUAL);
                     for (name, value) in self.members(value, ".breaker", &["requests", "pending"]) {
                         let of = if name == "requests" { &mut breaker.requests } else { &mut breaker.pending };
-                        *of = self.number(value, 1_000_000).unwrap_or(*of);
+                        *of = self.number(value, 0..=1_000_000).unwrap_or(*of);
                     }
                 }
                 _ if value.as_mapping().is_none() => {
@@ -148,6 +149,9 @@ impl Reader<'_> {
     /// The members that are known there; the others are reported.
     fn members<'n>(&mut self, node: &'n Node, below: &str, known: &[&'static str]) -> Vec<(&'static str, &'n Node)> {
         let mut found = Vec::new();
+        if node.as_mapping().is_none() {
+            self.wrong(node, "a mapping");
+        }
         for entry in node.as_mapping().into_iter().flatten() {
             match known.iter().find(|name| **name == &*entry.key.name) {
                 Some(name) => found.push((*name, &entry.value)),
@@ -172,6 +176,16 @@ impl Reader<'_> {
             self.wrong(node, "a list of addresses, at least one of them with a weight");
             return None;
         }
+        for (index, endpoint) in found.iter().enumerate() {
+            let is_twin =
+                |other: &UpstreamEndpoint| other.url.trim_end_matches('/') == endpoint.url.trim_end_matches('/');
+            if let Some(element) = elements.get(index)
+                && found[..index].iter().any(is_twin)
+            {
+                self.wrong(element, "each address once; one that should get more requests has a larger `weight`");
+                return None;
+            }
+        }
         let shape = |endpoint: &UpstreamEndpoint| {
             let (scheme, rest) = endpoint.url.split_once("://").unwrap_or_default();
             (scheme, rest.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/'))
@@ -191,8 +205,8 @@ impl Reader<'_> {
         for (name, value) in self.members(node, ".endpoints", &["url", "weight", "priority"]) {
             match name {
                 "url" => url = self.url(value),
-                "weight" => weight = self.number(value, MOST_WEIGHT),
-                _ => priority = self.number(value, u32::from(LAST_PRIORITY)),
+                "weight" => weight = self.number(value, 0..=MOST_WEIGHT),
+                _ => priority = self.number(value, 0..=u32::from(LAST_PRIORITY)),
             }
         }
         if url.is_none() {
@@ -219,13 +233,10 @@ impl Reader<'_> {
 
     fn outlier(&mut self, node: &Node) -> Outlier {
         let mut outlier = Outlier::USUAL;
-        if node.as_mapping().is_none() {
-            self.wrong(node, "`off`, or a mapping such as `{consecutive: 5}`");
-        }
         for (name, value) in self.members(node, ".outlier", &["consecutive", "eject", "maxEjected"]) {
             match name {
                 "consecutive" => {
-                    outlier.consecutive = self.number(value, MOST_IN_A_ROW).unwrap_or(outlier.consecutive).max(1)
+                    outlier.consecutive = self.number(value, 1..=MOST_IN_A_ROW).unwrap_or(outlier.consecutive)
                 }
                 "eject" => outlier.eject = self.duration(value).unwrap_or(outlier.eject),
                 _ => {
@@ -253,7 +264,7 @@ impl Reader<'_> {
         };
         for (name, value) in self.members(node, ".retry", &KNOWN) {
             match name {
-                "attempts" => retry.attempts = self.number(value, MOST_ATTEMPTS).unwrap_or(retry.attempts).max(1),
+                "attempts" => retry.attempts = self.number(value, 1..=MOST_ATTEMPTS).unwrap_or(retry.attempts),
                 "on" => {
                     let items = value.as_sequence().unwrap_or_default().iter();
                     let causes: Option<Vec<RetryCause>> =
@@ -273,13 +284,16 @@ impl Reader<'_> {
                 "budget" => {
                     for (name, value) in self.members(value, ".retry.budget", &["percent", "min"]) {
                         if name == "min" {
-                            retry.budget.min = self.number(value, 1_000_000).unwrap_or(retry.budget.min);
-                        } else if let Some(percent) = self.number(value, 100) {
+                            retry.budget.min = self.number(value, 0..=1_000_000).unwrap_or(retry.budget.min);
+                        } else if let Some(percent) = self.number(value, 0..=100) {
                             retry.budget.percent = u8::try_from(percent).unwrap_or(100);
                         }
                     }
                 }
-                _ => retry.attempt_header = value.as_bool().unwrap_or_default(),
+                _ => match value.as_bool() {
+                    Some(said) => retry.attempt_header = said,
+                    None => self.wrong(value, "`true` or `false`"),
+                },
             }
         }
         retry
@@ -300,8 +314,8 @@ impl Reader<'_> {
                 "path" => health.path = value.as_str().map_or("", |path| path.to_owned().leak()),
                 "every" => health.every = self.duration(value).unwrap_or(health.every),
                 "timeout" => health.timeout = self.duration(value).unwrap_or(health.timeout),
-                "healthy" => health.healthy = self.number(value, MOST_IN_A_ROW).unwrap_or(health.healthy).max(1),
-                "unhealthy" => health.unhealthy = self.number(value, MOST_IN_A_ROW).unwrap_or(health.unhealthy).max(1),
+                "healthy" => health.healthy = self.number(value, 1..=MOST_IN_A_ROW).unwrap_or(health.healthy),
+                "unhealthy" => health.unhealthy = self.number(value, 1..=MOST_IN_A_ROW).unwrap_or(health.unhealthy),
                 _ => {
                     let items = value.as_sequence().unwrap_or_default();
                     let ranges: Option<Vec<(u16, u16)>> = items.iter().map(|item| range(item.as_text()?)).collect();
@@ -335,11 +349,11 @@ impl Reader<'_> {
         found
     }
 
-    fn number(&mut self, node: &Node, most: u32) -> Option<u32> {
+    fn number(&mut self, node: &Node, range: RangeInclusive<u32>) -> Option<u32> {
         let number = node.as_number().and_then(|number| number.as_u64()).and_then(|number| u32::try_from(number).ok());
-        let number = number.filter(|number| *number <= most);
+        let number = number.filter(|number| range.contains(number));
         if number.is_none() {
-            self.wrong(node, &format!("a whole number from 0 to {most}"));
+            self.wrong(node, &format!("a whole number from {} to {}", range.start(), range.end()));
         }
         number
     }
