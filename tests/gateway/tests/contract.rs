@@ -63,8 +63,8 @@ fn parameters_are_checked_behind_security() {
         assert_eq!(answer.json()["title"], "Bad Request");
     }
     assert_eq!(upstream.connections(), 0);
-    let line = gateway.log_line(|line| line["reject"] == "invalid-parameter");
-    assert_eq!(line["detail"], "query page: must be at least 1");
+    let line = gateway.log_line(|line| line["detail"] == "query page: must be at least 1");
+    assert_eq!(line["reject"], "invalid-parameter");
     assert_eq!(gateway.get("/shop/orders?key=olaf-secret&page=7", tenant).status, 200);
 }
 
