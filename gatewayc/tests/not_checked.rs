@@ -67,3 +67,28 @@ fn a_schema_that_applies_to_itself_is_an_error_at_its_place() {
     assert!(found.contains("GW705") || found.contains("GW1"), "{found}");
     assert!(!found.contains("GW799"), "{found}");
 }
+
+/// Where a request without the key passes, it must not be repeated.
+#[test]
+fn only_a_key_that_is_enforced_lets_requests_be_repeated() {
+    for (mode, is_repeated) in [("enforce", true), ("observe", false), ("off", false)] {
+        let document = format!(
+            r#"openapi: 3.1.0
+info: {{title: t, version: "1"}}
+x-gateway: {{version: 1, upstream: {{url: "http://127.0.0.1:8080", retry: {{}}}}, validation: {{request: {mode}}}}}
+security: []
+paths:
+  /a:
+    post:
+      parameters: [{{name: Idempotency-Key, in: header, required: true, schema: {{type: string}}}}]
+      responses: {{"200": {{description: a}}}}
+"#
+        );
+        let mut sources = SourceSet::new(HashMap::from([("a.yaml".to_owned(), document)]), "");
+        sources.add_document("a.yaml");
+        let checked = gatewayc::check(&mut sources);
+        let gateway = checked.gateway;
+        let operation = &gateway.apis[0].routes[0].operations[0];
+        assert_eq!(operation.repeatable, is_repeated, "{mode}");
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use gateway_route::Template;
+use gateway_terms::contract::Mode;
 use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
@@ -94,7 +95,12 @@ impl Particulars {
         let is_forwarded = matches!(action, Action::Forward { .. });
         let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
         let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
-        let repeatable = is_forwarded && (policy.repeatable.contains(&method) || has_idempotency_key);
+        // Where parameters are only observed, a request without the key passes.
+        let has_key = has_idempotency_key
+            && contract.parameters.iter().any(|parameter| {
+                parameter.mode == Mode::Enforce && parameter.name.eq_ignore_ascii_case("idempotency-key")
+            });
+        let repeatable = is_forwarded && (policy.repeatable.contains(&method) || has_key);
         Operation {
             id,
             method,

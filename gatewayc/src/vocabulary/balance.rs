@@ -19,6 +19,9 @@ pub(super) fn balance(reader: &mut Reader<'_>, node: &Node) -> Option<Balance> {
         return Some(if in_turn { Balance::RoundRobin } else { Balance::LeastRequest });
     }
     let entries = reader.known(node, "`balance`", &["hash"]);
+    if entries.is_empty() && !Reader::has_unknown(node, &["hash"]) {
+        reader.wrong(node, "`balance`", "expected `round-robin`, `least-request` or `{hash: [header:X-Tenant]}`");
+    }
     let keys = entries.first().map(|entry| hash_keys(reader, &entry.value))?;
     (!keys.is_empty()).then_some(Balance::Hash(keys))
 }

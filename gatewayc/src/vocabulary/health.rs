@@ -33,6 +33,9 @@ pub(super) fn health(reader: &mut Reader<'_>, node: &Node) -> Option<Health> {
             _ => {
                 let statuses = reader.list(value, "`status`").iter().map(|item| statuses(reader, item));
                 found.status = statuses.collect::<Vec<_>>().into_iter().flatten().collect();
+                if value.as_sequence().is_some_and(<[Node]>::is_empty) {
+                    reader.wrong(value, "`status`", "expected one status or more, such as `200-299`");
+                }
             }
         }
     }

@@ -30,7 +30,12 @@ pub(super) fn retry(reader: &mut Reader<'_>, node: &Node) -> Retry {
                 Some(attempts) => retry.attempts = attempts,
                 None => {}
             },
-            "on" => retry.on = reader.list(value, "`on`").iter().filter_map(|item| cause(reader, item)).collect(),
+            "on" => {
+                retry.on = reader.list(value, "`on`").iter().filter_map(|item| cause(reader, item)).collect();
+                if value.as_sequence().is_some_and(<[Node]>::is_empty) {
+                    reader.wrong(value, "`on`", "expected one cause or more, such as `connect`");
+                }
+            }
             "perTry" => retry.per_try = reader.unit(value, "`perTry`", units::duration),
             "backoff" => {
                 for Entry { key, value } in reader.known(value, "`backoff`", &["base", "max"]) {
@@ -92,8 +97,10 @@ pub(super) fn breaker(reader: &mut Reader<'_>, node: &Node) -> Breaker {
     let mut breaker = Breaker::USUAL;
     for Entry { key, value } in reader.known(node, "`breaker`", &["requests", "pending"]) {
         let of = if &*key.name == "requests" { &mut breaker.requests } else { &mut breaker.pending };
-        if let Some(most) = number(reader, value, "a bound", 1_000_000) {
-            *of = most;
+        match number(reader, value, "a bound", 1_000_000) {
+            Some(0) => reader.wrong(value, "a bound", "expected 1 or more; with 0, each request would be refused"),
+            Some(most) => *of = most,
+            None => {}
         }
     }
     breaker

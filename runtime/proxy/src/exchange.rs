@@ -38,7 +38,7 @@ const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 const HALF_CLOSED_FOR: Duration = Duration::from_millis(500);
 
 /// What a client may send ahead (pipelining) while its request is being answered.
-const READ_AHEAD: usize = 16 << 10;
+pub(crate) const READ_AHEAD: usize = 16 << 10;
 
 /// So many bytes of a body are kept for another try.
 pub(crate) const KEPT_BODY: u64 = 64 << 10;
@@ -61,8 +61,8 @@ pub(crate) struct RequestTerms {
     pub(crate) response_timeout: Duration,
     /// Between two pieces of a body.
     pub(crate) idle_timeout: Duration,
-    /// When the head of the response must be there.
-    pub(crate) head_by: Option<Instant>,
+    /// From the end of the request to the head of the response, where that is bound apart.
+    pub(crate) head_within: Option<Duration>,
     /// When all must be over.
     pub(crate) end_by: Option<Instant>,
     /// The body is kept as far as [`KEPT_BODY`], for another try.
@@ -94,12 +94,14 @@ pub(crate) struct Progress {
     pub(crate) request_done: bool,
     /// Nothing of the request is lost: it could be sent again.
     pub(crate) replayable: bool,
+    /// The client has closed its side, and may be gone.
+    pub(crate) half_closed_at: Option<Instant>,
 }
 
 impl Progress {
-    /// Nothing has gone to the client, and all that the upstream got is kept.
+    /// Nothing has gone to the client, which is still there, and all that the upstream got is kept.
     pub(crate) fn is_repeatable(&self) -> bool {
-        self.replayable && self.status == 0 && self.request_bytes <= KEPT_BODY
+        self.replayable && self.status == 0 && self.request_bytes <= KEPT_BODY && self.half_closed_at.is_none()
     }
 }
 
@@ -154,11 +156,11 @@ pub(crate) struct Exchange<'a, S> {
     polled: bool,
     /// The client has the head of the response.
     committed: bool,
-    half_closed_at: Option<Instant>,
     pace: Pace,
     /// Compares the response with its description.
     watch: Option<&'a mut Watch>,
-    on_response: OnResponse<'a>,
+    /// Until it has been told of the final response.
+    on_response: Option<OnResponse<'a>>,
     progress: Progress,
 }
 
@@ -195,10 +197,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             last_progress: now,
             polled: false,
             committed: false,
-            half_closed_at: None,
             pace: Pace::new(request.least_rate, request.idle_timeout),
             watch,
-            on_response,
+            on_response: Some(on_response),
             progress,
         }
     }
@@ -260,7 +261,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     fn finish(&mut self) {
         let upload_done = matches!(self.upload, Upload::Done);
         self.progress.request_done = upload_done;
-        self.progress.keep_alive &= upload_done && self.half_closed_at.is_none();
+        self.progress.keep_alive &= upload_done && self.progress.half_closed_at.is_none();
         self.progress.reusable &= upload_done;
     }
 
@@ -309,11 +310,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     }
 
     fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let watched = matches!(self.upload, Upload::Done | Upload::Held) && self.half_closed_at.is_none();
+        let watched = matches!(self.upload, Upload::Done | Upload::Held) && self.progress.half_closed_at.is_none();
         while watched && self.down.unread().len() < READ_AHEAD {
             match ready!(self.down.poll_receive(cx, READ_AHEAD)) {
                 Ok(0) => {
-                    self.half_closed_at = Some(Instant::now());
+                    self.progress.half_closed_at = Some(Instant::now());
                     return Poll::Pending;
                 }
                 Ok(_) => {}
@@ -328,14 +329,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             matches!(self.download, Download::Head { .. }) && matches!(self.upload, Upload::Done | Upload::Abandoned);
         let patience = match self.upload {
             Upload::Held => CONTINUE_AFTER,
-            _ if waits_for_head => self.request.response_timeout,
+            _ if waits_for_head => {
+                let within = self.request.head_within.unwrap_or(self.request.response_timeout);
+                within.min(self.request.response_timeout)
+            }
             _ => self.request.idle_timeout,
         };
-        let mut deadline = self.last_progress + patience;
-        deadline = self.request.end_by.map_or(deadline, |end_by| deadline.min(end_by));
-        if self.download.is_ahead() {
-            deadline = self.request.head_by.map_or(deadline, |head_by| deadline.min(head_by));
-        }
+        let deadline = self.last_progress + patience;
+        let deadline = self.request.end_by.map_or(deadline, |end_by| deadline.min(end_by));
         self.gone_at().map_or(deadline, |gone_at| deadline.min(gone_at))
     }
 
@@ -349,7 +350,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     /// When a client that closed its side counts as gone. Once the response has begun, writing it shows that.
     fn gone_at(&self) -> Option<Instant> {
         let waits = self.download.is_ahead();
-        self.half_closed_at.filter(|_| waits).map(|at| at + HALF_CLOSED_FOR)
+        self.progress.half_closed_at.filter(|_| waits).map(|at| at + HALF_CLOSED_FOR)
     }
 
     /// What the passed deadline means; `None` goes on.
@@ -357,12 +358,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         if self.gone_at().is_some_and(|gone_at| gone_at <= Instant::now()) {
             return Some(Failure::ClientGone);
         }
-        let is_past = |by: Option<Instant>| by.is_some_and(|by| by <= Instant::now());
-        if is_past(self.request.end_by) || (self.download.is_ahead() && is_past(self.request.head_by)) {
-            return Some(if self.download.is_ahead() {
-                Failure::Rejected(Reject::UpstreamTimeout)
-            } else {
-                Failure::Aborted(Reject::UpstreamTimeout)
+        if self.request.end_by.is_some_and(|by| by <= Instant::now()) {
+            return Some(match (self.waits_for_client(), self.download.is_ahead()) {
+                (false, true) => Failure::Rejected(Reject::UpstreamTimeout),
+                (false, false) => Failure::Aborted(Reject::UpstreamTimeout),
+                // It is not the upstream that was slow.
+                (true, true) => Failure::Rejected(Reject::RequestTimeout),
+                (true, false) => Failure::ClientGone,
             });
         }
         if self.pace.is_over(Instant::now()) {

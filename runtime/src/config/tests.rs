@@ -115,6 +115,8 @@ fn mistakes_in_upstreams_are_told_with_their_places() {
         ("{balance: round-robin}", "2:20: expected `url` or `endpoints`"),
         ("{url: \"http://a\", balance: fair}", "expected `round-robin`, `least-request` or"),
         ("{url: \"http://a\", outlier: {consecutive: 0}}", "expected a whole number from 1 to"),
+        ("{url: \"http://a\", balance: {hash: [ip], more: 1}}", "expected `round-robin`, `least-request` or"),
+        ("{url: \"http://a\", health: {path: /, status: [99]}}", "expected statuses such as `[200-299]`"),
         ("{url: \"http://a\", outlier: 5}", "expected a mapping, found `5`"),
         ("{url: \"http://a\", retry: {attempts: 0}}", "expected a whole number from 1 to"),
         ("{url: \"http://a\", retry: {attemptHeader: maybe}}", "expected `true` or `false`, found `maybe`"),
@@ -122,7 +124,7 @@ fn mistakes_in_upstreams_are_told_with_their_places() {
         ("{url: \"http://a\", health: {path: healthz}}", "expected a `path` such as `/healthz`"),
         ("{url: \"http://a\", health: {path: /, unhealthy: 0}}", "expected a whole number from 1 to"),
         ("{url: \"http://a\", timeout: {total: 0s}}", "expected a duration such as 250ms, 5s or 10m, found `0s`"),
-        ("{url: \"http://a\", breaker: {requests: many}}", "expected a whole number from 0 to 1000000"),
+        ("{url: \"http://a\", breaker: {requests: many}}", "expected a whole number from 1 to 1000000"),
     ] {
         let yaml = format!("upstreams:\n  notes: {{default: {upstream}}}\n");
         let problems = read(&yaml, &[], &[]).expect_err(upstream).join("\n");

@@ -67,7 +67,13 @@ impl UpstreamSetting {
 pub(super) fn read(settings: &mut Settings, path: &str, setting: &Setting) -> Option<UpstreamSetting> {
     let node = setting.node();
     let mut reader = Reader { settings, setting, path: path.to_owned() };
-    let (endpoints, members) = if node.as_mapping().is_some() {
+    let only_url = node
+        .as_mapping()
+        .filter(|members| members.len() == 1)
+        .and_then(|members| members.iter().find(|entry| &*entry.key.name == "url"));
+    let (endpoints, members) = if let Some(url) = only_url {
+        (reader.url(&url.value).map(|url| vec![of_url(url)]), None)
+    } else if node.as_mapping().is_some() {
         let (endpoints, members) = reader.object(node);
         (endpoints, Some(members))
     } else if node.as_sequence().is_some() {
@@ -121,7 +127,7 @@ impl Reader<'_> {
                     let breaker = members.breaker.insert(Breaker::USUAL);
                     for (name, value) in self.members(value, ".breaker", &["requests", "pending"]) {
                         let of = if name == "requests" { &mut breaker.requests } else { &mut breaker.pending };
-                        *of = self.number(value, 0..=1_000_000).unwrap_or(*of);
+                        *of = self.number(value, 1..=1_000_000).unwrap_or(*of);
                     }
                 }
                 _ if value.as_mapping().is_none() => {
@@ -221,7 +227,8 @@ impl Reader<'_> {
             Some("least-request") => return Some(Balance::LeastRequest),
             _ => {}
         }
-        let list = node.as_mapping().and_then(|mapping| mapping.iter().find(|entry| &*entry.key.name == "hash"));
+        let only = node.as_mapping().filter(|members| members.len() == 1);
+        let list = only.and_then(|members| members.iter().find(|entry| &*entry.key.name == "hash"));
         let items = list.and_then(|entry| entry.value.as_sequence()).unwrap_or_default();
         let keys: Option<Vec<HashKey>> = items.iter().map(|item| item.as_str().and_then(hash_key)).collect();
         let keys = keys.filter(|keys| !keys.is_empty());
@@ -326,7 +333,7 @@ impl Reader<'_> {
                 }
             }
         }
-        if !health.path.starts_with('/') || !health.path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !health.path.starts_with('/') || !health.path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
             self.wrong(node, "a `path` such as `/healthz`");
             return None;
         }
@@ -369,7 +376,7 @@ impl Reader<'_> {
 fn range(text: &str) -> Option<(u16, u16)> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
-    (from <= to).then_some((from, to))
+    (from <= to && (200..=599).contains(&from) && to <= 599).then_some((from, to))
 }
 
 fn hash_key(text: &str) -> Option<HashKey> {

@@ -170,6 +170,81 @@ fn all_tries_end_with_the_total() {
 }
 
 #[test]
+fn a_slow_client_is_no_failure_of_the_endpoint() {
+    let (one, two) = (Upstream::echo(), Upstream::echo());
+    let members = ", timeout: {total: 300ms}, outlier: {consecutive: 1, eject: 1h}, retry: {perTry: 100ms}";
+    let gateway = gateway(&[one.address, two.address], members);
+    for _ in 0..3 {
+        let answer = gateway.raw("POST /v1/login HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nab");
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    assert_eq!(one.heads().len() + two.heads().len(), 3, "it is not repeated");
+    let metrics = gateway.operations("/metrics").body;
+    assert!(!metrics.contains("outcome=\"timeout\"") && !metrics.contains("cause="), "{metrics}");
+}
+
+#[test]
+fn one_whose_responses_break_is_ejected() {
+    let bad = Upstream::start(|_, connection| {
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nx");
+        false
+    });
+    let good = Upstream::echo();
+    let gateway = gateway(&[bad.address, good.address], ", balance: round-robin, outlier: {consecutive: 2, eject: 1h}");
+    for _ in 0..8 {
+        gateway.raw("GET /v1/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    }
+    assert_eq!((bad.heads().len(), good.heads().len()), (2, 6));
+    let metrics = gateway.operations("/metrics").body;
+    let of_bad = format!("endpoint=\"{}\",outcome=", bad.address);
+    let outcomes: Vec<&str> = metrics.lines().filter_map(|line| Some(line.split_once(&of_bad)?.1)).collect();
+    assert_eq!(outcomes, ["\"reset\"} 2"]);
+}
+
+#[test]
+fn one_that_was_tried_is_tried_again_where_no_other_listens() {
+    let (asked, closed) = (std::sync::atomic::AtomicUsize::new(0), ReservedPort::new());
+    let unsteady = Upstream::start(move |_, connection| {
+        let is_first = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        let status = if is_first { 503 } else { 200 };
+        connection.send(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n"));
+        true
+    });
+    let members = ", balance: round-robin, outlier: off, retry: {on: [503], backoff: {base: 1ms}}";
+    let gateway = gateway(&[unsteady.address, closed.address], members);
+    assert_eq!(gateway.get("/v1/health", "").status, 200);
+    assert_eq!(unsteady.heads().len(), 2);
+    assert_eq!(gateway.log_line(|line| line["status"] == 200)["attempts"], 2);
+}
+
+#[test]
+fn nothing_is_tried_again_for_a_client_that_is_gone() {
+    let bad = answering(503);
+    let members = ", outlier: off, retry: {attempts: 9, on: [503], backoff: {base: 2s, max: 2s}}";
+    let gateway = gateway(&[bad.address], members);
+    let mut connection = gateway.connect();
+    connection.send("GET /v1/health HTTP/1.1\r\nHost: gateway.test\r\n\r\n");
+    eventually("it was tried", || (bad.heads().len() == 1).then_some(()));
+    drop(connection);
+    let line = gateway.log_line(|line| line["operation"] == "health");
+    assert!(line["durationMicros"].as_u64().is_some_and(|time| time < 2_000_000), "{line}");
+    assert_eq!(bad.heads().len(), 1);
+}
+
+#[test]
+fn an_address_alone_keeps_what_the_document_says() {
+    let (asked, good) = (answering(503), Upstream::echo());
+    for (setting, total) in [
+        (format!("upstreams.notes.default={{url: \"http://{}\"}}", asked.address), 1),
+        (format!("upstreams.notes.default={{url: \"http://{}\", retry: {{on: [503]}}}}", asked.address), 3),
+    ] {
+        let gateway = Gateway::start(&[&setting], good.address);
+        assert_eq!(gateway.get("/v1/health", "").status, 503);
+        assert_eq!(asked.heads().len(), total);
+    }
+}
+
+#[test]
 fn more_than_an_upstream_takes_is_refused_at_once() {
     let gate = Gate::default();
     let shared = gate.clone();

@@ -115,7 +115,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 self.relay_interim(status, fields);
                 continue;
             }
-            if (self.on_response)(status, fields, self.progress.is_repeatable()) {
+            // One that is held for its check is read twice.
+            if let Some(on_response) = self.on_response.take()
+                && on_response(status, fields, self.progress.is_repeatable())
+            {
                 return Err(Failure::GivenUp);
             }
             let framing = Framing::of(fields, self.response.fields).map_err(|bad| broken(bad.0))?;

@@ -135,7 +135,7 @@ impl ForwardRequest<'_> {
             expects_continue: facts.expects_continue,
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
-            head_by: None,
+            head_within: self.to.upstream.retry.and_then(|retry| retry.per_try),
             end_by: None,
             keeps_body: self.to.upstream.retry.is_some(),
             least_rate: self.deployment.settings.limits.body_rate,

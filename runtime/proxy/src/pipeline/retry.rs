@@ -91,6 +91,7 @@ fn retry_after(fields: &[Field<'_>], now: SystemTime) -> Option<Duration> {
     let text = std::str::from_utf8(field.value).ok()?.trim();
     match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => Some(Duration::MAX),
         Err(_) => Some(httpdate::parse_http_date(text).ok()?.duration_since(now).unwrap_or_default()),
     }
 }
@@ -122,6 +123,7 @@ mod tests {
             retry_after(&[Field { name: "retry-after", value: value.as_bytes() }], now)
         };
         assert_eq!(at("30"), Some(Duration::from_secs(30)));
+        assert_eq!(at("99999999999999999999"), Some(Duration::MAX));
         assert_eq!(at("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(7)));
         assert_eq!(at("Sun, 06 Nov 1994 08:49:00 GMT"), Some(Duration::ZERO));
         assert_eq!(at("soon"), None);

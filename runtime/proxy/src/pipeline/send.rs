@@ -1,14 +1,17 @@
 //! Sends a permitted request to a member of its upstream, to another one where none listens there, and brings the
 //! response back.
 
+use std::cell::Cell;
+use std::future::{Future as _, poll_fn};
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::exchange::watch::Watch;
-use crate::exchange::{Exchange, Failure, Progress};
+use crate::exchange::{Exchange, Failure, Progress, READ_AHEAD};
 use crate::metrics::ContractPart;
 use crate::pipeline::forward::Forwarding;
 use crate::pipeline::record::Record;
@@ -90,18 +93,24 @@ where
     let Ok(_under_way) = cluster.admit() else {
         return Forwarded::Refused(Progress::default(), Reject::UpstreamOverloaded);
     };
-    forwarding.terms.end_by = cluster.upstream.total_timeout.map(|total| worker.recently() + total);
+    forwarding.terms.end_by = cluster.upstream.total_timeout.map(|total| Instant::now() + total);
     let facts = &record.facts;
     let is_repeatable = (facts.is_idempotent || forwarding.operation.table.repeatable) && !facts.expects_continue;
     let tries = Tries::new(cluster, is_repeatable, forwarding.terms.end_by);
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
     loop {
-        let forwarded = match attempt(worker, down, forwarding, record, watch, &tries, &mut tried).await {
+        let mut forwarded = match attempt(worker, down, forwarding, record, watch, &tries, &mut tried).await {
             Ended::Over(forwarded) => Some(forwarded),
             Ended::Failed(forwarded, cause) if !tries.allow(cause, None) => Some(forwarded),
             Ended::Failed(..) | Ended::GivenUp | Ended::Stale => None,
         };
+        if forwarded.is_none() {
+            down.used = record.head.length();
+            if !pause(down, tries.pause()).await {
+                forwarded = Some(Forwarded::Cut(Progress::default(), None));
+            }
+        }
         if tries.started() > 1 {
             let is_good = matches!(&forwarded, Some(Forwarded::Answered(progress)) if Outcome::of_status(progress.status) == Outcome::Answered);
             cluster.count_retry(if is_good { RetryOutcome::Success } else { RetryOutcome::Failure });
@@ -109,9 +118,25 @@ where
         if let Some(forwarded) = forwarded {
             return forwarded;
         }
-        tokio::time::sleep(tries.pause()).await;
-        down.used = record.head.length();
     }
+}
+
+/// Waits before the next try; false if the client is gone meanwhile.
+async fn pause<S: AsyncRead + AsyncWrite + Unpin>(down: &mut Downstream<S>, time: Duration) -> bool {
+    let mut over = std::pin::pin!(tokio::time::sleep(time));
+    poll_fn(|cx| {
+        if over.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(true);
+        }
+        while down.unread().len() < READ_AHEAD {
+            match ready!(down.poll_receive(cx, READ_AHEAD)) {
+                Ok(0) | Err(_) => return Poll::Ready(false),
+                Ok(_) => {}
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// One try: at one member after the other until one can be connected to, since none of them has received anything before.
@@ -128,15 +153,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let cluster = &*forwarding.to.cluster;
-    record.attempts = tries.begin();
-    if let Some(rule) = cluster.upstream.retry {
-        forwarding.terms.head_by = rule.per_try.map(|time| Instant::now() + time);
-        if rule.attempt_header {
-            forwarding.number(record.attempts);
-        }
+    let number = tries.begin();
+    if cluster.upstream.retry.is_some_and(|rule| rule.attempt_header) {
+        forwarding.number(number);
     }
     let mut reject = None;
-    while let Some(flight) = next(worker, cluster, forwarding.hash, tried, reject.is_some()) {
+    // So many of those that were tried were so for an earlier try.
+    let mut earlier = tried.len();
+    while let Some(flight) = next(worker, cluster, forwarding.hash, tried, &mut earlier) {
+        if is_past(forwarding.terms.end_by) {
+            return Ended::Over(Forwarded::Refused(Progress::default(), Reject::UpstreamTimeout));
+        }
         let endpoint = cluster.endpoint(&flight.member);
         let mut kept = worker.pool.take(endpoint, &flight.member);
         forwarding.address_to(endpoint);
@@ -148,6 +175,13 @@ where
                     Err(Reject::UpstreamOverloaded) => {
                         return Ended::Over(Forwarded::Refused(Progress::default(), Reject::UpstreamOverloaded));
                     }
+                    Err(Reject::UpstreamTimeout) if is_past(forwarding.terms.end_by) => {
+                        // One that came later was given less time than there is.
+                        if number == 1 && reject.is_none() {
+                            cluster.note(&flight.member, Outcome::Timeout);
+                        }
+                        return Ended::Over(Forwarded::Refused(Progress::default(), Reject::UpstreamTimeout));
+                    }
                     Err(failure) => {
                         cluster.note(&flight.member, outcome_of(&failure).unwrap_or(Outcome::Unconnected));
                         reject = Some(failure);
@@ -156,8 +190,11 @@ where
                     }
                 },
             };
-            let ended = exchange(worker, down, forwarding, record, watch, tries, endpoint, &flight, connection).await;
-            let outcome = match &ended {
+            record.attempts = number;
+            let seen = Cell::new(None);
+            let ended =
+                exchange(worker, down, forwarding, record, watch, tries, endpoint, &flight, connection, &seen).await;
+            let failure = match &ended {
                 Ended::Stale => {
                     down.used = record.head.length();
                     continue;
@@ -165,8 +202,14 @@ where
                 Ended::Over(forwarded) | Ended::Failed(forwarded, _) => failure(forwarded),
                 Ended::GivenUp => None,
             };
-            if let Some(outcome) = outcome {
-                cluster.note(&flight.member, outcome);
+            match seen.get().map(Outcome::of_status) {
+                // That was noted when it came.
+                Some(Outcome::Unavailable) => {}
+                answered => {
+                    if let Some(outcome) = failure.or(answered) {
+                        cluster.note(&flight.member, outcome);
+                    }
+                }
             }
             if !matches!(ended, Ended::Over(_)) {
                 tried.push(flight.member.index);
@@ -179,21 +222,25 @@ where
     Ended::Failed(Forwarded::Refused(Progress::default(), reject), RetryCause::Connect)
 }
 
-/// A member that was not tried; once all were, those of earlier tries come again.
+/// A member that was not tried; once all were, those of earlier tries come again: so many are the first of `tried`.
 fn next(
     worker: &Worker,
     cluster: &'static Cluster,
     hash: Option<u64>,
     tried: &mut Vec<usize>,
-    has_failed: bool,
+    earlier: &mut usize,
 ) -> Option<Flight> {
     worker.choose(cluster, tried, hash).or_else(|| {
-        if has_failed || tried.is_empty() {
+        if *earlier == 0 {
             return None;
         }
-        tried.clear();
+        tried.drain(..std::mem::take(earlier));
         worker.choose(cluster, tried, hash)
     })
+}
+
+fn is_past(by: Option<Instant>) -> bool {
+    by.is_some_and(|by| by <= Instant::now())
 }
 
 /// One exchange with a member.
@@ -208,6 +255,7 @@ async fn exchange<S>(
     endpoint: &'static Endpoint,
     flight: &Flight,
     mut connection: UpstreamConnection,
+    seen: &Cell<Option<u16>>,
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -237,12 +285,17 @@ where
     *watch = Watch::new(forwarding.operation.contract.as_deref(), &deployment.bodies);
     let (fields, terms) = (&deployment.request_fields, &forwarding.terms);
     let cluster = &forwarding.to.cluster;
-    // Before the client sees anything of it: its next request finds what this one has shown.
     let on_response = |status: u16, fields: &[Field<'_>], is_repeatable: bool| {
-        cluster.note(&flight.member, Outcome::of_status(status));
+        seen.set(Some(status));
+        // Before the client sees anything of it: its next request finds what this one has shown.
+        if Outcome::of_status(status) == Outcome::Unavailable {
+            cluster.note(&flight.member, Outcome::Unavailable);
+        }
         is_repeatable && tries.allow_after(status, fields)
     };
-    let (watch, now) = (watch.as_mut(), worker.recently());
+    let watch = watch.as_mut();
+    // What is only bound by long times needs no look at the clock.
+    let now = if terms.head_within.is_some() { Instant::now() } else { worker.recently() };
     let exchange = Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, now);
     let (progress, result) = exchange.run().await;
     let is_idempotent = record.facts.is_idempotent || forwarding.operation.table.repeatable;
@@ -277,9 +330,8 @@ async fn connect(
 ) -> Result<UpstreamConnection, Reject> {
     let Ok(_waiting) = forwarding.to.cluster.admit_connection() else { return Err(Reject::UpstreamOverloaded) };
     let terms = &forwarding.terms;
-    let by = [terms.head_by, terms.end_by].into_iter().flatten().min();
-    let left = by.map_or(Duration::MAX, |by| by.saturating_duration_since(Instant::now()));
-    let limit = forwarding.to.upstream.connect_timeout.min(left);
+    let left = terms.end_by.map_or(Duration::MAX, |by| by.saturating_duration_since(Instant::now()));
+    let limit = forwarding.to.upstream.connect_timeout.min(terms.head_within.unwrap_or(left)).min(left);
     let connection = worker.pool.connect(endpoint, member, limit).await.map_err(|error| match error {
         ConnectError::Unreachable => Reject::UpstreamUnreachable,
         ConnectError::Timeout => Reject::UpstreamTimeout,

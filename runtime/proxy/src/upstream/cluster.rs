@@ -14,7 +14,7 @@ use crate::upstream::balance::{Choice, Standing, Turns, choose};
 use crate::upstream::breaker::{Entered, Gauge};
 use crate::upstream::budget::Budget;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::member::{Chosen, EndpointFamilies, Flight, Member, Outcome};
+use crate::upstream::member::{Chosen, EndpointFamilies, Flight, Member, Outcome, write};
 use crate::upstream::numbers::next_number;
 use crate::upstream::outlier::{is_panic, most_out};
 
@@ -153,7 +153,7 @@ impl Cluster {
         }
         let now = now();
         let in_panic = is_panic(members.out(now), all.len());
-        let nobody_is_healthy = all.iter().all(|member| member.condition.is_unhealthy());
+        let nobody_is_healthy = all.iter().all(|member| member.weight() == 0 || member.condition.is_unhealthy());
         let choice = match (self.upstream.balance, hash) {
             (Balance::RoundRobin, _) => Choice::Turn,
             (Balance::Hash(_), Some(hash)) => Choice::Hash(hash),
@@ -264,13 +264,24 @@ impl Cluster {
     /// One of its members is neither ejected nor unhealthy.
     pub fn has_usable_member(&self) -> bool {
         let now = now();
-        self.now().all.iter().any(|member| member.is_usable(now))
+        self.now().all.iter().any(|member| member.weight() > 0 && member.is_usable(now))
     }
 
     /// Writes what is counted for its members; `labels` are those of all of them.
     pub fn write(&self, families: &mut EndpointFamilies, labels: &str) {
         let now = now();
-        self.now().all.iter().for_each(|member| member.write(families, labels, now));
+        let members = self.now();
+        // Two names may lead to one address.
+        let mut written: Vec<&str> = Vec::new();
+        for member in &members.all {
+            if written.contains(&&*member.label) {
+                continue;
+            }
+            written.push(&member.label);
+            let same: Vec<&Member> =
+                members.all.iter().map(|one| &**one).filter(|one| one.label == member.label).collect();
+            write(&same, families, labels, now);
+        }
         for outcome in RetryOutcome::ALL {
             let count = self.retries[outcome as usize].load(Relaxed);
             if count > 0 {
@@ -410,6 +421,20 @@ pub(super) mod tests {
         assert_eq!(&*found.addresses, addresses(&["[::1]:81", "127.0.0.1:81"]));
         assert_eq!(found.index, unknown.index, "connections that were made before are kept");
         assert!(!unknown.is_gone.load(Relaxed));
+    }
+
+    #[test]
+    fn names_of_one_address_are_one_series() {
+        let cluster = cluster(&["http://a.test:81", "http://b.test:81"]);
+        for endpoint in [0, 1] {
+            cluster.resolved(endpoint, &addresses(&["10.0.0.1:81"]));
+        }
+        let members = cluster.now().all.to_vec();
+        members.iter().for_each(|member| cluster.note(member, Outcome::Answered));
+        let mut families = EndpointFamilies::default();
+        cluster.write(&mut families, "api=\"shop\"");
+        assert_eq!(families.up, "gateway_upstream_endpoint_up{api=\"shop\",endpoint=\"10.0.0.1:81\"} 1\n");
+        assert!(families.requests.ends_with("outcome=\"answered\"} 2\n") && families.requests.lines().count() == 1);
     }
 
     #[test]

@@ -162,29 +162,31 @@ impl Member {
     pub(crate) fn count_ejection(&self, cause: Outcome) {
         self.ejections[cause as usize].fetch_add(1, Relaxed);
     }
+}
 
-    /// Writes what is counted; `labels` are those of its upstream.
-    pub(crate) fn write(&self, families: &mut EndpointFamilies, labels: &str, now: u64) {
-        let label = self.label.replace(['"', '\\', '\n'], "");
-        let is_up = u8::from(self.is_usable(now));
-        let _ = writeln!(families.up, "gateway_upstream_endpoint_up{{{labels},endpoint=\"{label}\"}} {is_up}");
-        let counted = |counts: &[AtomicU64; Outcome::ALL.len()], outcome: Outcome| {
-            Some(counts[outcome as usize].load(Relaxed)).filter(|count| *count > 0)
-        };
-        for outcome in Outcome::ALL {
-            let word = outcome.word();
-            if let Some(count) = counted(&self.outcomes, outcome) {
-                let _ = writeln!(
-                    families.requests,
-                    "gateway_upstream_requests_total{{{labels},endpoint=\"{label}\",outcome=\"{word}\"}} {count}"
-                );
-            }
-            if let Some(count) = counted(&self.ejections, outcome) {
-                let _ = writeln!(
-                    families.ejections,
-                    "gateway_upstream_ejections_total{{{labels},endpoint=\"{label}\",cause=\"{word}\"}} {count}"
-                );
-            }
+/// Writes what is counted for the members at one address; `labels` are those of their upstream.
+pub(crate) fn write(members: &[&Member], families: &mut EndpointFamilies, labels: &str, now: u64) {
+    let Some(first) = members.first() else { return };
+    let label = first.label.replace(['"', '\\', '\n'], "");
+    let is_up = u8::from(members.iter().any(|member| member.is_usable(now)));
+    let _ = writeln!(families.up, "gateway_upstream_endpoint_up{{{labels},endpoint=\"{label}\"}} {is_up}");
+    let counted = |of: fn(&Member) -> &[AtomicU64; Outcome::ALL.len()], outcome: Outcome| {
+        let sum: u64 = members.iter().map(|member| of(member)[outcome as usize].load(Relaxed)).sum();
+        Some(sum).filter(|count| *count > 0)
+    };
+    for outcome in Outcome::ALL {
+        let word = outcome.word();
+        if let Some(count) = counted(|member| &member.outcomes, outcome) {
+            let _ = writeln!(
+                families.requests,
+                "gateway_upstream_requests_total{{{labels},endpoint=\"{label}\",outcome=\"{word}\"}} {count}"
+            );
+        }
+        if let Some(count) = counted(|member| &member.ejections, outcome) {
+            let _ = writeln!(
+                families.ejections,
+                "gateway_upstream_ejections_total{{{labels},endpoint=\"{label}\",cause=\"{word}\"}} {count}"
+            );
         }
     }
 }

@@ -37,17 +37,19 @@ async fn follow_one(cluster: Arc<Cluster>, endpoint: usize) {
         return;
     }
     let mut pause = FIRST_RETRY.min(every);
+    let mut is_told = false;
     loop {
         let found = tokio::net::lookup_host((&*host, port)).await.map(Iterator::collect::<Vec<SocketAddr>>);
         match found {
             Ok(addresses) if !addresses.is_empty() => {
                 cluster.resolved(endpoint, &addresses);
                 pause = FIRST_RETRY.min(every);
+                is_told = false;
                 tokio::time::sleep(every).await;
             }
             // What was found before stays.
             _ => {
-                if pause == FIRST_RETRY.min(every) {
+                if !std::mem::replace(&mut is_told, true) {
                     let (api, name) = (cluster.api, cluster.upstream.name);
                     warn!(format_args!("upstream {name}"), "the name of an endpoint of {api} has no address: {host}");
                 }
