@@ -144,7 +144,8 @@ fn requests_that_never_end_are_ended() {
     assert!(slow.is_closed());
     let started = Instant::now();
     assert!(gateway.connect().is_closed(), "an idle connection is closed without a word");
-    assert!(started.elapsed() >= Duration::from_millis(600), "after {:?}", started.elapsed());
+    // Its beginning is known to a quarter of a second.
+    assert!(started.elapsed() >= Duration::from_millis(400), "after {:?}", started.elapsed());
 }
 
 #[test]
