@@ -7,6 +7,7 @@ pub(crate) mod upload;
 pub(crate) mod watch;
 
 use std::future::poll_fn;
+use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 const HALF_CLOSED_FOR: Duration = Duration::from_millis(500);
 
 /// What a client may send ahead (pipelining) while its request is being answered.
-pub(crate) const READ_AHEAD: usize = 16 << 10;
+const READ_AHEAD: usize = 16 << 10;
 
 /// So many bytes of a body are kept for another try.
 pub(crate) const KEPT_BODY: u64 = 64 << 10;
@@ -310,17 +311,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
     }
 
     fn poll_client_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        let watched = matches!(self.upload, Upload::Done | Upload::Held) && self.progress.half_closed_at.is_none();
-        while watched && self.down.unread().len() < READ_AHEAD {
-            match ready!(self.down.poll_receive(cx, READ_AHEAD)) {
-                Ok(0) => {
-                    self.progress.half_closed_at = Some(Instant::now());
-                    return Poll::Pending;
-                }
-                Ok(_) => {}
-                Err(_) => return Poll::Ready(Failure::ClientGone),
-            }
+        if !matches!(self.upload, Upload::Done | Upload::Held) || self.progress.half_closed_at.is_some() {
+            return Poll::Pending;
         }
+        if ready!(poll_end(self.down, cx)).is_err() {
+            return Poll::Ready(Failure::ClientGone);
+        }
+        self.progress.half_closed_at = Some(Instant::now());
         Poll::Pending
     }
 
@@ -408,6 +405,19 @@ impl Upload {
     fn wants_body(&self) -> bool {
         matches!(self, Self::Counted(_) | Self::Chunked(_))
     }
+}
+
+/// Reads ahead while a request is being answered; ready once the client sends no more, or its connection has broken.
+pub(crate) fn poll_end<S>(down: &mut Downstream<S>, cx: &mut Context<'_>) -> Poll<io::Result<()>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    while down.unread().len() < READ_AHEAD {
+        if ready!(down.poll_receive(cx, READ_AHEAD))? == 0 {
+            return Poll::Ready(Ok(()));
+        }
+    }
+    Poll::Pending
 }
 
 fn write_chunk(out: &mut Vec<u8>, data: &[u8]) {

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::tables::{Retry, RetryCause};
 use crate::upstream::cluster::Cluster;
+use crate::upstream::member::Outcome;
 use gateway_wire::http1::head::Field;
-use gateway_wire::reject::Reject;
 
 /// The tries of one request.
 pub(crate) struct Tries {
@@ -75,13 +75,13 @@ fn backoff(rule: &Retry, tries: u32) -> Duration {
     rule.backoff.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(rule.max_backoff)
 }
 
-/// Why a refusal of the gateway's own may be no last word.
-pub(crate) fn cause_of(reject: &Reject) -> Option<RetryCause> {
-    match reject {
-        Reject::UpstreamUnreachable | Reject::UpstreamUntrusted(_) => Some(RetryCause::Connect),
-        Reject::UpstreamBroken(_) => Some(RetryCause::Reset),
-        Reject::UpstreamTimeout => Some(RetryCause::Status(504)),
-        _ => None,
+/// Why a try that ended so, without a response, may be no last word.
+pub(crate) fn cause_of(outcome: Outcome) -> Option<RetryCause> {
+    match outcome {
+        Outcome::Unconnected => Some(RetryCause::Connect),
+        Outcome::Reset => Some(RetryCause::Reset),
+        Outcome::Timeout => Some(RetryCause::Status(504)),
+        Outcome::Answered | Outcome::Unavailable => None,
     }
 }
 

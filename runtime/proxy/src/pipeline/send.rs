@@ -4,14 +4,14 @@
 use std::cell::Cell;
 use std::future::{Future as _, poll_fn};
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::exchange::watch::Watch;
-use crate::exchange::{Exchange, Failure, Progress, READ_AHEAD};
+use crate::exchange::{Exchange, Failure, Progress, poll_end};
 use crate::metrics::ContractPart;
 use crate::pipeline::forward::Forwarding;
 use crate::pipeline::record::Record;
@@ -36,6 +36,13 @@ pub(crate) enum Forwarded {
     Cut(Progress, Option<Reject>),
     /// The client gets this refusal.
     Refused(Progress, Reject),
+}
+
+impl Forwarded {
+    /// Before anything of the request was sent.
+    fn unsent(reject: Reject) -> Self {
+        Self::Refused(Progress::default(), reject)
+    }
 }
 
 /// Sends the request and streams both bodies.
@@ -91,11 +98,10 @@ where
 {
     let cluster = &*forwarding.to.cluster;
     let Ok(_under_way) = cluster.admit() else {
-        return Forwarded::Refused(Progress::default(), Reject::UpstreamOverloaded);
+        return Forwarded::unsent(Reject::UpstreamOverloaded);
     };
     forwarding.terms.end_by = cluster.upstream.total_timeout.map(|total| Instant::now() + total);
-    let facts = &record.facts;
-    let is_repeatable = (facts.is_idempotent || forwarding.operation.table.repeatable) && !facts.expects_continue;
+    let is_repeatable = is_idempotent(forwarding, record) && !record.facts.expects_continue;
     let tries = Tries::new(cluster, is_repeatable, forwarding.terms.end_by);
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
@@ -128,13 +134,7 @@ async fn pause<S: AsyncRead + AsyncWrite + Unpin>(down: &mut Downstream<S>, time
         if over.as_mut().poll(cx).is_ready() {
             return Poll::Ready(true);
         }
-        while down.unread().len() < READ_AHEAD {
-            match ready!(down.poll_receive(cx, READ_AHEAD)) {
-                Ok(0) | Err(_) => return Poll::Ready(false),
-                Ok(_) => {}
-            }
-        }
-        Poll::Pending
+        poll_end(down, cx).map(|_| false)
     })
     .await
 }
@@ -162,7 +162,7 @@ where
     let mut earlier = tried.len();
     while let Some(flight) = next(worker, cluster, forwarding.hash, tried, &mut earlier) {
         if is_past(forwarding.terms.end_by) {
-            return Ended::Over(Forwarded::Refused(Progress::default(), Reject::UpstreamTimeout));
+            return Ended::Over(Forwarded::unsent(Reject::UpstreamTimeout));
         }
         let endpoint = cluster.endpoint(&flight.member);
         let mut kept = worker.pool.take(endpoint, &flight.member);
@@ -173,14 +173,14 @@ where
                 None => match connect(worker, forwarding, endpoint, &flight.member).await {
                     Ok(connection) => connection,
                     Err(Reject::UpstreamOverloaded) => {
-                        return Ended::Over(Forwarded::Refused(Progress::default(), Reject::UpstreamOverloaded));
+                        return Ended::Over(Forwarded::unsent(Reject::UpstreamOverloaded));
                     }
                     Err(Reject::UpstreamTimeout) if is_past(forwarding.terms.end_by) => {
                         // One that came later was given less time than there is.
                         if number == 1 && reject.is_none() {
                             cluster.note(&flight.member, Outcome::Timeout);
                         }
-                        return Ended::Over(Forwarded::Refused(Progress::default(), Reject::UpstreamTimeout));
+                        return Ended::Over(Forwarded::unsent(Reject::UpstreamTimeout));
                     }
                     Err(failure) => {
                         cluster.note(&flight.member, outcome_of(&failure).unwrap_or(Outcome::Unconnected));
@@ -219,7 +219,7 @@ where
         }
     }
     let reject = reject.unwrap_or(Reject::UpstreamUnreachable);
-    Ended::Failed(Forwarded::Refused(Progress::default(), reject), RetryCause::Connect)
+    Ended::Failed(Forwarded::unsent(reject), RetryCause::Connect)
 }
 
 /// A member that was not tried; once all were, those of earlier tries come again: so many are the first of `tried`.
@@ -237,6 +237,11 @@ fn next(
         tried.drain(..std::mem::take(earlier));
         worker.choose(cluster, tried, hash)
     })
+}
+
+/// The request may be acted on twice.
+fn is_idempotent(forwarding: &Forwarding, record: &Record<'_>) -> bool {
+    record.facts.is_idempotent || forwarding.operation.table.repeatable
 }
 
 fn is_past(by: Option<Instant>) -> bool {
@@ -298,7 +303,6 @@ where
     let now = if terms.head_within.is_some() { Instant::now() } else { worker.recently() };
     let exchange = Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, now);
     let (progress, result) = exchange.run().await;
-    let is_idempotent = record.facts.is_idempotent || forwarding.operation.table.repeatable;
     match result {
         Ok(()) => {
             if progress.reusable {
@@ -307,7 +311,7 @@ where
             Ended::Over(Forwarded::Answered(progress))
         }
         // A proxy must not repeat what is not idempotent (RFC 9112 §9.3.1): the upstream may have acted on it.
-        Err(Failure::Stale) if is_idempotent && progress.replayable => Ended::Stale,
+        Err(Failure::Stale) if is_idempotent(forwarding, record) && progress.replayable => Ended::Stale,
         Err(Failure::Stale) => Ended::Over(Forwarded::Refused(
             progress,
             Reject::UpstreamBroken("closed a kept connection before any byte of the response"),
@@ -315,10 +319,12 @@ where
         Err(Failure::GivenUp) => Ended::GivenUp,
         Err(Failure::ClientGone) => Ended::Over(Forwarded::Cut(progress, None)),
         Err(Failure::Aborted(reject)) => Ended::Over(Forwarded::Cut(progress, Some(reject))),
-        Err(Failure::Rejected(reject)) => match cause_of(&reject).filter(|_| progress.is_repeatable()) {
-            Some(cause) => Ended::Failed(Forwarded::Refused(progress, reject), cause),
-            None => Ended::Over(Forwarded::Refused(progress, reject)),
-        },
+        Err(Failure::Rejected(reject)) => {
+            match outcome_of(&reject).and_then(cause_of).filter(|_| progress.is_repeatable()) {
+                Some(cause) => Ended::Failed(Forwarded::Refused(progress, reject), cause),
+                None => Ended::Over(Forwarded::Refused(progress, reject)),
+            }
+        }
     }
 }
 

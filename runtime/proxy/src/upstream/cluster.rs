@@ -271,17 +271,10 @@ impl Cluster {
     pub fn write(&self, families: &mut EndpointFamilies, labels: &str) {
         let now = now();
         let members = self.now();
+        let mut all: Vec<&Member> = members.all.iter().map(|member| &**member).collect();
+        all.sort_by_key(|member| &member.label);
         // Two names may lead to one address.
-        let mut written: Vec<&str> = Vec::new();
-        for member in &members.all {
-            if written.contains(&&*member.label) {
-                continue;
-            }
-            written.push(&member.label);
-            let same: Vec<&Member> =
-                members.all.iter().map(|one| &**one).filter(|one| one.label == member.label).collect();
-            write(&same, families, labels, now);
-        }
+        all.chunk_by(|one, other| one.label == other.label).for_each(|same| write(same, families, labels, now));
         for outcome in RetryOutcome::ALL {
             let count = self.retries[outcome as usize].load(Relaxed);
             if count > 0 {
