@@ -32,6 +32,18 @@ impl Contract {
         self.modes().next().is_none()
     }
 
+    /// Whether each request says which one it is, so that it can be repeated: a required header field
+    /// `Idempotency-Key` that is only observed may be missing.
+    #[must_use]
+    pub fn needs_idempotency_key(&self) -> bool {
+        self.parameters.iter().any(|parameter| {
+            parameter.location == ParameterLocation::Header
+                && parameter.required
+                && parameter.mode == Mode::Enforce
+                && parameter.name.eq_ignore_ascii_case("idempotency-key")
+        })
+    }
+
     /// What becomes of what is not as described, for each part that is looked at.
     pub fn modes(&self) -> impl Iterator<Item = Mode> {
         let parameters = self.parameters.iter().map(|parameter| parameter.mode);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use gateway_route::Template;
-use gateway_terms::contract::Mode;
 use gateway_yaml::{Node, Span, Spanned, suggest};
 
 use crate::ast;
@@ -62,8 +61,6 @@ pub(super) struct Particulars {
     pub(super) contract: Contract,
     pub(super) described_statuses: Vec<String>,
     pub(super) limits: Vec<LimitUse>,
-    /// Each request says which one it is, so that it can be repeated.
-    pub(super) has_idempotency_key: bool,
     pub(super) span: Span,
 }
 
@@ -81,7 +78,6 @@ impl Particulars {
             contract,
             described_statuses,
             limits,
-            has_idempotency_key,
             span,
         } = self;
         let (asks, admits_anonymous) = match &access {
@@ -95,12 +91,7 @@ impl Particulars {
         let is_forwarded = matches!(action, Action::Forward { .. });
         let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
         let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
-        // Where parameters are only observed, a request without the key passes.
-        let has_key = has_idempotency_key
-            && contract.parameters.iter().any(|parameter| {
-                parameter.mode == Mode::Enforce && parameter.name.eq_ignore_ascii_case("idempotency-key")
-            });
-        let repeatable = is_forwarded && (policy.repeatable.contains(&method) || has_key);
+        let repeatable = is_forwarded && (policy.repeatable.contains(&method) || contract.needs_idempotency_key());
         Operation {
             id,
             method,
@@ -260,7 +251,6 @@ impl<'a> Lowering<'a> {
             contract,
             described_statuses: contract::statuses(&operation.node),
             limits: described.limits.clone(),
-            has_idempotency_key: parameters.has_idempotency_key,
             span: operation.span,
         };
         route.operations.push(particulars.with(policy));
@@ -321,7 +311,6 @@ impl<'a> Lowering<'a> {
             },
             described_statuses: Vec::new(),
             limits: Vec::new(),
-            has_idempotency_key: false,
             span,
         };
         route.described.push(("OPTIONS".into(), particulars.id.clone()));

@@ -14,19 +14,13 @@ pub(super) struct Parameters<'a> {
     greedy: Vec<&'a str>,
     /// What they take that servers read differently.
     allowances: Vec<(&'a str, Allowance)>,
-    /// A header `Idempotency-Key` is required.
-    pub(super) has_idempotency_key: bool,
 }
 
 impl<'a> Parameters<'a> {
     pub(super) fn new(path: &'a ast::PathItem, operation: &'a ast::Operation, diagnostics: &mut Diagnostics) -> Self {
-        let mut found =
-            Self { declared: Vec::new(), greedy: Vec::new(), allowances: Vec::new(), has_idempotency_key: false };
+        let mut found = Self { declared: Vec::new(), greedy: Vec::new(), allowances: Vec::new() };
         for parameter in operation.parameters.iter().chain(&path.parameters) {
             let in_path = parameter.location == ast::ParameterLocation::Path;
-            let is_key = parameter.name.value.eq_ignore_ascii_case("idempotency-key");
-            found.has_idempotency_key |=
-                is_key && parameter.location == ast::ParameterLocation::Header && parameter.required;
             let place = if in_path { Place::PathParameter } else { Place::OtherParameter };
             let policy = parameter.gateway.as_ref().map(|node| vocabulary::parameter(node, place, diagnostics));
             let policy = policy.unwrap_or_default();

@@ -67,7 +67,6 @@ impl Lowering<'_> {
         }
         let upstream = self.upstreams.at(upstream)?;
         let particulars = Particulars {
-            has_idempotency_key: false,
             id: id.to_owned(),
             method: Operation::ANY.to_owned(),
             summary: String::new(),
