@@ -31,6 +31,7 @@ use gateway_yaml::{Entry, Node, Spanned};
 use crate::diagnostic::{Diagnostic, Diagnostics, GW104};
 use crate::ir::{
     Anonymous, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits, IdentityHeaders, Limit,
+    Upstream,
 };
 use crate::units::{self, ByteSize};
 
@@ -50,14 +51,14 @@ pub use reader::{MEMBERS, Member, Place};
 pub use rewrite::RewritePolicy;
 pub use rules::{RuleChoice, RulePolicy};
 pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, scheme};
-pub use upstream::{UpstreamChoice, UpstreamPolicy};
+pub use upstream::UpstreamChoice;
 pub use validation::ValidationPolicy;
 
 /// What `x-gateway` at the root says.
 #[derive(Debug, Default)]
 pub struct Root {
     /// `upstreams`, in the order of the document.
-    pub upstreams: Vec<(Spanned<String>, UpstreamPolicy)>,
+    pub upstreams: Vec<(Spanned<String>, Upstream)>,
     /// `identityHeaders`, with the defaults for those that it leaves out.
     pub identity_headers: IdentityHeaders,
     /// `errors.format`.
@@ -159,8 +160,7 @@ pub(crate) fn root(node: &Node, diagnostics: &mut Diagnostics) -> Root {
                 for entry in reader.mapping(&entry.value, "`upstreams`") {
                     let name = Spanned::new(entry.key.span, entry.key.name.to_string());
                     // What is broken has been reported, and its name is known all the same.
-                    let policy =
-                        upstream::upstream(&mut reader, &entry.value).unwrap_or_else(|| UpstreamPolicy::at(""));
+                    let policy = upstream::upstream(&mut reader, &entry.value).unwrap_or_else(|| Upstream::at(""));
                     root.upstreams.push((name, policy));
                 }
             }

@@ -77,6 +77,46 @@ pub const MOST_ATTEMPTS: u32 = 10;
 /// How often the addresses of host names are looked up, where nothing else is said.
 pub const USUAL_RESOLVE: Duration = Duration::from_secs(30);
 
+/// To connect, where nothing else is said.
+pub const USUAL_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// To the head of a response, where nothing else is said.
+pub const USUAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Between two pieces of a body, where nothing else is said.
+pub const USUAL_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How many tries there are with `retry`, where nothing else is said.
+pub const USUAL_ATTEMPTS: u32 = 2;
+
+/// Before the second try, where nothing else is said.
+pub const USUAL_BACKOFF: Duration = Duration::from_millis(25);
+
+/// Between two tries at most, where nothing else is said.
+pub const USUAL_MAX_BACKOFF: Duration = Duration::from_millis(250);
+
+/// How often the health of an endpoint is checked, where nothing else is said.
+pub const USUAL_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// For the answer to a check, where nothing else is said.
+pub const USUAL_CHECK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Good answers in a row that make an endpoint healthy, where nothing else is said.
+pub const USUAL_HEALTHY: u32 = 2;
+
+/// Bad answers in a row that make an endpoint unhealthy, where nothing else is said.
+pub const USUAL_UNHEALTHY: u32 = 3;
+
+/// Statuses of good answers, where nothing else is said.
+pub const USUAL_STATUSES: (u16, u16) = (200, 299);
+
+/// Statuses of good answers to checks: `200`, or `200-299`.
+pub fn status_range(text: &str) -> Option<(u16, u16)> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let status = |text: &str| text.trim().parse().ok().filter(|status| (200..=599).contains(status));
+    status(from).zip(status(to)).filter(|(from, to)| from <= to)
+}
+
 /// The largest weight of an endpoint.
 pub const MOST_WEIGHT: u32 = 1000;
 

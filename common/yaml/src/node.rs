@@ -194,6 +194,12 @@ impl Node {
         }
     }
 
+    /// `off`, which YAML 1.1 reads as a boolean.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.as_text() == Some("off") || self.as_bool() == Some(false)
+    }
+
     /// A number.
     #[must_use]
     pub fn as_number(&self) -> Option<&Number> {

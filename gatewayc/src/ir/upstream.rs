@@ -5,6 +5,7 @@ use std::time::Duration;
 use gateway_route::UpstreamPaths;
 pub use gateway_terms::operation::Locations;
 pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
+use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 use gateway_yaml::Span;
 
 use crate::ir::LimitKey;
@@ -47,6 +48,28 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// As it is where only its address is said; without a name and a place.
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            name: String::new(),
+            endpoints: vec![UpstreamEndpoint { url: url.to_owned(), weight: 1, priority: 0 }],
+            balance: Balance::LeastRequest,
+            resolve: Some(USUAL_RESOLVE),
+            outlier: Some(Outlier::USUAL),
+            health: None,
+            retry: None,
+            breaker: None,
+            preserve_host: false,
+            paths: UpstreamPaths::UNKNOWN,
+            locations: Locations::Translate,
+            connect_timeout: USUAL_CONNECT_TIMEOUT,
+            response_timeout: USUAL_RESPONSE_TIMEOUT,
+            idle_timeout: USUAL_IDLE_TIMEOUT,
+            total_timeout: None,
+            span: Span::default(),
+        }
+    }
+
     /// Of its first endpoint: all have its scheme and its prefix.
     pub fn first_url(&self) -> &str {
         self.endpoints.first().map_or("", |endpoint| &endpoint.url)

@@ -1,10 +1,10 @@
 //! `rules`: what becomes of requests that no path matches. What forwards is an operation like any other.
 
 use crate::diagnostic::{Diagnostic, GW199, GW503};
-use crate::ir::{Action, Operation, Rewrite, Rule, RuleEffect};
+use crate::ir::{Action, Operation, Rewrite, Rule, RuleEffect, Upstream};
 use crate::lower::lowering::Lowering;
 use crate::lower::operations::Particulars;
-use crate::vocabulary::{Inheritable, RuleChoice, RulePolicy, UpstreamPolicy};
+use crate::vocabulary::{Inheritable, RuleChoice, RulePolicy};
 
 impl Lowering<'_> {
     pub(super) fn rules(&mut self) -> Vec<Rule> {
@@ -42,7 +42,7 @@ impl Lowering<'_> {
         id: &str,
         index: usize,
         at: gateway_yaml::Span,
-        upstream: UpstreamPolicy,
+        upstream: Upstream,
         content_type: Option<String>,
     ) -> Option<Operation> {
         let Some(security) = self.document.rule_security.get(index).and_then(Option::as_ref) else {

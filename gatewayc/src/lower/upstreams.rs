@@ -6,7 +6,7 @@ use gateway_yaml::{Span, suggest};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW520, GW521, GW522};
 use crate::ir::Upstream;
-use crate::vocabulary::{Root, UpstreamChoice, UpstreamPolicy};
+use crate::vocabulary::{Root, UpstreamChoice};
 
 /// The upstreams of a document and which of them are used.
 pub(super) struct Upstreams {
@@ -16,7 +16,7 @@ pub(super) struct Upstreams {
 }
 
 struct Known {
-    policy: UpstreamPolicy,
+    policy: Upstream,
     declared: Option<Span>,
     /// Of the operation that describes it, if it is described in place.
     first_use: Span,
@@ -87,7 +87,7 @@ impl Upstreams {
     }
 
     /// The upstream of this address: one that the document describes, or one of its own.
-    pub(super) fn at(&mut self, policy: UpstreamPolicy) -> Option<String> {
+    pub(super) fn at(&mut self, policy: Upstream) -> Option<String> {
         if let Some((name, known)) = self.known.iter_mut().find(|(_, known)| known.policy.endpoints == policy.endpoints)
         {
             known.used = true;
@@ -110,40 +110,7 @@ impl Upstreams {
                 );
             }
             if is_used {
-                let UpstreamPolicy {
-                    endpoints,
-                    balance,
-                    resolve,
-                    outlier,
-                    health,
-                    retry,
-                    breaker,
-                    total_timeout,
-                    connect_timeout,
-                    response_timeout,
-                    idle_timeout,
-                    preserve_host,
-                    paths,
-                    locations,
-                } = policy;
-                used.push(Upstream {
-                    name,
-                    endpoints,
-                    balance,
-                    resolve,
-                    outlier,
-                    health,
-                    retry,
-                    breaker,
-                    total_timeout,
-                    preserve_host,
-                    paths,
-                    locations,
-                    connect_timeout,
-                    response_timeout,
-                    idle_timeout,
-                    span: declared.unwrap_or(first_use),
-                });
+                used.push(Upstream { name, span: declared.unwrap_or(first_use), ..policy });
             }
         }
         used

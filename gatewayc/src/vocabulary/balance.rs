@@ -52,7 +52,7 @@ fn hash_keys(reader: &mut Reader<'_>, node: &Node) -> Vec<HashKey> {
 
 /// How often names are looked up again; `off` for each connection.
 pub(super) fn resolve(reader: &mut Reader<'_>, node: &Node) -> Option<Option<Duration>> {
-    if is_off(node) {
+    if node.is_off() {
         return Some(None);
     }
     reader.unit(node, "`resolve`", units::duration).map(Some)
@@ -60,7 +60,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, node: &Node) -> Option<Option<Dur
 
 /// When an endpoint is ejected; `off` for never.
 pub(super) fn outlier(reader: &mut Reader<'_>, node: &Node) -> Option<Outlier> {
-    if is_off(node) {
+    if node.is_off() {
         return None;
     }
     let mut outlier = Outlier::USUAL;
@@ -80,9 +80,4 @@ pub(super) fn outlier(reader: &mut Reader<'_>, node: &Node) -> Option<Outlier> {
         }
     }
     Some(outlier)
-}
-
-/// `off`, which YAML 1.1 reads as a boolean.
-pub(super) fn is_off(node: &Node) -> bool {
-    node.as_text() == Some("off") || node.as_bool() == Some(false)
 }

@@ -1,8 +1,9 @@
 //! `health` of an upstream: how the gateway finds out which endpoints are well.
 
-use std::time::Duration;
-
-use gateway_terms::upstream::MOST_IN_A_ROW;
+use gateway_terms::upstream::{
+    MOST_IN_A_ROW, USUAL_CHECK_INTERVAL, USUAL_CHECK_TIMEOUT, USUAL_HEALTHY, USUAL_STATUSES, USUAL_UNHEALTHY,
+    status_range,
+};
 use gateway_yaml::{Entry, Node};
 
 use crate::diagnostic::{Diagnostic, GW104};
@@ -16,11 +17,11 @@ pub(super) fn health(reader: &mut Reader<'_>, node: &Node) -> Option<Health> {
     const KNOWN: [&str; 6] = ["path", "every", "timeout", "healthy", "unhealthy", "status"];
     let mut found = Health {
         path: String::new(),
-        every: Duration::from_secs(5),
-        timeout: Duration::from_secs(1),
-        healthy: 2,
-        unhealthy: 3,
-        status: vec![(200, 299)],
+        every: USUAL_CHECK_INTERVAL,
+        timeout: USUAL_CHECK_TIMEOUT,
+        healthy: USUAL_HEALTHY,
+        unhealthy: USUAL_UNHEALTHY,
+        status: vec![USUAL_STATUSES],
     };
     let mut path = None;
     for Entry { key, value } in reader.known(node, "`health`", &KNOWN) {
@@ -66,10 +67,7 @@ fn in_a_row(reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<u32> {
 
 /// `200`, or `200-299`.
 fn statuses(reader: &mut Reader<'_>, node: &Node) -> Option<(u16, u16)> {
-    let text = node.as_text().unwrap_or_default();
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    let status = |text: &str| text.trim().parse().ok().filter(|status| (200..=599).contains(status));
-    let range = status(from).zip(status(to)).filter(|(from, to)| from <= to);
+    let range = node.as_text().and_then(status_range);
     if range.is_none() {
         reader.wrong(node, "a part of `status`", "expected a status such as `200`, or a range such as `200-299`");
     }

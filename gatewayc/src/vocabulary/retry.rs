@@ -1,8 +1,8 @@
 //! `retry` and `breaker`: when a request is sent once more, and when not at all.
 
-use std::time::Duration;
-
-use gateway_terms::upstream::{Breaker, MOST_ATTEMPTS, RetryBudget, RetryCause};
+use gateway_terms::upstream::{
+    Breaker, MOST_ATTEMPTS, RetryBudget, RetryCause, USUAL_ATTEMPTS, USUAL_BACKOFF, USUAL_MAX_BACKOFF,
+};
 use gateway_yaml::{Entry, Node};
 
 use crate::diagnostic::{Diagnostic, GW104};
@@ -14,11 +14,11 @@ use crate::vocabulary::reader::Reader;
 /// `retry` of an upstream.
 pub(super) fn retry(reader: &mut Reader<'_>, node: &Node) -> Retry {
     let mut retry = Retry {
-        attempts: 2,
+        attempts: USUAL_ATTEMPTS,
         on: RetryCause::USUAL.to_vec(),
         per_try: None,
-        backoff: Duration::from_millis(25),
-        max_backoff: Duration::from_millis(250),
+        backoff: USUAL_BACKOFF,
+        max_backoff: USUAL_MAX_BACKOFF,
         budget: RetryBudget::USUAL,
         attempt_header: false,
     };

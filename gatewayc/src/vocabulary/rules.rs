@@ -5,13 +5,12 @@ use gateway_yaml::{Entry, Node, Span};
 use regex_lite::RegexBuilder;
 
 use crate::diagnostic::{Diagnostic, GW102, GW502, GW524};
-use crate::ir::RulePattern;
+use crate::ir::{RulePattern, Upstream};
 use crate::vocabulary::accepted_risk::{AcceptedRisk, accept_risk};
 use crate::vocabulary::authority::is_authority;
 use crate::vocabulary::endpoints::UPSTREAM_SCHEMES;
 use crate::vocabulary::json::json;
 use crate::vocabulary::reader::Reader;
-use crate::vocabulary::upstream::UpstreamPolicy;
 
 /// A request that no path matches is matched against all of them.
 const MOST_RULES: usize = 100;
@@ -77,7 +76,7 @@ pub enum RuleChoice {
     /// `proxy` and `contentType`.
     Proxy {
         /// Scheme and authority.
-        upstream: Box<UpstreamPolicy>,
+        upstream: Box<Upstream>,
         /// Path and query.
         to: String,
         /// Instead of the upstream's.
@@ -250,7 +249,7 @@ fn proxy(reader: &mut Reader<'_>, node: &Node, groups: &Groups, content_type: Op
             }
         };
     let to = target(reader, node, if rest.is_empty() { "/" } else { rest }, groups)?;
-    let upstream = Box::new(UpstreamPolicy::at(&url[..url.len() - rest.len()]));
+    let upstream = Box::new(Upstream::at(&url[..url.len() - rest.len()]));
     Some(RuleChoice::Proxy { upstream, to, content_type })
 }
 

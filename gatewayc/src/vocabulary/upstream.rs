@@ -1,13 +1,10 @@
 //! `upstream` and `upstreams`: where requests are forwarded to.
 
-use std::time::Duration;
-
 use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
-use gateway_terms::upstream::{Outlier, USUAL_RESOLVE};
 use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, GW521, GW523, GW528, GW532};
-use crate::ir::{Balance, Breaker, Health, Locations, Retry, UpstreamEndpoint};
+use crate::ir::{Locations, Upstream, UpstreamEndpoint};
 use crate::units;
 use crate::vocabulary::balance::{balance, outlier, resolve};
 use crate::vocabulary::endpoints::{endpoints, upstream_url};
@@ -25,70 +22,10 @@ pub enum UpstreamChoice {
         /// `default` at the root, otherwise the URL's authority.
         name: String,
         /// The description.
-        policy: Box<UpstreamPolicy>,
+        policy: Box<Upstream>,
     },
     /// Something that has been reported.
     Broken,
-}
-
-/// The description of an upstream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpstreamPolicy {
-    /// `url` or `endpoints`.
-    pub endpoints: Vec<UpstreamEndpoint>,
-    /// `balance`, least-request.
-    pub balance: Balance,
-    /// `resolve`, 30 s; `None` for `off`.
-    pub resolve: Option<Duration>,
-    /// `outlier`; `None` for `off`.
-    pub outlier: Option<Outlier>,
-    /// `health`; none by default.
-    pub health: Option<Health>,
-    /// `retry`; none by default.
-    pub retry: Option<Retry>,
-    /// `breaker`; none by default.
-    pub breaker: Option<Breaker>,
-    /// `timeout.total`; none by default.
-    pub total_timeout: Option<Duration>,
-    /// `timeout.connect`, 5 s.
-    pub connect_timeout: Duration,
-    /// `timeout` or `timeout.response`, 60 s.
-    pub response_timeout: Duration,
-    /// `timeout.idle`, 60 s.
-    pub idle_timeout: Duration,
-    /// `preserveHost`, false.
-    pub preserve_host: bool,
-    /// `paths`.
-    pub paths: UpstreamPaths,
-    /// `locations`, `translate`.
-    pub locations: Locations,
-}
-
-impl UpstreamPolicy {
-    /// Of its first endpoint.
-    pub(crate) fn first_url(&self) -> &str {
-        self.endpoints.first().map_or("", |endpoint| &endpoint.url)
-    }
-
-    /// With the usual timeouts.
-    pub(super) fn at(url: &str) -> Self {
-        Self {
-            endpoints: vec![UpstreamEndpoint { url: url.to_owned(), weight: 1, priority: 0 }],
-            balance: Balance::LeastRequest,
-            resolve: Some(USUAL_RESOLVE),
-            outlier: Some(Outlier::USUAL),
-            health: None,
-            retry: None,
-            breaker: None,
-            total_timeout: None,
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(60),
-            preserve_host: false,
-            paths: UpstreamPaths::UNKNOWN,
-            locations: Locations::Translate,
-        }
-    }
 }
 
 pub(super) fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place) -> UpstreamChoice {
@@ -113,7 +50,7 @@ pub(super) fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place
     UpstreamChoice::Inline { name, policy: Box::new(policy) }
 }
 
-pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamPolicy> {
+pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream> {
     const KNOWN: [&str; 12] = [
         "url",
         "endpoints",
@@ -129,7 +66,7 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamP
         "locations",
     ];
     let entries = reader.known(node, "an upstream", &KNOWN);
-    let mut policy = UpstreamPolicy::at("");
+    let mut policy = Upstream::at("");
     let mut addresses = None;
     let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name);
     if let (Some(url), Some(endpoints)) = (member("url"), member("endpoints")) {
@@ -191,7 +128,7 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamP
 }
 
 /// Tries that `total` cuts off.
-fn check_total(reader: &mut Reader<'_>, node: &Node, policy: &UpstreamPolicy) {
+fn check_total(reader: &mut Reader<'_>, node: &Node, policy: &Upstream) {
     let Some((retry, total)) = policy.retry.as_ref().zip(policy.total_timeout) else { return };
     let Some(needed) = retry.per_try.and_then(|each| each.checked_mul(retry.attempts)) else { return };
     if needed > total {

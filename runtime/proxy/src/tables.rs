@@ -5,6 +5,7 @@ use std::time::Duration;
 use gateway_route::{Ambiguous, UpstreamPaths};
 pub use gateway_terms::operation::{Locations, Preflight};
 pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
+use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
@@ -290,6 +291,25 @@ pub struct Upstream {
 }
 
 impl Upstream {
+    /// As it is where only addresses are said; without a name and addresses.
+    pub const USUAL: Self = Self {
+        name: "",
+        endpoints: &[],
+        balance: Balance::LeastRequest,
+        resolve: Some(USUAL_RESOLVE),
+        outlier: Some(Outlier::USUAL),
+        health: None,
+        retry: None,
+        breaker: None,
+        preserve_host: false,
+        paths: UpstreamPaths::UNKNOWN,
+        locations: Locations::Translate,
+        connect_timeout: USUAL_CONNECT_TIMEOUT,
+        response_timeout: USUAL_RESPONSE_TIMEOUT,
+        idle_timeout: USUAL_IDLE_TIMEOUT,
+        total_timeout: None,
+    };
+
     /// Of its first endpoint: all have its scheme and its prefix.
     pub fn first_url(&self) -> &'static str {
         self.endpoints.first().map_or("", |endpoint| endpoint.url)

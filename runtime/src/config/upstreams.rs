@@ -12,54 +12,28 @@ use gateway_limits::tables::LimitKey;
 use gateway_proxy::tables::{
     Balance, Breaker, HashKey, Health, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
 };
-use gateway_terms::upstream::{LAST_PRIORITY, MOST_ATTEMPTS, MOST_IN_A_ROW, MOST_WEIGHT, USUAL_RESOLVE};
+use gateway_terms::upstream::{
+    LAST_PRIORITY, MOST_ATTEMPTS, MOST_IN_A_ROW, MOST_WEIGHT, USUAL_ATTEMPTS, USUAL_BACKOFF, USUAL_CHECK_INTERVAL,
+    USUAL_CHECK_TIMEOUT, USUAL_HEALTHY, USUAL_MAX_BACKOFF, USUAL_STATUSES, USUAL_UNHEALTHY, status_range,
+};
 
 /// What a deployment says about an upstream.
 #[derive(Debug, Clone)]
 pub(crate) struct UpstreamSetting {
     /// In place of the document's.
     pub(crate) endpoints: Vec<UpstreamEndpoint>,
-    /// The object form: nothing else of the document's choice of endpoints counts.
-    pub(crate) members: Option<Members>,
+    /// The object form: what it says, and what is usual, in the place of the document's choice of endpoints.
+    pub(crate) members: Option<Upstream>,
     pub(crate) place: SettingPlace,
-}
-
-/// What else the object form says.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Members {
-    balance: Balance,
-    resolve: Option<Duration>,
-    outlier: Option<Outlier>,
-    health: Option<Health>,
-    retry: Option<Retry>,
-    breaker: Option<Breaker>,
-    total: Option<Duration>,
-    connect: Duration,
-    response: Duration,
-    idle: Duration,
 }
 
 impl UpstreamSetting {
     /// The description that this makes of the document's. It lives as long as the process.
     pub(crate) fn over(&self, document: &'static Upstream) -> &'static Upstream {
         let endpoints: &'static [UpstreamEndpoint] = Vec::leak(self.endpoints.clone());
-        let mut upstream = Upstream { endpoints, ..document.clone() };
-        if let Some(members) = self.members {
-            upstream = Upstream {
-                balance: members.balance,
-                resolve: members.resolve,
-                outlier: members.outlier,
-                health: members.health,
-                retry: members.retry,
-                breaker: members.breaker,
-                connect_timeout: members.connect,
-                response_timeout: members.response,
-                idle_timeout: members.idle,
-                total_timeout: members.total,
-                ..upstream
-            };
-        }
-        Box::leak(Box::new(upstream))
+        let Upstream { name, preserve_host, paths, locations, .. } = *document;
+        let described = self.members.as_ref().unwrap_or(document);
+        Box::leak(Box::new(Upstream { name, endpoints, preserve_host, paths, locations, ..described.clone() }))
     }
 }
 
@@ -95,21 +69,10 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn object(&mut self, node: &Node) -> (Option<Vec<UpstreamEndpoint>>, Members) {
+    fn object(&mut self, node: &Node) -> (Option<Vec<UpstreamEndpoint>>, Upstream) {
         const KNOWN: [&str; 9] =
             ["url", "endpoints", "balance", "resolve", "outlier", "health", "retry", "breaker", "timeout"];
-        let mut members = Members {
-            balance: Balance::LeastRequest,
-            resolve: Some(USUAL_RESOLVE),
-            outlier: Some(Outlier::USUAL),
-            health: None,
-            retry: None,
-            breaker: None,
-            total: None,
-            connect: Duration::from_secs(5),
-            response: Duration::from_secs(60),
-            idle: Duration::from_secs(60),
-        };
+        let mut members = Upstream::USUAL;
         let (mut found, mut is_said) = (None, false);
         for (name, value) in self.members(node, "", &KNOWN) {
             match name {
@@ -117,9 +80,9 @@ impl Reader<'_> {
                 "url" => (found, is_said) = (self.url(value).map(|url| vec![of_url(url)]), true),
                 "endpoints" => (found, is_said) = (self.endpoints(value), true),
                 "balance" => members.balance = self.balance(value).unwrap_or(members.balance),
-                "resolve" if is_off(value) => members.resolve = None,
+                "resolve" if value.is_off() => members.resolve = None,
                 "resolve" => members.resolve = self.duration(value).or(members.resolve),
-                "outlier" if is_off(value) => members.outlier = None,
+                "outlier" if value.is_off() => members.outlier = None,
                 "outlier" => members.outlier = Some(self.outlier(value)),
                 "health" => members.health = self.health(value),
                 "retry" => members.retry = Some(self.retry(value)),
@@ -131,16 +94,16 @@ impl Reader<'_> {
                     }
                 }
                 _ if value.as_mapping().is_none() => {
-                    members.response = self.duration(value).unwrap_or(members.response);
+                    members.response_timeout = self.duration(value).unwrap_or(members.response_timeout);
                 }
                 _ => {
                     for (name, value) in self.members(value, ".timeout", &["connect", "response", "idle", "total"]) {
                         let Some(time) = self.duration(value) else { continue };
                         match name {
-                            "connect" => members.connect = time,
-                            "response" => members.response = time,
-                            "total" => members.total = Some(time),
-                            _ => members.idle = time,
+                            "connect" => members.connect_timeout = time,
+                            "response" => members.response_timeout = time,
+                            "total" => members.total_timeout = Some(time),
+                            _ => members.idle_timeout = time,
                         }
                     }
                 }
@@ -261,11 +224,11 @@ impl Reader<'_> {
     fn retry(&mut self, node: &Node) -> Retry {
         const KNOWN: [&str; 6] = ["attempts", "on", "perTry", "backoff", "budget", "attemptHeader"];
         let mut retry = Retry {
-            attempts: 2,
+            attempts: USUAL_ATTEMPTS,
             on: &RetryCause::USUAL,
             per_try: None,
-            backoff: Duration::from_millis(25),
-            max_backoff: Duration::from_millis(250),
+            backoff: USUAL_BACKOFF,
+            max_backoff: USUAL_MAX_BACKOFF,
             budget: RetryBudget::USUAL,
             attempt_header: false,
         };
@@ -310,11 +273,11 @@ impl Reader<'_> {
         const KNOWN: [&str; 6] = ["path", "every", "timeout", "healthy", "unhealthy", "status"];
         let mut health = Health {
             path: "",
-            every: Duration::from_secs(5),
-            timeout: Duration::from_secs(1),
-            healthy: 2,
-            unhealthy: 3,
-            status: &[(200, 299)],
+            every: USUAL_CHECK_INTERVAL,
+            timeout: USUAL_CHECK_TIMEOUT,
+            healthy: USUAL_HEALTHY,
+            unhealthy: USUAL_UNHEALTHY,
+            status: &[USUAL_STATUSES],
         };
         for (name, value) in self.members(node, ".health", &KNOWN) {
             match name {
@@ -325,7 +288,8 @@ impl Reader<'_> {
                 "unhealthy" => health.unhealthy = self.number(value, 1..=MOST_IN_A_ROW).unwrap_or(health.unhealthy),
                 _ => {
                     let items = value.as_sequence().unwrap_or_default();
-                    let ranges: Option<Vec<(u16, u16)>> = items.iter().map(|item| range(item.as_text()?)).collect();
+                    let ranges: Option<Vec<(u16, u16)>> =
+                        items.iter().map(|item| status_range(item.as_text()?)).collect();
                     match ranges {
                         Some(ranges) if !ranges.is_empty() => health.status = Vec::leak(ranges),
                         _ => self.wrong(value, "statuses such as `[200-299]`"),
@@ -372,13 +336,6 @@ impl Reader<'_> {
     }
 }
 
-/// `200`, or `200-299`.
-fn range(text: &str) -> Option<(u16, u16)> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    let (from, to) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
-    (from <= to && (200..=599).contains(&from) && to <= 599).then_some((from, to))
-}
-
 fn hash_key(text: &str) -> Option<HashKey> {
     let named = |name: &str| -> &'static str { name.to_owned().leak() };
     Some(HashKey::Part(match text.split_once(':') {
@@ -398,9 +355,4 @@ fn hash_key(text: &str) -> Option<HashKey> {
         Some(("cookie", name)) => return Some(HashKey::Cookie(named(name))),
         Some(_) => return None,
     }))
-}
-
-/// `off`, which YAML 1.1 reads as a boolean.
-fn is_off(node: &Node) -> bool {
-    node.as_text() == Some("off") || node.as_bool() == Some(false)
 }

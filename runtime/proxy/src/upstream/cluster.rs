@@ -342,10 +342,8 @@ fn now() -> u64 {
 pub(super) mod tests {
     use std::time::Duration;
 
-    use gateway_route::UpstreamPaths;
-
     use super::*;
-    use crate::tables::{Locations, UpstreamEndpoint};
+    use crate::tables::UpstreamEndpoint;
     use crate::upstream::url::parse_url;
 
     fn upstream(endpoints: &'static [UpstreamEndpoint]) -> Upstream {
@@ -353,18 +351,8 @@ pub(super) mod tests {
             name: "orders",
             endpoints,
             balance: Balance::RoundRobin,
-            resolve: Some(Duration::from_secs(30)),
             outlier: Some(Outlier { consecutive: 2, eject: Duration::from_secs(60), max_ejected: 50 }),
-            health: None,
-            retry: None,
-            breaker: None,
-            preserve_host: false,
-            paths: UpstreamPaths::UNKNOWN,
-            locations: Locations::Keep,
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(5),
-            total_timeout: None,
+            ..Upstream::USUAL
         }
     }
 
