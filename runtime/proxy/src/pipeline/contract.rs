@@ -11,8 +11,9 @@ use gateway_contract::parameters::RequestParts;
 use gateway_contract::tables::{Details, Mode};
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::Field;
-use gateway_wire::http1::names::connection_options;
+use gateway_wire::http1::names::FieldClass;
 use gateway_wire::reject::{NotAsDescribed, Reject};
+use gateway_wire::response::is_named;
 
 /// What the check of a body needs.
 pub(super) enum Need<'c> {
@@ -46,14 +47,10 @@ pub(super) fn check_parameters(
     if !described.checks_parameters() {
         return Ok(());
     }
-    let fields = request.head.fields;
+    let (fields, table) = (request.head.fields, &record.serving.deployment.request_fields);
     // What `Connection` names does not reach the upstream (RFC 9110 §7.6.1).
-    let options = || fields.iter().filter(|field| field.name.eq_ignore_ascii_case("connection"));
-    let has_options = options().next().is_some();
-    let goes_on = move |field: &&Field<'_>| {
-        let mut names = options().flat_map(|options| connection_options(options.value));
-        !has_options || !names.any(|name| name.eq_ignore_ascii_case(field.name.as_bytes()))
-    };
+    let has_options = fields.iter().any(|field| table.classify(field.name) == FieldClass::Connection);
+    let goes_on = |field: &&Field<'_>| !has_options || !is_named(fields, table, field.name);
     let parts = RequestParts {
         path: |name: &str| routed.params.as_ref()?.get(name).map(|param| param.wire),
         query: routed.query,
