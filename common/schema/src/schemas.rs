@@ -71,7 +71,8 @@ impl Schemas {
             let id = SchemaId(u32::try_from(arena.nodes.len()).unwrap_or(u32::MAX));
             if names.insert((*name).into(), id).is_some() {
                 let message = "there is another schema of this name".to_owned();
-                return Err(SchemaError { name: (*name).to_owned(), pointer: String::new(), message });
+                let (name, pointer) = ((*name).to_owned(), String::new());
+                return Err(SchemaError { name, pointer, message, is_about_the_whole: false });
             }
             arena.nodes.push(Node::default());
         }
@@ -86,8 +87,7 @@ impl Schemas {
         finish::finish(&mut arena, 0).map_err(|(id, message)| {
             let exact = parts.iter().find(|(_, named, _)| *named == id);
             let whole = exact.or_else(|| parts.iter().rev().find(|(from, ..)| id.index() >= *from));
-            let name = whole.map_or("", |(_, _, name)| name);
-            SchemaError { name: name.to_owned(), pointer: String::new(), message: message.to_owned() }
+            SchemaError::of_whole(whole.map_or("", |(_, _, name)| name), message)
         })?;
         Ok(Self { arena, names, added: HashMap::new() })
     }
@@ -102,11 +102,7 @@ impl Schemas {
         }
         let from = self.arena.nodes.len();
         let added = Preparer::new(&mut self.arena, &self.names).unnamed(json).and_then(|id| {
-            finish::finish(&mut self.arena, from).map_err(|(_, message)| SchemaError {
-                name: String::new(),
-                pointer: String::new(),
-                message: message.to_owned(),
-            })?;
+            finish::finish(&mut self.arena, from).map_err(|(_, message)| SchemaError::of_whole("", message))?;
             Ok(id)
         });
         match &added {

@@ -69,7 +69,7 @@ fn check_sample(sample: &Sample, schemas: &mut Schemas, diagnostics: &mut Diagno
 fn report_unread(document: &ast::Document, error: &SchemaError, diagnostics: &mut Diagnostics) {
     let named = document.schemas.named.iter().find(|named| named.name == error.name);
     let at = named.map_or(document.root.span, |named| named.schema.at);
-    if error.is_about_the_whole() {
+    if error.is_about_the_whole {
         let name = if error.name.is_empty() { "a schema".to_owned() } else { format!("the schema `{}`", error.name) };
         diagnostics.push(
             Diagnostic::error(GW705, format!("{name} says nothing: {}", error.message))

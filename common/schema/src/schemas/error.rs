@@ -11,25 +11,20 @@ pub struct SchemaError {
     pub pointer: String,
     /// What is wrong: "`minimum` must be a number".
     pub message: String,
+    /// No keyword is wrong, but how schemas apply to each other.
+    pub is_about_the_whole: bool,
 }
 
 impl SchemaError {
-    /// Whether no keyword is wrong, but how schemas apply to each other.
-    #[must_use]
-    pub fn is_about_the_whole(&self) -> bool {
-        [APPLIES_TO_ITSELF, TOO_MANY_AT_ONCE].contains(&self.message.as_str())
+    /// About how the schema of that name applies to others.
+    pub(super) fn of_whole(name: &str, message: &str) -> Self {
+        Self { name: name.to_owned(), pointer: String::new(), message: message.to_owned(), is_about_the_whole: true }
     }
 }
 
-/// A schema that is asked about the value that it was asked about.
-pub(super) const APPLIES_TO_ITSELF: &str = "it applies to itself without end";
-
-/// Schemas that are asked about one value, each by the one before.
-pub(super) const TOO_MANY_AT_ONCE: &str = "more than 200 schemas apply to one value, each in another one";
-
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, pointer, message } = self;
+        let Self { name, pointer, message, .. } = self;
         match &**name {
             "" => f.write_str("schema without a name")?,
             name => write!(f, "schema `{name}`")?,

@@ -1,7 +1,6 @@
 //! What is known of schemas when all are there: that none refers to itself, and their traits.
 
 use super::bits::Bits;
-use super::error::{APPLIES_TO_ITSELF, TOO_MANY_AT_ONCE};
 use super::kinds::Kinds;
 use super::node::{Arena, Direction, Node, SchemaId, Traits};
 use crate::json::{Kind, Value};
@@ -17,7 +16,7 @@ const MOST_LOOKED_AT: usize = 1000;
 /// # Errors
 /// The schema that refers to itself, with what is wrong.
 pub(super) fn finish(arena: &mut Arena, from: usize) -> Result<(), (SchemaId, &'static str)> {
-    let order = order(arena, from, &plain_edges).map_err(|id| (id, APPLIES_TO_ITSELF))?;
+    let order = order(arena, from, &plain_edges).map_err(|id| (id, "it applies to itself without end"))?;
     check_depth(arena, from, &order)?;
     let loose = |node: &Node, edges: &mut Vec<SchemaId>| {
         plain_edges(node, edges);
@@ -166,7 +165,7 @@ fn check_depth(arena: &Arena, from: usize, order: &[SchemaId]) -> Result<(), (Sc
         let below = edges.drain(..).filter_map(|edge| depths.get(edge.index().checked_sub(from)?)).max();
         let depth = below.map_or(0, |below| below + usize::from(node.alias.is_none()));
         if depth > DEEPEST {
-            return Err((*id, TOO_MANY_AT_ONCE));
+            return Err((*id, "more than 200 schemas apply to one value, each in another one"));
         }
         if let Some(place) = id.index().checked_sub(from).and_then(|at| depths.get_mut(at)) {
             *place = depth;

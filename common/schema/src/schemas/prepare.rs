@@ -56,7 +56,10 @@ impl<'a> Preparer<'a> {
             Ok(document) => read(self, document.root()).map_err(|message| (message, &*self.path)),
             Err(error) => Err(error),
         };
-        read.map_err(|(message, path)| SchemaError { name: name.to_owned(), pointer: pointer(path), message })
+        read.map_err(|(message, path)| {
+            let (name, pointer) = (name.to_owned(), pointer(path));
+            SchemaError { name, pointer, message, is_about_the_whole: false }
+        })
     }
 
     fn place(&mut self, id: SchemaId, node: Node) {

@@ -88,7 +88,7 @@ fn verdicts_are_those_of_another_implementation() {
         let case = Case::new(&mut random);
         match case.judge() {
             Ok(verdicts) => judged.push((case, verdicts)),
-            Err(error) => assert!(error.is_about_the_whole(), "{error}: {}", case.line()),
+            Err(error) => assert!(error.is_about_the_whole, "{error}: {}", case.line()),
         }
     }
     let lines: String = judged.iter().map(|(case, _)| case.line()).collect();
