@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use gateway_terms::token::is_token;
+
 /// A media type, or a range such as `text/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MediaType<'t> {
@@ -31,7 +33,7 @@ impl<'t> MediaType<'t> {
     pub(crate) fn parse(text: &'t str) -> Option<Self> {
         let (name, rest) = text.split_at_checked(text.find(';').unwrap_or(text.len()))?;
         let (kind, subtype) = name.trim_matches([' ', '\t']).split_once('/')?;
-        if !is_token(kind) || !is_token(subtype) {
+        if !is_token(kind.as_bytes()) || !is_token(subtype.as_bytes()) {
             return None;
         }
         Some(Self { kind, subtype, parameters: parameters(rest)? })
@@ -101,7 +103,7 @@ fn parameters(text: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
             continue;
         }
         let (name, value) = here.split_once('=')?;
-        if !is_token(name) {
+        if !is_token(name.as_bytes()) {
             return None;
         }
         let (value, after) = match value.strip_prefix('"') {
@@ -109,7 +111,7 @@ fn parameters(text: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
             None => {
                 let end = value.find([';', ' ', '\t']).unwrap_or(value.len());
                 let (value, after) = value.split_at_checked(end)?;
-                if !is_token(value) {
+                if !is_token(value.as_bytes()) {
                     return None;
                 }
                 (Cow::Borrowed(value), after)
@@ -138,12 +140,6 @@ pub(crate) fn unquote(text: &str) -> Option<(Cow<'_, str>, &str)> {
         }
     }
     None
-}
-
-/// A token (RFC 9110 §5.6.2).
-pub(crate) fn is_token(text: &str) -> bool {
-    let is_sign = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || is_sign(byte))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The parts of a multipart body (RFC 2046 §5.1, RFC 7578 §4).
 
-use crate::media_type::{MediaType, is_token, unquote};
+use gateway_terms::token::is_token;
+
+use crate::media_type::{MediaType, unquote};
 
 /// Parts of a body; more are refused.
 const MOST_PARTS: usize = 1_000;
@@ -74,7 +76,7 @@ fn with_head<'b>(head: &'b str, content: &'b [u8]) -> Result<FormPart<'b>, &'sta
     let mut media_type = None;
     for line in head.split("\r\n") {
         let (name, value) = line.split_once(':').ok_or("has a part with a head that is malformed")?;
-        if !is_token(name) || value.contains(['\r', '\n', '\0']) {
+        if !is_token(name.as_bytes()) || value.contains(['\r', '\n', '\0']) {
             return Err("has a part with a head that is malformed");
         }
         let value = value.trim_matches([' ', '\t']);
