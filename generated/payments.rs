@@ -120,6 +120,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -133,4 +135,4 @@ static DEFAULT: Upstream = Upstream {
 static TILL: ApiKey =
     ApiKey { name: "till", locations: &[CredentialLocation::Header("X-API-Key")], realm: "till", forward: true };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

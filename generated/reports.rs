@@ -321,6 +321,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -373,4 +375,4 @@ static SIGNATURE: JwtBearer = JwtBearer {
 // scheme `staff`
 static STAFF: Basic = Basic { name: "staff", realm: "staff", forward: false };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

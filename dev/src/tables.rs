@@ -11,6 +11,7 @@ mod operations;
 mod schemes;
 mod shared;
 mod text;
+mod upstreams;
 
 use gateway_route::Part;
 use gateway_runtime::codegen::{
@@ -61,7 +62,7 @@ fn api(described: &ir::Api) -> &'static Api {
     let mut sorted: Vec<&ir::Scheme> = described.schemes.iter().collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     let shared = Shared {
-        upstreams: upstreams.into_iter().map(|one| kept(operations::upstream(one))).collect(),
+        upstreams: upstreams.into_iter().map(|one| kept(upstreams::upstream(one))).collect(),
         schemes: sorted.iter().map(|one| scheme(one, server)).collect(),
         limits: described.limits.iter().map(|one| kept(limit(one))).collect(),
         server,

@@ -97,8 +97,8 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
 /// What selects an operation here must reach its upstream unchanged, which selects by it again.
 fn check_selecting_headers(api: &Api, diagnostics: &mut Diagnostics) {
     let problem = |operation: &Operation, name: &str| {
-        let HeaderEdits { remove, set, add } = &operation.request_headers;
-        let named = set.iter().chain(add).map(|(name, _)| name);
+        let HeaderEdits { remove, set, set_secret, add } = &operation.request_headers;
+        let named = set.iter().chain(add).map(|(name, _)| name).chain(set_secret.iter().map(|(name, _)| name));
         if remove.iter().chain(named).any(|edited| canonical(edited) == canonical(name)) {
             return Some("its `requestHeaders` change this header");
         }

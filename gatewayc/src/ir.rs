@@ -15,6 +15,7 @@ mod scheme;
 mod secret;
 mod static_files;
 mod upstream;
+mod upstream_auth;
 
 use std::collections::BTreeMap;
 
@@ -45,8 +46,10 @@ pub use scheme::{Credential, Scheme};
 pub use secret::{SecretReference, SecretSource};
 pub use static_files::{StaticFile, StaticFiles, content_type};
 pub use upstream::{
-    Balance, Breaker, HashKey, Health, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+    Balance, Breaker, HashKey, Health, KeepAlive, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream,
+    UpstreamEndpoint,
 };
+pub use upstream_auth::{AwsSigV4, ClientCertificate, ClientCredentials, UpstreamAuth, UpstreamCredential};
 
 /// Everything that one binary serves, ordered by name.
 #[derive(Debug, Clone)]

@@ -14,12 +14,11 @@ use crate::ir::{
     Access, Action, Anonymous, Api, AuthorizationServer, Builtin, ClientPath, ConsumerJwt, ConsumerRules, Credential,
     CredentialLocation, ErrorFormat, FailureLimit, Gateway, Grant, HeaderEdits, Hmac, Https, Introspection, Jwt,
     JwtKey, Limit, LimitAlgorithm, LimitHeaders, LimitKey, LimitStore, OnStoreError, Operation, PkceRequirement,
-    RegistryAction, Rewrite, Route, Rule, RuleEffect, Scheme, SecretReference, SecretSource, StaticFiles, StoreMode,
-    TokenFormat,
+    RegistryAction, Rewrite, Route, Rule, RuleEffect, Scheme, StaticFiles, StoreMode, TokenFormat,
 };
 use crate::units::show_duration;
 pub(crate) use contract::status;
-use lines::{line, one_line};
+use lines::{line, one_line, secret};
 pub(crate) use own_answers::{not_described, own_statuses};
 
 /// The whole policy: a paragraph for each scheme and for each operation, so that weakening one of them is a change in
@@ -582,17 +581,10 @@ fn header_edits(edits: &HeaderEdits) -> String {
     let removed = edits.remove.iter().map(|name| format!("remove {name}"));
     removed
         .chain(edits.set.iter().map(pair("set")))
+        .chain(edits.set_secret.iter().map(|(name, reference)| format!("set {name} from {}", secret(reference))))
         .chain(edits.add.iter().map(pair("add")))
         .collect::<Vec<_>>()
         .join("; ")
-}
-
-fn secret(reference: &SecretReference) -> String {
-    let place = match &reference.source {
-        SecretSource::Env(name) => format!("environment variable {name}"),
-        SecretSource::File(path) => format!("file {path}"),
-    };
-    if reference.base64 { format!("{place}, in base64") } else { place }
 }
 
 fn list_or(texts: &[String], none: &str) -> String {

@@ -23,6 +23,7 @@ mod rules;
 mod scheme;
 mod secret;
 mod upstream;
+mod upstream_auth;
 mod validation;
 
 use gateway_route::{Allowance, Ambiguous};

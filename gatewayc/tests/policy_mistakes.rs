@@ -161,6 +161,54 @@ fn at_the_root() {
         ("  upstreams: {x: {url: \"http://a:1\", health: {every: 5s}}}", "GW104 no `path`"),
         ("  upstreams: {x: {url: \"http://a:1\", health: {path: /h, every: 5}}}", "GW104 5s"),
         ("  upstreams: {x: {url: \"http://a:1\", health: {path: /h, status: [299-200]}}}", "GW104 200-299"),
+        ("  upstreams: {x: {url: \"http://a:1\", keepAlive: {max: 0}}}", "GW104 `keepAlive: off`"),
+        ("  upstreams: {x: {url: \"http://a:1\", keepAlive: {requests: 1}}}", "GW104 2 or more"),
+        ("  upstreams: {x: {url: \"http://a:1\", keepAlive: {idle: 5}}}", "GW104 5s"),
+        ("  upstreams: {x: {url: \"http://a:1\", keepAlive: {idel: 5s}}}", "GW102 did you mean `idle`?"),
+        ("  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {}}}", "GW104 one of its members"),
+        ("  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {beare: {env: T}}}}", "GW102 did you mean `bearer`?"),
+        ("  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {bearer: swordfish}}}", "GW101 secret reference"),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {bearer: {env: T}, basic: {}}}}",
+            "GW533 one credential",
+        ),
+        ("  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {basic: {username: a}}}}", "GW104 no `password`"),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {basic: {username: \"a:b\", password: {env: P}}}}}",
+            "GW104 without a colon",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: Host, value: {env: P}}}}}",
+            "GW533 something else to HTTP",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: X-Forwarded-For, value: {env: P}}}}}",
+            "GW533 writes or removes",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: X-Key, value: swordfish}}}}",
+            "GW101 secret reference",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {awsSigV4: {region: eu, service: s3}}}}",
+            "GW104 no `accessKey`",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {awsSigV4: {region: \"e/u\", service: s3, accessKey: {env: A}, secretKey: {env: B}}}}}",
+            "GW104 letters, digits",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {clientCredentials: {tokenUrl: \"http://b/t\", clientId: c, clientSecret: {env: S}}}}}",
+            "GW533 read on its way",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {clientCredentials: {tokenUrl: \"https://b/t\", clientId: c, clientSecret: swordfish}}}}",
+            "GW101 secret reference",
+        ),
+        (
+            "  upstreams: {x: {url: \"https://a:1\", upstreamAuth: {certificate: {chain: {file: a.pem}}}}}",
+            "GW104 no `key`",
+        ),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", locations: kept}}", "GW104 expected `translate` or `keep`"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", location: keep}}", "GW102 did you mean `locations`?"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", timeout: 5}}", "GW104 250ms"),
@@ -175,6 +223,13 @@ fn at_the_root() {
         ("  requestHeaders: {add: {Content_Length: 1}}", "GW525"),
         ("  requestHeaders: {set: {X-A: a, x-a: b}}", "GW525 twice"),
         ("  requestHeaders: {set: {Authorization: Bearer x}}", "GW101 secret reference"),
+        ("  requestHeaders: {set: {Authorization: Bearer x}}", "GW101 {env: NAME}"),
+        ("  requestHeaders: {set: {Authorization: {env: S}, X-Key: {file: keys/a, encoding: base64}}}", "none"),
+        ("  requestHeaders: {set: {X-Key: {value: swordfish}}}", "GW101 secret reference"),
+        ("  requestHeaders: {set: {X-Key: {environment: S}}}", "GW102"),
+        ("  requestHeaders: {set: {X-Key: {env: S}, x-key: a}}", "GW525 twice"),
+        ("  requestHeaders: {add: {X-Key: {env: S}}}", "GW104 expected text"),
+        ("  responseHeaders: {set: {X-Key: {env: S}}}", "GW104 expected text"),
         ("  responseHeaders: {set: {Transfer-Encoding: chunked}}", "GW525"),
         ("  responseHeaders: {set: {X-A: \"a\\nb\"}}", "GW525"),
         ("  requestHeaders: {sett: {}}", "GW102"),
@@ -196,6 +251,18 @@ fn at_the_root() {
 fn at_an_operation() {
     for (operation, expect) in [
         ("maxBody: 1KiB, upstream: {url: \"http://127.0.0.1:1/x\"}", "none"),
+        (
+            "upstream: {url: \"http://a\", upstreamAuth: {certificate: {chain: {file: a.pem}, key: {file: a.key}}}}",
+            "GW533 without TLS",
+        ),
+        (
+            "upstream: {url: \"http://a\", upstreamAuth: {header: {name: X-User-ID, value: {env: K}}}}",
+            "GW533 who calls",
+        ),
+        (
+            "requestHeaders: {set: {authorization: {env: A}}}, upstream: {url: \"http://a\", upstreamAuth: {bearer: {env: T}}}",
+            "GW533 two values",
+        ),
         ("rateLimits: []", "GW102 unknown key rateLimits"),
         ("rateLimit: []", "none"),
         (

@@ -113,7 +113,7 @@ fn unreachable(admin: &Admin, request: &Request<Incoming>) -> Vec<String> {
         return Vec::new();
     }
     let lost = admin.deployment().clusters.iter().filter(|cluster| !cluster.has_usable_member());
-    lost.map(|cluster| format!("{}.{}", cluster.api, cluster.upstream.name)).collect()
+    lost.map(|cluster| format!("{}.{}", cluster.api, cluster.document.name)).collect()
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

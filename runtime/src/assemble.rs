@@ -2,6 +2,7 @@
 
 pub(crate) mod authorities;
 mod contracts;
+pub(crate) mod endpoints;
 pub(crate) mod needs;
 pub(crate) mod stores;
 
@@ -9,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template};
-use rustls::pki_types::ServerName;
 
 use crate::assemble::contracts::Contracts;
 #[cfg(feature = "oauth")]
@@ -27,6 +27,7 @@ use gateway_access::outgoing::url::ProviderUrl;
 use gateway_access::request_view::CredentialLocation;
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
 use gateway_access::tables::{Access, Anonymous};
+use gateway_access::upstream_auth::{PreparedCredential, SecretField};
 use gateway_base::problem::Problem;
 use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::is_same_name;
@@ -47,10 +48,7 @@ use gateway_proxy::metrics::OperationMetrics;
 use gateway_proxy::rewrite::PathTemplate;
 use gateway_proxy::settings::Settings;
 use gateway_proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rewrite, Rule, RuleEffect, Upstream};
-use gateway_proxy::upstream::Endpoint;
 use gateway_proxy::upstream::cluster::Cluster;
-use gateway_proxy::upstream::tls::UpstreamTls;
-use gateway_proxy::upstream::url::parse_url;
 use gateway_proxy::views::Views;
 use gateway_terms::refusal::ErrorFormat;
 use gateway_tls::CERTIFICATE_HEADERS;
@@ -148,8 +146,14 @@ pub(crate) fn assemble(
         gateway_proxy::tables::Condition::Header { name, .. } => Some(*name),
         gateway_proxy::tables::Condition::Query { .. } => None,
     });
+    // So are those with which the gateway proves who it is.
+    let of_upstreams = assembly.clusters.values().filter_map(|cluster| cluster.credential.as_ref());
+    let of_operations = gateway.apis.iter().flat_map(|api| api.operations());
+    let own_fields = of_upstreams
+        .flat_map(|credential| credential.fields().iter().copied())
+        .chain(of_operations.flat_map(|operation| operation.request_headers.set_secret).map(|(name, _)| *name));
     let deciding_fields: Vec<&str> =
-        credential_fields.chain(selecting_fields).collect::<BTreeSet<_>>().into_iter().collect();
+        credential_fields.chain(selecting_fields).chain(own_fields).collect::<BTreeSet<_>>().into_iter().collect();
     assembly.check_overrides(gateway);
     let clusters = assembly.clusters.into_values().collect();
     let mut problems = assembly.problems;
@@ -296,25 +300,26 @@ impl Assembly<'_> {
     }
 
     pub(crate) fn prepare(&mut self, api: &'static Api, scheme: &'static dyn Scheme) -> Option<Arc<dyn Authenticator>> {
-        let provider_url = match self.config.provider(api.name, scheme.name()) {
-            Some((url, place)) => match ProviderUrl::parse(url) {
-                Ok(url) => Some(url),
-                Err(problem) => {
-                    self.problems.push(Problem::at(
-                        place,
-                        format!("provider of scheme `{}` of API `{}`: {problem}", scheme.name(), api.name),
-                    ));
-                    return None;
-                }
-            },
-            None => None,
-        };
+        let provider_url = self.provider_url(api, "scheme", scheme.name())?;
         match scheme.prepare(&Resources { provider_url, ..self.resources.clone() }) {
             Ok(ready) => Some(Arc::from(ready)),
             Err(problems) => {
                 self.problems.extend(problems.into_iter().map(|problem| {
                     Problem::plain(format!("security scheme `{}` of {}: {problem}", scheme.name(), api.source))
                 }));
+                None
+            }
+        }
+    }
+
+    /// Where this deployment has a provider, if it says so; `None` where it says nothing usable, which is reported.
+    fn provider_url(&mut self, api: &Api, kind: &str, name: &str) -> Option<Option<ProviderUrl>> {
+        let Some((url, place)) = self.config.provider(api.name, name) else { return Some(None) };
+        match ProviderUrl::parse(url) {
+            Ok(url) => Some(Some(url)),
+            Err(problem) => {
+                let message = format!("provider of {kind} `{name}` of API `{}`: {problem}", api.name);
+                self.problems.push(Problem::at(place, message));
                 None
             }
         }
@@ -432,7 +437,6 @@ impl Assembly<'_> {
         let action = match &operation.action {
             Action::Forward { to, path } => PreparedAction::Forward(PreparedForward {
                 cluster: self.cluster(api, to)?,
-                upstream: self.cluster(api, to)?.upstream,
                 rewrite: self.rewrite(api, operation, path)?,
                 base: base_of(path).or_else(|| api.operations().find_map(base_of_operation)).unwrap_or_default(),
             }),
@@ -450,12 +454,14 @@ impl Assembly<'_> {
             Action::Forward { to, .. } => to.name,
             Action::Answer(_) => "",
         };
+        let secret_fields = self.secret_fields(api, operation)?;
         let reads_certificates = requirements(&access).any(|one| one.authenticator.reads_certificates());
         Some(PreparedOperation {
             table: operation,
             api,
             challenges: challenges(&access),
             hidden: hidden(&access, &self.session_cookies),
+            secret_fields,
             reads_certificates,
             limits: self.rules(api, operation)?,
             contract: self.contracts.of(operation),
@@ -465,6 +471,21 @@ impl Assembly<'_> {
             log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),
             metrics: OperationMetrics::default(),
         })
+    }
+
+    /// The fields of requests to the upstream whose values are secrets.
+    fn secret_fields(&mut self, api: &Api, operation: &'static Operation) -> Option<Vec<SecretField>> {
+        let mut fields = Vec::new();
+        for (name, reference) in operation.request_headers.set_secret {
+            match SecretField::of(name, "", reference, &self.resources.secrets) {
+                Ok(field) => fields.push(field),
+                Err(problem) => {
+                    let what = format!("operation `{}` of {}", operation.id, api.source);
+                    self.problems.push(Problem::plain(format!("{what}: {problem}")));
+                }
+            }
+        }
+        (fields.len() == operation.request_headers.set_secret.len()).then_some(fields)
     }
 
     fn rules(&mut self, api: &Api, operation: &'static Operation) -> Option<Box<[rule::Rule]>> {
@@ -504,11 +525,10 @@ impl Assembly<'_> {
         }
         let set = self.config.upstream(api.name, upstream.name).map(|(setting, _)| setting);
         let described = set.map_or(upstream, |setting| setting.over(upstream));
-        let endpoints: Result<Box<[Endpoint]>, String> =
-            described.endpoints.iter().map(|endpoint| self.endpoint(endpoint.url)).collect();
-        match endpoints {
+        let credential = self.credential(api, described);
+        match endpoints::of(described, &self.resources.providers, &self.resources.secrets) {
             Ok(endpoints) => {
-                let cluster = Arc::new(Cluster::new(api.name, described, endpoints));
+                let cluster = Arc::new(Cluster::new(api.name, upstream, described, endpoints, credential?));
                 self.clusters.insert((api.name, upstream.name), Arc::clone(&cluster));
                 Some(cluster)
             }
@@ -523,18 +543,22 @@ impl Assembly<'_> {
         }
     }
 
-    fn endpoint(&self, url: &str) -> Result<Endpoint, String> {
-        let (endpoint, tls) = parse_url(url).map_err(String::from)?;
-        Ok(Endpoint { tls: self.upstream_tls(tls, endpoint.is_http2)?, ..endpoint })
-    }
-
-    fn upstream_tls(&self, name: Option<ServerName<'static>>, is_http2: bool) -> Result<Option<UpstreamTls>, String> {
-        let Some(name) = name else { return Ok(None) };
-        let mut config = self.resources.providers.tls()?;
-        if is_http2 {
-            Arc::make_mut(&mut config).alpn_protocols = vec![b"h2".to_vec()];
+    /// What the gateway proves to an upstream who it is with; `None` where that cannot be prepared, which is reported.
+    fn credential(&mut self, api: &Api, upstream: &Upstream) -> Option<Option<PreparedCredential>> {
+        let Some(credential) = upstream.auth.and_then(|auth| auth.credential) else { return Some(None) };
+        let provider_url = match credential.provider() {
+            Some(_) => self.provider_url(api, "upstream", upstream.name)?,
+            None => None,
+        };
+        match credential.prepare(&Resources { provider_url, ..self.resources.clone() }) {
+            Ok(prepared) => Some(Some(prepared)),
+            Err(problems) => {
+                let what = format!("`upstreamAuth` of upstream `{}` of API `{}`", upstream.name, api.name);
+                let problems = problems.into_iter().map(|problem| Problem::plain(format!("{what}: {problem}")));
+                self.problems.extend(problems);
+                None
+            }
         }
-        Ok(Some(UpstreamTls { config, name }))
     }
 
     /// An override that reaches nothing is a typo.
@@ -556,10 +580,15 @@ impl Assembly<'_> {
         }
         for ((api, scheme), (_, place)) in &self.config.providers {
             let asks = |scheme: &&&'static dyn Scheme| scheme.provider().is_some();
-            let known = |api: &Api| api.schemes.iter().filter(asks).map(|scheme| scheme.name()).collect();
-            if let Some(problem) =
-                unreached(gateway, "providers", ["scheme", " that asks a provider"], (api, scheme), known)
-            {
+            let gets_tokens = |upstream: &&&'static Upstream| {
+                upstream.auth.and_then(|auth| auth.credential).is_some_and(|credential| credential.provider().is_some())
+            };
+            let known = |api: &Api| {
+                let schemes = api.schemes.iter().filter(asks).map(|scheme| scheme.name());
+                schemes.chain(api.upstreams.iter().filter(gets_tokens).map(|upstream| upstream.name)).collect()
+            };
+            let kind = ["scheme or upstream", " that asks a provider"];
+            if let Some(problem) = unreached(gateway, "providers", kind, (api, scheme), known) {
                 self.problems.push(Problem::at(place, problem));
             }
         }

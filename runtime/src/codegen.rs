@@ -20,6 +20,10 @@ pub use gateway_access::provider::introspection::Introspection;
 pub use gateway_access::provider::keys::{JwksUrl, OpenIdConnect};
 pub use gateway_access::request_view::CredentialLocation;
 pub use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit, Requirement};
+pub use gateway_access::upstream_auth::client_credentials::ClientCredentials;
+pub use gateway_access::upstream_auth::credentials::{BasicCredential, BearerCredential, HeaderCredential};
+pub use gateway_access::upstream_auth::sigv4::AwsSigV4;
+pub use gateway_access::upstream_auth::{ClientCertificate, UpstreamAuth};
 pub use gateway_base::jose::keys::JwtAlgorithm;
 pub use gateway_base::secret::{Encoding, SecretReference, SecretSource};
 pub use gateway_base::units::ByteSize;
@@ -43,8 +47,8 @@ pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
     AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, ErrorBody, Gateway, HashKey, Health, Https,
-    IdentityHeaders, Locations, Operation, Origin, Outlier, Preflight, Retry, RetryBudget, RetryCause, Rewrite, Route,
-    Rule, RuleEffect, Upstream, UpstreamEndpoint,
+    IdentityHeaders, KeepAlive, Locations, Operation, Origin, Outlier, Preflight, Retry, RetryBudget, RetryCause,
+    Rewrite, Route, Rule, RuleEffect, Upstream, UpstreamEndpoint,
 };
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;

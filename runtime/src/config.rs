@@ -124,6 +124,14 @@ impl Config {
         self.fingerprints.keys().chain(newer.fingerprints.keys()).filter(differs).map(String::as_str).collect()
     }
 
+    /// Takes what another one says of upstreams.
+    pub(crate) fn take_upstreams(&mut self, newer: &Self) {
+        self.upstreams.clone_from(&newer.upstreams);
+        self.fingerprints.retain(|path, _| !is_of_upstream(path));
+        let of_upstreams = newer.fingerprints.iter().filter(|(path, _)| is_of_upstream(path));
+        self.fingerprints.extend(of_upstreams.map(|(path, digest)| (path.clone(), *digest)));
+    }
+
     /// What replaces the addresses in the document.
     pub(crate) fn upstream(&self, api: &str, upstream: &str) -> Option<(&UpstreamSetting, &SettingPlace)> {
         below(&self.upstreams, api, upstream)
@@ -177,6 +185,11 @@ impl Config {
     pub(crate) fn provider(&self, api: &str, scheme: &str) -> Option<(&str, &SettingPlace)> {
         below(&self.providers, api, scheme).map(|(url, place)| (url.as_str(), place))
     }
+}
+
+/// Whether the setting of this path is about an upstream.
+pub(crate) fn is_of_upstream(path: &str) -> bool {
+    path.split('.').next().is_some_and(|first| is_same_name(first, "upstreams"))
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
     );
     let mut endpoints = EndpointFamilies::default();
     for cluster in &deployment.clusters {
-        let labels = format!("api=\"{}\",upstream=\"{}\"", escaped(cluster.api), escaped(cluster.upstream.name));
+        let labels = format!("api=\"{}\",upstream=\"{}\"", escaped(cluster.api), escaped(cluster.document.name));
         cluster.write(&mut endpoints, &labels);
     }
     family(

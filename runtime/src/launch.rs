@@ -1,6 +1,7 @@
 //! From tables and settings to a serving process, and to its end.
 
 pub(crate) mod live;
+mod settings;
 mod tending;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use crate::assemble;
 use crate::config::Config;
 use crate::config::sources::Sources;
 use crate::launch::live::{Replacement, Replacements};
+use crate::launch::settings::SettingsWatcher;
 use crate::launch::tending::Tending;
 use gateway_base::count::count;
 use gateway_base::operator_log;
@@ -120,9 +122,8 @@ impl Launch {
             let _entered = runtime.enter();
             Signals::new().map_err(|error| plain("signals cannot be received", error))?
         };
-        let sources = self.sources();
         let upgrade = self.upgrade;
-        let succession = Succession { upgrade, folder: sources.folder(), program: program_as_started(), sources };
+        let succession = Succession { upgrade, folder: self.sources().folder(), program: program_as_started() };
         let descriptors = raise_descriptor_limit();
         let Prepared { deployment, config, reduced_to } = self.prepare(gateway, descriptors)?;
         if let Some(most) = reduced_to {
@@ -131,7 +132,7 @@ impl Launch {
                 "open-file limit {descriptors} allows {most} client connections; `limits.connections` is reduced (raise `ulimit -n`)"
             );
         }
-        let start = Start { deployment, config, launch: self, descriptors, succession, replacements };
+        let start = Start { gateway, deployment, config, launch: self, descriptors, succession, replacements };
         let result = runtime.block_on(run(start, signals, on_ready));
         // A file that does not end (a pipe, say) may still be being read: do not wait for it.
         runtime.shutdown_background();
@@ -234,8 +235,6 @@ struct Succession {
     upgrade: bool,
     /// The folder that the path of the upgrade socket starts at.
     folder: PathBuf,
-    /// Where the settings come from.
-    sources: Sources,
     /// The path of this program when it was started; another file may be there now.
     program: Option<PathBuf>,
 }
@@ -286,6 +285,7 @@ fn report(problems: &[Problem]) -> ExitCode {
 
 /// What serving begins with.
 struct Start {
+    gateway: &'static Gateway,
     deployment: &'static Deployment,
     config: &'static Config,
     launch: Launch,
@@ -297,7 +297,7 @@ struct Start {
 }
 
 async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
-    let Start { deployment, config, launch, descriptors, succession, replacements } = start;
+    let Start { gateway, deployment, config, launch, descriptors, succession, replacements } = start;
     let process = Arc::new(ProcessMetrics::default());
     let upgrade_socket = config.upgrade_socket.as_ref().map(|path| succession.folder.join(path));
     let mut inherited = succession.inherited(upgrade_socket.as_deref())?;
@@ -330,8 +330,14 @@ async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) 
     let tending = Tending::start(deployment, config, succession.folder.clone());
     let beside = match replacements {
         None => {
-            let (sources, tending) = (succession.sources.clone(), tending);
-            let watching = supervise(Task::Settings, move || watch_settings(sources.clone(), config));
+            let watcher = SettingsWatcher::new(
+                Arc::new(move || launch.settings()),
+                config,
+                gateway,
+                deployment,
+                tending.of_upstreams(),
+            );
+            let watching = supervise(Task::Settings, move || watcher.clone().watch());
             tokio::spawn(async move {
                 let _tending = tending;
                 watching.await;
@@ -498,33 +504,6 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
             Err(error) => error!("upgrade", "the new gateway cannot be waited for: {error}"),
         })),
         Err(error) => error!("upgrade", "failed: {} cannot be started: {error}", program.display()),
-    }
-}
-
-/// On SIGHUP, logs which settings have changed: they are read at start only.
-async fn watch_settings(sources: Sources, running: &'static Config) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
-    while hangup.recv().await.is_some() {
-        let sources = sources.clone();
-        match tokio::task::spawn_blocking(move || sources.read()).await {
-            Ok(Ok(now)) => {
-                let changed: Vec<String> =
-                    running.changed_settings(&now).into_iter().map(|path| format!("`{path}`")).collect();
-                if !changed.is_empty() {
-                    let verb = if changed.len() == 1 { "has changed and needs" } else { "have changed and need" };
-                    warn!(
-                        "settings",
-                        "{} {verb} a restart or an upgrade; until then the gateway keeps the current settings",
-                        changed.join(", ")
-                    );
-                }
-            }
-            Ok(Err(problems)) => {
-                problems.iter().for_each(|problem| error!("settings", "{problem}"));
-                error!("settings", "the new settings are invalid; the gateway keeps the current ones");
-            }
-            Err(_) => error!("settings", "the settings could not be reloaded"),
-        }
     }
 }
 

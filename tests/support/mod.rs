@@ -53,6 +53,12 @@ impl Gateway {
             "tickets.default",
             "payments.default",
             "orders.default",
+            "partners.bearer",
+            "partners.basic",
+            "partners.keyed",
+            "partners.signed",
+            "partners.tokens",
+            "partners.plain",
             "tutorial.notes",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
@@ -287,6 +293,8 @@ pub(crate) fn secrets(command: &mut Command) {
     command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
     command.env("TEST_TOKEN_SECRET", SECRET).env("TEST_PASSWORD", "correct horse");
     command.env("TEST_ADMIN_KEY", "administrators of the tests");
+    command.env("TEST_PARTNER_TOKEN", "a token of the gateway").env("TEST_AWS_KEY_ID", "AKIDEXAMPLE");
+    command.env("TEST_AWS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
     for name in ["OLAF", "ANN", "MALLORY"] {
         command.env(format!("TEST_{name}_KEY"), format!("{}-secret", name.to_lowercase()));
     }

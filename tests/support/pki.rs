@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 pub(crate) use crate::support::Folder;
@@ -110,13 +111,24 @@ pub(crate) struct TlsUpstream {
 
 impl TlsUpstream {
     pub(crate) fn start(pair: &Pair) -> Self {
+        Self::asking(pair, None)
+    }
+
+    /// One that speaks with clients of this authority only.
+    pub(crate) fn asking(pair: &Pair, clients: Option<&Authority>) -> Self {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = clients.map_or_else(WebPkiClientVerifier::no_client_auth, |authority| {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(authority.pem.as_bytes()).expect("PEM")).expect("a root");
+            let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+            builder.build().expect("a verifier")
+        });
         let chain = vec![CertificateDer::from(pair.der.clone())];
         let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("PEM");
         let config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("TLS")
-            .with_no_client_auth()
+            .with_client_cert_verifier(verifier)
             .with_single_cert(chain, key)
             .expect("a pair");
         let (config, connections) = (Arc::new(config), Arc::new(AtomicU32::new(0)));

@@ -19,7 +19,10 @@ static PARTS: &[Part] = &[
     Part { symbol: "RulePattern", used_by: &["gateway-tests"] },
     Part { symbol: "regex_lite", used_by: &["gateway-tests"] },
     // The client of identity providers. Keys of the others come from the environment and from files.
-    Part { symbol: "within_deadline", used_by: &["gateway-providers"] },
+    Part { symbol: "within_deadline", used_by: &["gateway-providers", "gateway-tests"] },
+    // Tokens and signatures for upstreams.
+    Part { symbol: "token_of", used_by: &["gateway-tests"] },
+    Part { symbol: "canonical_query", used_by: &["gateway-tests"] },
     // The client of Redis, where limits are counted.
     Part { symbol: "MultiplexedConnection", used_by: &["gateway-stores"] },
     // The databases and the pages of an authorization server.

@@ -71,6 +71,31 @@ impl Breaker {
     pub const USUAL: Self = Self { requests: 1024, pending: 128 };
 }
 
+/// How connections are kept for further requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepAlive {
+    /// One that carries no request is closed after this.
+    pub idle: Duration,
+    /// A thread keeps so many for each endpoint while they carry no request; none for 0.
+    pub max: u32,
+    /// One that is older carries no further request.
+    pub age: Option<Duration>,
+    /// One carries no more than so many requests.
+    pub requests: Option<u32>,
+}
+
+impl KeepAlive {
+    /// What holds where nothing else is said. The time is shorter than the keep-alive time of common servers (nginx 75 s;
+    /// Node has 5 s, and a connection that it has closed is noticed before it is used).
+    pub const USUAL: Self = Self { idle: Duration::from_secs(55), max: 256, age: None, requests: None };
+
+    /// Each request gets a connection of its own.
+    pub const OFF: Self = Self { max: 0, ..Self::USUAL };
+}
+
+/// The largest number of idle connections that a thread keeps to an endpoint.
+pub const MOST_KEPT: u32 = 100_000;
+
 /// The largest number of tries.
 pub const MOST_ATTEMPTS: u32 = 10;
 

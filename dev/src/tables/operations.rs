@@ -1,17 +1,17 @@
-//! Operations and upstreams.
+//! Operations.
 
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, Balance, ByteSize, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Operation, RegexRewrite,
-    Retry, Rewrite, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
+    Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Operation, RegexRewrite, Rewrite, StaticFile,
+    StaticFiles,
 };
 use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
 use crate::tables::contract::{contract, mock};
-use crate::tables::limits::limit_key;
 use crate::tables::oauth;
+use crate::tables::schemes::secret;
 use crate::tables::shared::Shared;
 use crate::tables::text::{kept, list, text, texts};
 
@@ -70,7 +70,12 @@ fn builtin(builtin: &ir::Builtin, shared: &Shared) -> &'static dyn Builtin {
 
 fn edits(edits: &ir::HeaderEdits) -> HeaderEdits {
     let pairs = |pairs: &[(String, String)]| list(pairs, |(name, value)| (text(name), text(value)));
-    HeaderEdits { remove: texts(&edits.remove), set: pairs(&edits.set), add: pairs(&edits.add) }
+    HeaderEdits {
+        remove: texts(&edits.remove),
+        set: pairs(&edits.set),
+        set_secret: list(&edits.set_secret, |(name, reference)| (text(name), secret(reference))),
+        add: pairs(&edits.add),
+    }
 }
 
 /// What parameters take that servers read differently.
@@ -80,50 +85,4 @@ pub(super) fn allowances(template: &Template) -> &'static [Allowed] {
         parameter: text(parameter),
         characters: list(allowance.characters(), |one| one),
     })
-}
-
-pub(super) fn upstream(upstream: &ir::Upstream) -> Upstream {
-    Upstream {
-        name: text(&upstream.name),
-        endpoints: list(&upstream.endpoints, |ir::UpstreamEndpoint { url, weight, priority }| UpstreamEndpoint {
-            url: text(url),
-            weight: *weight,
-            priority: *priority,
-        }),
-        balance: match &upstream.balance {
-            ir::Balance::RoundRobin => Balance::RoundRobin,
-            ir::Balance::LeastRequest => Balance::LeastRequest,
-            ir::Balance::Hash(keys) => Balance::Hash(list(keys, |key| match key {
-                ir::HashKey::Part(part) => HashKey::Part(limit_key(part)),
-                ir::HashKey::Cookie(name) => HashKey::Cookie(text(name)),
-            })),
-        },
-        resolve: upstream.resolve,
-        outlier: upstream.outlier,
-        health: upstream.health.as_ref().map(|health| Health {
-            path: text(&health.path),
-            every: health.every,
-            timeout: health.timeout,
-            healthy: health.healthy,
-            unhealthy: health.unhealthy,
-            status: list(&health.status, |range| *range),
-        }),
-        retry: upstream.retry.as_ref().map(|retry| Retry {
-            attempts: retry.attempts,
-            on: list(&retry.on, |cause| *cause),
-            per_try: retry.per_try,
-            backoff: retry.backoff,
-            max_backoff: retry.max_backoff,
-            budget: retry.budget,
-            attempt_header: retry.attempt_header,
-        }),
-        breaker: upstream.breaker,
-        preserve_host: upstream.preserve_host,
-        paths: upstream.paths,
-        locations: upstream.locations,
-        connect_timeout: upstream.connect_timeout,
-        response_timeout: upstream.response_timeout,
-        idle_timeout: upstream.idle_timeout,
-        total_timeout: upstream.total_timeout,
-    }
 }

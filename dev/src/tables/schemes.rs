@@ -106,7 +106,7 @@ fn key(key: &ir::JwtKey) -> JwtKey {
     }
 }
 
-fn secret(reference: &ir::SecretReference) -> SecretReference {
+pub(super) fn secret(reference: &ir::SecretReference) -> SecretReference {
     SecretReference {
         source: match &reference.source {
             ir::SecretSource::Env(name) => SecretSource::Env(text(name)),

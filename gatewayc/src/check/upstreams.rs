@@ -1,11 +1,15 @@
 //! What upstreams ask of the operations that use them.
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW529};
-use crate::ir::{Access, Action, Api, Balance, HashKey, LimitKey, Operation, Rule, Upstream};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW529, GW533};
+use crate::ir::{
+    Access, Action, Api, Balance, HashKey, HeaderEdits, LimitKey, Operation, Rule, Upstream, UpstreamAuth,
+};
+use crate::vocabulary::{canonical, no_place_for_credentials};
 
 pub(super) fn check(api: &Api, diagnostics: &mut Diagnostics) {
     for upstream in &api.upstreams {
         check_hash(api, upstream, diagnostics);
+        check_auth(api, upstream, diagnostics);
     }
 }
 
@@ -17,10 +21,7 @@ fn check_hash(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
         matches!(part, LimitKey::Client | LimitKey::Consumer | LimitKey::User | LimitKey::Credential)
     };
     let Some(key) = keys.iter().find(is_of_caller) else { return };
-    let of_routes = api.routes.iter().flat_map(|route| &route.operations);
-    let all = of_routes.chain(api.rules.iter().filter_map(Rule::operation));
-    let mut using = all.filter(|operation| goes_to(operation, upstream));
-    if using.any(|operation| !matches!(operation.access, Access::Anyone { .. })) {
+    if using(api, upstream).any(|operation| !matches!(operation.access, Access::Anyone { .. })) {
         return;
     }
     let (key, name) = (key.show(), &upstream.name);
@@ -29,6 +30,46 @@ fn check_hash(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
             .at(upstream.span, "every operation that uses it is public")
             .help("choose by what requests have: `ip`, `header:X`, `query:x` or `cookie:x`"),
     );
+}
+
+/// A field has one value, and a certificate is shown inside TLS.
+fn check_auth(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
+    let Some(UpstreamAuth { credential, certificate }) = &upstream.auth else { return };
+    let name = &upstream.name;
+    if certificate.is_some() && !["https://", "h2://"].iter().any(|tls| upstream.first_url().starts_with(tls)) {
+        diagnostics.push(
+            Diagnostic::error(GW533, format!("the certificate for the upstream `{name}` is never shown"))
+                .at(upstream.span, "it is spoken to without TLS")
+                .help("write `https://` or `h2://` in its addresses"),
+        );
+    }
+    let fields = credential.as_ref().map(|credential| credential.fields()).unwrap_or_default();
+    for field in fields {
+        if let Some(why) = no_place_for_credentials(field, &api.identity_headers) {
+            let headline = format!("`{field}` cannot carry a credential to the upstream `{name}`");
+            diagnostics.push(Diagnostic::error(GW533, headline).at(upstream.span, why));
+        }
+        let writes = |operation: &&Operation| {
+            let HeaderEdits { remove: _, set, set_secret, add } = &operation.request_headers;
+            let names = set.iter().chain(add).map(|(name, _)| name).chain(set_secret.iter().map(|(name, _)| name));
+            names.into_iter().any(|name| canonical(name) == canonical(field))
+        };
+        if let Some(operation) = using(api, upstream).find(writes) {
+            diagnostics.push(
+                Diagnostic::error(GW533, format!("`{field}` has two values for the upstream `{name}`"))
+                    .at(operation.span, "`requestHeaders` of this operation give it one")
+                    .also(upstream.span, "`upstreamAuth` gives it another")
+                    .help("keep one of the two"),
+            );
+        }
+    }
+}
+
+/// The operations that use an upstream.
+fn using<'a>(api: &'a Api, upstream: &'a Upstream) -> impl Iterator<Item = &'a Operation> {
+    let of_routes = api.routes.iter().flat_map(|route| &route.operations);
+    let all = of_routes.chain(api.rules.iter().filter_map(Rule::operation));
+    all.filter(|operation| goes_to(operation, upstream))
 }
 
 fn goes_to(operation: &Operation, upstream: &Upstream) -> bool {

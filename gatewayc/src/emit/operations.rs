@@ -4,7 +4,8 @@ use gateway_route::{Allowance, Ambiguous, Template};
 
 use crate::emit::layout::Expression;
 use crate::emit::literals::boolean;
-use crate::ir::{Anonymous, ConsumerRules, HeaderEdits, Rewrite};
+use crate::emit::schemes::secret_reference;
+use crate::ir::{Anonymous, ConsumerRules, HeaderEdits, Rewrite, SecretReference};
 
 pub(super) fn rewrite(rewrite: &Rewrite) -> Expression {
     match rewrite {
@@ -37,9 +38,17 @@ pub(super) fn edits_spelt_out(edits: &HeaderEdits) -> Expression {
                 .collect(),
         )
     };
+    let secret = |(name, reference): &(String, SecretReference)| {
+        Expression::Call("", vec![Expression::text(name), secret_reference(reference)])
+    };
     Expression::Struct(
         "HeaderEdits",
-        vec![("remove", Expression::texts(&edits.remove)), ("set", pairs(&edits.set)), ("add", pairs(&edits.add))],
+        vec![
+            ("remove", Expression::texts(&edits.remove)),
+            ("set", pairs(&edits.set)),
+            ("set_secret", Expression::Slice(edits.set_secret.iter().map(secret).collect())),
+            ("add", pairs(&edits.add)),
+        ],
     )
 }
 

@@ -124,7 +124,7 @@ fn introspection_fields(introspection: &Introspection) -> Vec<(&'static str, Exp
     ]
 }
 
-fn secret_reference(reference: &SecretReference) -> Expression {
+pub(super) fn secret_reference(reference: &SecretReference) -> Expression {
     let source = match &reference.source {
         SecretSource::Env(name) => Expression::Call("SecretSource::Env", vec![Expression::text(name)]),
         SecretSource::File(path) => Expression::Call("SecretSource::File", vec![Expression::text(path)]),

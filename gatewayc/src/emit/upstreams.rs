@@ -5,8 +5,10 @@ use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
 use crate::emit::layout::Expression;
 use crate::emit::limits::limit_key;
 use crate::emit::literals::{boolean, duration};
+use crate::emit::schemes::secret_reference;
 use crate::ir::{
-    Balance, Breaker, HashKey, Health, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+    AwsSigV4, Balance, Breaker, ClientCredentials, HashKey, Health, KeepAlive, Locations, Outlier, Retry, RetryBudget,
+    RetryCause, Upstream, UpstreamAuth, UpstreamCredential, UpstreamEndpoint,
 };
 
 pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
@@ -21,6 +23,8 @@ pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
             ("health", upstream.health.as_ref().map_or(Expression::word("None"), |checks| some(health(checks)))),
             ("retry", upstream.retry.as_ref().map_or(Expression::word("None"), |rule| some(retry(rule)))),
             ("breaker", upstream.breaker.map_or(Expression::word("None"), |bounds| some(breaker(bounds)))),
+            ("keep_alive", keep_alive(upstream.keep_alive)),
+            ("auth", upstream.auth.as_ref().map_or(Expression::word("None"), |auth| some(upstream_auth(auth)))),
             ("preserve_host", boolean(upstream.preserve_host)),
             ("paths", upstream_paths(upstream.paths)),
             (
@@ -51,6 +55,62 @@ fn endpoint(endpoint: &UpstreamEndpoint) -> Expression {
             ("priority", Expression::number(u64::from(endpoint.priority))),
         ],
     )
+}
+
+fn upstream_auth(auth: &UpstreamAuth) -> Expression {
+    let none = || Expression::word("None");
+    let credential =
+        auth.credential.as_ref().map_or_else(none, |it| some(Expression::Reference(Box::new(credential(it)))));
+    let certificate = auth.certificate.as_ref().map_or_else(none, |certificate| {
+        let fields = vec![("chain", secret_reference(&certificate.chain)), ("key", secret_reference(&certificate.key))];
+        some(Expression::Struct("ClientCertificate", fields))
+    });
+    Expression::Struct("UpstreamAuth", vec![("credential", credential), ("certificate", certificate)])
+}
+
+fn credential(credential: &UpstreamCredential) -> Expression {
+    match credential {
+        UpstreamCredential::Bearer(token) => {
+            Expression::Struct("BearerCredential", vec![("token", secret_reference(token))])
+        }
+        UpstreamCredential::Basic { username, password } => Expression::Struct(
+            "BasicCredential",
+            vec![("username", Expression::text(username)), ("password", secret_reference(password))],
+        ),
+        UpstreamCredential::Header { name, value } => Expression::Struct(
+            "HeaderCredential",
+            vec![("name", Expression::text(name)), ("value", secret_reference(value))],
+        ),
+        UpstreamCredential::AwsSigV4(AwsSigV4 { region, service, access_key, secret_key, session_token }) => {
+            let session_token = session_token.as_ref().map(secret_reference);
+            Expression::Struct(
+                "AwsSigV4",
+                vec![
+                    ("region", Expression::text(region)),
+                    ("service", Expression::text(service)),
+                    ("access_key", secret_reference(access_key)),
+                    ("secret_key", secret_reference(secret_key)),
+                    ("session_token", session_token.map_or(Expression::word("None"), some)),
+                ],
+            )
+        }
+        UpstreamCredential::ClientCredentials(ClientCredentials {
+            token_url,
+            client_id,
+            client_secret,
+            scopes,
+            audience,
+        }) => Expression::Struct(
+            "ClientCredentials",
+            vec![
+                ("token_url", Expression::text(token_url)),
+                ("client_id", Expression::text(client_id)),
+                ("client_secret", secret_reference(client_secret)),
+                ("scopes", Expression::texts(scopes)),
+                ("audience", audience.as_ref().map_or(Expression::word("None"), |name| some(Expression::text(name)))),
+            ],
+        ),
+    }
 }
 
 fn balance(balance: &Balance) -> Expression {
@@ -111,6 +171,19 @@ fn breaker(breaker: Breaker) -> Expression {
         vec![
             ("requests", Expression::number(u64::from(breaker.requests))),
             ("pending", Expression::number(u64::from(breaker.pending))),
+        ],
+    )
+}
+
+fn keep_alive(kept: KeepAlive) -> Expression {
+    let none = || Expression::word("None");
+    Expression::Struct(
+        "KeepAlive",
+        vec![
+            ("idle", duration(kept.idle)),
+            ("max", Expression::number(u64::from(kept.max))),
+            ("age", kept.age.map_or_else(none, |age| some(duration(age)))),
+            ("requests", kept.requests.map_or_else(none, |most| some(Expression::number(u64::from(most))))),
         ],
     )
 }

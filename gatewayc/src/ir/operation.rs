@@ -10,6 +10,7 @@ use crate::ir::access::{Access, Anonymous, ConsumerRules};
 use crate::ir::contract::Contract;
 use crate::ir::limit::LimitUse;
 use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
+use crate::ir::secret::SecretReference;
 use crate::ir::static_files::StaticFiles;
 use crate::units::ByteSize;
 
@@ -169,6 +170,8 @@ pub struct HeaderEdits {
     pub remove: Vec<String>,
     /// Names as written, and values.
     pub set: Vec<(String, String)>,
+    /// Names as written, and where the running gateway finds the values, which replace what was received.
+    pub set_secret: Vec<(String, SecretReference)>,
     /// Names as written, and values.
     pub add: Vec<(String, String)>,
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use gateway_route::UpstreamPaths;
 pub use gateway_terms::operation::Locations;
-pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
+pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 use gateway_yaml::Span;
 
-use crate::ir::LimitKey;
+use crate::ir::{LimitKey, UpstreamAuth};
 
 /// A server that requests are forwarded to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,10 @@ pub struct Upstream {
     pub retry: Option<Retry>,
     /// How much is asked for at once.
     pub breaker: Option<Breaker>,
+    /// How connections are kept.
+    pub keep_alive: KeepAlive,
+    /// How the gateway proves who it is.
+    pub auth: Option<UpstreamAuth>,
     /// Send the client's `Host`.
     pub preserve_host: bool,
     /// How it reads paths.
@@ -59,6 +63,8 @@ impl Upstream {
             health: None,
             retry: None,
             breaker: None,
+            keep_alive: KeepAlive::USUAL,
+            auth: None,
             preserve_host: false,
             paths: UpstreamPaths::UNKNOWN,
             locations: Locations::Translate,

@@ -3,9 +3,10 @@
 use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
 use gateway_terms::upstream::USUAL_RESOLVE;
 
-use super::lines::line;
+use super::lines::{line, secret};
 use crate::ir::{
-    Balance, Breaker, HashKey, Health, Locations, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+    AwsSigV4, Balance, Breaker, ClientCertificate, ClientCredentials, HashKey, Health, KeepAlive, Locations, Retry,
+    RetryBudget, RetryCause, Upstream, UpstreamAuth, UpstreamCredential, UpstreamEndpoint,
 };
 use crate::units::show_duration;
 
@@ -18,6 +19,14 @@ pub(super) fn write(out: &mut String, upstream: &Upstream) {
     };
     let endpoints: Vec<String> = upstream.endpoints.iter().map(endpoint).collect();
     line(out, "upstream", &format!("{} at {}{host}{locations}", upstream.name, endpoints.join(", ")));
+    if let Some(UpstreamAuth { credential, certificate }) = &upstream.auth {
+        if let Some(credential) = credential {
+            line(out, "authenticated with", &credential_words(credential));
+        }
+        if let Some(ClientCertificate { chain, key }) = certificate {
+            line(out, "client certificate", &format!("{}, key {}", secret(chain), secret(key)));
+        }
+    }
     // What one endpoint without a choice has is no word.
     if upstream.endpoints.len() > 1 || upstream.balance != Balance::LeastRequest {
         line(out, "endpoint chosen by", &balance(&upstream.balance));
@@ -52,6 +61,9 @@ pub(super) fn write(out: &mut String, upstream: &Upstream) {
         Some(every) => line(out, "names looked up", &format!("every {}", show_duration(every))),
         None => line(out, "names looked up", "for each connection"),
     }
+    if upstream.keep_alive != KeepAlive::USUAL {
+        line(out, "connections kept", &kept(upstream.keep_alive));
+    }
     if let Some(paths) = upstream_paths(upstream.paths) {
         line(out, "reads paths", &paths);
     }
@@ -81,8 +93,48 @@ fn upstream_paths(paths: UpstreamPaths) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
+/// What the gateway proves to the upstream who it is with.
+fn credential_words(credential: &UpstreamCredential) -> String {
+    match credential {
+        UpstreamCredential::Bearer(token) => format!("bearer token, {}", secret(token)),
+        UpstreamCredential::Basic { username, password } => {
+            format!("basic as {username}, password {}", secret(password))
+        }
+        UpstreamCredential::Header { name, value } => format!("header {name}, {}", secret(value)),
+        UpstreamCredential::AwsSigV4(AwsSigV4 { region, service, access_key, secret_key, session_token }) => {
+            let session =
+                session_token.as_ref().map_or_else(String::new, |it| format!(", session token {}", secret(it)));
+            format!(
+                "AWS signature for {service} in {region}, key id {}, key {}{session}",
+                secret(access_key),
+                secret(secret_key)
+            )
+        }
+        UpstreamCredential::ClientCredentials(ClientCredentials {
+            token_url,
+            client_id,
+            client_secret,
+            scopes,
+            audience,
+        }) => {
+            let scopes = if scopes.is_empty() { String::new() } else { format!(", scopes {}", scopes.join(" ")) };
+            let audience = audience.as_ref().map_or_else(String::new, |audience| format!(", audience {audience}"));
+            format!("token of {token_url} as client {client_id}, secret {}{scopes}{audience}", secret(client_secret))
+        }
+    }
+}
+
 fn statuses((from, to): &(u16, u16)) -> String {
     if from == to { from.to_string() } else { format!("{from}-{to}") }
+}
+
+fn kept(kept: KeepAlive) -> String {
+    if kept.max == 0 {
+        return "none".to_owned();
+    }
+    let age = kept.age.map_or_else(String::new, |age| format!(", for {} in all", show_duration(age)));
+    let requests = kept.requests.map_or_else(String::new, |most| format!(", for {most} requests"));
+    format!("{} idle for {}{age}{requests}", kept.max, show_duration(kept.idle))
 }
 
 fn repeated(retry: &Retry) -> String {

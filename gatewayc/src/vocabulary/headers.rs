@@ -2,10 +2,11 @@
 
 use gateway_yaml::{Entry, Node, Span};
 
-use crate::diagnostic::{Diagnostic, GW101, GW525};
+use crate::diagnostic::{Diagnostic, GW101, GW525, GW533};
 use crate::ir::{HeaderEdits, IdentityHeaders};
 use crate::vocabulary::literals;
 use crate::vocabulary::reader::Reader;
+use crate::vocabulary::secret::secret;
 
 pub(super) fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> IdentityHeaders {
     let mut headers = IdentityHeaders::default();
@@ -45,7 +46,8 @@ pub(super) fn identity_headers(reader: &mut Reader<'_>, node: &Node) -> Identity
     headers
 }
 
-/// Reads `{set, add, remove}`. With identity headers, the edits are for requests, where more is refused.
+/// Reads `{set, add, remove}`. With identity headers, the edits are for requests, where more is refused; what they set may
+/// be a secret.
 pub(super) fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option<&IdentityHeaders>) -> HeaderEdits {
     let mut edits = HeaderEdits::default();
     for Entry { key, value } in reader.known(node, "header changes", &["set", "add", "remove"]) {
@@ -68,6 +70,10 @@ pub(super) fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option
             }
             names.push(lower);
             let Some(name) = editable(reader, entry.key.span, Some(&entry.key.name), request) else { continue };
+            if request.is_some() && &*key.name == "set" && entry.value.as_mapping().is_some() {
+                edits.set_secret.extend(secret(reader, &name, &entry.value).map(|reference| (name, reference)));
+                continue;
+            }
             let Some(text) = header_value(reader, &name, &entry.value, request.is_some()) else { continue };
             if &*key.name == "set" { &mut edits.set } else { &mut edits.add }.push((name, text));
         }
@@ -75,6 +81,7 @@ pub(super) fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option
     edits.remove.sort_unstable();
     edits.remove.dedup();
     edits.set.sort_by_key(|(name, _)| name.to_ascii_lowercase());
+    edits.set_secret.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     edits.add.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     edits
 }
@@ -87,12 +94,17 @@ fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool)
     let is_credential = request && ["authorization", "cookie"].contains(&&*name.to_ascii_lowercase());
     let secret = literals::secret_in_header(name, text);
     if is_credential || secret.is_some() {
-        let diagnostic = Diagnostic::error(GW101, format!("the credential in `{name}` is written out; a secret reference is required, which header changes cannot hold"))
-            .at(node.span, "anyone who can read the document can use it");
-        reader.report(match secret {
-            Some(why) => diagnostic.help(format!("{why}: remove it from the document, and change it")),
-            None => diagnostic,
-        });
+        let headline = format!("the credential in `{name}` is written out; a secret reference is required");
+        let why = secret.map_or_else(String::new, |why| format!("{why}: remove it from the document, and change it; "));
+        let instead = match request {
+            true => format!("write `set: {{{name}: {{env: NAME}}}}`, or `{{file: path}}`"),
+            false => "responses cannot carry secrets of the gateway".to_owned(),
+        };
+        reader.report(
+            Diagnostic::error(GW101, headline)
+                .at(node.span, "anyone who can read the document can use it")
+                .help(format!("{why}{instead}")),
+        );
         return None;
     }
     let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && text.trim() == text;
@@ -149,6 +161,16 @@ fn header_name(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Optio
             None
         }
     }
+}
+
+/// A header that can carry a credential of the gateway's own to an upstream.
+pub(super) fn credential_header(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Option<String> {
+    let name = text.unwrap_or_default();
+    let why = no_place_for_credentials(name, &IdentityHeaders::default())
+        .or_else(|| not_forwarded(name).filter(|_| canonical(name) != "authorization"));
+    let Some(why) = why else { return Some(name.to_owned()) };
+    reader.report(Diagnostic::error(GW533, "this header cannot carry a credential to an upstream").at(span, why));
+    None
 }
 
 /// Why a credential cannot stand in a header of this name.

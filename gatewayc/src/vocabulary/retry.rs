@@ -1,7 +1,8 @@
-//! `retry` and `breaker`: when a request is sent once more, and when not at all.
+//! `retry`, `breaker` and `keepAlive`: when a request is sent once more, when not at all, and over which connection.
 
 use gateway_terms::upstream::{
-    Breaker, MOST_ATTEMPTS, RetryBudget, RetryCause, USUAL_ATTEMPTS, USUAL_BACKOFF, USUAL_MAX_BACKOFF,
+    Breaker, KeepAlive, MOST_ATTEMPTS, MOST_KEPT, RetryBudget, RetryCause, USUAL_ATTEMPTS, USUAL_BACKOFF,
+    USUAL_MAX_BACKOFF,
 };
 use gateway_yaml::{Entry, Node};
 
@@ -104,4 +105,28 @@ pub(super) fn breaker(reader: &mut Reader<'_>, node: &Node) -> Breaker {
         }
     }
     breaker
+}
+
+/// `keepAlive` of an upstream; `off` for a connection of its own for each request.
+pub(super) fn keep_alive(reader: &mut Reader<'_>, node: &Node) -> KeepAlive {
+    if node.is_off() {
+        return KeepAlive::OFF;
+    }
+    let mut kept = KeepAlive::USUAL;
+    for Entry { key, value } in reader.known(node, "`keepAlive`", &["idle", "max", "age", "requests"]) {
+        match &*key.name {
+            "idle" => kept.idle = reader.unit(value, "`idle`", units::duration).unwrap_or(kept.idle),
+            "age" => kept.age = reader.unit(value, "`age`", units::duration),
+            "max" => match number(reader, value, "`max`", MOST_KEPT) {
+                Some(0) => reader.wrong(value, "`max`", "expected 1 or more; `keepAlive: off` keeps none"),
+                Some(most) => kept.max = most,
+                None => {}
+            },
+            _ => match number(reader, value, "`requests`", u32::MAX) {
+                Some(0 | 1) => reader.wrong(value, "`requests`", "expected 2 or more; `keepAlive: off` keeps none"),
+                requests => kept.requests = requests,
+            },
+        }
+    }
+    kept
 }

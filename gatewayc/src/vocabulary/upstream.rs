@@ -10,7 +10,8 @@ use crate::vocabulary::balance::{balance, outlier, resolve};
 use crate::vocabulary::endpoints::{endpoints, upstream_url};
 use crate::vocabulary::health::health;
 use crate::vocabulary::reader::{Place, Reader};
-use crate::vocabulary::retry::{breaker, retry};
+use crate::vocabulary::retry::{breaker, keep_alive, retry};
+use crate::vocabulary::upstream_auth::upstream_auth;
 
 /// `upstream`: by name, or described in place.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ pub(super) fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place
 }
 
 pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream> {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 14] = [
         "url",
         "endpoints",
         "balance",
@@ -61,6 +62,8 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream>
         "retry",
         "breaker",
         "timeout",
+        "keepAlive",
+        "upstreamAuth",
         "preserveHost",
         "paths",
         "locations",
@@ -90,6 +93,8 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream>
             "health" => policy.health = health(reader, value),
             "retry" => policy.retry = Some(retry(reader, value)),
             "breaker" => policy.breaker = Some(breaker(reader, value)),
+            "keepAlive" => policy.keep_alive = keep_alive(reader, value),
+            "upstreamAuth" => policy.auth = upstream_auth(reader, value),
             "preserveHost" => policy.preserve_host = reader.boolean(value, "`preserveHost`").unwrap_or_default(),
             "paths" => policy.paths = upstream_paths(reader, value),
             "locations" => {

@@ -676,7 +676,7 @@ static CREATE_USER: Operation = Operation {
     action: Action::Answer(&Registry { server: &AUTHORIZATION_SERVER, action: RegistryAction::CreateUser }),
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
-    response_headers: HeaderEdits { remove: &[], set: &[("X-A", "b")], add: &[] },
+    response_headers: HeaderEdits { remove: &[], set: &[("X-A", "b")], set_secret: &[], add: &[] },
     max_body: ByteSize::kib(64),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
@@ -1102,7 +1102,7 @@ static CREATE_USER_2: Operation = Operation {
     action: Action::Answer(&Registry { server: &AUTHORIZATION_SERVER, action: RegistryAction::CreateUser }),
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
-    response_headers: HeaderEdits { remove: &[], set: &[("X-A", "b")], add: &[] },
+    response_headers: HeaderEdits { remove: &[], set: &[("X-A", "b")], set_secret: &[], add: &[] },
     max_body: ByteSize::kib(64),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
@@ -1121,6 +1121,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -1223,4 +1225,4 @@ static AUTHORIZATION_SERVER: AuthorizationServer = AuthorizationServer {
     session_cookie: "__Host-session",
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

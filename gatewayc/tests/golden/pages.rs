@@ -118,4 +118,4 @@ static DOCS: Operation = Operation {
     repeatable: false,
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -1,4 +1,4 @@
-//! Who may call: schemes, authentication, authorisation.
+//! Who may call: schemes, authentication, authorisation; and how the gateway says who it is itself.
 
 pub mod api_key;
 pub mod authorize;
@@ -16,3 +16,4 @@ pub mod provider;
 pub mod request_view;
 pub mod scheme;
 pub mod tables;
+pub mod upstream_auth;

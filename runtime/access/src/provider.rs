@@ -6,16 +6,3 @@
 pub(crate) mod discovery;
 pub mod introspection;
 pub mod keys;
-
-use crate::outgoing::url::ProviderUrl;
-use crate::scheme::Resources;
-
-impl Resources {
-    /// Where a scheme's provider is: here, or in this deployment somewhere else.
-    fn provider_url(&self, url: &str) -> Result<ProviderUrl, String> {
-        match &self.provider_url {
-            Some(url) => Ok(url.clone()),
-            None => ProviderUrl::parse(url).map_err(|problem| format!("its provider's URL cannot be used: {problem}")),
-        }
-    }
-}

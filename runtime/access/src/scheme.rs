@@ -62,8 +62,18 @@ pub struct Resources {
     pub providers: Arc<Providers>,
     /// The longest token that is accepted, in bytes.
     pub max_token: usize,
-    /// Where this deployment has the scheme's provider, if it says so.
+    /// Where this deployment has the provider that is asked, if it says so.
     pub provider_url: Option<ProviderUrl>,
+}
+
+impl Resources {
+    /// Where the provider is: here, or in this deployment somewhere else.
+    pub(crate) fn provider_url(&self, url: &str) -> Result<ProviderUrl, String> {
+        match &self.provider_url {
+            Some(url) => Ok(url.clone()),
+            None => ProviderUrl::parse(url).map_err(|problem| format!("its provider's URL cannot be used: {problem}")),
+        }
+    }
 }
 
 /// Checks the credentials of one scheme.

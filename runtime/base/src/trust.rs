@@ -7,8 +7,9 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 /// Why nothing can be called over TLS.
@@ -70,6 +71,24 @@ pub fn config(trusted_roots: Option<&Path>) -> Result<Arc<ClientConfig>, TrustEr
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// The same configuration for a client that shows a certificate: a chain and its private key, both in PEM format.
+///
+/// # Errors
+/// What is wrong with the two, in a sentence without any of them.
+pub fn with_certificate(config: &ClientConfig, chain: &[u8], key: &[u8]) -> Result<ClientConfig, String> {
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|error| format!("`chain`: {error}"))?;
+    if chain.is_empty() {
+        return Err("`chain` has no certificate in PEM format".to_owned());
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "`key` has no private key in PEM format".to_owned())?;
+    let certified = CertifiedKey::from_der(chain, key, config.crypto_provider())
+        .map_err(|error| format!("the certificate cannot be used: {error}"))?;
+    let mut config = config.clone();
+    config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(certified));
+    Ok(config)
 }
 
 /// Adds the certificates of a file, and gives them.

@@ -66,7 +66,7 @@ fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Place>> {
             else {
                 continue;
             };
-            let paths: UpstreamPaths = to.upstream.paths;
+            let paths: UpstreamPaths = to.upstream().paths;
             let server = servers.get(&to.cluster.number());
             let (server, value) = ((server, &*to.first().prefix, *base), (index, position));
             forwarded.push(Forwarded { server, method: table.method, has_head, paths, value });
@@ -84,9 +84,23 @@ fn servers(routes: &[PreparedRoute]) -> BTreeMap<usize, (String, u16)> {
             PreparedAction::Answer(_) => None,
         })
         .collect();
+    let servers = servers_of(clusters.values().map(|cluster| cluster.described().endpoints));
+    clusters.keys().copied().zip(servers).filter_map(|(number, server)| Some((number, server?))).collect()
+}
+
+/// For the endpoints of each upstream, the address that stands for its server.
+fn servers_of<'e>(upstreams: impl Iterator<Item = &'e [Endpoint]>) -> Vec<Option<(String, u16)>> {
     let place = |Endpoint { host, port, .. }: &Endpoint| (host.trim_end_matches('.').to_owned(), *port);
-    let sets: Vec<Vec<_>> = clusters.values().map(|cluster| cluster.endpoints.iter().map(place).collect()).collect();
-    clusters.keys().copied().zip(joined(&sets)).filter_map(|(number, server)| Some((number, server?))).collect()
+    let sets: Vec<Vec<_>> = upstreams.map(|endpoints| endpoints.iter().map(place).collect()).collect();
+    joined(&sets)
+}
+
+/// Which upstreams are one server: for each, the place of the first one with which it has an endpoint in common. What
+/// their paths are checked for depends on it.
+pub fn partition<'e>(upstreams: impl Iterator<Item = &'e [Endpoint]>) -> Vec<usize> {
+    let servers = servers_of(upstreams);
+    let first = |server: &Option<(String, u16)>| servers.iter().position(|one| one == server).unwrap_or_default();
+    servers.iter().map(first).collect()
 }
 
 /// The path as the upstream of a contested operation may read it, for each reading in which it may be another's.
@@ -137,7 +151,7 @@ type Candidate<'a> = (Option<(&'static PreparedRoute, Params<'a>)>, &'static Pre
 
 fn upstream(operation: &PreparedOperation) -> Option<&'static Upstream> {
     match &operation.action {
-        PreparedAction::Forward(to) => Some(to.upstream),
+        PreparedAction::Forward(to) => Some(to.upstream()),
         PreparedAction::Answer(_) => None,
     }
 }

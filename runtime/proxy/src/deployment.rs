@@ -21,6 +21,7 @@ use gateway_access::authorize::PreparedAccess;
 use gateway_access::builtin::PreparedBuiltin;
 use gateway_access::challenges::{Challenges, HiddenCredentials};
 use gateway_access::outgoing::Background;
+use gateway_access::upstream_auth::SecretField;
 use gateway_contract::prepared::PreparedContract;
 use gateway_limits::counters::Limits;
 use gateway_limits::rule;
@@ -125,6 +126,8 @@ pub struct PreparedOperation {
     pub challenges: Challenges,
     /// Credentials that are removed from the request before the upstream gets it.
     pub hidden: HiddenCredentials,
+    /// The lines of the fields whose values are secrets, as the upstream gets them.
+    pub secret_fields: Vec<SecretField>,
     /// Callers may authenticate with a certificate, whose fields the upstream gets.
     pub reads_certificates: bool,
     /// What each request is charged to: all of these, or none if one refuses.
@@ -160,8 +163,6 @@ pub enum PreparedAction {
 /// Where requests go, and under which path.
 #[derive(Debug)]
 pub struct PreparedForward {
-    /// The upstream's description in this deployment: timeouts, and what is forwarded as it is.
-    pub upstream: &'static Upstream,
     /// Where the upstream is in this deployment.
     pub cluster: Arc<Cluster>,
     /// How the path that the upstream sees is made.
@@ -190,9 +191,14 @@ pub enum PreparedTarget {
 }
 
 impl PreparedForward {
+    /// The upstream's description in this deployment: timeouts, and what is forwarded as it is.
+    pub(crate) fn upstream(&self) -> &'static Upstream {
+        self.cluster.described().upstream
+    }
+
     /// The first endpoint: all have its scheme and its prefix.
-    pub(crate) fn first(&self) -> &Endpoint {
-        &self.cluster.endpoints[0]
+    pub(crate) fn first(&self) -> &'static Endpoint {
+        &self.cluster.described().endpoints[0]
     }
 }
 

@@ -4,7 +4,7 @@ pub mod access_log;
 pub mod admission;
 pub mod body_memory;
 pub(crate) mod connection;
-pub(crate) mod contested;
+pub mod contested;
 pub mod deployment;
 pub(crate) mod exchange;
 pub mod handover;

@@ -61,6 +61,7 @@ pub(crate) enum After {
 }
 
 /// What becomes of a request.
+#[expect(clippy::large_enum_variant, reason = "most requests are forwarded; a box would be an allocation for each")]
 enum Decision {
     /// It is sent to its upstream.
     Forward(Forwarding),

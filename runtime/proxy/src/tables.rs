@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use gateway_route::{Ambiguous, UpstreamPaths};
 pub use gateway_terms::operation::{Locations, Preflight};
-pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
+pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
+use gateway_access::upstream_auth::UpstreamAuth;
 use gateway_base::units::ByteSize;
 use gateway_contract::tables::{Contract, NamedSchema};
 use gateway_limits::tables::{Limit, LimitKey, LimitUse};
@@ -274,6 +275,10 @@ pub struct Upstream {
     pub retry: Option<Retry>,
     /// How much is asked for at once; without a bound if `None`.
     pub breaker: Option<Breaker>,
+    /// How connections are kept.
+    pub keep_alive: KeepAlive,
+    /// How the gateway proves who it is.
+    pub auth: Option<UpstreamAuth>,
     /// Send the client's `Host` instead of the upstream's own.
     pub preserve_host: bool,
     /// What it takes for the same when it reads a path.
@@ -301,6 +306,8 @@ impl Upstream {
         health: None,
         retry: None,
         breaker: None,
+        keep_alive: KeepAlive::USUAL,
+        auth: None,
         preserve_host: false,
         paths: UpstreamPaths::UNKNOWN,
         locations: Locations::Translate,

@@ -27,6 +27,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
+use crate::tables::KeepAlive;
 use gateway_base::connector;
 use gateway_wire::downstream::Outbox;
 use gateway_wire::http2::client::ClientConnection;
@@ -34,13 +35,6 @@ use gateway_wire::http2::client::ClientConnection;
 pub use endpoint::Endpoint;
 use member::{Chosen, Member};
 pub(crate) use stream::UpstreamStream;
-
-/// Idle connections that one worker keeps to one upstream.
-const MAX_IDLE: usize = 256;
-
-/// An idle connection is closed after this; shorter than the keep-alive time of common servers (nginx 75 s, Node 5 s
-/// are both met: the liveness check sees a connection that the server closed).
-const IDLE_TIME: Duration = Duration::from_secs(55);
 
 /// How long the addresses of a host name are kept.
 const RESOLVED_FOR: Duration = Duration::from_secs(5);
@@ -53,11 +47,28 @@ pub(crate) struct UpstreamConnection {
     pub(crate) inbox: Vec<u8>,
     /// The connection has answered a request before.
     pub(crate) reused: bool,
+    usage: Usage,
+}
+
+/// How much a connection was used.
+#[derive(Debug, Clone, Copy)]
+struct Usage {
+    since: Instant,
+    /// With the one that it carries.
+    requests: u32,
+}
+
+impl Usage {
+    /// It may carry another request.
+    fn is_within(self, keep: &KeepAlive, now: Instant) -> bool {
+        keep.requests.is_none_or(|most| self.requests < most)
+            && keep.age.is_none_or(|age| now.saturating_duration_since(self.since) < age)
+    }
 }
 
 impl UpstreamConnection {
-    fn new(io: UpstreamStream, reused: bool) -> Self {
-        Self { io, outbox: Outbox::default(), inbox: Vec::new(), reused }
+    fn new(io: UpstreamStream, reused: bool, usage: Usage) -> Self {
+        Self { io, outbox: Outbox::default(), inbox: Vec::new(), reused, usage }
     }
 }
 
@@ -74,15 +85,42 @@ pub(crate) enum ConnectError {
 
 struct Idle {
     io: UpstreamStream,
-    since: Instant,
+    /// It is closed then.
+    until: Instant,
+    usage: Usage,
     member: Chosen,
 }
 
 /// The connections of HTTP/2 to one upstream.
 #[derive(Default)]
 struct SharedConnections {
-    connections: Vec<ClientConnection>,
+    connections: Vec<Shared>,
     making: Rc<tokio::sync::Mutex<()>>,
+}
+
+/// A connection of HTTP/2.
+struct Shared {
+    connection: ClientConnection,
+    usage: Usage,
+    keep: KeepAlive,
+}
+
+impl Shared {
+    /// A stream for one more request, if there is room for it.
+    fn open(&mut self, now: Instant) -> Option<UpstreamConnection> {
+        if !self.usage.is_within(&self.keep, now) || !self.connection.has_room() {
+            return None;
+        }
+        self.usage.requests += 1;
+        let stream = UpstreamStream::Http2(Box::new(self.connection.open()));
+        Some(UpstreamConnection::new(stream, self.usage.requests > 1, self.usage))
+    }
+
+    /// It is closed: nothing comes of it any more, or no further request.
+    fn is_over(&self, now: Instant) -> bool {
+        let may_go_on = self.keep.max > 0 && self.usage.is_within(&self.keep, now);
+        self.connection.is_over(now, if may_go_on { self.keep.idle } else { Duration::ZERO })
+    }
 }
 
 /// One worker's idle connections, per upstream.
@@ -96,15 +134,17 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// The connection that was idle for the shortest time and is still open.
-    pub(crate) fn take(&self, endpoint: &Endpoint, member: &Member) -> Option<UpstreamConnection> {
+    pub(crate) fn take(&self, endpoint: &Endpoint, member: &Member, keep: &KeepAlive) -> Option<UpstreamConnection> {
         if endpoint.is_http2 {
             return self.open_stream(member);
         }
         let mut idle = self.idle.borrow_mut();
         let idle = idle.get_mut(member.index)?;
-        while let Some(Idle { mut io, .. }) = idle.pop() {
-            if io.is_quiet() {
-                return Some(UpstreamConnection::new(io, true));
+        while let Some(Idle { mut io, mut usage, until, .. }) = idle.pop() {
+            let is_too_old = keep.age.is_some() && until <= Instant::now();
+            if !is_too_old && io.is_quiet() {
+                usage.requests = usage.requests.saturating_add(1);
+                return Some(UpstreamConnection::new(io, true, usage));
             }
         }
         None
@@ -112,14 +152,17 @@ impl Pool {
 
     /// A stream of a connection of HTTP/2 that has room for one.
     fn open_stream(&self, member: &Member) -> Option<UpstreamConnection> {
-        let mut shared = self.shared.borrow_mut();
-        let connection =
-            shared.get_mut(&member.index)?.connections.iter_mut().find_map(|one| one.has_room().then_some(one))?;
-        Some(UpstreamConnection::new(UpstreamStream::Http2(Box::new(connection.open())), true))
+        let (now, mut shared) = (Instant::now(), self.shared.borrow_mut());
+        shared.get_mut(&member.index)?.connections.iter_mut().find_map(|one| one.open(now))
     }
 
     /// Makes a connection of HTTP/2, or waits for one that is being made.
-    async fn connect_http2(&self, endpoint: &Endpoint, member: &Member) -> Result<UpstreamConnection, ConnectError> {
+    async fn connect_http2(
+        &self,
+        endpoint: &Endpoint,
+        member: &Member,
+        keep: KeepAlive,
+    ) -> Result<UpstreamConnection, ConnectError> {
         let making = Rc::clone(&self.shared.borrow_mut().entry(member.index).or_default().making);
         let _making = making.lock().await;
         if let Some(stream) = self.open_stream(member) {
@@ -138,38 +181,44 @@ impl Pool {
             }
         };
         let connection = connection.map_err(|_| ConnectError::Unreachable)?;
+        let usage = Usage { since: Instant::now(), requests: 1 };
         let stream = UpstreamStream::Http2(Box::new(connection.open()));
-        self.shared.borrow_mut().entry(member.index).or_default().connections.push(connection);
-        Ok(UpstreamConnection::new(stream, false))
+        let shared = Shared { connection, usage, keep };
+        self.shared.borrow_mut().entry(member.index).or_default().connections.push(shared);
+        Ok(UpstreamConnection::new(stream, false, usage))
     }
 
-    /// Keeps a connection whose last response ended cleanly.
-    pub(crate) fn put(&self, endpoint: &Endpoint, member: &Chosen, connection: UpstreamConnection, now: Instant) {
-        if endpoint.is_http2 {
-            return; // It was a stream, and there is no second request on one.
+    /// Keeps a connection whose last response ended cleanly, as far as its upstream wants that.
+    pub(crate) fn put(
+        &self,
+        endpoint: &Endpoint,
+        member: &Chosen,
+        connection: UpstreamConnection,
+        keep: &KeepAlive,
+        now: Instant,
+    ) {
+        let UpstreamConnection { io, usage, .. } = connection;
+        let now = if keep.age.is_some() { Instant::now() } else { now };
+        if endpoint.is_http2 || !usage.is_within(keep, now) {
+            return; // Of a stream, there is no second request.
         }
         let (index, mut idle) = (member.index, self.idle.borrow_mut());
         if idle.len() <= index {
             idle.resize_with(index + 1, Vec::new);
         }
-        if idle[index].len() < MAX_IDLE {
-            idle[index].push(Idle { io: connection.io, since: now, member: member.clone() });
+        if idle[index].len() < keep.max as usize {
+            let until = keep.age.map_or(now + keep.idle, |age| (now + keep.idle).min(usage.since + age));
+            idle[index].push(Idle { io, until, usage, member: member.clone() });
         }
     }
 
     /// Closes what was idle for too long, and what leads to addresses that are gone. Called every now and then.
     pub(crate) fn prune(&self, now: Instant) {
         for shared in self.shared.borrow_mut().values_mut() {
-            shared.connections.retain(|connection| !connection.is_over(now, IDLE_TIME));
+            shared.connections.retain(|connection| !connection.is_over(now));
         }
         for idle in self.idle.borrow_mut().iter_mut().filter(|idle| !idle.is_empty()) {
-            if idle.iter().any(|connection| connection.member.is_gone.load(Relaxed)) {
-                idle.clear();
-                continue;
-            }
-            // The oldest are at the front.
-            let expired = idle.iter().take_while(|connection| now.duration_since(connection.since) > IDLE_TIME).count();
-            idle.drain(..expired);
+            idle.retain(|connection| connection.until > now && !connection.member.is_gone.load(Relaxed));
         }
     }
 
@@ -181,10 +230,11 @@ impl Pool {
         &self,
         endpoint: &Endpoint,
         member: &Member,
+        keep: KeepAlive,
         limit: Duration,
     ) -> Result<UpstreamConnection, ConnectError> {
         if endpoint.is_http2 {
-            return timeout(limit, Box::pin(self.connect_http2(endpoint, member)))
+            return timeout(limit, Box::pin(self.connect_http2(endpoint, member, keep)))
                 .await
                 .unwrap_or(Err(ConnectError::Timeout));
         }
@@ -199,7 +249,7 @@ impl Pool {
             }
         };
         let io = timeout(limit, connecting).await.unwrap_or(Err(ConnectError::Timeout))?;
-        Ok(UpstreamConnection::new(io, false))
+        Ok(UpstreamConnection::new(io, false, Usage { since: Instant::now(), requests: 1 }))
     }
 
     async fn connect_to_any(&self, endpoint: &Endpoint, member: &Member) -> io::Result<TcpStream> {
@@ -263,7 +313,7 @@ mod tests {
             let pool = Pool::default();
             let member = cluster::tests::member_at(&endpoint, &[silent.address, good]);
             for _ in 0..2 {
-                let connection = pool.connect(&endpoint, &member, Duration::from_secs(20)).await;
+                let connection = pool.connect(&endpoint, &member, KeepAlive::USUAL, Duration::from_secs(20)).await;
                 assert!(connection.is_ok(), "{:?}", connection.err());
             }
             let resolved = pool.resolved.borrow();

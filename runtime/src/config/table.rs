@@ -126,9 +126,9 @@ pub(super) static ROWS: &[Row] = &[
     },
     Row {
         paths: &["providers.*.*"],
-        shown: "`providers.<api>.<scheme>`",
+        shown: "`providers.<api>.<scheme>`, or the name of an upstream",
         default: "the document's URL",
-        meaning: "URL of the scheme's [identity provider](#identity-providers) for this deployment",
+        meaning: "URL of the scheme's [identity provider](#identity-providers) for this deployment, or of the server that gives [tokens for the upstream](annotations.md#credentials-for-an-upstream)",
         read: providers,
     },
     Row {

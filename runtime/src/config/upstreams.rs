@@ -10,11 +10,12 @@ use gateway_base::setting_values::duration;
 use gateway_base::settings::{Setting, Settings};
 use gateway_limits::tables::LimitKey;
 use gateway_proxy::tables::{
-    Balance, Breaker, HashKey, Health, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
+    Balance, Breaker, HashKey, Health, KeepAlive, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
 };
 use gateway_terms::upstream::{
-    LAST_PRIORITY, MOST_ATTEMPTS, MOST_IN_A_ROW, MOST_WEIGHT, USUAL_ATTEMPTS, USUAL_BACKOFF, USUAL_CHECK_INTERVAL,
-    USUAL_CHECK_TIMEOUT, USUAL_HEALTHY, USUAL_MAX_BACKOFF, USUAL_STATUSES, USUAL_UNHEALTHY, status_range,
+    LAST_PRIORITY, MOST_ATTEMPTS, MOST_IN_A_ROW, MOST_KEPT, MOST_WEIGHT, USUAL_ATTEMPTS, USUAL_BACKOFF,
+    USUAL_CHECK_INTERVAL, USUAL_CHECK_TIMEOUT, USUAL_HEALTHY, USUAL_MAX_BACKOFF, USUAL_STATUSES, USUAL_UNHEALTHY,
+    status_range,
 };
 
 /// What a deployment says about an upstream.
@@ -31,9 +32,9 @@ impl UpstreamSetting {
     /// The description that this makes of the document's. It lives as long as the process.
     pub(crate) fn over(&self, document: &'static Upstream) -> &'static Upstream {
         let endpoints: &'static [UpstreamEndpoint] = Vec::leak(self.endpoints.clone());
-        let Upstream { name, preserve_host, paths, locations, .. } = *document;
+        let Upstream { name, auth, preserve_host, paths, locations, .. } = *document;
         let described = self.members.as_ref().unwrap_or(document);
-        Box::leak(Box::new(Upstream { name, endpoints, preserve_host, paths, locations, ..described.clone() }))
+        Box::leak(Box::new(Upstream { name, endpoints, auth, preserve_host, paths, locations, ..described.clone() }))
     }
 }
 
@@ -70,8 +71,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn object(&mut self, node: &Node) -> (Option<Vec<UpstreamEndpoint>>, Upstream) {
-        const KNOWN: [&str; 9] =
-            ["url", "endpoints", "balance", "resolve", "outlier", "health", "retry", "breaker", "timeout"];
+        const KNOWN: [&str; 10] =
+            ["url", "endpoints", "balance", "resolve", "outlier", "health", "retry", "breaker", "keepAlive", "timeout"];
         let mut members = Upstream::USUAL;
         let (mut found, mut is_said) = (None, false);
         for (name, value) in self.members(node, "", &KNOWN) {
@@ -93,6 +94,8 @@ impl Reader<'_> {
                         *of = self.number(value, 1..=1_000_000).unwrap_or(*of);
                     }
                 }
+                "keepAlive" if value.is_off() => members.keep_alive = KeepAlive::OFF,
+                "keepAlive" => members.keep_alive = self.keep_alive(value),
                 _ if value.as_mapping().is_none() => {
                     members.response_timeout = self.duration(value).unwrap_or(members.response_timeout);
                 }
@@ -219,6 +222,19 @@ impl Reader<'_> {
             }
         }
         outlier
+    }
+
+    fn keep_alive(&mut self, node: &Node) -> KeepAlive {
+        let mut kept = KeepAlive::USUAL;
+        for (name, value) in self.members(node, ".keepAlive", &["idle", "max", "age", "requests"]) {
+            match name {
+                "idle" => kept.idle = self.duration(value).unwrap_or(kept.idle),
+                "age" => kept.age = self.duration(value),
+                "max" => kept.max = self.number(value, 1..=MOST_KEPT).unwrap_or(kept.max),
+                _ => kept.requests = self.number(value, 2..=u32::MAX),
+            }
+        }
+        kept
     }
 
     fn retry(&mut self, node: &Node) -> Retry {

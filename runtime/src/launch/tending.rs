@@ -1,7 +1,7 @@
 //! What runs beside the requests of a deployment.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -29,8 +29,38 @@ pub(super) struct Tending {
     needed: Vec<AbortHandle>,
     /// What follows files and certificates; stops when this is dropped.
     watching: Watching,
-    /// The checks of endpoints, which go on as long as requests may be sent to them.
-    checking: Checking,
+    /// It goes on as long as requests may be sent to them.
+    upstreams: Arc<UpstreamTending>,
+}
+
+/// What follows the names of upstreams and checks their endpoints.
+pub(super) struct UpstreamTending {
+    deployment: &'static Deployment,
+    running: Mutex<(AbortHandle, Checking)>,
+}
+
+impl UpstreamTending {
+    fn start(deployment: &'static Deployment) -> Self {
+        Self { deployment, running: Mutex::new(Self::tasks(deployment)) }
+    }
+
+    fn tasks(deployment: &'static Deployment) -> (AbortHandle, Checking) {
+        let names = supervise(Task::UpstreamNames, move || resolve::follow(deployment.clusters.clone()));
+        (tokio::spawn(names).abort_handle(), health::start(&deployment.clusters))
+    }
+
+    /// Begins anew with what is described of the upstreams now.
+    pub(super) fn restart(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.0.abort();
+        *running = Self::tasks(self.deployment);
+    }
+
+    fn end(&self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.0.abort();
+        running.1 = Checking::default();
+    }
 }
 
 struct Watching(Vec<AbortHandle>);
@@ -45,10 +75,7 @@ impl Tending {
     /// Starts it; `folder` is where the files of the settings are.
     #[cfg_attr(not(feature = "acme"), expect(unused_variables, reason = "only ACME asks for them"))]
     pub(super) fn start(deployment: &'static Deployment, config: &Config, folder: PathBuf) -> Self {
-        let mut needed: Vec<AbortHandle> =
-            deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
-        let names = supervise(Task::UpstreamNames, move || resolve::follow(deployment.clusters.clone()));
-        needed.push(tokio::spawn(names).abort_handle());
+        let needed = deployment.background.iter().filter_map(|task| Arc::clone(task).start()).collect();
         let watching = [
             tokio::spawn(supervise(Task::Consumers, move || watch_consumers(Arc::clone(&deployment.consumers)))),
             tokio::spawn(supervise(Task::Certificates, move || tls::reload::watch(deployment.tls()))),
@@ -60,7 +87,12 @@ impl Tending {
             watching.into_iter().chain([acme]).collect::<Vec<_>>()
         };
         let watching = Watching(watching.iter().map(tokio::task::JoinHandle::abort_handle).collect());
-        Self { needed, watching, checking: health::start(&deployment.clusters) }
+        Self { needed, watching, upstreams: Arc::new(UpstreamTending::start(deployment)) }
+    }
+
+    /// What goes on for the upstreams.
+    pub(super) fn of_upstreams(&self) -> Arc<UpstreamTending> {
+        Arc::clone(&self.upstreams)
     }
 
     /// For a deployment that another has taken the place of.
@@ -69,7 +101,7 @@ impl Tending {
         tokio::spawn(async move {
             tokio::time::sleep(AFTERLIFE).await;
             self.needed.iter().for_each(AbortHandle::abort);
-            drop(self.checking);
+            self.upstreams.end();
         });
     }
 }

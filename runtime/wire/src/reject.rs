@@ -98,6 +98,8 @@ pub enum Reject {
     StoreUnavailable,
     /// 503: too many bodies are being checked at the moment.
     BodyMemory,
+    /// 503: the gateway has no token for the upstream at the moment.
+    UpstreamCredential,
     /// 503: more requests are under way to the upstream, or wait for a connection to it, than it may get.
     UpstreamOverloaded,
     /// 504: no connection, or no answer, in time.
@@ -132,7 +134,11 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::InvalidResponse(_) => 502,
-            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory | Self::UpstreamOverloaded => 503,
+            Self::CredentialsUnavailable
+            | Self::StoreUnavailable
+            | Self::BodyMemory
+            | Self::UpstreamCredential
+            | Self::UpstreamOverloaded => 503,
             Self::UpstreamTimeout => 504,
             Self::VersionNotSupported => 505,
         }
@@ -166,9 +172,11 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::InvalidResponse(_) => "Bad gateway",
-            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory | Self::UpstreamOverloaded => {
-                "Service unavailable"
-            }
+            Self::CredentialsUnavailable
+            | Self::StoreUnavailable
+            | Self::BodyMemory
+            | Self::UpstreamCredential
+            | Self::UpstreamOverloaded => "Service unavailable",
             Self::UpstreamTimeout => "Gateway timeout",
             Self::VersionNotSupported => "HTTP version not supported",
         };
@@ -176,7 +184,7 @@ impl Reject {
     }
 
     /// The words of [`Reject::reason`].
-    pub const REASONS: [&'static str; 33] = [
+    pub const REASONS: [&'static str; 34] = [
         "bad-request",
         "invalid-parameter",
         "no-credential",
@@ -210,6 +218,7 @@ impl Reject {
         "invalid-response",
         "body-memory",
         "upstream-overloaded",
+        "upstream-credential",
     ];
 
     /// The place in [`Reject::REASONS`].
@@ -248,6 +257,7 @@ impl Reject {
             Self::InvalidResponse(_) => 30,
             Self::BodyMemory => 31,
             Self::UpstreamOverloaded => 32,
+            Self::UpstreamCredential => 33,
         }
     }
 
@@ -281,7 +291,9 @@ impl Reject {
             | Self::InvalidResponse(_)
             | Self::UpstreamOverloaded
             | Self::UpstreamTimeout => Side::Upstream,
-            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory => Side::Internal,
+            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory | Self::UpstreamCredential => {
+                Side::Internal
+            }
             _ => Side::Downstream,
         }
     }
@@ -301,9 +313,11 @@ impl Reject {
             | Self::UpstreamUntrusted(_)
             | Self::UpstreamBroken(_)
             | Self::InvalidResponse(_) => ErrorClass::UpstreamFailed,
-            Self::CredentialsUnavailable | Self::StoreUnavailable | Self::BodyMemory | Self::UpstreamOverloaded => {
-                ErrorClass::Unavailable
-            }
+            Self::CredentialsUnavailable
+            | Self::StoreUnavailable
+            | Self::BodyMemory
+            | Self::UpstreamCredential
+            | Self::UpstreamOverloaded => ErrorClass::Unavailable,
             Self::UpstreamTimeout => ErrorClass::UpstreamTimeout,
             _ => return None,
         })
@@ -380,6 +394,7 @@ mod tests {
             Reject::InvalidResponse(findings()),
             Reject::BodyMemory,
             Reject::UpstreamOverloaded,
+            Reject::UpstreamCredential,
             Reject::NoCredential(""),
             Reject::MalformedCredential(""),
             Reject::LoginRequired { page: "", message: "" },

@@ -166,6 +166,7 @@ impl HeaderEdits {
     pub fn replaces(&self, name: &str) -> bool {
         self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
             || self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
+            || self.set_secret.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
     }
 }
 

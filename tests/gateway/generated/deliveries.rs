@@ -221,6 +221,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -327,4 +329,4 @@ static TERMINAL: HmacSignature = HmacSignature {
     ],
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

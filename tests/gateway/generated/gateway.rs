@@ -16,6 +16,10 @@ mod orders {
     include!(concat!(env!("OUT_DIR"), "/orders.rs"));
 }
 
+mod partners {
+    include!(concat!(env!("OUT_DIR"), "/partners.rs"));
+}
+
 mod payments {
     include!(concat!(env!("OUT_DIR"), "/payments.rs"));
 }
@@ -42,6 +46,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &files::API,
         &notes::API,
         &orders::API,
+        &partners::API,
         &payments::API,
         &reports::API,
         &tickets::API,

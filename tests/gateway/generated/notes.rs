@@ -188,6 +188,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -215,4 +217,4 @@ static ACCOUNTS: JwtBearer = JwtBearer {
     weak_secret_ok: false,
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -185,6 +185,7 @@ static HOME: Operation = Operation {
     response_headers: HeaderEdits {
         remove: &[],
         set: &[("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'")],
+        set_secret: &[],
         add: &[],
     },
     max_body: ByteSize::mib(128),
@@ -403,6 +404,7 @@ static CALLBACK: Operation = Operation {
     response_headers: HeaderEdits {
         remove: &[],
         set: &[("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'; base-uri 'none'")],
+        set_secret: &[],
         add: &[],
     },
     max_body: ByteSize::mib(128),
@@ -730,6 +732,8 @@ static NOTES: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -834,4 +838,4 @@ static LIMIT_PER_APPLICATION: Limit = Limit {
     store: None,
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -293,3 +293,176 @@ fn what_a_deployment_says_wrongly_is_reported() {
         assert!(!output.status.success() && said.contains(words), "{setting}: {said}");
     }
 }
+
+#[test]
+fn connections_are_kept_as_long_as_the_upstream_says() {
+    for (members, connections) in [
+        ("", 1),
+        (", keepAlive: off", 6),
+        (", keepAlive: {requests: 2}", 3),
+        (", keepAlive: {age: 1ms}", 6),
+        (", keepAlive: {idle: 1h, max: 1, age: 1h}", 1),
+    ] {
+        let upstream = Upstream::echo();
+        let url = format!("upstreams.notes.default={{endpoints: [\"http://{}\"]{members}}}", upstream.address);
+        let gateway = Gateway::start(&[&url, "workers=1"], upstream.address);
+        for _ in 0..6 {
+            assert_eq!(gateway.get("/v1/health", "").status, 200);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(upstream.connections(), connections, "{members}");
+    }
+    // One that was idle for too long is closed.
+    let upstream = Upstream::echo();
+    let url = format!("upstreams.notes.default={{url: \"http://{}\", keepAlive: {{idle: 50ms}}}}", upstream.address);
+    let gateway = Gateway::start(&[&url, "workers=1"], upstream.address);
+    eventually("a second connection", || {
+        assert_eq!(gateway.get("/v1/health", "").status, 200);
+        std::thread::sleep(Duration::from_millis(600));
+        (upstream.connections() > 1).then_some(())
+    });
+}
+
+/// A gateway with a file of settings that can be changed.
+struct Changeable {
+    folder: support::Folder,
+    gateway: Gateway,
+}
+
+impl Changeable {
+    fn start(settings: &str, others: SocketAddr) -> Self {
+        let folder = support::Folder::new();
+        let config = folder.write("gateway.yaml", settings);
+        let mut command = Gateway::command(&["workers=2"], others);
+        // What is set on the command line would hold whatever the file says.
+        let arguments: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+        let mut without = std::process::Command::new(command.get_program());
+        let mut arguments = arguments.into_iter().peekable();
+        while let Some(argument) = arguments.next() {
+            let is_of_file = arguments
+                .peek()
+                .and_then(|setting| setting.to_str())
+                .is_some_and(|setting| setting.starts_with("upstreams.notes.default"));
+            if argument == "--set" && is_of_file {
+                arguments.next();
+            } else {
+                without.arg(argument);
+            }
+        }
+        for (name, value) in command.get_envs() {
+            value.map(|value| without.env(name, value));
+        }
+        command = without;
+        command.args(["--config", &config]);
+        Self { gateway: Gateway::launch(command), folder }
+    }
+
+    fn change(&self, settings: &str, message: &str) {
+        let before = self.gateway.messages().matches(message).count();
+        self.folder.write("gateway.yaml", settings);
+        self.gateway.signal("HUP");
+        eventually(message, || (self.gateway.messages().matches(message).count() > before).then_some(()));
+    }
+}
+
+#[test]
+fn sighup_takes_other_endpoints_without_a_restart() {
+    let (one, two, other) = (Upstream::echo(), Upstream::echo(), Upstream::echo());
+    let settings = |value: &str| format!("upstreams: {{notes: {{default: {value}}}}}\n");
+    let at = |upstream: &Upstream| settings(&format!("\"http://{}\"", upstream.address));
+    let running = Changeable::start(&at(&one), other.address);
+    let gateway = &running.gateway;
+    let mut connection = gateway.connect();
+    let mut ask = || {
+        connection.send("GET /v1/health HTTP/1.1\r\nHost: h\r\n\r\n");
+        connection.response(false).status
+    };
+    assert_eq!((ask(), one.heads().len(), two.heads().len()), (200, 1, 0));
+    running.change(&at(&two), "1 upstream changed");
+    assert_eq!((ask(), one.heads().len(), two.heads().len()), (200, 1, 1));
+    // Several, with all that belongs to them.
+    let both = format!(
+        "{{endpoints: [\"http://{}\", \"http://{}\"], balance: round-robin, health: {{path: /healthz, every: 50ms}}}}",
+        one.address, two.address
+    );
+    running.change(&settings(&both), "1 upstream changed");
+    for _ in 0..4 {
+        assert_eq!(ask(), 200);
+    }
+    let asked = |upstream: &Upstream| upstream.heads().iter().filter(|head| head.contains("/health ")).count();
+    assert_eq!((asked(&one), asked(&two)), (3, 3));
+    eventually("checks", || {
+        let is_check = |head: &&String| head.contains("User-Agent: gateway-health\r\n");
+        [&one, &two].iter().all(|upstream| upstream.heads().iter().any(|head| is_check(&head))).then_some(())
+    });
+    // A time, and back to the document's.
+    let impatient = format!("{{url: \"http://{}\", timeout: {{response: 100ms}}}}", one.address);
+    running.change(&settings(&impatient), "1 upstream changed");
+    assert_eq!(ask(), 200);
+    running.change(&at(&one), "1 upstream changed");
+    assert_eq!(ask(), 200);
+    let checks = one.heads().len();
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(one.heads().len(), checks, "the checks have ended");
+    // Requests that run end where they began.
+    let metrics = gateway.operations("/metrics").body;
+    assert!(metrics.contains(&format!("endpoint=\"{}\"", one.address)), "{metrics}");
+    assert!(!metrics.contains(&format!("upstream=\"default\",endpoint=\"{}\"", two.address)), "{metrics}");
+}
+
+#[test]
+fn sighup_refuses_what_cannot_be_applied() {
+    let (one, other) = (Upstream::echo(), Upstream::echo());
+    let settings = |value: &str| format!("upstreams: {{notes: {{default: {value}}}}}\n");
+    let good = settings(&format!("\"http://{}\"", one.address));
+    let running = Changeable::start(&good, other.address);
+    for (bad, message) in [
+        (settings("\"http://127.0.0.1:1/prefix\""), "have another path now, which needs a restart"),
+        (settings("\"ftp://127.0.0.1\""), "the gateway keeps the current ones"),
+        (settings("[]"), "the gateway keeps the current ones"),
+        ("upstreams: {note: {default: \"http://127.0.0.1:1\"}}\n".to_owned(), "which was not compiled in"),
+        // Every other upstream of the tests is there.
+        (settings(&format!("\"http://{}\"", other.address)), "share an address now, which decides what their paths"),
+    ] {
+        running.change(&bad, message);
+        assert_eq!(running.gateway.get("/v1/health", "").status, 200, "{bad}");
+    }
+    assert_eq!((one.heads().len(), other.heads().len()), (5, 0));
+    // Beside a setting that needs a restart, what can be applied is.
+    let two = Upstream::echo();
+    let more = settings(&format!("\"http://{}\"", two.address)) + "limits: {streams: 7}\n";
+    running.change(&more, "`limits.streams` has changed and needs a restart");
+    eventually("the other endpoint", || {
+        assert_eq!(running.gateway.get("/v1/health", "").status, 200);
+        (!two.heads().is_empty()).then_some(())
+    });
+}
+
+#[test]
+fn a_reload_under_load_loses_nothing() {
+    let (one, two, other) = (Upstream::echo(), Upstream::echo(), Upstream::echo());
+    let at = |upstream: &Upstream| format!("upstreams: {{notes: {{default: [\"http://{}\"]}}}}\n", upstream.address);
+    let running = Changeable::start(&at(&one), other.address);
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut connection = running.gateway.connect();
+                    let mut count = 0_u32;
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        connection.send("GET /v1/health HTTP/1.1\r\nHost: h\r\n\r\n");
+                        assert_eq!(connection.response(false).status, 200);
+                        count += 1;
+                    }
+                    count
+                })
+            })
+            .collect();
+        for upstream in [&two, &one, &two, &one] {
+            running.change(&at(upstream), "1 upstream changed");
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(clients.into_iter().all(|client| client.join().expect("no failure") > 0));
+    });
+}

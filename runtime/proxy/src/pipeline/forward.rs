@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
+use std::time::SystemTime;
 
 use gateway_route::{Params, RequestPath};
 
@@ -9,10 +11,11 @@ use crate::deployment::{Deployment, PreparedForward, PreparedOperation, Prepared
 use crate::exchange::RequestTerms;
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::rewrite::is_safe;
-use crate::tables;
+use crate::tables::{self, Upstream};
 use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
 use gateway_access::authorize::Permit;
+use gateway_access::upstream_auth::{PreparedCredential, RequestSigner, RequestToSign, SecretField};
 use gateway_base::encoding::{cookies_without, query_without};
 use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
@@ -23,6 +26,9 @@ use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{is_named, write_edits, write_field, write_length};
 
+/// The end of a head.
+const END: &[u8] = b"\r\n";
+
 /// The gateway's name in `Via` (RFC 9110 §7.6.3).
 const OUR_NAME: &[u8] = b" gateway\r\n";
 
@@ -30,6 +36,8 @@ const OUR_NAME: &[u8] = b" gateway\r\n";
 pub(crate) struct Forwarding {
     pub(crate) operation: &'static PreparedOperation,
     pub(crate) to: &'static PreparedForward,
+    /// As described when the request came.
+    pub(crate) upstream: &'static Upstream,
     pub(crate) terms: RequestTerms,
     /// The body that goes to the upstream instead of the client's, which is in the inbox.
     pub(crate) body: Option<Vec<u8>>,
@@ -41,20 +49,69 @@ pub(crate) struct Forwarding {
     pub(crate) host_at: Option<Range<usize>>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
+    /// The digest of the content in hexadecimal, where a signature covers it.
+    content_digest: Option<String>,
+    /// The token that the request carries, where that is fetched.
+    pub(crate) token: Option<Arc<SecretField>>,
+    /// So many bytes at the end of the head, before the empty line, are said anew for each try.
+    own_fields: usize,
 }
 
 impl Forwarding {
-    /// Says which try it is, in place of what the one before said.
-    pub(crate) fn number(&mut self, attempt: u32) {
-        const NAME: &str = "X-Gateway-Attempt: ";
+    /// Makes the head of a try at this endpoint, in place of that of the one before.
+    pub(crate) fn begin_try(&mut self, attempt: u32, endpoint: &Endpoint) {
+        if self.own_fields > 0 {
+            let head = &mut self.terms.head;
+            head.truncate(head.len() - self.own_fields - END.len());
+            head.extend_from_slice(END);
+            self.own_fields = 0;
+        }
+        if self.upstream.retry.is_some_and(|rule| rule.attempt_header) {
+            self.add(|head| head.extend_from_slice(format!("X-Gateway-Attempt: {attempt}\r\n").as_bytes()));
+        }
+        self.address_to(endpoint);
+        if let Some(PreparedCredential::Signature(signer)) = &self.to.cluster.credential {
+            self.sign(&**signer);
+        }
+    }
+
+    /// Adds a field that stays.
+    pub(crate) fn add_field(&mut self, line: &[u8]) {
         let head = &mut self.terms.head;
-        let said = if attempt > 1 { NAME.len() + (attempt - 1).to_string().len() + b"\r\n".len() } else { 0 };
-        head.truncate(head.len().saturating_sub(said + b"\r\n".len()));
-        head.extend_from_slice(format!("{NAME}{attempt}\r\n\r\n").as_bytes());
+        let at = head.len() - END.len() - self.own_fields;
+        head.splice(at..at, line.iter().copied());
+    }
+
+    /// Adds fields that hold for this try only.
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let head = &mut self.terms.head;
+        head.truncate(head.len() - END.len());
+        let start = head.len();
+        write(head);
+        self.own_fields += head.len() - start;
+        head.extend_from_slice(END);
+    }
+
+    /// Signs the request as it is now.
+    fn sign(&mut self, signer: &dyn RequestSigner) {
+        let head = std::mem::take(&mut self.terms.head);
+        let content_digest = self.content_digest.take();
+        // The first two lines are ours: the request line and `Host`.
+        let mut lines = head.split(|byte| *byte == b'\r').map(|line| std::str::from_utf8(line).unwrap_or_default());
+        let mut words = lines.next().unwrap_or_default().split(' ');
+        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let host = lines.next().and_then(|line| line.trim_start().strip_prefix("Host: ")).unwrap_or_default();
+        let request = RequestToSign { method, path, query, host, content: content_digest.as_deref() };
+        let mut fields = Vec::with_capacity(512);
+        signer.sign(&request, SystemTime::now(), &mut fields);
+        self.terms.head = head;
+        self.content_digest = content_digest;
+        self.add(|head| head.extend_from_slice(&fields));
     }
 
     /// Writes the name of another endpoint into the head, where that is named there.
-    pub(crate) fn address_to(&mut self, endpoint: &Endpoint) {
+    fn address_to(&mut self, endpoint: &Endpoint) {
         let Some(at) = &mut self.host_at else { return };
         let authority = endpoint.authority.as_bytes();
         if self.terms.head.get(at.clone()) != Some(authority) {
@@ -84,6 +141,8 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) query: Option<&'a str>,
     /// The body without the credentials in it, where it is not as received.
     pub(crate) form: Option<&'a [u8]>,
+    /// The digest of the content in hexadecimal, where a signature covers it.
+    pub(crate) content_digest: Option<String>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
 }
@@ -102,6 +161,7 @@ impl ForwardRequest<'_> {
         request_id: &str,
         trace: &TraceContext,
     ) -> Result<Forwarding, Reject> {
+        let upstream = self.to.upstream();
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
         head.push(b' ');
@@ -109,8 +169,12 @@ impl ForwardRequest<'_> {
         self.write_path(&mut head)?;
         self.write_query(&mut head);
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let (base, host_at) = self.write_fields(&mut head, request, target, request_id, trace);
+        let (base, host_at) = self.write_fields(&mut head, upstream, request, target, request_id, trace);
         self.write_identity(&mut head, permit);
+        self.operation.secret_fields.iter().for_each(|field| head.extend_from_slice(field.line()));
+        if let Some(PreparedCredential::Field(field)) = &self.to.cluster.credential {
+            head.extend_from_slice(field.line());
+        }
         if let Some(certificate) = self.certificate {
             write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
             write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
@@ -133,26 +197,30 @@ impl ForwardRequest<'_> {
             body,
             max_body: table.max_body.0,
             expects_continue: facts.expects_continue,
-            response_timeout: self.to.upstream.response_timeout,
-            idle_timeout: self.to.upstream.idle_timeout,
-            head_within: self.to.upstream.retry.and_then(|retry| retry.per_try),
+            response_timeout: upstream.response_timeout,
+            idle_timeout: upstream.idle_timeout,
+            head_within: upstream.retry.and_then(|retry| retry.per_try),
             end_by: None,
-            keeps_body: self.to.upstream.retry.is_some(),
+            keeps_body: upstream.retry.is_some(),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
         };
-        let translates = self.to.upstream.locations == tables::Locations::Translate;
-        let preserved_host = target.host.filter(|_| translates && self.to.upstream.preserve_host);
+        let translates = upstream.locations == tables::Locations::Translate;
+        let preserved_host = target.host.filter(|_| translates && upstream.preserve_host);
         Ok(Forwarding {
             operation: self.operation,
             to: self.to,
+            upstream,
             terms,
             body: self.form.map(<[u8]>::to_vec),
             base: translates.then_some(base),
             preserved_host: preserved_host.map(str::to_owned),
             host_at,
             hash: self.hash,
+            content_digest: self.content_digest.clone(),
+            token: None,
+            own_fields: 0,
         })
     }
 
@@ -221,6 +289,7 @@ impl ForwardRequest<'_> {
     fn write_fields(
         &self,
         head: &mut Vec<u8>,
+        upstream: &Upstream,
         request: &RequestHead<'_>,
         target: &Target<'_>,
         request_id: &str,
@@ -229,7 +298,7 @@ impl ForwardRequest<'_> {
         let operation = self.operation;
         let trusted = self.deployment.trusts(self.peer);
         // A client that names no host leaves it to us.
-        let host = target.host.filter(|host| self.to.upstream.preserve_host && !host.is_empty());
+        let host = target.host.filter(|host| upstream.preserve_host && !host.is_empty());
         let authority = host.unwrap_or(&self.to.first().authority);
         write_field(head, "Host", authority.as_bytes());
         let end = head.len() - b"\r\n".len();
@@ -243,11 +312,13 @@ impl ForwardRequest<'_> {
         let hides =
             |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
-        let numbers = self.to.upstream.retry.is_some_and(|retry| retry.attempt_header);
+        let numbers = upstream.retry.is_some_and(|retry| retry.attempt_header);
+        let credential = self.to.cluster.credential.as_ref();
         for field in request.fields {
             match classify(field) {
                 FieldClass::EndToEnd
                     if numbers && is_same_name_ignoring_punctuation("X-Gateway-Attempt", field.name) => {}
+                FieldClass::EndToEnd if credential.is_some_and(|credential| credential.replaces(field.name)) => {}
                 FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
                 FieldClass::EndToEnd => {
                     let hidden = hides(field.name);

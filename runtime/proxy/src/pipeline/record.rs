@@ -218,7 +218,9 @@ impl<'h> Record<'h> {
         match (reject, self.route) {
             (Reject::MethodNotAllowed, Some(route)) => fields.push_if_valid("Allow", &route.allow),
             (Reject::TooManyFailures(seconds), _) => fields.push_number(RETRY_AFTER, *seconds),
-            (Reject::BodyMemory | Reject::UpstreamOverloaded, _) => fields.push_number(RETRY_AFTER, 1),
+            (Reject::BodyMemory | Reject::UpstreamOverloaded | Reject::UpstreamCredential, _) => {
+                fields.push_number(RETRY_AFTER, 1)
+            }
             (Reject::UnsupportedMediaType(described), _) => fields.push_if_valid("Accept", described),
             _ => {}
         }

@@ -22,8 +22,12 @@ pub(crate) struct Tries {
 
 impl Tries {
     /// Of a request that may be repeated, or not.
-    pub(crate) fn new(cluster: &'static Cluster, is_repeatable: bool, end_by: Option<Instant>) -> Self {
-        let rule = cluster.upstream.retry;
+    pub(crate) fn new(
+        cluster: &'static Cluster,
+        rule: Option<Retry>,
+        is_repeatable: bool,
+        end_by: Option<Instant>,
+    ) -> Self {
         if rule.is_some() {
             cluster.earn_retries();
         }

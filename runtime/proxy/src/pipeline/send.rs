@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::exchange::watch::Watch;
 use crate::exchange::{Exchange, Failure, Progress, poll_end};
@@ -21,6 +21,7 @@ use crate::upstream::cluster::{Cluster, RetryOutcome};
 use crate::upstream::member::{Flight, Member, Outcome};
 use crate::upstream::{ConnectError, Endpoint, UpstreamConnection};
 use crate::worker::Worker;
+use gateway_access::upstream_auth::{NoToken, PreparedCredential, TokenSource};
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::Field;
@@ -100,9 +101,14 @@ where
     let Ok(_under_way) = cluster.admit() else {
         return Forwarded::unsent(Reject::UpstreamOverloaded);
     };
-    forwarding.terms.end_by = cluster.upstream.total_timeout.map(|total| Instant::now() + total);
+    forwarding.terms.end_by = forwarding.upstream.total_timeout.map(|total| Instant::now() + total);
+    if let Some(PreparedCredential::Token(source)) = &cluster.credential
+        && let Err(reject) = get_token(&**source, forwarding).await
+    {
+        return Forwarded::unsent(reject);
+    }
     let is_repeatable = is_idempotent(forwarding, record) && !record.facts.expects_continue;
-    let tries = Tries::new(cluster, is_repeatable, forwarding.terms.end_by);
+    let tries = Tries::new(cluster, forwarding.upstream.retry, is_repeatable, forwarding.terms.end_by);
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
     loop {
@@ -125,6 +131,24 @@ where
             return forwarded;
         }
     }
+}
+
+/// Adds the token that the upstream asks of the gateway, once it is there.
+async fn get_token(source: &dyn TokenSource, forwarding: &mut Forwarding) -> Result<(), Reject> {
+    let token = match source.token() {
+        Ok(token) => token,
+        Err(fetching) => {
+            // A fetch has a bound of its own.
+            let fetched = match forwarding.terms.end_by {
+                Some(end_by) => timeout_at(end_by, fetching).await.map_err(|_| Reject::UpstreamTimeout)?,
+                None => fetching.await,
+            };
+            fetched.map_err(|_: NoToken| Reject::UpstreamCredential)?
+        }
+    };
+    forwarding.add_field(token.line());
+    forwarding.token = Some(token);
+    Ok(())
 }
 
 /// Waits before the next try; false if the client is gone meanwhile.
@@ -154,9 +178,6 @@ where
 {
     let cluster = &*forwarding.to.cluster;
     let number = tries.begin();
-    if cluster.upstream.retry.is_some_and(|rule| rule.attempt_header) {
-        forwarding.number(number);
-    }
     let mut reject = None;
     // So many of those that were tried were so for an earlier try.
     let mut earlier = tried.len();
@@ -164,9 +185,9 @@ where
         if is_past(forwarding.terms.end_by) {
             return Ended::Over(Forwarded::unsent(Reject::UpstreamTimeout));
         }
-        let endpoint = cluster.endpoint(&flight.member);
-        let mut kept = worker.pool.take(endpoint, &flight.member);
-        forwarding.address_to(endpoint);
+        let endpoint = flight.member.endpoint;
+        let mut kept = worker.pool.take(endpoint, &flight.member, &forwarding.upstream.keep_alive);
+        forwarding.begin_try(number, endpoint);
         loop {
             let connection = match kept.take() {
                 Some(connection) => connection,
@@ -296,6 +317,11 @@ where
         if Outcome::of_status(status) == Outcome::Unavailable {
             cluster.note(&flight.member, Outcome::Unavailable);
         }
+        if let (401, Some(PreparedCredential::Token(source)), Some(token)) =
+            (status, &cluster.credential, &forwarding.token)
+        {
+            source.refused(token);
+        }
         is_repeatable && tries.allow_after(status, fields)
     };
     let watch = watch.as_mut();
@@ -306,7 +332,8 @@ where
     match result {
         Ok(()) => {
             if progress.reusable {
-                worker.pool.put(endpoint, &flight.member, connection, worker.recently());
+                let keep = &forwarding.upstream.keep_alive;
+                worker.pool.put(endpoint, &flight.member, connection, keep, worker.recently());
             }
             Ended::Over(Forwarded::Answered(progress))
         }
@@ -337,8 +364,9 @@ async fn connect(
     let Ok(_waiting) = forwarding.to.cluster.admit_connection() else { return Err(Reject::UpstreamOverloaded) };
     let terms = &forwarding.terms;
     let left = terms.end_by.map_or(Duration::MAX, |by| by.saturating_duration_since(Instant::now()));
-    let limit = forwarding.to.upstream.connect_timeout.min(terms.head_within.unwrap_or(left)).min(left);
-    let connection = worker.pool.connect(endpoint, member, limit).await.map_err(|error| match error {
+    let limit = forwarding.upstream.connect_timeout.min(terms.head_within.unwrap_or(left)).min(left);
+    let keep = forwarding.upstream.keep_alive;
+    let connection = worker.pool.connect(endpoint, member, keep, limit).await.map_err(|error| match error {
         ConnectError::Unreachable => Reject::UpstreamUnreachable,
         ConnectError::Timeout => Reject::UpstreamTimeout,
         ConnectError::Untrusted(why) => Reject::UpstreamUntrusted(why),

@@ -18,12 +18,17 @@ use gateway_access::builtin::{Answer, Call, PreparedBuiltin};
 use gateway_access::failed_authentication::Attempts;
 use gateway_access::limit_key::{Subject, client_address};
 use gateway_access::request_view::RequestView;
+use gateway_access::upstream_auth::{PreparedCredential, RequestSigner};
+use gateway_base::digest::Digest;
 use gateway_base::encoding::{form_encode, query_without};
 use gateway_limits::shared::Charging;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::reject::Reject;
+
+/// The largest body, in bytes, that a signature for an upstream covers: all of it is in memory.
+const MOST_SIGNED: u64 = 16 << 20;
 
 /// A request with its operation, as one run of the steps sees it.
 pub(crate) struct Steps<'a, S> {
@@ -177,16 +182,46 @@ impl<'a, S> Steps<'a, S> {
     ///
     /// # Errors
     /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
-    pub(crate) fn prepare(&self, permit: Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
+    pub(crate) fn prepare(&self, permit: Permit, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
         match &self.routed.operation.action {
-            PreparedAction::Forward(to) => self.forward(to, &permit, record),
+            PreparedAction::Forward(to) => {
+                let permit = self.see_content_to_sign(to, permit, record)?; // 413 503
+                self.forward(to, &permit, record)
+            }
             PreparedAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
         }
+    }
+
+    /// Has the content received, where a signature for the upstream covers it.
+    ///
+    /// # Errors
+    /// It has to be received first; 413 where it is too large for that.
+    fn see_content_to_sign(
+        &self,
+        to: &PreparedForward,
+        permit: Permit,
+        record: &mut Record<'_>,
+    ) -> Result<Permit, Stop> {
+        let has_body = !matches!(record.facts.body, BodyLength::None);
+        if !has_body || signer_of_content(to).is_none() || self.content(record).is_some() {
+            return Ok(permit);
+        }
+        if self.has_content {
+            return Err(Reject::BodyTooLarge.into());
+        }
+        record.body_memory.get_or_insert_with(|| self.deployment.bodies.nothing());
+        Err(self.wait(Pause::Content { limit: MOST_SIGNED, is_lenient: false }, Stage::Checked(permit)))
+    }
+
+    /// All of the content, as far as it is there.
+    fn content(&self, record: &Record<'_>) -> Option<&[u8]> {
+        self.view.body.or_else(|| self.received_content(record))
     }
 
     fn forward(&self, to: &'static PreparedForward, permit: &Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
         let (down, operation) = (self.down, self.routed.operation);
         let form = self.form_without_credentials(record)?; // 400
+        let signed = signer_of_content(to).and_then(|_| form.as_deref().or_else(|| self.content(record)));
         let forward_request = ForwardRequest {
             deployment: self.deployment,
             peer: down.peer,
@@ -200,6 +235,7 @@ impl<'a, S> Steps<'a, S> {
             path: self.routed.path,
             query: self.routed.query,
             form: form.as_deref(),
+            content_digest: signed.map(|content| Digest::of(content).to_hex()),
             hash: self.hash(to, permit),
         };
         let Request { head, target, .. } = self.request;
@@ -208,7 +244,7 @@ impl<'a, S> Steps<'a, S> {
 
     /// Of the parts of the request that choose the endpoint, where they do.
     fn hash(&self, to: &PreparedForward, permit: &Permit) -> Option<u64> {
-        let Balance::Hash(keys) = to.upstream.balance else { return None };
+        let Balance::Hash(keys) = to.upstream().balance else { return None };
         let (path, address, caller) = (self.request.path.canonical(), self.client_address(), permit.caller());
         hash(keys, &Subject { path, address, caller, view: &self.view })
     }
@@ -253,5 +289,13 @@ impl<'a, S> Steps<'a, S> {
     /// Has the request wait, and go on from `stage`.
     fn wait(&self, pause: Pause, stage: Stage) -> Stop {
         Stop::Pause(Box::new(Paused::new(pause, stage, self.routed)))
+    }
+}
+
+/// What signs requests to an upstream with their content.
+fn signer_of_content(to: &PreparedForward) -> Option<&dyn RequestSigner> {
+    match &to.cluster.credential {
+        Some(PreparedCredential::Signature(signer)) => Some(&**signer).filter(|signer| signer.covers_content()),
+        _ => None,
     }
 }

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use gateway_access::upstream_auth::PreparedCredential;
 
 use crate::tables::{Balance, Outlier, RetryBudget, Upstream};
 use crate::upstream::balance::{Choice, Standing, Turns, choose};
 use crate::upstream::breaker::{Entered, Gauge};
 use crate::upstream::budget::Budget;
 use crate::upstream::endpoint::Endpoint;
-use crate::upstream::member::{Chosen, EndpointFamilies, Flight, Member, Outcome, write};
+use crate::upstream::member::{Chosen, EndpointFamilies, Flight, Known, Member, Outcome, write};
 use crate::upstream::numbers::next_number;
 use crate::upstream::outlier::{is_panic, most_out};
 
@@ -23,18 +24,29 @@ use crate::upstream::outlier::{is_panic, most_out};
 pub struct Cluster {
     /// The API that it belongs to.
     pub api: &'static str,
-    /// Its description; where the deployment replaces it, that.
-    pub upstream: &'static Upstream,
-    /// Its endpoints as configured.
-    pub endpoints: Box<[Endpoint]>,
+    /// Its description in the document.
+    pub document: &'static Upstream,
+    /// What the gateway proves to it who it is with.
+    pub credential: Option<PreparedCredential>,
     number: usize,
-    members: Found,
+    described: ArcSwap<&'static Described>,
     /// Held by who decides whether one more may be out.
     ejecting: Mutex<()>,
     under_way: Gauge,
     connecting: Gauge,
     budget: Budget,
     retries: [AtomicU64; RetryOutcome::ALL.len()],
+}
+
+/// What a deployment says of an upstream, with its members. It lives as long as the process: no reference is counted for
+/// a request.
+#[derive(Debug)]
+pub struct Described {
+    /// The description; where the deployment replaces the document's, that.
+    pub upstream: &'static Upstream,
+    /// Its endpoints as configured.
+    pub endpoints: &'static [Endpoint],
+    members: Found,
 }
 
 /// More is asked of an upstream than it may get.
@@ -82,20 +94,20 @@ pub(crate) struct Members {
 
 impl Cluster {
     /// An upstream whose endpoints are these, in the order of its description.
-    pub fn new(api: &'static str, upstream: &'static Upstream, endpoints: Box<[Endpoint]>) -> Self {
-        let all: Box<[Arc<Member>]> = endpoints
-            .iter()
-            .enumerate()
-            .map(|(index, endpoint)| Arc::new(Member::new(upstream, index, endpoint, endpoint.address().as_slice())))
-            .collect();
-        let is_fixed = upstream.resolve.is_none() || endpoints.iter().all(|endpoint| endpoint.address().is_some());
-        let members = Members::of(all);
+    pub fn new(
+        api: &'static str,
+        document: &'static Upstream,
+        upstream: &'static Upstream,
+        endpoints: Box<[Endpoint]>,
+        credential: Option<PreparedCredential>,
+    ) -> Self {
+        let described = Described::new(upstream, endpoints, &[]);
         Self {
             api,
-            upstream,
-            endpoints,
+            document,
+            credential,
             number: next_number(),
-            members: if is_fixed { Found::Fixed(members) } else { Found::Moving(ArcSwap::from_pointee(members)) },
+            described: ArcSwap::from_pointee(described),
             ejecting: Mutex::new(()),
             under_way: Gauge::default(),
             connecting: Gauge::default(),
@@ -109,14 +121,30 @@ impl Cluster {
         self.number
     }
 
-    /// It has names that are looked up.
-    pub(crate) fn is_moving(&self) -> bool {
-        matches!(self.members, Found::Moving(_))
+    /// What the deployment says of it now.
+    pub fn described(&self) -> &'static Described {
+        &self.described.load()
     }
 
-    /// The endpoint that a member belongs to.
-    pub(crate) fn endpoint(&self, member: &Member) -> &Endpoint {
-        &self.endpoints[member.endpoint]
+    /// Takes another description. What is known of addresses that stay is kept, and so are their connections; requests
+    /// that are under way end as they began.
+    pub fn describe_anew(&self, upstream: &'static Upstream, endpoints: Box<[Endpoint]>) {
+        let old = self.now();
+        let described = Described::new(upstream, endpoints, &old.all);
+        if upstream.health.is_none() {
+            // Nothing would make them healthy again.
+            old.all.iter().for_each(|member| member.condition.forget());
+        }
+        self.described.store(Arc::new(described));
+        let new = self.now();
+        for gone in old.all.iter().filter(|member| !new.all.iter().any(|one| one.index == member.index)) {
+            gone.is_gone.store(true, Relaxed);
+        }
+    }
+
+    /// It has names that are looked up.
+    pub(crate) fn is_moving(&self) -> bool {
+        matches!(self.described().members, Found::Moving(_))
     }
 
     /// A member that was not tried for this request; `None` once all were.
@@ -126,51 +154,24 @@ impl Cluster {
         hash: Option<u64>,
         random: impl FnOnce() -> u64,
     ) -> Option<Flight> {
-        match &self.members {
+        let described = self.described();
+        match &described.members {
             Found::Fixed(members) => {
-                let index = self.pick(members, tried, hash, random)?;
+                let index = pick(described.upstream, members, tried, hash, random)?;
                 Some(Flight::new(Chosen::Fixed(&members.all[index]), members.all.len() > 1))
             }
             Found::Moving(members) => {
                 let members = members.load();
-                let index = self.pick(&members, tried, hash, random)?;
+                let index = pick(described.upstream, &members, tried, hash, random)?;
                 Some(Flight::new(Chosen::Moving(Arc::clone(&members.all[index])), members.all.len() > 1))
             }
         }
     }
 
-    fn pick(
-        &self,
-        members: &Members,
-        tried: &[usize],
-        hash: Option<u64>,
-        random: impl FnOnce() -> u64,
-    ) -> Option<usize> {
-        let all = &*members.all;
-        let is_untried = |index: usize| !tried.contains(&all[index].index);
-        if let [_] = all {
-            return is_untried(0).then_some(0);
-        }
-        let now = now();
-        let in_panic = is_panic(members.out(now), all.len());
-        let nobody_is_healthy = all.iter().all(|member| member.weight() == 0 || member.condition.is_unhealthy());
-        let choice = match (self.upstream.balance, hash) {
-            (Balance::RoundRobin, _) => Choice::Turn,
-            (Balance::Hash(_), Some(hash)) => Choice::Hash(hash),
-            // A request without such a part is nobody's.
-            (Balance::LeastRequest | Balance::Hash(_), _) => Choice::Least,
-        };
-        let is_usable = |index: usize| {
-            let Member { ejection, condition, .. } = &*all[index];
-            (in_panic || !ejection.is_out(now)) && (nobody_is_healthy || !condition.is_unhealthy())
-        };
-        choose(all, is_untried, is_usable, choice, &members.turns, random())
-    }
-
     /// Counts how a try ended. A member that fails again and again is out for a while.
     pub(crate) fn note(&self, member: &Member, outcome: Outcome) {
         member.count(outcome);
-        let Some(rule) = self.upstream.outlier else { return };
+        let Some(rule) = self.described().upstream.outlier else { return };
         if outcome == Outcome::Answered {
             return member.ejection.succeed();
         }
@@ -191,13 +192,13 @@ impl Cluster {
 
     /// Counts a request as under way until this is dropped, where there is a bound.
     pub(crate) fn admit(&self) -> Result<Option<Entered<'_>>, Overloaded> {
-        let Some(breaker) = self.upstream.breaker else { return Ok(None) };
+        let Some(breaker) = self.described().upstream.breaker else { return Ok(None) };
         self.under_way.enter(breaker.requests).map(Some).ok_or(Overloaded)
     }
 
     /// Counts a request as waiting for a connection until this is dropped, where there is a bound.
     pub(crate) fn admit_connection(&self) -> Result<Option<Entered<'_>>, Overloaded> {
-        let Some(breaker) = self.upstream.breaker else { return Ok(None) };
+        let Some(breaker) = self.described().upstream.breaker else { return Ok(None) };
         self.connecting.enter(breaker.pending).map(Some).ok_or(Overloaded)
     }
 
@@ -221,8 +222,8 @@ impl Cluster {
     }
 
     /// The members as they are.
-    pub(crate) fn now(&self) -> Snapshot<'_> {
-        match &self.members {
+    pub(crate) fn now(&self) -> Snapshot<'static> {
+        match &self.described().members {
             Found::Fixed(members) => Snapshot::Fixed(members),
             Found::Moving(members) => Snapshot::Moving(members.load_full()),
         }
@@ -230,23 +231,23 @@ impl Cluster {
 
     /// Puts what was found for the name of an endpoint in the place of what was. What is known of addresses that stay is
     /// kept.
-    pub(crate) fn resolved(&self, endpoint: usize, addresses: &[SocketAddr]) {
-        let Found::Moving(members) = &self.members else { return };
-        let Some(described) = self.endpoints.get(endpoint) else { return };
+    pub(crate) fn resolved(&self, described: &'static Described, number: usize, addresses: &[SocketAddr]) {
+        let Found::Moving(members) = &described.members else { return };
+        let Some(endpoint) = described.endpoints.get(number) else { return };
         let old = members.load_full();
-        let (ours, others): (Vec<_>, Vec<_>) = old.all.iter().cloned().partition(|member| member.endpoint == endpoint);
+        let (ours, others): (Vec<_>, Vec<_>) = old.all.iter().cloned().partition(|member| member.number == number);
         let mut found: Vec<Arc<Member>> = Vec::new();
         for addresses in servers(addresses) {
             found.push(match ours.iter().find(|known| known.addresses == addresses) {
                 Some(known) => Arc::clone(known),
-                None => Arc::new(Member::new(self.upstream, endpoint, described, &addresses)),
+                None => Arc::new(Member::new(described.upstream, number, endpoint, &addresses)),
             });
         }
         // Connections that were made to the name before it was looked up lead to the one server that it has.
         if let ([only], [unknown]) = (&mut *found, &*ours)
             && unknown.addresses.is_empty()
         {
-            *only = Arc::new(Member::new(self.upstream, endpoint, described, &only.addresses).in_place_of(unknown));
+            *only = Arc::new(Member::new(described.upstream, number, endpoint, &only.addresses).in_place_of(unknown));
         }
         let stays = |member: &Arc<Member>| found.iter().any(|one| Arc::ptr_eq(one, member));
         if found.is_empty() || (found.len() == ours.len() && ours.iter().all(stays)) {
@@ -257,7 +258,7 @@ impl Cluster {
             gone.is_gone.store(true, Relaxed);
         }
         let mut all = [others, found].concat();
-        all.sort_by(|a, b| a.endpoint.cmp(&b.endpoint).then_with(|| a.addresses.cmp(&b.addresses)));
+        all.sort_by(|a, b| a.number.cmp(&b.number).then_with(|| a.addresses.cmp(&b.addresses)));
         members.store(Arc::new(Members::of(all.into())));
     }
 
@@ -286,6 +287,35 @@ impl Cluster {
     }
 }
 
+/// Which of the members.
+fn pick(
+    upstream: &Upstream,
+    members: &Members,
+    tried: &[usize],
+    hash: Option<u64>,
+    random: impl FnOnce() -> u64,
+) -> Option<usize> {
+    let all = &*members.all;
+    let is_untried = |index: usize| !tried.contains(&all[index].index);
+    if let [_] = all {
+        return is_untried(0).then_some(0);
+    }
+    let now = now();
+    let in_panic = is_panic(members.out(now), all.len());
+    let nobody_is_healthy = all.iter().all(|member| member.weight() == 0 || member.condition.is_unhealthy());
+    let choice = match (upstream.balance, hash) {
+        (Balance::RoundRobin, _) => Choice::Turn,
+        (Balance::Hash(_), Some(hash)) => Choice::Hash(hash),
+        // A request without such a part is nobody's.
+        (Balance::LeastRequest | Balance::Hash(_), _) => Choice::Least,
+    };
+    let is_usable = |index: usize| {
+        let Known { ejection, condition, .. } = &**all[index];
+        (in_panic || !ejection.is_out(now)) && (nobody_is_healthy || !condition.is_unhealthy())
+    };
+    choose(all, is_untried, is_usable, choice, &members.turns, random())
+}
+
 /// The members at one time.
 pub(crate) enum Snapshot<'a> {
     Fixed(&'a Members),
@@ -300,6 +330,33 @@ impl Deref for Snapshot<'_> {
             Self::Fixed(members) => members,
             Self::Moving(members) => members,
         }
+    }
+}
+
+impl Described {
+    /// A description, with what is known of members of the one before.
+    fn new(upstream: &'static Upstream, endpoints: Box<[Endpoint]>, old: &[Arc<Member>]) -> &'static Self {
+        let endpoints: &'static [Endpoint] = Box::leak(endpoints);
+        let is_fixed = upstream.resolve.is_none() || endpoints.iter().all(|endpoint| endpoint.address().is_some());
+        let mut all = Vec::with_capacity(endpoints.len());
+        for (number, endpoint) in endpoints.iter().enumerate() {
+            let is_same = |member: &&Arc<Member>| member.endpoint.is_spoken_to_like(endpoint);
+            // Of a name, what was found for it stays until it is looked up again.
+            let keeps = |member: &&Arc<Member>| !is_fixed || member.addresses.as_ref() == endpoint.address().as_slice();
+            let known = old.iter().filter(is_same).filter(keeps);
+            let before = all.len();
+            all.extend(
+                known.map(|known| {
+                    Arc::new(Member::new(upstream, number, endpoint, &known.addresses).in_place_of(known))
+                }),
+            );
+            if all.len() == before {
+                all.push(Arc::new(Member::new(upstream, number, endpoint, endpoint.address().as_slice())));
+            }
+        }
+        let members = Members::of(all.into());
+        let members = if is_fixed { Found::Fixed(members) } else { Found::Moving(ArcSwap::from_pointee(members)) };
+        Box::leak(Box::new(Self { upstream, endpoints, members }))
     }
 }
 
@@ -358,6 +415,7 @@ pub(super) mod tests {
 
     /// One of an upstream that says nothing more.
     pub(in crate::upstream) fn member_at(endpoint: &Endpoint, addresses: &[SocketAddr]) -> Member {
+        let endpoint = Box::leak(Box::new(endpoint.clone()));
         Member::new(&upstream(&[]), 0, endpoint, addresses)
     }
 
@@ -366,7 +424,7 @@ pub(super) mod tests {
             urls.iter().map(|url| UpstreamEndpoint { url, weight: 1, priority: 0 }).collect();
         let table = Box::leak(Box::new(upstream(Vec::leak(endpoints))));
         let endpoints = urls.iter().map(|url| parse_url(url).expect("a URL").0).collect();
-        Box::leak(Box::new(Cluster::new("shop", table, endpoints)))
+        Box::leak(Box::new(Cluster::new("shop", table, table, endpoints, None)))
     }
 
     fn labels(cluster: &Cluster) -> Vec<String> {
@@ -381,12 +439,12 @@ pub(super) mod tests {
     fn each_address_of_a_name_is_a_member_and_keeps_what_is_known_of_it() {
         let cluster = cluster(&["http://orders.test:81", "http://10.0.0.9:81"]);
         assert_eq!(labels(cluster), ["orders.test:81", "10.0.0.9:81"]);
-        cluster.resolved(0, &addresses(&["10.0.0.2:81", "10.0.0.1:81", "10.0.0.2:81"]));
+        cluster.resolved(cluster.described(), 0, &addresses(&["10.0.0.2:81", "10.0.0.1:81", "10.0.0.2:81"]));
         assert_eq!(labels(cluster), ["10.0.0.1:81", "10.0.0.2:81", "10.0.0.9:81"]);
         let before = cluster.now().all.to_vec();
-        cluster.resolved(0, &[]);
+        cluster.resolved(cluster.described(), 0, &[]);
         assert_eq!(labels(cluster).len(), 3, "an empty answer changes nothing");
-        cluster.resolved(0, &addresses(&["10.0.0.2:81", "10.0.0.3:81"]));
+        cluster.resolved(cluster.described(), 0, &addresses(&["10.0.0.2:81", "10.0.0.3:81"]));
         assert_eq!(labels(cluster), ["10.0.0.2:81", "10.0.0.3:81", "10.0.0.9:81"]);
         assert!(Arc::ptr_eq(&before[1], &cluster.now().all[0]));
         assert!(before[0].is_gone.load(Relaxed) && !before[1].is_gone.load(Relaxed));
@@ -396,7 +454,7 @@ pub(super) mod tests {
     fn addresses_of_the_other_family_are_other_ways_to_the_same_servers() {
         let cluster = cluster(&["http://localhost:81"]);
         let unknown = Arc::clone(&cluster.now().all[0]);
-        cluster.resolved(0, &addresses(&["[::1]:81", "127.0.0.1:81"]));
+        cluster.resolved(cluster.described(), 0, &addresses(&["[::1]:81", "127.0.0.1:81"]));
         assert_eq!(labels(cluster), ["[::1]:81"]);
         let found = Arc::clone(&cluster.now().all[0]);
         assert_eq!(&*found.addresses, addresses(&["[::1]:81", "127.0.0.1:81"]));
@@ -408,7 +466,7 @@ pub(super) mod tests {
     fn names_of_one_address_are_one_series() {
         let cluster = cluster(&["http://a.test:81", "http://b.test:81"]);
         for endpoint in [0, 1] {
-            cluster.resolved(endpoint, &addresses(&["10.0.0.1:81"]));
+            cluster.resolved(cluster.described(), endpoint, &addresses(&["10.0.0.1:81"]));
         }
         let members = cluster.now().all.to_vec();
         members.iter().for_each(|member| cluster.note(member, Outcome::Answered));

@@ -18,6 +18,12 @@ impl Condition {
         self.is_unhealthy.load(Relaxed)
     }
 
+    /// It is taken for healthy again, as at the start.
+    pub(crate) fn forget(&self) {
+        self.is_unhealthy.store(false, Relaxed);
+        self.contrary.store(0, Relaxed);
+    }
+
     /// Counts an answer; true if it was the one that changes the condition.
     pub(crate) fn count(&self, is_good: bool, rule: &Health) -> bool {
         let is_unhealthy = self.is_unhealthy();

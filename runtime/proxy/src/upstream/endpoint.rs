@@ -22,6 +22,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether a connection to the other one would do for this one.
+    pub(crate) fn is_spoken_to_like(&self, other: &Self) -> bool {
+        let way = |endpoint: &Self| (endpoint.port, endpoint.tls.is_some(), endpoint.is_http2);
+        self.host == other.host && way(self) == way(other)
+    }
+
     /// Its address, where it is no name.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         let address: IpAddr = self.host.trim_matches(['[', ']']).parse().ok()?;

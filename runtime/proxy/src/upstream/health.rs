@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::tables::Health;
+use crate::tables::{Health, KeepAlive};
 use crate::upstream::Pool;
 use crate::upstream::balance::mix;
 use crate::upstream::cluster::Cluster;
@@ -25,13 +25,13 @@ use gateway_base::{error, info, warn};
 const MOST_OF_HEAD: usize = 16 << 10;
 
 /// Checks go on until this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Checking(#[expect(dead_code, reason = "its end is the signal")] Option<oneshot::Sender<()>>);
 
 /// Starts the checks of these upstreams.
 pub fn start(clusters: &[Arc<Cluster>]) -> Checking {
     let checked: Vec<Arc<Cluster>> =
-        clusters.iter().filter(|cluster| cluster.upstream.health.is_some()).map(Arc::clone).collect();
+        clusters.iter().filter(|cluster| cluster.described().upstream.health.is_some()).map(Arc::clone).collect();
     if checked.is_empty() {
         return Checking(None);
     }
@@ -56,7 +56,7 @@ pub fn start(clusters: &[Arc<Cluster>]) -> Checking {
 async fn check_all(clusters: &[Arc<Cluster>], over: &mut oneshot::Receiver<()>) {
     let mut tasks = JoinSet::new();
     for (number, cluster) in clusters.iter().enumerate() {
-        if let Some(health) = cluster.upstream.health {
+        if let Some(health) = cluster.described().upstream.health {
             tasks.spawn_local(check_one(Arc::clone(cluster), health, number as u64));
         }
     }
@@ -81,7 +81,7 @@ async fn check_one(cluster: Arc<Cluster>, health: Health, seed: u64) {
         for member in cluster.now().all.iter().map(Arc::clone) {
             let (cluster, pool) = (Arc::clone(&cluster), Rc::clone(&pool));
             checks.spawn_local(async move {
-                let status = timeout(health.timeout, ask(&cluster, &member, &pool, &health)).await;
+                let status = timeout(health.timeout, ask(&member, &pool, &health)).await;
                 let status = status.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
                 note(&cluster, &member, &health, status);
             });
@@ -107,7 +107,7 @@ fn note(cluster: &Cluster, member: &Member, health: &Health, status: io::Result<
     if !member.condition.count(is_good, health) {
         return;
     }
-    let subject = format!("upstream {}", cluster.upstream.name);
+    let subject = format!("upstream {}", cluster.document.name);
     let (endpoint, api) = (&member.label, cluster.api);
     match status {
         Ok(_) if is_good => info!(subject, "endpoint {endpoint} of {api} is healthy again"),
@@ -117,13 +117,13 @@ fn note(cluster: &Cluster, member: &Member, health: &Health, status: io::Result<
 }
 
 /// The status that a member answers with, over a connection of its own.
-async fn ask(cluster: &Cluster, member: &Member, pool: &Pool, health: &Health) -> io::Result<u16> {
-    let endpoint = cluster.endpoint(member);
-    let connection = match pool.take(endpoint, member) {
+async fn ask(member: &Member, pool: &Pool, health: &Health) -> io::Result<u16> {
+    let endpoint = member.endpoint;
+    let connection = match pool.take(endpoint, member, &KeepAlive::USUAL) {
         Some(connection) => connection,
         None => {
             let unreachable = |_| io::Error::new(io::ErrorKind::NotConnected, "no connection");
-            pool.connect(endpoint, member, health.timeout).await.map_err(unreachable)?
+            pool.connect(endpoint, member, KeepAlive::USUAL, health.timeout).await.map_err(unreachable)?
         }
     };
     let close = if endpoint.is_http2 { "" } else { "Connection: close\r\n" };

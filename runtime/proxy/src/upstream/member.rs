@@ -19,8 +19,9 @@ use crate::upstream::outlier::Ejection;
 pub struct Member {
     /// Where its connections are in the pools.
     pub(crate) index: usize,
-    /// Which endpoint.
-    pub(crate) endpoint: usize,
+    /// The endpoint, and which of the upstream's it is.
+    pub(crate) endpoint: &'static Endpoint,
+    pub(crate) number: usize,
     /// Its address, then others under which the same server may answer (RFC 8305); none where the name is looked up for
     /// each connection.
     pub(crate) addresses: Box<[SocketAddr]>,
@@ -29,14 +30,28 @@ pub struct Member {
     weight: u32,
     priority: u8,
     key: u64,
+    known: Arc<Known>,
+}
+
+/// What is known of an address; it stays when the description changes.
+#[derive(Debug, Default)]
+pub struct Known {
     pub(crate) in_flight: AtomicU32,
     pub(crate) ejection: Ejection,
     /// What its checks say.
     pub(crate) condition: Condition,
-    /// The name does not have it any more.
+    /// No request goes there any more: the name has another address, or the deployment another endpoint.
     pub(crate) is_gone: AtomicBool,
     outcomes: [AtomicU64; Outcome::ALL.len()],
     ejections: [AtomicU64; Outcome::ALL.len()],
+}
+
+impl Deref for Member {
+    type Target = Known;
+
+    fn deref(&self) -> &Known {
+        &self.known
+    }
 }
 
 /// How a try at a member ended.
@@ -119,33 +134,34 @@ pub struct EndpointFamilies {
 }
 
 impl Member {
-    /// An address of an endpoint, which is the one of that index.
-    pub(crate) fn new(upstream: &Upstream, index: usize, endpoint: &Endpoint, addresses: &[SocketAddr]) -> Self {
-        let described = upstream.endpoints.get(index);
+    /// An address of an endpoint, which is the one of that number.
+    pub(crate) fn new(
+        upstream: &Upstream,
+        number: usize,
+        endpoint: &'static Endpoint,
+        addresses: &[SocketAddr],
+    ) -> Self {
+        let described = upstream.endpoints.get(number);
         let label = match addresses.first() {
             Some(address) => address.to_string(),
             None => format!("{}:{}", endpoint.host, endpoint.port),
         };
         Self {
             index: next_number(),
-            endpoint: index,
+            endpoint,
+            number,
             addresses: addresses.into(),
             weight: described.map_or(1, |endpoint| endpoint.weight),
             priority: described.map_or(0, |endpoint| endpoint.priority),
             key: of_text(&label),
             label: label.into(),
-            in_flight: AtomicU32::new(0),
-            ejection: Ejection::default(),
-            condition: Condition::default(),
-            is_gone: AtomicBool::new(false),
-            outcomes: Default::default(),
-            ejections: Default::default(),
+            known: Arc::default(),
         }
     }
 
-    /// The same, with the connections of another one.
+    /// The same, with the connections of another one, and all that is known of it.
     pub(crate) fn in_place_of(self, other: &Self) -> Self {
-        Self { index: other.index, ..self }
+        Self { index: other.index, known: Arc::clone(&other.known), ..self }
     }
 
     /// It gets requests, if its upstream has no other troubles.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::upstream::cluster::Cluster;
+use crate::upstream::cluster::{Cluster, Described};
+use crate::upstream::endpoint::Endpoint;
 use gateway_base::warn;
 
 /// After the first answer that does not come; doubled by each that follows, up to the usual interval.
@@ -16,8 +17,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 pub async fn follow(clusters: Vec<Arc<Cluster>>) {
     let mut tasks = JoinSet::new();
     for cluster in clusters.into_iter().filter(|cluster| cluster.is_moving()) {
-        for endpoint in 0..cluster.endpoints.len() {
-            tasks.spawn(follow_one(Arc::clone(&cluster), endpoint));
+        let described = cluster.described();
+        for endpoint in 0..described.endpoints.len() {
+            tasks.spawn(follow_one(Arc::clone(&cluster), described, endpoint));
         }
     }
     while let Some(ended) = tasks.join_next().await {
@@ -30,19 +32,19 @@ pub async fn follow(clusters: Vec<Arc<Cluster>>) {
     }
 }
 
-async fn follow_one(cluster: Arc<Cluster>, endpoint: usize) {
-    let Some(every) = cluster.upstream.resolve else { return };
-    let (host, port) = (cluster.endpoints[endpoint].host.clone(), cluster.endpoints[endpoint].port);
+async fn follow_one(cluster: Arc<Cluster>, described: &'static Described, endpoint: usize) {
+    let Some(every) = described.upstream.resolve else { return };
+    let Endpoint { host, port, .. } = &described.endpoints[endpoint];
     if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
         return;
     }
     let mut pause = FIRST_RETRY.min(every);
     let mut is_told = false;
     loop {
-        let found = tokio::net::lookup_host((&*host, port)).await.map(Iterator::collect::<Vec<SocketAddr>>);
+        let found = tokio::net::lookup_host((&**host, *port)).await.map(Iterator::collect::<Vec<SocketAddr>>);
         match found {
             Ok(addresses) if !addresses.is_empty() => {
-                cluster.resolved(endpoint, &addresses);
+                cluster.resolved(described, endpoint, &addresses);
                 pause = FIRST_RETRY.min(every);
                 is_told = false;
                 tokio::time::sleep(every).await;
@@ -50,7 +52,7 @@ async fn follow_one(cluster: Arc<Cluster>, endpoint: usize) {
             // What was found before stays.
             _ => {
                 if !std::mem::replace(&mut is_told, true) {
-                    let (api, name) = (cluster.api, cluster.upstream.name);
+                    let (api, name) = (cluster.api, cluster.document.name);
                     warn!(format_args!("upstream {name}"), "the name of an endpoint of {api} has no address: {host}");
                 }
                 tokio::time::sleep(pause).await;
