@@ -87,8 +87,16 @@ impl Lab {
     }
 
     pub(crate) fn start(&self, peer: &Peer, work: Work) -> io::Result<Running> {
+        self.spawn(pinned(PROXY_CORE, &peer.program), peer, work)
+    }
+
+    /// The same, on all cores.
+    pub(crate) fn start_anywhere(&self, peer: &Peer, work: Work) -> io::Result<Running> {
+        self.spawn(Command::new(&peer.program), peer, work)
+    }
+
+    fn spawn(&self, mut command: Command, peer: &Peer, work: Work) -> io::Result<Running> {
         let log = self.folder.join(format!("{}.out", peer.name));
-        let mut command = pinned(PROXY_CORE, &peer.program);
         command.args(&peer.arguments).envs(peer.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(fs::File::create(&log)?);
         command.stderr(fs::File::create(self.folder.join(format!("{}.err", peer.name)))?);

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --profile dist -p gateway-benches -- [SCENARIO…] [--rounds N] [--seconds S] [--peers a,b]
 //! cargo run --profile dist -p gateway-benches -- scale
+//! cargo run --profile dist -p gateway-benches -- faults
 //! ```
 
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
@@ -12,6 +13,7 @@ mod callers;
 mod clients;
 mod consumers;
 mod database;
+mod faults;
 mod flood;
 mod lab;
 mod measure;
@@ -63,14 +65,18 @@ fn run(plan: &Plan) -> io::Result<()> {
         for scenario in SCENARIOS {
             println!("{:15} {}", scenario.name, scenario.what);
         }
+        println!("{:15} one of three replicas is at fault", "faults");
         println!("{:15} the compiler and rustc with 1,000 and 20,000 operations", "scale");
         return Ok(());
     }
-    let (scale, scenarios): (Vec<_>, Vec<_>) = plan.scenarios.iter().partition(|name| *name == "scale");
-    if !scale.is_empty() {
+    let has = |name: &str| plan.scenarios.iter().any(|chosen| chosen == name);
+    let (has_scale, has_faults) = (has("scale"), has("faults"));
+    let scenarios: Vec<&String> =
+        plan.scenarios.iter().filter(|name| !["scale", "faults"].contains(&name.as_str())).collect();
+    if has_scale {
         scale::run()?;
     }
-    if !scale.is_empty() && scenarios.is_empty() {
+    if has_scale && !has_faults && scenarios.is_empty() {
         return Ok(());
     }
     let gateway = build::gateway()?;
@@ -80,6 +86,13 @@ fn run(plan: &Plan) -> io::Result<()> {
         .filter(|scenario| scenarios.is_empty() || scenarios.iter().any(|name| *name == scenario.name))
         .collect();
     let is_wanted = |peer: &str| plan.peers.as_ref().is_none_or(|wanted| wanted.iter().any(|name| name == peer));
+    if has_faults {
+        println!("{}\n", report::machine());
+        faults::run(&lab, &gateway, is_wanted)?;
+        if scenarios.is_empty() {
+            return Ok(());
+        }
+    }
     let wanted: Vec<&str> =
         chosen.iter().flat_map(|scenario| scenario.peers).copied().filter(|peer| is_wanted(peer)).collect();
     if wanted.iter().any(|peer| peer.contains("postgres")) {

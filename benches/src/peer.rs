@@ -35,6 +35,8 @@ pub(crate) enum Work {
     Orders,
     /// Knows 200 routes.
     Routes,
+    /// Forwards to three replicas, with tries.
+    Replicas,
 }
 
 impl Work {
@@ -55,6 +57,7 @@ impl Work {
             Self::Accounts => "/own",
             Self::Orders => "/s",
             Self::Routes => "/service7/v1/items",
+            Self::Replicas => "/replica",
         }
     }
 }

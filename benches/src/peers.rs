@@ -6,6 +6,7 @@ mod gateway;
 mod haproxy;
 mod installed;
 mod nginx;
+mod replicas;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -74,6 +75,29 @@ pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Ve
     for (name, program, make) in all.into_iter().filter(|(name, ..)| wanted.contains(name)) {
         match program {
             Some(program) => peers.push(make(program, name)?),
+            None => missing.push(name),
+        }
+    }
+    Ok((peers, missing))
+}
+
+/// The peers that are there, before three replicas; the names of the programs that are not.
+pub(crate) fn before_replicas(
+    lab: &Lab,
+    gateway: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+) -> io::Result<(Vec<Peer>, Vec<&'static str>)> {
+    let envoy = std::env::var_os("BENCH_ENVOY").map(PathBuf::from).or_else(|| on_path("envoy"));
+    let all = [
+        ("gateway", Some(gateway.to_path_buf())),
+        ("envoy", envoy),
+        ("haproxy", on_path("haproxy")),
+        ("nginx", on_path("nginx")),
+    ];
+    let (mut peers, mut missing) = (Vec::new(), Vec::new());
+    for (name, program) in all.into_iter().filter(|(name, _)| is_wanted(name)) {
+        match program {
+            Some(program) => peers.push(replicas::before(lab, program, name)?),
             None => missing.push(name),
         }
     }

@@ -93,7 +93,7 @@ fn route(prefix: &str) -> String {
 }
 
 /// `…/1.40.0/Clean/RELEASE/BoringSSL`
-fn version(program: &Path) -> String {
+pub(super) fn version(program: &Path) -> String {
     let Ok(output) = Command::new(program).arg("--version").output() else { return String::new() };
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let is_version = |part: &&str| part.contains('.') && part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
