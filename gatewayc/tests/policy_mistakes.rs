@@ -170,7 +170,7 @@ fn at_the_root() {
         ("  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {bearer: swordfish}}}", "GW101 secret reference"),
         (
             "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {bearer: {env: T}, basic: {}}}}",
-            "GW533 one credential",
+            "GW535 one credential",
         ),
         ("  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {basic: {username: a}}}}", "GW104 no `password`"),
         (
@@ -179,11 +179,11 @@ fn at_the_root() {
         ),
         (
             "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: Host, value: {env: P}}}}}",
-            "GW533 something else to HTTP",
+            "GW535 something else to HTTP",
         ),
         (
             "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: X-Forwarded-For, value: {env: P}}}}}",
-            "GW533 writes or removes",
+            "GW535 writes or removes",
         ),
         (
             "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: X-Key, value: swordfish}}}}",
@@ -199,7 +199,7 @@ fn at_the_root() {
         ),
         (
             "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {clientCredentials: {tokenUrl: \"http://b/t\", clientId: c, clientSecret: {env: S}}}}}",
-            "GW533 read on its way",
+            "GW535 read on its way",
         ),
         (
             "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {clientCredentials: {tokenUrl: \"https://b/t\", clientId: c, clientSecret: swordfish}}}}",
@@ -253,15 +253,15 @@ fn at_an_operation() {
         ("maxBody: 1KiB, upstream: {url: \"http://127.0.0.1:1/x\"}", "none"),
         (
             "upstream: {url: \"http://a\", upstreamAuth: {certificate: {chain: {file: a.pem}, key: {file: a.key}}}}",
-            "GW533 without TLS",
+            "GW535 without TLS",
         ),
         (
             "upstream: {url: \"http://a\", upstreamAuth: {header: {name: X-User-ID, value: {env: K}}}}",
-            "GW533 who calls",
+            "GW535 who calls",
         ),
         (
             "requestHeaders: {set: {authorization: {env: A}}}, upstream: {url: \"http://a\", upstreamAuth: {bearer: {env: T}}}",
-            "GW533 two values",
+            "GW535 two values",
         ),
         ("rateLimits: []", "GW102 unknown key rateLimits"),
         ("rateLimit: []", "none"),

@@ -1,6 +1,6 @@
 //! What upstreams ask of the operations that use them.
 
-use crate::diagnostic::{Diagnostic, Diagnostics, GW529, GW533};
+use crate::diagnostic::{Diagnostic, Diagnostics, GW529, GW535};
 use crate::ir::{
     Access, Action, Api, Balance, HashKey, HeaderEdits, LimitKey, Operation, Rule, Upstream, UpstreamAuth,
 };
@@ -38,7 +38,7 @@ fn check_auth(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
     let name = &upstream.name;
     if certificate.is_some() && !["https://", "h2://"].iter().any(|tls| upstream.first_url().starts_with(tls)) {
         diagnostics.push(
-            Diagnostic::error(GW533, format!("the certificate for the upstream `{name}` is never shown"))
+            Diagnostic::error(GW535, format!("the certificate for the upstream `{name}` is never shown"))
                 .at(upstream.span, "it is spoken to without TLS")
                 .help("write `https://` or `h2://` in its addresses"),
         );
@@ -47,7 +47,7 @@ fn check_auth(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
     for field in fields {
         if let Some(why) = no_place_for_credentials(field, &api.identity_headers) {
             let headline = format!("`{field}` cannot carry a credential to the upstream `{name}`");
-            diagnostics.push(Diagnostic::error(GW533, headline).at(upstream.span, why));
+            diagnostics.push(Diagnostic::error(GW535, headline).at(upstream.span, why));
         }
         let writes = |operation: &&Operation| {
             let HeaderEdits { remove: _, set, set_secret, add } = &operation.request_headers;
@@ -56,7 +56,7 @@ fn check_auth(api: &Api, upstream: &Upstream, diagnostics: &mut Diagnostics) {
         };
         if let Some(operation) = using(api, upstream).find(writes) {
             diagnostics.push(
-                Diagnostic::error(GW533, format!("`{field}` has two values for the upstream `{name}`"))
+                Diagnostic::error(GW535, format!("`{field}` has two values for the upstream `{name}`"))
                     .at(operation.span, "`requestHeaders` of this operation give it one")
                     .also(upstream.span, "`upstreamAuth` gives it another")
                     .help("keep one of the two"),

@@ -2,7 +2,7 @@
 
 use gateway_yaml::{Entry, Node, Span};
 
-use crate::diagnostic::{Diagnostic, GW101, GW525, GW533};
+use crate::diagnostic::{Diagnostic, GW101, GW525, GW535};
 use crate::ir::{HeaderEdits, IdentityHeaders};
 use crate::vocabulary::literals;
 use crate::vocabulary::reader::Reader;
@@ -169,7 +169,7 @@ pub(super) fn credential_header(reader: &mut Reader<'_>, span: Span, text: Optio
     let why = no_place_for_credentials(name, &IdentityHeaders::default())
         .or_else(|| not_forwarded(name).filter(|_| canonical(name) != "authorization"));
     let Some(why) = why else { return Some(name.to_owned()) };
-    reader.report(Diagnostic::error(GW533, "this header cannot carry a credential to an upstream").at(span, why));
+    reader.report(Diagnostic::error(GW535, "this header cannot carry a credential to an upstream").at(span, why));
     None
 }
 

@@ -2,7 +2,7 @@
 
 use gateway_yaml::{Entry, Node, Span};
 
-use crate::diagnostic::{Diagnostic, GW104, GW533};
+use crate::diagnostic::{Diagnostic, GW104, GW535};
 use crate::ir::{AwsSigV4, ClientCertificate, ClientCredentials, SecretReference, UpstreamAuth, UpstreamCredential};
 use crate::vocabulary::headers::credential_header;
 use crate::vocabulary::provider::{UrlProblem, check_url};
@@ -26,7 +26,7 @@ pub(super) fn upstream_auth(reader: &mut Reader<'_>, node: &Node) -> Option<Upst
     let chosen: Vec<&Entry> = entries.iter().copied().filter(|entry| CREDENTIALS.contains(&&*entry.key.name)).collect();
     if let [first, second, ..] = *chosen {
         reader.report(
-            Diagnostic::error(GW533, "a request to an upstream carries one credential")
+            Diagnostic::error(GW535, "a request to an upstream carries one credential")
                 .at(second.key.span, format!("beside `{}`", first.key.name))
                 .also(first.key.span, "the first")
                 .help("keep one of them; only `certificate`, which belongs to the connection, may stand beside it"),
@@ -109,7 +109,7 @@ fn token_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
             ("the client secret could be read on its way", "write `https://`; plain `http://` is for loopback")
         }
     };
-    reader.report(Diagnostic::error(GW533, "the token cannot be fetched there").at(node.span, problem).help(help));
+    reader.report(Diagnostic::error(GW535, "the token cannot be fetched there").at(node.span, problem).help(help));
     None
 }
 
