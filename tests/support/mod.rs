@@ -54,6 +54,9 @@ impl Gateway {
             "payments.default",
             "orders.default",
             "tutorial.notes",
+            "versions.stable",
+            "versions.canary",
+            "versions.shadow",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }

@@ -3,8 +3,8 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, Balance, ByteSize, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Operation, RegexRewrite,
-    Retry, Rewrite, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
+    Action, Allowed, Balance, ByteSize, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Mirror, Operation,
+    RegexRewrite, Retry, Rewrite, SplitEntry, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
 };
 use gatewayc::ir;
 
@@ -21,9 +21,16 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         method: text(&operation.method),
         access: access(&operation.access, shared),
         action: match &operation.action {
-            ir::Action::Forward { upstream, rewrite: path } => {
-                Action::Forward { to: shared.upstream(upstream), path: rewrite(path) }
-            }
+            ir::Action::Forward { upstream, rewrite: path, split, mirror } => Action::Forward {
+                to: shared.upstream(upstream),
+                path: rewrite(path),
+                split: list(split, |entry| split_entry(entry, shared)),
+                mirror: mirror.as_ref().map(|ir::Mirror { upstream, share, credentials }| Mirror {
+                    to: shared.upstream(upstream),
+                    share: *share,
+                    credentials: *credentials,
+                }),
+            },
             ir::Action::Answer(answer) => Action::Answer(builtin(answer, shared)),
         },
         contract: contract(&operation.contract),
@@ -38,6 +45,22 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         }),
         contested: operation.contested,
         repeatable: operation.repeatable,
+    }
+}
+
+fn split_entry(entry: &ir::SplitEntry, shared: &Shared) -> SplitEntry {
+    SplitEntry {
+        to: shared.upstream(&entry.upstream),
+        share: entry.share,
+        when: list(&entry.when, |(name, value)| (text(name), text(value))),
+        by: list(&entry.by, hash_key),
+    }
+}
+
+fn hash_key(key: &ir::HashKey) -> HashKey {
+    match key {
+        ir::HashKey::Part(part) => HashKey::Part(limit_key(part)),
+        ir::HashKey::Cookie(name) => HashKey::Cookie(text(name)),
     }
 }
 
@@ -93,10 +116,7 @@ pub(super) fn upstream(upstream: &ir::Upstream) -> Upstream {
         balance: match &upstream.balance {
             ir::Balance::RoundRobin => Balance::RoundRobin,
             ir::Balance::LeastRequest => Balance::LeastRequest,
-            ir::Balance::Hash(keys) => Balance::Hash(list(keys, |key| match key {
-                ir::HashKey::Part(part) => HashKey::Part(limit_key(part)),
-                ir::HashKey::Cookie(name) => HashKey::Cookie(text(name)),
-            })),
+            ir::Balance::Hash(keys) => Balance::Hash(list(keys, hash_key)),
         },
         resolve: upstream.resolve,
         outlier: upstream.outlier,

@@ -32,6 +32,10 @@
 //   OPTIONS   /v1/rest?method=photos.list                                    -              -> default as received without /v1                             anyone (preflight: forward)
 //   GET       /v1/typed/{id}/{ratio}.{flag}                                  typed          -> default as received without /v1                             jwt `jwt`; enforced
 //   OPTIONS   /v1/typed/{id}/{ratio}.{flag}                                  -              -> default as received without /v1                             anyone (preflight: forward); enforced
+//   GET       /v1/versions                                                   versions       -> default as received without /v1                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many; 12.5% copied to shadow
+//   OPTIONS   /v1/versions                                                   -              -> default as received without /v1                             anyone (preflight: forward)
+//   POST      /v1/versions                                                   noCopy         -> default as received without /v1                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many
+//   PUT       /v1/versions                                                   oneVersion     -> default as received without /v1                             jwt `jwt`; 100% copied to canary with credentials
 //   GET       /v2/certificate                                                certificate    -> default as received without /v2                             certificate `shown` [admin]
 //   OPTIONS   /v2/certificate                                                -              -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/contract/mock                                              -              -> builtin mock                                                anyone
@@ -64,6 +68,10 @@
 //   OPTIONS   /v2/rest?method=photos.list                                    -              -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/typed/{id}/{ratio}.{flag}                                  typed          -> default as received without /v2                             jwt `jwt`; enforced
 //   OPTIONS   /v2/typed/{id}/{ratio}.{flag}                                  -              -> default as received without /v2                             anyone (preflight: forward); enforced
+//   GET       /v2/versions                                                   versions       -> default as received without /v2                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many; 12.5% copied to shadow
+//   OPTIONS   /v2/versions                                                   -              -> default as received without /v2                             anyone (preflight: forward)
+//   POST      /v2/versions                                                   noCopy         -> default as received without /v2                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many
+//   PUT       /v2/versions                                                   oneVersion     -> default as received without /v2                             jwt `jwt`; 100% copied to canary with credentials
 //   ANY       ^/gone/"$, any case                                            rule 1         -> 410                                                         anyone
 //   ANY       ^/text$, host ^old\.                                           rule 2         -> 200                                                         anyone
 //   ANY       ^/old/(.*)$                                                    rule 3         -> 308 to https://new.example/${1}0?a=$$                       anyone
@@ -177,6 +185,13 @@ pub(super) static API: Api = Api {
             operations: &[&TYPED, &OPTIONS_V1_TYPED_ID_RATIO_FLAG],
         },
         Route {
+            template: "/v1/versions",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&VERSIONS, &OPTIONS_V1_VERSIONS, &NO_COPY, &ONE_VERSION],
+        },
+        Route {
             template: "/v2/certificate",
             when: &[],
             allows: &[],
@@ -274,6 +289,13 @@ pub(super) static API: Api = Api {
             preflight: Preflight::Deny,
             operations: &[&TYPED_2, &OPTIONS_V2_TYPED_ID_RATIO_FLAG],
         },
+        Route {
+            template: "/v2/versions",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&VERSIONS_2, &OPTIONS_V2_VERSIONS, &NO_COPY_2, &ONE_VERSION_2],
+        },
     ],
     rules: &[
         Rule {
@@ -321,7 +343,7 @@ pub(super) static API: Api = Api {
             effect: RuleEffect::Proxy { to: "/$1", operation: &RULE_7 },
         },
     ],
-    upstreams: &[&N_127_0_0_1_9000, &DEFAULT, &MANY, &NOTES, &NOTES_INTERNAL_3002, &TURNS],
+    upstreams: &[&N_127_0_0_1_9000, &CANARY, &DEFAULT, &MANY, &NOTES, &NOTES_INTERNAL_3002, &SHADOW, &TURNS],
     schemes: &[&DISCOVERED, &IDP, &JWT, &KEY, &MESSAGE, &OLD, &OPAQUE, &PUBLISHED, &SHOWN, &SIGNED],
     schemas: &[&SCHEMA_CAT, &SCHEMA_DOG, &SCHEMA_ID, &SCHEMA_NODE],
     identity_headers: IdentityHeaders {
@@ -349,7 +371,7 @@ static CERTIFICATE: Operation = Operation {
     id: "certificate",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &SHOWN, scopes: &["admin"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -366,7 +388,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     id: "OPTIONS /v1/certificate",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -412,7 +434,7 @@ static LIST_THINGS: Operation = Operation {
     id: "listThings",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -553,7 +575,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
     id: "OPTIONS /v1/contract/{dots}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "dots",
@@ -584,7 +606,7 @@ static PUT_THING: Operation = Operation {
     id: "putThing",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -668,7 +690,7 @@ static N_2FA: Operation = Operation {
     id: "2fa",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -685,7 +707,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     id: "ownPreflight",
     method: "OPTIONS",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -706,7 +728,7 @@ static SIGNED_PUT: Operation = Operation {
         &[Requirement { scheme: &OLD, scopes: &[] }],
         &[Requirement { scheme: &MESSAGE, scopes: &["admin"] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -723,7 +745,7 @@ static READ_FILE: Operation = Operation {
     id: "readFile",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -740,7 +762,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     id: "OPTIONS /v1/files/{+path}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -757,7 +779,7 @@ static READ_FILE_2: Operation = Operation {
     id: "read-file",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -774,7 +796,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     id: "OPTIONS /v1/jobs/{+name}:cancel",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -794,6 +816,8 @@ static FN: Operation = Operation {
     action: Action::Forward {
         to: &N_127_0_0_1_9000,
         path: Rewrite::With(&RegexRewrite { base: "/v1", pattern: "^/jobs/(.*):cancel$", to: "/cancel/$1" }),
+        split: &[],
+        mirror: None,
     },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits {
@@ -815,7 +839,7 @@ static LIMITED: Operation = Operation {
     id: "limited",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -832,7 +856,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     id: "OPTIONS /v1/limited",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -849,7 +873,7 @@ static MANY_2: Operation = Operation {
     id: "many",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -866,7 +890,7 @@ static OPTIONS_V1_MANY: Operation = Operation {
     id: "OPTIONS /v1/many",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -883,7 +907,7 @@ static AGAIN: Operation = Operation {
     id: "again",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -900,7 +924,7 @@ static TURNS_2: Operation = Operation {
     id: "turns",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -917,7 +941,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     id: "OPTIONS /v1/or-and",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -938,7 +962,7 @@ static OR_AND: Operation = Operation {
         &[Requirement { scheme: &JWT, scopes: &[] }, Requirement { scheme: &KEY, scopes: &[] }],
         &[],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -959,7 +983,7 @@ static PROVIDERS: Operation = Operation {
         &[Requirement { scheme: &DISCOVERED, scopes: &["read"] }],
         &[Requirement { scheme: &DISCOVERED, scopes: &[] }, Requirement { scheme: &OPAQUE, scopes: &[] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -976,7 +1000,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     id: "OPTIONS /v1/providers",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -993,7 +1017,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     id: "GET /v1/public",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1010,7 +1034,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     id: "OPTIONS /v1/public",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1027,7 +1051,7 @@ static PHOTOS_GET: Operation = Operation {
     id: "photosGet",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1044,7 +1068,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     id: "OPTIONS /v1/rest?method=photos.get",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1061,7 +1085,7 @@ static PHOTOS_LIST: Operation = Operation {
     id: "photosList",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1078,7 +1102,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     id: "OPTIONS /v1/rest?method=photos.list",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1095,7 +1119,7 @@ static TYPED: Operation = Operation {
     id: "typed",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1146,7 +1170,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     id: "OPTIONS /v1/typed/{id}/{ratio}.{flag}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1192,12 +1216,123 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     repeatable: false,
 };
 
+// GET /v1/versions
+static VERSIONS: Operation = Operation {
+    id: "versions",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v1" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: Some(Mirror { to: &SHADOW, share: Share(1250), credentials: false }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// OPTIONS /v1/versions
+static OPTIONS_V1_VERSIONS: Operation = Operation {
+    id: "OPTIONS /v1/versions",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// POST /v1/versions
+static NO_COPY: Operation = Operation {
+    id: "noCopy",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v1" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: None,
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// PUT /v1/versions
+static ONE_VERSION: Operation = Operation {
+    id: "oneVersion",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v1" },
+        split: &[],
+        mirror: Some(Mirror { to: &CANARY, share: Share(10000), credentials: true }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
 // GET /v2/certificate
 static CERTIFICATE_2: Operation = Operation {
     id: "certificate",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &SHOWN, scopes: &["admin"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1214,7 +1349,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     id: "OPTIONS /v2/certificate",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1260,7 +1395,7 @@ static LIST_THINGS_2: Operation = Operation {
     id: "listThings",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1401,7 +1536,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
     id: "OPTIONS /v2/contract/{dots}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "dots",
@@ -1432,7 +1567,7 @@ static PUT_THING_2: Operation = Operation {
     id: "putThing",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1516,7 +1651,7 @@ static N_2FA_2: Operation = Operation {
     id: "2fa",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1533,7 +1668,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     id: "ownPreflight",
     method: "OPTIONS",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1554,7 +1689,7 @@ static SIGNED_PUT_2: Operation = Operation {
         &[Requirement { scheme: &OLD, scopes: &[] }],
         &[Requirement { scheme: &MESSAGE, scopes: &["admin"] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1571,7 +1706,7 @@ static READ_FILE_3: Operation = Operation {
     id: "readFile",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1588,7 +1723,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     id: "OPTIONS /v2/files/{+path}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1605,7 +1740,7 @@ static READ_FILE_4: Operation = Operation {
     id: "read-file",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1622,7 +1757,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     id: "OPTIONS /v2/jobs/{+name}:cancel",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1642,6 +1777,8 @@ static FN_2: Operation = Operation {
     action: Action::Forward {
         to: &N_127_0_0_1_9000,
         path: Rewrite::With(&RegexRewrite { base: "/v2", pattern: "^/jobs/(.*):cancel$", to: "/cancel/$1" }),
+        split: &[],
+        mirror: None,
     },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits {
@@ -1663,7 +1800,7 @@ static LIMITED_2: Operation = Operation {
     id: "limited",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1680,7 +1817,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     id: "OPTIONS /v2/limited",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1697,7 +1834,7 @@ static MANY_3: Operation = Operation {
     id: "many",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1714,7 +1851,7 @@ static OPTIONS_V2_MANY: Operation = Operation {
     id: "OPTIONS /v2/many",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1731,7 +1868,7 @@ static AGAIN_2: Operation = Operation {
     id: "again",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1748,7 +1885,7 @@ static TURNS_3: Operation = Operation {
     id: "turns",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1765,7 +1902,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     id: "OPTIONS /v2/or-and",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1786,7 +1923,7 @@ static OR_AND_2: Operation = Operation {
         &[Requirement { scheme: &JWT, scopes: &[] }, Requirement { scheme: &KEY, scopes: &[] }],
         &[],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1807,7 +1944,7 @@ static PROVIDERS_2: Operation = Operation {
         &[Requirement { scheme: &DISCOVERED, scopes: &["read"] }],
         &[Requirement { scheme: &DISCOVERED, scopes: &[] }, Requirement { scheme: &OPAQUE, scopes: &[] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1824,7 +1961,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     id: "OPTIONS /v2/providers",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1841,7 +1978,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     id: "GET /v2/public",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1858,7 +1995,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     id: "OPTIONS /v2/public",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1875,7 +2012,7 @@ static PHOTOS_GET_2: Operation = Operation {
     id: "photosGet",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1892,7 +2029,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     id: "OPTIONS /v2/rest?method=photos.get",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1909,7 +2046,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     id: "photosList",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1926,7 +2063,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     id: "OPTIONS /v2/rest?method=photos.list",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1943,7 +2080,7 @@ static TYPED_2: Operation = Operation {
     id: "typed",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1994,7 +2131,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     id: "OPTIONS /v2/typed/{id}/{ratio}.{flag}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -2040,12 +2177,128 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     repeatable: false,
 };
 
+// GET /v2/versions
+static VERSIONS_2: Operation = Operation {
+    id: "versions",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v2" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: Some(Mirror { to: &SHADOW, share: Share(1250), credentials: false }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// OPTIONS /v2/versions
+static OPTIONS_V2_VERSIONS: Operation = Operation {
+    id: "OPTIONS /v2/versions",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// POST /v2/versions
+static NO_COPY_2: Operation = Operation {
+    id: "noCopy",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v2" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: None,
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// PUT /v2/versions
+static ONE_VERSION_2: Operation = Operation {
+    id: "oneVersion",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v2" },
+        split: &[],
+        mirror: Some(Mirror { to: &CANARY, share: Share(10000), credentials: true }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
 // rule 6: ^/legacy/(.*)$
 static RULE_6: Operation = Operation {
     id: "rule 6",
     method: "ANY",
     access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }], &[]]),
-    action: Action::Forward { to: &NOTES_INTERNAL_3002, path: Rewrite::Received { base: "" } },
+    action: Action::Forward {
+        to: &NOTES_INTERNAL_3002,
+        path: Rewrite::Received { base: "" },
+        split: &[],
+        mirror: None,
+    },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2062,7 +2315,7 @@ static RULE_7: Operation = Operation {
     id: "rule 7",
     method: "ANY",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
     response_headers: HeaderEdits { remove: &[], set: &[("Content-Type", "text/plain")], add: &[] },
@@ -2089,6 +2342,25 @@ static N_127_0_0_1_9000: Upstream = Upstream {
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
+};
+
+// upstream `canary`
+static CANARY: Upstream = Upstream {
+    name: "canary",
+    endpoints: &[UpstreamEndpoint { url: "http://10.0.2.1:8080", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(5),
     idle_timeout: Duration::from_secs(60),
     total_timeout: None,
 };
@@ -2179,6 +2451,25 @@ static NOTES_INTERNAL_3002: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
+};
+
+// upstream `shadow`
+static SHADOW: Upstream = Upstream {
+    name: "shadow",
+    endpoints: &[UpstreamEndpoint { url: "http://10.0.3.1:8080", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: Some(Breaker { requests: 10, pending: 128 }),
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,

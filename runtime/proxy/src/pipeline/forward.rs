@@ -1,18 +1,21 @@
 //! Makes what a permitted request is to its upstream.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::ops::Range;
 
 use gateway_route::{Params, RequestPath};
 
-use crate::deployment::{Deployment, PreparedForward, PreparedOperation, PreparedTarget};
+use crate::deployment::{Alternative, Deployment, PreparedForward, PreparedOperation, PreparedTarget};
 use crate::exchange::RequestTerms;
+use crate::mirror::{CopyTerms, Copying};
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::rewrite::is_safe;
 use crate::tables;
 use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
 use gateway_access::authorize::Permit;
+use gateway_access::challenges::HiddenCredentials;
 use gateway_base::encoding::{cookies_without, query_without};
 use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
@@ -41,6 +44,8 @@ pub(crate) struct Forwarding {
     pub(crate) host_at: Option<Range<usize>>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
+    /// What it goes to instead of the operation's own upstream.
+    pub(crate) other: Option<&'static Alternative>,
 }
 
 impl Forwarding {
@@ -55,12 +60,7 @@ impl Forwarding {
 
     /// Writes the name of another endpoint into the head, where that is named there.
     pub(crate) fn address_to(&mut self, endpoint: &Endpoint) {
-        let Some(at) = &mut self.host_at else { return };
-        let authority = endpoint.authority.as_bytes();
-        if self.terms.head.get(at.clone()) != Some(authority) {
-            self.terms.head.splice(at.clone(), authority.iter().copied());
-            *at = at.start..at.start + authority.len();
-        }
+        endpoint.write_name(&mut self.terms.head, &mut self.host_at);
     }
 }
 
@@ -86,6 +86,17 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) form: Option<&'a [u8]>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
+    /// What is left out.
+    pub(crate) hidden: &'static HiddenCredentials,
+}
+
+/// The head that an upstream gets, up to the framing of the body.
+struct BegunHead {
+    head: Vec<u8>,
+    /// What the client has in front of the upstream's paths.
+    base: String,
+    /// Where the value of `Host` is in the head, if it is the endpoint's own.
+    host_at: Option<Range<usize>>,
 }
 
 impl ForwardRequest<'_> {
@@ -102,25 +113,12 @@ impl ForwardRequest<'_> {
         request_id: &str,
         trace: &TraceContext,
     ) -> Result<Forwarding, Reject> {
-        let mut head = Vec::with_capacity(1024);
-        head.extend_from_slice(request.method.as_bytes());
-        head.push(b' ');
-        head.extend_from_slice(self.to.first().prefix.as_bytes());
-        self.write_path(&mut head)?;
-        self.write_query(&mut head);
-        head.extend_from_slice(b" HTTP/1.1\r\n");
-        let (base, host_at) = self.write_fields(&mut head, request, target, request_id, trace);
-        self.write_identity(&mut head, permit);
-        if let Some(certificate) = self.certificate {
-            write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
-            write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
-        }
+        let BegunHead { mut head, base, host_at } = self.head(permit, request, target, request_id, trace)?;
         let body = self.form.map_or(facts.body, |form| BodyLength::Exactly(form.len() as u64));
         match body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
             BodyLength::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-            // Some servers answer 411 to a POST that does not say that it has no body.
-            BodyLength::None if matches!(request.method, "POST" | "PUT" | "PATCH") => write_length(&mut head, 0),
+            BodyLength::None if says_length(request.method) => write_length(&mut head, 0),
             BodyLength::None | BodyLength::UntilClose => {}
         }
         if facts.expects_continue {
@@ -138,6 +136,8 @@ impl ForwardRequest<'_> {
             head_within: self.to.upstream.retry.and_then(|retry| retry.per_try),
             end_by: None,
             keeps_body: self.to.upstream.retry.is_some(),
+            copies_body: false,
+            copy: Cell::new(None),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
@@ -153,7 +153,65 @@ impl ForwardRequest<'_> {
             preserved_host: preserved_host.map(str::to_owned),
             host_at,
             hash: self.hash,
+            other: None,
         })
+    }
+
+    /// Writes the head of a copy for another upstream.
+    ///
+    /// # Errors
+    /// 400 where a rewrite makes a path that would reach somewhere else.
+    pub(crate) fn copy(
+        &self,
+        permit: &Permit,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        request_id: &str,
+        trace: &TraceContext,
+        random: u64,
+    ) -> Result<Box<Copying>, Reject> {
+        let BegunHead { mut head, host_at, .. } = self.head(permit, request, target, request_id, trace)?;
+        // A service can spare copies their effects.
+        write_field(&mut head, "X-Gateway-Mirror", b"true");
+        Ok(Copying::new(CopyTerms {
+            cluster: &self.to.cluster,
+            fields: &self.deployment.response_fields,
+            head,
+            host_at,
+            says_length: says_length(request.method),
+            to_head: request.method == "HEAD",
+            hash: self.hash,
+            random,
+            body: self.form.map(<[u8]>::to_vec),
+        }))
+    }
+
+    /// The head up to the framing of the body.
+    ///
+    /// # Errors
+    /// 400 where a rewrite makes a path that would reach somewhere else.
+    fn head(
+        &self,
+        permit: &Permit,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        request_id: &str,
+        trace: &TraceContext,
+    ) -> Result<BegunHead, Reject> {
+        let mut head = Vec::with_capacity(1024);
+        head.extend_from_slice(request.method.as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(self.to.first().prefix.as_bytes());
+        self.write_path(&mut head)?;
+        self.write_query(&mut head);
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        let (base, host_at) = self.write_fields(&mut head, request, target, request_id, trace);
+        self.write_identity(&mut head, permit);
+        if let Some(certificate) = self.certificate {
+            write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
+            write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
+        }
+        Ok(BegunHead { head, base, host_at })
     }
 
     /// Writes the caller's identity for the upstream. What a client sent in these fields was dropped before.
@@ -209,7 +267,7 @@ impl ForwardRequest<'_> {
 
     fn write_query(&self, head: &mut Vec<u8>) {
         let Some(query) = self.query else { return };
-        let hidden = &self.operation.hidden.query;
+        let hidden = &self.hidden.query;
         let kept = if hidden.is_empty() { Some(query.into()) } else { query_without(query, hidden) };
         if let Some(kept) = kept {
             head.push(b'?');
@@ -241,7 +299,7 @@ impl ForwardRequest<'_> {
         let checks_response =
             operation.contract.as_ref().is_some_and(|contract| contract.described.response_mode() != Mode::Off);
         let hides =
-            |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
+            |name: &str| self.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
         let numbers = self.to.upstream.retry.is_some_and(|retry| retry.attempt_header);
         for field in request.fields {
@@ -258,11 +316,11 @@ impl ForwardRequest<'_> {
                     }
                 }
                 FieldClass::Cookie if hides(field.name) => {}
-                FieldClass::Cookie if operation.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
+                FieldClass::Cookie if self.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
                     write_field(head, field.name, field.value)
                 }
                 FieldClass::Cookie if !edits.replaces(field.name) => {
-                    if let Some(value) = cookies_without(field.value, &operation.hidden.cookies) {
+                    if let Some(value) = cookies_without(field.value, &self.hidden.cookies) {
                         write_field(head, field.name, &value);
                     }
                 }
@@ -292,6 +350,11 @@ impl ForwardRequest<'_> {
         write_edits(head, edits);
         (base, host_at)
     }
+}
+
+/// Whether a request without a body says so: some servers answer 411 to one that does not.
+fn says_length(method: &str) -> bool {
+    matches!(method, "POST" | "PUT" | "PATCH")
 }
 
 /// Where the request came from, as far as a trusted proxy says.
