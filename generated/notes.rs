@@ -53,7 +53,7 @@ static HEALTH: Operation = Operation {
     id: "health",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -70,7 +70,7 @@ static LOGIN: Operation = Operation {
     id: "login",
     method: "POST",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -87,7 +87,7 @@ static LIST_NOTES: Operation = Operation {
     id: "listNotes",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:read"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -104,7 +104,7 @@ static CREATE_NOTE: Operation = Operation {
     id: "createNote",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:read", "notes:write"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -121,7 +121,7 @@ static DELETE_NOTE: Operation = Operation {
     id: "deleteNote",
     method: "DELETE",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:write"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "id",
@@ -152,7 +152,7 @@ static GET_NOTE: Operation = Operation {
     id: "getNote",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &ACCOUNTS, scopes: &["notes:read"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "id",

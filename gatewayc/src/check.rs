@@ -133,9 +133,9 @@ fn check_selecting_headers(api: &Api, diagnostics: &mut Diagnostics) {
 /// that the rule makes.
 fn check_public_rules(api: &Api, diagnostics: &mut Diagnostics) {
     let servers = |operation: &Operation| -> Vec<&str> {
-        let Action::Forward { upstream, .. } = &operation.action else { return Vec::new() };
-        let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) else { return Vec::new() };
-        let urls = upstream.endpoints.iter().filter_map(|endpoint| endpoint.url.split_once("://"));
+        let names = operation.action.upstreams();
+        let own = api.upstreams.iter().filter(|known| names.contains(&known.name.as_str()));
+        let urls = own.flat_map(|upstream| &upstream.endpoints).filter_map(|endpoint| endpoint.url.split_once("://"));
         urls.filter_map(|(_, rest)| rest.split('/').next()).collect()
     };
     let is_one = |one: &Operation, other: &Operation| {

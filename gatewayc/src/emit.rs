@@ -16,6 +16,7 @@ mod names;
 mod oauth;
 mod operations;
 mod schemes;
+mod split;
 mod templates;
 mod upstreams;
 
@@ -27,8 +28,8 @@ use minijinja::value::Value;
 
 use crate::ir::{
     AcceptedRisk, Access, Action, Api, AuthorizationServer, Builtin, Credential, ErrorBody, ErrorFormat, Gateway,
-    HeaderEdits, Hsts, Https, IdentityHeaders, Limit, LimitUse, Operation, Origin, Preflight, Route, Rule, RuleEffect,
-    Scheme, StaticFile, StaticFiles, Upstream,
+    HeaderEdits, Hsts, Https, IdentityHeaders, Limit, LimitUse, Mirror, Operation, Origin, Preflight, Route, Rule,
+    RuleEffect, Scheme, SplitEntry, StaticFile, StaticFiles, Upstream,
 };
 use crate::policy;
 use crate::schema::Json;
@@ -429,18 +430,35 @@ impl<'a> Module<'a> {
 
     fn action(&self, action: &Action) -> Expression {
         match action {
-            Action::Forward { upstream: name, rewrite: path } => {
-                let upstream = self.upstreams.iter().find(|(_, upstream)| upstream.name == *name);
-                let (upstream, _) = upstream.expect("lowering keeps every upstream that an operation uses");
-                Expression::Struct(
-                    "Action::Forward",
-                    vec![("to", Expression::reference_to(upstream)), ("path", rewrite(path))],
-                )
-            }
+            Action::Forward { upstream, rewrite: path, split, mirror } => Expression::Struct(
+                "Action::Forward",
+                vec![
+                    ("to", self.upstream(upstream)),
+                    ("path", rewrite(path)),
+                    ("split", Expression::Slice(split.iter().map(|entry| self.split_entry(entry)).collect())),
+                    ("mirror", self.mirror(mirror.as_ref())),
+                ],
+            ),
             Action::Answer(builtin) => {
                 Expression::Call("Action::Answer", vec![Expression::Reference(Box::new(self.builtin(builtin)))])
             }
         }
+    }
+
+    fn upstream(&self, name: &str) -> Expression {
+        let upstream = self.upstreams.iter().find(|(_, upstream)| upstream.name == name);
+        let (upstream, _) = upstream.expect("lowering keeps every upstream that an operation uses");
+        Expression::reference_to(upstream)
+    }
+
+    fn split_entry(&self, entry: &SplitEntry) -> Expression {
+        Expression::Struct("SplitEntry", [vec![("to", self.upstream(&entry.upstream))], split::choice(entry)].concat())
+    }
+
+    fn mirror(&self, mirror: Option<&Mirror>) -> Expression {
+        let Some(mirror) = mirror else { return Expression::word("None") };
+        let fields = [vec![("to", self.upstream(&mirror.upstream))], split::terms(mirror)].concat();
+        Expression::Call("Some", vec![Expression::Struct("Mirror", fields)])
     }
 
     fn builtin(&self, builtin: &Builtin) -> Expression {

@@ -282,7 +282,7 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
                                 id: operation.id.clone(),
                                 route: policy::path(read),
                                 access: Some(policy::access(api, &operation.access)),
-                                upstream: Some(policy::target(&operation.action)),
+                                upstream: Some(policy::destinations(&operation.action)),
                                 params,
                                 checks: policy::checks(operation),
                                 own: own(api, operation),
@@ -295,7 +295,7 @@ fn explain_api(api: &Api, method: &str, url: &str, fields: &[(String, String)]) 
                         id: id.clone(),
                         route: policy::path(route),
                         access: operation.map(|operation| policy::access(api, &operation.access)),
-                        upstream: operation.map(|operation| policy::target(&operation.action)),
+                        upstream: operation.map(|operation| policy::destinations(&operation.action)),
                         params: found
                             .params
                             .iter()

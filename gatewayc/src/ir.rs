@@ -13,6 +13,7 @@ mod operation;
 mod rule;
 mod scheme;
 mod secret;
+mod split;
 mod static_files;
 mod upstream;
 mod upstream_auth;
@@ -44,6 +45,7 @@ pub use operation::{Action, Builtin, HeaderEdits, Operation, ParameterKind, Path
 pub use rule::{Rule, RuleEffect, RulePattern};
 pub use scheme::{Credential, Scheme};
 pub use secret::{SecretReference, SecretSource};
+pub use split::{Mirror, Share, SplitEntry};
 pub use static_files::{StaticFile, StaticFiles, content_type};
 pub use upstream::{
     Balance, Breaker, HashKey, Health, KeepAlive, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream,

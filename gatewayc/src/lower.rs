@@ -20,6 +20,7 @@ mod rules;
 mod samples;
 mod scheme;
 mod security;
+mod split;
 mod static_files;
 mod upstreams;
 mod urls;

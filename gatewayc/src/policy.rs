@@ -3,6 +3,7 @@
 mod contract;
 mod lines;
 mod own_answers;
+mod split;
 mod upstream;
 
 use std::fmt::Write as _;
@@ -276,10 +277,8 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         line(out, "anonymous", &anonymous(&operation.anonymous));
     }
     match &operation.action {
-        Action::Forward { upstream, rewrite } => {
-            if let Some(upstream) = api.upstreams.iter().find(|known| known.name == *upstream) {
-                upstream::write(out, upstream);
-            }
+        Action::Forward { rewrite, .. } => {
+            split::write(out, api, &operation.action);
             // A rule has printed its target.
             if operation.method != Operation::ANY {
                 line(out, "path", &forwarded(rewrite));
@@ -411,6 +410,11 @@ pub(crate) fn checks(operation: &Operation) -> Vec<String> {
     out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
+/// Where requests go, with what goes elsewhere, in a line.
+pub(crate) fn destinations(action: &Action) -> String {
+    target(action) + &split::words(action)
+}
+
 /// Where requests go, in a word or two.
 pub(crate) fn target(action: &Action) -> String {
     match action {
@@ -450,7 +454,8 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 one_line(id),
                 one_line(&format!("-> {}{rewrite}", target(&operation.action))),
                 one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes "))
-                    + contract::word(&operation.contract),
+                    + contract::word(&operation.contract)
+                    + &one_line(&split::words(&operation.action)),
             ];
             rows.push(row);
         }

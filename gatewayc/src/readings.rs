@@ -57,19 +57,18 @@ impl<'a> Group<'a> {
     /// Every group of an API in which operations differ in what they ask for. The paths of a group have one base path.
     pub(crate) fn of(api: &'a Api) -> Vec<Self> {
         let apis = std::slice::from_ref(api);
-        Self::find(apis, |address, base| (address.clone(), base))
+        let mut groups = Self::find(apis, |address, base| (address.clone(), base));
+        for group in &mut groups {
+            // It is that of the whole group.
+            group.prefixes.iter_mut().for_each(String::clear);
+        }
+        groups
     }
 
     /// Every group of all APIs in which operations differ in what they ask for, whatever the base paths. Its paths are
     /// those behind the host.
     pub(crate) fn across(apis: &'a [Api]) -> Vec<Self> {
-        let mut groups = Self::find(apis, |address, _| (address.host.clone(), address.port));
-        for group in &mut groups {
-            let url = |index: usize| group.upstream_url(index).map(Address::of);
-            let all = 0..group.operations.len();
-            group.prefixes = all.map(|index| url(index).map(|address| address.prefix).unwrap_or_default()).collect();
-        }
-        groups
+        Self::find(apis, |address, _| (address.host.clone(), address.port))
     }
 
     fn find<Server: Ord + Clone>(apis: &'a [Api], server: impl Fn(&Address, &'a str) -> Server) -> Vec<Self> {
@@ -81,19 +80,21 @@ impl<'a> Group<'a> {
                 let has_head = route.operations.iter().any(|operation| operation.method == "HEAD");
                 for (position, operation) in route.operations.iter().enumerate() {
                     // What is rewritten is matched here, and read there, under different paths.
-                    let Action::Forward { upstream, rewrite: Rewrite::Received { base } } = &operation.action else {
+                    let Action::Forward { rewrite: Rewrite::Received { base }, .. } = &operation.action else {
                         continue;
                     };
-                    let Some((upstream, address)) = addresses.iter().find(|(known, _)| known.name == *upstream) else {
-                        continue;
-                    };
-                    forwarded.push(Forwarded {
-                        server: server(address, base),
-                        method: &operation.method,
-                        has_head,
-                        paths: upstream.paths,
-                        value: Place { api: index, route: route_index, operation: position },
-                    });
+                    let place = Place { api: index, route: route_index, operation: position };
+                    for name in operation.action.upstreams() {
+                        let known = addresses.iter().find(|(known, _)| known.name == name);
+                        let Some((upstream, address)) = known else { continue };
+                        forwarded.push(Forwarded {
+                            server: server(address, base),
+                            method: &operation.method,
+                            has_head,
+                            paths: upstream.paths,
+                            value: (place, address.prefix.as_str()),
+                        });
+                    }
                 }
             }
         }
@@ -102,16 +103,10 @@ impl<'a> Group<'a> {
             apis,
             certain,
             possible,
-            prefixes: vec![String::new(); operations.len()],
-            operations,
+            prefixes: operations.iter().map(|(_, prefix)| (*prefix).to_owned()).collect(),
+            operations: operations.into_iter().map(|(place, _)| place).collect(),
         });
         groups.filter(Self::differ).collect()
-    }
-
-    fn upstream_url(&self, index: usize) -> Option<&'a str> {
-        let Action::Forward { upstream, .. } = &self.operation(index).action else { return None };
-        let known = self.api(index).upstreams.iter().find(|known| known.name == *upstream);
-        known.map(Upstream::first_url)
     }
 
     /// Whether it makes a difference which operation is meant.
@@ -240,28 +235,30 @@ pub(crate) fn stricter<'a>(
     let (matched_route, matched) = (&api.routes[place.0], &api.routes[place.0].operations[place.1]);
     let place = Place { api: 0, route: place.0, operation: place.1 };
     let groups = Group::of(api);
-    let found = groups.iter().find_map(|group| Some((group, group.operations.iter().position(|it| *it == place)?)));
-    let Some((group, entry)) = found.filter(|_| matched.contested) else { return Strictest::Matched };
-    // The base path is a literal prefix of every path that was matched.
-    let below = match path.wire_of(group.base(entry).len()..path.canonical().len()) {
-        "" => "/",
-        below => below,
-    };
-    let Ok(below) = RequestPath::parse(below) else { return Strictest::None };
-    let certain = (group.certain != PathReading::EXACT).then_some(group.certain);
-    let possible = PathReading::between(group.certain, group.possible);
-    let possible = possible.into_iter().filter(|_| admits_anyone(matched));
     let mut others = Vec::new();
-    for possible in certain.into_iter().chain(possible) {
-        let view = group.view(group.certain, possible);
-        let Some(read) = view.read(&below) else { continue };
-        match view.meaning(entry, &read, selectors) {
-            Meaning::Same => {}
-            Meaning::UnclearQuery => return Strictest::None,
-            Meaning::Others(found) => others.extend(found.into_iter().map(|(index, params)| {
-                let params = params.iter().map(|param| (param.name.to_owned(), param.decoded().into_owned()));
-                (group.route(*index), group.operation(*index), params.collect::<Vec<_>>())
-            })),
+    // One for each upstream that may get the request.
+    let own = groups.iter().filter_map(|group| Some((group, group.operations.iter().position(|it| *it == place)?)));
+    for (group, entry) in own.filter(|_| matched.contested) {
+        // The base path is a literal prefix of every path that was matched.
+        let below = match path.wire_of(group.base(entry).len()..path.canonical().len()) {
+            "" => "/",
+            below => below,
+        };
+        let Ok(below) = RequestPath::parse(below) else { return Strictest::None };
+        let certain = (group.certain != PathReading::EXACT).then_some(group.certain);
+        let possible = PathReading::between(group.certain, group.possible);
+        let possible = possible.into_iter().filter(|_| admits_anyone(matched));
+        for possible in certain.into_iter().chain(possible) {
+            let view = group.view(group.certain, possible);
+            let Some(read) = view.read(&below) else { continue };
+            match view.meaning(entry, &read, selectors) {
+                Meaning::Same => {}
+                Meaning::UnclearQuery => return Strictest::None,
+                Meaning::Others(found) => others.extend(found.into_iter().map(|(index, params)| {
+                    let params = params.iter().map(|param| (param.name.to_owned(), param.decoded().into_owned()));
+                    (group.route(*index), group.operation(*index), params.collect::<Vec<_>>())
+                })),
+            }
         }
     }
     strictest(&(matched_route, matched, Vec::new()), others, |(_, one, _), (_, other, _)| asks_for_all_of(one, other))

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use gateway_terms::limit::LONGEST_DURATION;
+use gateway_terms::share::Share;
 use gateway_yaml::units::{self, UnitError};
 
 /// A size in bytes.
@@ -64,6 +65,14 @@ pub fn percent(text: &str) -> Result<u8, &'static str> {
     let is_number = !digits.is_empty() && digits.len() <= 3 && digits.bytes().all(|byte| byte.is_ascii_digit());
     let share = is_number.then(|| digits.parse().ok()).flatten();
     share.filter(|share| *share <= 100).ok_or(EXPECTED)
+}
+
+/// Reads `5%` or `0.5%`.
+///
+/// # Errors
+/// What is expected, to stand under the author's text.
+pub fn share(text: &str) -> Result<Share, &'static str> {
+    Share::parse(text).ok_or("expected a share from `0%` to `100%`, such as `5%` or `0.5%`")
 }
 
 impl fmt::Display for ByteSize {

@@ -22,6 +22,7 @@ mod rewrite;
 mod rules;
 mod scheme;
 mod secret;
+mod split;
 mod upstream;
 mod upstream_auth;
 mod validation;
@@ -52,6 +53,7 @@ pub use reader::{MEMBERS, Member, Place};
 pub use rewrite::RewritePolicy;
 pub use rules::{RuleChoice, RulePolicy};
 pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, scheme};
+pub use split::{MirrorPolicy, SplitPolicy};
 pub use upstream::UpstreamChoice;
 pub use validation::ValidationPolicy;
 
@@ -91,6 +93,10 @@ pub struct Root {
 pub struct Inheritable {
     /// `upstream`.
     pub upstream: Option<UpstreamChoice>,
+    /// `split`; without entries for `off`.
+    pub split: Option<SplitPolicy>,
+    /// `mirror`; `Some(None)` for `off`.
+    pub mirror: Option<Option<MirrorPolicy>>,
     /// `rewrite`.
     pub rewrite: Option<RewritePolicy>,
     /// `requestHeaders`.
@@ -118,7 +124,13 @@ pub struct Inheritable {
 impl Inheritable {
     /// What holds here, given what holds around.
     pub(crate) fn or(self, outer: &Self) -> Self {
+        let is_elsewhere = self.upstream.is_some();
+        let inherited = || {
+            outer.split.clone().map(|split| SplitPolicy { is_elsewhere: split.is_elsewhere || is_elsewhere, ..split })
+        };
         Self {
+            split: self.split.or_else(inherited),
+            mirror: self.mirror.or_else(|| outer.mirror.clone()),
             upstream: self.upstream.or_else(|| outer.upstream.clone()),
             rewrite: self.rewrite.or_else(|| outer.rewrite.clone()),
             request_headers: self.request_headers.or_else(|| outer.request_headers.clone()),
@@ -275,6 +287,8 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
     for Entry { key, value } in members.iter().copied() {
         match &*key.name {
             "upstream" => found.upstream = Some(upstream::upstream_choice(reader, value, place)),
+            "split" => found.split = split::split(reader, key.span, value, identity),
+            "mirror" => found.mirror = split::mirror(reader, key.span, value),
             "rewrite" => found.rewrite = rewrite::rewrite(reader, value),
             "requestHeaders" => found.request_headers = Some(headers::header_edits(reader, value, Some(identity))),
             "responseHeaders" => found.response_headers = Some(headers::header_edits(reader, value, None)),

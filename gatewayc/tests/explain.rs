@@ -109,3 +109,46 @@ paths:
     assert!(found.contains("404") && found.contains("`id` does not take `%2F`"), "{found}");
     assert!(found.contains("{encodedSlash: allow}"), "{found}");
 }
+
+#[test]
+fn says_what_goes_elsewhere() {
+    let document = r##"
+openapi: 3.1.0
+info: {title: t, version: "1"}
+x-gateway:
+  version: 1
+  upstreams: {stable: {url: "http://127.0.0.1:1"}, canary: {url: "http://127.0.0.1:2"}, shadow: {url: "http://127.0.0.1:3"}}
+  upstream: stable
+  split: [{upstream: canary, when: {header: {X-Canary: 1}}}, {upstream: canary, weight: 0.5%, by: [ip]}]
+  mirror: {upstream: shadow, share: 10%}
+security: []
+paths:
+  /a: {get: {}}
+"##;
+    assert!(
+        explained(document, "GET", "/a").text().contains(
+            "  upstream: stable; all with X-Canary: 1 to canary; 0.5% to canary by ip; 10% copied to shadow\n"
+        )
+    );
+}
+
+#[test]
+fn an_operation_that_two_upstreams_may_get_is_judged_by_both() {
+    let document = r##"
+openapi: 3.1.0
+info: {title: t, version: "1"}
+x-gateway:
+  version: 1
+  upstreams: {stable: {url: "http://127.0.0.1:1", paths: {case: sensitive}}, canary: {url: "http://127.0.0.1:2", paths: {case: insensitive}}}
+  upstream: stable
+components: {securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}}
+paths:
+  /a/{id}:
+    get: {operationId: one, security: [], x-gateway: {split: [{upstream: canary, weight: 5%}]}}
+  /a/me:
+    get: {operationId: me, security: [{key: []}], x-gateway: {upstream: canary}}
+"##;
+    let asked = |url: &str| explained(document, "GET", url).text();
+    assert!(asked("/a/ME").contains("is answered by `me` of a"), "{}", asked("/a/ME"));
+    assert!(asked("/a/you").contains("is answered by `one` of a"), "{}", asked("/a/you"));
+}

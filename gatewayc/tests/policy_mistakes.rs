@@ -153,6 +153,61 @@ fn at_the_root() {
         ("  upstreams: {x: {url: \"http://a:1\", retry: {on: [404]}}}", "GW104 from 500 on"),
         ("  upstreams: {x: {url: \"http://a:1\", retry: {budget: {percent: 101}}}}", "GW104 from 0 to 100"),
         ("  upstreams: {x: {url: \"http://a:1\", breaker: {request: 1}}}", "GW102 did you mean `requests`?"),
+        (
+            "  upstreams: {x: {url: \"http://a:1\"}}\n  split: [{upstream: x, weight: 5%, by: [user]}]\n  mirror: {upstream: x, share: 0.1%}",
+            "none",
+        ),
+        ("  upstreams: {x: {url: \"http://a:1\"}}\n  split: off\n  mirror: off", "GW522 x"),
+        ("  split: []", "GW104 one entry or more"),
+        ("  split: canary", "GW104 expected a list"),
+        ("  split: [{upstream: y, weight: 5%}]", "GW521 no upstream is called `y`"),
+        (
+            "  upstreams: {canary: {url: \"http://a:1\"}}\n  split: [{upstream: canari, weight: 5%}]",
+            "GW521 did you mean `canary`?",
+        ),
+        ("  split: [{weight: 5%}]", "GW104 says no `upstream`"),
+        ("  upstreams: {x: {url: \"http://a:1\"}}\n  split: [{upstream: x}]", "GW533 takes no requests"),
+        ("  upstreams: {x: {url: \"http://a:1\"}}\n  split: [{upstream: x, weight: 5}]", "GW104 such as `5%`"),
+        (
+            "  upstreams: {x: {url: \"http://a:1\"}}\n  split: [{upstream: x, weight: 0%}]",
+            "GW533 sends no request anywhere",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\"}}\n  split: [{upstream: x, weight: 0%, when: {header: {X-A: 1}}}]",
+            "none",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\"}, y: {url: \"http://b:1\"}}\n  split: [{upstream: x, weight: 60.5%}, {upstream: y, weight: 40%}]",
+            "GW533 are 100.50% together",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\"}}\n  split: [{upstream: x, weight: 1%}, {upstream: x, weight: 2%}]",
+            "GW533 `x` has two weights",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\"}, y: {url: \"http://b:1\"}}\n  split: [{upstream: x, when: {header: {X-A: a}}}, {upstream: y, when: {header: {x-a: a, X-B: b}}}]",
+            "GW533 asks for more first",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://a:1\"}}\n  split: [{upstream: x, when: {header: {X-A: a}}, by: [ip]}]",
+            "GW533 chooses nothing",
+        ),
+        ("  split: [{upstream: x, when: {}}]", "GW104 X-Canary"),
+        ("  split: [{upstream: x, when: {header: {}}}]", "GW104 a name and a value"),
+        ("  split: [{upstream: x, when: {query: {a: b}}}]", "GW102 `query`"),
+        ("  split: [{upstream: x, when: {header: {X-A: a, x-a: b}}}]", "GW533 twice"),
+        ("  split: [{upstream: x, when: {header: {X-User-ID: root}}}]", "GW533 who calls"),
+        ("  split: [{upstream: x, when: {header: {\"X A\": a}}}]", "GW533 no header"),
+        ("  split: [{upstream: x, when: {header: {X-A: true}}}]", "GW104 visible ASCII"),
+        ("  split: [{upstream: x, when: {header: {Authorization: \"Basic YTpi\"}}}]", "GW101 by: [consumer]"),
+        ("  split: [{upstream: x, weight: 5%, by: [\"const:a\"]}]", "GW104 cookie:x"),
+        ("  split: [{upstream: x, wheight: 5%}]", "GW102 did you mean `weight`?"),
+        ("  mirror: {upstream: y}", "GW521 no upstream is called `y`"),
+        ("  mirror: shadow", "GW104 expected a mapping"),
+        ("  mirror: {share: 1%}", "GW104 says no `upstream`"),
+        ("  upstreams: {x: {url: \"http://a:1\"}}\n  mirror: {upstream: x, share: 0%}", "GW104 copies no request"),
+        ("  upstreams: {x: {url: \"http://a:1\"}}\n  mirror: {upstream: x, share: 101%}", "GW104 from `0%` to `100%`"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:8080/\"}}\n  mirror: {upstream: x}", "GW534 act on them twice"),
         ("  retry: {methods: [POST]}", "GW102 may stand in the x-gateway of an operation"),
         ("  upstreams: {x: {url: \"http://a:1\", outlier: {consecutive: 0}}}", "GW104 one failure or more"),
         ("  upstreams: {x: {url: \"http://a:1\", outlier: {maxEjected: 50}}}", "GW104 0%"),
@@ -250,6 +305,9 @@ fn at_the_root() {
 #[test]
 fn at_an_operation() {
     for (operation, expect) in [
+        ("split: off, mirror: off", "none"),
+        ("split: [{upstream: {url: \"http://a:1\"}, weight: 5%}], mirror: {upstream: {url: \"http://a:1\"}}", "none"),
+        ("mirror: {upstream: default}", "GW534 act on them twice"),
         ("maxBody: 1KiB, upstream: {url: \"http://127.0.0.1:1/x\"}", "none"),
         (
             "upstream: {url: \"http://a\", upstreamAuth: {certificate: {chain: {file: a.pem}, key: {file: a.key}}}}",
@@ -1089,6 +1147,37 @@ fn all_schemes_of_an_object_name_one_caller() {
 }
 
 #[test]
+fn versions_and_copies() {
+    const UPSTREAMS: &str = "  upstreams: {x: {url: \"http://a:1\"}, y: {url: \"http://b:1\"}}\n  split: [{upstream: x, weight: 5%, by: [consumer]}]\n  mirror: {upstream: y, share: 1%}";
+    let guarded = |operation: &str, paths: &str| document(UPSTREAMS, GOOD_SCHEME, operation, paths);
+    let public = |operation: &str, paths: &str| {
+        guarded(operation, paths).replace("operationId: getNote\n", "operationId: getNote\n      security: []\n")
+    };
+    for (operation, expect) in [
+        ("", "none"),
+        ("upstream: {url: \"http://c:1\"}", "GW533 an upstream of its own, and inherits a split of another"),
+        ("upstream: {url: \"http://c:1\"}, split: off", "GW522 x"),
+        ("upstream: {url: \"http://c:1\"}, split: [{upstream: x, weight: 1%}]", "none"),
+        ("split: off", "GW522 x"),
+        ("upstream: y, split: [{upstream: x, weight: 1%}]", "GW534 `y`"),
+        ("upstream: y, split: [{upstream: x, weight: 1%}], mirror: off", "none"),
+    ] {
+        check(&guarded(operation, ""), expect);
+    }
+    check(&public("", ""), "GW529 the share of `x` is chosen by `consumer`, which no request has");
+    // What is said for all operations may leave public ones to chance.
+    check(&public("", "  /tasks: {get: {}}"), "none");
+    check(&public("split: [{upstream: x, weight: 5%, by: [ip]}]", ""), "none");
+    // Whichever upstream gets a request, it may read the path as that of another operation.
+    let around = |paths: &str, x: &str| {
+        public("split: [{upstream: x, weight: 5%}]", paths).replace("a:1\"", &format!("a:1\"{x}"))
+    };
+    let me = "  /notes/me: {get: {x-gateway: {upstream: x, split: off}}}";
+    check(&around(me, ""), "GW507 /notes/{id} is public and covers /notes/me, which asks");
+    check(&around(me, ", paths: {case: sensitive}"), "none");
+}
+
+#[test]
 fn what_the_gateway_answers_itself() {
     let with = |security: &str, operation: &str| {
         let scheme = "{type: apiKey, in: header, name: k}";
@@ -1103,6 +1192,9 @@ fn what_the_gateway_answers_itself() {
         ("[{Basic: []}]", "builtin: jwt.sign, upstream: default", "GW526 upstream"),
         ("[{Basic: []}]", "builtin: jwt.sign, rewrite: {path: /x}", "GW526 rewrite"),
         ("[{Basic: []}]", "builtin: jwt.sign, maxBody: 1KiB", "GW526 maxBody"),
+        ("[{Basic: []}]", "builtin: jwt.sign, split: [{upstream: default, weight: 5%}]", "GW526 split"),
+        ("[{Basic: []}]", "builtin: jwt.sign, mirror: {upstream: default}", "GW526 mirror"),
+        ("[{Basic: []}]", "builtin: jwt.sign, split: off, mirror: off", "none"),
         ("[]", "builtin: jwt.sign", "GW312 anyone can have tokens signed"),
         ("[{Basic: []}, {}]", "builtin: jwt.sign", "GW312 anyone"),
         ("[]", &format!("builtin: jwt.sign, {ACCEPTED}"), "GW312 acknowledged: only the build network"),
@@ -1379,7 +1471,7 @@ fn rules_inherit_from_the_root() {
     assert_eq!(operation.request_headers.set, [("X-A".to_owned(), "b".to_owned())]);
     assert_eq!(operation.limits, api.routes[0].operations[0].limits, "one counter for all");
     assert!(
-        matches!(&operation.action, gatewayc::ir::Action::Forward { upstream, rewrite: gatewayc::ir::Rewrite::Received { base } } if upstream == "old" && base.is_empty())
+        matches!(&operation.action, gatewayc::ir::Action::Forward { upstream, rewrite: gatewayc::ir::Rewrite::Received { base }, .. } if upstream == "old" && base.is_empty())
     );
     for (method, url, answer) in [
         ("GET", "/a/b?c=d", "meets rule 1 of a, ^/a/(.*)$: forwarded as /b?c=d"),

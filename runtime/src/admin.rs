@@ -112,7 +112,9 @@ fn unreachable(admin: &Admin, request: &Request<Incoming>) -> Vec<String> {
     if !request.uri().query().is_some_and(|query| query.split('&').any(|part| part == "deep")) {
         return Vec::new();
     }
-    let lost = admin.deployment().clusters.iter().filter(|cluster| !cluster.has_usable_member());
+    let deployment = admin.deployment();
+    let lost = deployment.clusters.iter().filter(|cluster| !cluster.has_usable_member());
+    let lost = lost.filter(|cluster| deployment.answers_from(cluster));
     lost.map(|cluster| format!("{}.{}", cluster.api, cluster.document.name)).collect()
 }
 

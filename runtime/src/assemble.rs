@@ -3,6 +3,7 @@
 pub(crate) mod authorities;
 mod contracts;
 pub(crate) mod endpoints;
+mod forwards;
 pub(crate) mod needs;
 pub(crate) mod stores;
 
@@ -40,14 +41,11 @@ use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
 use gateway_proxy::body_memory::BodyMemory;
 use gateway_proxy::deployment::PreparedRule;
-use gateway_proxy::deployment::{
-    Deployment, PreparedAction, PreparedForward, PreparedListener, PreparedOperation, PreparedRoute, PreparedTarget,
-};
+use gateway_proxy::deployment::{Deployment, PreparedAction, PreparedListener, PreparedOperation, PreparedRoute};
 use gateway_proxy::https::HttpsOnly;
 use gateway_proxy::metrics::OperationMetrics;
-use gateway_proxy::rewrite::PathTemplate;
 use gateway_proxy::settings::Settings;
-use gateway_proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rewrite, Rule, RuleEffect, Upstream};
+use gateway_proxy::tables::{Action, Api, Gateway, Operation, Preflight, Rule, RuleEffect, Upstream};
 use gateway_proxy::upstream::cluster::Cluster;
 use gateway_proxy::views::Views;
 use gateway_terms::refusal::ErrorFormat;
@@ -435,11 +433,9 @@ impl Assembly<'_> {
             }
         };
         let action = match &operation.action {
-            Action::Forward { to, path } => PreparedAction::Forward(PreparedForward {
-                cluster: self.cluster(api, to)?,
-                rewrite: self.rewrite(api, operation, path)?,
-                base: base_of(path).or_else(|| api.operations().find_map(base_of_operation)).unwrap_or_default(),
-            }),
+            Action::Forward { .. } => {
+                PreparedAction::Forward(self.forward(listener, api, operation, &access, schemes)?)
+            }
             Action::Answer(builtin) => match builtin.prepare(self.resources) {
                 Ok(prepared) => PreparedAction::Answer(prepared),
                 Err(problems) => {
@@ -465,7 +461,7 @@ impl Assembly<'_> {
             reads_certificates,
             limits: self.rules(api, operation)?,
             contract: self.contracts.of(operation),
-            contested: None,
+            contested: Vec::new(),
             access,
             action,
             log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),
@@ -496,21 +492,6 @@ impl Assembly<'_> {
             self.problems.push(Problem::plain(message));
         }
         rules
-    }
-
-    fn rewrite(&mut self, api: &Api, operation: &Operation, path: &'static Rewrite) -> Option<PreparedTarget> {
-        Some(match path {
-            Rewrite::Received { base } => PreparedTarget::Received { base },
-            Rewrite::Path(template) => PreparedTarget::Path(PathTemplate::parse(template)),
-            Rewrite::With(rewriter) => match rewriter.prepare() {
-                Ok(rewrite) => PreparedTarget::With { base: rewriter.base(), rewrite },
-                Err(problem) => {
-                    self.problems
-                        .push(Problem::plain(format!("operation `{}` of {}: {problem}", operation.id, api.source)));
-                    return None;
-                }
-            },
-        })
     }
 
     fn anonymous(&self, operation: &'static Operation) -> PreparedAnonymous {
@@ -619,22 +600,6 @@ fn alternative_of(
         })
     });
     Some(PreparedAlternative { requirements: requirements.collect::<Option<_>>()? })
-}
-
-/// The base path that a rewrite takes off; nothing where it replaces the path as a whole.
-fn base_of(rewrite: &'static Rewrite) -> Option<&'static str> {
-    match rewrite {
-        Rewrite::Received { base } => Some(base),
-        Rewrite::With(rewriter) => Some(rewriter.base()),
-        Rewrite::Path(_) => None,
-    }
-}
-
-fn base_of_operation(operation: &'static Operation) -> Option<&'static str> {
-    match &operation.action {
-        Action::Forward { path, .. } => base_of(path),
-        Action::Answer(_) => None,
-    }
 }
 
 pub(crate) fn allow(operations: &[PreparedOperation], preflight: Preflight) -> String {

@@ -47,8 +47,8 @@ pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
     AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, ErrorBody, Gateway, HashKey, Health, Https,
-    IdentityHeaders, KeepAlive, Locations, Operation, Origin, Outlier, Preflight, Retry, RetryBudget, RetryCause,
-    Rewrite, Route, Rule, RuleEffect, Upstream, UpstreamEndpoint,
+    IdentityHeaders, KeepAlive, Locations, Mirror, Operation, Origin, Outlier, Preflight, Retry, RetryBudget,
+    RetryCause, Rewrite, Route, Rule, RuleEffect, Share, SplitEntry, Upstream, UpstreamEndpoint,
 };
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;

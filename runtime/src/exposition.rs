@@ -85,6 +85,12 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
         "Requests that were sent again by how that ended, and those that the budget did not let.",
         &endpoints.retries,
     );
+    family(
+        "gateway_mirrored_requests_total",
+        "counter",
+        "Copies of requests that an upstream was to get, by what became of them.",
+        &endpoints.copies,
+    );
     let providers = ProviderLines::of(deployment);
     family(
         "gateway_provider_requests_total",

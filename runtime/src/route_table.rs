@@ -47,7 +47,11 @@ pub fn route_table(gateway: &Gateway) -> String {
 
 fn row(operation: &Operation, path: &str) -> [String; 5] {
     let action = match &operation.action {
-        Action::Forward { to, .. } => format!("-> {}", to.name),
+        Action::Forward { to, split, mirror, .. } => {
+            let others = split.iter().map(|entry| format!(", {}", entry.to.name));
+            let copied = mirror.iter().map(|mirror| format!(", copied to {}", mirror.to.name));
+            format!("-> {}{}", to.name, others.chain(copied).collect::<String>())
+        }
         Action::Answer(builtin) => format!("-> builtin {}", builtin.name()),
     };
     [operation.method.to_owned(), path.to_owned(), operation.id.to_owned(), who(operation), action]

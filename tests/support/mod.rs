@@ -60,6 +60,9 @@ impl Gateway {
             "partners.tokens",
             "partners.plain",
             "tutorial.notes",
+            "versions.stable",
+            "versions.canary",
+            "versions.shadow",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);
         }

@@ -32,8 +32,9 @@ pub struct Group<'a, T> {
     pub operations: Vec<T>,
 }
 
-impl<'a, T: Clone> Group<'a, T> {
-    /// Every group, in the order of servers and methods.
+impl<'a, T: Clone + PartialEq> Group<'a, T> {
+    /// Every group, in the order of servers and methods. An operation that comes several times in a row is one, which may
+    /// go to several upstreams at one server.
     pub fn all<Server: Ord + Clone>(operations: impl IntoIterator<Item = Forwarded<'a, Server, T>>) -> Vec<Self> {
         let mut groups: BTreeMap<(Server, &str), Self> = BTreeMap::new();
         let mut gets = Vec::new();
@@ -57,7 +58,9 @@ impl<'a, T: Clone> Group<'a, T> {
     fn add(&mut self, paths: UpstreamPaths, value: T) {
         self.certain = self.certain.or(paths.certain());
         self.possible = self.possible.or(paths.possible());
-        self.operations.push(value);
+        if self.operations.last() != Some(&value) {
+            self.operations.push(value);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub mod limit;
 pub mod oauth;
 pub mod operation;
 pub mod refusal;
+pub mod share;
 pub mod store;
 pub mod token;
 pub mod upstream;

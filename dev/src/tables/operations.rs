@@ -3,8 +3,8 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Operation, RegexRewrite, Rewrite, StaticFile,
-    StaticFiles,
+    Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Mirror, Operation, RegexRewrite, Rewrite, SplitEntry,
+    StaticFile, StaticFiles,
 };
 use gatewayc::ir;
 
@@ -14,6 +14,7 @@ use crate::tables::oauth;
 use crate::tables::schemes::secret;
 use crate::tables::shared::Shared;
 use crate::tables::text::{kept, list, text, texts};
+use crate::tables::upstreams::hash_key;
 
 pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation {
     Operation {
@@ -21,9 +22,16 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         method: text(&operation.method),
         access: access(&operation.access, shared),
         action: match &operation.action {
-            ir::Action::Forward { upstream, rewrite: path } => {
-                Action::Forward { to: shared.upstream(upstream), path: rewrite(path) }
-            }
+            ir::Action::Forward { upstream, rewrite: path, split, mirror } => Action::Forward {
+                to: shared.upstream(upstream),
+                path: rewrite(path),
+                split: list(split, |entry| split_entry(entry, shared)),
+                mirror: mirror.as_ref().map(|ir::Mirror { upstream, share, credentials }| Mirror {
+                    to: shared.upstream(upstream),
+                    share: *share,
+                    credentials: *credentials,
+                }),
+            },
             ir::Action::Answer(answer) => Action::Answer(builtin(answer, shared)),
         },
         contract: contract(&operation.contract),
@@ -38,6 +46,15 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         }),
         contested: operation.contested,
         repeatable: operation.repeatable,
+    }
+}
+
+fn split_entry(entry: &ir::SplitEntry, shared: &Shared) -> SplitEntry {
+    SplitEntry {
+        to: shared.upstream(&entry.upstream),
+        share: entry.share,
+        when: list(&entry.when, |(name, value)| (text(name), text(value))),
+        by: list(&entry.by, hash_key),
     }
 }
 

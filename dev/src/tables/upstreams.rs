@@ -22,10 +22,7 @@ pub(super) fn upstream(upstream: &ir::Upstream) -> Upstream {
         balance: match &upstream.balance {
             ir::Balance::RoundRobin => Balance::RoundRobin,
             ir::Balance::LeastRequest => Balance::LeastRequest,
-            ir::Balance::Hash(keys) => Balance::Hash(list(keys, |key| match key {
-                ir::HashKey::Part(part) => HashKey::Part(limit_key(part)),
-                ir::HashKey::Cookie(name) => HashKey::Cookie(text(name)),
-            })),
+            ir::Balance::Hash(keys) => Balance::Hash(list(keys, hash_key)),
         },
         resolve: upstream.resolve,
         outlier: upstream.outlier,
@@ -92,5 +89,12 @@ fn credential(credential: &ir::UpstreamCredential) -> &'static dyn UpstreamCrede
             scopes: texts(&client.scopes),
             audience: client.audience.as_ref().map(|audience| text(audience)),
         }),
+    }
+}
+
+pub(super) fn hash_key(key: &ir::HashKey) -> HashKey {
+    match key {
+        ir::HashKey::Part(part) => HashKey::Part(limit_key(part)),
+        ir::HashKey::Cookie(name) => HashKey::Cookie(text(name)),
     }
 }

@@ -139,6 +139,8 @@ codes! {
     GW530 530 "redirect-without-host"     Error   "Plain requests are to be redirected, and the document names no host"
     GW531 531 "plain-server"              Warning "A server speaks plain HTTP, and the document is for HTTPS only"
     GW532 532 "tries-cut-off"             Warning "All tries of a request take longer than it may take"
+    GW533 533 "impossible-split"          Error   "A `split` that no request, or more than every request, can follow"
+    GW534 534 "mirror-to-itself"          Error   "Requests are copied to the server that they go to"
     GW535 535 "bad-upstream-credential" Error "A credential that cannot be sent to an upstream"
     GW701 701 "bad-schema"                Error   "A keyword of a schema whose value is of the wrong kind"
     GW702 702 "not-enforced"              Warning "Something that is described and cannot be enforced"

@@ -123,7 +123,8 @@ fn balance(balance: &Balance) -> Expression {
     }
 }
 
-fn hash_key(key: &HashKey) -> Expression {
+/// A part of a request.
+pub(super) fn hash_key(key: &HashKey) -> Expression {
     match key {
         HashKey::Part(part) => Expression::Call("HashKey::Part", vec![limit_key(part)]),
         HashKey::Cookie(name) => Expression::Call("HashKey::Cookie", vec![Expression::text(name)]),

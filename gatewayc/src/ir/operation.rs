@@ -11,6 +11,7 @@ use crate::ir::contract::Contract;
 use crate::ir::limit::LimitUse;
 use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
 use crate::ir::secret::SecretReference;
+use crate::ir::split::{Mirror, SplitEntry};
 use crate::ir::static_files::StaticFiles;
 use crate::units::ByteSize;
 
@@ -87,9 +88,27 @@ pub enum Action {
         upstream: String,
         /// The path that the upstream sees.
         rewrite: Rewrite,
+        /// What goes to other upstreams; what no entry takes goes to the operation's own.
+        split: Vec<SplitEntry>,
+        /// What is copied to another one.
+        mirror: Option<Mirror>,
     },
     /// Answers them.
     Answer(Builtin),
+}
+
+impl Action {
+    /// The upstreams that may get a request, the operation's own first.
+    pub fn upstreams(&self) -> Vec<&str> {
+        let Self::Forward { upstream, split, .. } = self else { return Vec::new() };
+        let mut upstreams = vec![upstream.as_str()];
+        for entry in split {
+            if !upstreams.contains(&entry.upstream.as_str()) {
+                upstreams.push(&entry.upstream);
+            }
+        }
+        upstreams
+    }
 }
 
 /// What the gateway can answer itself.

@@ -228,7 +228,11 @@ impl<'a> Lowering<'a> {
                 let title = title(path.item, operation);
                 let upstream = self.upstreams.choose(&policy.upstream, &title, operation.span, self.diagnostics);
                 let rewrite = self.rewrite(policy.rewrite.as_ref(), base, &template, operation.span);
-                upstream.zip(rewrite).map(|(upstream, rewrite)| Action::Forward { upstream, rewrite })
+                upstream.zip(rewrite).map(|(upstream, rewrite)| {
+                    let split = self.split(policy.split.as_ref(), &title, operation.span);
+                    let mirror = self.mirror(policy.mirror.as_ref(), &upstream, &title, operation.span);
+                    Action::Forward { upstream, rewrite, split, mirror }
+                })
             }
         };
         let contract = {
@@ -296,7 +300,8 @@ impl<'a> Lowering<'a> {
             method: "OPTIONS".into(),
             summary: String::new(),
             access: Access::Anyone { because: "preflight: forward" },
-            action: Action::Forward { upstream, rewrite },
+            // Nobody has a share in what tells a browser whether it may ask.
+            action: Action::Forward { upstream, rewrite, split: Vec::new(), mirror: None },
             parameters: first.parameters.clone(),
             listed_values: Vec::new(),
             contract: Contract {
@@ -395,9 +400,11 @@ impl<'a> Lowering<'a> {
         path: &ast::PathItem,
         operation: &ast::Operation,
     ) {
-        let Inheritable { upstream, rewrite, request_headers, max_body, .. } = own;
+        let Inheritable { upstream, split, mirror, rewrite, request_headers, max_body, .. } = own;
         let stray = [
             ("upstream", upstream.is_some()),
+            ("split", split.as_ref().is_some_and(|split| !split.entries.is_empty())),
+            ("mirror", mirror.as_ref().is_some_and(Option::is_some)),
             ("rewrite", rewrite.is_some()),
             ("requestHeaders", request_headers.is_some()),
             ("maxBody", max_body.is_some()),

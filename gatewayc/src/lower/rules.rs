@@ -36,7 +36,7 @@ impl Lowering<'_> {
         Some(Rule { id, pattern, effect, span: at })
     }
 
-    /// The operation of a rule that forwards: it inherits from the root, but for `upstream` and `rewrite`.
+    /// The operation of a rule that forwards: it inherits from the root, but for what is about the upstream.
     fn proxy(
         &mut self,
         id: &str,
@@ -71,7 +71,12 @@ impl Lowering<'_> {
             method: Operation::ANY.to_owned(),
             summary: String::new(),
             access,
-            action: Action::Forward { upstream, rewrite: Rewrite::Received { base: String::new() } },
+            action: Action::Forward {
+                upstream,
+                rewrite: Rewrite::Received { base: String::new() },
+                split: Vec::new(),
+                mirror: None,
+            },
             parameters: Vec::new(),
             listed_values: Vec::new(),
             contract: crate::ir::Contract::NOTHING,

@@ -86,6 +86,11 @@ impl Upstreams {
         }
     }
 
+    /// What is described under a name.
+    pub(super) fn described(&self, name: &str) -> Option<&Upstream> {
+        self.known.get(name).map(|known| &known.policy)
+    }
+
     /// The upstream of this address: one that the document describes, or one of its own.
     pub(super) fn at(&mut self, policy: Upstream) -> Option<String> {
         if let Some((name, known)) = self.known.iter_mut().find(|(_, known)| known.policy.endpoints == policy.endpoints)

@@ -22,17 +22,19 @@ pub(super) fn balance(reader: &mut Reader<'_>, node: &Node) -> Option<Balance> {
     if entries.is_empty() && !Reader::has_unknown(node, &["hash"]) {
         reader.wrong(node, "`balance`", "expected `round-robin`, `least-request` or `{hash: [header:X-Tenant]}`");
     }
-    let keys = entries.first().map(|entry| hash_keys(reader, &entry.value))?;
+    let keys = entries.first().map(|entry| hash_keys(reader, &entry.value, "`hash`"))?;
     (!keys.is_empty()).then_some(Balance::Hash(keys))
 }
 
-fn hash_keys(reader: &mut Reader<'_>, node: &Node) -> Vec<HashKey> {
+/// Parts of a request that choose for it; `what` is the member that lists them.
+pub(super) fn hash_keys(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec<HashKey> {
+    let part = format!("a part of {what}");
     if node.as_sequence().is_some_and(<[Node]>::is_empty) {
-        reader.wrong(node, "`hash`", "expected one part of the request or more, such as `header:X-Tenant`");
+        reader.wrong(node, what, "expected one part of the request or more, such as `header:X-Tenant`");
     }
     let mut keys = Vec::new();
-    for item in reader.words(node, "`hash`") {
-        let Some(text) = reader.text(item, "a part of `hash`") else { continue };
+    for item in reader.words(node, what) {
+        let Some(text) = reader.text(item, &part) else { continue };
         let key = match text.split_once(':') {
             Some(("cookie", name)) if !name.is_empty() => Some(HashKey::Cookie(name.to_owned())),
             Some(("const", _)) => None,
@@ -42,7 +44,7 @@ fn hash_keys(reader: &mut Reader<'_>, node: &Node) -> Vec<HashKey> {
             Some(key) => keys.push(key),
             None => reader.wrong(
                 item,
-                "a part of `hash`",
+                &part,
                 "expected `ip`, `caller`, `client`, `consumer`, `user`, `credential`, `path`, `header:X`, `query:x` or `cookie:x`",
             ),
         }

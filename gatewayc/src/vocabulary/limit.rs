@@ -106,7 +106,7 @@ pub(super) fn registry(reader: &mut Reader<'_>, node: &Node) -> Vec<(Spanned<Str
 const NAME: &str = "expected visible ASCII without quotes and backslashes";
 
 /// RFC 9110 §5.6.2.
-fn is_field_name(name: &str) -> bool {
+pub(super) fn is_field_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 

@@ -67,6 +67,8 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "public", places: ROOT },
     Member { name: "serverVariables", places: &[Place::Root, Place::Server] },
     Member { name: "upstream", places: ANYWHERE },
+    Member { name: "split", places: ANYWHERE },
+    Member { name: "mirror", places: ANYWHERE },
     Member { name: "rewrite", places: ANYWHERE },
     Member { name: "requestHeaders", places: ANYWHERE },
     Member { name: "responseHeaders", places: ANYWHERE },

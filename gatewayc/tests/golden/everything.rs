@@ -38,6 +38,10 @@
 //   OPTIONS   /v1/rest?method=photos.list                                    -              -> default as received without /v1                             anyone (preflight: forward)
 //   GET       /v1/typed/{id}/{ratio}.{flag}                                  typed          -> default as received without /v1                             jwt `jwt`; enforced
 //   OPTIONS   /v1/typed/{id}/{ratio}.{flag}                                  -              -> default as received without /v1                             anyone (preflight: forward); enforced
+//   GET       /v1/versions                                                   versions       -> default as received without /v1                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many; 12.5% copied to shadow
+//   OPTIONS   /v1/versions                                                   -              -> default as received without /v1                             anyone (preflight: forward)
+//   POST      /v1/versions                                                   noCopy         -> default as received without /v1                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many
+//   PUT       /v1/versions                                                   oneVersion     -> default as received without /v1                             jwt `jwt`; 100% copied to canary with credentials
 //   GET       /v2/certificate                                                certificate    -> default as received without /v2                             certificate `shown` [admin]
 //   OPTIONS   /v2/certificate                                                -              -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/contract/mock                                              -              -> builtin mock                                                anyone
@@ -76,6 +80,10 @@
 //   OPTIONS   /v2/rest?method=photos.list                                    -              -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/typed/{id}/{ratio}.{flag}                                  typed          -> default as received without /v2                             jwt `jwt`; enforced
 //   OPTIONS   /v2/typed/{id}/{ratio}.{flag}                                  -              -> default as received without /v2                             anyone (preflight: forward); enforced
+//   GET       /v2/versions                                                   versions       -> default as received without /v2                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many; 12.5% copied to shadow
+//   OPTIONS   /v2/versions                                                   -              -> default as received without /v2                             anyone (preflight: forward)
+//   POST      /v2/versions                                                   noCopy         -> default as received without /v2                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many
+//   PUT       /v2/versions                                                   oneVersion     -> default as received without /v2                             jwt `jwt`; 100% copied to canary with credentials
 //   ANY       ^/gone/"$, any case                                            rule 1         -> 410                                                         anyone
 //   ANY       ^/text$, host ^old\.                                           rule 2         -> 200                                                         anyone
 //   ANY       ^/old/(.*)$                                                    rule 3         -> 308 to https://new.example/${1}0?a=$$                       anyone
@@ -196,6 +204,13 @@ pub(super) static API: Api = Api {
             operations: &[&TYPED, &OPTIONS_V1_TYPED_ID_RATIO_FLAG],
         },
         Route {
+            template: "/v1/versions",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&VERSIONS, &OPTIONS_V1_VERSIONS, &NO_COPY, &ONE_VERSION],
+        },
+        Route {
             template: "/v2/certificate",
             when: &[],
             allows: &[],
@@ -300,6 +315,13 @@ pub(super) static API: Api = Api {
             preflight: Preflight::Deny,
             operations: &[&TYPED_2, &OPTIONS_V2_TYPED_ID_RATIO_FLAG],
         },
+        Route {
+            template: "/v2/versions",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            operations: &[&VERSIONS_2, &OPTIONS_V2_VERSIONS, &NO_COPY_2, &ONE_VERSION_2],
+        },
     ],
     rules: &[
         Rule {
@@ -350,6 +372,7 @@ pub(super) static API: Api = Api {
     upstreams: &[
         &N_127_0_0_1_9000,
         &BILLING,
+        &CANARY,
         &CRM,
         &DEFAULT,
         &KEYED,
@@ -358,6 +381,7 @@ pub(super) static API: Api = Api {
         &NOTES,
         &NOTES_INTERNAL_3002,
         &PARTNER,
+        &SHADOW,
         &TURNS,
     ],
     schemes: &[&DISCOVERED, &IDP, &JWT, &KEY, &MESSAGE, &OLD, &OPAQUE, &PUBLISHED, &SHOWN, &SIGNED],
@@ -387,7 +411,7 @@ static CERTIFICATE: Operation = Operation {
     id: "certificate",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &SHOWN, scopes: &["admin"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -404,7 +428,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     id: "OPTIONS /v1/certificate",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -450,7 +474,7 @@ static LIST_THINGS: Operation = Operation {
     id: "listThings",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -591,7 +615,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
     id: "OPTIONS /v1/contract/{dots}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "dots",
@@ -622,7 +646,7 @@ static PUT_THING: Operation = Operation {
     id: "putThing",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -706,7 +730,7 @@ static N_2FA: Operation = Operation {
     id: "2fa",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -723,7 +747,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     id: "ownPreflight",
     method: "OPTIONS",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -744,7 +768,7 @@ static SIGNED_PUT: Operation = Operation {
         &[Requirement { scheme: &OLD, scopes: &[] }],
         &[Requirement { scheme: &MESSAGE, scopes: &["admin"] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -761,7 +785,7 @@ static READ_FILE: Operation = Operation {
     id: "readFile",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -778,7 +802,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     id: "OPTIONS /v1/files/{+path}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -795,7 +819,7 @@ static READ_FILE_2: Operation = Operation {
     id: "read-file",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -812,7 +836,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     id: "OPTIONS /v1/jobs/{+name}:cancel",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -832,6 +856,8 @@ static FN: Operation = Operation {
     action: Action::Forward {
         to: &N_127_0_0_1_9000,
         path: Rewrite::With(&RegexRewrite { base: "/v1", pattern: "^/jobs/(.*):cancel$", to: "/cancel/$1" }),
+        split: &[],
+        mirror: None,
     },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits {
@@ -865,7 +891,7 @@ static LIMITED: Operation = Operation {
     id: "limited",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -882,7 +908,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     id: "OPTIONS /v1/limited",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -899,7 +925,7 @@ static MANY_2: Operation = Operation {
     id: "many",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -916,7 +942,7 @@ static OPTIONS_V1_MANY: Operation = Operation {
     id: "OPTIONS /v1/many",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -933,7 +959,7 @@ static AGAIN: Operation = Operation {
     id: "again",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -950,7 +976,7 @@ static TURNS_2: Operation = Operation {
     id: "turns",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -967,7 +993,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     id: "OPTIONS /v1/or-and",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -988,7 +1014,7 @@ static OR_AND: Operation = Operation {
         &[Requirement { scheme: &JWT, scopes: &[] }, Requirement { scheme: &KEY, scopes: &[] }],
         &[],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1005,7 +1031,7 @@ static CRM_2: Operation = Operation {
     id: "crm",
     method: "DELETE",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &CRM, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &CRM, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1022,7 +1048,7 @@ static PARTNER_2: Operation = Operation {
     id: "partner",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &PARTNER, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &PARTNER, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1039,7 +1065,7 @@ static OPTIONS_V1_PARTNERS: Operation = Operation {
     id: "OPTIONS /v1/partners",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1056,7 +1082,7 @@ static LAMBDA_2: Operation = Operation {
     id: "lambda",
     method: "PATCH",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &LAMBDA, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &LAMBDA, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1073,7 +1099,7 @@ static KEYED_2: Operation = Operation {
     id: "keyed",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &KEYED, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &KEYED, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1090,7 +1116,7 @@ static BILLING_2: Operation = Operation {
     id: "billing",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &BILLING, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &BILLING, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1111,7 +1137,7 @@ static PROVIDERS: Operation = Operation {
         &[Requirement { scheme: &DISCOVERED, scopes: &["read"] }],
         &[Requirement { scheme: &DISCOVERED, scopes: &[] }, Requirement { scheme: &OPAQUE, scopes: &[] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1128,7 +1154,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     id: "OPTIONS /v1/providers",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1145,7 +1171,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     id: "GET /v1/public",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1162,7 +1188,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     id: "OPTIONS /v1/public",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1179,7 +1205,7 @@ static PHOTOS_GET: Operation = Operation {
     id: "photosGet",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1196,7 +1222,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     id: "OPTIONS /v1/rest?method=photos.get",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1213,7 +1239,7 @@ static PHOTOS_LIST: Operation = Operation {
     id: "photosList",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1230,7 +1256,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     id: "OPTIONS /v1/rest?method=photos.list",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1247,7 +1273,7 @@ static TYPED: Operation = Operation {
     id: "typed",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1298,7 +1324,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     id: "OPTIONS /v1/typed/{id}/{ratio}.{flag}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1344,12 +1370,123 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     repeatable: false,
 };
 
+// GET /v1/versions
+static VERSIONS: Operation = Operation {
+    id: "versions",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v1" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: Some(Mirror { to: &SHADOW, share: Share(1250), credentials: false }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// OPTIONS /v1/versions
+static OPTIONS_V1_VERSIONS: Operation = Operation {
+    id: "OPTIONS /v1/versions",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// POST /v1/versions
+static NO_COPY: Operation = Operation {
+    id: "noCopy",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v1" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: None,
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// PUT /v1/versions
+static ONE_VERSION: Operation = Operation {
+    id: "oneVersion",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v1" },
+        split: &[],
+        mirror: Some(Mirror { to: &CANARY, share: Share(10000), credentials: true }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
 // GET /v2/certificate
 static CERTIFICATE_2: Operation = Operation {
     id: "certificate",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &SHOWN, scopes: &["admin"] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1366,7 +1503,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     id: "OPTIONS /v2/certificate",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1412,7 +1549,7 @@ static LIST_THINGS_2: Operation = Operation {
     id: "listThings",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1553,7 +1690,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
     id: "OPTIONS /v2/contract/{dots}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "dots",
@@ -1584,7 +1721,7 @@ static PUT_THING_2: Operation = Operation {
     id: "putThing",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -1668,7 +1805,7 @@ static N_2FA_2: Operation = Operation {
     id: "2fa",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1685,7 +1822,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     id: "ownPreflight",
     method: "OPTIONS",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1706,7 +1843,7 @@ static SIGNED_PUT_2: Operation = Operation {
         &[Requirement { scheme: &OLD, scopes: &[] }],
         &[Requirement { scheme: &MESSAGE, scopes: &["admin"] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1723,7 +1860,7 @@ static READ_FILE_3: Operation = Operation {
     id: "readFile",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1740,7 +1877,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     id: "OPTIONS /v2/files/{+path}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1757,7 +1894,7 @@ static READ_FILE_4: Operation = Operation {
     id: "read-file",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}") },
+    action: Action::Forward { to: &NOTES, path: Rewrite::Path("/blobs/{path}"), split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1774,7 +1911,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     id: "OPTIONS /v2/jobs/{+name}:cancel",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1794,6 +1931,8 @@ static FN_2: Operation = Operation {
     action: Action::Forward {
         to: &N_127_0_0_1_9000,
         path: Rewrite::With(&RegexRewrite { base: "/v2", pattern: "^/jobs/(.*):cancel$", to: "/cancel/$1" }),
+        split: &[],
+        mirror: None,
     },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits {
@@ -1827,7 +1966,7 @@ static LIMITED_2: Operation = Operation {
     id: "limited",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1844,7 +1983,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     id: "OPTIONS /v2/limited",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1861,7 +2000,7 @@ static MANY_3: Operation = Operation {
     id: "many",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &MANY, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1878,7 +2017,7 @@ static OPTIONS_V2_MANY: Operation = Operation {
     id: "OPTIONS /v2/many",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1895,7 +2034,7 @@ static AGAIN_2: Operation = Operation {
     id: "again",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1912,7 +2051,7 @@ static TURNS_3: Operation = Operation {
     id: "turns",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &TURNS, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1929,7 +2068,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     id: "OPTIONS /v2/or-and",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1950,7 +2089,7 @@ static OR_AND_2: Operation = Operation {
         &[Requirement { scheme: &JWT, scopes: &[] }, Requirement { scheme: &KEY, scopes: &[] }],
         &[],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1967,7 +2106,7 @@ static CRM_3: Operation = Operation {
     id: "crm",
     method: "DELETE",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &CRM, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &CRM, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -1984,7 +2123,7 @@ static PARTNER_3: Operation = Operation {
     id: "partner",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &PARTNER, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &PARTNER, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2001,7 +2140,7 @@ static OPTIONS_V2_PARTNERS: Operation = Operation {
     id: "OPTIONS /v2/partners",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2018,7 +2157,7 @@ static LAMBDA_3: Operation = Operation {
     id: "lambda",
     method: "PATCH",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &LAMBDA, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &LAMBDA, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2035,7 +2174,7 @@ static KEYED_3: Operation = Operation {
     id: "keyed",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &KEYED, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &KEYED, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2052,7 +2191,7 @@ static BILLING_3: Operation = Operation {
     id: "billing",
     method: "PUT",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &BILLING, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &BILLING, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2073,7 +2212,7 @@ static PROVIDERS_2: Operation = Operation {
         &[Requirement { scheme: &DISCOVERED, scopes: &["read"] }],
         &[Requirement { scheme: &DISCOVERED, scopes: &[] }, Requirement { scheme: &OPAQUE, scopes: &[] }],
     ]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2090,7 +2229,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     id: "OPTIONS /v2/providers",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2107,7 +2246,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     id: "GET /v2/public",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2124,7 +2263,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     id: "OPTIONS /v2/public",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2141,7 +2280,7 @@ static PHOTOS_GET_2: Operation = Operation {
     id: "photosGet",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2158,7 +2297,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     id: "OPTIONS /v2/rest?method=photos.get",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2175,7 +2314,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     id: "photosList",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2192,7 +2331,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     id: "OPTIONS /v2/rest?method=photos.list",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2209,7 +2348,7 @@ static TYPED_2: Operation = Operation {
     id: "typed",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -2260,7 +2399,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     id: "OPTIONS /v2/typed/{id}/{ratio}.{flag}",
     method: "OPTIONS",
     access: Access::Anyone { because: "preflight: forward" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -2306,12 +2445,128 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     repeatable: false,
 };
 
+// GET /v2/versions
+static VERSIONS_2: Operation = Operation {
+    id: "versions",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v2" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: Some(Mirror { to: &SHADOW, share: Share(1250), credentials: false }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// OPTIONS /v2/versions
+static OPTIONS_V2_VERSIONS: Operation = Operation {
+    id: "OPTIONS /v2/versions",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// POST /v2/versions
+static NO_COPY_2: Operation = Operation {
+    id: "noCopy",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v2" },
+        split: &[
+            SplitEntry {
+                to: &NOTES,
+                share: Share(0),
+                when: &[("X-Canary", "1"), ("X-Region", "eu \"west\"")],
+                by: &[],
+            },
+            SplitEntry {
+                to: &CANARY,
+                share: Share(500),
+                when: &[],
+                by: &[HashKey::Part(LimitKey::Consumer), HashKey::Cookie("cart")],
+            },
+            SplitEntry { to: &MANY, share: Share(50), when: &[("X-Canary", "many")], by: &[] },
+        ],
+        mirror: None,
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
+// PUT /v2/versions
+static ONE_VERSION_2: Operation = Operation {
+    id: "oneVersion",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward {
+        to: &DEFAULT,
+        path: Rewrite::Received { base: "/v2" },
+        split: &[],
+        mirror: Some(Mirror { to: &CANARY, share: Share(10000), credentials: true }),
+    },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+};
+
 // rule 6: ^/legacy/(.*)$
 static RULE_6: Operation = Operation {
     id: "rule 6",
     method: "ANY",
     access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }], &[]]),
-    action: Action::Forward { to: &NOTES_INTERNAL_3002, path: Rewrite::Received { base: "" } },
+    action: Action::Forward {
+        to: &NOTES_INTERNAL_3002,
+        path: Rewrite::Received { base: "" },
+        split: &[],
+        mirror: None,
+    },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: UNCHANGED,
@@ -2328,7 +2583,7 @@ static RULE_7: Operation = Operation {
     id: "rule 7",
     method: "ANY",
     access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
     response_headers: HeaderEdits { remove: &[], set: &[("Content-Type", "text/plain")], set_secret: &[], add: &[] },
@@ -2384,6 +2639,27 @@ static BILLING: Upstream = Upstream {
     locations: Locations::Translate,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
+};
+
+// upstream `canary`
+static CANARY: Upstream = Upstream {
+    name: "canary",
+    endpoints: &[UpstreamEndpoint { url: "http://10.0.2.1:8080", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(5),
     idle_timeout: Duration::from_secs(60),
     total_timeout: None,
 };
@@ -2604,6 +2880,27 @@ static PARTNER: Upstream = Upstream {
             key: SecretReference { source: SecretSource::File("tls/partner.key"), encoding: Encoding::Plain },
         }),
     }),
+    preserve_host: false,
+    paths: UpstreamPaths::UNKNOWN,
+    locations: Locations::Translate,
+    connect_timeout: Duration::from_secs(5),
+    response_timeout: Duration::from_secs(60),
+    idle_timeout: Duration::from_secs(60),
+    total_timeout: None,
+};
+
+// upstream `shadow`
+static SHADOW: Upstream = Upstream {
+    name: "shadow",
+    endpoints: &[UpstreamEndpoint { url: "http://10.0.3.1:8080", weight: 1, priority: 0 }],
+    balance: Balance::LeastRequest,
+    resolve: Some(Duration::from_secs(30)),
+    outlier: Some(Outlier { consecutive: 5, eject: Duration::from_secs(30), max_ejected: 50 }),
+    health: None,
+    retry: None,
+    breaker: Some(Breaker { requests: 10, pending: 128 }),
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,

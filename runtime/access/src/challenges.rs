@@ -2,6 +2,7 @@
 
 use crate::authorize::{PreparedAccess, PreparedRequirement, requirements};
 use crate::request_view::CredentialLocation;
+use crate::scheme::Authenticator;
 use gateway_wire::field_lines::FieldLines;
 
 /// The `WWW-Authenticate` fields of an operation, one per scheme.
@@ -18,7 +19,7 @@ pub struct Challenges {
 }
 
 /// The places of credentials that the upstream must not see.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct HiddenCredentials {
     /// Names of header fields.
     pub headers: Vec<&'static str>,
@@ -57,14 +58,43 @@ pub fn hidden(access: &PreparedAccess, session_cookies: &[&'static str]) -> Hidd
         if forward {
             continue;
         }
+        hidden.add(locations);
+    }
+    hidden
+}
+
+/// Every place where a request may have a credential, whatever the operation: those of these schemes, and those that have
+/// credentials by themselves.
+pub fn credentials<'a>(authenticators: impl Iterator<Item = &'a dyn Authenticator>) -> HiddenCredentials {
+    let headers = CREDENTIAL_FIELDS.to_vec();
+    let mut hidden = HiddenCredentials { headers, ..HiddenCredentials::default() };
+    for authenticator in authenticators {
+        hidden.add(authenticator.locations().0);
+    }
+    hidden
+}
+
+/// Fields that are credentials, or signatures of requests (RFC 9421 §4, and those of APISIX).
+const CREDENTIAL_FIELDS: [&str; 8] = [
+    "Authorization",
+    "Cookie",
+    "Signature",
+    "Signature-Input",
+    "X-HMAC-Access-Key",
+    "X-HMAC-Algorithm",
+    "X-HMAC-Signature",
+    "X-HMAC-Signed-Headers",
+];
+
+impl HiddenCredentials {
+    fn add(&mut self, locations: &[CredentialLocation]) {
         for location in locations {
             match location {
-                CredentialLocation::Header(name) => hidden.headers.push(name),
-                CredentialLocation::Query(name) => hidden.query.push(name),
-                CredentialLocation::Cookie(name) => hidden.cookies.push(name),
-                CredentialLocation::Form(name) => hidden.form.push(name),
+                CredentialLocation::Header(name) => self.headers.push(name),
+                CredentialLocation::Query(name) => self.query.push(name),
+                CredentialLocation::Cookie(name) => self.cookies.push(name),
+                CredentialLocation::Form(name) => self.form.push(name),
             }
         }
     }
-    hidden
 }

@@ -9,8 +9,8 @@ use gateway_route::{
     UpstreamPaths, asks_no_less, joined, strictest,
 };
 
-use crate::deployment::{PreparedAction, PreparedListener, PreparedOperation, PreparedRoute};
-use crate::tables::{Action, Operation, Rewrite, Upstream};
+use crate::deployment::{PreparedAction, PreparedForward, PreparedListener, PreparedOperation, PreparedRoute};
+use crate::tables::{Action, Operation, Rewrite};
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Cluster;
 use crate::views::{Contested, Place, Views};
@@ -24,12 +24,12 @@ impl Views {
     /// Views of the upstreams with contested operations; sets their places in the routes.
     pub fn new(routes: &mut [PreparedRoute], templates: &[(Template, Vec<Condition>)]) -> Self {
         let mut views = Vec::new();
-        for Group { method, certain, possible, operations: places } in groups(routes) {
+        for Group { method, certain, possible, operations: members } in groups(routes) {
             let operation = |(route, position): Place| &routes[route].operations[position];
+            let places: Vec<Place> = members.iter().map(|(place, _)| *place).collect();
             // The compiler compares operations of one document and one address; settings may give two the same address.
-            let compared =
-                |place: &Place| (operation(*place).api.name, upstream(operation(*place)).map(Upstream::first_url));
-            let is_new = places.iter().any(|place| compared(place) != compared(&places[0]))
+            let compared = |(place, url): &Member| (operation(*place).api.name, *url);
+            let is_new = members.iter().any(|member| compared(member) != compared(&members[0]))
                 && !places.iter().all(|place| admits_anyone(operation(*place).table));
             let is_contested = |operation: &PreparedOperation| operation.table.contested || is_new;
             if !places.iter().any(|place| is_contested(operation(*place))) {
@@ -45,7 +45,7 @@ impl Views {
                 // A GET in the view of HEAD is checked in its own.
                 if operation.table.method == method {
                     let contested = Contested { view: views.len() - 1, entry };
-                    operation.contested = is_contested(operation).then_some(contested);
+                    operation.contested.extend(is_contested(operation).then_some(contested));
                 }
             }
         }
@@ -53,8 +53,11 @@ impl Views {
     }
 }
 
+/// An operation, and where one of its upstreams is.
+type Member = (Place, &'static str);
+
 /// The operations that one upstream gets under the same paths.
-fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Place>> {
+fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Member>> {
     let mut forwarded = Vec::new();
     let servers = servers(routes);
     for (index, route) in routes.iter().enumerate() {
@@ -66,10 +69,13 @@ fn groups(routes: &[PreparedRoute]) -> Vec<Group<'static, Place>> {
             else {
                 continue;
             };
-            let paths: UpstreamPaths = to.upstream().paths;
-            let server = servers.get(&to.cluster.number());
-            let (server, value) = ((server, &*to.first().prefix, *base), (index, position));
-            forwarded.push(Forwarded { server, method: table.method, has_head, paths, value });
+            for to in to.all() {
+                let paths: UpstreamPaths = to.upstream().paths;
+                let server = servers.get(&to.cluster.number());
+                let server = (server, &*to.first().prefix, *base);
+                let value = ((index, position), to.upstream().first_url());
+                forwarded.push(Forwarded { server, method: table.method, has_head, paths, value });
+            }
         }
     }
     Group::all(forwarded)
@@ -80,9 +86,11 @@ fn servers(routes: &[PreparedRoute]) -> BTreeMap<usize, (String, u16)> {
     let operations = routes.iter().flat_map(|route| &route.operations);
     let clusters: BTreeMap<usize, &Cluster> = operations
         .filter_map(|operation| match &operation.action {
-            PreparedAction::Forward(to) => Some((to.cluster.number(), &*to.cluster)),
+            PreparedAction::Forward(to) => Some(to),
             PreparedAction::Answer(_) => None,
         })
+        .flat_map(PreparedForward::all)
+        .map(|to| (to.cluster.number(), &*to.cluster))
         .collect();
     let servers = servers_of(clusters.values().map(|cluster| cluster.described().endpoints));
     clusters.keys().copied().zip(servers).filter_map(|(number, server)| Some((number, server?))).collect()
@@ -109,10 +117,12 @@ pub(crate) struct Readings(Vec<ReadPath<Place>>);
 impl Readings {
     /// The readings of a path that was matched for this operation.
     pub(crate) fn of(listener: &PreparedListener, operation: &PreparedOperation, path: &RequestPath<'_>) -> Self {
-        let Some(Contested { view, entry }) = operation.contested else { return Self(Vec::new()) };
         let matters =
             |(route, position): &Place| !asks_for_all_of(operation, &listener.routes[*route].operations[*position]);
-        Self(listener.views.0[view].readings(entry, path, admits_anyone(operation.table), matters))
+        let of_view = |Contested { view, entry }: &Contested| {
+            listener.views.0[*view].readings(*entry, path, admits_anyone(operation.table), matters)
+        };
+        Self(operation.contested.iter().flat_map(of_view).collect())
     }
 
     /// The stricter operation that the upstream could mean, with its route and parameters; nothing where it is the one
@@ -148,13 +158,6 @@ impl Readings {
 
 /// An operation that may answer; another one than the matched one with its route and parameters.
 type Candidate<'a> = (Option<(&'static PreparedRoute, Params<'a>)>, &'static PreparedOperation);
-
-fn upstream(operation: &PreparedOperation) -> Option<&'static Upstream> {
-    match &operation.action {
-        PreparedAction::Forward(to) => Some(to.upstream()),
-        PreparedAction::Answer(_) => None,
-    }
-}
 
 fn alternatives(operation: &Operation) -> &'static [&'static [Requirement]] {
     match operation.access {

@@ -13,7 +13,8 @@ use crate::metrics::OperationMetrics;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
 use crate::rule_pattern::PreparedMatcher;
 use crate::settings::Settings;
-use crate::tables::{Api, ErrorBody, Operation, Preflight, Rule, RuleEffect, Upstream};
+use crate::split::SplitChoice;
+use crate::tables::{Api, ErrorBody, Operation, Preflight, Rule, RuleEffect, Share, Upstream};
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Cluster;
 use crate::views::{Contested, Views};
@@ -134,8 +135,8 @@ pub struct PreparedOperation {
     pub limits: Box<[rule::Rule]>,
     /// What requests and responses are checked for; [`None`] where nothing is.
     pub contract: Option<Arc<OperationContract>>,
-    /// What the upstream may take its paths for.
-    pub contested: Option<Contested>,
+    /// What each of its upstreams may take its paths for.
+    pub contested: Vec<Contested>,
     /// The constant members of its log lines.
     pub log_constants: String,
     /// Counters of its requests.
@@ -169,6 +170,38 @@ pub struct PreparedForward {
     pub rewrite: PreparedTarget,
     /// The base path in front of what the upstream calls its paths.
     pub base: &'static str,
+    /// What goes elsewhere; `None` where all requests go here.
+    pub split: Option<Box<PreparedSplit>>,
+    /// What is copied; `None` for nothing.
+    pub mirror: Option<Box<PreparedMirror>>,
+}
+
+/// What goes to other upstreams than the operation's own.
+#[derive(Debug)]
+pub struct PreparedSplit(pub Box<[Alternative]>);
+
+/// An upstream that gets some of the requests.
+#[derive(Debug)]
+pub struct Alternative {
+    /// Which of them.
+    pub choice: SplitChoice,
+    /// Where they go, and under which path.
+    pub to: PreparedForward,
+    /// The constant members of their log lines.
+    pub log_constants: String,
+}
+
+/// Copies of requests.
+#[derive(Debug)]
+pub struct PreparedMirror {
+    /// Where they go, and under which path.
+    pub to: PreparedForward,
+    /// How many of the requests are copied.
+    pub share: Share,
+    /// What is left out of copies.
+    pub hidden: HiddenCredentials,
+    /// The fields about the caller's certificate are left out as well.
+    pub hides_certificates: bool,
 }
 
 /// [`Rewrite`](crate::tables::Rewrite) ready to run.
@@ -194,6 +227,12 @@ impl PreparedForward {
     /// The upstream's description in this deployment: timeouts, and what is forwarded as it is.
     pub(crate) fn upstream(&self) -> &'static Upstream {
         self.cluster.described().upstream
+    }
+
+    /// This, and where requests go instead of it.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Self> {
+        let others = self.split.iter().flat_map(|split| split.0.iter().map(|other| &other.to));
+        std::iter::once(self).chain(others)
     }
 
     /// The first endpoint: all have its scheme and its prefix.
@@ -232,6 +271,13 @@ impl Deployment {
     /// The listeners with TLS, by name.
     pub fn tls(&self) -> Vec<(&str, &Tls)> {
         self.listeners.iter().filter_map(|listener| Some((&*listener.name, listener.tls.as_ref()?))).collect()
+    }
+
+    /// Whether clients get answers from an upstream; one that only gets copies is no loss to them.
+    pub fn answers_from(&self, cluster: &Cluster) -> bool {
+        let goes_there = |to: &PreparedForward| to.all().any(|to| to.cluster.number() == cluster.number());
+        self.operations()
+            .any(|(_, operation)| matches!(&operation.action, PreparedAction::Forward(to) if goes_there(to)))
     }
 
     /// Every operation of every listener.

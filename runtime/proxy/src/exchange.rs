@@ -6,6 +6,7 @@ pub(crate) mod pace;
 pub(crate) mod upload;
 pub(crate) mod watch;
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::mirror::Copying;
 use crate::upstream::UpstreamConnection;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
@@ -48,7 +50,6 @@ pub(crate) const KEPT_BODY: u64 = 64 << 10;
 pub(crate) type OnResponse<'a> = &'a dyn Fn(u16, &[Field<'_>], bool) -> bool;
 
 /// What the exchange has to know of the request.
-#[derive(Debug)]
 pub(crate) struct RequestTerms {
     /// The head to send, from the request line to the empty line.
     pub(crate) head: Vec<u8>,
@@ -68,6 +69,10 @@ pub(crate) struct RequestTerms {
     pub(crate) end_by: Option<Instant>,
     /// The body is kept as far as [`KEPT_BODY`], for another try.
     pub(crate) keeps_body: bool,
+    /// The body goes into `copy` as well.
+    pub(crate) copies_body: bool,
+    /// A copy of the request for another upstream, until it is sent.
+    pub(crate) copy: Cell<Option<Box<Copying>>>,
     /// Bytes per second that a client has to move on average while it is its turn.
     pub(crate) least_rate: u64,
     /// Fields that carry credentials somewhere in the documents: none of them is a trailer.
@@ -186,6 +191,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         } else {
             Upload::of(request.body)
         };
+        if request.copies_body
+            && let Some(mut copy) = request.copy.take()
+        {
+            copy.restart();
+            request.copy.set(Some(copy));
+        }
         let progress = Progress { replayable: true, ..Progress::default() };
         Self {
             down,

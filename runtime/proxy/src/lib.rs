@@ -11,6 +11,7 @@ pub mod handover;
 pub(crate) mod http2;
 pub mod https;
 pub mod metrics;
+pub(crate) mod mirror;
 pub mod mock;
 pub(crate) mod pipeline;
 pub mod rewrite;
@@ -20,6 +21,7 @@ pub mod server;
 pub mod settings;
 #[cfg(fuzzing)]
 pub mod sockless;
+pub mod split;
 pub mod static_files;
 pub mod tables;
 pub(crate) mod thread;

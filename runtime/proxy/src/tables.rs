@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gateway_route::{Ambiguous, UpstreamPaths};
 pub use gateway_terms::operation::{Locations, Preflight};
+pub use gateway_terms::share::Share;
 pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
@@ -251,9 +252,37 @@ pub enum Action {
         to: &'static Upstream,
         /// The path that the upstream sees.
         path: Rewrite,
+        /// What goes to other upstreams: the first entry whose `when` holds, or else one by its share.
+        split: &'static [SplitEntry],
+        /// What is copied to another upstream.
+        mirror: Option<Mirror>,
     },
     /// Answers it.
     Answer(&'static dyn gateway_access::builtin::Builtin),
+}
+
+/// Some of the requests of an operation, which go to another upstream.
+#[derive(Debug)]
+pub struct SplitEntry {
+    /// That upstream.
+    pub to: &'static Upstream,
+    /// So many of the requests that no `when` decides about.
+    pub share: Share,
+    /// Names and values of header fields; requests that have all of them go here. Empty for none.
+    pub when: &'static [(&'static str, &'static str)],
+    /// What decides whether a request is of the share; chance where it is empty.
+    pub by: &'static [HashKey],
+}
+
+/// Copies of requests, whose answers are ignored.
+#[derive(Debug)]
+pub struct Mirror {
+    /// The upstream that gets them.
+    pub to: &'static Upstream,
+    /// How many of the requests are copied.
+    pub share: Share,
+    /// With what the caller has proved itself with.
+    pub credentials: bool,
 }
 
 /// A server that requests are forwarded to. Its addresses can be replaced per deployment.

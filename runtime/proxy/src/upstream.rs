@@ -5,6 +5,7 @@ pub(crate) mod breaker;
 pub(crate) mod budget;
 pub mod cluster;
 pub(crate) mod condition;
+pub(crate) mod credential;
 pub mod endpoint;
 pub(crate) mod hash;
 pub mod health;

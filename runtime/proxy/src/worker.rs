@@ -16,6 +16,7 @@ use crate::access_log::AccessLog;
 use crate::admission::ConnectionSlot;
 use crate::deployment::{Deployment, Serving};
 use crate::metrics::ProcessMetrics;
+use crate::mirror::Mirroring;
 use crate::trace::TraceContext;
 use crate::upstream::Pool;
 use crate::upstream::cluster::Cluster;
@@ -34,6 +35,8 @@ pub(crate) struct Worker {
     deployment: Cell<&'static Deployment>,
     pub(crate) index: usize,
     pub(crate) pool: Pool,
+    /// Of the copies of its requests.
+    pub(crate) mirroring: Rc<Mirroring>,
     pub(crate) log: RefCell<AccessLog>,
     pub(crate) process: Arc<ProcessMetrics>,
     /// Each answer is the last one of its connection.
@@ -70,6 +73,7 @@ impl Worker {
             deployment: Cell::new(deployment),
             index,
             pool: Pool::default(),
+            mirroring: Rc::default(),
             log: RefCell::new(log),
             process,
             draining: Cell::new(false),
@@ -113,6 +117,7 @@ impl Worker {
             self.set_clock();
             self.log.borrow_mut().flush();
             self.pool.prune(now);
+            self.mirroring.prune(now);
             and_more();
         }
     }
@@ -179,7 +184,7 @@ impl Worker {
     }
 
     /// SplitMix64.
-    fn next_random(&self) -> u64 {
+    pub(crate) fn next_random(&self) -> u64 {
         let state = self.random.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
         self.random.set(state);
         let mut word = state;

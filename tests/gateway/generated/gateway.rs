@@ -39,6 +39,10 @@ gateway_runtime::needs! {
     }
 }
 
+mod versions {
+    include!(concat!(env!("OUT_DIR"), "/versions.rs"));
+}
+
 /// Every API that this gateway serves.
 pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen::Gateway {
     apis: &[
@@ -51,5 +55,6 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &reports::API,
         &tickets::API,
         &tutorial::API,
+        &versions::API,
     ],
 };

@@ -72,7 +72,7 @@ static CHECKED_ORDER: Operation = Operation {
     id: "checkedOrder",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[],
         unknown: Unknown::IGNORED,
@@ -151,7 +151,7 @@ static OBSERVED_ORDER: Operation = Operation {
     id: "observedOrder",
     method: "POST",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "page",
@@ -188,7 +188,7 @@ static LIST_ORDERS: Operation = Operation {
     id: "listOrders",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -235,7 +235,7 @@ static CREATE_ORDER: Operation = Operation {
     id: "createOrder",
     method: "POST",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[],
         unknown: Unknown::IGNORED,
@@ -264,7 +264,7 @@ static WATCHED_ORDER: Operation = Operation {
     id: "watchedOrder",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[],
         unknown: Unknown::IGNORED,

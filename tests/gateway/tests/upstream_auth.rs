@@ -176,6 +176,27 @@ fn without_a_token_nothing_is_sent() {
 }
 
 #[test]
+fn copies_carry_what_their_own_upstream_asks_for() {
+    let upstream = Upstream::echo();
+    let (server, _) = authorization_server(60, Arc::new(AtomicU16::new(200)));
+    let url = format!("providers.partners.tokens=http://{}/token", server.address);
+    let gateway = Gateway::start(&[&url], upstream.address);
+    let is_copy = |head: &&String| head.contains("X-Gateway-Mirror: true\r\n");
+    let sent = gateway.request("POST", "/partners/copied", "Content-Length: 3\r\n\r\nabc");
+    assert_eq!(sent.status, 200);
+    let heads = support::eventually("the copy", || Some(upstream.heads()).filter(|heads| heads.len() == 2));
+    let copy = heads.iter().find(is_copy).expect("a copy");
+    assert_eq!(values(copy, "X-Api-Key"), ["a token of the gateway"]);
+    assert!(values(copy, "Authorization").is_empty(), "the secret of the other upstream: {copy}");
+    // A version of the service that asks for signatures, and a copy with a token.
+    assert_eq!(gateway.get("/partners/copied", "X-Sign: 1\r\n").status, 200);
+    let heads = support::eventually("the copy", || Some(upstream.heads()).filter(|heads| heads.len() == 4));
+    let (copies, requests): (Vec<&String>, Vec<&String>) = heads[2..].iter().partition(is_copy);
+    signature(requests[0]);
+    assert_eq!(values(copies[0], "Authorization"), ["Bearer token-1"]);
+}
+
+#[test]
 fn everything_that_is_missing_is_told_at_start() {
     let upstream = Upstream::echo();
     let mut command = Gateway::command(&[], upstream.address);

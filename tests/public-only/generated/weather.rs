@@ -37,7 +37,7 @@ static WEATHER: Operation = Operation {
     id: "weather",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "" } },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,

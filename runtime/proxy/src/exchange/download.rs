@@ -11,7 +11,6 @@ use gateway_wire::downstream::Scratch;
 use gateway_wire::http1::body::{BodyLength, Framing};
 use gateway_wire::http1::chunked::{self, Step};
 use gateway_wire::http1::head::{Field, ResponseHead, field_space, parse_response};
-use gateway_wire::http1::names::connection_options;
 use gateway_wire::reject::Reject;
 use gateway_wire::response;
 
@@ -100,7 +99,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 _ => return Err(broken("the head of the response has more than 64 KiB")),
             };
             used += head_length;
-            let ResponseHead { status, version, reason, fields } = head;
+            let persists = head.persists();
+            let ResponseHead { status, reason, fields, .. } = head;
             if has_bare_newline(&rest[..head_length]) {
                 return Err(broken("a line of the head of the response ends without CR"));
             }
@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             }
             let framing = Framing::of(fields, self.response.fields).map_err(|bad| broken(bad.0))?;
             let length = framing.of_response(status, self.response.to_head);
-            self.progress.reusable = length != BodyLength::UntilClose && persists(version, fields);
+            self.progress.reusable = length != BodyLength::UntilClose && persists;
             if let Some(watch) = &mut self.watch
                 && let Begun::Held =
                     watch.begin(status, fields, length, self.response.to_head).map_err(Failure::Rejected)?
@@ -278,16 +278,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
 /// Whether a line ends in LF alone, where another reader might see no end (RFC 9112 §2.2).
 fn has_bare_newline(head: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', head).any(|at| at == 0 || head[at - 1] != b'\r')
-}
-
-/// Whether the upstream keeps the connection open (RFC 9112 §9.3).
-fn persists(version: u8, fields: &[Field<'_>]) -> bool {
-    let says = |option: &[u8]| {
-        fields
-            .iter()
-            .filter(|field| field.name.eq_ignore_ascii_case("connection"))
-            .flat_map(|field| connection_options(field.value))
-            .any(|value| value.eq_ignore_ascii_case(option))
-    };
-    if version == 1 { !says(b"close") } else { says(b"keep-alive") }
 }

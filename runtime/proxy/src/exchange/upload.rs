@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Exchange, Failure, KEPT_BODY, Upload, end_chunks, write_chunk};
+use super::{Exchange, Failure, KEPT_BODY, RequestTerms, Upload, end_chunks, write_chunk};
 use gateway_wire::downstream::Scratch;
 use gateway_wire::http1::chunked::{self, Step};
 use gateway_wire::reject::Reject;
@@ -85,6 +85,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 *left -= take as u64;
                 let ended = *left == 0;
                 self.progress.request_bytes += take as u64;
+                if self.request.copies_body {
+                    copy(self.request, &bytes[..take], ended);
+                }
                 if !self.up.outbox.is_empty() {
                     self.up.outbox.buffer().extend_from_slice(&bytes[..take]);
                 } else if self.up.outbox.write_through(&mut self.up.io, cx, &bytes[..take]).is_err() {
@@ -109,6 +112,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                         Ok(Step::Framing(count)) => taken += count,
                         Ok(Step::Data(count)) => {
                             write_chunk(out, &rest[..count]);
+                            if self.request.copies_body {
+                                copy(self.request, &rest[..count], false);
+                            }
                             taken += count;
                             self.progress.request_bytes += count as u64;
                         }
@@ -116,6 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                             taken += count;
                             if end_chunks(out, decoder.trailers(), self.fields, self.request.credentials).is_err() {
                                 return Err(self.fail(Reject::BadRequest("the trailer section is malformed")));
+                            }
+                            if self.request.copies_body && self.progress.request_bytes <= self.request.max_body {
+                                copy(self.request, &[], true);
                             }
                             break true;
                         }
@@ -132,5 +141,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             return Err(self.fail(Reject::BodyTooLarge));
         }
         Ok(taken)
+    }
+}
+
+/// Has a copy take more of the body; one that has all of it is sent.
+fn copy(request: &RequestTerms, bytes: &[u8], ended: bool) {
+    let Some(mut copy) = request.copy.take() else { return };
+    if !copy.add(bytes) {
+        return;
+    }
+    if ended {
+        copy.send();
+    } else {
+        request.copy.set(Some(copy));
     }
 }

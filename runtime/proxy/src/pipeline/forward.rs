@@ -1,21 +1,24 @@
 //! Makes what a permitted request is to its upstream.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use gateway_route::{Params, RequestPath};
 
-use crate::deployment::{Deployment, PreparedForward, PreparedOperation, PreparedTarget};
+use crate::deployment::{Alternative, Deployment, PreparedForward, PreparedOperation, PreparedTarget};
 use crate::exchange::RequestTerms;
+use crate::mirror::{CopyTerms, Copying};
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::rewrite::is_safe;
 use crate::tables::{self, Upstream};
 use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
+use crate::upstream::credential::{self, END};
 use gateway_access::authorize::Permit;
-use gateway_access::upstream_auth::{PreparedCredential, RequestSigner, RequestToSign, SecretField};
+use gateway_access::challenges::HiddenCredentials;
+use gateway_access::upstream_auth::{PreparedCredential, SecretField};
 use gateway_base::encoding::{cookies_without, query_without};
 use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
@@ -25,9 +28,6 @@ use gateway_wire::http1::names::{FieldClass, is_same_name_ignoring_punctuation};
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{is_named, write_edits, write_field, write_length};
-
-/// The end of a head.
-const END: &[u8] = b"\r\n";
 
 /// The gateway's name in `Via` (RFC 9110 §7.6.3).
 const OUR_NAME: &[u8] = b" gateway\r\n";
@@ -55,6 +55,8 @@ pub(crate) struct Forwarding {
     pub(crate) token: Option<Arc<SecretField>>,
     /// So many bytes at the end of the head, before the empty line, are said anew for each try.
     own_fields: usize,
+    /// What it goes to instead of the operation's own upstream.
+    pub(crate) other: Option<&'static Alternative>,
 }
 
 impl Forwarding {
@@ -67,57 +69,24 @@ impl Forwarding {
             self.own_fields = 0;
         }
         if self.upstream.retry.is_some_and(|rule| rule.attempt_header) {
-            self.add(|head| head.extend_from_slice(format!("X-Gateway-Attempt: {attempt}\r\n").as_bytes()));
+            let line = format!("X-Gateway-Attempt: {attempt}\r\n");
+            credential::insert(&mut self.terms.head, line.as_bytes(), 0);
+            self.own_fields += line.len();
         }
         self.address_to(endpoint);
         if let Some(PreparedCredential::Signature(signer)) = &self.to.cluster.credential {
-            self.sign(&**signer);
+            self.own_fields += credential::sign(&mut self.terms.head, &**signer, self.content_digest.as_deref());
         }
     }
 
     /// Adds a field that stays.
     pub(crate) fn add_field(&mut self, line: &[u8]) {
-        let head = &mut self.terms.head;
-        let at = head.len() - END.len() - self.own_fields;
-        head.splice(at..at, line.iter().copied());
-    }
-
-    /// Adds fields that hold for this try only.
-    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        let head = &mut self.terms.head;
-        head.truncate(head.len() - END.len());
-        let start = head.len();
-        write(head);
-        self.own_fields += head.len() - start;
-        head.extend_from_slice(END);
-    }
-
-    /// Signs the request as it is now.
-    fn sign(&mut self, signer: &dyn RequestSigner) {
-        let head = std::mem::take(&mut self.terms.head);
-        let content_digest = self.content_digest.take();
-        // The first two lines are ours: the request line and `Host`.
-        let mut lines = head.split(|byte| *byte == b'\r').map(|line| std::str::from_utf8(line).unwrap_or_default());
-        let mut words = lines.next().unwrap_or_default().split(' ');
-        let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let host = lines.next().and_then(|line| line.trim_start().strip_prefix("Host: ")).unwrap_or_default();
-        let request = RequestToSign { method, path, query, host, content: content_digest.as_deref() };
-        let mut fields = Vec::with_capacity(512);
-        signer.sign(&request, SystemTime::now(), &mut fields);
-        self.terms.head = head;
-        self.content_digest = content_digest;
-        self.add(|head| head.extend_from_slice(&fields));
+        credential::insert(&mut self.terms.head, line, self.own_fields);
     }
 
     /// Writes the name of another endpoint into the head, where that is named there.
     fn address_to(&mut self, endpoint: &Endpoint) {
-        let Some(at) = &mut self.host_at else { return };
-        let authority = endpoint.authority.as_bytes();
-        if self.terms.head.get(at.clone()) != Some(authority) {
-            self.terms.head.splice(at.clone(), authority.iter().copied());
-            *at = at.start..at.start + authority.len();
-        }
+        endpoint.write_name(&mut self.terms.head, &mut self.host_at);
     }
 }
 
@@ -145,6 +114,19 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) content_digest: Option<String>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
+    /// Those that the operation sets to secrets.
+    pub(crate) secret_fields: &'static [SecretField],
+    /// What is left out.
+    pub(crate) hidden: &'static HiddenCredentials,
+}
+
+/// The head that an upstream gets, up to the framing of the body.
+struct BegunHead {
+    head: Vec<u8>,
+    /// What the client has in front of the upstream's paths.
+    base: String,
+    /// Where the value of `Host` is in the head, if it is the endpoint's own.
+    host_at: Option<Range<usize>>,
 }
 
 impl ForwardRequest<'_> {
@@ -162,29 +144,12 @@ impl ForwardRequest<'_> {
         trace: &TraceContext,
     ) -> Result<Forwarding, Reject> {
         let upstream = self.to.upstream();
-        let mut head = Vec::with_capacity(1024);
-        head.extend_from_slice(request.method.as_bytes());
-        head.push(b' ');
-        head.extend_from_slice(self.to.first().prefix.as_bytes());
-        self.write_path(&mut head)?;
-        self.write_query(&mut head);
-        head.extend_from_slice(b" HTTP/1.1\r\n");
-        let (base, host_at) = self.write_fields(&mut head, upstream, request, target, request_id, trace);
-        self.write_identity(&mut head, permit);
-        self.operation.secret_fields.iter().for_each(|field| head.extend_from_slice(field.line()));
-        if let Some(PreparedCredential::Field(field)) = &self.to.cluster.credential {
-            head.extend_from_slice(field.line());
-        }
-        if let Some(certificate) = self.certificate {
-            write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
-            write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
-        }
+        let BegunHead { mut head, base, host_at } = self.head(permit, upstream, request, target, request_id, trace)?;
         let body = self.form.map_or(facts.body, |form| BodyLength::Exactly(form.len() as u64));
         match body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
             BodyLength::Chunked => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-            // Some servers answer 411 to a POST that does not say that it has no body.
-            BodyLength::None if matches!(request.method, "POST" | "PUT" | "PATCH") => write_length(&mut head, 0),
+            BodyLength::None if says_length(request.method) => write_length(&mut head, 0),
             BodyLength::None | BodyLength::UntilClose => {}
         }
         if facts.expects_continue {
@@ -202,6 +167,8 @@ impl ForwardRequest<'_> {
             head_within: upstream.retry.and_then(|retry| retry.per_try),
             end_by: None,
             keeps_body: upstream.retry.is_some(),
+            copies_body: false,
+            copy: Cell::new(None),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
@@ -221,7 +188,71 @@ impl ForwardRequest<'_> {
             content_digest: self.content_digest.clone(),
             token: None,
             own_fields: 0,
+            other: None,
         })
+    }
+
+    /// Writes the head of a copy for another upstream.
+    ///
+    /// # Errors
+    /// 400 where a rewrite makes a path that would reach somewhere else.
+    pub(crate) fn copy(
+        &self,
+        permit: &Permit,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        request_id: &str,
+        trace: &TraceContext,
+        random: u64,
+    ) -> Result<Box<Copying>, Reject> {
+        let BegunHead { mut head, host_at, .. } =
+            self.head(permit, self.to.upstream(), request, target, request_id, trace)?;
+        // A service can spare copies their effects.
+        write_field(&mut head, "X-Gateway-Mirror", b"true");
+        Ok(Copying::new(CopyTerms {
+            cluster: &self.to.cluster,
+            fields: &self.deployment.response_fields,
+            head,
+            host_at,
+            says_length: says_length(request.method),
+            to_head: request.method == "HEAD",
+            hash: self.hash,
+            random,
+            body: self.form.map(<[u8]>::to_vec),
+        }))
+    }
+
+    /// The head up to the framing of the body.
+    ///
+    /// # Errors
+    /// 400 where a rewrite makes a path that would reach somewhere else.
+    fn head(
+        &self,
+        permit: &Permit,
+        upstream: &Upstream,
+        request: &RequestHead<'_>,
+        target: &Target<'_>,
+        request_id: &str,
+        trace: &TraceContext,
+    ) -> Result<BegunHead, Reject> {
+        let mut head = Vec::with_capacity(1024);
+        head.extend_from_slice(request.method.as_bytes());
+        head.push(b' ');
+        head.extend_from_slice(self.to.first().prefix.as_bytes());
+        self.write_path(&mut head)?;
+        self.write_query(&mut head);
+        head.extend_from_slice(b" HTTP/1.1\r\n");
+        let (base, host_at) = self.write_fields(&mut head, upstream, request, target, request_id, trace);
+        self.write_identity(&mut head, permit);
+        self.secret_fields.iter().for_each(|field| head.extend_from_slice(field.line()));
+        if let Some(PreparedCredential::Field(field)) = &self.to.cluster.credential {
+            head.extend_from_slice(field.line());
+        }
+        if let Some(certificate) = self.certificate {
+            write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
+            write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
+        }
+        Ok(BegunHead { head, base, host_at })
     }
 
     /// Writes the caller's identity for the upstream. What a client sent in these fields was dropped before.
@@ -277,7 +308,7 @@ impl ForwardRequest<'_> {
 
     fn write_query(&self, head: &mut Vec<u8>) {
         let Some(query) = self.query else { return };
-        let hidden = &self.operation.hidden.query;
+        let hidden = &self.hidden.query;
         let kept = if hidden.is_empty() { Some(query.into()) } else { query_without(query, hidden) };
         if let Some(kept) = kept {
             head.push(b'?');
@@ -310,7 +341,7 @@ impl ForwardRequest<'_> {
         let checks_response =
             operation.contract.as_ref().is_some_and(|contract| contract.described.response_mode() != Mode::Off);
         let hides =
-            |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
+            |name: &str| self.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
         let numbers = upstream.retry.is_some_and(|retry| retry.attempt_header);
         let credential = self.to.cluster.credential.as_ref();
@@ -329,11 +360,11 @@ impl ForwardRequest<'_> {
                     }
                 }
                 FieldClass::Cookie if hides(field.name) => {}
-                FieldClass::Cookie if operation.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
+                FieldClass::Cookie if self.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
                     write_field(head, field.name, field.value)
                 }
                 FieldClass::Cookie if !edits.replaces(field.name) => {
-                    if let Some(value) = cookies_without(field.value, &operation.hidden.cookies) {
+                    if let Some(value) = cookies_without(field.value, &self.hidden.cookies) {
                         write_field(head, field.name, &value);
                     }
                 }
@@ -363,6 +394,11 @@ impl ForwardRequest<'_> {
         write_edits(head, edits);
         (base, host_at)
     }
+}
+
+/// Whether a request without a body says so: some servers answer 411 to one that does not.
+fn says_length(method: &str) -> bool {
+    matches!(method, "POST" | "PUT" | "PATCH")
 }
 
 /// Where the request came from, as far as a trusted proxy says.

@@ -59,6 +59,8 @@ pub(crate) struct Record<'h> {
     /// What its limits say; what it holds is given back with this.
     limits: Option<Outcome>,
     pub(crate) upstream_started: Option<Instant>,
+    /// The constant members of its log line, where it went to another upstream than the operation's own.
+    pub(crate) log_constants: Option<&'static str>,
     /// The member of the upstream that had the request last.
     pub(crate) endpoint: Option<Chosen>,
     /// How often the request was sent.
@@ -105,6 +107,7 @@ impl<'h> Record<'h> {
             because: "",
             limits: None,
             upstream_started: None,
+            log_constants: None,
             endpoint: None,
             attempts: 0,
             body_memory: None,
@@ -270,9 +273,9 @@ impl<'h> Record<'h> {
         let now = worker.now();
         let took = now.saturating_duration_since(self.started);
         let (metrics, constants) = match (self.operation, self.rule) {
-            (Some(operation), _) => (&operation.metrics, &operation.log_constants),
-            (None, Some(rule)) => (&rule.metrics, &rule.log_constants),
-            (None, None) => (&self.serving.listener.unrouted, &self.serving.listener.log_constants),
+            (Some(operation), _) => (&operation.metrics, self.log_constants.unwrap_or(&operation.log_constants)),
+            (None, Some(rule)) => (&rule.metrics, &*rule.log_constants),
+            (None, None) => (&self.serving.listener.unrouted, &*self.serving.listener.log_constants),
         };
         if let Some(reject) = &self.reject {
             worker.process.count_reject(reject);

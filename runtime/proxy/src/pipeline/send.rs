@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::exchange::watch::Watch;
 use crate::exchange::{Exchange, Failure, Progress, poll_end};
 use crate::metrics::ContractPart;
+use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::forward::Forwarding;
 use crate::pipeline::record::Record;
 use crate::pipeline::retry::{Tries, cause_of};
@@ -63,6 +64,7 @@ where
         down.inbox.splice(start..end.min(down.inbox.len()), body);
     }
     record.upstream_started = Some(worker.now());
+    record.log_constants = forwarding.other.map(|other| &*other.log_constants);
     let mut watch = None;
     let forwarded = send(worker, down, &mut forwarding, record, &mut watch).await;
     if let Some(watch) = watch {
@@ -101,6 +103,9 @@ where
     let Ok(_under_way) = cluster.admit() else {
         return Forwarded::unsent(Reject::UpstreamOverloaded);
     };
+    if let Some(copy) = forwarding.terms.copy.take() {
+        begin_copy(worker, down, forwarding, record, copy);
+    }
     forwarding.terms.end_by = forwarding.upstream.total_timeout.map(|total| Instant::now() + total);
     if let Some(PreparedCredential::Token(source)) = &cluster.credential
         && let Err(reject) = get_token(&**source, forwarding).await
@@ -149,6 +154,32 @@ async fn get_token(source: &dyn TokenSource, forwarding: &mut Forwarding) -> Res
     forwarding.add_field(token.line());
     forwarding.token = Some(token);
     Ok(())
+}
+
+/// Sends the copy of a request, or has it take the body on its way.
+fn begin_copy<S>(
+    worker: &Worker,
+    down: &Downstream<S>,
+    forwarding: &mut Forwarding,
+    record: &Record<'_>,
+    copy: Box<Copying>,
+) {
+    let length = match record.facts.body {
+        BodyLength::None => 0,
+        BodyLength::Exactly(length) => length,
+        BodyLength::Chunked | BodyLength::UntilClose => MOST_BODY,
+    };
+    let Some(mut copy) = copy.begin(&worker.mirroring, length) else { return };
+    let start = record.head.length();
+    let end = start.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+    let is_known = length == 0 || copy.has_body();
+    let received = down.inbox.get(start..end).filter(|_| !is_known && record.facts.body != BodyLength::Chunked);
+    if is_known || received.is_some_and(|body| copy.add(body)) {
+        copy.send();
+    } else if received.is_none() {
+        forwarding.terms.copies_body = true;
+        forwarding.terms.copy.set(Some(copy));
+    }
 }
 
 /// Waits before the next try; false if the client is gone meanwhile.

@@ -3,18 +3,21 @@
 
 use std::net::IpAddr;
 
-use crate::deployment::{Deployment, PreparedAction, PreparedForward};
+use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
+use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::contract::{self, Need};
 use crate::pipeline::forward::{ForwardRequest, Forwarding};
 use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
-use crate::tables::Balance;
+use crate::tables::{Balance, HashKey, Share};
+use crate::upstream::cluster::CopyOutcome;
 use crate::upstream::hash::hash;
 use crate::worker::Worker;
 use gateway_access::authorize::{self, Guesses, NoPermit, Permit};
 use gateway_access::builtin::{Answer, Call, PreparedBuiltin};
+use gateway_access::challenges::HiddenCredentials;
 use gateway_access::failed_authentication::Attempts;
 use gateway_access::limit_key::{Subject, client_address};
 use gateway_access::request_view::RequestView;
@@ -25,6 +28,7 @@ use gateway_limits::shared::Charging;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
+use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
 
 /// The largest body, in bytes, that a signature for an upstream covers: all of it is in memory.
@@ -184,10 +188,7 @@ impl<'a, S> Steps<'a, S> {
     /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
     pub(crate) fn prepare(&self, permit: Permit, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
         match &self.routed.operation.action {
-            PreparedAction::Forward(to) => {
-                let permit = self.see_content_to_sign(to, permit, record)?; // 413 503
-                self.forward(to, &permit, record)
-            }
+            PreparedAction::Forward(to) => self.forward(to, permit, record),
             PreparedAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
         }
     }
@@ -218,33 +219,116 @@ impl<'a, S> Steps<'a, S> {
         self.view.body.or_else(|| self.received_content(record))
     }
 
-    fn forward(&self, to: &'static PreparedForward, permit: &Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
+    fn forward(
+        &self,
+        own: &'static PreparedForward,
+        permit: Permit,
+        record: &mut Record<'_>,
+    ) -> Result<Forwarding, Stop> {
+        let operation = self.routed.operation;
+        let other = own.split.as_ref().and_then(|split| self.choose(split, &permit));
+        let to = other.map_or(own, |other| &other.to);
+        let permit = &self.see_content_to_sign(to, permit, record)?; // 413 503
+        let form = self.form_without_credentials(&operation.hidden, record)?; // 400
+        let certificate = self.view.certificate.filter(|_| operation.reads_certificates);
+        let forward_request = self.forward_request(to, &operation.hidden, certificate, form.as_deref(), permit, record);
+        let Request { head, target, .. } = self.request;
+        let mut forwarding =
+            forward_request.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?; // 400
+        forwarding.other = other;
+        if let Some(mirror) = &own.mirror {
+            forwarding.terms.copy.set(self.copy(mirror, to, permit, record));
+        }
+        Ok(forwarding)
+    }
+
+    /// The version of the service that a request goes to, if it is not the operation's own.
+    fn choose(&self, split: &'static PreparedSplit, permit: &Permit) -> Option<&'static Alternative> {
+        let (alternatives, head) = (&split.0, &self.request.head);
+        alternatives.iter().find(|alternative| alternative.choice.holds(head)).or_else(|| {
+            let takes = |alternative: &&Alternative| {
+                alternative.choice.takes(|keys| self.hash_of(keys, permit), || self.worker.next_random())
+            };
+            alternatives.iter().find(takes)
+        })
+    }
+
+    /// A copy of the request, which goes to `to`, for those that are copied.
+    fn copy(
+        &self,
+        mirror: &'static PreparedMirror,
+        to: &PreparedForward,
+        permit: &Permit,
+        record: &Record<'_>,
+    ) -> Option<Box<Copying>> {
+        let (operation, cluster) = (self.routed.operation, &mirror.to.cluster);
+        let is_there_already = cluster.number() == to.cluster.number();
+        if is_there_already || !mirror.share.takes(Share::NOTHING, self.worker.next_random()) {
+            return None;
+        }
+        if matches!(record.facts.body, BodyLength::Exactly(length) if length > MOST_BODY) {
+            cluster.count_copy(CopyOutcome::TooLarge);
+            return None;
+        }
+        let is_form = !mirror.hidden.form.is_empty() && record.facts.body != BodyLength::None && self.view.has_form();
+        // A form that nobody has looked into may have a credential in it.
+        let form = match self.view.body.filter(|_| is_form) {
+            Some(_) => self.form_without_credentials(&mirror.hidden, record),
+            None if is_form => Err(Reject::BadRequest("a form with a credential, perhaps")),
+            None => Ok(None),
+        };
+        let Ok(form) = form else {
+            cluster.count_copy(CopyOutcome::Dropped);
+            return None;
+        };
+        let shows_certificate = operation.reads_certificates && !mirror.hides_certificates;
+        let certificate = self.view.certificate.filter(|_| shows_certificate);
+        let mut copied = self.forward_request(&mirror.to, &mirror.hidden, certificate, form.as_deref(), permit, record);
+        if mirror.hides_certificates {
+            copied.secret_fields = &[];
+        }
+        let Request { head, target, .. } = self.request;
+        copied.copy(permit, head, target, &record.request_id, &record.trace, self.worker.next_random()).ok()
+    }
+
+    fn forward_request<'f>(
+        &'f self,
+        to: &'static PreparedForward,
+        hidden: &'static HiddenCredentials,
+        certificate: Option<&'f ClientCertificate>,
+        form: Option<&'f [u8]>,
+        permit: &Permit,
+        record: &Record<'_>,
+    ) -> ForwardRequest<'f> {
         let (down, operation) = (self.down, self.routed.operation);
-        let form = self.form_without_credentials(record)?; // 400
-        let signed = signer_of_content(to).and_then(|_| form.as_deref().or_else(|| self.content(record)));
-        let forward_request = ForwardRequest {
+        let signed = signer_of_content(to).and_then(|_| form.or_else(|| self.content(record)));
+        ForwardRequest {
             deployment: self.deployment,
             peer: down.peer,
             peer_text: &down.peer_text,
             version: down.version,
             is_https: record.is_https,
-            certificate: self.view.certificate.filter(|_| operation.reads_certificates),
+            certificate,
             operation,
             to,
             params: self.routed.params.as_ref(),
             path: self.routed.path,
             query: self.routed.query,
-            form: form.as_deref(),
+            form,
+            secret_fields: &operation.secret_fields,
             content_digest: signed.map(|content| Digest::of(content).to_hex()),
             hash: self.hash(to, permit),
-        };
-        let Request { head, target, .. } = self.request;
-        Ok(forward_request.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?) // 400
+            hidden,
+        }
     }
 
     /// Of the parts of the request that choose the endpoint, where they do.
     fn hash(&self, to: &PreparedForward, permit: &Permit) -> Option<u64> {
         let Balance::Hash(keys) = to.upstream().balance else { return None };
+        self.hash_of(keys, permit)
+    }
+
+    fn hash_of(&self, keys: &[HashKey], permit: &Permit) -> Option<u64> {
         let (path, address, caller) = (self.request.path.canonical(), self.client_address(), permit.caller());
         hash(keys, &Subject { path, address, caller, view: &self.view })
     }
@@ -268,8 +352,12 @@ impl<'a, S> Steps<'a, S> {
     ///
     /// # Errors
     /// 400 where it cannot be changed.
-    fn form_without_credentials(&self, record: &Record<'_>) -> Result<Option<Vec<u8>>, Reject> {
-        let (hidden, view) = (&self.routed.operation.hidden.form, &self.view);
+    fn form_without_credentials(
+        &self,
+        hidden: &HiddenCredentials,
+        record: &Record<'_>,
+    ) -> Result<Option<Vec<u8>>, Reject> {
+        let (hidden, view) = (&hidden.form, &self.view);
         let Some(body) = view.body.filter(|_| !hidden.is_empty() && view.has_form()) else { return Ok(None) };
         let form = std::str::from_utf8(body).map_err(|_| Reject::BadRequest("a form that is not text"))?;
         match query_without(form, hidden) {

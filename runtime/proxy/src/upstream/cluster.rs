@@ -36,6 +36,7 @@ pub struct Cluster {
     connecting: Gauge,
     budget: Budget,
     retries: [AtomicU64; RetryOutcome::ALL.len()],
+    copies: [AtomicU64; CopyOutcome::ALL.len()],
 }
 
 /// What a deployment says of an upstream, with its members. It lives as long as the process: no reference is counted for
@@ -72,6 +73,32 @@ impl RetryOutcome {
             Self::Success => "success",
             Self::Failure => "failure",
             Self::Budget => "budget",
+        }
+    }
+}
+
+/// What became of the copy of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CopyOutcome {
+    /// It was answered, with whatever status.
+    Answered,
+    /// There was no connection, or no answer in time.
+    Failed,
+    /// There was no room for it, or its upstream could take no more.
+    Dropped,
+    /// The body was too large.
+    TooLarge,
+}
+
+impl CopyOutcome {
+    const ALL: [Self; 4] = [Self::Answered, Self::Failed, Self::Dropped, Self::TooLarge];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Dropped => "dropped",
+            Self::TooLarge => "too_large",
         }
     }
 }
@@ -113,6 +140,7 @@ impl Cluster {
             connecting: Gauge::default(),
             budget: Budget::default(),
             retries: Default::default(),
+            copies: Default::default(),
         }
     }
 
@@ -221,6 +249,11 @@ impl Cluster {
         self.retries[outcome as usize].fetch_add(1, Relaxed);
     }
 
+    /// Counts what became of the copy of a request.
+    pub(crate) fn count_copy(&self, outcome: CopyOutcome) {
+        self.copies[outcome as usize].fetch_add(1, Relaxed);
+    }
+
     /// The members as they are.
     pub(crate) fn now(&self) -> Snapshot<'static> {
         match &self.described().members {
@@ -282,6 +315,14 @@ impl Cluster {
                 let word = outcome.word();
                 let _ =
                     writeln!(families.retries, "gateway_upstream_retries_total{{{labels},outcome=\"{word}\"}} {count}");
+            }
+        }
+        for outcome in CopyOutcome::ALL {
+            let count = self.copies[outcome as usize].load(Relaxed);
+            if count > 0 {
+                let word = outcome.word();
+                let _ =
+                    writeln!(families.copies, "gateway_mirrored_requests_total{{{labels},outcome=\"{word}\"}} {count}");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! An address of an upstream as it is configured.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 
 use crate::upstream::tls::UpstreamTls;
 
@@ -26,6 +27,16 @@ impl Endpoint {
     pub(crate) fn is_spoken_to_like(&self, other: &Self) -> bool {
         let way = |endpoint: &Self| (endpoint.port, endpoint.tls.is_some(), endpoint.is_http2);
         self.host == other.host && way(self) == way(other)
+    }
+
+    /// Writes its name into the head of a request, in place of another endpoint's; `at` is where that is, if it is there.
+    pub(crate) fn write_name(&self, head: &mut Vec<u8>, at: &mut Option<Range<usize>>) {
+        let Some(at) = at else { return };
+        let authority = self.authority.as_bytes();
+        if head.get(at.clone()) != Some(authority) {
+            head.splice(at.clone(), authority.iter().copied());
+            *at = at.start..at.start + authority.len();
+        }
     }
 
     /// Its address, where it is no name.

@@ -131,6 +131,8 @@ pub struct EndpointFamilies {
     pub ejections: String,
     /// Lines of `gateway_upstream_retries_total`.
     pub retries: String,
+    /// Lines of `gateway_mirrored_requests_total`.
+    pub copies: String,
 }
 
 impl Member {

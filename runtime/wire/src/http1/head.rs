@@ -70,6 +70,17 @@ pub struct ResponseHead<'a, 'f> {
     pub fields: &'f [Field<'a>],
 }
 
+impl ResponseHead<'_, '_> {
+    /// Whether the connection stays open behind the response (RFC 9112 §9.3).
+    pub fn persists(&self) -> bool {
+        let says = |option: &[u8]| {
+            let fields = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("connection"));
+            fields.flat_map(|field| connection_options(field.value)).any(|value| value.eq_ignore_ascii_case(option))
+        };
+        if self.version == 1 { !says(b"close") } else { says(b"keep-alive") }
+    }
+}
+
 /// Room for the fields of one head, on the stack of the function that handles it.
 pub type FieldSpace<'a> = [MaybeUninit<Field<'a>>; MAX_FIELDS];
 

@@ -48,6 +48,8 @@ const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
     ("proxy-authenticate", FieldClass::Dropped),
     ("proxy-authorization", FieldClass::Dropped),
     ("proxy-connection", FieldClass::Dropped),
+    // An upstream that spares copies their effects must not spare a request of someone who calls it one.
+    ("x-gateway-mirror", FieldClass::Dropped),
     ("te", FieldClass::Dropped),
     ("trailer", FieldClass::Dropped),
     ("transfer-encoding", FieldClass::TransferEncoding),

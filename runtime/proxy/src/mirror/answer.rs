@@ -1,0 +1,165 @@
+//! Sends a copy and reads its answer, as far as the connection needs it.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::upstream::UpstreamConnection;
+use gateway_wire::http1::body::{BodyLength, Framing};
+use gateway_wire::http1::chunked::{Decoder, Step};
+use gateway_wire::http1::head::{field_space, parse_response};
+use gateway_wire::http1::names::FieldTable;
+
+/// A longer head is no answer.
+const MOST_HEAD: usize = 64 << 10;
+
+/// A longer body is not read to its end: its connection is closed.
+const MOST_BODY: u64 = 1 << 20;
+
+/// Fields of an answer.
+const MOST_FIELDS: usize = 500;
+
+/// More informational answers than this are no answer.
+const MOST_INTERIM: u32 = 32;
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The connection may carry another request.
+    pub(super) is_reusable: bool,
+}
+
+struct Head {
+    status: u16,
+    persists: bool,
+    length: BodyLength,
+}
+
+/// Sends a request and waits for the answer; its time is for the caller to bound.
+///
+/// # Errors
+/// The connection breaks, or what comes is no answer.
+pub(super) async fn ask(
+    connection: &mut UpstreamConnection,
+    head: &[u8],
+    body: &[u8],
+    fields: &FieldTable,
+    to_head: bool,
+) -> io::Result<Answer> {
+    let io = &mut connection.io;
+    io.write_all(head).await?;
+    io.write_all(body).await?;
+    io.flush().await?;
+    let mut received = Vec::new();
+    let mut interim = 0;
+    let Head { status, persists, length } = loop {
+        match final_head(&mut received, &mut interim, fields, to_head)? {
+            Some(head) => break head,
+            None if received.len() > MOST_HEAD => return Err(io::ErrorKind::InvalidData.into()),
+            None => {}
+        }
+        if io.read_buf(&mut received).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    };
+    // What breaks off behind the head has been answered all the same.
+    let is_whole = discard(io, received, length).await.unwrap_or_default();
+    Ok(Answer { status, is_reusable: persists && is_whole })
+}
+
+/// Takes the head of the final answer off what was received, once it is there.
+fn final_head(
+    received: &mut Vec<u8>,
+    interim: &mut u32,
+    table: &FieldTable,
+    to_head: bool,
+) -> io::Result<Option<Head>> {
+    loop {
+        let (mut few, mut more) = (field_space(), Vec::new());
+        let parsed = parse_response(received, &mut few, &mut more, MOST_FIELDS);
+        let Some((end, head)) = parsed.map_err(|_| io::ErrorKind::InvalidData)? else { return Ok(None) };
+        let found = if matches!(head.status, 100 | 102..200) {
+            None
+        } else {
+            let framing = Framing::of(head.fields, table).map_err(|_| io::ErrorKind::InvalidData)?;
+            let (status, persists) = (head.status, head.persists());
+            Some(Head { status, persists, length: framing.of_response(status, to_head) })
+        };
+        received.drain(..end);
+        *interim += 1;
+        if found.is_some() || *interim > MOST_INTERIM {
+            return found.map(Some).ok_or(io::ErrorKind::InvalidData.into());
+        }
+    }
+}
+
+/// Reads a body to its end; false for one whose end is not that of the connection's use, or is too far away.
+async fn discard(io: &mut (impl AsyncRead + Unpin), mut received: Vec<u8>, length: BodyLength) -> io::Result<bool> {
+    let (mut total, mut decoder) = (0, Decoder::default());
+    loop {
+        total += received.len() as u64;
+        match length {
+            BodyLength::None => return Ok(received.is_empty()),
+            BodyLength::Exactly(length) if total >= length => return Ok(total == length),
+            BodyLength::Exactly(length) if length > MOST_BODY => return Ok(false),
+            BodyLength::Exactly(_) | BodyLength::UntilClose => {}
+            BodyLength::Chunked => {
+                let mut rest = &received[..];
+                while !rest.is_empty() {
+                    match decoder.step(rest) {
+                        Err(_) => return Ok(false),
+                        Ok(Step::NeedMore) => break,
+                        Ok(Step::Framing(count) | Step::Data(count)) => rest = &rest[count..],
+                        Ok(Step::End(count)) => return Ok(count == rest.len()),
+                    }
+                }
+            }
+        }
+        if total > MOST_BODY {
+            return Ok(false);
+        }
+        received.clear();
+        if io.read_buf(&mut received).await? == 0 {
+            return Ok(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(mut received: &[u8]) -> Option<(u16, bool, bool)> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (mut head, mut interim) = (Vec::new(), 0);
+        let table = FieldTable::for_responses();
+        // One byte after the other: an answer comes in any pieces.
+        while let Some((first, rest)) = received.split_first() {
+            head.push(*first);
+            received = rest;
+            if let Some(Head { status, persists, length }) =
+                final_head(&mut head, &mut interim, &table, false).expect("an answer")
+            {
+                let is_whole = runtime.block_on(discard(&mut received, head, length)).expect("no errors");
+                return Some((status, persists, is_whole));
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn answers_are_read_to_their_end() {
+        for (text, expected) in [
+            ("HTTP/1.1 204 No Content\r\n\r\n", Some((204, true, true))),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", Some((200, true, true))),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nabc", Some((200, true, false))),
+            ("HTTP/1.1 500 x\r\nContent-Length: 9\r\nConnection: close\r\n\r\nab", Some((500, false, false))),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n", Some((200, true, true))),
+            ("HTTP/1.1 200 OK\r\n\r\nuntil the end", Some((200, true, false))),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", Some((200, false, true))),
+            ("HTTP/1.1 100 Continue\r\n\r\n", None),
+        ] {
+            assert_eq!(read(text.as_bytes()), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Where the requests of an operation go: to its upstream, to others, and copies of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::assemble::Assembly;
+use gateway_access::authorize::PreparedAccess;
+use gateway_access::challenges::{credentials, hidden};
+use gateway_access::scheme::Authenticator;
+use gateway_base::problem::Problem;
+use gateway_proxy::access_log;
+use gateway_proxy::deployment::{Alternative, PreparedForward, PreparedMirror, PreparedSplit, PreparedTarget};
+use gateway_proxy::rewrite::PathTemplate;
+use gateway_proxy::split::SplitChoice;
+use gateway_proxy::tables::{Action, Api, Mirror, Operation, Rewrite, SplitEntry, Upstream};
+
+impl Assembly<'_> {
+    /// Where the requests of an operation go; nothing where that cannot be prepared, which has been reported.
+    pub(super) fn forward(
+        &mut self,
+        listener: &str,
+        api: &'static Api,
+        operation: &'static Operation,
+        access: &PreparedAccess,
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Option<PreparedForward> {
+        let Action::Forward { to, path, split, mirror } = &operation.action else { return None };
+        Some(PreparedForward {
+            split: self.split(listener, api, operation, path, split)?,
+            mirror: match mirror {
+                Some(mirror) => Some(Box::new(self.mirror(api, operation, path, mirror, access, schemes)?)),
+                None => None,
+            },
+            ..self.to(api, operation, path, to)?
+        })
+    }
+
+    /// Where requests go, and under which path.
+    fn to(
+        &mut self,
+        api: &'static Api,
+        operation: &Operation,
+        path: &'static Rewrite,
+        to: &'static Upstream,
+    ) -> Option<PreparedForward> {
+        let cluster = self.cluster(api, to)?;
+        Some(PreparedForward {
+            cluster,
+            rewrite: self.rewrite(api, operation, path)?,
+            base: base_of(path).or_else(|| api.operations().find_map(base_of_operation)).unwrap_or_default(),
+            split: None,
+            mirror: None,
+        })
+    }
+
+    /// What goes elsewhere; `Some(None)` for nothing.
+    fn split(
+        &mut self,
+        listener: &str,
+        api: &'static Api,
+        operation: &Operation,
+        path: &'static Rewrite,
+        entries: &'static [SplitEntry],
+    ) -> Option<Option<Box<PreparedSplit>>> {
+        if entries.is_empty() {
+            return Some(None);
+        }
+        let alternatives = SplitChoice::of(entries).zip(entries).map(|(choice, entry)| {
+            let log_constants = access_log::constants(listener, Some((api.name, operation.id, entry.to.name)));
+            Some(Alternative { choice, to: self.to(api, operation, path, entry.to)?, log_constants })
+        });
+        Some(Some(Box::new(PreparedSplit(alternatives.collect::<Option<_>>()?))))
+    }
+
+    fn mirror(
+        &mut self,
+        api: &'static Api,
+        operation: &Operation,
+        path: &'static Rewrite,
+        mirror: &'static Mirror,
+        access: &PreparedAccess,
+        schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
+    ) -> Option<PreparedMirror> {
+        let hidden = if mirror.credentials {
+            hidden(access, &self.session_cookies)
+        } else {
+            credentials(schemes.iter().filter(|((of, _), _)| *of == api.name).map(|(_, scheme)| &**scheme))
+        };
+        let to = self.to(api, operation, path, mirror.to)?;
+        Some(PreparedMirror { to, share: mirror.share, hidden, hides_certificates: !mirror.credentials })
+    }
+
+    fn rewrite(&mut self, api: &Api, operation: &Operation, path: &'static Rewrite) -> Option<PreparedTarget> {
+        Some(match path {
+            Rewrite::Received { base } => PreparedTarget::Received { base },
+            Rewrite::Path(template) => PreparedTarget::Path(PathTemplate::parse(template)),
+            Rewrite::With(rewriter) => match rewriter.prepare() {
+                Ok(rewrite) => PreparedTarget::With { base: rewriter.base(), rewrite },
+                Err(problem) => {
+                    self.problems
+                        .push(Problem::plain(format!("operation `{}` of {}: {problem}", operation.id, api.source)));
+                    return None;
+                }
+            },
+        })
+    }
+}
+
+/// The base path that a rewrite takes off; nothing where it replaces the path as a whole.
+fn base_of(rewrite: &'static Rewrite) -> Option<&'static str> {
+    match rewrite {
+        Rewrite::Received { base } => Some(base),
+        Rewrite::With(rewriter) => Some(rewriter.base()),
+        Rewrite::Path(_) => None,
+    }
+}
+
+fn base_of_operation(operation: &'static Operation) -> Option<&'static str> {
+    match &operation.action {
+        Action::Forward { path, .. } => base_of(path),
+        Action::Answer(_) => None,
+    }
+}
