@@ -42,9 +42,9 @@ pub use gateway_proxy::rewrite::RegexRewrite;
 pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
-    AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, ErrorBody, Gateway, HashKey, Health, Https,
-    IdentityHeaders, Locations, Operation, Origin, Outlier, Preflight, Retry, RetryBudget, RetryCause, Rewrite, Route,
-    Rule, RuleEffect, Upstream, UpstreamEndpoint,
+    AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, Cors, CorsPolicy, ErrorBody, Gateway, HashKey,
+    Health, Https, IdentityHeaders, Locations, Operation, Origin, OriginPattern, Outlier, Preflight, Retry,
+    RetryBudget, RetryCause, Rewrite, Route, Rule, RuleEffect, SecurityHeaders, Upstream, UpstreamEndpoint,
 };
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;
@@ -66,5 +66,7 @@ pub const LEFT_OUT: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };

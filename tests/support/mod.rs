@@ -53,6 +53,7 @@ impl Gateway {
             "tickets.default",
             "payments.default",
             "orders.default",
+            "shop.shop",
             "tutorial.notes",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);

@@ -24,6 +24,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
             operations: &[&DOWNLOAD],
         },
         Route {
@@ -31,6 +33,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_FILE, &WRITE_FILE],
         },
         Route {
@@ -38,6 +42,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
             operations: &[&THUMBNAIL],
         },
     ],
@@ -118,6 +124,8 @@ pub(super) static API: Api = Api {
     ],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -139,6 +147,8 @@ static DOWNLOAD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /files/{+path}: read a file
@@ -156,6 +166,8 @@ static READ_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /files/{+path}: write a file
@@ -173,6 +185,8 @@ static WRITE_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -190,6 +204,8 @@ static THUMBNAIL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -207,6 +223,8 @@ static RULE_7: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -224,6 +242,8 @@ static RULE_8: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `archive`

@@ -24,6 +24,10 @@ mod reports {
     include!(concat!(env!("OUT_DIR"), "/reports.rs"));
 }
 
+mod shop {
+    include!(concat!(env!("OUT_DIR"), "/shop.rs"));
+}
+
 mod tickets {
     include!(concat!(env!("OUT_DIR"), "/tickets.rs"));
 }
@@ -44,6 +48,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &orders::API,
         &payments::API,
         &reports::API,
+        &shop::API,
         &tickets::API,
         &tutorial::API,
     ],
