@@ -34,12 +34,22 @@ pub(super) static API: Api = Api {
     title: "OAuth tutorial",
     source: "specs/tutorial.yaml",
     routes: &[
-        Route { template: "/", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HOME] },
+        Route {
+            template: "/",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&HOME],
+        },
         Route {
             template: "/.well-known/oauth-authorization-server",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&METADATA],
         },
         Route {
@@ -47,6 +57,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_APPLICATIONS, &REGISTER_APPLICATION],
         },
         Route {
@@ -54,6 +66,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REMOVE_APPLICATION],
         },
         Route {
@@ -61,6 +75,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REGISTER_USER],
         },
         Route {
@@ -68,6 +84,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&ACCOUNT, &WITHDRAW],
         },
         Route {
@@ -75,6 +93,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_LINKED_NOTES, &ADD_LINKED_NOTE],
         },
         Route {
@@ -82,23 +102,53 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_TUTORIAL_NOTES, &ADD_TUTORIAL_NOTE],
         },
-        Route { template: "/callback", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&CALLBACK] },
+        Route {
+            template: "/callback",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&CALLBACK],
+        },
         Route {
             template: "/login",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LOGIN_PAGE, &LOGIN],
         },
-        Route { template: "/logout", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGOUT] },
-        Route { template: "/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ME] },
+        Route {
+            template: "/logout",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&LOGOUT],
+        },
+        Route {
+            template: "/me",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&ME],
+        },
         Route {
             template: "/oauth/authorize",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&AUTHORIZE],
         },
         Route {
@@ -106,6 +156,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DECIDE],
         },
         Route {
@@ -113,6 +165,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REMOVE_REGISTRATION, &READ_REGISTRATION, &REPLACE_REGISTRATION],
         },
         Route {
@@ -120,16 +174,44 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&INTROSPECT],
         },
-        Route { template: "/oauth/keys", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&KEYS] },
-        Route { template: "/oauth/revoke", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&REVOKE] },
-        Route { template: "/oauth/token", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&TOKEN] },
+        Route {
+            template: "/oauth/keys",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&KEYS],
+        },
+        Route {
+            template: "/oauth/revoke",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&REVOKE],
+        },
+        Route {
+            template: "/oauth/token",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&TOKEN],
+        },
         Route {
             template: "/tutorial/{+file}",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&TUTORIAL_FILES],
         },
     ],
@@ -148,6 +230,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Required { redirect_to: &[Origin { host: "localhost", port: 8443 }], hsts: "" },
+    cors: None,
+    security_headers: None,
     accepted_risks: &[
         AcceptedRisk {
             lint: "GW301",
@@ -193,6 +277,8 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /.well-known/oauth-authorization-server
@@ -210,6 +296,8 @@ static METADATA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /_admin/applications
@@ -227,6 +315,8 @@ static LIST_APPLICATIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /_admin/applications
@@ -244,6 +334,8 @@ static REGISTER_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /_admin/applications/{id}
@@ -264,6 +356,8 @@ static REMOVE_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /_admin/users
@@ -281,6 +375,8 @@ static REGISTER_USER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /account
@@ -298,6 +394,8 @@ static ACCOUNT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /account
@@ -315,6 +413,8 @@ static WITHDRAW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /api/linked-notes
@@ -332,6 +432,8 @@ static LIST_LINKED_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /api/linked-notes
@@ -349,6 +451,8 @@ static ADD_LINKED_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /api/notes
@@ -366,6 +470,8 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /api/notes
@@ -383,6 +489,8 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /callback: where the authorization server sends the browser
@@ -411,6 +519,8 @@ static CALLBACK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /login
@@ -432,6 +542,8 @@ static LOGIN_PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /login
@@ -453,6 +565,8 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /logout
@@ -470,6 +584,8 @@ static LOGOUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /me: whose token it is
@@ -487,6 +603,8 @@ static ME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/authorize
@@ -508,6 +626,8 @@ static AUTHORIZE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/authorize/decision
@@ -525,6 +645,8 @@ static DECIDE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /oauth/clients/{client_id}: with registration_access_token
@@ -545,6 +667,8 @@ static REMOVE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/clients/{client_id}: with registration_access_token
@@ -565,6 +689,8 @@ static READ_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /oauth/clients/{client_id}: with registration_access_token
@@ -585,6 +711,8 @@ static REPLACE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/introspect
@@ -606,6 +734,8 @@ static INTROSPECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/keys
@@ -623,6 +753,8 @@ static KEYS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/revoke
@@ -640,6 +772,8 @@ static REVOKE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/token
@@ -667,6 +801,8 @@ static TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /tutorial/{+file}
@@ -718,6 +854,8 @@ static TUTORIAL_FILES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `notes`

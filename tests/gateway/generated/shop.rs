@@ -4,14 +4,14 @@
 //   GET       /shop/guarded   guarded        -> shop as received without /shop   anyone; cors
 //   POST      /shop/guarded   guard          -> shop as received without /shop   anyone; cors
 //   DELETE    /shop/items     dropItems      -> shop as received without /shop   anyone; enforced
-//   GET       /shop/items     listItems      -> shop as received without /shop   anyone; enforced; cors with credentials
-//   POST      /shop/items     addItem        -> shop as received without /shop   api key `key`; enforced; cors with credentials
+//   GET       /shop/items     listItems      -> shop as received without /shop   anyone; enforced; cors
+//   POST      /shop/items     addItem        -> shop as received without /shop   api key `key`; enforced; cors
 //   PUT       /shop/items     replaceItems   -> shop as received without /shop   anyone; enforced; cors
-//   GET       /shop/limited   limited        -> shop as received without /shop   anyone; fixed-window 1/1m per header:X-Trace; enforced; cors with credentials
-//   GET       /shop/made      made           -> builtin mock                     anyone; cors with credentials
-//   GET       /shop/own       own            -> shop as received without /shop   anyone; cors with credentials
-//   OPTIONS   /shop/own       ownOptions     -> shop as received without /shop   anyone; cors with credentials
-//   GET       /shop/slow      slow           -> shop as received without /shop   anyone; cors with credentials
+//   GET       /shop/limited   limited        -> shop as received without /shop   anyone; fixed-window 1/1m per header:X-Trace; enforced; cors
+//   GET       /shop/made      made           -> builtin mock                     anyone; cors
+//   GET       /shop/own       own            -> shop as received without /shop   anyone; cors
+//   OPTIONS   /shop/own       ownOptions     -> shop as received without /shop   anyone; cors
+//   GET       /shop/slow      slow           -> shop as received without /shop   anyone; cors
 use gateway_runtime::codegen::*;
 
 pub(super) static API: Api = Api {
@@ -322,7 +322,13 @@ static REPLACE_ITEMS: Operation = Operation {
             schema: r#"{"type":"string"}"#,
         }],
         unknown: Unknown::IGNORED,
-        body: None,
+        body: Some(RequestBody {
+            mode: Mode::Enforce,
+            required: false,
+            max: ByteSize::kib(1),
+            refused_with: 400,
+            contents: &[Content { media_type: "text/plain", schema: r#"{"type":"string"}"#, parts: &[] }],
+        }),
         responses: None,
         details: Details::Full,
     },
