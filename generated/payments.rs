@@ -17,6 +17,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_RATES],
         },
         Route {
@@ -24,6 +26,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_TRANSFERS, &TRANSFER],
         },
     ],
@@ -56,6 +60,8 @@ pub(super) static API: Api = Api {
         redirect_to: &[Origin { host: "localhost", port: 8443 }, Origin { host: "payments.example", port: 443 }],
         hsts: "max-age=15552000; includeSubDomains",
     },
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -74,6 +80,8 @@ static LIST_RATES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /payments/transfers
@@ -91,6 +99,8 @@ static LIST_TRANSFERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /payments/transfers
@@ -108,6 +118,8 @@ static TRANSFER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -23,6 +23,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_AUDIT],
         },
         Route {
@@ -30,6 +32,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_BOTH],
         },
         Route {
@@ -37,6 +41,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_EITHER],
         },
         Route {
@@ -44,6 +50,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_EXTRA],
         },
         Route {
@@ -51,6 +59,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_FEED],
         },
         Route {
@@ -58,6 +68,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_MONTHLY],
         },
         Route {
@@ -65,6 +77,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_PRICES, &WRITE_PRICES],
         },
         Route {
@@ -72,6 +86,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_STAFF],
         },
         Route {
@@ -79,6 +95,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_SUMMARY],
         },
         Route {
@@ -86,6 +104,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&SIGN_TOKEN],
         },
     ],
@@ -109,6 +129,8 @@ pub(super) static API: Api = Api {
         key: &[LimitKey::Ip],
     }],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -127,6 +149,8 @@ static READ_AUDIT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/both: with a key and with a token of the same party
@@ -147,6 +171,8 @@ static READ_BOTH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/either: with a key or with a token
@@ -167,6 +193,8 @@ static READ_EITHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/extra: for anyone, and more with a key and a password of the same party
@@ -187,6 +215,8 @@ static READ_EXTRA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/feed: with a token that the consumer has signed
@@ -204,6 +234,8 @@ static READ_FEED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/monthly: the figures of a month
@@ -221,6 +253,8 @@ static READ_MONTHLY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/prices: read the prices
@@ -238,6 +272,8 @@ static READ_PRICES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /reports/prices: set the prices
@@ -255,6 +291,8 @@ static WRITE_PRICES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/staff: with a user name and a password
@@ -272,6 +310,8 @@ static READ_STAFF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/summary: the figures that anyone may see, and more with a key
@@ -289,6 +329,8 @@ static READ_SUMMARY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /reports/token: a token of the caller's own credential
@@ -309,6 +351,8 @@ static SIGN_TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

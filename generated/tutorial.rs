@@ -34,12 +34,22 @@ pub(super) static API: Api = Api {
     title: "OAuth tutorial",
     source: "specs/tutorial.yaml",
     routes: &[
-        Route { template: "/", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HOME] },
+        Route {
+            template: "/",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&HOME],
+        },
         Route {
             template: "/.well-known/oauth-authorization-server",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&METADATA],
         },
         Route {
@@ -47,6 +57,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_APPLICATIONS, &REGISTER_APPLICATION],
         },
         Route {
@@ -54,6 +66,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REMOVE_APPLICATION],
         },
         Route {
@@ -61,6 +75,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REGISTER_USER],
         },
         Route {
@@ -68,6 +84,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&ACCOUNT, &WITHDRAW],
         },
         Route {
@@ -75,6 +93,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_LINKED_NOTES, &ADD_LINKED_NOTE],
         },
         Route {
@@ -82,23 +102,53 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_TUTORIAL_NOTES, &ADD_TUTORIAL_NOTE],
         },
-        Route { template: "/callback", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&CALLBACK] },
+        Route {
+            template: "/callback",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&CALLBACK],
+        },
         Route {
             template: "/login",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LOGIN_PAGE, &LOGIN],
         },
-        Route { template: "/logout", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGOUT] },
-        Route { template: "/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ME] },
+        Route {
+            template: "/logout",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&LOGOUT],
+        },
+        Route {
+            template: "/me",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&ME],
+        },
         Route {
             template: "/oauth/authorize",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&AUTHORIZE],
         },
         Route {
@@ -106,6 +156,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DECIDE],
         },
         Route {
@@ -113,6 +165,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REMOVE_REGISTRATION, &READ_REGISTRATION, &REPLACE_REGISTRATION],
         },
         Route {
@@ -120,16 +174,44 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&INTROSPECT],
         },
-        Route { template: "/oauth/keys", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&KEYS] },
-        Route { template: "/oauth/revoke", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&REVOKE] },
-        Route { template: "/oauth/token", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&TOKEN] },
+        Route {
+            template: "/oauth/keys",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&KEYS],
+        },
+        Route {
+            template: "/oauth/revoke",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&REVOKE],
+        },
+        Route {
+            template: "/oauth/token",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&TOKEN],
+        },
         Route {
             template: "/tutorial/{+file}",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&TUTORIAL_FILES],
         },
     ],
@@ -148,6 +230,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Required { redirect_to: &[Origin { host: "localhost", port: 8443 }], hsts: "" },
+    cors: None,
+    security_headers: None,
     accepted_risks: &[
         AcceptedRisk {
             lint: "GW301",
@@ -194,6 +278,8 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /.well-known/oauth-authorization-server
@@ -211,6 +297,8 @@ static METADATA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /_admin/applications
@@ -228,6 +316,8 @@ static LIST_APPLICATIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /_admin/applications
@@ -245,6 +335,8 @@ static REGISTER_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /_admin/applications/{id}
@@ -265,6 +357,8 @@ static REMOVE_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /_admin/users
@@ -282,6 +376,8 @@ static REGISTER_USER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /account
@@ -299,6 +395,8 @@ static ACCOUNT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /account
@@ -316,6 +414,8 @@ static WITHDRAW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /api/linked-notes
@@ -333,6 +433,8 @@ static LIST_LINKED_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /api/linked-notes
@@ -350,6 +452,8 @@ static ADD_LINKED_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /api/notes
@@ -367,6 +471,8 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /api/notes
@@ -384,6 +490,8 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /callback: where the authorization server sends the browser
@@ -413,6 +521,8 @@ static CALLBACK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /login
@@ -434,6 +544,8 @@ static LOGIN_PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /login
@@ -455,6 +567,8 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /logout
@@ -472,6 +586,8 @@ static LOGOUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /me: whose token it is
@@ -489,6 +605,8 @@ static ME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/authorize
@@ -510,6 +628,8 @@ static AUTHORIZE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/authorize/decision
@@ -527,6 +647,8 @@ static DECIDE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /oauth/clients/{client_id}: with registration_access_token
@@ -547,6 +669,8 @@ static REMOVE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/clients/{client_id}: with registration_access_token
@@ -567,6 +691,8 @@ static READ_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /oauth/clients/{client_id}: with registration_access_token
@@ -587,6 +713,8 @@ static REPLACE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/introspect
@@ -608,6 +736,8 @@ static INTROSPECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/keys
@@ -625,6 +755,8 @@ static KEYS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/revoke
@@ -642,6 +774,8 @@ static REVOKE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/token
@@ -669,6 +803,8 @@ static TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /tutorial/{+file}
@@ -720,6 +856,8 @@ static TUTORIAL_FILES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `notes`

@@ -4,6 +4,7 @@
 //! until the process ends; text that comes again is kept once.
 
 mod access;
+mod browsers;
 mod contract;
 mod limits;
 mod oauth;
@@ -22,6 +23,7 @@ use gateway_runtime::optional::{self, Oauth};
 use gatewayc::emit::{needs, shown};
 use gatewayc::ir;
 
+use browsers::{cors, security_headers};
 use contract::named_schema;
 use limits::{failure_limit, limit};
 use operations::{allowances, operation};
@@ -83,6 +85,8 @@ fn api(described: &ir::Api) -> &'static Api {
         error_bodies: list(&described.error_bodies, error_body),
         failed_authentication: list(sorted.iter().filter_map(|one| failure_limit(one)), |one| one),
         https: https(described.https.as_ref()),
+        cors: cors(described.cors.as_ref()),
+        security_headers: security_headers(&described.security_headers),
         accepted_risks: list(&described.accepted_risks, accepted_risk),
     })
 }
@@ -101,6 +105,8 @@ fn route(route: &ir::Route, shared: &Shared) -> Route {
         }),
         allows: allowances(&route.template),
         preflight: route.preflight,
+        cors: cors(route.cors.as_ref()),
+        security_headers: security_headers(&route.security_headers),
         operations: list(operations, |one| kept_operation(one, shared)),
     }
 }

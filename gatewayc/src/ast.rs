@@ -206,6 +206,8 @@ pub struct Operation {
     pub responses: Vec<Response>,
     /// What is wrong with them. It matters where responses are checked.
     pub responses_notes: Vec<Diagnostic>,
+    /// The names of the header fields of its responses, where `x-gateway` says which pages may read them.
+    pub response_fields: Vec<String>,
     /// What the gateway answers itself, where it does so from examples.
     pub examples: Vec<DescribedResponse>,
     /// `x-gateway` of the operation.

@@ -8,6 +8,7 @@
 //!
 //! The same input gives the same bytes on every machine; the order of a document does not matter.
 
+mod browsers;
 mod contract;
 mod layout;
 mod limits;
@@ -33,6 +34,7 @@ use crate::ir::{
 };
 use crate::policy;
 use crate::schema::Json;
+use browsers::Browsers;
 use layout::Expression;
 use limits::{failure_limit, limit_value};
 use literals::{boolean, size};
@@ -180,6 +182,7 @@ struct Module<'a> {
     rules: Vec<(&'a Rule, Option<(Ident, &'a Operation)>)>,
     upstreams: Vec<(Ident, &'a Upstream)>,
     schemes: Vec<(Ident, &'a Scheme)>,
+    browsers: Browsers<'a>,
     /// In the order of [`Api::limits`].
     limits: Vec<(Ident, &'a Limit)>,
     /// The named schemas, unless they are in a file of their own.
@@ -204,12 +207,18 @@ impl<'a> Module<'a> {
             operations.sort_by(|a, b| a.method.cmp(&b.method));
             (route, operations.into_iter().map(|operation| (idents.upper(&operation.id), operation)).collect())
         });
-        let routes = routes.collect();
+        let routes: Vec<(&Route, Vec<(Ident, &Operation)>)> = routes.collect();
         let rules = api.rules.iter().map(|rule| {
             let operation = rule.operation().map(|operation| (idents.upper(&operation.id), operation));
             (rule, operation)
         });
-        let rules = rules.collect();
+        let rules: Vec<(&Rule, Option<(Ident, &Operation)>)> = rules.collect();
+        let of_routes = routes.iter().flat_map(|(_, operations)| operations);
+        let operations = of_routes.chain(rules.iter().filter_map(|(_, operation)| operation.as_ref()));
+        let browsers = {
+            let routes = routes.iter().map(|(route, _)| *route);
+            Browsers::new(api, routes, operations.map(|(_, operation)| *operation), &mut idents)
+        };
         let schemas = match is_large(api) {
             true => Vec::new(),
             false => api
@@ -218,7 +227,7 @@ impl<'a> Module<'a> {
                 .map(|(name, schema)| (idents.upper(&format!("schema {name}")), name.as_str(), schema))
                 .collect(),
         };
-        Self { ident, api, server, routes, rules, upstreams, schemes, limits, schemas }
+        Self { ident, api, server, routes, rules, upstreams, schemes, browsers, limits, schemas }
     }
 
     fn text(&self) -> String {
@@ -276,6 +285,18 @@ impl<'a> Module<'a> {
         }
         for (ident, limit) in &self.limits {
             items.push(item(format!("limit `{}`", limit.name), ident, "Limit", limit_value(limit)));
+        }
+        for (ident, policy) in &self.browsers.policies {
+            let comment = format!("pages of {}", policy.shown().join(", "));
+            items.push(item(comment, ident, "CorsPolicy", browsers::policy_value(policy)));
+        }
+        for (ident, headers) in &self.browsers.headers {
+            items.push(item(
+                "what responses tell browsers".to_owned(),
+                ident,
+                "SecurityHeaders",
+                browsers::headers_value(headers),
+            ));
         }
         for (ident, name, schema) in &self.schemas {
             items.push(item(format!("schema `{name}`"), ident, "NamedSchema", contract::named(name, schema)));
@@ -342,6 +363,8 @@ impl<'a> Module<'a> {
                     ("when", Expression::Slice(when.collect())),
                     ("allows", Expression::Slice(allowances(&route.template))),
                     ("preflight", Expression::word(preflight)),
+                    ("cors", self.browsers.cors(route.cors.as_ref())),
+                    ("security_headers", self.browsers.security_headers(&route.security_headers)),
                     (
                         "operations",
                         Expression::Slice(
@@ -384,6 +407,8 @@ impl<'a> Module<'a> {
                 ("error_bodies", Expression::Slice(self.api.error_bodies.iter().map(error_body).collect())),
                 ("failed_authentication", Expression::Slice(self.schemes.iter().filter_map(failure_limit).collect())),
                 ("https", https(self.api.https.as_ref())),
+                ("cors", self.browsers.cors(self.api.cors.as_ref())),
+                ("security_headers", self.browsers.security_headers(&self.api.security_headers)),
                 ("accepted_risks", Expression::Slice(self.api.accepted_risks.iter().map(accepted_risk).collect())),
             ],
         )
@@ -416,6 +441,8 @@ impl<'a> Module<'a> {
                 ("limits", Expression::Slice(operation.limits.iter().map(|charge| self.limit_use(charge)).collect())),
                 ("contested", boolean(operation.contested)),
                 ("repeatable", boolean(operation.repeatable)),
+                ("cors", self.browsers.cors(operation.cors.as_ref())),
+                ("security_headers", self.browsers.security_headers(&operation.security_headers)),
             ],
         )
     }

@@ -1,6 +1,7 @@
 //! What the gateway does: inheritance done, defaults explicit, units typed, nothing left to decide.
 
 mod access;
+mod browsers;
 mod contract;
 mod error_body;
 mod hmac;
@@ -25,6 +26,7 @@ use gateway_yaml::Span;
 use crate::schema::Json;
 
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
+pub use browsers::{Cors, CorsPolicy, OriginPattern};
 pub use contract::{
     Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, Part, RequestBody, Response,
     ResponseField, Responses, StatusKey, Style, Unknown, Written,
@@ -95,6 +97,10 @@ pub struct Api {
     pub limit_places: BTreeMap<String, Span>,
     /// Requests must come over TLS.
     pub https: Option<Https>,
+    /// Which pages may read the answers to requests that no path matches.
+    pub cors: Option<Cors>,
+    /// What these answers tell browsers: names and values, ordered by name.
+    pub security_headers: Vec<(String, String)>,
     /// It gives tokens itself.
     pub authorization_server: Option<AuthorizationServer>,
     /// What `acceptRisk` accepts, ordered by code and place.

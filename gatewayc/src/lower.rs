@@ -1,6 +1,7 @@
 //! From what documents say to what the gateway does: inheritance, defaults and security are decided here.
 
 mod base_path;
+mod browsers;
 mod checked_schemas;
 mod contract;
 mod foreign_path;
@@ -142,10 +143,14 @@ impl<'a> Lowering<'a> {
             error_bodies: root.error_bodies,
             limits,
             https,
+            cors: browsers::cors(&root.inheritable, browsers::DescribedFields::default()),
+            security_headers: root.inheritable.security_headers.clone().unwrap_or_default(),
             authorization_server,
             accepted_risks: risks,
         };
         contract::note_credentials(&mut api);
+        browsers::complete(&mut api);
+        browsers::check_preflight(root.preflight, document, &api, diagnostics);
         readings::mark_contested(&mut api);
         api
     }

@@ -32,6 +32,7 @@ pub fn parse(sources: &mut SourceSet<'_>) -> (Vec<Document>, Diagnostics) {
         schemas: SchemaSet::default(),
         file: FileId(0),
         checks_responses: false,
+        has_cors: false,
     };
     parser.resolver.report_strays();
     // A document may refer to another by its `$self`.
@@ -66,6 +67,7 @@ impl Parser<'_, '_> {
         self.schemas = SchemaSet::default();
         self.file = file;
         self.checks_responses = contract::asks_for_responses(root.get("x-gateway"));
+        self.has_cors = contract::has_cors(root.get("x-gateway"));
         self.check_keys(&root, "the document", keys::DOCUMENT);
         self.check_strays(&root, &strays::DOCUMENT);
         let title = self.title(&root);
@@ -213,10 +215,11 @@ impl Parser<'_, '_> {
         self.check_strays(&node, &strays::PATH_ITEM);
         let (parameters, parameters_complete) = self.parameters(&node, &what);
         let servers = self.servers(&node);
-        let around = self.checks_responses;
+        let around = (self.checks_responses, self.has_cors);
         self.checks_responses |= contract::asks_for_responses(node.get("x-gateway"));
+        self.has_cors |= contract::has_cors(node.get("x-gateway"));
         let mut operations = self.operations(&key, &node);
-        self.checks_responses = around;
+        (self.checks_responses, self.has_cors) = around;
         // OpenAPI has no `security` here, which has been reported; its author did not mean operations to be open.
         let misplaced = node.as_mapping().into_iter().flatten().find(|entry| keys::resembles_security(&entry.key.name));
         if let Some(Entry { key, .. }) = misplaced {
@@ -325,6 +328,7 @@ impl Parser<'_, '_> {
         let (parameters, parameters_complete) = self.parameters(&node, &what);
         let body = self.request_body(&node);
         let (responses, responses_notes) = self.responses(&node);
+        let response_fields = self.response_fields(&node);
         let builtin = node.get("x-gateway").and_then(|gateway| gateway.get("builtin")).and_then(Node::as_str);
         let examples =
             if builtin == Some("mock") { examples::described(&node, &mut self.resolver) } else { Vec::new() };
@@ -333,6 +337,7 @@ impl Parser<'_, '_> {
             examples,
             responses,
             responses_notes,
+            response_fields,
             span: entry.key.span,
             operation_id,
             summary: node.get("summary").and_then(Node::as_text).map(str::to_owned),

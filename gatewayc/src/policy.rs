@@ -1,5 +1,6 @@
 //! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
 
+mod browsers;
 mod contract;
 mod lines;
 mod own_answers;
@@ -37,6 +38,7 @@ pub fn render(gateway: &Gateway) -> String {
         if api.error_format == ErrorFormat::Problem {
             line(&mut out, "refusals", "application/problem+json");
         }
+        browsers::write_unrouted(&mut out, api.cors.as_ref(), &api.security_headers);
         for body in &api.error_bodies {
             let _ = writeln!(out, "  body of {}: {}", body.class.name(), one_line(&body.json));
         }
@@ -294,6 +296,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
             line(out, what, &header_edits(edits));
         }
     }
+    browsers::write(out, operation.cors.as_ref(), &operation.security_headers);
     for charge in &operation.limits {
         let limit = &api.limits[charge.limit];
         line(out, "limit", &limit_use(limit, charge.cost));
@@ -403,10 +406,11 @@ fn answers(builtin: &Builtin) -> String {
     }
 }
 
-/// What is checked of the requests and responses of an operation, a line for each.
+/// What is checked of the requests and responses of an operation, and what these say to browsers, a line for each.
 pub(crate) fn checks(operation: &Operation) -> Vec<String> {
     let mut out = String::new();
     contract::write(&mut out, &operation.contract);
+    browsers::write(&mut out, operation.cors.as_ref(), &operation.security_headers);
     out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
@@ -455,7 +459,8 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 one_line(&format!("-> {}{rewrite}", target(&operation.action))),
                 one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes "))
                     + contract::word(&operation.contract)
-                    + &one_line(&split::words(&operation.action)),
+                    + &one_line(&split::words(&operation.action))
+                    + browsers::word(operation.cors.as_ref()),
             ];
             rows.push(row);
         }

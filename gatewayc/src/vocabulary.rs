@@ -7,6 +7,7 @@ mod balance;
 mod builtin;
 mod claims;
 mod consumers;
+mod cors;
 mod endpoints;
 mod headers;
 mod health;
@@ -14,6 +15,7 @@ mod https;
 mod json;
 mod limit;
 mod literals;
+mod origin;
 mod preflight;
 mod provider;
 mod reader;
@@ -22,6 +24,7 @@ mod rewrite;
 mod rules;
 mod scheme;
 mod secret;
+mod security_headers;
 mod split;
 mod upstream;
 mod upstream_auth;
@@ -41,7 +44,8 @@ pub use accepted_risk::AcceptedRisk;
 pub(crate) use authority::is_authority;
 pub use authorization_server::AuthorizationServerPolicy;
 pub use builtin::BuiltinPolicy;
-pub(crate) use headers::{canonical, no_place_for_credentials, not_forwarded};
+pub use cors::CorsChoice;
+pub(crate) use headers::{canonical, in_order, no_place_for_credentials, not_forwarded};
 pub use https::HttpsPolicy;
 pub(crate) use limit::failed_authentication;
 pub use limit::{LimitChoice, LimitEntry};
@@ -113,6 +117,10 @@ pub struct Inheritable {
     pub rate_limit: Option<Vec<LimitEntry>>,
     /// `validation`; each of its members is inherited by itself.
     pub validation: ValidationPolicy,
+    /// `cors`; `Some(None)` for `off`.
+    pub cors: Option<Option<CorsChoice>>,
+    /// `securityHeaders`: names and values; none for `off`.
+    pub security_headers: Option<Vec<(String, String)>>,
     /// `builtin`, with its arguments; not inherited.
     pub builtin: Option<Spanned<Option<BuiltinPolicy>>>,
     /// `retry.methods`: what may be repeated although it is not idempotent; not inherited.
@@ -140,6 +148,8 @@ impl Inheritable {
             anonymous: self.anonymous.or_else(|| outer.anonymous.clone()),
             rate_limit: self.rate_limit.or_else(|| outer.rate_limit.clone()),
             validation: self.validation.or(&outer.validation),
+            cors: self.cors.or_else(|| outer.cors.clone()),
+            security_headers: self.security_headers.or_else(|| outer.security_headers.clone()),
             builtin: self.builtin,
             repeatable: self.repeatable,
             accepted: self.accepted,
@@ -299,6 +309,10 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
                 builtin::check_argument(reader, key, members);
             }
             "validation" => found.validation = validation::validation(reader, value),
+            "cors" => found.cors = Some(cors::cors(reader, key.span, value)),
+            "securityHeaders" => {
+                found.security_headers = Some(security_headers::security_headers(reader, value));
+            }
             "rateLimit" => found.rate_limit = Some(limit::entries(reader, value)),
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin::builtin(reader, value, members))),
             "retry" => found.repeatable = retry::repeatable(reader, value),

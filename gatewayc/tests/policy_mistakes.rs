@@ -1482,3 +1482,129 @@ fn rules_inherit_from_the_root() {
         assert!(text.contains(answer), "{url}: {text}");
     }
 }
+
+#[test]
+fn pages_of_other_origins() {
+    for (cors, expect) in [
+        ("{origins: [\"https://app.example\"]}", "none"),
+        (
+            "{origins: [\"https://app.example\", \"null\", \"https://*.a.example:8443\"], credentials: true, maxAge: 10m, headers: [X-A], expose: [X-B], privateNetwork: true, enforce: true}",
+            "none",
+        ),
+        ("{origins: [\"*\"], maxAge: 1m}", "none"),
+        ("off", "none"),
+        ("on", "GW104 expected {origins:"),
+        ("true", "GW104 or off"),
+        ("{}", "GW104 origins is missing"),
+        ("{origins: []}", "GW104 expected one origin or more"),
+        ("{origins: \"https://app.example\"}", "GW104 write [https://app.example]"),
+        ("{origins: [1]}", "GW104 expected text"),
+        ("{orgins: [\"*\"]}", "GW102 did you mean origins?"),
+        ("{origins: [\"*\"], credentails: true}", "GW102 did you mean credentials?"),
+        ("{origins: [\"*\"], maxAge: 10}", "GW104 write 10s"),
+        ("{origins: [\"*\"], maxAge: 500ms}", "GW104 whole seconds"),
+        ("{origins: [\"*\"], headers: [\"*\"]}", "GW104 expected names of headers"),
+        ("{origins: [\"*\"], headers: [\"X Y\"]}", "GW104 the name of a header"),
+        ("{origins: [\"*\"], expose: X-A}", "GW104 write [X-A]"),
+        ("{origins: [\"*\"], privateNetwork: 1}", "GW104 true or false"),
+        ("{origins: [\"app.example\"]}", "GW540 did you mean https://app.example?"),
+        ("{origins: [\"app.example:8443\"]}", "GW540 did you mean https://app.example:8443?"),
+        ("{origins: [\"https://app.example/\"]}", "GW540 did you mean https://app.example?"),
+        ("{origins: [\"https://app.example/a?b\"]}", "GW540 scheme, host and port only"),
+        ("{origins: [\"https://u:hunter2@app.example\"]}", "GW540 with a user name"),
+        ("{origins: [\"https://*\"]}", "GW540 a whole label"),
+        ("{origins: [\"https://a.*.example\"]}", "GW540 a whole label"),
+        ("{origins: [\"http://localhost:*\"]}", "GW540 a whole label"),
+        ("{origins: [\"https://app.example:0\"]}", "GW540 without a host"),
+        ("{origins: [\"*\", \"https://app.example\"]}", "GW540 stands alone"),
+        ("{origins: [\"*\"], credentials: true}", "GW541 every page act for its visitor"),
+        ("{origins: [\"*\"], enforce: true}", "GW542 refuses nobody"),
+    ] {
+        check(&document(&format!("  cors: {cors}"), GOOD_SCHEME, "", ""), expect);
+        check(&document("", GOOD_SCHEME, &format!("cors: {cors}"), ""), expect);
+    }
+    const CORS: &str = "cors: {origins: [\"https://app.example\"]}";
+    for (root, operation, expect) in [
+        ("  preflight: answer", CORS, "GW542 both answer preflight requests"),
+        (&*format!("  preflight: answer\n  {CORS}"), "", "GW542 both answer"),
+        ("  preflight: answer", "cors: off", "none"),
+        (&*format!("  preflight: forward\n  {CORS}"), "", "none"),
+        (
+            &*format!("  {CORS}\n  responseHeaders: {{set: {{access-control-allow-origin: a}}}}"),
+            "",
+            "GW542 and so does cors",
+        ),
+        (
+            &*format!("  {CORS}"),
+            "responseHeaders: {add: {Access-Control-Max-Age: 1}}",
+            "GW542 remove Access-Control-Max-Age",
+        ),
+        (&*format!("  {CORS}"), "cors: off, responseHeaders: {add: {Access-Control-Max-Age: 1}}", "none"),
+        (&*format!("  {CORS}"), "responseHeaders: {remove: [Access-Control-Max-Age], add: {Vary: Accept}}", "none"),
+    ] {
+        check(&document(root, GOOD_SCHEME, operation, ""), expect);
+    }
+    for (headers, expect) in [
+        ("standard", "none"),
+        ("off", "none"),
+        ("{}", "none"),
+        ("{referrer-policy: same-origin, X-Content-Type-Options: off, Permissions-Policy: \"camera=()\"}", "none"),
+        ("strict", "GW104 expected standard, off, or"),
+        ("{Referrer-Policy: a, referrer-policy: b}", "GW525 twice"),
+        ("{X-Other: off}", "GW104 standard does not have it"),
+        ("{\"X Y\": a}", "GW525 not the name of a header"),
+        ("{Transfer-Encoding: a}", "GW525 belongs to the connection"),
+        ("{Referrer-Policy: \"a\\r\\nb\"}", "GW525 visible ASCII"),
+        ("{Strict-Transport-Security: max-age=1}", "GW525 hsts"),
+        ("{Access-Control-Allow-Origin: \"*\"}", "GW525 write cors"),
+    ] {
+        check(&document(&format!("  securityHeaders: {headers}"), GOOD_SCHEME, "", ""), expect);
+    }
+}
+
+/// What pages may do is what is described.
+#[test]
+fn cors_is_derived_from_the_document() {
+    let paths = "  /things:\n    \
+        parameters: [{name: X-Trace, in: header, schema: {type: string}}, {name: authorization, in: header, schema: {}}]\n    \
+        get:\n      operationId: list\n      security: []\n      \
+        responses: {\"200\": {description: ok, headers: {X-Rows: {}, Content-Type: {}}}, \"4XX\": {$ref: \"#/components/responses/No\"}}\n    \
+        put:\n      operationId: replace\n      requestBody: {content: {text/plain: {}}}\n      \
+        x-gateway: {rateLimit: [{algorithm: token-bucket, limit: 1, interval: 1s, key: [ip], headerPrefix: Own}]}\n    \
+        delete: {operationId: drop, security: [{Basic: []}], x-gateway: {cors: {origins: [\"https://b.example\"], headers: [x-trace, Cookie]}}}\n    \
+        post: {operationId: add, x-gateway: {cors: off}}";
+    let root = "  cors: {origins: [\"https://a.example\"], expose: [X-Total]}";
+    let text = document(root, GOOD_SCHEME, "", paths).replace(
+        "  securitySchemes:",
+        "  responses: {No: {description: no, headers: {X-Why: {}}}}\n  securitySchemes:",
+    );
+    let files: HashMap<String, String> = [("a.yaml".to_owned(), text)].into();
+    let mut sources = SourceSet::new(files, "");
+    sources.add_document("a.yaml");
+    let checked = gatewayc::check(&mut sources);
+    assert!(!checked.diagnostics.has_errors(), "{}", render(&checked.diagnostics, &sources, Format::Human));
+    let operations = checked.gateway.apis[0].routes.iter().flat_map(|route| &route.operations);
+    let found: Vec<String> = operations
+        .filter(|operation| operation.id != "getNote")
+        .map(|operation| match &operation.cors {
+            Some(cors) => {
+                let [methods, headers, exposed] =
+                    [&cors.methods, &cors.headers, &cors.exposed].map(|names| names.join(" "));
+                format!("{}: {methods} | {headers} | {exposed}", operation.id)
+            }
+            None => format!("{}: none", operation.id),
+        })
+        .collect();
+    const LIMITS: &str = "RateLimit RateLimit-Policy Retry-After WWW-Authenticate X-RateLimit-Limit X-RateLimit-Remaining X-RateLimit-Reset X-Request-Id";
+    assert_eq!(
+        found,
+        [
+            format!("drop: DELETE | Authorization X-Trace | {LIMITS}"),
+            "list: GET HEAD PUT | X-Trace | Retry-After WWW-Authenticate X-Request-Id X-Rows X-Total X-Why".to_owned(),
+            "add: none".to_owned(),
+            "replace: GET HEAD PUT | Authorization Content-Type X-Trace | Retry-After WWW-Authenticate X-Own-RateLimit-Limit X-Own-RateLimit-Remaining X-Own-RateLimit-Reset X-Request-Id X-Total".to_owned(),
+        ]
+    );
+    let told = gatewayc::explain::explain(&checked.gateway, "GET", "/things", &[]).text();
+    assert!(told.contains("  cors: https://a.example\n  cors methods: GET, HEAD, PUT\n"), "{told}");
+}

@@ -40,6 +40,7 @@ use gateway_oauth::server::{self, Oauth};
 use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
 use gateway_proxy::body_memory::BodyMemory;
+use gateway_proxy::browsers::ForBrowsers;
 use gateway_proxy::deployment::PreparedRule;
 use gateway_proxy::deployment::{Deployment, PreparedAction, PreparedListener, PreparedOperation, PreparedRoute};
 use gateway_proxy::https::HttpsOnly;
@@ -130,6 +131,7 @@ pub(crate) fn assemble(
             views,
             rules,
             error_format: error_format(&apis),
+            for_browsers: apis.iter().filter_map(|api| for_unrouted(api)).map(|of| *of).collect(),
             log_constants: access_log::constants(&listener.name, None),
             unrouted: OperationMetrics::default(),
         });
@@ -350,7 +352,10 @@ impl Assembly<'_> {
                 .filter_map(|operation| self.operation(listener, api, operation, schemes))
                 .collect();
             let conditions: Vec<_> = route.when.iter().map(condition).collect();
+            let for_browsers = ForBrowsers::of(route.cors.as_ref(), route.security_headers, None);
             let deployment = PreparedRoute {
+                answers_preflight: has_cors(&operations, for_browsers.as_deref()),
+                for_browsers,
                 allow: allow(&operations, route.preflight),
                 operations,
                 preflight: route.preflight,
@@ -396,7 +401,10 @@ impl Assembly<'_> {
             RuleEffect::Proxy { operation, .. } => Box::new([self.operation(listener, api, operation, schemes)?]),
             RuleEffect::Rewrite { .. } | RuleEffect::Redirect { .. } | RuleEffect::Respond { .. } => Box::default(),
         };
+        let for_browsers = for_unrouted(api);
         let route = PreparedRoute {
+            answers_preflight: has_cors(&operations, for_browsers.as_deref()),
+            for_browsers,
             operations,
             preflight: Preflight::Deny,
             allow: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned(),
@@ -462,6 +470,11 @@ impl Assembly<'_> {
             limits: self.rules(api, operation)?,
             contract: self.contracts.of(operation),
             contested: Vec::new(),
+            for_browsers: ForBrowsers::of(
+                operation.cors.as_ref(),
+                operation.security_headers,
+                Some(&operation.response_headers),
+            ),
             access,
             action,
             log_constants: access_log::constants(listener, Some((api.name, operation.id, upstream))),
@@ -600,6 +613,17 @@ fn alternative_of(
         })
     });
     Some(PreparedAlternative { requirements: requirements.collect::<Option<_>>()? })
+}
+
+/// What the answers to requests that no path matches say to browsers.
+fn for_unrouted(api: &'static Api) -> Option<Box<ForBrowsers>> {
+    ForBrowsers::of(api.cors.as_ref(), api.security_headers, None)
+}
+
+/// Whether a policy says which pages of other origins may call some method of a path.
+fn has_cors(operations: &[PreparedOperation], of_route: Option<&ForBrowsers>) -> bool {
+    let of_operations = operations.iter().filter_map(|operation| operation.for_browsers.as_deref());
+    of_operations.chain(of_route).any(ForBrowsers::has_cors)
 }
 
 pub(crate) fn allow(operations: &[PreparedOperation], preflight: Preflight) -> String {

@@ -46,9 +46,10 @@ pub use gateway_proxy::rewrite::RegexRewrite;
 pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
-    AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, ErrorBody, Gateway, HashKey, Health, Https,
-    IdentityHeaders, KeepAlive, Locations, Mirror, Operation, Origin, Outlier, Preflight, Retry, RetryBudget,
-    RetryCause, Rewrite, Route, Rule, RuleEffect, Share, SplitEntry, Upstream, UpstreamEndpoint,
+    AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, Cors, CorsPolicy, ErrorBody, Gateway, HashKey,
+    Health, Https, IdentityHeaders, KeepAlive, Locations, Mirror, Operation, Origin, OriginPattern, Outlier, Preflight,
+    Retry, RetryBudget, RetryCause, Rewrite, Route, Rule, RuleEffect, SecurityHeaders, Share, SplitEntry, Upstream,
+    UpstreamEndpoint,
 };
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;
@@ -70,5 +71,7 @@ pub const LEFT_OUT: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };

@@ -59,6 +59,7 @@ impl Gateway {
             "partners.signed",
             "partners.tokens",
             "partners.plain",
+            "shop.shop",
             "tutorial.notes",
             "versions.stable",
             "versions.canary",

@@ -21,6 +21,11 @@ impl WebBrowser {
     /// A browser for which `localhost` is at `port`, whatever port it is asked for; `None` where there is no Chromium, which
     /// is a failure where services are required.
     pub(crate) fn start(port: u16, width: u32, height: u32) -> Option<Self> {
+        Self::start_with(&format!("MAP localhost 127.0.0.1:{port}"), width, height)
+    }
+
+    /// The same with rules of its own about where hosts are.
+    pub(crate) fn start_with(hosts: &str, width: u32, height: u32) -> Option<Self> {
         let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut driver = match driver {
             Ok(driver) => driver,
@@ -43,7 +48,7 @@ impl WebBrowser {
             "--no-sandbox".to_owned(), // The pages are the tests' own.
             "--disable-dev-shm-usage".to_owned(),
             format!("--window-size={width},{height}"),
-            format!("--host-resolver-rules=MAP localhost 127.0.0.1:{port}"),
+            format!("--host-resolver-rules={hosts}"),
         ];
         let options = json!({"acceptInsecureCerts": true, "goog:chromeOptions": {"args": arguments}});
         let made = browser.command("POST", "/session", &json!({"capabilities": {"alwaysMatch": options}}));
@@ -171,6 +176,7 @@ impl WebBrowser {
         self.evaluate("return document.body ? document.body.innerText : ''").as_str().unwrap_or_default().to_owned()
     }
 
+    /// What a script returns; a promise is waited for.
     pub(crate) fn evaluate(&self, script: &str) -> Value {
         self.in_session("POST", "/execute/sync", &json!({"script": script, "args": []}))
     }

@@ -9,6 +9,7 @@ use gateway_runtime::codegen::{
 use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
+use crate::tables::browsers::{cors, security_headers};
 use crate::tables::contract::{contract, mock};
 use crate::tables::oauth;
 use crate::tables::schemes::secret;
@@ -46,6 +47,8 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         }),
         contested: operation.contested,
         repeatable: operation.repeatable,
+        cors: cors(operation.cors.as_ref()),
+        security_headers: security_headers(&operation.security_headers),
     }
 }
 

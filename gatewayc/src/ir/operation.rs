@@ -7,6 +7,7 @@ pub use gateway_terms::operation::{ParameterKind, Preflight};
 
 use crate::examples::DescribedResponse;
 use crate::ir::access::{Access, Anonymous, ConsumerRules};
+use crate::ir::browsers::Cors;
 use crate::ir::contract::Contract;
 use crate::ir::limit::LimitUse;
 use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
@@ -24,6 +25,10 @@ pub struct Route {
     pub when: Vec<Condition>,
     /// What `OPTIONS` gets where no operation describes it.
     pub preflight: Preflight,
+    /// Which pages may read the answers to methods that are not described.
+    pub cors: Option<Cors>,
+    /// What these answers tell browsers: names and values, ordered by name.
+    pub security_headers: Vec<(String, String)>,
     /// Ordered by method.
     pub operations: Vec<Operation>,
     /// Method and id of every operation in the document, ordered by method: more than `operations` where some could not
@@ -68,6 +73,10 @@ pub struct Operation {
     pub limits: Vec<LimitUse>,
     /// The upstream may read some of its paths as those of an operation with another access.
     pub contested: bool,
+    /// Which pages of other origins may call.
+    pub cors: Option<Cors>,
+    /// What its responses tell browsers: names and values, ordered by name.
+    pub security_headers: Vec<(String, String)>,
     /// It may be repeated whatever its method.
     pub repeatable: bool,
     /// The operation's method in the document.

@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, GW209, GW210, GW312, GW517, GW524, GW526};
 use crate::ir::{
     Access, Action, Builtin, Contract, LimitUse, Operation, ParameterLocation, PathParameter, Rewrite, Route,
 };
+use crate::lower::browsers::{self, DescribedFields};
 use crate::lower::contract;
 use crate::lower::limits::{self, CallerKind};
 use crate::lower::lowering::Lowering;
@@ -61,6 +62,7 @@ pub(super) struct Particulars {
     pub(super) contract: Contract,
     pub(super) described_statuses: Vec<String>,
     pub(super) limits: Vec<LimitUse>,
+    pub(super) fields: DescribedFields,
     pub(super) span: Span,
 }
 
@@ -78,6 +80,7 @@ impl Particulars {
             contract,
             described_statuses,
             limits,
+            fields,
             span,
         } = self;
         let (asks, admits_anonymous) = match &access {
@@ -109,6 +112,8 @@ impl Particulars {
             anonymous: anonymous.map(|anonymous| anonymous.value).unwrap_or_default(),
             limits,
             contested: false,
+            cors: browsers::cors(policy, fields),
+            security_headers: policy.security_headers.clone().unwrap_or_default(),
             repeatable,
             span,
         }
@@ -206,6 +211,8 @@ impl<'a> Lowering<'a> {
             template: template.clone(),
             when: path.key.when.clone(),
             preflight: self.root.preflight.without_operation(),
+            cors: browsers::cors(&path.inherited, DescribedFields::default()),
+            security_headers: path.inherited.security_headers.clone().unwrap_or_default(),
             operations: Vec::new(),
             described: Vec::new(),
             span: path.item.key.span,
@@ -255,9 +262,14 @@ impl<'a> Lowering<'a> {
             contract,
             described_statuses: contract::statuses(&operation.node),
             limits: described.limits.clone(),
+            fields: DescribedFields::of(path.item, operation),
             span: operation.span,
         };
-        route.operations.push(particulars.with(policy));
+        let lowered = particulars.with(policy);
+        let title = title(path.item, operation);
+        let said_twice = browsers::check_edits(lowered.cors.as_ref(), &lowered.response_headers, operation, &title);
+        self.diagnostics.extend(said_twice);
+        route.operations.push(lowered);
     }
 
     /// What the gateway answers itself; nothing where that is not clear, which has been reported.
@@ -316,6 +328,7 @@ impl<'a> Lowering<'a> {
             },
             described_statuses: Vec::new(),
             limits: Vec::new(),
+            fields: DescribedFields::default(),
             span,
         };
         route.described.push(("OPTIONS".into(), particulars.id.clone()));

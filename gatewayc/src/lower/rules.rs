@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Diagnostic, GW199, GW503};
 use crate::ir::{Action, Operation, Rewrite, Rule, RuleEffect, Upstream};
+use crate::lower::browsers::DescribedFields;
 use crate::lower::lowering::Lowering;
 use crate::lower::operations::Particulars;
 use crate::vocabulary::{Inheritable, RuleChoice, RulePolicy};
@@ -82,6 +83,7 @@ impl Lowering<'_> {
             contract: crate::ir::Contract::NOTHING,
             described_statuses: Vec::new(),
             limits,
+            fields: DescribedFields::default(),
             span: at,
         };
         Some(particulars.with(&policy))

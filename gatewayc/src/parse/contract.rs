@@ -211,6 +211,27 @@ impl Parser<'_, '_> {
         (found, notes)
     }
 
+    /// The names of the header fields of an operation's responses, where `x-gateway` says which pages may read them.
+    pub(super) fn response_fields(&mut self, operation: &Node) -> Vec<String> {
+        if !self.has_cors && !has_cors(operation.get("x-gateway")) {
+            return Vec::new();
+        }
+        // What cannot be followed is reported where responses are checked.
+        let before = std::mem::take(&mut self.resolver.diagnostics);
+        let responses = operation.get("responses").and_then(Node::as_mapping).cloned().unwrap_or_default();
+        let mut names: Vec<String> = Vec::new();
+        for entry in responses.iter().filter(|entry| !entry.key.name.starts_with("x-")) {
+            let Some(response) = self.resolver.follow(&entry.value) else { continue };
+            let headers = response.get("headers").and_then(Node::as_mapping).into_iter().flatten();
+            let described = headers.map(|entry| entry.key.name.to_string());
+            names.extend(
+                described.filter(|name| is_token(name.as_bytes()) && !name.eq_ignore_ascii_case("content-type")),
+            );
+        }
+        self.resolver.diagnostics = before;
+        names
+    }
+
     fn fields(&mut self, response: &Node, notes: &mut Vec<Diagnostic>) -> Vec<Field> {
         let headers = response.get("headers").and_then(Node::as_mapping).cloned().unwrap_or_default();
         // OpenAPI says that `Content-Type` is ignored there.
@@ -230,6 +251,11 @@ impl Parser<'_, '_> {
 pub(super) fn asks_for_responses(gateway: Option<&Node>) -> bool {
     let response = gateway.and_then(|gateway| gateway.get("validation")).and_then(|all| all.get("response"));
     response.is_some_and(|mode| mode.as_str() != Some("off"))
+}
+
+/// Whether an `x-gateway` says which pages may call.
+pub(super) fn has_cors(gateway: Option<&Node>) -> bool {
+    gateway.is_some_and(|gateway| gateway.get("cors").is_some())
 }
 
 fn status_key(key: &str) -> Option<StatusKey> {

@@ -24,6 +24,8 @@ pub(super) struct Parser<'s, 'p> {
     pub(super) file: FileId,
     /// Its root, or a path item of it, asks for responses to be checked.
     pub(super) checks_responses: bool,
+    /// What is said of pages of other origins holds for the operations of a path, or for all.
+    pub(super) has_cors: bool,
 }
 
 impl Parser<'_, '_> {

@@ -14,6 +14,9 @@ pub(crate) fn own_statuses(api: &Api, operation: &Operation) -> Vec<u16> {
             statuses.insert(403);
         }
     }
+    if operation.cors.as_ref().is_some_and(|cors| cors.policy.enforce) {
+        statuses.insert(403);
+    }
     statuses.extend(operation.limits.iter().filter_map(|charge| Some(api.limits.get(charge.limit)?.status)));
     let contract = &operation.contract;
     let unknown = &contract.unknown;

@@ -86,7 +86,7 @@ pub(super) fn header_edits(reader: &mut Reader<'_>, node: &Node, request: Option
     edits
 }
 
-fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool) -> Option<String> {
+pub(super) fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool) -> Option<String> {
     let Some(text) = node.as_text() else {
         reader.wrong(node, &format!("the value of `{name}`"), "expected text");
         return None;
@@ -118,7 +118,7 @@ fn header_value(reader: &mut Reader<'_>, name: &str, node: &Node, request: bool)
 }
 
 /// A header name that documents may change.
-fn editable(
+pub(super) fn editable(
     reader: &mut Reader<'_>,
     span: Span,
     text: Option<&str>,
@@ -260,4 +260,11 @@ fn is_managed(name: &str) -> bool {
 pub(crate) fn canonical(name: &str) -> String {
     let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase().into() } else { '-' };
     name.bytes().map(plain).collect()
+}
+
+/// Names of header fields in order, each once: letter case does not tell them apart.
+pub(crate) fn in_order(mut names: Vec<String>) -> Vec<String> {
+    names.sort_by_cached_key(|name| (name.to_ascii_lowercase(), name.clone()));
+    names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+    names
 }

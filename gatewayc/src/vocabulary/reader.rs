@@ -76,6 +76,8 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "acceptRisk", places: &[Place::Root, Place::PathItem, Place::Operation, Place::Scheme] },
     Member { name: "rateLimit", places: ANYWHERE },
     Member { name: "validation", places: ANYWHERE },
+    Member { name: "cors", places: ANYWHERE },
+    Member { name: "securityHeaders", places: ANYWHERE },
     Member { name: "consumers", places: ANYWHERE },
     Member { name: "anonymous", places: ANYWHERE },
     Member { name: "retry", places: OPERATION },

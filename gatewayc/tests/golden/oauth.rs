@@ -57,6 +57,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&METADATA],
         },
         Route {
@@ -64,6 +66,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&ACCOUNT, &WITHDRAW],
         },
         Route {
@@ -71,6 +75,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_CLIENTS, &CREATE_CLIENT],
         },
         Route {
@@ -78,6 +84,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REMOVE_OWN_REGISTRATION, &READ_OWN_REGISTRATION, &REPLACE_OWN_REGISTRATION],
         },
         Route {
@@ -85,24 +93,62 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DELETE_CLIENT],
         },
-        Route { template: "/code/token", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&REDEEM] },
+        Route {
+            template: "/code/token",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&REDEEM],
+        },
         Route {
             template: "/login",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LOGIN_PAGE, &LOGIN],
         },
-        Route { template: "/logout", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGOUT] },
-        Route { template: "/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ME] },
-        Route { template: "/notes", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&NOTES] },
+        Route {
+            template: "/logout",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&LOGOUT],
+        },
+        Route {
+            template: "/me",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&ME],
+        },
+        Route {
+            template: "/notes",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&NOTES],
+        },
         Route {
             template: "/oauth/authorize",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&AUTHORIZE, &AUTHORIZE_POST],
         },
         Route {
@@ -110,6 +156,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DECIDE],
         },
         Route {
@@ -117,17 +165,53 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&INTROSPECT],
         },
-        Route { template: "/oauth/keys", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&KEYS] },
-        Route { template: "/oauth/revoke", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&REVOKE] },
-        Route { template: "/oauth/token", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&TOKEN] },
-        Route { template: "/users", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&CREATE_USER] },
+        Route {
+            template: "/oauth/keys",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&KEYS],
+        },
+        Route {
+            template: "/oauth/revoke",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&REVOKE],
+        },
+        Route {
+            template: "/oauth/token",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&TOKEN],
+        },
+        Route {
+            template: "/users",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&CREATE_USER],
+        },
         Route {
             template: "/v1/account",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&ACCOUNT_2, &WITHDRAW_2],
         },
         Route {
@@ -135,6 +219,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_CLIENTS_2, &CREATE_CLIENT_2],
         },
         Route {
@@ -142,6 +228,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REMOVE_OWN_REGISTRATION_2, &READ_OWN_REGISTRATION_2, &REPLACE_OWN_REGISTRATION_2],
         },
         Route {
@@ -149,6 +237,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DELETE_CLIENT_2],
         },
         Route {
@@ -156,6 +246,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REDEEM_2],
         },
         Route {
@@ -163,16 +255,44 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LOGIN_PAGE_2, &LOGIN_2],
         },
-        Route { template: "/v1/logout", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGOUT_2] },
-        Route { template: "/v1/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ME_2] },
-        Route { template: "/v1/notes", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&NOTES_2] },
+        Route {
+            template: "/v1/logout",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&LOGOUT_2],
+        },
+        Route {
+            template: "/v1/me",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&ME_2],
+        },
+        Route {
+            template: "/v1/notes",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&NOTES_2],
+        },
         Route {
             template: "/v1/oauth/authorize",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&AUTHORIZE_2, &AUTHORIZE_POST_2],
         },
         Route {
@@ -180,6 +300,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DECIDE_2],
         },
         Route {
@@ -187,6 +309,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&INTROSPECT_2],
         },
         Route {
@@ -194,6 +318,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&KEYS_2],
         },
         Route {
@@ -201,6 +327,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REVOKE_2],
         },
         Route {
@@ -208,6 +336,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&TOKEN_2],
         },
         Route {
@@ -215,6 +345,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&CREATE_USER_2],
         },
     ],
@@ -233,6 +365,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Required { redirect_to: &[], hsts: "" },
+    cors: None,
+    security_headers: None,
     accepted_risks: &[
         AcceptedRisk { lint: "GW301", what: "the authorization server", reason: "old browsers" },
         AcceptedRisk { lint: "GW302", what: "the authorization server", reason: "old devices" },
@@ -257,6 +391,8 @@ static METADATA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /account
@@ -274,6 +410,8 @@ static ACCOUNT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /account
@@ -291,6 +429,8 @@ static WITHDRAW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /clients
@@ -308,6 +448,8 @@ static LIST_CLIENTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /clients
@@ -325,6 +467,8 @@ static CREATE_CLIENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /clients/{client}/registration
@@ -345,6 +489,8 @@ static REMOVE_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /clients/{client}/registration
@@ -365,6 +511,8 @@ static READ_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /clients/{client}/registration
@@ -385,6 +533,8 @@ static REPLACE_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /clients/{id}
@@ -405,6 +555,8 @@ static DELETE_CLIENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /code/token
@@ -426,6 +578,8 @@ static REDEEM: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /login
@@ -447,6 +601,8 @@ static LOGIN_PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /login
@@ -468,6 +624,8 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /logout
@@ -485,6 +643,8 @@ static LOGOUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /me
@@ -505,6 +665,8 @@ static ME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /notes
@@ -525,6 +687,8 @@ static NOTES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/authorize
@@ -546,6 +710,8 @@ static AUTHORIZE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/authorize
@@ -567,6 +733,8 @@ static AUTHORIZE_POST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/decision
@@ -584,6 +752,8 @@ static DECIDE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/introspect
@@ -605,6 +775,8 @@ static INTROSPECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /oauth/keys
@@ -622,6 +794,8 @@ static KEYS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/revoke
@@ -639,6 +813,8 @@ static REVOKE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /oauth/token
@@ -666,6 +842,8 @@ static TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /users
@@ -683,6 +861,8 @@ static CREATE_USER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/account
@@ -700,6 +880,8 @@ static ACCOUNT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/account
@@ -717,6 +899,8 @@ static WITHDRAW_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/clients
@@ -734,6 +918,8 @@ static LIST_CLIENTS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/clients
@@ -751,6 +937,8 @@ static CREATE_CLIENT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /v1/clients/{client}/registration
@@ -771,6 +959,8 @@ static REMOVE_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/clients/{client}/registration
@@ -791,6 +981,8 @@ static READ_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /v1/clients/{client}/registration
@@ -811,6 +1003,8 @@ static REPLACE_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /v1/clients/{id}
@@ -831,6 +1025,8 @@ static DELETE_CLIENT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/code/token
@@ -852,6 +1048,8 @@ static REDEEM_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/login
@@ -873,6 +1071,8 @@ static LOGIN_PAGE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/login
@@ -894,6 +1094,8 @@ static LOGIN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/logout
@@ -911,6 +1113,8 @@ static LOGOUT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/me
@@ -931,6 +1135,8 @@ static ME_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/notes
@@ -951,6 +1157,8 @@ static NOTES_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/oauth/authorize
@@ -972,6 +1180,8 @@ static AUTHORIZE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/oauth/authorize
@@ -993,6 +1203,8 @@ static AUTHORIZE_POST_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/oauth/decision
@@ -1010,6 +1222,8 @@ static DECIDE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/oauth/introspect
@@ -1031,6 +1245,8 @@ static INTROSPECT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/oauth/keys
@@ -1048,6 +1264,8 @@ static KEYS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/oauth/revoke
@@ -1065,6 +1283,8 @@ static REVOKE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/oauth/token
@@ -1092,6 +1312,8 @@ static TOKEN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/users
@@ -1109,6 +1331,8 @@ static CREATE_USER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

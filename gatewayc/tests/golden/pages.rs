@@ -10,8 +10,24 @@ pub(super) static API: Api = Api {
     title: "Files",
     source: "specs/pages.yaml",
     routes: &[
-        Route { template: "/", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HOME, &HEAD] },
-        Route { template: "/docs/{+rest}", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&DOCS] },
+        Route {
+            template: "/",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&HOME, &HEAD],
+        },
+        Route {
+            template: "/docs/{+rest}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&DOCS],
+        },
     ],
     rules: &[],
     upstreams: &[],
@@ -28,6 +44,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -53,6 +71,8 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // HEAD /
@@ -77,6 +97,8 @@ static HEAD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /docs/{+rest}
@@ -116,6 +138,8 @@ static DOCS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

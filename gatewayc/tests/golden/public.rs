@@ -10,8 +10,24 @@ pub(super) static API: Api = Api {
     title: "Public",
     source: "specs/public.yaml",
     routes: &[
-        Route { template: "/", when: &[], allows: &[], preflight: Preflight::Answer, operations: &[&HOME] },
-        Route { template: "/a/{b}", when: &[], allows: &[], preflight: Preflight::Answer, operations: &[&A, &A_2] },
+        Route {
+            template: "/",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
+            operations: &[&HOME],
+        },
+        Route {
+            template: "/a/{b}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
+            operations: &[&A, &A_2],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -28,6 +44,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -46,6 +64,8 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /a/{b}
@@ -63,6 +83,8 @@ static A: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /a/{b}
@@ -80,6 +102,8 @@ static A_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

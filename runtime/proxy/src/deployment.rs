@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::admission::{Admission, connections_within};
 use crate::body_memory::BodyMemory;
+use crate::browsers::ForBrowsers;
 use crate::https::HttpsOnly;
 use crate::metrics::OperationMetrics;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
@@ -91,6 +92,8 @@ pub struct PreparedListener {
     pub rules: Box<[PreparedRule]>,
     /// How the bodies of refusals look where no API is known: as those of all its APIs, where they agree.
     pub error_format: ErrorFormat,
+    /// What the answers to requests that no path matches say to browsers, by API.
+    pub for_browsers: Box<[ForBrowsers]>,
     /// The constant members of the log lines of requests that reach no operation.
     pub log_constants: String,
     /// For requests that reach no operation.
@@ -103,6 +106,10 @@ pub struct PreparedRoute {
     pub operations: Box<[PreparedOperation]>,
     /// The answer to `OPTIONS` where no operation describes it.
     pub preflight: Preflight,
+    /// A policy says which pages of other origins may call one of its methods.
+    pub answers_preflight: bool,
+    /// What the answers to methods that are not described say to browsers.
+    pub for_browsers: Option<Box<ForBrowsers>>,
     /// The value of `Allow`.
     pub allow: String,
     /// How the bodies of refusals look.
@@ -137,6 +144,8 @@ pub struct PreparedOperation {
     pub contract: Option<Arc<OperationContract>>,
     /// What each of its upstreams may take its paths for.
     pub contested: Vec<Contested>,
+    /// What its responses say to browsers.
+    pub for_browsers: Option<Box<ForBrowsers>>,
     /// The constant members of its log lines.
     pub log_constants: String,
     /// Counters of its requests.

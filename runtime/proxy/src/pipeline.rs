@@ -1,5 +1,6 @@
 //! The life of a request: one function decides, one forwards, one answers, and the log always comes last.
 
+mod browsers;
 mod contract;
 mod forward;
 mod gather;
@@ -164,7 +165,7 @@ fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record<'_>) -> Result<
 fn begin<S>(worker: &Worker, down: &Downstream<S>, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
     let (mut head, detour, answers) = (HeadSpace::new(), RouteSpace::default(), Answers::default());
     let request = record.receive(down, &mut head)?; // 400 417 431 505
-    let routed = record.route(&request, &detour)?; // 301 308 400 403 404 405 414 421, or what a rule answers
+    let routed = record.route(&request, &detour)?; // 204 301 308 400 403 404 405 414 421, or what a rule answers
     let steps = Steps::new(worker, down, &request, &routed, &answers, record);
     go_on(&steps, Stage::Routed(Attempts::default()), record)
 }
@@ -256,6 +257,7 @@ where
     // After a malformed request it is unknown where the next one begins; a slow one never ends.
     let hopeless = matches!(record.reject, Some(Reject::BadRequest(_) | Reject::RequestTimeout));
     let keep_alive = record.facts.keep_alive && !hopeless && !worker.draining.get() && is_drainable(record);
+    let edits = record.edits_of_answer();
     let terms = OwnTerms {
         keep_alive,
         is_http11: record.facts.is_http11,
@@ -263,7 +265,8 @@ where
         date: &worker.date(),
         limits: record.limit_fields(),
         hsts: record.hsts(),
-        edits: record.edits_of_answer(),
+        browsers: record.for_browsers(edits.is_some()),
+        edits,
     };
     progress.status = own.status;
     down.outbox.head(|head| response::write_own(head, &own, &terms));

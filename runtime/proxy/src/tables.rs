@@ -8,6 +8,7 @@ pub use gateway_terms::share::Share;
 pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
+pub use crate::browsers::{Cors, CorsPolicy, OriginPattern, SecurityHeaders};
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_access::upstream_auth::UpstreamAuth;
 use gateway_base::units::ByteSize;
@@ -52,6 +53,10 @@ pub struct Api {
     pub failed_authentication: &'static [FailureLimit],
     /// Whether requests must come over TLS.
     pub https: Https,
+    /// Which pages may read the answers to requests that no path matches.
+    pub cors: Option<Cors>,
+    /// What these answers tell browsers.
+    pub security_headers: Option<&'static SecurityHeaders>,
     /// What the document's `acceptRisk` accepts; listed by `gateway routes`.
     pub accepted_risks: &'static [AcceptedRisk],
 }
@@ -120,6 +125,10 @@ pub struct Route {
     pub allows: &'static [Allowed],
     /// What `OPTIONS` gets where no operation describes it.
     pub preflight: Preflight,
+    /// Which pages may read the answers to methods that are not described.
+    pub cors: Option<Cors>,
+    /// What these answers tell browsers.
+    pub security_headers: Option<&'static SecurityHeaders>,
     /// One operation per method, ordered by method.
     pub operations: &'static [&'static Operation],
 }
@@ -241,6 +250,10 @@ pub struct Operation {
     pub contested: bool,
     /// A request may be sent again whatever its method.
     pub repeatable: bool,
+    /// Which pages of other origins may call.
+    pub cors: Option<Cors>,
+    /// What its responses tell browsers.
+    pub security_headers: Option<&'static SecurityHeaders>,
 }
 
 /// What an operation does with a permitted request.

@@ -1,6 +1,7 @@
 //! Messages: HTTP/1.1 and HTTP/2, refusals, responses, the client side of a connection.
 
 pub mod answer;
+pub mod browser_fields;
 pub mod certificate;
 pub mod downstream;
 pub mod field_lines;

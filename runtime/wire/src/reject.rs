@@ -60,6 +60,12 @@ pub enum Reject {
     ConsumerForbidden,
     /// 403: a valid credential without scopes that the operation needs; these.
     InsufficientScope(Vec<&'static str>),
+    /// 403: pages of this origin may not call.
+    CorsOrigin(Box<str>),
+    /// 403: a preflight request for this method, which pages may not use.
+    CorsMethod(Box<str>),
+    /// 403: a preflight request for this header field, which pages may not send.
+    CorsHeader(Box<str>),
     /// 403: plain HTTP, where requests must come over TLS.
     HttpsRequired,
     /// 404: no path of any API on this listener.
@@ -120,6 +126,7 @@ impl Reject {
             | Self::InvalidCredential { .. }
             | Self::ConsumerRequired => 401,
             Self::InsufficientScope(_) | Self::ConsumerForbidden | Self::HttpsRequired => 403,
+            Self::CorsOrigin(_) | Self::CorsMethod(_) | Self::CorsHeader(_) => 403,
             Self::NotFound | Self::AmbiguousPath(_) => 404,
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
@@ -159,6 +166,9 @@ impl Reject {
             Self::InsufficientScope(_) => "Insufficient scope",
             Self::NotFound | Self::AmbiguousPath(_) => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::CorsOrigin(_) => "Origin not allowed",
+            Self::CorsMethod(_) => "Method not allowed for pages of other origins",
+            Self::CorsHeader(_) => "Header not allowed for pages of other origins",
             Self::RequestTimeout => "Request timeout",
             Self::BodyTooLarge => "Request body too large",
             Self::UriTooLong => "URI too long",
@@ -184,7 +194,7 @@ impl Reject {
     }
 
     /// The words of [`Reject::reason`].
-    pub const REASONS: [&'static str; 34] = [
+    pub const REASONS: [&'static str; 37] = [
         "bad-request",
         "invalid-parameter",
         "no-credential",
@@ -219,6 +229,9 @@ impl Reject {
         "body-memory",
         "upstream-overloaded",
         "upstream-credential",
+        "cors-origin",
+        "cors-method",
+        "cors-header",
     ];
 
     /// The place in [`Reject::REASONS`].
@@ -258,6 +271,9 @@ impl Reject {
             Self::BodyMemory => 31,
             Self::UpstreamOverloaded => 32,
             Self::UpstreamCredential => 33,
+            Self::CorsOrigin(_) => 34,
+            Self::CorsMethod(_) => 35,
+            Self::CorsHeader(_) => 36,
         }
     }
 
@@ -272,6 +288,9 @@ impl Reject {
             Self::InsufficientScope(missing) => Some(missing.join(" ").into()),
             Self::InvalidParameter(findings) | Self::InvalidBody(findings) | Self::InvalidResponse(findings) => {
                 Some(findings.detail.clone().into())
+            }
+            Self::CorsOrigin(detail) | Self::CorsMethod(detail) | Self::CorsHeader(detail) => {
+                Some(detail.clone().into_string().into())
             }
             Self::BadRequest(detail)
             | Self::AmbiguousPath(detail)
@@ -403,6 +422,9 @@ mod tests {
             Reject::ConsumerForbidden,
             Reject::InsufficientScope(Vec::new()),
             Reject::HttpsRequired,
+            Reject::CorsOrigin("".into()),
+            Reject::CorsMethod("".into()),
+            Reject::CorsHeader("".into()),
             Reject::NotFound,
             Reject::MethodNotAllowed,
             Reject::RequestTimeout,

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use crate::answer::OwnAnswer;
+use crate::browser_fields::{BrowserFields, is_about_cors, varies_by_origin};
 use crate::field_lines::FieldLines;
 use crate::head_writer::HeadWriter;
 use crate::header_edits::HeaderEdits;
@@ -36,6 +37,8 @@ pub struct ResponseTerms<'a> {
     pub limits: &'a FieldLines,
     /// `Strict-Transport-Security`, instead of the upstream's.
     pub hsts: &'a FieldLines,
+    /// What it says to browsers, instead of the upstream.
+    pub browsers: Option<BrowserFields<'a>>,
     /// How the upstream's own addresses look to the client; as they are, if nothing.
     pub locations: Option<&'a Locations>,
 }
@@ -88,7 +91,10 @@ pub fn write_head(
     terms: &ResponseTerms<'_>,
 ) {
     begin_head(head, status, reason);
-    let has_date = write_end_to_end(head, fields, terms);
+    let has_date = write_end_to_end(head, fields, terms, terms.browsers.as_ref());
+    if let Some(browsers) = &terms.browsers {
+        browsers.write(head, |_| false);
+    }
     for (name, value) in terms.edits.set.iter().chain(terms.edits.add) {
         head.field(name, value.as_bytes());
     }
@@ -119,13 +125,21 @@ pub fn write_head(
 /// Writes an informational response.
 pub fn write_interim(head: &mut HeadWriter<'_>, status: u16, fields: &[Field<'_>], terms: &ResponseTerms<'_>) {
     begin_head(head, status, "Early Hints");
-    write_end_to_end(head, fields, terms);
+    write_end_to_end(head, fields, terms, None);
     head.end();
 }
 
 /// Passes on what is about the response and not about the connection; says whether a `Date` was there.
-fn write_end_to_end(head: &mut HeadWriter<'_>, fields: &[Field<'_>], terms: &ResponseTerms<'_>) -> bool {
+fn write_end_to_end(
+    head: &mut HeadWriter<'_>,
+    fields: &[Field<'_>],
+    terms: &ResponseTerms<'_>,
+    browsers: Option<&BrowserFields<'_>>,
+) -> bool {
     let mut has_date = false;
+    let varies = browsers.is_some_and(BrowserFields::varies);
+    // The first `Vary` gets `Origin`, unless one of them has it.
+    let (mut vary, mut is_varied) = (None, false);
     let named = fields.iter().any(|field| terms.fields.classify(field.name) == FieldClass::Connection);
     for field in fields {
         if terms.fields.classify(field.name) != FieldClass::EndToEnd
@@ -133,8 +147,16 @@ fn write_end_to_end(head: &mut HeadWriter<'_>, fields: &[Field<'_>], terms: &Res
             || terms.hsts.contains(field.name)
             || terms.limits.contains(field.name)
             || (named && is_named(fields, terms.fields, field.name))
+            || browsers.is_some_and(|browsers| browsers.replaces(field.name))
         {
             continue;
+        }
+        if varies && field.name.eq_ignore_ascii_case("vary") {
+            is_varied |= varies_by_origin(field.value);
+            if vary.is_none() {
+                vary = Some(field.value);
+                continue;
+            }
         }
         has_date |= field.name.eq_ignore_ascii_case("date");
         match terms.locations.filter(|_| Locations::concerns(field.name)).and_then(|to| to.public(field.value)) {
@@ -142,7 +164,20 @@ fn write_end_to_end(head: &mut HeadWriter<'_>, fields: &[Field<'_>], terms: &Res
             None => head.field(field.name, field.value),
         }
     }
+    if varies {
+        write_vary(head, vary.unwrap_or_default().trim_ascii(), is_varied);
+    }
     has_date
+}
+
+/// Writes `Vary` with `Origin`, unless that is said already.
+fn write_vary(head: &mut HeadWriter<'_>, received: &[u8], is_varied: bool) {
+    head.field_with("Vary", |out| {
+        out.extend_from_slice(received);
+        if !is_varied {
+            out.extend_from_slice(if received.is_empty() { b"Origin" } else { b", Origin" });
+        }
+    });
 }
 
 /// Whether a `Connection` field names `name`.
@@ -193,6 +228,8 @@ pub struct OwnTerms<'a> {
     pub limits: &'a FieldLines,
     /// `Strict-Transport-Security`.
     pub hsts: &'a FieldLines,
+    /// What it says to browsers.
+    pub browsers: Option<BrowserFields<'a>>,
     /// What the operation changes.
     pub edits: Option<&'a HeaderEdits>,
 }
@@ -206,9 +243,12 @@ pub fn write_own(head: &mut HeadWriter<'_>, own: &OwnAnswer, terms: &OwnTerms<'_
         head.field("Content-Type", content_type.as_bytes());
         write_content_length(head, body.len() as u64);
     }
-    for fixed in [terms.limits, fields, terms.hsts] {
-        head.lines(fixed);
+    head.lines(terms.limits);
+    match &terms.browsers {
+        None => head.lines(fields),
+        Some(browsers) => write_for_browsers(head, own, browsers),
     }
+    head.lines(terms.hsts);
     write_replaceable(head, own, terms);
     head.field("X-Request-Id", terms.request_id.as_bytes());
     head.field("Date", terms.date.as_bytes());
@@ -216,12 +256,27 @@ pub fn write_own(head: &mut HeadWriter<'_>, own: &OwnAnswer, terms: &OwnTerms<'_
     head.end();
 }
 
-/// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
-fn write_replaceable(head: &mut HeadWriter<'_>, own: &OwnAnswer, terms: &OwnTerms<'_>) {
-    let Some(edits) = terms.edits else { return head.lines(&own.defaults) };
-    for (name, value) in own.defaults.iter().filter(|(name, _)| !edits.replaces(name)) {
+/// The fields of an answer, with those for browsers; what the gateway itself says about security stays.
+fn write_for_browsers(head: &mut HeadWriter<'_>, own: &OwnAnswer, browsers: &BrowserFields<'_>) {
+    for (name, value) in own.fields.iter().filter(|(name, _)| browsers.cors.is_none() || !is_about_cors(name)) {
         head.field(name, value.as_bytes());
     }
+    if browsers.varies() {
+        write_vary(head, b"", false);
+    }
+    browsers.write(head, |name| own.fields.contains(name));
+}
+
+/// What an operation sets and adds, and of the rest what it does not replace. What is about security is not its business.
+fn write_replaceable(head: &mut HeadWriter<'_>, own: &OwnAnswer, terms: &OwnTerms<'_>) {
+    let is_replaced = |name: &str| {
+        terms.edits.is_some_and(|edits| edits.replaces(name))
+            || terms.browsers.is_some_and(|browsers| browsers.security.contains(name))
+    };
+    for (name, value) in own.defaults.iter().filter(|(name, _)| !is_replaced(name)) {
+        head.field(name, value.as_bytes());
+    }
+    let Some(edits) = terms.edits else { return };
     let is_fixed = |name: &str| [terms.limits, &own.fields, terms.hsts].iter().any(|fixed| fixed.contains(name));
     for (name, value) in edits.set.iter().chain(edits.add).filter(|(name, _)| !is_fixed(name)) {
         head.field(name, value.as_bytes());

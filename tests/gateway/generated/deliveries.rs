@@ -20,6 +20,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&CANCEL_ORDERS, &LIST_ORDERS, &ADD_ORDER],
         },
         Route {
@@ -27,6 +29,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_PARCEL, &CORRECT_PARCEL, &WRITE_PARCEL],
         },
         Route {
@@ -34,6 +38,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&ADD_SCAN],
         },
         Route {
@@ -41,6 +47,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_TOUR],
         },
     ],
@@ -59,6 +67,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[
         AcceptedRisk { lint: "GW311", what: "scheme `signed`", reason: "older partners sign with SHA-1" },
         AcceptedRisk {
@@ -87,6 +97,8 @@ static CANCEL_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /deliveries/orders: the orders of a partner
@@ -104,6 +116,8 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /deliveries/orders: order a delivery, once
@@ -121,6 +135,8 @@ static ADD_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /deliveries/parcels/{id}: where a parcel is
@@ -138,6 +154,8 @@ static READ_PARCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PATCH /deliveries/parcels/{id}: correct where a parcel is, as a partner of either kind
@@ -158,6 +176,8 @@ static CORRECT_PARCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /deliveries/parcels/{id}: say where a parcel is
@@ -175,6 +195,8 @@ static WRITE_PARCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /deliveries/scans: a terminal has seen a parcel
@@ -192,6 +214,8 @@ static ADD_SCAN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /deliveries/tours/{id}: the tour of a terminal
@@ -209,6 +233,8 @@ static READ_TOUR: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

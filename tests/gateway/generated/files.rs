@@ -24,6 +24,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
             operations: &[&DOWNLOAD],
         },
         Route {
@@ -31,6 +33,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_FILE, &WRITE_FILE],
         },
         Route {
@@ -38,6 +42,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Answer,
+            cors: None,
+            security_headers: None,
             operations: &[&THUMBNAIL],
         },
     ],
@@ -118,6 +124,8 @@ pub(super) static API: Api = Api {
     ],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -141,6 +149,8 @@ static DOWNLOAD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /files/{+path}: read a file
@@ -163,6 +173,8 @@ static READ_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /files/{+path}: write a file
@@ -180,6 +192,8 @@ static WRITE_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -202,6 +216,8 @@ static THUMBNAIL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -219,6 +235,8 @@ static RULE_7: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -236,6 +254,8 @@ static RULE_8: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `archive`

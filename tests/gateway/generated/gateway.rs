@@ -28,6 +28,10 @@ mod reports {
     include!(concat!(env!("OUT_DIR"), "/reports.rs"));
 }
 
+mod shop {
+    include!(concat!(env!("OUT_DIR"), "/shop.rs"));
+}
+
 mod tickets {
     include!(concat!(env!("OUT_DIR"), "/tickets.rs"));
 }
@@ -53,6 +57,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &partners::API,
         &payments::API,
         &reports::API,
+        &shop::API,
         &tickets::API,
         &tutorial::API,
         &versions::API,

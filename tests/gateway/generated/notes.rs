@@ -13,13 +13,31 @@ pub(super) static API: Api = Api {
     title: "Notes",
     source: "specs/notes.yaml",
     routes: &[
-        Route { template: "/v1/health", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HEALTH] },
-        Route { template: "/v1/login", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOGIN] },
+        Route {
+            template: "/v1/health",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&HEALTH],
+        },
+        Route {
+            template: "/v1/login",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&LOGIN],
+        },
         Route {
             template: "/v1/notes",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_NOTES, &CREATE_NOTE],
         },
         Route {
@@ -27,6 +45,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DELETE_NOTE, &GET_NOTE],
         },
     ],
@@ -45,6 +65,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -63,6 +85,8 @@ static HEALTH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/login: exchange a password for a token
@@ -80,6 +104,8 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/notes: list the notes
@@ -97,6 +123,8 @@ static LIST_NOTES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /v1/notes: create a note
@@ -114,6 +142,8 @@ static CREATE_NOTE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -145,6 +175,8 @@ static DELETE_NOTE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /v1/notes/{id}: read a note
@@ -176,6 +208,8 @@ static GET_NOTE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -18,6 +18,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&CHECKED_ORDER],
         },
         Route {
@@ -25,6 +27,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&MOCK_ORDER],
         },
         Route {
@@ -32,6 +36,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&OBSERVED_ORDER],
         },
         Route {
@@ -39,6 +45,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_ORDERS, &CREATE_ORDER],
         },
         Route {
@@ -46,6 +54,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&WATCHED_ORDER],
         },
     ],
@@ -64,6 +74,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -104,6 +116,8 @@ static CHECKED_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /shop/mock
@@ -144,6 +158,8 @@ static MOCK_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /shop/observed
@@ -181,6 +197,8 @@ static OBSERVED_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /shop/orders
@@ -228,6 +246,8 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /shop/orders
@@ -257,6 +277,8 @@ static CREATE_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /shop/watched
@@ -296,6 +318,8 @@ static WATCHED_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

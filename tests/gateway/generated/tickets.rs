@@ -21,6 +21,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&CHECKOUT],
         },
         Route {
@@ -28,6 +30,8 @@ pub(super) static API: Api = Api {
             when: &[Condition::Query { name: "receipt", value: None }],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PRINT_RECEIPT],
         },
         Route {
@@ -35,6 +39,8 @@ pub(super) static API: Api = Api {
             when: &[Condition::Header { name: "x-desk-action", value: Some("Open") }],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&OPEN_DESK],
         },
         Route {
@@ -42,6 +48,8 @@ pub(super) static API: Api = Api {
             when: &[Condition::Header { name: "x-desk-action", value: Some("Refund") }],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REFUND],
         },
         Route {
@@ -49,6 +57,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_EVENTS, &CREATE_EVENT],
         },
         Route {
@@ -56,6 +66,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_ORDERS],
         },
         Route {
@@ -63,9 +75,19 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PARTNER_SALES],
         },
-        Route { template: "/tickets/queue", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&QUEUE] },
+        Route {
+            template: "/tickets/queue",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&QUEUE],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -82,6 +104,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[ErrorBody { class: ErrorClass::LimitExceeded, json: "{\"error\":\"Limit exceeded\"}" }],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -100,6 +124,8 @@ static CHECKOUT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_CHECKOUT, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /tickets/desk?receipt: with any value, the parameter is there
@@ -117,6 +143,8 @@ static PRINT_RECEIPT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /tickets/desk#x-desk-action=Open: one path for all actions, told apart by a header
@@ -148,6 +176,8 @@ static OPEN_DESK: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /tickets/desk#x-desk-action=Refund: for partners only
@@ -179,6 +209,8 @@ static REFUND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /tickets/events: five at once, and five more in a day
@@ -196,6 +228,8 @@ static LIST_EVENTS: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /tickets/events: costs as much as three requests to read
@@ -213,6 +247,8 @@ static CREATE_EVENT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 3 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /tickets/orders: two a day for each visitor, four a day for each event
@@ -230,6 +266,8 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_VISITOR, cost: 1 }, LimitUse { limit: &LIMIT_EVENT, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /tickets/partner: as many as the partner has agreed on
@@ -247,6 +285,8 @@ static PARTNER_SALES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /tickets/queue: ten a second, and five wait for their turn
@@ -264,6 +304,8 @@ static QUEUE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -885,3 +885,49 @@ fn an_upstream_that_leaves_is_asked_again() {
     let stranger = format!("upstreams.notes.default=h2c://{}", other.address);
     assert_eq!(Gateway::start(&[&stranger], other.address).get("/v1/health", "").status, 502);
 }
+
+#[test]
+fn browsers_are_told_the_same_as_over_http1() {
+    let gateway = Gateway::before(&Upstream::echo());
+    run(async {
+        let mut client = connect(&gateway).await;
+        const APP: &[(&str, &str)] = &[("origin", "https://app.example")];
+        const EVIL: &[(&str, &str)] = &[("origin", "https://evil.example")];
+        const ASKS: &[(&str, &str)] = &[
+            ("origin", "https://a.preview.example"),
+            ("access-control-request-method", "GET"),
+            ("access-control-request-headers", "x-trace"),
+        ];
+        for (method, target, fields, status) in [
+            (Method::GET, "/shop/items", APP, 200),
+            (Method::GET, "/shop/items", EVIL, 200),
+            (Method::GET, "/shop/nothing", APP, 404),
+            (Method::PATCH, "/shop/items", APP, 405),
+            (Method::GET, "/shop/guarded", EVIL, 403),
+            (Method::OPTIONS, "/shop/items", ASKS, 204),
+            (Method::OPTIONS, "/shop/guarded", ASKS, 403),
+        ] {
+            let mut asked = request(method.clone(), target);
+            let mut lines = String::new();
+            for (name, value) in fields {
+                asked = asked.header(*name, *value);
+                lines += &format!("{name}: {value}\r\n");
+            }
+            let (parts, _, _) = ask(&mut client, asked.body(()).expect("a request"), b"", None).await;
+            let over_http1 = gateway.request(method.as_str(), target, &lines);
+            assert_eq!((parts.status.as_u16(), over_http1.status), (status, status), "{method} {target}");
+            for name in [
+                "access-control-allow-origin",
+                "access-control-allow-credentials",
+                "access-control-allow-headers",
+                "access-control-allow-methods",
+                "access-control-expose-headers",
+                "vary",
+                "referrer-policy",
+            ] {
+                let value = parts.headers.get(name).map_or("", |value| value.to_str().expect("text"));
+                assert_eq!(value, over_http1.header(name), "{name} of {method} {target}");
+            }
+        }
+    });
+}

@@ -11,13 +11,31 @@ pub(super) static API: Api = Api {
     title: "Callers",
     source: "specs/callers.yaml",
     routes: &[
-        Route { template: "/callers/each", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&EACH] },
-        Route { template: "/callers/key", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&BY_KEY] },
+        Route {
+            template: "/callers/each",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&EACH],
+        },
+        Route {
+            template: "/callers/key",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&BY_KEY],
+        },
         Route {
             template: "/callers/password",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&BY_PASSWORD],
         },
         Route {
@@ -25,6 +43,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&BY_USUAL_PASSWORD],
         },
     ],
@@ -47,6 +67,8 @@ pub(super) static API: Api = Api {
         FailureLimit { scheme: "usual", limit: 100, interval: Duration::from_secs(60), key: &[LimitKey::Ip] },
     ],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -69,6 +91,8 @@ static EACH: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_EACH, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /callers/key
@@ -86,6 +110,8 @@ static BY_KEY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /callers/password
@@ -103,6 +129,8 @@ static BY_PASSWORD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /callers/usual
@@ -123,6 +151,8 @@ static BY_USUAL_PASSWORD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -16,14 +16,40 @@ pub(super) static API: Api = Api {
     title: "Loose",
     source: "specs/loose.yaml",
     routes: &[
-        Route { template: "/loose/a//b", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&DOUBLED] },
-        Route { template: "/loose/a/b", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&SINGLE] },
-        Route { template: "/loose/gate", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&GATE] },
+        Route {
+            template: "/loose/a//b",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&DOUBLED],
+        },
+        Route {
+            template: "/loose/a/b",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&SINGLE],
+        },
+        Route {
+            template: "/loose/gate",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&GATE],
+        },
         Route {
             template: "/loose/gate/",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&GATE_INDEX],
         },
         Route {
@@ -31,6 +57,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&OWN_MEMBER],
         },
         Route {
@@ -38,6 +66,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&MEMBER],
         },
         Route {
@@ -45,6 +75,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&MYSELF],
         },
         Route {
@@ -52,6 +84,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&STAFF],
         },
         Route {
@@ -59,6 +93,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PERSON],
         },
     ],
@@ -77,6 +113,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -95,6 +133,8 @@ static DOUBLED: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/a/b
@@ -112,6 +152,8 @@ static SINGLE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/gate
@@ -129,6 +171,8 @@ static GATE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/gate/
@@ -146,6 +190,8 @@ static GATE_INDEX: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/members/me
@@ -163,6 +209,8 @@ static OWN_MEMBER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/members/{id}
@@ -180,6 +228,8 @@ static MEMBER: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/people/Me
@@ -197,6 +247,8 @@ static MYSELF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/people/staff
@@ -214,6 +266,8 @@ static STAFF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /loose/people/{id}
@@ -231,6 +285,8 @@ static PERSON: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -18,6 +18,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[Allowed { parameter: "rest", characters: &[Ambiguous::EncodedSlash] }],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&BLOB],
         },
         Route {
@@ -25,6 +27,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[Allowed { parameter: "model", characters: &[Ambiguous::Semicolon] }],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&CAR],
         },
         Route {
@@ -32,6 +36,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[Allowed { parameter: "point", characters: &[Ambiguous::Semicolon] }],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&MAP],
         },
         Route {
@@ -39,6 +45,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[Allowed { parameter: "text", characters: &[Ambiguous::EncodedPercent] }],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PERCENT],
         },
         Route {
@@ -46,6 +54,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[Allowed { parameter: "id", characters: &[Ambiguous::EncodedSlash] }],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PROJECT],
         },
         Route {
@@ -53,6 +63,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[Allowed { parameter: "path", characters: &[Ambiguous::Backslash] }],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&SHARE],
         },
     ],
@@ -71,6 +83,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -89,6 +103,8 @@ static BLOB: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /open/cars/{model}
@@ -106,6 +122,8 @@ static CAR: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /open/maps/{point}
@@ -137,6 +155,8 @@ static MAP: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /open/percent/{text}
@@ -154,6 +174,8 @@ static PERCENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /open/projects/{id}
@@ -171,6 +193,8 @@ static PROJECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /open/shares/{path}
@@ -188,6 +212,8 @@ static SHARE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

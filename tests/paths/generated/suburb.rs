@@ -10,9 +10,33 @@ pub(super) static API: Api = Api {
     title: "A suburb whose offices are guarded by other keys",
     source: "specs/suburb.yaml",
     routes: &[
-        Route { template: "/halls/{hall}", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&HALL] },
-        Route { template: "/people/mayor", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&MAYOR] },
-        Route { template: "/vault/keeper", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&KEEPER] },
+        Route {
+            template: "/halls/{hall}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&HALL],
+        },
+        Route {
+            template: "/people/mayor",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&MAYOR],
+        },
+        Route {
+            template: "/vault/keeper",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&KEEPER],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -29,6 +53,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -47,6 +73,8 @@ static HALL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /people/mayor
@@ -64,6 +92,8 @@ static MAYOR: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /vault/keeper
@@ -81,6 +111,8 @@ static KEEPER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -26,17 +26,53 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DESK_LOGIN],
         },
-        Route { template: "/desk/u/{id}", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&DESK_OF] },
-        Route { template: "/gate", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&GATE] },
-        Route { template: "/gate/", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&GATE_INDEX] },
-        Route { template: "/people/me", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&MYSELF] },
+        Route {
+            template: "/desk/u/{id}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&DESK_OF],
+        },
+        Route {
+            template: "/gate",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&GATE],
+        },
+        Route {
+            template: "/gate/",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&GATE_INDEX],
+        },
+        Route {
+            template: "/people/me",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&MYSELF],
+        },
         Route {
             template: "/people/numbers/last",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LAST_NUMBER],
         },
         Route {
@@ -44,6 +80,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&BY_NUMBER],
         },
         Route {
@@ -51,6 +89,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PERSON, &PERSON_HEAD],
         },
         Route {
@@ -58,18 +98,46 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LETTERS],
         },
-        Route { template: "/vault", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&VAULT] },
+        Route {
+            template: "/vault",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&VAULT],
+        },
         Route {
             template: "/vault/{drawer}",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DRAWER],
         },
-        Route { template: "/{+rest}", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ANYTHING] },
-        Route { template: "/{page}", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&PAGE] },
+        Route {
+            template: "/{+rest}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&ANYTHING],
+        },
+        Route {
+            template: "/{page}",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&PAGE],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -86,6 +154,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[AcceptedRisk { lint: "GW507", what: "the document", reason: "this is what the tests are about" }],
 };
 
@@ -104,6 +174,8 @@ static DESK_LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /desk/u/{id}
@@ -121,6 +193,8 @@ static DESK_OF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /gate
@@ -138,6 +212,8 @@ static GATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /gate/
@@ -155,6 +231,8 @@ static GATE_INDEX: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /people/me
@@ -172,6 +250,8 @@ static MYSELF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /people/numbers/last
@@ -189,6 +269,8 @@ static LAST_NUMBER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /people/numbers/{number}
@@ -220,6 +302,8 @@ static BY_NUMBER: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /people/{id}
@@ -237,6 +321,8 @@ static PERSON: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // HEAD /people/{id}
@@ -254,6 +340,8 @@ static PERSON_HEAD: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /people/{id}/letters
@@ -271,6 +359,8 @@ static LETTERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /vault
@@ -288,6 +378,8 @@ static VAULT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /vault/{drawer}
@@ -305,6 +397,8 @@ static DRAWER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /{+rest}
@@ -322,6 +416,8 @@ static ANYTHING: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /{page}
@@ -339,6 +435,8 @@ static PAGE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -18,14 +18,26 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&AUDIT],
         },
-        Route { template: "/partners/both", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&BOTH] },
+        Route {
+            template: "/partners/both",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&BOTH],
+        },
         Route {
             template: "/partners/either",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&EITHER],
         },
         Route {
@@ -33,6 +45,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&LIST_ORDERS],
         },
         Route {
@@ -40,6 +54,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PERHAPS],
         },
         Route {
@@ -47,6 +63,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_PUBLIC],
         },
     ],
@@ -65,6 +83,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Required { redirect_to: &[], hsts: "" },
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -83,6 +103,8 @@ static AUDIT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/both
@@ -103,6 +125,8 @@ static BOTH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/either
@@ -123,6 +147,8 @@ static EITHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/orders
@@ -140,6 +166,8 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/perhaps
@@ -157,6 +185,8 @@ static PERHAPS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/public
@@ -174,6 +204,8 @@ static READ_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

@@ -20,16 +20,44 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&DISCOVERED_2],
         },
-        Route { template: "/either", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&EITHER] },
-        Route { template: "/opaque", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&OPAQUE_2] },
-        Route { template: "/public", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&PUBLIC] },
+        Route {
+            template: "/either",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&EITHER],
+        },
+        Route {
+            template: "/opaque",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&OPAQUE_2],
+        },
+        Route {
+            template: "/public",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&PUBLIC],
+        },
         Route {
             template: "/published",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PUBLISHED_2],
         },
         Route {
@@ -37,10 +65,28 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&REFRESHED_2],
         },
-        Route { template: "/same", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&SAME] },
-        Route { template: "/strict", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&STRICT_2] },
+        Route {
+            template: "/same",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&SAME],
+        },
+        Route {
+            template: "/strict",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&STRICT_2],
+        },
     ],
     rules: &[],
     upstreams: &[&DEFAULT],
@@ -57,6 +103,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -75,6 +123,8 @@ static DISCOVERED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /either
@@ -95,6 +145,8 @@ static EITHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /opaque
@@ -112,6 +164,8 @@ static OPAQUE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /public
@@ -129,6 +183,8 @@ static PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /published
@@ -146,6 +202,8 @@ static PUBLISHED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /refreshed
@@ -163,6 +221,8 @@ static REFRESHED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /same
@@ -180,6 +240,8 @@ static SAME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /strict
@@ -197,6 +259,8 @@ static STRICT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

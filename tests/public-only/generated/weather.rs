@@ -12,6 +12,8 @@ pub(super) static API: Api = Api {
         when: &[],
         allows: &[],
         preflight: Preflight::Deny,
+        cors: None,
+        security_headers: None,
         operations: &[&WEATHER],
     }],
     rules: &[],
@@ -29,6 +31,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -47,6 +51,8 @@ static WEATHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

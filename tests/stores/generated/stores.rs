@@ -19,28 +19,112 @@ pub(super) static API: Api = Api {
     title: "Stores",
     source: "specs/stores.yaml",
     routes: &[
-        Route { template: "/allow", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&ALLOW] },
-        Route { template: "/both", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&BOTH] },
-        Route { template: "/bucket", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&BUCKET] },
-        Route { template: "/exact", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&EXACT] },
-        Route { template: "/fast", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&FAST] },
+        Route {
+            template: "/allow",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&ALLOW],
+        },
+        Route {
+            template: "/both",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&BOTH],
+        },
+        Route {
+            template: "/bucket",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&BUCKET],
+        },
+        Route {
+            template: "/exact",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&EXACT],
+        },
+        Route {
+            template: "/fast",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&FAST],
+        },
         Route {
             template: "/fast-bucket",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&FAST_BUCKET],
         },
-        Route { template: "/local", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&LOCAL] },
-        Route { template: "/partner", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&PARTNER_2] },
-        Route { template: "/queue", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&QUEUE] },
-        Route { template: "/sliding", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&SLIDING] },
-        Route { template: "/steady", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&STEADY] },
+        Route {
+            template: "/local",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&LOCAL],
+        },
+        Route {
+            template: "/partner",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&PARTNER_2],
+        },
+        Route {
+            template: "/queue",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&QUEUE],
+        },
+        Route {
+            template: "/sliding",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&SLIDING],
+        },
+        Route {
+            template: "/steady",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&STEADY],
+        },
         Route {
             template: "/steady-shared",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&STEADY_SHARED],
         },
     ],
@@ -59,6 +143,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -77,6 +163,8 @@ static ALLOW: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_ALLOW, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /both: six here, four everywhere
@@ -98,6 +186,8 @@ static BOTH: Operation = Operation {
     ],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /bucket
@@ -115,6 +205,8 @@ static BUCKET: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_BUCKET, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /exact
@@ -132,6 +224,8 @@ static EXACT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_TOGETHER, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /fast
@@ -149,6 +243,8 @@ static FAST: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_FAST, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /fast-bucket
@@ -166,6 +262,8 @@ static FAST_BUCKET: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_FAST_BUCKET, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /local
@@ -183,6 +281,8 @@ static LOCAL: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_LOCAL, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partner
@@ -200,6 +300,8 @@ static PARTNER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /queue
@@ -217,6 +319,8 @@ static QUEUE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /sliding
@@ -234,6 +338,8 @@ static SLIDING: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_SLIDING, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /steady
@@ -251,6 +357,8 @@ static STEADY: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_STEADY, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /steady-shared
@@ -268,6 +376,8 @@ static STEADY_SHARED: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_STEADY_SHARED, cost: 1 }],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `default`

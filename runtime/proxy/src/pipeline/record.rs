@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::access_log::Line;
 use crate::body_memory::Taken;
+use crate::browsers::Answering;
 use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
 use crate::exchange::Progress;
@@ -52,6 +53,8 @@ pub(crate) struct Record<'h> {
     pub(crate) operation: Option<&'static PreparedOperation>,
     /// The last rule that matched it, where no path did.
     pub(crate) rule: Option<&'static PreparedRule>,
+    /// What the answer says to browsers.
+    pub(crate) answering: Option<Answering>,
     /// The caller, once it is permitted.
     caller: Option<Arc<str>>,
     /// Why it is permitted; empty until then.
@@ -103,6 +106,7 @@ impl<'h> Record<'h> {
             route: None,
             operation: None,
             rule: None,
+            answering: serving.listener.for_browsers.first().map(Answering::foreign),
             caller: None,
             because: "",
             limits: None,
@@ -130,12 +134,13 @@ impl<'h> Record<'h> {
     {
         let deployment = self.serving.deployment;
         let head = self.head.read(&down.inbox, space)?; // 400 431 505
-        self.facts = RequestFacts::of(&head, &deployment.request_fields)?; // 400 417
+        let facts = RequestFacts::of(&head, &deployment.request_fields);
+        self.facts = facts.inspect_err(|_| self.answer_unrouted(&head))?; // 400 417
         if let Some(trace) = TraceContext::of(head.fields, &deployment.request_fields) {
             self.trace = trace;
         }
         self.keep_request_id(&head, deployment, down.peer);
-        let request = Request::of(head)?; // 400
+        let request = Request::of(head).inspect_err(|_| self.answer_unrouted(&head))?; // 400
         self.is_https = request::is_https(&request.head, deployment, down.peer, down.tls.is_some());
         self.keep_client_address(&request.head, deployment, down.peer);
         Ok(request)

@@ -6,6 +6,7 @@ use gateway_route::{Params, RequestPath, Selectors};
 
 use crate::contested::{Ambiguity, Readings};
 use crate::deployment::{PreparedOperation, PreparedRoute};
+use crate::pipeline::browsers::Preflighted;
 use crate::pipeline::plain::refuse_plain;
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
@@ -55,6 +56,7 @@ impl Record<'_> {
         let (path, query, rule, found) = match listener.router.find(path, selectors) {
             Some(found) => (path, target.query, None, Some(found)),
             None => {
+                self.answer_unrouted(head);
                 let RewrittenTarget { target, rule } = self.apply_rules(request, selectors)?; // 400 404 414, or what a rule answers
                 let (path, query) = rules::read(space.target.get_or_init(|| target))?;
                 let path = space.path.get_or_init(|| path);
@@ -62,14 +64,21 @@ impl Record<'_> {
                 (path, query, rule, if rule.is_none() { asks() } else { None })
             }
         };
-        let (operation, params) = match (rule, found) {
-            (Some(rule), _) => (rule.operation(head.method).ok_or(Reject::MethodNotAllowed)?, None), // 405
+        let (operation, params, preflighted) = match (rule, found) {
+            (Some(rule), _) => {
+                let preflighted = self.preflight(&rule.route, head, |method| rule.operation(method))?; // 204 403
+                self.answer_as(rule.route.for_browsers.as_deref(), head);
+                (rule.operation(head.method).ok_or(Reject::MethodNotAllowed)?, None, preflighted) // 405
+            }
             (None, Some(found)) => {
-                let route = self.route.insert(&listener.routes[found.index]);
+                let route = &listener.routes[found.index];
+                self.route = Some(route);
                 if let (Some(https_only), false) = (&route.https_only, self.is_https) {
+                    self.answer_as(route.for_browsers.as_deref(), head);
                     return Err(refuse_plain(https_only, request)); // 301 308 403 421
                 }
-                (pick(route, request)?, Some(found.params)) // 405, or the answer to a preflight request
+                let preflighted = self.preflight(route, head, |method| route.operation(method))?; // 204 403
+                (self.pick(route, request, preflighted)?, Some(found.params), preflighted) // 405, or the answer to a preflight request
             }
             (None, None) => return Err(Reject::NotFound.into()), // 404
         };
@@ -86,17 +95,31 @@ impl Record<'_> {
             }
         };
         self.operation = Some(operation);
+        match preflighted {
+            Preflighted::No => self.answer_as(operation.for_browsers.as_deref(), head),
+            Preflighted::WithoutPolicy => self.answer_without_cors(operation.for_browsers.as_deref()),
+        }
+        self.check_origin(request)?; // 403
         Ok(Routed { operation, params, path, query })
     }
-}
 
-/// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
-fn pick(route: &'static PreparedRoute, request: &Request<'_>) -> Result<&'static PreparedOperation, Ending> {
-    match route.operation(request.head.method) {
-        Some(operation) => Ok(operation),
-        None if request.head.method == "OPTIONS" && route.preflight == Preflight::Answer => {
-            Err(Ending::Answer(Box::new(request::answer_preflight(route, &request.head))))
+    /// The operation for a method; a path that is described for other methods only is 405 (RFC 9110 §15.5.6).
+    fn pick(
+        &mut self,
+        route: &'static PreparedRoute,
+        request: &Request<'_>,
+        preflighted: Preflighted,
+    ) -> Result<&'static PreparedOperation, Ending> {
+        if let Some(operation) = route.operation(request.head.method) {
+            return Ok(operation);
         }
-        None => Err(Reject::MethodNotAllowed.into()),
+        match preflighted {
+            Preflighted::No => self.answer_as(route.for_browsers.as_deref(), &request.head),
+            Preflighted::WithoutPolicy => self.answer_without_cors(route.for_browsers.as_deref()),
+        }
+        if request.head.method == "OPTIONS" && route.preflight == Preflight::Answer {
+            return Err(Ending::Answer(Box::new(request::answer_preflight(route, &request.head))));
+        }
+        Err(Reject::MethodNotAllowed.into())
     }
 }

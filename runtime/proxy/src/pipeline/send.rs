@@ -337,6 +337,7 @@ where
         date: &date,
         limits: record.limit_fields(),
         hsts: record.hsts(),
+        browsers: record.for_browsers(true),
         locations: locations.as_ref(),
     };
     *watch = Watch::new(forwarding.operation.contract.as_deref(), &deployment.bodies);

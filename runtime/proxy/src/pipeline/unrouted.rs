@@ -58,6 +58,9 @@ impl Record<'_> {
         };
         let ruled = rules::apply(&listener.rules, &asked, &mut self.rule);
         self.route = self.rule.map(|rule| &rule.route);
+        if let Some(route) = self.route {
+            self.answer_as(route.for_browsers.as_deref(), &request.head);
+        }
         let own = match ruled? {
             RuleOutcome::Proxy(target) => return Ok(RewrittenTarget { target, rule: self.rule }),
             RuleOutcome::Passed(Some(target)) => return Ok(RewrittenTarget { target, rule: None }),

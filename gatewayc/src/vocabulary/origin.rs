@@ -1,0 +1,177 @@
+//! Origins in lists of who may call (RFC 6454).
+
+use std::net::Ipv6Addr;
+
+use crate::ir::OriginPattern;
+use crate::vocabulary::authority::is_authority;
+
+/// An entry of a list of origins.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum ListedOrigin {
+    /// `*`.
+    Any,
+    /// One, as browsers send it (RFC 6454 §6.2).
+    One(String),
+    /// `https://*.example`.
+    Below(OriginPattern),
+}
+
+/// Why a text is no origin.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NoOrigin {
+    /// For a headline.
+    pub(super) problem: &'static str,
+    /// For the place.
+    pub(super) label: &'static str,
+    /// What is meant.
+    pub(super) meant: Option<String>,
+}
+
+impl NoOrigin {
+    fn new(problem: &'static str, label: &'static str) -> Self {
+        Self { problem, label, meant: None }
+    }
+
+    fn or_rather(self, text: &str) -> Self {
+        let meant = listed_origin(text).is_ok().then(|| text.to_owned());
+        Self { meant, ..self }
+    }
+}
+
+/// Reads an entry.
+pub(super) fn listed_origin(text: &str) -> Result<ListedOrigin, NoOrigin> {
+    match text {
+        "*" => return Ok(ListedOrigin::Any),
+        "null" => return Ok(ListedOrigin::One(text.to_owned())),
+        _ => {}
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        let problem = NoOrigin::new("an origin without a scheme", "expected `https://host[:port]`");
+        // A second try ends here.
+        let is_bare = !text.contains([':', '@']) || is_authority(text);
+        return Err(if is_bare { problem.or_rather(&format!("https://{text}")) } else { problem });
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_lowercase())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !is_scheme {
+        return Err(NoOrigin::new("an origin whose scheme is none", "expected `https://host[:port]`"));
+    }
+    let (authority, behind) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    if authority.contains('@') {
+        return Err(NoOrigin::new("an origin with a user name", "browsers send scheme, host and port only"));
+    }
+    if !behind.is_empty() {
+        let problem = NoOrigin::new("an origin with a path", "browsers send scheme, host and port only");
+        return Err(problem.or_rather(&format!("{scheme}://{authority}")));
+    }
+    if !authority.is_ascii() {
+        return Err(NoOrigin::new("an origin whose host is not in ASCII", "browsers send it as `xn--…`"));
+    }
+    let authority = authority.to_ascii_lowercase();
+    let (below, authority) = match authority.strip_prefix("*.") {
+        Some(domain) => (true, domain),
+        None => (false, authority.as_str()),
+    };
+    if authority.contains('*') {
+        let label = "expected a whole label at the beginning, such as `https://*.example.com`";
+        return Err(NoOrigin::new("an origin with `*` in the middle of its host", label));
+    }
+    let Some(authority) = serialised(&scheme, authority) else {
+        return Err(NoOrigin::new("an origin without a host", "expected a host, and perhaps a port from 1 to 65535"));
+    };
+    Ok(match below {
+        true => ListedOrigin::Below(OriginPattern { scheme: format!("{scheme}://"), domain: format!(".{authority}") }),
+        false => ListedOrigin::One(format!("{scheme}://{authority}")),
+    })
+}
+
+/// Host and port as browsers send them: without the port that the scheme has anyway.
+fn serialised(scheme: &str, authority: &str) -> Option<String> {
+    if !is_authority(authority) {
+        return None;
+    }
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port.parse::<u16>().ok()?)),
+        _ => (authority, None),
+    };
+    let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()) {
+        Some(address) if address.to_ipv4_mapped().is_none() => format!("[{address}]"),
+        _ => host.to_owned(),
+    };
+    let usual = match scheme {
+        "https" => Some(443),
+        "http" => Some(80),
+        _ => None,
+    };
+    Some(match port.filter(|port| Some(*port) != usual) {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_serialised() {
+        for (text, expected) in [
+            ("https://app.example", "https://app.example"),
+            ("HTTPS://App.Example:443", "https://app.example"),
+            ("http://localhost:80", "http://localhost"),
+            ("http://localhost:3000", "http://localhost:3000"),
+            ("https://a.example:08443", "https://a.example:8443"),
+            ("http://a.example:443", "http://a.example:443"),
+            ("https://[0:0::1]:8443", "https://[::1]:8443"),
+            ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
+            ("chrome-extension://abcdef", "chrome-extension://abcdef"),
+            ("capacitor://localhost", "capacitor://localhost"),
+            ("null", "null"),
+        ] {
+            assert_eq!(listed_origin(text), Ok(ListedOrigin::One(expected.to_owned())), "{text}");
+        }
+        for (text, scheme, domain) in [
+            ("https://*.preview.example", "https://", ".preview.example"),
+            ("http://*.A.example:80", "http://", ".a.example"),
+            ("https://*.a.example:8443", "https://", ".a.example:8443"),
+        ] {
+            let expected = OriginPattern { scheme: scheme.to_owned(), domain: domain.to_owned() };
+            assert_eq!(listed_origin(text), Ok(ListedOrigin::Below(expected)), "{text}");
+        }
+        assert_eq!(listed_origin("*"), Ok(ListedOrigin::Any));
+    }
+
+    #[test]
+    fn what_no_browser_sends_is_none() {
+        for (text, problem, meant) in [
+            ("app.example", "without a scheme", Some("https://app.example")),
+            ("app.example:8443", "without a scheme", Some("https://app.example:8443")),
+            ("*.app.example", "without a scheme", Some("https://*.app.example")),
+            ("//app.example", "without a scheme", None),
+            ("", "without a scheme", None),
+            ("data:text", "without a scheme", None),
+            ("https://app.example/", "with a path", Some("https://app.example")),
+            ("https://app.example/a?b#c", "with a path", Some("https://app.example")),
+            ("https://app.example?b", "with a path", Some("https://app.example")),
+            ("https:///a", "with a path", None),
+            ("https://u:p@app.example", "with a user name", None),
+            ("1s://a", "whose scheme is none", None),
+            ("https://", "without a host", None),
+            ("https://a.example:0", "without a host", None),
+            ("https://a.example:70000", "without a host", None),
+            ("https://a b", "without a host", None),
+            ("https://*", "in the middle", None),
+            ("https://*.", "without a host", None),
+            ("https://a.*.example", "in the middle", None),
+            ("https://a*.example", "in the middle", None),
+            ("https://*.*.example", "in the middle", None),
+            ("http://localhost:*", "in the middle", None),
+            ("https://b\u{fc}cher.example", "not in ASCII", None),
+        ] {
+            let found = listed_origin(text).expect_err(text);
+            assert!(found.problem.contains(problem), "{text}: {found:?}");
+            assert_eq!(found.meant.as_deref(), meant, "{text}");
+        }
+    }
+}
