@@ -22,6 +22,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&BASIC_2],
         },
         Route {
@@ -29,6 +31,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&BEARER_2],
         },
         Route {
@@ -36,6 +40,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&COPIED_READ, &COPIED],
         },
         Route {
@@ -43,6 +49,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&KEYED_2],
         },
         Route {
@@ -50,6 +58,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&PLAIN_2],
         },
         Route {
@@ -57,6 +67,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&SIGNED_GET, &SIGNED_PUT],
         },
         Route {
@@ -64,6 +76,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&TOKENS_2, &SEND_TOKEN],
         },
     ],
@@ -82,6 +96,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -100,6 +116,8 @@ static BASIC_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/bearer
@@ -117,6 +135,8 @@ static BEARER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/copied
@@ -139,6 +159,8 @@ static COPIED_READ: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /partners/copied
@@ -169,6 +191,8 @@ static COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/keyed
@@ -186,6 +210,8 @@ static KEYED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/plain
@@ -211,6 +237,8 @@ static PLAIN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/signed/{name}
@@ -228,6 +256,8 @@ static SIGNED_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /partners/signed/{name}
@@ -245,6 +275,8 @@ static SIGNED_PUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /partners/tokens
@@ -262,6 +294,8 @@ static TOKENS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /partners/tokens
@@ -279,6 +313,8 @@ static SEND_TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `basic`

@@ -108,7 +108,7 @@ static ANYONE: Operation = Operation {
     id: "anyone",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -132,7 +132,7 @@ static GUARDED: Operation = Operation {
     id: "guarded",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -156,7 +156,7 @@ static GUARD: Operation = Operation {
     id: "guard",
     method: "POST",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -180,7 +180,7 @@ static DROP_ITEMS: Operation = Operation {
     id: "dropItems",
     method: "DELETE",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "X-Trace",
@@ -213,7 +213,7 @@ static LIST_ITEMS: Operation = Operation {
     id: "listItems",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[
             Parameter {
@@ -262,7 +262,7 @@ static ADD_ITEM: Operation = Operation {
     id: "addItem",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "X-Trace",
@@ -310,7 +310,7 @@ static REPLACE_ITEMS: Operation = Operation {
     id: "replaceItems",
     method: "PUT",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "X-Trace",
@@ -354,7 +354,7 @@ static LIMITED: Operation = Operation {
     id: "limited",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "X-Trace",
@@ -422,10 +422,15 @@ static OWN: Operation = Operation {
     id: "own",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
-    response_headers: HeaderEdits { remove: &[], set: &[("X-Content-Type-Options", "sniff-not")], add: &[] },
+    response_headers: HeaderEdits {
+        remove: &[],
+        set: &[("X-Content-Type-Options", "sniff-not")],
+        set_secret: &[],
+        add: &[],
+    },
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
@@ -446,7 +451,7 @@ static OWN_OPTIONS: Operation = Operation {
     id: "ownOptions",
     method: "OPTIONS",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -470,7 +475,7 @@ static SLOW: Operation = Operation {
     id: "slow",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" } },
+    action: Action::Forward { to: &SHOP, path: Rewrite::Received { base: "/shop" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -499,6 +504,8 @@ static SHOP: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -587,4 +594,4 @@ static SECURITY_HEADERS_2: SecurityHeaders = SecurityHeaders {
     ],
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -20,6 +20,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&ASKED],
         },
         Route {
@@ -27,6 +29,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&NOT_COPIED, &COPIED, &COPIED_WITH_BODY, &COPIED_AS_IT_IS],
         },
         Route {
@@ -34,6 +38,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&HALF, &NONE],
         },
         Route {
@@ -41,6 +47,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&STICKY],
         },
     ],
@@ -59,6 +67,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -85,6 +95,8 @@ static ASKED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // DELETE /versions/copied: no copies
@@ -102,6 +114,8 @@ static NOT_COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /versions/copied: copies without credentials
@@ -124,6 +138,8 @@ static COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // POST /versions/copied: copies with their body
@@ -146,6 +162,8 @@ static COPIED_WITH_BODY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /versions/copied: copies with credentials
@@ -168,6 +186,8 @@ static COPIED_AS_IT_IS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /versions/half: by chance
@@ -190,6 +210,8 @@ static HALF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // PUT /versions/half: nothing goes elsewhere
@@ -207,6 +229,8 @@ static NONE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // GET /versions/sticky: a tenant has one version
@@ -234,6 +258,8 @@ static STICKY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    cors: None,
+    security_headers: None,
 };
 
 // upstream `canary`
