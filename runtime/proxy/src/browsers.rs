@@ -383,7 +383,7 @@ mod tests {
     fn edits_come_before_security_headers() {
         static HEADERS: SecurityHeaders =
             SecurityHeaders { fields: &[("Referrer-Policy", "no-referrer"), ("X-Content-Type-Options", "nosniff")] };
-        let edits = HeaderEdits { remove: &[], set: &[("referrer-policy", "origin")], add: &[] };
+        let edits = HeaderEdits { remove: &[], set: &[("referrer-policy", "origin")], set_secret: &[], add: &[] };
         let of = ForBrowsers::of(None, Some(&HEADERS), Some(&edits)).expect("headers");
         let names = |lines: &FieldLines| lines.iter().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
         assert_eq!(names(&of.security), ["Referrer-Policy", "X-Content-Type-Options"]);

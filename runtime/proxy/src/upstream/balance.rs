@@ -60,16 +60,86 @@ impl Turns {
         Self { order: order.into(), next: AtomicUsize::new(0) }
     }
 
+    /// The next one, eligible or not.
+    fn next(&self) -> Option<usize> {
+        if self.order.is_empty() {
+            return None;
+        }
+        Some(self.order[self.next.fetch_add(1, Relaxed) % self.order.len()])
+    }
+
     /// The next one that is eligible. Others lose their turn, which moves nobody else's.
     fn take(&self, is_eligible: impl Fn(usize) -> bool) -> Option<usize> {
         // Other threads take turns meanwhile, so that a second round may be needed.
-        let turns = (0..self.order.len() * 2).map(|_| self.order[self.next.fetch_add(1, Relaxed) % self.order.len()]);
-        turns.into_iter().find(|index| is_eligible(*index))
+        (0..self.order.len() * 2).filter_map(|_| self.next()).find(|index| is_eligible(*index))
     }
 }
 
 fn greatest_common_divisor(one: u32, other: u32) -> u32 {
     if other == 0 { one } else { greatest_common_divisor(other, one % other) }
+}
+
+/// The members of the first priority, from which one can be drawn without looking at each.
+#[derive(Debug, Default)]
+pub(crate) struct First {
+    members: Box<[usize]>,
+    /// For each, its weight and those of the ones before it.
+    sums: Box<[u64]>,
+}
+
+impl First {
+    pub(crate) fn of<M: Standing>(members: &[M]) -> Self {
+        let has_weight = |index: &usize| members[*index].weight() > 0;
+        let level = (0..members.len()).filter(has_weight).map(|index| members[index].priority()).min();
+        let of_level = (0..members.len()).filter(has_weight).filter(|index| Some(members[*index].priority()) == level);
+        let members_of_level: Box<[usize]> = of_level.collect();
+        let sums = members_of_level.iter().scan(0, |sum, index| {
+            *sum += u64::from(members[*index].weight());
+            Some(*sum)
+        });
+        Self { sums: sums.collect(), members: members_of_level }
+    }
+
+    /// A random member, each as likely as its weight; `random` has 32 bits.
+    fn draw(&self, random: u64) -> Option<usize> {
+        let at = (random * self.sums.last()?) >> 32;
+        self.members.get(self.sums.partition_point(|sum| *sum <= at)).copied()
+    }
+}
+
+/// As [`choose`], where the first members that are looked at are eligible: their number does not matter then. `None` says
+/// nothing.
+pub(crate) fn choose_at_once<M: Standing>(
+    members: &[M],
+    first: &First,
+    is_eligible: impl Fn(usize) -> bool,
+    choice: Choice,
+    turns: &Turns,
+    random: u64,
+) -> Option<usize> {
+    match choice {
+        Choice::Turn => {
+            let level = members.get(*first.members.first()?)?.priority();
+            turns.next().filter(|index| members[*index].priority() == level && is_eligible(*index))
+        }
+        Choice::Least => {
+            let one = first.draw(random >> 32).filter(|index| is_eligible(*index))?;
+            if let [_] = *first.members {
+                return Some(one);
+            }
+            // The same one again is drawn again.
+            let draws = std::iter::successors(Some(random), |random| Some(mix(*random))).take(16);
+            let other = draws.filter_map(|random| first.draw(random & 0xFFFF_FFFF)).find(|other| *other != one)?;
+            is_eligible(other).then(|| less_busy(members, one, other))
+        }
+        Choice::Hash(_) => None,
+    }
+}
+
+/// The one with fewer requests for its weight; the first of equals.
+fn less_busy<M: Standing>(members: &[M], first: usize, second: usize) -> usize {
+    let load = |one: usize, other: usize| u64::from(members[one].in_flight()) * u64::from(members[other].weight());
+    if load(second, first) < load(first, second) { second } else { first }
 }
 
 /// The member for a request: of those that were not tried, a usable one of the first priority that has one, and one that
@@ -108,8 +178,7 @@ fn least<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> + C
     let first = weighted(members, candidates.clone(), random >> 32)?;
     let others = candidates.filter(|index| *index != first);
     let Some(second) = weighted(members, others, random & 0xFFFF_FFFF) else { return Some(first) };
-    let load = |one: usize, other: usize| u64::from(members[one].in_flight()) * u64::from(members[other].weight());
-    Some(if load(second, first) < load(first, second) { second } else { first })
+    Some(less_busy(members, first, second))
 }
 
 /// A random member, each as likely as its weight; `random` has 32 bits.
@@ -128,10 +197,17 @@ fn weighted<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> 
 
 /// Rendezvous hashing with weights: each member draws a number for the key, and the best draw wins. When one leaves, only
 /// the keys that it had won go to others.
-fn by_hash<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize>, hash: u64) -> Option<usize> {
+fn by_hash<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> + Clone, hash: u64) -> Option<usize> {
+    let draw = |index: usize| (mix(hash ^ members[index].key()) >> 11) + 1;
+    let mut weights = candidates.clone().map(|index| members[index].weight());
+    let first = weights.next()?;
+    if weights.all(|weight| weight == first) {
+        // The best draw wins with equal weights as well, without a logarithm for each.
+        return candidates.map(|index| (draw(index), index)).max_by_key(|(draw, _)| *draw).map(|(_, index)| index);
+    }
     let score = |index: usize| {
         // In (0, 1]: its logarithm is finite.
-        let draw = ((mix(hash ^ members[index].key()) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+        let draw = draw(index) as f64 / (1_u64 << 53) as f64;
         -draw.ln() / f64::from(members[index].weight())
     };
     candidates.map(|index| (score(index), index)).min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, index)| index)
@@ -190,6 +266,67 @@ mod tests {
     fn pick(members: &[Known], usable: &[usize], tried: &[usize], choice: Choice, random: u64) -> Option<usize> {
         let is_untried = |index| !tried.contains(&index);
         choose(members, is_untried, |index| usable.contains(&index), choice, &turns(members), random)
+    }
+
+    #[test]
+    fn the_short_way_leads_to_the_same_shares() {
+        for weights in [&[1, 1, 1][..], &[4, 1], &[5, 0, 1, 2], &[1; 100], &[7]] {
+            let members = members(weights);
+            let (first, own, turns) = (First::of(&members), turns(&members), turns(&members));
+            for choice in [Choice::Least, Choice::Turn] {
+                let mut counts = vec![[0_u32; 2]; weights.len()];
+                for number in 0..20_000 {
+                    let random = mix(number + 1);
+                    let long = || choose(&members, |_| true, |_| true, choice, &turns, random);
+                    let short = choose_at_once(&members, &first, |_| true, choice, &own, random);
+                    let ways = [short.or_else(long), long()];
+                    for (way, index) in ways.into_iter().enumerate() {
+                        counts[index.expect("all are eligible")][way] += 1;
+                    }
+                }
+                for [short, long] in counts {
+                    assert!(short.abs_diff(long) < 400, "{weights:?} {choice:?}: {short} {long}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_short_way_takes_nobody_who_is_not_eligible() {
+        let mut members = members(&[1, 1, 1]);
+        members[2].priority = 1;
+        let (first, turns) = (First::of(&members), turns(&members));
+        for number in 0..1_000 {
+            for choice in [Choice::Least, Choice::Turn, Choice::Hash(number)] {
+                let found = choose_at_once(&members, &first, |index| index == 1, choice, &turns, mix(number));
+                assert!(matches!(found, None | Some(1)), "{found:?}");
+                let found = choose_at_once(&members, &first, |_| true, choice, &turns, mix(number));
+                assert!(found.is_none_or(|index| index < 2), "{found:?}");
+            }
+        }
+        assert!(First::of::<Known>(&[]).draw(7).is_none());
+    }
+
+    /// `cargo test --release -p gateway-proxy --lib choosing -- --ignored --nocapture`
+    #[test]
+    #[ignore = "prints how long it takes"]
+    fn choosing_among_a_thousand() {
+        let members = members(&[1; 1000]);
+        let (first, turns) = (First::of(&members), turns(&members));
+        for (name, choice) in
+            [("round-robin", Choice::Turn), ("least-request", Choice::Least), ("hash", Choice::Hash(7))]
+        {
+            let started = std::time::Instant::now();
+            let mut sum = 0;
+            for number in 0..10_000_u64 {
+                let choice = if let Choice::Hash(_) = choice { Choice::Hash(mix(number)) } else { choice };
+                let at_once = choose_at_once(&members, &first, |_| true, choice, &turns, mix(number));
+                sum += at_once
+                    .or_else(|| choose(&members, |_| true, |_| true, choice, &turns, mix(number)))
+                    .unwrap_or_default();
+            }
+            println!("{name}: {} ns ({sum})", started.elapsed().as_nanos() / 10_000);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use gateway_access::upstream_auth::PreparedCredential;
 
 use crate::tables::{Balance, Outlier, RetryBudget, Upstream};
-use crate::upstream::balance::{Choice, Standing, Turns, choose};
+use crate::upstream::balance::{Choice, First, Standing, Turns, choose, choose_at_once};
 use crate::upstream::breaker::{Entered, Gauge};
 use crate::upstream::budget::Budget;
 use crate::upstream::endpoint::Endpoint;
@@ -32,6 +32,8 @@ pub struct Cluster {
     described: ArcSwap<&'static Described>,
     /// Held by who decides whether one more may be out.
     ejecting: Mutex<()>,
+    /// Nobody is out from this time on, in milliseconds.
+    out_until: AtomicU64,
     under_way: Gauge,
     connecting: Gauge,
     budget: Budget,
@@ -116,6 +118,7 @@ enum Found {
 #[derive(Debug)]
 pub(crate) struct Members {
     turns: Turns,
+    first: First,
     pub(crate) all: Box<[Arc<Member>]>,
 }
 
@@ -136,6 +139,7 @@ impl Cluster {
             number: next_number(),
             described: ArcSwap::from_pointee(described),
             ejecting: Mutex::new(()),
+            out_until: AtomicU64::new(0),
             under_way: Gauge::default(),
             connecting: Gauge::default(),
             budget: Budget::default(),
@@ -182,15 +186,15 @@ impl Cluster {
         hash: Option<u64>,
         random: impl FnOnce() -> u64,
     ) -> Option<Flight> {
-        let described = self.described();
+        let (described, out_until) = (self.described(), self.out_until.load(Relaxed));
         match &described.members {
             Found::Fixed(members) => {
-                let index = pick(described.upstream, members, tried, hash, random)?;
+                let index = pick(described.upstream, members, tried, hash, out_until, random)?;
                 Some(Flight::new(Chosen::Fixed(&members.all[index]), members.all.len() > 1))
             }
             Found::Moving(members) => {
                 let members = members.load();
-                let index = pick(described.upstream, &members, tried, hash, random)?;
+                let index = pick(described.upstream, &members, tried, hash, out_until, random)?;
                 Some(Flight::new(Chosen::Moving(Arc::clone(&members.all[index])), members.all.len() > 1))
             }
         }
@@ -213,7 +217,8 @@ impl Cluster {
         let members = self.now();
         let _deciding = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
         if !member.ejection.is_out(now) && members.out(now) < most_out(rule, members.all.len()) {
-            member.ejection.eject(rule, now);
+            let until = member.ejection.eject(rule, now);
+            self.out_until.fetch_max(until, Relaxed);
             member.count_ejection(cause);
         }
     }
@@ -334,6 +339,7 @@ fn pick(
     members: &Members,
     tried: &[usize],
     hash: Option<u64>,
+    out_until: u64,
     random: impl FnOnce() -> u64,
 ) -> Option<usize> {
     let all = &*members.all;
@@ -341,20 +347,28 @@ fn pick(
     if let [_] = all {
         return is_untried(0).then_some(0);
     }
-    let now = now();
-    let in_panic = is_panic(members.out(now), all.len());
-    let nobody_is_healthy = all.iter().all(|member| member.weight() == 0 || member.condition.is_unhealthy());
     let choice = match (upstream.balance, hash) {
         (Balance::RoundRobin, _) => Choice::Turn,
         (Balance::Hash(_), Some(hash)) => Choice::Hash(hash),
         // A request without such a part is nobody's.
         (Balance::LeastRequest | Balance::Hash(_), _) => Choice::Least,
     };
+    let now = now();
+    let random = random();
+    if now >= out_until {
+        let is_eligible = |index: usize| is_untried(index) && !all[index].condition.is_unhealthy();
+        let found = choose_at_once(all, &members.first, is_eligible, choice, &members.turns, random);
+        if found.is_some() {
+            return found;
+        }
+    }
+    let in_panic = is_panic(members.out(now), all.len());
+    let nobody_is_healthy = all.iter().all(|member| member.weight() == 0 || member.condition.is_unhealthy());
     let is_usable = |index: usize| {
         let Known { ejection, condition, .. } = &**all[index];
         (in_panic || !ejection.is_out(now)) && (nobody_is_healthy || !condition.is_unhealthy())
     };
-    choose(all, is_untried, is_usable, choice, &members.turns, random())
+    choose(all, is_untried, is_usable, choice, &members.turns, random)
 }
 
 /// The members at one time.
@@ -404,7 +418,7 @@ impl Described {
 impl Members {
     fn of(all: Box<[Arc<Member>]>) -> Self {
         let weights: Vec<u32> = all.iter().map(Standing::weight).collect();
-        Self { turns: Turns::of(&weights), all }
+        Self { turns: Turns::of(&weights), first: First::of(&all), all }
     }
 
     /// How many are out.
@@ -550,5 +564,31 @@ pub(super) mod tests {
         }
         assert_eq!(cluster.now().out(now()), 2);
         assert!(cluster.now().all.iter().all(|member| member.in_flight.load(Relaxed) == 0));
+    }
+
+    #[test]
+    fn another_description_keeps_what_is_known_of_addresses_that_stay() {
+        let cluster = cluster(&["http://10.0.0.1:81", "http://10.0.0.2:81"]);
+        let before = cluster.now().all.to_vec();
+        let flight = cluster.choose(&[before[0].index], None, || 0).expect("the second");
+        (0..2).for_each(|_| cluster.note(&before[1], Outcome::Reset));
+        let describe = |urls: &[&'static str]| {
+            let endpoints: Vec<UpstreamEndpoint> =
+                urls.iter().map(|url| UpstreamEndpoint { url, weight: 7, priority: 0 }).collect();
+            let table = Box::leak(Box::new(upstream(Vec::leak(endpoints))));
+            cluster.describe_anew(table, urls.iter().map(|url| parse_url(url).expect("a URL").0).collect());
+        };
+        describe(&["http://10.0.0.3:81", "http://10.0.0.2:81"]);
+        let after = cluster.now().all.to_vec();
+        assert_eq!(labels(cluster), ["10.0.0.3:81", "10.0.0.2:81"]);
+        assert!(after[1].ejection.is_out(now()) && after[1].weight() == 7 && after[1].index == before[1].index);
+        assert_eq!(after[1].in_flight.load(Relaxed), 1);
+        drop(flight);
+        assert_eq!(after[1].in_flight.load(Relaxed), 0, "what began before ends here");
+        assert!(before[0].is_gone.load(Relaxed) && !before[1].is_gone.load(Relaxed));
+        // Connections of HTTP/1.1 are none for HTTP/2.
+        describe(&["h2c://10.0.0.3:81", "http://10.0.0.2:82"]);
+        let last = cluster.now().all.to_vec();
+        assert!(last.iter().all(|member| after.iter().all(|other| other.index != member.index)));
     }
 }

@@ -38,8 +38,8 @@ impl Ejection {
     }
 
     /// It is out from now on: for longer, the more often it was. What is decided about an upstream is decided by one
-    /// thread at a time.
-    pub(crate) fn eject(&self, rule: Outlier, now: u64) {
+    /// thread at a time. Gives the time when it is back.
+    pub(crate) fn eject(&self, rule: Outlier, now: u64) -> u64 {
         let eject = u64::try_from(rule.eject.as_millis()).unwrap_or(u64::MAX);
         // It is forgiven once for each ten times that it stayed in.
         let good = now.saturating_sub(self.until.load(Relaxed)) / eject.saturating_mul(10).max(1);
@@ -47,7 +47,9 @@ impl Ejection {
         let times = (times + 1).min(MOST_TIMES);
         self.times.store(times, Relaxed);
         self.failures.store(0, Relaxed);
-        self.until.store(now.saturating_add(eject.saturating_mul(u64::from(times))), Relaxed);
+        let until = now.saturating_add(eject.saturating_mul(u64::from(times)));
+        self.until.store(until, Relaxed);
+        until
     }
 }
 
@@ -105,5 +107,33 @@ mod tests {
             assert_eq!(most_out(rule(percent), members), most, "{percent} % of {members}");
         }
         assert!(!is_panic(1, 2) && is_panic(2, 3) && !is_panic(2, 4) && is_panic(2, 2));
+    }
+
+    /// Whatever comes when: a member is out exactly from its last ejection until that ends, goes only after so many failures
+    /// in a row, and never for longer than ten times.
+    #[test]
+    fn no_sequence_leads_elsewhere_than_the_model() {
+        for seed in 1..50_u64 {
+            let one = Ejection::default();
+            let (mut state, mut now, mut in_a_row, mut back) = (seed, 1_u64, 0, 0);
+            for _ in 0..2_000 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                now += (state >> 33) % 700;
+                assert_eq!(one.is_out(now), now < back, "seed {seed} at {now}");
+                if state >> 60 < 5 {
+                    one.succeed();
+                    in_a_row = 0;
+                    continue;
+                }
+                let goes = one.fail(RULE, now);
+                in_a_row += u32::from(now >= back);
+                assert_eq!(goes, now >= back && in_a_row >= RULE.consecutive, "seed {seed} at {now}");
+                if goes {
+                    back = one.eject(RULE, now);
+                    assert!(back > now && back <= now + 10_000, "seed {seed}: {now} to {back}");
+                    in_a_row = 0;
+                }
+            }
+        }
     }
 }
