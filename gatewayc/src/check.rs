@@ -147,6 +147,23 @@ fn check_public_rules(api: &Api, diagnostics: &mut Diagnostics) {
         of_routes.chain(api.rules.iter().filter_map(Rule::operation)).filter(|operation| !admits_anyone(operation))
     };
     for (rule, public) in api.rules.iter().filter_map(|rule| Some((rule, rule.operation()?))) {
+        let names = public.action.upstreams();
+        let mut used = api.upstreams.iter().filter(|upstream| names.contains(&upstream.name.as_str()));
+        let owning = used.find(|upstream| upstream.auth.is_some()).filter(|_| admits_anyone(public));
+        if let Some(owning) = owning {
+            let headline = format!(
+                "{} is public and forwards with the gateway's own credential for the upstream `{}`",
+                rule.id, owning.name
+            );
+            diagnostics.push(
+                Diagnostic::warning(GW508, headline)
+                    .at(rule.span, "anyone may do there what the gateway may")
+                    .also(owning.span, "`upstreamAuth`")
+                    .help("ask for a credential in its `security`, or describe the paths that are public")
+                    .help("or accept it: `acceptRisk: [{lint: GW508, reason: …}]` in the rule"),
+            );
+            continue;
+        }
         let closed = guarded().find(|closed| admits_anyone(public) && is_one(closed, public));
         let Some(closed) = closed else { continue };
         diagnostics.push(

@@ -1446,6 +1446,17 @@ fn rules_for_what_no_path_matches() {
     ] {
         check(&with(&format!("match: \"^/(.*)$\", proxy: \"{url}\", security: {security}")), expect);
     }
+    // The gateway's own credential.
+    let partner = "  upstreams: {crm: {url: \"http://127.0.0.1:9\", upstreamAuth: {bearer: {env: T}}}}\n  rules: ";
+    for (security, expect) in [
+        ("[]", "GW508 with the gateway's own credential for the upstream crm"),
+        ("[{}]", "GW508 anyone may do there what the gateway may"),
+        ("[{Jwt: []}]", "none"),
+        ("[], acceptRisk: [{lint: GW508, reason: x}]", "GW508 acknowledged: x"),
+    ] {
+        let rule = format!("[{{match: \"^/(.*)$\", proxy: \"http://127.0.0.1:9/$1\", security: {security}}}]");
+        check(&document(&format!("{partner}{rule}"), GOOD_SCHEME, "", ""), expect);
+    }
     let list = |root: &str| document(root, GOOD_SCHEME, "", "");
     check(&list("  rules: {}"), "GW104 expected a list");
     check(&list("  rules: [a]"), "GW104 expected a mapping");

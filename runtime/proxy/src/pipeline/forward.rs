@@ -15,6 +15,7 @@ use crate::rewrite::is_safe;
 use crate::tables::{self, Upstream};
 use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
+use crate::upstream::cluster::Described;
 use crate::upstream::credential::{self, END};
 use gateway_access::authorize::Permit;
 use gateway_access::challenges::HiddenCredentials;
@@ -143,8 +144,9 @@ impl ForwardRequest<'_> {
         request_id: &str,
         trace: &TraceContext,
     ) -> Result<Forwarding, Reject> {
-        let upstream = self.to.upstream();
-        let BegunHead { mut head, base, host_at } = self.head(permit, upstream, request, target, request_id, trace)?;
+        let described = self.to.cluster.described();
+        let upstream = described.upstream;
+        let BegunHead { mut head, base, host_at } = self.head(permit, described, request, target, request_id, trace)?;
         let body = self.form.map_or(facts.body, |form| BodyLength::Exactly(form.len() as u64));
         match body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
@@ -206,7 +208,7 @@ impl ForwardRequest<'_> {
         random: u64,
     ) -> Result<Box<Copying>, Reject> {
         let BegunHead { mut head, host_at, .. } =
-            self.head(permit, self.to.upstream(), request, target, request_id, trace)?;
+            self.head(permit, self.to.cluster.described(), request, target, request_id, trace)?;
         // A service can spare copies their effects.
         write_field(&mut head, "X-Gateway-Mirror", b"true");
         Ok(Copying::new(CopyTerms {
@@ -229,7 +231,7 @@ impl ForwardRequest<'_> {
     fn head(
         &self,
         permit: &Permit,
-        upstream: &Upstream,
+        described: &Described,
         request: &RequestHead<'_>,
         target: &Target<'_>,
         request_id: &str,
@@ -238,11 +240,11 @@ impl ForwardRequest<'_> {
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
         head.push(b' ');
-        head.extend_from_slice(self.to.first().prefix.as_bytes());
+        head.extend_from_slice(described.endpoints[0].prefix.as_bytes());
         self.write_path(&mut head)?;
         self.write_query(&mut head);
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let (base, host_at) = self.write_fields(&mut head, upstream, request, target, request_id, trace);
+        let (base, host_at) = self.write_fields(&mut head, described, request, target, request_id, trace);
         self.write_identity(&mut head, permit);
         self.secret_fields.iter().for_each(|field| head.extend_from_slice(field.line()));
         if let Some(PreparedCredential::Field(field)) = &self.to.cluster.credential {
@@ -320,17 +322,17 @@ impl ForwardRequest<'_> {
     fn write_fields(
         &self,
         head: &mut Vec<u8>,
-        upstream: &Upstream,
+        described: &Described,
         request: &RequestHead<'_>,
         target: &Target<'_>,
         request_id: &str,
         trace: &TraceContext,
     ) -> (String, Option<Range<usize>>) {
-        let operation = self.operation;
+        let (operation, upstream) = (self.operation, described.upstream);
         let trusted = self.deployment.trusts(self.peer);
         // A client that names no host leaves it to us.
         let host = target.host.filter(|host| upstream.preserve_host && !host.is_empty());
-        let authority = host.unwrap_or(&self.to.first().authority);
+        let authority = host.unwrap_or(&described.endpoints[0].authority);
         write_field(head, "Host", authority.as_bytes());
         let end = head.len() - b"\r\n".len();
         let host_at = host.is_none().then(|| end - authority.len()..end);
