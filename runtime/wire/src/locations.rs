@@ -1,12 +1,16 @@
 //! `Location` and `Content-Location` of responses: an upstream knows its own addresses, clients know the gateway's.
 
+/// What an upstream is called.
+pub trait OwnAddresses: std::fmt::Debug + Sync {
+    /// Whether this host, whose letter case does not count, and this TCP port are the upstream's.
+    fn has(&self, host: &str, port: u16) -> bool;
+}
+
 /// How the addresses of one upstream look to the client of one request.
 #[derive(Debug)]
 pub struct Locations {
     /// Where the upstream is.
-    pub host: &'static str,
-    /// The upstream's TCP port.
-    pub port: u16,
+    pub addresses: &'static dyn OwnAddresses,
     /// The path in front of all that it is asked for.
     pub prefix: &'static str,
     /// The base path that the upstream does not see, with what trusted proxies have taken off before it.
@@ -49,7 +53,7 @@ impl Locations {
             Some((host, port)) if !port.contains(']') => (host, port.parse().unwrap_or(0)),
             _ => (authority, default_port),
         };
-        host.eq_ignore_ascii_case(self.host) && port == self.port
+        self.addresses.has(host, port)
     }
 
     /// The public path for a path of the upstream; `None` where they are the same.
@@ -84,10 +88,18 @@ fn on_this_host(path: String) -> String {
 mod tests {
     use super::*;
 
+    #[derive(Debug)]
+    struct Internal;
+
+    impl OwnAddresses for Internal {
+        fn has(&self, host: &str, port: u16) -> bool {
+            host.eq_ignore_ascii_case("up.internal") && port == 3900
+        }
+    }
+
     fn locations(prefix: &str, base: &str, host: Option<&str>) -> Locations {
         Locations {
-            host: "up.internal",
-            port: 3900,
+            addresses: &Internal,
             prefix: prefix.to_owned().leak(),
             base: base.to_owned(),
             preserved_host: host.map(str::to_owned),

@@ -466,3 +466,17 @@ fn a_reload_under_load_loses_nothing() {
         assert!(clients.into_iter().all(|client| client.join().expect("no failure") > 0));
     });
 }
+
+#[test]
+fn an_endpoint_may_name_another_one() {
+    let other = Upstream::echo();
+    let named = other.address;
+    let one = Upstream::start(move |head, connection| {
+        support::read_body(head, connection);
+        connection.send(format!("HTTP/1.1 302 x\r\nLocation: http://{named}/notes/7\r\nContent-Length: 0\r\n\r\n"));
+        true
+    });
+    let gateway = gateway(&[one.address, other.address], ", balance: round-robin");
+    let answers: Vec<String> = (0..2).map(|_| gateway.get("/v1/health", "").header("location")).collect();
+    assert!(answers.contains(&"/v1/notes/7".to_owned()), "{answers:?}");
+}

@@ -320,8 +320,7 @@ where
     let deployment = record.serving.deployment;
     let date = worker.date();
     let locations = forwarding.base.as_ref().map(|base| Locations {
-        host: &endpoint.host,
-        port: endpoint.port,
+        addresses: forwarding.to.cluster.described(),
         prefix: &endpoint.prefix,
         base: base.clone(),
         preserved_host: forwarding.preserved_host.clone(),

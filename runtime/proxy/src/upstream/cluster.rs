@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use gateway_access::upstream_auth::PreparedCredential;
+use gateway_wire::locations::OwnAddresses;
 
 use crate::tables::{Balance, Outlier, RetryBudget, Upstream};
 use crate::upstream::balance::{Choice, First, Standing, Turns, choose, choose_at_once};
@@ -119,6 +120,8 @@ enum Found {
 pub(crate) struct Members {
     turns: Turns,
     first: First,
+    /// Those that get requests at all.
+    counted: usize,
     pub(crate) all: Box<[Arc<Member>]>,
 }
 
@@ -216,7 +219,7 @@ impl Cluster {
     fn eject(&self, member: &Member, rule: Outlier, now: u64, cause: Outcome) {
         let members = self.now();
         let _deciding = self.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
-        if !member.ejection.is_out(now) && members.out(now) < most_out(rule, members.all.len()) {
+        if !member.ejection.is_out(now) && members.out(now) < most_out(rule, members.counted) {
             let until = member.ejection.eject(rule, now);
             self.out_until.fetch_max(until, Relaxed);
             member.count_ejection(cause);
@@ -362,7 +365,7 @@ fn pick(
             return found;
         }
     }
-    let in_panic = is_panic(members.out(now), all.len());
+    let in_panic = is_panic(members.out(now), members.counted);
     let nobody_is_healthy = all.iter().all(|member| member.weight() == 0 || member.condition.is_unhealthy());
     let is_usable = |index: usize| {
         let Known { ejection, condition, .. } = &**all[index];
@@ -385,6 +388,13 @@ impl Deref for Snapshot<'_> {
             Self::Fixed(members) => members,
             Self::Moving(members) => members,
         }
+    }
+}
+
+impl OwnAddresses for Described {
+    /// The answer of one endpoint may name another one.
+    fn has(&self, host: &str, port: u16) -> bool {
+        self.endpoints.iter().any(|endpoint| endpoint.port == port && endpoint.host.eq_ignore_ascii_case(host))
     }
 }
 
@@ -418,12 +428,13 @@ impl Described {
 impl Members {
     fn of(all: Box<[Arc<Member>]>) -> Self {
         let weights: Vec<u32> = all.iter().map(Standing::weight).collect();
-        Self { turns: Turns::of(&weights), first: First::of(&all), all }
+        let counted = weights.iter().filter(|weight| **weight > 0).count();
+        Self { turns: Turns::of(&weights), first: First::of(&all), counted, all }
     }
 
     /// How many are out.
     fn out(&self, now: u64) -> usize {
-        self.all.iter().filter(|member| member.ejection.is_out(now)).count()
+        self.all.iter().filter(|member| member.weight() > 0 && member.ejection.is_out(now)).count()
     }
 }
 
