@@ -261,6 +261,10 @@ fn at_the_root() {
             "GW101 secret reference",
         ),
         (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {clientCredentials: {tokenUrl: \"https://b/t\", clientId: c, clientSecret: {env: S}, scopes: [\"a b\"]}}}}",
+            "GW104 without spaces",
+        ),
+        (
             "  upstreams: {x: {url: \"https://a:1\", upstreamAuth: {certificate: {chain: {file: a.pem}}}}}",
             "GW104 no `key`",
         ),

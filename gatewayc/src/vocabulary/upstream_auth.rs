@@ -85,7 +85,7 @@ fn one_credential(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Up
                 token_url: token_url(reader, url)?,
                 client_id: members.text(reader, "clientId")?,
                 client_secret: members.secret(reader, "clientSecret")?,
-                scopes: members.node("scopes").map_or_else(Vec::new, |node| reader.texts(node, "`scopes`")),
+                scopes: members.node("scopes").map_or_else(Vec::new, |node| scopes(reader, node)),
                 audience: match members.node("audience") {
                     None => None,
                     Some(_) => Some(members.text(reader, "audience")?),
@@ -98,6 +98,20 @@ fn one_credential(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<Up
 fn client_certificate(reader: &mut Reader<'_>, node: &Node) -> Option<ClientCertificate> {
     let members = Members::read(reader, node, "`certificate`", &["chain", "key"], &["chain", "key"])?;
     Some(ClientCertificate { chain: members.secret(reader, "chain")?, key: members.secret(reader, "key")? })
+}
+
+/// Scopes as RFC 6749 §3.3 writes them.
+fn scopes(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
+    let mut found = Vec::new();
+    for item in reader.words(node, "`scopes`") {
+        let Some(scope) = reader.text(item, "a scope") else { continue };
+        if scope.is_empty() || !scope.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)) {
+            reader.wrong(item, "a scope", "expected one scope without spaces; several are several items");
+        } else {
+            found.push(scope.to_owned());
+        }
+    }
+    found
 }
 
 fn token_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
