@@ -85,7 +85,21 @@ pub(crate) struct First {
     members: Box<[usize]>,
     /// For each, its weight and those of the ones before it.
     sums: Box<[u64]>,
+    /// The same members, for hashes.
+    groups: Box<[Group]>,
 }
+
+/// Members that are found together by a hash.
+#[derive(Debug)]
+struct Group {
+    key: u64,
+    weight: u64,
+    members: Box<[usize]>,
+}
+
+/// A hash leads to a group, and then to one of its members, so that it need not be compared with each of a thousand. Members
+/// are in groups by what stands for them, whatever the others are.
+const GROUPS: u64 = 32;
 
 impl First {
     pub(crate) fn of<M: Standing>(members: &[M]) -> Self {
@@ -97,7 +111,22 @@ impl First {
             *sum += u64::from(members[*index].weight());
             Some(*sum)
         });
-        Self { sums: sums.collect(), members: members_of_level }
+        let groups = (0..GROUPS).filter_map(|number| {
+            let is_in = |index: &usize| mix(members[*index].key()) % GROUPS == number;
+            let found: Box<[usize]> = members_of_level.iter().copied().filter(is_in).collect();
+            let weight = found.iter().map(|index| u64::from(members[*index].weight())).sum();
+            (!found.is_empty()).then(|| Group { key: mix(number + 1), weight, members: found })
+        });
+        Self { sums: sums.collect(), groups: groups.collect(), members: members_of_level }
+    }
+
+    /// The member that a hash leads to. When one leaves, its group gives up some of its keys, and what was the member's goes
+    /// to others: no more than twice its share moves.
+    fn by_hash<M: Standing>(&self, members: &[M], is_eligible: impl Fn(&usize) -> bool, hash: u64) -> Option<usize> {
+        let score = |group: &&Group| score(hash, group.key, group.weight as f64);
+        let group = self.groups.iter().min_by(|one, other| score(one).total_cmp(&score(other)))?;
+        let is_eligible = &is_eligible;
+        by_hash(members, group.members.iter().copied().filter(move |index| is_eligible(index)), hash)
     }
 
     /// A random member, each as likely as its weight; `random` has 32 bits.
@@ -132,7 +161,7 @@ pub(crate) fn choose_at_once<M: Standing>(
             let other = draws.filter_map(|random| first.draw(random & 0xFFFF_FFFF)).find(|other| *other != one)?;
             is_eligible(other).then(|| less_busy(members, one, other))
         }
-        Choice::Hash(_) => None,
+        Choice::Hash(hash) => first.by_hash(members, |index| is_eligible(*index), hash),
     }
 }
 
@@ -149,6 +178,7 @@ pub(crate) fn choose<M: Standing>(
     is_untried: impl Fn(usize) -> bool,
     is_usable: impl Fn(usize) -> bool,
     choice: Choice,
+    first: &First,
     turns: &Turns,
     random: u64,
 ) -> Option<usize> {
@@ -169,7 +199,8 @@ pub(crate) fn choose<M: Standing>(
     match choice {
         Choice::Turn => turns.take(|index| eligible(&index)).or_else(|| weighted(members, candidates, random >> 32)),
         Choice::Least => least(members, candidates, random),
-        Choice::Hash(hash) => by_hash(members, candidates, hash),
+        // The members of another priority are not grouped.
+        Choice::Hash(hash) => first.by_hash(members, eligible, hash).or_else(|| by_hash(members, candidates, hash)),
     }
 }
 
@@ -195,21 +226,24 @@ fn weighted<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> 
     None
 }
 
+/// What one of this key and weight draws for a hash: the least wins.
+fn score(hash: u64, key: u64, weight: f64) -> f64 {
+    // In (0, 1]: its logarithm is finite.
+    let draw = ((mix(hash ^ key) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+    -draw.ln() / weight
+}
+
 /// Rendezvous hashing with weights: each member draws a number for the key, and the best draw wins. When one leaves, only
 /// the keys that it had won go to others.
 fn by_hash<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> + Clone, hash: u64) -> Option<usize> {
-    let draw = |index: usize| (mix(hash ^ members[index].key()) >> 11) + 1;
+    let draw = |index: usize| mix(hash ^ members[index].key()) >> 11;
     let mut weights = candidates.clone().map(|index| members[index].weight());
     let first = weights.next()?;
     if weights.all(|weight| weight == first) {
         // The best draw wins with equal weights as well, without a logarithm for each.
         return candidates.map(|index| (draw(index), index)).max_by_key(|(draw, _)| *draw).map(|(_, index)| index);
     }
-    let score = |index: usize| {
-        // In (0, 1]: its logarithm is finite.
-        let draw = draw(index) as f64 / (1_u64 << 53) as f64;
-        -draw.ln() / f64::from(members[index].weight())
-    };
+    let score = |index: usize| score(hash, members[index].key(), f64::from(members[index].weight()));
     candidates.map(|index| (score(index), index)).min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, index)| index)
 }
 
@@ -265,7 +299,15 @@ mod tests {
 
     fn pick(members: &[Known], usable: &[usize], tried: &[usize], choice: Choice, random: u64) -> Option<usize> {
         let is_untried = |index| !tried.contains(&index);
-        choose(members, is_untried, |index| usable.contains(&index), choice, &turns(members), random)
+        choose(
+            members,
+            is_untried,
+            |index| usable.contains(&index),
+            choice,
+            &First::of(members),
+            &turns(members),
+            random,
+        )
     }
 
     #[test]
@@ -277,7 +319,7 @@ mod tests {
                 let mut counts = vec![[0_u32; 2]; weights.len()];
                 for number in 0..20_000 {
                     let random = mix(number + 1);
-                    let long = || choose(&members, |_| true, |_| true, choice, &turns, random);
+                    let long = || choose(&members, |_| true, |_| true, choice, &first, &turns, random);
                     let short = choose_at_once(&members, &first, |_| true, choice, &own, random);
                     let ways = [short.or_else(long), long()];
                     for (way, index) in ways.into_iter().enumerate() {
@@ -322,7 +364,7 @@ mod tests {
                 let choice = if let Choice::Hash(_) = choice { Choice::Hash(mix(number)) } else { choice };
                 let at_once = choose_at_once(&members, &first, |_| true, choice, &turns, mix(number));
                 sum += at_once
-                    .or_else(|| choose(&members, |_| true, |_| true, choice, &turns, mix(number)))
+                    .or_else(|| choose(&members, |_| true, |_| true, choice, &first, &turns, mix(number)))
                     .unwrap_or_default();
             }
             println!("{name}: {} ns ({sum})", started.elapsed().as_nanos() / 10_000);
@@ -334,7 +376,8 @@ mod tests {
         let members = members(&[1, 3]);
         let turns = turns(&members);
         let next = |usable: &[usize]| {
-            choose(&members, |_| true, |index| usable.contains(&index), Choice::Turn, &turns, 0).expect("one")
+            choose(&members, |_| true, |index| usable.contains(&index), Choice::Turn, &First::of(&members), &turns, 0)
+                .expect("one")
         };
         let picked: Vec<usize> = (0..8).map(|_| next(&[0, 1])).collect();
         assert_eq!(picked, [1, 0, 1, 1, 1, 0, 1, 1]);
@@ -345,7 +388,9 @@ mod tests {
     fn who_is_out_gives_its_turns_to_nobody() {
         let members = members(&[1, 1, 1]);
         let turns = turns(&members);
-        let next = || choose(&members, |_| true, |index| index != 0, Choice::Turn, &turns, 0).expect("one");
+        let next = || {
+            choose(&members, |_| true, |index| index != 0, Choice::Turn, &First::of(&members), &turns, 0).expect("one")
+        };
         assert_eq!((0..6).map(|_| next()).collect::<Vec<_>>(), [1, 2, 1, 2, 1, 2]);
     }
 
@@ -408,6 +453,33 @@ mod tests {
                 let hash = Choice::Hash(mix(key));
                 let (before, after) = (pick(&members, &all, &[], hash, 0), pick(&members, &rest, &[], hash, 0));
                 assert!(before == after || before == Some(leaving));
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_is_taken_off_the_list_moves_at_most_twice_its_share() {
+        for count in [2_usize, 3, 10, 40, 1000] {
+            let weights: Vec<u32> = (0..count).map(|index| 1 + index as u32 % 3).collect();
+            let total: u32 = weights.iter().sum();
+            let all = members(&weights);
+            for leaving in [0, count / 2, count - 1] {
+                let mut rest = members(&weights);
+                rest.remove(leaving);
+                let (first, others) = (First::of(&all), First::of(&rest));
+                let keys = 20_000_u64 / (1 + count as u64 / 20);
+                let is_moved = |key: &u64| {
+                    let hash = mix(*key + 1);
+                    let before = first.by_hash(&all, |_| true, hash).expect("one");
+                    let after = others.by_hash(&rest, |_| true, hash).expect("one");
+                    all[before].key != rest[after].key
+                };
+                let moved = (0..keys).filter(is_moved).count() as f64 / keys as f64;
+                let share = f64::from(weights[leaving]) / f64::from(total);
+                assert!(
+                    moved >= share * 0.7 - 0.004 && moved <= share * 2.0 + 0.004,
+                    "{count} {leaving}: {moved} {share}"
+                );
             }
         }
     }

@@ -371,7 +371,7 @@ fn pick(
         let Known { ejection, condition, .. } = &**all[index];
         (in_panic || !ejection.is_out(now)) && (nobody_is_healthy || !condition.is_unhealthy())
     };
-    choose(all, is_untried, is_usable, choice, &members.turns, random)
+    choose(all, is_untried, is_usable, choice, &members.first, &members.turns, random)
 }
 
 /// The members at one time.
