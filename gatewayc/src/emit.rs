@@ -8,6 +8,7 @@
 //!
 //! The same input gives the same bytes on every machine; the order of a document does not matter.
 
+mod compression;
 mod contract;
 mod layout;
 mod limits;
@@ -156,7 +157,10 @@ pub fn needs(api: &Api) -> Vec<&'static str> {
             matches!(scheme.credential, Credential::OwnToken | Credential::Session(_) | Credential::AdminKey)
         });
     let redis = api.limits.iter().any(|limit| limit.store.is_some());
-    [("oauth", oauth), ("redis", redis)].iter().filter(|(_, it)| *it).map(|(name, _)| *name).collect()
+    let of_routes = api.routes.iter().flat_map(|route| &route.operations);
+    let mut operations = of_routes.chain(api.rules.iter().filter_map(Rule::operation));
+    let compress = operations.any(|operation| operation.compression.is_some());
+    [("compress", compress), ("oauth", oauth), ("redis", redis)].iter().filter(|(_, it)| *it).map(|(name, _)| *name).collect()
 }
 
 /// A document's module as `gateway.rs` lists it, with the features of `gateway-runtime` that it needs.
@@ -416,6 +420,7 @@ impl<'a> Module<'a> {
                 ("limits", Expression::Slice(operation.limits.iter().map(|charge| self.limit_use(charge)).collect())),
                 ("contested", boolean(operation.contested)),
                 ("repeatable", boolean(operation.repeatable)),
+                ("compression", compression::compression(operation.compression.as_ref())),
             ],
         )
     }

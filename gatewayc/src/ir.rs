@@ -1,6 +1,7 @@
 //! What the gateway does: inheritance done, defaults explicit, units typed, nothing left to decide.
 
 mod access;
+mod compression;
 mod contract;
 mod error_body;
 mod hmac;
@@ -24,6 +25,7 @@ use gateway_yaml::Span;
 use crate::schema::Json;
 
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
+pub use compression::{Compression, ContentCoding};
 pub use contract::{
     Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, Part, RequestBody, Response,
     ResponseField, Responses, StatusKey, Style, Unknown, Written,

@@ -1,5 +1,6 @@
 //! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
 
+mod compression;
 mod contract;
 mod lines;
 mod own_answers;
@@ -288,6 +289,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         Action::Answer(builtin) => line(out, "answers", &answers(builtin)),
     }
     contract::write(out, &operation.contract);
+    compression::write(out, operation.compression.as_ref());
     for (what, edits) in
         [("request headers", &operation.request_headers), ("response headers", &operation.response_headers)]
     {
@@ -404,10 +406,11 @@ fn answers(builtin: &Builtin) -> String {
     }
 }
 
-/// What is checked of the requests and responses of an operation, a line for each.
+/// What is checked of the requests and responses of an operation, and what becomes of them, a line for each.
 pub(crate) fn checks(operation: &Operation) -> Vec<String> {
     let mut out = String::new();
     contract::write(&mut out, &operation.contract);
+    compression::write(&mut out, operation.compression.as_ref());
     out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
@@ -456,6 +459,7 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 one_line(&format!("-> {}{rewrite}", target(&operation.action))),
                 one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes "))
                     + contract::word(&operation.contract)
+                    + compression::word(operation.compression.as_ref())
                     + &one_line(&split::words(&operation.action)),
             ];
             rows.push(row);

@@ -54,6 +54,7 @@ impl Gateway {
             "payments.default",
             "orders.default",
             "tutorial.notes",
+            "articles.default",
             "versions.stable",
             "versions.canary",
             "versions.shadow",

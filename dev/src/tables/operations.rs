@@ -3,9 +3,10 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, Balance, ByteSize, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Mirror, Operation,
+    Action, Allowed, Balance, ByteSize, Compression, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Mirror, Operation,
     RegexRewrite, Retry, Rewrite, SplitEntry, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
 };
+use gateway_runtime::optional;
 use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
@@ -45,6 +46,15 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         }),
         contested: operation.contested,
         repeatable: operation.repeatable,
+        compression: operation.compression.as_ref().map(compression),
+    }
+}
+
+fn compression(ir::Compression { codings, min, types, span: _ }: &ir::Compression) -> Compression {
+    Compression {
+        codings: list(codings, |one| optional::coding(*one).expect("features are checked first")),
+        min: ByteSize(min.0),
+        types: texts(types),
     }
 }
 

@@ -141,6 +141,7 @@ codes! {
     GW532 532 "tries-cut-off"             Warning "All tries of a request take longer than it may take"
     GW533 533 "impossible-split"          Error   "A `split` that no request, or more than every request, can follow"
     GW534 534 "mirror-to-itself"          Error   "Requests are copied to the server that they go to"
+    GW550 550 "unsaid-compression"        Error   "Responses are compressed, and `responseHeaders` replaces the field that says so"
     GW701 701 "bad-schema"                Error   "A keyword of a schema whose value is of the wrong kind"
     GW702 702 "not-enforced"              Warning "Something that is described and cannot be enforced"
     GW703 703 "bad-pattern"               Error   "A regular expression of a schema that cannot be read"

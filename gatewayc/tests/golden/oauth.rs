@@ -257,6 +257,7 @@ static METADATA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /account
@@ -274,6 +275,7 @@ static ACCOUNT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /account
@@ -291,6 +293,7 @@ static WITHDRAW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /clients
@@ -308,6 +311,7 @@ static LIST_CLIENTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /clients
@@ -325,6 +329,7 @@ static CREATE_CLIENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /clients/{client}/registration
@@ -345,6 +350,7 @@ static REMOVE_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /clients/{client}/registration
@@ -365,6 +371,7 @@ static READ_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /clients/{client}/registration
@@ -385,6 +392,7 @@ static REPLACE_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /clients/{id}
@@ -405,6 +413,7 @@ static DELETE_CLIENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /code/token
@@ -426,6 +435,7 @@ static REDEEM: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /login
@@ -447,6 +457,7 @@ static LOGIN_PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /login
@@ -468,6 +479,7 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /logout
@@ -485,6 +497,7 @@ static LOGOUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /me
@@ -505,6 +518,7 @@ static ME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /notes
@@ -525,6 +539,7 @@ static NOTES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /oauth/authorize
@@ -546,6 +561,7 @@ static AUTHORIZE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/authorize
@@ -567,6 +583,7 @@ static AUTHORIZE_POST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/decision
@@ -584,6 +601,7 @@ static DECIDE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/introspect
@@ -605,6 +623,7 @@ static INTROSPECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /oauth/keys
@@ -622,6 +641,7 @@ static KEYS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/revoke
@@ -639,6 +659,7 @@ static REVOKE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/token
@@ -666,6 +687,7 @@ static TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /users
@@ -683,6 +705,7 @@ static CREATE_USER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/account
@@ -700,6 +723,7 @@ static ACCOUNT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/account
@@ -717,6 +741,7 @@ static WITHDRAW_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/clients
@@ -734,6 +759,7 @@ static LIST_CLIENTS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/clients
@@ -751,6 +777,7 @@ static CREATE_CLIENT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /v1/clients/{client}/registration
@@ -771,6 +798,7 @@ static REMOVE_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/clients/{client}/registration
@@ -791,6 +819,7 @@ static READ_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /v1/clients/{client}/registration
@@ -811,6 +840,7 @@ static REPLACE_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /v1/clients/{id}
@@ -831,6 +861,7 @@ static DELETE_CLIENT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/code/token
@@ -852,6 +883,7 @@ static REDEEM_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/login
@@ -873,6 +905,7 @@ static LOGIN_PAGE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/login
@@ -894,6 +927,7 @@ static LOGIN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/logout
@@ -911,6 +945,7 @@ static LOGOUT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/me
@@ -931,6 +966,7 @@ static ME_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/notes
@@ -951,6 +987,7 @@ static NOTES_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/oauth/authorize
@@ -972,6 +1009,7 @@ static AUTHORIZE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/oauth/authorize
@@ -993,6 +1031,7 @@ static AUTHORIZE_POST_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/oauth/decision
@@ -1010,6 +1049,7 @@ static DECIDE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/oauth/introspect
@@ -1031,6 +1071,7 @@ static INTROSPECT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/oauth/keys
@@ -1048,6 +1089,7 @@ static KEYS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/oauth/revoke
@@ -1065,6 +1107,7 @@ static REVOKE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/oauth/token
@@ -1092,6 +1135,7 @@ static TOKEN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/users
@@ -1109,6 +1153,7 @@ static CREATE_USER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

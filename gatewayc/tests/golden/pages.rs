@@ -53,6 +53,7 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // HEAD /
@@ -77,6 +78,7 @@ static HEAD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /docs/{+rest}
@@ -116,6 +118,7 @@ static DOCS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };

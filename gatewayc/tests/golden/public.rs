@@ -46,6 +46,7 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /a/{b}
@@ -63,6 +64,7 @@ static A: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /a/{b}
@@ -80,6 +82,7 @@ static A_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

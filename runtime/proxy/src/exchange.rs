@@ -1,6 +1,7 @@
 //! One request forwarded and its response brought back: both bodies stream at once, and neither is buffered whole, except
 //! for responses that are refused where they are not as described.
 
+pub(crate) mod coded;
 pub(crate) mod download;
 pub(crate) mod pace;
 pub(crate) mod upload;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::compression::Offer;
 use crate::mirror::Copying;
 use crate::upstream::UpstreamConnection;
 use gateway_wire::downstream::Downstream;
@@ -24,6 +26,7 @@ use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::{FieldTable, is_same_name_ignoring_punctuation, may_be_trailer};
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{self, ResponseTerms};
+use coded::Coded;
 use pace::Pace;
 use watch::{Held, Watch};
 
@@ -167,6 +170,10 @@ pub(crate) struct Exchange<'a, S> {
     watch: Option<&'a mut Watch>,
     /// Until it has been told of the final response.
     on_response: Option<OnResponse<'a>>,
+    /// Which codings of the content the client takes, where the operation has any.
+    offer: Option<Offer>,
+    /// The content is coded.
+    coded: Option<Box<Coded>>,
     progress: Progress,
 }
 
@@ -184,6 +191,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         fields: &'a FieldTable,
         watch: Option<&'a mut Watch>,
         on_response: OnResponse<'a>,
+        offer: Option<Offer>,
         now: Instant,
     ) -> Self {
         let upload = if request.expects_continue && request.body != BodyLength::None {
@@ -212,6 +220,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             pace: Pace::new(request.least_rate, request.idle_timeout),
             watch,
             on_response: Some(on_response),
+            offer,
+            coded: None,
             progress,
         }
     }

@@ -3,6 +3,7 @@
 pub mod access_log;
 pub mod admission;
 pub mod body_memory;
+pub mod compression;
 pub(crate) mod connection;
 pub(crate) mod contested;
 pub mod deployment;

@@ -8,6 +8,7 @@ pub use gateway_terms::share::Share;
 pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
+use crate::compression::Compression;
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
 use gateway_contract::tables::{Contract, NamedSchema};
@@ -240,6 +241,8 @@ pub struct Operation {
     pub contested: bool,
     /// A request may be sent again whatever its method.
     pub repeatable: bool,
+    /// Which responses are compressed, and how; `None` for none.
+    pub compression: Option<Compression>,
 }
 
 /// What an operation does with a permitted request.

@@ -87,6 +87,7 @@ static CANCEL_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /deliveries/orders: the orders of a partner
@@ -104,6 +105,7 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /deliveries/orders: order a delivery, once
@@ -121,6 +123,7 @@ static ADD_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /deliveries/parcels/{id}: where a parcel is
@@ -138,6 +141,7 @@ static READ_PARCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PATCH /deliveries/parcels/{id}: correct where a parcel is, as a partner of either kind
@@ -158,6 +162,7 @@ static CORRECT_PARCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /deliveries/parcels/{id}: say where a parcel is
@@ -175,6 +180,7 @@ static WRITE_PARCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /deliveries/scans: a terminal has seen a parcel
@@ -192,6 +198,7 @@ static ADD_SCAN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /deliveries/tours/{id}: the tour of a terminal
@@ -209,6 +216,7 @@ static READ_TOUR: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -141,6 +141,7 @@ static DOWNLOAD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /files/{+path}: read a file
@@ -158,6 +159,7 @@ static READ_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /files/{+path}: write a file
@@ -175,6 +177,7 @@ static WRITE_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -192,6 +195,7 @@ static THUMBNAIL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -209,6 +213,7 @@ static RULE_7: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -226,6 +231,7 @@ static RULE_8: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `archive`

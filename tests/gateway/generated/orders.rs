@@ -104,6 +104,7 @@ static CHECKED_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /shop/mock
@@ -144,6 +145,7 @@ static MOCK_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /shop/observed
@@ -181,6 +183,7 @@ static OBSERVED_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /shop/orders
@@ -228,6 +231,7 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /shop/orders
@@ -257,6 +261,7 @@ static CREATE_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /shop/watched
@@ -296,6 +301,7 @@ static WATCHED_ORDER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

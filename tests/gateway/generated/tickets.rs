@@ -100,6 +100,7 @@ static CHECKOUT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_CHECKOUT, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /tickets/desk?receipt: with any value, the parameter is there
@@ -117,6 +118,7 @@ static PRINT_RECEIPT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /tickets/desk#x-desk-action=Open: one path for all actions, told apart by a header
@@ -148,6 +150,7 @@ static OPEN_DESK: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // POST /tickets/desk#x-desk-action=Refund: for partners only
@@ -179,6 +182,7 @@ static REFUND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /tickets/events: five at once, and five more in a day
@@ -196,6 +200,7 @@ static LIST_EVENTS: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /tickets/events: costs as much as three requests to read
@@ -213,6 +218,7 @@ static CREATE_EVENT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 3 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /tickets/orders: two a day for each visitor, four a day for each event
@@ -230,6 +236,7 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_VISITOR, cost: 1 }, LimitUse { limit: &LIMIT_EVENT, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /tickets/partner: as many as the partner has agreed on
@@ -247,6 +254,7 @@ static PARTNER_SALES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /tickets/queue: ten a second, and five wait for their turn
@@ -264,6 +272,7 @@ static QUEUE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

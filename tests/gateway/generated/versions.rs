@@ -85,6 +85,7 @@ static ASKED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /versions/copied: no copies
@@ -102,6 +103,7 @@ static NOT_COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /versions/copied: copies without credentials
@@ -124,6 +126,7 @@ static COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /versions/copied: copies with their body
@@ -146,6 +149,7 @@ static COPIED_WITH_BODY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /versions/copied: copies with credentials
@@ -168,6 +172,7 @@ static COPIED_AS_IT_IS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /versions/half: by chance
@@ -190,6 +195,7 @@ static HALF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /versions/half: nothing goes elsewhere
@@ -207,6 +213,7 @@ static NONE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /versions/sticky: a tenant has one version
@@ -234,6 +241,7 @@ static STICKY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `canary`

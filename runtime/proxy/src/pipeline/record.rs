@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::access_log::Line;
 use crate::body_memory::Taken;
+use crate::compression::Offer;
 use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
 use crate::exchange::Progress;
@@ -69,6 +70,8 @@ pub(crate) struct Record<'h> {
     pub(crate) body_memory: Option<Taken>,
     /// What is not as described and passed; empty for nothing.
     observed: String,
+    /// Which codings of a response the client takes, where the operation has any.
+    pub(crate) offer: Option<Offer>,
     /// Why it is refused, if it is.
     pub(crate) reject: Option<Reject>,
 }
@@ -112,6 +115,7 @@ impl<'h> Record<'h> {
             attempts: 0,
             body_memory: None,
             observed: String::new(),
+            offer: None,
             reject: None,
         }
     }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
+use crate::compression::Offer;
 use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::contract::{self, Need};
 use crate::pipeline::forward::{ForwardRequest, Forwarding};
@@ -181,7 +182,9 @@ impl<'a, S> Steps<'a, S> {
     ///
     /// # Errors
     /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
-    pub(crate) fn prepare(&self, permit: Permit, record: &Record<'_>) -> Result<Forwarding, Stop> {
+    pub(crate) fn prepare(&self, permit: Permit, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
+        let compression = self.routed.operation.table.compression.as_ref();
+        record.offer = compression.map(|rule| Offer::to(rule, self.request.head.fields, record.facts.is_http11));
         match &self.routed.operation.action {
             PreparedAction::Forward(to) => self.forward(to, &permit, record),
             PreparedAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),
