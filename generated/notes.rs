@@ -63,6 +63,7 @@ static HEALTH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/login: exchange a password for a token
@@ -80,6 +81,7 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/notes: list the notes
@@ -97,6 +99,7 @@ static LIST_NOTES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /v1/notes: create a note
@@ -114,6 +117,7 @@ static CREATE_NOTE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -145,6 +149,7 @@ static DELETE_NOTE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /v1/notes/{id}: read a note
@@ -176,6 +181,7 @@ static GET_NOTE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -74,6 +74,7 @@ static LIST_RATES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /payments/transfers
@@ -91,6 +92,7 @@ static LIST_TRANSFERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /payments/transfers
@@ -108,6 +110,7 @@ static TRANSFER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -127,6 +127,7 @@ static READ_AUDIT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/both: with a key and with a token of the same party
@@ -147,6 +148,7 @@ static READ_BOTH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/either: with a key or with a token
@@ -167,6 +169,7 @@ static READ_EITHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/extra: for anyone, and more with a key and a password of the same party
@@ -187,6 +190,7 @@ static READ_EXTRA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/feed: with a token that the consumer has signed
@@ -204,6 +208,7 @@ static READ_FEED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/monthly: the figures of a month
@@ -221,6 +226,7 @@ static READ_MONTHLY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/prices: read the prices
@@ -238,6 +244,7 @@ static READ_PRICES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /reports/prices: set the prices
@@ -255,6 +262,7 @@ static WRITE_PRICES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/staff: with a user name and a password
@@ -272,6 +280,7 @@ static READ_STAFF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/summary: the figures that anyone may see, and more with a key
@@ -289,6 +298,7 @@ static READ_SUMMARY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /reports/token: a token of the caller's own credential
@@ -309,6 +319,7 @@ static SIGN_TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -193,6 +193,7 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /.well-known/oauth-authorization-server
@@ -210,6 +211,7 @@ static METADATA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /_admin/applications
@@ -227,6 +229,7 @@ static LIST_APPLICATIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /_admin/applications
@@ -244,6 +247,7 @@ static REGISTER_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /_admin/applications/{id}
@@ -264,6 +268,7 @@ static REMOVE_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /_admin/users
@@ -281,6 +286,7 @@ static REGISTER_USER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /account
@@ -298,6 +304,7 @@ static ACCOUNT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /account
@@ -315,6 +322,7 @@ static WITHDRAW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /api/linked-notes
@@ -332,6 +340,7 @@ static LIST_LINKED_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /api/linked-notes
@@ -349,6 +358,7 @@ static ADD_LINKED_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /api/notes
@@ -366,6 +376,7 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /api/notes
@@ -383,6 +394,7 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /callback: where the authorization server sends the browser
@@ -411,6 +423,7 @@ static CALLBACK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /login
@@ -432,6 +445,7 @@ static LOGIN_PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /login
@@ -453,6 +467,7 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /logout
@@ -470,6 +485,7 @@ static LOGOUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /me: whose token it is
@@ -487,6 +503,7 @@ static ME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /oauth/authorize
@@ -508,6 +525,7 @@ static AUTHORIZE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/authorize/decision
@@ -525,6 +543,7 @@ static DECIDE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // DELETE /oauth/clients/{client_id}: with registration_access_token
@@ -545,6 +564,7 @@ static REMOVE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /oauth/clients/{client_id}: with registration_access_token
@@ -565,6 +585,7 @@ static READ_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // PUT /oauth/clients/{client_id}: with registration_access_token
@@ -585,6 +606,7 @@ static REPLACE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/introspect
@@ -606,6 +628,7 @@ static INTROSPECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /oauth/keys
@@ -623,6 +646,7 @@ static KEYS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/revoke
@@ -640,6 +664,7 @@ static REVOKE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // POST /oauth/token
@@ -667,6 +692,7 @@ static TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /tutorial/{+file}
@@ -718,6 +744,7 @@ static TUTORIAL_FILES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `notes`

@@ -160,7 +160,11 @@ pub fn needs(api: &Api) -> Vec<&'static str> {
     let of_routes = api.routes.iter().flat_map(|route| &route.operations);
     let mut operations = of_routes.chain(api.rules.iter().filter_map(Rule::operation));
     let compress = operations.any(|operation| operation.compression.is_some());
-    [("compress", compress), ("oauth", oauth), ("redis", redis)].iter().filter(|(_, it)| *it).map(|(name, _)| *name).collect()
+    [("compress", compress), ("oauth", oauth), ("redis", redis)]
+        .iter()
+        .filter(|(_, it)| *it)
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 /// A document's module as `gateway.rs` lists it, with the features of `gateway-runtime` that it needs.

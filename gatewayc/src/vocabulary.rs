@@ -32,8 +32,8 @@ use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW104};
 use crate::ir::{
-    Anonymous, Compression, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits, IdentityHeaders, Limit,
-    Upstream,
+    Anonymous, Compression, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits,
+    IdentityHeaders, Limit, Upstream,
 };
 use crate::units::{self, ByteSize};
 

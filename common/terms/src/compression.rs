@@ -120,7 +120,16 @@ mod tests {
         ] {
             assert!(is_among(USUAL_TYPES, text.as_bytes()), "{text}");
         }
-        for packed in ["", "text", "image/png", "application/zip", "application/octet-stream", "application/grpc", "video/mp4", "application/jsonx"] {
+        for packed in [
+            "",
+            "text",
+            "image/png",
+            "application/zip",
+            "application/octet-stream",
+            "application/grpc",
+            "video/mp4",
+            "application/jsonx",
+        ] {
             assert!(!is_among(USUAL_TYPES, packed.as_bytes()), "{packed}");
         }
     }

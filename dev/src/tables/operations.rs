@@ -3,8 +3,8 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, Balance, ByteSize, Compression, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Mirror, Operation,
-    RegexRewrite, Retry, Rewrite, SplitEntry, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
+    Action, Allowed, Balance, ByteSize, Compression, HashKey, HeaderEdits, Health, JwtSign, LimitUse, Mirror,
+    Operation, RegexRewrite, Retry, Rewrite, SplitEntry, StaticFile, StaticFiles, Upstream, UpstreamEndpoint,
 };
 use gateway_runtime::optional;
 use gatewayc::ir;

@@ -15,11 +15,8 @@ pub(super) fn compression(compression: Option<&Compression>) -> Expression {
             ContentCoding::Gzip => "&Gzip",
         })
     });
-    let fields = vec![
-        ("codings", Expression::Slice(codings.collect())),
-        ("min", size(*min)),
-        ("types", types_value(types)),
-    ];
+    let fields =
+        vec![("codings", Expression::Slice(codings.collect())), ("min", size(*min)), ("types", types_value(types))];
     Expression::Call("Some", vec![Expression::Struct("Compression", fields)])
 }
 

@@ -52,7 +52,11 @@ fn types(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
     let mut types: Vec<String> = Vec::new();
     for item in items(reader, node, "`types`") {
         let Some(text) = item.as_str().filter(|text| is_type_pattern(text)) else {
-            reader.wrong(item, "an entry of `types`", "expected `application/json`, `text/*` or `+json`, without parameters");
+            reader.wrong(
+                item,
+                "an entry of `types`",
+                "expected `application/json`, `text/*` or `+json`, without parameters",
+            );
             continue;
         };
         let pattern = text.to_ascii_lowercase();

@@ -4,7 +4,7 @@
 
 #[cfg(feature = "compress")]
 pub mod brotli;
-mod choice;
+pub(crate) mod choice;
 #[cfg(feature = "compress")]
 pub mod gzip;
 pub(crate) mod head;
@@ -16,8 +16,6 @@ use std::io;
 
 use gateway_base::units::ByteSize;
 use gateway_terms::compression::ContentCoding;
-
-pub(crate) use choice::{Offer, Plan, Subject};
 
 /// Content is encoded in pieces of at most this many bytes: in between, other requests of the thread have their turn.
 pub(crate) const PIECE: usize = 64 << 10;
@@ -37,6 +35,9 @@ pub struct Compression {
 pub trait Coding: Sync + Debug {
     /// Which one it is.
     fn coding(&self) -> ContentCoding;
+
+    /// The most bytes that an encoder takes.
+    fn memory(&self) -> u64;
 
     /// An encoder for one content, of `length` bytes where that is known.
     ///

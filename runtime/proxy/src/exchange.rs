@@ -3,6 +3,7 @@
 
 pub(crate) mod coded;
 pub(crate) mod download;
+pub(crate) mod encode;
 pub(crate) mod pace;
 pub(crate) mod upload;
 pub(crate) mod watch;
@@ -16,9 +17,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::compression::Offer;
+use crate::compression::choice::Offer;
 use crate::mirror::Copying;
 use crate::upstream::UpstreamConnection;
+use coded::Coded;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::chunked::{self, Decoder};
@@ -26,7 +28,6 @@ use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::{FieldTable, is_same_name_ignoring_punctuation, may_be_trailer};
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{self, ResponseTerms};
-use coded::Coded;
 use pace::Pace;
 use watch::{Held, Watch};
 

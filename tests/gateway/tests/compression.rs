@@ -127,7 +127,8 @@ fn each_coding_carries_each_length() {
 
 #[test]
 fn a_response_says_how_it_is_coded() {
-    let fields = "Content-Type: text/plain\r\nETag: \"v1\"\r\nAccept-Ranges: bytes\r\nContent-MD5: x\r\nVary: Origin\r\n";
+    let fields =
+        "Content-Type: text/plain\r\nETag: \"v1\"\r\nAccept-Ranges: bytes\r\nContent-MD5: x\r\nVary: Origin\r\n";
     let upstream = saying(fields, &text(2000));
     let gateway = Gateway::before(&upstream);
     let coded = get(&gateway, "/articles/any", "gzip");
@@ -170,7 +171,8 @@ fn some_responses_stay_as_they_are() {
 #[test]
 fn types_and_codings_are_those_of_the_operation() {
     let ask = |gateway: &Gateway| {
-        ask(gateway, "POST /articles/any HTTP/1.1\r\nContent-Length: 0\r\nAccept-Encoding: zstd, gzip, br").header("Content-Encoding")
+        ask(gateway, "POST /articles/any HTTP/1.1\r\nContent-Length: 0\r\nAccept-Encoding: zstd, gzip, br")
+            .header("Content-Encoding")
     };
     for (media_type, coding) in [("application/pdf", "br"), ("application/hal+json", "br"), ("text/plain", "")] {
         let upstream = saying(&format!("Content-Type: {media_type}\r\n"), &text(100));
@@ -202,10 +204,13 @@ fn chunks_and_trailers_pass() {
         connection.send("0\r\nX-Sum: 3\r\n\r\n");
         true
     });
-    let gateway = Gateway::before(&upstream);
+    let gateway = Gateway::start(&["workers=1"], upstream.address);
     for accept in ["gzip", "br", "zstd", ""] {
         let answer = get(&gateway, "/articles/any", accept);
-        assert_eq!((answer.header("Content-Encoding").as_str(), answer.decoded().as_str()), (accept, "one, two, three"));
+        assert_eq!(
+            (answer.header("Content-Encoding").as_str(), answer.decoded().as_str()),
+            (accept, "one, two, three")
+        );
         assert_eq!(answer.trailers.trim(), "X-Sum: 3", "{accept}");
     }
     assert_eq!(upstream.connections(), 1, "the connection is used again");
@@ -266,12 +271,18 @@ fn answers_of_the_gateway_are_compressed() {
     assert_eq!(plain.header("Vary"), "Accept-Encoding");
     for (accept, coding) in [("gzip", "gzip"), ("br", "br"), ("zstd", "zstd")] {
         let page = get(&gateway, "/articles/page", accept);
-        assert_eq!((page.header("Content-Encoding").as_str(), page.header("Vary").as_str()), (coding, "Accept-Encoding"));
+        assert_eq!(
+            (page.header("Content-Encoding").as_str(), page.header("Vary").as_str()),
+            (coding, "Accept-Encoding")
+        );
         assert_eq!(page.header("ETag"), format!("W/{}", plain.header("ETag")));
         assert!(page.content.len() < 500 && page.decoded().into_bytes() == plain.content);
         let head = ask(&gateway, &format!("HEAD /articles/page HTTP/1.1\r\nAccept-Encoding: {accept}"));
         assert_eq!(head.header("Content-Length"), page.content.len().to_string());
-        let known = format!("GET /articles/page HTTP/1.1\r\nAccept-Encoding: {accept}\r\nIf-None-Match: {}", page.header("ETag"));
+        let known = format!(
+            "GET /articles/page HTTP/1.1\r\nAccept-Encoding: {accept}\r\nIf-None-Match: {}",
+            page.header("ETag")
+        );
         assert!(ask(&gateway, &known).head.starts_with("HTTP/1.1 304"));
     }
     assert_eq!(get(&gateway, "/articles/sample", "gzip").decoded(), "to be, or not to be, that is the question");
@@ -285,7 +296,10 @@ fn a_client_that_goes_away_ends_it() {
         connection.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n");
         let piece = text(4096);
         loop {
-            let sent = std::io::Write::write_all(&mut connection.stream, format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes());
+            let sent = std::io::Write::write_all(
+                &mut connection.stream,
+                format!("{:x}\r\n{piece}\r\n", piece.len()).as_bytes(),
+            );
             if sent.is_err() {
                 return false;
             }
@@ -294,7 +308,8 @@ fn a_client_that_goes_away_ends_it() {
     let gateway = Gateway::before(&upstream);
     for accept in ["gzip", "br", "zstd"] {
         let mut connection = gateway.connect();
-        connection.send(format!("GET /articles/any HTTP/1.1\r\nHost: gateway.test\r\nAccept-Encoding: {accept}\r\n\r\n"));
+        connection
+            .send(format!("GET /articles/any HTTP/1.1\r\nHost: gateway.test\r\nAccept-Encoding: {accept}\r\n\r\n"));
         assert!(connection.head().contains("Content-Encoding"));
         chunk(&mut connection);
         drop(connection);
@@ -326,7 +341,8 @@ fn curl_reads_them() {
     let gateway = Gateway::before(&upstream);
     for version in ["--http1.1", "--http2-prior-knowledge"] {
         let url = format!("http://{}/articles/any", gateway.address);
-        let Ok(output) = std::process::Command::new("curl").args(["-sS", "--compressed", version, "-D", "-", &url]).output()
+        let Ok(output) =
+            std::process::Command::new("curl").args(["-sS", "--compressed", version, "-D", "-", &url]).output()
         else {
             return;
         };
@@ -335,4 +351,14 @@ fn curl_reads_them() {
         assert!(head.to_lowercase().contains("content-encoding: "), "{version}: {head} {output:?}");
         assert!(content == text(100_000), "{version}");
     }
+}
+
+#[test]
+fn without_memory_for_an_encoder_nothing_is_compressed() {
+    let upstream = saying(PLAIN, &text(2000));
+    let gateway = Gateway::start(&["limits.compression=1MiB"], upstream.address);
+    let answer = get(&gateway, "/articles/any", "br");
+    assert_eq!((answer.header("Content-Encoding").as_str(), answer.header("Content-Length").as_str()), ("", "2000"));
+    assert_eq!(answer.header("Vary"), "Accept-Encoding");
+    assert_eq!(get(&gateway, "/articles/any", "gzip").header("Content-Encoding"), "gzip");
 }

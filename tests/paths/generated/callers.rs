@@ -69,6 +69,7 @@ static EACH: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_EACH, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /callers/key
@@ -86,6 +87,7 @@ static BY_KEY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /callers/password
@@ -103,6 +105,7 @@ static BY_PASSWORD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /callers/usual
@@ -123,6 +126,7 @@ static BY_USUAL_PASSWORD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

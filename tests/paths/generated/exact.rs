@@ -65,6 +65,7 @@ static MYSELF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /exact/people/{id}
@@ -82,6 +83,7 @@ static PERSON: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /exact/{+rest}
@@ -99,6 +101,7 @@ static ANYTHING: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -95,6 +95,7 @@ static DOUBLED: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/a/b
@@ -112,6 +113,7 @@ static SINGLE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/gate
@@ -129,6 +131,7 @@ static GATE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/gate/
@@ -146,6 +149,7 @@ static GATE_INDEX: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/members/me
@@ -163,6 +167,7 @@ static OWN_MEMBER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/members/{id}
@@ -180,6 +185,7 @@ static MEMBER: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/people/Me
@@ -197,6 +203,7 @@ static MYSELF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/people/staff
@@ -214,6 +221,7 @@ static STAFF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /loose/people/{id}
@@ -231,6 +239,7 @@ static PERSON: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -89,6 +89,7 @@ static BLOB: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /open/cars/{model}
@@ -106,6 +107,7 @@ static CAR: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /open/maps/{point}
@@ -137,6 +139,7 @@ static MAP: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /open/percent/{text}
@@ -154,6 +157,7 @@ static PERCENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /open/projects/{id}
@@ -171,6 +175,7 @@ static PROJECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /open/shares/{path}
@@ -188,6 +193,7 @@ static SHARE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

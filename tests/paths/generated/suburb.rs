@@ -47,6 +47,7 @@ static HALL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /people/mayor
@@ -64,6 +65,7 @@ static MAYOR: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /vault/keeper
@@ -81,6 +83,7 @@ static KEEPER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -104,6 +104,7 @@ static DESK_LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /desk/u/{id}
@@ -121,6 +122,7 @@ static DESK_OF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /gate
@@ -138,6 +140,7 @@ static GATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /gate/
@@ -155,6 +158,7 @@ static GATE_INDEX: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /people/me
@@ -172,6 +176,7 @@ static MYSELF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /people/numbers/last
@@ -189,6 +194,7 @@ static LAST_NUMBER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /people/numbers/{number}
@@ -220,6 +226,7 @@ static BY_NUMBER: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /people/{id}
@@ -237,6 +244,7 @@ static PERSON: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // HEAD /people/{id}
@@ -254,6 +262,7 @@ static PERSON_HEAD: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /people/{id}/letters
@@ -271,6 +280,7 @@ static LETTERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /vault
@@ -288,6 +298,7 @@ static VAULT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /vault/{drawer}
@@ -305,6 +316,7 @@ static DRAWER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /{+rest}
@@ -322,6 +334,7 @@ static ANYTHING: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // GET /{page}
@@ -339,6 +352,7 @@ static PAGE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

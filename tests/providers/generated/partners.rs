@@ -83,6 +83,7 @@ static AUDIT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /partners/both
@@ -103,6 +104,7 @@ static BOTH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /partners/either
@@ -123,6 +125,7 @@ static EITHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /partners/orders
@@ -140,6 +143,7 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /partners/perhaps
@@ -157,6 +161,7 @@ static PERHAPS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /partners/public
@@ -174,6 +179,7 @@ static READ_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

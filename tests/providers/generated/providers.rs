@@ -75,6 +75,7 @@ static DISCOVERED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /either
@@ -95,6 +96,7 @@ static EITHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /opaque
@@ -112,6 +114,7 @@ static OPAQUE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /public
@@ -129,6 +132,7 @@ static PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /published
@@ -146,6 +150,7 @@ static PUBLISHED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /refreshed
@@ -163,6 +168,7 @@ static REFRESHED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /same
@@ -180,6 +186,7 @@ static SAME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /strict
@@ -197,6 +204,7 @@ static STRICT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

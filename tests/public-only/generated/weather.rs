@@ -47,6 +47,7 @@ static WEATHER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

@@ -77,6 +77,7 @@ static ALLOW: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_ALLOW, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /both: six here, four everywhere
@@ -98,6 +99,7 @@ static BOTH: Operation = Operation {
     ],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /bucket
@@ -115,6 +117,7 @@ static BUCKET: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_BUCKET, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /exact
@@ -132,6 +135,7 @@ static EXACT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_TOGETHER, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /fast
@@ -149,6 +153,7 @@ static FAST: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_FAST, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /fast-bucket
@@ -166,6 +171,7 @@ static FAST_BUCKET: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_FAST_BUCKET, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /local
@@ -183,6 +189,7 @@ static LOCAL: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_LOCAL, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /partner
@@ -200,6 +207,7 @@ static PARTNER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /queue
@@ -217,6 +225,7 @@ static QUEUE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /sliding
@@ -234,6 +243,7 @@ static SLIDING: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_SLIDING, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /steady
@@ -251,6 +261,7 @@ static STEADY: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_STEADY, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // GET /steady-shared
@@ -268,6 +279,7 @@ static STEADY_SHARED: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_STEADY_SHARED, cost: 1 }],
     contested: false,
     repeatable: false,
+    compression: None,
 };
 
 // upstream `default`

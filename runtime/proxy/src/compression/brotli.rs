@@ -17,7 +17,7 @@ const WINDOW_LOG: i32 = 18;
 /// Bytes of output that the encoder hands over at once.
 const OUTPUT: usize = 4 << 10;
 
-/// The coding `br`. An encoder takes up to 2 MiB.
+/// The coding `br`. An encoder takes up to 3.5 MiB.
 #[derive(Debug, Clone, Copy)]
 pub struct Brotli;
 
@@ -26,10 +26,13 @@ impl Coding for Brotli {
         ContentCoding::Brotli
     }
 
-    fn encoder(&self, length: Option<u64>) -> io::Result<Box<dyn Encoder>> {
-        let size_hint = length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-        let params =
-            BrotliEncoderParams { quality: QUALITY, lgwin: WINDOW_LOG, size_hint, ..BrotliEncoderParams::default() };
+    fn memory(&self) -> u64 {
+        3584 << 10
+    }
+
+    // Told of a large content, it would take twice the memory.
+    fn encoder(&self, _: Option<u64>) -> io::Result<Box<dyn Encoder>> {
+        let params = BrotliEncoderParams { quality: QUALITY, lgwin: WINDOW_LOG, ..BrotliEncoderParams::default() };
         Ok(Box::new(BrotliEncoder(Some(CompressorWriter::with_params(Vec::new(), OUTPUT, &params)))))
     }
 }

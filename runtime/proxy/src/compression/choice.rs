@@ -1,6 +1,7 @@
 //! What a client takes (RFC 9110 §12.5.3), and what becomes of a response to it.
 
-use crate::compression::{Coding, Compression};
+use crate::body_memory::{BodyMemory, Taken};
+use crate::compression::{Coding, Compression, Encoder};
 use gateway_terms::compression::is_among;
 use gateway_wire::http1::head::Field;
 
@@ -10,6 +11,8 @@ pub(crate) struct Offer {
     rule: &'static Compression,
     /// What the client likes best of it; nothing where it wants content as it is.
     coding: Option<&'static dyn Coding>,
+    /// Of all encoders.
+    memory: &'static BodyMemory,
 }
 
 /// A final response that may be compressed.
@@ -39,8 +42,19 @@ pub(crate) enum Plan {
 
 impl Offer {
     /// What a request is offered. HTTP/1.0 has no coding for content of unknown length.
-    pub(crate) fn to(rule: &'static Compression, request: &[Field<'_>], is_http11: bool) -> Self {
-        Self { rule, coding: if is_http11 { choose(rule.codings, request) } else { None } }
+    pub(crate) fn to(
+        rule: &'static Compression,
+        request: &[Field<'_>],
+        is_http11: bool,
+        memory: &'static BodyMemory,
+    ) -> Self {
+        Self { rule, coding: if is_http11 { choose(rule.codings, request) } else { None }, memory }
+    }
+
+    /// An encoder for a content, with its memory; nothing where all of that is taken.
+    pub(crate) fn encoder(&self, coding: &dyn Coding, length: Option<u64>) -> Option<(Box<dyn Encoder>, Taken)> {
+        let taken = self.memory.take(coding.memory())?;
+        Some((coding.encoder(length).ok()?, taken))
     }
 
     /// What becomes of a response.
@@ -142,7 +156,9 @@ fn weight_of(request: &[Field<'_>], is_it: impl Fn(&[u8]) -> bool) -> Option<u16
 fn quality(parameter: &[u8]) -> Option<u16> {
     let (name, value) = std::str::from_utf8(parameter).ok()?.split_once('=')?;
     let (whole, decimals) = value.trim().split_once('.').unwrap_or((value.trim(), ""));
-    if !name.trim().eq_ignore_ascii_case("q") || decimals.len() > 3 || !decimals.bytes().all(|digit| digit.is_ascii_digit())
+    if !name.trim().eq_ignore_ascii_case("q")
+        || decimals.len() > 3
+        || !decimals.bytes().all(|digit| digit.is_ascii_digit())
     {
         return None;
     }

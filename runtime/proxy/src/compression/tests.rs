@@ -4,14 +4,15 @@ use gateway_base::units::ByteSize;
 use gateway_terms::compression::USUAL_TYPES;
 use gateway_wire::http1::head::Field;
 
+use crate::body_memory::BodyMemory;
 use crate::compression::brotli::Brotli;
+use crate::compression::choice::{Offer, Plan, Subject};
 use crate::compression::gzip::Gzip;
 use crate::compression::head::Values;
 use crate::compression::zstd::Zstd;
-use crate::compression::{Compression, Encoder, Offer, PIECE, Plan, Subject};
+use crate::compression::{Compression, Encoder, PIECE};
 
-static ALL: Compression =
-    Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES };
+static ALL: Compression = Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES };
 
 fn field<'f>((name, value): (&'f str, &'f str)) -> Field<'f> {
     Field { name, value: value.as_bytes() }
@@ -21,9 +22,19 @@ fn fields<'f>(fields: &[(&'f str, &'f str)]) -> Vec<Field<'f>> {
     fields.iter().copied().map(field).collect()
 }
 
+fn memory() -> &'static BodyMemory {
+    Box::leak(Box::new(BodyMemory::new(3 << 20)))
+}
+
 /// A response with this length to a client that takes gzip: `-`, `vary`, `head` or the coding.
-fn planned(accept: &[(&str, &str)], response: &[(&str, &str)], status: u16, length: Option<u64>, to_head: bool) -> String {
-    let offer = Offer::to(&ALL, &fields(accept), true);
+fn planned(
+    accept: &[(&str, &str)],
+    response: &[(&str, &str)],
+    status: u16,
+    length: Option<u64>,
+    to_head: bool,
+) -> String {
+    let offer = Offer::to(&ALL, &fields(accept), true, memory());
     let fields = response.iter().map(|(name, value)| (*name, value.as_bytes()));
     match offer.plan(Subject { status, fields, length, to_head }) {
         Plan::Pass => "-".to_owned(),
@@ -73,8 +84,13 @@ fn what_a_client_likes_best_is_chosen() {
     let lines = [("accept-encoding", "gzip;q=0.5"), ("ACCEPT-ENCODING", "br")];
     assert_eq!(planned(&lines, &json, 200, None, false), "br");
     assert_eq!(planned(&[], &json, 200, None, false), "vary");
-    let offer = Offer::to(&ALL, &fields(&[("Accept-Encoding", "gzip")]), false);
-    let subject = Subject { status: 200, fields: [("Content-Type", &b"text/plain"[..])].into_iter(), length: None, to_head: false };
+    let offer = Offer::to(&ALL, &fields(&[("Accept-Encoding", "gzip")]), false, memory());
+    let subject = Subject {
+        status: 200,
+        fields: [("Content-Type", &b"text/plain"[..])].into_iter(),
+        length: None,
+        to_head: false,
+    };
     assert!(matches!(offer.plan(subject), Plan::Vary), "HTTP/1.0 has no chunks");
 }
 
@@ -224,4 +240,15 @@ fn what_is_flushed_can_be_read() {
             assert_eq!(String::from_utf8_lossy(&readable(name, &coded)), sent, "{name}");
         }
     }
+}
+
+#[test]
+fn encoders_take_no_more_memory_than_there_is() {
+    let offer = Offer::to(&ALL, &[], true, memory());
+    let first = offer.encoder(&Zstd, None);
+    assert!(first.is_some());
+    assert!(offer.encoder(&Zstd, None).is_none() && offer.encoder(&Brotli, None).is_none());
+    assert!(offer.encoder(&Gzip, None).is_some());
+    drop(first);
+    assert!(offer.encoder(&Zstd, None).is_some());
 }

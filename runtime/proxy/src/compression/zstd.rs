@@ -25,6 +25,10 @@ impl Coding for Zstd {
         ContentCoding::Zstd
     }
 
+    fn memory(&self) -> u64 {
+        2 << 20
+    }
+
     fn encoder(&self, length: Option<u64>) -> io::Result<Box<dyn Encoder>> {
         let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
         for parameter in [CParameter::CompressionLevel(LEVEL), CParameter::WindowLog(WINDOW_LOG)] {

@@ -1,16 +1,15 @@
-//! A response whose content is compressed on its way to the client, in pieces.
+//! Content that is compressed on its way to the client, in pieces.
 
-use std::task::{Context, Poll};
+use std::io;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
-use super::{Download, Exchange, Failure, end_chunks, write_chunk};
+use crate::body_memory::Taken;
 use crate::compression::{Encoder, PIECE};
-use gateway_wire::reject::Reject;
 
 /// Content on its way through an encoder.
 pub(super) struct Coded {
     encoder: Box<dyn Encoder>,
+    /// The memory of the encoder.
+    _taken: Taken,
     /// Content that is still to be encoded, from `at` on.
     content: Vec<u8>,
     at: usize,
@@ -20,14 +19,15 @@ pub(super) struct Coded {
     keeps_some: bool,
     /// So much was encoded since others had their turn.
     in_a_row: usize,
-    /// Of the last piece.
+    /// What has come out of it and is not written yet.
     out: Vec<u8>,
 }
 
 impl Coded {
-    pub(super) fn new(encoder: Box<dyn Encoder>) -> Self {
+    pub(super) fn new((encoder, taken): (Box<dyn Encoder>, Taken)) -> Self {
         Self {
             encoder,
+            _taken: taken,
             content: Vec::new(),
             at: 0,
             trailers: None,
@@ -47,12 +47,19 @@ impl Coded {
         self.trailers = Some(trailers.to_vec());
     }
 
-    /// Encodes the next piece; says whether there was one.
-    fn encode(&mut self) -> std::io::Result<bool> {
+    /// Encodes the next piece, or ends.
+    pub(super) fn encode(&mut self) -> io::Result<Next> {
+        if self.in_a_row >= PIECE {
+            self.in_a_row = 0;
+            return Ok(Next::Others);
+        }
         let rest = self.content.get(self.at..).unwrap_or_default();
         let piece = &rest[..rest.len().min(PIECE)];
         if piece.is_empty() {
-            return Ok(false);
+            let Some(trailers) = self.trailers.take() else { return Ok(Next::Nothing) };
+            self.encoder.finish(&mut self.out)?;
+            self.keeps_some = false;
+            return Ok(Next::End(trailers));
         }
         self.encoder.encode(piece, &mut self.out)?;
         self.in_a_row += piece.len();
@@ -62,77 +69,32 @@ impl Coded {
             self.at = 0;
             self.content.clear();
         }
-        Ok(true)
+        Ok(Next::More)
     }
 
     /// Gives back what the encoder keeps; says whether there was something.
-    fn flush(&mut self) -> std::io::Result<bool> {
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
         let keeps_some = std::mem::take(&mut self.keeps_some);
         if keeps_some {
             self.encoder.flush(&mut self.out)?;
         }
         Ok(keeps_some)
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
-    /// Goes on with the content that is there; ready with whether something was written, and pending where it is the turn
-    /// of other requests.
-    pub(super) fn poll_encode(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Failure>> {
-        let Some(coded) = &mut self.coded else { return Poll::Ready(Ok(false)) };
-        if coded.in_a_row >= PIECE {
-            coded.in_a_row = 0;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        let is_over = match coded.encode() {
-            Ok(true) => false,
-            Ok(false) if coded.trailers.is_none() => return Poll::Ready(Ok(false)),
-            Ok(false) => match coded.encoder.finish(&mut coded.out) {
-                Ok(()) => true,
-                Err(_) => return Poll::Ready(Err(broken())),
-            },
-            Err(_) => return Poll::Ready(Err(broken())),
-        };
-        self.write_coded();
-        if is_over {
-            let trailers = self.coded.take().and_then(|coded| coded.trailers).unwrap_or_default();
-            if let Err(failure) = self.write_end(&trailers) {
-                return Poll::Ready(Err(failure));
-            }
-        }
-        Poll::Ready(Ok(true))
-    }
-
-    /// The upstream pauses: the client gets all that there is. Says whether there was something.
-    pub(super) fn flush_coded(&mut self) -> Result<bool, Failure> {
-        let Some(coded) = &mut self.coded else { return Ok(false) };
-        let written = coded.flush().map_err(|_| broken())?;
-        if written {
-            self.write_coded();
-        }
-        Ok(written)
-    }
-
-    fn write_coded(&mut self) {
-        let Some(coded) = &mut self.coded else { return };
-        write_chunk(self.down.outbox.buffer(), &coded.out);
-        self.progress.response_bytes += coded.out.len() as u64;
-        coded.out.clear();
-    }
-
-    /// Ends a response in chunks.
-    pub(super) fn write_end(&mut self, trailers: &[u8]) -> Result<(), Failure> {
-        self.download = Download::Finished;
-        if self.response.client_is_http11 && end_chunks(self.down.outbox.buffer(), trailers, self.fields, &[]).is_err()
-        {
-            return Err(Failure::Aborted(Reject::UpstreamBroken("the trailer section is malformed")));
-        }
-        Ok(())
+    /// What has come out, for whoever empties it.
+    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        &mut self.out
     }
 }
 
-/// An encoder fails for want of memory only.
-fn broken() -> Failure {
-    Failure::Aborted(Reject::BodyMemory)
+/// What is next for content.
+pub(super) enum Next {
+    /// It has been encoded as far as it is there.
+    Nothing,
+    /// A piece has been encoded.
+    More,
+    /// It is the turn of other requests.
+    Others,
+    /// It has ended; the trailers.
+    End(Vec<u8>),
 }

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::watch::{Begun, Held};
 use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload, write_chunk};
+use crate::compression::PIECE;
+use crate::compression::choice::{Plan, Subject};
 use crate::compression::head::Values;
-use crate::compression::{PIECE, Plan, Subject};
 use crate::exchange::coded::Coded;
 use gateway_wire::downstream::{Outbox, Scratch};
 use gateway_wire::http1::body::{BodyLength, Framing};
@@ -191,7 +192,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             Plan::Vary | Plan::VaryWithoutLength => Some(values.describe(fields, None)),
             Plan::Code(coding) => {
                 let known = if let BodyLength::Exactly(length) = length { Some(length) } else { None };
-                self.coded = coding.encoder(known).ok().map(|encoder| Box::new(Coded::new(encoder)));
+                let encoder = self.offer.and_then(|offer| offer.encoder(coding, known));
+                self.coded = encoder.map(|encoder| Box::new(Coded::new(encoder)));
                 Some(values.describe(fields, self.coded.is_some().then(|| coding.coding().name())))
             }
         };

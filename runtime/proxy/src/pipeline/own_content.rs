@@ -1,10 +1,10 @@
 //! Compresses what the gateway answers itself: all of it is there, so that its length is known.
 
 use std::borrow::Cow;
-use std::io;
 
+use crate::compression::choice::{Offer, Plan, Subject};
 use crate::compression::head::Values;
-use crate::compression::{Coding, Offer, PIECE, Plan, Subject};
+use crate::compression::{Coding, PIECE};
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::field_lines::FieldLines;
 use gateway_wire::header_edits::HeaderEdits;
@@ -15,12 +15,12 @@ pub(super) async fn compress(own: OwnAnswer, offer: Offer, edits: Option<&Header
     match plan(&own, offer, edits) {
         Plan::Pass => own,
         Plan::Vary | Plan::VaryWithoutLength => OwnAnswer { fields: described(&own.fields, None), ..own },
-        Plan::Code(coding) => match encode(coding, &own.body).await {
-            Ok(body) => {
+        Plan::Code(coding) => match encode(offer, coding, &own.body).await {
+            Some(body) => {
                 let fields = described(&own.fields, Some(coding.coding().name()));
                 OwnAnswer { fields, body: Cow::Owned(body), ..own }
             }
-            Err(_) => OwnAnswer { fields: described(&own.fields, None), ..own },
+            None => OwnAnswer { fields: described(&own.fields, None), ..own },
         },
     }
 }
@@ -36,8 +36,7 @@ fn plan(own: &OwnAnswer, offer: Offer, edits: Option<&HeaderEdits>) -> Plan {
 }
 
 fn described(fields: &FieldLines, coding: Option<&'static str>) -> FieldLines {
-    let received: Vec<Field<'_>> =
-        fields.iter().map(|(name, value)| Field { name, value: value.as_bytes() }).collect();
+    let received: Vec<Field<'_>> = fields.iter().map(|(name, value)| Field { name, value: value.as_bytes() }).collect();
     let (mut values, mut described) = (Values::default(), FieldLines::new());
     for field in values.describe(&received, coding) {
         if let Ok(value) = std::str::from_utf8(field.value) {
@@ -47,14 +46,16 @@ fn described(fields: &FieldLines, coding: Option<&'static str>) -> FieldLines {
     described
 }
 
-async fn encode(coding: &'static dyn Coding, content: &[u8]) -> io::Result<Vec<u8>> {
-    let (mut encoder, mut coded) = (coding.encoder(Some(content.len() as u64))?, Vec::new());
+/// The content in a coding; nothing where there is no memory for that.
+async fn encode(offer: Offer, coding: &'static dyn Coding, content: &[u8]) -> Option<Vec<u8>> {
+    let (mut encoder, _taken) = offer.encoder(coding, Some(content.len() as u64))?;
+    let mut coded = Vec::new();
     for (index, piece) in content.chunks(PIECE).enumerate() {
         if index > 0 {
             tokio::task::yield_now().await;
         }
-        encoder.encode(piece, &mut coded)?;
+        encoder.encode(piece, &mut coded).ok()?;
     }
-    encoder.finish(&mut coded)?;
-    Ok(coded)
+    encoder.finish(&mut coded).ok()?;
+    Some(coded)
 }

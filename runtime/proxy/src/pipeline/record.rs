@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::access_log::Line;
 use crate::body_memory::Taken;
-use crate::compression::Offer;
+use crate::compression::choice::Offer;
 use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
 use crate::exchange::Progress;
