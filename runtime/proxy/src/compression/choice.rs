@@ -61,7 +61,7 @@ impl Offer {
     pub(crate) fn plan<'f>(&self, response: Subject<impl Iterator<Item = (&'f str, &'f [u8])>>) -> Plan {
         let Subject { status, fields, length, to_head } = response;
         // Partial Content is not the whole, and the others have no content.
-        if status < 200 || matches!(status, 204 | 205 | 206) {
+        if status < 200 || matches!(status, 204..=206) {
             return Plan::Pass;
         }
         let mut has_type = false;
