@@ -272,7 +272,7 @@ fn at_the_root() {
 fn at_an_operation() {
     for (operation, expect) in [
         ("split: off, mirror: off", "none"),
-        ("compress: {}, responseHeaders: {set: {Vary: Accept}}", "GW550 operation"),
+        ("compress: {}, responseHeaders: {set: {Vary: Accept}}", "GW550 replaces `Vary`"),
         ("split: [{upstream: {url: \"http://a:1\"}, weight: 5%}], mirror: {upstream: {url: \"http://a:1\"}}", "none"),
         ("mirror: {upstream: default}", "GW534 act on them twice"),
         ("maxBody: 1KiB, upstream: {url: \"http://127.0.0.1:1/x\"}", "none"),

@@ -31,7 +31,7 @@
 //   GET       /v1/rest?method=photos.list                                    photosList      -> default as received without /v1                             jwt `jwt`
 //   OPTIONS   /v1/rest?method=photos.list                                    -               -> default as received without /v1                             anyone (preflight: forward)
 //   GET       /v1/texts                                                      readText        -> default as received without /v1                             jwt `jwt`; compressed
-//   OPTIONS   /v1/texts                                                      -               -> default as received without /v1                             anyone (preflight: forward); compressed
+//   OPTIONS   /v1/texts                                                      -               -> default as received without /v1                             anyone (preflight: forward)
 //   POST      /v1/texts                                                      notCompressed   -> default as received without /v1                             jwt `jwt`
 //   PUT       /v1/texts                                                      writeText       -> default as received without /v1                             jwt `jwt`; compressed
 //   GET       /v1/typed/{id}/{ratio}.{flag}                                  typed           -> default as received without /v1                             jwt `jwt`; enforced
@@ -71,7 +71,7 @@
 //   GET       /v2/rest?method=photos.list                                    photosList      -> default as received without /v2                             jwt `jwt`
 //   OPTIONS   /v2/rest?method=photos.list                                    -               -> default as received without /v2                             anyone (preflight: forward)
 //   GET       /v2/texts                                                      readText        -> default as received without /v2                             jwt `jwt`; compressed
-//   OPTIONS   /v2/texts                                                      -               -> default as received without /v2                             anyone (preflight: forward); compressed
+//   OPTIONS   /v2/texts                                                      -               -> default as received without /v2                             anyone (preflight: forward)
 //   POST      /v2/texts                                                      notCompressed   -> default as received without /v2                             jwt `jwt`
 //   PUT       /v2/texts                                                      writeText       -> default as received without /v2                             jwt `jwt`; compressed
 //   GET       /v2/typed/{id}/{ratio}.{flag}                                  typed           -> default as received without /v2                             jwt `jwt`; enforced
@@ -1203,11 +1203,7 @@ static OPTIONS_V1_TEXTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
-    compression: Some(Compression {
-        codings: &[&Brotli, &Gzip],
-        min: ByteSize::bytes(512),
-        types: &["text/*", "+json"],
-    }),
+    compression: None,
 };
 
 // POST /v1/texts
@@ -2280,11 +2276,7 @@ static OPTIONS_V2_TEXTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
-    compression: Some(Compression {
-        codings: &[&Brotli, &Gzip],
-        min: ByteSize::bytes(512),
-        types: &["text/*", "+json"],
-    }),
+    compression: None,
 };
 
 // POST /v2/texts
