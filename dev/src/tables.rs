@@ -37,6 +37,7 @@ use text::{kept, list, text};
 /// One text for each document that needs a feature of gateway-runtime which is not built.
 pub fn gateway(gateway: &ir::Gateway) -> Result<&'static Gateway, Vec<String>> {
     let is_built = |feature: &&str| match *feature {
+        "compress" => optional::coding(ir::ContentCoding::Gzip).is_some(),
         "oauth" => Oauth::built().is_some(),
         "redis" => optional::redis().is_some(),
         _ => false,

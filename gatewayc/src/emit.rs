@@ -9,6 +9,7 @@
 //! The same input gives the same bytes on every machine; the order of a document does not matter.
 
 mod browsers;
+mod compression;
 mod contract;
 mod layout;
 mod limits;
@@ -158,7 +159,14 @@ pub fn needs(api: &Api) -> Vec<&'static str> {
             matches!(scheme.credential, Credential::OwnToken | Credential::Session(_) | Credential::AdminKey)
         });
     let redis = api.limits.iter().any(|limit| limit.store.is_some());
-    [("oauth", oauth), ("redis", redis)].iter().filter(|(_, it)| *it).map(|(name, _)| *name).collect()
+    let of_routes = api.routes.iter().flat_map(|route| &route.operations);
+    let mut operations = of_routes.chain(api.rules.iter().filter_map(Rule::operation));
+    let compress = operations.any(|operation| operation.compression.is_some());
+    [("compress", compress), ("oauth", oauth), ("redis", redis)]
+        .iter()
+        .filter(|(_, it)| *it)
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 /// A document's module as `gateway.rs` lists it, with the features of `gateway-runtime` that it needs.
@@ -443,6 +451,7 @@ impl<'a> Module<'a> {
                 ("repeatable", boolean(operation.repeatable)),
                 ("cors", self.browsers.cors(operation.cors.as_ref())),
                 ("security_headers", self.browsers.security_headers(&operation.security_headers)),
+                ("compression", compression::compression(operation.compression.as_ref())),
             ],
         )
     }

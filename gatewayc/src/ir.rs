@@ -2,6 +2,7 @@
 
 mod access;
 mod browsers;
+mod compression;
 mod contract;
 mod error_body;
 mod hmac;
@@ -27,6 +28,7 @@ use crate::schema::Json;
 
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
 pub use browsers::{Cors, CorsPolicy, OriginPattern};
+pub use compression::{Compression, ContentCoding};
 pub use contract::{
     Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, Part, RequestBody, Response,
     ResponseField, Responses, StatusKey, Style, Unknown, Written,

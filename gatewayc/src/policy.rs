@@ -1,6 +1,7 @@
 //! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
 
 mod browsers;
+mod compression;
 mod contract;
 mod lines;
 mod own_answers;
@@ -289,6 +290,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         Action::Answer(builtin) => line(out, "answers", &answers(builtin)),
     }
     contract::write(out, &operation.contract);
+    compression::write(out, operation.compression.as_ref());
     for (what, edits) in
         [("request headers", &operation.request_headers), ("response headers", &operation.response_headers)]
     {
@@ -406,11 +408,13 @@ fn answers(builtin: &Builtin) -> String {
     }
 }
 
-/// What is checked of the requests and responses of an operation, and what these say to browsers, a line for each.
+/// What is checked of the requests and responses of an operation, what these say to browsers, and what becomes of them, a
+/// line for each.
 pub(crate) fn checks(operation: &Operation) -> Vec<String> {
     let mut out = String::new();
     contract::write(&mut out, &operation.contract);
     browsers::write(&mut out, operation.cors.as_ref(), &operation.security_headers);
+    compression::write(&mut out, operation.compression.as_ref());
     out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
@@ -459,6 +463,7 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 one_line(&format!("-> {}{rewrite}", target(&operation.action))),
                 one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes "))
                     + contract::word(&operation.contract)
+                    + compression::word(operation.compression.as_ref())
                     + &one_line(&split::words(&operation.action))
                     + browsers::word(operation.cors.as_ref()),
             ];

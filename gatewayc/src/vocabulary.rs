@@ -6,6 +6,7 @@ mod authorization_server;
 mod balance;
 mod builtin;
 mod claims;
+mod compression;
 mod consumers;
 mod cors;
 mod endpoints;
@@ -35,8 +36,8 @@ use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW104};
 use crate::ir::{
-    Anonymous, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits, IdentityHeaders, Limit,
-    Upstream,
+    Anonymous, Compression, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits,
+    IdentityHeaders, Limit, Upstream,
 };
 use crate::units::{self, ByteSize};
 
@@ -107,6 +108,8 @@ pub struct Inheritable {
     pub request_headers: Option<HeaderEdits>,
     /// `responseHeaders`.
     pub response_headers: Option<HeaderEdits>,
+    /// `compress`; `Some(None)` for `off`.
+    pub compression: Option<Option<Compression>>,
     /// `maxBody`.
     pub max_body: Option<ByteSize>,
     /// `consumers`.
@@ -143,6 +146,7 @@ impl Inheritable {
             rewrite: self.rewrite.or_else(|| outer.rewrite.clone()),
             request_headers: self.request_headers.or_else(|| outer.request_headers.clone()),
             response_headers: self.response_headers.or_else(|| outer.response_headers.clone()),
+            compression: self.compression.or_else(|| outer.compression.clone()),
             max_body: self.max_body.or(outer.max_body),
             consumers: self.consumers.or_else(|| outer.consumers.clone()),
             anonymous: self.anonymous.or_else(|| outer.anonymous.clone()),
@@ -302,6 +306,7 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "rewrite" => found.rewrite = rewrite::rewrite(reader, value),
             "requestHeaders" => found.request_headers = Some(headers::header_edits(reader, value, Some(identity))),
             "responseHeaders" => found.response_headers = Some(headers::header_edits(reader, value, None)),
+            "compress" => found.compression = compression::compression(reader, key.span, value),
             "maxBody" => found.max_body = reader.unit(value, "`maxBody`", units::size),
             "consumers" => found.consumers = Some(consumers::consumers(reader, value)),
             "anonymous" => found.anonymous = Some(Spanned::new(key.span, consumers::anonymous(reader, value))),

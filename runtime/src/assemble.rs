@@ -185,6 +185,7 @@ pub(crate) fn assemble(
         deciding_fields,
         trusted_proxies: config.trusted_proxies.clone(),
         bodies: BodyMemory::new(config.limits.body_memory),
+        encoders: BodyMemory::new(config.limits.compression),
         admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
         settings: Settings {
             timeouts: config.timeouts,

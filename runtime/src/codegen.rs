@@ -41,6 +41,9 @@ pub use gateway_parties::server::{
     AccessTokenTerms, AuthorizationServer, ClientPath, EndpointPaths, Grant, PkceRequirement, RefreshTokenTerms,
     Resource, Scope, TokenFormat,
 };
+pub use gateway_proxy::compression::Compression;
+#[cfg(feature = "compress")]
+pub use gateway_proxy::compression::{brotli::Brotli, gzip::Gzip, zstd::Zstd};
 pub use gateway_proxy::mock::{Mock, MockContent, MockResponse};
 pub use gateway_proxy::rewrite::RegexRewrite;
 pub use gateway_proxy::rule_pattern::RulePattern;
@@ -51,11 +54,12 @@ pub use gateway_proxy::tables::{
     Retry, RetryBudget, RetryCause, Rewrite, Route, Rule, RuleEffect, SecurityHeaders, Share, SplitEntry, Upstream,
     UpstreamEndpoint,
 };
+pub use gateway_terms::compression::USUAL_TYPES;
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;
 
 /// Stands for a document that needs a feature of this crate that is not there, beside the message that says so.
-#[cfg(not(all(feature = "oauth", feature = "redis")))]
+#[cfg(not(all(feature = "compress", feature = "oauth", feature = "redis")))]
 #[doc(hidden)]
 pub const LEFT_OUT: Api = Api {
     name: "",

@@ -99,6 +99,7 @@ impl Default for Config {
                 connections_per_address: 1000,
                 body_rate: 100,
                 body_memory: 256 << 20,
+                compression: 256 << 20,
                 streams: 128,
                 counters: 32 << 20,
             },

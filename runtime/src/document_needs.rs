@@ -5,11 +5,37 @@
 #[macro_export]
 macro_rules! needs {
     ($source:literal [] $module:item) => { $module };
+    ($source:literal [compress $(, $more:ident)*] $($module:tt)*) => {
+        $crate::__needs_compress! { $source [$($more),*] $($module)* }
+    };
     ($source:literal [oauth $(, $more:ident)*] $($module:tt)*) => {
         $crate::__needs_oauth! { $source [$($more),*] $($module)* }
     };
     ($source:literal [redis $(, $more:ident)*] $($module:tt)*) => {
         $crate::__needs_redis! { $source [$($more),*] $($module)* }
+    };
+}
+
+#[cfg(feature = "compress")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __needs_compress {
+    ($($rest:tt)*) => { $crate::needs! { $($rest)* } };
+}
+
+#[cfg(not(feature = "compress"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __needs_compress {
+    ($source:literal $more:tt mod $name:ident $body:tt) => {
+        compile_error!(concat!(
+            $source,
+            " compresses responses, which needs the feature `compress` of gateway-runtime: write `features = \
+             [\"compress\"]` beside it in Cargo.toml"
+        ));
+        mod $name {
+            pub(super) static API: $crate::codegen::Api = $crate::codegen::LEFT_OUT;
+        }
     };
 }
 

@@ -3,6 +3,7 @@
 //! | feature | what needs it |
 //! |---|---|
 //! | `acme` | `tls.acme` of listeners |
+//! | `compress` | documents that compress responses |
 //! | `oauth` | documents with an authorization server, `oauth`, `session`, `admin.key`, and stores in SQLite |
 //! | `postgres` | stores in PostgreSQL; it brings `oauth` |
 //! | `redis` | limits of documents that are counted in a store, and stores in Redis |
@@ -26,6 +27,7 @@ struct Feature {
 
 static FEATURES: &[Feature] = &[
     Feature { name: "acme", is_built: cfg!(feature = "acme"), settings: &["listeners.*.tls.acme."], stores: &[] },
+    Feature { name: "compress", is_built: cfg!(feature = "compress"), settings: &[], stores: &[] },
     Feature {
         name: "oauth",
         is_built: cfg!(feature = "oauth"),

@@ -6,6 +6,8 @@ use gateway_access::request_view::CredentialLocation;
 use gateway_access::scheme::Scheme;
 use gateway_limits::store::StoreClient;
 use gateway_parties::server::{AuthorizationServer, Grant};
+use gateway_proxy::compression::Coding;
+use gateway_terms::compression::ContentCoding;
 use gateway_terms::oauth::Endpoint;
 
 /// What speaks to a store of limits: feature `redis`.
@@ -15,6 +17,22 @@ pub fn redis() -> Option<&'static dyn StoreClient> {
     return Some(&gateway_limits::store::redis::Redis);
     #[cfg(not(feature = "redis"))]
     None
+}
+
+/// What encodes content: feature `compress`.
+#[must_use]
+pub fn coding(coding: ContentCoding) -> Option<&'static dyn Coding> {
+    #[cfg(feature = "compress")]
+    return Some(match coding {
+        ContentCoding::Zstd => &gateway_proxy::compression::zstd::Zstd,
+        ContentCoding::Brotli => &gateway_proxy::compression::brotli::Brotli,
+        ContentCoding::Gzip => &gateway_proxy::compression::gzip::Gzip,
+    });
+    #[cfg(not(feature = "compress"))]
+    {
+        let _ = coding;
+        None
+    }
 }
 
 /// What belongs to an authorization server: feature `oauth`.

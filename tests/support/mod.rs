@@ -61,6 +61,7 @@ impl Gateway {
             "partners.plain",
             "shop.shop",
             "tutorial.notes",
+            "articles.default",
             "versions.stable",
             "versions.canary",
             "versions.shadow",

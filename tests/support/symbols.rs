@@ -14,6 +14,10 @@ static PARTS: &[Part] = &[
     Part { symbol: "jsonwebtoken", used_by: &["gateway-tests", "gateway-providers"] },
     // Signatures over requests.
     Part { symbol: "SignatureCheck", used_by: &["gateway-tests"] },
+    // Compression of responses.
+    Part { symbol: "GzipEncoder", used_by: &["gateway-tests"] },
+    Part { symbol: "BrotliEncoder", used_by: &["gateway-tests"] },
+    Part { symbol: "ZSTD_compressStream", used_by: &["gateway-tests"] },
     // Rewrites and rules with regular expressions.
     Part { symbol: "RegexRewrite", used_by: &["gateway-tests"] },
     Part { symbol: "RulePattern", used_by: &["gateway-tests"] },

@@ -4,6 +4,7 @@
 //! Whoever reads a file knows the words for its mistakes: what is wrong is a value here, and a message there.
 
 pub mod algorithm;
+pub mod compression;
 pub mod contract;
 pub mod hmac;
 pub mod limit;

@@ -3,9 +3,10 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, ByteSize, HeaderEdits, JwtSign, LimitUse, Mirror, Operation, RegexRewrite, Rewrite, SplitEntry,
-    StaticFile, StaticFiles,
+    Action, Allowed, ByteSize, Compression, HeaderEdits, JwtSign, LimitUse, Mirror, Operation, RegexRewrite, Rewrite,
+    SplitEntry, StaticFile, StaticFiles,
 };
+use gateway_runtime::optional;
 use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
@@ -49,6 +50,15 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         repeatable: operation.repeatable,
         cors: cors(operation.cors.as_ref()),
         security_headers: security_headers(&operation.security_headers),
+        compression: operation.compression.as_ref().map(compression),
+    }
+}
+
+fn compression(ir::Compression { codings, min, types, span: _ }: &ir::Compression) -> Compression {
+    Compression {
+        codings: list(codings, |one| optional::coding(*one).expect("features are checked first")),
+        min: ByteSize(min.0),
+        types: texts(types),
     }
 }
 

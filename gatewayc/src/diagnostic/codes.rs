@@ -145,6 +145,7 @@ codes! {
     GW540 540 "bad-origin"                Error   "An origin that no browser sends"
     GW541 541 "credentials-for-all"       Error   "Pages of every origin may call with the credentials of their visitors"
     GW542 542 "cors-contradiction"        Error   "`cors` beside something that says otherwise"
+    GW560 560 "unsaid-compression"        Error   "Responses are compressed, and `responseHeaders` replaces the field that says so"
     GW701 701 "bad-schema"                Error   "A keyword of a schema whose value is of the wrong kind"
     GW702 702 "not-enforced"              Warning "Something that is described and cannot be enforced"
     GW703 703 "bad-pattern"               Error   "A regular expression of a schema that cannot be read"

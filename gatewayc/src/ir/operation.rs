@@ -8,6 +8,7 @@ pub use gateway_terms::operation::{ParameterKind, Preflight};
 use crate::examples::DescribedResponse;
 use crate::ir::access::{Access, Anonymous, ConsumerRules};
 use crate::ir::browsers::Cors;
+use crate::ir::compression::Compression;
 use crate::ir::contract::Contract;
 use crate::ir::limit::LimitUse;
 use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
@@ -79,6 +80,8 @@ pub struct Operation {
     pub security_headers: Vec<(String, String)>,
     /// It may be repeated whatever its method.
     pub repeatable: bool,
+    /// Which of its responses are compressed.
+    pub compression: Option<Compression>,
     /// The operation's method in the document.
     pub span: Span,
 }

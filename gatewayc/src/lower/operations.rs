@@ -91,6 +91,9 @@ impl Particulars {
             Action::Answer(Builtin::Oauth { .. } | Builtin::Registry { .. }) => OWN_MAX_BODY,
             _ => policy.max_body.unwrap_or(DEFAULT_MAX_BODY),
         };
+        // What an authorization server says has secrets in it, and is short.
+        let is_compressed =
+            matches!(action, Action::Forward { .. } | Action::Answer(Builtin::Static(_) | Builtin::Mock(_)));
         let is_forwarded = matches!(action, Action::Forward { .. });
         let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
         let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
@@ -115,6 +118,7 @@ impl Particulars {
             cors: browsers::cors(policy, fields),
             security_headers: policy.security_headers.clone().unwrap_or_default(),
             repeatable,
+            compression: policy.compression.clone().flatten().filter(|_| is_compressed),
             span,
         }
     }
@@ -332,7 +336,8 @@ impl<'a> Lowering<'a> {
             span,
         };
         route.described.push(("OPTIONS".into(), particulars.id.clone()));
-        route.operations.push(particulars.with(inherited));
+        // What a browser asks for first has no content.
+        route.operations.push(Operation { compression: None, ..particulars.with(inherited) });
     }
 
     /// What an operation charges, which inherits `policy`; `place` is what those limits are called after that have no name.
@@ -413,7 +418,8 @@ impl<'a> Lowering<'a> {
         path: &ast::PathItem,
         operation: &ast::Operation,
     ) {
-        let Inheritable { upstream, split, mirror, rewrite, request_headers, max_body, .. } = own;
+        let Inheritable { upstream, split, mirror, rewrite, request_headers, max_body, compression, .. } = own;
+        let has_content = matches!(builtin.value, Some(BuiltinPolicy::Static { .. } | BuiltinPolicy::Mock) | None);
         let stray = [
             ("upstream", upstream.is_some()),
             ("split", split.as_ref().is_some_and(|split| !split.entries.is_empty())),
@@ -421,6 +427,7 @@ impl<'a> Lowering<'a> {
             ("rewrite", rewrite.is_some()),
             ("requestHeaders", request_headers.is_some()),
             ("maxBody", max_body.is_some()),
+            ("compress", compression.as_ref().is_some_and(Option::is_some) && !has_content),
         ];
         let title = title(path, operation);
         for (name, _) in stray.into_iter().filter(|(_, is_there)| *is_there) {

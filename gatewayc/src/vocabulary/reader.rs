@@ -72,6 +72,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "rewrite", places: ANYWHERE },
     Member { name: "requestHeaders", places: ANYWHERE },
     Member { name: "responseHeaders", places: ANYWHERE },
+    Member { name: "compress", places: ANYWHERE },
     Member { name: "maxBody", places: ANYWHERE },
     Member { name: "acceptRisk", places: &[Place::Root, Place::PathItem, Place::Operation, Place::Scheme] },
     Member { name: "rateLimit", places: ANYWHERE },

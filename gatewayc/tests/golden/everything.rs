@@ -40,6 +40,10 @@
 //   OPTIONS   /v1/rest?method=photos.get                                     -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   GET       /v1/rest?method=photos.list                                    photosList       -> default as received without /v1                             jwt `jwt`; cors
 //   OPTIONS   /v1/rest?method=photos.list                                    -                -> default as received without /v1                             anyone (preflight: forward); cors
+//   GET       /v1/texts                                                      readText         -> default as received without /v1                             jwt `jwt`; compressed; cors
+//   OPTIONS   /v1/texts                                                      -                -> default as received without /v1                             anyone (preflight: forward); cors
+//   POST      /v1/texts                                                      notCompressed    -> default as received without /v1                             jwt `jwt`; cors
+//   PUT       /v1/texts                                                      writeText        -> default as received without /v1                             jwt `jwt`; compressed; cors
 //   GET       /v1/typed/{id}/{ratio}.{flag}                                  typed            -> default as received without /v1                             jwt `jwt`; enforced; cors
 //   OPTIONS   /v1/typed/{id}/{ratio}.{flag}                                  -                -> default as received without /v1                             anyone (preflight: forward); enforced; cors
 //   GET       /v1/versions                                                   versions         -> default as received without /v1                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many; 12.5% copied to shadow; cors
@@ -86,6 +90,10 @@
 //   OPTIONS   /v2/rest?method=photos.get                                     -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   GET       /v2/rest?method=photos.list                                    photosList       -> default as received without /v2                             jwt `jwt`; cors
 //   OPTIONS   /v2/rest?method=photos.list                                    -                -> default as received without /v2                             anyone (preflight: forward); cors
+//   GET       /v2/texts                                                      readText         -> default as received without /v2                             jwt `jwt`; compressed; cors
+//   OPTIONS   /v2/texts                                                      -                -> default as received without /v2                             anyone (preflight: forward); cors
+//   POST      /v2/texts                                                      notCompressed    -> default as received without /v2                             jwt `jwt`; cors
+//   PUT       /v2/texts                                                      writeText        -> default as received without /v2                             jwt `jwt`; compressed; cors
 //   GET       /v2/typed/{id}/{ratio}.{flag}                                  typed            -> default as received without /v2                             jwt `jwt`; enforced; cors
 //   OPTIONS   /v2/typed/{id}/{ratio}.{flag}                                  -                -> default as received without /v2                             anyone (preflight: forward); enforced; cors
 //   GET       /v2/versions                                                   versions         -> default as received without /v2                             jwt `jwt`; all with X-Canary: 1 and X-Region: eu "west" to notes; 5% to canary by consumer+cookie:cart; all with X-Canary: many and 0.5% of the others to many; 12.5% copied to shadow; cors
@@ -242,6 +250,15 @@ pub(super) static API: Api = Api {
             operations: &[&PHOTOS_LIST, &OPTIONS_V1_REST_METHOD_PHOTOS_LIST],
         },
         Route {
+            template: "/v1/texts",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&READ_TEXT, &OPTIONS_V1_TEXTS, &NOT_COMPRESSED, &WRITE_TEXT],
+        },
+        Route {
             template: "/v1/typed/{id}/{ratio}.{flag}",
             when: &[],
             allows: &[],
@@ -395,6 +412,15 @@ pub(super) static API: Api = Api {
             operations: &[&PHOTOS_LIST_2, &OPTIONS_V2_REST_METHOD_PHOTOS_LIST],
         },
         Route {
+            template: "/v2/texts",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&READ_TEXT_2, &OPTIONS_V2_TEXTS, &NOT_COMPRESSED_2, &WRITE_TEXT_2],
+        },
+        Route {
             template: "/v2/typed/{id}/{ratio}.{flag}",
             when: &[],
             allows: &[],
@@ -515,6 +541,7 @@ static NO_BROWSERS: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/browsers
@@ -542,6 +569,7 @@ static BROWSERS: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Rows",
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
+    compression: None,
 };
 
 // OPTIONS /v1/browsers
@@ -566,6 +594,7 @@ static OPTIONS_V1_BROWSERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
+    compression: None,
 };
 
 // PUT /v1/browsers
@@ -590,6 +619,7 @@ static STRICT_BROWSERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
+    compression: None,
 };
 
 // GET /v1/certificate
@@ -614,6 +644,7 @@ static CERTIFICATE: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/certificate
@@ -638,6 +669,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/contract/mock
@@ -674,6 +706,7 @@ static GET_V1_CONTRACT_MOCK: Operation = Operation {
         exposed: "X-Page, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/contract/{dots}
@@ -822,6 +855,7 @@ static LIST_THINGS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Any, X-Count, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/contract/{dots}
@@ -860,6 +894,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v1/contract/{dots}
@@ -951,6 +986,7 @@ static PUT_THING: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/custom
@@ -975,6 +1011,7 @@ static N_2FA: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/custom
@@ -999,6 +1036,7 @@ static OWN_PREFLIGHT: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v1/custom
@@ -1027,6 +1065,7 @@ static SIGNED_PUT: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/files/{+path}
@@ -1051,6 +1090,7 @@ static READ_FILE: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/files/{+path}
@@ -1075,6 +1115,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v1/files/{+path}
@@ -1099,6 +1140,7 @@ static READ_FILE_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/jobs/{+name}:cancel
@@ -1123,6 +1165,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v1/jobs/{+name}:cancel
@@ -1168,6 +1211,7 @@ static FN: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/limited
@@ -1192,6 +1236,7 @@ static LIMITED: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/limited
@@ -1216,6 +1261,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/many
@@ -1240,6 +1286,7 @@ static MANY_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/many
@@ -1264,6 +1311,7 @@ static OPTIONS_V1_MANY: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v1/many
@@ -1288,6 +1336,7 @@ static AGAIN: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v1/many
@@ -1312,6 +1361,7 @@ static TURNS_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/or-and
@@ -1336,6 +1386,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v1/or-and
@@ -1364,6 +1415,7 @@ static OR_AND: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // DELETE /v1/partners
@@ -1388,6 +1440,7 @@ static CRM_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/partners
@@ -1412,6 +1465,7 @@ static PARTNER_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/partners
@@ -1436,6 +1490,7 @@ static OPTIONS_V1_PARTNERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PATCH /v1/partners
@@ -1460,6 +1515,7 @@ static LAMBDA_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v1/partners
@@ -1484,6 +1540,7 @@ static KEYED_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v1/partners
@@ -1508,6 +1565,7 @@ static BILLING_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/providers
@@ -1536,6 +1594,7 @@ static PROVIDERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/providers
@@ -1560,6 +1619,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/public: a */ comment #[evil]
@@ -1584,6 +1644,7 @@ static GET_V1_PUBLIC: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/public
@@ -1608,6 +1669,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/rest?method=photos.get
@@ -1632,6 +1694,7 @@ static PHOTOS_GET: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/rest?method=photos.get
@@ -1656,6 +1719,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/rest?method=photos.list
@@ -1680,6 +1744,7 @@ static PHOTOS_LIST: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/rest?method=photos.list
@@ -1704,6 +1769,111 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// GET /v1/texts
+static READ_TEXT: Operation = Operation {
+    id: "readText",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: Some(Compression {
+        codings: &[&Brotli, &Gzip],
+        min: ByteSize::bytes(512),
+        types: &["text/*", "+json"],
+    }),
+};
+
+// OPTIONS /v1/texts
+static OPTIONS_V1_TEXTS: Operation = Operation {
+    id: "OPTIONS /v1/texts",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// POST /v1/texts
+static NOT_COMPRESSED: Operation = Operation {
+    id: "notCompressed",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// PUT /v1/texts
+static WRITE_TEXT: Operation = Operation {
+    id: "writeText",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
 };
 
 // GET /v1/typed/{id}/{ratio}.{flag}
@@ -1762,6 +1932,7 @@ static TYPED: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/typed/{id}/{ratio}.{flag}
@@ -1820,6 +1991,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v1/versions
@@ -1863,6 +2035,7 @@ static VERSIONS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v1/versions
@@ -1887,6 +2060,7 @@ static OPTIONS_V1_VERSIONS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v1/versions
@@ -1930,6 +2104,7 @@ static NO_COPY: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v1/versions
@@ -1959,6 +2134,7 @@ static ONE_VERSION: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // DELETE /v2/browsers
@@ -1978,6 +2154,7 @@ static NO_BROWSERS_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v2/browsers
@@ -2005,6 +2182,7 @@ static BROWSERS_2: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Rows",
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
+    compression: None,
 };
 
 // OPTIONS /v2/browsers
@@ -2029,6 +2207,7 @@ static OPTIONS_V2_BROWSERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
+    compression: None,
 };
 
 // PUT /v2/browsers
@@ -2053,6 +2232,7 @@ static STRICT_BROWSERS_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
+    compression: None,
 };
 
 // GET /v2/certificate
@@ -2077,6 +2257,7 @@ static CERTIFICATE_2: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/certificate
@@ -2101,6 +2282,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/contract/mock
@@ -2137,6 +2319,7 @@ static GET_V2_CONTRACT_MOCK: Operation = Operation {
         exposed: "X-Page, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/contract/{dots}
@@ -2285,6 +2468,7 @@ static LIST_THINGS_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Any, X-Count, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/contract/{dots}
@@ -2323,6 +2507,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v2/contract/{dots}
@@ -2414,6 +2599,7 @@ static PUT_THING_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/custom
@@ -2438,6 +2624,7 @@ static N_2FA_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/custom
@@ -2462,6 +2649,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v2/custom
@@ -2490,6 +2678,7 @@ static SIGNED_PUT_2: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/files/{+path}
@@ -2514,6 +2703,7 @@ static READ_FILE_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/files/{+path}
@@ -2538,6 +2728,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v2/files/{+path}
@@ -2562,6 +2753,7 @@ static READ_FILE_4: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/jobs/{+name}:cancel
@@ -2586,6 +2778,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v2/jobs/{+name}:cancel
@@ -2631,6 +2824,7 @@ static FN_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/limited
@@ -2655,6 +2849,7 @@ static LIMITED_2: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/limited
@@ -2679,6 +2874,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/many
@@ -2703,6 +2899,7 @@ static MANY_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/many
@@ -2727,6 +2924,7 @@ static OPTIONS_V2_MANY: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v2/many
@@ -2751,6 +2949,7 @@ static AGAIN_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v2/many
@@ -2775,6 +2974,7 @@ static TURNS_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/or-and
@@ -2799,6 +2999,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v2/or-and
@@ -2827,6 +3028,7 @@ static OR_AND_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // DELETE /v2/partners
@@ -2851,6 +3053,7 @@ static CRM_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/partners
@@ -2875,6 +3078,7 @@ static PARTNER_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/partners
@@ -2899,6 +3103,7 @@ static OPTIONS_V2_PARTNERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PATCH /v2/partners
@@ -2923,6 +3128,7 @@ static LAMBDA_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v2/partners
@@ -2947,6 +3153,7 @@ static KEYED_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v2/partners
@@ -2971,6 +3178,7 @@ static BILLING_3: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/providers
@@ -2999,6 +3207,7 @@ static PROVIDERS_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/providers
@@ -3023,6 +3232,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/public: a */ comment #[evil]
@@ -3047,6 +3257,7 @@ static GET_V2_PUBLIC: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/public
@@ -3071,6 +3282,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/rest?method=photos.get
@@ -3095,6 +3307,7 @@ static PHOTOS_GET_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/rest?method=photos.get
@@ -3119,6 +3332,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/rest?method=photos.list
@@ -3143,6 +3357,7 @@ static PHOTOS_LIST_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/rest?method=photos.list
@@ -3167,6 +3382,111 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// GET /v2/texts
+static READ_TEXT_2: Operation = Operation {
+    id: "readText",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: Some(Compression {
+        codings: &[&Brotli, &Gzip],
+        min: ByteSize::bytes(512),
+        types: &["text/*", "+json"],
+    }),
+};
+
+// OPTIONS /v2/texts
+static OPTIONS_V2_TEXTS: Operation = Operation {
+    id: "OPTIONS /v2/texts",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// POST /v2/texts
+static NOT_COMPRESSED_2: Operation = Operation {
+    id: "notCompressed",
+    method: "POST",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// PUT /v2/texts
+static WRITE_TEXT_2: Operation = Operation {
+    id: "writeText",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
 };
 
 // GET /v2/typed/{id}/{ratio}.{flag}
@@ -3225,6 +3545,7 @@ static TYPED_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/typed/{id}/{ratio}.{flag}
@@ -3283,6 +3604,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /v2/versions
@@ -3326,6 +3648,7 @@ static VERSIONS_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // OPTIONS /v2/versions
@@ -3350,6 +3673,7 @@ static OPTIONS_V2_VERSIONS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /v2/versions
@@ -3393,6 +3717,7 @@ static NO_COPY_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /v2/versions
@@ -3422,6 +3747,7 @@ static ONE_VERSION_2: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // rule 6: ^/legacy/(.*)$
@@ -3451,6 +3777,7 @@ static RULE_6: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // rule 7: ^/a very long pattern, so that the line of the generated code does not fit into the width of a page/(.*)$
@@ -3475,6 +3802,7 @@ static RULE_7: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // upstream `127.0.0.1:9000`

@@ -393,6 +393,7 @@ static METADATA: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /account
@@ -412,6 +413,7 @@ static ACCOUNT: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /account
@@ -431,6 +433,7 @@ static WITHDRAW: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /clients
@@ -450,6 +453,7 @@ static LIST_CLIENTS: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /clients
@@ -469,6 +473,7 @@ static CREATE_CLIENT: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /clients/{client}/registration
@@ -491,6 +496,7 @@ static REMOVE_OWN_REGISTRATION: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /clients/{client}/registration
@@ -513,6 +519,7 @@ static READ_OWN_REGISTRATION: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /clients/{client}/registration
@@ -535,6 +542,7 @@ static REPLACE_OWN_REGISTRATION: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /clients/{id}
@@ -557,6 +565,7 @@ static DELETE_CLIENT: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /code/token
@@ -580,6 +589,7 @@ static REDEEM: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /login
@@ -603,6 +613,7 @@ static LOGIN_PAGE: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /login
@@ -626,6 +637,7 @@ static LOGIN: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /logout
@@ -645,6 +657,7 @@ static LOGOUT: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /me
@@ -667,6 +680,7 @@ static ME: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /notes
@@ -689,6 +703,7 @@ static NOTES: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /oauth/authorize
@@ -712,6 +727,7 @@ static AUTHORIZE: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/authorize
@@ -735,6 +751,7 @@ static AUTHORIZE_POST: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/decision
@@ -754,6 +771,7 @@ static DECIDE: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/introspect
@@ -777,6 +795,7 @@ static INTROSPECT: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /oauth/keys
@@ -796,6 +815,7 @@ static KEYS: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/revoke
@@ -815,6 +835,7 @@ static REVOKE: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/token
@@ -844,6 +865,7 @@ static TOKEN: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /users
@@ -863,6 +885,7 @@ static CREATE_USER: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/account
@@ -882,6 +905,7 @@ static ACCOUNT_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/account
@@ -901,6 +925,7 @@ static WITHDRAW_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/clients
@@ -920,6 +945,7 @@ static LIST_CLIENTS_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/clients
@@ -939,6 +965,7 @@ static CREATE_CLIENT_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /v1/clients/{client}/registration
@@ -961,6 +988,7 @@ static REMOVE_OWN_REGISTRATION_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/clients/{client}/registration
@@ -983,6 +1011,7 @@ static READ_OWN_REGISTRATION_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /v1/clients/{client}/registration
@@ -1005,6 +1034,7 @@ static REPLACE_OWN_REGISTRATION_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /v1/clients/{id}
@@ -1027,6 +1057,7 @@ static DELETE_CLIENT_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/code/token
@@ -1050,6 +1081,7 @@ static REDEEM_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/login
@@ -1073,6 +1105,7 @@ static LOGIN_PAGE_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/login
@@ -1096,6 +1129,7 @@ static LOGIN_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/logout
@@ -1115,6 +1149,7 @@ static LOGOUT_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/me
@@ -1137,6 +1172,7 @@ static ME_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/notes
@@ -1159,6 +1195,7 @@ static NOTES_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/oauth/authorize
@@ -1182,6 +1219,7 @@ static AUTHORIZE_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/oauth/authorize
@@ -1205,6 +1243,7 @@ static AUTHORIZE_POST_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/oauth/decision
@@ -1224,6 +1263,7 @@ static DECIDE_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/oauth/introspect
@@ -1247,6 +1287,7 @@ static INTROSPECT_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/oauth/keys
@@ -1266,6 +1307,7 @@ static KEYS_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/oauth/revoke
@@ -1285,6 +1327,7 @@ static REVOKE_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/oauth/token
@@ -1314,6 +1357,7 @@ static TOKEN_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/users
@@ -1333,6 +1377,7 @@ static CREATE_USER_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

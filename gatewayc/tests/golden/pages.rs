@@ -73,6 +73,7 @@ static HOME: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // HEAD /
@@ -99,6 +100,7 @@ static HEAD: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /docs/{+rest}
@@ -140,6 +142,7 @@ static DOCS: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

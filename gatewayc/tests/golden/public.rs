@@ -66,6 +66,7 @@ static HOME: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /a/{b}
@@ -85,6 +86,7 @@ static A: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /a/{b}
@@ -104,6 +106,7 @@ static A_2: Operation = Operation {
     repeatable: false,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

@@ -1,4 +1,5 @@
-//! The memory of bodies that are held whole while they are checked: together they take no more than a deployment admits.
+//! Memory that all requests together take no more of than a deployment admits: that of bodies that are held whole while
+//! they are checked, and that of encoders.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

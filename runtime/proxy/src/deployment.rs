@@ -60,6 +60,8 @@ pub struct Deployment {
     pub limits: Arc<Limits>,
     /// The memory of bodies that are checked.
     pub bodies: BodyMemory,
+    /// The memory of the encoders of responses that are compressed.
+    pub encoders: BodyMemory,
     /// Counts the open connections, and refuses those beyond the limits.
     pub admission: Admission,
 }

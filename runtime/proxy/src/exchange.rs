@@ -1,7 +1,9 @@
 //! One request forwarded and its response brought back: both bodies stream at once, and neither is buffered whole, except
 //! for responses that are refused where they are not as described.
 
+pub(crate) mod coded;
 pub(crate) mod download;
+pub(crate) mod encode;
 pub(crate) mod pace;
 pub(crate) mod upload;
 pub(crate) mod watch;
@@ -15,8 +17,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::compression::choice::Offer;
 use crate::mirror::Copying;
 use crate::upstream::UpstreamConnection;
+use coded::Coded;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::chunked::{self, Decoder};
@@ -167,6 +171,10 @@ pub(crate) struct Exchange<'a, S> {
     watch: Option<&'a mut Watch>,
     /// Until it has been told of the final response.
     on_response: Option<OnResponse<'a>>,
+    /// Which codings of the content the client takes, where the operation has any.
+    offer: Option<Offer>,
+    /// The content is coded.
+    coded: Option<Box<Coded>>,
     progress: Progress,
 }
 
@@ -184,6 +192,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         fields: &'a FieldTable,
         watch: Option<&'a mut Watch>,
         on_response: OnResponse<'a>,
+        offer: Option<Offer>,
         now: Instant,
     ) -> Self {
         let upload = if request.expects_continue && request.body != BodyLength::None {
@@ -212,6 +221,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             pace: Pace::new(request.least_rate, request.idle_timeout),
             watch,
             on_response: Some(on_response),
+            offer,
+            coded: None,
             progress,
         }
     }

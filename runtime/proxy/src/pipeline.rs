@@ -5,6 +5,7 @@ mod contract;
 mod forward;
 mod gather;
 pub(crate) mod head;
+mod own_content;
 mod pause;
 mod plain;
 mod record;
@@ -248,12 +249,16 @@ async fn answer<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
     record: &Record<'_>,
-    own: OwnAnswer,
+    mut own: OwnAnswer,
     mut progress: Progress,
 ) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    if let Some(offer) = record.offer.filter(|_| record.reject.is_none()) {
+        // Boxed: few answers are compressed, and all would carry its state.
+        own = Box::pin(own_content::compress(own, offer, record.edits_of_answer())).await;
+    }
     // After a malformed request it is unknown where the next one begins; a slow one never ends.
     let hopeless = matches!(record.reject, Some(Reject::BadRequest(_) | Reject::RequestTimeout));
     let keep_alive = record.facts.keep_alive && !hopeless && !worker.draining.get() && is_drainable(record);

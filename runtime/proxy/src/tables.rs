@@ -9,6 +9,7 @@ pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, Retr
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
 pub use crate::browsers::{Cors, CorsPolicy, OriginPattern, SecurityHeaders};
+use crate::compression::Compression;
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_access::upstream_auth::UpstreamAuth;
 use gateway_base::units::ByteSize;
@@ -254,6 +255,8 @@ pub struct Operation {
     pub cors: Option<Cors>,
     /// What its responses tell browsers.
     pub security_headers: Option<&'static SecurityHeaders>,
+    /// Which responses are compressed, and how; `None` for none.
+    pub compression: Option<Compression>,
 }
 
 /// What an operation does with a permitted request.

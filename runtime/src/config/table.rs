@@ -308,6 +308,17 @@ pub(super) static ROWS: &[Row] = &[
         },
     },
     Row {
+        paths: &["limits.compression"],
+        shown: "`limits.compression`",
+        default: "`256MiB`",
+        meaning: "for the encoders of responses that are [compressed](annotations.md#compression), all together; more responses pass as they are",
+        read: |settings, config, path| {
+            const EXPECTED: &str = "a size up to 64GiB, such as 256MiB";
+            let bytes = |text: &str| gateway_yaml::units::size(text).ok().filter(|bytes| *bytes <= 64 << 30);
+            read_into(settings, path, EXPECTED, bytes, &mut config.limits.compression);
+        },
+    },
+    Row {
         paths: &["limits.streams"],
         shown: "`limits.streams`",
         default: "`128`",

@@ -6,8 +6,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::watch::{Begun, Held};
-use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload, end_chunks, write_chunk};
-use gateway_wire::downstream::Scratch;
+use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload, write_chunk};
+use crate::compression::PIECE;
+use crate::compression::choice::{Plan, Subject};
+use crate::compression::head::Values;
+use crate::exchange::coded::Coded;
+use gateway_wire::downstream::{Outbox, Scratch};
 use gateway_wire::http1::body::{BodyLength, Framing};
 use gateway_wire::http1::chunked::{self, Step};
 use gateway_wire::http1::head::{Field, ResponseHead, field_space, parse_response};
@@ -21,11 +25,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 return Poll::Ready(Err(Failure::ClientGone));
             }
             self.committed |= self.progress.status != 0;
+            if self.coded.is_some() && ready!(self.poll_encode(cx))? {
+                continue;
+            }
             if matches!(self.download, Download::Finished) {
                 return Poll::Ready(Ok(()));
             }
             let mut scratch = Scratch::take();
-            match ready!(scratch.poll_read(&mut self.up.io, cx, usize::MAX)) {
+            let most = if self.coded.is_some() { PIECE } else { usize::MAX };
+            let Poll::Ready(received) = scratch.poll_read(&mut self.up.io, cx, most) else {
+                if self.coded.is_some() && self.flush_coded()? {
+                    continue;
+                }
+                return Poll::Pending;
+            };
+            match received {
                 Ok([]) => self.on_upstream_end(true, cx)?,
                 Err(_) => self.on_upstream_end(false, cx)?,
                 Ok(bytes) if matches!(self.download, Download::Head { .. }) => self.receive_head(bytes, cx)?,
@@ -172,8 +186,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();
         let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
         let response = self.response;
+        let (plan, mut values) = (self.plan(status, fields, framing, length), Values::default());
+        let described = match plan {
+            Plan::Pass => None,
+            Plan::Vary | Plan::VaryWithoutLength => Some(values.describe(fields, None)),
+            Plan::Code(coding) => {
+                let known = if let BodyLength::Exactly(length) = length { Some(length) } else { None };
+                let encoder = self.offer.and_then(|offer| offer.encoder(coding, known));
+                self.coded = encoder.map(|encoder| Box::new(Coded::new(encoder)));
+                Some(values.describe(fields, self.coded.is_some().then(|| coding.coding().name())))
+            }
+        };
+        let fields = described.as_deref().unwrap_or(fields);
+        let (framing, sent) = match (&self.coded, plan) {
+            (Some(_), _) => (framing, BodyLength::Chunked),
+            (None, Plan::VaryWithoutLength) => (Framing::default(), BodyLength::Chunked),
+            (None, _) => (framing, length),
+        };
         self.down.outbox.head(|head| {
-            response::write_head(head, status, reason, fields, framing, length, keep_alive, response);
+            response::write_head(head, status, reason, fields, framing, sent, keep_alive, response);
         });
         self.progress.status = status;
         self.progress.keep_alive = keep_alive;
@@ -186,13 +217,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         };
     }
 
+    /// What becomes of the content of a response.
+    fn plan(&self, status: u16, fields: &[Field<'_>], framing: Framing, length: BodyLength) -> Plan {
+        let Some(offer) = &self.offer else { return Plan::Pass };
+        let edits = self.response.edits;
+        let received = fields.iter().filter(|field| !edits.replaces(field.name));
+        let received = received.map(|field| (field.name, field.value));
+        let own = edits.set.iter().chain(edits.add).map(|(name, value)| (*name, value.as_bytes()));
+        let length = match length {
+            BodyLength::Exactly(length) => Some(length),
+            BodyLength::None => framing.content_length(),
+            BodyLength::Chunked | BodyLength::UntilClose => None,
+        };
+        offer.plan(Subject { status, fields: received.chain(own), length, to_head: self.response.to_head })
+    }
+
     fn receive_body(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Failure> {
         match &mut self.download {
             Download::Counted(left) => {
                 let take = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
                 *left -= take as u64;
                 let ended = *left == 0;
-                self.progress.response_bytes += take as u64;
                 if let Some(watch) = &mut self.watch {
                     watch.pass(&bytes[..take]);
                 }
@@ -201,6 +246,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                     self.end_watch();
                 }
                 self.progress.reusable &= take == bytes.len();
+                if let Some(coded) = &mut self.coded {
+                    coded.take(&bytes[..take]);
+                    if ended {
+                        coded.end(&[]);
+                    }
+                    return Ok(());
+                }
+                self.progress.response_bytes += take as u64;
                 if !self.down.outbox.is_empty() {
                     self.down.outbox.buffer().extend_from_slice(&bytes[..take]);
                 } else if self.down.outbox.write_through(&mut self.down.io, cx, &bytes[..take]).is_err() {
@@ -224,12 +277,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                             if let Some(watch) = &mut self.watch {
                                 watch.pass(&rest[..count]);
                             }
-                            self.progress.response_bytes += count as u64;
-                            if self.response.client_is_http11 {
-                                write_chunk(self.down.outbox.buffer(), &rest[..count]);
-                            } else {
-                                self.down.outbox.buffer().extend_from_slice(&rest[..count]);
-                            }
+                            let content = &rest[..count];
+                            let (outbox, coded) = (&mut self.down.outbox, self.coded.as_deref_mut());
+                            self.progress.response_bytes +=
+                                pass(outbox, coded, self.response.client_is_http11, content);
                         }
                         Ok(Step::End(count)) => {
                             self.progress.reusable &= taken + count == bytes.len();
@@ -243,12 +294,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 if let Some(watch) = &mut self.watch {
                     watch.pass(bytes);
                 }
-                self.progress.response_bytes += bytes.len() as u64;
-                if self.response.client_is_http11 {
-                    write_chunk(self.down.outbox.buffer(), bytes);
-                } else {
-                    self.down.outbox.buffer().extend_from_slice(bytes);
-                }
+                let (outbox, coded) = (&mut self.down.outbox, self.coded.as_deref_mut());
+                self.progress.response_bytes += pass(outbox, coded, self.response.client_is_http11, bytes);
             }
             Download::Head { .. } | Download::Held(_) | Download::Finished => {
                 self.progress.reusable &= bytes.is_empty()
@@ -265,14 +312,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
     }
 
     fn end_body(&mut self, trailers: &[u8]) -> Result<(), Failure> {
-        self.download = Download::Finished;
         self.end_watch();
-        if self.response.client_is_http11 && end_chunks(self.down.outbox.buffer(), trailers, self.fields, &[]).is_err()
-        {
-            return Err(Failure::Aborted(Reject::UpstreamBroken("the trailer section is malformed")));
+        if let Some(coded) = &mut self.coded {
+            coded.end(trailers);
+            self.download = Download::Finished;
+            return Ok(());
         }
-        Ok(())
+        self.write_end(trailers)
     }
+}
+
+/// Gives content of unknown length to the client, or to the encoder; says how much the client got.
+fn pass(outbox: &mut Outbox, coded: Option<&mut Coded>, is_http11: bool, content: &[u8]) -> u64 {
+    if let Some(coded) = coded {
+        coded.take(content);
+        return 0;
+    }
+    if is_http11 {
+        write_chunk(outbox.buffer(), content);
+    } else {
+        outbox.buffer().extend_from_slice(content);
+    }
+    content.len() as u64
 }
 
 /// Whether a line ends in LF alone, where another reader might see no end (RFC 9112 §2.2).

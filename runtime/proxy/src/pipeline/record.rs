@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::access_log::Line;
 use crate::body_memory::Taken;
 use crate::browsers::Answering;
+use crate::compression::choice::Offer;
 use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
 use crate::exchange::Progress;
@@ -72,6 +73,8 @@ pub(crate) struct Record<'h> {
     pub(crate) body_memory: Option<Taken>,
     /// What is not as described and passed; empty for nothing.
     observed: String,
+    /// Which codings of a response the client takes, where the operation has any.
+    pub(crate) offer: Option<Offer>,
     /// Why it is refused, if it is.
     pub(crate) reject: Option<Reject>,
 }
@@ -116,6 +119,7 @@ impl<'h> Record<'h> {
             attempts: 0,
             body_memory: None,
             observed: String::new(),
+            offer: None,
             reject: None,
         }
     }

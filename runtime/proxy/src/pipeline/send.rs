@@ -358,7 +358,8 @@ where
     let watch = watch.as_mut();
     // What is only bound by long times needs no look at the clock.
     let now = if terms.head_within.is_some() { Instant::now() } else { worker.recently() };
-    let exchange = Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, now);
+    let exchange =
+        Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, record.offer, now);
     let (progress, result) = exchange.run().await;
     match result {
         Ok(()) => {

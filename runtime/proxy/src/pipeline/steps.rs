@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::compression::choice::Offer;
 use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
 use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::contract::{self, Need};
@@ -187,6 +188,9 @@ impl<'a, S> Steps<'a, S> {
     /// # Errors
     /// That answer, or what it takes first; 400 where the request cannot be made into one for the upstream.
     pub(crate) fn prepare(&self, permit: Permit, record: &mut Record<'_>) -> Result<Forwarding, Stop> {
+        let compression = self.routed.operation.table.compression.as_ref();
+        record.offer = compression
+            .map(|rule| Offer::to(rule, self.request.head.fields, record.facts.is_http11, &self.deployment.encoders));
         match &self.routed.operation.action {
             PreparedAction::Forward(to) => self.forward(to, permit, record),
             PreparedAction::Answer(builtin) => Err(self.answer(&**builtin, permit, record)),

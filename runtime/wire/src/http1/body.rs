@@ -95,7 +95,7 @@ impl Framing {
     }
 
     /// The stated length, whether or not a body follows.
-    pub(crate) fn content_length(self) -> Option<u64> {
+    pub fn content_length(self) -> Option<u64> {
         self.content_length
     }
 }
