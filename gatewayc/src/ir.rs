@@ -15,6 +15,7 @@ mod rule;
 mod scheme;
 mod secret;
 mod static_files;
+mod upgrade;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -24,7 +25,7 @@ use gateway_yaml::Span;
 use crate::schema::Json;
 
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
-pub use browsers::{Cors, CorsPolicy, OriginPattern};
+pub use browsers::{Cors, CorsPolicy, OriginPattern, Origins};
 pub use contract::{
     Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, Part, RequestBody, Response,
     ResponseField, Responses, StatusKey, Style, Unknown, Written,
@@ -46,6 +47,7 @@ pub use rule::{Rule, RuleEffect, RulePattern};
 pub use scheme::{Credential, Scheme};
 pub use secret::{SecretReference, SecretSource};
 pub use static_files::{StaticFile, StaticFiles, content_type};
+pub use upgrade::Upgrade;
 pub use upstream::{
     Balance, Breaker, HashKey, Health, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
 };

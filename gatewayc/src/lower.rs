@@ -22,6 +22,7 @@ mod samples;
 mod scheme;
 mod security;
 mod static_files;
+mod upgrade;
 mod upstreams;
 mod urls;
 
@@ -149,6 +150,7 @@ impl<'a> Lowering<'a> {
         };
         contract::note_credentials(&mut api);
         browsers::complete(&mut api);
+        upgrade::complete(&mut api, document, diagnostics);
         browsers::check_preflight(root.preflight, document, &api, diagnostics);
         readings::mark_contested(&mut api);
         api

@@ -4,6 +4,7 @@ mod browsers;
 mod contract;
 mod lines;
 mod own_answers;
+mod upgrade;
 mod upstream;
 
 use std::fmt::Write as _;
@@ -193,6 +194,7 @@ fn locations(locations: &[CredentialLocation]) -> String {
         CredentialLocation::Query(name) => format!("query {name}"),
         CredentialLocation::Cookie(name) => format!("cookie {name}"),
         CredentialLocation::Form(name) => format!("form field {name}"),
+        CredentialLocation::Subprotocol(prefix) => format!("subprotocol {prefix}…"),
     };
     list_or(&locations.iter().map(location).collect::<Vec<_>>(), "nothing")
 }
@@ -299,6 +301,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         }
     }
     browsers::write(out, operation.cors.as_ref(), &operation.security_headers);
+    upgrade::write(out, operation.upgrade.as_ref());
     for charge in &operation.limits {
         let limit = &api.limits[charge.limit];
         line(out, "limit", &limit_use(limit, charge.cost));
@@ -408,11 +411,13 @@ fn answers(builtin: &Builtin) -> String {
     }
 }
 
-/// What is checked of the requests and responses of an operation, and what these say to browsers, a line for each.
+/// What is checked of the requests and responses of an operation, what these say to browsers, and what connections may be
+/// upgraded to, a line for each.
 pub(crate) fn checks(operation: &Operation) -> Vec<String> {
     let mut out = String::new();
     contract::write(&mut out, &operation.contract);
     browsers::write(&mut out, operation.cors.as_ref(), &operation.security_headers);
+    upgrade::write(&mut out, operation.upgrade.as_ref());
     out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
@@ -456,7 +461,8 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 one_line(&format!("-> {}{rewrite}", target(&operation.action))),
                 one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes "))
                     + contract::word(&operation.contract)
-                    + browsers::word(operation.cors.as_ref()),
+                    + browsers::word(operation.cors.as_ref())
+                    + &upgrade::word(operation.upgrade.as_ref()),
             ];
             rows.push(row);
         }

@@ -25,6 +25,7 @@ mod rules;
 mod scheme;
 mod secret;
 mod security_headers;
+mod upgrade;
 mod upstream;
 mod validation;
 
@@ -55,6 +56,7 @@ pub use reader::{MEMBERS, Member, Place};
 pub use rewrite::RewritePolicy;
 pub use rules::{RuleChoice, RulePolicy};
 pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, scheme};
+pub use upgrade::UpgradeChoice;
 pub use upstream::UpstreamChoice;
 pub use validation::ValidationPolicy;
 
@@ -118,6 +120,8 @@ pub struct Inheritable {
     pub builtin: Option<Spanned<Option<BuiltinPolicy>>>,
     /// `retry.methods`: what may be repeated although it is not idempotent; not inherited.
     pub repeatable: Vec<String>,
+    /// `upgrade`; not inherited.
+    pub upgrade: Option<Spanned<UpgradeChoice>>,
     /// `acceptRisk`; not inherited.
     pub accepted: Vec<AcceptedRisk>,
 }
@@ -139,6 +143,7 @@ impl Inheritable {
             security_headers: self.security_headers.or_else(|| outer.security_headers.clone()),
             builtin: self.builtin,
             repeatable: self.repeatable,
+            upgrade: self.upgrade,
             accepted: self.accepted,
         }
     }
@@ -301,6 +306,9 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "rateLimit" => found.rate_limit = Some(limit::entries(reader, value)),
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin::builtin(reader, value, members))),
             "retry" => found.repeatable = retry::repeatable(reader, value),
+            "upgrade" => {
+                found.upgrade = upgrade::upgrade(reader, value).map(|choice| Spanned::new(key.span, choice));
+            }
             "acceptRisk" => found.accepted = accepted_risk::accept_risk(reader, value),
             _ => {}
         }

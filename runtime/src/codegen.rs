@@ -43,8 +43,8 @@ pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
     AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, Cors, CorsPolicy, ErrorBody, Gateway, HashKey,
-    Health, Https, IdentityHeaders, Locations, Operation, Origin, OriginPattern, Outlier, Preflight, Retry,
-    RetryBudget, RetryCause, Rewrite, Route, Rule, RuleEffect, SecurityHeaders, Upstream, UpstreamEndpoint,
+    Health, Https, IdentityHeaders, Locations, Operation, Origin, OriginPattern, Origins, Outlier, Preflight, Retry,
+    RetryBudget, RetryCause, Rewrite, Route, Rule, RuleEffect, SecurityHeaders, Upgrade, Upstream, UpstreamEndpoint,
 };
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};
 pub use gateway_wire::header_edits::HeaderEdits;

@@ -54,6 +54,7 @@ impl Gateway {
             "payments.default",
             "orders.default",
             "shop.shop",
+            "streams.sockets",
             "tutorial.notes",
         ] {
             command.args(["--set", &format!("upstreams.{name}=http://{upstream}")]);

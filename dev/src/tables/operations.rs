@@ -9,7 +9,7 @@ use gateway_runtime::codegen::{
 use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
-use crate::tables::browsers::{cors, security_headers};
+use crate::tables::browsers::{cors, security_headers, upgrade};
 use crate::tables::contract::{contract, mock};
 use crate::tables::limits::limit_key;
 use crate::tables::oauth;
@@ -39,6 +39,7 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         }),
         contested: operation.contested,
         repeatable: operation.repeatable,
+        upgrade: upgrade(operation.upgrade.as_ref()),
         cors: cors(operation.cors.as_ref()),
         security_headers: security_headers(&operation.security_headers),
     }

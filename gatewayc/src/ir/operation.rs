@@ -12,6 +12,7 @@ use crate::ir::contract::Contract;
 use crate::ir::limit::LimitUse;
 use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
 use crate::ir::static_files::StaticFiles;
+use crate::ir::upgrade::Upgrade;
 use crate::units::ByteSize;
 
 /// A path template and its operations.
@@ -77,6 +78,8 @@ pub struct Operation {
     pub security_headers: Vec<(String, String)>,
     /// It may be repeated whatever its method.
     pub repeatable: bool,
+    /// What clients may switch to.
+    pub upgrade: Option<Upgrade>,
     /// The operation's method in the document.
     pub span: Span,
 }

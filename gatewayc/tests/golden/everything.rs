@@ -34,6 +34,10 @@
 //   OPTIONS   /v1/rest?method=photos.get                                     -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   GET       /v1/rest?method=photos.list                                    photosList       -> default as received without /v1                             jwt `jwt`; cors
 //   OPTIONS   /v1/rest?method=photos.list                                    -                -> default as received without /v1                             anyone (preflight: forward); cors
+//   GET       /v1/sockets                                                    sockets          -> default as received without /v1                             jwt `key`; cors; websocket
+//   OPTIONS   /v1/sockets                                                    -                -> default as received without /v1                             anyone (preflight: forward); cors
+//   GET       /v1/sockets/guarded                                            guardedSockets   -> default as received without /v1                             jwt `key`; websocket
+//   OPTIONS   /v1/sockets/guarded                                            -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   GET       /v1/typed/{id}/{ratio}.{flag}                                  typed            -> default as received without /v1                             jwt `jwt`; enforced; cors
 //   OPTIONS   /v1/typed/{id}/{ratio}.{flag}                                  -                -> default as received without /v1                             anyone (preflight: forward); enforced; cors
 //   DELETE    /v2/browsers                                                   noBrowsers       -> default as received without /v2                             jwt `jwt`
@@ -70,6 +74,10 @@
 //   OPTIONS   /v2/rest?method=photos.get                                     -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   GET       /v2/rest?method=photos.list                                    photosList       -> default as received without /v2                             jwt `jwt`; cors
 //   OPTIONS   /v2/rest?method=photos.list                                    -                -> default as received without /v2                             anyone (preflight: forward); cors
+//   GET       /v2/sockets                                                    sockets          -> default as received without /v2                             jwt `key`; cors; websocket
+//   OPTIONS   /v2/sockets                                                    -                -> default as received without /v2                             anyone (preflight: forward); cors
+//   GET       /v2/sockets/guarded                                            guardedSockets   -> default as received without /v2                             jwt `key`; websocket
+//   OPTIONS   /v2/sockets/guarded                                            -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   GET       /v2/typed/{id}/{ratio}.{flag}                                  typed            -> default as received without /v2                             jwt `jwt`; enforced; cors
 //   OPTIONS   /v2/typed/{id}/{ratio}.{flag}                                  -                -> default as received without /v2                             anyone (preflight: forward); enforced; cors
 //   ANY       ^/gone/"$, any case                                            rule 1           -> 410                                                         anyone
@@ -213,6 +221,24 @@ pub(super) static API: Api = Api {
             operations: &[&PHOTOS_LIST, &OPTIONS_V1_REST_METHOD_PHOTOS_LIST],
         },
         Route {
+            template: "/v1/sockets",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&SOCKETS, &OPTIONS_V1_SOCKETS],
+        },
+        Route {
+            template: "/v1/sockets/guarded",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&GUARDED_SOCKETS, &OPTIONS_V1_SOCKETS_GUARDED],
+        },
+        Route {
             template: "/v1/typed/{id}/{ratio}.{flag}",
             when: &[],
             allows: &[],
@@ -348,6 +374,24 @@ pub(super) static API: Api = Api {
             operations: &[&PHOTOS_LIST_2, &OPTIONS_V2_REST_METHOD_PHOTOS_LIST],
         },
         Route {
+            template: "/v2/sockets",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&SOCKETS_2, &OPTIONS_V2_SOCKETS],
+        },
+        Route {
+            template: "/v2/sockets/guarded",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&GUARDED_SOCKETS_2, &OPTIONS_V2_SOCKETS_GUARDED],
+        },
+        Route {
             template: "/v2/typed/{id}/{ratio}.{flag}",
             when: &[],
             allows: &[],
@@ -443,6 +487,7 @@ static NO_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -465,6 +510,7 @@ static BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -489,6 +535,7 @@ static OPTIONS_V1_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -513,6 +560,7 @@ static STRICT_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_3,
         methods: "PUT",
@@ -537,6 +585,7 @@ static CERTIFICATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -561,6 +610,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -597,6 +647,7 @@ static GET_V1_CONTRACT_MOCK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD",
@@ -745,6 +796,7 @@ static LIST_THINGS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -783,6 +835,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -874,6 +927,7 @@ static PUT_THING: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -898,6 +952,7 @@ static N_2FA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -922,6 +977,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -950,6 +1006,7 @@ static SIGNED_PUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -974,6 +1031,7 @@ static READ_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -998,6 +1056,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1022,6 +1081,7 @@ static READ_FILE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1046,6 +1106,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1077,6 +1138,7 @@ static FN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1101,6 +1163,7 @@ static LIMITED: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1125,6 +1188,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1149,6 +1213,7 @@ static MANY_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1173,6 +1238,7 @@ static OPTIONS_V1_MANY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1197,6 +1263,7 @@ static AGAIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: true,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1221,6 +1288,7 @@ static TURNS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1245,6 +1313,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1273,6 +1342,7 @@ static OR_AND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1301,6 +1371,7 @@ static PROVIDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1325,6 +1396,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1349,6 +1421,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1373,6 +1446,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1397,6 +1471,7 @@ static PHOTOS_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1421,6 +1496,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1445,6 +1521,7 @@ static PHOTOS_LIST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1469,9 +1546,123 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// GET /v1/sockets
+static SOCKETS: Operation = Operation {
+    id: "sockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(3600),
+        until_expiry: false,
+        origins: Some(Origins {
+            origins: &["https://app.example", "null"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".preview.example:8443" }],
+            any: false,
+        }),
+    }),
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra, X-Token",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// OPTIONS /v1/sockets
+static OPTIONS_V1_SOCKETS: Operation = Operation {
+    id: "OPTIONS /v1/sockets",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// GET /v1/sockets/guarded
+static GUARDED_SOCKETS: Operation = Operation {
+    id: "guardedSockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(90),
+        until_expiry: true,
+        origins: Some(Origins {
+            origins: &["https://b.example"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".a.example" }],
+            any: false,
+        }),
+    }),
+    cors: None,
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// OPTIONS /v1/sockets/guarded
+static OPTIONS_V1_SOCKETS_GUARDED: Operation = Operation {
+    id: "OPTIONS /v1/sockets/guarded",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "OPTIONS",
         headers: "X-Extra",
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
@@ -1527,6 +1718,7 @@ static TYPED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1585,6 +1777,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1609,6 +1802,7 @@ static NO_BROWSERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1631,6 +1825,7 @@ static BROWSERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -1655,6 +1850,7 @@ static OPTIONS_V2_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -1679,6 +1875,7 @@ static STRICT_BROWSERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_3,
         methods: "PUT",
@@ -1703,6 +1900,7 @@ static CERTIFICATE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1727,6 +1925,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1763,6 +1962,7 @@ static GET_V2_CONTRACT_MOCK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD",
@@ -1911,6 +2111,7 @@ static LIST_THINGS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1949,6 +2150,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2040,6 +2242,7 @@ static PUT_THING_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2064,6 +2267,7 @@ static N_2FA_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2088,6 +2292,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2116,6 +2321,7 @@ static SIGNED_PUT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2140,6 +2346,7 @@ static READ_FILE_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2164,6 +2371,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2188,6 +2396,7 @@ static READ_FILE_4: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2212,6 +2421,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -2243,6 +2453,7 @@ static FN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -2267,6 +2478,7 @@ static LIMITED_2: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2291,6 +2503,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2315,6 +2528,7 @@ static MANY_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2339,6 +2553,7 @@ static OPTIONS_V2_MANY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2363,6 +2578,7 @@ static AGAIN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: true,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2387,6 +2603,7 @@ static TURNS_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2411,6 +2628,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -2439,6 +2657,7 @@ static OR_AND_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -2467,6 +2686,7 @@ static PROVIDERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2491,6 +2711,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2515,6 +2736,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2539,6 +2761,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2563,6 +2786,7 @@ static PHOTOS_GET_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2587,6 +2811,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2611,6 +2836,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2635,9 +2861,123 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// GET /v2/sockets
+static SOCKETS_2: Operation = Operation {
+    id: "sockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(3600),
+        until_expiry: false,
+        origins: Some(Origins {
+            origins: &["https://app.example", "null"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".preview.example:8443" }],
+            any: false,
+        }),
+    }),
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra, X-Token",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// OPTIONS /v2/sockets
+static OPTIONS_V2_SOCKETS: Operation = Operation {
+    id: "OPTIONS /v2/sockets",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// GET /v2/sockets/guarded
+static GUARDED_SOCKETS_2: Operation = Operation {
+    id: "guardedSockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(90),
+        until_expiry: true,
+        origins: Some(Origins {
+            origins: &["https://b.example"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".a.example" }],
+            any: false,
+        }),
+    }),
+    cors: None,
+    security_headers: Some(&SECURITY_HEADERS),
+};
+
+// OPTIONS /v2/sockets/guarded
+static OPTIONS_V2_SOCKETS_GUARDED: Operation = Operation {
+    id: "OPTIONS /v2/sockets/guarded",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" } },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "OPTIONS",
         headers: "X-Extra",
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
@@ -2693,6 +3033,7 @@ static TYPED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2751,6 +3092,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2775,6 +3117,7 @@ static RULE_6: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -2799,6 +3142,7 @@ static RULE_7: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -2995,6 +3339,7 @@ static JWT: JwtBearer = JwtBearer {
         CredentialLocation::Header("Authorization"),
         CredentialLocation::Query("token"),
         CredentialLocation::Cookie("token"),
+        CredentialLocation::Subprotocol("bearer."),
     ],
     realm: "jwt",
     forward: true,

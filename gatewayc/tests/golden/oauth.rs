@@ -391,6 +391,7 @@ static METADATA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -410,6 +411,7 @@ static ACCOUNT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -429,6 +431,7 @@ static WITHDRAW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -448,6 +451,7 @@ static LIST_CLIENTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -467,6 +471,7 @@ static CREATE_CLIENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -489,6 +494,7 @@ static REMOVE_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -511,6 +517,7 @@ static READ_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -533,6 +540,7 @@ static REPLACE_OWN_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -555,6 +563,7 @@ static DELETE_CLIENT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -578,6 +587,7 @@ static REDEEM: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -601,6 +611,7 @@ static LOGIN_PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -624,6 +635,7 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -643,6 +655,7 @@ static LOGOUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -665,6 +678,7 @@ static ME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -687,6 +701,7 @@ static NOTES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -710,6 +725,7 @@ static AUTHORIZE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -733,6 +749,7 @@ static AUTHORIZE_POST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -752,6 +769,7 @@ static DECIDE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -775,6 +793,7 @@ static INTROSPECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -794,6 +813,7 @@ static KEYS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -813,6 +833,7 @@ static REVOKE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -842,6 +863,7 @@ static TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -861,6 +883,7 @@ static CREATE_USER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -880,6 +903,7 @@ static ACCOUNT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -899,6 +923,7 @@ static WITHDRAW_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -918,6 +943,7 @@ static LIST_CLIENTS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -937,6 +963,7 @@ static CREATE_CLIENT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -959,6 +986,7 @@ static REMOVE_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -981,6 +1009,7 @@ static READ_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1003,6 +1032,7 @@ static REPLACE_OWN_REGISTRATION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1025,6 +1055,7 @@ static DELETE_CLIENT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1048,6 +1079,7 @@ static REDEEM_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1071,6 +1103,7 @@ static LOGIN_PAGE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1094,6 +1127,7 @@ static LOGIN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1113,6 +1147,7 @@ static LOGOUT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1135,6 +1170,7 @@ static ME_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1157,6 +1193,7 @@ static NOTES_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1180,6 +1217,7 @@ static AUTHORIZE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1203,6 +1241,7 @@ static AUTHORIZE_POST_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1222,6 +1261,7 @@ static DECIDE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1245,6 +1285,7 @@ static INTROSPECT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1264,6 +1305,7 @@ static KEYS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1283,6 +1325,7 @@ static REVOKE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1312,6 +1355,7 @@ static TOKEN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -1331,6 +1375,7 @@ static CREATE_USER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

@@ -71,6 +71,7 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -97,6 +98,7 @@ static HEAD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -138,6 +140,7 @@ static DOCS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

@@ -64,6 +64,7 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -83,6 +84,7 @@ static A: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -102,6 +104,7 @@ static A_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

@@ -28,6 +28,8 @@ pub struct HiddenCredentials {
     pub cookies: Vec<&'static str>,
     /// Names of form fields in the body.
     pub form: Vec<&'static str>,
+    /// Prefixes of subprotocols; always, since no upstream could choose one of these.
+    pub subprotocols: Vec<&'static str>,
 }
 
 /// The fields of every scheme that `access` refers to; equal ones are sent once.
@@ -54,11 +56,10 @@ pub fn hidden(access: &PreparedAccess, session_cookies: &[&'static str]) -> Hidd
     let mut hidden = HiddenCredentials { cookies: session_cookies.to_vec(), ..HiddenCredentials::default() };
     for requirement in requirements(access) {
         let (locations, forward) = requirement.authenticator.locations();
-        if forward {
-            continue;
-        }
         for location in locations {
             match location {
+                CredentialLocation::Subprotocol(prefix) => hidden.subprotocols.push(prefix),
+                _ if forward => {}
                 CredentialLocation::Header(name) => hidden.headers.push(name),
                 CredentialLocation::Query(name) => hidden.query.push(name),
                 CredentialLocation::Cookie(name) => hidden.cookies.push(name),

@@ -92,6 +92,8 @@ pub struct PreparedListener {
     pub error_format: ErrorFormat,
     /// What the answers to requests that no path matches say to browsers, by API.
     pub for_browsers: Box<[ForBrowsers]>,
+    /// Some operation lets clients switch to another protocol.
+    pub has_upgrades: bool,
     /// The constant members of the log lines of requests that reach no operation.
     pub log_constants: String,
     /// For requests that reach no operation.

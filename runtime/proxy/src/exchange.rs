@@ -74,6 +74,10 @@ pub(crate) struct RequestTerms {
     pub(crate) credentials: &'static [&'static str],
     /// More fields than these are no response.
     pub(crate) most_response_fields: usize,
+    /// The protocol that the client asks to switch to.
+    pub(crate) upgrade: Option<&'static str>,
+    /// A client of HTTP/2 takes every success for the switch (RFC 8441 §5).
+    pub(crate) only_upgrade: bool,
 }
 
 /// How far an exchange got.
@@ -87,6 +91,8 @@ pub(crate) struct Progress {
     pub(crate) response_bytes: u64,
     /// When the head of the response was there.
     pub(crate) head_at: Option<Instant>,
+    /// The connections speak another protocol from here on.
+    pub(crate) upgraded: bool,
     /// The client's connection may carry another request.
     pub(crate) keep_alive: bool,
     /// The upstream's connection may carry another request.

@@ -4,6 +4,7 @@ mod browsers;
 mod contract;
 mod forward;
 mod gather;
+mod grpc;
 pub(crate) mod head;
 mod pause;
 mod plain;
@@ -14,7 +15,9 @@ mod retry;
 mod route;
 mod send;
 mod steps;
+mod tunnel;
 mod unrouted;
+mod upgrade;
 
 use std::future::poll_fn;
 use std::task::{Poll, ready};
@@ -96,7 +99,7 @@ where
     }
     let forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,
-        Decision::Answer(own) => return answer(worker, down, &record, own, Progress::default()).await,
+        Decision::Answer(own) => return answer(worker, down, &mut record, own, Progress::default()).await,
     };
     match send::forward(worker, down, forwarding, &mut record).await {
         Forwarded::Answered(progress) => {
@@ -114,8 +117,10 @@ where
         }
         Forwarded::Refused(progress, reject) => {
             let own = record.refuse(reject);
-            answer(worker, down, &record, own, progress).await
+            answer(worker, down, &mut record, own, progress).await
         }
+        // Boxed: few connections become tunnels, and all would carry its state.
+        Forwarded::Upgraded(tunnel) => Box::pin(tunnel::run(worker, down, tunnel, &mut record)).await,
     }
 }
 
@@ -239,20 +244,29 @@ where
     let mut record = Record::new(worker, serving, head, started);
     down.used = down.inbox.len();
     let own = record.refuse(reject);
-    answer(worker, down, &record, own, Progress::default()).await
+    answer(worker, down, &mut record, own, Progress::default()).await
 }
 
 /// Writes the gateway's own answer.
 async fn answer<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
-    record: &Record<'_>,
+    record: &mut Record<'_>,
     own: OwnAnswer,
     mut progress: Progress,
 ) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let own = match &record.reject {
+        Some(_) => record.in_clients_form(own, &down.inbox),
+        // A client would take it for a tunnel.
+        None if record.head.is_connect() && matches!(own.status, 200..300) => {
+            record.refuse(Reject::BadRequest("a WebSocket, and the gateway answers itself"))
+        }
+        None => own,
+    };
+    let record = &*record;
     // After a malformed request it is unknown where the next one begins; a slow one never ends.
     let hopeless = matches!(record.reject, Some(Reject::BadRequest(_) | Reject::RequestTimeout));
     let keep_alive = record.facts.keep_alive && !hopeless && !worker.draining.get() && is_drainable(record);

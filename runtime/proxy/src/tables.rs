@@ -7,7 +7,7 @@ pub use gateway_terms::operation::{Locations, Preflight};
 pub use gateway_terms::upstream::{Breaker, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
-pub use crate::browsers::{Cors, CorsPolicy, OriginPattern, SecurityHeaders};
+pub use crate::browsers::{Cors, CorsPolicy, OriginPattern, Origins, SecurityHeaders};
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_base::units::ByteSize;
 use gateway_contract::tables::{Contract, NamedSchema};
@@ -248,10 +248,25 @@ pub struct Operation {
     pub contested: bool,
     /// A request may be sent again whatever its method.
     pub repeatable: bool,
+    /// What clients may switch to.
+    pub upgrade: Option<Upgrade>,
     /// Which pages of other origins may call.
     pub cors: Option<Cors>,
     /// What its responses tell browsers.
     pub security_headers: Option<&'static SecurityHeaders>,
+}
+
+/// What clients may switch to on a connection (RFC 9110 §7.8).
+#[derive(Debug)]
+pub struct Upgrade {
+    /// Names of protocols, in lower case.
+    pub protocols: &'static [&'static str],
+    /// The longest silence.
+    pub idle: Duration,
+    /// It ends when the credential expires.
+    pub until_expiry: bool,
+    /// Pages that may ask for it; all if `None`.
+    pub origins: Option<Origins>,
 }
 
 /// What an operation does with a permitted request.

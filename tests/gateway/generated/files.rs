@@ -147,6 +147,7 @@ static DOWNLOAD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -166,6 +167,7 @@ static READ_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -185,6 +187,7 @@ static WRITE_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -204,6 +207,7 @@ static THUMBNAIL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -223,6 +227,7 @@ static RULE_7: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -242,6 +247,7 @@ static RULE_8: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

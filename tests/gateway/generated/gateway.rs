@@ -28,6 +28,10 @@ mod shop {
     include!(concat!(env!("OUT_DIR"), "/shop.rs"));
 }
 
+mod streams {
+    include!(concat!(env!("OUT_DIR"), "/streams.rs"));
+}
+
 mod tickets {
     include!(concat!(env!("OUT_DIR"), "/tickets.rs"));
 }
@@ -49,6 +53,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &payments::API,
         &reports::API,
         &shop::API,
+        &streams::API,
         &tickets::API,
         &tutorial::API,
     ],

@@ -107,6 +107,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             if !(100..600).contains(&status) {
                 return Err(broken("a status that HTTP does not have"));
             }
+            if let (101, Some(protocol)) = (status, self.request.upgrade) {
+                if let Err(what) = check_switch(version, fields, protocol) {
+                    return Err(broken(what));
+                }
+                if let Some(on_response) = self.on_response.take() {
+                    on_response(status, fields, false);
+                }
+                self.switch(protocol, fields, &bytes[used..]);
+                return Ok(bytes.len());
+            }
             if (100..200).contains(&status) {
                 *interim += 1;
                 if *interim > MAX_INTERIM || status == 101 {
@@ -114,6 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 }
                 self.relay_interim(status, fields);
                 continue;
+            }
+            if self.request.only_upgrade && (200..300).contains(&status) {
+                return Err(broken("answered as if no upgrade had been asked for"));
             }
             // One that is held for its check is read twice.
             if let Some(on_response) = self.on_response.take()
@@ -141,6 +154,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             }
         }
         Ok(used)
+    }
+
+    /// Tells the client that the connection speaks another protocol; `begun` are its first bytes.
+    fn switch(&mut self, protocol: &str, fields: &[Field<'_>], begun: &[u8]) {
+        let response = self.response;
+        self.down.outbox.head(|head| response::write_switching(head, protocol, fields, response));
+        self.down.outbox.buffer().extend_from_slice(begun);
+        self.progress.response_bytes = begun.len() as u64;
+        self.progress.status = 101;
+        self.progress.head_at = Some(Instant::now());
+        self.progress.upgraded = true;
+        self.progress.keep_alive = false;
+        self.progress.reusable = false;
+        self.watch = None;
+        self.download = Download::Finished;
     }
 
     fn relay_interim(&mut self, status: u16, fields: &[Field<'_>]) {
@@ -273,6 +301,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         }
         Ok(())
     }
+}
+
+/// Whether a 101 is about the protocol that was asked for, and nothing else (RFC 9110 §7.8, §15.2.2).
+///
+/// # Errors
+/// What is wrong with it, for the log.
+fn check_switch(version: u8, fields: &[Field<'_>], protocol: &str) -> Result<(), &'static str> {
+    let named = |name: &'static str| fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+    let mut options = named("connection").flat_map(|field| connection_options(field.value));
+    if version == 0 || !options.any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
+        return Err("101 without `Connection: Upgrade`");
+    }
+    let mut protocols = named("upgrade").flat_map(|field| connection_options(field.value));
+    match (protocols.next(), protocols.next()) {
+        (Some(only), None) if only.eq_ignore_ascii_case(protocol.as_bytes()) => {}
+        _ => return Err("101 to another protocol than the one that was asked for"),
+    }
+    if named("transfer-encoding").chain(named("content-length")).next().is_some() {
+        return Err("101 with a body");
+    }
+    Ok(())
 }
 
 /// Whether a line ends in LF alone, where another reader might see no end (RFC 9112 §2.2).

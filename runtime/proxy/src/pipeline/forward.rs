@@ -4,15 +4,20 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use gateway_route::{Params, RequestPath};
+use tokio::time::Instant;
 
 use crate::deployment::{Deployment, PreparedForward, PreparedOperation, PreparedTarget};
 use crate::exchange::RequestTerms;
+use crate::pipeline::grpc;
 use crate::pipeline::request::{RequestFacts, Target};
+use crate::pipeline::tunnel::TunnelTerms;
+use crate::pipeline::upgrade::{Asked, subprotocols_without};
 use crate::rewrite::is_safe;
 use crate::tables;
 use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
 use gateway_access::authorize::Permit;
+use gateway_access::request_view::SUBPROTOCOLS;
 use gateway_base::encoding::{cookies_without, query_without};
 use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
@@ -41,6 +46,8 @@ pub(crate) struct Forwarding {
     pub(crate) host_at: Option<Range<usize>>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
+    /// What holds once the connections speak another protocol, where that was asked for.
+    pub(crate) tunnel: Option<TunnelTerms>,
 }
 
 impl Forwarding {
@@ -86,6 +93,10 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) form: Option<&'a [u8]>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
+    /// What it asks to switch to, where the operation admits that.
+    pub(crate) upgrade: Option<Asked>,
+    /// When the tunnel that comes of it ends at the latest.
+    pub(crate) tunnel_ends: Option<Instant>,
 }
 
 impl ForwardRequest<'_> {
@@ -123,6 +134,10 @@ impl ForwardRequest<'_> {
             BodyLength::None if matches!(request.method, "POST" | "PUT" | "PATCH") => write_length(&mut head, 0),
             BodyLength::None | BodyLength::UntilClose => {}
         }
+        if let Some(Asked { protocol, .. }) = self.upgrade {
+            write_field(&mut head, "Connection", b"Upgrade");
+            write_field(&mut head, "Upgrade", protocol.as_bytes());
+        }
         if facts.expects_continue {
             head.extend_from_slice(b"Expect: 100-continue\r\n");
         }
@@ -136,11 +151,17 @@ impl ForwardRequest<'_> {
             response_timeout: self.to.upstream.response_timeout,
             idle_timeout: self.to.upstream.idle_timeout,
             head_within: self.to.upstream.retry.and_then(|retry| retry.per_try),
-            end_by: None,
+            end_by: self.call_ends(request),
             keeps_body: self.to.upstream.retry.is_some(),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
+            upgrade: self.upgrade.map(|asked| asked.protocol),
+            only_upgrade: self.upgrade.is_some_and(|asked| asked.is_connect),
+        };
+        let tunnel = match (&table.upgrade, self.upgrade) {
+            (Some(upgrade), Some(_)) => Some(TunnelTerms { idle: upgrade.idle, ends: self.tunnel_ends }),
+            _ => None,
         };
         let translates = self.to.upstream.locations == tables::Locations::Translate;
         let preserved_host = target.host.filter(|_| translates && self.to.upstream.preserve_host);
@@ -153,7 +174,18 @@ impl ForwardRequest<'_> {
             preserved_host: preserved_host.map(str::to_owned),
             host_at,
             hash: self.hash,
+            tunnel,
         })
+    }
+
+    /// When a call of gRPC ends, where the client says so. Only upstreams that speak HTTP/2 have any.
+    fn call_ends(&self, request: &RequestHead<'_>) -> Option<Instant> {
+        if !self.to.first().is_http2 {
+            return None;
+        }
+        let is_call = |field: &&Field<'_>| field.name.eq_ignore_ascii_case("grpc-timeout");
+        let after = grpc::timeout(request.fields.iter().find(is_call)?.value.trim_ascii())?;
+        Instant::now().checked_add(after)
     }
 
     /// Writes the caller's identity for the upstream. What a client sent in these fields was dropped before.
@@ -243,12 +275,23 @@ impl ForwardRequest<'_> {
         let hides =
             |name: &str| operation.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
+        let hidden_subprotocols = &operation.hidden.subprotocols;
         let numbers = self.to.upstream.retry.is_some_and(|retry| retry.attempt_header);
         for field in request.fields {
             match classify(field) {
                 FieldClass::EndToEnd
                     if numbers && is_same_name_ignoring_punctuation("X-Gateway-Attempt", field.name) => {}
                 FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
+                FieldClass::EndToEnd
+                    if !hidden_subprotocols.is_empty()
+                        && is_same_name_ignoring_punctuation(SUBPROTOCOLS, field.name) =>
+                {
+                    if let Some(value) = subprotocols_without(field.value, hidden_subprotocols)
+                        && !edits.replaces(field.name)
+                    {
+                        write_field(head, field.name, &value);
+                    }
+                }
                 FieldClass::EndToEnd => {
                     let hidden = hides(field.name);
                     let about_connection =

@@ -16,6 +16,7 @@ use crate::metrics::ContractPart;
 use crate::pipeline::forward::Forwarding;
 use crate::pipeline::record::Record;
 use crate::pipeline::retry::{Tries, cause_of};
+use crate::pipeline::tunnel::Tunnel;
 use crate::tables::RetryCause;
 use crate::upstream::cluster::{Cluster, RetryOutcome};
 use crate::upstream::member::{Flight, Member, Outcome};
@@ -36,6 +37,8 @@ pub(crate) enum Forwarded {
     Cut(Progress, Option<Reject>),
     /// The client gets this refusal.
     Refused(Progress, Reject),
+    /// The connections speak another protocol from here on.
+    Upgraded(Box<Tunnel>),
 }
 
 impl Forwarded {
@@ -83,6 +86,8 @@ enum Ended {
     Failed(Forwarded, RetryCause),
     /// A response was given up for another try.
     GivenUp,
+    /// The connection speaks another protocol from here on.
+    Upgraded(Progress, UpstreamConnection),
 }
 
 /// Tries members until there is an answer, as often as the upstream's `retry` says.
@@ -97,11 +102,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let cluster = &*forwarding.to.cluster;
-    let Ok(_under_way) = cluster.admit() else {
+    let Ok(mut under_way) = cluster.admit() else {
         return Forwarded::unsent(Reject::UpstreamOverloaded);
     };
-    forwarding.terms.end_by = cluster.upstream.total_timeout.map(|total| Instant::now() + total);
-    let is_repeatable = is_idempotent(forwarding, record) && !record.facts.expects_continue;
+    let total = cluster.upstream.total_timeout.map(|total| Instant::now() + total);
+    let ends = [total, forwarding.terms.end_by].into_iter().flatten();
+    forwarding.terms.end_by = ends.min();
+    // What the upstream has begun to do for a tunnel is not known.
+    let is_repeatable =
+        is_idempotent(forwarding, record) && !record.facts.expects_continue && forwarding.tunnel.is_none();
     let tries = Tries::new(cluster, is_repeatable, forwarding.terms.end_by);
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
@@ -109,7 +118,7 @@ where
         let mut forwarded = match attempt(worker, down, forwarding, record, watch, &tries, &mut tried).await {
             Ended::Over(forwarded) => Some(forwarded),
             Ended::Failed(forwarded, cause) if !tries.allow(cause, None) => Some(forwarded),
-            Ended::Failed(..) | Ended::GivenUp | Ended::Stale => None,
+            Ended::Failed(..) | Ended::GivenUp | Ended::Stale | Ended::Upgraded(..) => None,
         };
         if forwarded.is_none() {
             down.used = record.head.length();
@@ -121,8 +130,13 @@ where
             let is_good = matches!(&forwarded, Some(Forwarded::Answered(progress)) if Outcome::of_status(progress.status) == Outcome::Answered);
             cluster.count_retry(if is_good { RetryOutcome::Success } else { RetryOutcome::Failure });
         }
-        if let Some(forwarded) = forwarded {
-            return forwarded;
+        match forwarded {
+            Some(Forwarded::Upgraded(mut tunnel)) => {
+                tunnel.under_way = under_way.take();
+                return Forwarded::Upgraded(tunnel);
+            }
+            Some(forwarded) => return forwarded,
+            None => {}
         }
     }
 }
@@ -165,7 +179,8 @@ where
             return Ended::Over(Forwarded::unsent(Reject::UpstreamTimeout));
         }
         let endpoint = cluster.endpoint(&flight.member);
-        let mut kept = worker.pool.take(endpoint, &flight.member);
+        // A tunnel takes its connection for itself.
+        let mut kept = if forwarding.tunnel.is_some() { None } else { worker.pool.take(endpoint, &flight.member) };
         forwarding.address_to(endpoint);
         loop {
             let connection = match kept.take() {
@@ -200,7 +215,7 @@ where
                     continue;
                 }
                 Ended::Over(forwarded) | Ended::Failed(forwarded, _) => failure(forwarded),
-                Ended::GivenUp => None,
+                Ended::GivenUp | Ended::Upgraded(..) => None,
             };
             match seen.get().map(Outcome::of_status) {
                 // That was noted when it came.
@@ -211,11 +226,16 @@ where
                     }
                 }
             }
-            if !matches!(ended, Ended::Over(_)) {
+            if !matches!(ended, Ended::Over(_) | Ended::Upgraded(..)) {
                 tried.push(flight.member.index);
             }
             record.endpoint = Some(flight.member.clone());
-            return ended;
+            return match (ended, forwarding.tunnel) {
+                (Ended::Upgraded(progress, up), Some(terms)) => {
+                    Ended::Over(Forwarded::Upgraded(Box::new(Tunnel { up, terms, progress, flight, under_way: None })))
+                }
+                (ended, _) => ended,
+            };
         }
     }
     let reject = reject.unwrap_or(Reject::UpstreamUnreachable);
@@ -305,6 +325,7 @@ where
     let exchange = Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, now);
     let (progress, result) = exchange.run().await;
     match result {
+        Ok(()) if progress.upgraded => Ended::Upgraded(progress, connection),
         Ok(()) => {
             if progress.reusable {
                 worker.pool.put(endpoint, &flight.member, connection, worker.recently());
@@ -351,7 +372,7 @@ async fn connect(
 /// What the end of an exchange says against the member; nothing where the client, or we, ended it.
 fn failure(forwarded: &Forwarded) -> Option<Outcome> {
     let reject = match forwarded {
-        Forwarded::Answered(_) => None,
+        Forwarded::Answered(_) | Forwarded::Upgraded(_) => None,
         Forwarded::Cut(_, reject) => reject.as_ref(),
         Forwarded::Refused(_, reject) => Some(reject),
     };
