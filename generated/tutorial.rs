@@ -277,6 +277,7 @@ static HOME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -296,6 +297,7 @@ static METADATA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -315,6 +317,7 @@ static LIST_APPLICATIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -334,6 +337,7 @@ static REGISTER_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -356,6 +360,7 @@ static REMOVE_APPLICATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -375,6 +380,7 @@ static REGISTER_USER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -394,6 +400,7 @@ static ACCOUNT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -413,6 +420,7 @@ static WITHDRAW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -432,6 +440,7 @@ static LIST_LINKED_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -451,6 +460,7 @@ static ADD_LINKED_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -470,6 +480,7 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -489,6 +500,7 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_APPLICATION, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -519,6 +531,7 @@ static CALLBACK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -542,6 +555,7 @@ static LOGIN_PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -565,6 +579,7 @@ static LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -584,6 +599,7 @@ static LOGOUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -603,6 +619,7 @@ static ME: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -626,6 +643,7 @@ static AUTHORIZE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -645,6 +663,7 @@ static DECIDE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -667,6 +686,7 @@ static REMOVE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -689,6 +709,7 @@ static READ_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -711,6 +732,7 @@ static REPLACE_REGISTRATION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -734,6 +756,7 @@ static INTROSPECT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -753,6 +776,7 @@ static KEYS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -772,6 +796,7 @@ static REVOKE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -801,6 +826,7 @@ static TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -854,6 +880,7 @@ static TUTORIAL_FILES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
