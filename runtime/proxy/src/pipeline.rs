@@ -44,6 +44,7 @@ use request::Request;
 use route::RouteSpace;
 use send::Forwarded;
 use steps::Steps;
+use tunnel::End;
 
 /// The largest body of a refused request, in bytes, that is read to its end, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 << 10;
@@ -120,7 +121,11 @@ where
             answer(worker, down, &mut record, own, progress).await
         }
         // Boxed: few connections become tunnels, and all would carry its state.
-        Forwarded::Upgraded(tunnel) => Box::pin(tunnel::run(worker, down, tunnel, &mut record)).await,
+        Forwarded::Upgraded(tunnel) => match Box::pin(tunnel::run(worker, down, tunnel, &mut record)).await {
+            End::Broken => After::Cut,
+            End::Closed | End::Shutdown => After::Close,
+            End::HalfClosed | End::Idle | End::Expired => After::Linger,
+        },
     }
 }
 

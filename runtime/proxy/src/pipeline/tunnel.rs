@@ -11,7 +11,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::exchange::Progress;
-use crate::pipeline::After;
 use crate::pipeline::record::Record;
 use crate::upstream::UpstreamConnection;
 use crate::upstream::breaker::Entered;
@@ -43,7 +42,7 @@ pub(crate) struct Tunnel {
 
 /// Why a tunnel is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+pub(crate) enum End {
     /// Both sides have ended what they send.
     Closed,
     /// One side has, and the other one did not follow.
@@ -78,7 +77,7 @@ pub(super) async fn run<S>(
     down: &mut Downstream<S>,
     mut tunnel: Box<Tunnel>,
     record: &mut Record<'_>,
-) -> After
+) -> End
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -110,11 +109,7 @@ where
     .await;
     record.tunnel_end = end.word();
     record.log(worker, down, &tunnel.progress);
-    match end {
-        End::Broken => After::Cut,
-        End::Closed | End::Shutdown => After::Close,
-        End::HalfClosed | End::Idle | End::Expired => After::Linger,
-    }
+    end
 }
 
 /// One direction.
