@@ -373,7 +373,6 @@ fn a_silent_tunnel_is_small() {
         echoes(tunnel, &"x".repeat(20_000));
     }
     let each = (gateway.resident_kib() - before) as f64 / TUNNELS as f64;
-    println!("{each:.1} KiB each");
     assert!(each < 14.0, "{each:.1} KiB each");
 }
 
@@ -522,6 +521,7 @@ fn streams_of_http_2_become_websockets() {
         assert!(receive(&mut body, usize::MAX).await.is_empty(), "an orderly end");
         let id = parts.headers["x-request-id"].to_str().expect("text").to_owned();
         let line = gateway.log_line(|line| line["requestId"] == *id);
+        assert_eq!(line["status"], 200);
         assert_eq!(
             (&line["upgraded"], &line["ended"], &line["requestBytes"]),
             (&true.into(), &"closed".into(), &7.into())

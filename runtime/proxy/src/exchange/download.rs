@@ -6,7 +6,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::watch::{Begun, Held};
-use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload, end_chunks, write_chunk};
+use super::{
+    Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, UpgradeTerms, Upload, end_chunks, write_chunk,
+};
 use gateway_wire::downstream::Scratch;
 use gateway_wire::http1::body::{BodyLength, Framing};
 use gateway_wire::http1::chunked::{self, Step};
@@ -107,14 +109,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             if !(100..600).contains(&status) {
                 return Err(broken("a status that HTTP does not have"));
             }
-            if let (101, Some(protocol)) = (status, self.request.upgrade) {
-                if let Err(what) = check_switch(version, fields, protocol) {
+            if let (101, Some(upgrade)) = (status, &self.request.upgrade) {
+                if let Err(what) = check_switch(version, fields, upgrade.protocol) {
                     return Err(broken(what));
                 }
                 if let Some(on_response) = self.on_response.take() {
                     on_response(status, fields, false);
                 }
-                self.switch(protocol, fields, &bytes[used..]);
+                self.switch(upgrade, fields, &bytes[used..]);
                 return Ok(bytes.len());
             }
             if (100..200).contains(&status) {
@@ -125,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 self.relay_interim(status, fields);
                 continue;
             }
-            if self.request.only_upgrade && (200..300).contains(&status) {
+            if (200..300).contains(&status) && self.request.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_connect) {
                 return Err(broken("answered as if no upgrade had been asked for"));
             }
             // One that is held for its check is read twice.
@@ -157,12 +159,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
     }
 
     /// Tells the client that the connection speaks another protocol; `begun` are its first bytes.
-    fn switch(&mut self, protocol: &str, fields: &[Field<'_>], begun: &[u8]) {
+    fn switch(&mut self, upgrade: &UpgradeTerms, fields: &[Field<'_>], begun: &[u8]) {
         let response = self.response;
-        self.down.outbox.head(|head| response::write_switching(head, protocol, fields, response));
+        self.down.outbox.head(|head| response::write_switching(head, upgrade.protocol, fields, response));
         self.down.outbox.buffer().extend_from_slice(begun);
         self.progress.response_bytes = begun.len() as u64;
-        self.progress.status = 101;
+        self.progress.status = if upgrade.is_connect { 200 } else { 101 };
         self.progress.head_at = Some(Instant::now());
         self.progress.upgraded = true;
         self.progress.keep_alive = false;

@@ -66,7 +66,7 @@ impl StreamHead {
 
     /// An extended CONNECT for a WebSocket (RFC 8441), as the opening handshake that HTTP/1.1 has for it. `key` is its
     /// nonce (RFC 6455 §4.1).
-    pub(crate) fn as_handshake(self, key: String) -> Self {
+    pub(crate) fn into_handshake(self, key: String) -> Self {
         Self { framing: BodyFraming::None, handshake: Some(key), ..self }
     }
 

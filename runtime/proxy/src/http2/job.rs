@@ -40,7 +40,7 @@ pub(crate) async fn handle(job: Job, buffers: StreamBuffers) -> StreamBuffers {
     let is_handshake = crate::http2::head::is_handshake(&parts);
     let mut head = StreamHead::of(parts, &body);
     if is_handshake {
-        head = head.as_handshake(worker.handshake_key());
+        head = head.into_handshake(worker.handshake_key());
     }
     let to_head = head.method() == "HEAD";
     let heads = Rc::default();

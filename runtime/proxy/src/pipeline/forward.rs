@@ -7,10 +7,9 @@ use gateway_route::{Params, RequestPath};
 use tokio::time::Instant;
 
 use crate::deployment::{Deployment, PreparedForward, PreparedOperation, PreparedTarget};
-use crate::exchange::RequestTerms;
+use crate::exchange::{RequestTerms, UpgradeTerms};
 use crate::pipeline::grpc;
 use crate::pipeline::request::{RequestFacts, Target};
-use crate::pipeline::tunnel::TunnelTerms;
 use crate::pipeline::upgrade::{Asked, subprotocols_without};
 use crate::rewrite::is_safe;
 use crate::tables;
@@ -46,8 +45,6 @@ pub(crate) struct Forwarding {
     pub(crate) host_at: Option<Range<usize>>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
-    /// What holds once the connections speak another protocol, where that was asked for.
-    pub(crate) tunnel: Option<TunnelTerms>,
 }
 
 impl Forwarding {
@@ -156,12 +153,7 @@ impl ForwardRequest<'_> {
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
-            upgrade: self.upgrade.map(|asked| asked.protocol),
-            only_upgrade: self.upgrade.is_some_and(|asked| asked.is_connect),
-        };
-        let tunnel = match (&table.upgrade, self.upgrade) {
-            (Some(upgrade), Some(_)) => Some(TunnelTerms { idle: upgrade.idle, ends: self.tunnel_ends }),
-            _ => None,
+            upgrade: self.upgrade_terms(),
         };
         let translates = self.to.upstream.locations == tables::Locations::Translate;
         let preserved_host = target.host.filter(|_| translates && self.to.upstream.preserve_host);
@@ -174,8 +166,14 @@ impl ForwardRequest<'_> {
             preserved_host: preserved_host.map(str::to_owned),
             host_at,
             hash: self.hash,
-            tunnel,
         })
+    }
+
+    /// What holds for the switch that it asks for.
+    fn upgrade_terms(&self) -> Option<Box<UpgradeTerms>> {
+        let Asked { protocol, is_connect } = self.upgrade?;
+        let idle = self.operation.table.upgrade.as_ref()?.idle;
+        Some(Box::new(UpgradeTerms { protocol, is_connect, idle, ends: self.tunnel_ends }))
     }
 
     /// When a call of gRPC ends, where the client says so. Only upstreams that speak HTTP/2 have any.

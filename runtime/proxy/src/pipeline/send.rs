@@ -110,7 +110,7 @@ where
     forwarding.terms.end_by = ends.min();
     // What the upstream has begun to do for a tunnel is not known.
     let is_repeatable =
-        is_idempotent(forwarding, record) && !record.facts.expects_continue && forwarding.tunnel.is_none();
+        is_idempotent(forwarding, record) && !record.facts.expects_continue && forwarding.terms.upgrade.is_none();
     let tries = Tries::new(cluster, is_repeatable, forwarding.terms.end_by);
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
@@ -180,7 +180,8 @@ where
         }
         let endpoint = cluster.endpoint(&flight.member);
         // A tunnel takes its connection for itself.
-        let mut kept = if forwarding.tunnel.is_some() { None } else { worker.pool.take(endpoint, &flight.member) };
+        let mut kept =
+            if forwarding.terms.upgrade.is_some() { None } else { worker.pool.take(endpoint, &flight.member) };
         forwarding.address_to(endpoint);
         loop {
             let connection = match kept.take() {
@@ -230,12 +231,11 @@ where
                 tried.push(flight.member.index);
             }
             record.endpoint = Some(flight.member.clone());
-            return match (ended, forwarding.tunnel) {
-                (Ended::Upgraded(progress, up), Some(terms)) => {
-                    Ended::Over(Forwarded::Upgraded(Box::new(Tunnel { up, terms, progress, flight, under_way: None })))
-                }
-                (ended, _) => ended,
+            let Ended::Upgraded(progress, up) = ended else { return ended };
+            let Some(terms) = forwarding.terms.upgrade.take() else {
+                return Ended::Over(Forwarded::Cut(progress, None)); // It asked for none, and got none.
             };
+            return Ended::Over(Forwarded::Upgraded(Box::new(Tunnel { up, terms, progress, flight, under_way: None })));
         }
     }
     let reject = reject.unwrap_or(Reject::UpstreamUnreachable);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use crate::exchange::Progress;
+use crate::exchange::{Progress, UpgradeTerms};
 use crate::pipeline::record::Record;
 use crate::upstream::UpstreamConnection;
 use crate::upstream::breaker::Entered;
@@ -21,19 +21,10 @@ use gateway_wire::downstream::{Downstream, Outbox, Scratch};
 /// How long one direction goes on after the other has ended.
 const HALF_CLOSED_FOR: Duration = Duration::from_secs(30);
 
-/// What holds for a tunnel.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TunnelTerms {
-    /// The longest silence.
-    pub(crate) idle: Duration,
-    /// When it ends at the latest.
-    pub(crate) ends: Option<Instant>,
-}
-
 /// A connection to the upstream that speaks another protocol, with what is counted as long as it is open.
 pub(crate) struct Tunnel {
     pub(crate) up: UpstreamConnection,
-    pub(crate) terms: TunnelTerms,
+    pub(crate) terms: Box<UpgradeTerms>,
     pub(crate) progress: Progress,
     #[expect(dead_code, reason = "held while the tunnel is open")]
     pub(crate) flight: Flight,
@@ -171,7 +162,7 @@ impl<'t> Flow<'t> {
 
     /// The next reason to end, and when it is one.
     fn deadline(&self) -> (Instant, End) {
-        let TunnelTerms { idle, ends } = self.tunnel.terms;
+        let UpgradeTerms { idle, ends, .. } = *self.tunnel.terms;
         // Longer than a clock can say is as long as the process runs.
         let idle = self.last_moved.checked_add(idle).unwrap_or_else(|| self.last_moved + Duration::from_secs(1 << 32));
         let expired = ends.map(|at| (at, End::Expired));
