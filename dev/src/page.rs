@@ -198,7 +198,15 @@ fn credential_fields(api: &ir::Api, access: &ir::Access) -> String {
             }
             (_, Some(ir::CredentialLocation::Header(name))) => format!("{name}: "),
             (_, Some(ir::CredentialLocation::Cookie(name))) => format!("Cookie: {name}="),
-            (_, Some(ir::CredentialLocation::Query(_) | ir::CredentialLocation::Form(_)) | None) => continue,
+            (
+                _,
+                Some(
+                    ir::CredentialLocation::Query(_)
+                    | ir::CredentialLocation::Form(_)
+                    | ir::CredentialLocation::Subprotocol(_),
+                )
+                | None,
+            ) => continue,
         };
         let _ = writeln!(fields, "{value}");
     }

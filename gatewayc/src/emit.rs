@@ -449,6 +449,7 @@ impl<'a> Module<'a> {
                 ("limits", Expression::Slice(operation.limits.iter().map(|charge| self.limit_use(charge)).collect())),
                 ("contested", boolean(operation.contested)),
                 ("repeatable", boolean(operation.repeatable)),
+                ("upgrade", browsers::upgrade(operation.upgrade.as_ref())),
                 ("cors", self.browsers.cors(operation.cors.as_ref())),
                 ("security_headers", self.browsers.security_headers(&operation.security_headers)),
                 ("compression", compression::compression(operation.compression.as_ref())),

@@ -17,6 +17,7 @@ mod scheme;
 mod secret;
 mod split;
 mod static_files;
+mod upgrade;
 mod upstream;
 mod upstream_auth;
 
@@ -27,7 +28,7 @@ use gateway_yaml::Span;
 use crate::schema::Json;
 
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
-pub use browsers::{Cors, CorsPolicy, OriginPattern};
+pub use browsers::{Cors, CorsPolicy, OriginPattern, Origins};
 pub use compression::{Compression, ContentCoding};
 pub use contract::{
     Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, Part, RequestBody, Response,
@@ -51,6 +52,7 @@ pub use scheme::{Credential, Scheme};
 pub use secret::{SecretReference, SecretSource};
 pub use split::{Mirror, Share, SplitEntry};
 pub use static_files::{StaticFile, StaticFiles, content_type};
+pub use upgrade::Upgrade;
 pub use upstream::{
     Balance, Breaker, HashKey, Health, KeepAlive, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream,
     UpstreamEndpoint,

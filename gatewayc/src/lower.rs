@@ -23,6 +23,7 @@ mod scheme;
 mod security;
 mod split;
 mod static_files;
+mod upgrade;
 mod upstreams;
 mod urls;
 
@@ -150,6 +151,7 @@ impl<'a> Lowering<'a> {
         };
         contract::note_credentials(&mut api);
         browsers::complete(&mut api);
+        upgrade::complete(&mut api, document, diagnostics);
         browsers::check_preflight(root.preflight, document, &api, diagnostics);
         readings::mark_contested(&mut api);
         api

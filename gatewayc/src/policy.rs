@@ -6,6 +6,7 @@ mod contract;
 mod lines;
 mod own_answers;
 mod split;
+mod upgrade;
 mod upstream;
 
 use std::fmt::Write as _;
@@ -194,6 +195,7 @@ fn locations(locations: &[CredentialLocation]) -> String {
         CredentialLocation::Query(name) => format!("query {name}"),
         CredentialLocation::Cookie(name) => format!("cookie {name}"),
         CredentialLocation::Form(name) => format!("form field {name}"),
+        CredentialLocation::Subprotocol(prefix) => format!("subprotocol {prefix}…"),
     };
     list_or(&locations.iter().map(location).collect::<Vec<_>>(), "nothing")
 }
@@ -299,6 +301,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
         }
     }
     browsers::write(out, operation.cors.as_ref(), &operation.security_headers);
+    upgrade::write(out, operation.upgrade.as_ref());
     for charge in &operation.limits {
         let limit = &api.limits[charge.limit];
         line(out, "limit", &limit_use(limit, charge.cost));
@@ -408,13 +411,14 @@ fn answers(builtin: &Builtin) -> String {
     }
 }
 
-/// What is checked of the requests and responses of an operation, what these say to browsers, and what becomes of them, a
-/// line for each.
+/// What is checked of the requests and responses of an operation, what these say to browsers, what becomes of them, and what
+/// connections may be upgraded to, a line for each.
 pub(crate) fn checks(operation: &Operation) -> Vec<String> {
     let mut out = String::new();
     contract::write(&mut out, &operation.contract);
     browsers::write(&mut out, operation.cors.as_ref(), &operation.security_headers);
     compression::write(&mut out, operation.compression.as_ref());
+    upgrade::write(&mut out, operation.upgrade.as_ref());
     out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
 
@@ -465,7 +469,8 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                     + contract::word(&operation.contract)
                     + compression::word(operation.compression.as_ref())
                     + &one_line(&split::words(&operation.action))
-                    + browsers::word(operation.cors.as_ref()),
+                    + browsers::word(operation.cors.as_ref())
+                    + &upgrade::word(operation.upgrade.as_ref()),
             ];
             rows.push(row);
         }

@@ -27,6 +27,7 @@ mod scheme;
 mod secret;
 mod security_headers;
 mod split;
+mod upgrade;
 mod upstream;
 mod upstream_auth;
 mod validation;
@@ -59,6 +60,7 @@ pub use rewrite::RewritePolicy;
 pub use rules::{RuleChoice, RulePolicy};
 pub(crate) use scheme::{HmacPolicy, JwtPolicy, JwtSigner, OwnCredential, SchemeExtension, Verification, scheme};
 pub use split::{MirrorPolicy, SplitPolicy};
+pub use upgrade::UpgradeChoice;
 pub use upstream::UpstreamChoice;
 pub use validation::ValidationPolicy;
 
@@ -128,6 +130,8 @@ pub struct Inheritable {
     pub builtin: Option<Spanned<Option<BuiltinPolicy>>>,
     /// `retry.methods`: what may be repeated although it is not idempotent; not inherited.
     pub repeatable: Vec<String>,
+    /// `upgrade`; not inherited.
+    pub upgrade: Option<Spanned<UpgradeChoice>>,
     /// `acceptRisk`; not inherited.
     pub accepted: Vec<AcceptedRisk>,
 }
@@ -156,6 +160,7 @@ impl Inheritable {
             security_headers: self.security_headers.or_else(|| outer.security_headers.clone()),
             builtin: self.builtin,
             repeatable: self.repeatable,
+            upgrade: self.upgrade,
             accepted: self.accepted,
         }
     }
@@ -321,6 +326,9 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "rateLimit" => found.rate_limit = Some(limit::entries(reader, value)),
             "builtin" => found.builtin = Some(Spanned::new(key.span, builtin::builtin(reader, value, members))),
             "retry" => found.repeatable = retry::repeatable(reader, value),
+            "upgrade" => {
+                found.upgrade = upgrade::upgrade(reader, value).map(|choice| Spanned::new(key.span, choice));
+            }
             "acceptRisk" => found.accepted = accepted_risk::accept_risk(reader, value),
             _ => {}
         }

@@ -1523,6 +1523,71 @@ fn rules_inherit_from_the_root() {
 }
 
 #[test]
+fn upgrades() {
+    let with_key = |scheme: &str, place: &str, operation: &str| {
+        let key = format!("type: apiKey\n      in: {place}\n      name: sid");
+        document("", scheme, operation, "").replace("type: http\n      scheme: bearer", &key)
+    };
+    for (upgrade, expect) in [
+        ("[websocket]", "none"),
+        ("[WebSocket]", "none"),
+        ("{protocols: [websocket], idle: 5m, untilExpiry: true, origins: [\"https://app.example\"]}", "none"),
+        ("websocket", "GW104 write [websocket]"),
+        ("[]", "GW104 expected [websocket]"),
+        ("[websockets]", "GW104 did you mean websocket?"),
+        ("[h2c]", "GW104 expected websocket"),
+        ("true", "GW104 write [true]"),
+        ("{}", "GW104 protocols is missing"),
+        ("{protocol: [websocket]}", "GW102 did you mean protocols?"),
+        ("{protocols: [websocket], idle: 5}", "GW104 write 5s"),
+        ("{protocols: [websocket], untilExpiry: 1}", "GW104 true or false"),
+        ("{protocols: [websocket], origins: []}", "GW104 expected one origin or more"),
+        ("{protocols: [websocket], origins: [app.example]}", "GW540 in upgrade"),
+        ("{protocols: [websocket], origins: [\"*\", \"https://app.example\"]}", "GW540 stands alone"),
+    ] {
+        check(&document("", GOOD_SCHEME, &format!("upgrade: {upgrade}"), ""), expect);
+        check(&document(&format!("  upgrade: {upgrade}"), GOOD_SCHEME, "", ""), "GW102 an operation");
+    }
+    for (more, is_cookie, expect) in [
+        ("upgrade: [websocket], builtin: mock", false, "GW550 speaks no other protocol"),
+        ("upgrade: [websocket], upstream: {url: \"h2c://127.0.0.1:1\"}", false, "GW550 HTTP/2"),
+        ("upgrade: [websocket], upstream: {url: \"h2://a.example\"}", false, "GW550 HTTP/2"),
+        ("upgrade: [websocket], upstream: {url: \"https://a.example\"}", false, "none"),
+        ("upgrade: [websocket]", true, "GW551 whatever page asks"),
+        ("upgrade: {protocols: [websocket], origins: [\"*\"]}", true, "GW551 * is every origin"),
+        ("upgrade: [websocket], cors: {origins: [\"*\"]}", true, "GW551 * is every origin"),
+        ("upgrade: {protocols: [websocket], origins: [\"null\"]}", true, "GW551 the origin null"),
+        ("upgrade: [websocket], cors: off", true, "GW551 no origins are listed"),
+        ("upgrade: [websocket], cors: {origins: [\"https://app.example\"]}", true, "none"),
+        ("upgrade: {protocols: [websocket], origins: [\"https://app.example\"]}", true, "none"),
+    ] {
+        let document = if is_cookie { with_key("", "cookie", more) } else { document("", GOOD_SCHEME, more, "") };
+        check(&document, expect);
+    }
+    for (method, security, upgrade, expect) in [
+        ("post", "[]", "[websocket]", "GW550 which is no GET"),
+        ("head", "[]", "[websocket]", "GW550 which is no GET"),
+        ("get", "[]", "[websocket]", "none"),
+        ("get", "[]", "{protocols: [websocket], untilExpiry: true}", "GW550 nothing that expires"),
+        ("get", "[{Basic: []}]", "{protocols: [websocket], untilExpiry: true}", "none"),
+    ] {
+        let path = format!("  /more: {{{method}: {{security: {security}, x-gateway: {{upgrade: {upgrade}}}}}}}");
+        check(&document("", GOOD_SCHEME, "", &path), expect);
+    }
+    for (place, operation, expect) in [
+        ("{in: subprotocol, prefix: \"key.\"}", "upgrade: [websocket]", "none"),
+        ("{in: subprotocol, prefix: \"key.\"}", "", "GW552 no operation has them"),
+        ("{in: subprotocol, name: \"key.\"}", "upgrade: [websocket]", "GW102 name"),
+        ("{in: subprotocol}", "upgrade: [websocket]", "GW104 prefix"),
+        ("{in: subprotocol, prefix: \"\"}", "upgrade: [websocket]", "GW104 a subprotocol can have"),
+        ("{in: subprotocol, prefix: \"a b\"}", "upgrade: [websocket]", "GW104 a subprotocol can have"),
+        ("{in: subprotocols, prefix: a}", "upgrade: [websocket]", "GW102 prefix"),
+    ] {
+        check(&with_key(&format!("alsoIn: [{place}]"), "header", operation), expect);
+    }
+}
+
+#[test]
 fn pages_of_other_origins() {
     for (cors, expect) in [
         ("{origins: [\"https://app.example\"]}", "none"),

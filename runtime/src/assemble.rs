@@ -131,6 +131,7 @@ pub(crate) fn assemble(
             views,
             rules,
             error_format: error_format(&apis),
+            has_upgrades: apis.iter().flat_map(|api| api.operations()).any(|operation| operation.upgrade.is_some()),
             for_browsers: apis.iter().filter_map(|api| for_unrouted(api)).map(|of| *of).collect(),
             log_constants: access_log::constants(&listener.name, None),
             unrouted: OperationMetrics::default(),
@@ -139,7 +140,10 @@ pub(crate) fn assemble(
     let credential_fields =
         schemes.values().flat_map(|scheme| scheme.locations().0).filter_map(|location| match location {
             CredentialLocation::Header(name) => Some(*name),
-            CredentialLocation::Query(_) | CredentialLocation::Cookie(_) | CredentialLocation::Form(_) => None,
+            CredentialLocation::Query(_)
+            | CredentialLocation::Cookie(_)
+            | CredentialLocation::Form(_)
+            | CredentialLocation::Subprotocol(_) => None,
         });
     let conditions = gateway.apis.iter().flat_map(|api| api.routes).flat_map(|route| route.when);
     let selecting_fields = conditions.filter_map(|condition| match condition {
@@ -455,6 +459,16 @@ impl Assembly<'_> {
                 }
             },
         };
+        if let (Some(_), PreparedAction::Forward(to)) = (&operation.upgrade, &action)
+            && to.all().any(|to| to.cluster.described().endpoints.iter().any(|endpoint| endpoint.is_http2))
+        {
+            self.problems.push(Problem::plain(format!(
+                "operation `{}` of {}: its upstream `{}` has `upgrade`, which HTTP/2 does not have; give it an address with \
+                 `http://` or `https://`",
+                operation.id, api.source, to.cluster.document.name
+            )));
+            return None;
+        }
         let upstream = match &operation.action {
             Action::Forward { to, .. } => to.name,
             Action::Answer(_) => "",

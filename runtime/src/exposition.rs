@@ -142,6 +142,7 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
     );
     for (name, kind, help, value) in [
         ("gateway_connections", "gauge", "Open connections from clients.", &process.connections),
+        ("gateway_tunnels", "gauge", "Open connections and streams that were upgraded.", &process.tunnels),
         ("gateway_connections_accepted_total", "counter", "Connections from clients.", &process.accepted),
         (
             "gateway_connections_refused_total",

@@ -60,6 +60,7 @@ impl Gateway {
             "partners.tokens",
             "partners.plain",
             "shop.shop",
+            "streams.sockets",
             "tutorial.notes",
             "articles.default",
             "versions.stable",

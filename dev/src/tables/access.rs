@@ -38,5 +38,6 @@ pub(super) fn locations(locations: &[ir::CredentialLocation]) -> &'static [Crede
         ir::CredentialLocation::Query(name) => CredentialLocation::Query(text(name)),
         ir::CredentialLocation::Cookie(name) => CredentialLocation::Cookie(text(name)),
         ir::CredentialLocation::Form(name) => CredentialLocation::Form(text(name)),
+        ir::CredentialLocation::Subprotocol(prefix) => CredentialLocation::Subprotocol(text(prefix)),
     })
 }

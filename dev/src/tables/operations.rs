@@ -10,7 +10,7 @@ use gateway_runtime::optional;
 use gatewayc::ir;
 
 use crate::tables::access::{access, anonymous, consumer_rules};
-use crate::tables::browsers::{cors, security_headers};
+use crate::tables::browsers::{cors, security_headers, upgrade};
 use crate::tables::contract::{contract, mock};
 use crate::tables::oauth;
 use crate::tables::schemes::secret;
@@ -48,6 +48,7 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         }),
         contested: operation.contested,
         repeatable: operation.repeatable,
+        upgrade: upgrade(operation.upgrade.as_ref()),
         cors: cors(operation.cors.as_ref()),
         security_headers: security_headers(&operation.security_headers),
         compression: operation.compression.as_ref().map(compression),

@@ -3,7 +3,7 @@
 use crate::emit::layout::Expression;
 use crate::emit::literals::{boolean, duration};
 use crate::emit::names::{Ident, Idents};
-use crate::ir::{Api, Cors, CorsPolicy, Operation, OriginPattern, Route};
+use crate::ir::{Api, Cors, CorsPolicy, Operation, OriginPattern, Origins, Route, Upgrade};
 
 /// The policies and lists of a document, each once.
 #[derive(Default)]
@@ -65,10 +65,6 @@ impl<'a> Browsers<'a> {
 
 pub(super) fn policy_value(policy: &CorsPolicy) -> Expression {
     let CorsPolicy { origins, patterns, any, credentials, max_age, private_network, enforce } = policy;
-    let pattern = |OriginPattern { scheme, domain }: &OriginPattern| {
-        let fields = vec![("scheme", Expression::text(scheme)), ("domain", Expression::text(domain))];
-        Expression::Struct("OriginPattern", fields)
-    };
     let max_age = match max_age {
         Some(max_age) => Expression::Call("Some", vec![duration(*max_age)]),
         None => Expression::word("None"),
@@ -77,7 +73,7 @@ pub(super) fn policy_value(policy: &CorsPolicy) -> Expression {
         "CorsPolicy",
         vec![
             ("origins", Expression::texts(origins)),
-            ("patterns", Expression::Slice(patterns.iter().map(pattern).collect())),
+            ("patterns", Expression::Slice(patterns.iter().map(origin_pattern).collect())),
             ("any", boolean(*any)),
             ("credentials", boolean(*credentials)),
             ("max_age", max_age),
@@ -85,6 +81,33 @@ pub(super) fn policy_value(policy: &CorsPolicy) -> Expression {
             ("enforce", boolean(*enforce)),
         ],
     )
+}
+
+fn origin_pattern(OriginPattern { scheme, domain }: &OriginPattern) -> Expression {
+    let fields = vec![("scheme", Expression::text(scheme)), ("domain", Expression::text(domain))];
+    Expression::Struct("OriginPattern", fields)
+}
+
+/// What an operation lets clients switch to.
+pub(super) fn upgrade(upgrade: Option<&Upgrade>) -> Expression {
+    let Some(Upgrade { protocols, idle, until_expiry, origins, .. }) = upgrade else {
+        return Expression::word("None");
+    };
+    let origins = origins.as_ref().map(|Origins { origins, patterns, any }| {
+        let fields = vec![
+            ("origins", Expression::texts(origins)),
+            ("patterns", Expression::Slice(patterns.iter().map(origin_pattern).collect())),
+            ("any", boolean(*any)),
+        ];
+        Expression::Call("Some", vec![Expression::Struct("Origins", fields)])
+    });
+    let fields = vec![
+        ("protocols", Expression::texts(protocols)),
+        ("idle", duration(*idle)),
+        ("until_expiry", boolean(*until_expiry)),
+        ("origins", origins.unwrap_or_else(|| Expression::word("None"))),
+    ];
+    Expression::Call("Some", vec![Expression::Struct("Upgrade", fields)])
 }
 
 pub(super) fn headers_value(headers: &[(String, String)]) -> Expression {

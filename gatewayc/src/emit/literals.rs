@@ -35,6 +35,7 @@ pub(super) fn locations(locations: &[CredentialLocation]) -> Expression {
             CredentialLocation::Query(name) => ("CredentialLocation::Query", name),
             CredentialLocation::Cookie(name) => ("CredentialLocation::Cookie", name),
             CredentialLocation::Form(name) => ("CredentialLocation::Form", name),
+            CredentialLocation::Subprotocol(prefix) => ("CredentialLocation::Subprotocol", prefix),
         };
         Expression::Call(kind, vec![Expression::text(name)])
     };

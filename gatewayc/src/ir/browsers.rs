@@ -21,6 +21,17 @@ pub struct CorsPolicy {
     pub enforce: bool,
 }
 
+/// Pages, by where they come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origins {
+    /// Serialised origins (RFC 6454 §6.2), ordered.
+    pub origins: Vec<String>,
+    /// All hosts below a domain, ordered.
+    pub patterns: Vec<OriginPattern>,
+    /// Every origin.
+    pub any: bool,
+}
+
 /// The origins of all hosts below a domain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OriginPattern {
@@ -44,7 +55,22 @@ pub struct Cors {
 }
 
 impl CorsPolicy {
+    /// Who may call.
+    #[must_use]
+    pub fn who(&self) -> Origins {
+        let Self { origins, patterns, any, .. } = self;
+        Origins { origins: origins.clone(), patterns: patterns.clone(), any: *any }
+    }
+
     /// Its origins as a document may write them.
+    #[must_use]
+    pub fn shown(&self) -> Vec<String> {
+        self.who().shown()
+    }
+}
+
+impl Origins {
+    /// As a document may write them.
     #[must_use]
     pub fn shown(&self) -> Vec<String> {
         let patterns = self.patterns.iter().map(|OriginPattern { scheme, domain }| format!("{scheme}*{domain}"));

@@ -11,4 +11,6 @@ pub enum CredentialLocation {
     Cookie(String),
     /// A field of a form.
     Form(String),
+    /// One of the subprotocols that a WebSocket client offers, behind this prefix.
+    Subprotocol(String),
 }

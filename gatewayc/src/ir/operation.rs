@@ -15,6 +15,7 @@ use crate::ir::oauth::{Endpoint, Grant, RegistryAction};
 use crate::ir::secret::SecretReference;
 use crate::ir::split::{Mirror, SplitEntry};
 use crate::ir::static_files::StaticFiles;
+use crate::ir::upgrade::Upgrade;
 use crate::units::ByteSize;
 
 /// A path template and its operations.
@@ -82,6 +83,8 @@ pub struct Operation {
     pub repeatable: bool,
     /// Which of its responses are compressed.
     pub compression: Option<Compression>,
+    /// What clients may switch to.
+    pub upgrade: Option<Upgrade>,
     /// The operation's method in the document.
     pub span: Span,
 }

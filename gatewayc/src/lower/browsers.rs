@@ -143,7 +143,7 @@ fn limit_fields(limit: &Limit) -> Vec<String> {
 }
 
 /// The schemes of which a caller may have to meet one.
-fn required<'a>(access: &Access, schemes: &'a [Scheme]) -> Vec<&'a Scheme> {
+pub(super) fn required<'a>(access: &Access, schemes: &'a [Scheme]) -> Vec<&'a Scheme> {
     let Access::OneOf(alternatives) = access else { return Vec::new() };
     let is_required = |scheme: &&Scheme| alternatives.iter().flatten().any(|one| one.scheme == scheme.name);
     schemes.iter().filter(is_required).collect()
@@ -153,7 +153,11 @@ fn required<'a>(access: &Access, schemes: &'a [Scheme]) -> Vec<&'a Scheme> {
 fn credential_fields(scheme: &Scheme) -> Vec<String> {
     let names = scheme.locations.iter().filter_map(|location| match location {
         CredentialLocation::Header(name) => Some(name.clone()),
-        CredentialLocation::Query(_) | CredentialLocation::Cookie(_) | CredentialLocation::Form(_) => None,
+        // No script sets subprotocols as a field.
+        CredentialLocation::Query(_)
+        | CredentialLocation::Cookie(_)
+        | CredentialLocation::Form(_)
+        | CredentialLocation::Subprotocol(_) => None,
     });
     let mut names: Vec<String> = names.collect();
     if let Credential::Hmac(hmac) = &scheme.credential {

@@ -349,7 +349,7 @@ pub(super) fn note_credentials(api: &mut Api) {
                 CredentialLocation::Header(name) => (ParameterLocation::Header, name.clone()),
                 CredentialLocation::Query(name) => (ParameterLocation::Query, name.clone()),
                 CredentialLocation::Cookie(name) => (ParameterLocation::Cookie, name.clone()),
-                CredentialLocation::Form(_) => continue,
+                CredentialLocation::Form(_) | CredentialLocation::Subprotocol(_) => continue,
             });
         }
         unknown.known.sort();

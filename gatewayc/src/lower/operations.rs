@@ -8,7 +8,7 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 use crate::ast;
 use crate::diagnostic::{Diagnostic, GW209, GW210, GW312, GW517, GW524, GW526};
 use crate::ir::{
-    Access, Action, Builtin, Contract, LimitUse, Operation, ParameterLocation, PathParameter, Rewrite, Route,
+    Access, Action, Builtin, Contract, LimitUse, Operation, ParameterLocation, PathParameter, Rewrite, Route, Upgrade,
 };
 use crate::lower::browsers::{self, DescribedFields};
 use crate::lower::contract;
@@ -119,6 +119,10 @@ impl Particulars {
             security_headers: policy.security_headers.clone().unwrap_or_default(),
             repeatable,
             compression: policy.compression.clone().flatten().filter(|_| is_compressed),
+            upgrade: policy.upgrade.as_ref().map(|choice| {
+                let vocabulary::UpgradeChoice { protocols, idle, until_expiry, origins } = choice.value.clone();
+                Upgrade { protocols, idle, until_expiry, origins, span: choice.span }
+            }),
             span,
         }
     }

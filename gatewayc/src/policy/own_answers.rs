@@ -17,6 +17,10 @@ pub(crate) fn own_statuses(api: &Api, operation: &Operation) -> Vec<u16> {
     if operation.cors.as_ref().is_some_and(|cors| cors.policy.enforce) {
         statuses.insert(403);
     }
+    if let Some(upgrade) = &operation.upgrade {
+        statuses.insert(400);
+        statuses.extend(upgrade.origins.as_ref().filter(|origins| !origins.any).map(|_| 403));
+    }
     statuses.extend(operation.limits.iter().filter_map(|charge| Some(api.limits.get(charge.limit)?.status)));
     let contract = &operation.contract;
     let unknown = &contract.unknown;

@@ -6,7 +6,7 @@ use gateway_terms::token::is_token;
 use gateway_yaml::{Entry, Node, Span};
 
 use crate::diagnostic::{Diagnostic, GW104, GW540, GW541, GW542};
-use crate::ir::CorsPolicy;
+use crate::ir::{CorsPolicy, Origins};
 use crate::units;
 use crate::vocabulary::headers::in_order;
 use crate::vocabulary::origin::{ListedOrigin, listed_origin};
@@ -49,7 +49,8 @@ pub(super) fn cors(reader: &mut Reader<'_>, key: Span, node: &Node) -> Option<Co
         match &*key.name {
             "origins" => {
                 has_origins = true;
-                origins(reader, value, &mut policy);
+                let listed = origins(reader, value, "`cors`");
+                (policy.origins, policy.patterns, policy.any) = (listed.origins, listed.patterns, listed.any);
             }
             "credentials" => {
                 credentials_at = value.span;
@@ -91,16 +92,19 @@ pub(super) fn cors(reader: &mut Reader<'_>, key: Span, node: &Node) -> Option<Co
     Some(CorsChoice { policy, headers, expose })
 }
 
-fn origins(reader: &mut Reader<'_>, node: &Node, policy: &mut CorsPolicy) {
+/// `origins`, a member of `of`.
+pub(super) fn origins(reader: &mut Reader<'_>, node: &Node, of: &str) -> Origins {
+    let mut listed = Origins { origins: Vec::new(), patterns: Vec::new(), any: false };
     let items = reader.words(node, "`origins`");
     if node.as_sequence().is_some_and(<[Node]>::is_empty) {
-        reader.wrong(node, "`origins`", "expected one origin or more; `cors: off` admits none");
+        let off = if of == "`cors`" { "; `cors: off` admits none" } else { "" };
+        reader.wrong(node, "`origins`", &format!("expected one origin or more{off}"));
     }
     for item in items {
         let Some(text) = reader.text(item, "an origin") else { continue };
         match listed_origin(text) {
             Ok(ListedOrigin::Any) => {
-                policy.any = true;
+                listed.any = true;
                 if items.len() > 1 {
                     reader.report(
                         Diagnostic::error(GW540, "`*` is every origin, and others are listed beside it")
@@ -109,19 +113,20 @@ fn origins(reader: &mut Reader<'_>, node: &Node, policy: &mut CorsPolicy) {
                     );
                 }
             }
-            Ok(ListedOrigin::One(origin)) => policy.origins.push(origin),
-            Ok(ListedOrigin::Below(pattern)) => policy.patterns.push(pattern),
+            Ok(ListedOrigin::One(origin)) => listed.origins.push(origin),
+            Ok(ListedOrigin::Below(pattern)) => listed.patterns.push(pattern),
             Err(problem) => reader.report(
-                Diagnostic::error(GW540, format!("{} in `cors`", problem.problem))
+                Diagnostic::error(GW540, format!("{} in {of}", problem.problem))
                     .at(item.span, problem.label)
                     .did_you_mean(problem.meant.as_deref()),
             ),
         }
     }
-    policy.origins.sort_unstable();
-    policy.origins.dedup();
-    policy.patterns.sort_unstable();
-    policy.patterns.dedup();
+    listed.origins.sort_unstable();
+    listed.origins.dedup();
+    listed.patterns.sort_unstable();
+    listed.patterns.dedup();
+    listed
 }
 
 /// Names of header fields.

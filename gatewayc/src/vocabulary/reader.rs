@@ -82,6 +82,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "consumers", places: ANYWHERE },
     Member { name: "anonymous", places: ANYWHERE },
     Member { name: "retry", places: OPERATION },
+    Member { name: "upgrade", places: OPERATION },
     Member { name: "builtin", places: OPERATION },
     Member { name: "keyClaim", places: OPERATION },
     Member { name: "grants", places: OPERATION },

@@ -4,6 +4,7 @@ mod hmac;
 
 use std::time::Duration;
 
+use gateway_terms::token::is_token;
 use gateway_yaml::{Entry, Node, Span, Spanned};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW102, GW208};
@@ -190,6 +191,10 @@ type Locate = fn(String) -> CredentialLocation;
 fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<CredentialLocation>> {
     let mut locations = Vec::new();
     for item in reader.list(node, "`alsoIn`") {
+        if item.get("in").and_then(Node::as_str) == Some("subprotocol") {
+            locations.extend(subprotocol(reader, item));
+            continue;
+        }
         let entries = reader.known(item, "a place of a credential", &["in", "name"]);
         let member = |name: &str| entries.iter().find(|entry| &*entry.key.name == name).map(|entry| &entry.value);
         let (Some(place), Some(name)) = (member("in"), member("name")) else {
@@ -198,17 +203,40 @@ fn locations(reader: &mut Reader<'_>, node: &Node) -> Vec<Spanned<CredentialLoca
             }
             continue;
         };
-        let kinds: [(&str, Locate); 4] = [
+        let kinds: [(&str, Locate); 5] = [
             ("header", CredentialLocation::Header),
             ("query", CredentialLocation::Query),
             ("cookie", CredentialLocation::Cookie),
             ("form", CredentialLocation::Form),
+            ("subprotocol", CredentialLocation::Subprotocol),
         ];
         if let (Some(kind), Some(name)) = (reader.choice(place, "`in`", &kinds), reader.text(name, "`name`")) {
             locations.push(Spanned::new(item.span, kind(name.to_owned())));
         }
     }
     locations
+}
+
+/// `{in: subprotocol, prefix: "bearer."}`: browsers let a script set no other field of an opening handshake.
+fn subprotocol(reader: &mut Reader<'_>, item: &Node) -> Option<Spanned<CredentialLocation>> {
+    const KNOWN: &[&str] = &["in", "prefix"];
+    reader.known(item, "a place of a credential", KNOWN);
+    let Some(prefix) = item.get("prefix") else {
+        if !Reader::has_unknown(item, KNOWN) {
+            reader.wrong(item, "a place of a credential", "expected `{in: subprotocol, prefix: \"bearer.\"}`");
+        }
+        return None;
+    };
+    let text = reader.text(prefix, "`prefix`")?;
+    if !is_token(text.as_bytes()) {
+        reader.wrong(
+            prefix,
+            "`prefix`",
+            "expected one character or more that a subprotocol can have, such as `bearer.`",
+        );
+        return None;
+    }
+    Some(Spanned::new(item.span, CredentialLocation::Subprotocol(text.to_owned())))
 }
 
 fn realm(reader: &mut Reader<'_>, node: &Node) -> Option<String> {

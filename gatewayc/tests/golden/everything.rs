@@ -40,6 +40,10 @@
 //   OPTIONS   /v1/rest?method=photos.get                                     -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   GET       /v1/rest?method=photos.list                                    photosList       -> default as received without /v1                             jwt `jwt`; cors
 //   OPTIONS   /v1/rest?method=photos.list                                    -                -> default as received without /v1                             anyone (preflight: forward); cors
+//   GET       /v1/sockets                                                    sockets          -> default as received without /v1                             jwt `key`; cors; websocket
+//   OPTIONS   /v1/sockets                                                    -                -> default as received without /v1                             anyone (preflight: forward); cors
+//   GET       /v1/sockets/guarded                                            guardedSockets   -> default as received without /v1                             jwt `key`; websocket
+//   OPTIONS   /v1/sockets/guarded                                            -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   GET       /v1/texts                                                      readText         -> default as received without /v1                             jwt `jwt`; compressed; cors
 //   OPTIONS   /v1/texts                                                      -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   POST      /v1/texts                                                      notCompressed    -> default as received without /v1                             jwt `jwt`; cors
@@ -90,6 +94,10 @@
 //   OPTIONS   /v2/rest?method=photos.get                                     -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   GET       /v2/rest?method=photos.list                                    photosList       -> default as received without /v2                             jwt `jwt`; cors
 //   OPTIONS   /v2/rest?method=photos.list                                    -                -> default as received without /v2                             anyone (preflight: forward); cors
+//   GET       /v2/sockets                                                    sockets          -> default as received without /v2                             jwt `key`; cors; websocket
+//   OPTIONS   /v2/sockets                                                    -                -> default as received without /v2                             anyone (preflight: forward); cors
+//   GET       /v2/sockets/guarded                                            guardedSockets   -> default as received without /v2                             jwt `key`; websocket
+//   OPTIONS   /v2/sockets/guarded                                            -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   GET       /v2/texts                                                      readText         -> default as received without /v2                             jwt `jwt`; compressed; cors
 //   OPTIONS   /v2/texts                                                      -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   POST      /v2/texts                                                      notCompressed    -> default as received without /v2                             jwt `jwt`; cors
@@ -248,6 +256,24 @@ pub(super) static API: Api = Api {
             cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
             security_headers: Some(&SECURITY_HEADERS),
             operations: &[&PHOTOS_LIST, &OPTIONS_V1_REST_METHOD_PHOTOS_LIST],
+        },
+        Route {
+            template: "/v1/sockets",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&SOCKETS, &OPTIONS_V1_SOCKETS],
+        },
+        Route {
+            template: "/v1/sockets/guarded",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&GUARDED_SOCKETS, &OPTIONS_V1_SOCKETS_GUARDED],
         },
         Route {
             template: "/v1/texts",
@@ -412,6 +438,24 @@ pub(super) static API: Api = Api {
             operations: &[&PHOTOS_LIST_2, &OPTIONS_V2_REST_METHOD_PHOTOS_LIST],
         },
         Route {
+            template: "/v2/sockets",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&SOCKETS_2, &OPTIONS_V2_SOCKETS],
+        },
+        Route {
+            template: "/v2/sockets/guarded",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&GUARDED_SOCKETS_2, &OPTIONS_V2_SOCKETS_GUARDED],
+        },
+        Route {
             template: "/v2/texts",
             when: &[],
             allows: &[],
@@ -539,6 +583,7 @@ static NO_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
     compression: None,
@@ -562,6 +607,7 @@ static BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -587,6 +633,7 @@ static OPTIONS_V1_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -612,6 +659,7 @@ static STRICT_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_3,
         methods: "PUT",
@@ -637,6 +685,7 @@ static CERTIFICATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -662,6 +711,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -699,6 +749,7 @@ static GET_V1_CONTRACT_MOCK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD",
@@ -848,6 +899,7 @@ static LIST_THINGS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -887,6 +939,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -979,6 +1032,7 @@ static PUT_THING: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1004,6 +1058,7 @@ static N_2FA: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1029,6 +1084,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1058,6 +1114,7 @@ static SIGNED_PUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1083,6 +1140,7 @@ static READ_FILE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1108,6 +1166,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1133,6 +1192,7 @@ static READ_FILE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -1158,6 +1218,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1204,6 +1265,7 @@ static FN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1229,6 +1291,7 @@ static LIMITED: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1254,6 +1317,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1279,6 +1343,7 @@ static MANY_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1304,6 +1369,7 @@ static OPTIONS_V1_MANY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1329,6 +1395,7 @@ static AGAIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: true,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1354,6 +1421,7 @@ static TURNS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1379,6 +1447,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1408,6 +1477,7 @@ static OR_AND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -1433,6 +1503,7 @@ static CRM_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -1458,6 +1529,7 @@ static PARTNER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -1483,6 +1555,7 @@ static OPTIONS_V1_PARTNERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -1508,6 +1581,7 @@ static LAMBDA_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -1533,6 +1607,7 @@ static KEYED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -1558,6 +1633,7 @@ static BILLING_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -1587,6 +1663,7 @@ static PROVIDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1612,6 +1689,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1637,6 +1715,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1662,6 +1741,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1687,6 +1767,7 @@ static PHOTOS_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1712,6 +1793,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1737,6 +1819,7 @@ static PHOTOS_LIST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1762,9 +1845,127 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// GET /v1/sockets
+static SOCKETS: Operation = Operation {
+    id: "sockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(3600),
+        until_expiry: false,
+        origins: Some(Origins {
+            origins: &["https://app.example", "null"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".preview.example:8443" }],
+            any: false,
+        }),
+    }),
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra, X-Token",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// OPTIONS /v1/sockets
+static OPTIONS_V1_SOCKETS: Operation = Operation {
+    id: "OPTIONS /v1/sockets",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// GET /v1/sockets/guarded
+static GUARDED_SOCKETS: Operation = Operation {
+    id: "guardedSockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(90),
+        until_expiry: true,
+        origins: Some(Origins {
+            origins: &["https://b.example"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".a.example" }],
+            any: false,
+        }),
+    }),
+    cors: None,
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// OPTIONS /v1/sockets/guarded
+static OPTIONS_V1_SOCKETS_GUARDED: Operation = Operation {
+    id: "OPTIONS /v1/sockets/guarded",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "OPTIONS",
         headers: "X-Extra",
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
@@ -1787,6 +1988,7 @@ static READ_TEXT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1816,6 +2018,7 @@ static OPTIONS_V1_TEXTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1841,6 +2044,7 @@ static NOT_COMPRESSED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1866,6 +2070,7 @@ static WRITE_TEXT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -1925,6 +2130,7 @@ static TYPED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -1984,6 +2190,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2028,6 +2235,7 @@ static VERSIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2053,6 +2261,7 @@ static OPTIONS_V1_VERSIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2097,6 +2306,7 @@ static NO_COPY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2127,6 +2337,7 @@ static ONE_VERSION: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2152,6 +2363,7 @@ static NO_BROWSERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
     compression: None,
@@ -2175,6 +2387,7 @@ static BROWSERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -2200,6 +2413,7 @@ static OPTIONS_V2_BROWSERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD, OPTIONS",
@@ -2225,6 +2439,7 @@ static STRICT_BROWSERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_3,
         methods: "PUT",
@@ -2250,6 +2465,7 @@ static CERTIFICATE_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2275,6 +2491,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2312,6 +2529,7 @@ static GET_V2_CONTRACT_MOCK: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD",
@@ -2461,6 +2679,7 @@ static LIST_THINGS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2500,6 +2719,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2592,6 +2812,7 @@ static PUT_THING_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2617,6 +2838,7 @@ static N_2FA_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2642,6 +2864,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2671,6 +2894,7 @@ static SIGNED_PUT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2696,6 +2920,7 @@ static READ_FILE_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2721,6 +2946,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2746,6 +2972,7 @@ static READ_FILE_4: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, PUT",
@@ -2771,6 +2998,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -2817,6 +3045,7 @@ static FN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -2842,6 +3071,7 @@ static LIMITED_2: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_A_LIMIT_S_NAME, cost: 1 }, LimitUse { limit: &LIMIT_LIMITED_2, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2867,6 +3097,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -2892,6 +3123,7 @@ static MANY_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2917,6 +3149,7 @@ static OPTIONS_V2_MANY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2942,6 +3175,7 @@ static AGAIN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: true,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2967,6 +3201,7 @@ static TURNS_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -2992,6 +3227,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -3021,6 +3257,7 @@ static OR_AND_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "OPTIONS, POST",
@@ -3046,6 +3283,7 @@ static CRM_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -3071,6 +3309,7 @@ static PARTNER_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -3096,6 +3335,7 @@ static OPTIONS_V2_PARTNERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -3121,6 +3361,7 @@ static LAMBDA_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -3146,6 +3387,7 @@ static KEYED_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -3171,6 +3413,7 @@ static BILLING_3: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -3200,6 +3443,7 @@ static PROVIDERS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3225,6 +3469,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3250,6 +3495,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3275,6 +3521,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3300,6 +3547,7 @@ static PHOTOS_GET_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3325,6 +3573,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3350,6 +3599,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3375,9 +3625,127 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// GET /v2/sockets
+static SOCKETS_2: Operation = Operation {
+    id: "sockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(3600),
+        until_expiry: false,
+        origins: Some(Origins {
+            origins: &["https://app.example", "null"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".preview.example:8443" }],
+            any: false,
+        }),
+    }),
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra, X-Token",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// OPTIONS /v2/sockets
+static OPTIONS_V2_SOCKETS: Operation = Operation {
+    id: "OPTIONS /v2/sockets",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// GET /v2/sockets/guarded
+static GUARDED_SOCKETS_2: Operation = Operation {
+    id: "guardedSockets",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: Some(Upgrade {
+        protocols: &["websocket"],
+        idle: Duration::from_secs(90),
+        until_expiry: true,
+        origins: Some(Origins {
+            origins: &["https://b.example"],
+            patterns: &[OriginPattern { scheme: "https://", domain: ".a.example" }],
+            any: false,
+        }),
+    }),
+    cors: None,
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+};
+
+// OPTIONS /v2/sockets/guarded
+static OPTIONS_V2_SOCKETS_GUARDED: Operation = Operation {
+    id: "OPTIONS /v2/sockets/guarded",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "OPTIONS",
         headers: "X-Extra",
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
@@ -3400,6 +3768,7 @@ static READ_TEXT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3429,6 +3798,7 @@ static OPTIONS_V2_TEXTS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3454,6 +3824,7 @@ static NOT_COMPRESSED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3479,6 +3850,7 @@ static WRITE_TEXT_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3538,6 +3910,7 @@ static TYPED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3597,6 +3970,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -3641,6 +4015,7 @@ static VERSIONS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3666,6 +4041,7 @@ static OPTIONS_V2_VERSIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3710,6 +4086,7 @@ static NO_COPY_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3740,6 +4117,7 @@ static ONE_VERSION_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS, POST, PUT",
@@ -3770,6 +4148,7 @@ static RULE_6: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -3795,6 +4174,7 @@ static RULE_7: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT",
@@ -4200,6 +4580,7 @@ static JWT: JwtBearer = JwtBearer {
         CredentialLocation::Header("Authorization"),
         CredentialLocation::Query("token"),
         CredentialLocation::Cookie("token"),
+        CredentialLocation::Subprotocol("bearer."),
     ],
     realm: "jwt",
     forward: true,

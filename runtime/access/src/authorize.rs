@@ -171,6 +171,8 @@ pub(crate) fn all_of(
     guesses: &mut Guesses<'_>,
 ) -> Result<Caller, NoPermit> {
     let mut first: Option<Caller> = None;
+    // The credentials hold together, so that they end with the first of them.
+    let mut expires = Identity::NEVER;
     let mut worst: Option<Reject> = None;
     let mut lacking = Vec::new();
     let mut question_of: Option<(SchemeId, Question)> = None;
@@ -197,6 +199,7 @@ pub(crate) fn all_of(
             Ok(caller) => {
                 let has = |scope: &&str| caller.scopes.iter().any(|held| **held == **scope);
                 lacking.extend(requirement.scopes.iter().filter(|scope| !has(scope)));
+                expires = expires.min(caller.expires);
                 // The same caller: keep the one that knows more, since a session does not know the client.
                 if first.as_ref().is_none_or(|first| first.client.is_none() && caller.client.is_some()) {
                     first = Some(caller);
@@ -219,7 +222,7 @@ pub(crate) fn all_of(
             Err(Reject::InvalidCredential { message, why: "only some of the credentials that belong together" }.into())
         }
         (_, Some(worst)) => Err(worst.into()),
-        (Some(caller), None) if lacking.is_empty() => Ok(caller),
+        (Some(caller), None) if lacking.is_empty() => Ok(Caller { expires, ..caller }),
         _ => Err(Reject::InsufficientScope(lacking).into()),
     }
 }
@@ -346,6 +349,7 @@ mod tests {
             client: client.map(Arc::from),
             user: Some(name.into()),
             identity: None,
+            expires: Identity::NEVER,
         }
     }
 

@@ -31,6 +31,8 @@ pub struct Caller {
     pub user: Option<Arc<str>>,
     /// The consumer, where the scheme knows consumers.
     pub identity: Option<Identity>,
+    /// When the credential ends, in seconds since the epoch; [`Identity::NEVER`] if it does not, or that is not known.
+    pub expires: u64,
 }
 
 /// Why a scheme does not accept a request.
@@ -140,7 +142,15 @@ impl Caller {
             client: None,
             user: None,
             identity: Some(identity.clone()),
+            expires: identity.expires,
         }
+    }
+}
+
+impl Caller {
+    /// The same, whose credential ends then; `None` for never.
+    pub(crate) fn until(self, expires: Option<u64>) -> Self {
+        Self { expires: self.expires.min(expires.unwrap_or(Identity::NEVER)), ..self }
     }
 }
 

@@ -29,6 +29,8 @@ pub struct HiddenCredentials {
     pub cookies: Vec<&'static str>,
     /// Names of form fields in the body.
     pub form: Vec<&'static str>,
+    /// Prefixes of subprotocols; always, since no upstream could choose one of these.
+    pub subprotocols: Vec<&'static str>,
 }
 
 /// The fields of every scheme that `access` refers to; equal ones are sent once.
@@ -55,10 +57,7 @@ pub fn hidden(access: &PreparedAccess, session_cookies: &[&'static str]) -> Hidd
     let mut hidden = HiddenCredentials { cookies: session_cookies.to_vec(), ..HiddenCredentials::default() };
     for requirement in requirements(access) {
         let (locations, forward) = requirement.authenticator.locations();
-        if forward {
-            continue;
-        }
-        hidden.add(locations);
+        hidden.add(locations, forward);
     }
     hidden
 }
@@ -69,7 +68,7 @@ pub fn credentials<'a>(authenticators: impl Iterator<Item = &'a dyn Authenticato
     let headers = CREDENTIAL_FIELDS.to_vec();
     let mut hidden = HiddenCredentials { headers, ..HiddenCredentials::default() };
     for authenticator in authenticators {
-        hidden.add(authenticator.locations().0);
+        hidden.add(authenticator.locations().0, false);
     }
     hidden
 }
@@ -87,9 +86,12 @@ const CREDENTIAL_FIELDS: [&str; 8] = [
 ];
 
 impl HiddenCredentials {
-    fn add(&mut self, locations: &[CredentialLocation]) {
+    /// Adds where a credential may be, as far as the upstream is not to see it.
+    fn add(&mut self, locations: &[CredentialLocation], forward: bool) {
         for location in locations {
             match location {
+                CredentialLocation::Subprotocol(prefix) => self.subprotocols.push(prefix),
+                _ if forward => {}
                 CredentialLocation::Header(name) => self.headers.push(name),
                 CredentialLocation::Query(name) => self.query.push(name),
                 CredentialLocation::Cookie(name) => self.cookies.push(name),

@@ -7,6 +7,9 @@ use gateway_base::encoding::form_decode;
 use gateway_wire::http1::head::Field;
 use gateway_wire::peer::ClientCertificate;
 
+/// The field in which a WebSocket client offers subprotocols.
+pub const SUBPROTOCOLS: &str = "Sec-WebSocket-Protocol";
+
 /// A place that may hold a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialLocation {
@@ -18,6 +21,9 @@ pub enum CredentialLocation {
     Cookie(&'static str),
     /// A field of a body of `application/x-www-form-urlencoded`, by its decoded name (RFC 6750 §2.2).
     Form(&'static str),
+    /// One of the subprotocols that a WebSocket client offers, behind this prefix (RFC 6455 §11.3.4). Read only where the
+    /// request asks for an upgrade that its operation admits.
+    Subprotocol(&'static str),
 }
 
 /// The value at one place.
@@ -63,6 +69,8 @@ pub struct RequestView<'a> {
     pub fields: &'a [Field<'a>],
     /// The whole content, without a transfer coding, once a scheme has asked for it.
     pub body: Option<&'a [u8]>,
+    /// It asks for an upgrade that its operation admits (RFC 9110 §7.8).
+    pub upgrades: bool,
     /// What schemes have decided after long work.
     pub verdicts: &'a [(SchemeId, Verdict)],
 }
@@ -97,6 +105,7 @@ impl<'a> RequestView<'a> {
             certificate: None,
             fields,
             body: None,
+            upgrades: false,
             verdicts: &[],
         }
     }
@@ -115,6 +124,8 @@ impl CredentialLocation {
             Self::Query(name) => query_parameter(view.query, name),
             Self::Cookie(name) => only_one(cookies(view.fields, name)),
             Self::Form(name) => form_field(view, name),
+            Self::Subprotocol(prefix) if view.upgrades => only_one(subprotocols(view.fields, prefix)),
+            Self::Subprotocol(_) => Found::Nothing,
         }
     }
 }
@@ -137,6 +148,15 @@ pub fn cookies<'a>(fields: &'a [Field<'a>], name: &str) -> impl Iterator<Item = 
             text(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
         })
     })
+}
+
+/// What stands behind a prefix in the subprotocols that are offered.
+fn subprotocols<'a>(fields: &'a [Field<'a>], prefix: &str) -> impl Iterator<Item = Option<Cow<'a, str>>> {
+    let offered = fields
+        .iter()
+        .filter(|field| field.name.eq_ignore_ascii_case(SUBPROTOCOLS))
+        .flat_map(|field| field.value.split(|byte| *byte == b','));
+    offered.filter_map(move |one| one.trim_ascii().strip_prefix(prefix.as_bytes()).map(text))
 }
 
 fn query_parameter<'a>(query: Option<&'a str>, name: &str) -> Found<'a> {
@@ -192,6 +212,25 @@ mod tests {
         assert_eq!(find(CredentialLocation::Query("k"), &fields, Some("k=1&k=2")), Found::Ambiguous);
         assert_eq!(find(CredentialLocation::Query("k"), &fields, Some("a=1&%6b=a+%2B")), Found::One("a +".into()));
         assert_eq!(find(CredentialLocation::Query("k"), &fields, Some("k=%f")), Found::Ambiguous);
+    }
+
+    #[test]
+    fn subprotocols_are_read_where_they_are_offered() {
+        let location = CredentialLocation::Subprotocol("key.");
+        let look = |values: &[&'static str], upgrades| {
+            let fields: Vec<Field<'_>> =
+                values.iter().map(|value| Field { name: "sec-websocket-protocol", value: value.as_bytes() }).collect();
+            match location.find(&RequestView { upgrades, ..RequestView::of(&fields, None) }) {
+                Found::One(value) => value.into_owned(),
+                Found::Nothing => "nothing".to_owned(),
+                Found::Ambiguous => "ambiguous".to_owned(),
+            }
+        };
+        assert_eq!(look(&["chat, key.a-1 ,x"], true), "a-1");
+        assert_eq!(look(&["chat", "key.b"], true), "b");
+        assert_eq!(look(&["chat, key.a"], false), "nothing");
+        assert_eq!(look(&["chat, Key.a, xkey.a"], true), "nothing");
+        assert_eq!(look(&["key.a", "key.b"], true), "ambiguous");
     }
 
     #[test]

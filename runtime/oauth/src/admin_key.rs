@@ -58,6 +58,7 @@ impl Authenticator for Keyhole {
                 client: None,
                 user: None,
                 identity: None,
+                expires: u64::MAX,
             }),
             Some(Found::One(_)) => Err(invalid("not the administrators' key")),
             Some(Found::Ambiguous | Found::Nothing) => Err(invalid("several keys, or one that is not text")),

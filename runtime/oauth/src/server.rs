@@ -465,6 +465,7 @@ fn caller_of(record: AccessRecord) -> Caller {
         client: Some(client),
         user,
         identity: None,
+        expires: record.expires,
     }
 }
 

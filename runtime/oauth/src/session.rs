@@ -78,6 +78,7 @@ impl Authenticator for Doorman {
                         client: None,
                         user: Some(user),
                         identity: None,
+                        expires: session.expires,
                     })
                 }
                 Ok(None) => Err(missing),

@@ -104,6 +104,10 @@ pub(crate) struct Line<'a> {
     /// What is not as described and passed; empty for nothing.
     pub(crate) observed: &'a str,
     pub(crate) reject: Option<&'a Reject>,
+    /// What a refused call of gRPC was told.
+    pub(crate) grpc_status: Option<u8>,
+    /// Why the tunnel is over that came of the request; empty where none did.
+    pub(crate) tunnel_end: &'a str,
 }
 
 impl AccessLog {
@@ -197,6 +201,12 @@ impl Line<'_> {
                 quoted(out, b",\"detail\":\"", &detail);
             }
             quoted(out, b",\"side\":\"", reject.side().word());
+        }
+        if let Some(status) = self.grpc_status {
+            number(out, b",\"grpcStatus\":", u64::from(status));
+        }
+        if !self.tunnel_end.is_empty() {
+            quoted(out, b",\"upgraded\":true,\"ended\":\"", self.tunnel_end);
         }
         out.extend_from_slice(b"}\n");
     }
@@ -298,6 +308,8 @@ mod tests {
             because: "",
             observed: "",
             reject: Some(&Reject::BadRequest("x")),
+            grpc_status: Some(13),
+            tunnel_end: "idle",
         };
         let mut out = Vec::new();
         line.write(&mut out, &mut SecondClock::default());
@@ -306,5 +318,9 @@ mod tests {
         assert_eq!((value["listener"].as_str(), value["operation"].as_str()), (Some("web"), Some("odd \"name\"")));
         assert_eq!(value["reject"], "bad-request");
         assert_eq!(value["side"], "downstream");
+        assert_eq!(
+            (&value["grpcStatus"], &value["upgraded"], &value["ended"]),
+            (&13.into(), &true.into(), &"idle".into())
+        );
     }
 }

@@ -31,6 +31,17 @@ pub struct CorsPolicy {
     pub enforce: bool,
 }
 
+/// Pages, by where they come from.
+#[derive(Debug)]
+pub struct Origins {
+    /// Serialised origins (RFC 6454 §6.2), ordered.
+    pub origins: &'static [&'static str],
+    /// All hosts below a domain.
+    pub patterns: &'static [OriginPattern],
+    /// Every origin.
+    pub any: bool,
+}
+
 /// The origins of all hosts below a domain.
 #[derive(Debug)]
 pub struct OriginPattern {
@@ -69,6 +80,14 @@ impl OriginPattern {
             !label.is_empty() && label.iter().all(may_be)
         };
         labels.is_some_and(|labels| labels.as_bytes().split(|byte| *byte == b'.').all(is_label))
+    }
+}
+
+impl Origins {
+    /// Whether a page of this origin is among them.
+    pub(crate) fn admit(&self, origin: &str) -> bool {
+        let is_below = || self.patterns.iter().any(|pattern| pattern.matches(origin));
+        self.any || self.origins.binary_search(&origin).is_ok() || is_below()
     }
 }
 

@@ -96,6 +96,8 @@ pub struct PreparedListener {
     pub error_format: ErrorFormat,
     /// What the answers to requests that no path matches say to browsers, by API.
     pub for_browsers: Box<[ForBrowsers]>,
+    /// Some operation lets clients switch to another protocol.
+    pub has_upgrades: bool,
     /// The constant members of the log lines of requests that reach no operation.
     pub log_constants: String,
     /// For requests that reach no operation.
@@ -241,7 +243,7 @@ impl PreparedForward {
     }
 
     /// This, and where requests go instead of it.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Self> {
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
         let others = self.split.iter().flat_map(|split| split.0.iter().map(|other| &other.to));
         std::iter::once(self).chain(others)
     }

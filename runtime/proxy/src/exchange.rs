@@ -83,6 +83,21 @@ pub(crate) struct RequestTerms {
     pub(crate) credentials: &'static [&'static str],
     /// More fields than these are no response.
     pub(crate) most_response_fields: usize,
+    /// What the client asks to switch to. Boxed: few requests do.
+    pub(crate) upgrade: Option<Box<UpgradeTerms>>,
+}
+
+/// What holds for a request to switch to another protocol, and for the tunnel that comes of it.
+#[derive(Debug)]
+pub(crate) struct UpgradeTerms {
+    /// The name of the protocol.
+    pub(crate) protocol: &'static str,
+    /// A client of HTTP/2 takes every success for the switch (RFC 8441 §5).
+    pub(crate) is_connect: bool,
+    /// The longest silence in the tunnel.
+    pub(crate) idle: Duration,
+    /// When the tunnel ends at the latest.
+    pub(crate) ends: Option<Instant>,
 }
 
 /// How far an exchange got.
@@ -96,6 +111,8 @@ pub(crate) struct Progress {
     pub(crate) response_bytes: u64,
     /// When the head of the response was there.
     pub(crate) head_at: Option<Instant>,
+    /// The connections speak another protocol from here on.
+    pub(crate) upgraded: bool,
     /// The client's connection may carry another request.
     pub(crate) keep_alive: bool,
     /// The upstream's connection may carry another request.

@@ -88,7 +88,11 @@ pub(crate) async fn serve<S>(
     });
     client.idle.set(true);
     let streams = client.worker.deployment().settings.limits.streams;
-    let handshake = Builder::new()
+    let mut builder = Builder::new();
+    if client.worker.serving(listener).listener.has_upgrades {
+        builder.enable_connect_protocol();
+    }
+    let handshake = builder
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(STREAM_WINDOW.saturating_mul(streams))
         .max_concurrent_streams(streams)

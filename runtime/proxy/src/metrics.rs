@@ -60,6 +60,8 @@ impl ContractPart {
 pub struct ProcessMetrics {
     /// Connections from clients that are open.
     pub connections: AtomicU64,
+    /// Of these, those that speak another protocol than HTTP; and streams that do.
+    pub tunnels: AtomicU64,
     /// Connections from clients so far.
     pub accepted: AtomicU64,
     /// Connections that were closed because there were too many.

@@ -4,6 +4,7 @@ mod browsers;
 mod contract;
 mod forward;
 mod gather;
+mod grpc;
 pub(crate) mod head;
 mod own_content;
 mod pause;
@@ -15,7 +16,9 @@ mod retry;
 mod route;
 mod send;
 mod steps;
+mod tunnel;
 mod unrouted;
+mod upgrade;
 
 use std::future::poll_fn;
 use std::task::{Poll, ready};
@@ -42,6 +45,7 @@ use request::Request;
 use route::RouteSpace;
 use send::Forwarded;
 use steps::Steps;
+use tunnel::End;
 
 /// The largest body of a refused request, in bytes, that is read to its end, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 << 10;
@@ -98,7 +102,7 @@ where
     }
     let forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,
-        Decision::Answer(own) => return answer(worker, down, &record, own, Progress::default()).await,
+        Decision::Answer(own) => return answer(worker, down, &mut record, own, Progress::default()).await,
     };
     match send::forward(worker, down, forwarding, &mut record).await {
         Forwarded::Answered(progress) => {
@@ -116,8 +120,14 @@ where
         }
         Forwarded::Refused(progress, reject) => {
             let own = record.refuse(reject);
-            answer(worker, down, &record, own, progress).await
+            answer(worker, down, &mut record, own, progress).await
         }
+        // Boxed: few connections become tunnels, and all would carry its state.
+        Forwarded::Upgraded(tunnel) => match Box::pin(tunnel::run(worker, down, tunnel, &mut record)).await {
+            End::Broken => After::Cut,
+            End::Closed | End::Shutdown => After::Close,
+            End::HalfClosed | End::Idle | End::Expired => After::Linger,
+        },
     }
 }
 
@@ -241,20 +251,29 @@ where
     let mut record = Record::new(worker, serving, head, started);
     down.used = down.inbox.len();
     let own = record.refuse(reject);
-    answer(worker, down, &record, own, Progress::default()).await
+    answer(worker, down, &mut record, own, Progress::default()).await
 }
 
 /// Writes the gateway's own answer.
 async fn answer<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
-    record: &Record<'_>,
-    mut own: OwnAnswer,
+    record: &mut Record<'_>,
+    own: OwnAnswer,
     mut progress: Progress,
 ) -> After
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut own = match &record.reject {
+        Some(_) => record.in_clients_form(own, &down.inbox),
+        // A client would take it for a tunnel.
+        None if record.head.is_connect() && matches!(own.status, 200..300) => {
+            record.refuse(Reject::BadRequest("a WebSocket, and the gateway answers itself"))
+        }
+        None => own,
+    };
+    let record = &*record;
     if let Some(offer) = record.offer.filter(|_| record.reject.is_none()) {
         // Boxed: few answers are compressed, and all would carry its state.
         own = Box::pin(own_content::compress(own, offer, record.edits_of_answer())).await;

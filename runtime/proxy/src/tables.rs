@@ -8,7 +8,7 @@ pub use gateway_terms::share::Share;
 pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 
-pub use crate::browsers::{Cors, CorsPolicy, OriginPattern, SecurityHeaders};
+pub use crate::browsers::{Cors, CorsPolicy, OriginPattern, Origins, SecurityHeaders};
 use crate::compression::Compression;
 use gateway_access::tables::{Access, Anonymous, ConsumerRules, FailureLimit};
 use gateway_access::upstream_auth::UpstreamAuth;
@@ -251,12 +251,27 @@ pub struct Operation {
     pub contested: bool,
     /// A request may be sent again whatever its method.
     pub repeatable: bool,
+    /// What clients may switch to.
+    pub upgrade: Option<Upgrade>,
     /// Which pages of other origins may call.
     pub cors: Option<Cors>,
     /// What its responses tell browsers.
     pub security_headers: Option<&'static SecurityHeaders>,
     /// Which responses are compressed, and how; `None` for none.
     pub compression: Option<Compression>,
+}
+
+/// What clients may switch to on a connection (RFC 9110 §7.8).
+#[derive(Debug)]
+pub struct Upgrade {
+    /// Names of protocols, in lower case.
+    pub protocols: &'static [&'static str],
+    /// The longest silence.
+    pub idle: Duration,
+    /// It ends when the credential expires.
+    pub until_expiry: bool,
+    /// Pages that may ask for it; all if `None`.
+    pub origins: Option<Origins>,
 }
 
 /// What an operation does with a permitted request.

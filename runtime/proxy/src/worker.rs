@@ -29,6 +29,9 @@ pub(crate) const TICK: Duration = Duration::from_millis(250);
 /// How long an idle connection is kept when the gateway ends, for a request that is under way.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
+/// How long tunnels may take to write their lines of the log when the gateway ends.
+const TUNNEL_GRACE: Duration = Duration::from_millis(500);
+
 /// One serving thread. Nothing in it is shared, so nothing in it is locked.
 pub(crate) struct Worker {
     /// What requests are handled with that come from now on.
@@ -45,6 +48,12 @@ pub(crate) struct Worker {
     begins_draining: Notify,
     /// No further request is taken.
     pub(crate) closing: Cell<bool>,
+    /// Tunnels are over.
+    ending: Cell<bool>,
+    /// Notified when `ending` becomes true.
+    begins_ending: Notify,
+    /// Those that are open.
+    pub(crate) tunnels: Cell<usize>,
     /// Clients over the limit that are being answered.
     pub(crate) turned_away: Cell<usize>,
     connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
@@ -79,6 +88,9 @@ impl Worker {
             draining: Cell::new(false),
             begins_draining: Notify::new(),
             closing: Cell::new(false),
+            ending: Cell::new(false),
+            begins_ending: Notify::new(),
+            tunnels: Cell::new(0),
             turned_away: Cell::new(0),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
@@ -173,6 +185,21 @@ impl Worker {
         id
     }
 
+    /// The nonce of an opening handshake: 16 bytes in base64 (RFC 6455 §4.1). It tells this handshake from others, and is
+    /// no secret.
+    pub(crate) fn handshake_key(&self) -> String {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut bits = u128::from(self.next_random()) << 64 | u128::from(self.next_random());
+        let mut key = String::with_capacity(24);
+        for _ in 0..21 {
+            key.push(char::from(DIGITS[(bits & 63) as usize]));
+            bits >>= 6;
+        }
+        // Two bits are left, which stand at the beginning of the last digit.
+        key.push(char::from(DIGITS[((bits & 3) << 4) as usize]));
+        key + "=="
+    }
+
     /// The context of a trace that begins here.
     pub(crate) fn trace(&self) -> TraceContext {
         TraceContext::new(|| self.next_random())
@@ -226,6 +253,15 @@ impl Worker {
         }
     }
 
+    /// Ready once every tunnel must end.
+    pub(crate) async fn until_ending(&self) {
+        let mut notice = std::pin::pin!(self.begins_ending.notified());
+        notice.as_mut().enable();
+        if !self.ending.get() {
+            notice.await;
+        }
+    }
+
     /// Closes connections that are idle or become idle.
     fn close_idle(&self) {
         self.closing.set(true);
@@ -246,6 +282,12 @@ impl Worker {
                 self.close_idle();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.ending.set(true);
+        self.begins_ending.notify_waiters();
+        let ended = Instant::now();
+        while self.tunnels.get() > 0 && ended.elapsed() < TUNNEL_GRACE {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 }

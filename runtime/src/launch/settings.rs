@@ -111,11 +111,13 @@ impl SettingsWatcher {
             let setting = newer.upstream(cluster.api, cluster.document.name);
             let upstream = setting.map_or(cluster.document, |(setting, _)| setting.over(cluster.document));
             let found = endpoints::of(upstream, &providers, secrets).and_then(|endpoints| {
-                let prefix = |endpoints: &[Endpoint]| endpoints.first().map(|endpoint| endpoint.prefix.clone());
-                if prefix(&endpoints) == prefix(cluster.described().endpoints) {
+                let way = |endpoints: &[Endpoint]| endpoints.first().map(|one| (one.prefix.clone(), one.is_http2));
+                if way(&endpoints) == way(cluster.described().endpoints) {
                     Ok(endpoints)
                 } else {
-                    Err("its addresses have another path now, which needs a restart or an upgrade".to_owned())
+                    Err("its addresses have another path, or speak another version of HTTP; that needs a restart or an \
+                         upgrade"
+                        .to_owned())
                 }
             });
             match found {

@@ -160,6 +160,13 @@ impl Outbox {
     fn give_back(&mut self) {
         give_back(&mut self.bytes);
     }
+
+    /// Gives its memory back, if nothing is left to write.
+    pub fn release(&mut self) {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
+        }
+    }
 }
 
 /// What the connection says about its client.

@@ -122,6 +122,35 @@ pub fn write_head(
     head.end();
 }
 
+/// Writes what tells the client that the connection speaks `protocol` from here on: 101 (RFC 9110 §15.2.2), or in HTTP/2
+/// 200, where no field is about that (RFC 8441 §5).
+pub fn write_switching(head: &mut HeadWriter<'_>, protocol: &str, fields: &[Field<'_>], terms: &ResponseTerms<'_>) {
+    let is_text = matches!(head, HeadWriter::Text(_));
+    if is_text {
+        begin_head(head, 101, "Switching Protocols");
+        head.field("Upgrade", protocol.as_bytes());
+        head.field("Connection", b"Upgrade");
+    } else {
+        begin_head(head, 200, "OK");
+    }
+    let belongs = |field: &&Field<'_>| is_text || !field.name.eq_ignore_ascii_case("sec-websocket-accept");
+    let fields: Vec<Field<'_>> = fields.iter().filter(belongs).copied().collect();
+    let has_date = write_end_to_end(head, &fields, terms, terms.browsers.as_ref());
+    if let Some(browsers) = &terms.browsers {
+        browsers.write(head, |_| false);
+    }
+    for (name, value) in terms.edits.set.iter().chain(terms.edits.add) {
+        head.field(name, value.as_bytes());
+    }
+    head.lines(terms.limits);
+    head.lines(terms.hsts);
+    head.field("X-Request-Id", terms.request_id.as_bytes());
+    if !has_date {
+        head.field("Date", terms.date.as_bytes());
+    }
+    head.end();
+}
+
 /// Writes an informational response.
 pub fn write_interim(head: &mut HeadWriter<'_>, status: u16, fields: &[Field<'_>], terms: &ResponseTerms<'_>) {
     begin_head(head, status, "Early Hints");

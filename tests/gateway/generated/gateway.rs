@@ -39,6 +39,10 @@ mod shop {
     include!(concat!(env!("OUT_DIR"), "/shop.rs"));
 }
 
+mod streams {
+    include!(concat!(env!("OUT_DIR"), "/streams.rs"));
+}
+
 mod tickets {
     include!(concat!(env!("OUT_DIR"), "/tickets.rs"));
 }
@@ -66,6 +70,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &payments::API,
         &reports::API,
         &shop::API,
+        &streams::API,
         &tickets::API,
         &tutorial::API,
         &versions::API,

@@ -118,6 +118,7 @@ static ANYONE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_2,
         methods: "GET, HEAD",
@@ -142,6 +143,7 @@ static GUARDED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_3,
         methods: "GET, HEAD, POST",
@@ -166,6 +168,7 @@ static GUARD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_3,
         methods: "GET, HEAD, POST",
@@ -204,6 +207,7 @@ static DROP_ITEMS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: Some(&SECURITY_HEADERS),
 };
@@ -248,6 +252,7 @@ static LIST_ITEMS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, POST",
@@ -296,6 +301,7 @@ static ADD_ITEM: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, POST",
@@ -340,6 +346,7 @@ static REPLACE_ITEMS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS_4,
         methods: "PUT",
@@ -378,6 +385,7 @@ static LIMITED: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_LIMITED, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD",
@@ -408,6 +416,7 @@ static MADE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD",
@@ -437,6 +446,7 @@ static OWN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -461,6 +471,7 @@ static OWN_OPTIONS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD, OPTIONS",
@@ -485,6 +496,7 @@ static SLOW: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: Some(Cors {
         policy: &CORS,
         methods: "GET, HEAD",

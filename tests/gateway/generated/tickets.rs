@@ -124,6 +124,7 @@ static CHECKOUT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_CHECKOUT, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -143,6 +144,7 @@ static PRINT_RECEIPT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -176,6 +178,7 @@ static OPEN_DESK: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -209,6 +212,7 @@ static REFUND: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -228,6 +232,7 @@ static LIST_EVENTS: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -247,6 +252,7 @@ static CREATE_EVENT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_PER_ADDRESS, cost: 3 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -266,6 +272,7 @@ static LIST_ORDERS: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_VISITOR, cost: 1 }, LimitUse { limit: &LIMIT_EVENT, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -285,6 +292,7 @@ static PARTNER_SALES: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -304,6 +312,7 @@ static QUEUE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

@@ -417,7 +417,7 @@ fn sighup_refuses_what_cannot_be_applied() {
     let good = settings(&format!("\"http://{}\"", one.address));
     let running = Changeable::start(&good, other.address);
     for (bad, message) in [
-        (settings("\"http://127.0.0.1:1/prefix\""), "have another path now, which needs a restart"),
+        (settings("\"http://127.0.0.1:1/prefix\""), "have another path, or speak another version of HTTP"),
         (settings("\"ftp://127.0.0.1\""), "the gateway keeps the current ones"),
         (settings("[]"), "the gateway keeps the current ones"),
         ("upstreams: {note: {default: \"http://127.0.0.1:1\"}}\n".to_owned(), "which was not compiled in"),

@@ -91,6 +91,7 @@ static EACH: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_EACH, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -110,6 +111,7 @@ static BY_KEY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -129,6 +131,7 @@ static BY_PASSWORD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -151,6 +154,7 @@ static BY_USUAL_PASSWORD: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

@@ -133,6 +133,7 @@ static DOUBLED: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -152,6 +153,7 @@ static SINGLE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -171,6 +173,7 @@ static GATE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -190,6 +193,7 @@ static GATE_INDEX: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -209,6 +213,7 @@ static OWN_MEMBER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -228,6 +233,7 @@ static MEMBER: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -247,6 +253,7 @@ static MYSELF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -266,6 +273,7 @@ static STAFF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -285,6 +293,7 @@ static PERSON: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

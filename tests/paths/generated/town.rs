@@ -174,6 +174,7 @@ static DESK_LOGIN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -193,6 +194,7 @@ static DESK_OF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -212,6 +214,7 @@ static GATE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -231,6 +234,7 @@ static GATE_INDEX: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -250,6 +254,7 @@ static MYSELF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -269,6 +274,7 @@ static LAST_NUMBER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -302,6 +308,7 @@ static BY_NUMBER: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -321,6 +328,7 @@ static PERSON: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -340,6 +348,7 @@ static PERSON_HEAD: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -359,6 +368,7 @@ static LETTERS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -378,6 +388,7 @@ static VAULT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -397,6 +408,7 @@ static DRAWER: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -416,6 +428,7 @@ static ANYTHING: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -435,6 +448,7 @@ static PAGE: Operation = Operation {
     limits: &[],
     contested: true,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

@@ -163,6 +163,7 @@ static ALLOW: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_ALLOW, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -186,6 +187,7 @@ static BOTH: Operation = Operation {
     ],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -205,6 +207,7 @@ static BUCKET: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_BUCKET, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -224,6 +227,7 @@ static EXACT: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_TOGETHER, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -243,6 +247,7 @@ static FAST: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_FAST, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -262,6 +267,7 @@ static FAST_BUCKET: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_FAST_BUCKET, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -281,6 +287,7 @@ static LOCAL: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_LOCAL, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -300,6 +307,7 @@ static PARTNER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -319,6 +327,7 @@ static QUEUE: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_QUEUE, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -338,6 +347,7 @@ static SLIDING: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_SLIDING, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -357,6 +367,7 @@ static STEADY: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_STEADY, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };
@@ -376,6 +387,7 @@ static STEADY_SHARED: Operation = Operation {
     limits: &[LimitUse { limit: &LIMIT_STEADY_SHARED, cost: 1 }],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
 };

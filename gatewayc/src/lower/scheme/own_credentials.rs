@@ -62,6 +62,8 @@ pub(super) fn lower(
         match &place.value {
             CredentialLocation::Query(_) => diagnostics.push(in_the_open(&name, "the query", place)),
             CredentialLocation::Form(_) => diagnostics.push(in_the_open(&name, "a form", place)),
+            // It reaches no history, and no other page can send it.
+            CredentialLocation::Subprotocol(_) => {}
             CredentialLocation::Header(_) | CredentialLocation::Cookie(_) => {
                 let help = "it can be `{in: query, name: access_token}` or `{in: form, name: access_token}`";
                 return Err(Problem::with_help(

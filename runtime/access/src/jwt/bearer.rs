@@ -263,6 +263,7 @@ impl JwtVerifier {
         if let Some(why) = unknown {
             return Err(Failure::UnknownKey(why));
         }
-        Ok((crate::jwt::token::caller(&token.claims, self.scope_claims)?, until))
+        let caller = crate::jwt::token::caller(&token.claims, self.scope_claims)?;
+        Ok((caller.until(until), until))
     }
 }

@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     fn caller(name: &str) -> Caller {
-        Caller { subject: name.into(), scopes: [].into(), client: None, user: None, identity: None }
+        Caller { subject: name.into(), scopes: [].into(), client: None, user: None, identity: None, expires: u64::MAX }
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl ConsumerTokens {
         let rules = ClaimRules { leeway: self.rules.leeway.max(credential.leeway), ..self.rules };
         let until = rules.check(&token.claims, now).map_err(invalid)?;
         let until = until.map(|until| until.min(credential.identity.expires));
-        Ok((Caller::consumer(&credential.identity), until))
+        Ok((Caller::consumer(&credential.identity).until(until), until))
     }
 }
 

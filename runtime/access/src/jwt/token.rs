@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::caller::Caller;
 use crate::request_view::{CredentialLocation, Found, RequestView};
+use gateway_parties::consumers::Identity;
 
 /// Where a token may be, and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +160,7 @@ pub(crate) fn caller(claims: &Map<String, Value>, scope_claims: &[&str]) -> Resu
     let subject: Arc<str> = Arc::from(subject);
     // A client that acts for itself is its own subject (RFC 9068 §2.2).
     let user = Some(Arc::clone(&subject)).filter(|subject| !subject.is_empty() && client.as_ref() != Some(subject));
-    Ok(Caller { subject, scopes, client, user, identity: None })
+    Ok(Caller { subject, scopes, client, user, identity: None, expires: Identity::NEVER })
 }
 
 /// A NumericDate (RFC 7519 §2) in whole seconds; a text is not a date, however it looks.

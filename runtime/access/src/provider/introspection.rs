@@ -358,7 +358,7 @@ fn judge(
     {
         answer.insert("sub".to_owned(), name);
     }
-    Ok((token::caller(&answer, scope_claims)?, until))
+    Ok((token::caller(&answer, scope_claims)?.until(until), until))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::watch::{Begun, Held};
-use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, Upload, write_chunk};
+use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, UpgradeTerms, Upload, write_chunk};
 use crate::compression::PIECE;
 use crate::compression::choice::{Plan, Subject};
 use crate::compression::head::Values;
@@ -15,6 +15,7 @@ use gateway_wire::downstream::{Outbox, Scratch};
 use gateway_wire::http1::body::{BodyLength, Framing};
 use gateway_wire::http1::chunked::{self, Step};
 use gateway_wire::http1::head::{Field, ResponseHead, field_space, parse_response};
+use gateway_wire::http1::names::connection_options;
 use gateway_wire::reject::Reject;
 use gateway_wire::response;
 
@@ -114,12 +115,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             };
             used += head_length;
             let persists = head.persists();
-            let ResponseHead { status, reason, fields, .. } = head;
+            let ResponseHead { status, version, reason, fields } = head;
             if has_bare_newline(&rest[..head_length]) {
                 return Err(broken("a line of the head of the response ends without CR"));
             }
             if !(100..600).contains(&status) {
                 return Err(broken("a status that HTTP does not have"));
+            }
+            if let (101, Some(upgrade)) = (status, &self.request.upgrade) {
+                if let Err(what) = check_switch(version, fields, upgrade.protocol) {
+                    return Err(broken(what));
+                }
+                if let Some(on_response) = self.on_response.take() {
+                    on_response(status, fields, false);
+                }
+                self.switch(upgrade, fields, &bytes[used..]);
+                return Ok(bytes.len());
             }
             if (100..200).contains(&status) {
                 *interim += 1;
@@ -128,6 +139,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 }
                 self.relay_interim(status, fields);
                 continue;
+            }
+            if (200..300).contains(&status) && self.request.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_connect) {
+                return Err(broken("answered as if no upgrade had been asked for"));
             }
             // One that is held for its check is read twice.
             if let Some(on_response) = self.on_response.take()
@@ -155,6 +169,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             }
         }
         Ok(used)
+    }
+
+    /// Tells the client that the connection speaks another protocol; `begun` are its first bytes.
+    fn switch(&mut self, upgrade: &UpgradeTerms, fields: &[Field<'_>], begun: &[u8]) {
+        let response = self.response;
+        self.down.outbox.head(|head| response::write_switching(head, upgrade.protocol, fields, response));
+        self.down.outbox.buffer().extend_from_slice(begun);
+        self.progress.response_bytes = begun.len() as u64;
+        self.progress.status = if upgrade.is_connect { 200 } else { 101 };
+        self.progress.head_at = Some(Instant::now());
+        self.progress.upgraded = true;
+        self.progress.keep_alive = false;
+        self.progress.reusable = false;
+        self.watch = None;
+        self.download = Download::Finished;
     }
 
     fn relay_interim(&mut self, status: u16, fields: &[Field<'_>]) {
@@ -334,6 +363,27 @@ fn pass(outbox: &mut Outbox, coded: Option<&mut Coded>, is_http11: bool, content
         outbox.buffer().extend_from_slice(content);
     }
     content.len() as u64
+}
+
+/// Whether a 101 is about the protocol that was asked for, and nothing else (RFC 9110 §7.8, §15.2.2).
+///
+/// # Errors
+/// What is wrong with it, for the log.
+fn check_switch(version: u8, fields: &[Field<'_>], protocol: &str) -> Result<(), &'static str> {
+    let named = |name: &'static str| fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
+    let mut options = named("connection").flat_map(|field| connection_options(field.value));
+    if version == 0 || !options.any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
+        return Err("101 without `Connection: Upgrade`");
+    }
+    let mut protocols = named("upgrade").flat_map(|field| connection_options(field.value));
+    match (protocols.next(), protocols.next()) {
+        (Some(only), None) if only.eq_ignore_ascii_case(protocol.as_bytes()) => {}
+        _ => return Err("101 to another protocol than the one that was asked for"),
+    }
+    if named("transfer-encoding").chain(named("content-length")).next().is_some() {
+        return Err("101 with a body");
+    }
+    Ok(())
 }
 
 /// Whether a line ends in LF alone, where another reader might see no end (RFC 9112 §2.2).

@@ -21,6 +21,12 @@ pub(crate) fn is_for_http(parts: &Parts) -> bool {
     }
 }
 
+/// Whether a request opens a WebSocket (RFC 8441 §5).
+pub(crate) fn is_handshake(parts: &Parts) -> bool {
+    let protocol = parts.extensions.get::<h2::ext::Protocol>();
+    parts.method == Method::CONNECT && protocol.is_some_and(|one| one.as_str().eq_ignore_ascii_case("websocket"))
+}
+
 /// What a stream begins with. The pipeline, which checks every head, refuses what makes no sense in it.
 ///
 /// It keeps to the grammar of HTTP/1.1: h2 admits neither CR nor LF nor NUL in a value, and no space in a target. Names are
@@ -28,6 +34,8 @@ pub(crate) fn is_for_http(parts: &Parts) -> bool {
 pub(crate) struct StreamHead {
     parts: Parts,
     framing: BodyFraming,
+    /// The key of an opening handshake, of which HTTP/2 has none; where it is one (RFC 8441 §5).
+    handshake: Option<String>,
     /// Cookies that came in several pieces: in HTTP/1.1 they are one field (RFC 9113 §8.2.3).
     joined_cookies: Option<Vec<u8>>,
 }
@@ -53,7 +61,13 @@ impl StreamHead {
             None => Vec::new(),
         };
         let joined_cookies = (!pieces.is_empty()).then(|| pieces.join(&b"; "[..]));
-        Self { parts, framing, joined_cookies }
+        Self { parts, framing, handshake: None, joined_cookies }
+    }
+
+    /// An extended CONNECT for a WebSocket (RFC 8441), as the opening handshake that HTTP/1.1 has for it. `key` is its
+    /// nonce (RFC 6455 §4.1).
+    pub(crate) fn into_handshake(self, key: String) -> Self {
+        Self { framing: BodyFraming::None, handshake: Some(key), ..self }
     }
 
     /// How the body is framed in HTTP/1.1.
@@ -91,7 +105,8 @@ impl StreamHead {
                 *name == HOST && authority.is_some_and(|authority| value.as_bytes().eq_ignore_ascii_case(authority));
             // A length that no body follows would have the pipeline wait for one.
             let is_void = *name == CONTENT_LENGTH && self.framing == BodyFraming::None && value.as_bytes() != b"0";
-            *name != COOKIE && !is_known && !is_void
+            let is_ours = self.handshake.is_some() && name.as_str() == "sec-websocket-key";
+            *name != COOKIE && !is_ours && !is_known && !is_void
         });
         let others = others.map(|(name, value)| Field { name: name.as_str(), value: value.as_bytes() });
         let cookies = match &self.joined_cookies {
@@ -100,13 +115,28 @@ impl StreamHead {
         };
         let cookies = cookies.map(|value| Field { name: "Cookie", value });
         let coding = (self.framing == BodyFraming::Chunked).then_some(CHUNKED);
-        host.into_iter().chain(others).chain(cookies).chain(coding)
+        let handshake = self.handshake.iter().flat_map(|key| {
+            [
+                Field { name: "Connection", value: b"Upgrade" },
+                Field { name: "Upgrade", value: b"websocket" },
+                Field { name: "Sec-WebSocket-Key", value: key.as_bytes() },
+            ]
+        });
+        host.into_iter().chain(others).chain(cookies).chain(coding).chain(handshake)
     }
 }
 
 impl HeadFields for StreamHead {
     fn method(&self) -> &str {
-        self.parts.method.as_str()
+        if self.handshake.is_some() { "GET" } else { self.parts.method.as_str() }
+    }
+
+    fn field(&self, name: &str) -> Option<&[u8]> {
+        self.parts.headers.get(name).map(|value| value.as_bytes())
+    }
+
+    fn is_connect(&self) -> bool {
+        self.handshake.is_some()
     }
 
     fn target(&self) -> &str {

@@ -15,6 +15,7 @@ use crate::pipeline;
 use crate::pipeline::head::Head;
 use gateway_wire::downstream::{Downstream, StreamBuffers};
 use gateway_wire::http1::head::HeadFields as _;
+use gateway_wire::http2::body::BodyFraming;
 
 /// A stream to be handled.
 pub(crate) struct Job {
@@ -36,10 +37,15 @@ pub(crate) async fn handle(job: Job, buffers: StreamBuffers) -> StreamBuffers {
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return buffers;
     }
-    let head = StreamHead::of(parts, &body);
+    let is_handshake = crate::http2::head::is_handshake(&parts);
+    let mut head = StreamHead::of(parts, &body);
+    if is_handshake {
+        head = head.into_handshake(worker.handshake_key());
+    }
     let to_head = head.method() == "HEAD";
     let heads = Rc::default();
-    let stream = Stream::new(body, head.framing(), respond, Rc::clone(&heads), to_head, Rc::clone(&open.0));
+    let framing = if is_handshake { BodyFraming::Counted } else { head.framing() };
+    let stream = Stream::new(body, framing, respond, Rc::clone(&heads), to_head, is_handshake, Rc::clone(&open.0));
     let mut down = Downstream::beside(&client.known, stream, buffers, heads);
     let serving = worker.serving(client.listener);
     match head.keeps_to(serving.deployment.settings.limits.head) {

@@ -26,6 +26,8 @@ pub(crate) struct Stream {
     /// Heads of responses that are to be sent.
     heads: Rc<FieldHeads>,
     to_head: bool,
+    /// A success makes a tunnel of it (RFC 8441).
+    is_tunnel: bool,
     /// The client has broken the stream off.
     is_gone: bool,
     id: u32,
@@ -45,6 +47,7 @@ impl Stream {
         respond: SendResponse<Bytes>,
         heads: Rc<FieldHeads>,
         to_head: bool,
+        is_tunnel: bool,
         client: Rc<ClientStreams>,
     ) -> Self {
         Self {
@@ -55,6 +58,7 @@ impl Stream {
             response: Answer::Head,
             heads,
             to_head,
+            is_tunnel,
             is_gone: false,
         }
     }
@@ -137,6 +141,11 @@ impl Stream {
         if status.is_informational() {
             return self.respond.send_informational(response).map_err(broken);
         }
+        if self.is_tunnel && status.is_success() {
+            let stream = self.respond.send_response(response, false).map_err(broken)?;
+            self.response = Answer::Body(Outgoing::open(stream));
+            return Ok(());
+        }
         let has_none = self.to_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let ends = has_none || (!chunked && length.unwrap_or(0) == 0);
         let stream = self.respond.send_response(response, ends).map_err(broken)?;
@@ -160,6 +169,10 @@ impl AsyncRead for Stream {
                 return Poll::Ready(Err(error));
             }
         }
+        // In a tunnel, the client may have ended one direction only.
+        if self.is_tunnel && matches!(self.response, Answer::Body(_)) {
+            return Poll::Ready(Ok(()));
+        }
         // There is no further request on a stream, and a client that is gone resets it.
         Poll::Ready(Err(ready!(self.poll_gone(cx))))
     }
@@ -180,7 +193,10 @@ impl AsyncWrite for Stream {
         Poll::Ready(self.send_heads())
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.response {
+            Answer::Body(body) => Poll::Ready(body.end()),
+            Answer::Head => Poll::Ready(Ok(())),
+        }
     }
 }

@@ -83,9 +83,16 @@ impl Record<'_> {
     /// 403.
     pub(crate) fn check_origin(&self, request: &Request<'_>) -> Result<(), Reject> {
         match &self.answering {
-            Some(answering) if answering.is_foreign() && answering.of.enforces() => {}
-            _ => return Ok(()),
+            Some(answering) if answering.is_foreign() && answering.of.enforces() => self.check_page(request, |_| false),
+            _ => Ok(()),
         }
+    }
+
+    /// Refuses the request of a page that is neither of the request's own origin nor one of `listed`.
+    ///
+    /// # Errors
+    /// 403.
+    pub(crate) fn check_page(&self, request: &Request<'_>, listed: impl FnOnce(&str) -> bool) -> Result<(), Reject> {
         // A page that tells nobody where it is has the origin `null` (Fetch Standard, "append a request Origin header"),
         // and says here that it is one of ours. No script can set this field.
         if request.head.reading("sec-fetch-site") == Reading::Once("same-origin") {
@@ -93,6 +100,7 @@ impl Record<'_> {
         }
         match request.head.reading("origin") {
             Reading::Absent => Ok(()),
+            Reading::Once(origin) if listed(origin) => Ok(()),
             // Browsers send it with requests that change something, also within one origin.
             Reading::Once(origin) if is_same_origin(origin, request.target.host, self.is_https) => Ok(()),
             Reading::Once(origin) => Err(refusal(NotAllowed::Origin(origin.into()))),

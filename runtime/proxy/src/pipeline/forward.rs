@@ -6,11 +6,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gateway_route::{Params, RequestPath};
+use tokio::time::Instant;
 
 use crate::deployment::{Alternative, Deployment, PreparedForward, PreparedOperation, PreparedTarget};
-use crate::exchange::RequestTerms;
+use crate::exchange::{RequestTerms, UpgradeTerms};
 use crate::mirror::{CopyTerms, Copying};
+use crate::pipeline::grpc;
 use crate::pipeline::request::{RequestFacts, Target};
+use crate::pipeline::upgrade::{Asked, subprotocols_without};
 use crate::rewrite::is_safe;
 use crate::tables::{self, Upstream};
 use crate::trace::TraceContext;
@@ -19,6 +22,7 @@ use crate::upstream::cluster::Described;
 use crate::upstream::credential::{self, END};
 use gateway_access::authorize::Permit;
 use gateway_access::challenges::HiddenCredentials;
+use gateway_access::request_view::SUBPROTOCOLS;
 use gateway_access::upstream_auth::{PreparedCredential, SecretField};
 use gateway_base::encoding::{cookies_without, query_without};
 use gateway_contract::tables::Mode;
@@ -119,6 +123,10 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) secret_fields: &'static [SecretField],
     /// What is left out.
     pub(crate) hidden: &'static HiddenCredentials,
+    /// What it asks to switch to, where the operation admits that.
+    pub(crate) upgrade: Option<Asked>,
+    /// When the tunnel that comes of it ends at the latest.
+    pub(crate) tunnel_ends: Option<Instant>,
 }
 
 /// The head that an upstream gets, up to the framing of the body.
@@ -154,6 +162,10 @@ impl ForwardRequest<'_> {
             BodyLength::None if says_length(request.method) => write_length(&mut head, 0),
             BodyLength::None | BodyLength::UntilClose => {}
         }
+        if let Some(Asked { protocol, .. }) = self.upgrade {
+            write_field(&mut head, "Connection", b"Upgrade");
+            write_field(&mut head, "Upgrade", protocol.as_bytes());
+        }
         if facts.expects_continue {
             head.extend_from_slice(b"Expect: 100-continue\r\n");
         }
@@ -167,13 +179,14 @@ impl ForwardRequest<'_> {
             response_timeout: upstream.response_timeout,
             idle_timeout: upstream.idle_timeout,
             head_within: upstream.retry.and_then(|retry| retry.per_try),
-            end_by: None,
+            end_by: self.call_ends(request),
             keeps_body: upstream.retry.is_some(),
             copies_body: false,
             copy: Cell::new(None),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
+            upgrade: self.upgrade_terms(),
         };
         let translates = upstream.locations == tables::Locations::Translate;
         let preserved_host = target.host.filter(|_| translates && upstream.preserve_host);
@@ -255,6 +268,23 @@ impl ForwardRequest<'_> {
             write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
         }
         Ok(BegunHead { head, base, host_at })
+    }
+
+    /// What holds for the switch that it asks for.
+    fn upgrade_terms(&self) -> Option<Box<UpgradeTerms>> {
+        let Asked { protocol, is_connect } = self.upgrade?;
+        let idle = self.operation.table.upgrade.as_ref()?.idle;
+        Some(Box::new(UpgradeTerms { protocol, is_connect, idle, ends: self.tunnel_ends }))
+    }
+
+    /// When a call of gRPC ends, where the client says so. Only upstreams that speak HTTP/2 have any.
+    fn call_ends(&self, request: &RequestHead<'_>) -> Option<Instant> {
+        if !self.to.first().is_http2 {
+            return None;
+        }
+        let is_call = |field: &&Field<'_>| field.name.eq_ignore_ascii_case("grpc-timeout");
+        let after = grpc::timeout(request.fields.iter().find(is_call)?.value.trim_ascii())?;
+        Instant::now().checked_add(after)
     }
 
     /// Writes the caller's identity for the upstream. What a client sent in these fields was dropped before.
@@ -345,6 +375,7 @@ impl ForwardRequest<'_> {
         let hides =
             |name: &str| self.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
+        let hidden_subprotocols = &self.hidden.subprotocols;
         let numbers = upstream.retry.is_some_and(|retry| retry.attempt_header);
         let credential = self.to.cluster.credential.as_ref();
         for field in request.fields {
@@ -353,6 +384,16 @@ impl ForwardRequest<'_> {
                     if numbers && is_same_name_ignoring_punctuation("X-Gateway-Attempt", field.name) => {}
                 FieldClass::EndToEnd if credential.is_some_and(|credential| credential.replaces(field.name)) => {}
                 FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
+                FieldClass::EndToEnd
+                    if !hidden_subprotocols.is_empty()
+                        && is_same_name_ignoring_punctuation(SUBPROTOCOLS, field.name) =>
+                {
+                    if let Some(value) = subprotocols_without(field.value, hidden_subprotocols)
+                        && !edits.replaces(field.name)
+                    {
+                        write_field(head, field.name, &value);
+                    }
+                }
                 FieldClass::EndToEnd => {
                     let hidden = hides(field.name);
                     let about_connection =

@@ -39,6 +39,33 @@ impl<'h> Head<'h> {
         }
     }
 
+    /// It asks for a tunnel on a stream of HTTP/2 (RFC 8441).
+    pub(crate) fn is_connect(self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Fields(head) => head.is_connect(),
+        }
+    }
+
+    /// Whether its content is a call of gRPC; asked of requests that are refused.
+    pub(crate) fn is_grpc(self, inbox: &[u8]) -> bool {
+        const CALL: &[u8] = b"application/grpc";
+        let is_call = |value: &[u8]| value.get(..CALL.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(CALL));
+        match self {
+            Self::Fields(head) => head.field("content-type").is_some_and(is_call),
+            Self::Text(length) => {
+                let text = &inbox[..length.min(inbox.len())];
+                let mut space = field_space();
+                text.starts_with(b"POST ")
+                    && parse_request(text, &mut space).is_ok_and(|head| {
+                        let mut types =
+                            head.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("content-type"));
+                        types.next().is_some_and(|field| is_call(field.value))
+                    })
+            }
+        }
+    }
+
     /// What it says.
     ///
     /// # Errors

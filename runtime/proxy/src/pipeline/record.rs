@@ -77,6 +77,10 @@ pub(crate) struct Record<'h> {
     pub(crate) offer: Option<Offer>,
     /// Why it is refused, if it is.
     pub(crate) reject: Option<Reject>,
+    /// What a refused call of gRPC was told.
+    pub(crate) grpc_status: Option<u8>,
+    /// Why the tunnel is over that came of it; empty where none did.
+    pub(crate) tunnel_end: &'static str,
 }
 
 /// Why no further step is taken with a request.
@@ -121,6 +125,8 @@ impl<'h> Record<'h> {
             observed: String::new(),
             offer: None,
             reject: None,
+            grpc_status: None,
+            tunnel_end: "",
         }
     }
 
@@ -277,6 +283,15 @@ impl<'h> Record<'h> {
         https_only.filter(|_| self.is_https).map_or(NONE, |https_only| &https_only.hsts)
     }
 
+    /// Gives back the memory of a head, but for what the log says of it. Nothing may be left unread.
+    pub(crate) fn keep_request_line<S>(&self, down: &mut Downstream<S>) {
+        // A line end in front of the request is no part of it.
+        let line = memchr::memchr_iter(b'\n', &down.inbox).find(|end| *end > 1).unwrap_or_default();
+        down.inbox.truncate(if self.head.length() > 0 { line } else { 0 });
+        down.inbox.shrink_to_fit();
+        down.used = down.inbox.len();
+    }
+
     /// Counts the request and writes its line.
     pub(crate) fn log<S>(&self, worker: &Worker, down: &Downstream<S>, progress: &Progress) {
         let now = worker.now();
@@ -289,7 +304,10 @@ impl<'h> Record<'h> {
         if let Some(reject) = &self.reject {
             worker.process.count_reject(reject);
         }
-        metrics.count(progress.status, took, progress.request_bytes, progress.response_bytes);
+        // A tunnel is as long as its user likes.
+        let answered = progress.head_at.filter(|_| progress.upgraded).unwrap_or(now);
+        let counted = answered.saturating_duration_since(self.started);
+        metrics.count(progress.status, counted, progress.request_bytes, progress.response_bytes);
         let (method, path) = self.head.method_and_path(&down.inbox);
         let client = self.client.filter(|client| *client != down.peer).map(|client| client.to_string());
         let upstream_took = |started: Instant| progress.head_at.unwrap_or(now).saturating_duration_since(started);
@@ -312,6 +330,8 @@ impl<'h> Record<'h> {
             because: self.because,
             observed: &self.observed,
             reject: self.reject.as_ref(),
+            grpc_status: self.grpc_status,
+            tunnel_end: self.tunnel_end,
         });
     }
 }

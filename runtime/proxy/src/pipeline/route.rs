@@ -100,6 +100,7 @@ impl Record<'_> {
             Preflighted::WithoutPolicy => self.answer_without_cors(operation.for_browsers.as_deref()),
         }
         self.check_origin(request)?; // 403
+        self.check_upgrade(operation, request)?; // 400 403
         Ok(Routed { operation, params, path, query })
     }
 

@@ -17,6 +17,7 @@ use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::forward::Forwarding;
 use crate::pipeline::record::Record;
 use crate::pipeline::retry::{Tries, cause_of};
+use crate::pipeline::tunnel::Tunnel;
 use crate::tables::RetryCause;
 use crate::upstream::cluster::{Cluster, RetryOutcome};
 use crate::upstream::member::{Flight, Member, Outcome};
@@ -38,6 +39,8 @@ pub(crate) enum Forwarded {
     Cut(Progress, Option<Reject>),
     /// The client gets this refusal.
     Refused(Progress, Reject),
+    /// The connections speak another protocol from here on.
+    Upgraded(Box<Tunnel>),
 }
 
 impl Forwarded {
@@ -86,6 +89,8 @@ enum Ended {
     Failed(Forwarded, RetryCause),
     /// A response was given up for another try.
     GivenUp,
+    /// The connection speaks another protocol from here on.
+    Upgraded(Progress, UpstreamConnection),
 }
 
 /// Tries members until there is an answer, as often as the upstream's `retry` says.
@@ -100,19 +105,23 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let cluster = &*forwarding.to.cluster;
-    let Ok(_under_way) = cluster.admit() else {
+    let Ok(mut under_way) = cluster.admit() else {
         return Forwarded::unsent(Reject::UpstreamOverloaded);
     };
     if let Some(copy) = forwarding.terms.copy.take() {
         begin_copy(worker, down, forwarding, record, copy);
     }
-    forwarding.terms.end_by = forwarding.upstream.total_timeout.map(|total| Instant::now() + total);
+    let total = forwarding.upstream.total_timeout.map(|total| Instant::now() + total);
+    let ends = [total, forwarding.terms.end_by].into_iter().flatten();
+    forwarding.terms.end_by = ends.min();
     if let Some(PreparedCredential::Token(source)) = &cluster.credential
         && let Err(reject) = get_token(&**source, forwarding).await
     {
         return Forwarded::unsent(reject);
     }
-    let is_repeatable = is_idempotent(forwarding, record) && !record.facts.expects_continue;
+    // What the upstream has begun to do for a tunnel is not known.
+    let is_repeatable =
+        is_idempotent(forwarding, record) && !record.facts.expects_continue && forwarding.terms.upgrade.is_none();
     let tries = Tries::new(cluster, forwarding.upstream.retry, is_repeatable, forwarding.terms.end_by);
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
@@ -120,7 +129,7 @@ where
         let mut forwarded = match attempt(worker, down, forwarding, record, watch, &tries, &mut tried).await {
             Ended::Over(forwarded) => Some(forwarded),
             Ended::Failed(forwarded, cause) if !tries.allow(cause, None) => Some(forwarded),
-            Ended::Failed(..) | Ended::GivenUp | Ended::Stale => None,
+            Ended::Failed(..) | Ended::GivenUp | Ended::Stale | Ended::Upgraded(..) => None,
         };
         if forwarded.is_none() {
             down.used = record.head.length();
@@ -132,8 +141,13 @@ where
             let is_good = matches!(&forwarded, Some(Forwarded::Answered(progress)) if Outcome::of_status(progress.status) == Outcome::Answered);
             cluster.count_retry(if is_good { RetryOutcome::Success } else { RetryOutcome::Failure });
         }
-        if let Some(forwarded) = forwarded {
-            return forwarded;
+        match forwarded {
+            Some(Forwarded::Upgraded(mut tunnel)) => {
+                tunnel.under_way = under_way.take();
+                return Forwarded::Upgraded(tunnel);
+            }
+            Some(forwarded) => return forwarded,
+            None => {}
         }
     }
 }
@@ -217,7 +231,11 @@ where
             return Ended::Over(Forwarded::unsent(Reject::UpstreamTimeout));
         }
         let endpoint = flight.member.endpoint;
-        let mut kept = worker.pool.take(endpoint, &flight.member, &forwarding.upstream.keep_alive);
+        // A tunnel takes its connection for itself.
+        let mut kept = match forwarding.terms.upgrade {
+            Some(_) => None,
+            None => worker.pool.take(endpoint, &flight.member, &forwarding.upstream.keep_alive),
+        };
         forwarding.begin_try(number, endpoint);
         loop {
             let connection = match kept.take() {
@@ -252,7 +270,7 @@ where
                     continue;
                 }
                 Ended::Over(forwarded) | Ended::Failed(forwarded, _) => failure(forwarded),
-                Ended::GivenUp => None,
+                Ended::GivenUp | Ended::Upgraded(..) => None,
             };
             match seen.get().map(Outcome::of_status) {
                 // That was noted when it came.
@@ -263,11 +281,15 @@ where
                     }
                 }
             }
-            if !matches!(ended, Ended::Over(_)) {
+            if !matches!(ended, Ended::Over(_) | Ended::Upgraded(..)) {
                 tried.push(flight.member.index);
             }
             record.endpoint = Some(flight.member.clone());
-            return ended;
+            let Ended::Upgraded(progress, up) = ended else { return ended };
+            let Some(terms) = forwarding.terms.upgrade.take() else {
+                return Ended::Over(Forwarded::Cut(progress, None)); // It asked for none, and got none.
+            };
+            return Ended::Over(Forwarded::Upgraded(Box::new(Tunnel { up, terms, progress, flight, under_way: None })));
         }
     }
     let reject = reject.unwrap_or(Reject::UpstreamUnreachable);
@@ -362,6 +384,7 @@ where
         Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, record.offer, now);
     let (progress, result) = exchange.run().await;
     match result {
+        Ok(()) if progress.upgraded => Ended::Upgraded(progress, connection),
         Ok(()) => {
             if progress.reusable {
                 let keep = &forwarding.upstream.keep_alive;
@@ -410,7 +433,7 @@ async fn connect(
 /// What the end of an exchange says against the member; nothing where the client, or we, ended it.
 fn failure(forwarded: &Forwarded) -> Option<Outcome> {
     let reject = match forwarded {
-        Forwarded::Answered(_) => None,
+        Forwarded::Answered(_) | Forwarded::Upgraded(_) => None,
         Forwarded::Cut(_, reject) => reject.as_ref(),
         Forwarded::Refused(_, reject) => Some(reject),
     };

@@ -2,6 +2,9 @@
 //! request that has waited goes on from its step.
 
 use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::compression::choice::Offer;
 use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
@@ -12,6 +15,7 @@ use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
+use crate::pipeline::upgrade::{self, Asked};
 use crate::tables::{Balance, HashKey, Share};
 use crate::upstream::cluster::CopyOutcome;
 use crate::upstream::hash::hash;
@@ -43,6 +47,8 @@ pub(crate) struct Steps<'a, S> {
     request: &'a Request<'a>,
     routed: &'a Routed<'a>,
     view: RequestView<'a>,
+    /// What it asks to switch to, where the operation admits that.
+    upgrade: Option<Asked>,
     /// The content has been asked for; where it was too large, the view has none.
     has_content: bool,
 }
@@ -58,6 +64,7 @@ impl<'a, S> Steps<'a, S> {
         record: &Record<'_>,
     ) -> Self {
         let Request { head, target, .. } = request;
+        let upgrade = upgrade::asked(routed.operation, head, record.head.is_connect());
         let view = RequestView {
             method: head.method,
             target: head.target,
@@ -68,10 +75,11 @@ impl<'a, S> Steps<'a, S> {
             certificate: down.tls.as_ref().and_then(|tls| tls.client.as_ref()),
             fields: head.fields,
             body: answers.content.as_ref().and_then(|content| content.bytes(&down.inbox)),
+            upgrades: upgrade.is_some(),
             verdicts: &answers.verdicts,
         };
         let has_content = answers.content.is_some();
-        Self { worker, deployment: record.serving.deployment, down, request, routed, view, has_content }
+        Self { worker, deployment: record.serving.deployment, down, request, routed, view, upgrade, has_content }
     }
 
     /// Authenticates and authorises the caller.
@@ -267,7 +275,9 @@ impl<'a, S> Steps<'a, S> {
     ) -> Option<Box<Copying>> {
         let (operation, cluster) = (self.routed.operation, &mirror.to.cluster);
         let is_there_already = cluster.number() == to.cluster.number();
-        if is_there_already || !mirror.share.takes(Share::NOTHING, self.worker.next_random()) {
+        // A tunnel has no copy.
+        if self.upgrade.is_some() || is_there_already || !mirror.share.takes(Share::NOTHING, self.worker.next_random())
+        {
             return None;
         }
         if matches!(record.facts.body, BodyLength::Exactly(length) if length > MOST_BODY) {
@@ -323,7 +333,18 @@ impl<'a, S> Steps<'a, S> {
             content_digest: signed.map(|content| Digest::of(content).to_hex()),
             hash: self.hash(to, permit),
             hidden,
+            upgrade: self.upgrade,
+            tunnel_ends: self.tunnel_ends(permit, record),
         }
+    }
+
+    /// When the caller's credential ends, where that ends the tunnel.
+    fn tunnel_ends(&self, permit: &Permit, record: &Record<'_>) -> Option<Instant> {
+        let until_expiry = self.routed.operation.table.upgrade.as_ref().is_some_and(|upgrade| upgrade.until_expiry);
+        self.upgrade.filter(|_| until_expiry)?;
+        let micros = permit.caller()?.expires.checked_mul(1_000_000)?;
+        let left = micros.saturating_sub(self.worker.unix_micros(record.started));
+        record.started.checked_add(Duration::from_micros(left))
     }
 
     /// Of the parts of the request that choose the endpoint, where they do.

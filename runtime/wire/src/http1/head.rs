@@ -182,6 +182,12 @@ pub trait HeadFields {
     /// As on a request line.
     fn target(&self) -> &str;
 
+    /// The value of a field, the first of several.
+    fn field(&self, name: &str) -> Option<&[u8]>;
+
+    /// It asks for a tunnel (RFC 8441), and says here what an upgrade would say.
+    fn is_connect(&self) -> bool;
+
     /// The whole head, with its fields in `space`.
     ///
     /// # Errors

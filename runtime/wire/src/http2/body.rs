@@ -67,6 +67,8 @@ enum Left {
     Counted(u64),
     /// What the chunked coding says; the number is the bytes of the current piece that are still to be handed over.
     Chunked(Box<Decoder>, usize),
+    /// Whatever comes, until [`Outgoing::end`].
+    Open,
     Nothing,
 }
 
@@ -150,6 +152,23 @@ impl Outgoing {
         Self { stream, left: Left::Chunked(Box::default(), 0) }
     }
 
+    /// Bytes of a tunnel.
+    pub fn open(stream: SendStream<Bytes>) -> Self {
+        Self { stream, left: Left::Open }
+    }
+
+    /// Ends the bytes of a tunnel; of a body, this says nothing.
+    ///
+    /// # Errors
+    /// The stream is broken off.
+    pub fn end(&mut self) -> io::Result<()> {
+        if matches!(self.left, Left::Open) {
+            self.left = Left::Nothing;
+            self.stream.send_data(Bytes::new(), true).map_err(broken)?;
+        }
+        Ok(())
+    }
+
     /// Nothing: the stream ended with its fields.
     pub fn none(stream: SendStream<Bytes>) -> Self {
         Self { stream, left: Left::Nothing }
@@ -195,6 +214,7 @@ impl Outgoing {
                 }
                 Poll::Ready(Ok(sent))
             }
+            Left::Open => poll_send(&mut self.stream, cx, bytes, |_| false),
             Left::Chunked(_, left @ 1..) => {
                 let most = bytes.len().min(*left);
                 let sent = ready!(poll_send(&mut self.stream, cx, &bytes[..most], |_| false))?;
