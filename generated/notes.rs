@@ -88,6 +88,7 @@ static HEALTH: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/login: exchange a password for a token
@@ -108,6 +109,7 @@ static LOGIN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/notes: list the notes
@@ -128,6 +130,7 @@ static LIST_NOTES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /v1/notes: create a note
@@ -148,6 +151,7 @@ static CREATE_NOTE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -182,6 +186,7 @@ static DELETE_NOTE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /v1/notes/{id}: read a note
@@ -216,6 +221,7 @@ static GET_NOTE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

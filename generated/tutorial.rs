@@ -281,6 +281,7 @@ static HOME: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /.well-known/oauth-authorization-server
@@ -301,6 +302,7 @@ static METADATA: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /_admin/applications
@@ -321,6 +323,7 @@ static LIST_APPLICATIONS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /_admin/applications
@@ -341,6 +344,7 @@ static REGISTER_APPLICATION: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /_admin/applications/{id}
@@ -364,6 +368,7 @@ static REMOVE_APPLICATION: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /_admin/users
@@ -384,6 +389,7 @@ static REGISTER_USER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /account
@@ -404,6 +410,7 @@ static ACCOUNT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /account
@@ -424,6 +431,7 @@ static WITHDRAW: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /api/linked-notes
@@ -444,6 +452,7 @@ static LIST_LINKED_NOTES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /api/linked-notes
@@ -464,6 +473,7 @@ static ADD_LINKED_NOTE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /api/notes
@@ -484,6 +494,7 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /api/notes
@@ -504,6 +515,7 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /callback: where the authorization server sends the browser
@@ -536,6 +548,7 @@ static CALLBACK: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /login
@@ -560,6 +573,7 @@ static LOGIN_PAGE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /login
@@ -584,6 +598,7 @@ static LOGIN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /logout
@@ -604,6 +619,7 @@ static LOGOUT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /me: whose token it is
@@ -624,6 +640,7 @@ static ME: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /oauth/authorize
@@ -648,6 +665,7 @@ static AUTHORIZE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/authorize/decision
@@ -668,6 +686,7 @@ static DECIDE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /oauth/clients/{client_id}: with registration_access_token
@@ -691,6 +710,7 @@ static REMOVE_REGISTRATION: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /oauth/clients/{client_id}: with registration_access_token
@@ -714,6 +734,7 @@ static READ_REGISTRATION: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /oauth/clients/{client_id}: with registration_access_token
@@ -737,6 +758,7 @@ static REPLACE_REGISTRATION: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/introspect
@@ -761,6 +783,7 @@ static INTROSPECT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /oauth/keys
@@ -781,6 +804,7 @@ static KEYS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/revoke
@@ -801,6 +825,7 @@ static REVOKE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /oauth/token
@@ -831,6 +856,7 @@ static TOKEN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /tutorial/{+file}
@@ -885,6 +911,7 @@ static TUTORIAL_FILES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `notes`

@@ -43,9 +43,10 @@ fn check(operation: &Operation, schemes: &[Scheme], upstreams: &[Upstream], diag
                 .at(at, format!("`builtin: {}` speaks no other protocol", builtin.name()))
                 .help("remove `upgrade`, or `builtin`"),
         ),
-        Action::Forward { upstream: name, .. } => {
-            let upstream = upstreams.iter().find(|known| known.name == *name);
-            if let Some(upstream) = upstream.filter(|upstream| upstream.first_url().starts_with("h2")) {
+        action @ Action::Forward { .. } => {
+            let names = action.upstreams();
+            let mut used = upstreams.iter().filter(|known| names.contains(&known.name.as_str()));
+            if let Some(upstream) = used.find(|upstream| upstream.first_url().starts_with("h2")) {
                 diagnostics.push(
                     Diagnostic::error(GW550, format!("`upgrade` of {title}, whose upstream speaks HTTP/2"))
                         .at(at, "HTTP/2 has no `Upgrade` (RFC 9113 8.6)")

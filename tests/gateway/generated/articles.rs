@@ -19,6 +19,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_ANY, &CHANGE],
         },
         Route {
@@ -26,6 +28,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_AS_IT_IS],
         },
         Route {
@@ -33,6 +37,8 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_CHECKED],
         },
         Route {
@@ -40,14 +46,26 @@ pub(super) static API: Api = Api {
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&READ_GZIP],
         },
-        Route { template: "/articles/page", when: &[], allows: &[], preflight: Preflight::Deny, operations: &[&PAGE] },
+        Route {
+            template: "/articles/page",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
+            operations: &[&PAGE],
+        },
         Route {
             template: "/articles/sample",
             when: &[],
             allows: &[],
             preflight: Preflight::Deny,
+            cors: None,
+            security_headers: None,
             operations: &[&SAMPLE],
         },
     ],
@@ -66,6 +84,8 @@ pub(super) static API: Api = Api {
     error_bodies: &[],
     failed_authentication: &[],
     https: Https::Optional,
+    cors: None,
+    security_headers: None,
     accepted_risks: &[],
 };
 
@@ -84,6 +104,9 @@ static READ_ANY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
 };
 
@@ -102,6 +125,9 @@ static CHANGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
     compression: Some(Compression {
         codings: &[&Brotli, &Gzip],
         min: ByteSize::bytes(64),
@@ -124,6 +150,9 @@ static READ_AS_IT_IS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
     compression: None,
 };
 
@@ -160,6 +189,9 @@ static READ_CHECKED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
 };
 
@@ -171,13 +203,16 @@ static READ_GZIP: Operation = Operation {
     action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/articles" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
-    response_headers: HeaderEdits { remove: &[], set: &[], add: &[("Vary", "X-Reader")] },
+    response_headers: HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[("Vary", "X-Reader")] },
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
     compression: Some(Compression { codings: &[&Gzip], min: ByteSize::bytes(64), types: USUAL_TYPES }),
 };
 
@@ -203,6 +238,9 @@ static PAGE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
 };
 
@@ -230,6 +268,9 @@ static SAMPLE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
+    cors: None,
+    security_headers: None,
     compression: Some(Compression { codings: &[&Gzip], min: ByteSize::bytes(16), types: USUAL_TYPES }),
 };
 
@@ -243,6 +284,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -252,4 +295,4 @@ static DEFAULT: Upstream = Upstream {
     total_timeout: None,
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

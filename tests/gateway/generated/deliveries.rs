@@ -100,6 +100,7 @@ static CANCEL_ORDERS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /deliveries/orders: the orders of a partner
@@ -120,6 +121,7 @@ static LIST_ORDERS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /deliveries/orders: order a delivery, once
@@ -140,6 +142,7 @@ static ADD_ORDER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /deliveries/parcels/{id}: where a parcel is
@@ -160,6 +163,7 @@ static READ_PARCEL: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PATCH /deliveries/parcels/{id}: correct where a parcel is, as a partner of either kind
@@ -183,6 +187,7 @@ static CORRECT_PARCEL: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /deliveries/parcels/{id}: say where a parcel is
@@ -203,6 +208,7 @@ static WRITE_PARCEL: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /deliveries/scans: a terminal has seen a parcel
@@ -223,6 +229,7 @@ static ADD_SCAN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /deliveries/tours/{id}: the tour of a terminal
@@ -243,6 +250,7 @@ static READ_TOUR: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

@@ -152,6 +152,7 @@ static DOWNLOAD: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /files/{+path}: read a file
@@ -177,6 +178,7 @@ static READ_FILE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /files/{+path}: write a file
@@ -197,6 +199,7 @@ static WRITE_FILE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -222,6 +225,7 @@ static THUMBNAIL: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -242,6 +246,7 @@ static RULE_7: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -262,6 +267,7 @@ static RULE_8: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `archive`

@@ -119,6 +119,7 @@ static CHECKED_ORDER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /shop/mock
@@ -162,6 +163,7 @@ static MOCK_ORDER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /shop/observed
@@ -202,6 +204,7 @@ static OBSERVED_ORDER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /shop/orders
@@ -252,6 +255,7 @@ static LIST_ORDERS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /shop/orders
@@ -284,6 +288,7 @@ static CREATE_ORDER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /shop/watched
@@ -326,6 +331,7 @@ static WATCHED_ORDER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

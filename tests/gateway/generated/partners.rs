@@ -116,8 +116,10 @@ static BASIC_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/bearer
@@ -135,8 +137,10 @@ static BEARER_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/copied
@@ -159,8 +163,10 @@ static COPIED_READ: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /partners/copied
@@ -191,8 +197,10 @@ static COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/keyed
@@ -210,8 +218,10 @@ static KEYED_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/plain
@@ -237,8 +247,10 @@ static PLAIN_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/signed/{name}
@@ -256,8 +268,10 @@ static SIGNED_GET: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /partners/signed/{name}
@@ -275,8 +289,10 @@ static SIGNED_PUT: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/tokens
@@ -294,8 +310,10 @@ static TOKENS_2: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /partners/tokens
@@ -313,8 +331,10 @@ static SEND_TOKEN: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `basic`

@@ -83,6 +83,7 @@ static LIST_RATES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /payments/transfers
@@ -103,6 +104,7 @@ static LIST_TRANSFERS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /payments/transfers
@@ -123,6 +125,7 @@ static TRANSFER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

@@ -152,6 +152,7 @@ static READ_AUDIT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/both: with a key and with a token of the same party
@@ -175,6 +176,7 @@ static READ_BOTH: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/either: with a key or with a token
@@ -198,6 +200,7 @@ static READ_EITHER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/extra: for anyone, and more with a key and a password of the same party
@@ -221,6 +224,7 @@ static READ_EXTRA: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/feed: with a token that the consumer has signed
@@ -241,6 +245,7 @@ static READ_FEED: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/monthly: the figures of a month
@@ -261,6 +266,7 @@ static READ_MONTHLY: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/prices: read the prices
@@ -281,6 +287,7 @@ static READ_PRICES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /reports/prices: set the prices
@@ -301,6 +308,7 @@ static WRITE_PRICES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/staff: with a user name and a password
@@ -321,6 +329,7 @@ static READ_STAFF: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/summary: the figures that anyone may see, and more with a key
@@ -341,6 +350,7 @@ static READ_SUMMARY: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /reports/token: a token of the caller's own credential
@@ -364,6 +374,7 @@ static SIGN_TOKEN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

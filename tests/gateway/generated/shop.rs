@@ -126,6 +126,7 @@ static ANYONE: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: None,
+    compression: None,
 };
 
 // GET /shop/guarded
@@ -151,6 +152,7 @@ static GUARDED: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /shop/guarded
@@ -176,6 +178,7 @@ static GUARD: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // DELETE /shop/items
@@ -210,6 +213,7 @@ static DROP_ITEMS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /shop/items
@@ -260,6 +264,7 @@ static LIST_ITEMS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Page, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // POST /shop/items
@@ -309,6 +314,7 @@ static ADD_ITEM: Operation = Operation {
         exposed: "Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // PUT /shop/items
@@ -354,6 +360,7 @@ static REPLACE_ITEMS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /shop/limited
@@ -393,6 +400,7 @@ static LIMITED: Operation = Operation {
         exposed: "RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /shop/made
@@ -424,6 +432,7 @@ static MADE: Operation = Operation {
         exposed: "Access-Control-Allow-Origin, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /shop/own
@@ -454,6 +463,7 @@ static OWN: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
+    compression: None,
 };
 
 // OPTIONS /shop/own
@@ -479,6 +489,7 @@ static OWN_OPTIONS: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // GET /shop/slow
@@ -504,6 +515,7 @@ static SLOW: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
     }),
     security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
 };
 
 // upstream `shop`

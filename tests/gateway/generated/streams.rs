@@ -174,7 +174,7 @@ static COOKIE_SOCKET: Operation = Operation {
     id: "cookieSocket",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &COOKIE, scopes: &[] }]]),
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -196,6 +196,7 @@ static COOKIE_SOCKET: Operation = Operation {
     }),
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/few
@@ -203,7 +204,7 @@ static FEW_SOCKETS: Operation = Operation {
     id: "fewSockets",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -221,6 +222,7 @@ static FEW_SOCKETS: Operation = Operation {
     }),
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/idle
@@ -228,7 +230,7 @@ static IDLE_SOCKET: Operation = Operation {
     id: "idleSocket",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -246,6 +248,7 @@ static IDLE_SOCKET: Operation = Operation {
     }),
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/keyed
@@ -253,7 +256,7 @@ static KEYED_SOCKET: Operation = Operation {
     id: "keyedSocket",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -271,6 +274,7 @@ static KEYED_SOCKET: Operation = Operation {
     }),
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/made
@@ -297,6 +301,7 @@ static MADE_ANSWER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/open
@@ -304,10 +309,10 @@ static OPEN_SOCKET: Operation = Operation {
     id: "openSocket",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
-    response_headers: HeaderEdits { remove: &[], set: &[("X-Set", "1")], add: &[] },
+    response_headers: HeaderEdits { remove: &[], set: &[("X-Set", "1")], set_secret: &[], add: &[] },
     max_body: ByteSize::mib(128),
     consumers: ConsumerRules::NONE,
     anonymous: Anonymous::NOBODY,
@@ -322,6 +327,7 @@ static OPEN_SOCKET: Operation = Operation {
     }),
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /streams/open
@@ -329,7 +335,7 @@ static PUT_OPEN: Operation = Operation {
     id: "putOpen",
     method: "PUT",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -342,6 +348,7 @@ static PUT_OPEN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/pages
@@ -349,7 +356,7 @@ static PAGE_SOCKET: Operation = Operation {
     id: "pageSocket",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -372,6 +379,7 @@ static PAGE_SOCKET: Operation = Operation {
         exposed: "Retry-After, WWW-Authenticate, X-Request-Id",
     }),
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/plain
@@ -379,7 +387,7 @@ static NO_SOCKET: Operation = Operation {
     id: "noSocket",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -392,6 +400,7 @@ static NO_SOCKET: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/rooms/{room}
@@ -399,7 +408,7 @@ static ROOM_SOCKET: Operation = Operation {
     id: "roomSocket",
     method: "GET",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract {
         parameters: &[Parameter {
             name: "room",
@@ -431,6 +440,7 @@ static ROOM_SOCKET: Operation = Operation {
     }),
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /streams/shop.Orders/Admin
@@ -438,7 +448,7 @@ static CALL_ADMIN: Operation = Operation {
     id: "callAdmin",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
-    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -451,6 +461,7 @@ static CALL_ADMIN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /streams/shop.Orders/Few
@@ -458,7 +469,7 @@ static CALL_FEW: Operation = Operation {
     id: "callFew",
     method: "POST",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -471,6 +482,7 @@ static CALL_FEW: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /streams/shop.Orders/Get
@@ -478,7 +490,7 @@ static CALL_GET: Operation = Operation {
     id: "callGet",
     method: "POST",
     access: Access::Anyone { because: "security: []" },
-    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -491,6 +503,7 @@ static CALL_GET: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /streams/shop.Orders/Put
@@ -498,7 +511,7 @@ static CALL_PUT: Operation = Operation {
     id: "callPut",
     method: "POST",
     access: Access::OneOf(&[&[Requirement { scheme: &KEY, scopes: &[] }]]),
-    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &CALLS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -511,6 +524,7 @@ static CALL_PUT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /streams/until
@@ -518,7 +532,7 @@ static EXPIRING_SOCKET: Operation = Operation {
     id: "expiringSocket",
     method: "GET",
     access: Access::OneOf(&[&[Requirement { scheme: &TOKEN, scopes: &[] }]]),
-    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" } },
+    action: Action::Forward { to: &SOCKETS, path: Rewrite::Received { base: "/streams" }, split: &[], mirror: None },
     contract: Contract::NOTHING,
     request_headers: UNCHANGED,
     response_headers: UNCHANGED,
@@ -536,6 +550,7 @@ static EXPIRING_SOCKET: Operation = Operation {
     }),
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `calls`
@@ -548,6 +563,8 @@ static CALLS: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -575,6 +592,8 @@ static SOCKETS: Upstream = Upstream {
         attempt_header: false,
     }),
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -651,4 +670,4 @@ static CORS: CorsPolicy = CorsPolicy {
     enforce: false,
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

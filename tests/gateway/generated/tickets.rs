@@ -127,6 +127,7 @@ static CHECKOUT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /tickets/desk?receipt: with any value, the parameter is there
@@ -147,6 +148,7 @@ static PRINT_RECEIPT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /tickets/desk#x-desk-action=Open: one path for all actions, told apart by a header
@@ -181,6 +183,7 @@ static OPEN_DESK: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /tickets/desk#x-desk-action=Refund: for partners only
@@ -215,6 +218,7 @@ static REFUND: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /tickets/events: five at once, and five more in a day
@@ -235,6 +239,7 @@ static LIST_EVENTS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /tickets/events: costs as much as three requests to read
@@ -255,6 +260,7 @@ static CREATE_EVENT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /tickets/orders: two a day for each visitor, four a day for each event
@@ -275,6 +281,7 @@ static LIST_ORDERS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /tickets/partner: as many as the partner has agreed on
@@ -295,6 +302,7 @@ static PARTNER_SALES: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /tickets/queue: ten a second, and five wait for their turn
@@ -315,6 +323,7 @@ static QUEUE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`

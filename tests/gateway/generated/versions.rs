@@ -95,8 +95,10 @@ static ASKED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // DELETE /versions/copied: no copies
@@ -114,8 +116,10 @@ static NOT_COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /versions/copied: copies without credentials
@@ -138,8 +142,10 @@ static COPIED: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // POST /versions/copied: copies with their body
@@ -162,8 +168,10 @@ static COPIED_WITH_BODY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /versions/copied: copies with credentials
@@ -186,8 +194,10 @@ static COPIED_AS_IT_IS: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /versions/half: by chance
@@ -210,8 +220,10 @@ static HALF: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // PUT /versions/half: nothing goes elsewhere
@@ -229,8 +241,10 @@ static NONE: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /versions/sticky: a tenant has one version
@@ -258,8 +272,10 @@ static STICKY: Operation = Operation {
     limits: &[],
     contested: false,
     repeatable: false,
+    upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `canary`

@@ -161,6 +161,7 @@ fn gateway(arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
     let consumers = concat!(env!("CARGO_MANIFEST_DIR"), "/consumers.yaml");
     command.args(["--set", &format!("consumers.file={consumers}"), "--set", "admin.key.env=TEST_ADMIN_KEY"]);
     command.args(["--set", "stores.default.kind=memory"]);
+    support::secrets(&mut command);
     command
         .args(arguments)
         .env("TEST_ADMIN_KEY", "administrators of the tests")

@@ -76,6 +76,7 @@ static MYSELF: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /exact/people/{id}
@@ -96,6 +97,7 @@ static PERSON: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /exact/{+rest}
@@ -116,6 +118,7 @@ static ANYTHING: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`
@@ -128,6 +131,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths {
         case: PathCase::Sensitive,
@@ -145,4 +150,4 @@ static DEFAULT: Upstream = Upstream {
 static KEY: ApiKey =
     ApiKey { name: "key", locations: &[CredentialLocation::Header("X-Key")], realm: "key", forward: true };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -136,6 +136,7 @@ static DOUBLED: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/a/b
@@ -156,6 +157,7 @@ static SINGLE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/gate
@@ -176,6 +178,7 @@ static GATE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/gate/
@@ -196,6 +199,7 @@ static GATE_INDEX: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/members/me
@@ -216,6 +220,7 @@ static OWN_MEMBER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/members/{id}
@@ -236,6 +241,7 @@ static MEMBER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/people/Me
@@ -256,6 +262,7 @@ static MYSELF: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/people/staff
@@ -276,6 +283,7 @@ static STAFF: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /loose/people/{id}
@@ -296,6 +304,7 @@ static PERSON: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`
@@ -308,6 +317,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths {
         case: PathCase::Insensitive,
@@ -329,4 +340,4 @@ static KEY: ApiKey =
 static OTHER: ApiKey =
     ApiKey { name: "other", locations: &[CredentialLocation::Header("X-Other-Key")], realm: "other", forward: true };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

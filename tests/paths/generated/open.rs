@@ -106,6 +106,7 @@ static BLOB: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /open/cars/{model}
@@ -126,6 +127,7 @@ static CAR: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /open/maps/{point}
@@ -160,6 +162,7 @@ static MAP: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /open/percent/{text}
@@ -180,6 +183,7 @@ static PERCENT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /open/projects/{id}
@@ -200,6 +204,7 @@ static PROJECT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /open/shares/{path}
@@ -220,6 +225,7 @@ static SHARE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`
@@ -232,6 +238,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -241,4 +249,4 @@ static DEFAULT: Upstream = Upstream {
     total_timeout: None,
 };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -76,6 +76,7 @@ static HALL: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /people/mayor
@@ -96,6 +97,7 @@ static MAYOR: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /vault/keeper
@@ -116,6 +118,7 @@ static KEEPER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`
@@ -128,6 +131,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -141,4 +146,4 @@ static DEFAULT: Upstream = Upstream {
 static KEY: ApiKey =
     ApiKey { name: "key", locations: &[CredentialLocation::Header("X-Suburb-Key")], realm: "key", forward: true };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

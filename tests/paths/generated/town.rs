@@ -177,6 +177,7 @@ static DESK_LOGIN: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /desk/u/{id}
@@ -197,6 +198,7 @@ static DESK_OF: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /gate
@@ -217,6 +219,7 @@ static GATE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /gate/
@@ -237,6 +240,7 @@ static GATE_INDEX: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /people/me
@@ -257,6 +261,7 @@ static MYSELF: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /people/numbers/last
@@ -277,6 +282,7 @@ static LAST_NUMBER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /people/numbers/{number}
@@ -311,6 +317,7 @@ static BY_NUMBER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /people/{id}
@@ -331,6 +338,7 @@ static PERSON: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // HEAD /people/{id}
@@ -351,6 +359,7 @@ static PERSON_HEAD: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /people/{id}/letters
@@ -371,6 +380,7 @@ static LETTERS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /vault
@@ -391,6 +401,7 @@ static VAULT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /vault/{drawer}
@@ -411,6 +422,7 @@ static DRAWER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /{+rest}
@@ -431,6 +443,7 @@ static ANYTHING: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /{page}
@@ -451,6 +464,7 @@ static PAGE: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`
@@ -463,6 +477,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -476,4 +492,4 @@ static DEFAULT: Upstream = Upstream {
 static KEY: ApiKey =
     ApiKey { name: "key", locations: &[CredentialLocation::Header("X-Key")], realm: "key", forward: true };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -106,6 +106,7 @@ static AUDIT: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/both
@@ -129,6 +130,7 @@ static BOTH: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/either
@@ -152,6 +154,7 @@ static EITHER: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/orders
@@ -172,6 +175,7 @@ static LIST_ORDERS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/perhaps
@@ -192,6 +196,7 @@ static PERHAPS: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // GET /partners/public
@@ -212,6 +217,7 @@ static READ_PUBLIC: Operation = Operation {
     upgrade: None,
     cors: None,
     security_headers: None,
+    compression: None,
 };
 
 // upstream `default`
@@ -224,6 +230,8 @@ static DEFAULT: Upstream = Upstream {
     health: None,
     retry: None,
     breaker: None,
+    keep_alive: KeepAlive { idle: Duration::from_secs(55), max: 256, age: None, requests: None },
+    auth: None,
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
@@ -240,4 +248,4 @@ static KEY: ApiKey =
 // scheme `partner`
 static PARTNER: MutualTls = MutualTls { name: "partner", realm: "partner" };
 
-const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], add: &[] };
+const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

@@ -59,8 +59,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             Download::Head { .. } => {
                 Err(Failure::Rejected(Reject::UpstreamBroken("closed before the head of the response was whole")))
             }
-            // A reset is no end: the body must not look whole.
-            Download::UntilClose if orderly => {
+            // A reset is no end: the body must not look whole. The failed write of a request may have taken the reset.
+            Download::UntilClose if orderly && !matches!(self.upload, Upload::Abandoned) => {
                 self.end_body(&[])?;
                 self.progress.reusable = false;
                 Ok(())
