@@ -258,6 +258,14 @@ fn at_the_root() {
             "GW535 something else to HTTP",
         ),
         (
+            "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: X-Gateway-Mirror, value: {env: P}}}}}",
+            "GW535 writes this header itself",
+        ),
+        ("  securityHeaders: {Vary: x}", "GW525 what a response is"),
+        ("  securityHeaders: {Content-Encoding: gzip}", "GW525 what a response is"),
+        ("  securityHeaders: {Content-Security-Policy-Report-Only: \"default-src 'self'\"}", "none"),
+        ("  securityHeaders: {Permissions-Policy: \"camera=()\"}", "none"),
+        (
             "  upstreams: {x: {url: \"http://a:1\", upstreamAuth: {header: {name: X-Forwarded-For, value: {env: P}}}}}",
             "GW535 writes or removes",
         ),
@@ -1552,6 +1560,7 @@ fn upgrades() {
         ("upgrade: [websocket], builtin: mock", false, "GW550 speaks no other protocol"),
         ("upgrade: [websocket], upstream: {url: \"h2c://127.0.0.1:1\"}", false, "GW550 HTTP/2"),
         ("upgrade: [websocket], upstream: {url: \"h2://a.example\"}", false, "GW550 HTTP/2"),
+        ("upgrade: [websocket], split: [{upstream: {url: \"h2c://127.0.0.1:1\"}, weight: 5%}]", false, "GW550 HTTP/2"),
         ("upgrade: [websocket], upstream: {url: \"https://a.example\"}", false, "none"),
         ("upgrade: [websocket]", true, "GW551 whatever page asks"),
         ("upgrade: {protocols: [websocket], origins: [\"*\"]}", true, "GW551 * is every origin"),

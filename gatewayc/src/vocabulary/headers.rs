@@ -167,7 +167,8 @@ fn header_name(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Optio
 pub(super) fn credential_header(reader: &mut Reader<'_>, span: Span, text: Option<&str>) -> Option<String> {
     let name = text.unwrap_or_default();
     let why = no_place_for_credentials(name, &IdentityHeaders::default())
-        .or_else(|| not_forwarded(name).filter(|_| canonical(name) != "authorization"));
+        .or_else(|| not_forwarded(name).filter(|_| canonical(name) != "authorization"))
+        .or_else(|| canonical(name).starts_with("x-gateway-").then_some("the gateway writes this header itself"));
     let Some(why) = why else { return Some(name.to_owned()) };
     reader.report(Diagnostic::error(GW535, "this header cannot carry a credential to an upstream").at(span, why));
     None

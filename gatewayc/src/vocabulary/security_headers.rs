@@ -34,6 +34,15 @@ pub(super) fn security_headers(reader: &mut Reader<'_>, node: &Node) -> Vec<(Str
             let diagnostic = Diagnostic::error(GW525, format!("`{}` is set twice", key.name));
             reader.report(diagnostic.at(key.span, "letter case does not tell headers apart"));
         }
+        if is_about_content(&lower) {
+            let diagnostic = Diagnostic::error(GW525, format!("`{}` is no member of `securityHeaders`", key.name));
+            reader.report(
+                diagnostic
+                    .at(key.span, "says what a response is, not what browsers may do with it")
+                    .help("responses of the upstream are changed by `responseHeaders`"),
+            );
+            continue;
+        }
         if let Some(elsewhere) = said_elsewhere(&lower) {
             let diagnostic = Diagnostic::error(GW525, format!("`{}` is no member of `securityHeaders`", key.name));
             reader.report(diagnostic.at(key.span, "has a member of its own").help(elsewhere));
@@ -60,6 +69,31 @@ pub(super) fn security_headers(reader: &mut Reader<'_>, node: &Node) -> Vec<(Str
     }
     headers.sort_by_key(|(name, _)| name.to_ascii_lowercase());
     headers
+}
+
+/// Fields about the response itself, or about the request: those of one response would be wrong for another.
+fn is_about_content(name: &str) -> bool {
+    const NAMES: [&str; 17] = [
+        "accept-ranges",
+        "age",
+        "allow",
+        "cache-control",
+        "date",
+        "etag",
+        "expires",
+        "last-modified",
+        "location",
+        "proxy-authenticate",
+        "retry-after",
+        "server",
+        "set-cookie",
+        "vary",
+        "www-authenticate",
+        "x-accel-redirect",
+        "x-request-id",
+    ];
+    let is_policy = name.starts_with("content-security-policy");
+    NAMES.contains(&name) || (name.starts_with("content-") && !is_policy) || name.starts_with("grpc-")
 }
 
 fn said_elsewhere(name: &str) -> Option<&'static str> {

@@ -110,7 +110,7 @@ impl CorsPolicy {
 impl Cors {
     /// Whether a preflight request may ask for a method.
     fn has_method(&self, asked: &str) -> bool {
-        self.methods.split(", ").any(|method| method == asked)
+        !asked.is_empty() && self.methods.split(", ").any(|method| method == asked)
     }
 
     /// Whether a preflight request may ask for a header field.

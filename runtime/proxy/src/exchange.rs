@@ -87,6 +87,9 @@ pub(crate) struct RequestTerms {
     pub(crate) upgrade: Option<Box<UpgradeTerms>>,
 }
 
+/// An upstream that does not switch, where the client would take its answer for that. It is well.
+pub(crate) const NOT_SWITCHED: &str = "answered as if no upgrade had been asked for";
+
 /// What holds for a request to switch to another protocol, and for the tunnel that comes of it.
 #[derive(Debug)]
 pub(crate) struct UpgradeTerms {
@@ -94,6 +97,8 @@ pub(crate) struct UpgradeTerms {
     pub(crate) protocol: &'static str,
     /// A client of HTTP/2 takes every success for the switch (RFC 8441 §5).
     pub(crate) is_connect: bool,
+    /// The `Sec-WebSocket-Accept` of one who has read the key, where that is the gateway's (RFC 6455 §4.1).
+    pub(crate) accept: Option<String>,
     /// The longest silence in the tunnel.
     pub(crate) idle: Duration,
     /// When the tunnel ends at the latest.

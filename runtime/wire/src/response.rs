@@ -9,7 +9,7 @@ use crate::head_writer::HeadWriter;
 use crate::header_edits::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
 use crate::http1::head::Field;
-use crate::http1::names::{FieldClass, FieldTable, connection_options};
+use crate::http1::names::{FieldClass, FieldTable, connection_options, is_same_name_ignoring_punctuation};
 use crate::locations::Locations;
 use crate::reject::reason_phrase;
 use gateway_base::encoding::write_number;
@@ -230,7 +230,7 @@ impl HeaderEdits {
     pub fn replaces(&self, name: &str) -> bool {
         self.remove.iter().any(|removed| removed.eq_ignore_ascii_case(name))
             || self.set.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
-            || self.set_secret.iter().any(|(set, _)| set.eq_ignore_ascii_case(name))
+            || self.set_secret.iter().any(|(set, _)| is_same_name_ignoring_punctuation(set, name))
     }
 }
 

@@ -234,10 +234,16 @@ static PLAIN_2: Operation = Operation {
     request_headers: HeaderEdits {
         remove: &[],
         set: &[("X-Plan", "gold")],
-        set_secret: &[(
-            "Authorization",
-            SecretReference { source: SecretSource::Env("TEST_PARTNER_TOKEN"), encoding: Encoding::Plain },
-        )],
+        set_secret: &[
+            (
+                "Authorization",
+                SecretReference { source: SecretSource::Env("TEST_PARTNER_TOKEN"), encoding: Encoding::Plain },
+            ),
+            (
+                "X-Partner-Token",
+                SecretReference { source: SecretSource::Env("TEST_PASSWORD"), encoding: Encoding::Plain },
+            ),
+        ],
         add: &[("X-More", "1")],
     },
     response_headers: UNCHANGED,

@@ -67,6 +67,10 @@ fn is_foreign(answer: &Response) {
 fn preflight_requests_are_judged_by_the_method_that_they_ask_for() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
+    for unclear in ["", "POST\r\nAccess-Control-Request-Method: GET"] {
+        let refused = preflight(&gateway, "/shop/items", APP, unclear, "");
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (403, String::new()), "{unclear}");
+    }
     let answer = preflight(&gateway, "/shop/items", APP, "POST", "content-type, x-shop-key,x-extra");
     assert_eq!((answer.status, answer.body.as_str()), (204, ""));
     is_readable(&answer, APP);

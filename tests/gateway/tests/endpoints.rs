@@ -480,3 +480,20 @@ fn an_endpoint_may_name_another_one() {
     let answers: Vec<String> = (0..2).map(|_| gateway.get("/v1/health", "").header("location")).collect();
     assert!(answers.contains(&"/v1/notes/7".to_owned()), "{answers:?}");
 }
+
+#[test]
+fn a_time_that_the_client_has_set_is_no_failure_of_the_endpoint() {
+    // They take connections, and say nothing.
+    let silent = [TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0")].map(|it| it.expect("a port"));
+    let urls: Vec<String> = silent.iter().map(|it| format!("\"h2c://{}\"", it.local_addr().expect("bound"))).collect();
+    let store =
+        format!("upstreams.notes.default={{endpoints: [{}], outlier: {{consecutive: 1, eject: 1h}}}}", urls.join(", "));
+    let gateway = Gateway::start(&[&store, "workers=1"], silent[0].local_addr().expect("bound"));
+    for _ in 0..6 {
+        let call = "Content-Type: application/grpc\r\nContent-Length: 0\r\ngrpc-timeout: 30m\r\n\r\n";
+        let answer = gateway.request("POST", "/v1/login", call);
+        assert_eq!((answer.status, answer.header("grpc-status")), (200, "4".to_owned()));
+    }
+    let metrics = gateway.operations("/metrics").body;
+    assert!(!metrics.contains("outcome=\"timeout\"") && !metrics.contains("cause=\"timeout\""), "{metrics}");
+}

@@ -50,9 +50,12 @@ fn sockets() -> Upstream {
             }
             _ => "upgrade: WebSocket\r\nconnection: upgrade\r\n",
         };
+        let key = head.lines().find_map(|line| line.split_once(": ").filter(|(name, _)| *name == "Sec-WebSocket-Key"));
+        let accept =
+            if target.ends_with("?wrong") { ACCEPT.to_owned() } else { accept_of(key.map_or("", |(_, key)| key)) };
         let protocol = if head.contains("chat") { "Sec-WebSocket-Protocol: chat\r\n" } else { "" };
         connection.send(format!(
-            "HTTP/1.1 101 Switching Protocols\r\n{fields}Sec-WebSocket-Accept: {ACCEPT}\r\n{protocol}\
+            "HTTP/1.1 101 Switching Protocols\r\n{fields}Sec-WebSocket-Accept: {accept}\r\n{protocol}\
              Keep-Alive: timeout=5\r\nX-Set: 0\r\n\r\nhello"
         ));
         let mut buffer = [0; 65536];
@@ -69,6 +72,15 @@ fn sockets() -> Upstream {
             }
         }
     })
+}
+
+/// RFC 6455 §4.2.2.
+fn accept_of(key: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(
+        &aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY,
+        format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes(),
+    );
+    support::base64(digest.as_ref())
 }
 
 /// Asks for an upgrade.
@@ -534,6 +546,7 @@ fn streams_of_http_2_become_websockets() {
             ("/nothing", "websocket", 404),
             ("/open", "connect-udp", 405),
             ("/open?declined", "websocket", 403),
+            ("/open?wrong", "websocket", 502),
         ] {
             let (response, _) = client.send_request(extended_connect(target, protocol, &[]), false).expect("sent");
             assert_eq!(response.await.expect("an answer").status(), status, "{target} {protocol}");

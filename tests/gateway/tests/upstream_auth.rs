@@ -23,7 +23,8 @@ fn values<'h>(head: &'h str, name: &str) -> Vec<&'h str> {
 fn each_upstream_gets_its_credential_and_none_of_the_clients() {
     let upstream = Upstream::echo();
     let gateway = Gateway::before(&upstream);
-    let forged = "Authorization: Bearer forged\r\nX-Api-Key: forged\r\nX_Api_Key: forged\r\n";
+    let forged =
+        "Authorization: Bearer forged\r\nX-Api-Key: forged\r\nX_Api_Key: forged\r\nX_Partner_Token: forged\r\n";
     for (path, name, expected) in [
         ("/partners/bearer", "Authorization", "Bearer a token of the gateway"),
         ("/partners/basic", "Authorization", "Basic Z2F0ZXdheTpjb3JyZWN0IGhvcnNl"),
@@ -36,6 +37,10 @@ fn each_upstream_gets_its_credential_and_none_of_the_clients() {
         assert_eq!(values(head, name), [expected], "{path}: {head}");
         assert!(name != "X-Api-Key" || values(head, "X_Api_Key").is_empty(), "{head}");
     }
+    // Neither does a name that CGI takes for the same stand beside a secret of `requestHeaders`.
+    let heads = upstream.heads();
+    assert_eq!(values(&heads[3], "X-Partner-Token"), ["correct horse"]);
+    assert!(!heads[3].contains("X_Partner_Token"), "{}", heads[3]);
     // The secret belongs to its upstream.
     let heads = upstream.heads();
     assert!(!heads[2].contains("Authorization: Bearer a token"), "{}", heads[2]);

@@ -6,7 +6,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::watch::{Begun, Held};
-use super::{Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, UpgradeTerms, Upload, write_chunk};
+use super::{
+    Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, NOT_SWITCHED, UpgradeTerms, Upload, write_chunk,
+};
 use crate::compression::PIECE;
 use crate::compression::choice::{Plan, Subject};
 use crate::compression::head::Values;
@@ -123,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 return Err(broken("a status that HTTP does not have"));
             }
             if let (101, Some(upgrade)) = (status, &self.request.upgrade) {
-                if let Err(what) = check_switch(version, fields, upgrade.protocol) {
+                if let Err(what) = check_switch(version, fields, upgrade) {
                     return Err(broken(what));
                 }
                 if let Some(on_response) = self.on_response.take() {
@@ -141,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 continue;
             }
             if (200..300).contains(&status) && self.request.upgrade.as_ref().is_some_and(|upgrade| upgrade.is_connect) {
-                return Err(broken("answered as if no upgrade had been asked for"));
+                return Err(broken(NOT_SWITCHED));
             }
             // One that is held for its check is read twice.
             if let Some(on_response) = self.on_response.take()
@@ -369,7 +371,7 @@ fn pass(outbox: &mut Outbox, coded: Option<&mut Coded>, is_http11: bool, content
 ///
 /// # Errors
 /// What is wrong with it, for the log.
-fn check_switch(version: u8, fields: &[Field<'_>], protocol: &str) -> Result<(), &'static str> {
+fn check_switch(version: u8, fields: &[Field<'_>], upgrade: &UpgradeTerms) -> Result<(), &'static str> {
     let named = |name: &'static str| fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name));
     let mut options = named("connection").flat_map(|field| connection_options(field.value));
     if version == 0 || !options.any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
@@ -377,11 +379,17 @@ fn check_switch(version: u8, fields: &[Field<'_>], protocol: &str) -> Result<(),
     }
     let mut protocols = named("upgrade").flat_map(|field| connection_options(field.value));
     match (protocols.next(), protocols.next()) {
-        (Some(only), None) if only.eq_ignore_ascii_case(protocol.as_bytes()) => {}
+        (Some(only), None) if only.eq_ignore_ascii_case(upgrade.protocol.as_bytes()) => {}
         _ => return Err("101 to another protocol than the one that was asked for"),
     }
     if named("transfer-encoding").chain(named("content-length")).next().is_some() {
         return Err("101 with a body");
+    }
+    let mut accepts = named("sec-websocket-accept").map(|field| field.value);
+    if let Some(accept) = &upgrade.accept
+        && (accepts.next(), accepts.next()) != (Some(accept.as_bytes()), None)
+    {
+        return Err("101 with another `Sec-WebSocket-Accept` than the one for the key");
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::exchange::{RequestTerms, UpgradeTerms};
 use crate::mirror::{CopyTerms, Copying};
 use crate::pipeline::grpc;
 use crate::pipeline::request::{RequestFacts, Target};
-use crate::pipeline::upgrade::{Asked, subprotocols_without};
+use crate::pipeline::upgrade::{Asked, accept_of, subprotocols_without};
 use crate::rewrite::is_safe;
 use crate::tables::{self, Upstream};
 use crate::trace::TraceContext;
@@ -43,6 +43,8 @@ pub(crate) struct Forwarding {
     pub(crate) to: &'static PreparedForward,
     /// As described when the request came.
     pub(crate) upstream: &'static Upstream,
+    /// When the client gives up, where it says so: that is no failure of the upstream.
+    pub(crate) client_ends: Option<Instant>,
     pub(crate) terms: RequestTerms,
     /// The body that goes to the upstream instead of the client's, which is in the inbox.
     pub(crate) body: Option<Vec<u8>>,
@@ -171,6 +173,7 @@ impl ForwardRequest<'_> {
         }
         head.extend_from_slice(b"\r\n");
         let table = self.operation.table;
+        let client_ends = self.call_ends(request);
         let terms = RequestTerms {
             head,
             body,
@@ -179,14 +182,14 @@ impl ForwardRequest<'_> {
             response_timeout: upstream.response_timeout,
             idle_timeout: upstream.idle_timeout,
             head_within: upstream.retry.and_then(|retry| retry.per_try),
-            end_by: self.call_ends(request),
+            end_by: client_ends,
             keeps_body: upstream.retry.is_some(),
             copies_body: false,
             copy: Cell::new(None),
             least_rate: self.deployment.settings.limits.body_rate,
             credentials: &self.deployment.deciding_fields,
             most_response_fields: self.deployment.settings.limits.response_fields,
-            upgrade: self.upgrade_terms(),
+            upgrade: self.upgrade_terms(request),
         };
         let translates = upstream.locations == tables::Locations::Translate;
         let preserved_host = target.host.filter(|_| translates && upstream.preserve_host);
@@ -194,6 +197,7 @@ impl ForwardRequest<'_> {
             operation: self.operation,
             to: self.to,
             upstream,
+            client_ends,
             terms,
             body: self.form.map(<[u8]>::to_vec),
             base: translates.then_some(base),
@@ -271,10 +275,12 @@ impl ForwardRequest<'_> {
     }
 
     /// What holds for the switch that it asks for.
-    fn upgrade_terms(&self) -> Option<Box<UpgradeTerms>> {
+    fn upgrade_terms(&self, request: &RequestHead<'_>) -> Option<Box<UpgradeTerms>> {
         let Asked { protocol, is_connect } = self.upgrade?;
         let idle = self.operation.table.upgrade.as_ref()?.idle;
-        Some(Box::new(UpgradeTerms { protocol, is_connect, idle, ends: self.tunnel_ends }))
+        let key = request.fields.iter().find(|field| field.name.eq_ignore_ascii_case("sec-websocket-key"));
+        let accept = key.filter(|_| is_connect).map(|key| accept_of(key.value));
+        Some(Box::new(UpgradeTerms { protocol, is_connect, accept, idle, ends: self.tunnel_ends }))
     }
 
     /// When a call of gRPC ends, where the client says so. Only upstreams that speak HTTP/2 have any.
@@ -283,7 +289,9 @@ impl ForwardRequest<'_> {
             return None;
         }
         let is_call = |field: &&Field<'_>| field.name.eq_ignore_ascii_case("grpc-timeout");
-        let after = grpc::timeout(request.fields.iter().find(is_call)?.value.trim_ascii())?;
+        // The upstream may go by either of two.
+        let after =
+            request.fields.iter().filter(is_call).filter_map(|field| grpc::timeout(field.value.trim_ascii())).min()?;
         Instant::now().checked_add(after)
     }
 

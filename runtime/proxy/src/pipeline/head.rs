@@ -52,7 +52,7 @@ impl<'h> Head<'h> {
         const CALL: &[u8] = b"application/grpc";
         let is_call = |value: &[u8]| value.get(..CALL.len()).is_some_and(|begins| begins.eq_ignore_ascii_case(CALL));
         match self {
-            Self::Fields(head) => head.field("content-type").is_some_and(is_call),
+            Self::Fields(head) => head.method() == "POST" && head.field("content-type").is_some_and(is_call),
             Self::Text(length) => {
                 let text = &inbox[..length.min(inbox.len())];
                 let mut space = field_space();

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 
 use crate::exchange::watch::Watch;
-use crate::exchange::{Exchange, Failure, Progress, poll_end};
+use crate::exchange::{Exchange, Failure, NOT_SWITCHED, Progress, poll_end};
 use crate::metrics::ContractPart;
 use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::forward::Forwarding;
@@ -247,7 +247,7 @@ where
                     }
                     Err(Reject::UpstreamTimeout) if is_past(forwarding.terms.end_by) => {
                         // One that came later was given less time than there is.
-                        if number == 1 && reject.is_none() {
+                        if number == 1 && reject.is_none() && !is_past(forwarding.client_ends) {
                             cluster.note(&flight.member, Outcome::Timeout);
                         }
                         return Ended::Over(Forwarded::unsent(Reject::UpstreamTimeout));
@@ -272,6 +272,8 @@ where
                 Ended::Over(forwarded) | Ended::Failed(forwarded, _) => failure(forwarded),
                 Ended::GivenUp | Ended::Upgraded(..) => None,
             };
+            // A time that the client has set says nothing of the member.
+            let failure = failure.filter(|it| *it != Outcome::Timeout || !is_past(forwarding.client_ends));
             match seen.get().map(Outcome::of_status) {
                 // That was noted when it came.
                 Some(Outcome::Unavailable) => {}
@@ -443,6 +445,7 @@ fn failure(forwarded: &Forwarded) -> Option<Outcome> {
 fn outcome_of(reject: &Reject) -> Option<Outcome> {
     match reject {
         Reject::UpstreamUnreachable | Reject::UpstreamUntrusted(_) => Some(Outcome::Unconnected),
+        Reject::UpstreamBroken(NOT_SWITCHED) => Some(Outcome::Answered),
         Reject::UpstreamBroken(_) => Some(Outcome::Reset),
         Reject::UpstreamTimeout => Some(Outcome::Timeout),
         _ => None,

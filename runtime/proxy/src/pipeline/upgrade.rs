@@ -1,5 +1,8 @@
 //! Requests to switch to another protocol on the connection (RFC 9110 §7.8), where the operation admits that.
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gateway_route::Reading;
 
 use crate::deployment::PreparedOperation;
@@ -17,6 +20,12 @@ pub(crate) struct Asked {
     pub(crate) protocol: &'static str,
     /// It came as an extended CONNECT (RFC 8441).
     pub(crate) is_connect: bool,
+}
+
+/// What `Sec-WebSocket-Accept` has to be for a key (RFC 6455 §4.2.2).
+pub(crate) fn accept_of(key: &[u8]) -> String {
+    const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    STANDARD.encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &[key, GUID].concat()))
 }
 
 /// What a request asks to switch to, of what its operation admits. Anything else is an ordinary request.

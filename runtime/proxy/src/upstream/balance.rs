@@ -352,6 +352,7 @@ mod tests {
     /// `cargo test --release -p gateway-proxy --lib choosing -- --ignored --nocapture`
     #[test]
     #[ignore = "prints how long it takes"]
+    #[expect(clippy::print_stdout, reason = "that is what it is for")]
     fn choosing_among_a_thousand() {
         let members = members(&[1; 1000]);
         let (first, turns) = (First::of(&members), turns(&members));
