@@ -431,7 +431,7 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
 ];
 
 pub(crate) fn is_known(name: &str) -> bool {
-    ["list", "scale"].contains(&name) || SCENARIOS.iter().any(|scenario| scenario.name == name)
+    ["list", "scale", "faults"].contains(&name) || SCENARIOS.iter().any(|scenario| scenario.name == name)
 }
 
 /// The paths that `specs/routes.yaml` describes.
