@@ -68,6 +68,17 @@ impl Turns {
         Some(self.order[self.next.fetch_add(1, Relaxed) % self.order.len()])
     }
 
+    /// The next one if it is eligible; otherwise it keeps its turn.
+    fn take_next(&self, is_eligible: impl Fn(usize) -> bool) -> Option<usize> {
+        let length = self.order.len();
+        let is_next_eligible = |next: usize| {
+            let index = *self.order.get(next.checked_rem(length)?)?;
+            is_eligible(index).then_some(next.wrapping_add(1))
+        };
+        let next = self.next.fetch_update(Relaxed, Relaxed, is_next_eligible).ok()?;
+        self.order.get(next % length).copied()
+    }
+
     /// The next one that is eligible. Others lose their turn, which moves nobody else's.
     fn take(&self, is_eligible: impl Fn(usize) -> bool) -> Option<usize> {
         // Other threads take turns meanwhile, so that a second round may be needed.
@@ -149,7 +160,7 @@ pub(crate) fn choose_at_once<M: Standing>(
     match choice {
         Choice::Turn => {
             let level = members.get(*first.members.first()?)?.priority();
-            turns.next().filter(|index| members[*index].priority() == level && is_eligible(*index))
+            turns.take_next(|index| members[index].priority() == level && is_eligible(index))
         }
         Choice::Least => {
             let one = first.draw(random >> 32).filter(|index| is_eligible(*index))?;
@@ -331,6 +342,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn who_is_not_eligible_costs_nobody_a_turn() {
+        let members = members(&[1, 1]);
+        let (first, turns) = (First::of(&members), turns(&members));
+        let taken = (0..4).map(|_| {
+            let short = choose_at_once(&members, &first, |_| false, Choice::Turn, &turns, 0);
+            short.or_else(|| choose(&members, |_| true, |_| true, Choice::Turn, &first, &turns, 0))
+        });
+        assert_eq!(taken.collect::<Vec<_>>(), [Some(0), Some(1), Some(0), Some(1)]);
     }
 
     #[test]
