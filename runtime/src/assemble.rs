@@ -15,7 +15,7 @@ use gateway_route::{Allowance, Condition, Part, Router, RouterBuilder, Template}
 use crate::assemble::contracts::Contracts;
 #[cfg(feature = "oauth")]
 use crate::assemble::needs::oauth_settings;
-use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached};
+use crate::assemble::needs::{open_consumers, open_tls, store_of_authorities, unreached, unreached_upstreams};
 use crate::assemble::stores::open_stores;
 use crate::config::Config;
 use gateway_access::authorize::{
@@ -572,12 +572,7 @@ impl Assembly<'_> {
 
     /// An override that reaches nothing is a typo.
     pub(crate) fn check_overrides(&mut self, gateway: &'static Gateway) {
-        for ((api, upstream), (_, place)) in &self.config.upstreams {
-            let known = |api: &Api| api.upstreams.iter().map(|upstream| upstream.name).collect();
-            if let Some(problem) = unreached(gateway, "upstreams", ["upstream", ""], (api, upstream), known) {
-                self.problems.push(Problem::at(place, problem));
-            }
-        }
+        self.problems.extend(unreached_upstreams(gateway, self.config));
         for (api, (_, place)) in &self.config.origins {
             let found = gateway.apis.iter().find(|known| is_same_name(known.name, api));
             let problem = match found {

@@ -14,7 +14,7 @@ use crate::upstream::balance::mix;
 use crate::upstream::cluster::{Cluster, CopyOutcome};
 use crate::upstream::member::Outcome;
 use crate::upstream::{ConnectError, Pool, credential};
-use gateway_access::upstream_auth::{NoToken, PreparedCredential};
+use gateway_access::upstream_auth::PreparedCredential;
 use gateway_base::digest::Digest;
 use gateway_wire::http1::names::FieldTable;
 use gateway_wire::response::write_length;
@@ -156,11 +156,7 @@ impl Copying {
         let end_by = upstream.total_timeout.map(|total| Instant::now() + total);
         let left = |limit: Duration| end_by.map_or(limit, |by| limit.min(by.saturating_duration_since(Instant::now())));
         if let Some(PreparedCredential::Token(source)) = &cluster.credential {
-            let token = match source.token() {
-                Ok(token) => Ok(token),
-                Err(fetching) => timeout(left(Duration::MAX), fetching).await.unwrap_or(Err(NoToken)),
-            };
-            let Ok(token) = token else { return CopyOutcome::Failed };
+            let Ok(token) = credential::token(&**source, end_by).await else { return CopyOutcome::Failed };
             credential::insert(&mut terms.head, token.line(), 0);
         }
         let keep = upstream.keep_alive;

@@ -124,6 +124,17 @@ pub(crate) fn unreached(
     Some(format!("API `{api}` has no {what} `{name}`{which}; {hint}"))
 }
 
+/// Settings about upstreams that no document has.
+pub(crate) fn unreached_upstreams(gateway: &'static Gateway, config: &Config) -> Vec<Problem> {
+    let known = |api: &Api| api.upstreams.iter().map(|upstream| upstream.name).collect();
+    let settings = config.upstreams.iter().map(|((api, upstream), (_, place))| (api, upstream, place));
+    let unknown = settings.filter_map(|(api, upstream, place)| {
+        let problem = unreached(gateway, "upstreams", ["upstream", ""], (api, upstream), known)?;
+        Some(Problem::at(place, problem))
+    });
+    unknown.collect()
+}
+
 /// What the deployment decides for its authorization servers; if it `is_dry`, nothing is to be opened.
 #[cfg(feature = "oauth")]
 pub(crate) fn oauth_settings(config: &Config, secrets: &SecretStore, is_dry: bool) -> ServerSettings {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::assemble::endpoints;
-use crate::assemble::needs::unreached;
+use crate::assemble::needs::unreached_upstreams;
 use crate::config::upstreams::UpstreamSetting;
 use crate::config::{Config, is_of_upstream};
 use crate::launch::tending::UpstreamTending;
@@ -94,13 +94,7 @@ impl SettingsWatcher {
     /// # Errors
     /// Everything that is wrong with them.
     fn changes(&self, current: &Config, newer: &Config, secrets: &SecretStore) -> Result<Vec<Change>, Vec<Problem>> {
-        let mut problems = Vec::new();
-        for ((api, upstream), (_, place)) in &newer.upstreams {
-            let known = |api: &gateway_proxy::tables::Api| api.upstreams.iter().map(|upstream| upstream.name).collect();
-            if let Some(problem) = unreached(self.gateway, "upstreams", ["upstream", ""], (api, upstream), known) {
-                problems.push(Problem::at(place, problem));
-            }
-        }
+        let mut problems = unreached_upstreams(self.gateway, newer);
         let providers = Providers::new(newer.trusted_roots.as_ref().map(|file| secrets.folder.join(file)));
         let mut changes = Vec::new();
         for cluster in &self.deployment.clusters {

@@ -91,15 +91,7 @@ pub fn write_head(
     terms: &ResponseTerms<'_>,
 ) {
     begin_head(head, status, reason);
-    let has_date = write_end_to_end(head, fields, terms, terms.browsers.as_ref());
-    if let Some(browsers) = &terms.browsers {
-        browsers.write(head, |_| false);
-    }
-    for (name, value) in terms.edits.set.iter().chain(terms.edits.add) {
-        head.field(name, value.as_bytes());
-    }
-    head.lines(terms.limits);
-    head.lines(terms.hsts);
+    let has_date = write_fields(head, fields, terms);
     match length {
         BodyLength::Exactly(length) => write_content_length(head, length),
         BodyLength::None if status == 204 => {}
@@ -114,12 +106,31 @@ pub fn write_head(
         }
         BodyLength::Chunked | BodyLength::UntilClose => {}
     }
+    write_moment(head, has_date, terms);
+    write_persistence(head, keep_alive, terms.client_is_http11);
+    head.end();
+}
+
+/// Writes what was received end to end, and what is said beside it; says whether it has a date.
+fn write_fields(head: &mut HeadWriter<'_>, fields: &[Field<'_>], terms: &ResponseTerms<'_>) -> bool {
+    let has_date = write_end_to_end(head, fields, terms, terms.browsers.as_ref());
+    if let Some(browsers) = &terms.browsers {
+        browsers.write(head, |_| false);
+    }
+    for (name, value) in terms.edits.set.iter().chain(terms.edits.add) {
+        head.field(name, value.as_bytes());
+    }
+    head.lines(terms.limits);
+    head.lines(terms.hsts);
+    has_date
+}
+
+/// Writes which request it is about, and when it was answered.
+fn write_moment(head: &mut HeadWriter<'_>, has_date: bool, terms: &ResponseTerms<'_>) {
     head.field("X-Request-Id", terms.request_id.as_bytes());
     if !has_date {
         head.field("Date", terms.date.as_bytes());
     }
-    write_persistence(head, keep_alive, terms.client_is_http11);
-    head.end();
 }
 
 /// Writes what tells the client that the connection speaks `protocol` from here on: 101 (RFC 9110 §15.2.2), or in HTTP/2
@@ -135,19 +146,8 @@ pub fn write_switching(head: &mut HeadWriter<'_>, protocol: &str, fields: &[Fiel
     }
     let belongs = |field: &&Field<'_>| is_text || !field.name.eq_ignore_ascii_case("sec-websocket-accept");
     let fields: Vec<Field<'_>> = fields.iter().filter(belongs).copied().collect();
-    let has_date = write_end_to_end(head, &fields, terms, terms.browsers.as_ref());
-    if let Some(browsers) = &terms.browsers {
-        browsers.write(head, |_| false);
-    }
-    for (name, value) in terms.edits.set.iter().chain(terms.edits.add) {
-        head.field(name, value.as_bytes());
-    }
-    head.lines(terms.limits);
-    head.lines(terms.hsts);
-    head.field("X-Request-Id", terms.request_id.as_bytes());
-    if !has_date {
-        head.field("Date", terms.date.as_bytes());
-    }
+    let has_date = write_fields(head, &fields, terms);
+    write_moment(head, has_date, terms);
     head.end();
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1;
@@ -18,6 +20,8 @@ use tokio_rustls::TlsConnector;
 
 use crate::outgoing::url::ProviderUrl;
 use gateway_base::connector;
+use gateway_base::encoding::form_encode;
+use gateway_base::secret::{SecretReference, SecretStore};
 
 /// For everything, from the name's resolution to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -44,6 +48,19 @@ impl fmt::Debug for Client {
 pub(crate) struct Form<'a> {
     pub(crate) authorization: &'a HeaderValue,
     pub(crate) body: String,
+}
+
+/// How the gateway says at a provider who it is (`client_secret_basic`, RFC 6749 §2.3.1).
+///
+/// # Errors
+/// There is no such secret, or it cannot be sent.
+pub(crate) fn basic(client_id: &str, secret: &SecretReference, secrets: &SecretStore) -> Result<HeaderValue, String> {
+    let secret = secret.resolve(secrets)?;
+    let pair = format!("{}:{}", form_encode(client_id.as_bytes()), form_encode(secret.expose()));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
+        .map_err(|_| "its client id and secret cannot be written in a header".to_owned())?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// What a provider answered with 200.

@@ -7,8 +7,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
@@ -19,7 +17,7 @@ use crate::jwt::cache::TokenCache;
 use crate::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
 use crate::jwt::token::{self, ClaimRules, NoToken, TokenPlaces};
 use crate::outgoing::Background;
-use crate::outgoing::client::{Client, Form};
+use crate::outgoing::client::{Client, Form, basic};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
 use crate::request_view::{CredentialLocation, RequestView};
@@ -93,7 +91,7 @@ impl Scheme for Introspection {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let authorization = self.authorization(resources);
+        let authorization = basic(self.client_id, &self.client_secret, &resources.secrets);
         let url = resources.provider_url(self.url);
         let client = url.as_ref().map_err(String::clone).and_then(|url| resources.providers.client(url));
         let (authorization, url, client) = match (authorization, url, client) {
@@ -135,17 +133,6 @@ impl Scheme for Introspection {
 
     fn provider(&self) -> Option<&'static str> {
         Some(self.url)
-    }
-}
-
-impl Introspection {
-    fn authorization(&self, resources: &Resources) -> Result<HeaderValue, String> {
-        let secret = self.client_secret.resolve(&resources.secrets)?;
-        let pair = format!("{}:{}", form_encode(self.client_id.as_bytes()), form_encode(secret.expose()));
-        let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
-            .map_err(|_| "its client id and secret cannot be written in a header".to_owned())?;
-        value.set_sensitive(true);
-        Ok(value)
     }
 }
 

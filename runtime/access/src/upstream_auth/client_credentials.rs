@@ -6,15 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::outgoing::Background;
-use crate::outgoing::client::{Client, Form};
+use crate::outgoing::client::{Client, Form, basic};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
 use crate::scheme::Resources;
@@ -65,11 +63,7 @@ impl UpstreamCredential for ClientCredentials {
 impl ClientCredentials {
     fn tokens(&self, resources: &Resources) -> Result<Arc<Shared>, String> {
         let url = resources.provider_url(self.token_url)?;
-        let secret = self.client_secret.resolve(&resources.secrets)?;
-        let pair = format!("{}:{}", form_encode(self.client_id.as_bytes()), form_encode(secret.expose()));
-        let mut authorization = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))
-            .map_err(|_| "its client id and secret cannot be written in a header".to_owned())?;
-        authorization.set_sensitive(true);
+        let authorization = basic(self.client_id, &self.client_secret, &resources.secrets)?;
         let mut form = "grant_type=client_credentials".to_owned();
         if !self.scopes.is_empty() {
             form += &format!("&scope={}", form_encode(self.scopes.join(" ").as_bytes()));

@@ -15,7 +15,7 @@ use crate::pipeline::grpc;
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::pipeline::upgrade::{Asked, accept_of, subprotocols_without};
 use crate::rewrite::is_safe;
-use crate::tables::{self, Upstream};
+use crate::tables;
 use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Described;
@@ -41,8 +41,8 @@ const OUR_NAME: &[u8] = b" gateway\r\n";
 pub(crate) struct Forwarding {
     pub(crate) operation: &'static PreparedOperation,
     pub(crate) to: &'static PreparedForward,
-    /// As described when the request came.
-    pub(crate) upstream: &'static Upstream,
+    /// The upstream as it was described when the request came.
+    pub(crate) described: &'static Described,
     /// When the client gives up, where it says so: that is no failure of the upstream.
     pub(crate) client_ends: Option<Instant>,
     pub(crate) terms: RequestTerms,
@@ -57,7 +57,7 @@ pub(crate) struct Forwarding {
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
     /// The digest of the content in hexadecimal, where a signature covers it.
-    content_digest: Option<String>,
+    pub(crate) content_digest: Option<String>,
     /// The token that the request carries, where that is fetched.
     pub(crate) token: Option<Arc<SecretField>>,
     /// So many bytes at the end of the head, before the empty line, are said anew for each try.
@@ -75,7 +75,7 @@ impl Forwarding {
             head.extend_from_slice(END);
             self.own_fields = 0;
         }
-        if self.upstream.retry.is_some_and(|rule| rule.attempt_header) {
+        if self.described.upstream.retry.is_some_and(|rule| rule.attempt_header) {
             let line = format!("X-Gateway-Attempt: {attempt}\r\n");
             credential::insert(&mut self.terms.head, line.as_bytes(), 0);
             self.own_fields += line.len();
@@ -109,6 +109,8 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) certificate: Option<&'a ClientCertificate>,
     pub(crate) operation: &'static PreparedOperation,
     pub(crate) to: &'static PreparedForward,
+    /// Its upstream as it is described now.
+    pub(crate) described: &'static Described,
     /// Of the path's template, where there is one.
     pub(crate) params: Option<&'a Params<'a>>,
     /// As received, or as rules have made it.
@@ -117,8 +119,6 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) query: Option<&'a str>,
     /// The body without the credentials in it, where it is not as received.
     pub(crate) form: Option<&'a [u8]>,
-    /// The digest of the content in hexadecimal, where a signature covers it.
-    pub(crate) content_digest: Option<String>,
     /// Of the parts of the request that choose the endpoint.
     pub(crate) hash: Option<u64>,
     /// Those that the operation sets to secrets.
@@ -154,9 +154,8 @@ impl ForwardRequest<'_> {
         request_id: &str,
         trace: &TraceContext,
     ) -> Result<Forwarding, Reject> {
-        let described = self.to.cluster.described();
-        let upstream = described.upstream;
-        let BegunHead { mut head, base, host_at } = self.head(permit, described, request, target, request_id, trace)?;
+        let upstream = self.described.upstream;
+        let BegunHead { mut head, base, host_at } = self.head(permit, request, target, request_id, trace)?;
         let body = self.form.map_or(facts.body, |form| BodyLength::Exactly(form.len() as u64));
         match body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
@@ -196,7 +195,7 @@ impl ForwardRequest<'_> {
         Ok(Forwarding {
             operation: self.operation,
             to: self.to,
-            upstream,
+            described: self.described,
             client_ends,
             terms,
             body: self.form.map(<[u8]>::to_vec),
@@ -204,7 +203,7 @@ impl ForwardRequest<'_> {
             preserved_host: preserved_host.map(str::to_owned),
             host_at,
             hash: self.hash,
-            content_digest: self.content_digest.clone(),
+            content_digest: None,
             token: None,
             own_fields: 0,
             other: None,
@@ -224,8 +223,7 @@ impl ForwardRequest<'_> {
         trace: &TraceContext,
         random: u64,
     ) -> Result<Box<Copying>, Reject> {
-        let BegunHead { mut head, host_at, .. } =
-            self.head(permit, self.to.cluster.described(), request, target, request_id, trace)?;
+        let BegunHead { mut head, host_at, .. } = self.head(permit, request, target, request_id, trace)?;
         // A service can spare copies their effects.
         write_field(&mut head, "X-Gateway-Mirror", b"true");
         Ok(Copying::new(CopyTerms {
@@ -248,7 +246,6 @@ impl ForwardRequest<'_> {
     fn head(
         &self,
         permit: &Permit,
-        described: &Described,
         request: &RequestHead<'_>,
         target: &Target<'_>,
         request_id: &str,
@@ -257,11 +254,11 @@ impl ForwardRequest<'_> {
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
         head.push(b' ');
-        head.extend_from_slice(described.endpoints[0].prefix.as_bytes());
+        head.extend_from_slice(self.described.endpoints[0].prefix.as_bytes());
         self.write_path(&mut head)?;
         self.write_query(&mut head);
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let (base, host_at) = self.write_fields(&mut head, described, request, target, request_id, trace);
+        let (base, host_at) = self.write_fields(&mut head, request, target, request_id, trace);
         self.write_identity(&mut head, permit);
         self.secret_fields.iter().for_each(|field| head.extend_from_slice(field.line()));
         if let Some(PreparedCredential::Field(field)) = &self.to.cluster.credential {
@@ -285,7 +282,7 @@ impl ForwardRequest<'_> {
 
     /// When a call of gRPC ends, where the client says so. Only upstreams that speak HTTP/2 have any.
     fn call_ends(&self, request: &RequestHead<'_>) -> Option<Instant> {
-        if !self.to.first().is_http2 {
+        if !self.described.endpoints[0].is_http2 {
             return None;
         }
         let is_call = |field: &&Field<'_>| field.name.eq_ignore_ascii_case("grpc-timeout");
@@ -360,17 +357,16 @@ impl ForwardRequest<'_> {
     fn write_fields(
         &self,
         head: &mut Vec<u8>,
-        described: &Described,
         request: &RequestHead<'_>,
         target: &Target<'_>,
         request_id: &str,
         trace: &TraceContext,
     ) -> (String, Option<Range<usize>>) {
-        let (operation, upstream) = (self.operation, described.upstream);
+        let (operation, upstream) = (self.operation, self.described.upstream);
         let trusted = self.deployment.trusts(self.peer);
         // A client that names no host leaves it to us.
         let host = target.host.filter(|host| upstream.preserve_host && !host.is_empty());
-        let authority = host.unwrap_or(&described.endpoints[0].authority);
+        let authority = host.unwrap_or(&self.described.endpoints[0].authority);
         write_field(head, "Host", authority.as_bytes());
         let end = head.len() - b"\r\n".len();
         let host_at = host.is_none().then(|| end - authority.len()..end);

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::exchange::watch::Watch;
 use crate::exchange::{Exchange, Failure, NOT_SWITCHED, Progress, poll_end};
@@ -20,10 +20,11 @@ use crate::pipeline::retry::{Tries, cause_of};
 use crate::pipeline::tunnel::Tunnel;
 use crate::tables::RetryCause;
 use crate::upstream::cluster::{Cluster, RetryOutcome};
+use crate::upstream::credential::{self, NoTokenYet};
 use crate::upstream::member::{Flight, Member, Outcome};
 use crate::upstream::{ConnectError, Endpoint, UpstreamConnection};
 use crate::worker::Worker;
-use gateway_access::upstream_auth::{NoToken, PreparedCredential, TokenSource};
+use gateway_access::upstream_auth::PreparedCredential;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::Field;
@@ -111,18 +112,22 @@ where
     if let Some(copy) = forwarding.terms.copy.take() {
         begin_copy(worker, down, forwarding, record, copy);
     }
-    let total = forwarding.upstream.total_timeout.map(|total| Instant::now() + total);
+    let total = forwarding.described.upstream.total_timeout.map(|total| Instant::now() + total);
     let ends = [total, forwarding.terms.end_by].into_iter().flatten();
     forwarding.terms.end_by = ends.min();
-    if let Some(PreparedCredential::Token(source)) = &cluster.credential
-        && let Err(reject) = get_token(&**source, forwarding).await
-    {
-        return Forwarded::unsent(reject);
+    if let Some(PreparedCredential::Token(source)) = &cluster.credential {
+        let token = match credential::token(&**source, forwarding.terms.end_by).await {
+            Ok(token) => token,
+            Err(NoTokenYet::Late) => return Forwarded::unsent(Reject::UpstreamTimeout),
+            Err(NoTokenYet::Refused) => return Forwarded::unsent(Reject::UpstreamCredential),
+        };
+        forwarding.add_field(token.line());
+        forwarding.token = Some(token);
     }
     // What the upstream has begun to do for a tunnel is not known.
     let is_repeatable =
         is_idempotent(forwarding, record) && !record.facts.expects_continue && forwarding.terms.upgrade.is_none();
-    let tries = Tries::new(cluster, forwarding.upstream.retry, is_repeatable, forwarding.terms.end_by);
+    let tries = Tries::new(cluster, forwarding.described.upstream.retry, is_repeatable, forwarding.terms.end_by);
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
     loop {
@@ -150,24 +155,6 @@ where
             None => {}
         }
     }
-}
-
-/// Adds the token that the upstream asks of the gateway, once it is there.
-async fn get_token(source: &dyn TokenSource, forwarding: &mut Forwarding) -> Result<(), Reject> {
-    let token = match source.token() {
-        Ok(token) => token,
-        Err(fetching) => {
-            // A fetch has a bound of its own.
-            let fetched = match forwarding.terms.end_by {
-                Some(end_by) => timeout_at(end_by, fetching).await.map_err(|_| Reject::UpstreamTimeout)?,
-                None => fetching.await,
-            };
-            fetched.map_err(|_: NoToken| Reject::UpstreamCredential)?
-        }
-    };
-    forwarding.add_field(token.line());
-    forwarding.token = Some(token);
-    Ok(())
 }
 
 /// Sends the copy of a request, or has it take the body on its way.
@@ -234,7 +221,7 @@ where
         // A tunnel takes its connection for itself.
         let mut kept = match forwarding.terms.upgrade {
             Some(_) => None,
-            None => worker.pool.take(endpoint, &flight.member, &forwarding.upstream.keep_alive),
+            None => worker.pool.take(endpoint, &flight.member, &forwarding.described.upstream.keep_alive),
         };
         forwarding.begin_try(number, endpoint);
         loop {
@@ -344,7 +331,7 @@ where
     let deployment = record.serving.deployment;
     let date = worker.date();
     let locations = forwarding.base.as_ref().map(|base| Locations {
-        addresses: forwarding.to.cluster.described(),
+        addresses: forwarding.described,
         prefix: &endpoint.prefix,
         base: base.clone(),
         preserved_host: forwarding.preserved_host.clone(),
@@ -389,7 +376,7 @@ where
         Ok(()) if progress.upgraded => Ended::Upgraded(progress, connection),
         Ok(()) => {
             if progress.reusable {
-                let keep = &forwarding.upstream.keep_alive;
+                let keep = &forwarding.described.upstream.keep_alive;
                 worker.pool.put(endpoint, &flight.member, connection, keep, worker.recently());
             }
             Ended::Over(Forwarded::Answered(progress))
@@ -421,8 +408,8 @@ async fn connect(
     let Ok(_waiting) = forwarding.to.cluster.admit_connection() else { return Err(Reject::UpstreamOverloaded) };
     let terms = &forwarding.terms;
     let left = terms.end_by.map_or(Duration::MAX, |by| by.saturating_duration_since(Instant::now()));
-    let limit = forwarding.upstream.connect_timeout.min(terms.head_within.unwrap_or(left)).min(left);
-    let keep = forwarding.upstream.keep_alive;
+    let limit = forwarding.described.upstream.connect_timeout.min(terms.head_within.unwrap_or(left)).min(left);
+    let keep = forwarding.described.upstream.keep_alive;
     let connection = worker.pool.connect(endpoint, member, keep, limit).await.map_err(|error| match error {
         ConnectError::Unreachable => Reject::UpstreamUnreachable,
         ConnectError::Timeout => Reject::UpstreamTimeout,

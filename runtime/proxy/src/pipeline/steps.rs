@@ -16,7 +16,7 @@ use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
 use crate::pipeline::upgrade::{self, Asked};
-use crate::tables::{Balance, HashKey, Share};
+use crate::tables::{Balance, HashKey, Share, Upstream};
 use crate::upstream::cluster::CopyOutcome;
 use crate::upstream::hash::hash;
 use crate::worker::Worker;
@@ -248,6 +248,8 @@ impl<'a, S> Steps<'a, S> {
         let mut forwarding =
             forward_request.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?; // 400
         forwarding.other = other;
+        let signed = signer_of_content(to).and_then(|_| form.as_deref().or_else(|| self.content(record)));
+        forwarding.content_digest = signed.map(|content| Digest::of(content).to_hex());
         if let Some(mirror) = &own.mirror {
             forwarding.terms.copy.set(self.copy(mirror, to, permit, record));
         }
@@ -315,7 +317,7 @@ impl<'a, S> Steps<'a, S> {
         record: &Record<'_>,
     ) -> ForwardRequest<'f> {
         let (down, operation) = (self.down, self.routed.operation);
-        let signed = signer_of_content(to).and_then(|_| form.or_else(|| self.content(record)));
+        let described = to.cluster.described();
         ForwardRequest {
             deployment: self.deployment,
             peer: down.peer,
@@ -325,13 +327,13 @@ impl<'a, S> Steps<'a, S> {
             certificate,
             operation,
             to,
+            described,
             params: self.routed.params.as_ref(),
             path: self.routed.path,
             query: self.routed.query,
             form,
             secret_fields: &operation.secret_fields,
-            content_digest: signed.map(|content| Digest::of(content).to_hex()),
-            hash: self.hash(to, permit),
+            hash: self.hash(described.upstream, permit),
             hidden,
             upgrade: self.upgrade,
             tunnel_ends: self.tunnel_ends(permit, record),
@@ -348,8 +350,8 @@ impl<'a, S> Steps<'a, S> {
     }
 
     /// Of the parts of the request that choose the endpoint, where they do.
-    fn hash(&self, to: &PreparedForward, permit: &Permit) -> Option<u64> {
-        let Balance::Hash(keys) = to.upstream().balance else { return None };
+    fn hash(&self, upstream: &Upstream, permit: &Permit) -> Option<u64> {
+        let Balance::Hash(keys) = upstream.balance else { return None };
         self.hash_of(keys, permit)
     }
 

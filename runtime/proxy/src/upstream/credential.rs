@@ -1,11 +1,39 @@
 //! Puts what the gateway proves to an upstream who it is with into the heads of requests.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use gateway_access::upstream_auth::{RequestSigner, RequestToSign};
+use tokio::time::{Instant, timeout_at};
+
+use gateway_access::upstream_auth::{RequestSigner, RequestToSign, SecretField, TokenSource};
 
 /// The end of a head.
 pub(crate) const END: &[u8] = b"\r\n";
+
+/// Why a request gets no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoTokenYet {
+    /// It does not come in the request's time.
+    Late,
+    /// The server gives none.
+    Refused,
+}
+
+/// The token that an upstream asks of the gateway, once it is there. A fetch has a bound of its own.
+///
+/// # Errors
+/// There is none by `end_by`, or none at all.
+pub(crate) async fn token(source: &dyn TokenSource, end_by: Option<Instant>) -> Result<Arc<SecretField>, NoTokenYet> {
+    let fetching = match source.token() {
+        Ok(token) => return Ok(token),
+        Err(fetching) => fetching,
+    };
+    let fetched = match end_by {
+        Some(end_by) => timeout_at(end_by, fetching).await.map_err(|_| NoTokenYet::Late)?,
+        None => fetching.await,
+    };
+    fetched.map_err(|_| NoTokenYet::Refused)
+}
 
 /// Adds a field to a whole head, so many bytes before its end.
 pub(crate) fn insert(head: &mut Vec<u8>, line: &[u8], before_end: usize) {
