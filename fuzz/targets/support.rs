@@ -4,6 +4,9 @@
 use gateway_runtime::fuzzing::Harness;
 use libfuzzer_sys as _;
 
+#[path = "../../tests/support/secrets.rs"]
+mod secrets;
+
 thread_local! {
     static HARNESS: Harness = Harness::new(
         &gateway_tests::GATEWAY,
@@ -15,11 +18,7 @@ thread_local! {
             "admin.key.env=FUZZ_ADMIN_KEY",
             "trustedProxies=[127.0.0.1/32]",
         ],
-        &[
-            ("FUZZ_ADMIN_KEY", "administrators that nobody guesses"),
-            ("NOTES_JWT_SECRET", "a secret of the fuzzing that nobody guesses"),
-            ("FILES_SESSION_SECRET", "YSBzZWNyZXQgb2YgdGhlIGZ1enppbmcgdGhhdCBub2JvZHkgZ3Vlc3Nlcw=="),
-        ],
+        &[secrets::SECRETS, &[("FUZZ_ADMIN_KEY", "administrators that nobody guesses")]].concat(),
     );
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 mod basics;
+mod secrets;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,9 +14,8 @@ use std::time::Duration;
 
 #[allow(unused_imports, reason = "each test file uses its part")]
 pub(crate) use basics::{PATIENCE, ReservedPort, eventually};
-
-/// The secret that the tests' tokens are signed with, for the APIs `notes` and `files`.
-pub(crate) const SECRET: &str = "a secret of the tests: 32 bytes or more";
+#[allow(unused_imports, reason = "each test file uses its part")]
+pub(crate) use secrets::{SECRET, SECRETS};
 
 /// A running gateway; killed when dropped.
 pub(crate) struct Gateway {
@@ -296,14 +296,7 @@ pub(crate) fn usual_settings(command: &mut Command) {
 
 /// The secrets that the documents and the tests' consumers refer to.
 pub(crate) fn secrets(command: &mut Command) {
-    command.env("NOTES_JWT_SECRET", SECRET).env("FILES_SESSION_SECRET", base64(SECRET.as_bytes()));
-    command.env("TEST_TOKEN_SECRET", SECRET).env("TEST_PASSWORD", "correct horse");
-    command.env("TEST_ADMIN_KEY", "administrators of the tests");
-    command.env("TEST_PARTNER_TOKEN", "a token of the gateway").env("TEST_AWS_KEY_ID", "AKIDEXAMPLE");
-    command.env("TEST_AWS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
-    for name in ["OLAF", "ANN", "MALLORY"] {
-        command.env(format!("TEST_{name}_KEY"), format!("{}-secret", name.to_lowercase()));
-    }
+    command.envs(SECRETS.iter().copied());
 }
 
 /// What follows `beginning` in a message, written as text or as JSON.
