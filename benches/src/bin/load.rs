@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use memchr::memmem;
 use rustix::buffer::spare_capacity;
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 
 /// More than this is not the head of an answer.
@@ -235,7 +235,14 @@ impl<'a> Load<'a> {
                     }
                 }
             }
-            let timeout = timespec(until.saturating_duration_since(Instant::now()));
+            let mut timeout = timespec(until.saturating_duration_since(Instant::now()));
+            if self.options.rate.is_some() {
+                // `epoll::wait` rounds up to milliseconds.
+                match poll(&mut [PollFd::new(&self.epoll, PollFlags::IN)], Some(&timeout)) {
+                    Ok(_) | Err(rustix::io::Errno::INTR) => timeout = timespec(Duration::ZERO),
+                    Err(error) => return Err(error.into()),
+                }
+            }
             match epoll::wait(&self.epoll, spare_capacity(&mut events), Some(&timeout)) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
