@@ -23,7 +23,7 @@ impl Address {
             Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
             _ => (authority, None),
         };
-        let standard = if matches!(scheme, "https" | "h2") { 443 } else { 80 };
+        let standard = if scheme.ends_with("https") || scheme.ends_with("h2") { 443 } else { 80 };
         let ipv6 = host.trim_matches(['[', ']']).parse::<Ipv6Addr>();
         let host = ipv6.map_or_else(|_| host.trim_end_matches('.').to_ascii_lowercase(), |address| address.to_string());
         let path = path.trim_end_matches('/');

@@ -161,7 +161,7 @@ impl Launch {
     }
 
     /// Where upstreams are in this deployment: each by its API, its name and the URL of the document. Those whose address
-    /// cannot be read are left out.
+    /// cannot be read, or is in SRV records, are left out.
     #[must_use]
     pub fn upstreams<'u>(&self, upstreams: impl Iterator<Item = (&'u str, &'u str, &'u str)>) -> Vec<UpstreamAddress> {
         let config = self.settings().map(|(config, _)| config).ok();
@@ -169,6 +169,9 @@ impl Launch {
             let set = config.as_ref().and_then(|config| config.upstream(api, upstream));
             let first = set.and_then(|(setting, _)| setting.endpoints.first());
             let (endpoint, _) = parse_url(first.map_or(url, |endpoint| endpoint.url)).ok()?;
+            if endpoint.service.is_some() {
+                return None;
+            }
             Some(UpstreamAddress {
                 api: api.to_owned(),
                 upstream: upstream.to_owned(),

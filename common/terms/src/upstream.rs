@@ -2,6 +2,68 @@
 
 use std::time::Duration;
 
+/// How an upstream is spoken to, and how its address is found, by the scheme of its URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamScheme {
+    /// What the URL begins with.
+    pub prefix: &'static str,
+    /// It is spoken to inside TLS.
+    pub has_tls: bool,
+    /// It is spoken to in HTTP/2.
+    pub is_http2: bool,
+    /// Its host is the [name of a service](ServiceName), whose SRV records say where it is.
+    pub is_service: bool,
+}
+
+impl UpstreamScheme {
+    /// What upstreams can have.
+    pub const ALL: [Self; 8] = [
+        Self { prefix: "http://", has_tls: false, is_http2: false, is_service: false },
+        Self { prefix: "https://", has_tls: true, is_http2: false, is_service: false },
+        Self { prefix: "h2c://", has_tls: false, is_http2: true, is_service: false },
+        Self { prefix: "h2://", has_tls: true, is_http2: true, is_service: false },
+        Self { prefix: "dns+srv://", has_tls: false, is_http2: false, is_service: true },
+        Self { prefix: "dns+srv+https://", has_tls: true, is_http2: false, is_service: true },
+        Self { prefix: "dns+srv+h2c://", has_tls: false, is_http2: true, is_service: true },
+        Self { prefix: "dns+srv+h2://", has_tls: true, is_http2: true, is_service: true },
+    ];
+
+    /// The scheme of a URL, and what follows it.
+    pub fn of(url: &str) -> Option<(Self, &str)> {
+        Self::ALL.into_iter().find_map(|scheme| Some((scheme, url.strip_prefix(scheme.prefix)?)))
+    }
+
+    /// The port of a URL that has none.
+    pub const fn usual_port(self) -> u16 {
+        if self.has_tls { 443 } else { 80 }
+    }
+}
+
+/// The name of a service in DNS, `_http._tcp.orders.internal` (RFC 2782).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServiceName<'n> {
+    /// `_http._tcp`.
+    pub service: &'n str,
+    /// `orders.internal`: whose service it is, and so what a certificate names (RFC 6125 6.2.1).
+    pub domain: &'n str,
+}
+
+impl<'n> ServiceName<'n> {
+    /// Takes such a name apart.
+    pub fn of(name: &'n str) -> Option<Self> {
+        let is_label = |label: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            (1..=63).contains(&label.len()) && label.bytes().all(allowed)
+        };
+        let mut labels = name.splitn(3, '.');
+        let (service, protocol, domain) = (labels.next()?, labels.next()?, labels.next()?);
+        let is_service = |label: &str| label.strip_prefix('_').is_some_and(is_label);
+        let is_domain = domain.strip_suffix('.').unwrap_or(domain).split('.').all(is_label);
+        let is_name = name.len() <= 253 && is_service(service) && is_service(protocol) && is_domain;
+        is_name.then(|| Self { service: &name[..service.len() + 1 + protocol.len()], domain })
+    }
+}
+
 /// When an endpoint that fails gets no requests for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outlier {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use gateway_terms::upstream::UpstreamScheme;
 use gateway_yaml::Span;
 
 use crate::ast;
@@ -46,7 +47,9 @@ fn check(operation: &Operation, schemes: &[Scheme], upstreams: &[Upstream], diag
         action @ Action::Forward { .. } => {
             let names = action.upstreams();
             let mut used = upstreams.iter().filter(|known| names.contains(&known.name.as_str()));
-            if let Some(upstream) = used.find(|upstream| upstream.first_url().starts_with("h2")) {
+            if let Some(upstream) = used
+                .find(|upstream| UpstreamScheme::of(upstream.first_url()).is_some_and(|(scheme, _)| scheme.is_http2))
+            {
                 diagnostics.push(
                     Diagnostic::error(GW550, format!("`upgrade` of {title}, whose upstream speaks HTTP/2"))
                         .at(at, "HTTP/2 has no `Upgrade` (RFC 9113 8.6)")

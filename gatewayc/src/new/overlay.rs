@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 
+use gateway_terms::upstream::UpstreamScheme;
 use gateway_yaml::suggest;
 use gatewayc::ast::{Document, PathItem, SchemeKind, Security, SecurityScheme};
 
@@ -127,8 +128,7 @@ impl Overlay<'_> {
         }
         match &answers.upstream {
             Some(url) => {
-                let known = ["http://", "https://", "h2://", "h2c://"];
-                if !known.iter().any(|scheme| url.starts_with(scheme)) {
+                if UpstreamScheme::of(url).is_none() {
                     return Err(wrong(format!("--upstream: {url} does not start with http:// or https://")));
                 }
                 let _ = writeln!(members, "        upstream: {{url: {}}}", quoted(url));

@@ -1,6 +1,6 @@
 //! `url` and `endpoints` of an upstream: its addresses.
 
-use gateway_terms::upstream::{LAST_PRIORITY, MOST_WEIGHT};
+use gateway_terms::upstream::{LAST_PRIORITY, MOST_WEIGHT, ServiceName, UpstreamScheme};
 use gateway_yaml::{Entry, Node, Span};
 
 use crate::address::Address;
@@ -8,9 +8,6 @@ use crate::diagnostic::{Diagnostic, GW523, GW528};
 use crate::ir::UpstreamEndpoint;
 use crate::vocabulary::authority::is_authority;
 use crate::vocabulary::reader::Reader;
-
-/// How an upstream can be spoken to: HTTP/1.1, HTTP/2, each in the clear and inside TLS.
-pub(super) const UPSTREAM_SCHEMES: &[&str] = &["http://", "https://", "h2c://", "h2://"];
 
 /// `endpoints`: a list of URLs, or of mappings with one. `None` where something is wrong, which has been reported.
 pub(super) fn endpoints(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<UpstreamEndpoint>> {
@@ -47,7 +44,9 @@ fn add(
     endpoint: UpstreamEndpoint,
     span: Span,
 ) -> bool {
-    let scheme = |endpoint: &UpstreamEndpoint| endpoint.url.split("://").next().unwrap_or_default().to_owned();
+    let way = |endpoint: &UpstreamEndpoint| {
+        UpstreamScheme::of(&endpoint.url).map(|(scheme, _)| (scheme.has_tls, scheme.is_http2))
+    };
     let address = Address::of(&endpoint.url);
     if let Some((_, twin)) = found.iter().find(|(other, _)| Address::of(&other.url) == address) {
         reader.report(
@@ -59,7 +58,7 @@ fn add(
         return false;
     }
     if let Some((first, at)) = found.first()
-        && (scheme(first) != scheme(&endpoint) || Address::of(&first.url).prefix != address.prefix)
+        && (way(first) != way(&endpoint) || Address::of(&first.url).prefix != address.prefix)
     {
         reader.report(
             Diagnostic::error(GW528, "the endpoints of one upstream differ in more than host and port")
@@ -80,10 +79,11 @@ fn endpoint(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamEndpoint> {
         return Some(UpstreamEndpoint { url: upstream_url(reader, node)?, weight: 1, priority: 0 });
     }
     let (mut url, mut weight, mut priority) = (None, Some(1), Some(0));
+    let mut weighed = None;
     for Entry { key, value } in reader.known(node, "an endpoint", &KNOWN) {
         match &*key.name {
             "url" => url = Some(upstream_url(reader, value)),
-            "weight" => weight = number(reader, value, "`weight`", MOST_WEIGHT),
+            "weight" => (weight, weighed) = (number(reader, value, "`weight`", MOST_WEIGHT), Some(value.span)),
             _ => priority = number(reader, value, "`priority`", u32::from(LAST_PRIORITY)),
         }
     }
@@ -94,7 +94,18 @@ fn endpoint(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamEndpoint> {
                 .help("write `{url: \"http://10.0.0.1:8080\"}`"),
         );
     }
-    Some(UpstreamEndpoint { url: url??, weight: weight?, priority: u8::try_from(priority?).ok()? })
+    let url = url??;
+    if let Some(at) = weighed
+        && UpstreamScheme::of(&url).is_some_and(|(scheme, _)| scheme.is_service)
+    {
+        reader.report(
+            Diagnostic::error(GW528, "a `weight` for what has weights of its own")
+                .at(at, "each SRV record has a weight (RFC 2782)")
+                .help("remove it: write the weights into the records; `priority` may stand here"),
+        );
+        return None;
+    }
+    Some(UpstreamEndpoint { url, weight: weight?, priority: u8::try_from(priority?).ok()? })
 }
 
 /// A whole number from 0 on.
@@ -107,16 +118,21 @@ pub(super) fn number(reader: &mut Reader<'_>, node: &Node, what: &str, most: u32
     number
 }
 
-/// `http://host[:port][/prefix]`, or the same with another of [`UPSTREAM_SCHEMES`].
+/// `http://host[:port][/prefix]`, or the same with another [`UpstreamScheme`].
 pub(super) fn upstream_url(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let url = reader.text(node, "`url`")?;
     let problem = |url: &str| -> Option<&'static str> {
-        let Some(rest) = UPSTREAM_SCHEMES.iter().find_map(|scheme| url.strip_prefix(scheme)) else {
-            return Some("expected `http://host:port`, or the same with `https://`, `h2c://` or `h2://`");
+        let Some((scheme, rest)) = UpstreamScheme::of(url) else {
+            return Some(
+                "expected `http://host:port`, or the same with `https://`, `h2c://` or `h2://`; `dns+srv://` for SRV records",
+            );
         };
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
             return Some("credentials do not belong into an address");
+        }
+        if scheme.is_service && ServiceName::of(authority).is_none() {
+            return Some("expected the name of a service, such as `_http._tcp.orders.internal`, and no port");
         }
         if !is_authority(authority) {
             return Some("expected a host and perhaps a port after `://`");

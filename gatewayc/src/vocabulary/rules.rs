@@ -1,6 +1,7 @@
 //! `rules`: what becomes of requests that no path matches.
 
 use gateway_route::{Expansion, RequestPath, is_clear};
+use gateway_terms::upstream::UpstreamScheme;
 use gateway_yaml::{Entry, Node, Span};
 use regex_lite::RegexBuilder;
 
@@ -8,7 +9,6 @@ use crate::diagnostic::{Diagnostic, GW102, GW502, GW524};
 use crate::ir::{RulePattern, Upstream};
 use crate::vocabulary::accepted_risk::{AcceptedRisk, accept_risk};
 use crate::vocabulary::authority::is_authority;
-use crate::vocabulary::endpoints::UPSTREAM_SCHEMES;
 use crate::vocabulary::json::json;
 use crate::vocabulary::reader::Reader;
 
@@ -239,15 +239,14 @@ fn target(reader: &mut Reader<'_>, node: &Node, text: &str, groups: &Groups) -> 
 
 fn proxy(reader: &mut Reader<'_>, node: &Node, groups: &Groups, content_type: Option<String>) -> Option<RuleChoice> {
     let url = reader.text(node, "`proxy`")?;
-    let scheme = UPSTREAM_SCHEMES.iter().find(|scheme| url.starts_with(**scheme));
-    let rest =
-        match scheme.map_or(Err("expected `http://host:port/path`"), |scheme| below_authority(&url[scheme.len()..])) {
-            Ok(rest) => rest,
-            Err(problem) => {
-                bad_target(reader, node, url, problem);
-                return None;
-            }
-        };
+    let below = UpstreamScheme::of(url).filter(|(scheme, _)| !scheme.is_service).map(|(_, below)| below);
+    let rest = match below.map_or(Err("expected `http://host:port/path`"), below_authority) {
+        Ok(rest) => rest,
+        Err(problem) => {
+            bad_target(reader, node, url, problem);
+            return None;
+        }
+    };
     let to = target(reader, node, if rest.is_empty() { "/" } else { rest }, groups)?;
     let upstream = Box::new(Upstream::at(&url[..url.len() - rest.len()]));
     Some(RuleChoice::Proxy { upstream, to, content_type })

@@ -1,6 +1,7 @@
 //! `upstream` and `upstreams`: where requests are forwarded to.
 
 use gateway_route::{EmptySegments, PathCase, TrailingSlash, UpstreamPaths};
+use gateway_terms::upstream::UpstreamScheme;
 use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, GW521, GW523, GW528, GW532};
@@ -129,6 +130,18 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream>
     }
     check_total(reader, node, &policy);
     policy.endpoints = addresses??;
+    let is_service =
+        |endpoint: &UpstreamEndpoint| UpstreamScheme::of(&endpoint.url).is_some_and(|(scheme, _)| scheme.is_service);
+    if let Some(off) = member("resolve").filter(|_| policy.resolve.is_none())
+        && policy.endpoints.iter().any(is_service)
+    {
+        reader.report(
+            Diagnostic::error(GW528, "`resolve: off` of an upstream that SRV records lead to")
+                .at(off.value.span, "the records would be asked for by every connection")
+                .help("write how often they are asked for, such as `resolve: 30s`"),
+        );
+        return None;
+    }
     Some(policy)
 }
 

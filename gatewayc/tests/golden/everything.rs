@@ -4506,6 +4506,7 @@ static TURNS: Upstream = Upstream {
     endpoints: &[
         UpstreamEndpoint { url: "https://10.0.1.1", weight: 1, priority: 0 },
         UpstreamEndpoint { url: "https://10.0.1.2", weight: 1, priority: 0 },
+        UpstreamEndpoint { url: "dns+srv+https://_https._tcp.turns.internal", weight: 1, priority: 1 },
     ],
     balance: Balance::RoundRobin,
     resolve: Some(Duration::from_secs(300)),

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 #[derive(Debug)]
 pub struct NoRandom;
 
+impl std::error::Error for NoRandom {}
+
 impl fmt::Display for NoRandom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the system gives no random numbers")

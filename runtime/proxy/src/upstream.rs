@@ -10,9 +10,11 @@ pub mod endpoint;
 pub(crate) mod hash;
 pub mod health;
 pub mod member;
+pub(crate) mod names;
 pub(crate) mod numbers;
 pub(crate) mod outlier;
 pub mod resolve;
+pub(crate) mod srv;
 pub(crate) mod stream;
 pub mod tls;
 pub mod url;
@@ -282,11 +284,8 @@ impl Pool {
         {
             return Ok(addresses.clone());
         }
-        let addresses = if member.addresses.is_empty() {
-            tokio::net::lookup_host((&*endpoint.host, endpoint.port)).await?.collect()
-        } else {
-            member.addresses.to_vec()
-        };
+        let addresses =
+            if member.addresses.is_empty() { names::addresses(endpoint).await? } else { member.addresses.to_vec() };
         self.resolved.borrow_mut().insert(member.index, (Instant::now(), addresses.clone()));
         Ok(addresses)
     }
@@ -308,6 +307,7 @@ mod tests {
                 port: good.port(),
                 authority: "two.test".into(),
                 prefix: "".into(),
+                service: None,
                 tls: None,
                 is_http2: false,
             };

@@ -110,7 +110,15 @@ fn mistakes_in_upstreams_are_told_with_their_places() {
         ("[]", "2:20: expected a list of addresses, at least one of them with a weight"),
         ("[{url: \"http://a\", weight: 0}]", "2:20: expected a list of addresses, at least one"),
         ("[\"http://a\", \"http://a/\"]", "2:33: expected each address once"),
-        ("[\"http://a\", \"https://b\"]", "2:20: expected addresses with one scheme and one path"),
+        ("[\"http://a\", \"https://b\"]", "2:20: expected addresses that are all spoken to in one way, with one path"),
+        (
+            "[{url: \"dns+srv://_http._tcp.a\", weight: 2}]",
+            "2:61: expected no `weight` beside `dns+srv`: each SRV record has one",
+        ),
+        (
+            "{url: \"dns+srv://_http._tcp.a\", resolve: off}",
+            "2:20: expected a time under `resolve`, not `off`: SRV records are not asked for by every connection",
+        ),
         ("[{url: \"http://a\", wieght: 2}]", "did you mean `upstreams.notes.default.endpoints.weight`?"),
         ("{balance: round-robin}", "2:20: expected `url` or `endpoints`"),
         ("{url: \"http://a\", balance: fair}", "expected `round-robin`, `least-request` or"),

@@ -15,7 +15,7 @@ use gateway_proxy::tables::{
 use gateway_terms::upstream::{
     LAST_PRIORITY, MOST_ATTEMPTS, MOST_IN_A_ROW, MOST_KEPT, MOST_WEIGHT, USUAL_ATTEMPTS, USUAL_BACKOFF,
     USUAL_CHECK_INTERVAL, USUAL_CHECK_TIMEOUT, USUAL_HEALTHY, USUAL_MAX_BACKOFF, USUAL_STATUSES, USUAL_UNHEALTHY,
-    status_range,
+    UpstreamScheme, status_range,
 };
 
 /// What a deployment says about an upstream.
@@ -57,6 +57,11 @@ pub(super) fn read(settings: &mut Settings, path: &str, setting: &Setting) -> Op
         (reader.url(node).map(|url| vec![of_url(url)]), None)
     };
     Some(UpstreamSetting { endpoints: endpoints?, members, place: setting.place.clone() })
+}
+
+/// SRV records lead to it.
+fn is_service(url: &str) -> bool {
+    UpstreamScheme::of(url).is_some_and(|(scheme, _)| scheme.is_service)
 }
 
 fn of_url(url: &'static str) -> UpstreamEndpoint {
@@ -115,6 +120,9 @@ impl Reader<'_> {
         if !is_said {
             self.wrong(node, "`url` or `endpoints`");
         }
+        if members.resolve.is_none() && found.iter().flatten().any(|endpoint| is_service(endpoint.url)) {
+            self.wrong(node, "a time under `resolve`, not `off`: SRV records are not asked for by every connection");
+        }
         (found, members)
     }
 
@@ -159,11 +167,12 @@ impl Reader<'_> {
             }
         }
         let shape = |endpoint: &UpstreamEndpoint| {
-            let (scheme, rest) = endpoint.url.split_once("://").unwrap_or_default();
-            (scheme, rest.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/'))
+            let (scheme, rest) = UpstreamScheme::of(endpoint.url)?;
+            let path = rest.split_once('/').map_or("", |(_, path)| path).trim_end_matches('/');
+            Some((scheme.has_tls, scheme.is_http2, path))
         };
         if found.iter().any(|endpoint| shape(endpoint) != shape(&found[0])) {
-            self.wrong(node, "addresses with one scheme and one path");
+            self.wrong(node, "addresses that are all spoken to in one way, with one path");
             return None;
         }
         Some(found)
@@ -174,15 +183,20 @@ impl Reader<'_> {
             return self.url(node).map(of_url);
         }
         let (mut url, mut weight, mut priority) = (None, Some(1), Some(0));
+        let mut weighed = None;
         for (name, value) in self.members(node, ".endpoints", &["url", "weight", "priority"]) {
             match name {
                 "url" => url = self.url(value),
-                "weight" => weight = self.number(value, 0..=MOST_WEIGHT),
+                "weight" => (weight, weighed) = (self.number(value, 0..=MOST_WEIGHT), Some(value)),
                 _ => priority = self.number(value, 0..=u32::from(LAST_PRIORITY)),
             }
         }
         if url.is_none() {
             self.wrong(node, "`{url: …}`");
+        }
+        if let Some(value) = weighed.filter(|_| url.is_some_and(is_service)) {
+            self.wrong(value, "no `weight` beside `dns+srv`: each SRV record has one");
+            return None;
         }
         Some(UpstreamEndpoint { url: url?, weight: weight?, priority: u8::try_from(priority?).ok()? })
     }

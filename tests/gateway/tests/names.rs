@@ -4,6 +4,7 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -18,7 +19,7 @@ const ENTER: &str = r#"
 set -e
 ip link set lo up 2>/dev/null || python3 -c 'import fcntl, socket, struct
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH14x", b"lo", 0x41))'
-printf 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n' > "$1/resolv.conf"
+printf 'nameserver 127.0.0.1\nsearch test\noptions timeout:1 attempts:1\n' > "$1/resolv.conf"
 mount --bind "$1/resolv.conf" "$(readlink -f /etc/resolv.conf)"
 shift
 exec "$@"
@@ -50,53 +51,147 @@ fn is_inside(test: &str) -> bool {
     false
 }
 
-/// An authoritative server for `replicas.test`.
+/// An authoritative server for `replicas.test`, and for its service `_http._tcp`.
 struct NameServer {
-    /// `None` for a server that fails.
-    addresses: Arc<Mutex<Option<Vec<Ipv4Addr>>>>,
+    known: Arc<Mutex<Known>>,
 }
 
+/// What the server says.
+#[derive(Default)]
+struct Known {
+    /// It fails.
+    fails: bool,
+    addresses: Vec<Ipv4Addr>,
+    /// Priority, weight, port and the first label of the target, which is `one` for 127.0.0.1, `two` for 127.0.0.2 and so
+    /// on.
+    places: Vec<(u16, u16, u16, &'static str)>,
+    /// The addresses of the targets come with the records.
+    is_whole: bool,
+    /// Over UDP it says only that there is more.
+    truncates: bool,
+}
+
+/// The targets, in the order of the last byte of their address.
+const TARGETS: [&str; 3] = ["one", "two", "three"];
+
 impl NameServer {
-    fn start(addresses: &[Ipv4Addr]) -> Self {
+    fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:53").expect("the port is ours");
-        let known = Arc::new(Mutex::new(Some(addresses.to_vec())));
-        let shared = Arc::clone(&known);
+        let listener = TcpListener::bind("127.0.0.1:53").expect("the port is ours");
+        let known = Arc::new(Mutex::new(Known::default()));
+        let (by_datagram, by_stream) = (Arc::clone(&known), Arc::clone(&known));
         std::thread::spawn(move || {
             let mut query = [0; 512];
             while let Ok((length, peer)) = socket.recv_from(&mut query) {
-                let addresses = shared.lock().expect("no panic").clone();
-                let _ = socket.send_to(&answer(&query[..length], addresses.as_deref()), peer);
+                let answer = answer(&query[..length], &by_datagram.lock().expect("no panic"), true);
+                let _ = socket.send_to(&answer, peer);
             }
         });
-        Self { addresses: known }
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let mut length = [0; 2];
+                stream.read_exact(&mut length).expect("a length");
+                let mut query = vec![0; usize::from(u16::from_be_bytes(length))];
+                stream.read_exact(&mut query).expect("a query");
+                let answer = answer(&query, &by_stream.lock().expect("no panic"), false);
+                let length = u16::try_from(answer.len()).expect("short").to_be_bytes();
+                stream.write_all(&[&length, &*answer].concat()).expect("it is read");
+            }
+        });
+        Self { known }
     }
 
-    fn say(&self, addresses: Option<&[Ipv4Addr]>) {
-        *self.addresses.lock().expect("no panic") = addresses.map(<[Ipv4Addr]>::to_vec);
+    fn say(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.known.lock().expect("no panic"));
     }
 }
 
+const A: u16 = 1;
+const SRV: u16 = 33;
+
 /// A message of RFC 1035 §4.1 for a query with one question.
-fn answer(query: &[u8], addresses: Option<&[Ipv4Addr]>) -> Vec<u8> {
-    const A: u16 = 1;
+fn answer(query: &[u8], known: &Known, is_datagram: bool) -> Vec<u8> {
     let end = 12 + query[12..].iter().position(|byte| *byte == 0).expect("a name") + 1;
     let (name, kind) = (&query[12..end], u16::from_be_bytes([query[end], query[end + 1]]));
-    let is_known = name == b"\x08replicas\x04test\x00";
-    let (code, found) = match addresses {
-        None => (2, &[][..]),
-        Some(_) if !is_known => (3, &[][..]),
-        Some(addresses) if kind == A => (0, addresses),
-        Some(_) => (0, &[][..]),
+    // The name of the question, which begins at the twelfth byte.
+    const QUESTION: &[u8] = &[0xC0, 12];
+    let target = |label: &str| [&[label.len() as u8], label.as_bytes(), b"\x04test\x00"].concat();
+    let address = |label: &str| {
+        let index = TARGETS.iter().position(|target| *target == label).expect("a target");
+        Ipv4Addr::new(127, 0, 0, index as u8 + 1)
     };
-    let mut message = query[..2].to_vec();
-    message.extend([0x84, code, 0, 1, 0, u8::try_from(found.len()).expect("few"), 0, 0, 0, 0]);
-    message.extend(&query[12..end + 4]);
-    for address in found {
-        // The name of the question, A, IN, no time to live.
-        message.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]);
-        message.extend(address.octets());
+    let (mut answers, mut additional) = (Vec::new(), Vec::new());
+    let is_replicas = name == b"\x08replicas\x04test\x00";
+    let is_service = name == b"\x05_http\x04_tcp\x08replicas\x04test\x00";
+    let of_target = TARGETS.iter().find(|label| name == &*target(label));
+    match kind {
+        A if is_replicas => answers.extend(known.addresses.iter().map(|found| record(QUESTION, A, &found.octets()))),
+        A => answers.extend(of_target.map(|label| record(QUESTION, A, &address(label).octets()))),
+        SRV if is_service => {
+            for (priority, weight, port, label) in &known.places {
+                let numbers = [priority, weight, port].map(|number| number.to_be_bytes()).concat();
+                answers.push(record(QUESTION, SRV, &[&*numbers, &*target(label)].concat()));
+                if known.is_whole {
+                    additional.push(record(&target(label), A, &address(label).octets()));
+                }
+            }
+        }
+        _ => {}
     }
+    let code = match () {
+        () if known.fails => 2,
+        () if is_replicas || is_service || of_target.is_some() => 0,
+        () => 3,
+    };
+    let is_truncated = is_datagram && known.truncates && kind == SRV;
+    if code != 0 || is_truncated {
+        (answers, additional) = (Vec::new(), Vec::new());
+    }
+    let count = |records: &Vec<Vec<u8>>| u16::try_from(records.len()).expect("few").to_be_bytes();
+    let mut message = query[..2].to_vec();
+    message.extend([0x84 | if is_truncated { 2 } else { 0 }, code, 0, 1]);
+    message.extend([count(&answers), [0, 0], count(&additional)].concat());
+    message.extend(&query[12..end + 4]);
+    message.extend([answers, additional].concat().concat());
     message
+}
+
+/// A record of the class IN without a time to live.
+fn record(name: &[u8], kind: u16, data: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(data.len()).expect("short").to_be_bytes();
+    [name, &kind.to_be_bytes(), &[0, 1, 0, 0, 0, 0], &length, data].concat()
+}
+
+/// Servers at 127.0.0.1, 127.0.0.2 and so on.
+struct Replicas(Vec<Upstream>);
+
+impl Replicas {
+    fn start(port: u16) -> Self {
+        let server = |last| {
+            let address = SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), port));
+            Upstream::start_on(TcpListener::bind(address).expect("the port is ours"), |head, connection| {
+                support::read_body(head, connection);
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                true
+            })
+        };
+        Self((1..=3).map(server).collect())
+    }
+
+    /// So many requests of twenty went to each.
+    fn shares(&self, gateway: &Gateway) -> Vec<usize> {
+        let before: Vec<usize> = self.0.iter().map(|server| server.heads().len()).collect();
+        for _ in 0..20 {
+            assert_eq!(gateway.get("/v1/health", "").status, 200);
+        }
+        self.0.iter().zip(before).map(|(server, before)| server.heads().len() - before).collect()
+    }
+
+    /// Whether each got a request under this name, and none under another one.
+    fn all_are_called(&self, host: &str) -> bool {
+        let field = format!("Host: {host}\r\n");
+        self.0.iter().all(|server| server.heads().iter().all(|head| head.contains(&field)))
+    }
 }
 
 #[test]
@@ -105,44 +200,62 @@ fn requests_follow_the_addresses_of_a_name() {
         return;
     }
     let address = |last: u8| Ipv4Addr::new(127, 0, 0, last);
-    let port = 8080;
-    let servers: Vec<Upstream> = (1..=3)
-        .map(|last| {
-            let listener = TcpListener::bind(SocketAddr::from((address(last), port))).expect("the port is ours");
-            Upstream::start_on(listener, |head, connection| {
-                support::read_body(head, connection);
-                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-                true
-            })
-        })
-        .collect();
-    let names = NameServer::start(&[address(1), address(2)]);
-    let url = format!("upstreams.notes.default={{url: \"http://replicas.test:{port}\", resolve: 100ms}}");
-    let gateway = Gateway::start(&[&url, "workers=2"], servers[0].address);
-    // So many requests of twenty went to each.
-    let shares = || -> Vec<usize> {
-        let before: Vec<usize> = servers.iter().map(|server| server.heads().len()).collect();
-        for _ in 0..20 {
-            assert_eq!(gateway.get("/v1/health", "").status, 200);
-        }
-        servers.iter().zip(before).map(|(server, before)| server.heads().len() - before).collect()
-    };
+    let replicas = Replicas::start(8080);
+    let names = NameServer::start();
+    names.say(|known| known.addresses = vec![address(1), address(2)]);
+    let url = "upstreams.notes.default={url: \"http://replicas.test:8080\", resolve: 100ms}";
+    let gateway = Gateway::start(&[url, "workers=2"], replicas.0[0].address);
+    let shares = || replicas.shares(&gateway);
     eventually("both addresses", || Some(shares()).filter(|shares| shares[0] > 0 && shares[1] > 0));
     assert_eq!(shares()[2], 0);
     // One pod is replaced by another one.
-    names.say(Some(&[address(2), address(3)]));
+    names.say(|known| known.addresses = vec![address(2), address(3)]);
     eventually("the new address", || Some(shares()).filter(|shares| shares[0] == 0 && shares[2] > 0));
-    assert!(
-        servers.iter().all(|server| server.heads().iter().all(|head| head.contains("Host: replicas.test:8080\r\n")))
-    );
+    assert!(replicas.all_are_called("replicas.test:8080"));
     // A name server that fails, and one that knows no address, change nothing.
-    for answer in [None, Some(&[][..])] {
-        names.say(answer);
+    for fails in [true, false] {
+        names.say(|known| *known = Known { fails, ..Known::default() });
         std::thread::sleep(std::time::Duration::from_millis(300));
         let shares = shares();
         assert!(shares[0] == 0 && shares[1] > 0 && shares[2] > 0, "{shares:?}");
     }
     assert_eq!(gateway.operations("/readyz?deep").status, 200);
-    names.say(Some(&[address(1)]));
+    names.say(|known| known.addresses = vec![address(1)]);
     eventually("one address", || Some(shares()).filter(|shares| shares[0] == 20));
+}
+
+#[test]
+fn requests_follow_the_records_of_a_service() {
+    if !is_inside("requests_follow_the_records_of_a_service") {
+        return;
+    }
+    let replicas = Replicas::start(8081);
+    let names = NameServer::start();
+    names.say(|known| known.places = vec![(10, 1, 8081, "one"), (10, 3, 8081, "two"), (20, 1, 8081, "three")]);
+    // Found in the domain that the system searches.
+    let url = "upstreams.notes.default={url: \"dns+srv://_http._tcp.replicas\", resolve: 100ms, balance: round-robin}";
+    let gateway = Gateway::start(&[url, "workers=1"], replicas.0[0].address);
+    let shares = || replicas.shares(&gateway);
+    // By weight, and the second priority not at all.
+    eventually("the weights", || Some(shares()).filter(|shares| *shares == [5, 15, 0]));
+    assert!(replicas.all_are_called("replicas"));
+    // Weights change, the addresses come along, and the answer is too long for a datagram.
+    names.say(|known| {
+        *known = Known {
+            places: vec![(10, 1, 8081, "one"), (10, 1, 8081, "two")],
+            is_whole: true,
+            truncates: true,
+            ..Known::default()
+        }
+    });
+    eventually("other weights", || Some(shares()).filter(|shares| *shares == [10, 10, 0]));
+    // A target at a port where nothing listens costs no request.
+    names.say(|known| known.places = vec![(10, 1, 8099, "one"), (20, 1, 8081, "three")]);
+    eventually("the second priority", || Some(shares()).filter(|shares| *shares == [0, 0, 20]));
+    // A service that fails, or is nowhere, stays where it was.
+    for fails in [true, false] {
+        names.say(|known| *known = Known { fails, ..Known::default() });
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert_eq!(shares(), [0, 0, 20]);
+    }
 }

@@ -1,7 +1,6 @@
 //! The members of an upstream: the addresses that its requests can go to, what is known of each, and the choice of one.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,6 +16,7 @@ use crate::upstream::breaker::{Entered, Gauge};
 use crate::upstream::budget::Budget;
 use crate::upstream::endpoint::Endpoint;
 use crate::upstream::member::{Chosen, EndpointFamilies, Flight, Known, Member, Outcome, write};
+use crate::upstream::names::Server;
 use crate::upstream::numbers::next_number;
 use crate::upstream::outlier::{is_panic, most_out};
 
@@ -270,25 +270,28 @@ impl Cluster {
         }
     }
 
-    /// Puts what was found for the name of an endpoint in the place of what was. What is known of addresses that stay is
-    /// kept.
-    pub(crate) fn resolved(&self, described: &'static Described, number: usize, addresses: &[SocketAddr]) {
+    /// Puts the servers that were found for the name of an endpoint in the place of what was. What is known of addresses
+    /// that stay is kept.
+    pub(crate) fn resolved(&self, described: &'static Described, number: usize, servers: Vec<Server>) {
         let Found::Moving(members) = &described.members else { return };
         let Some(endpoint) = described.endpoints.get(number) else { return };
         let old = members.load_full();
         let (ours, others): (Vec<_>, Vec<_>) = old.all.iter().cloned().partition(|member| member.number == number);
         let mut found: Vec<Arc<Member>> = Vec::new();
-        for addresses in servers(addresses) {
+        for Server { addresses, share } in servers {
+            let new = || Member::new(described.upstream, number, endpoint, &addresses).with_share(share);
             found.push(match ours.iter().find(|known| known.addresses == addresses) {
-                Some(known) => Arc::clone(known),
-                None => Arc::new(Member::new(described.upstream, number, endpoint, &addresses)),
+                Some(known) if known.share() == share => Arc::clone(known),
+                Some(known) => Arc::new(new().in_place_of(known)),
+                None => Arc::new(new()),
             });
         }
         // Connections that were made to the name before it was looked up lead to the one server that it has.
         if let ([only], [unknown]) = (&mut *found, &*ours)
             && unknown.addresses.is_empty()
         {
-            *only = Arc::new(Member::new(described.upstream, number, endpoint, &only.addresses).in_place_of(unknown));
+            let new = Member::new(described.upstream, number, endpoint, &only.addresses).with_share(only.share());
+            *only = Arc::new(new.in_place_of(unknown));
         }
         let stays = |member: &Arc<Member>| found.iter().any(|one| Arc::ptr_eq(one, member));
         if found.is_empty() || (found.len() == ours.len() && ours.iter().all(stays)) {
@@ -410,11 +413,12 @@ impl Described {
             let keeps = |member: &&Arc<Member>| !is_fixed || member.addresses.as_ref() == endpoint.address().as_slice();
             let known = old.iter().filter(is_same).filter(keeps);
             let before = all.len();
-            all.extend(
-                known.map(|known| {
-                    Arc::new(Member::new(upstream, number, endpoint, &known.addresses).in_place_of(known))
-                }),
-            );
+            all.extend(known.map(|known| {
+                let new = Member::new(upstream, number, endpoint, &known.addresses);
+                // The records of a service are asked for again at once.
+                let new = if endpoint.service.is_some() { new.with_share(known.share()) } else { new };
+                Arc::new(new.in_place_of(known))
+            }));
             if all.len() == before {
                 all.push(Arc::new(Member::new(upstream, number, endpoint, endpoint.address().as_slice())));
             }
@@ -438,22 +442,6 @@ impl Members {
     }
 }
 
-/// The addresses of each server: those of the family that the system prefers are one server each, and all of them may
-/// have the addresses of the other family as well (RFC 8305).
-fn servers(addresses: &[SocketAddr]) -> Vec<Box<[SocketAddr]>> {
-    let Some(first) = addresses.first() else { return Vec::new() };
-    let sorted = |is_preferred: bool| {
-        let fits = |address: &&SocketAddr| (address.is_ipv6() == first.is_ipv6()) == is_preferred;
-        let mut found: Vec<SocketAddr> = addresses.iter().filter(fits).copied().collect();
-        found.sort_unstable();
-        found.dedup();
-        found
-    };
-    let others = sorted(false);
-    let server = |address: SocketAddr| std::iter::once(address).chain(others.iter().copied()).collect();
-    sorted(true).into_iter().map(server).collect()
-}
-
 /// Milliseconds since the process first asked. Never 0, which stands for never.
 fn now() -> u64 {
     static BEGINNING: OnceLock<Instant> = OnceLock::new();
@@ -463,10 +451,13 @@ fn now() -> u64 {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use super::*;
     use crate::tables::UpstreamEndpoint;
+    use crate::upstream::member::Share;
+    use crate::upstream::names::servers;
     use crate::upstream::url::parse_url;
 
     fn upstream(endpoints: &'static [UpstreamEndpoint]) -> Upstream {
@@ -497,6 +488,10 @@ pub(super) mod tests {
         cluster.now().all.iter().map(|member| member.label.to_string()).collect()
     }
 
+    fn found(list: &[&str]) -> Vec<Server> {
+        servers(&addresses(list), Share { weight: 1, priority: 0 })
+    }
+
     fn addresses(list: &[&str]) -> Vec<SocketAddr> {
         list.iter().map(|text| text.parse().expect("an address")).collect()
     }
@@ -505,12 +500,12 @@ pub(super) mod tests {
     fn each_address_of_a_name_is_a_member_and_keeps_what_is_known_of_it() {
         let cluster = cluster(&["http://orders.test:81", "http://10.0.0.9:81"]);
         assert_eq!(labels(cluster), ["orders.test:81", "10.0.0.9:81"]);
-        cluster.resolved(cluster.described(), 0, &addresses(&["10.0.0.2:81", "10.0.0.1:81", "10.0.0.2:81"]));
+        cluster.resolved(cluster.described(), 0, found(&["10.0.0.2:81", "10.0.0.1:81", "10.0.0.2:81"]));
         assert_eq!(labels(cluster), ["10.0.0.1:81", "10.0.0.2:81", "10.0.0.9:81"]);
         let before = cluster.now().all.to_vec();
-        cluster.resolved(cluster.described(), 0, &[]);
+        cluster.resolved(cluster.described(), 0, Vec::new());
         assert_eq!(labels(cluster).len(), 3, "an empty answer changes nothing");
-        cluster.resolved(cluster.described(), 0, &addresses(&["10.0.0.2:81", "10.0.0.3:81"]));
+        cluster.resolved(cluster.described(), 0, found(&["10.0.0.2:81", "10.0.0.3:81"]));
         assert_eq!(labels(cluster), ["10.0.0.2:81", "10.0.0.3:81", "10.0.0.9:81"]);
         assert!(Arc::ptr_eq(&before[1], &cluster.now().all[0]));
         assert!(before[0].is_gone.load(Relaxed) && !before[1].is_gone.load(Relaxed));
@@ -520,7 +515,7 @@ pub(super) mod tests {
     fn addresses_of_the_other_family_are_other_ways_to_the_same_servers() {
         let cluster = cluster(&["http://localhost:81"]);
         let unknown = Arc::clone(&cluster.now().all[0]);
-        cluster.resolved(cluster.described(), 0, &addresses(&["[::1]:81", "127.0.0.1:81"]));
+        cluster.resolved(cluster.described(), 0, found(&["[::1]:81", "127.0.0.1:81"]));
         assert_eq!(labels(cluster), ["[::1]:81"]);
         let found = Arc::clone(&cluster.now().all[0]);
         assert_eq!(&*found.addresses, addresses(&["[::1]:81", "127.0.0.1:81"]));
@@ -532,7 +527,7 @@ pub(super) mod tests {
     fn names_of_one_address_are_one_series() {
         let cluster = cluster(&["http://a.test:81", "http://b.test:81"]);
         for endpoint in [0, 1] {
-            cluster.resolved(cluster.described(), endpoint, &addresses(&["10.0.0.1:81"]));
+            cluster.resolved(cluster.described(), endpoint, found(&["10.0.0.1:81"]));
         }
         let members = cluster.now().all.to_vec();
         members.iter().for_each(|member| cluster.note(member, Outcome::Answered));

@@ -10,8 +10,10 @@ use crate::upstream::tls::UpstreamTls;
 pub struct Endpoint {
     /// The host name or IP address that is connected to; IPv6 in brackets.
     pub host: Box<str>,
-    /// The TCP port.
+    /// The TCP port; of a service, the one that its URL stands for.
     pub port: u16,
+    /// `_http._tcp`, if the addresses and ports are in the SRV records of this service of the host.
+    pub service: Option<Box<str>>,
     /// What goes into `Host` unless the client's is preserved.
     pub authority: Box<str>,
     /// Prepended to every path; no trailing slash.
@@ -26,7 +28,15 @@ impl Endpoint {
     /// Whether a connection to the other one would do for this one.
     pub(crate) fn is_spoken_to_like(&self, other: &Self) -> bool {
         let way = |endpoint: &Self| (endpoint.port, endpoint.tls.is_some(), endpoint.is_http2);
-        self.host == other.host && way(self) == way(other)
+        self.host == other.host && self.service == other.service && way(self) == way(other)
+    }
+
+    /// What it is called in logs before its name was looked up.
+    pub(crate) fn label(&self) -> String {
+        match &self.service {
+            Some(service) => format!("{service}.{}", self.host),
+            None => format!("{}:{}", self.host, self.port),
+        }
     }
 
     /// Writes its name into the head of a request, in place of another endpoint's; `at` is where that is, if it is there.
@@ -41,6 +51,9 @@ impl Endpoint {
 
     /// Its address, where it is no name.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
+        if self.service.is_some() {
+            return None;
+        }
         let address: IpAddr = self.host.trim_matches(['[', ']']).parse().ok()?;
         Some(SocketAddr::new(address, self.port))
     }

@@ -33,6 +33,15 @@ pub struct Member {
     known: Arc<Known>,
 }
 
+/// How many of the requests a member gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// In proportion to the others' weights; 0 for none.
+    pub(crate) weight: u32,
+    /// It gets some while no member with a smaller number is usable.
+    pub(crate) priority: u8,
+}
+
 /// What is known of an address; it stays when the description changes.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -51,6 +60,17 @@ impl Deref for Member {
 
     fn deref(&self) -> &Known {
         &self.known
+    }
+}
+
+impl Share {
+    /// That of an endpoint, which is the one of that number.
+    pub(crate) fn of(upstream: &Upstream, number: usize) -> Self {
+        let described = upstream.endpoints.get(number);
+        described.map_or(Self { weight: 1, priority: 0 }, |endpoint| Self {
+            weight: endpoint.weight,
+            priority: endpoint.priority,
+        })
     }
 }
 
@@ -143,22 +163,32 @@ impl Member {
         endpoint: &'static Endpoint,
         addresses: &[SocketAddr],
     ) -> Self {
-        let described = upstream.endpoints.get(number);
+        let Share { weight, priority } = Share::of(upstream, number);
         let label = match addresses.first() {
             Some(address) => address.to_string(),
-            None => format!("{}:{}", endpoint.host, endpoint.port),
+            None => endpoint.label(),
         };
         Self {
             index: next_number(),
             endpoint,
             number,
             addresses: addresses.into(),
-            weight: described.map_or(1, |endpoint| endpoint.weight),
-            priority: described.map_or(0, |endpoint| endpoint.priority),
+            weight,
+            priority,
             key: of_text(&label),
             label: label.into(),
             known: Arc::default(),
         }
+    }
+
+    /// The same, with this share of the requests.
+    pub(crate) fn with_share(self, share: Share) -> Self {
+        Self { weight: share.weight, priority: share.priority, ..self }
+    }
+
+    /// Its share of the requests.
+    pub(crate) fn share(&self) -> Share {
+        Share { weight: self.weight, priority: self.priority }
     }
 
     /// The same, with the connections of another one, and all that is known of it.

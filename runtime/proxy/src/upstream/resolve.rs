@@ -1,13 +1,13 @@
 //! Looks the names of upstreams up again and again, beside the requests.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use crate::upstream::cluster::{Cluster, Described};
-use crate::upstream::endpoint::Endpoint;
+use crate::upstream::member::Share;
+use crate::upstream::names::Names;
 use gateway_base::warn;
 
 /// After the first answer that does not come; doubled by each that follows, up to the usual interval.
@@ -34,26 +34,28 @@ pub async fn follow(clusters: Vec<Arc<Cluster>>) {
 
 async fn follow_one(cluster: Arc<Cluster>, described: &'static Described, endpoint: usize) {
     let Some(every) = described.upstream.resolve else { return };
-    let Endpoint { host, port, .. } = &described.endpoints[endpoint];
-    if host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
+    let (number, endpoint) = (endpoint, &described.endpoints[endpoint]);
+    if endpoint.address().is_some() {
         return;
     }
+    let share = Share::of(described.upstream, number);
+    let mut names = Names::default();
     let mut pause = FIRST_RETRY.min(every);
     let mut is_told = false;
     loop {
-        let found = tokio::net::lookup_host((&**host, *port)).await.map(Iterator::collect::<Vec<SocketAddr>>);
-        match found {
-            Ok(addresses) if !addresses.is_empty() => {
-                cluster.resolved(described, endpoint, &addresses);
+        match names.servers(endpoint, share).await {
+            Ok(servers) => {
+                cluster.resolved(described, number, servers);
                 pause = FIRST_RETRY.min(every);
                 is_told = false;
                 tokio::time::sleep(every).await;
             }
             // What was found before stays.
-            _ => {
+            Err(error) => {
                 if !std::mem::replace(&mut is_told, true) {
                     let (api, name) = (cluster.api, cluster.document.name);
-                    warn!(format_args!("upstream {name}"), "the name of an endpoint of {api} has no address: {host}");
+                    let label = endpoint.label();
+                    warn!(format_args!("upstream {name}"), "{label}, an endpoint of {api}, was not found: {error}");
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(every.max(FIRST_RETRY));

@@ -3,18 +3,15 @@
 use std::fmt;
 use std::net::Ipv6Addr;
 
+use gateway_terms::upstream::{ServiceName, UpstreamScheme};
 use rustls::pki_types::ServerName;
 
 use crate::upstream::endpoint::Endpoint;
 
-/// How upstreams are spoken to, by the scheme of their URL: inside TLS, and in HTTP/2.
-pub(crate) const UPSTREAM_SCHEMES: &[(&str, bool, bool)] =
-    &[("http://", false, false), ("https://", true, false), ("h2c://", false, true), ("h2://", true, true)];
-
 /// Why a URL is not one of an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpstreamUrlError {
-    /// It begins with none of [`UPSTREAM_SCHEMES`].
+    /// It begins with none of [`UpstreamScheme::ALL`].
     Scheme(String),
     /// It has a user, a query, a fragment or a blank.
     TooMuch(String),
@@ -24,12 +21,19 @@ pub enum UpstreamUrlError {
     NoHost(String),
     /// This is not a name that a certificate could have.
     Name(String),
+    /// This is not the name of a service.
+    Service(String),
 }
 
 impl fmt::Display for UpstreamUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scheme(url) => write!(f, "`{url}` does not start with http://, https://, h2c:// or h2://"),
+            Self::Scheme(url) => {
+                write!(f, "`{url}` does not start with http://, https://, h2c://, h2:// or dns+srv://")
+            }
+            Self::Service(name) => {
+                write!(f, "`{name}` is not the name of a service, such as `_http._tcp.orders.internal`, without a port")
+            }
             Self::TooMuch(url) => write!(f, "`{url}` has more than a host, a port and a path"),
             Self::Port(port) => write!(f, "`{port}` is not a port"),
             Self::NoHost(url) => write!(f, "`{url}` has no host"),
@@ -46,19 +50,21 @@ impl From<UpstreamUrlError> for String {
     }
 }
 
-/// `http://host[:port][/prefix]`, or the same with `https://`, `h2c://` or `h2://`; then also the name
-/// in its certificate.
+/// `http://host[:port][/prefix]`, or the same with another [`UpstreamScheme`]; inside TLS also the name in its
+/// certificate.
 pub fn parse_url(url: &str) -> Result<(Endpoint, Option<ServerName<'static>>), UpstreamUrlError> {
-    let known = UPSTREAM_SCHEMES
-        .iter()
-        .find_map(|(scheme, has_tls, is_http2)| Some((url.strip_prefix(scheme)?, *has_tls, *is_http2)));
-    let Some((rest, has_tls, is_http2)) = known else {
+    let Some((scheme, rest)) = UpstreamScheme::of(url) else {
         return Err(UpstreamUrlError::Scheme(url.to_owned()));
     };
     let (authority, prefix) = rest.split_once('/').map_or((rest, ""), |(authority, path)| (authority, path));
     if authority.contains('@') || rest.contains(['?', '#', ' ']) {
         return Err(UpstreamUrlError::TooMuch(url.to_owned()));
     }
+    let (service, authority) = match ServiceName::of(authority) {
+        _ if !scheme.is_service => (None, authority),
+        Some(name) => (Some(name.service.into()), name.domain),
+        None => return Err(UpstreamUrlError::Service(authority.to_owned())),
+    };
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.contains(']') => (
             host,
@@ -67,14 +73,14 @@ pub fn parse_url(url: &str) -> Result<(Endpoint, Option<ServerName<'static>>), U
                 .filter(|port| *port != 0)
                 .ok_or_else(|| UpstreamUrlError::Port(port.to_owned()))?,
         ),
-        _ => (authority, if has_tls { 443 } else { 80 }),
+        _ => (authority, scheme.usual_port()),
     };
     if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte)) {
         return Err(UpstreamUrlError::NoHost(url.to_owned()));
     }
     let prefix = prefix.trim_end_matches('/');
     let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-    let name = has_tls.then(|| ServerName::try_from(host.trim_matches(['[', ']']).to_owned()));
+    let name = scheme.has_tls.then(|| ServerName::try_from(host.trim_matches(['[', ']']).to_owned()));
     let name = name.transpose().map_err(|_| UpstreamUrlError::Name(host.to_owned()))?;
     Ok((
         Endpoint {
@@ -82,8 +88,9 @@ pub fn parse_url(url: &str) -> Result<(Endpoint, Option<ServerName<'static>>), U
             port,
             authority: authority.into(),
             prefix: prefix.into(),
+            service,
             tls: None,
-            is_http2,
+            is_http2: scheme.is_http2,
         },
         name,
     ))
@@ -118,6 +125,20 @@ mod tests {
         assert_eq!(endpoint("http://[0:0::A]:81"), Ok(("[::a]".into(), 81, "[0:0::A]:81".into(), "".into())));
         for bad in ["ftp://a", "a", "http://", "http://u:p@a", "http://a:0", "http://a:b", "http://a?x", "http://a b"] {
             assert!(endpoint(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn services_are_taken_apart() {
+        let url = "dns+srv+https://_http._tcp.Orders.test/a";
+        let (endpoint, name) = parse_url(url).expect("a URL");
+        assert_eq!(endpoint.service.as_deref(), Some("_http._tcp"));
+        assert_eq!((&*endpoint.host, &*endpoint.authority, &*endpoint.prefix), ("orders.test", "Orders.test", "/a"));
+        assert_eq!(name.expect("inside TLS").to_str(), "Orders.test", "not what the records name");
+        for bad in ["_http._tcp", "orders.test", "_http._tcp.orders:80", "_http.tcp.orders", "_http._tcp.orders..test"]
+        {
+            let problem = parse_url(&format!("dns+srv://{bad}")).map(|_| ());
+            assert_eq!(problem, Err(UpstreamUrlError::Service(bad.to_owned())));
         }
     }
 }
