@@ -106,6 +106,10 @@ struct Group {
     key: u64,
     weight: u64,
     members: Box<[usize]>,
+    /// What stands for each member, beside one another: a hash is compared with all of them.
+    keys: Box<[u64]>,
+    /// All have the same weight.
+    is_even: bool,
 }
 
 /// A hash leads to a group, and then to one of its members, so that it need not be compared with each of a thousand. Members
@@ -125,8 +129,15 @@ impl First {
         let groups = (0..GROUPS).filter_map(|number| {
             let is_in = |index: &usize| mix(members[*index].key()) % GROUPS == number;
             let found: Box<[usize]> = members_of_level.iter().copied().filter(is_in).collect();
-            let weight = found.iter().map(|index| u64::from(members[*index].weight())).sum();
-            (!found.is_empty()).then(|| Group { key: mix(number + 1), weight, members: found })
+            let weights = found.iter().map(|index| u64::from(members[*index].weight()));
+            let first = weights.clone().next()?;
+            Some(Group {
+                key: mix(number + 1),
+                weight: weights.clone().sum(),
+                is_even: weights.clone().all(|weight| weight == first),
+                keys: found.iter().map(|index| members[*index].key()).collect(),
+                members: found,
+            })
         });
         Self { sums: sums.collect(), groups: groups.collect(), members: members_of_level }
     }
@@ -136,6 +147,18 @@ impl First {
     fn by_hash<M: Standing>(&self, members: &[M], is_eligible: impl Fn(&usize) -> bool, hash: u64) -> Option<usize> {
         let score = |group: &&Group| score(hash, group.key, group.weight as f64);
         let group = self.groups.iter().min_by(|one, other| score(one).total_cmp(&score(other)))?;
+        if group.is_even {
+            // As in `by_hash`; mostly the best is eligible, and no other is looked at.
+            let best = group
+                .keys
+                .iter()
+                .zip(&group.members)
+                .map(|(key, index)| (draw(hash, *key), *index))
+                .max_by_key(|(draw, _)| *draw);
+            if let Some((_, index)) = best.filter(|(_, index)| is_eligible(index)) {
+                return Some(index);
+            }
+        }
         let is_eligible = &is_eligible;
         by_hash(members, group.members.iter().copied().filter(move |index| is_eligible(index)), hash)
     }
@@ -237,17 +260,22 @@ fn weighted<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> 
     None
 }
 
+/// What one of this key draws for a hash: 53 bits.
+fn draw(hash: u64, key: u64) -> u64 {
+    mix(hash ^ key) >> 11
+}
+
 /// What one of this key and weight draws for a hash: the least wins.
 fn score(hash: u64, key: u64, weight: f64) -> f64 {
     // In (0, 1]: its logarithm is finite.
-    let draw = ((mix(hash ^ key) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+    let draw = (draw(hash, key) + 1) as f64 / (1_u64 << 53) as f64;
     -draw.ln() / weight
 }
 
 /// Rendezvous hashing with weights: each member draws a number for the key, and the best draw wins. When one leaves, only
 /// the keys that it had won go to others.
 fn by_hash<M: Standing>(members: &[M], candidates: impl Iterator<Item = usize> + Clone, hash: u64) -> Option<usize> {
-    let draw = |index: usize| mix(hash ^ members[index].key()) >> 11;
+    let draw = |index: usize| draw(hash, members[index].key());
     let mut weights = candidates.clone().map(|index| members[index].weight());
     let first = weights.next()?;
     if weights.all(|weight| weight == first) {
