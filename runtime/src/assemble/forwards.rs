@@ -8,11 +8,13 @@ use gateway_access::authorize::PreparedAccess;
 use gateway_access::challenges::{credentials, hidden};
 use gateway_access::scheme::Authenticator;
 use gateway_base::problem::Problem;
+use gateway_base::warn;
 use gateway_proxy::access_log;
 use gateway_proxy::deployment::{Alternative, PreparedForward, PreparedMirror, PreparedSplit, PreparedTarget};
 use gateway_proxy::rewrite::PathTemplate;
 use gateway_proxy::split::SplitChoice;
 use gateway_proxy::tables::{Action, Api, Mirror, Operation, Rewrite, SplitEntry, Upstream};
+use gateway_proxy::upstream::Endpoint;
 
 impl Assembly<'_> {
     /// Where the requests of an operation go; nothing where that cannot be prepared, which has been reported.
@@ -25,14 +27,16 @@ impl Assembly<'_> {
         schemes: &BTreeMap<(&str, &str), Arc<dyn Authenticator>>,
     ) -> Option<PreparedForward> {
         let Action::Forward { to, path, split, mirror } = &operation.action else { return None };
-        Some(PreparedForward {
-            split: self.split(listener, api, operation, path, split)?,
-            mirror: match mirror {
-                Some(mirror) => Some(Box::new(self.mirror(api, operation, path, mirror, access, schemes)?)),
-                None => None,
-            },
-            ..self.to(api, operation, path, to)?
-        })
+        let own = self.to(api, operation, path, to)?;
+        let mirror = match mirror {
+            Some(mirror) => {
+                let mirror = self.mirror(api, operation, path, mirror, access, schemes)?;
+                tell_of_copies(api, operation, &own, &mirror);
+                Some(Box::new(mirror))
+            }
+            None => None,
+        };
+        Some(PreparedForward { split: self.split(listener, api, operation, path, split)?, mirror, ..own })
     }
 
     /// Where requests go, and under which path.
@@ -103,6 +107,24 @@ impl Assembly<'_> {
                 }
             },
         })
+    }
+}
+
+/// A deployment may give two upstreams one address: what is copied from one to the other is done twice. Where all is a test
+/// server that may be meant.
+fn tell_of_copies(api: &Api, operation: &Operation, own: &PreparedForward, mirror: &PreparedMirror) {
+    let [own, copied] = [&own.cluster, &mirror.to.cluster];
+    let others = copied.described().endpoints;
+    let is_common = |one: &&Endpoint| others.iter().any(|other| one.leads_where(other));
+    if let Some(common) = own.described().endpoints.iter().find(is_common) {
+        warn!(
+            format_args!("upstream {}", copied.document.name),
+            "{}, which gets the requests of `{}` of {}, gets their copies too: it is also an address of the upstream `{}`",
+            common.label(),
+            operation.id,
+            api.source,
+            own.document.name,
+        );
     }
 }
 

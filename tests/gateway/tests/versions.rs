@@ -250,3 +250,14 @@ fn a_request_that_is_tried_again_is_copied_once() {
     copied(&gateway, "answered", 1);
     assert_eq!(*bodies.lock().expect("no panic"), ["body"]);
 }
+
+#[test]
+fn copies_to_the_server_that_has_the_request_are_told() {
+    let (stable, shadow) = (Upstream::echo(), Upstream::echo());
+    let told = "gets the requests of `copied` of specs/versions.yaml, gets their copies too: it is also an address of the \
+                upstream `stable`";
+    for (shadow, is_told) in [(&stable, true), (&shadow, false)] {
+        let gateway = gateway(stable.address, stable.address, shadow.address, &[]);
+        assert_eq!(gateway.messages().contains(told), is_told, "{}", gateway.messages());
+    }
+}

@@ -31,8 +31,13 @@ impl Endpoint {
         self.host == other.host && self.service == other.service && way(self) == way(other)
     }
 
+    /// Whether the same path of both is the same resource.
+    pub fn leads_where(&self, other: &Self) -> bool {
+        (&self.host, self.port, &self.service, &self.prefix) == (&other.host, other.port, &other.service, &other.prefix)
+    }
+
     /// What it is called in logs before its name was looked up.
-    pub(crate) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         match &self.service {
             Some(service) => format!("{service}.{}", self.host),
             None => format!("{}:{}", self.host, self.port),
