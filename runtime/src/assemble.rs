@@ -82,9 +82,7 @@ pub(crate) fn assemble(
     #[cfg(feature = "oauth")]
     {
         let oauth = Arc::new(Oauth::new(oauth_settings(config, &secrets, is_dry)));
-        if let Err(problem) = providers.shared(server::SHARED, || Ok(oauth)) {
-            problems.push(Problem::plain(problem));
-        }
+        let Ok(_) = providers.shared(server::SHARED, || Ok::<_, std::convert::Infallible>(oauth));
     }
     let resources = Resources { secrets, consumers, providers, max_token: config.limits.token, provider_url: None };
     let contracts = Contracts::new(gateway, &mut problems);

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use client::Client;
 use tokio::task::AbortHandle;
 
-use gateway_base::trust;
+use gateway_base::trust::{self, TrustError};
 use health::Health;
 use url::ProviderUrl;
 
@@ -43,7 +43,10 @@ impl Providers {
     }
 
     /// A client for `url`; those with TLS share one configuration.
-    pub(crate) fn client(&self, url: &ProviderUrl) -> Result<Client, String> {
+    ///
+    /// # Errors
+    /// The roots cannot be used.
+    pub(crate) fn client(&self, url: &ProviderUrl) -> Result<Client, TrustError> {
         if !url.tls {
             return Ok(Client::new(None));
         }
@@ -54,16 +57,19 @@ impl Providers {
     ///
     /// # Errors
     /// The roots cannot be used.
-    pub fn tls(&self) -> Result<Arc<rustls::ClientConfig>, String> {
-        self.shared("tls", || trust::config(self.trusted_roots.as_deref()).map_err(String::from))
+    pub fn tls(&self) -> Result<Arc<rustls::ClientConfig>, TrustError> {
+        self.shared("tls", || trust::config(self.trusted_roots.as_deref()))
     }
 
     /// What was made for `key` before, or else what `make` makes now.
-    pub fn shared<T: Any + Send + Sync>(
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn shared<T: Any + Send + Sync, E>(
         &self,
         key: &str,
-        make: impl FnOnce() -> Result<Arc<T>, String>,
-    ) -> Result<Arc<T>, String> {
+        make: impl FnOnce() -> Result<Arc<T>, E>,
+    ) -> Result<Arc<T>, E> {
         let known = self.shared.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
         if let Some(known) = known.and_then(|known| known.downcast().ok()) {
             return Ok(known);

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::algorithm::{Formula, Reading};
+use gateway_base::trust::TrustError;
 use gateway_base::{error, info};
 use url::StoreUrl;
 
@@ -24,8 +25,8 @@ pub trait StoreClient: fmt::Debug + Sync {
     /// Prepares to speak to a store; nothing is opened yet.
     ///
     /// # Errors
-    /// What is missing or wrong, in one sentence.
-    fn open(&self, terms: StoreTerms) -> Result<Arc<dyn Store>, String>;
+    /// It is to be spoken to inside TLS, and nothing can be.
+    fn open(&self, terms: StoreTerms) -> Result<Arc<dyn Store>, TrustError>;
 }
 
 /// What this deployment says about a store.

@@ -8,7 +8,7 @@ use crate::store::postgres::Postgres;
 use crate::store::sqlite::Sqlite;
 use gateway_parties::authority::{Authority, Engine};
 use gateway_parties::clients_and_users::AssertionKeys;
-use gateway_parties::database::Database;
+use gateway_parties::database::{Database, StoreError};
 use gateway_parties::server::AuthorizationServer;
 use gateway_parties::store_place::{OauthStoreSettings, StorePlace};
 
@@ -22,16 +22,17 @@ pub(crate) fn authority(server: &'static AuthorizationServer) -> Authority {
 struct LinkedBackend;
 
 impl Engine for LinkedBackend {
-    fn open(&self, settings: &OauthStoreSettings) -> Result<Box<dyn Database>, String> {
+    fn open(&self, settings: &OauthStoreSettings) -> Result<Box<dyn Database>, StoreError> {
         Ok(match &settings.place {
             StorePlace::Memory => Box::new(Sqlite::open(None)?),
             StorePlace::File(file) => {
-                Box::new(Sqlite::open(Some(file)).map_err(|problem| format!("{}: {problem}", file.display()))?)
+                let described = |problem| StoreError::new(format!("{}: {problem}", file.display()));
+                Box::new(Sqlite::open(Some(file)).map_err(described)?)
             }
             #[cfg(feature = "postgres")]
             StorePlace::Postgres(url) => Box::new(Postgres::open(url, settings.trusted_roots.as_deref())?),
             #[cfg(not(feature = "postgres"))]
-            StorePlace::Postgres(_) => return Err("this gateway is built without PostgreSQL".to_owned()),
+            StorePlace::Postgres(_) => return Err(StoreError::new("this gateway is built without PostgreSQL")),
         })
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::clients_and_users::AssertionKeys;
-use crate::database::Database;
+use crate::database::{Database, StoreError};
 use crate::server::AuthorizationServer;
 use crate::store_place::OauthStoreSettings;
 
@@ -23,8 +23,8 @@ pub trait Engine: fmt::Debug + Sync {
     /// Opens a database and brings its tables up to date. It blocks: for the start, and for the command line.
     ///
     /// # Errors
-    /// Why not.
-    fn open(&self, settings: &OauthStoreSettings) -> Result<Box<dyn Database>, String>;
+    /// It cannot be reached, or its tables cannot be brought up to date.
+    fn open(&self, settings: &OauthStoreSettings) -> Result<Box<dyn Database>, StoreError>;
 
     /// The public keys of a client: PEM, or a JSON Web Key Set.
     ///

@@ -1,15 +1,17 @@
 //! Counter stores of a deployment.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use crate::config::Config;
 use gateway_base::problem::Problem;
-use gateway_base::secret::{Encoding, Secret, SecretStore};
+use gateway_base::secret::{Encoding, Secret, SecretError, SecretStore};
 use gateway_base::setting_values::is_same_name;
 use gateway_base::store_settings::{StoreAddress, StoreSettings};
+use gateway_base::trust::TrustError;
 use gateway_base::warn;
-use gateway_limits::store::url::StoreUrl;
+use gateway_limits::store::url::{StoreUrl, StoreUrlError};
 use gateway_limits::store::{Store, StoreClient, StoreTerms, Stores};
 use gateway_limits::tables::{Limit, LimitStore};
 use gateway_proxy::tables::{Api, Gateway};
@@ -72,15 +74,15 @@ pub(crate) fn open_store(
     client: &dyn StoreClient,
     config: &Config,
     secrets: &SecretStore,
-) -> Result<Arc<dyn Store>, String> {
+) -> Result<Arc<dyn Store>, StoreOpenError> {
     let url = match address {
         StoreAddress::Literal(url) => Secret::from(url.as_str()),
-        StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain)?,
-        StoreAddress::File(path) => secrets.file(path, Encoding::Plain)?,
+        StoreAddress::Env(name) => secrets.variable(name, Encoding::Plain).map_err(StoreOpenError::Secret)?,
+        StoreAddress::File(path) => secrets.file(path, Encoding::Plain).map_err(StoreOpenError::Secret)?,
     };
-    let url = std::str::from_utf8(url.expose()).map_err(|_| "its URL is not UTF-8")?;
-    let url = StoreUrl::parse(url)?;
-    client.open(StoreTerms {
+    let url = std::str::from_utf8(url.expose()).map_err(|_| StoreOpenError::Encoding)?;
+    let url = StoreUrl::parse(url).map_err(StoreOpenError::Url)?;
+    let terms = StoreTerms {
         name: name.to_owned(),
         url,
         prefix: settings.prefix.clone(),
@@ -88,5 +90,30 @@ pub(crate) fn open_store(
         connect_timeout: settings.connect_timeout,
         trusted_roots: config.trusted_roots.as_ref().map(|file| secrets.folder.join(file)),
         workers: config.workers,
-    })
+    };
+    client.open(terms).map_err(StoreOpenError::Trust)
+}
+
+/// Why a store of this deployment cannot be asked.
+#[derive(Debug)]
+pub(crate) enum StoreOpenError {
+    /// Its URL is a secret that is not there.
+    Secret(SecretError),
+    /// Its URL is not UTF-8.
+    Encoding,
+    /// Its URL is none of a store.
+    Url(StoreUrlError),
+    /// It is to be spoken to inside TLS, and nothing can be.
+    Trust(TrustError),
+}
+
+impl fmt::Display for StoreOpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(error) => write!(f, "{error}"),
+            Self::Encoding => f.write_str("its URL is not UTF-8"),
+            Self::Url(error) => write!(f, "{error}"),
+            Self::Trust(error) => write!(f, "{error}"),
+        }
+    }
 }

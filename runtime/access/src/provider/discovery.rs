@@ -1,5 +1,7 @@
 //! What a provider says about itself (OpenID Connect Discovery 1.0 §3 and §4).
 
+use std::fmt;
+
 use serde_json::{Map, Value};
 
 use crate::outgoing::url::ProviderUrl;
@@ -16,26 +18,50 @@ pub(super) struct Discovered {
     pub(super) keys: ProviderUrl,
 }
 
+/// Why a discovery document cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum DiscoveryError {
+    /// It is not a JSON object.
+    NoObject,
+    /// This member is missing, or no text.
+    Missing(&'static str),
+    /// It is about another provider.
+    OtherIssuer,
+    /// Its `jwks_uri` is no URL of a provider.
+    KeysUrl(String),
+    /// Its `jwks_uri` is without TLS, and it came with TLS.
+    KeysInTheClear,
+}
+
+impl fmt::Display for DiscoveryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("its discovery document ")?;
+        match self {
+            Self::NoObject => f.write_str("is not a JSON object"),
+            Self::Missing(name) => write!(f, "has no `{name}`"),
+            Self::OtherIssuer => f.write_str("names another issuer than its URL and the API's document"),
+            Self::KeysUrl(problem) => write!(f, "has a `jwks_uri` that cannot be used: {problem}"),
+            Self::KeysInTheClear => f.write_str("has a `jwks_uri` without TLS"),
+        }
+    }
+}
+
 /// Reads a discovery document that was fetched from `url`, where the API's document says `described`.
 ///
 /// # Errors
 /// It is not one, or it is another provider's: its issuer must be what one of the two URLs starts with (§4.3). A
 /// deployment may reach the provider at another address than the one that its issuer names, or have another provider.
-pub(super) fn read(url: &ProviderUrl, described: &str, body: &[u8]) -> Result<Discovered, String> {
-    let document: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|_| "its discovery document is not a JSON object".to_owned())?;
-    let text = |name: &str| {
-        document.get(name).and_then(Value::as_str).ok_or_else(|| format!("its discovery document has no `{name}`"))
-    };
+pub(super) fn read(url: &ProviderUrl, described: &str, body: &[u8]) -> Result<Discovered, DiscoveryError> {
+    let document: Map<String, Value> = serde_json::from_slice(body).map_err(|_| DiscoveryError::NoObject)?;
+    let text = |name| document.get(name).and_then(Value::as_str).ok_or(DiscoveryError::Missing(name));
     let (issuer, keys) = (text("issuer")?, text("jwks_uri")?);
     let expected = format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/'));
     if expected != url.as_str() && expected != described {
-        return Err("its discovery document names another issuer than its URL and the API's document".to_owned());
+        return Err(DiscoveryError::OtherIssuer);
     }
-    let keys = ProviderUrl::parse(keys)
-        .map_err(|problem| format!("its discovery document has a `jwks_uri` that cannot be used: {problem}"))?;
+    let keys = ProviderUrl::parse(keys).map_err(|problem| DiscoveryError::KeysUrl(problem.to_string()))?;
     if url.tls && !keys.tls {
-        return Err("its discovery document has a `jwks_uri` without TLS".to_owned());
+        return Err(DiscoveryError::KeysInTheClear);
     }
     Ok(Discovered { issuer: issuer.into(), keys })
 }
@@ -44,11 +70,11 @@ pub(super) fn read(url: &ProviderUrl, described: &str, body: &[u8]) -> Result<Di
 mod tests {
     use super::*;
 
-    fn issuer(url: &str, document: &str) -> Result<String, String> {
+    fn issuer(url: &str, document: &str) -> Result<String, DiscoveryError> {
         reached(url, url, document)
     }
 
-    fn reached(url: &str, described: &str, document: &str) -> Result<String, String> {
+    fn reached(url: &str, described: &str, document: &str) -> Result<String, DiscoveryError> {
         let url = ProviderUrl::parse(url).expect("a URL");
         read(&url, described, document.as_bytes()).map(|found| found.issuer.into())
     }
@@ -70,7 +96,10 @@ mod tests {
             (tenant, "https://idp.example"),
             (tenant, "https://idp.example/t2"),
         ] {
-            assert!(issuer(url, &document(other)).is_err_and(|problem| problem.contains("another issuer")), "{other}");
+            assert!(
+                issuer(url, &document(other)).is_err_and(|problem| problem == DiscoveryError::OtherIssuer),
+                "{other}"
+            );
         }
     }
 
@@ -101,7 +130,7 @@ mod tests {
             (r#"{"issuer": "https://idp.example", "jwks_uri": "http://127.0.0.1/a"}"#, "without TLS"),
             (r#"{"issuer": "https://idp.example", "jwks_uri": "/a"}"#, "https://"),
         ] {
-            let found = issuer(at, document).expect_err("refused");
+            let found = issuer(at, document).expect_err("refused").to_string();
             assert!(found.contains(problem), "{document}: {found}");
         }
     }

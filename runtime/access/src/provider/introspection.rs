@@ -17,7 +17,7 @@ use crate::jwt::cache::TokenCache;
 use crate::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
 use crate::jwt::token::{self, ClaimRules, NoToken, TokenPlaces};
 use crate::outgoing::Background;
-use crate::outgoing::client::{Client, Form, basic};
+use crate::outgoing::client::{Client, FetchError, Form, basic};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
 use crate::request_view::{CredentialLocation, RequestView};
@@ -93,7 +93,7 @@ impl Scheme for Introspection {
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
         let authorization = basic(self.client_id, &self.client_secret, &resources.secrets);
         let url = resources.provider_url(self.url);
-        let client = url.as_ref().map_err(String::clone).and_then(|url| resources.providers.client(url));
+        let client = url.as_ref().map_err(String::clone).and_then(|url| Ok(resources.providers.client(url)?));
         let (authorization, url, client) = match (authorization, url, client) {
             (Ok(authorization), Ok(url), Ok(client)) => (authorization, url, client),
             (authorization, url, client) => {
@@ -265,12 +265,12 @@ impl TokenQueries {
         const CONSEQUENCE: &str = "tokens that are not remembered are answered with 503";
         let answer = match tokio::time::timeout(REQUEST_TIMEOUT, self.fetch(token)).await {
             Ok(answer) => answer,
-            Err(_) => Err("it does not answer in time".to_owned()),
+            Err(_) => Err(AnswerError::Late),
         };
         let answer = match answer {
             Ok(answer) => answer,
             Err(problem) => {
-                self.health.note(Err(&problem), CONSEQUENCE);
+                self.health.note(Err(&problem.to_string()), CONSEQUENCE);
                 return Err(Denial::Unavailable);
             }
         };
@@ -290,14 +290,38 @@ impl TokenQueries {
         }
     }
 
-    async fn fetch(&self, token: &str) -> Result<Map<String, Value>, String> {
-        let _permit = self.asking.acquire().await.map_err(|error| error.to_string())?;
+    async fn fetch(&self, token: &str) -> Result<Map<String, Value>, AnswerError> {
+        let _permit = self.asking.acquire().await.map_err(|_| AnswerError::Ended)?;
         let body = format!("token={}&token_type_hint=access_token", form_encode(token.as_bytes()));
         let form = Form { authorization: &self.authorization, body };
-        let answer = self.client.post(&self.url, form).await.map_err(|trouble| trouble.to_string())?;
+        let answer = self.client.post(&self.url, form).await.map_err(AnswerError::Fetch)?;
         match serde_json::from_slice(&answer.body) {
             Ok(Value::Object(answer)) if answer.get("active").is_some_and(Value::is_boolean) => Ok(answer),
-            _ => Err("its answer is not one about a token (RFC 7662 §2.2)".to_owned()),
+            _ => Err(AnswerError::NoAnswer),
+        }
+    }
+}
+
+/// Why a provider says nothing about a token.
+#[derive(Debug)]
+enum AnswerError {
+    /// It gives no answer.
+    Fetch(FetchError),
+    /// It gives none in time, or so many tokens are asked about that this one has no turn.
+    Late,
+    /// It answers something else (RFC 7662 §2.2).
+    NoAnswer,
+    /// The gateway ends.
+    Ended,
+}
+
+impl fmt::Display for AnswerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch(error) => write!(f, "{error}"),
+            Self::Late => f.write_str("it does not answer in time"),
+            Self::NoAnswer => f.write_str("its answer is not one about a token (RFC 7662 §2.2)"),
+            Self::Ended => f.write_str("the gateway ends"),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Requests see the last good keys and never wait for the provider, but for one case: a token that names an
 //! unknown key waits for a fetch, of which there is one at a time, and one per `ASK_PAUSE` at most.
 
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,13 +14,14 @@ use tokio::time::{Instant, timeout};
 
 use crate::jwt::ring::{KeyProvider, KeyRing, KeySource, Wait};
 use crate::outgoing::Background;
-use crate::outgoing::client::Client;
+use crate::outgoing::client::{Client, FetchError};
 use crate::outgoing::health::Health;
 use crate::outgoing::url::ProviderUrl;
-use crate::provider::discovery;
+use crate::provider::discovery::{self, DiscoveryError};
 use crate::scheme::Resources;
 use gateway_base::info;
 use gateway_base::supervise::{Task, supervise};
+use gateway_base::trust::TrustError;
 
 /// `Cache-Control` can make keys be fetched more often than the document says, down to this.
 const SHORTEST_REFRESH: Duration = Duration::from_secs(30);
@@ -99,10 +101,31 @@ fn supply(
     let fetcher = providers.shared(&format!("{kind:?} {} {described}", url.as_str()), || {
         let fetcher = Arc::new(Fetcher::new(providers.client(&url)?, url.clone(), described, kind));
         providers.tend(Arc::clone(&fetcher) as Arc<dyn Background>);
-        Ok(fetcher)
+        Ok::<_, TrustError>(fetcher)
     })?;
     fetcher.rings.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(ring), refresh));
     Ok(Arc::new(fetcher))
+}
+
+/// Why there are no new keys.
+#[derive(Debug)]
+enum KeysError {
+    /// The provider gives no answer.
+    Fetch(FetchError),
+    /// What it says about itself cannot be used.
+    Discovery(DiscoveryError),
+    /// Its keys cannot be used.
+    Keys(String),
+}
+
+impl fmt::Display for KeysError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fetch(error) => write!(f, "{error}"),
+            Self::Discovery(error) => write!(f, "{error}"),
+            Self::Keys(problem) => f.write_str(problem),
+        }
+    }
 }
 
 /// Fetches the keys of one provider for all rings that want them.
@@ -188,24 +211,24 @@ impl Fetcher {
     }
 
     /// Fetches the keys and hands them over; gives how long the answer may be kept.
-    async fn fetch(&self) -> Result<Option<Duration>, String> {
-        let text = |trouble: crate::outgoing::client::FetchError| trouble.to_string();
+    async fn fetch(&self) -> Result<Option<Duration>, KeysError> {
         let (issuer, keys) = match self.kind {
             Kind::KeySet => (None, self.url.clone()),
             Kind::Discovery => {
-                let document = self.client.get(&self.url).await.map_err(text)?;
-                let found = discovery::read(&self.url, &self.described, &document.body)?;
+                let document = self.client.get(&self.url).await.map_err(KeysError::Fetch)?;
+                let found =
+                    discovery::read(&self.url, &self.described, &document.body).map_err(KeysError::Discovery)?;
                 (Some(found.issuer), found.keys)
             }
         };
-        let answer = self.client.get(&keys).await.map_err(text)?;
+        let answer = self.client.get(&keys).await.map_err(KeysError::Fetch)?;
         let rings = self.rings.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut problem = None;
         let mut news = None;
         for (ring, _) in rings {
             match ring.replace(&answer.body, issuer.as_deref()) {
                 Ok(count) => news = news.max(count),
-                Err(complaint) => problem = Some(complaint),
+                Err(complaint) => problem = Some(KeysError::Keys(complaint)),
             }
         }
         if let Some(count) = news {

@@ -26,7 +26,7 @@ use crate::algorithm::{Formula, Reading};
 use crate::store::url::ServerAddress;
 use gateway_base::connector;
 use gateway_base::supervise::{Task, supervise};
-use gateway_base::trust;
+use gateway_base::trust::{self, TrustError};
 
 /// Counts; only commands that Redis has had since its version 5, and Valkey has.
 const SCRIPT: &str = include_str!("count.lua");
@@ -37,8 +37,6 @@ const MAX_ATTEMPTS: u32 = 3;
 /// Between two attempts to connect: at first, and at last.
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
-
-const NOT_IN_TIME: &str = "it does not answer in time";
 
 /// Counts nothing.
 const PROBE: SharedCharge = SharedCharge {
@@ -53,7 +51,7 @@ const PROBE: SharedCharge = SharedCharge {
 pub struct Redis;
 
 impl StoreClient for Redis {
-    fn open(&self, terms: StoreTerms) -> Result<Arc<dyn Store>, String> {
+    fn open(&self, terms: StoreTerms) -> Result<Arc<dyn Store>, TrustError> {
         let tls = match &terms.url.place {
             ServerAddress::Tcp { tls: true, .. } => {
                 let mut config = (*trust::config(terms.trusted_roots.as_deref())?).clone();
@@ -188,7 +186,7 @@ impl Client {
             // The keeper notices a broken connection itself.
             Ok(Err(())) => {}
             Err(_) if link.unanswered.fetch_add(1, Relaxed) + 1 >= MAX_ATTEMPTS => {
-                link.lose(health, NOT_IN_TIME);
+                link.lose(health, &Down::Late);
             }
             Err(_) => {}
         }
@@ -214,7 +212,7 @@ impl Client {
             Err(error) if error.is_unrecoverable_error() => Err(()),
             Err(error) => {
                 // A server that answers, and does not count: a replica, one that is loading, or full.
-                link.lose(&self.server.health, &described(&error));
+                link.lose(&self.server.health, &Down::Refused(error));
                 Err(())
             }
         }
@@ -278,7 +276,7 @@ async fn keep(server: Arc<Server>, link: Arc<Link>) {
                 }
             }
             Ok(Err(why)) => link.lose(&server.health, &why),
-            Err(_) => link.lose(&server.health, "no connection can be made in time"),
+            Err(_) => link.lose(&server.health, &Down::Unconnected),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
@@ -319,9 +317,9 @@ impl Link {
         self.state.send_replace(State::Up(up));
     }
 
-    fn lose(&self, health: &StoreHealth, why: &str) {
+    fn lose(&self, health: &StoreHealth, why: &Down) {
         if !self.is_lost.swap(true, Relaxed) {
-            health.lose(why);
+            health.lose(&why.to_string());
         }
         self.state.send_replace(State::Down);
     }
@@ -333,12 +331,12 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Server {
     /// A connection that is known to count, and what drives it.
-    async fn connect(&self) -> Result<(Up, impl Future<Output = ()> + 'static), String> {
-        let stream = self.stream().await.map_err(|error| format!("it cannot be reached: {error}"))?;
+    async fn connect(&self) -> Result<(Up, impl Future<Output = ()> + 'static), Down> {
+        let stream = self.stream().await.map_err(Down::Unreachable)?;
         // Without a deadline of its own: both callers have one.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let connected = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
-        let (mut connection, driver) = connected.map_err(|error| described(&error))?;
+        let (mut connection, driver) = connected.map_err(Down::Refused)?;
         let mut driver = Box::pin(driver);
         let mut load = ::redis::cmd("SCRIPT");
         load.arg("LOAD").arg(SCRIPT);
@@ -350,11 +348,11 @@ impl Server {
             Ok(in_time.map(|counted| counted.map(|()| script)))
         };
         let answer: Result<_, RedisError> = match first_of(&mut driver, probe).await {
-            First::One(()) => return Err("it closes the connection".to_owned()),
+            First::One(()) => return Err(Down::Closed),
             First::Other(answer) => answer,
         };
-        let counted = answer.map_err(|error| described(&error))?.map_err(|_| NOT_IN_TIME)?;
-        let script = counted.map_err(|error| described(&error))?;
+        let counted = answer.map_err(Down::Refused)?.map_err(|_| Down::Late)?;
+        let script = counted.map_err(Down::Refused)?;
         Ok((Up { connection, script: script.into() }, driver))
     }
 
@@ -372,18 +370,40 @@ impl Server {
     }
 }
 
-const WRONG_USER: &str = "it does not take the user or the password, or does not let that user count";
+/// Why a store does not count.
+#[derive(Debug)]
+enum Down {
+    /// There is no connection to it.
+    Unreachable(io::Error),
+    /// There is none in time.
+    Unconnected,
+    /// It closes the connection.
+    Closed,
+    /// It does not answer in time.
+    Late,
+    /// It complains, or what it says is no answer.
+    Refused(RedisError),
+}
 
-/// What a server complains of: its code, and no more, since what follows may quote what it was sent.
-fn described(error: &RedisError) -> String {
-    match error.code() {
-        Some("MOVED" | "ASK") => {
-            "it is a node of a cluster that does not have the keys; take the one that has".to_owned()
+impl fmt::Display for Down {
+    /// Of what a server complains of its code, and no more, since what follows may quote what it was sent.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WRONG_USER: &str = "it does not take the user or the password, or does not let that user count";
+        match self {
+            Self::Unreachable(error) => write!(f, "it cannot be reached: {error}"),
+            Self::Unconnected => f.write_str("no connection can be made in time"),
+            Self::Closed => f.write_str("it closes the connection"),
+            Self::Late => f.write_str("it does not answer in time"),
+            Self::Refused(error) => match error.code() {
+                Some("MOVED" | "ASK") => {
+                    f.write_str("it is a node of a cluster that does not have the keys; take the one that has")
+                }
+                Some("WRONGPASS" | "NOAUTH" | "NOPERM") => f.write_str(WRONG_USER),
+                Some(code) => write!(f, "it answers {code}"),
+                None if error.kind() == ErrorKind::AuthenticationFailed => f.write_str(WRONG_USER),
+                None => write!(f, "it does not answer as it should ({})", error.category()),
+            },
         }
-        Some("WRONGPASS" | "NOAUTH" | "NOPERM") => WRONG_USER.to_owned(),
-        Some(code) => format!("it answers {code}"),
-        None if error.kind() == ErrorKind::AuthenticationFailed => WRONG_USER.to_owned(),
-        None => format!("it does not answer as it should ({})", error.category()),
     }
 }
 

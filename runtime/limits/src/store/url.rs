@@ -26,16 +26,54 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
+/// Why a URL is not one of a store. It quotes nothing of the URL, which may have a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreUrlError {
+    /// It has no scheme, or one of something else.
+    Form,
+    /// It has a user, and no password.
+    NoPassword,
+    /// It has no host, or none that could be one.
+    NoHost,
+    /// What stands for the port is none.
+    Port,
+    /// What stands for the number of the database is none.
+    Database,
+    /// Percent-encoding of the user or the password is not that of RFC 3986 §2.1.
+    PercentEncoding,
+    /// The user or the password is not UTF-8.
+    Encoding,
+}
+
+impl fmt::Display for StoreUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Form => {
+                "expected `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or `unix:///path`"
+            }
+            Self::NoPassword => "it has a user and no password",
+            Self::NoHost => "it has no host",
+            Self::Port => "invalid port",
+            Self::Database => "its database is not a number",
+            Self::PercentEncoding => "a `%` in its user or password is not followed by two hexadecimal digits",
+            Self::Encoding => "its user or password is not UTF-8",
+        })
+    }
+}
+
+impl std::error::Error for StoreUrlError {}
+
 impl StoreUrl {
-    /// Takes a URL apart; what it says on errors quotes nothing of it.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        const FORM: &str = "expected `redis://[user:password@]host[:port][/database]`, `rediss://…` for TLS, or \
-                            `unix:///path`";
-        let (scheme, rest) = url.split_once("://").ok_or(FORM)?;
+    /// Takes a URL apart.
+    ///
+    /// # Errors
+    /// It is not one of a store.
+    pub fn parse(url: &str) -> Result<Self, StoreUrlError> {
+        let (scheme, rest) = url.split_once("://").ok_or(StoreUrlError::Form)?;
         let (authority, database) = match scheme {
             "redis" | "rediss" => rest.split_once('/').unwrap_or((rest, "")),
             "unix" => (rest, ""),
-            _ => return Err(FORM.to_owned()),
+            _ => return Err(StoreUrlError::Form),
         };
         let (who, host) = authority.rsplit_once('@').map_or((None, authority), |(who, host)| (Some(who), host));
         let (user, password) = match who.map(|who| who.split_once(':').unwrap_or((who, ""))) {
@@ -44,14 +82,14 @@ impl StoreUrl {
         };
         let (user, password) = (user.filter(|user| !user.is_empty()), password.filter(|password| !password.is_empty()));
         if user.is_some() && password.is_none() {
-            return Err("it has a user and no password".to_owned());
+            return Err(StoreUrlError::NoPassword);
         }
         let place = if scheme == "unix" {
             ServerAddress::Unix(host.to_owned()).checked(!host.is_empty())?
         } else {
             let (name, port) = match host.rsplit_once(':') {
                 Some((name, port)) if !port.contains(']') => {
-                    (name, port.parse().ok().filter(|port| *port != 0).ok_or("invalid port")?)
+                    (name, port.parse().ok().filter(|port| *port != 0).ok_or(StoreUrlError::Port)?)
                 }
                 _ => (host, 6379),
             };
@@ -62,23 +100,22 @@ impl StoreUrl {
         };
         let database = match database {
             "" => 0,
-            number => number.parse().ok().filter(|number| *number >= 0).ok_or("its database is not a number")?,
+            number => number.parse().ok().filter(|number| *number >= 0).ok_or(StoreUrlError::Database)?,
         };
         Ok(Self { place, user, password: password.as_deref().map(Secret::from), database })
     }
 }
 
 impl ServerAddress {
-    fn checked(self, good: bool) -> Result<Self, String> {
-        if good { Ok(self) } else { Err("it has no host".to_owned()) }
+    fn checked(self, good: bool) -> Result<Self, StoreUrlError> {
+        if good { Ok(self) } else { Err(StoreUrlError::NoHost) }
     }
 }
 
 /// Without percent-encoding (RFC 3986 §2.1).
-fn decoded(text: &str) -> Result<String, String> {
-    let bytes = percent_decode(text.as_bytes())
-        .ok_or("a `%` in its user or password is not followed by two hexadecimal digits")?;
-    String::from_utf8(bytes).map_err(|_| "its user or password is not UTF-8".to_owned())
+fn decoded(text: &str) -> Result<String, StoreUrlError> {
+    let bytes = percent_decode(text.as_bytes()).ok_or(StoreUrlError::PercentEncoding)?;
+    String::from_utf8(bytes).map_err(|_| StoreUrlError::Encoding)
 }
 
 #[cfg(test)]
@@ -90,7 +127,7 @@ mod tests {
         let parse = |url: &str| {
             let url = StoreUrl::parse(url)?;
             let password = url.password.map(|password| String::from_utf8_lossy(password.expose()).into_owned());
-            Ok::<_, String>((url.place, url.user, password, url.database))
+            Ok::<_, StoreUrlError>((url.place, url.user, password, url.database))
         };
         let tcp = |host: &str, port, tls| ServerAddress::Tcp { host: host.to_owned(), port, tls };
         assert_eq!(parse("redis://cache"), Ok((tcp("cache", 6379, false), None, None, 0)));
@@ -100,11 +137,17 @@ mod tests {
         );
         assert_eq!(parse("redis://:secret@[::1]:7000"), Ok((tcp("::1", 7000, false), None, Some("secret".into()), 0)));
         assert_eq!(parse("unix:///run/redis.sock"), Ok((ServerAddress::Unix("/run/redis.sock".into()), None, None, 0)));
-        for bad in
-            ["cache", "http://cache", "redis://", "redis://app@cache", "redis://c:0", "redis://c/x", "redis://a%zz:b@c"]
-        {
-            let problem = parse(bad).expect_err(bad);
-            assert!(!problem.contains("cache") && !problem.contains("zz"), "{problem}");
+        for (bad, why) in [
+            ("cache", StoreUrlError::Form),
+            ("http://cache", StoreUrlError::Form),
+            ("redis://", StoreUrlError::NoHost),
+            ("redis://app@cache", StoreUrlError::NoPassword),
+            ("redis://c:0", StoreUrlError::Port),
+            ("redis://c/x", StoreUrlError::Database),
+            ("redis://a%zz:b@c", StoreUrlError::PercentEncoding),
+            ("redis://a%ff:b@c", StoreUrlError::Encoding),
+        ] {
+            assert_eq!(parse(bad), Err(why), "{bad}");
         }
     }
 }

@@ -58,8 +58,8 @@ impl Postgres {
     /// Connects, and brings the tables up to date.
     ///
     /// # Errors
-    /// Why not, without quoting the URL.
-    pub(crate) fn open(url: &Secret, trusted_roots: Option<&Path>) -> Result<Self, String> {
+    /// The server cannot be reached, or its tables are those of a newer gateway; the URL is not quoted.
+    pub(crate) fn open(url: &Secret, trusted_roots: Option<&Path>) -> Result<Self, StoreError> {
         let connector = Connector::new(url, trusted_roots)?;
         let (batches, waiting) = mpsc::channel(WAITING);
         let weak = batches.downgrade();
@@ -67,22 +67,22 @@ impl Postgres {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| format!("no runtime can be started: {error}"))?;
+            .map_err(|error| StoreError::new(format!("no runtime can be started: {error}")))?;
         std::thread::Builder::new()
             .name("oauth-store".to_owned())
             .spawn(move || {
                 runtime.block_on(async move {
                     let migrated = migrate(&connector).await;
                     let is_ready = migrated.is_ok();
-                    let _ = tell.send(migrated.map_err(|error| error.to_string()));
+                    let _ = tell.send(migrated);
                     if is_ready {
                         tokio::spawn(supervise(Task::OauthStore, move || clean(weak.clone())));
                         serve(connector, waiting).await;
                     }
                 });
             })
-            .map_err(|error| format!("no thread can be started: {error}"))?;
-        told.recv().map_err(|_| "its thread has ended".to_owned())??;
+            .map_err(|error| StoreError::new(format!("no thread can be started: {error}")))?;
+        told.recv().map_err(|_| StoreError::new("its thread has ended"))??;
         Ok(Self { batches })
     }
 }
@@ -104,13 +104,13 @@ struct Connector {
 }
 
 impl Connector {
-    fn new(url: &Secret, trusted_roots: Option<&Path>) -> Result<Self, String> {
-        let url = std::str::from_utf8(url.expose()).map_err(|_| "its URL is not UTF-8")?;
+    fn new(url: &Secret, trusted_roots: Option<&Path>) -> Result<Self, StoreError> {
+        let url = std::str::from_utf8(url.expose()).map_err(|_| StoreError::new("its URL is not UTF-8"))?;
         // Certificates are always checked, names included: what libpq calls verify-full.
         let url = url.trim().replace("sslmode=verify-full", "sslmode=require");
-        let mut config = Config::from_str(&url).map_err(|_| FORM)?;
+        let mut config = Config::from_str(&url).map_err(|_| StoreError::new(FORM))?;
         if config.get_hosts().is_empty() {
-            return Err(FORM.to_owned());
+            return Err(StoreError::new(FORM));
         }
         let tls = match config.get_ssl_mode() {
             SslMode::Disable => false,
@@ -123,7 +123,12 @@ impl Connector {
         if config.get_application_name().is_none() {
             config.application_name("gateway");
         }
-        let tls = if tls { Some(Rustls::new(ClientConfig::clone(&*trust::config(trusted_roots)?))) } else { None };
+        let tls = if tls {
+            let config = trust::config(trusted_roots).map_err(|error| StoreError::new(error.to_string()))?;
+            Some(Rustls::new(ClientConfig::clone(&*config)))
+        } else {
+            None
+        };
         Ok(Self { config, tls })
     }
 
@@ -480,7 +485,7 @@ mod tests {
             match Connector::new(&Secret::from(url), None) {
                 Ok(connector) => assert_eq!(Some(connector.tls.is_some()), encrypted, "{url}"),
                 Err(problem) => {
-                    assert!(encrypted.is_none() && !problem.contains("secret"), "{url}: {problem}");
+                    assert!(encrypted.is_none() && !problem.0.contains("secret"), "{url}: {problem}");
                 }
             }
         }

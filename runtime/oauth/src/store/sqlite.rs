@@ -36,15 +36,15 @@ impl Sqlite {
     /// Opens the file, makes it if there is none, and brings its tables up to date; without a file it is all in memory.
     ///
     /// # Errors
-    /// Why not.
-    pub(crate) fn open(file: Option<&Path>) -> Result<Self, String> {
+    /// The file cannot be used, or its tables are those of a newer gateway.
+    pub(crate) fn open(file: Option<&Path>) -> Result<Self, StoreError> {
         let mut connection = connect(file)?;
-        migrate(&mut connection).map_err(|Failure(error)| error.to_string())?;
+        migrate(&mut connection).map_err(|Failure(error)| error)?;
         let (batches, waiting) = sync_channel(WAITING);
         std::thread::Builder::new()
             .name("oauth-store".to_owned())
             .spawn(move || supervise_thread(Task::OauthStore, || serve(&connection, &waiting)))
-            .map_err(|error| format!("no thread can be started: {error}"))?;
+            .map_err(|error| StoreError::new(format!("no thread can be started: {error}")))?;
         Ok(Self { batches })
     }
 }
@@ -58,12 +58,13 @@ impl Database for Sqlite {
     }
 }
 
-fn connect(file: Option<&Path>) -> Result<Connection, String> {
-    let Some(file) = file else { return Connection::open_in_memory().map_err(|error| error.to_string()) };
-    make(file).map_err(|error| error.to_string())?;
+fn connect(file: Option<&Path>) -> Result<Connection, StoreError> {
+    let problem = |error: rusqlite::Error| StoreError::new(error.to_string());
+    let Some(file) = file else { return Connection::open_in_memory().map_err(problem) };
+    make(file).map_err(|error| StoreError::new(error.to_string()))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(file, flags).map_err(|error| error.to_string())?;
-    connection.busy_timeout(BUSY).map_err(|error| error.to_string())?;
+    let connection = Connection::open_with_flags(file, flags).map_err(problem)?;
+    connection.busy_timeout(BUSY).map_err(problem)?;
     let pragmas = [
         // Readers and the writer do not wait for each other, such as the command line for the gateway.
         ("journal_mode", "WAL"),
@@ -72,7 +73,7 @@ fn connect(file: Option<&Path>) -> Result<Connection, String> {
         ("synchronous", "FULL"),
     ];
     for (name, value) in pragmas {
-        patiently(|| connection.pragma_update(None, name, value))?;
+        patiently(|| connection.pragma_update(None, name, value)).map_err(problem)?;
     }
     Ok(connection)
 }
@@ -84,15 +85,14 @@ fn make(file: &Path) -> std::io::Result<()> {
 }
 
 /// For what SQLite itself does not wait for, such as the change to WAL.
-fn patiently(mut act: impl FnMut() -> rusqlite::Result<()>) -> Result<(), String> {
+fn patiently(mut act: impl FnMut() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
     let started = Instant::now();
     loop {
         match act() {
-            Ok(()) => return Ok(()),
             Err(error) if is_busy(&error) && started.elapsed() < BUSY => {
                 std::thread::sleep(Duration::from_millis(10));
             }
-            Err(error) => return Err(error.to_string()),
+            done => return done,
         }
     }
 }

@@ -20,7 +20,7 @@ use support::PostgresServer;
 const ISSUER: &str = "https://id.example";
 const NOW: u64 = 1_000_000;
 
-fn open_store(settings: &OauthStoreSettings) -> Result<OauthStore, String> {
+fn open_store(settings: &OauthStoreSettings) -> Result<OauthStore, StoreError> {
     engine::authority(&example::SERVER).engine.open(settings).map(OauthStore::over)
 }
 
@@ -763,7 +763,7 @@ fn tables_of_a_later_version_are_left_alone() {
     let connection = rusqlite::Connection::open(folder.0.join("gateway.db")).expect("it opens");
     connection.busy_timeout(crate::support::PATIENCE).expect("set");
     connection.execute(schema::SET_VERSION, (99,)).expect("set");
-    let problem = open_store(&folder.settings()).expect_err("too new");
+    let problem = open_store(&folder.settings()).expect_err("too new").to_string();
     assert!(problem.contains("version 99") && problem.contains("gateway.db"), "{problem}");
 }
 
@@ -781,7 +781,7 @@ fn postgres_is_set_up_by_many_at_once_and_left_alone_when_it_is_newer() {
     let database = String::from_utf8_lossy(url.expose()).rsplit('/').next().expect("a name").to_owned();
     assert_eq!(server.ask(&database, "SELECT version FROM gateway_schema ORDER BY version"), "1\n2\n3\n4\n");
     server.ask(&database, "INSERT INTO gateway_schema VALUES (99)");
-    let problem = open_store(&settings).expect_err("too new");
+    let problem = open_store(&settings).expect_err("too new").to_string();
     assert!(problem.contains("version 99"), "{problem}");
 }
 
@@ -833,7 +833,7 @@ fn postgres_is_spoken_to_over_tls_with_a_certificate_that_is_trusted() {
         (format!("{plain}?sslmode=require"), Some(roots), "another name"),
         (format!("{named}?sslmode=require"), None, "an unknown authority"),
     ] {
-        let problem = open_store(&settings(url, roots)).expect_err(why);
+        let problem = open_store(&settings(url, roots)).expect_err(why).to_string();
         assert!(problem.contains("PostgreSQL: error performing TLS handshake"), "{problem}");
     }
 }
