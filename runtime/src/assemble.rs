@@ -123,6 +123,7 @@ pub(crate) fn assemble(
             name: listener.name.as_str().into(),
             bind: listener.bind,
             tls,
+            proxy_protocol_from: listener.proxy_protocol_from.clone().map(Vec::into_boxed_slice),
             https_only: assembly.https_only_of_all(&apis),
             router,
             routes,

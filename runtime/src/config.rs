@@ -73,6 +73,7 @@ impl Default for Config {
                 bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
                 apis: None,
                 tls: None,
+                proxy_protocol_from: None,
             }],
             trusted_proxies: Vec::new(),
             consumers: None,

@@ -150,6 +150,12 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
             "Connections closed because there were too many.",
             &process.refused,
         ),
+        (
+            "gateway_proxy_protocol_failures_total",
+            "counter",
+            "Connections closed because they did not begin with a header of the PROXY protocol from a load balancer.",
+            &process.proxy_protocol_failures,
+        ),
         ("gateway_tls_handshakes_total", "counter", "TLS handshakes that succeeded.", &process.tls_handshakes),
         ("gateway_tls_failures_total", "counter", "TLS handshakes that failed.", &process.tls_failures),
         ("gateway_upstream_connects_total", "counter", "Connections made to upstreams.", &process.upstream_connects),

@@ -26,8 +26,18 @@ pub struct Admission {
 /// A place; given back when it is dropped.
 pub(crate) struct ConnectionSlot {
     admission: &'static Admission,
-    address: Option<Address>,
+    _of_address: Option<AddressSlot>,
 }
+
+/// One of the places that an address has; given back when it is dropped.
+pub(crate) struct AddressSlot {
+    admission: &'static Admission,
+    address: Address,
+}
+
+/// The address has all the places that it may have.
+#[derive(Debug)]
+pub(crate) struct Full;
 
 impl std::fmt::Debug for Admission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,19 +64,31 @@ impl Admission {
             self.taken.fetch_sub(1, Relaxed);
             return None;
         }
-        let mut place = ConnectionSlot { admission: self, address: None };
+        let mut place = ConnectionSlot { admission: self, _of_address: None };
         if self.most_per_address > 0 && !is_proxy {
-            let address = Address::of(peer);
-            let mut shard = self.shard(address).lock().unwrap_or_else(PoisonError::into_inner);
-            let count = shard.entry(address).or_default();
-            if *count >= self.most_per_address {
-                return None;
-            }
-            *count += 1;
-            drop(shard);
-            place.address = Some(address);
+            place._of_address = Some(self.admit_address(peer)?);
         }
         Some(place)
+    }
+
+    /// One of the places of the client at `peer` for a connection that has a place, if one is free: where the client becomes
+    /// known later.
+    pub(crate) fn admit_later(&'static self, peer: IpAddr, is_proxy: bool) -> Result<Option<AddressSlot>, Full> {
+        if self.most_per_address == 0 || is_proxy {
+            return Ok(None);
+        }
+        self.admit_address(peer).map(Some).ok_or(Full)
+    }
+
+    fn admit_address(&'static self, peer: IpAddr) -> Option<AddressSlot> {
+        let address = Address::of(peer);
+        let mut shard = self.shard(address).lock().unwrap_or_else(PoisonError::into_inner);
+        let count = shard.entry(address).or_default();
+        if *count >= self.most_per_address {
+            return None;
+        }
+        *count += 1;
+        Some(AddressSlot { admission: self, address })
     }
 
     fn shard(&self, address: Address) -> &Mutex<HashMap<Address, u32>> {
@@ -77,12 +99,16 @@ impl Admission {
 impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.admission.taken.fetch_sub(1, Relaxed);
-        let Some(address) = self.address else { return };
-        let mut shard = self.admission.shard(address).lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = shard.get_mut(&address) {
+    }
+}
+
+impl Drop for AddressSlot {
+    fn drop(&mut self) {
+        let mut shard = self.admission.shard(self.address).lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = shard.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
-                shard.remove(&address);
+                shard.remove(&self.address);
             }
         }
     }

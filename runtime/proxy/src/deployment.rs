@@ -82,6 +82,9 @@ pub struct PreparedListener {
     pub bind: std::net::SocketAddr,
     /// Plain TCP if `None`.
     pub tls: Option<Tls>,
+    /// The load balancers whose connections begin with a header of the PROXY protocol, and that no others make; `None` if
+    /// connections are the clients' own.
+    pub proxy_protocol_from: Option<Box<[IpNet]>>,
     /// Of all APIs, where everything is for HTTPS only.
     pub https_only: Option<Arc<HttpsOnly>>,
     /// Finds the route of a request by its path.

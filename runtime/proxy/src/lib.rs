@@ -16,6 +16,7 @@ pub mod metrics;
 pub(crate) mod mirror;
 pub mod mock;
 pub(crate) mod pipeline;
+pub(crate) mod proxy_protocol;
 pub mod rewrite;
 pub mod rule_pattern;
 pub(crate) mod rules;

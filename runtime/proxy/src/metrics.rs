@@ -66,6 +66,8 @@ pub struct ProcessMetrics {
     pub accepted: AtomicU64,
     /// Connections that were closed because there were too many.
     pub refused: AtomicU64,
+    /// Connections that were closed because they had to begin with a header of the PROXY protocol, and did not.
+    pub proxy_protocol_failures: AtomicU64,
     /// Handshakes that ended in a connection.
     pub tls_handshakes: AtomicU64,
     /// Handshakes that did not.

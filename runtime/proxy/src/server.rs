@@ -25,6 +25,7 @@ use crate::deployment::{Deployment, PreparedListener, Serving};
 use crate::handover::{Inherited, Sockets};
 use crate::http2;
 use crate::metrics::ProcessMetrics;
+use crate::proxy_protocol::{Beginning, read_header};
 use crate::thread::Thread;
 use crate::worker::Worker;
 use gateway_base::error;
@@ -33,6 +34,7 @@ use gateway_base::supervise::{Task, supervise};
 use gateway_tls::Tls;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::peer::Alpn;
+use gateway_wire::proxy_protocol::Announced;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -337,11 +339,20 @@ async fn accept(thread: Thread, listener: usize, socket: Rc<TcpListener>, mut st
 fn greet(thread: &Thread, place: usize, stream: TcpStream, peer: IpAddr) {
     let worker = &thread.worker;
     let Serving { deployment, listener } = worker.serving(place);
-    let Some(slot) = deployment.admission.admit(peer, deployment.trusts(peer)) else {
+    let is_behind_proxy = match &listener.proxy_protocol_from {
+        Some(proxies) if !proxies.iter().any(|network| network.contains(&peer)) => {
+            return refuse_beginning(worker, listener, peer, "its address is not in `proxyProtocolFrom`");
+        }
+        proxies => proxies.is_some(),
+    };
+    let Some(slot) = deployment.admission.admit(peer, is_behind_proxy || deployment.trusts(peer)) else {
         worker.process.refused.fetch_add(1, Relaxed);
         return turn_away(worker, listener, stream);
     };
     let idle = Rc::new(Cell::new(true));
+    if is_behind_proxy {
+        return worker.spawn(slot, Rc::clone(&idle), serve_announced(thread.clone(), place, stream, peer, idle));
+    }
     match &listener.tls {
         None => {
             let first_deadline = Instant::now() + deployment.settings.timeouts.keep_alive;
@@ -352,6 +363,38 @@ fn greet(thread: &Thread, place: usize, stream: TcpStream, peer: IpAddr) {
             worker.spawn(slot, Rc::clone(&idle), serve_tls(thread.clone(), place, tls, stream, peer, idle));
         }
     }
+}
+
+/// Reads what a load balancer says of the client, then serves that client.
+async fn serve_announced(thread: Thread, place: usize, mut stream: TcpStream, peer: IpAddr, idle: Rc<Cell<bool>>) {
+    let worker = &thread.worker;
+    let Serving { deployment, listener } = worker.serving(place);
+    let timeouts = deployment.settings.timeouts;
+    // Boxed: the connection does not carry its state on.
+    let (client, is_proxy) = match Box::pin(read_header(&mut stream, Instant::now() + timeouts.head)).await {
+        Beginning::Header(Announced::Client(client)) => (client, deployment.trusts(client)),
+        // Many clients may share the load balancer's address.
+        Beginning::Header(Announced::Peer) => (peer, true),
+        Beginning::Nothing => return,
+        Beginning::Wrong(why) => return refuse_beginning(worker, listener, peer, why),
+    };
+    let Ok(_place_of_address) = deployment.admission.admit_later(client, is_proxy) else {
+        worker.process.refused.fetch_add(1, Relaxed);
+        return turn_away(worker, listener, stream);
+    };
+    match &listener.tls {
+        None => {
+            let down = Downstream::new(stream, client, None, Instant::now() + timeouts.keep_alive);
+            serve(thread, place, down, idle).await;
+        }
+        Some(tls) => serve_tls(thread, place, tls, stream, client, idle).await,
+    }
+}
+
+/// Notes that a connection is closed because it is not one of a load balancer with the PROXY protocol.
+fn refuse_beginning(worker: &Worker, listener: &PreparedListener, peer: IpAddr, why: &str) {
+    worker.process.proxy_protocol_failures.fetch_add(1, Relaxed);
+    worker.complaints.complain(&listener.name, peer, why, Instant::now());
 }
 
 /// Answers 503, as short as possible and without waiting for a request.

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use gateway_base::problem::SettingPlace;
 use gateway_tls::settings::ListenerTls;
 use gateway_wire::http1::head::HeadLimits;
@@ -18,6 +20,9 @@ pub struct Listener {
     pub apis: Option<Vec<(String, SettingPlace)>>,
     /// Plain TCP if `None`.
     pub tls: Option<ListenerTls>,
+    /// The load balancers whose connections begin with a header of the PROXY protocol, and that no others make; `None` if
+    /// connections are the clients' own.
+    pub proxy_protocol_from: Option<Vec<IpNet>>,
 }
 
 /// How long things may take on the client's side.

@@ -17,6 +17,7 @@ use crate::admission::ConnectionSlot;
 use crate::deployment::{Deployment, Serving};
 use crate::metrics::ProcessMetrics;
 use crate::mirror::Mirroring;
+use crate::proxy_protocol::Complaints;
 use crate::trace::TraceContext;
 use crate::upstream::Pool;
 use crate::upstream::cluster::Cluster;
@@ -56,6 +57,8 @@ pub(crate) struct Worker {
     pub(crate) tunnels: Cell<usize>,
     /// Clients over the limit that are being answered.
     pub(crate) turned_away: Cell<usize>,
+    /// About connections that were to begin with a header of the PROXY protocol.
+    pub(crate) complaints: Complaints,
     connections: RefCell<HashMap<u64, Registered, foldhash::fast::RandomState>>,
     next_connection: Cell<u64>,
     clock: Cell<(Instant, u64)>,
@@ -92,6 +95,7 @@ impl Worker {
             begins_ending: Notify::new(),
             tunnels: Cell::new(0),
             turned_away: Cell::new(0),
+            complaints: Complaints::default(),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
             clock: Cell::new((Instant::now(), 0)),

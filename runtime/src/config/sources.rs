@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+
 use crate::config::{Config, table};
 use crate::features;
 use gateway_base::problem::{Problem, SettingPlace};
@@ -87,11 +89,13 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
         apis.insert(names[0].clone(), (setting, list));
     }
     let mut tls = gateway_tls::settings::read(settings);
+    let mut proxies = read_proxy_protocol(settings);
     let mut listeners: Vec<Listener> = Vec::new();
     for (names, setting) in settings.take_all("listeners.*.bind") {
         let name = names[0].clone();
         let apis = apis.remove(&name).map(|(_, list)| list);
         let tls = tls.remove(&name);
+        let proxy_protocol_from = proxies.remove(&name).and_then(|proxies| proxies.from);
         let Some(bind) = settings.parse(&setting, "an address such as 127.0.0.1:8080 or 0.0.0.0:8080", address) else {
             continue;
         };
@@ -101,9 +105,10 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
                 format!("listeners `{}` and `{name}` have the same address {bind}", twin.name),
             ));
         }
-        listeners.push(Listener { name, bind, apis, tls });
+        listeners.push(Listener { name, bind, apis, tls, proxy_protocol_from });
     }
     let without = apis.into_iter().map(|(name, (setting, _))| (name, setting.place));
+    let without = proxies.into_iter().map(|(name, proxies)| (name, proxies.place)).chain(without);
     let without: BTreeMap<_, _> = tls.into_iter().map(|(name, tls)| (name, tls.place)).chain(without).collect();
     for (name, place) in without {
         settings
@@ -111,6 +116,50 @@ fn read_listeners(settings: &mut Settings) -> Vec<Listener> {
             .push(Problem::at(&place, format!("listener `{name}` has no address; write `bind: \"127.0.0.1:8080\"`")));
     }
     listeners
+}
+
+/// What a listener says of the PROXY protocol.
+struct ProxyProtocol {
+    place: SettingPlace,
+    /// The load balancers, where it is required.
+    from: Option<Vec<IpNet>>,
+}
+
+fn read_proxy_protocol(settings: &mut Settings) -> BTreeMap<String, ProxyProtocol> {
+    let mut lists: BTreeMap<String, (SettingPlace, Option<Vec<IpNet>>)> = BTreeMap::new();
+    for (names, setting) in settings.take_all("listeners.*.proxyProtocolFrom") {
+        let problems = settings.problems.len();
+        let list = table::networks(settings, &setting);
+        // One with a mistake has been told of.
+        let list = (settings.problems.len() == problems).then_some(list);
+        lists.insert(names[0].clone(), (setting.place, list));
+    }
+    let mut read = BTreeMap::new();
+    for (names, setting) in settings.take_all("listeners.*.proxyProtocol") {
+        let name = &names[0];
+        let list = lists.remove(name);
+        let is_required = settings.parse(&setting, "`required` or `off`", |text| match text {
+            "required" => Some(true),
+            "off" => Some(false),
+            _ => None,
+        });
+        let is_empty = list.as_ref().is_none_or(|(_, list)| list.as_ref().is_some_and(Vec::is_empty));
+        if is_required == Some(true) && is_empty {
+            let message = format!(
+                "listener `{name}` takes nobody's word about clients, so that it would close every connection; write \
+                 the addresses of the load balancers beside it: `proxyProtocolFrom: [10.0.0.0/8]`"
+            );
+            settings.problems.push(Problem::at(&setting.place, message));
+        }
+        let from = list.and_then(|(_, list)| list).filter(|_| is_required == Some(true));
+        read.insert(name.clone(), ProxyProtocol { place: setting.place, from });
+    }
+    for (name, (place, _)) in lists {
+        let message = format!("listener `{name}` reads no PROXY protocol; write `proxyProtocol: required` beside it");
+        settings.problems.push(Problem::at(&place, message));
+        read.insert(name, ProxyProtocol { place, from: None });
+    }
+    read
 }
 
 fn address(text: &str) -> Option<SocketAddr> {

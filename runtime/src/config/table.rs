@@ -11,7 +11,7 @@ use gateway_base::operator_log::Format;
 use gateway_base::origin;
 use gateway_base::problem::Problem;
 use gateway_base::setting_values::{duration, read_into, secret, size};
-use gateway_base::settings::Settings;
+use gateway_base::settings::{Setting, Settings};
 
 /// A setting.
 pub(super) struct Row {
@@ -64,6 +64,20 @@ pub(super) static ROWS: &[Row] = &[
         shown: "`listeners.<name>.apis`",
         default: "all",
         meaning: "the APIs served there, each by the stem of its document's file name",
+        read: by_group,
+    },
+    Row {
+        paths: &["listeners.*.proxyProtocol"],
+        shown: "`listeners.<name>.proxyProtocol`",
+        default: "`off`",
+        meaning: "`required`: each connection begins with a header of the [PROXY protocol](#behind-a-load-balancer), which says who the client is",
+        read: by_group,
+    },
+    Row {
+        paths: &["listeners.*.proxyProtocolFrom"],
+        shown: "`listeners.<name>.proxyProtocolFrom`",
+        default: "none",
+        meaning: "addresses and networks of the load balancers that send it; with `proxyProtocol: required`, connections from elsewhere are closed",
         read: by_group,
     },
     Row {
@@ -507,10 +521,15 @@ fn origins(settings: &mut Settings, config: &mut Config, path: &'static str) {
 }
 
 fn trusted_proxies(settings: &mut Settings, config: &mut Config, path: &'static str) {
-    let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
     if let Some(setting) = settings.take(path) {
-        config.trusted_proxies = settings.list(&setting, "an address or a network such as 10.0.0.0/8", network);
+        config.trusted_proxies = networks(settings, &setting);
     }
+}
+
+/// A list of addresses and networks.
+pub(super) fn networks(settings: &mut Settings, setting: &Setting) -> Vec<IpNet> {
+    let network = |text: &str| text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    settings.list(setting, "an address or a network such as 10.0.0.0/8", network)
 }
 
 fn admin(settings: &mut Settings, config: &mut Config, path: &'static str) {

@@ -76,6 +76,33 @@ fn mappings_are_set_member_by_member() {
 }
 
 #[test]
+fn load_balancers_are_named_where_their_word_counts() {
+    let of = |more: &str| read(&format!("listeners:\n  web: {{bind: \"127.0.0.1:1\", {more}}}\n"), &[], &[]);
+    let from = |more: &str| of(more).expect("good").listeners.remove(0).proxy_protocol_from.map(|list| list.len());
+    assert_eq!(from("apis: [a]"), None);
+    assert_eq!(from("proxyProtocol: required, proxyProtocolFrom: [10.0.0.0/8, \"fd00::1\"]"), Some(2));
+    assert_eq!(from("proxyProtocol: off, proxyProtocolFrom: [10.0.0.0/8]"), None);
+    for (more, expected) in [
+        (
+            "proxyProtocol: required",
+            "2:45: listener `web` takes nobody's word about clients, so that it would close every",
+        ),
+        ("proxyProtocol: required, proxyProtocolFrom: []", "write the addresses of the load balancers beside it"),
+        ("proxyProtocol: maybe", "2:45: expected `required` or `off`, found `maybe`"),
+        ("proxyProtocol: required, proxyProtocolFrom: [x]", "2:75: expected an address or a network such as"),
+        (
+            "proxyProtocolFrom: [10.0.0.1]",
+            "2:49: listener `web` reads no PROXY protocol; write `proxyProtocol: required`",
+        ),
+    ] {
+        let problems = of(more).expect_err(more).join("\n");
+        assert!(problems.contains(expected), "{more}: {problems}");
+    }
+    let problems = read("", &[], &["listeners.web.proxyProtocol=off"]).expect_err("no address").join("\n");
+    assert!(problems.contains("listener `web` has no address"), "{problems}");
+}
+
+#[test]
 fn settings_that_differ_are_found() {
     let before =
         read("timeouts: {keepAlive: 60s, head: 5s}\nworkers: 2\ntrustedProxies: [10.0.0.1]\n", &[], &[]).expect("good");

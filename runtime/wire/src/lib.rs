@@ -11,5 +11,6 @@ pub mod http1;
 pub mod http2;
 pub mod locations;
 pub mod peer;
+pub mod proxy_protocol;
 pub mod reject;
 pub mod response;
