@@ -54,8 +54,8 @@ pub use split::{Mirror, Share, SplitEntry};
 pub use static_files::{StaticFile, StaticFiles, content_type};
 pub use upgrade::Upgrade;
 pub use upstream::{
-    Balance, Breaker, HashKey, Health, KeepAlive, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream,
-    UpstreamEndpoint,
+    Balance, Breaker, CookieDomain, CookiePath, Cookies, ForwardedFields, HashKey, Health, KeepAlive, Locations,
+    Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamEndpoint,
 };
 pub use upstream_auth::{AwsSigV4, ClientCertificate, ClientCredentials, UpstreamAuth, UpstreamCredential};
 

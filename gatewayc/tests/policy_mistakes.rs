@@ -306,6 +306,20 @@ fn at_the_root() {
             "GW104 no `key`",
         ),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", locations: kept}}", "GW104 expected `translate` or `keep`"),
+        (
+            "  upstreams: {x: {url: \"http://127.0.0.1:1\", forwarded: true}}",
+            "GW104 expected `x-forwarded` or `rfc7239` or `both`",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://127.0.0.1:1\", cookies: {path: remove}}}",
+            "GW104 expected `keep` or `rewrite`",
+        ),
+        (
+            "  upstreams: {x: {url: \"http://127.0.0.1:1\", cookies: {domain: rewrite}}}",
+            "GW104 expected `keep` or `remove`",
+        ),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:1\", cookies: {paths: rewrite}}}", "GW102 did you mean `path`?"),
+        ("  upstreams: {x: {url: \"http://127.0.0.1:1\", cookies: rewrite}}", "GW104"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", location: keep}}", "GW102 did you mean `locations`?"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", timeout: 5}}", "GW104 250ms"),
         ("  upstreams: {x: {url: \"http://127.0.0.1:1\", timeout: {red: 5s}}}", "GW102"),

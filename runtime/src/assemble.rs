@@ -187,6 +187,7 @@ pub(crate) fn assemble(
         response_fields: FieldTable::for_responses(),
         deciding_fields,
         trusted_proxies: config.trusted_proxies.clone(),
+        trusted_fields: config.trusted_fields,
         bodies: BodyMemory::new(config.limits.body_memory),
         encoders: BodyMemory::new(config.limits.compression),
         admission: Admission::new(config.limits.connections, config.limits.connections_per_address),

@@ -21,6 +21,7 @@ use gateway_base::store_settings::StoreSettings;
 use gateway_parties::oauth_settings::{OauthSettings, SessionSettings};
 use gateway_parties::store_place::OauthStoreSettings;
 use gateway_proxy::settings::{Limits, Listener, Timeouts};
+use gateway_wire::forwarded::TrustedFields;
 use gateway_wire::http1::head::HeadLimits;
 
 /// The deployment, with every default filled in.
@@ -29,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Listener>,
     /// Peers whose `X-Forwarded-*` and `X-Request-Id` are trusted.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Which of their fields count.
+    pub(crate) trusted_fields: TrustedFields,
     /// `consumers.yaml`, relative to the folder of `gateway.yaml`.
     pub(crate) consumers: Option<PathBuf>,
     /// `{value: …}` is allowed in `consumers.yaml`: for tests.
@@ -76,6 +79,7 @@ impl Default for Config {
                 proxy_protocol_from: None,
             }],
             trusted_proxies: Vec::new(),
+            trusted_fields: TrustedFields::default(),
             consumers: None,
             insecure_literals: false,
             upstreams: BTreeMap::new(),

@@ -48,6 +48,8 @@ impl Gateway {
             "files.store",
             "files.thumbnails",
             "files.archive",
+            "guests.book",
+            "guests.desk",
             "reports.default",
             "deliveries.default",
             "tickets.default",

@@ -30,3 +30,46 @@ pub enum Locations {
     /// They stay as they are.
     Keep,
 }
+
+/// The header fields that tell an upstream where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardedFields {
+    /// `X-Forwarded-For`, `-Proto` and `-Host`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Rfc7239,
+    /// All of them.
+    Both,
+}
+
+/// What becomes of the cookies that an upstream sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cookies {
+    /// The attribute `Path`.
+    pub path: CookiePath,
+    /// The attribute `Domain`.
+    pub domain: CookieDomain,
+}
+
+impl Cookies {
+    /// They are passed on as they are.
+    pub const KEEP: Self = Self { path: CookiePath::Keep, domain: CookieDomain::Keep };
+}
+
+/// What becomes of `Path` of a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookiePath {
+    /// It stays as it is.
+    Keep,
+    /// A path of the upstream becomes that of the gateway.
+    Rewrite,
+}
+
+/// What becomes of `Domain` of a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CookieDomain {
+    /// It stays as it is.
+    Keep,
+    /// It goes, so that the cookie is for the host that the client calls.
+    Remove,
+}

@@ -49,6 +49,8 @@ pub(super) fn upstream(upstream: &ir::Upstream) -> Upstream {
         preserve_host: upstream.preserve_host,
         paths: upstream.paths,
         locations: upstream.locations,
+        cookies: upstream.cookies,
+        forwarded: upstream.forwarded,
         connect_timeout: upstream.connect_timeout,
         response_timeout: upstream.response_timeout,
         idle_timeout: upstream.idle_timeout,

@@ -7,8 +7,9 @@ use crate::emit::limits::limit_key;
 use crate::emit::literals::{boolean, duration};
 use crate::emit::schemes::secret_reference;
 use crate::ir::{
-    AwsSigV4, Balance, Breaker, ClientCredentials, HashKey, Health, KeepAlive, Locations, Outlier, Retry, RetryBudget,
-    RetryCause, Upstream, UpstreamAuth, UpstreamCredential, UpstreamEndpoint,
+    AwsSigV4, Balance, Breaker, ClientCredentials, CookieDomain, CookiePath, ForwardedFields, HashKey, Health,
+    KeepAlive, Locations, Outlier, Retry, RetryBudget, RetryCause, Upstream, UpstreamAuth, UpstreamCredential,
+    UpstreamEndpoint,
 };
 
 pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
@@ -32,6 +33,36 @@ pub(super) fn upstream_value(upstream: &Upstream) -> Expression {
                 Expression::word(match upstream.locations {
                     Locations::Translate => "Locations::Translate",
                     Locations::Keep => "Locations::Keep",
+                }),
+            ),
+            (
+                "cookies",
+                Expression::Struct(
+                    "Cookies",
+                    vec![
+                        (
+                            "path",
+                            Expression::word(match upstream.cookies.path {
+                                CookiePath::Keep => "CookiePath::Keep",
+                                CookiePath::Rewrite => "CookiePath::Rewrite",
+                            }),
+                        ),
+                        (
+                            "domain",
+                            Expression::word(match upstream.cookies.domain {
+                                CookieDomain::Keep => "CookieDomain::Keep",
+                                CookieDomain::Remove => "CookieDomain::Remove",
+                            }),
+                        ),
+                    ],
+                ),
+            ),
+            (
+                "forwarded",
+                Expression::word(match upstream.forwarded {
+                    ForwardedFields::XForwarded => "ForwardedFields::XForwarded",
+                    ForwardedFields::Rfc7239 => "ForwardedFields::Rfc7239",
+                    ForwardedFields::Both => "ForwardedFields::Both",
                 }),
             ),
             ("connect_timeout", duration(upstream.connect_timeout)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gateway_route::UpstreamPaths;
-pub use gateway_terms::operation::Locations;
+pub use gateway_terms::operation::{CookieDomain, CookiePath, Cookies, ForwardedFields, Locations};
 pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
 use gateway_yaml::Span;
@@ -39,6 +39,10 @@ pub struct Upstream {
     pub paths: UpstreamPaths,
     /// What becomes of its own addresses in `Location` and `Content-Location`.
     pub locations: Locations,
+    /// What becomes of the cookies that it sets.
+    pub cookies: Cookies,
+    /// How it is told where a request came from.
+    pub forwarded: ForwardedFields,
     /// To connect.
     pub connect_timeout: Duration,
     /// To the head of the response.
@@ -68,6 +72,8 @@ impl Upstream {
             preserve_host: false,
             paths: UpstreamPaths::UNKNOWN,
             locations: Locations::Translate,
+            cookies: Cookies::KEEP,
+            forwarded: ForwardedFields::XForwarded,
             connect_timeout: USUAL_CONNECT_TIMEOUT,
             response_timeout: USUAL_RESPONSE_TIMEOUT,
             idle_timeout: USUAL_IDLE_TIMEOUT,

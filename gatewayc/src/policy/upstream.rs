@@ -5,8 +5,9 @@ use gateway_terms::upstream::USUAL_RESOLVE;
 
 use super::lines::{line, secret};
 use crate::ir::{
-    AwsSigV4, Balance, Breaker, ClientCertificate, ClientCredentials, HashKey, Health, KeepAlive, Locations, Retry,
-    RetryBudget, RetryCause, Upstream, UpstreamAuth, UpstreamCredential, UpstreamEndpoint,
+    AwsSigV4, Balance, Breaker, ClientCertificate, ClientCredentials, CookieDomain, CookiePath, ForwardedFields,
+    HashKey, Health, KeepAlive, Locations, Retry, RetryBudget, RetryCause, Upstream, UpstreamAuth, UpstreamCredential,
+    UpstreamEndpoint,
 };
 use crate::units::show_duration;
 
@@ -19,6 +20,17 @@ pub(super) fn write(out: &mut String, upstream: &Upstream) {
     };
     let endpoints: Vec<String> = upstream.endpoints.iter().map(endpoint).collect();
     line(out, "upstream", &format!("{} at {}{host}{locations}", upstream.name, endpoints.join(", ")));
+    match upstream.forwarded {
+        ForwardedFields::XForwarded => {}
+        ForwardedFields::Rfc7239 => line(out, "told of clients by", "Forwarded"),
+        ForwardedFields::Both => line(out, "told of clients by", "Forwarded and X-Forwarded-*"),
+    }
+    let path = (upstream.cookies.path == CookiePath::Rewrite).then_some("path as clients see it");
+    let domain = (upstream.cookies.domain == CookieDomain::Remove).then_some("without domain");
+    let cookies: Vec<&str> = path.into_iter().chain(domain).collect();
+    if !cookies.is_empty() {
+        line(out, "its cookies", &cookies.join(", "));
+    }
     if let Some(UpstreamAuth { credential, certificate }) = &upstream.auth {
         if let Some(credential) = credential {
             line(out, "authenticated with", &credential_words(credential));

@@ -5,7 +5,7 @@ use gateway_terms::upstream::UpstreamScheme;
 use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, GW521, GW523, GW528, GW532};
-use crate::ir::{Locations, Upstream, UpstreamEndpoint};
+use crate::ir::{CookieDomain, CookiePath, Cookies, ForwardedFields, Locations, Upstream, UpstreamEndpoint};
 use crate::units;
 use crate::vocabulary::balance::{balance, outlier, resolve};
 use crate::vocabulary::endpoints::{endpoints, upstream_url};
@@ -53,7 +53,7 @@ pub(super) fn upstream_choice(reader: &mut Reader<'_>, node: &Node, place: Place
 }
 
 pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 16] = [
         "url",
         "endpoints",
         "balance",
@@ -68,6 +68,8 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream>
         "preserveHost",
         "paths",
         "locations",
+        "cookies",
+        "forwarded",
     ];
     let entries = reader.known(node, "an upstream", &KNOWN);
     let mut policy = Upstream::at("");
@@ -101,6 +103,15 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream>
             "locations" => {
                 let choices = [("translate", Locations::Translate), ("keep", Locations::Keep)];
                 policy.locations = reader.choice(value, "`locations`", &choices).unwrap_or(Locations::Translate);
+            }
+            "cookies" => policy.cookies = cookies(reader, value),
+            "forwarded" => {
+                let choices = [
+                    ("x-forwarded", ForwardedFields::XForwarded),
+                    ("rfc7239", ForwardedFields::Rfc7239),
+                    ("both", ForwardedFields::Both),
+                ];
+                policy.forwarded = reader.choice(value, "`forwarded`", &choices).unwrap_or(policy.forwarded);
             }
             _ if value.as_mapping().is_some() => {
                 for Entry { key, value } in reader.known(value, "`timeout`", &["connect", "response", "idle", "total"])
@@ -157,6 +168,21 @@ fn check_total(reader: &mut Reader<'_>, node: &Node, policy: &Upstream) {
                 .help("make `total` longer, or `perTry` or `attempts` smaller"),
         );
     }
+}
+
+/// What becomes of the cookies that an upstream sets.
+fn cookies(reader: &mut Reader<'_>, node: &Node) -> Cookies {
+    let mut cookies = Cookies::KEEP;
+    for Entry { key, value } in reader.known(node, "`cookies`", &["path", "domain"]) {
+        if &*key.name == "path" {
+            let choices = [("keep", CookiePath::Keep), ("rewrite", CookiePath::Rewrite)];
+            cookies.path = reader.choice(value, "`path`", &choices).unwrap_or(cookies.path);
+        } else {
+            let choices = [("keep", CookieDomain::Keep), ("remove", CookieDomain::Remove)];
+            cookies.domain = reader.choice(value, "`domain`", &choices).unwrap_or(cookies.domain);
+        }
+    }
+    cookies
 }
 
 /// How an upstream reads paths.

@@ -8,6 +8,7 @@ use crate::request_view::{CredentialLocation, Found, RequestView};
 use gateway_base::address::{Address, parse_address};
 use gateway_limits::rule::{KeyParts, Part, PartKind};
 use gateway_limits::tables::LimitKey;
+use gateway_wire::forwarded::{Element, TrustedFields};
 use gateway_wire::http1::head::Field;
 
 /// What a request's keys are made of.
@@ -70,16 +71,29 @@ impl KeyParts for Subject<'_> {
     }
 }
 
-/// Where a request came from: as far as proxies say that it `trusts`, from the nearest one on.
-pub fn client_address(peer: IpAddr, fields: &[Field<'_>], trusts: impl Fn(IpAddr) -> bool) -> IpAddr {
+/// Where a request came from: as far as proxies say that it `trusts`, in the fields of theirs that count, from the nearest
+/// one on.
+pub fn client_address(
+    peer: IpAddr,
+    fields: &[Field<'_>],
+    trusted: TrustedFields,
+    trusts: impl Fn(IpAddr) -> bool,
+) -> IpAddr {
     if !trusts(peer) {
         return peer;
     }
+    let name = match trusted {
+        TrustedFields::XForwarded => "x-forwarded-for",
+        TrustedFields::Rfc7239 => "forwarded",
+    };
     let mut address = peer;
-    let chains = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("x-forwarded-for")).rev();
+    let chains = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).rev();
     for hop in chains.flat_map(|field| field.value.rsplit(|byte| *byte == b',')) {
-        let text = std::str::from_utf8(hop.trim_ascii()).unwrap_or_default();
-        let Some(next) = parse_address(text) else { return address };
+        let next = match trusted {
+            TrustedFields::XForwarded => parse_address(std::str::from_utf8(hop.trim_ascii()).unwrap_or_default()),
+            TrustedFields::Rfc7239 => Element::parse(hop).and_then(|element| element.address()),
+        };
+        let Some(next) = next else { return address };
         address = next.to_canonical();
         if !trusts(address) {
             return address;
@@ -118,7 +132,23 @@ mod tests {
             ("10.0.0.1", "::ffff:203.0.113.9", "203.0.113.9"),
         ] {
             let fields = [Field { name: "X-Forwarded-For", value: forwarded.as_bytes() }];
-            let address = client_address(peer.parse().expect("an address"), &fields, trusts);
+            let address = client_address(peer.parse().expect("an address"), &fields, TrustedFields::XForwarded, trusts);
+            assert_eq!(address.to_string(), expected, "{peer} {forwarded}");
+        }
+        for (peer, forwarded, expected) in [
+            ("192.0.2.1", "for=203.0.113.9", "192.0.2.1"),
+            ("10.0.0.1", "for=203.0.113.9;proto=https", "203.0.113.9"),
+            ("10.0.0.1", "for=198.51.100.7, for=203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "for=198.51.100.7, for=10.0.0.2;by=10.0.0.1", "198.51.100.7"),
+            ("10.0.0.1", "for=\"198.51.100.7, for=\"203.0.113.9:80\"", "203.0.113.9"),
+            ("10.0.0.1", "for=198.51.100.7, for=unknown", "10.0.0.1"),
+            ("10.0.0.1", "for=198.51.100.7, for=_hidden, for=10.0.0.2", "10.0.0.2"),
+            ("fd00::1", "for=\"[2001:db8::7]:4711\"", "2001:db8::7"),
+        ] {
+            // What proxies of this kind pass on may be the client's own.
+            let other = Field { name: "X-Forwarded-For", value: b"198.51.100.66" };
+            let fields = [other, Field { name: "Forwarded", value: forwarded.as_bytes() }, other];
+            let address = client_address(peer.parse().expect("an address"), &fields, TrustedFields::Rfc7239, trusts);
             assert_eq!(address.to_string(), expected, "{peer} {forwarded}");
         }
     }

@@ -32,6 +32,7 @@ use gateway_schema::schemas::Schemas;
 use gateway_terms::refusal::ErrorFormat;
 use gateway_tls::Tls;
 use gateway_wire::field_lines::FieldLines;
+use gateway_wire::forwarded::TrustedFields;
 use gateway_wire::http1::names::FieldTable;
 use gateway_wire::reject::Reject;
 
@@ -48,6 +49,8 @@ pub struct Deployment {
     pub deciding_fields: Vec<&'static str>,
     /// The networks whose `X-Forwarded-For` and the like are trusted; empty for none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which of the fields that trusted proxies may write count.
+    pub trusted_fields: TrustedFields,
     /// Timeouts, sizes and the number of workers.
     pub settings: Settings,
     /// The consumers of `consumers.yaml`.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gateway_route::{Ambiguous, UpstreamPaths};
-pub use gateway_terms::operation::{Locations, Preflight};
+pub use gateway_terms::operation::{CookieDomain, CookiePath, Cookies, ForwardedFields, Locations, Preflight};
 pub use gateway_terms::share::Share;
 pub use gateway_terms::upstream::{Breaker, KeepAlive, Outlier, RetryBudget, RetryCause};
 use gateway_terms::upstream::{USUAL_CONNECT_TIMEOUT, USUAL_IDLE_TIMEOUT, USUAL_RESOLVE, USUAL_RESPONSE_TIMEOUT};
@@ -345,6 +345,10 @@ pub struct Upstream {
     pub paths: UpstreamPaths,
     /// What becomes of `Location` and `Content-Location` in its responses.
     pub locations: Locations,
+    /// What becomes of the cookies that it sets.
+    pub cookies: Cookies,
+    /// How it is told where a request came from.
+    pub forwarded: ForwardedFields,
     /// To establish a connection; 504 when it passes.
     pub connect_timeout: Duration,
     /// From the end of the request to the head of the response; 504 when it passes.
@@ -371,6 +375,8 @@ impl Upstream {
         preserve_host: false,
         paths: UpstreamPaths::UNKNOWN,
         locations: Locations::Translate,
+        cookies: Cookies::KEEP,
+        forwarded: ForwardedFields::XForwarded,
         connect_timeout: USUAL_CONNECT_TIMEOUT,
         response_timeout: USUAL_RESPONSE_TIMEOUT,
         idle_timeout: USUAL_IDLE_TIMEOUT,

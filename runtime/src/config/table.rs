@@ -12,6 +12,7 @@ use gateway_base::origin;
 use gateway_base::problem::Problem;
 use gateway_base::setting_values::{duration, read_into, secret, size};
 use gateway_base::settings::{Setting, Settings};
+use gateway_wire::forwarded::TrustedFields;
 
 /// A setting.
 pub(super) struct Row {
@@ -179,8 +180,15 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["trustedProxies"],
         shown: "`trustedProxies`",
         default: "`[]`",
-        meaning: "addresses and networks whose `X-Forwarded-*` and `X-Request-Id` are trusted; of several words in `X-Forwarded-Proto`, each must be `https`",
+        meaning: "addresses and networks whose `X-Forwarded-*` and `X-Request-Id` are [trusted](#who-the-client-is); of several words in `X-Forwarded-Proto`, each must be `https`",
         read: trusted_proxies,
+    },
+    Row {
+        paths: &["trustedFields"],
+        shown: "`trustedFields`",
+        default: "`x-forwarded`",
+        meaning: "which fields of theirs count: `x-forwarded`, or `rfc7239` for [`Forwarded`](#who-the-client-is)",
+        read: trusted_fields,
     },
     Row {
         paths: &["admin.bind", "admin"],
@@ -523,6 +531,18 @@ fn origins(settings: &mut Settings, config: &mut Config, path: &'static str) {
 fn trusted_proxies(settings: &mut Settings, config: &mut Config, path: &'static str) {
     if let Some(setting) = settings.take(path) {
         config.trusted_proxies = networks(settings, &setting);
+    }
+}
+
+fn trusted_fields(settings: &mut Settings, config: &mut Config, path: &'static str) {
+    if let Some(setting) = settings.take(path)
+        && let Some(fields) = settings.parse(&setting, "`x-forwarded` or `rfc7239`", |text| match text {
+            "x-forwarded" => Some(TrustedFields::XForwarded),
+            "rfc7239" => Some(TrustedFields::Rfc7239),
+            _ => None,
+        })
+    {
+        config.trusted_fields = fields;
     }
 }
 

@@ -98,6 +98,10 @@ fn load_balancers_are_named_where_their_word_counts() {
         let problems = of(more).expect_err(more).join("\n");
         assert!(problems.contains(expected), "{more}: {problems}");
     }
+    let trusted = |value: &str| read("", &[], &[&format!("trustedFields={value}")]).map(|config| config.trusted_fields);
+    assert_eq!(trusted("rfc7239"), Ok(TrustedFields::Rfc7239));
+    let problems = trusted("both").expect_err("never both").join("\n");
+    assert!(problems.contains("expected `x-forwarded` or `rfc7239`, found `both`"), "{problems}");
     let problems = read("", &[], &["listeners.web.proxyProtocol=off"]).expect_err("no address").join("\n");
     assert!(problems.contains("listener `web` has no address"), "{problems}");
 }

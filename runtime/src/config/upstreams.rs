@@ -32,9 +32,19 @@ impl UpstreamSetting {
     /// The description that this makes of the document's. It lives as long as the process.
     pub(crate) fn over(&self, document: &'static Upstream) -> &'static Upstream {
         let endpoints: &'static [UpstreamEndpoint] = Vec::leak(self.endpoints.clone());
-        let Upstream { name, auth, preserve_host, paths, locations, .. } = *document;
+        let Upstream { name, auth, preserve_host, paths, locations, cookies, forwarded, .. } = *document;
         let described = self.members.as_ref().unwrap_or(document);
-        Box::leak(Box::new(Upstream { name, endpoints, auth, preserve_host, paths, locations, ..described.clone() }))
+        Box::leak(Box::new(Upstream {
+            name,
+            endpoints,
+            auth,
+            preserve_host,
+            paths,
+            locations,
+            cookies,
+            forwarded,
+            ..described.clone()
+        }))
     }
 }
 

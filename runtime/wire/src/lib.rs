@@ -5,6 +5,7 @@ pub mod browser_fields;
 pub mod certificate;
 pub mod downstream;
 pub mod field_lines;
+pub mod forwarded;
 pub mod head_writer;
 pub mod header_edits;
 pub mod http1;

@@ -1,4 +1,9 @@
-//! `Location` and `Content-Location` of responses: an upstream knows its own addresses, clients know the gateway's.
+//! `Location`, `Content-Location` and `Set-Cookie` of responses: an upstream knows its own addresses, clients know the
+//! gateway's.
+
+use std::borrow::Cow;
+
+use gateway_terms::operation::{CookieDomain, CookiePath, Cookies};
 
 /// What an upstream is called.
 pub trait OwnAddresses: std::fmt::Debug + Sync {
@@ -17,12 +22,66 @@ pub struct Locations {
     pub base: String,
     /// The client's `Host`, where the upstream sees it.
     pub preserved_host: Option<String>,
+    /// Whether addresses are translated at all.
+    pub translates: bool,
+    /// What becomes of cookies.
+    pub cookies: Cookies,
 }
 
 impl Locations {
-    /// Whether the field called `name` says where something is.
-    pub(crate) fn concerns(name: &str) -> bool {
-        name.eq_ignore_ascii_case("location") || name.eq_ignore_ascii_case("content-location")
+    /// The value that the client is to get instead of `value` of the field called `name`; `None` where it is right already.
+    pub(crate) fn rewritten(&self, name: &str, value: &[u8]) -> Option<Vec<u8>> {
+        // In the order of their lengths, so that most names are told apart at once.
+        match name.len() {
+            8 | 16 if self.translates && is_location(name) => self.public(value).map(String::into_bytes),
+            10 if self.cookies != Cookies::KEEP && name.eq_ignore_ascii_case("set-cookie") => self.public_cookie(value),
+            _ => None,
+        }
+    }
+
+    /// The cookie as the client is to keep it (RFC 6265 §5.2); `None` where that is as it is.
+    fn public_cookie(&self, cookie: &[u8]) -> Option<Vec<u8>> {
+        // Browsers take such a cookie with `Path=/` only, and without a domain.
+        let is_bound_to_host = cookie.trim_ascii_start().get(..7).is_some_and(|it| it.eq_ignore_ascii_case(b"__Host-"));
+        let mut parts = cookie.split(|byte| *byte == b';');
+        let mut public = parts.next().unwrap_or_default().to_vec();
+        let mut is_changed = false;
+        for part in parts {
+            let (name, value) = match part.iter().position(|byte| *byte == b'=') {
+                Some(at) => (part[..at].trim_ascii(), part[at + 1..].trim_ascii()),
+                None => (part.trim_ascii(), &part[..0]),
+            };
+            if self.cookies.domain == CookieDomain::Remove && name.eq_ignore_ascii_case(b"domain") {
+                is_changed = true;
+                continue;
+            }
+            let rewrites = self.cookies.path == CookiePath::Rewrite && !is_bound_to_host;
+            let path = if rewrites && name.eq_ignore_ascii_case(b"path") { self.cookie_path(value) } else { None };
+            public.push(b';');
+            match path {
+                Some(path) => {
+                    is_changed = true;
+                    public.extend_from_slice(b" Path=");
+                    public.extend_from_slice(path.as_bytes());
+                }
+                None => public.extend_from_slice(part),
+            }
+        }
+        is_changed.then_some(public)
+    }
+
+    /// The path below which the client sends a cookie, so that it comes with the requests that the upstream means; `None`
+    /// where that is as it is said.
+    fn cookie_path(&self, path: &[u8]) -> Option<String> {
+        let path = std::str::from_utf8(path).ok().filter(|path| path.starts_with('/'))?;
+        let covers = |of: &str| of.strip_prefix(path).is_some_and(|rest| path.ends_with('/') || rest.starts_with('/'));
+        // All that the gateway forwards is below the prefix, and for the client below the base path.
+        let public: Cow<'_, str> = if path == "/" || path == self.prefix || covers(self.prefix) {
+            if self.base.is_empty() { "/".into() } else { self.base.as_str().into() }
+        } else {
+            self.path(path)?.into()
+        };
+        (public != path).then(|| public.into_owned())
     }
 
     /// What the client is to read instead of `value`; `None` where it is right already, or not the upstream's to say.
@@ -77,6 +136,11 @@ impl Locations {
     }
 }
 
+/// Whether the field called `name` says where something is.
+fn is_location(name: &str) -> bool {
+    name.eq_ignore_ascii_case("location") || name.eq_ignore_ascii_case("content-location")
+}
+
 /// A path as a reference that names no other host: `//host` would, and browsers read `/\host` and a tab between the
 /// slashes like that. They take the `.` away again.
 fn on_this_host(path: String) -> String {
@@ -103,7 +167,56 @@ mod tests {
             prefix: prefix.to_owned().leak(),
             base: base.to_owned(),
             preserved_host: host.map(str::to_owned),
+            translates: true,
+            cookies: Cookies { path: CookiePath::Rewrite, domain: CookieDomain::Remove },
         }
+    }
+
+    #[test]
+    fn cookies_of_the_upstream_become_the_gateways() {
+        for (prefix, base, cookie, expected) in [
+            ("", "/v1", "a=b; Path=/; HttpOnly", Some("a=b; Path=/v1; HttpOnly")),
+            ("", "/v1", "a=b;path=/admin;Secure", Some("a=b; Path=/v1/admin;Secure")),
+            ("", "/v1", "a=b; Path = /admin/ ", Some("a=b; Path=/v1/admin/")),
+            // Its own work, and what a browser takes from the request.
+            ("", "/v1", "a=b; Path=/v1/admin", None),
+            ("", "/v1", "a=b; Path=/v1", None),
+            ("", "/v1", "a=b; Path=admin", None),
+            ("", "/v1", "a=b; Path=", None),
+            ("", "/v1", "a=b; Path", None),
+            ("", "/v1", "a=b; Secure", None),
+            ("", "/v1", "path=/x", None),
+            ("", "", "a=b; Path=/", None),
+            ("", "", "a=b; Path=/x", None),
+            // A prefix of the upstream's own.
+            ("/api", "", "a=b; Path=/api", Some("a=b; Path=/")),
+            ("/api", "", "a=b; Path=/api/", Some("a=b; Path=/")),
+            ("/api", "/v1", "a=b; Path=/api/admin", Some("a=b; Path=/v1/admin")),
+            ("/api", "/v1", "a=b; Path=/", Some("a=b; Path=/v1")),
+            ("/api/x", "/v1", "a=b; Path=/api", Some("a=b; Path=/v1")),
+            ("/api/x", "/v1", "a=b; Path=/api/", Some("a=b; Path=/v1")),
+            ("/api/x", "/v1", "a=b; Path=/ap", None),
+            ("/api", "/v1", "a=b; Path=/other", None),
+            // The domain goes, wherever it stands and whatever it is.
+            ("", "", "a=b; Domain=up.internal; Path=/", Some("a=b; Path=/")),
+            ("", "", "a=b;DOMAIN = .example ; Domain=x; Secure", Some("a=b; Secure")),
+            ("", "/v1", "Domain=x; Path=/; Domain=y", Some("Domain=x; Path=/v1")),
+            // The last one counts, and all of them are rewritten.
+            ("", "/v1", "a=b; Path=/x; Path=/y", Some("a=b; Path=/v1/x; Path=/v1/y")),
+            ("", "/v1", "__Host-a=b; Path=/; Secure", None),
+            ("", "/v1", "__host-a=b; Path=/; Secure", None),
+            ("", "/v1", "__Secure-a=b; Path=/; Secure; Domain=x", Some("__Secure-a=b; Path=/v1; Secure")),
+            ("", "/v1", "\u{e9}=\u{e9}; Path=/", Some("\u{e9}=\u{e9}; Path=/v1")),
+        ] {
+            let public = locations(prefix, base, None).rewritten("Set-Cookie", cookie.as_bytes());
+            let public = public.map(|value| String::from_utf8(value).expect("text"));
+            assert_eq!(public.as_deref(), expected, "{cookie} with prefix {prefix:?} and base {base:?}");
+        }
+        let kept = Locations { cookies: Cookies::KEEP, ..locations("", "/v1", None) };
+        assert_eq!(kept.rewritten("Set-Cookie", b"a=b; Path=/; Domain=x"), None);
+        assert!(kept.rewritten("Location", b"/a").is_some() && kept.rewritten("Link", b"/a").is_none());
+        let kept = Locations { translates: false, ..locations("", "/v1", None) };
+        assert_eq!(kept.rewritten("Location", b"/a"), None);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct ResponseTerms<'a> {
     pub hsts: &'a FieldLines,
     /// What it says to browsers, instead of the upstream.
     pub browsers: Option<BrowserFields<'a>>,
-    /// How the upstream's own addresses look to the client; as they are, if nothing.
+    /// How the upstream's own addresses and cookies look to the client; as they are, if nothing.
     pub locations: Option<&'a Locations>,
 }
 
@@ -188,8 +188,8 @@ fn write_end_to_end(
             }
         }
         has_date |= field.name.eq_ignore_ascii_case("date");
-        match terms.locations.filter(|_| Locations::concerns(field.name)).and_then(|to| to.public(field.value)) {
-            Some(public) => head.field(field.name, public.as_bytes()),
+        match terms.locations.and_then(|to| to.rewritten(field.name, field.value)) {
+            Some(public) => head.field(field.name, &public),
             None => head.field(field.name, field.value),
         }
     }

@@ -15,6 +15,10 @@ mod files {
     include!(concat!(env!("OUT_DIR"), "/files.rs"));
 }
 
+mod guests {
+    include!(concat!(env!("OUT_DIR"), "/guests.rs"));
+}
+
 mod notes {
     include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 }
@@ -64,6 +68,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &articles::API,
         &deliveries::API,
         &files::API,
+        &guests::API,
         &notes::API,
         &orders::API,
         &partners::API,

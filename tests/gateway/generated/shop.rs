@@ -533,6 +533,8 @@ static SHOP: Upstream = Upstream {
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
+    cookies: Cookies { path: CookiePath::Keep, domain: CookieDomain::Keep },
+    forwarded: ForwardedFields::XForwarded,
     connect_timeout: Duration::from_secs(1),
     response_timeout: Duration::from_millis(500),
     idle_timeout: Duration::from_secs(2),

@@ -280,6 +280,74 @@ fn trusted_proxies_are_believed() {
 }
 
 #[test]
+fn an_upstream_reads_forwarded_where_its_document_says_so() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::start(&[], upstream.address);
+    let lies = "Forwarded: for=6.6.6.6;proto=https\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\n";
+    let both = gateway.get("/guests/book", lies).json()["headers"].clone();
+    assert_eq!(both["forwarded"], "for=127.0.0.1;host=gateway.test;proto=http");
+    assert_eq!((&both["x-forwarded-for"], &both["x-forwarded-host"]), (&"127.0.0.1".into(), &"gateway.test".into()));
+    let one = gateway.get("/guests/desk", lies).json()["headers"].clone();
+    assert_eq!(one["forwarded"], "for=127.0.0.1;host=gateway.test;proto=http");
+    assert!(one.get("x-forwarded-for").is_none() && one.get("x-forwarded-proto").is_none(), "{one}");
+    assert_eq!(one["x-forwarded-prefix"], "/guests", "it has no counterpart");
+    // A proxy that writes the fields that most do: what is in the other one may be the client's own.
+    let gateway = Gateway::start(&["trustedProxies=[127.0.0.0/8]"], upstream.address);
+    let told = "X-Forwarded-For: 192.0.2.7,  2001:db8::7 , hidden\r\nX-Forwarded-For: [2001:db8::8]:80\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: a.example:8443\r\nForwarded: for=6.6.6.6\r\n";
+    let one = gateway.get("/guests/desk", told).json()["headers"].clone();
+    let chain = "for=192.0.2.7, for=\"[2001:db8::7]\", for=unknown, for=\"[2001:db8::8]\"";
+    assert_eq!(one["forwarded"], format!("{chain}, for=127.0.0.1;host=\"a.example:8443\";proto=https"));
+    // One that writes `Forwarded`.
+    let gateway = Gateway::start(&["trustedProxies=[127.0.0.0/8]", "trustedFields=rfc7239"], upstream.address);
+    let told = "Forwarded: for=\"6.6.6.6, for=192.0.2.7;by=_edge, for=\"[2001:db8::9]:4711\";Proto=HTTPS;host=\"b.example\"\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Host: evil\r\nX-Forwarded-Prefix: /evil\r\nX-Request-Id: forwarded-1\r\n";
+    let both = gateway.get("/guests/book", told).json()["headers"].clone();
+    assert_eq!(
+        both["forwarded"],
+        "for=192.0.2.7, for=\"[2001:db8::9]:4711\";host=b.example;proto=HTTPS, for=127.0.0.1;host=gateway.test;proto=https"
+    );
+    assert_eq!(both["x-forwarded-for"], "192.0.2.7, 2001:db8::9, 127.0.0.1");
+    assert_eq!((&both["x-forwarded-proto"], &both["x-forwarded-host"]), (&"https".into(), &"b.example".into()));
+    assert_eq!(both["x-forwarded-prefix"], "/guests");
+    assert!(!both.to_string().contains("6.6.6.6") && !both.to_string().contains("evil"), "{both}");
+    let line = gateway.log_line(|line| line["requestId"] == "forwarded-1");
+    assert_eq!((&line["client"], &line["peer"]), (&"2001:db8::9".into(), &"127.0.0.1".into()));
+    // The nearest proxy says that it was not HTTPS, whatever was said before.
+    for told in [
+        "for=192.0.2.7;proto=https, for=192.0.2.8;proto=http",
+        "for=192.0.2.7;proto=http, for=192.0.2.8;proto=https",
+        "x",
+    ] {
+        let one = gateway.get("/guests/desk", &format!("Forwarded: {told}\r\n")).json()["headers"].clone();
+        assert!(one["forwarded"].as_str().is_some_and(|value| value.ends_with(";proto=http")), "{one}");
+    }
+}
+
+#[test]
+fn cookies_of_an_upstream_are_for_the_gateway() {
+    let upstream = answering(
+        "Set-Cookie: a=1; Path=/app/book; Domain=app.internal; HttpOnly\r\nSet-Cookie: b=2; Path=/\r\nset-cookie: __Host-c=3; Secure; Path=/\r\nSet-Cookie: d=4\r\n",
+    );
+    let book = format!("upstreams.guests.book=http://{}/app", upstream.address);
+    let gateway = Gateway::start(&[&book], upstream.address);
+    assert_eq!(
+        gateway.get("/guests/book", "").header("set-cookie"),
+        "a=1; Path=/guests/book; HttpOnly | b=2; Path=/guests | __Host-c=3; Secure; Path=/ | d=4"
+    );
+    assert_eq!(
+        gateway.get("/guests/desk", "").header("set-cookie"),
+        "a=1; Path=/app/book; HttpOnly | b=2; Path=/ | __Host-c=3; Secure; Path=/ | d=4"
+    );
+    let others = gateway.get("/v1/health", "").header("set-cookie");
+    assert!(others.starts_with("a=1; Path=/app/book; Domain=app.internal; HttpOnly | b=2; Path=/ |"), "{others}");
+    // With what a proxy in front of the gateway has taken off.
+    let gateway = Gateway::start(&[&book, "trustedProxies=[127.0.0.0/8]"], upstream.address);
+    let answer = gateway.get("/guests/book", "X-Forwarded-Prefix: /hotel\r\n");
+    assert!(
+        answer.header("set-cookie").starts_with("a=1; Path=/hotel/guests/book; HttpOnly | b=2; Path=/hotel/guests |")
+    );
+}
+
+#[test]
 fn headers_about_one_connection_stay_there() {
     let upstream = Upstream::start(|_, connection| {
         connection.send("HTTP/1.1 200 OK\r\nConnection: X-Hop, keep-alive\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n");

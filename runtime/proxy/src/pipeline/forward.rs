@@ -15,7 +15,7 @@ use crate::pipeline::grpc;
 use crate::pipeline::request::{RequestFacts, Target};
 use crate::pipeline::upgrade::{Asked, accept_of, subprotocols_without};
 use crate::rewrite::is_safe;
-use crate::tables;
+use crate::tables::{self, ForwardedFields};
 use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Described;
@@ -24,9 +24,11 @@ use gateway_access::authorize::Permit;
 use gateway_access::challenges::HiddenCredentials;
 use gateway_access::request_view::SUBPROTOCOLS;
 use gateway_access::upstream_auth::{PreparedCredential, SecretField};
+use gateway_base::address::parse_address;
 use gateway_base::encoding::{cookies_without, query_without};
 use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
+use gateway_wire::forwarded::{Element, TrustedFields, elements, write_node, write_pair};
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::{Field, RequestHead};
 use gateway_wire::http1::names::{FieldClass, is_same_name_ignoring_punctuation};
@@ -199,7 +201,7 @@ impl ForwardRequest<'_> {
             client_ends,
             terms,
             body: self.form.map(<[u8]>::to_vec),
-            base: translates.then_some(base),
+            base: (translates || upstream.cookies != tables::Cookies::KEEP).then_some(base),
             preserved_host: preserved_host.map(str::to_owned),
             host_at,
             hash: self.hash,
@@ -379,6 +381,7 @@ impl ForwardRequest<'_> {
         let hides =
             |name: &str| self.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
         let mut forwarded = Origin::default();
+        let trusted = trusted.then_some(self.deployment.trusted_fields);
         let hidden_subprotocols = &self.hidden.subprotocols;
         let numbers = upstream.retry.is_some_and(|retry| retry.attempt_header);
         let credential = self.to.cluster.credential.as_ref();
@@ -419,16 +422,30 @@ impl ForwardRequest<'_> {
                     write_field(head, field.name, field.value);
                 }
                 FieldClass::Via => write_field(head, "Via", field.value),
-                FieldClass::ForwardedFor if trusted => forwarded.chain.push(field.value),
-                FieldClass::ForwardedHost if trusted => forwarded.host = Some(field.value),
-                FieldClass::ForwardedPrefix if trusted => forwarded.prefix = Some(field.value),
+                FieldClass::ForwardedFor if trusted == Some(TrustedFields::XForwarded) => {
+                    forwarded.chain.push(field.value);
+                }
+                FieldClass::ForwardedHost if trusted == Some(TrustedFields::XForwarded) => {
+                    forwarded.host = Some(field.value);
+                }
+                FieldClass::ForwardedPrefix if trusted == Some(TrustedFields::XForwarded) => {
+                    forwarded.prefix = Some(field.value);
+                }
+                FieldClass::Forwarded if trusted == Some(TrustedFields::Rfc7239) => {
+                    forwarded.elements.push(field.value);
+                }
                 _ => {}
             }
         }
         for part in [b"Via: ", self.version.as_bytes(), OUR_NAME] {
             head.extend_from_slice(part);
         }
-        forwarded.write(head, self.peer_text, self.is_https, target.host);
+        if upstream.forwarded != ForwardedFields::Rfc7239 {
+            forwarded.write(head, self.peer_text, self.is_https, target.host);
+        }
+        if upstream.forwarded != ForwardedFields::XForwarded {
+            forwarded.write_rfc7239(head, self.peer, self.is_https, target.host);
+        }
         let base = forwarded.base(self.to.base);
         // Where the path is another one as a whole, there is nothing in front of it.
         if !base.is_empty() && !matches!(self.to.rewrite, PreparedTarget::Path(_)) {
@@ -452,6 +469,8 @@ fn says_length(method: &str) -> bool {
 #[derive(Default)]
 struct Origin<'a> {
     chain: Vec<&'a [u8]>,
+    /// The same in values of `Forwarded`: only one of the two counts.
+    elements: Vec<&'a [u8]>,
     host: Option<&'a [u8]>,
     /// What it has taken off the path.
     prefix: Option<&'a [u8]>,
@@ -469,17 +488,56 @@ impl Origin<'_> {
         format!("{}{base}", prefix.unwrap_or_default().trim_end_matches('/'))
     }
 
+    /// The elements of the trusted proxies, as far as they are some.
+    fn elements(&self) -> impl DoubleEndedIterator<Item = Element<'_>> {
+        self.elements.iter().flat_map(|value| elements(value)).flatten()
+    }
+
+    /// Writes `X-Forwarded-For`, `-Proto` and `-Host`.
     fn write(&self, head: &mut Vec<u8>, peer: &str, is_https: bool, host: Option<&str>) {
         head.extend_from_slice(b"X-Forwarded-For: ");
         for address in &self.chain {
             head.extend_from_slice(address);
             head.extend_from_slice(b", ");
         }
+        for element in self.elements() {
+            match element.address() {
+                Some(address) => head.extend_from_slice(address.to_string().as_bytes()),
+                None => head.extend_from_slice(b"unknown"),
+            }
+            head.extend_from_slice(b", ");
+        }
         head.extend_from_slice(peer.as_bytes());
         head.extend_from_slice(b"\r\n");
         write_field(head, "X-Forwarded-Proto", if is_https { b"https" } else { b"http" });
-        if let Some(host) = self.host.or(host.map(str::as_bytes)) {
+        let told = self.elements().rev().find_map(|element| element.host);
+        if let Some(host) = told.as_ref().map(|host| host.as_bytes()).or(self.host).or(host.map(str::as_bytes)) {
             write_field(head, "X-Forwarded-Host", host);
         }
+    }
+
+    /// Writes `Forwarded` (RFC 7239): an element for each proxy before this one, and then its own. Which address the gateway
+    /// has (`by`) is nobody's business.
+    fn write_rfc7239(&self, head: &mut Vec<u8>, peer: IpAddr, is_https: bool, host: Option<&str>) {
+        head.extend_from_slice(b"Forwarded: ");
+        for hop in self.chain.iter().flat_map(|field| field.split(|byte| *byte == b',')) {
+            let text = std::str::from_utf8(hop.trim_ascii()).unwrap_or_default();
+            if hop.trim_ascii().is_empty() {
+                continue;
+            }
+            write_node(head, parse_address(text).map(|address| address.to_canonical()));
+            head.extend_from_slice(b", ");
+        }
+        for element in self.elements() {
+            element.write(head);
+            head.extend_from_slice(b", ");
+        }
+        write_node(head, Some(peer));
+        let told = self.host.map(|host| std::str::from_utf8(host).unwrap_or_default());
+        if let Some(host) = told.or(host).filter(|host| !host.is_empty()) {
+            head.push(b';');
+            write_pair(head, "host", host);
+        }
+        head.extend_from_slice(if is_https { b";proto=https\r\n" } else { b";proto=http\r\n" });
     }
 }

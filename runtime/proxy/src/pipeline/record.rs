@@ -168,7 +168,9 @@ impl<'h> Record<'h> {
     /// Where the request came from, where a trusted proxy says so.
     fn keep_client_address(&mut self, request: &RequestHead<'_>, deployment: &Deployment, peer: IpAddr) {
         if deployment.trusts(peer) {
-            self.client = Some(client_address(peer, request.fields, |address| deployment.trusts(address)));
+            self.client = Some(client_address(peer, request.fields, deployment.trusted_fields, |address| {
+                deployment.trusts(address)
+            }));
         }
     }
 

@@ -18,7 +18,7 @@ use crate::pipeline::forward::Forwarding;
 use crate::pipeline::record::Record;
 use crate::pipeline::retry::{Tries, cause_of};
 use crate::pipeline::tunnel::Tunnel;
-use crate::tables::RetryCause;
+use crate::tables::{self, RetryCause};
 use crate::upstream::cluster::{Cluster, RetryOutcome};
 use crate::upstream::credential::{self, NoTokenYet};
 use crate::upstream::member::{Flight, Member, Outcome};
@@ -335,6 +335,8 @@ where
         prefix: &endpoint.prefix,
         base: base.clone(),
         preserved_host: forwarding.preserved_host.clone(),
+        translates: forwarding.described.upstream.locations == tables::Locations::Translate,
+        cookies: forwarding.described.upstream.cookies,
     });
     let response = ResponseTerms {
         to_head: record.facts.to_head,

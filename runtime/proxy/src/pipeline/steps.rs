@@ -398,7 +398,9 @@ impl<'a, S> Steps<'a, S> {
 
     /// The client's address, as given by trusted proxies.
     fn client_address(&self) -> IpAddr {
-        client_address(self.down.peer, self.view.fields, |address| self.deployment.trusts(address))
+        client_address(self.down.peer, self.view.fields, self.deployment.trusted_fields, |address| {
+            self.deployment.trusts(address)
+        })
     }
 
     /// Has the request wait, and go on from `stage`.

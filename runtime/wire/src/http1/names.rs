@@ -17,6 +17,8 @@ pub enum FieldClass {
     Host,
     /// `Expect`.
     Expect,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
     /// `X-Forwarded-For`.
     ForwardedFor,
     /// `X-Forwarded-Host`.
@@ -59,7 +61,7 @@ const REQUEST_FIELDS: &[(&str, FieldClass)] = &[
     ("via", FieldClass::Via),
     ("x-request-id", FieldClass::RequestId),
     // Where the request came from: the gateway's word, not the client's.
-    ("forwarded", FieldClass::Dropped),
+    ("forwarded", FieldClass::Forwarded),
     ("x-forwarded-by", FieldClass::Dropped),
     ("x-forwarded-for", FieldClass::ForwardedFor),
     ("x-forwarded-host", FieldClass::ForwardedHost),
