@@ -326,6 +326,8 @@ static DEFAULT: Upstream = Upstream {
         empty_segments: EmptySegments::Merged,
     },
     locations: Locations::Translate,
+    cookies: Cookies { path: CookiePath::Keep, domain: CookieDomain::Keep },
+    forwarded: ForwardedFields::XForwarded,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),

@@ -482,6 +482,8 @@ static DEFAULT: Upstream = Upstream {
     preserve_host: false,
     paths: UpstreamPaths::UNKNOWN,
     locations: Locations::Translate,
+    cookies: Cookies { path: CookiePath::Keep, domain: CookieDomain::Keep },
+    forwarded: ForwardedFields::XForwarded,
     connect_timeout: Duration::from_secs(5),
     response_timeout: Duration::from_secs(60),
     idle_timeout: Duration::from_secs(60),
