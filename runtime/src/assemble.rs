@@ -125,6 +125,7 @@ pub(crate) fn assemble(
             tls,
             proxy_protocol_from: listener.proxy_protocol_from.clone().map(Vec::into_boxed_slice),
             https_only: assembly.https_only_of_all(&apis),
+            allow: allow_of_server(&routes),
             router,
             routes,
             views,
@@ -646,6 +647,13 @@ pub(crate) fn allow(operations: &[PreparedOperation], preflight: Preflight) -> S
     }
     methods.sort_unstable();
     methods.join(", ")
+}
+
+/// The methods of all paths, and that of the request that asks for them.
+fn allow_of_server(routes: &[PreparedRoute]) -> String {
+    let words = routes.iter().flat_map(|route| route.allow.split(", ")).filter(|method| !method.is_empty());
+    let methods: BTreeSet<&str> = words.chain(["OPTIONS"]).collect();
+    methods.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// The cookies that carry sessions of the gateway's own.

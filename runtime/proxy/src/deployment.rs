@@ -96,6 +96,8 @@ pub struct PreparedListener {
     pub routes: Box<[PreparedRoute]>,
     /// What upstreams may take the paths of contested operations for.
     pub views: Views,
+    /// The value of `Allow` for the server as a whole: the methods of all paths.
+    pub allow: String,
     /// What is tried, in this order, where no path matches.
     pub rules: Box<[PreparedRule]>,
     /// How the bodies of refusals look where no API is known: as those of all its APIs, where they agree.

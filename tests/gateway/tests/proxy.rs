@@ -348,6 +348,45 @@ fn cookies_of_an_upstream_are_for_the_gateway() {
 }
 
 #[test]
+fn a_request_about_the_server_is_answered_here() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    for target in ["*", "http://gateway.test"] {
+        let answer = gateway.request("OPTIONS", target, "");
+        assert_eq!((answer.status, &*answer.body, &*answer.header("content-length")), (204, "", ""), "{target}");
+        let allow = answer.header("allow");
+        assert!(
+            ["DELETE", "GET", "HEAD", "OPTIONS", "POST"].iter().all(|it| allow.split(", ").any(|word| word == *it)),
+            "{allow}"
+        );
+    }
+    assert_eq!(gateway.request("GET", "*", "").status, 400);
+    // A body belongs to it, and the connection goes on.
+    let mut connection = gateway.connect();
+    connection
+        .send("OPTIONS * HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /v1/health HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!([connection.response(false).status, connection.response(false).status], [204, 200]);
+    assert_eq!(upstream.heads().len(), 1);
+    assert_eq!(gateway.log_line(|line| line["path"] == "*")["status"], 204);
+}
+
+#[test]
+fn a_request_goes_no_further_than_it_may() {
+    let upstream = Upstream::echo();
+    let gateway = Gateway::before(&upstream);
+    let ask = |fields: &str| gateway.request("OPTIONS", "/shop/own", fields);
+    assert_eq!(ask("Max-Forwards: 3\r\n").json()["headers"]["max-forwards"], "2");
+    assert_eq!(ask("").json()["headers"].get("max-forwards"), None);
+    assert_eq!(gateway.get("/v1/health", "Max-Forwards: 0\r\n").json()["headers"]["max-forwards"], "0");
+    let before = upstream.heads().len();
+    let last = ask("Max-Forwards: 0\r\n");
+    assert_eq!((last.status, last.header("allow").contains("OPTIONS")), (204, true), "{}", last.head);
+    assert_eq!(ask("Max-Forwards: many\r\n").status, 400);
+    assert_eq!(ask("Max-Forwards: 1\r\nMax-Forwards: 2\r\n").status, 400);
+    assert_eq!(upstream.heads().len(), before);
+}
+
+#[test]
 fn headers_about_one_connection_stay_there() {
     let upstream = Upstream::start(|_, connection| {
         connection.send("HTTP/1.1 200 OK\r\nConnection: X-Hop, keep-alive\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\nUpgrade: h2c\r\nX-End: 2\r\nContent-Length: 0\r\n\r\n");

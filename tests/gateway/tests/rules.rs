@@ -93,7 +93,7 @@ fn answers_of_rules() {
     let unknown = gateway.get("/ftps", "");
     assert_eq!((unknown.status, &*unknown.body), (404, "{\"message\":\"Not found\"}"));
     assert_eq!(gateway.request("POST", "/files/a", "Content-Length: 0\r\n").status, 405, "the path is described");
-    assert_eq!(gateway.request("OPTIONS", "*", "").status, 404);
+    assert_eq!(gateway.request("OPTIONS", "*", "").status, 204, "no rule is asked");
     let line = gateway.log_line(|line| line["status"] == 410);
     assert_eq!((line["api"].as_str(), line["operation"].as_str()), (Some("files"), Some("rule 2")));
     counts(&gateway, "gateway_requests_total{listener=\"test\",api=\"files\",operation=\"rule 2\",status=\"4xx\"} 5");

@@ -12,7 +12,7 @@ use crate::deployment::{Alternative, Deployment, PreparedForward, PreparedOperat
 use crate::exchange::{RequestTerms, UpgradeTerms};
 use crate::mirror::{CopyTerms, Copying};
 use crate::pipeline::grpc;
-use crate::pipeline::request::{RequestFacts, Target};
+use crate::pipeline::request::{self, RequestFacts, Target};
 use crate::pipeline::upgrade::{Asked, accept_of, subprotocols_without};
 use crate::rewrite::is_safe;
 use crate::tables::{self, ForwardedFields};
@@ -385,11 +385,17 @@ impl ForwardRequest<'_> {
         let hidden_subprotocols = &self.hidden.subprotocols;
         let numbers = upstream.retry.is_some_and(|retry| retry.attempt_header);
         let credential = self.to.cluster.credential.as_ref();
+        let left = request::max_forwards(request).unwrap_or_default();
         for field in request.fields {
             match classify(field) {
                 FieldClass::EndToEnd
                     if numbers && is_same_name_ignoring_punctuation("X-Gateway-Attempt", field.name) => {}
                 FieldClass::EndToEnd if credential.is_some_and(|credential| credential.replaces(field.name)) => {}
+                FieldClass::EndToEnd if left.is_some() && field.name.eq_ignore_ascii_case("max-forwards") => {
+                    if let Some(left) = left.filter(|_| !edits.replaces(field.name)) {
+                        write_field(head, field.name, left.saturating_sub(1).to_string().as_bytes());
+                    }
+                }
                 FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
                 FieldClass::EndToEnd
                     if !hidden_subprotocols.is_empty()

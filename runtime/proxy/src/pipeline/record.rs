@@ -133,12 +133,13 @@ impl<'h> Record<'h> {
     /// Reads the head of the request, and checks what no route changes.
     ///
     /// # Errors
-    /// 400, 417, 431 or 505 for what is no request, or one that two recipients could read differently.
+    /// 400, 417, 431 or 505 for what is no request, or one that two recipients could read differently; the answer to one
+    /// that is about the server as a whole.
     pub(crate) fn receive<'a, S>(
         &mut self,
         down: &'a Downstream<S>,
         space: &'a mut HeadSpace<'a>,
-    ) -> Result<Request<'a>, Reject>
+    ) -> Result<Request<'a>, Ending>
     where
         'h: 'a,
     {
@@ -150,6 +151,11 @@ impl<'h> Record<'h> {
             self.trace = trace;
         }
         self.keep_request_id(&head, deployment, down.peer);
+        if request::is_about_server(&head) {
+            self.answer_unrouted(&head);
+            let own = OwnAnswer::plain(204, "", b"").with("Allow", &self.serving.listener.allow);
+            return Err(Ending::Answer(Box::new(own)));
+        }
         let request = Request::of(head).inspect_err(|_| self.answer_unrouted(&head))?; // 400
         self.is_https = request::is_https(&request.head, deployment, down.peer, down.tls.is_some());
         self.keep_client_address(&request.head, deployment, down.peer);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 
-use gateway_route::RequestPath;
+use gateway_route::{Reading, RequestPath};
 
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute};
 use gateway_wire::answer::OwnAnswer;
@@ -192,7 +192,6 @@ impl<'a> Target<'a> {
             }
             // The target's host wins over the field (RFC 9112 §3.2.2).
             Some((authority, rest)) => (Some(authority), rest),
-            None if request.target == "*" && request.method == "OPTIONS" => return Err(Reject::NotFound),
             None => (host, request.target),
         };
         let (path, query) = origin.split_once('?').map_or((origin, None), |(path, query)| (path, Some(query)));
@@ -201,6 +200,31 @@ impl<'a> Target<'a> {
         }
         let path = if path.is_empty() && origin.len() != request.target.len() { "/" } else { path };
         Ok(Self { path, query, host })
+    }
+}
+
+/// Whether a request is about the server as a whole (RFC 9110 §9.3.7, RFC 9112 §3.2.4): `OPTIONS *`, or an absolute form
+/// without a path.
+pub(crate) fn is_about_server(request: &RequestHead<'_>) -> bool {
+    let is_whole = |target: &str| target == "*" || absolute_form(target).is_some_and(|(_, rest)| rest.is_empty());
+    request.method == "OPTIONS" && is_whole(request.target)
+}
+
+/// How many more times a request may be forwarded; without a bound for most methods (RFC 9110 §7.6.2).
+///
+/// # Errors
+/// 400 where that is no number.
+pub(crate) fn max_forwards(request: &RequestHead<'_>) -> Result<Option<u64>, Reject> {
+    if !matches!(request.method, "OPTIONS" | "TRACE") {
+        return Ok(None);
+    }
+    match request.reading("max-forwards") {
+        Reading::Absent => Ok(None),
+        Reading::Once(digits) if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            // More than can be counted is enough.
+            Ok(Some(digits.parse().unwrap_or(u64::MAX)))
+        }
+        _ => Err(Reject::BadRequest("Max-Forwards is no number")),
     }
 }
 
@@ -296,9 +320,33 @@ mod tests {
         assert_eq!(target("GET", "http://other.example:81/a?b"), Ok(("/a", Some("b"), Some("other.example:81"))));
         assert_eq!(target("GET", "HTTP://other.example?b"), Ok(("/", Some("b"), Some("other.example"))));
         assert_eq!(target("GET", "/http://x/"), Ok(("/http://x/", None, Some("field.example"))));
-        assert_eq!(target("OPTIONS", "*"), Err(Reject::NotFound));
         assert!(target("GET", "http://u@other.example/").is_err());
         assert!(target("GET", "/a?b#c").is_err());
+    }
+
+    #[test]
+    fn some_requests_are_about_the_server() {
+        let head =
+            |method: &'static str, target: &'static str| RequestHead { method, target, is_http11: true, fields: &[] };
+        for target in ["*", "http://a.example", "https://a.example:8443"] {
+            assert!(is_about_server(&head("OPTIONS", target)) && !is_about_server(&head("GET", target)), "{target}");
+        }
+        for target in ["/", "/*", "**", "*?a", "http://a.example/", "http://a.example?a"] {
+            assert!(!is_about_server(&head("OPTIONS", target)), "{target}");
+        }
+        for (method, value, expected) in [
+            ("OPTIONS", "0", Ok(Some(0))),
+            ("TRACE", "17", Ok(Some(17))),
+            ("GET", "0", Ok(None)),
+            ("GET", "x", Ok(None)),
+            ("OPTIONS", "99999999999999999999", Ok(Some(u64::MAX))),
+            ("OPTIONS", "-1", Err(())),
+            ("OPTIONS", "", Err(())),
+        ] {
+            let fields = [Field { name: "Max-Forwards", value: value.as_bytes() }];
+            let request = RequestHead { fields: &fields, ..head(method, "/") };
+            assert_eq!(max_forwards(&request).map_err(|_| ()), expected, "{method} {value}");
+        }
     }
 
     #[test]

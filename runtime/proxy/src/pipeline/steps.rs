@@ -238,6 +238,9 @@ impl<'a, S> Steps<'a, S> {
         record: &mut Record<'_>,
     ) -> Result<Forwarding, Stop> {
         let operation = self.routed.operation;
+        if request::max_forwards(&self.request.head)? == Some(0) {
+            return Err(self.answer_as_last(record)); // 204 405
+        }
         let other = own.split.as_ref().and_then(|split| self.choose(split, &permit));
         let to = other.map_or(own, |other| &other.to);
         let permit = &self.see_content_to_sign(to, permit, record)?; // 413 503
@@ -254,6 +257,15 @@ impl<'a, S> Steps<'a, S> {
             forwarding.terms.copy.set(self.copy(mirror, to, permit, record));
         }
         Ok(forwarding)
+    }
+
+    /// For a request that is not to go further: the gateway answers as the one that it is for (RFC 9110 §7.6.2).
+    fn answer_as_last(&self, record: &Record<'_>) -> Stop {
+        if self.request.head.method == "TRACE" {
+            return Reject::MethodNotAllowed.into(); // What it would show has credentials in it.
+        }
+        let allow = record.route.map_or("", |route| &route.allow);
+        Stop::End(Ending::Answer(Box::new(OwnAnswer::plain(204, "", b"").with("Allow", allow))))
     }
 
     /// The version of the service that a request goes to, if it is not the operation's own.
