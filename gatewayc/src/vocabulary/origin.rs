@@ -1,9 +1,12 @@
 //! Origins in lists of who may call (RFC 6454).
 
+mod host;
+
 use std::net::Ipv6Addr;
 
 use crate::ir::OriginPattern;
 use crate::vocabulary::authority::is_authority;
+use host::Host;
 
 /// An entry of a list of origins.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub(super) enum ListedOrigin {
 }
 
 /// Why a text is no origin.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NoOrigin {
     /// For a headline.
     pub(super) problem: &'static str,
@@ -33,7 +36,10 @@ impl NoOrigin {
     }
 
     fn or_rather(self, text: &str) -> Self {
-        let meant = listed_origin(text).is_ok().then(|| text.to_owned());
+        let meant = match listed_origin(text) {
+            Ok(_) => Some(text.to_owned()),
+            Err(problem) => problem.meant,
+        };
         Self { meant, ..self }
     }
 }
@@ -66,7 +72,9 @@ pub(super) fn listed_origin(text: &str) -> Result<ListedOrigin, NoOrigin> {
         return Err(problem.or_rather(&format!("{scheme}://{authority}")));
     }
     if !authority.is_ascii() {
-        return Err(NoOrigin::new("an origin whose host is not in ASCII", "browsers send it as `xn--…`"));
+        let problem = NoOrigin::new("an origin whose host is not in ASCII", "browsers send it as `xn--…`");
+        let meant = host::in_ascii(authority).map(|authority| format!("{scheme}://{authority}"));
+        return Err(meant.map_or_else(|| problem.clone(), |meant| problem.clone().or_rather(&meant)));
     }
     let authority = authority.to_ascii_lowercase();
     let (below, authority) = match authority.strip_prefix("*.") {
@@ -77,17 +85,22 @@ pub(super) fn listed_origin(text: &str) -> Result<ListedOrigin, NoOrigin> {
         let label = "expected a whole label at the beginning, such as `https://*.example.com`";
         return Err(NoOrigin::new("an origin with `*` in the middle of its host", label));
     }
-    let Some(authority) = serialised(&scheme, authority) else {
+    let Some(authority) = serialised(&scheme, authority, below) else {
         return Err(NoOrigin::new("an origin without a host", "expected a host, and perhaps a port from 1 to 65535"));
     };
+    let sent = format!("{scheme}://{}{authority}", if below { "*." } else { "" });
+    if sent != text {
+        let label = "in small letters, without the usual port, and an address in its usual form";
+        return Err(NoOrigin::new("an origin that browsers spell in another way", label).or_rather(&sent));
+    }
     Ok(match below {
         true => ListedOrigin::Below(OriginPattern { scheme: format!("{scheme}://"), domain: format!(".{authority}") }),
         false => ListedOrigin::One(format!("{scheme}://{authority}")),
     })
 }
 
-/// Host and port as browsers send them: without the port that the scheme has anyway.
-fn serialised(scheme: &str, authority: &str) -> Option<String> {
+/// Host and port as browsers send them: without the port that the scheme has anyway. No address is `below` another.
+fn serialised(scheme: &str, authority: &str, below: bool) -> Option<String> {
     if !is_authority(authority) {
         return None;
     }
@@ -95,14 +108,20 @@ fn serialised(scheme: &str, authority: &str) -> Option<String> {
         Some((host, port)) if !port.contains(']') => (host, Some(port.parse::<u16>().ok()?)),
         _ => (authority, None),
     };
-    let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()) {
-        Some(address) if address.to_ipv4_mapped().is_none() => format!("[{address}]"),
-        _ => host.to_owned(),
-    };
     let usual = match scheme {
         "https" => Some(443),
         "http" => Some(80),
         _ => None,
+    };
+    let host = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')?.parse::<Ipv6Addr>().ok()) {
+        Some(_) if below => return None,
+        Some(address) => host::ipv6(address),
+        None if usual.is_none() => host.to_owned(),
+        None => match Host::of(host) {
+            Host::Name => host.to_owned(),
+            Host::Address(address) if !below => address.to_string(),
+            Host::Address(_) | Host::None => return None,
+        },
     };
     Some(match port.filter(|port| Some(*port) != usual) {
         Some(port) => format!("{host}:{port}"),
@@ -115,25 +134,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_serialised() {
-        for (text, expected) in [
-            ("https://app.example", "https://app.example"),
-            ("HTTPS://App.Example:443", "https://app.example"),
-            ("http://localhost:80", "http://localhost"),
-            ("http://localhost:3000", "http://localhost:3000"),
-            ("https://a.example:08443", "https://a.example:8443"),
-            ("http://a.example:443", "http://a.example:443"),
-            ("https://[0:0::1]:8443", "https://[::1]:8443"),
-            ("http://127.0.0.1:3000", "http://127.0.0.1:3000"),
-            ("chrome-extension://abcdef", "chrome-extension://abcdef"),
-            ("capacitor://localhost", "capacitor://localhost"),
-            ("null", "null"),
+    fn origins_are_those_that_browsers_send() {
+        for text in [
+            "https://app.example",
+            "http://localhost",
+            "http://localhost:3000",
+            "https://a.example:8443",
+            "http://a.example:443",
+            "https://[::1]:8443",
+            "http://127.0.0.1:3000",
+            "https://xn--bcher-kva.example",
+            "chrome-extension://abcdef",
+            "capacitor://localhost",
+            "null",
         ] {
-            assert_eq!(listed_origin(text), Ok(ListedOrigin::One(expected.to_owned())), "{text}");
+            assert_eq!(listed_origin(text), Ok(ListedOrigin::One(text.to_owned())), "{text}");
         }
         for (text, scheme, domain) in [
             ("https://*.preview.example", "https://", ".preview.example"),
-            ("http://*.A.example:80", "http://", ".a.example"),
             ("https://*.a.example:8443", "https://", ".a.example:8443"),
         ] {
             let expected = OriginPattern { scheme: scheme.to_owned(), domain: domain.to_owned() };
@@ -167,7 +185,22 @@ mod tests {
             ("https://a*.example", "in the middle", None),
             ("https://*.*.example", "in the middle", None),
             ("http://localhost:*", "in the middle", None),
-            ("https://b\u{fc}cher.example", "not in ASCII", None),
+            ("https://b\u{fc}cher.example", "not in ASCII", Some("https://xn--bcher-kva.example")),
+            ("https://*.b\u{fc}cher.example:8443", "not in ASCII", Some("https://*.xn--bcher-kva.example:8443")),
+            ("https://stra\u{df}e.example", "not in ASCII", None),
+            ("HTTPS://App.Example:443", "in another way", Some("https://app.example")),
+            ("https://App.Example", "in another way", Some("https://app.example")),
+            ("https://app.example:443", "in another way", Some("https://app.example")),
+            ("http://localhost:80", "in another way", Some("http://localhost")),
+            ("https://a.example:08443", "in another way", Some("https://a.example:8443")),
+            ("https://[0:0::1]:8443", "in another way", Some("https://[::1]:8443")),
+            ("https://[::ffff:127.0.0.1]", "in another way", Some("https://[::ffff:7f00:1]")),
+            ("https://127.1", "in another way", Some("https://127.0.0.1")),
+            ("https://0x7f000001:443", "in another way", Some("https://127.0.0.1")),
+            ("http://*.A.example:80", "in another way", Some("http://*.a.example")),
+            ("https://App.Example/", "with a path", Some("https://app.example")),
+            ("https://1.2.3.256", "without a host", None),
+            ("https://*.0.0.1", "without a host", None),
         ] {
             let found = listed_origin(text).expect_err(text);
             assert!(found.problem.contains(problem), "{text}: {found:?}");

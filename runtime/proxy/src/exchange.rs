@@ -118,6 +118,8 @@ pub(crate) struct Progress {
     pub(crate) head_at: Option<Instant>,
     /// The connections speak another protocol from here on.
     pub(crate) upgraded: bool,
+    /// The content that the client gets has no length: it ends where that is said, and trailers may follow.
+    pub(crate) is_open_ended: bool,
     /// The client's connection may carry another request.
     pub(crate) keep_alive: bool,
     /// The upstream's connection may carry another request.

@@ -115,6 +115,10 @@ where
         }
         Forwarded::Cut(progress, reject) => {
             record.reject = reject;
+            if record.can_end_call(down, &progress) {
+                // Boxed: few calls end so.
+                Box::pin(record.end_call(down)).await;
+            }
             record.log(worker, down, &progress);
             After::Cut
         }

@@ -154,7 +154,13 @@ pub fn write_switching(head: &mut HeadWriter<'_>, protocol: &str, fields: &[Fiel
 /// Writes an informational response.
 pub fn write_interim(head: &mut HeadWriter<'_>, status: u16, fields: &[Field<'_>], terms: &ResponseTerms<'_>) {
     begin_head(head, status, "Early Hints");
-    write_end_to_end(head, fields, terms, None);
+    // Where the gateway says which pages may read a response, no upstream does.
+    if terms.browsers.is_some_and(|browsers| browsers.cors.is_some()) {
+        let others: Vec<Field<'_>> = fields.iter().filter(|field| !is_about_cors(field.name)).copied().collect();
+        write_end_to_end(head, &others, terms, None);
+    } else {
+        write_end_to_end(head, fields, terms, None);
+    }
     head.end();
 }
 

@@ -283,11 +283,41 @@ fn answers_of_the_gateway_are_compressed() {
             "GET /articles/page HTTP/1.1\r\nAccept-Encoding: {accept}\r\nIf-None-Match: {}",
             page.header("ETag")
         );
-        assert!(ask(&gateway, &known).head.starts_with("HTTP/1.1 304"));
+        let known = ask(&gateway, &known);
+        assert!(
+            known.head.starts_with("HTTP/1.1 304") && known.header("ETag") == page.header("ETag"),
+            "{}",
+            known.head
+        );
     }
     assert_eq!(get(&gateway, "/articles/sample", "gzip").decoded(), "to be, or not to be, that is the question");
     // A refusal is short, and not of the operation.
     assert_eq!(get(&gateway, "/articles/none", "gzip").header("Content-Encoding"), "");
+}
+
+#[test]
+fn what_has_not_changed_has_the_validator_of_what_the_client_has() {
+    let upstream = Upstream::start(|head, connection| {
+        let answer = match head.contains("If-None-Match") {
+            true => "HTTP/1.1 304 Not Modified\r\nETag: \"v1\"\r\n\r\n".to_owned(),
+            false => format!("HTTP/1.1 200 OK\r\n{PLAIN}ETag: \"v1\"\r\nContent-Length: 2000\r\n\r\n"),
+        };
+        connection.send(answer);
+        if head.starts_with("GET") && !head.contains("If-None-Match") {
+            connection.send(text(2000));
+        }
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let ask = |method: &str, accept: &str, known: &str| {
+        let known = if known.is_empty() { String::new() } else { format!("\r\nIf-None-Match: {known}") };
+        ask(&gateway, &format!("{method} /articles/any HTTP/1.1\r\nAccept-Encoding: {accept}{known}")).header("ETag")
+    };
+    assert_eq!([ask("GET", "gzip", ""), ask("HEAD", "gzip", ""), ask("GET", "gzip", "W/\"v1\"")], ["W/\"v1\""; 3]);
+    assert_eq!(
+        [ask("GET", "", ""), ask("HEAD", "", ""), ask("GET", "", "\"v1\""), ask("GET", "gzip", "\"v1\"")],
+        ["\"v1\""; 4]
+    );
 }
 
 #[test]

@@ -39,6 +39,29 @@ fn opinionated() -> Upstream {
     })
 }
 
+#[test]
+fn no_part_of_a_response_says_what_the_gateway_says() {
+    let upstream = Upstream::start(|_, connection| {
+        connection.send(
+            "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nAccess-Control-Allow-Origin: *\r\n\r\n\
+             HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n\
+             0\r\nX-Sum: 1\r\naccess-control-allow-origin: *\r\nAccess_Control_Allow_Credentials: true\r\n\r\n",
+        );
+        true
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut connection = gateway.connect();
+    connection.send(format!("GET /shop/items HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{ORIGIN}\r\n"));
+    let answer = connection.read_to_end();
+    assert!(answer.contains("\r\nLink: </a.css>\r\n") && answer.contains("\r\nX-Sum: 1\r\n"), "{answer}");
+    let said = answer.to_lowercase().matches("access-control-allow-origin").count();
+    assert!(said == 1 && answer.contains("\r\nAccess-Control-Allow-Origin: https://app.example\r\n"), "{answer}");
+    assert!(!answer.contains("Access_Control"), "{answer}");
+    let (interim, rest) = answer.split_once("\r\n\r\n").expect("two heads");
+    assert!(interim.starts_with("HTTP/1.1 103") && !interim.contains("Access"), "{interim}");
+    assert!(rest.starts_with("HTTP/1.1 200"));
+}
+
 /// Names in a list, in lower case.
 fn words(list: &str) -> Vec<String> {
     let words = list.split([',', '|']).map(|word| word.trim().to_lowercase());

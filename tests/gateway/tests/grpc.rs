@@ -147,3 +147,47 @@ fn refusals_are_in_the_form_that_the_client_reads() {
     );
     assert_eq!((web.status, web.header("grpc-status"), web.body), (200, "16".to_owned(), String::new()));
 }
+
+#[test]
+fn a_call_that_takes_too_long_ends_with_a_status() {
+    let upstream = Upstream::start(|head, connection| {
+        support::read_body(head, connection);
+        let framing = if head.contains("x-counted") { "Content-Length: 70" } else { "Transfer-Encoding: chunked" };
+        let message = if head.contains("x-counted") { "\0\0\0\0\x02hi" } else { "7\r\n\0\0\0\0\x02hi\r\n" };
+        connection.send(format!("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n{framing}\r\n\r\n{message}"));
+        connection.more()
+    });
+    let calls = format!("upstreams.streams.calls=http://{}", upstream.address);
+    let gateway = Gateway::start(&[&calls], upstream.address);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ends = |content_type: &'static str, more: &'static str| {
+        runtime.block_on(async {
+            let stream = tokio::net::TcpStream::connect(gateway.address).await.expect("connects");
+            let (client, connection) = h2::client::handshake(stream).await.expect("speaks HTTP/2");
+            tokio::spawn(connection);
+            let request = http::Request::post("http://gateway.test/streams/shop.Orders/Get")
+                .header("content-type", content_type)
+                .header("grpc-timeout", "400m")
+                .header(more, "1");
+            let mut client = client.ready().await.expect("ready");
+            let (response, mut send) = client.send_request(request.body(()).expect("a request"), false).expect("sent");
+            let _ = send.send_data(Bytes::from_static(b"\0\0\0\0\x02hi"), true);
+            let mut body = response.await.expect("an answer").into_body();
+            assert_eq!(body.data().await.expect("a message").expect("whole"), &b"\0\0\0\0\x02hi"[..]);
+            let rest = body.data().await;
+            let trailers = body.trailers().await;
+            (rest.is_some_and(|rest| rest.is_err()), trailers.ok().flatten())
+        })
+    };
+    let (is_reset, trailers) = ends("application/grpc", "x-open");
+    let trailers = trailers.expect("trailers");
+    assert!(
+        !is_reset && trailers["grpc-status"] == "4" && trailers["grpc-message"] == "Gateway timeout",
+        "{trailers:?}"
+    );
+    let line = gateway.log_line(|line| line["grpcStatus"] == 4);
+    assert_eq!((&line["status"], &line["reject"]), (&200.into(), &"upstream-timeout".into()));
+    // What has a length cannot end before it.
+    let (is_reset, trailers) = ends("application/grpc", "x-counted");
+    assert!(is_reset && trailers.is_none());
+}

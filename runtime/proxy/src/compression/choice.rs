@@ -11,6 +11,8 @@ pub(crate) struct Offer {
     rule: &'static Compression,
     /// What the client likes best of it; nothing where it wants content as it is.
     coding: Option<&'static dyn Coding>,
+    /// It may have coded content already, and asks whether that is current.
+    has_coded: bool,
     /// Of all encoders.
     memory: &'static BodyMemory,
 }
@@ -34,6 +36,8 @@ pub(crate) enum Plan {
     Pass,
     /// It passes as it is, and would not for another client.
     Vary,
+    /// The same for one that is about coded content: its validator is that of the coded content (RFC 9110 §15.4.5).
+    VaryWeakly,
     /// It has no content, which would be coded.
     VaryWithoutLength,
     /// Its content is coded.
@@ -48,7 +52,8 @@ impl Offer {
         is_http11: bool,
         memory: &'static BodyMemory,
     ) -> Self {
-        Self { rule, coding: if is_http11 { choose(rule.codings, request) } else { None }, memory }
+        let coding = if is_http11 { choose(rule.codings, request) } else { None };
+        Self { rule, coding, has_coded: has_coded(coding, request), memory }
     }
 
     /// An encoder for a content, with its memory; nothing where all of that is taken.
@@ -75,7 +80,7 @@ impl Offer {
         }
         // It says what a cache may go on with, and not of which type that is (RFC 9110 §15.4.5).
         if status == 304 {
-            return Plan::Vary;
+            return if self.has_coded { Plan::VaryWeakly } else { Plan::Vary };
         }
         if !has_type || length.is_some_and(|length| length < self.rule.min.0.max(1)) {
             return Plan::Pass;
@@ -111,6 +116,14 @@ impl FieldKind {
             Self::Other
         }
     }
+}
+
+/// Whether what a client asks about may be content that was coded: it names a weak validator, as coded content has it, or
+/// none, and takes a coding.
+fn has_coded(coding: Option<&dyn Coding>, request: &[Field<'_>]) -> bool {
+    let mut tags = request.iter().filter(|field| field.name.eq_ignore_ascii_case("if-none-match")).peekable();
+    let names_none = tags.peek().is_none_or(|field| field.value.trim_ascii() == b"*");
+    (names_none && coding.is_some()) || tags.any(|field| field.value.windows(3).any(|part| part == b"W/\""))
 }
 
 /// RFC 9111 §5.2.2.6.

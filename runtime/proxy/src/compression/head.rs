@@ -14,10 +14,17 @@ pub(crate) struct Values {
 const ABOUT_BYTES: [&str; 5] = ["accept-ranges", "content-digest", "content-md5", "digest", "repr-digest"];
 
 impl Values {
-    /// The fields of a response whose content is coded by the coding of this name, or would be for another client.
-    pub(crate) fn describe<'f>(&'f mut self, fields: &[Field<'f>], coding: Option<&'static str>) -> Vec<Field<'f>> {
+    /// The fields of a response whose content is coded by the coding of this name, or would be for another client;
+    /// `is_weak` if it has none, and is about content that is coded.
+    pub(crate) fn describe<'f>(
+        &'f mut self,
+        fields: &[Field<'f>],
+        coding: Option<&'static str>,
+        is_weak: bool,
+    ) -> Vec<Field<'f>> {
+        let is_weak = is_weak || coding.is_some();
         let etags = || fields.iter().filter(|field| is(field, "etag"));
-        if let Some(etag) = etags().next().filter(|_| coding.is_some()) {
+        if let Some(etag) = etags().next().filter(|_| is_weak) {
             // RFC 9110 §8.8.1: other bytes are another strong validator.
             if !etag.value.starts_with(b"W/") {
                 self.etag.extend_from_slice(b"W/");
@@ -27,7 +34,7 @@ impl Values {
         self.vary = vary(fields);
         let mut described = Vec::with_capacity(fields.len() + 2);
         described.extend(fields.iter().copied().filter(|field| {
-            let is_replaced = is(field, "vary") || (coding.is_some() && is(field, "etag"));
+            let is_replaced = is(field, "vary") || (is_weak && is(field, "etag"));
             let is_about_bytes = coding.is_some() && ABOUT_BYTES.iter().any(|name| is(field, name));
             !is_replaced && !is_about_bytes
         }));

@@ -39,6 +39,7 @@ fn planned(
     match offer.plan(Subject { status, fields, length, to_head }) {
         Plan::Pass => "-".to_owned(),
         Plan::Vary => "vary".to_owned(),
+        Plan::VaryWeakly => "weak".to_owned(),
         Plan::VaryWithoutLength => "head".to_owned(),
         Plan::Code(coding) => coding.coding().name().to_owned(),
     }
@@ -107,7 +108,7 @@ fn responses_that_stay_as_they_are() {
         (vec![text], 204, None, false, "-"),
         (vec![text], 205, None, false, "-"),
         (vec![text], 103, None, false, "-"),
-        (vec![], 304, None, false, "vary"),
+        (vec![], 304, None, false, "weak"),
         (vec![("Cache-Control", "no-transform")], 304, None, false, "-"),
         (vec![text], 200, Some(4096), true, "head"),
         (vec![text], 200, Some(10), true, "-"),
@@ -124,9 +125,29 @@ fn responses_that_stay_as_they_are() {
     }
 }
 
+#[test]
+fn what_has_not_changed_is_the_content_that_the_client_has() {
+    for (request, plan) in [
+        (vec![("Accept-Encoding", "gzip"), ("If-None-Match", "W/\"v1\"")], "weak"),
+        (vec![("Accept-Encoding", "gzip"), ("If-None-Match", "\"v0\", W/\"v1\"")], "weak"),
+        // It has the content as it is.
+        (vec![("Accept-Encoding", "gzip"), ("If-None-Match", "\"v1\"")], "vary"),
+        (vec![("Accept-Encoding", "gzip"), ("If-None-Match", "*")], "weak"),
+        (vec![("Accept-Encoding", "gzip"), ("If-Modified-Since", "x")], "weak"),
+        (vec![("If-Modified-Since", "x")], "vary"),
+        (vec![("If-None-Match", "W/\"v1\"")], "weak"),
+    ] {
+        assert_eq!(planned(&request, &[], 304, None, false), plan, "{request:?}");
+    }
+    let (received, mut values) = (fields(&[("ETag", "\"v1\""), ("Accept-Ranges", "bytes")]), Values::default());
+    let described = values.describe(&received, None, true);
+    let etags: Vec<_> = described.iter().filter(|field| field.name == "ETag").map(|field| field.value).collect();
+    assert_eq!((etags, described.len()), (vec![&b"W/\"v1\""[..]], 3));
+}
+
 fn described(received: &[(&str, &str)], coding: Option<&'static str>) -> Vec<String> {
     let (received, mut values) = (fields(received), Values::default());
-    let described = values.describe(&received, coding);
+    let described = values.describe(&received, coding, false);
     described.iter().map(|field| format!("{}: {}", field.name, String::from_utf8_lossy(field.value))).collect()
 }
 

@@ -220,12 +220,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         let (plan, mut values) = (self.plan(status, fields, framing, length), Values::default());
         let described = match plan {
             Plan::Pass => None,
-            Plan::Vary | Plan::VaryWithoutLength => Some(values.describe(fields, None)),
+            Plan::Vary => Some(values.describe(fields, None, false)),
+            Plan::VaryWeakly | Plan::VaryWithoutLength => Some(values.describe(fields, None, true)),
             Plan::Code(coding) => {
                 let known = if let BodyLength::Exactly(length) = length { Some(length) } else { None };
                 let encoder = self.offer.and_then(|offer| offer.encoder(coding, known));
                 self.coded = encoder.map(|encoder| Box::new(Coded::new(encoder)));
-                Some(values.describe(fields, self.coded.is_some().then(|| coding.coding().name())))
+                Some(values.describe(fields, self.coded.is_some().then(|| coding.coding().name()), false))
             }
         };
         let fields = described.as_deref().unwrap_or(fields);
@@ -238,6 +239,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             response::write_head(head, status, reason, fields, framing, sent, keep_alive, response);
         });
         self.progress.status = status;
+        self.progress.is_open_ended =
+            matches!(sent, BodyLength::Chunked | BodyLength::UntilClose) && self.response.client_is_http11;
         self.progress.keep_alive = keep_alive;
         self.progress.head_at = Some(Instant::now());
         self.download = match length {

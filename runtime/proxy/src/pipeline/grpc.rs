@@ -1,11 +1,21 @@
 //! Refusals of calls of gRPC: its clients read the status of a call in `grpc-status`, in an answer that is 200 as HTTP
 //! ("gRPC over HTTP2", Trailers-Only).
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::exchange::Progress;
 use crate::pipeline::record::Record;
 use gateway_wire::answer::OwnAnswer;
+use gateway_wire::downstream::Downstream;
 use gateway_wire::reject::Reject;
+
+/// For the end of a call that has taken too long.
+const OWN_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const INVALID: u8 = 13; // INTERNAL
 const UNKNOWN: u8 = 2;
@@ -40,6 +50,31 @@ impl Record<'_> {
         // What the refusal says in fields holds here as well.
         let fields = OwnAnswer { fields: own.fields, ..OwnAnswer::plain(200, "application/grpc", b"") };
         fields.with("grpc-status", &status.to_string()).with("grpc-message", &message)
+    }
+
+    /// Whether the client of a call that has taken too long in the middle of its response can still be told: over HTTP/2,
+    /// where a status other than 0 in the trailers says that the response is not whole.
+    pub(crate) fn can_end_call<S>(&self, down: &Downstream<S>, progress: &Progress) -> bool {
+        matches!(self.reject, Some(Reject::UpstreamTimeout))
+            && progress.is_open_ended
+            && progress.status == 200
+            && down.version == "2.0"
+            && self.head.is_grpc(&down.inbox)
+    }
+
+    /// Ends such a call: its status is in the trailers.
+    pub(crate) async fn end_call<S: AsyncRead + AsyncWrite + Unpin>(&mut self, down: &mut Downstream<S>) {
+        let Some(reject) = &self.reject else { return };
+        let (status, message) = (status(reject), encoded(&reject.message()));
+        self.grpc_status = Some(status);
+        let trailers = format!("0\r\ngrpc-status: {status}\r\ngrpc-message: {message}\r\n\r\n");
+        down.outbox.buffer().extend_from_slice(trailers.as_bytes());
+        let until = Instant::now() + OWN_RESPONSE_TIMEOUT;
+        poll_fn(|cx| match down.outbox.poll_flush(&mut down.io, cx) {
+            Poll::Ready(_) => Poll::Ready(()),
+            Poll::Pending => down.deadline.poll_at(cx, until),
+        })
+        .await;
     }
 }
 

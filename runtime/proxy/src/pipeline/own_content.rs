@@ -14,13 +14,14 @@ use gateway_wire::http1::head::Field;
 pub(super) async fn compress(own: OwnAnswer, offer: Offer, edits: Option<&HeaderEdits>) -> OwnAnswer {
     match plan(&own, offer, edits) {
         Plan::Pass => own,
-        Plan::Vary | Plan::VaryWithoutLength => OwnAnswer { fields: described(&own.fields, None), ..own },
+        Plan::Vary | Plan::VaryWithoutLength => OwnAnswer { fields: described(&own.fields, None, false), ..own },
+        Plan::VaryWeakly => OwnAnswer { fields: described(&own.fields, None, true), ..own },
         Plan::Code(coding) => match encode(offer, coding, &own.body).await {
             Some(body) => {
-                let fields = described(&own.fields, Some(coding.coding().name()));
+                let fields = described(&own.fields, Some(coding.coding().name()), false);
                 OwnAnswer { fields, body: Cow::Owned(body), ..own }
             }
-            None => OwnAnswer { fields: described(&own.fields, None), ..own },
+            None => OwnAnswer { fields: described(&own.fields, None, false), ..own },
         },
     }
 }
@@ -35,10 +36,10 @@ fn plan(own: &OwnAnswer, offer: Offer, edits: Option<&HeaderEdits>) -> Plan {
     offer.plan(Subject { status: own.status, fields, length: Some(own.body.len() as u64), to_head: false })
 }
 
-fn described(fields: &FieldLines, coding: Option<&'static str>) -> FieldLines {
+fn described(fields: &FieldLines, coding: Option<&'static str>, is_weak: bool) -> FieldLines {
     let received: Vec<Field<'_>> = fields.iter().map(|(name, value)| Field { name, value: value.as_bytes() }).collect();
     let (mut values, mut described) = (Values::default(), FieldLines::new());
-    for field in values.describe(&received, coding) {
+    for field in values.describe(&received, coding, is_weak) {
         if let Ok(value) = std::str::from_utf8(field.value) {
             described.push_if_valid(field.name, value);
         }

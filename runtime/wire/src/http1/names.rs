@@ -221,7 +221,8 @@ fn folded(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
-/// Fields that a trailer section may not hold (RFC 9110 §6.5.1): they frame, route, authenticate or describe content.
+/// Fields that a trailer section may not hold (RFC 9110 §6.5.1): they frame, route, authenticate or describe content, or say
+/// which pages may read it.
 pub fn may_be_trailer(name: &str, table: &FieldTable) -> bool {
     const FORBIDDEN: &[&str] = &[
         "age",
@@ -243,6 +244,7 @@ pub fn may_be_trailer(name: &str, table: &FieldTable) -> bool {
     table.classify(name) == FieldClass::EndToEnd
         && !folded.starts_with("content-")
         && !folded.starts_with("if-")
+        && !folded.starts_with("access-control-")
         && !FORBIDDEN.contains(&&*folded)
 }
 
@@ -299,6 +301,7 @@ mod tests {
             "If-Match",
             "Cookie",
             "Content-Type",
+            "Access-Control-Allow-Origin",
         ] {
             assert!(!may_be_trailer(name, &table), "{name}");
         }
