@@ -185,3 +185,24 @@ fn the_book_has_every_page() {
         assert!(name == "SUMMARY.md" || summary.contains(&format!("]({name})")), "docs/SUMMARY.md lacks {name}");
     }
 }
+
+#[test]
+fn each_row_about_http_names_its_tests() {
+    let folder = Path::new(REPOSITORY).join("tests/gateway/tests");
+    let files = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let sources = files.filter(|path| path.extension().is_some_and(|extension| extension == "rs"));
+    let tests: String = sources.map(|path| std::fs::read_to_string(path).expect("a test")).collect();
+    let page = std::fs::read_to_string(Path::new(REPOSITORY).join("docs/http.md")).expect("the page");
+    let rows = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| feature"));
+    let mut count = 0;
+    for row in rows {
+        let shown_by = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        let names: Vec<&str> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!names.is_empty(), "no test: {row}");
+        for name in names {
+            assert!(tests.contains(&format!("\nfn {name}()")), "no test is called `{name}`: {row}");
+        }
+        count += 1;
+    }
+    assert!(count > 40, "{count}");
+}
