@@ -62,8 +62,23 @@ pub(crate) enum CredentialKind {
     Client(&'static str),
     /// No credential; a body of JSON, [`ORDER`].
     Order,
+    /// No credential; a page of another origin asks.
+    Page,
+    /// No credential; the client takes gzip.
+    Gzip,
     /// What the peer's route asks for, such as a token that it has given itself.
     Own,
+}
+
+impl CredentialKind {
+    /// What the answer to a request of a browser has in its head, in small letters.
+    pub(crate) const fn answer_has(self) -> &'static str {
+        match self {
+            Self::Page => "\r\naccess-control-allow-origin: https://app.example\r\n",
+            Self::Gzip => "\r\ncontent-encoding: gzip\r\n",
+            _ => "",
+        }
+    }
 }
 
 /// Keys for tokens; made once.
@@ -89,6 +104,8 @@ pub(crate) fn fields(kind: CredentialKind, consumers: usize) -> io::Result<Vec<S
         CredentialKind::Message => (0..EQUIPPED).map(message).collect(),
         CredentialKind::Client(format) => vec![client::client_fields(format)],
         CredentialKind::Order => vec!["Content-Type: application/json".to_owned()],
+        CredentialKind::Page => vec!["Origin: https://app.example".to_owned()],
+        CredentialKind::Gzip => vec!["Accept-Encoding: gzip".to_owned()],
         // Known only while the peer runs.
         CredentialKind::Own => Vec::new(),
     })

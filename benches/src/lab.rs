@@ -126,6 +126,11 @@ impl Lab {
         Ok(get(port, path)?.get(9..12) == Some("401"))
     }
 
+    /// Whether the head of the answer to a request with these fields has this in it, in small letters.
+    pub(crate) fn answers_with(&self, port: u16, path: &str, fields: &str, expected: &str) -> io::Result<bool> {
+        Ok(ask(port, path, fields)?.to_ascii_lowercase().contains(expected))
+    }
+
     /// Runs the load generator against a running peer.
     pub(crate) fn load(&self, running: &Running, port: u16, arguments: &[String]) -> io::Result<Sample> {
         let has_mode = arguments.first().is_some_and(|first| !first.starts_with('-'));
@@ -329,9 +334,14 @@ fn await_answer(port: u16, path: &str, child: &mut Option<Child>) -> io::Result<
 
 /// One request on a connection of its own.
 fn get(port: u16, path: &str) -> io::Result<String> {
+    ask(port, path, "Accept: */*")
+}
+
+/// The same with these fields.
+fn ask(port: u16, path: &str, fields: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: bench.local\r\nAccept: */*\r\nX-Forwarded-Proto: https\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: bench.local\r\n{fields}\r\nX-Forwarded-Proto: https\r\n\r\n")?;
     let mut bytes = [0; 4096];
     let read = stream.read(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes[..read]).into_owned())

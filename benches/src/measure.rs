@@ -83,11 +83,18 @@ fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<S
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
     // Whether it has started is asked in the clear.
     let running = lab.start(peer, if shape.tls.is_some() { Work::Plain } else { shape.work })?;
-    if !matches!(shape.kind, CredentialKind::Nothing | CredentialKind::Order)
-        && !lab.refuses(port, shape.work.path())?
-    {
+    let problem = match shape.kind {
+        CredentialKind::Nothing | CredentialKind::Order => None,
+        CredentialKind::Page | CredentialKind::Gzip => {
+            let fields = callers::fields(shape.kind, peer.consumers)?.join("\r\n");
+            let does_it = lab.answers_with(port, shape.work.path(), &fields, shape.kind.answer_has())?;
+            (!does_it).then_some("does not do what is measured")
+        }
+        _ => (!lab.refuses(port, shape.work.path())?).then_some("lets requests without a credential through"),
+    };
+    if let Some(problem) = problem {
         running.stop();
-        return Err(io::Error::other("lets requests without a credential through"));
+        return Err(io::Error::other(problem));
     }
     let warm = LoadShape { rate: None, ..*shape };
     let result = arguments(lab, peer, &warm, 0.5)

@@ -33,6 +33,10 @@ pub(crate) enum Work {
     Accounts,
     /// Takes orders, and compares them with what is described.
     Orders,
+    /// Tells pages of another origin that they may read it.
+    Cors,
+    /// Compresses.
+    Compress,
     /// Knows 200 routes.
     Routes,
     /// Forwards to three replicas, with tries.
@@ -56,6 +60,8 @@ impl Work {
             Self::Clients => "/clients",
             Self::Accounts => "/own",
             Self::Orders => "/s",
+            Self::Cors => "/cors",
+            Self::Compress => "/text",
             Self::Routes => "/service7/v1/items",
             Self::Replicas => "/replica",
         }

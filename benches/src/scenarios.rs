@@ -264,6 +264,22 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         targets: &[target("gateway-unchecked", 1.25, None)],
     },
     Scenario {
+        name: "cors",
+        what: "100 bytes for a page of another origin, which may read them",
+        kind: caller(Work::Cors, CredentialKind::Page),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
+        name: "compress",
+        what: "16 KiB of JSON, compressed with gzip at level 6; HAProxy with SLZ, which has no levels",
+        kind: caller(Work::Compress, CredentialKind::Gzip),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[],
+    },
+    Scenario {
         name: "clients",
         what: "1,000,000 clients in turn, each counted by a header; the first time, and again",
         kind: Kind::Clients,

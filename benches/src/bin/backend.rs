@@ -1,6 +1,6 @@
 //! The server behind the gateways: one thread, answers prepared, keep-alive, nothing else.
 //!
-//! `backend PORT` serves 127.0.0.1. What a path has in it decides: `16k` and `1m` give that many bytes, `slow` answers
+//! `backend PORT` serves 127.0.0.1. What a path has in it decides: `16k` and `1m` give that many bytes, `text` 16 KiB of JSON, `slow` answers
 //! after 500 ms, `counts` gives connections and requests so far; anything else gives 100 bytes of JSON.
 
 use std::collections::VecDeque;
@@ -33,6 +33,7 @@ struct Backend {
     small: &'static [u8],
     kib16: &'static [u8],
     mib1: &'static [u8],
+    text: &'static [u8],
     accepted: u64,
     requests: u64,
 }
@@ -76,6 +77,7 @@ impl Backend {
             small: response("application/json", small.as_bytes()),
             kib16: response("application/octet-stream", &[b'x'; 16 << 10]),
             mib1: response("application/octet-stream", &vec![b'x'; 1 << 20]),
+            text: response("application/json", list().as_bytes()),
             accepted: 0,
             requests: 0,
         })
@@ -161,6 +163,7 @@ impl Backend {
         } else {
             let big = || if memmem::find(line, b"1m").is_some() { Some(self.mib1) } else { None };
             let answer = if memmem::find(line, b"16k").is_some() { Some(self.kib16) } else { big() };
+            let answer = if memmem::find(line, b"/text ").is_some() { Some(self.text) } else { answer };
             connection.output = Output::Prepared(answer.unwrap_or(self.small));
         }
         connection.input.clear();
@@ -210,6 +213,24 @@ fn content_length(head: &[u8]) -> usize {
     });
     let digits = field.and_then(|value| std::str::from_utf8(value.trim_ascii()).ok());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// 16 KiB of JSON, as lists are: many objects with the same members and other values.
+fn list() -> String {
+    let item = |id: u64| {
+        let noise = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        format!(
+            r#"{{"id":{id},"sku":"{noise:016X}","name":"item {id}","price":{}.{:02},"stock":{}}}"#,
+            noise % 900,
+            noise % 100,
+            noise % 7
+        )
+    };
+    let mut list = (0..).map(item).scan(1, |length, item| {
+        *length += item.len() + 1;
+        (*length <= 16 << 10).then_some(item)
+    });
+    format!("[{}]", list.by_ref().collect::<Vec<_>>().join(","))
 }
 
 fn response(kind: &str, body: &[u8]) -> &'static [u8] {

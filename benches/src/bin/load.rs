@@ -30,6 +30,9 @@ use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 /// More than this is not the head of an answer.
 const MAX_HEAD: usize = 16 << 10;
 
+/// What chunks end with, behind the data of the one before.
+const LAST_CHUNK: &[u8; 7] = b"\r\n0\r\n\r\n";
+
 fn main() -> ExitCode {
     match Options::of(Arguments::parse()).and_then(|options| Load::new(&options)?.run()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -185,6 +188,8 @@ enum Body {
     #[default]
     NotYet,
     Left(u64),
+    /// The last bytes that came.
+    Chunked([u8; LAST_CHUNK.len()]),
 }
 
 impl<'a> Load<'a> {
@@ -381,8 +386,11 @@ impl Count {
 impl Answer {
     /// Takes what came; says whether the answer is complete.
     fn take(&mut self, bytes: &[u8]) -> io::Result<bool> {
-        let Body::Left(left) = self.body else { return self.take_head(bytes) };
-        self.take_body(left, bytes.len())
+        match self.body {
+            Body::Left(left) => self.take_body(left, bytes.len()),
+            Body::Chunked(tail) => Ok(self.take_chunks(tail, bytes)),
+            Body::NotYet => self.take_head(bytes),
+        }
     }
 
     fn take_head(&mut self, bytes: &[u8]) -> io::Result<bool> {
@@ -390,15 +398,31 @@ impl Answer {
             && let Some(end) = memmem::find(bytes, b"\r\n\r\n")
         {
             let length = self.read_head(&bytes[..end + 2])?;
-            return self.take_body(length, bytes.len() - end - 4);
+            return self.begin_body(length, &bytes[end + 4..]);
         }
         self.head.extend_from_slice(bytes);
         let Some(end) = memmem::find(&self.head, b"\r\n\r\n") else {
             return if self.head.len() > MAX_HEAD { Err(ErrorKind::InvalidData.into()) } else { Ok(false) };
         };
-        let (rest, head) = (self.head.len() - end - 4, std::mem::take(&mut self.head));
+        let head = std::mem::take(&mut self.head);
         let length = self.read_head(&head[..end + 2])?;
-        self.take_body(length, rest)
+        self.begin_body(length, &head[end + 4..])
+    }
+
+    fn begin_body(&mut self, length: Option<u64>, got: &[u8]) -> io::Result<bool> {
+        match length {
+            Some(length) => self.take_body(length, got.len()),
+            None => Ok(self.take_chunks([0; LAST_CHUNK.len()], got)),
+        }
+    }
+
+    /// One request is under way at a time: where what came ends like the last chunk, it is that.
+    fn take_chunks(&mut self, mut tail: [u8; LAST_CHUNK.len()], bytes: &[u8]) -> bool {
+        let new = &bytes[bytes.len().saturating_sub(tail.len())..];
+        tail.rotate_left(new.len() % LAST_CHUNK.len());
+        tail[LAST_CHUNK.len() - new.len()..].copy_from_slice(new);
+        self.body = Body::Chunked(tail);
+        tail == *LAST_CHUNK
     }
 
     fn take_body(&mut self, left: u64, got: usize) -> io::Result<bool> {
@@ -407,8 +431,8 @@ impl Answer {
         Ok(left == 0)
     }
 
-    /// Reads status and length; an answer without a length is an error here.
-    fn read_head(&mut self, head: &[u8]) -> io::Result<u64> {
+    /// Reads status and length, which chunks have not; an answer without either is an error here.
+    fn read_head(&mut self, head: &[u8]) -> io::Result<Option<u64>> {
         let status = head.get(9..12).and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
         self.status = status.ok_or(ErrorKind::InvalidData)?;
         let mut rest = head;
@@ -416,11 +440,14 @@ impl Answer {
             let line = &rest[..end];
             if line.len() > 16 && line[..15].eq_ignore_ascii_case(b"content-length:") {
                 let length = std::str::from_utf8(&line[15..]).ok().and_then(|length| length.trim().parse().ok());
-                return length.ok_or_else(|| ErrorKind::InvalidData.into());
+                return length.map(Some).ok_or_else(|| ErrorKind::InvalidData.into());
+            }
+            if line.trim_ascii().eq_ignore_ascii_case(b"transfer-encoding: chunked") {
+                return Ok(None);
             }
             rest = &rest[end + 1..];
         }
-        if self.status == 204 || self.status == 304 { Ok(0) } else { Err(ErrorKind::InvalidData.into()) }
+        if self.status == 204 || self.status == 304 { Ok(Some(0)) } else { Err(ErrorKind::InvalidData.into()) }
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: us
         listener(18405, jwt(Algorithm::ES256, &cache)?, &everything)?,
         listener(18406, key, &everything)?,
         listener(18407, limit, &everything)?,
+        listener(18409, include_str!("envoy/cors.json").to_owned(), include_str!("envoy/cors-policy.json"))?,
+        listener(18410, include_str!("envoy/compress.json").to_owned(), &everything)?,
         fill(include_str!("envoy/tls-listener.json"), &of_tls)?,
     ];
     let values = [("listeners", listeners.join(",")), ("backend", BACKEND_PORT.to_string())];
@@ -77,6 +79,8 @@ pub(super) fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: us
             (Work::Key, 18406),
             (Work::Limit, 18407),
             (Work::Tls, 18408),
+            (Work::Cors, 18409),
+            (Work::Compress, 18410),
         ],
         consumers,
     })

@@ -38,6 +38,7 @@ pub(super) fn forwarding(
         "\
 listeners:
   orders: {{bind: '127.0.0.1:{}', apis: [{orders}]}}
+  browsers: {{bind: '127.0.0.1:{}', apis: [browsers]}}
   items: {{bind: '127.0.0.1:{port}', apis: [items]}}
   routes: {{bind: '127.0.0.1:{}', apis: [routes]}}
   callers: {{bind: '127.0.0.1:{callers}', apis: [callers]}}
@@ -51,6 +52,7 @@ accessLog: {access_log}
 stores: {{default: {{kind: memory}}}}
 ",
         port + 6,
+        port + 7,
         port + 1,
         port + 5,
         file.display(),
@@ -84,6 +86,8 @@ stores: {{default: {{kind: memory}}}}
             (Work::Clients, limited),
             (Work::Tls, port + 5),
             (Work::Orders, port + 6),
+            (Work::Cors, port + 7),
+            (Work::Compress, port + 7),
         ],
         consumers,
     })

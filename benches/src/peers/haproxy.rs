@@ -73,6 +73,8 @@ pub(super) fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: 
             (Work::Limit, 18308),
             (Work::Clients, 18309),
             (Work::Tls, 18310),
+            (Work::Cors, 18311),
+            (Work::Compress, 18312),
         ],
         consumers,
     })

@@ -43,6 +43,7 @@ pub(super) fn nginx(
         ("api_key", (port + 2).to_string()),
         ("limit", (port + 3).to_string()),
         ("tls", (port + 4).to_string()),
+        ("browsers", (port + 5).to_string()),
     ];
     let text = fill(include_str!("nginx/nginx.conf"), &values)?;
     let file = write(lab, &format!("{name}.conf"), &text)?;
@@ -65,6 +66,8 @@ pub(super) fn nginx(
             (Work::Limit, port + 3),
             (Work::Clients, port + 3),
             (Work::Tls, port + 4),
+            (Work::Cors, port + 5),
+            (Work::Compress, port + 5),
         ],
         consumers,
     })
