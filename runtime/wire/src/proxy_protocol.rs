@@ -27,9 +27,10 @@ const CHECKSUM: u8 = 0x03;
 pub enum Announced {
     /// That of a client at this address, in its canonical form.
     Client(IpAddr),
-    /// The load balancer's own (`LOCAL`), such as that of a health check, or that of a client of which it says nothing that
-    /// is an address (`UNKNOWN`, `UNSPEC`, a UNIX socket): the address of the connection counts.
-    Peer,
+    /// That of a client of which it says nothing that is an address (`UNKNOWN`, `UNSPEC`, a UNIX socket).
+    Unknown,
+    /// The load balancer's own (`LOCAL`), such as that of a health check.
+    Own,
 }
 
 /// Why something is no header.
@@ -65,7 +66,7 @@ fn parse_text(bytes: &[u8]) -> Result<Option<(Announced, usize)>, Malformed> {
     let mut words = line.split(' ');
     let announced = match words.next() {
         // What follows it is to be ignored.
-        Some("UNKNOWN") => Announced::Peer,
+        Some("UNKNOWN") => Announced::Unknown,
         Some("TCP4") => Announced::Client(client_of_text::<Ipv4Addr>(words)?.into()),
         Some("TCP6") => Announced::Client(client_of_text::<Ipv6Addr>(words)?.to_canonical()),
         _ => return Err(Malformed("the protocol is none of TCP4, TCP6 and UNKNOWN")),
@@ -108,19 +109,19 @@ fn parse_binary(bytes: &[u8]) -> Result<Option<(Announced, usize)>, Malformed> {
     let Some(header) = bytes.get(..length) else { return Ok(None) };
     // Whatever a load balancer says of its own connections is to be ignored.
     if is_local {
-        return Ok(Some((Announced::Peer, length)));
+        return Ok(Some((Announced::Own, length)));
     }
     let rest = &header[FIXED..];
     let (announced, addresses) = match (family, rest) {
         // No address: what follows is to be ignored.
-        (0x00, _) => return Ok(Some((Announced::Peer, length))),
+        (0x00, _) => return Ok(Some((Announced::Unknown, length))),
         (0x11 | 0x12, [a, b, c, d, ..]) => (Announced::Client(Ipv4Addr::new(*a, *b, *c, *d).into()), 12),
         (0x21 | 0x22, _) if rest.len() >= 36 => {
             let mut source = [0; 16];
             source.copy_from_slice(&rest[..16]);
             (Announced::Client(Ipv6Addr::from(source).to_canonical()), 36)
         }
-        (0x31 | 0x32, _) => (Announced::Peer, 216),
+        (0x31 | 0x32, _) => (Announced::Unknown, 216),
         (0x11 | 0x12 | 0x21 | 0x22, _) => return Err(Malformed("it is too short for its addresses")),
         _ => return Err(Malformed("the family of addresses is unknown")),
     };
@@ -199,18 +200,18 @@ mod tests {
             (text("PROXY TCP6 2001:db8::7 ::1 0 443"), client("2001:db8::7")),
             (text("PROXY TCP6 ::ffff:203.0.113.9 ::1 1 2"), client("203.0.113.9")),
             (text(&format!("PROXY TCP6 {full} {full} 65535 65535")), client(full)),
-            (text("PROXY UNKNOWN"), Announced::Peer),
-            (text(&format!("PROXY UNKNOWN {full} {full} 65535 65535")), Announced::Peer),
+            (text("PROXY UNKNOWN"), Announced::Unknown),
+            (text(&format!("PROXY UNKNOWN {full} {full} 65535 65535")), Announced::Unknown),
             (binary(1, 0x11, &inet(b"")), client("203.0.113.9")),
             (binary(1, 0x12, &inet(b"")), client("203.0.113.9")),
             (binary(1, 0x21, &inet6()), client("2001:db8::7")),
             (binary(1, 0x11, &inet(b"\x01\0\x02h2\xEA\0\x00")), client("203.0.113.9")),
             (checked(), client("203.0.113.9")),
-            (binary(1, 0x31, &[0; 216]), Announced::Peer),
-            (binary(1, 0x00, b""), Announced::Peer),
-            (binary(1, 0x00, b"any"), Announced::Peer),
-            (binary(0, 0x00, b""), Announced::Peer),
-            (binary(0, 0x11, b"short"), Announced::Peer),
+            (binary(1, 0x31, &[0; 216]), Announced::Unknown),
+            (binary(1, 0x00, b""), Announced::Unknown),
+            (binary(1, 0x00, b"any"), Announced::Unknown),
+            (binary(0, 0x00, b""), Announced::Own),
+            (binary(0, 0x11, b"short"), Announced::Own),
             (binary(1, 0x11, &inet(&[&[0xE0, 0x0F, 0xE1][..], &[0; 4065]].concat())), client("203.0.113.9")),
         ]
     }

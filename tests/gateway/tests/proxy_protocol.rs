@@ -42,7 +42,8 @@ fn the_announced_client_is_the_peer_of_the_connection() {
         (full.into(), "2001:db8::7", "2001:db8::7", "2001:db8::7"),
         // A proxy behind the load balancer.
         (text("10.0.0.9"), "10.0.0.9", "198.51.100.66, 10.0.0.9", "198.51.100.66"),
-        (b"PROXY UNKNOWN\r\n".to_vec(), "127.0.0.1", "198.51.100.66, 127.0.0.1", "198.51.100.66"),
+        // The load balancer itself.
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0".to_vec(), "127.0.0.1", "198.51.100.66, 127.0.0.1", "198.51.100.66"),
     ]
     .into_iter()
     .enumerate()
@@ -59,6 +60,16 @@ fn the_announced_client_is_the_peer_of_the_connection() {
         let id = answer.header("x-request-id");
         let line = gateway.log_line(|line| line["requestId"] == id.as_str());
         assert_eq!((&line["peer"], &line["client"]), (&peer.into(), &client.into()));
+    }
+    // Somebody: nothing that would be believed of the load balancer is believed then.
+    let mut connection = gateway.connect();
+    connection.send([b"PROXY UNKNOWN\r\n", GET].concat());
+    assert_eq!(connection.read_to_end(), "");
+    let untrusting = behind(&[], &upstream);
+    for header in [&b"PROXY UNKNOWN\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x21\0\0\0"] {
+        let mut connection = untrusting.connect();
+        connection.send([header, GET].concat());
+        assert_eq!(connection.response(false).json()["headers"]["x-forwarded-for"], "127.0.0.1");
     }
     // HTTP/2 in the clear, and a header that comes byte by byte.
     let mut connection = gateway.connect();
