@@ -283,7 +283,7 @@ fn what_a_deployment_says_wrongly_is_reported() {
             "upstreams.notes.default={endpoints: [\"http://a\"], balanse: x}",
             "did you mean `upstreams.notes.default.balance`",
         ),
-        ("upstreams.notes.default=[\"http://a\", \"https://b\"]", "one scheme"),
+        ("upstreams.notes.default=[\"http://a\", \"https://b\"]", "all spoken to in one way"),
         ("upstreams.notes.default=[]", "a weight"),
         ("upstreams.notes.default={url: \"http://a\", health: {path: x}}", "/healthz"),
     ] {

@@ -187,7 +187,7 @@ fn everything_that_is_missing_is_told_together() {
         &format!("{path}:2:37: listener `web` names the API `nots`, which was not compiled in; did you mean `notes`?"),
         &format!("{path}:5:19: API `notes` has no upstream `defalt`"),
         &format!(
-            "{path}:6:18: upstream `store` of API `files`: `ftp://a` does not start with http://, https://, h2c:// or h2://"
+            "{path}:6:18: upstream `store` of API `files`: `ftp://a` does not start with http://, https://, h2c://, h2:// or dns+srv://"
         ),
     ] {
         assert!(told.contains(expected), "no `{expected}` in\n{told}");
