@@ -15,6 +15,13 @@ mod files {
     include!(concat!(env!("OUT_DIR"), "/files.rs"));
 }
 
+gateway_runtime::needs! {
+    "specs/news.yaml" [compress]
+    mod news {
+        include!(concat!(env!("OUT_DIR"), "/news.rs"));
+    }
+}
+
 mod notes {
     include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 }
@@ -64,6 +71,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &articles::API,
         &deliveries::API,
         &files::API,
+        &news::API,
         &notes::API,
         &orders::API,
         &partners::API,
