@@ -223,6 +223,8 @@ fn what_is_stale_is_validated() {
         }
     }
     assert_eq!(upstream.heads().len(), 2, "the upstream has seen none of these");
+    let head = gateway.request("HEAD", "/news/as-said", "Range: bytes=1-\r\n");
+    assert_eq!((head.status, head.header("Content-Length")), (200, "2".to_owned()));
     // What is fetched to be stored is fetched whole.
     gateway.get("/news/as-said?fresh", "If-None-Match: \"v\"\r\n");
     assert!(!upstream.heads()[2].contains("If-None-Match"));

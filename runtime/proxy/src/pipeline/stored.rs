@@ -94,7 +94,12 @@ where
     fields.push(Field { name: "Age", value: age.as_bytes() });
     let stored = &serve.stored;
     let range: String;
-    let mut written = match part(stored, &serve.conditions) {
+    let wanted = match part(stored, &serve.conditions) {
+        // A range is of what GET transfers (RFC 9110 §14.2).
+        Part::Bytes(_) | Part::OutOfRange if record.facts.to_head => Part::Whole,
+        wanted => wanted,
+    };
+    let mut written = match wanted {
         Part::Whole if stored.status == 204 => {
             Written { status: 204, fields, length: BodyLength::None, body: Bytes::new() }
         }
