@@ -84,6 +84,7 @@ static LIST_RATES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /payments/transfers
@@ -105,6 +106,7 @@ static LIST_TRANSFERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /payments/transfers
@@ -126,6 +128,7 @@ static TRANSFER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

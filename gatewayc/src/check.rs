@@ -1,5 +1,6 @@
 //! What only shows when all routes are together: paths that shadow each other.
 
+mod cache;
 mod compression;
 mod routing;
 mod upstreams;
@@ -79,6 +80,7 @@ fn check_api(api: &Api, diagnostics: &mut Diagnostics) {
     ways_around::check(api, &router, diagnostics);
     check_public_rules(api, diagnostics);
     compression::check(api, diagnostics);
+    cache::check(api, diagnostics);
     upstreams::check(api, diagnostics);
     for (specific, general) in masks {
         let (specific, general) = (&api.routes[specific], &api.routes[general]);

@@ -9,6 +9,7 @@
 //! The same input gives the same bytes on every machine; the order of a document does not matter.
 
 mod browsers;
+mod cache;
 mod compression;
 mod contract;
 mod layout;
@@ -453,6 +454,7 @@ impl<'a> Module<'a> {
                 ("cors", self.browsers.cors(operation.cors.as_ref())),
                 ("security_headers", self.browsers.security_headers(&operation.security_headers)),
                 ("compression", compression::compression(operation.compression.as_ref())),
+                ("cache", cache::cache(operation.cache.as_ref())),
             ],
         )
     }

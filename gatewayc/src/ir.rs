@@ -2,6 +2,7 @@
 
 mod access;
 mod browsers;
+mod cache;
 mod compression;
 mod contract;
 mod error_body;
@@ -29,6 +30,7 @@ use crate::schema::Json;
 
 pub use access::{Access, Anonymous, ConsumerRules, Requirement};
 pub use browsers::{Cors, CorsPolicy, OriginPattern, Origins};
+pub use cache::{Cache, CacheKey};
 pub use compression::{Compression, ContentCoding};
 pub use contract::{
     Content, Contract, DescribedParameter, Details, Mode, ParameterLocation, Part, RequestBody, Response,

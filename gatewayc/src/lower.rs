@@ -2,6 +2,7 @@
 
 mod base_path;
 mod browsers;
+mod cache;
 mod checked_schemas;
 mod contract;
 mod foreign_path;

@@ -1,6 +1,7 @@
 //! The policy in words: a table for the head of generated modules, and a text in which every change can be reviewed.
 
 mod browsers;
+mod cache;
 mod compression;
 mod contract;
 mod lines;
@@ -293,6 +294,7 @@ fn write_operation(out: &mut String, api: &Api, operation: &Operation) {
     }
     contract::write(out, &operation.contract);
     compression::write(out, operation.compression.as_ref());
+    cache::write(out, operation.cache.as_ref());
     for (what, edits) in
         [("request headers", &operation.request_headers), ("response headers", &operation.response_headers)]
     {
@@ -418,6 +420,7 @@ pub(crate) fn checks(operation: &Operation) -> Vec<String> {
     contract::write(&mut out, &operation.contract);
     browsers::write(&mut out, operation.cors.as_ref(), &operation.security_headers);
     compression::write(&mut out, operation.compression.as_ref());
+    cache::write(&mut out, operation.cache.as_ref());
     upgrade::write(&mut out, operation.upgrade.as_ref());
     out.lines().map(|line| line.trim_start().to_owned()).collect()
 }
@@ -468,6 +471,7 @@ pub(crate) fn table(api: &Api) -> Vec<String> {
                 one_line(&[vec![who(api, operation)], allowances(route)].concat().join("; takes "))
                     + contract::word(&operation.contract)
                     + compression::word(operation.compression.as_ref())
+                    + &cache::word(operation.cache.as_ref())
                     + &one_line(&split::words(&operation.action))
                     + browsers::word(operation.cors.as_ref())
                     + &upgrade::word(operation.upgrade.as_ref()),

@@ -5,6 +5,7 @@ mod authority;
 mod authorization_server;
 mod balance;
 mod builtin;
+mod cache;
 mod claims;
 mod compression;
 mod consumers;
@@ -37,7 +38,7 @@ use gateway_yaml::{Entry, Node, Spanned};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, GW104};
 use crate::ir::{
-    Anonymous, Compression, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits,
+    Anonymous, Cache, Compression, ConsumerRules, ErrorBody, ErrorClass, ErrorFormat, FailureLimit, HeaderEdits,
     IdentityHeaders, Limit, Upstream,
 };
 use crate::units::{self, ByteSize};
@@ -112,6 +113,8 @@ pub struct Inheritable {
     pub response_headers: Option<HeaderEdits>,
     /// `compress`; `Some(None)` for `off`.
     pub compression: Option<Option<Compression>>,
+    /// `cache`; `Some(None)` for `off`.
+    pub cache: Option<Option<Cache>>,
     /// `maxBody`.
     pub max_body: Option<ByteSize>,
     /// `consumers`.
@@ -151,6 +154,7 @@ impl Inheritable {
             request_headers: self.request_headers.or_else(|| outer.request_headers.clone()),
             response_headers: self.response_headers.or_else(|| outer.response_headers.clone()),
             compression: self.compression.or_else(|| outer.compression.clone()),
+            cache: self.cache.or_else(|| outer.cache.clone()),
             max_body: self.max_body.or(outer.max_body),
             consumers: self.consumers.or_else(|| outer.consumers.clone()),
             anonymous: self.anonymous.or_else(|| outer.anonymous.clone()),
@@ -311,6 +315,7 @@ fn inheritable(reader: &mut Reader<'_>, members: &[&Entry], place: Place, identi
             "rewrite" => found.rewrite = rewrite::rewrite(reader, value),
             "requestHeaders" => found.request_headers = Some(headers::header_edits(reader, value, Some(identity))),
             "responseHeaders" => found.response_headers = Some(headers::header_edits(reader, value, None)),
+            "cache" => found.cache = cache::cache(reader, key.span, value),
             "compress" => found.compression = compression::compression(reader, key.span, value),
             "maxBody" => found.max_body = reader.unit(value, "`maxBody`", units::size),
             "consumers" => found.consumers = Some(consumers::consumers(reader, value)),

@@ -1,4 +1,4 @@
-//! The listener for operators: `/metrics`, `/healthz`, `/readyz`. Nothing of it is reachable on the public listeners.
+//! The listener for operators: `/metrics`, `/healthz`, `/readyz`, `/cache`. Nothing of it is reachable on the public listeners.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,16 +8,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 use crate::exposition;
+use gateway_base::digest::Digest;
+use gateway_base::encoding::form_decode;
 use gateway_base::problem::Problem;
 use gateway_base::supervise::{self, Task};
-use gateway_proxy::deployment::Deployment;
+use gateway_proxy::deployment::{Deployment, PreparedOperation};
 use gateway_proxy::metrics::ProcessMetrics;
 
 /// What the operators' listener reports.
@@ -40,6 +42,10 @@ impl Admin {
 
     /// Reports about another deployment from now on.
     pub(crate) fn serve_for(&self, deployment: &'static Deployment) {
+        if let Some(cache) = &self.deployment().cache {
+            // Nobody asks for it any more.
+            cache.purge_everything();
+        }
         *self.deployment.write().unwrap_or_else(PoisonError::into_inner) = deployment;
     }
 }
@@ -79,6 +85,9 @@ pub(crate) async fn serve(admin: Arc<Admin>, listener: Arc<TcpListener>) {
 }
 
 fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.uri().path() == "/cache" {
+        return purge(admin.deployment(), request);
+    }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
     }
@@ -103,8 +112,68 @@ fn respond(admin: &Admin, request: &Request<Incoming>) -> Response<Full<Bytes>> 
             );
             response
         }
-        _ => text(StatusCode::NOT_FOUND, "/metrics, /healthz or /readyz\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "/metrics, /healthz, /readyz or /cache\n".to_owned()),
     }
+}
+
+/// `DELETE /cache`: takes out what is stored of an operation, of a URL, or all. It takes the administrators' key as a bearer
+/// token: whoever reaches this listener may read, and change nothing.
+fn purge(deployment: &Deployment, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::DELETE {
+        return text(StatusCode::METHOD_NOT_ALLOWED, "only DELETE\n".to_owned());
+    }
+    let Some(cache) = &deployment.cache else {
+        return text(StatusCode::NOT_FOUND, "no operation has a `cache`\n".to_owned());
+    };
+    let Some(key) = &deployment.operators_key else {
+        let message = "write `admin: {key: {env: GATEWAY_ADMIN_KEY}}`: purging takes the administrators' key\n";
+        return text(StatusCode::FORBIDDEN, message.to_owned());
+    };
+    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (scheme, token) = shown.split_once(' ').unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("bearer") || Digest::of(token.trim().as_bytes()) != *key {
+        let mut response = text(StatusCode::UNAUTHORIZED, "the administrators' key is missing or wrong\n".to_owned());
+        response.headers_mut().insert(WWW_AUTHENTICATE, hyper::header::HeaderValue::from_static("Bearer"));
+        return response;
+    }
+    let query = request.uri().query().unwrap_or_default();
+    let parameters: Vec<(String, String)> = query.split('&').filter(|part| !part.is_empty()).map(parameter).collect();
+    let purged = match &parameters[..] {
+        [] => cache.purge_everything(),
+        [(name, url)] if name == "url" => match cache.purge_url(url) {
+            Some(purged) => purged,
+            None => return text(StatusCode::BAD_REQUEST, "`url` is no URL and no absolute path\n".to_owned()),
+        },
+        [(name, id)] if name == "operation" => match numbers(deployment, id) {
+            numbers if numbers.is_empty() => {
+                return text(StatusCode::NOT_FOUND, "no operation of this name has a `cache`\n".to_owned());
+            }
+            numbers => cache.purge_numbers(&numbers),
+        },
+        _ => return text(StatusCode::BAD_REQUEST, "write `?operation=…`, `?url=…`, or nothing for all\n".to_owned()),
+    };
+    text(StatusCode::OK, format!("{purged}\n"))
+}
+
+/// The numbers of the operations of this name, or of `api.name`.
+fn numbers(deployment: &Deployment, id: &str) -> Vec<usize> {
+    let is_it = |operation: &PreparedOperation| {
+        let (api, own) = (operation.api.name, operation.table.id);
+        operation.table.cache.is_some()
+            && (own == id || id.strip_prefix(api).and_then(|rest| rest.strip_prefix('.')) == Some(own))
+    };
+    deployment
+        .operations()
+        .map(|(_, operation)| operation)
+        .filter(|operation| is_it(operation))
+        .map(PreparedOperation::number)
+        .collect()
+}
+
+/// A parameter of a query, decoded.
+fn parameter(part: &str) -> (String, String) {
+    let (name, value) = part.split_once('=').unwrap_or((part, ""));
+    (name.to_owned(), form_decode(value).unwrap_or_default().into_owned())
 }
 
 /// The upstreams without a usable endpoint, for `/readyz?deep`.

@@ -29,6 +29,7 @@ use gateway_access::request_view::CredentialLocation;
 use gateway_access::scheme::{Authenticator, Resources, Scheme};
 use gateway_access::tables::{Access, Anonymous};
 use gateway_access::upstream_auth::{PreparedCredential, SecretField};
+use gateway_base::digest::Digest;
 use gateway_base::problem::Problem;
 use gateway_base::secret::SecretStore;
 use gateway_base::setting_values::is_same_name;
@@ -41,6 +42,7 @@ use gateway_proxy::access_log;
 use gateway_proxy::admission::Admission;
 use gateway_proxy::body_memory::BodyMemory;
 use gateway_proxy::browsers::ForBrowsers;
+use gateway_proxy::cache::ResponseCache;
 use gateway_proxy::deployment::PreparedRule;
 use gateway_proxy::deployment::{Deployment, PreparedAction, PreparedListener, PreparedOperation, PreparedRoute};
 use gateway_proxy::https::HttpsOnly;
@@ -159,6 +161,8 @@ pub(crate) fn assemble(
     let deciding_fields: Vec<&str> =
         credential_fields.chain(selecting_fields).chain(own_fields).collect::<BTreeSet<_>>().into_iter().collect();
     assembly.check_overrides(gateway);
+    let has_cache = gateway.apis.iter().flat_map(|api| api.operations()).any(|operation| operation.cache.is_some());
+    let operators_key = assembly.operators_key(has_cache);
     let clusters = assembly.clusters.into_values().collect();
     let mut problems = assembly.problems;
     // An API is on several listeners, and lacks the same on each.
@@ -191,6 +195,8 @@ pub(crate) fn assemble(
         trusted_fields: config.trusted_fields,
         bodies: BodyMemory::new(config.limits.body_memory),
         encoders: BodyMemory::new(config.limits.compression),
+        cache: has_cache.then(|| ResponseCache::new(config.limits.cache)),
+        operators_key,
         admission: Admission::new(config.limits.connections, config.limits.connections_per_address),
         settings: Settings {
             timeouts: config.timeouts,
@@ -245,7 +251,26 @@ pub(crate) struct Assembly<'a> {
     https_only: BTreeMap<&'static str, Arc<HttpsOnly>>,
 }
 
+/// A shorter key of administrators, in bytes, is refused.
+const MIN_KEY: usize = 12;
+
 impl Assembly<'_> {
+    /// The digest of the administrators' key, where operators can change something with it.
+    fn operators_key(&mut self, is_used: bool) -> Option<Digest> {
+        let setting = self.config.admin_key.as_ref().filter(|_| is_used)?;
+        match setting.read(&self.resources.secrets) {
+            Ok(key) if key.expose().len() < MIN_KEY => {
+                self.problems.push(Problem::plain(format!("`admin.key` is shorter than {MIN_KEY} bytes")));
+                None
+            }
+            Ok(key) => Some(Digest::of(key.expose())),
+            Err(problem) => {
+                self.problems.push(problem);
+                None
+            }
+        }
+    }
+
     pub(crate) fn apis_of(
         &mut self,
         gateway: &'static Gateway,

@@ -49,10 +49,10 @@ pub use gateway_proxy::rewrite::RegexRewrite;
 pub use gateway_proxy::rule_pattern::RulePattern;
 pub use gateway_proxy::static_files::{StaticFile, StaticFiles};
 pub use gateway_proxy::tables::{
-    AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Condition, CookieDomain, CookiePath, Cookies, Cors,
-    CorsPolicy, ErrorBody, ForwardedFields, Gateway, HashKey, Health, Https, IdentityHeaders, KeepAlive, Locations,
-    Mirror, Operation, Origin, OriginPattern, Origins, Outlier, Preflight, Retry, RetryBudget, RetryCause, Rewrite,
-    Route, Rule, RuleEffect, SecurityHeaders, Share, SplitEntry, Upgrade, Upstream, UpstreamEndpoint,
+    AcceptedRisk, Action, Allowed, Api, Balance, Breaker, Cache, CacheKey, Condition, CookieDomain, CookiePath,
+    Cookies, Cors, CorsPolicy, ErrorBody, ForwardedFields, Gateway, HashKey, Health, Https, IdentityHeaders, KeepAlive,
+    Locations, Mirror, Operation, Origin, OriginPattern, Origins, Outlier, Preflight, Retry, RetryBudget, RetryCause,
+    Rewrite, Route, Rule, RuleEffect, SecurityHeaders, Share, SplitEntry, Upgrade, Upstream, UpstreamEndpoint,
 };
 pub use gateway_terms::compression::USUAL_TYPES;
 pub use gateway_terms::refusal::{ErrorClass, ErrorFormat};

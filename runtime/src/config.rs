@@ -105,6 +105,7 @@ impl Default for Config {
                 body_rate: 100,
                 body_memory: 256 << 20,
                 compression: 256 << 20,
+                cache: 64 << 20,
                 streams: 128,
                 counters: 32 << 20,
             },

@@ -91,6 +91,26 @@ pub(crate) fn render(deployment: &Deployment, process: &ProcessMetrics) -> Strin
         "Copies of requests that an upstream was to get, by what became of them.",
         &endpoints.copies,
     );
+    if let Some(cache) = &deployment.cache {
+        let mut requests = String::new();
+        for (result, count) in cache.requests() {
+            let _ = writeln!(requests, "gateway_cache_requests_total{{result=\"{result}\"}} {count}");
+        }
+        let (bytes, entries, evicted) = cache.figures();
+        family(
+            "gateway_cache_requests_total",
+            "counter",
+            "Requests to operations whose responses are cached, by the word of the access log.",
+            &requests,
+        );
+        for (name, kind, help, value) in [
+            ("gateway_cache_bytes", "gauge", "What cached responses take.", bytes),
+            ("gateway_cache_objects", "gauge", "Cached responses, and notes about them.", entries),
+            ("gateway_cache_evictions_total", "counter", "Cached responses that had to go for want of room.", evicted),
+        ] {
+            family(name, kind, help, &format!("{name} {value}\n"));
+        }
+    }
     let providers = ProviderLines::of(deployment);
     family(
         "gateway_provider_requests_total",

@@ -65,6 +65,7 @@ impl Gateway {
             "streams.sockets",
             "tutorial.notes",
             "articles.default",
+            "news.default",
             "versions.stable",
             "versions.canary",
             "versions.shadow",

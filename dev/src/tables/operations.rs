@@ -3,8 +3,8 @@
 use gateway_access::builtin::Builtin;
 use gateway_route::{Allowance, Template};
 use gateway_runtime::codegen::{
-    Action, Allowed, ByteSize, Compression, HeaderEdits, JwtSign, LimitUse, Mirror, Operation, RegexRewrite, Rewrite,
-    SplitEntry, StaticFile, StaticFiles,
+    Action, Allowed, ByteSize, Cache, CacheKey, Compression, HeaderEdits, JwtSign, LimitUse, Mirror, Operation,
+    RegexRewrite, Rewrite, SplitEntry, StaticFile, StaticFiles,
 };
 use gateway_runtime::optional;
 use gatewayc::ir;
@@ -52,6 +52,24 @@ pub(super) fn operation(operation: &ir::Operation, shared: &Shared) -> Operation
         cors: cors(operation.cors.as_ref()),
         security_headers: security_headers(&operation.security_headers),
         compression: operation.compression.as_ref().map(compression),
+        cache: operation.cache.as_ref().map(cache),
+    }
+}
+
+fn cache(cache: &ir::Cache) -> Cache {
+    let ir::Cache { ttl, methods, key, max_body, stale_while_revalidate, stale_if_error, span: _ } = cache;
+    Cache {
+        ttl: *ttl,
+        methods: texts(methods),
+        key: key.as_ref().map(|keys| {
+            list(keys, |key| match key {
+                ir::CacheKey::Query => CacheKey::Query,
+                ir::CacheKey::Part(part) => CacheKey::Part(hash_key(part)),
+            })
+        }),
+        max_body: ByteSize(max_body.0),
+        stale_while_revalidate: *stale_while_revalidate,
+        stale_if_error: *stale_if_error,
     }
 }
 

@@ -8,6 +8,7 @@ pub use gateway_terms::operation::{ParameterKind, Preflight};
 use crate::examples::DescribedResponse;
 use crate::ir::access::{Access, Anonymous, ConsumerRules};
 use crate::ir::browsers::Cors;
+use crate::ir::cache::Cache;
 use crate::ir::compression::Compression;
 use crate::ir::contract::Contract;
 use crate::ir::limit::LimitUse;
@@ -83,6 +84,8 @@ pub struct Operation {
     pub repeatable: bool,
     /// Which of its responses are compressed.
     pub compression: Option<Compression>,
+    /// Which of its responses are stored and used again.
+    pub cache: Option<Cache>,
     /// What clients may switch to.
     pub upgrade: Option<Upgrade>,
     /// The operation's method in the document.

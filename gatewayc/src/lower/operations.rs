@@ -8,9 +8,11 @@ use gateway_yaml::{Node, Span, Spanned, suggest};
 use crate::ast;
 use crate::diagnostic::{Diagnostic, GW209, GW210, GW312, GW517, GW524, GW526};
 use crate::ir::{
-    Access, Action, Builtin, Contract, LimitUse, Operation, ParameterLocation, PathParameter, Rewrite, Route, Upgrade,
+    Access, Action, Builtin, Cache, Contract, LimitUse, Operation, ParameterLocation, PathParameter, Rewrite, Route,
+    Upgrade,
 };
 use crate::lower::browsers::{self, DescribedFields};
+use crate::lower::cache;
 use crate::lower::contract;
 use crate::lower::limits::{self, CallerKind};
 use crate::lower::lowering::Lowering;
@@ -97,6 +99,8 @@ impl Particulars {
         let is_forwarded = matches!(action, Action::Forward { .. });
         let consumers = policy.consumers.clone().filter(|_| asks).unwrap_or_default();
         let anonymous = policy.anonymous.clone().filter(|_| admits_anonymous);
+        let is_cached = |cache: &Cache| is_forwarded && policy.upgrade.is_none() && cache::is_stored(cache, &method);
+        let cache = policy.cache.clone().flatten().filter(is_cached);
         let repeatable = is_forwarded && (policy.repeatable.contains(&method) || contract.needs_idempotency_key());
         Operation {
             id,
@@ -119,6 +123,7 @@ impl Particulars {
             security_headers: policy.security_headers.clone().unwrap_or_default(),
             repeatable,
             compression: policy.compression.clone().flatten().filter(|_| is_compressed),
+            cache,
             upgrade: policy.upgrade.as_ref().map(|choice| {
                 let vocabulary::UpgradeChoice { protocols, idle, until_expiry, origins } = choice.value.clone();
                 Upgrade { protocols, idle, until_expiry, origins, span: choice.span }
@@ -185,6 +190,9 @@ impl<'a> Lowering<'a> {
         if let Some(builtin) = &builtin {
             self.builtins_are_unread |= builtin.value.is_none();
             self.check_builtin(builtin, &own, access.as_ref(), path.item, operation);
+        }
+        if builtin.is_none() {
+            cache::check(&own, path.item, operation, &title, self.diagnostics);
         }
         let is_limited_itself = own.rate_limit.is_some();
         let limited_at = if is_limited_itself {
@@ -341,7 +349,7 @@ impl<'a> Lowering<'a> {
         };
         route.described.push(("OPTIONS".into(), particulars.id.clone()));
         // What a browser asks for first has no content.
-        route.operations.push(Operation { compression: None, ..particulars.with(inherited) });
+        route.operations.push(Operation { compression: None, cache: None, ..particulars.with(inherited) });
     }
 
     /// What an operation charges, which inherits `policy`; `place` is what those limits are called after that have no name.
@@ -422,7 +430,7 @@ impl<'a> Lowering<'a> {
         path: &ast::PathItem,
         operation: &ast::Operation,
     ) {
-        let Inheritable { upstream, split, mirror, rewrite, request_headers, max_body, compression, .. } = own;
+        let Inheritable { upstream, split, mirror, rewrite, request_headers, max_body, compression, cache, .. } = own;
         let has_content = matches!(builtin.value, Some(BuiltinPolicy::Static { .. } | BuiltinPolicy::Mock) | None);
         let stray = [
             ("upstream", upstream.is_some()),
@@ -431,6 +439,7 @@ impl<'a> Lowering<'a> {
             ("rewrite", rewrite.is_some()),
             ("requestHeaders", request_headers.is_some()),
             ("maxBody", max_body.is_some()),
+            ("cache", cache.as_ref().is_some_and(Option::is_some)),
             ("compress", compression.as_ref().is_some_and(Option::is_some) && !has_content),
         ];
         let title = title(path, operation);

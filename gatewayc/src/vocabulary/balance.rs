@@ -35,12 +35,7 @@ pub(super) fn hash_keys(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec
     let mut keys = Vec::new();
     for item in reader.words(node, what) {
         let Some(text) = reader.text(item, &part) else { continue };
-        let key = match text.split_once(':') {
-            Some(("cookie", name)) if !name.is_empty() => Some(HashKey::Cookie(name.to_owned())),
-            Some(("const", _)) => None,
-            _ => limit::key_named(text).map(HashKey::Part),
-        };
-        match key {
+        match hash_key(text) {
             Some(key) => keys.push(key),
             None => reader.wrong(
                 item,
@@ -50,6 +45,15 @@ pub(super) fn hash_keys(reader: &mut Reader<'_>, node: &Node, what: &str) -> Vec
         }
     }
     keys
+}
+
+/// A part of a request, such as `header:X-Tenant`.
+pub(super) fn hash_key(text: &str) -> Option<HashKey> {
+    match text.split_once(':') {
+        Some(("cookie", name)) if !name.is_empty() => Some(HashKey::Cookie(name.to_owned())),
+        Some(("const", _)) => None,
+        _ => limit::key_named(text).map(HashKey::Part),
+    }
 }
 
 /// How often names are looked up again; `off` for each connection.

@@ -73,6 +73,7 @@ pub static MEMBERS: &[Member] = &[
     Member { name: "requestHeaders", places: ANYWHERE },
     Member { name: "responseHeaders", places: ANYWHERE },
     Member { name: "compress", places: ANYWHERE },
+    Member { name: "cache", places: ANYWHERE },
     Member { name: "maxBody", places: ANYWHERE },
     Member { name: "acceptRisk", places: &[Place::Root, Place::PathItem, Place::Operation, Place::Scheme] },
     Member { name: "rateLimit", places: ANYWHERE },

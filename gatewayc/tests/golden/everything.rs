@@ -24,6 +24,11 @@
 //   OPTIONS   /v1/many                                                       -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   POST      /v1/many                                                       again            -> turns as received without /v1                               jwt `jwt`; cors
 //   PUT       /v1/many                                                       turns            -> turns as received without /v1                               jwt `jwt`; cors
+//   GET       /v1/news                                                       readNews         -> default as received without /v1                             jwt `jwt`; cached for 1m; cors
+//   HEAD      /v1/news                                                       readNewsHead     -> default as received without /v1                             jwt `jwt`; enforced; cached as the upstream says; cors
+//   OPTIONS   /v1/news                                                       -                -> default as received without /v1                             anyone (preflight: forward); cors
+//   POST      /v1/news                                                       askNews          -> default as received without /v1                             anyone; enforced; cached for 10s; cors
+//   PUT       /v1/news                                                       notCached        -> default as received without /v1                             jwt `jwt`; cors
 //   OPTIONS   /v1/or-and                                                     -                -> default as received without /v1                             anyone (preflight: forward); cors
 //   POST      /v1/or-and                                                     orAnd            -> default as received without /v1                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous; cors
 //   DELETE    /v1/partners                                                   crm              -> crm as received without /v1                                 jwt `jwt`; cors
@@ -78,6 +83,11 @@
 //   OPTIONS   /v2/many                                                       -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   POST      /v2/many                                                       again            -> turns as received without /v2                               jwt `jwt`; cors
 //   PUT       /v2/many                                                       turns            -> turns as received without /v2                               jwt `jwt`; cors
+//   GET       /v2/news                                                       readNews         -> default as received without /v2                             jwt `jwt`; cached for 1m; cors
+//   HEAD      /v2/news                                                       readNewsHead     -> default as received without /v2                             jwt `jwt`; enforced; cached as the upstream says; cors
+//   OPTIONS   /v2/news                                                       -                -> default as received without /v2                             anyone (preflight: forward); cors
+//   POST      /v2/news                                                       askNews          -> default as received without /v2                             anyone; enforced; cached for 10s; cors
+//   PUT       /v2/news                                                       notCached        -> default as received without /v2                             jwt `jwt`; cors
 //   OPTIONS   /v2/or-and                                                     -                -> default as received without /v2                             anyone (preflight: forward); cors
 //   POST      /v2/or-and                                                     orAnd            -> default as received without /v2                             jwt `idp` [notes:read notes:write] or (jwt `jwt` and jwt `key`) or anonymous; cors
 //   DELETE    /v2/partners                                                   crm              -> crm as received without /v2                                 jwt `jwt`; cors
@@ -202,6 +212,15 @@ pub(super) static API: Api = Api {
             cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
             security_headers: Some(&SECURITY_HEADERS),
             operations: &[&MANY_2, &OPTIONS_V1_MANY, &AGAIN, &TURNS_2],
+        },
+        Route {
+            template: "/v1/news",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&READ_NEWS, &READ_NEWS_HEAD, &OPTIONS_V1_NEWS, &ASK_NEWS, &NOT_CACHED],
         },
         Route {
             template: "/v1/or-and",
@@ -382,6 +401,15 @@ pub(super) static API: Api = Api {
             cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
             security_headers: Some(&SECURITY_HEADERS),
             operations: &[&MANY_3, &OPTIONS_V2_MANY, &AGAIN_2, &TURNS_3],
+        },
+        Route {
+            template: "/v2/news",
+            when: &[],
+            allows: &[],
+            preflight: Preflight::Deny,
+            cors: Some(Cors { policy: &CORS, methods: "", headers: "", exposed: "X-Request-Id, X-Total" }),
+            security_headers: Some(&SECURITY_HEADERS),
+            operations: &[&READ_NEWS_2, &READ_NEWS_HEAD_2, &OPTIONS_V2_NEWS, &ASK_NEWS_2, &NOT_CACHED_2],
         },
         Route {
             template: "/v2/or-and",
@@ -587,6 +615,7 @@ static NO_BROWSERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/browsers
@@ -616,6 +645,7 @@ static BROWSERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/browsers
@@ -642,6 +672,7 @@ static OPTIONS_V1_BROWSERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/browsers
@@ -668,6 +699,7 @@ static STRICT_BROWSERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/certificate
@@ -694,6 +726,7 @@ static CERTIFICATE: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/certificate
@@ -720,6 +753,7 @@ static OPTIONS_V1_CERTIFICATE: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/contract/mock
@@ -758,6 +792,7 @@ static GET_V1_CONTRACT_MOCK: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/contract/{dots}
@@ -908,6 +943,7 @@ static LIST_THINGS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/contract/{dots}
@@ -948,6 +984,7 @@ static OPTIONS_V1_CONTRACT_DOTS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/contract/{dots}
@@ -1041,6 +1078,7 @@ static PUT_THING: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/custom
@@ -1067,6 +1105,7 @@ static N_2FA: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/custom
@@ -1093,6 +1132,7 @@ static OWN_PREFLIGHT: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/custom
@@ -1123,6 +1163,7 @@ static SIGNED_PUT: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/files/{+path}
@@ -1149,6 +1190,7 @@ static READ_FILE: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/files/{+path}
@@ -1175,6 +1217,7 @@ static OPTIONS_V1_FILES_PATH: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/files/{+path}
@@ -1201,6 +1244,7 @@ static READ_FILE_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/jobs/{+name}:cancel
@@ -1227,6 +1271,7 @@ static OPTIONS_V1_JOBS_NAME_CANCEL: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v1/jobs/{+name}:cancel
@@ -1274,6 +1319,7 @@ static FN: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/limited
@@ -1300,6 +1346,7 @@ static LIMITED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/limited
@@ -1326,6 +1373,7 @@ static OPTIONS_V1_LIMITED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/many
@@ -1352,6 +1400,7 @@ static MANY_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/many
@@ -1378,6 +1427,7 @@ static OPTIONS_V1_MANY: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v1/many
@@ -1404,6 +1454,7 @@ static AGAIN: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/many
@@ -1430,6 +1481,196 @@ static TURNS_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
+};
+
+// GET /v1/news
+static READ_NEWS: Operation = Operation {
+    id: "readNews",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: Some(Cache {
+        ttl: Some(Duration::from_secs(60)),
+        methods: &["GET"],
+        key: Some(&[CacheKey::Part(HashKey::Part(LimitKey::Caller)), CacheKey::Query]),
+        max_body: ByteSize::mib(1),
+        stale_while_revalidate: Some(Duration::from_secs(30)),
+        stale_if_error: Some(Duration::from_secs(3600)),
+    }),
+};
+
+// HEAD /v1/news
+static READ_NEWS_HEAD: Operation = Operation {
+    id: "readNewsHead",
+    method: "HEAD",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "theme",
+            location: ParameterLocation::Cookie,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Form, Explode::Yes),
+            schema: r#"{"type":"string"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: Some(Cache {
+        ttl: None,
+        methods: &["GET"],
+        key: Some(&[
+            CacheKey::Part(HashKey::Part(LimitKey::Consumer)),
+            CacheKey::Query,
+            CacheKey::Part(HashKey::Part(LimitKey::Header("Accept-Language"))),
+            CacheKey::Part(HashKey::Cookie("theme")),
+        ]),
+        max_body: ByteSize::kib(64),
+        stale_while_revalidate: None,
+        stale_if_error: None,
+    }),
+};
+
+// OPTIONS /v1/news
+static OPTIONS_V1_NEWS: Operation = Operation {
+    id: "OPTIONS /v1/news",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: None,
+};
+
+// POST /v1/news
+static ASK_NEWS: Operation = Operation {
+    id: "askNews",
+    method: "POST",
+    access: Access::Anyone { because: "security: []" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "q",
+            location: ParameterLocation::Query,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Form, Explode::Yes),
+            schema: r#"{"type":"string"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: Some(Cache {
+        ttl: Some(Duration::from_secs(10)),
+        methods: &["POST"],
+        key: Some(&[CacheKey::Part(HashKey::Part(LimitKey::Query("q")))]),
+        max_body: ByteSize::mib(1),
+        stale_while_revalidate: None,
+        stale_if_error: None,
+    }),
+};
+
+// PUT /v1/news
+static NOT_CACHED: Operation = Operation {
+    id: "notCached",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v1" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/or-and
@@ -1456,6 +1697,7 @@ static OPTIONS_V1_OR_AND: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v1/or-and
@@ -1486,6 +1728,7 @@ static OR_AND: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // DELETE /v1/partners
@@ -1512,6 +1755,7 @@ static CRM_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/partners
@@ -1538,6 +1782,7 @@ static PARTNER_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/partners
@@ -1564,6 +1809,7 @@ static OPTIONS_V1_PARTNERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PATCH /v1/partners
@@ -1590,6 +1836,7 @@ static LAMBDA_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v1/partners
@@ -1616,6 +1863,7 @@ static KEYED_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/partners
@@ -1642,6 +1890,7 @@ static BILLING_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/providers
@@ -1672,6 +1921,7 @@ static PROVIDERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/providers
@@ -1698,6 +1948,7 @@ static OPTIONS_V1_PROVIDERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/public: a */ comment #[evil]
@@ -1724,6 +1975,7 @@ static GET_V1_PUBLIC: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/public
@@ -1750,6 +2002,7 @@ static OPTIONS_V1_PUBLIC: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/rest?method=photos.get
@@ -1776,6 +2029,7 @@ static PHOTOS_GET: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/rest?method=photos.get
@@ -1802,6 +2056,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_GET: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/rest?method=photos.list
@@ -1828,6 +2083,7 @@ static PHOTOS_LIST: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/rest?method=photos.list
@@ -1854,6 +2110,7 @@ static OPTIONS_V1_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/sockets
@@ -1889,6 +2146,7 @@ static SOCKETS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/sockets
@@ -1915,6 +2173,7 @@ static OPTIONS_V1_SOCKETS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/sockets/guarded
@@ -1945,6 +2204,7 @@ static GUARDED_SOCKETS: Operation = Operation {
     cors: None,
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/sockets/guarded
@@ -1971,6 +2231,7 @@ static OPTIONS_V1_SOCKETS_GUARDED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/texts
@@ -2001,6 +2262,7 @@ static READ_TEXT: Operation = Operation {
         min: ByteSize::bytes(512),
         types: &["text/*", "+json"],
     }),
+    cache: None,
 };
 
 // OPTIONS /v1/texts
@@ -2027,6 +2289,7 @@ static OPTIONS_V1_TEXTS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v1/texts
@@ -2053,6 +2316,7 @@ static NOT_COMPRESSED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/texts
@@ -2079,6 +2343,7 @@ static WRITE_TEXT: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
+    cache: None,
 };
 
 // GET /v1/typed/{id}/{ratio}.{flag}
@@ -2139,6 +2404,7 @@ static TYPED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/typed/{id}/{ratio}.{flag}
@@ -2199,6 +2465,7 @@ static OPTIONS_V1_TYPED_ID_RATIO_FLAG: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v1/versions
@@ -2244,6 +2511,7 @@ static VERSIONS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v1/versions
@@ -2270,6 +2538,7 @@ static OPTIONS_V1_VERSIONS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v1/versions
@@ -2315,6 +2584,7 @@ static NO_COPY: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/versions
@@ -2346,6 +2616,7 @@ static ONE_VERSION: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // DELETE /v2/browsers
@@ -2367,6 +2638,7 @@ static NO_BROWSERS_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v2/browsers
@@ -2396,6 +2668,7 @@ static BROWSERS_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/browsers
@@ -2422,6 +2695,7 @@ static OPTIONS_V2_BROWSERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/browsers
@@ -2448,6 +2722,7 @@ static STRICT_BROWSERS_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/certificate
@@ -2474,6 +2749,7 @@ static CERTIFICATE_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/certificate
@@ -2500,6 +2776,7 @@ static OPTIONS_V2_CERTIFICATE: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/contract/mock
@@ -2538,6 +2815,7 @@ static GET_V2_CONTRACT_MOCK: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/contract/{dots}
@@ -2688,6 +2966,7 @@ static LIST_THINGS_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/contract/{dots}
@@ -2728,6 +3007,7 @@ static OPTIONS_V2_CONTRACT_DOTS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/contract/{dots}
@@ -2821,6 +3101,7 @@ static PUT_THING_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/custom
@@ -2847,6 +3128,7 @@ static N_2FA_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/custom
@@ -2873,6 +3155,7 @@ static OWN_PREFLIGHT_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/custom
@@ -2903,6 +3186,7 @@ static SIGNED_PUT_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/files/{+path}
@@ -2929,6 +3213,7 @@ static READ_FILE_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/files/{+path}
@@ -2955,6 +3240,7 @@ static OPTIONS_V2_FILES_PATH: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/files/{+path}
@@ -2981,6 +3267,7 @@ static READ_FILE_4: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/jobs/{+name}:cancel
@@ -3007,6 +3294,7 @@ static OPTIONS_V2_JOBS_NAME_CANCEL: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v2/jobs/{+name}:cancel
@@ -3054,6 +3342,7 @@ static FN_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/limited
@@ -3080,6 +3369,7 @@ static LIMITED_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/limited
@@ -3106,6 +3396,7 @@ static OPTIONS_V2_LIMITED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/many
@@ -3132,6 +3423,7 @@ static MANY_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/many
@@ -3158,6 +3450,7 @@ static OPTIONS_V2_MANY: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v2/many
@@ -3184,6 +3477,7 @@ static AGAIN_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/many
@@ -3210,6 +3504,196 @@ static TURNS_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
+};
+
+// GET /v2/news
+static READ_NEWS_2: Operation = Operation {
+    id: "readNews",
+    method: "GET",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: Some(Cache {
+        ttl: Some(Duration::from_secs(60)),
+        methods: &["GET"],
+        key: Some(&[CacheKey::Part(HashKey::Part(LimitKey::Caller)), CacheKey::Query]),
+        max_body: ByteSize::mib(1),
+        stale_while_revalidate: Some(Duration::from_secs(30)),
+        stale_if_error: Some(Duration::from_secs(3600)),
+    }),
+};
+
+// HEAD /v2/news
+static READ_NEWS_HEAD_2: Operation = Operation {
+    id: "readNewsHead",
+    method: "HEAD",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "theme",
+            location: ParameterLocation::Cookie,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Form, Explode::Yes),
+            schema: r#"{"type":"string"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: Some(Cache {
+        ttl: None,
+        methods: &["GET"],
+        key: Some(&[
+            CacheKey::Part(HashKey::Part(LimitKey::Consumer)),
+            CacheKey::Query,
+            CacheKey::Part(HashKey::Part(LimitKey::Header("Accept-Language"))),
+            CacheKey::Part(HashKey::Cookie("theme")),
+        ]),
+        max_body: ByteSize::kib(64),
+        stale_while_revalidate: None,
+        stale_if_error: None,
+    }),
+};
+
+// OPTIONS /v2/news
+static OPTIONS_V2_NEWS: Operation = Operation {
+    id: "OPTIONS /v2/news",
+    method: "OPTIONS",
+    access: Access::Anyone { because: "preflight: forward" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: None,
+};
+
+// POST /v2/news
+static ASK_NEWS_2: Operation = Operation {
+    id: "askNews",
+    method: "POST",
+    access: Access::Anyone { because: "security: []" },
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract {
+        parameters: &[Parameter {
+            name: "q",
+            location: ParameterLocation::Query,
+            mode: Mode::Enforce,
+            required: false,
+            may_be_empty: false,
+            written: Written::As(Style::Form, Explode::Yes),
+            schema: r#"{"type":"string"}"#,
+        }],
+        unknown: Unknown::IGNORED,
+        body: None,
+        responses: None,
+        details: Details::Full,
+    },
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: Some(Cache {
+        ttl: Some(Duration::from_secs(10)),
+        methods: &["POST"],
+        key: Some(&[CacheKey::Part(HashKey::Part(LimitKey::Query("q")))]),
+        max_body: ByteSize::mib(1),
+        stale_while_revalidate: None,
+        stale_if_error: None,
+    }),
+};
+
+// PUT /v2/news
+static NOT_CACHED_2: Operation = Operation {
+    id: "notCached",
+    method: "PUT",
+    access: Access::OneOf(&[&[Requirement { scheme: &JWT, scopes: &[] }]]),
+    action: Action::Forward { to: &DEFAULT, path: Rewrite::Received { base: "/v2" }, split: &[], mirror: None },
+    contract: Contract::NOTHING,
+    request_headers: HeaderEdits { remove: &["x-debug"], set: &[], set_secret: &[], add: &[] },
+    response_headers: UNCHANGED,
+    max_body: ByteSize::mib(1),
+    consumers: ConsumerRules::NONE,
+    anonymous: Anonymous::NOBODY,
+    limits: &[],
+    contested: false,
+    repeatable: false,
+    upgrade: None,
+    cors: Some(Cors {
+        policy: &CORS,
+        methods: "GET, HEAD, OPTIONS, POST, PUT",
+        headers: "Authorization, X-Extra",
+        exposed: "Retry-After, WWW-Authenticate, X-Request-Id, X-Total",
+    }),
+    security_headers: Some(&SECURITY_HEADERS),
+    compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/or-and
@@ -3236,6 +3720,7 @@ static OPTIONS_V2_OR_AND: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v2/or-and
@@ -3266,6 +3751,7 @@ static OR_AND_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // DELETE /v2/partners
@@ -3292,6 +3778,7 @@ static CRM_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/partners
@@ -3318,6 +3805,7 @@ static PARTNER_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/partners
@@ -3344,6 +3832,7 @@ static OPTIONS_V2_PARTNERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PATCH /v2/partners
@@ -3370,6 +3859,7 @@ static LAMBDA_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v2/partners
@@ -3396,6 +3886,7 @@ static KEYED_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/partners
@@ -3422,6 +3913,7 @@ static BILLING_3: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/providers
@@ -3452,6 +3944,7 @@ static PROVIDERS_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/providers
@@ -3478,6 +3971,7 @@ static OPTIONS_V2_PROVIDERS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/public: a */ comment #[evil]
@@ -3504,6 +3998,7 @@ static GET_V2_PUBLIC: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/public
@@ -3530,6 +4025,7 @@ static OPTIONS_V2_PUBLIC: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/rest?method=photos.get
@@ -3556,6 +4052,7 @@ static PHOTOS_GET_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/rest?method=photos.get
@@ -3582,6 +4079,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_GET: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/rest?method=photos.list
@@ -3608,6 +4106,7 @@ static PHOTOS_LIST_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/rest?method=photos.list
@@ -3634,6 +4133,7 @@ static OPTIONS_V2_REST_METHOD_PHOTOS_LIST: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/sockets
@@ -3669,6 +4169,7 @@ static SOCKETS_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/sockets
@@ -3695,6 +4196,7 @@ static OPTIONS_V2_SOCKETS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/sockets/guarded
@@ -3725,6 +4227,7 @@ static GUARDED_SOCKETS_2: Operation = Operation {
     cors: None,
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/sockets/guarded
@@ -3751,6 +4254,7 @@ static OPTIONS_V2_SOCKETS_GUARDED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/texts
@@ -3781,6 +4285,7 @@ static READ_TEXT_2: Operation = Operation {
         min: ByteSize::bytes(512),
         types: &["text/*", "+json"],
     }),
+    cache: None,
 };
 
 // OPTIONS /v2/texts
@@ -3807,6 +4312,7 @@ static OPTIONS_V2_TEXTS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v2/texts
@@ -3833,6 +4339,7 @@ static NOT_COMPRESSED_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/texts
@@ -3859,6 +4366,7 @@ static WRITE_TEXT_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
+    cache: None,
 };
 
 // GET /v2/typed/{id}/{ratio}.{flag}
@@ -3919,6 +4427,7 @@ static TYPED_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/typed/{id}/{ratio}.{flag}
@@ -3979,6 +4488,7 @@ static OPTIONS_V2_TYPED_ID_RATIO_FLAG: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /v2/versions
@@ -4024,6 +4534,7 @@ static VERSIONS_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /v2/versions
@@ -4050,6 +4561,7 @@ static OPTIONS_V2_VERSIONS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /v2/versions
@@ -4095,6 +4607,7 @@ static NO_COPY_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /v2/versions
@@ -4126,6 +4639,7 @@ static ONE_VERSION_2: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // rule 6: ^/legacy/(.*)$
@@ -4157,6 +4671,7 @@ static RULE_6: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // rule 7: ^/a very long pattern, so that the line of the generated code does not fit into the width of a page/(.*)$
@@ -4183,6 +4698,7 @@ static RULE_7: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // upstream `127.0.0.1:9000`

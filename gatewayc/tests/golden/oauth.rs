@@ -395,6 +395,7 @@ static METADATA: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /account
@@ -416,6 +417,7 @@ static ACCOUNT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /account
@@ -437,6 +439,7 @@ static WITHDRAW: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /clients
@@ -458,6 +461,7 @@ static LIST_CLIENTS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /clients
@@ -479,6 +483,7 @@ static CREATE_CLIENT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /clients/{client}/registration
@@ -503,6 +508,7 @@ static REMOVE_OWN_REGISTRATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /clients/{client}/registration
@@ -527,6 +533,7 @@ static READ_OWN_REGISTRATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /clients/{client}/registration
@@ -551,6 +558,7 @@ static REPLACE_OWN_REGISTRATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /clients/{id}
@@ -575,6 +583,7 @@ static DELETE_CLIENT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /code/token
@@ -600,6 +609,7 @@ static REDEEM: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /login
@@ -625,6 +635,7 @@ static LOGIN_PAGE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /login
@@ -650,6 +661,7 @@ static LOGIN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /logout
@@ -671,6 +683,7 @@ static LOGOUT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /me
@@ -695,6 +708,7 @@ static ME: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /notes
@@ -719,6 +733,7 @@ static NOTES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /oauth/authorize
@@ -744,6 +759,7 @@ static AUTHORIZE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/authorize
@@ -769,6 +785,7 @@ static AUTHORIZE_POST: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/decision
@@ -790,6 +807,7 @@ static DECIDE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/introspect
@@ -815,6 +833,7 @@ static INTROSPECT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /oauth/keys
@@ -836,6 +855,7 @@ static KEYS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/revoke
@@ -857,6 +877,7 @@ static REVOKE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/token
@@ -888,6 +909,7 @@ static TOKEN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /users
@@ -909,6 +931,7 @@ static CREATE_USER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/account
@@ -930,6 +953,7 @@ static ACCOUNT_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/account
@@ -951,6 +975,7 @@ static WITHDRAW_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/clients
@@ -972,6 +997,7 @@ static LIST_CLIENTS_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/clients
@@ -993,6 +1019,7 @@ static CREATE_CLIENT_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /v1/clients/{client}/registration
@@ -1017,6 +1044,7 @@ static REMOVE_OWN_REGISTRATION_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/clients/{client}/registration
@@ -1041,6 +1069,7 @@ static READ_OWN_REGISTRATION_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /v1/clients/{client}/registration
@@ -1065,6 +1094,7 @@ static REPLACE_OWN_REGISTRATION_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /v1/clients/{id}
@@ -1089,6 +1119,7 @@ static DELETE_CLIENT_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/code/token
@@ -1114,6 +1145,7 @@ static REDEEM_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/login
@@ -1139,6 +1171,7 @@ static LOGIN_PAGE_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/login
@@ -1164,6 +1197,7 @@ static LOGIN_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/logout
@@ -1185,6 +1219,7 @@ static LOGOUT_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/me
@@ -1209,6 +1244,7 @@ static ME_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/notes
@@ -1233,6 +1269,7 @@ static NOTES_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/oauth/authorize
@@ -1258,6 +1295,7 @@ static AUTHORIZE_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/oauth/authorize
@@ -1283,6 +1321,7 @@ static AUTHORIZE_POST_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/oauth/decision
@@ -1304,6 +1343,7 @@ static DECIDE_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/oauth/introspect
@@ -1329,6 +1369,7 @@ static INTROSPECT_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/oauth/keys
@@ -1350,6 +1391,7 @@ static KEYS_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/oauth/revoke
@@ -1371,6 +1413,7 @@ static REVOKE_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/oauth/token
@@ -1402,6 +1445,7 @@ static TOKEN_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/users
@@ -1423,6 +1467,7 @@ static CREATE_USER_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

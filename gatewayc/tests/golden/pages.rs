@@ -75,6 +75,7 @@ static HOME: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // HEAD /
@@ -103,6 +104,7 @@ static HEAD: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /docs/{+rest}
@@ -146,6 +148,7 @@ static DOCS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 const UNCHANGED: HeaderEdits = HeaderEdits { remove: &[], set: &[], set_secret: &[], add: &[] };

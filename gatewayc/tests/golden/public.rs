@@ -68,6 +68,7 @@ static HOME: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /a/{b}
@@ -89,6 +90,7 @@ static A: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /a/{b}
@@ -110,6 +112,7 @@ static A_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -103,6 +103,8 @@ pub(crate) struct Line<'a> {
     pub(crate) because: &'a str,
     /// What is not as described and passed; empty for nothing.
     pub(crate) observed: &'a str,
+    /// What became of it in the cache; empty where its operation has none.
+    pub(crate) cache: &'a str,
     pub(crate) reject: Option<&'a Reject>,
     /// What a refused call of gRPC was told.
     pub(crate) grpc_status: Option<u8>,
@@ -194,6 +196,9 @@ impl Line<'_> {
         }
         if !self.observed.is_empty() {
             quoted(out, b",\"observed\":\"", self.observed);
+        }
+        if !self.cache.is_empty() {
+            quoted(out, b",\"cache\":\"", self.cache);
         }
         if let Some(reject) = self.reject {
             quoted(out, b",\"reject\":\"", reject.reason());
@@ -307,6 +312,7 @@ mod tests {
             caller: Some("ann"),
             because: "",
             observed: "",
+            cache: "hit",
             reject: Some(&Reject::BadRequest("x")),
             grpc_status: Some(13),
             tunnel_end: "idle",

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::admission::{Admission, connections_within};
 use crate::body_memory::BodyMemory;
 use crate::browsers::ForBrowsers;
+use crate::cache::ResponseCache;
 use crate::https::HttpsOnly;
 use crate::metrics::OperationMetrics;
 use crate::rewrite::{PathTemplate, PreparedRewrite};
@@ -24,6 +25,7 @@ use gateway_access::builtin::PreparedBuiltin;
 use gateway_access::challenges::{Challenges, HiddenCredentials};
 use gateway_access::outgoing::Background;
 use gateway_access::upstream_auth::SecretField;
+use gateway_base::digest::Digest;
 use gateway_contract::prepared::PreparedContract;
 use gateway_limits::counters::Limits;
 use gateway_limits::rule;
@@ -65,6 +67,10 @@ pub struct Deployment {
     pub bodies: BodyMemory,
     /// The memory of the encoders of responses that are compressed.
     pub encoders: BodyMemory,
+    /// What is stored of responses; nothing where no operation has a `cache`.
+    pub cache: Option<ResponseCache>,
+    /// Of the key of administrators, for what operators change; nobody does without one.
+    pub operators_key: Option<Digest>,
     /// Counts the open connections, and refuses those beyond the limits.
     pub admission: Admission,
 }
@@ -311,6 +317,11 @@ impl Deployment {
 }
 
 impl PreparedOperation {
+    /// Tells it from the others of the deployment.
+    pub fn number(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// The fields that a refusal carries beside its status.
     pub(crate) fn challenge(&self, reject: &Reject) -> Option<&FieldLines> {
         Some(match reject {

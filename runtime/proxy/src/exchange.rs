@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::cache::tap::Tap;
 use crate::compression::choice::Offer;
 use crate::mirror::Copying;
 use crate::upstream::UpstreamConnection;
@@ -148,6 +149,8 @@ pub(crate) enum Failure {
     Stale,
     /// A response came in place of which the request is sent again.
     GivenUp,
+    /// A response came in place of which the client gets one that is stored.
+    Stopped,
     /// The client gets this answer.
     Rejected(Reject),
     /// The response had begun: closing is all that is left. The refusal says why, for the log.
@@ -193,6 +196,8 @@ pub(crate) struct Exchange<'a, S> {
     pace: Pace,
     /// Compares the response with its description.
     watch: Option<&'a mut Watch>,
+    /// Copies the response for the store.
+    tap: Option<&'a mut Tap>,
     /// Until it has been told of the final response.
     on_response: Option<OnResponse<'a>>,
     /// Which codings of the content the client takes, where the operation has any.
@@ -215,6 +220,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         response: &'a ResponseTerms<'a>,
         fields: &'a FieldTable,
         watch: Option<&'a mut Watch>,
+        tap: Option<&'a mut Tap>,
         on_response: OnResponse<'a>,
         offer: Option<Offer>,
         now: Instant,
@@ -244,6 +250,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
             committed: false,
             pace: Pace::new(request.least_rate, request.idle_timeout),
             watch,
+            tap,
             on_response: Some(on_response),
             offer,
             coded: None,

@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod admission;
 pub mod body_memory;
 pub mod browsers;
+pub mod cache;
 pub mod compression;
 pub(crate) mod connection;
 pub mod contested;

@@ -1,6 +1,7 @@
 //! The life of a request: one function decides, one forwards, one answers, and the log always comes last.
 
 mod browsers;
+mod cached;
 mod contract;
 mod forward;
 mod gather;
@@ -16,20 +17,24 @@ mod retry;
 mod route;
 mod send;
 mod steps;
+mod stored;
 mod tunnel;
 mod unrouted;
 mod upgrade;
 
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::cache::status::CACHE_STATUS;
 use crate::deployment::Serving;
 use crate::exchange::Progress;
 use crate::worker::Worker;
+use cached::Cached;
 use forward::Forwarding;
 use gateway_access::failed_authentication::Attempts;
 use gateway_wire::answer::OwnAnswer;
@@ -43,8 +48,9 @@ use pause::{Answers, OwnedRoute, Paused, Stage, Stop};
 use record::Record;
 use request::Request;
 use route::RouteSpace;
-use send::Forwarded;
+use send::{Forwarded, Onlookers};
 use steps::Steps;
+use stored::Serve;
 use tunnel::End;
 
 /// The largest body of a refused request, in bytes, that is read to its end, so that the connection can go on.
@@ -77,7 +83,7 @@ enum Decision {
 
 /// Handles the request that begins with this head.
 pub(crate) async fn handle<S>(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     serving: Serving,
     down: &mut Downstream<S>,
     head: Head<'_>,
@@ -100,11 +106,40 @@ where
             return After::Close;
         }
     }
-    let forwarding = match decision {
+    let mut forwarding = match decision {
         Decision::Forward(forwarding) => forwarding,
         Decision::Answer(own) => return answer(worker, down, &mut record, own, Progress::default()).await,
     };
-    match send::forward(worker, down, forwarding, &mut record).await {
+    if let Some(caching) = forwarding.caching.take() {
+        // Boxed, as above.
+        return match Box::pin(cached::handle(worker, down, &mut record, forwarding, *caching)).await {
+            Cached::Forwarded(forwarded) => conclude_forwarding(worker, down, &mut record, forwarded).await,
+            Cached::Stored(serve, progress) => Box::pin(answer_stored(worker, down, &record, &serve, progress)).await,
+            Cached::Refused(reject) => {
+                let own = record.refuse(reject); // 504
+                answer(worker, down, &mut record, own, Progress::default()).await
+            }
+            Cached::Gone => {
+                record.log(worker, down, &Progress::default());
+                After::Close
+            }
+        };
+    }
+    let forwarded = send::forward(worker, down, forwarding, &mut record, &mut Onlookers::new(None)).await;
+    conclude_forwarding(worker, down, &mut record, forwarded).await
+}
+
+/// What is left to do with a request that was forwarded.
+async fn conclude_forwarding<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    record: &mut Record<'_>,
+    forwarded: Forwarded,
+) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match forwarded {
         Forwarded::Answered(progress) => {
             record.log(worker, down, &progress);
             match (progress.keep_alive, progress.request_done) {
@@ -124,10 +159,14 @@ where
         }
         Forwarded::Refused(progress, reject) => {
             let own = record.refuse(reject);
-            answer(worker, down, &mut record, own, progress).await
+            answer(worker, down, record, own, progress).await
+        }
+        Forwarded::Stopped(progress) => {
+            record.log(worker, down, &progress);
+            After::Cut
         }
         // Boxed: few connections become tunnels, and all would carry its state.
-        Forwarded::Upgraded(tunnel) => match Box::pin(tunnel::run(worker, down, tunnel, &mut record)).await {
+        Forwarded::Upgraded(tunnel) => match Box::pin(tunnel::run(worker, down, tunnel, record)).await {
             End::Broken => After::Cut,
             End::Closed | End::Shutdown => After::Close,
             End::HalfClosed | End::Idle | End::Expired => After::Linger,
@@ -277,6 +316,9 @@ where
         }
         None => own,
     };
+    if record.operation.is_some_and(|operation| operation.table.cache.is_some()) {
+        own.fields.push_if_valid(CACHE_STATUS, record.cache_status());
+    }
     let record = &*record;
     if let Some(offer) = record.offer.filter(|_| record.reject.is_none()) {
         // Boxed: few answers are compressed, and all would carry its state.
@@ -312,6 +354,27 @@ where
     // The answer does not wait for an unwanted body; the next request does.
     match written {
         false => After::Close,
+        true if keep_alive && drain_body(down, record, &progress).await => After::KeepAlive,
+        true => After::Linger,
+    }
+}
+
+/// Writes an answer that is stored.
+async fn answer_stored<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    record: &Record<'_>,
+    serve: &Serve,
+    progress: Progress,
+) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let keep_alive = record.facts.keep_alive && !worker.draining.get() && is_drainable(record);
+    let (progress, is_written) = stored::write(worker, down, record, serve, keep_alive, progress).await;
+    record.log(worker, down, &progress);
+    match is_written {
+        false => After::Cut,
         true if keep_alive && drain_body(down, record, &progress).await => After::KeepAlive,
         true => After::Linger,
     }

@@ -57,6 +57,8 @@ pub struct Limits {
     pub body_memory: u64,
     /// Bytes for the encoders of responses, all together.
     pub compression: u64,
+    /// Bytes for responses that are stored, all together.
+    pub cache: u64,
     /// Requests that a client may have open at once on one connection of HTTP/2.
     pub streams: u32,
     /// Bytes for the counters of rate limits.

@@ -259,6 +259,34 @@ pub struct Operation {
     pub security_headers: Option<&'static SecurityHeaders>,
     /// Which responses are compressed, and how; `None` for none.
     pub compression: Option<Compression>,
+    /// Which responses are stored and used again; `None` for none.
+    pub cache: Option<Cache>,
+}
+
+/// Which responses of an operation are stored, and for whom.
+#[derive(Debug)]
+pub struct Cache {
+    /// How long a response is fresh; as the upstream says, if `None`.
+    pub ttl: Option<Duration>,
+    /// The methods whose responses are stored.
+    pub methods: &'static [&'static str],
+    /// What tells requests for one path apart; all of the query if `None`.
+    pub key: Option<&'static [CacheKey]>,
+    /// A larger content passes without being stored.
+    pub max_body: ByteSize,
+    /// So long after its end a response is given away while another one is fetched.
+    pub stale_while_revalidate: Option<Duration>,
+    /// So long after its end a response stands in for an upstream that fails.
+    pub stale_if_error: Option<Duration>,
+}
+
+/// A part of a request that tells it from others for the same path.
+#[derive(Debug)]
+pub enum CacheKey {
+    /// All of the query.
+    Query,
+    /// What an endpoint could be chosen by.
+    Part(HashKey),
 }
 
 /// What clients may switch to on a connection (RFC 9110 §7.8).

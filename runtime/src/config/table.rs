@@ -194,14 +194,14 @@ pub(super) static ROWS: &[Row] = &[
         paths: &["admin.bind", "admin"],
         shown: "`admin.bind`",
         default: "`127.0.0.1:9901`",
-        meaning: "address of `/metrics`, `/healthz`, `/readyz`; `off` for none. `admin: off` is short for it",
+        meaning: "address of `/metrics`, `/healthz`, `/readyz`, `/cache`; `off` for none. `admin: off` is short for it",
         read: admin,
     },
     Row {
         paths: &["admin.key.env", "admin.key.file"],
         shown: "`admin.key`",
         default: "none",
-        meaning: "the key of administrators, for operations with `credential: admin`: `{env: NAME}` or `{file: path}`",
+        meaning: "the key of administrators, for operations with `credential: admin`, and for what the operators' listener changes: `{env: NAME}` or `{file: path}`",
         read: |settings, config, _| config.admin_key = secret(settings, "admin.key"),
     },
     Row {
@@ -338,6 +338,18 @@ pub(super) static ROWS: &[Row] = &[
             const EXPECTED: &str = "a size up to 64GiB, such as 256MiB";
             let bytes = |text: &str| gateway_yaml::units::size(text).ok().filter(|bytes| *bytes <= 64 << 30);
             read_into(settings, path, EXPECTED, bytes, &mut config.limits.compression);
+        },
+    },
+    Row {
+        paths: &["limits.cache"],
+        shown: "`limits.cache`",
+        default: "`64MiB`",
+        meaning: "for responses that are [cached](caching.md#memory), all together; those that are missed least go when there is no room",
+        read: |settings, config, path| {
+            const EXPECTED: &str = "a size from 1MiB to 64GiB, such as 64MiB";
+            let bytes =
+                |text: &str| gateway_yaml::units::size(text).ok().filter(|bytes| (1 << 20..=64 << 30).contains(bytes));
+            read_into(settings, path, EXPECTED, bytes, &mut config.limits.cache);
         },
     },
     Row {

@@ -85,7 +85,7 @@ impl Locations {
     }
 
     /// What the client is to read instead of `value`; `None` where it is right already, or not the upstream's to say.
-    pub(crate) fn public(&self, value: &[u8]) -> Option<String> {
+    pub fn public(&self, value: &[u8]) -> Option<String> {
         let value = std::str::from_utf8(value).ok()?;
         if value.starts_with('/') {
             // `//host/path` is another host.

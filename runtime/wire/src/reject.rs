@@ -110,6 +110,8 @@ pub enum Reject {
     UpstreamOverloaded,
     /// 504: no connection, or no answer, in time.
     UpstreamTimeout,
+    /// 504: nothing is stored that answers the request, and the client wants nothing else (RFC 9111 §5.2.1.7).
+    NotStored,
     /// 505: not HTTP/1.0 or HTTP/1.1.
     VersionNotSupported,
 }
@@ -146,7 +148,7 @@ impl Reject {
             | Self::BodyMemory
             | Self::UpstreamCredential
             | Self::UpstreamOverloaded => 503,
-            Self::UpstreamTimeout => 504,
+            Self::UpstreamTimeout | Self::NotStored => 504,
             Self::VersionNotSupported => 505,
         }
     }
@@ -188,13 +190,14 @@ impl Reject {
             | Self::UpstreamCredential
             | Self::UpstreamOverloaded => "Service unavailable",
             Self::UpstreamTimeout => "Gateway timeout",
+            Self::NotStored => "Nothing stored",
             Self::VersionNotSupported => "HTTP version not supported",
         };
         message.into()
     }
 
     /// The words of [`Reject::reason`].
-    pub const REASONS: [&'static str; 37] = [
+    pub const REASONS: [&'static str; 38] = [
         "bad-request",
         "invalid-parameter",
         "no-credential",
@@ -232,6 +235,7 @@ impl Reject {
         "cors-origin",
         "cors-method",
         "cors-header",
+        "not-stored",
     ];
 
     /// The place in [`Reject::REASONS`].
@@ -274,6 +278,7 @@ impl Reject {
             Self::CorsOrigin(_) => 34,
             Self::CorsMethod(_) => 35,
             Self::CorsHeader(_) => 36,
+            Self::NotStored => 37,
         }
     }
 
@@ -440,6 +445,7 @@ mod tests {
             Reject::CredentialsUnavailable,
             Reject::StoreUnavailable,
             Reject::UpstreamTimeout,
+            Reject::NotStored,
             Reject::VersionNotSupported,
             Reject::AmbiguousPath(""),
             Reject::TooManyFailures(1),

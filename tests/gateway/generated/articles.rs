@@ -108,6 +108,7 @@ static READ_ANY: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
+    cache: None,
 };
 
 // POST /articles/any: in one of two codings
@@ -133,6 +134,7 @@ static CHANGE: Operation = Operation {
         min: ByteSize::bytes(64),
         types: &["application/pdf", "+json"],
     }),
+    cache: None,
 };
 
 // GET /articles/as-it-is: not compressed
@@ -154,6 +156,7 @@ static READ_AS_IT_IS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /articles/checked: checked, and then compressed
@@ -193,6 +196,7 @@ static READ_CHECKED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
+    cache: None,
 };
 
 // GET /articles/gzip: in one coding
@@ -214,6 +218,7 @@ static READ_GZIP: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: Some(Compression { codings: &[&Gzip], min: ByteSize::bytes(64), types: USUAL_TYPES }),
+    cache: None,
 };
 
 // GET /articles/page: a file
@@ -242,6 +247,7 @@ static PAGE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: Some(Compression { codings: &[&Zstd, &Brotli, &Gzip], min: ByteSize::kib(1), types: USUAL_TYPES }),
+    cache: None,
 };
 
 // GET /articles/sample: an example
@@ -272,6 +278,7 @@ static SAMPLE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: Some(Compression { codings: &[&Gzip], min: ByteSize::bytes(16), types: USUAL_TYPES }),
+    cache: None,
 };
 
 // upstream `default`

@@ -101,6 +101,7 @@ static CANCEL_ORDERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /deliveries/orders: the orders of a partner
@@ -122,6 +123,7 @@ static LIST_ORDERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /deliveries/orders: order a delivery, once
@@ -143,6 +145,7 @@ static ADD_ORDER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /deliveries/parcels/{id}: where a parcel is
@@ -164,6 +167,7 @@ static READ_PARCEL: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PATCH /deliveries/parcels/{id}: correct where a parcel is, as a partner of either kind
@@ -188,6 +192,7 @@ static CORRECT_PARCEL: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /deliveries/parcels/{id}: say where a parcel is
@@ -209,6 +214,7 @@ static WRITE_PARCEL: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /deliveries/scans: a terminal has seen a parcel
@@ -230,6 +236,7 @@ static ADD_SCAN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /deliveries/tours/{id}: the tour of a terminal
@@ -251,6 +258,7 @@ static READ_TOUR: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -153,6 +153,7 @@ static DOWNLOAD: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /files/{+path}: read a file
@@ -179,6 +180,7 @@ static READ_FILE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /files/{+path}: write a file
@@ -200,6 +202,7 @@ static WRITE_FILE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /thumbnails/{name}.{format}: a small picture of a file
@@ -226,6 +229,7 @@ static THUMBNAIL: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // rule 7: ^/archive/([0-9]{4})/(.*)$
@@ -247,6 +251,7 @@ static RULE_7: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // rule 8: ^/archive/(.*)$
@@ -268,6 +273,7 @@ static RULE_8: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `archive`

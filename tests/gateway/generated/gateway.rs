@@ -19,6 +19,13 @@ mod guests {
     include!(concat!(env!("OUT_DIR"), "/guests.rs"));
 }
 
+gateway_runtime::needs! {
+    "specs/news.yaml" [compress]
+    mod news {
+        include!(concat!(env!("OUT_DIR"), "/news.rs"));
+    }
+}
+
 mod notes {
     include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 }
@@ -69,6 +76,7 @@ pub static GATEWAY: gateway_runtime::codegen::Gateway = gateway_runtime::codegen
         &deliveries::API,
         &files::API,
         &guests::API,
+        &news::API,
         &notes::API,
         &orders::API,
         &partners::API,

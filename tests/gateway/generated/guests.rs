@@ -67,6 +67,7 @@ static READ_BOOK: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /guests/desk: ask at the desk
@@ -88,6 +89,7 @@ static ASK_DESK: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `book`

@@ -89,6 +89,7 @@ static HEALTH: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/login: exchange a password for a token
@@ -110,6 +111,7 @@ static LOGIN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/notes: list the notes
@@ -131,6 +133,7 @@ static LIST_NOTES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /v1/notes: create a note
@@ -152,6 +155,7 @@ static CREATE_NOTE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /v1/notes/{id}: delete a note
@@ -187,6 +191,7 @@ static DELETE_NOTE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /v1/notes/{id}: read a note
@@ -222,6 +227,7 @@ static GET_NOTE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -120,6 +120,7 @@ static CHECKED_ORDER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /shop/mock
@@ -164,6 +165,7 @@ static MOCK_ORDER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /shop/observed
@@ -205,6 +207,7 @@ static OBSERVED_ORDER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /shop/orders
@@ -256,6 +259,7 @@ static LIST_ORDERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /shop/orders
@@ -289,6 +293,7 @@ static CREATE_ORDER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /shop/watched
@@ -332,6 +337,7 @@ static WATCHED_ORDER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -120,6 +120,7 @@ static BASIC_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/bearer
@@ -141,6 +142,7 @@ static BEARER_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/copied
@@ -167,6 +169,7 @@ static COPIED_READ: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /partners/copied
@@ -201,6 +204,7 @@ static COPIED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/keyed
@@ -222,6 +226,7 @@ static KEYED_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/plain
@@ -257,6 +262,7 @@ static PLAIN_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/signed/{name}
@@ -278,6 +284,7 @@ static SIGNED_GET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /partners/signed/{name}
@@ -299,6 +306,7 @@ static SIGNED_PUT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/tokens
@@ -320,6 +328,7 @@ static TOKENS_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /partners/tokens
@@ -341,6 +350,7 @@ static SEND_TOKEN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `basic`

@@ -153,6 +153,7 @@ static READ_AUDIT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/both: with a key and with a token of the same party
@@ -177,6 +178,7 @@ static READ_BOTH: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/either: with a key or with a token
@@ -201,6 +203,7 @@ static READ_EITHER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/extra: for anyone, and more with a key and a password of the same party
@@ -225,6 +228,7 @@ static READ_EXTRA: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/feed: with a token that the consumer has signed
@@ -246,6 +250,7 @@ static READ_FEED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/monthly: the figures of a month
@@ -267,6 +272,7 @@ static READ_MONTHLY: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/prices: read the prices
@@ -288,6 +294,7 @@ static READ_PRICES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /reports/prices: set the prices
@@ -309,6 +316,7 @@ static WRITE_PRICES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/staff: with a user name and a password
@@ -330,6 +338,7 @@ static READ_STAFF: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/summary: the figures that anyone may see, and more with a key
@@ -351,6 +360,7 @@ static READ_SUMMARY: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /reports/token: a token of the caller's own credential
@@ -375,6 +385,7 @@ static SIGN_TOKEN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

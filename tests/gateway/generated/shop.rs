@@ -127,6 +127,7 @@ static ANYONE: Operation = Operation {
     }),
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /shop/guarded
@@ -153,6 +154,7 @@ static GUARDED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /shop/guarded
@@ -179,6 +181,7 @@ static GUARD: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // DELETE /shop/items
@@ -214,6 +217,7 @@ static DROP_ITEMS: Operation = Operation {
     cors: None,
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /shop/items
@@ -265,6 +269,7 @@ static LIST_ITEMS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // POST /shop/items
@@ -315,6 +320,7 @@ static ADD_ITEM: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // PUT /shop/items
@@ -361,6 +367,7 @@ static REPLACE_ITEMS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /shop/limited
@@ -401,6 +408,7 @@ static LIMITED: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /shop/made
@@ -433,6 +441,7 @@ static MADE: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /shop/own
@@ -464,6 +473,7 @@ static OWN: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS_2),
     compression: None,
+    cache: None,
 };
 
 // OPTIONS /shop/own
@@ -490,6 +500,7 @@ static OWN_OPTIONS: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // GET /shop/slow
@@ -516,6 +527,7 @@ static SLOW: Operation = Operation {
     }),
     security_headers: Some(&SECURITY_HEADERS),
     compression: None,
+    cache: None,
 };
 
 // upstream `shop`

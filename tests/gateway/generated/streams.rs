@@ -197,6 +197,7 @@ static COOKIE_SOCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/few
@@ -223,6 +224,7 @@ static FEW_SOCKETS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/idle
@@ -249,6 +251,7 @@ static IDLE_SOCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/keyed
@@ -275,6 +278,7 @@ static KEYED_SOCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/made
@@ -302,6 +306,7 @@ static MADE_ANSWER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/open
@@ -328,6 +333,7 @@ static OPEN_SOCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /streams/open
@@ -349,6 +355,7 @@ static PUT_OPEN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/pages
@@ -380,6 +387,7 @@ static PAGE_SOCKET: Operation = Operation {
     }),
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/plain
@@ -401,6 +409,7 @@ static NO_SOCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/rooms/{room}
@@ -441,6 +450,7 @@ static ROOM_SOCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /streams/shop.Orders/Admin
@@ -462,6 +472,7 @@ static CALL_ADMIN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /streams/shop.Orders/Few
@@ -483,6 +494,7 @@ static CALL_FEW: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /streams/shop.Orders/Get
@@ -504,6 +516,7 @@ static CALL_GET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /streams/shop.Orders/Put
@@ -525,6 +538,7 @@ static CALL_PUT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /streams/until
@@ -551,6 +565,7 @@ static EXPIRING_SOCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `calls`

@@ -128,6 +128,7 @@ static CHECKOUT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /tickets/desk?receipt: with any value, the parameter is there
@@ -149,6 +150,7 @@ static PRINT_RECEIPT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /tickets/desk#x-desk-action=Open: one path for all actions, told apart by a header
@@ -184,6 +186,7 @@ static OPEN_DESK: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /tickets/desk#x-desk-action=Refund: for partners only
@@ -219,6 +222,7 @@ static REFUND: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /tickets/events: five at once, and five more in a day
@@ -240,6 +244,7 @@ static LIST_EVENTS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /tickets/events: costs as much as three requests to read
@@ -261,6 +266,7 @@ static CREATE_EVENT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /tickets/orders: two a day for each visitor, four a day for each event
@@ -282,6 +288,7 @@ static LIST_ORDERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /tickets/partner: as many as the partner has agreed on
@@ -303,6 +310,7 @@ static PARTNER_SALES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /tickets/queue: ten a second, and five wait for their turn
@@ -324,6 +332,7 @@ static QUEUE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

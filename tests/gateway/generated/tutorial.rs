@@ -282,6 +282,7 @@ static HOME: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /.well-known/oauth-authorization-server
@@ -303,6 +304,7 @@ static METADATA: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /_admin/applications
@@ -324,6 +326,7 @@ static LIST_APPLICATIONS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /_admin/applications
@@ -345,6 +348,7 @@ static REGISTER_APPLICATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /_admin/applications/{id}
@@ -369,6 +373,7 @@ static REMOVE_APPLICATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /_admin/users
@@ -390,6 +395,7 @@ static REGISTER_USER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /account
@@ -411,6 +417,7 @@ static ACCOUNT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /account
@@ -432,6 +439,7 @@ static WITHDRAW: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /api/linked-notes
@@ -453,6 +461,7 @@ static LIST_LINKED_NOTES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /api/linked-notes
@@ -474,6 +483,7 @@ static ADD_LINKED_NOTE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /api/notes
@@ -495,6 +505,7 @@ static LIST_TUTORIAL_NOTES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /api/notes
@@ -516,6 +527,7 @@ static ADD_TUTORIAL_NOTE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /callback: where the authorization server sends the browser
@@ -549,6 +561,7 @@ static CALLBACK: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /login
@@ -574,6 +587,7 @@ static LOGIN_PAGE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /login
@@ -599,6 +613,7 @@ static LOGIN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /logout
@@ -620,6 +635,7 @@ static LOGOUT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /me: whose token it is
@@ -641,6 +657,7 @@ static ME: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /oauth/authorize
@@ -666,6 +683,7 @@ static AUTHORIZE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/authorize/decision
@@ -687,6 +705,7 @@ static DECIDE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /oauth/clients/{client_id}: with registration_access_token
@@ -711,6 +730,7 @@ static REMOVE_REGISTRATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /oauth/clients/{client_id}: with registration_access_token
@@ -735,6 +755,7 @@ static READ_REGISTRATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /oauth/clients/{client_id}: with registration_access_token
@@ -759,6 +780,7 @@ static REPLACE_REGISTRATION: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/introspect
@@ -784,6 +806,7 @@ static INTROSPECT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /oauth/keys
@@ -805,6 +828,7 @@ static KEYS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/revoke
@@ -826,6 +850,7 @@ static REVOKE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /oauth/token
@@ -857,6 +882,7 @@ static TOKEN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /tutorial/{+file}
@@ -912,6 +938,7 @@ static TUTORIAL_FILES: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `notes`

@@ -99,6 +99,7 @@ static ASKED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // DELETE /versions/copied: no copies
@@ -120,6 +121,7 @@ static NOT_COPIED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /versions/copied: copies without credentials
@@ -146,6 +148,7 @@ static COPIED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // POST /versions/copied: copies with their body
@@ -172,6 +175,7 @@ static COPIED_WITH_BODY: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /versions/copied: copies with credentials
@@ -198,6 +202,7 @@ static COPIED_AS_IT_IS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /versions/half: by chance
@@ -224,6 +229,7 @@ static HALF: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // PUT /versions/half: nothing goes elsewhere
@@ -245,6 +251,7 @@ static NONE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /versions/sticky: a tenant has one version
@@ -276,6 +283,7 @@ static STICKY: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `canary`

@@ -95,6 +95,7 @@ static EACH: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /callers/key
@@ -116,6 +117,7 @@ static BY_KEY: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /callers/password
@@ -137,6 +139,7 @@ static BY_PASSWORD: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /callers/usual
@@ -161,6 +164,7 @@ static BY_USUAL_PASSWORD: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -77,6 +77,7 @@ static MYSELF: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /exact/people/{id}
@@ -98,6 +99,7 @@ static PERSON: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /exact/{+rest}
@@ -119,6 +121,7 @@ static ANYTHING: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

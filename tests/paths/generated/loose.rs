@@ -137,6 +137,7 @@ static DOUBLED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/a/b
@@ -158,6 +159,7 @@ static SINGLE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/gate
@@ -179,6 +181,7 @@ static GATE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/gate/
@@ -200,6 +203,7 @@ static GATE_INDEX: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/members/me
@@ -221,6 +225,7 @@ static OWN_MEMBER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/members/{id}
@@ -242,6 +247,7 @@ static MEMBER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/people/Me
@@ -263,6 +269,7 @@ static MYSELF: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/people/staff
@@ -284,6 +291,7 @@ static STAFF: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /loose/people/{id}
@@ -305,6 +313,7 @@ static PERSON: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -107,6 +107,7 @@ static BLOB: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /open/cars/{model}
@@ -128,6 +129,7 @@ static CAR: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /open/maps/{point}
@@ -163,6 +165,7 @@ static MAP: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /open/percent/{text}
@@ -184,6 +187,7 @@ static PERCENT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /open/projects/{id}
@@ -205,6 +209,7 @@ static PROJECT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /open/shares/{path}
@@ -226,6 +231,7 @@ static SHARE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

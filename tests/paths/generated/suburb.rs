@@ -77,6 +77,7 @@ static HALL: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /people/mayor
@@ -98,6 +99,7 @@ static MAYOR: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /vault/keeper
@@ -119,6 +121,7 @@ static KEEPER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -178,6 +178,7 @@ static DESK_LOGIN: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /desk/u/{id}
@@ -199,6 +200,7 @@ static DESK_OF: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /gate
@@ -220,6 +222,7 @@ static GATE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /gate/
@@ -241,6 +244,7 @@ static GATE_INDEX: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /people/me
@@ -262,6 +266,7 @@ static MYSELF: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /people/numbers/last
@@ -283,6 +288,7 @@ static LAST_NUMBER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /people/numbers/{number}
@@ -318,6 +324,7 @@ static BY_NUMBER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /people/{id}
@@ -339,6 +346,7 @@ static PERSON: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // HEAD /people/{id}
@@ -360,6 +368,7 @@ static PERSON_HEAD: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /people/{id}/letters
@@ -381,6 +390,7 @@ static LETTERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /vault
@@ -402,6 +412,7 @@ static VAULT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /vault/{drawer}
@@ -423,6 +434,7 @@ static DRAWER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /{+rest}
@@ -444,6 +456,7 @@ static ANYTHING: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /{page}
@@ -465,6 +478,7 @@ static PAGE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -107,6 +107,7 @@ static AUDIT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/both
@@ -131,6 +132,7 @@ static BOTH: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/either
@@ -155,6 +157,7 @@ static EITHER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/orders
@@ -176,6 +179,7 @@ static LIST_ORDERS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/perhaps
@@ -197,6 +201,7 @@ static PERHAPS: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partners/public
@@ -218,6 +223,7 @@ static READ_PUBLIC: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -127,6 +127,7 @@ static DISCOVERED_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /either
@@ -151,6 +152,7 @@ static EITHER: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /opaque
@@ -172,6 +174,7 @@ static OPAQUE_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /public
@@ -193,6 +196,7 @@ static PUBLIC: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /published
@@ -214,6 +218,7 @@ static PUBLISHED_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /refreshed
@@ -235,6 +240,7 @@ static REFRESHED_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /same
@@ -256,6 +262,7 @@ static SAME: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /strict
@@ -277,6 +284,7 @@ static STRICT_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -167,6 +167,7 @@ static ALLOW: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /both: six here, four everywhere
@@ -192,6 +193,7 @@ static BOTH: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /bucket
@@ -213,6 +215,7 @@ static BUCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /exact
@@ -234,6 +237,7 @@ static EXACT: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /fast
@@ -255,6 +259,7 @@ static FAST: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /fast-bucket
@@ -276,6 +281,7 @@ static FAST_BUCKET: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /local
@@ -297,6 +303,7 @@ static LOCAL: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /partner
@@ -318,6 +325,7 @@ static PARTNER_2: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /queue
@@ -339,6 +347,7 @@ static QUEUE: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /sliding
@@ -360,6 +369,7 @@ static SLIDING: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /steady
@@ -381,6 +391,7 @@ static STEADY: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // GET /steady-shared
@@ -402,6 +413,7 @@ static STEADY_SHARED: Operation = Operation {
     cors: None,
     security_headers: None,
     compression: None,
+    cache: None,
 };
 
 // upstream `default`

@@ -9,6 +9,7 @@ use super::watch::{Begun, Held};
 use super::{
     Download, Exchange, Failure, MAX_INTERIM, MAX_RESPONSE_HEAD, NOT_SWITCHED, UpgradeTerms, Upload, write_chunk,
 };
+use crate::cache::status::CacheStatus;
 use crate::compression::PIECE;
 use crate::compression::choice::{Plan, Subject};
 use crate::compression::head::Values;
@@ -154,6 +155,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             let framing = Framing::of(fields, self.response.fields).map_err(|bad| broken(bad.0))?;
             let length = framing.of_response(status, self.response.to_head);
             self.progress.reusable = length != BodyLength::UntilClose && persists;
+            if let Some(tap) = &mut self.tap
+                && tap.stops(status, fields, self.response.fields)
+            {
+                let is_all = length == BodyLength::None && used == bytes.len();
+                self.progress.reusable &= is_all && matches!(self.upload, Upload::Done);
+                return Err(Failure::Stopped);
+            }
             if let Some(watch) = &mut self.watch
                 && let Begun::Held =
                     watch.begin(status, fields, length, self.response.to_head).map_err(Failure::Rejected)?
@@ -217,6 +225,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
         let keeps_alive = self.response.client_keeps_alive && !self.response.draining.get();
         let keep_alive = keeps_alive && matches!(self.upload, Upload::Done) && !open_ended;
         let response = self.response;
+        let told = self.tap.as_mut().map(|tap| tap.begin(status, fields, length, response.fields));
+        let told = told.map(|status| CacheStatus::beside(fields, &status));
+        let with_status = told.as_ref().map(|told| told.replaced(fields));
+        let fields = with_status.as_deref().unwrap_or(fields);
         let (plan, mut values) = (self.plan(status, fields, framing, length), Values::default());
         let described = match plan {
             Plan::Pass => None,
@@ -249,6 +261,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
             BodyLength::Chunked => Download::Chunked(Box::default()),
             BodyLength::UntilClose => Download::UntilClose,
         };
+        if let (BodyLength::None, Some(tap)) = (length, &mut self.tap) {
+            tap.end();
+        }
     }
 
     /// What becomes of the content of a response.
@@ -274,6 +289,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                 let ended = *left == 0;
                 if let Some(watch) = &mut self.watch {
                     watch.pass(&bytes[..take]);
+                }
+                if let Some(tap) = &mut self.tap {
+                    tap.pass(&bytes[..take]);
                 }
                 if ended {
                     self.download = Download::Finished;
@@ -311,6 +329,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
                             if let Some(watch) = &mut self.watch {
                                 watch.pass(&rest[..count]);
                             }
+                            if let Some(tap) = &mut self.tap {
+                                tap.pass(&rest[..count]);
+                            }
                             let content = &rest[..count];
                             let (outbox, coded) = (&mut self.down.outbox, self.coded.as_deref_mut());
                             self.progress.response_bytes +=
@@ -340,6 +361,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Exchange<'_, S> {
 
     /// The content has gone to the client.
     fn end_watch(&mut self) {
+        if let Some(tap) = &mut self.tap {
+            tap.end();
+        }
         if let Some(watch) = &mut self.watch {
             watch.end();
         }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// Time that a client may still take, which waiting uses up and bytes bring back.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     left: Duration,
     most: Duration,
     /// Bytes per second; nothing is asked of the client at 0.
@@ -18,12 +18,12 @@ pub(super) struct Pace {
 
 impl Pace {
     /// `least` bytes per second on average; a client may pause for `most`.
-    pub(super) fn new(least: u64, most: Duration) -> Self {
+    pub(crate) fn new(least: u64, most: Duration) -> Self {
         Self { left: most, most, least, moved: 0, waiting_since: None }
     }
 
     /// The wait is over, or goes on: `moved` bytes went to and from the client so far.
-    pub(super) fn goes_on(&mut self, now: impl FnOnce() -> Instant, moved: u64) {
+    pub(crate) fn goes_on(&mut self, now: impl FnOnce() -> Instant, moved: u64) {
         let Some(since) = self.waiting_since.take() else { return };
         let bytes = moved.saturating_sub(self.moved);
         self.moved = moved;
@@ -35,7 +35,7 @@ impl Pace {
     }
 
     /// It is the client's turn; says by when it has to do something.
-    pub(super) fn waits(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
+    pub(crate) fn waits(&mut self, now: impl FnOnce() -> Instant) -> Option<Instant> {
         if self.least == 0 {
             return None;
         }
@@ -43,7 +43,7 @@ impl Pace {
     }
 
     /// The client has used up its time.
-    pub(super) fn is_over(&self, now: Instant) -> bool {
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
         self.waiting_since.is_some_and(|since| now.saturating_duration_since(since) >= self.left)
     }
 }

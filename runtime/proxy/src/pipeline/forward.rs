@@ -8,6 +8,9 @@ use std::sync::Arc;
 use gateway_route::{Params, RequestPath};
 use tokio::time::Instant;
 
+use crate::cache::conditions::SET_ASIDE;
+use crate::cache::purge::Purging;
+use crate::cache::request::Caching;
 use crate::deployment::{Alternative, Deployment, PreparedForward, PreparedOperation, PreparedTarget};
 use crate::exchange::{RequestTerms, UpgradeTerms};
 use crate::mirror::{CopyTerms, Copying};
@@ -32,6 +35,7 @@ use gateway_wire::forwarded::{Element, TrustedFields, elements, write_node, writ
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::{Field, RequestHead};
 use gateway_wire::http1::names::{FieldClass, is_same_name_ignoring_punctuation};
+use gateway_wire::locations::Locations;
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
 use gateway_wire::response::{is_named, write_edits, write_field, write_length};
@@ -66,6 +70,10 @@ pub(crate) struct Forwarding {
     own_fields: usize,
     /// What it goes to instead of the operation's own upstream.
     pub(crate) other: Option<&'static Alternative>,
+    /// What is stored of its path goes once it is answered.
+    pub(crate) purging: Option<Box<Purging>>,
+    /// What the cache knows of it, where its response may be stored, or come from the store. Boxed: few requests have it.
+    pub(crate) caching: Option<Box<Caching>>,
 }
 
 impl Forwarding {
@@ -86,6 +94,19 @@ impl Forwarding {
         if let Some(PreparedCredential::Signature(signer)) = &self.to.cluster.credential {
             self.own_fields += credential::sign(&mut self.terms.head, &**signer, self.content_digest.as_deref());
         }
+    }
+
+    /// How the upstream's own addresses look to the client, where they are translated.
+    pub(crate) fn locations(&self) -> Option<Locations> {
+        Some(Locations {
+            addresses: self.described,
+            // All endpoints have the prefix of the first.
+            prefix: &self.described.endpoints[0].prefix,
+            base: self.base.clone()?,
+            preserved_host: self.preserved_host.clone(),
+            translates: self.described.upstream.locations == tables::Locations::Translate,
+            cookies: self.described.upstream.cookies,
+        })
     }
 
     /// Adds a field that stays.
@@ -127,6 +148,8 @@ pub(crate) struct ForwardRequest<'a> {
     pub(crate) secret_fields: &'static [SecretField],
     /// What is left out.
     pub(crate) hidden: &'static HiddenCredentials,
+    /// Its response may be stored: what the client has already is no matter of the upstream's.
+    pub(crate) is_cached: bool,
     /// What it asks to switch to, where the operation admits that.
     pub(crate) upgrade: Option<Asked>,
     /// When the tunnel that comes of it ends at the latest.
@@ -209,6 +232,8 @@ impl ForwardRequest<'_> {
             token: None,
             own_fields: 0,
             other: None,
+            purging: None,
+            caching: None,
         })
     }
 
@@ -396,6 +421,12 @@ impl ForwardRequest<'_> {
                         write_field(head, field.name, left.saturating_sub(1).to_string().as_bytes());
                     }
                 }
+                FieldClass::EndToEnd
+                    if self.is_cached && SET_ASIDE.iter().any(|name| field.name.eq_ignore_ascii_case(name)) => {}
+                FieldClass::EndToEnd
+                    if self.is_cached
+                        && operation.table.compression.is_some()
+                        && field.name.eq_ignore_ascii_case("accept-encoding") => {}
                 FieldClass::EndToEnd if checks_response && field.name.eq_ignore_ascii_case("accept-encoding") => {}
                 FieldClass::EndToEnd
                     if !hidden_subprotocols.is_empty()

@@ -48,7 +48,7 @@ fn described(fields: &FieldLines, coding: Option<&'static str>, is_weak: bool) -
 }
 
 /// The content in a coding; nothing where there is no memory for that.
-async fn encode(offer: Offer, coding: &'static dyn Coding, content: &[u8]) -> Option<Vec<u8>> {
+pub(super) async fn encode(offer: Offer, coding: &'static dyn Coding, content: &[u8]) -> Option<Vec<u8>> {
     let (mut encoder, _taken) = offer.encoder(coding, Some(content.len() as u64))?;
     let mut coded = Vec::new();
     for (index, piece) in content.chunks(PIECE).enumerate() {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::access_log::Line;
 use crate::body_memory::Taken;
 use crate::browsers::Answering;
+use crate::cache::status::{self as cache, Status};
 use crate::compression::choice::Offer;
 use crate::deployment::PreparedRule;
 use crate::deployment::{Deployment, PreparedOperation, PreparedRoute, Serving};
@@ -75,6 +76,10 @@ pub(crate) struct Record<'h> {
     observed: String,
     /// Which codings of a response the client takes, where the operation has any.
     pub(crate) offer: Option<Offer>,
+    /// What became of it in the cache, where its operation has one.
+    cached: Option<cache::Outcome>,
+    /// What the client is told of that.
+    cache_status: Status,
     /// Why it is refused, if it is.
     pub(crate) reject: Option<Reject>,
     /// What a refused call of gRPC was told.
@@ -124,6 +129,8 @@ impl<'h> Record<'h> {
             body_memory: None,
             observed: String::new(),
             offer: None,
+            cached: None,
+            cache_status: Status::Own("refused"),
             reject: None,
             grpc_status: None,
             tunnel_end: "",
@@ -215,6 +222,22 @@ impl<'h> Record<'h> {
         if let Some(operation) = self.operation {
             operation.metrics.count_violation(part, true);
         }
+    }
+
+    /// Notes what became of it in the cache, for its answer and for the log.
+    pub(crate) fn note_cache(&mut self, outcome: cache::Outcome, status: Status) {
+        self.cached = Some(outcome);
+        self.cache_status = status;
+    }
+
+    /// Notes what the client is told of the cache.
+    pub(crate) fn note_cache_status(&mut self, status: Status) {
+        self.cache_status = status;
+    }
+
+    /// What the client is told of the cache.
+    pub(crate) fn cache_status(&self) -> String {
+        self.cache_status.show()
     }
 
     /// How long the request waits for its turn, if it does.
@@ -312,6 +335,9 @@ impl<'h> Record<'h> {
         if let Some(reject) = &self.reject {
             worker.process.count_reject(reject);
         }
+        if let (Some(outcome), Some(store)) = (self.cached, &self.serving.deployment.cache) {
+            store.count(outcome);
+        }
         // A tunnel is as long as its user likes.
         let answered = progress.head_at.filter(|_| progress.upgraded).unwrap_or(now);
         let counted = answered.saturating_duration_since(self.started);
@@ -337,6 +363,7 @@ impl<'h> Record<'h> {
             caller: self.caller.as_deref(),
             because: self.because,
             observed: &self.observed,
+            cache: self.cached.map_or("", cache::Outcome::word),
             reject: self.reject.as_ref(),
             grpc_status: self.grpc_status,
             tunnel_end: self.tunnel_end,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::cache::tap::Tap;
 use crate::exchange::watch::Watch;
 use crate::exchange::{Exchange, Failure, NOT_SWITCHED, Progress, poll_end};
 use crate::metrics::ContractPart;
@@ -18,7 +19,7 @@ use crate::pipeline::forward::Forwarding;
 use crate::pipeline::record::Record;
 use crate::pipeline::retry::{Tries, cause_of};
 use crate::pipeline::tunnel::Tunnel;
-use crate::tables::{self, RetryCause};
+use crate::tables::RetryCause;
 use crate::upstream::cluster::{Cluster, RetryOutcome};
 use crate::upstream::credential::{self, NoTokenYet};
 use crate::upstream::member::{Flight, Member, Outcome};
@@ -28,7 +29,6 @@ use gateway_access::upstream_auth::PreparedCredential;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::Field;
-use gateway_wire::locations::Locations;
 use gateway_wire::reject::Reject;
 use gateway_wire::response::ResponseTerms;
 
@@ -42,6 +42,22 @@ pub(crate) enum Forwarded {
     Refused(Progress, Reject),
     /// The connections speak another protocol from here on.
     Upgraded(Box<Tunnel>),
+    /// The client has seen nothing of the response: it gets one that is stored.
+    Stopped(Progress),
+}
+
+/// Who looks at a response on its way.
+pub(crate) struct Onlookers {
+    watch: Option<Watch>,
+    /// Copies it for the store.
+    pub(crate) tap: Option<Box<Tap>>,
+}
+
+impl Onlookers {
+    /// A response that is copied for the store by `tap`, if there is one.
+    pub(crate) fn new(tap: Option<Box<Tap>>) -> Self {
+        Self { watch: None, tap }
+    }
 }
 
 impl Forwarded {
@@ -57,6 +73,7 @@ pub(crate) async fn forward<S>(
     down: &mut Downstream<S>,
     mut forwarding: Forwarding,
     record: &mut Record<'_>,
+    onlookers: &mut Onlookers,
 ) -> Forwarded
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -69,9 +86,8 @@ where
     }
     record.upstream_started = Some(worker.now());
     record.log_constants = forwarding.other.map(|other| &*other.log_constants);
-    let mut watch = None;
-    let forwarded = send(worker, down, &mut forwarding, record, &mut watch).await;
-    if let Some(watch) = watch {
+    let forwarded = send(worker, down, &mut forwarding, record, onlookers).await;
+    if let Some(watch) = onlookers.watch.take() {
         match forwarded {
             Forwarded::Refused(_, Reject::InvalidResponse(_)) => record.count_refusal(ContractPart::Response),
             _ => record.observe(ContractPart::Response, &watch.findings),
@@ -100,7 +116,7 @@ async fn send<S>(
     down: &mut Downstream<S>,
     forwarding: &mut Forwarding,
     record: &mut Record<'_>,
-    watch: &mut Option<Watch>,
+    onlookers: &mut Onlookers,
 ) -> Forwarded
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -131,7 +147,7 @@ where
     // By what the pools know them. Empty unless something fails: it takes no memory before.
     let mut tried = Vec::new();
     loop {
-        let mut forwarded = match attempt(worker, down, forwarding, record, watch, &tries, &mut tried).await {
+        let mut forwarded = match attempt(worker, down, forwarding, record, onlookers, &tries, &mut tried).await {
             Ended::Over(forwarded) => Some(forwarded),
             Ended::Failed(forwarded, cause) if !tries.allow(cause, None) => Some(forwarded),
             Ended::Failed(..) | Ended::GivenUp | Ended::Stale | Ended::Upgraded(..) => None,
@@ -201,7 +217,7 @@ async fn attempt<S>(
     down: &mut Downstream<S>,
     forwarding: &mut Forwarding,
     record: &mut Record<'_>,
-    watch: &mut Option<Watch>,
+    onlookers: &mut Onlookers,
     tries: &Tries,
     tried: &mut Vec<usize>,
 ) -> Ended
@@ -250,7 +266,8 @@ where
             record.attempts = number;
             let seen = Cell::new(None);
             let ended =
-                exchange(worker, down, forwarding, record, watch, tries, endpoint, &flight, connection, &seen).await;
+                exchange(worker, down, forwarding, record, onlookers, tries, endpoint, &flight, connection, &seen)
+                    .await;
             let failure = match &ended {
                 Ended::Stale => {
                     down.used = record.head.length();
@@ -318,7 +335,7 @@ async fn exchange<S>(
     down: &mut Downstream<S>,
     forwarding: &Forwarding,
     record: &Record<'_>,
-    watch: &mut Option<Watch>,
+    onlookers: &mut Onlookers,
     tries: &Tries,
     endpoint: &'static Endpoint,
     flight: &Flight,
@@ -330,14 +347,7 @@ where
 {
     let deployment = record.serving.deployment;
     let date = worker.date();
-    let locations = forwarding.base.as_ref().map(|base| Locations {
-        addresses: forwarding.described,
-        prefix: &endpoint.prefix,
-        base: base.clone(),
-        preserved_host: forwarding.preserved_host.clone(),
-        translates: forwarding.described.upstream.locations == tables::Locations::Translate,
-        cookies: forwarding.described.upstream.cookies,
-    });
+    let locations = forwarding.locations();
     let response = ResponseTerms {
         to_head: record.facts.to_head,
         client_is_http11: record.facts.is_http11,
@@ -352,7 +362,7 @@ where
         browsers: record.for_browsers(true),
         locations: locations.as_ref(),
     };
-    *watch = Watch::new(forwarding.operation.contract.as_deref(), &deployment.bodies);
+    onlookers.watch = Watch::new(forwarding.operation.contract.as_deref(), &deployment.bodies);
     let (fields, terms) = (&deployment.request_fields, &forwarding.terms);
     let cluster = &forwarding.to.cluster;
     let on_response = |status: u16, fields: &[Field<'_>], is_repeatable: bool| {
@@ -366,13 +376,17 @@ where
         {
             source.refused(token);
         }
+        if let Some(purging) = &forwarding.purging {
+            purging.answered(status, fields, locations.as_ref());
+        }
         is_repeatable && tries.allow_after(status, fields)
     };
-    let watch = watch.as_mut();
+    let Onlookers { watch, tap } = onlookers;
+    let (watch, tap) = (watch.as_mut(), tap.as_deref_mut());
     // What is only bound by long times needs no look at the clock.
     let now = if terms.head_within.is_some() { Instant::now() } else { worker.recently() };
     let exchange =
-        Exchange::new(down, &mut connection, terms, &response, fields, watch, &on_response, record.offer, now);
+        Exchange::new(down, &mut connection, terms, &response, fields, watch, tap, &on_response, record.offer, now);
     let (progress, result) = exchange.run().await;
     match result {
         Ok(()) if progress.upgraded => Ended::Upgraded(progress, connection),
@@ -390,6 +404,13 @@ where
             Reject::UpstreamBroken("closed a kept connection before any byte of the response"),
         )),
         Err(Failure::GivenUp) => Ended::GivenUp,
+        Err(Failure::Stopped) => {
+            if progress.reusable {
+                let keep = &forwarding.described.upstream.keep_alive;
+                worker.pool.put(endpoint, &flight.member, connection, keep, worker.recently());
+            }
+            Ended::Over(Forwarded::Stopped(progress))
+        }
         Err(Failure::ClientGone) => Ended::Over(Forwarded::Cut(progress, None)),
         Err(Failure::Aborted(reject)) => Ended::Over(Forwarded::Cut(progress, Some(reject))),
         Err(Failure::Rejected(reject)) => {
@@ -424,7 +445,7 @@ async fn connect(
 /// What the end of an exchange says against the member; nothing where the client, or we, ended it.
 fn failure(forwarded: &Forwarded) -> Option<Outcome> {
     let reject = match forwarded {
-        Forwarded::Answered(_) | Forwarded::Upgraded(_) => None,
+        Forwarded::Answered(_) | Forwarded::Upgraded(_) | Forwarded::Stopped(_) => None,
         Forwarded::Cut(_, reject) => reject.as_ref(),
         Forwarded::Refused(_, reject) => Some(reject),
     };

@@ -6,8 +6,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::cache::ResponseCache;
+use crate::cache::conditions::{FOR_UPSTREAM, SET_ASIDE};
+use crate::cache::directives::RequestDirectives;
+use crate::cache::key::KeyParts;
+use crate::cache::lines::Lines;
+use crate::cache::purge::{Purging, tag_of};
+use crate::cache::request::{Caching, Place};
 use crate::compression::choice::Offer;
-use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
+use crate::deployment::{
+    Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedOperation, PreparedSplit,
+};
 use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::contract::{self, Need};
 use crate::pipeline::forward::{ForwardRequest, Forwarding};
@@ -16,23 +25,28 @@ use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
 use crate::pipeline::upgrade::{self, Asked};
-use crate::tables::{Balance, HashKey, Share, Upstream};
+use crate::tables::{Balance, Cache, CacheKey, HashKey, Share, Upstream};
 use crate::upstream::cluster::CopyOutcome;
 use crate::upstream::hash::hash;
 use crate::worker::Worker;
-use gateway_access::authorize::{self, Guesses, NoPermit, Permit};
+use gateway_access::authorize::{self, Guesses, NoPermit, Permit, requirements};
 use gateway_access::builtin::{Answer, Call, PreparedBuiltin};
 use gateway_access::challenges::HiddenCredentials;
 use gateway_access::failed_authentication::Attempts;
 use gateway_access::limit_key::{Subject, client_address};
-use gateway_access::request_view::RequestView;
+use gateway_access::request_view::{CredentialLocation, Found, RequestView};
 use gateway_access::upstream_auth::{PreparedCredential, RequestSigner};
+use gateway_base::address::Address;
 use gateway_base::digest::Digest;
 use gateway_base::encoding::{form_encode, query_without};
+use gateway_limits::rule::KeyParts as _;
 use gateway_limits::shared::Charging;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::Downstream;
+use gateway_wire::forwarded::elements;
 use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::head::Field;
+use gateway_wire::http1::names::FieldClass;
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
 
@@ -253,6 +267,16 @@ impl<'a, S> Steps<'a, S> {
         forwarding.other = other;
         let signed = signer_of_content(to).and_then(|_| form.as_deref().or_else(|| self.content(record)));
         forwarding.content_digest = signed.map(|content| Digest::of(content).to_hex());
+        if let Some(cache) = &self.deployment.cache {
+            let mut purging = None;
+            match &operation.table.cache {
+                Some(rule) => {
+                    forwarding.caching = self.caching(cache, rule, to, &forwarding, permit, record).map(Box::new)
+                }
+                None => purging = Purging::of(cache, head.method, &self.request.path, target.host),
+            }
+            forwarding.purging = purging.map(Box::new);
+        }
         if let Some(mirror) = &own.mirror {
             forwarding.terms.copy.set(self.copy(mirror, to, permit, record));
         }
@@ -266,6 +290,113 @@ impl<'a, S> Steps<'a, S> {
         }
         let allow = record.route.map_or("", |route| &route.allow);
         Stop::End(Ending::Answer(Box::new(OwnAnswer::plain(204, "", b"").with("Allow", allow))))
+    }
+
+    /// What the cache has to know of the request; nothing for one of a rule.
+    fn caching(
+        &self,
+        cache: &'static ResponseCache,
+        rule: &'static Cache,
+        to: &PreparedForward,
+        forwarding: &Forwarding,
+        permit: &Permit,
+        record: &Record<'_>,
+    ) -> Option<Caching> {
+        let (head, target, operation) = (&self.request.head, &self.request.target, self.routed.operation);
+        let route = record.route?;
+        let is_for_get = matches!(head.method, "GET" | "HEAD");
+        let mut parts = KeyParts::default();
+        // HEAD is answered from what is stored for GET, which another operation of the route may describe.
+        parts.add(0, &std::ptr::from_ref(route).addr().to_le_bytes());
+        parts.add(1, if is_for_get { b"GET" } else { head.method.as_bytes() });
+        // What the upstream is told of how the gateway was called, and may repeat.
+        parts.add(2, &[u8::from(record.is_https)]);
+        parts.add(3, target.host.unwrap_or_default().to_ascii_lowercase().as_bytes());
+        parts.add(4, forwarding.base.as_deref().unwrap_or_default().as_bytes());
+        parts.add(5, &to.cluster.number().to_le_bytes());
+        parts.add(6, self.routed.path.wire().as_bytes());
+        if self.deployment.trusts(self.down.peer) {
+            let class = |field: &Field<'_>| self.deployment.request_fields.classify(field.name);
+            let of_proxy =
+                |field: &&Field<'_>| matches!(class(field), FieldClass::ForwardedHost | FieldClass::ForwardedPrefix);
+            head.fields.iter().filter(of_proxy).for_each(|field| parts.add(7, field.value));
+            let forwarded = head.fields.iter().filter(|field| class(field) == FieldClass::Forwarded);
+            for host in forwarded.flat_map(|field| elements(field.value)).flatten().filter_map(|element| element.host) {
+                parts.add(8, host.as_bytes());
+            }
+        }
+        let is_known = self.add_caller(&mut parts, permit);
+        match rule.key {
+            None => self.add_query(&mut parts),
+            Some(keys) => keys.iter().for_each(|key| self.add_key(&mut parts, key, permit)),
+        }
+        let has = |name: &str| head.fields.iter().any(|field| field.name.eq_ignore_ascii_case(name));
+        let has_body = !matches!(record.facts.body, BodyLength::None);
+        let is_set_aside = |field: &Field<'_>| SET_ASIDE.iter().any(|name| name.eq_ignore_ascii_case(field.name));
+        let edits = &operation.table.request_headers;
+        let is_decoded = operation.table.compression.is_some();
+        let matters = |field: &Field<'_>| !(is_decoded && field.name.eq_ignore_ascii_case("accept-encoding"));
+        let tag = tag_of(self.request.path.canonical());
+        Some(Caching {
+            cache,
+            rule,
+            place: Place { key: parts.key(), tag, operation: operation.number() },
+            asked: RequestDirectives::of(head.fields),
+            fields: Lines::of(head.fields.iter().copied().filter(matters)),
+            set_aside: Lines::of(
+                head.fields.iter().copied().filter(|field| is_set_aside(field) && !edits.replaces(field.name)),
+            ),
+            stores: head.method != "HEAD",
+            validates: head.method == "GET",
+            is_authorized: has("authorization") && !(permit.caller().is_some() && is_credential(operation)),
+            bypasses: !is_known || FOR_UPSTREAM.iter().any(|name| has(name)) || (is_for_get && has_body),
+            epoch: cache.epoch(tag),
+        })
+    }
+
+    /// Adds all that is known of the caller: what is stored for one is nobody else's, whatever the document says tells
+    /// callers apart. False where nothing is known of one who has shown a credential.
+    fn add_caller(&self, parts: &mut KeyParts, permit: &Permit) -> bool {
+        let Some(caller) = permit.caller() else { return true };
+        let consumer = caller.identity.as_ref().map(|identity| &*identity.consumer.username);
+        let names = [Some(&*caller.subject), consumer, caller.client.as_deref(), caller.user.as_deref()];
+        for (kind, name) in (10..).zip(names) {
+            if let Some(name) = name {
+                parts.add(kind, name.as_bytes());
+            }
+        }
+        // An upstream that reads the token gives more to one that may do more.
+        caller.scopes.iter().for_each(|scope| parts.add(14, scope.as_bytes()));
+        names.iter().flatten().any(|name| !name.is_empty())
+    }
+
+    /// Adds the query without the credentials in it.
+    fn add_query(&self, parts: &mut KeyParts) {
+        let Some(query) = self.routed.query else { return };
+        if let Some(kept) = query_without(query, &self.routed.operation.hidden.query) {
+            parts.add(20, kept.as_bytes());
+        }
+    }
+
+    fn add_key(&self, parts: &mut KeyParts, key: &CacheKey, permit: &Permit) {
+        let part = match key {
+            CacheKey::Query => return self.add_query(parts),
+            CacheKey::Part(part) => part,
+        };
+        match part {
+            HashKey::Part(part) => {
+                let (path, address, caller) = (self.request.path.canonical(), self.client_address(), permit.caller());
+                let subject = Subject { path, address, caller, view: &self.view };
+                let known = Address::of(address);
+                let part = subject.part(part, &known);
+                parts.add(30 + part.kind as u8, &part.bytes);
+            }
+            HashKey::Cookie(name) => match CredentialLocation::Cookie(name).find(&self.view) {
+                Found::One(value) => parts.add(21, value.as_bytes()),
+                Found::Ambiguous => parts.add(22, b""),
+                Found::Nothing => parts.add(23, b""),
+            },
+        }
     }
 
     /// The version of the service that a request goes to, if it is not the operation's own.
@@ -347,6 +478,7 @@ impl<'a, S> Steps<'a, S> {
             secret_fields: &operation.secret_fields,
             hash: self.hash(described.upstream, permit),
             hidden,
+            is_cached: operation.table.cache.is_some(),
             upgrade: self.upgrade,
             tunnel_ends: self.tunnel_ends(permit, record),
         }
@@ -419,6 +551,12 @@ impl<'a, S> Steps<'a, S> {
     fn wait(&self, pause: Pause, stage: Stage) -> Stop {
         Stop::Pause(Box::new(Paused::new(pause, stage, self.routed)))
     }
+}
+
+/// Whether `Authorization` is a credential that the operation checks.
+fn is_credential(operation: &PreparedOperation) -> bool {
+    let is_it = |location: &CredentialLocation| matches!(location, CredentialLocation::Header(name) if name.eq_ignore_ascii_case("authorization"));
+    requirements(&operation.access).any(|requirement| requirement.authenticator.locations().0.iter().any(is_it))
 }
 
 /// What signs requests to an upstream with their content.

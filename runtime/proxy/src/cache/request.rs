@@ -1,0 +1,44 @@
+//! What the cache has to know of one request.
+
+use crate::cache::directives::RequestDirectives;
+use crate::cache::freshness::Moment;
+use crate::cache::key::Key;
+use crate::cache::lines::Lines;
+pub(crate) use crate::cache::shard::Place;
+use crate::cache::store::{Found, ResponseCache};
+use crate::tables::Cache;
+
+/// A request to an operation whose responses are stored.
+pub(crate) struct Caching {
+    pub(crate) cache: &'static ResponseCache,
+    pub(crate) rule: &'static Cache,
+    pub(crate) place: Place,
+    /// What the client says about what it takes.
+    pub(crate) asked: RequestDirectives,
+    /// The fields of the request that a response may depend on.
+    pub(crate) fields: Lines,
+    /// Those that the upstream does not see where its response is to be stored.
+    pub(crate) set_aside: Lines,
+    /// The response to it may be stored: the method is GET or POST.
+    pub(crate) stores: bool,
+    /// It is GET without a body: it can be sent again with conditions.
+    pub(crate) validates: bool,
+    /// It has `Authorization` that `security` did not check.
+    pub(crate) is_authorized: bool,
+    /// The cache leaves it alone.
+    pub(crate) bypasses: bool,
+    /// How often its path had been purged when it came.
+    pub(crate) epoch: u64,
+}
+
+impl Caching {
+    /// What is stored for it.
+    pub(crate) fn look(&self, now: Moment) -> Found {
+        self.cache.find(self.place.key, &self.fields, now)
+    }
+
+    /// The same request for another key.
+    pub(crate) fn place_of(&self, key: Key) -> Place {
+        Place { key, ..self.place }
+    }
+}

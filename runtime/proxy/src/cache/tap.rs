@@ -1,0 +1,202 @@
+//! Copies a response on its way to the client, for the store, and stops one that the client is not to see: the answer to the
+//! gateway's own condition, or an error for which something stored stands in.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::body_memory::Taken;
+use crate::cache::flight::Landing;
+use crate::cache::flights::Lead;
+use crate::cache::freshness::{Moment, Received, Stored, Terms, freshened, terms};
+use crate::cache::lines::Lines;
+use crate::cache::request::Caching;
+use crate::cache::status::{Forward, Status};
+use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::head::Field;
+use gateway_wire::http1::names::{FieldClass, FieldTable};
+use gateway_wire::response::is_named;
+
+/// What was found in place of a response for the client.
+pub(crate) enum Stopped {
+    /// What is stored is valid.
+    Valid(Arc<Stored>),
+    /// The upstream's error, for which what is stored stands in.
+    Error(u16),
+}
+
+/// A response as far as it has come.
+struct Copy {
+    status: u16,
+    head: Lines,
+    terms: Terms,
+    body: Vec<u8>,
+    taken: Taken,
+    now: Moment,
+}
+
+/// What happens with the response to one request.
+pub(crate) struct Tap {
+    caching: Rc<Caching>,
+    why: Forward,
+    lead: Option<Lead>,
+    /// What the upstream is asked about.
+    validating: Option<Arc<Stored>>,
+    /// What stands in for an error.
+    stand_in: Option<Arc<Stored>>,
+    asked_at: Moment,
+    copy: Option<Copy>,
+    pub(crate) stopped: Option<Stopped>,
+}
+
+impl Tap {
+    /// For the response to a request that goes to the upstream for this reason.
+    pub(crate) fn new(caching: Rc<Caching>, why: Forward, lead: Option<Lead>) -> Self {
+        let asked_at = Moment::now();
+        Self { caching, why, lead, validating: None, stand_in: None, asked_at, copy: None, stopped: None }
+    }
+
+    /// What the cache knows of the request.
+    pub(crate) fn caching(&self) -> Rc<Caching> {
+        Rc::clone(&self.caching)
+    }
+
+    /// The upstream is asked whether this is valid.
+    pub(crate) fn validate(&mut self, stored: &Arc<Stored>) {
+        self.validating = Some(Arc::clone(stored));
+    }
+
+    /// This stands in for an error.
+    pub(crate) fn or_else(&mut self, stored: &Arc<Stored>) {
+        self.stand_in = Some(Arc::clone(stored));
+    }
+
+    /// What stands in for an error.
+    pub(crate) fn stand_in(&self) -> Option<&Arc<Stored>> {
+        self.stand_in.as_ref()
+    }
+
+    /// Whether the client sees nothing of this response.
+    pub(crate) fn stops(&mut self, status: u16, fields: &[Field<'_>], table: &FieldTable) -> bool {
+        let caching = Rc::clone(&self.caching);
+        if let (304, Some(stored)) = (status, &self.validating) {
+            let now = Moment::now();
+            let update = Lines::of(end_to_end(fields, table));
+            let valid = match freshened(stored, &update, caching.rule, self.asked_at, now) {
+                Some(fresh) => {
+                    let is_for_others = fresh.terms.is_for_others();
+                    let fresh = caching.cache.store(caching.place, &caching.fields, fresh, caching.epoch);
+                    self.land(if is_for_others { Landing::Stored } else { Landing::Released });
+                    fresh
+                }
+                // It may not be stored any more.
+                None => {
+                    let stored = Arc::clone(stored);
+                    self.give_up(stored.status, now);
+                    stored
+                }
+            };
+            self.stopped = Some(Stopped::Valid(valid));
+            return true;
+        }
+        // RFC 5861 §4.
+        if matches!(status, 500 | 502 | 503 | 504)
+            && self.stand_in().is_some_and(|stored| stored.stands_in(Moment::now()))
+        {
+            self.land(Landing::Released);
+            self.stopped = Some(Stopped::Error(status));
+            return true;
+        }
+        false
+    }
+
+    /// A response begins that the client sees; returns what it is told of the cache.
+    pub(crate) fn begin(
+        &mut self,
+        status: u16,
+        fields: &[Field<'_>],
+        length: BodyLength,
+        table: &FieldTable,
+    ) -> String {
+        let caching = Rc::clone(&self.caching);
+        let now = Moment::now();
+        self.copy = None;
+        let is_bounded = match length {
+            BodyLength::Exactly(length) => length <= caching.rule.max_body.0,
+            BodyLength::None | BodyLength::Chunked => true,
+            // Where a connection ends, nobody can tell a whole content from half of it.
+            BodyLength::UntilClose => false,
+        };
+        let passed: Vec<Field<'_>> = end_to_end(fields, table).collect();
+        let received =
+            Received { status, fields: &passed, is_authorized: caching.is_authorized, asked_at: self.asked_at, now };
+        let terms = if caching.stores && is_bounded { terms(caching.rule, &received) } else { None };
+        let mut taken = caching.cache.arriving.nothing();
+        let known = if let BodyLength::Exactly(length) = length { length } else { 0 };
+        match terms.filter(|_| taken.grow(known)) {
+            Some(terms) => {
+                if !terms.is_for_others() {
+                    self.land(Landing::Released);
+                }
+                let head = Lines::of(passed.iter().copied());
+                let body = Vec::with_capacity(usize::try_from(known).unwrap_or(0));
+                self.copy = Some(Copy { status, head, terms, body, taken, now });
+            }
+            None => self.give_up(status, now),
+        }
+        let stored = self.copy.is_some();
+        Status::Forwarded { why: self.why, status: None, stored, collapsed: false, detail: None }.show()
+    }
+
+    /// Nothing is stored: nobody waits for it any more.
+    fn give_up(&mut self, status: u16, now: Moment) {
+        self.copy = None;
+        // An error says nothing about the next response.
+        if let Some(lead) = self.lead.as_ref().filter(|_| status < 500) {
+            self.caching.cache.pass(self.caching.place_of(lead.key()), now);
+        }
+        self.land(Landing::Released);
+    }
+
+    /// Copies content.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        let Some(copy) = &mut self.copy else { return };
+        let length = (copy.body.len() + bytes.len()) as u64;
+        if length > self.caching.rule.max_body.0 || !copy.taken.grow(length) {
+            let (status, now) = (copy.status, copy.now);
+            self.give_up(status, now);
+            return;
+        }
+        copy.body.extend_from_slice(bytes);
+    }
+
+    /// All of the response has come.
+    pub(crate) fn end(&mut self) {
+        let Some(Copy { status, head, terms, body, taken, now }) = self.copy.take() else { return };
+        let caching = Rc::clone(&self.caching);
+        let stored = Stored { status, head, body: Bytes::from(body.into_boxed_slice()), received: now, terms };
+        caching.cache.store(caching.place, &caching.fields, stored, caching.epoch);
+        drop(taken);
+        self.land(Landing::Stored);
+    }
+
+    /// The upstream has failed: nobody waits for it.
+    pub(crate) fn failed(&mut self) {
+        self.land(Landing::Released);
+    }
+
+    fn land(&mut self, landing: Landing) {
+        if let Some(lead) = self.lead.take() {
+            lead.land(landing);
+        }
+    }
+}
+
+/// What is about the response and not about the connection.
+fn end_to_end<'f>(fields: &'f [Field<'f>], table: &'f FieldTable) -> impl Iterator<Item = Field<'f>> {
+    fields
+        .iter()
+        .copied()
+        .filter(move |field| table.classify(field.name) == FieldClass::EndToEnd && !is_named(fields, table, field.name))
+}

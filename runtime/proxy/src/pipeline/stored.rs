@@ -1,0 +1,228 @@
+//! Writes a stored response to a client: whole, in part, or that it has it already.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use crate::cache::conditions::{Part, part};
+use crate::cache::freshness::{Moment, Stored};
+use crate::cache::lines::Lines;
+use crate::cache::status::CacheStatus;
+use crate::compression::choice::{Plan, Subject};
+use crate::compression::head::Values;
+use crate::exchange::Progress;
+use crate::exchange::pace::Pace;
+use crate::pipeline::forward::Forwarding;
+use crate::pipeline::own_content;
+use crate::pipeline::record::Record;
+use crate::worker::Worker;
+use gateway_wire::downstream::Downstream;
+use gateway_wire::header_edits::HeaderEdits;
+use gateway_wire::http1::body::{BodyLength, Framing};
+use gateway_wire::http1::head::Field;
+use gateway_wire::locations::Locations;
+use gateway_wire::reject::reason_phrase;
+use gateway_wire::response::{self, ResponseTerms};
+
+/// Content goes to the client in pieces: what it does not take at once is copied.
+const PIECE: usize = 64 << 10;
+
+/// A content of so many bytes is written together with the head.
+const SMALL: usize = 8 << 10;
+
+/// A stored response, and what one client gets of it.
+pub(super) struct Serve {
+    pub(super) stored: Arc<Stored>,
+    /// What the client has already.
+    conditions: Lines,
+    now: Moment,
+    locations: Option<Locations>,
+    edits: &'static HeaderEdits,
+    idle: Duration,
+    least_rate: u64,
+}
+
+impl Serve {
+    /// What the client of this request gets of it.
+    pub(super) fn of(forwarding: &Forwarding, stored: Arc<Stored>, conditions: Lines, now: Moment) -> Self {
+        Self {
+            stored,
+            conditions,
+            now,
+            locations: forwarding.locations(),
+            edits: &forwarding.operation.table.response_headers,
+            idle: forwarding.terms.idle_timeout,
+            least_rate: forwarding.terms.least_rate,
+        }
+    }
+
+    /// The same client gets this instead.
+    pub(super) fn with(self, stored: Arc<Stored>, now: Moment) -> Self {
+        Self { stored, now, ..self }
+    }
+}
+
+/// What is written.
+struct Written<'s> {
+    status: u16,
+    fields: Vec<Field<'s>>,
+    length: BodyLength,
+    body: Bytes,
+}
+
+/// Writes the response; says how far that came, and whether the client has taken all of it.
+pub(super) async fn write<S>(
+    worker: &Worker,
+    down: &mut Downstream<S>,
+    record: &Record<'_>,
+    serve: &Serve,
+    keep_alive: bool,
+    mut progress: Progress,
+) -> (Progress, bool)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let age = (serve.stored.age(serve.now) / 1000).to_string();
+    let received: Vec<Field<'_>> = serve.stored.head.iter().filter(|field| !is(field, "age")).collect();
+    let status = CacheStatus::beside(&received, &record.cache_status());
+    let mut fields = status.replaced(&received);
+    fields.push(Field { name: "Age", value: age.as_bytes() });
+    let stored = &serve.stored;
+    let range: String;
+    let wanted = match part(stored, &serve.conditions) {
+        // A range is of what GET transfers (RFC 9110 §14.2).
+        Part::Bytes(_) | Part::OutOfRange if record.facts.to_head => Part::Whole,
+        wanted => wanted,
+    };
+    let mut written = match wanted {
+        Part::Whole if stored.status == 204 => {
+            Written { status: 204, fields, length: BodyLength::None, body: Bytes::new() }
+        }
+        Part::Whole => {
+            let length = BodyLength::Exactly(stored.body.len() as u64);
+            Written { status: stored.status, fields, length, body: stored.body.clone() }
+        }
+        Part::NotModified => {
+            fields.retain(|field| {
+                !["content-type", "content-encoding", "content-language"].iter().any(|name| is(field, name))
+            });
+            Written { status: 304, fields, length: BodyLength::None, body: Bytes::new() }
+        }
+        Part::Bytes(bytes) => {
+            range = format!("bytes {}-{}/{}", bytes.start, bytes.end.saturating_sub(1), stored.body.len());
+            fields.push(Field { name: "Content-Range", value: range.as_bytes() });
+            let length = BodyLength::Exactly(bytes.len() as u64);
+            Written { status: 206, fields, length, body: stored.body.slice(bytes) }
+        }
+        Part::OutOfRange => {
+            range = format!("bytes */{}", stored.body.len());
+            fields.retain(|field| is(field, "cache-status"));
+            fields.push(Field { name: "Content-Range", value: range.as_bytes() });
+            Written { status: 416, fields, length: BodyLength::Exactly(0), body: Bytes::new() }
+        }
+    };
+    let mut values = Values::default();
+    if let Some(offer) = record.offer {
+        let edits = serve.edits;
+        let passed = written.fields.iter().filter(|field| !edits.replaces(field.name));
+        let passed = passed.map(|field| (field.name, field.value));
+        let own = edits.set.iter().chain(edits.add).map(|(name, value)| (*name, value.as_bytes()));
+        let length = if let BodyLength::Exactly(length) = written.length { Some(length) } else { None };
+        let subject =
+            Subject { status: written.status, fields: passed.chain(own), length, to_head: record.facts.to_head };
+        match offer.plan(subject) {
+            Plan::Pass => {}
+            Plan::Vary => written.fields = values.describe(&written.fields, None, false),
+            Plan::VaryWeakly => written.fields = values.describe(&written.fields, None, true),
+            Plan::VaryWithoutLength => {
+                written.fields = values.describe(&written.fields, None, true);
+                written.length = BodyLength::Chunked;
+            }
+            // Boxed: few answers are compressed, and all would carry its state.
+            Plan::Code(coding) => match Box::pin(own_content::encode(offer, coding, &written.body)).await {
+                Some(coded) => {
+                    written.fields = values.describe(&written.fields, Some(coding.coding().name()), false);
+                    written.length = BodyLength::Exactly(coded.len() as u64);
+                    written.body = Bytes::from(coded);
+                }
+                None => written.fields = values.describe(&written.fields, None, false),
+            },
+        }
+    }
+    let deployment = record.serving.deployment;
+    let date = worker.date();
+    let terms = ResponseTerms {
+        to_head: record.facts.to_head,
+        client_is_http11: record.facts.is_http11,
+        client_keeps_alive: record.facts.keep_alive,
+        draining: &worker.draining,
+        fields: &deployment.response_fields,
+        edits: serve.edits,
+        request_id: &record.request_id,
+        date: &date,
+        limits: record.limit_fields(),
+        hsts: record.hsts(),
+        browsers: record.for_browsers(true),
+        locations: serve.locations.as_ref(),
+    };
+    let Written { status, fields, length, body } = &written;
+    down.outbox.head(|head| {
+        let reason = reason_phrase(*status);
+        response::write_head(head, *status, reason, fields, Framing::default(), *length, keep_alive, &terms);
+    });
+    progress.status = *status;
+    progress.head_at = Some(Instant::now());
+    let body = if record.facts.to_head { &[][..] } else { &body[..] };
+    progress.response_bytes = body.len() as u64;
+    let is_written = write_out(down, body, serve.idle, serve.least_rate).await;
+    (progress, is_written)
+}
+
+/// Writes what is pending, and a body behind it; says whether the client has taken all of it.
+async fn write_out<S>(down: &mut Downstream<S>, body: &[u8], idle: Duration, least_rate: u64) -> bool
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut at = 0;
+    if body.len() <= SMALL {
+        down.outbox.buffer().extend_from_slice(body);
+        at = body.len();
+    }
+    let (mut pace, mut since, mut before) = (Pace::new(least_rate, idle), Instant::now(), usize::MAX);
+    poll_fn(|cx| {
+        loop {
+            match down.outbox.poll_flush(&mut down.io, cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Ready(Ok(())) if at == body.len() => return Poll::Ready(true),
+                Poll::Ready(Ok(())) => {
+                    let piece = &body[at..body.len().min(at + PIECE)];
+                    if down.outbox.write_through(&mut down.io, cx, piece).is_err() {
+                        return Poll::Ready(false);
+                    }
+                    at += piece.len();
+                    continue;
+                }
+                Poll::Pending => {}
+            }
+            let left = body.len() - at + down.outbox.pending();
+            if left != before {
+                (before, since) = (left, Instant::now());
+            }
+            let moved = (body.len() as u64).saturating_sub(left as u64);
+            pace.goes_on(Instant::now, moved);
+            let deadline = pace.waits(Instant::now).map_or(since + idle, |by| by.min(since + idle));
+            ready!(down.deadline.poll_at(cx, deadline));
+            return Poll::Ready(false);
+        }
+    })
+    .await
+}
+
+fn is(field: &Field<'_>, name: &str) -> bool {
+    field.name.eq_ignore_ascii_case(name)
+}
