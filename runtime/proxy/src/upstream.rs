@@ -42,6 +42,9 @@ pub(crate) use stream::UpstreamStream;
 /// How long the addresses of a host name are kept.
 const RESOLVED_FOR: Duration = Duration::from_secs(5);
 
+/// How long it is remembered which address of a member accepted a connection.
+const PREFERRED_FOR: Duration = Duration::from_secs(600);
+
 /// A connection to an upstream.
 pub(crate) struct UpstreamConnection {
     pub(crate) io: UpstreamStream,
@@ -126,13 +129,16 @@ impl Shared {
     }
 }
 
+/// By the numbers of members, of which a name that moves has ever more: what is of no use is taken out by [`Pool::prune`].
+type ByMember<T> = HashMap<usize, T, foldhash::fast::FixedState>;
+
 /// One worker's idle connections, per upstream.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: RefCell<Vec<Vec<Idle>>>,
+    idle: RefCell<ByMember<Vec<Idle>>>,
     /// Connections of HTTP/2, and a lock that one who makes another holds.
-    shared: RefCell<HashMap<usize, SharedConnections>>,
-    resolved: RefCell<HashMap<usize, (Instant, Vec<SocketAddr>)>>,
+    shared: RefCell<ByMember<SharedConnections>>,
+    resolved: RefCell<ByMember<(Instant, Vec<SocketAddr>)>>,
 }
 
 impl Pool {
@@ -142,7 +148,7 @@ impl Pool {
             return self.open_stream(member);
         }
         let mut idle = self.idle.borrow_mut();
-        let idle = idle.get_mut(member.index)?;
+        let idle = idle.get_mut(&member.index)?;
         while let Some(Idle { mut io, mut usage, until, .. }) = idle.pop() {
             let is_too_old = keep.age.is_some() && until <= Instant::now();
             if !is_too_old && io.is_quiet() {
@@ -205,24 +211,25 @@ impl Pool {
         if endpoint.is_http2 || !usage.is_within(keep, now) {
             return; // Of a stream, there is no second request.
         }
-        let (index, mut idle) = (member.index, self.idle.borrow_mut());
-        if idle.len() <= index {
-            idle.resize_with(index + 1, Vec::new);
-        }
-        if idle[index].len() < keep.max as usize {
+        let mut idle = self.idle.borrow_mut();
+        let idle = idle.entry(member.index).or_default();
+        if idle.len() < keep.max as usize {
             let until = keep.age.map_or(now + keep.idle, |age| (now + keep.idle).min(usage.since + age));
-            idle[index].push(Idle { io, until, usage, member: member.clone() });
+            idle.push(Idle { io, until, usage, member: member.clone() });
         }
     }
 
     /// Closes what was idle for too long, and what leads to addresses that are gone. Called every now and then.
     pub(crate) fn prune(&self, now: Instant) {
-        for shared in self.shared.borrow_mut().values_mut() {
+        self.shared.borrow_mut().retain(|_, shared| {
             shared.connections.retain(|connection| !connection.is_over(now));
-        }
-        for idle in self.idle.borrow_mut().iter_mut().filter(|idle| !idle.is_empty()) {
+            !shared.connections.is_empty() || Rc::strong_count(&shared.making) > 1
+        });
+        self.idle.borrow_mut().retain(|_, idle| {
             idle.retain(|connection| connection.until > now && !connection.member.is_gone.load(Relaxed));
-        }
+            !idle.is_empty()
+        });
+        self.resolved.borrow_mut().retain(|_, (at, _)| now.saturating_duration_since(*at) < PREFERRED_FOR);
     }
 
     /// A new connection.
@@ -293,8 +300,33 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::silent::Silent;
+
+    #[test]
+    fn what_is_known_of_members_that_are_gone_is_forgotten() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let address = listener.local_addr().expect("bound");
+            let (endpoint, _) = url::parse_url(&format!("http://moving.test:{}", address.port())).expect("a URL");
+            let (pool, keep) = (Pool::default(), KeepAlive::USUAL);
+            for _ in 0..3 {
+                let member = Chosen::Moving(Arc::new(cluster::tests::member_at(&endpoint, &[address])));
+                let connection = pool.connect(&endpoint, &member, keep, Duration::from_secs(20)).await;
+                let Ok(connection) = connection else { panic!("no connection") };
+                pool.put(&endpoint, &member, connection, &keep, Instant::now());
+                member.is_gone.store(true, Relaxed);
+            }
+            assert_eq!(pool.idle.borrow().len(), 3);
+            pool.prune(Instant::now());
+            assert!(pool.idle.borrow().is_empty() && pool.shared.borrow().is_empty());
+            pool.prune(Instant::now() + PREFERRED_FOR);
+            assert!(pool.resolved.borrow().is_empty());
+        });
+    }
 
     #[test]
     fn a_silent_address_of_a_name_costs_the_first_connection_a_moment() {

@@ -31,6 +31,7 @@ fn a_document_that_needs_a_feature_names_it() {
             "../gateway/specs",
             &[
                 "specs/articles.yaml compresses responses, which needs the feature `compress`",
+                "specs/news.yaml compresses responses, which needs the feature `compress`",
                 "specs/tutorial.yaml has an authorization server, which needs the feature `oauth`",
             ][..],
         ),

@@ -57,82 +57,6 @@ pub(super) fn ipv6(address: Ipv6Addr) -> String {
     }
 }
 
-/// A host with letters outside of ASCII as browsers send it: each such label as `xn--…` (RFC 3492). `None` where that takes
-/// the tables of UTS #46, because a letter may be several, or has other forms.
-pub(super) fn in_ascii(host: &str) -> Option<String> {
-    let labels = host.split('.').map(|label| {
-        let label: String = label.chars().flat_map(char::to_lowercase).collect();
-        match label.is_ascii() {
-            true => Some(label),
-            false => label.chars().all(is_plain).then(|| punycode(&label)).flatten().map(|code| format!("xn--{code}")),
-        }
-    });
-    labels.collect::<Option<Vec<_>>>().map(|labels| labels.join("."))
-}
-
-/// Small letters, digits and the hyphen, where each is itself in every form of Unicode.
-fn is_plain(char: char) -> bool {
-    matches!(char,
-        'a'..='z' | '0'..='9' | '-' | '\u{e0}'..='\u{f6}' | '\u{f8}'..='\u{131}' | '\u{134}'..='\u{13e}'
-        | '\u{3b1}'..='\u{3c1}' | '\u{3c3}'..='\u{3ce}' | '\u{430}'..='\u{45f}' | '\u{3041}'..='\u{3096}'
-        | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
-}
-
-/// RFC 3492 §6.3.
-fn punycode(label: &str) -> Option<String> {
-    let mut out: String = label.chars().filter(char::is_ascii).collect();
-    let basic = u32::try_from(out.len()).ok()?;
-    if basic > 0 {
-        out.push('-');
-    }
-    let (mut code, mut delta, mut bias, mut handled) = (128_u32, 0_u32, 72_u32, basic);
-    let total = u32::try_from(label.chars().count()).ok()?;
-    while handled < total {
-        let next = label.chars().map(u32::from).filter(|char| *char >= code).min()?;
-        delta = delta.checked_add((next - code).checked_mul(handled + 1)?)?;
-        code = next;
-        for char in label.chars().map(u32::from) {
-            if char < code {
-                delta = delta.checked_add(1)?;
-            }
-            if char == code {
-                write_delta(&mut out, delta, bias);
-                bias = adapted(delta, handled + 1, handled == basic);
-                delta = 0;
-                handled += 1;
-            }
-        }
-        delta = delta.checked_add(1)?;
-        code += 1;
-    }
-    Some(out)
-}
-
-fn write_delta(out: &mut String, mut delta: u32, bias: u32) {
-    let digit = |value: u32| char::from_digit(if value < 26 { value + 10 } else { value - 26 }, 36).unwrap_or('-');
-    for place in (36_u32..).step_by(36) {
-        let threshold = place.saturating_sub(bias).clamp(1, 26);
-        if delta < threshold {
-            break;
-        }
-        out.push(digit(threshold + (delta - threshold) % (36 - threshold)));
-        delta = (delta - threshold) / (36 - threshold);
-    }
-    out.push(digit(delta));
-}
-
-/// RFC 3492 §6.1.
-fn adapted(delta: u32, points: u32, is_first: bool) -> u32 {
-    let mut delta = if is_first { delta / 700 } else { delta / 2 };
-    delta += delta / points;
-    let mut bias = 0;
-    while delta > 455 {
-        delta /= 35;
-        bias += 36;
-    }
-    bias + 36 * delta / (delta + 38)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,25 +89,6 @@ mod tests {
             [("::1", "[::1]"), ("::ffff:127.0.0.1", "[::ffff:7f00:1]"), ("2001:DB8:0::1", "[2001:db8::1]")]
         {
             assert_eq!(ipv6(address.parse().expect("an address")), expected);
-        }
-    }
-
-    #[test]
-    fn names_are_coded_as_browsers_do() {
-        for (host, expected) in [
-            ("b\u{fc}cher.example", Some("xn--bcher-kva.example")),
-            ("B\u{dc}CHER.example", Some("xn--bcher-kva.example")),
-            ("m\u{fc}nchen.de", Some("xn--mnchen-3ya.de")),
-            ("\u{4f8b}\u{5b50}.\u{6d4b}\u{8bd5}", Some("xn--fsqu00a.xn--0zwm56d")),
-            ("\u{43f}\u{440}\u{438}\u{43c}\u{435}\u{440}.\u{440}\u{444}", Some("xn--e1afmkfd.xn--p1ai")),
-            ("\u{65e5}\u{672c}\u{8a9e}", Some("xn--wgv71a119e")),
-            // Of two forms, or of several letters.
-            ("stra\u{df}e.example", None),
-            ("a\u{308}.example", None),
-            ("\u{ff41}.example", None),
-            ("\u{3c2}.example", None),
-        ] {
-            assert_eq!(in_ascii(host).as_deref(), expected, "{host}");
         }
     }
 }
