@@ -20,11 +20,18 @@ const LOAD_CORE: &str = "1";
 /// How long a peer may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Open files that 10,000 connections to a proxy take there, each with another one to the backend; a few of them for
+/// something else.
+const FILES: usize = 20_500;
+const SPARE_FILES: usize = 200;
+
 /// What the machine and this run consist of.
 pub(crate) struct Lab {
     /// Configuration, logs and tokens; gone at the end.
     pub(crate) folder: PathBuf,
     programs: PathBuf,
+    /// How many files a process may have open.
+    files: usize,
     backend: Option<Child>,
     database: Option<Database>,
 }
@@ -59,14 +66,18 @@ impl Lab {
         fs::create_dir_all(&folder)?;
         let programs = std::env::current_exe()?.parent().map(Path::to_path_buf).unwrap_or_default();
         favour_this_run();
-        let files = getrlimit(Resource::Nofile);
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
-        let mut lab = Self { folder, programs, backend: None, database: None };
+        let files = raise_file_limit();
+        let mut lab = Self { folder, programs, files, backend: None, database: None };
         lab.backend = Some(
             pinned(LOAD_CORE, &lab.program("backend")?).arg(BACKEND_PORT.to_string()).stdin(Stdio::null()).spawn()?,
         );
         await_answer(BACKEND_PORT, "/s", &mut None)?;
         Ok(lab)
+    }
+
+    /// How many connections a proxy may accept, where each takes another one to the backend.
+    pub(crate) fn most_connections(&self) -> usize {
+        self.files.min(FILES).saturating_sub(SPARE_FILES) / 2
     }
 
     /// Starts a PostgreSQL, where there is one.
@@ -131,6 +142,19 @@ impl Lab {
         Ok(ask(port, path, fields)?.to_ascii_lowercase().contains(expected))
     }
 
+    /// Whether what this path is answered with is stored: once it has been asked for, the backend is not asked again.
+    pub(crate) fn is_stored(&self, port: u16, path: &str) -> io::Result<bool> {
+        get(port, path)?;
+        // It may be stored a moment after it is answered.
+        std::thread::sleep(Duration::from_millis(100));
+        let before = self.backend_counts("requests")?;
+        for _ in 0..3 {
+            get(port, path)?;
+        }
+        // Asking for the number is a request too.
+        Ok(self.backend_counts("requests")? == before + 1)
+    }
+
     /// Runs the load generator against a running peer.
     pub(crate) fn load(&self, running: &Running, port: u16, arguments: &[String]) -> io::Result<Sample> {
         let has_mode = arguments.first().is_some_and(|first| !first.starts_with('-'));
@@ -139,11 +163,12 @@ impl Lab {
         let mut helpers: Vec<u32> = self.backend.iter().map(Child::id).collect();
         helpers.extend(self.database.iter().flat_map(|database| with_children(database.id())));
         let measured = running.processes();
-        let before = (cpu(&measured), cpu(&helpers), children_cpu(), machine_cpu(), self.backend_connections()?);
+        let before =
+            (cpu(&measured), cpu(&helpers), children_cpu(), machine_cpu(), self.backend_counts("connections")?);
         let started = Instant::now();
         let output = command.output()?;
         let elapsed = started.elapsed().as_secs_f64();
-        let after = (cpu(&measured), cpu(&helpers), children_cpu(), machine_cpu(), self.backend_connections()?);
+        let after = (cpu(&measured), cpu(&helpers), children_cpu(), machine_cpu(), self.backend_counts("connections")?);
         let load: Value = serde_json::from_slice(&output.stdout)
             .map_err(|_| io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))?;
         let done = load["done"].as_f64().unwrap_or(0.0).max(1.0);
@@ -206,11 +231,12 @@ impl Lab {
         Ok((child, held))
     }
 
-    fn backend_connections(&self) -> io::Result<u64> {
+    /// `connections` or `requests` so far.
+    fn backend_counts(&self, what: &str) -> io::Result<u64> {
         let answer = get(BACKEND_PORT, "/counts")?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let counts: Value = serde_json::from_str(body).map_err(io::Error::other)?;
-        Ok(counts["connections"].as_u64().unwrap_or(0))
+        Ok(counts[what].as_u64().unwrap_or(0))
     }
 }
 
@@ -293,6 +319,17 @@ impl Running {
         // Hundreds of megabytes for some peers.
         let _ = fs::remove_file(&self.log);
     }
+}
+
+/// Permits as many open files as there may be for this process and what it starts; gives their number.
+fn raise_file_limit() -> usize {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    for most in [maximum.map(|most| most.max(FILES as u64)), maximum] {
+        if setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).is_ok() {
+            break;
+        }
+    }
+    getrlimit(Resource::Nofile).current.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX)
 }
 
 /// A command on one core.

@@ -116,6 +116,7 @@ fn run(plan: &Plan) -> io::Result<()> {
             Kind::Start => report::start(&measure::start(&lab, &peers, plan.rounds)),
             Kind::Memory => report::memory(&measure::memory(&lab, &peers)?),
             Kind::TlsMemory => report::tls_memory(&measure::tls_memory(&lab, &peers)?),
+            Kind::Tunnels => report::tunnels(&measure::tunnels(&lab, &peers)?),
             Kind::Flood => report::flood(&flood::rounds(&lab, &peers, plan.rounds, plan.seconds)?),
             Kind::Clients => report::clients(&clients::rounds(&lab, &peers, scenario, plan.rounds)?),
             Kind::Consumers => {

@@ -12,6 +12,13 @@ use crate::scenarios::{LoadShape, Paths, Scenario, routes};
 /// Idle clients.
 const IDLE: usize = 5_000;
 
+/// Idle WebSockets, where so many files may be open.
+const TUNNELS: usize = 10_000;
+
+/// A request for a WebSocket, and what the answer has in its head, in small letters (RFC 6455, section 1.3).
+const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+const SWITCHED: &str = "\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n";
+
 /// Cores that something else may use before a measurement is repeated, and how often it is made at most.
 const DISTURBED: f64 = 0.15;
 const ATTEMPTS: usize = 4;
@@ -36,6 +43,15 @@ pub(crate) struct Footprint {
     pub(crate) loaded_pss: u64,
     /// KiB for each, and how many.
     pub(crate) idle: (f64, u64),
+}
+
+pub(crate) struct TunnelFootprint {
+    pub(crate) peer: &'static str,
+    /// KiB for each.
+    pub(crate) rss: f64,
+    pub(crate) pss: f64,
+    /// How many.
+    pub(crate) held: u64,
 }
 
 /// Every peer of a scenario once a round; odd rounds go backwards.
@@ -83,16 +99,7 @@ fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<S
     let port = peer.port(shape.work).ok_or_else(|| io::Error::other("cannot do this"))?;
     // Whether it has started is asked in the clear.
     let running = lab.start(peer, if shape.tls.is_some() { Work::Plain } else { shape.work })?;
-    let problem = match shape.kind {
-        CredentialKind::Nothing | CredentialKind::Order => None,
-        CredentialKind::Page | CredentialKind::Gzip => {
-            let fields = callers::fields(shape.kind, peer.consumers)?.join("\r\n");
-            let does_it = lab.answers_with(port, shape.work.path(), &fields, shape.kind.answer_has())?;
-            (!does_it).then_some("does not do what is measured")
-        }
-        _ => (!lab.refuses(port, shape.work.path())?).then_some("lets requests without a credential through"),
-    };
-    if let Some(problem) = problem {
+    if let Some(problem) = problem(lab, peer, shape, port)? {
         running.stop();
         return Err(io::Error::other(problem));
     }
@@ -102,6 +109,25 @@ fn once(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<S
         .and_then(|_| lab.load(&running, port, &arguments(lab, peer, shape, seconds)?));
     running.stop();
     result
+}
+
+/// What a peer does not do, and has to: who does less is fast.
+fn problem(lab: &Lab, peer: &Peer, shape: &LoadShape, port: u16) -> io::Result<Option<&'static str>> {
+    let path = shape.work.path();
+    let does_it = match shape.kind {
+        _ if shape.message.is_some() => lab.answers_with(port, path, HANDSHAKE, SWITCHED)?,
+        _ if shape.work == Work::Stored => lab.is_stored(port, path)? != peer.name.ends_with("-uncached"),
+        CredentialKind::Nothing | CredentialKind::Order => true,
+        CredentialKind::Page | CredentialKind::Gzip => {
+            let fields = callers::fields(shape.kind, peer.consumers)?.join("\r\n");
+            lab.answers_with(port, path, &fields, shape.kind.answer_has())?
+        }
+        _ => {
+            let refuses = lab.refuses(port, path)?;
+            return Ok((!refuses).then_some("lets requests without a credential through"));
+        }
+    };
+    Ok((!does_it).then_some("does not do what is measured"))
 }
 
 pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64) -> io::Result<Vec<String>> {
@@ -139,6 +165,9 @@ pub(crate) fn arguments(lab: &Lab, peer: &Peer, shape: &LoadShape, seconds: f64)
     }
     if shape.new_connection {
         arguments.push("--new-connection".to_owned());
+    }
+    if let Some(length) = shape.message {
+        arguments.extend(["--websocket".to_owned(), length.to_string()]);
     }
     if let Some(rate) = shape.rate {
         arguments.extend(["--rate".to_owned(), rate.to_string()]);
@@ -180,6 +209,7 @@ pub(crate) fn memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<Footprint>> {
         new_connection: false,
         rate: None,
         tls: None,
+        message: None,
     };
     let mut footprints = Vec::new();
     for peer in peers.iter().filter(|peer| is_main(peer)) {
@@ -227,6 +257,30 @@ pub(crate) fn tls_memory(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<(&'static 
         holder.wait()?;
         running.stop();
         footprints.push((peer.name, grown as f64 / held.max(1) as f64, held));
+    }
+    Ok(footprints)
+}
+
+/// For each of many idle WebSockets that have had one message; what the kernel keeps for connections is not in it.
+pub(crate) fn tunnels(lab: &Lab, peers: &[Peer]) -> io::Result<Vec<TunnelFootprint>> {
+    // Those that watch a proxy are connections too.
+    let tunnels = TUNNELS.min(lab.most_connections().saturating_sub(50));
+    let arguments = ["--idle", &tunnels.to_string(), "--websocket", "125", "--seconds", "60", "--path", "/echo"];
+    let arguments = arguments.map(str::to_owned);
+    let mut footprints = Vec::new();
+    for peer in peers.iter().filter(|peer| ["gateway", "haproxy", "envoy"].contains(&peer.name)) {
+        let Some(port) = peer.port(Work::Socket) else { continue };
+        let running = lab.start(peer, Work::Socket)?;
+        let before = (running.rss_kib(), running.pss_kib());
+        let (mut holder, line) = lab.hold(port, &arguments)?;
+        let held = line["ok"].as_u64().unwrap_or(0);
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let grown = [running.rss_kib().saturating_sub(before.0), running.pss_kib().saturating_sub(before.1)];
+        holder.kill()?;
+        holder.wait()?;
+        running.stop();
+        let [rss, pss] = grown.map(|kib| kib as f64 / held.max(1) as f64);
+        footprints.push(TunnelFootprint { peer: peer.name, rss, pss, held });
     }
     Ok(footprints)
 }

@@ -37,6 +37,10 @@ pub(crate) enum Work {
     Cors,
     /// Compresses.
     Compress,
+    /// Stores a response, and answers with it.
+    Stored,
+    /// Lets connections become WebSockets.
+    Socket,
     /// Knows 200 routes.
     Routes,
     /// Forwards to three replicas, with tries.
@@ -62,6 +66,8 @@ impl Work {
             Self::Orders => "/s",
             Self::Cors => "/cors",
             Self::Compress => "/text",
+            Self::Stored => "/stored",
+            Self::Socket => "/echo",
             Self::Routes => "/service7/v1/items",
             Self::Replicas => "/replica",
         }

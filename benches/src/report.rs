@@ -6,7 +6,7 @@ use crate::clients::Counted;
 use crate::consumers::{Loaded, Phase};
 use crate::flood::Flooded;
 use crate::lab::Sample;
-use crate::measure::{Footprint, Measured, Started};
+use crate::measure::{Footprint, Measured, Started, TunnelFootprint};
 use crate::scenarios::{MOST_IDLE_KIB, MOST_RSS_KIB, MOST_START_MILLIS, Scenario};
 
 /// Median, least and most.
@@ -177,6 +177,13 @@ pub(crate) fn tls_memory(footprints: &[(&'static str, f64, usize)]) {
     println!("| | KiB for an idle client | clients |\n|---|---|---|");
     for (peer, kib, clients) in footprints {
         println!("| {peer} | {kib:.1} | {clients} |");
+    }
+}
+
+pub(crate) fn tunnels(footprints: &[TunnelFootprint]) {
+    println!("| | KiB RSS for a tunnel | KiB PSS for a tunnel | tunnels |\n|---|---|---|---|");
+    for one in footprints {
+        println!("| {} | {:.1} | {:.1} | {} |", one.peer, one.rss, one.pss, one.held);
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Memory,
     /// For idle clients inside TLS.
     TlsMemory,
+    /// For idle WebSockets.
+    Tunnels,
     /// A public route beside a flood of wrong passwords.
     Flood,
     /// What it costs to read a million consumers, at the start and again under load.
@@ -46,6 +48,8 @@ pub(crate) struct LoadShape {
     pub(crate) rate: Option<u32>,
     /// Inside TLS, as `tls_load` calls it.
     pub(crate) tls: Option<&'static str>,
+    /// Over WebSockets, messages of this length; each counts as a request.
+    pub(crate) message: Option<u16>,
 }
 
 #[derive(Clone, Copy)]
@@ -78,6 +82,7 @@ pub(crate) const SATURATION: LoadShape = LoadShape {
     new_connection: false,
     rate: None,
     tls: None,
+    message: None,
 };
 
 /// Inside TLS 1.3 with a P-256 certificate.
@@ -88,6 +93,12 @@ const fn tls(mode: &'static str, path: &'static str, connections: usize) -> Kind
 /// One path of `specs/callers.yaml`, and the credential for it.
 const fn caller(work: Work, kind: CredentialKind) -> Kind {
     Kind::Load(LoadShape { work, paths: Paths::One(work.path()), kind, ..SATURATION })
+}
+
+/// Messages of this length over 64 WebSockets, each connection with one under way.
+const fn messages(length: u16) -> Kind {
+    let path = Work::Socket.path();
+    Kind::Load(LoadShape { work: Work::Socket, paths: Paths::One(path), message: Some(length), ..SATURATION })
 }
 
 /// A client that gets one token after the other.
@@ -280,6 +291,30 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         targets: &[],
     },
     Scenario {
+        name: "cache-hit",
+        what: "100 bytes that are stored, and answered without the backend; gateway-uncached fetches them each time",
+        kind: caller(Work::Stored, CredentialKind::Nothing),
+        peers: &["gateway", "gateway-uncached", "nginx", "haproxy", "envoy"],
+        bases: &["gateway-uncached", "nginx", "haproxy", "envoy"],
+        targets: &[target("gateway-uncached", 0.5, None)],
+    },
+    Scenario {
+        name: "websocket",
+        what: "messages of 1 KiB and their echoes over 64 WebSockets; a message and its echo count as a request",
+        kind: messages(1024),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("haproxy", 1.05, None)],
+    },
+    Scenario {
+        name: "websocket-125",
+        what: "the same with 125 bytes, the most that a frame with a short head has",
+        kind: messages(125),
+        peers: ALL,
+        bases: &["nginx", "haproxy", "envoy"],
+        targets: &[target("haproxy", 1.05, None)],
+    },
+    Scenario {
         name: "clients",
         what: "1,000,000 clients in turn, each counted by a header; the first time, and again",
         kind: Kind::Clients,
@@ -441,6 +476,14 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         what: "with 5,000 idle clients inside TLS 1.3 that have made one request in HTTP/1.1",
         kind: Kind::TlsMemory,
         peers: ALL,
+        bases: &[],
+        targets: &[],
+    },
+    Scenario {
+        name: "tunnels",
+        what: "with 10,000 idle WebSockets that have had one message each, or as many as there are files for",
+        kind: Kind::Tunnels,
+        peers: &["gateway", "haproxy", "envoy"],
         bases: &[],
         targets: &[],
     },

@@ -1,4 +1,4 @@
-//! Envoy: HTTP, TLS, API keys, tokens and limits.
+//! Envoy: HTTP, TLS, API keys, tokens, limits, CORS, compression, a cache and WebSockets.
 
 use std::fs;
 use std::io::{self, BufWriter, Write as _};
@@ -45,6 +45,7 @@ pub(super) fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: us
         listener(18407, limit, &everything)?,
         listener(18409, include_str!("envoy/cors.json").to_owned(), include_str!("envoy/cors-policy.json"))?,
         listener(18410, include_str!("envoy/compress.json").to_owned(), &everything)?,
+        listener(18411, include_str!("envoy/cache.json").to_owned(), &everything)?,
         fill(include_str!("envoy/tls-listener.json"), &of_tls)?,
     ];
     let values = [("listeners", listeners.join(",")), ("backend", BACKEND_PORT.to_string())];
@@ -81,6 +82,8 @@ pub(super) fn envoy(lab: &Lab, program: &Path, name: &'static str, consumers: us
             (Work::Tls, 18408),
             (Work::Cors, 18409),
             (Work::Compress, 18410),
+            (Work::Stored, 18411),
+            (Work::Socket, 18400),
         ],
         consumers,
     })

@@ -34,9 +34,12 @@ pub(super) fn forwarding(
         _ => "limited",
     };
     let orders = if name == "gateway-unchecked" { "unchecked" } else { "orders" };
+    // The same path without a cache.
+    let stored = if name == "gateway-uncached" { "unstored" } else { "stored" };
     let settings = format!(
         "\
 listeners:
+  stored: {{bind: '127.0.0.1:{}', apis: [{stored}]}}
   orders: {{bind: '127.0.0.1:{}', apis: [{orders}]}}
   browsers: {{bind: '127.0.0.1:{}', apis: [browsers]}}
   items: {{bind: '127.0.0.1:{port}', apis: [items]}}
@@ -51,6 +54,7 @@ limits: {{connectionsPerAddress: 0}}
 accessLog: {access_log}
 stores: {{default: {{kind: memory}}}}
 ",
+        port + 8,
         port + 6,
         port + 7,
         port + 1,
@@ -88,6 +92,8 @@ stores: {{default: {{kind: memory}}}}
             (Work::Orders, port + 6),
             (Work::Cors, port + 7),
             (Work::Compress, port + 7),
+            (Work::Stored, port + 8),
+            (Work::Socket, port + 7),
         ],
         consumers,
     })

@@ -1,4 +1,4 @@
-//! HAProxy: HTTP, TLS, API keys, passwords, tokens, signatures and limits.
+//! HAProxy: HTTP, TLS, API keys, passwords, tokens, signatures, limits, CORS, compression, a cache and WebSockets.
 
 use std::io;
 use std::path::Path;
@@ -39,6 +39,7 @@ pub(super) fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: 
         ),
     };
     let values = [
+        ("connections", lab.most_connections().to_string()),
         ("backend", BACKEND_PORT.to_string()),
         ("certificate", certificate),
         ("map", map),
@@ -75,6 +76,8 @@ pub(super) fn haproxy(lab: &Lab, program: &Path, name: &'static str, consumers: 
             (Work::Tls, 18310),
             (Work::Cors, 18311),
             (Work::Compress, 18312),
+            (Work::Stored, 18313),
+            (Work::Socket, 18300),
         ],
         consumers,
     })

@@ -1,4 +1,4 @@
-//! nginx: HTTP, TLS, API keys and limits.
+//! nginx: HTTP, TLS, API keys, limits, CORS, compression, a cache and WebSockets.
 
 use std::io;
 use std::path::Path;
@@ -44,6 +44,7 @@ pub(super) fn nginx(
         ("limit", (port + 3).to_string()),
         ("tls", (port + 4).to_string()),
         ("browsers", (port + 5).to_string()),
+        ("stored", (port + 6).to_string()),
     ];
     let text = fill(include_str!("nginx/nginx.conf"), &values)?;
     let file = write(lab, &format!("{name}.conf"), &text)?;
@@ -68,6 +69,8 @@ pub(super) fn nginx(
             (Work::Tls, port + 4),
             (Work::Cors, port + 5),
             (Work::Compress, port + 5),
+            (Work::Stored, port + 6),
+            (Work::Socket, port + 5),
         ],
         consumers,
     })

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! load PORT [--connections 64] [--seconds 3] [--rate N] [--path /s]… [--paths FILE] [--header 'Name: value']…
-//!           [--headers FILE] [--requests N] [--post BODY] [--new-connection] [--idle N]
+//!           [--headers FILE] [--requests N] [--post BODY] [--new-connection] [--idle N] [--websocket BYTES]
 //! ```
 //!
 //! Without `--rate` every connection sends its next request when the answer is complete (closed loop). With it,
@@ -13,6 +13,11 @@
 //! by tabs. `--requests N` ends the load after N answers, if its time is not over before. With `--post`, requests
 //! are POST and have this body, else GET. `--idle N` opens N connections, makes one request on each, prints its line, and
 //! holds them for the given time.
+//!
+//! With `--websocket`, each connection becomes a WebSocket, and what is sent and counted is a message of text of this
+//! length, whose echo is compared with it: the next one follows the echo. The handshakes are not counted.
+
+mod websocket;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -27,11 +32,19 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay};
 
+use websocket::Message;
+
 /// More than this is not the head of an answer.
 const MAX_HEAD: usize = 16 << 10;
 
+/// The status of an answer behind which the connection is a WebSocket.
+const SWITCHING: u16 = 101;
+
 /// What chunks end with, behind the data of the one before.
 const LAST_CHUNK: &[u8; 7] = b"\r\n0\r\n\r\n";
+
+/// Idle connections that fail before no more are opened.
+const TRIES: u64 = 10;
 
 fn main() -> ExitCode {
     match Options::of(Arguments::parse()).and_then(|options| Load::new(&options)?.run()) {
@@ -82,6 +95,10 @@ struct Arguments {
     /// Opens this number of connections, makes one request on each, and holds them.
     #[arg(long, value_name = "CONNECTIONS")]
     idle: Option<usize>,
+    /// Sends messages of this length over WebSockets that echo, instead of requests.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(conflicts_with_all = ["post", "new_connection"])]
+    websocket: Option<u16>,
 }
 
 struct Options {
@@ -95,6 +112,8 @@ struct Options {
     idle: bool,
     /// Every request that is sent, in turn.
     requests: Vec<Vec<u8>>,
+    /// What is sent once the answer to a request was the switch to a WebSocket.
+    message: Option<Message>,
 }
 
 impl Options {
@@ -114,6 +133,9 @@ impl Options {
         }
         if new_connection {
             headers += "Connection: close\r\n";
+        }
+        if arguments.websocket.is_some() {
+            headers += websocket::HANDSHAKE;
         }
         if method == "POST" {
             headers += &format!("Content-Length: {}\r\n", body.len());
@@ -140,6 +162,7 @@ impl Options {
             new_connection,
             idle: arguments.idle.is_some(),
             requests,
+            message: arguments.websocket.map(Message::of),
         })
     }
 }
@@ -172,6 +195,8 @@ struct Connection {
     /// The answer to the current request counts from here.
     due: Instant,
     busy: bool,
+    /// It has become a WebSocket.
+    switched: bool,
     answer: Answer,
 }
 
@@ -190,11 +215,19 @@ enum Body {
     Left(u64),
     /// The last bytes that came.
     Chunked([u8; LAST_CHUNK.len()]),
+    /// How much of an echo has come.
+    Echo(usize),
 }
 
 impl<'a> Load<'a> {
     fn new(options: &'a Options) -> io::Result<Self> {
-        let connection = || Connection { stream: None, due: Instant::now(), busy: false, answer: Answer::default() };
+        let connection = || Connection {
+            stream: None,
+            due: Instant::now(),
+            busy: false,
+            switched: false,
+            answer: Answer::default(),
+        };
         Ok(Self {
             options,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -273,6 +306,9 @@ impl<'a> Load<'a> {
             while self.connections[index].busy {
                 self.receive(index, &mut scratch);
             }
+            if self.count.errors >= TRIES {
+                break;
+            }
         }
         self.count.report(started.elapsed(), 0, 0)?;
         std::thread::sleep(self.options.duration);
@@ -290,13 +326,21 @@ impl<'a> Load<'a> {
                 Ok(stream) => {
                     self.count.connects += 1;
                     connection.stream = Some(stream);
+                    connection.switched = false;
                 }
                 Err(_) => return self.fail(index),
             }
         }
-        // A request is far smaller than any send buffer.
-        let written = connection.stream.as_mut().map(|stream| stream.write(request));
-        if !matches!(written, Some(Ok(length)) if length == request.len()) {
+        let bytes = match &self.options.message {
+            Some(message) if connection.switched => {
+                connection.answer.body = Body::Echo(0);
+                &message.frame
+            }
+            _ => request,
+        };
+        // A request is far smaller than any send buffer, and so is a message.
+        let written = connection.stream.as_mut().map(|stream| stream.write(bytes));
+        if !matches!(written, Some(Ok(length)) if length == bytes.len()) {
             self.fail(index);
         }
     }
@@ -316,11 +360,12 @@ impl<'a> Load<'a> {
 
     fn receive(&mut self, index: usize, scratch: &mut [u8]) {
         let connection = &mut self.connections[index];
+        let echo = self.options.message.as_ref().map_or(&[][..], |message| &message.echo);
         let Some(stream) = &mut connection.stream else { return };
         match stream.read(scratch) {
             Ok(0) if !connection.busy => connection.stream = None,
             Ok(0) => self.fail(index),
-            Ok(read) => match connection.answer.take(&scratch[..read]) {
+            Ok(read) => match connection.answer.take(&scratch[..read], echo) {
                 Ok(true) => self.answered(index),
                 Ok(false) => {}
                 Err(_) => self.fail(index),
@@ -335,9 +380,14 @@ impl<'a> Load<'a> {
     fn answered(&mut self, index: usize) {
         let now = Instant::now();
         let connection = &mut self.connections[index];
+        if connection.answer.status == SWITCHING && self.options.message.is_some() && !connection.switched {
+            connection.switched = true;
+            let due = connection.due;
+            return self.send(index, due);
+        }
         let micros = now.saturating_duration_since(connection.due).as_micros();
         self.count.latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
-        let good = (200..300).contains(&connection.answer.status);
+        let good = connection.switched || (200..300).contains(&connection.answer.status);
         *(if good { &mut self.count.ok } else { &mut self.count.bad }) += 1;
         connection.busy = false;
         connection.answer = Answer { head: std::mem::take(&mut connection.answer.head), ..Answer::default() };
@@ -384,11 +434,12 @@ impl Count {
 }
 
 impl Answer {
-    /// Takes what came; says whether the answer is complete.
-    fn take(&mut self, bytes: &[u8]) -> io::Result<bool> {
+    /// Takes what came; says whether the answer is complete. `echo` is what a message is answered with.
+    fn take(&mut self, bytes: &[u8], echo: &[u8]) -> io::Result<bool> {
         match self.body {
             Body::Left(left) => self.take_body(left, bytes.len()),
             Body::Chunked(tail) => Ok(self.take_chunks(tail, bytes)),
+            Body::Echo(had) => self.take_echo(had, bytes, echo),
             Body::NotYet => self.take_head(bytes),
         }
     }
@@ -425,6 +476,15 @@ impl Answer {
         tail == *LAST_CHUNK
     }
 
+    fn take_echo(&mut self, had: usize, bytes: &[u8], echo: &[u8]) -> io::Result<bool> {
+        let has = had + bytes.len();
+        if echo.get(had..has) != Some(bytes) {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        self.body = Body::Echo(has);
+        Ok(has == echo.len())
+    }
+
     fn take_body(&mut self, left: u64, got: usize) -> io::Result<bool> {
         let left = left.checked_sub(got as u64).ok_or(ErrorKind::InvalidData)?;
         self.body = Body::Left(left);
@@ -447,7 +507,7 @@ impl Answer {
             }
             rest = &rest[end + 1..];
         }
-        if self.status == 204 || self.status == 304 { Ok(Some(0)) } else { Err(ErrorKind::InvalidData.into()) }
+        if [SWITCHING, 204, 304].contains(&self.status) { Ok(Some(0)) } else { Err(ErrorKind::InvalidData.into()) }
     }
 }
 

@@ -1,13 +1,17 @@
 //! The server behind the gateways: one thread, answers prepared, keep-alive, nothing else.
 //!
 //! `backend PORT` serves 127.0.0.1. What a path has in it decides: `16k` and `1m` give that many bytes, `text` 16 KiB of JSON, `slow` answers
-//! after 500 ms, `counts` gives connections and requests so far; anything else gives 100 bytes of JSON.
+//! after 500 ms, `counts` gives connections and requests so far, `/stored` 100 bytes of JSON that caches may store, `/echo` is a
+//! WebSocket that echoes, if the client wants one; anything else gives 100 bytes of JSON.
 
+mod websocket;
+
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use memchr::memmem;
 use rustix::buffer::spare_capacity;
@@ -34,6 +38,7 @@ struct Backend {
     kib16: &'static [u8],
     mib1: &'static [u8],
     text: &'static [u8],
+    stored: &'static [u8],
     accepted: u64,
     requests: u64,
 }
@@ -47,11 +52,12 @@ struct Connection {
     /// What is still to be sent.
     output: Output,
     wants_to_write: bool,
+    is_websocket: bool,
 }
 
 enum Output {
     Nothing,
-    Prepared(&'static [u8]),
+    Ready(Cow<'static, [u8]>),
     Waiting,
 }
 
@@ -78,6 +84,7 @@ impl Backend {
             kib16: response("application/octet-stream", &[b'x'; 16 << 10]),
             mib1: response("application/octet-stream", &vec![b'x'; 1 << 20]),
             text: response("application/json", list().as_bytes()),
+            stored: storable(small.as_bytes()),
             accepted: 0,
             requests: 0,
         })
@@ -123,6 +130,7 @@ impl Backend {
                 input: Vec::new(),
                 output: Output::Nothing,
                 wants_to_write: false,
+                is_websocket: false,
             });
         }
         Ok(())
@@ -131,7 +139,7 @@ impl Backend {
     /// Takes one event of a connection; an error closes it.
     fn go_on(&mut self, slot: usize, scratch: &mut [u8]) -> io::Result<()> {
         let Some(connection) = self.connections[slot].as_mut() else { return Ok(()) };
-        if let Output::Prepared(_) = connection.output {
+        if let Output::Ready(_) = connection.output {
             return connection.flush(&self.epoll, slot);
         }
         let read = match connection.stream.read(scratch) {
@@ -140,6 +148,11 @@ impl Backend {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         };
+        if connection.is_websocket {
+            connection.input.extend_from_slice(&scratch[..read]);
+            connection.output = Output::Ready(websocket::echo(&mut connection.input)?.into());
+            return connection.flush(&self.epoll, slot);
+        }
         let whole = connection.input.is_empty() && scratch[..read].ends_with(b"\r\n\r\n");
         if !whole {
             connection.input.extend_from_slice(&scratch[..read]);
@@ -159,12 +172,18 @@ impl Backend {
             self.slow.push_back((Instant::now() + SLOWNESS, slot, connection.number));
         } else if memmem::find(line, b"counts").is_some() {
             let counts = serde_json::json!({"connections": self.accepted, "requests": self.requests});
-            connection.output = Output::Prepared(response("application/json", counts.to_string().as_bytes()));
+            connection.output = Output::Ready(response("application/json", counts.to_string().as_bytes()).into());
+        } else if memmem::find(line, b"/echo ").is_some()
+            && let Some(key) = field(&input[..head], b"sec-websocket-key:")
+        {
+            connection.output = Output::Ready(websocket::switch(key).into());
+            connection.is_websocket = true;
         } else {
             let big = || if memmem::find(line, b"1m").is_some() { Some(self.mib1) } else { None };
             let answer = if memmem::find(line, b"16k").is_some() { Some(self.kib16) } else { big() };
             let answer = if memmem::find(line, b"/text ").is_some() { Some(self.text) } else { answer };
-            connection.output = Output::Prepared(answer.unwrap_or(self.small));
+            let answer = if memmem::find(line, b"/stored ").is_some() { Some(self.stored) } else { answer };
+            connection.output = Output::Ready(answer.unwrap_or(self.small).into());
         }
         connection.input.clear();
         connection.flush(&self.epoll, slot)
@@ -177,7 +196,7 @@ impl Backend {
             }
             self.slow.pop_front();
             if let Some(connection) = self.connections[slot].as_mut().filter(|connection| connection.number == number) {
-                connection.output = Output::Prepared(self.small);
+                connection.output = Output::Ready(self.small.into());
                 // An error will be seen again by the next read.
                 let _ = connection.flush(&self.epoll, slot);
             }
@@ -187,15 +206,18 @@ impl Backend {
 
 impl Connection {
     fn flush(&mut self, epoll: &OwnedFd, slot: usize) -> io::Result<()> {
-        while let Output::Prepared(bytes) = self.output {
+        while let Output::Ready(bytes) = &mut self.output {
             match self.stream.write(bytes) {
                 Ok(written) if written == bytes.len() => self.output = Output::Nothing,
-                Ok(written) => self.output = Output::Prepared(&bytes[written..]),
+                Ok(written) => match bytes {
+                    Cow::Borrowed(bytes) => *bytes = &bytes[written..],
+                    Cow::Owned(bytes) => drop(bytes.drain(..written)),
+                },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error),
             }
         }
-        let wants_to_write = matches!(self.output, Output::Prepared(_));
+        let wants_to_write = matches!(self.output, Output::Ready(_));
         if wants_to_write != self.wants_to_write {
             let flags = if wants_to_write { epoll::EventFlags::OUT } else { epoll::EventFlags::IN };
             epoll::modify(epoll, &self.stream, epoll::EventData::new_u64(slot as u64), flags)?;
@@ -207,12 +229,16 @@ impl Connection {
 
 /// The length of the body that follows a head.
 fn content_length(head: &[u8]) -> usize {
-    let field = head.split(|byte| *byte == b'\n').find_map(|line| {
-        let (name, value) = line.split_at_checked("content-length:".len())?;
-        name.eq_ignore_ascii_case(b"content-length:").then_some(value)
-    });
-    let digits = field.and_then(|value| std::str::from_utf8(value.trim_ascii()).ok());
+    let digits = field(head, b"content-length:").and_then(|value| std::str::from_utf8(value).ok());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+/// The value of a field; its name is in small letters and has its colon.
+fn field<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    head.split(|byte| *byte == b'\n').find_map(|line| {
+        let (found, value) = line.split_at_checked(name.len())?;
+        found.eq_ignore_ascii_case(name).then_some(value.trim_ascii())
+    })
 }
 
 /// 16 KiB of JSON, as lists are: many objects with the same members and other values.
@@ -235,6 +261,14 @@ fn list() -> String {
 
 fn response(kind: &str, body: &[u8]) -> &'static [u8] {
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat().leak()
+}
+
+/// What caches may store for a day, with the fields that they ask for.
+fn storable(body: &[u8]) -> &'static [u8] {
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    let fields = format!("Date: {date}\r\nCache-Control: public, max-age=86400\r\nContent-Type: application/json");
+    let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\nContent-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat().leak()
 }
 
