@@ -35,7 +35,11 @@ pub(super) fn echo(input: &mut Vec<u8>) -> io::Result<Vec<u8>> {
     let (mut output, mut taken) = (Vec::new(), 0);
     while let Some(frame) = Frame::first_of(&input[taken..])? {
         let payload = &mut input[taken + frame.head..][..frame.payload];
-        payload.iter_mut().zip(frame.mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        let (fours, rest) = payload.as_chunks_mut();
+        for bytes in fours {
+            *bytes = (u32::from_ne_bytes(*bytes) ^ u32::from_ne_bytes(frame.mask)).to_ne_bytes();
+        }
+        rest.iter_mut().zip(frame.mask).for_each(|(byte, mask)| *byte ^= mask);
         taken += frame.head + frame.payload;
         let first = match frame.first & !FLAGS {
             PONG => continue,

@@ -387,7 +387,10 @@ impl<'a> Load<'a> {
         }
         let micros = now.saturating_duration_since(connection.due).as_micros();
         self.count.latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
-        let good = connection.switched || (200..300).contains(&connection.answer.status);
+        let good = match self.options.message {
+            Some(_) => connection.switched,
+            None => (200..300).contains(&connection.answer.status),
+        };
         *(if good { &mut self.count.ok } else { &mut self.count.bad }) += 1;
         connection.busy = false;
         connection.answer = Answer { head: std::mem::take(&mut connection.answer.head), ..Answer::default() };
