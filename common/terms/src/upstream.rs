@@ -1,5 +1,6 @@
 //! What holds for an upstream with several endpoints.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// How an upstream is spoken to, and how its address is found, by the scheme of its URL.
@@ -53,12 +54,14 @@ impl<'n> ServiceName<'n> {
     pub fn of(name: &'n str) -> Option<Self> {
         let is_label = |label: &str| {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-            (1..=63).contains(&label.len()) && label.bytes().all(allowed)
+            let begins = label.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+            begins && label.len() <= 63 && label.bytes().all(allowed)
         };
         let mut labels = name.splitn(3, '.');
         let (service, protocol, domain) = (labels.next()?, labels.next()?, labels.next()?);
         let is_service = |label: &str| label.strip_prefix('_').is_some_and(is_label);
-        let is_domain = domain.strip_suffix('.').unwrap_or(domain).split('.').all(is_label);
+        let domain_labels = domain.strip_suffix('.').unwrap_or(domain);
+        let is_domain = domain_labels.split('.').all(is_label) && domain_labels.parse::<Ipv4Addr>().is_err();
         let is_name = name.len() <= 253 && is_service(service) && is_service(protocol) && is_domain;
         is_name.then(|| Self { service: &name[..service.len() + 1 + protocol.len()], domain })
     }

@@ -519,7 +519,7 @@ impl Origin<'_> {
         let is_path = |prefix: &&str| {
             prefix.starts_with('/')
                 && !prefix.starts_with("//")
-                && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/".contains(&byte))
+                && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+=:@%/".contains(&byte))
         };
         let prefix = self.prefix.and_then(|prefix| std::str::from_utf8(prefix).ok()).filter(is_path);
         format!("{}{base}", prefix.unwrap_or_default().trim_end_matches('/'))

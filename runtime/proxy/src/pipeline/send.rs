@@ -211,6 +211,9 @@ async fn pause<S: AsyncRead + AsyncWrite + Unpin>(down: &mut Downstream<S>, time
     .await
 }
 
+/// One try goes on to no other member after so many that it could not connect to: behind a name there may be thousands.
+const MOST_UNREACHED: u32 = 32;
+
 /// One try: at one member after the other until one can be connected to, since none of them has received anything before.
 async fn attempt<S>(
     worker: &Worker,
@@ -229,7 +232,10 @@ where
     let mut reject = None;
     // So many of those that were tried were so for an earlier try.
     let mut earlier = tried.len();
-    while let Some(flight) = next(worker, cluster, forwarding.hash, tried, &mut earlier) {
+    let mut unreached = 0;
+    while unreached < MOST_UNREACHED
+        && let Some(flight) = next(worker, cluster, forwarding.hash, tried, &mut earlier)
+    {
         if is_past(forwarding.terms.end_by) {
             return Ended::Over(Forwarded::unsent(Reject::UpstreamTimeout));
         }
@@ -259,6 +265,7 @@ where
                         cluster.note(&flight.member, outcome_of(&failure).unwrap_or(Outcome::Unconnected));
                         reject = Some(failure);
                         tried.push(flight.member.index);
+                        unreached += 1;
                         break;
                     }
                 },

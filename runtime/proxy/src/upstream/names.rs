@@ -1,6 +1,6 @@
 //! What the names of endpoints lead to: the addresses of a host, or those of the targets of a service.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::SocketAddr;
 
@@ -84,7 +84,7 @@ fn not_none(servers: Vec<Server>) -> io::Result<Vec<Server>> {
 /// its weight; a weight of 0 is next to nothing beside others.
 fn of_service(mut located: Vec<(Target, Vec<SocketAddr>)>, share: Share) -> Vec<Server> {
     located.sort_by_key(|(target, _)| target.priority);
-    let mut found: Vec<Server> = Vec::new();
+    let (mut found, mut known): (Vec<Server>, HashSet<SocketAddr>) = (Vec::new(), HashSet::new());
     let (mut priority, mut last) = (share.priority, None);
     for (target, addresses) in located {
         if last.replace(target.priority).is_some_and(|last| last != target.priority) {
@@ -93,13 +93,19 @@ fn of_service(mut located: Vec<(Target, Vec<SocketAddr>)>, share: Share) -> Vec<
         let weight = if share.weight == 0 { 0 } else { u32::from(target.weight).max(1) };
         for server in servers(&addresses, Share { weight, priority }) {
             // Two records may lead to one server: the better one counts.
-            if !found.iter().any(|known| known.addresses.first() == server.addresses.first()) {
+            if found.len() < MOST_SERVERS && server.addresses.first().is_some_and(|first| known.insert(*first)) {
                 found.push(server);
             }
         }
     }
     found
 }
+
+/// Of one name, whatever DNS says: all are held, and looked at.
+const MOST_SERVERS: usize = 1_000;
+
+/// Other addresses of a server, which are tried where the first does not answer.
+const MOST_OTHERS: usize = 8;
 
 /// The servers at the addresses of one name: those of the family that the system prefers are one server each, and all of
 /// them may have the addresses of the other family as well (RFC 8305).
@@ -112,12 +118,13 @@ pub(crate) fn servers(addresses: &[SocketAddr], share: Share) -> Vec<Server> {
         found.dedup();
         found
     };
-    let others = sorted(false);
+    let mut others = sorted(false);
+    others.truncate(MOST_OTHERS);
     let server = |address: SocketAddr| {
         let addresses = std::iter::once(address).chain(others.iter().copied()).collect();
         Server { addresses, share }
     };
-    sorted(true).into_iter().map(server).collect()
+    sorted(true).into_iter().take(MOST_SERVERS).map(server).collect()
 }
 
 #[cfg(test)]
@@ -144,6 +151,18 @@ mod tests {
             .collect();
         let expected = [("10.0.0.1:81", 5, 2), ("10.0.0.2:82", 15, 2), ("10.0.0.3:81", 1, 3)];
         assert_eq!(shares, expected.map(|(address, weight, priority)| (address.to_owned(), weight, priority)));
+    }
+
+    #[test]
+    fn what_a_name_leads_to_is_bounded() {
+        let address = |number: u32| SocketAddr::from((std::net::Ipv4Addr::from(0x0A00_0000 + number), 81));
+        let other = |number: u16| SocketAddr::from((std::net::Ipv6Addr::new(0xFD00, 0, 0, 0, 0, 0, 0, number), 81));
+        let all: Vec<SocketAddr> = (0..3_000).map(address).chain((0..3_000).map(other)).collect();
+        let share = Share { weight: 1, priority: 0 };
+        let found = servers(&all, share);
+        assert_eq!((found.len(), found[0].addresses.len()), (MOST_SERVERS, 1 + MOST_OTHERS));
+        let target = |port| Target { host: "a".to_owned(), port, priority: 0, weight: 1, addresses: Vec::new() };
+        assert_eq!(of_service((0..3).map(|port| (target(port), all.clone())).collect(), share).len(), MOST_SERVERS);
     }
 
     #[test]

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::upstream::cluster::{Cluster, Described};
 use crate::upstream::member::Share;
 use crate::upstream::names::Names;
 use gateway_base::warn;
+
+/// A look-up that takes longer has failed: that of a service asks for each of its targets.
+const LONGEST_LOOK_UP: Duration = Duration::from_secs(60);
 
 /// After the first answer that does not come; doubled by each that follows, up to the usual interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -43,7 +47,8 @@ async fn follow_one(cluster: Arc<Cluster>, described: &'static Described, endpoi
     let mut pause = FIRST_RETRY.min(every);
     let mut is_told = false;
     loop {
-        match names.servers(endpoint, share).await {
+        let found = timeout(LONGEST_LOOK_UP, names.servers(endpoint, share)).await;
+        match found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into())) {
             Ok(servers) => {
                 cluster.resolved(described, number, servers);
                 pause = FIRST_RETRY.min(every);

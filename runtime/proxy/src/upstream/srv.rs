@@ -1,6 +1,7 @@
 //! Where a service is, by its SRV records (RFC 2782). The name servers, the domains that names are searched in and the
 //! timeouts are the system's (`resolv.conf(5)`).
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -22,6 +23,12 @@ const PORT: u16 = 53;
 /// The longest answer over UDP that a server gives without being asked for more (RFC 1035 §4.2.1), with room for one that
 /// gives more.
 const LONGEST_DATAGRAM: usize = 4096;
+
+/// Places of one service, whatever DNS says: the first by priority.
+const MOST_TARGETS: usize = 1_000;
+
+/// Addresses of one place that come with the answer.
+const MOST_ADDRESSES: usize = 16;
 
 /// A place where a service is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,6 +153,18 @@ fn read(answer: &[u8]) -> io::Result<Vec<Target>> {
         RCODE::NameError => return Ok(Vec::new()),
         code => return Err(io::Error::other(format!("the name server says {code:?}"))),
     }
+    let mut addresses: HashMap<String, Vec<IpAddr>> = HashMap::new();
+    for record in &packet.additional_records {
+        let address: IpAddr = match &record.rdata {
+            RData::A(address) => Ipv4Addr::from(address.address).into(),
+            RData::AAAA(address) => Ipv6Addr::from(address.address).into(),
+            _ => continue,
+        };
+        let of_name = addresses.entry(record.name.to_string().to_ascii_lowercase()).or_default();
+        if of_name.len() < MOST_ADDRESSES {
+            of_name.push(address);
+        }
+    }
     let mut targets = Vec::new();
     for record in &packet.answers {
         // What leads to the records, CNAME for example, does not matter.
@@ -156,15 +175,11 @@ fn read(answer: &[u8]) -> io::Result<Vec<Target>> {
         if host.is_empty() || !is_host || record.port == 0 {
             continue;
         }
-        let of_target = packet.additional_records.iter().filter(|other| other.name == record.target);
-        let addresses = of_target.filter_map(|other| match &other.rdata {
-            RData::A(address) => Some(Ipv4Addr::from(address.address).into()),
-            RData::AAAA(address) => Some(Ipv6Addr::from(address.address).into()),
-            _ => None,
-        });
-        let addresses = addresses.collect();
+        let addresses = addresses.get(&host.to_ascii_lowercase()).cloned().unwrap_or_default();
         targets.push(Target { host, port: record.port, priority: record.priority, weight: record.weight, addresses });
     }
+    targets.sort_by_key(|target| target.priority);
+    targets.truncate(MOST_TARGETS);
     Ok(targets)
 }
 

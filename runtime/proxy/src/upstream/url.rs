@@ -135,8 +135,16 @@ mod tests {
         assert_eq!(endpoint.service.as_deref(), Some("_http._tcp"));
         assert_eq!((&*endpoint.host, &*endpoint.authority, &*endpoint.prefix), ("orders.test", "Orders.test", "/a"));
         assert_eq!(name.expect("inside TLS").to_str(), "Orders.test", "not what the records name");
-        for bad in ["_http._tcp", "orders.test", "_http._tcp.orders:80", "_http.tcp.orders", "_http._tcp.orders..test"]
-        {
+        for bad in [
+            "_http._tcp",
+            "orders.test",
+            "_http._tcp.orders:80",
+            "_http.tcp.orders",
+            "_http._tcp.orders..test",
+            "__._tcp.a",
+            "_http._tcp.10.0.0.1",
+            "_a._b._tcp.c",
+        ] {
             let problem = parse_url(&format!("dns+srv://{bad}")).map(|_| ());
             assert_eq!(problem, Err(UpstreamUrlError::Service(bad.to_owned())));
         }
