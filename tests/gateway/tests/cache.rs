@@ -522,7 +522,7 @@ fn curl_gets_hits_in_http2() {
     assert_eq!(upstream.heads().len(), 1);
 }
 
-/// Answers with this head to the first request for a target, and with another one to those behind it.
+/// Answers each request with what this makes of its head.
 fn scripted(answers: fn(&str) -> String) -> Upstream {
     Upstream::start(move |head, connection| {
         read_body(head, connection);
