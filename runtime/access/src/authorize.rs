@@ -363,6 +363,7 @@ mod tests {
             scopes: Arc::from([]),
             client: client.map(Arc::from),
             user: Some(name.into()),
+            issuer: None,
             identity: None,
             expires: Identity::NEVER,
         }

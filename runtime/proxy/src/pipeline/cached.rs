@@ -93,7 +93,7 @@ where
                 // Too many are fetched in the background: this client waits.
                 if matches!(refreshing, Refreshing::NoRoom) {
                     let (why, stored) = (Forward::Stale, Some(stored));
-                    Plan { why, key, stored, is_alone: false, shows_conditions: false }
+                    Plan { why, key, stored, is_alone: caching.is_authorized, shows_conditions: false }
                 } else {
                     let ttl = stored.left(now).div_euclid(1000);
                     let (outcome, status) = match how {

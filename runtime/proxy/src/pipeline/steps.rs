@@ -382,7 +382,10 @@ impl<'a, S> Steps<'a, S> {
         }
         // An upstream that reads the token gives more to one that may do more.
         caller.scopes.iter().for_each(|scope| parts.add(14, scope.as_bytes()));
-        // Two schemes may know two callers by one name.
+        // Two issuers, or two schemes, may know two callers by one name.
+        if let Some(issuer) = &caller.issuer {
+            parts.add(16, issuer.as_bytes());
+        }
         for requirement in permit.met(&self.routed.operation.access) {
             parts.add(15, &Arc::as_ptr(&requirement.authenticator).addr().to_le_bytes());
         }
