@@ -520,6 +520,12 @@ fn curl_gets_hits_in_http2() {
     assert!(same.starts_with("http/2 304") && same.contains("etag: \"a\""), "{same}");
     assert!(ask(&["-I"]).expect("curl runs").contains("age: 0"));
     assert_eq!(upstream.heads().len(), 1);
+    let with_body = ask(&["-X", "GET", "-d", "evil=1"]).expect("curl runs");
+    assert!(
+        with_body.contains("cache-status: gateway; fwd=bypass\r\n") && with_body.ends_with("boy. 1"),
+        "{with_body}"
+    );
+    assert!(ask(&[]).expect("curl runs").ends_with("boy. 0"));
 }
 
 /// Answers each request with what this makes of its head.
