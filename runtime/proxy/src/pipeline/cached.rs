@@ -378,13 +378,14 @@ fn refresh(
         let _room = room;
         let started = Instant::now();
         let address = std::net::IpAddr::from([0, 0, 0, 0]);
-        let mut down = Downstream::new(Nobody { given_up, ends: started + MOST_REFRESH }, address, None, started);
+        let mut down = Downstream::new(Nobody { given_up }, address, None, started);
         let mut record = Record::new(&worker, serving, Head::Text(0), started);
         record.operation = operation;
         record.facts = RequestFacts { body: BodyLength::None, is_idempotent: true, ..RequestFacts::unknown() };
         let mut onlookers = Onlookers::new(Some(Box::new(tap)));
         // What comes of it is in the store.
-        let _ = send::forward(&worker, &mut down, forwarding, &mut record, &mut onlookers).await;
+        let fetched = send::forward(&worker, &mut down, forwarding, &mut record, &mut onlookers);
+        let _ = tokio::time::timeout_at(started + MOST_REFRESH, fetched).await;
         if let Some(mut tap) = onlookers.tap {
             tap.failed();
         }
@@ -395,7 +396,6 @@ fn refresh(
 struct Nobody {
     /// Nothing is going to be stored.
     given_up: Rc<Cell<bool>>,
-    ends: Instant,
 }
 
 impl AsyncRead for Nobody {
@@ -407,7 +407,7 @@ impl AsyncRead for Nobody {
 impl AsyncWrite for Nobody {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         // The exchange ends, and with it the upstream's response, however long that is.
-        if self.given_up.get() || Instant::now() >= self.ends {
+        if self.given_up.get() {
             return Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()));
         }
         Poll::Ready(Ok(bytes.len()))
