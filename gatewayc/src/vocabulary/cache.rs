@@ -46,7 +46,10 @@ pub(super) fn cache(reader: &mut Reader<'_>, at: Span, node: &Node) -> Option<Op
                     None => is_broken = true,
                 }
             }
-            "methods" => read.methods = methods(reader, value),
+            "methods" => match methods(reader, value) {
+                Some(methods) => read.methods = methods,
+                None => is_broken = true,
+            },
             "key" => match keys(reader, value) {
                 keys if keys.is_empty() => is_broken = true,
                 keys => read.key = Some(keys),
@@ -92,21 +95,26 @@ fn max_body(reader: &mut Reader<'_>, node: &Node) -> Option<ByteSize> {
     Some(size)
 }
 
-fn methods(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
+/// Nothing where one of them cannot be read: what is meant is not known.
+fn methods(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<String>> {
     const CHOICES: [(&str, &str); 3] = [("GET", "GET"), ("HEAD", "HEAD"), ("POST", "POST")];
     if node.as_sequence().is_some_and(<[Node]>::is_empty) {
         reader.wrong(node, "`methods`", "expected one method or more; `cache: off` stores nothing");
     }
-    let mut methods: Vec<String> = Vec::new();
+    let (mut methods, mut is_broken) = (Vec::<String>::new(), false);
     for item in reader.words(node, "`methods`") {
         if let Some(unsafe_one) = item.as_str().filter(|text| ["PUT", "PATCH", "DELETE"].contains(text)) {
             let why = format!(
                 "expected `GET`, `HEAD` or `POST`: {unsafe_one} changes what it is about, and ends what is stored of it"
             );
             reader.wrong(item, "an entry of `methods`", &why);
+            is_broken = true;
             continue;
         }
-        let Some(method) = reader.choice(item, "an entry of `methods`", &CHOICES) else { continue };
+        let Some(method) = reader.choice(item, "an entry of `methods`", &CHOICES) else {
+            is_broken = true;
+            continue;
+        };
         if methods.iter().any(|known| known == method) {
             twice(reader, item, method, "`methods`");
         } else {
@@ -115,8 +123,9 @@ fn methods(reader: &mut Reader<'_>, node: &Node) -> Vec<String> {
     }
     if methods.iter().any(|method| method == "HEAD") && !methods.iter().any(|method| method == "GET") {
         reader.wrong(node, "`methods`", "expected `GET` beside `HEAD`, which is answered from what GET has stored");
+        is_broken = true;
     }
-    methods
+    (!is_broken && !methods.is_empty()).then_some(methods)
 }
 
 fn keys(reader: &mut Reader<'_>, node: &Node) -> Vec<CacheKey> {

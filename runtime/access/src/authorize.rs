@@ -32,6 +32,8 @@ impl From<Reject> for NoPermit {
 pub struct Permit {
     caller: Option<Caller>,
     because: &'static str,
+    /// The alternative that holds, by its place.
+    alternative: Option<usize>,
 }
 
 impl Permit {
@@ -43,6 +45,17 @@ impl Permit {
     /// Why the request may pass, for the access log.
     pub fn because(&self) -> &'static str {
         self.because
+    }
+
+    /// What the request has met of `access`, which gave this permit; nothing where no credential was needed.
+    pub fn met<'a>(&self, access: &'a PreparedAccess) -> &'a [PreparedRequirement] {
+        match access {
+            PreparedAccess::Anyone { .. } => &[],
+            PreparedAccess::OneOf { alternatives, .. } => {
+                let alternative = self.alternative.and_then(|index| alternatives.get(index));
+                alternative.map_or(&[], |alternative| &alternative.requirements)
+            }
+        }
     }
 }
 
@@ -63,7 +76,7 @@ pub fn authorize(
     guesses: &mut Guesses<'_>,
 ) -> Result<Permit, NoPermit> {
     let permit = match access {
-        PreparedAccess::Anyone { because } => return Ok(Permit { caller: None, because }),
+        PreparedAccess::Anyone { because } => return Ok(Permit { caller: None, because, alternative: None }),
         PreparedAccess::OneOf { alternatives, anonymous } => {
             one_of(alternatives, anonymous.as_ref(), view, now, guesses)?
         }
@@ -80,9 +93,11 @@ pub(crate) fn one_of(
     guesses: &mut Guesses<'_>,
 ) -> Result<Permit, NoPermit> {
     let mut worst: Option<Reject> = None;
-    for alternative in alternatives {
+    for (index, alternative) in alternatives.iter().enumerate() {
         match all_of(&alternative.requirements, view, now, guesses) {
-            Ok(caller) => return Ok(Permit { caller: Some(caller), because: "credential" }),
+            Ok(caller) => {
+                return Ok(Permit { caller: Some(caller), because: "credential", alternative: Some(index) });
+            }
             Err(NoPermit::Reject(reject)) => {
                 worst = Some(worst.map_or(reject.clone(), |worst| worse(worst, reject)));
             }
@@ -128,7 +143,7 @@ impl PreparedAnonymous {
                 }))
             }
         };
-        Ok(Permit { caller, because: "anonymous" })
+        Ok(Permit { caller, because: "anonymous", alternative: None })
     }
 }
 
@@ -348,6 +363,7 @@ mod tests {
             scopes: Arc::from([]),
             client: client.map(Arc::from),
             user: Some(name.into()),
+            issuer: None,
             identity: None,
             expires: Identity::NEVER,
         }

@@ -29,6 +29,8 @@ pub struct Caller {
     pub client: Option<Arc<str>>,
     /// The user, where a token or a session is one's; a client that acts for itself is none.
     pub user: Option<Arc<str>>,
+    /// Who has issued the token, where it says so: another issuer may know another caller by the same name.
+    pub issuer: Option<Arc<str>>,
     /// The consumer, where the scheme knows consumers.
     pub identity: Option<Identity>,
     /// When the credential ends, in seconds since the epoch; [`Identity::NEVER`] if it does not, or that is not known.
@@ -141,6 +143,7 @@ impl Caller {
             scopes: Arc::clone(&consumer.roles),
             client: None,
             user: None,
+            issuer: None,
             identity: Some(identity.clone()),
             expires: identity.expires,
         }

@@ -57,6 +57,7 @@ impl Authenticator for Keyhole {
                 scopes: Arc::from([]),
                 client: None,
                 user: None,
+                issuer: None,
                 identity: None,
                 expires: u64::MAX,
             }),

@@ -464,6 +464,7 @@ fn caller_of(record: AccessRecord) -> Caller {
         scopes: record.scopes.into_iter().map(String::into_boxed_str).collect(),
         client: Some(client),
         user,
+        issuer: None,
         identity: None,
         expires: record.expires,
     }

@@ -77,6 +77,7 @@ impl Authenticator for Doorman {
                         scopes: Arc::from([]),
                         client: None,
                         user: Some(user),
+                        issuer: None,
                         identity: None,
                         expires: session.expires,
                     })

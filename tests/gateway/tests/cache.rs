@@ -520,4 +520,177 @@ fn curl_gets_hits_in_http2() {
     assert!(same.starts_with("http/2 304") && same.contains("etag: \"a\""), "{same}");
     assert!(ask(&["-I"]).expect("curl runs").contains("age: 0"));
     assert_eq!(upstream.heads().len(), 1);
+    let with_body = ask(&["-X", "GET", "-d", "evil=1"]).expect("curl runs");
+    assert!(
+        with_body.contains("cache-status: gateway; fwd=bypass\r\n") && with_body.ends_with("boy. 1"),
+        "{with_body}"
+    );
+    assert!(ask(&[]).expect("curl runs").ends_with("boy. 0"));
+}
+
+/// Answers each request with what this makes of its head.
+fn scripted(answers: fn(&str) -> String) -> Upstream {
+    Upstream::start(move |head, connection| {
+        read_body(head, connection);
+        connection.send(answers(head));
+        true
+    })
+}
+
+#[test]
+fn who_is_left_alone_leaves_nothing_behind() {
+    let upstream = scripted(|head| {
+        let status = match () {
+            () if head.contains("If-Match") => "412 Precondition Failed",
+            () if head.contains("Range") => "416 Range Not Satisfiable",
+            () if head.contains("If-None-Match") => "404 Not Found",
+            () => "200 OK",
+        };
+        format!("HTTP/1.1 {status}\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\nhi")
+    });
+    let gateway = Gateway::before(&upstream);
+    for path in ["/news/minute", "/news/as-said"] {
+        for (index, (fields, expected)) in [
+            ("Content-Length: 6\r\n\r\nevil=1", "fwd=bypass"),
+            ("Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", "fwd=bypass"),
+            ("Cache-Control: no-store\r\n", "fwd=request"),
+            ("Cache-Control: foo=\"bar\r\n", "fwd=request"),
+            ("If-Match: \"z\"\r\n", "fwd=bypass"),
+            ("Range: bytes=99-\r\n", "fwd=uri-miss"),
+            ("X-Any: 1\r\nConnection: x-any\r\n", "fwd=bypass"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let target = format!("{path}?{index}");
+            assert_eq!(status(&gateway.get(&target, fields)), expected, "{path} {fields}");
+            let next = gateway.get(&target, "");
+            assert_eq!((next.status, status(&next)), (200, "fwd=uri-miss; stored".to_owned()), "{path} {fields}");
+        }
+    }
+    assert!(is_hit(&gateway.get("/news/minute?0", "Connection: keep-alive, x-not-there\r\n")));
+}
+
+#[test]
+fn what_the_upstream_does_not_see_is_in_no_key() {
+    let upstream = scripted(|head| {
+        let tenant = head.lines().find_map(|line| line.strip_prefix("X-Tenant: ")).unwrap_or("none");
+        format!("HTTP/1.1 200 OK\r\nVary: X-Tenant\r\nContent-Length: {}\r\n\r\n{tenant}", tenant.len())
+    });
+    let gateway = Gateway::before(&upstream);
+    for target in ["/news/tenant", "/news/minute"] {
+        let hidden = gateway.get(target, "Connection: x-tenant\r\nX-Tenant: bank\r\n");
+        assert_eq!((&*hidden.body, &*status(&hidden)), ("none", "fwd=bypass"), "{target}");
+        let seen = gateway.get(target, "X-Tenant: bank\r\n");
+        assert_eq!((&*seen.body, is_hit(&seen)), ("bank", false), "{target}");
+        assert!(is_hit(&gateway.get(target, "X-Tenant: bank\r\n")));
+    }
+    // What is missing is not what is empty.
+    assert!(!is_hit(&gateway.get("/news/tenant", "X-Tenant:\r\n")));
+    assert!(!is_hit(&gateway.get("/news/tenant", "")));
+    gateway.get("/news/pages?page=", "");
+    assert!(!is_hit(&gateway.get("/news/pages", "")) && !is_hit(&gateway.get("/news/pages?page", "")));
+}
+
+#[test]
+fn credentials_of_two_schemes_are_two_callers() {
+    let (upstream, folder) = (counting("Cache-Control: max-age=60\r\n"), Folder::new());
+    let file = folder.write("consumers.yaml", CONSUMERS);
+    let gateway = Gateway::start(&[&format!("consumers.file={file}"), "insecureLiterals=true"], upstream.address);
+    let get = |fields: &str| gateway.get("/news/either", fields);
+    let first = get("X-News-Key: key-of-ann\r\n");
+    assert_eq!((first.status, is_hit(&first)), (200, false));
+    assert!(is_hit(&get("X-News-Key: key-of-ann\r\n")));
+    assert!(!is_hit(&get("X-Second-Key: key-of-ann\r\n")) && is_hit(&get("X-Second-Key: key-of-ann\r\n")));
+    // One that was checked, and one that was not.
+    assert!(!is_hit(&get("Authorization: key-of-ann\r\n")) && is_hit(&get("Authorization: key-of-ann\r\n")));
+    let unchecked = gateway.get("/news/either", "X-News-Key: key-of-bob\r\nAuthorization: Basic u1\r\n");
+    assert_eq!(status(&unchecked), "fwd=uri-miss");
+    let other = gateway.get("/news/either", "X-News-Key: key-of-bob\r\nAuthorization: Basic u2\r\n");
+    assert!(!is_hit(&other) && other.status == 200, "{other:?}");
+}
+
+#[test]
+fn what_depends_on_the_gateways_own_fields_is_not_stored() {
+    let upstream = scripted(|head| {
+        let fields = ["Vary: X-Forwarded-For", "Vary: Accept, Via", "Connection: Vary\r\nVary: Accept", "Vary: Accept"];
+        let index = head.split(['?', ' ']).nth(2).and_then(|number| number.parse().ok()).unwrap_or(3_usize);
+        format!("HTTP/1.1 200 OK\r\n{}\r\nContent-Length: 2\r\n\r\nhi", fields[index])
+    });
+    let gateway = Gateway::before(&upstream);
+    for (index, expected) in [(0, false), (1, false), (2, false), (3, true)] {
+        let target = format!("/news/minute?{index}");
+        gateway.get(&target, "");
+        assert_eq!(is_hit(&gateway.get(&target, "")), expected, "{target}");
+    }
+}
+
+#[test]
+fn a_304_counts_for_what_it_is_about() {
+    let upstream = scripted(|head| {
+        let answer = match () {
+            () if !head.contains("If-None-Match") => "200 OK\r\nETag: \"a\"\r\nX-New: 0\r\nContent-Length: 2",
+            () if head.contains("other") => "304 Not Modified\r\nETag: \"b\"",
+            () => "304 Not Modified\r\nETag: \"a\"\r\nCache-Control: no-store\r\nSet-Cookie: a=b\r\nX-New: 1",
+        };
+        let body = if answer.starts_with("200") { "hi" } else { "" };
+        format!("HTTP/1.1 {answer}\r\n\r\n{body}")
+    });
+    let gateway = Gateway::before(&upstream);
+    for target in ["/news/steady?other", "/news/steady"] {
+        gateway.get(target, "");
+        assert!(is_hit(&gateway.get(target, "")));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    // The upstream says that it has another content: what is stored is none of it.
+    assert_eq!(gateway.get("/news/steady?other", "").status, 502);
+    assert_eq!(status(&gateway.get("/news/steady?other", "")), "fwd=uri-miss; stored");
+    // This client gets what the upstream says, and nobody else does.
+    let valid = gateway.get("/news/steady", "");
+    assert_eq!((valid.status, &*valid.body, status(&valid)), (200, "hi", "fwd=stale; fwd-status=304".to_owned()));
+    assert_eq!((&*valid.header("X-New"), &*valid.header("Set-Cookie")), ("1", "a=b"));
+    let next = gateway.get("/news/steady", "");
+    assert!(!is_hit(&next) && next.header("X-New") == "0", "{next:?}");
+}
+
+#[test]
+fn an_error_of_the_clients_ends_no_stand_in() {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let upstream = scripted(|_| {
+        let status = ["200 OK", "429 Too Many Requests", "503 Down"][COUNT.fetch_add(1, Relaxed).min(2)];
+        format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\nhi")
+    });
+    let gateway = Gateway::before(&upstream);
+    let statuses: Vec<u16> = (0..3)
+        .map(|_| {
+            let response = gateway.get("/news/steady", "");
+            std::thread::sleep(Duration::from_millis(300));
+            response.status
+        })
+        .collect();
+    assert_eq!(statuses, [200, 429, 200]);
+}
+
+#[test]
+fn endless_responses_are_fetched_for_nobody() {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    let upstream = Upstream::start(|_, connection| {
+        if COUNT.fetch_add(1, Relaxed) == 0 {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+            return true;
+        }
+        let chunk = format!("10000\r\n{}\r\n", "x".repeat(1 << 16));
+        let mut bytes = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}");
+        while std::io::Write::write_all(&mut connection.stream, bytes.as_bytes()).is_ok() {
+            bytes = chunk.clone();
+        }
+        ENDED.fetch_add(1, Relaxed);
+        false
+    });
+    let gateway = Gateway::before(&upstream);
+    gateway.get("/news/short", "");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(status(&gateway.get("/news/short", "")), "hit; ttl=-1");
+    eventually("the end of what nobody waits for", || (ENDED.load(Relaxed) == 1).then_some(()));
 }

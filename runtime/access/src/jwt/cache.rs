@@ -53,7 +53,8 @@ pub trait Remembered: Clone {
 
 impl Remembered for Caller {
     fn weight(&self) -> usize {
-        self.subject.len() + self.scopes.iter().map(|scope| scope.len() + 32).sum::<usize>()
+        let issuer = self.issuer.as_ref().map_or(0, |issuer| issuer.len() + 16);
+        self.subject.len() + issuer + self.scopes.iter().map(|scope| scope.len() + 32).sum::<usize>()
     }
 }
 
@@ -128,7 +129,15 @@ mod tests {
     use super::*;
 
     fn caller(name: &str) -> Caller {
-        Caller { subject: name.into(), scopes: [].into(), client: None, user: None, identity: None, expires: u64::MAX }
+        Caller {
+            subject: name.into(),
+            scopes: [].into(),
+            client: None,
+            user: None,
+            issuer: None,
+            identity: None,
+            expires: u64::MAX,
+        }
     }
 
     #[test]

@@ -160,7 +160,8 @@ pub(crate) fn caller(claims: &Map<String, Value>, scope_claims: &[&str]) -> Resu
     let subject: Arc<str> = Arc::from(subject);
     // A client that acts for itself is its own subject (RFC 9068 §2.2).
     let user = Some(Arc::clone(&subject)).filter(|subject| !subject.is_empty() && client.as_ref() != Some(subject));
-    Ok(Caller { subject, scopes, client, user, identity: None, expires: Identity::NEVER })
+    let issuer = claims.get("iss").and_then(Value::as_str).map(Arc::from);
+    Ok(Caller { subject, scopes, client, user, issuer, identity: None, expires: Identity::NEVER })
 }
 
 /// A NumericDate (RFC 7519 §2) in whole seconds; a text is not a date, however it looks.

@@ -37,7 +37,7 @@ pub(crate) struct RequestDirectives {
 
 impl ResponseDirectives {
     pub(super) fn of(fields: &[Field<'_>]) -> Self {
-        let mut found = Self::default();
+        let mut found = Self { no_store: values(fields, "cache-control").any(is_cut_off), ..Self::default() };
         for (name, argument) in values(fields, "cache-control").flat_map(directives) {
             match &*name {
                 "no-store" => found.no_store = true,
@@ -63,7 +63,7 @@ impl ResponseDirectives {
 
 impl RequestDirectives {
     pub(crate) fn of(fields: &[Field<'_>]) -> Self {
-        let mut found = Self::default();
+        let mut found = Self { no_store: values(fields, "cache-control").any(is_cut_off), ..Self::default() };
         let mut has_any = false;
         for (name, argument) in values(fields, "cache-control").flat_map(directives) {
             has_any = true;
@@ -104,6 +104,20 @@ fn directives(value: &[u8]) -> impl Iterator<Item = (String, Option<&[u8]>)> {
         let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
         Some((name.to_ascii_lowercase(), unquoted))
     })
+}
+
+/// Whether quoted text in a value has no end: what it hides may be `no-store`.
+fn is_cut_off(value: &[u8]) -> bool {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    for byte in value {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+    }
+    is_quoted
 }
 
 /// The members of a list (RFC 9110 §5.6.1), in which quoted text may have commas.
@@ -151,6 +165,12 @@ mod tests {
         assert_eq!((found.max_age, found.private, found.s_maxage), (Some(60), true, Some(7)));
         assert_eq!(response("max-age=10, max-age=60").max_age, Some(10));
         assert!(!response("a=\"b\\\"c, no-store\"").no_store);
+        // What is quoted without an end may hide anything.
+        for value in ["foo=\"bar, no-store", "max-age=60, foo=\"", "foo=\"bar\\\""] {
+            assert!(response(value).no_store, "{value}");
+            let field = Field { name: "Cache-Control", value: value.as_bytes() };
+            assert!(RequestDirectives::of(&[field]).no_store, "{value}");
+        }
         for (value, expected) in
             [("max-age=1.5", 0), ("max-age=-1", 0), ("max-age", 0), ("max-age=99999999999999999999", MOST)]
         {

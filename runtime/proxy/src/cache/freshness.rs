@@ -7,11 +7,17 @@ use bytes::Bytes;
 use crate::cache::directives::{RequestDirectives, ResponseDirectives, members, seconds, values};
 use crate::cache::lines::Lines;
 use crate::tables::Cache;
+use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::http1::head::Field;
+use gateway_wire::http1::names::is_same_name_ignoring_punctuation;
 
 /// What a document may give a time to: those that are cacheable by default (RFC 9110 §15.1), but for a part of a content and
 /// for what says something of the server and not of the resource.
 const WITH_TTL: [u16; 8] = [200, 203, 204, 300, 301, 308, 404, 410];
+
+/// Never stored: parts, answers to conditions, and those that are about how one client has asked, of which nothing is in the
+/// key (RFC 9110 §15).
+const NEVER: [u16; 15] = [206, 304, 407, 408, 411, 412, 413, 415, 416, 417, 421, 425, 426, 428, 431];
 
 /// What is understood in the sense of `must-understand` (RFC 9111 §5.2.2.3).
 const UNDERSTOOD: [u16; 22] =
@@ -153,8 +159,7 @@ pub(crate) fn terms(rule: &Cache, received: &Received<'_>) -> Option<Terms> {
     let Received { status, fields, is_authorized, .. } = *received;
     let said = ResponseDirectives::of(fields);
     let is_understood = said.must_understand && UNDERSTOOD.contains(&status);
-    if (said.no_store && !is_understood) || said.private || !(200..600).contains(&status) || matches!(status, 206 | 304)
-    {
+    if (said.no_store && !is_understood) || said.private || !(200..600).contains(&status) || NEVER.contains(&status) {
         return None;
     }
     if said.must_understand && !is_understood {
@@ -228,19 +233,62 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// `Vary: *`: no other request is answered by it (RFC 9111 §4.1).
+/// `Vary: *`: no other request is answered by it (RFC 9111 §4.1). Nor is it by what cannot be read.
 fn varies_by_everything(fields: &[Field<'_>]) -> bool {
-    values(fields, "vary").flat_map(members).any(|name| name == b"*")
+    values(fields, "vary").any(|value| value.contains(&b'"') || members(value).any(|name| name == b"*"))
+}
+
+/// Whether a response depends on a field that the gateway writes, or one of `more`: what the client has sent under that name
+/// does not tell two requests apart.
+pub(super) fn varies_by_own(fields: &[Field<'_>], more: &[&str]) -> bool {
+    const WRITTEN: [&str; 13] = [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-prefix",
+        "via",
+        "x-request-id",
+        "traceparent",
+        "tracestate",
+        "x-gateway-attempt",
+        "max-forwards",
+        CERTIFICATE_HEADERS[0],
+        CERTIFICATE_HEADERS[1],
+    ];
+    let is_own = |name: &[u8]| {
+        let is_it =
+            |own: &&str| std::str::from_utf8(name).is_ok_and(|name| is_same_name_ignoring_punctuation(own, name));
+        WRITTEN.iter().chain(more).any(is_it)
+    };
+    values(fields, "vary").flat_map(members).any(is_own)
+}
+
+/// Whether the upstream's 304 with these fields is about what is stored (RFC 9111 §4.3.4): where it names the content, it
+/// names this one. Tags are compared weakly, as in the request: what compresses a response makes its tag a weak one.
+pub(super) fn is_about(stored: &Stored, update: &Lines) -> bool {
+    let opaque = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
+    match (update.first("etag"), stored.head.first("etag")) {
+        (Some(new), Some(old)) => opaque(new) == opaque(old),
+        (Some(new), None) => new.starts_with(b"W/"),
+        (None, _) => match (update.first("last-modified"), stored.head.first("last-modified")) {
+            (Some(new), Some(old)) => new == old || date(new).is_some_and(|new| Some(new) == date(old)),
+            _ => true,
+        },
+    }
 }
 
 /// A stored response after the upstream has said in `update`, a 304, that it is valid (RFC 9111 §3.2, §4.3.4).
+///
+/// # Errors
+/// The same, for the client that has asked and nobody else: it may not be stored any more.
 pub(crate) fn freshened(
     stored: &Stored,
     update: &Lines,
     rule: &Cache,
     asked_at: Moment,
     now: Moment,
-) -> Option<Stored> {
+) -> Result<Stored, Stored> {
     // What is about the content as it is stored stays.
     const KEPT: [&str; 5] = ["content-encoding", "content-length", "content-range", "content-type", "vary"];
     let is_kept = |name: &str| KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(name));
@@ -250,12 +298,21 @@ pub(crate) fn freshened(
     let old = stored.head.iter().filter(|field| !is_updated(field.name) && !is_outdated(field.name));
     let fields: Vec<Field<'_>> = old.chain(update.iter().filter(|field| !is_kept(field.name))).collect();
     let received = Received { status: stored.status, fields: &fields, is_authorized: false, asked_at, now };
-    let terms = terms(rule, &received)?;
-    Some(Stored {
+    let fresh = |terms: Terms| Stored {
         status: stored.status,
         head: Lines::of(fields.iter().copied()),
         body: stored.body.clone(),
         received: now,
         terms,
+    };
+    terms(rule, &received).map(fresh).ok_or_else(|| {
+        fresh(Terms {
+            initial_age: initial_age(&received),
+            lifetime: 0,
+            always_validate: true,
+            never_stale: true,
+            while_revalidate: 0,
+            if_error: 0,
+        })
     })
 }

@@ -3,6 +3,8 @@
 use crate::cache::directives::members;
 use crate::cache::lines::Lines;
 use gateway_base::digest::Digest;
+use gateway_base::encoding::form_decode;
+use gateway_wire::http1::head::Field;
 
 /// What a response is found by. It is made with a cryptographic hash: no client finds a request that has another's key.
 pub(crate) type Key = u128;
@@ -17,6 +19,37 @@ impl KeyParts {
         self.0.push(kind);
         self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Adds the query parameters of a name as they were sent: one that is empty is not one that is missing.
+    pub(crate) fn add_parameter(&mut self, name: &str, query: Option<&str>) {
+        self.add(21, name.as_bytes());
+        let is_it = |pair: &&str| {
+            let sent = pair.split('=').next().unwrap_or_default();
+            form_decode(sent).is_some_and(|sent| sent == name)
+        };
+        query
+            .into_iter()
+            .flat_map(|query| query.split('&'))
+            .filter(is_it)
+            .for_each(|pair| self.add(22, pair.as_bytes()));
+    }
+
+    /// Adds all header fields of a name.
+    pub(crate) fn add_header(&mut self, name: &str, fields: &[Field<'_>]) {
+        self.add(23, name.as_bytes());
+        fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).for_each(|field| self.add(24, field.value));
+    }
+
+    /// Adds the cookies of a name as they were sent.
+    pub(crate) fn add_cookie(&mut self, name: &str, fields: &[Field<'_>]) {
+        self.add(25, name.as_bytes());
+        let cookies = fields.iter().filter(|field| field.name.eq_ignore_ascii_case("cookie"));
+        for pair in cookies.flat_map(|field| field.value.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii) {
+            if pair.split(|byte| *byte == b'=').next().is_some_and(|sent| sent.trim_ascii() == name.as_bytes()) {
+                self.add(26, pair);
+            }
+        }
     }
 
     /// The key.
@@ -47,9 +80,11 @@ pub(crate) fn variant(key: Key, names: &[Box<str>], request: &Lines) -> Key {
     parts.add(0, &key.to_le_bytes());
     for name in names {
         parts.add(1, name.as_bytes());
-        // Fields of one name are one list, in which blanks around commas do not count.
-        for value in request.all(name).flat_map(members) {
-            parts.add(2, value);
+        // Fields of one name are one list. Nobody knows the syntax of each: what differs in it is another one, and an empty
+        // field is not a missing one.
+        let values: Vec<&[u8]> = request.all(name).collect();
+        if !values.is_empty() {
+            parts.add(2, &values.join(&b", "[..]));
         }
     }
     parts.key()

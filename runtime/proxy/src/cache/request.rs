@@ -19,7 +19,9 @@ pub(crate) struct Caching {
     pub(crate) fields: Lines,
     /// Those that the upstream does not see where its response is to be stored.
     pub(crate) set_aside: Lines,
-    /// The response to it may be stored: the method is GET or POST.
+    /// Header fields in which the upstream reads who calls: the gateway writes them.
+    pub(crate) own_fields: [&'static str; 5],
+    /// The response to it may be stored: the method is GET or POST, and the cache does not leave it alone.
     pub(crate) stores: bool,
     /// It is GET without a body: it can be sent again with conditions.
     pub(crate) validates: bool,

@@ -109,6 +109,17 @@ impl Shard {
         slot.entry.clone()
     }
 
+    /// What is there for a key, of which nobody has asked.
+    pub(super) fn peek(&self, key: Key) -> Option<&Entry> {
+        self.slots[*self.by_key.get(&key)? as usize].entry.as_ref()
+    }
+
+    /// Takes out what is there for a key.
+    pub(super) fn remove(&mut self, key: Key) -> Change {
+        let index = self.by_key.get(&key).copied();
+        index.map_or(Change::default(), |index| self.clear(index))
+    }
+
     /// Stores an entry, in place of the one that was there.
     pub(super) fn insert(&mut self, place: Place, entry: Entry) -> Change {
         let cost = entry.cost();

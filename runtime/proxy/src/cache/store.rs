@@ -128,11 +128,26 @@ impl ResponseCache {
         stored
     }
 
-    /// Notes that responses to requests with this key are not stored, as a rule: for a while, nobody waits for one.
-    pub(crate) fn pass(&self, place: Place, now: Moment) {
-        let change = self.shard(place.key).insert(place, Entry::Passes(Moment(now.0.saturating_add(PASSES_FOR))));
+    /// Notes that responses to requests with this key are not stored, as a rule: for a while, nobody waits for one. Where the
+    /// answer says nothing of what is stored, a response stays: it may stand in for an error.
+    pub(crate) fn pass(&self, place: Place, now: Moment, keeps_response: bool) {
+        let mut shard = self.shard(place.key);
+        if keeps_response && matches!(shard.peek(place.key), Some(Entry::Response(_))) {
+            return;
+        }
+        let change = shard.insert(place, Entry::Passes(Moment(now.0.saturating_add(PASSES_FOR))));
+        drop(shard);
         self.note(change);
         self.make_room(place.key);
+    }
+
+    /// Takes out this response, unless there is another one by now.
+    pub(crate) fn forget(&self, key: Key, stored: &Arc<Stored>) {
+        let mut shard = self.shard(key);
+        let is_it = matches!(shard.peek(key), Some(Entry::Response(current)) if Arc::ptr_eq(current, stored));
+        let change = if is_it { shard.remove(key) } else { Change::default() };
+        drop(shard);
+        self.note(change);
     }
 
     /// The purges of a path are noted before its entries go, and are looked at inside the lock: an entry goes, or is not

@@ -1,6 +1,7 @@
 //! Copies a response on its way to the client, for the store, and stops one that the client is not to see: the answer to the
 //! gateway's own condition, or an error for which something stored stands in.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use bytes::Bytes;
 use crate::body_memory::Taken;
 use crate::cache::flight::Landing;
 use crate::cache::flights::Lead;
-use crate::cache::freshness::{Moment, Received, Stored, Terms, freshened, terms};
+use crate::cache::freshness::{Moment, Received, Stored, Terms, freshened, is_about, terms, varies_by_own};
+use crate::cache::key::Key;
 use crate::cache::lines::Lines;
 use crate::cache::request::Caching;
 use crate::cache::status::{Forward, Status};
@@ -24,6 +26,8 @@ pub(crate) enum Stopped {
     Valid(Arc<Stored>),
     /// The upstream's error, for which what is stored stands in.
     Error(u16),
+    /// A 304 about another content than the stored one.
+    Other,
 }
 
 /// A response as far as it has come.
@@ -42,9 +46,13 @@ pub(crate) struct Tap {
     why: Forward,
     lead: Option<Lead>,
     /// What the upstream is asked about.
-    validating: Option<Arc<Stored>>,
+    validating: Option<(Key, Arc<Stored>)>,
     /// What stands in for an error.
     stand_in: Option<Arc<Stored>>,
+    /// The upstream sees the conditions of the client, or the part that it wants: what it answers may be for this client only.
+    is_conditional: bool,
+    /// Is told when nothing is going to be stored.
+    given_up: Option<Rc<Cell<bool>>>,
     asked_at: Moment,
     copy: Option<Copy>,
     pub(crate) stopped: Option<Stopped>,
@@ -54,7 +62,18 @@ impl Tap {
     /// For the response to a request that goes to the upstream for this reason.
     pub(crate) fn new(caching: Rc<Caching>, why: Forward, lead: Option<Lead>) -> Self {
         let asked_at = Moment::now();
-        Self { caching, why, lead, validating: None, stand_in: None, asked_at, copy: None, stopped: None }
+        Self {
+            caching,
+            why,
+            lead,
+            validating: None,
+            stand_in: None,
+            is_conditional: false,
+            given_up: None,
+            asked_at,
+            copy: None,
+            stopped: None,
+        }
     }
 
     /// What the cache knows of the request.
@@ -63,8 +82,18 @@ impl Tap {
     }
 
     /// The upstream is asked whether this is valid.
-    pub(crate) fn validate(&mut self, stored: &Arc<Stored>) {
-        self.validating = Some(Arc::clone(stored));
+    pub(crate) fn validate(&mut self, key: Key, stored: &Arc<Stored>) {
+        self.validating = Some((key, Arc::clone(stored)));
+    }
+
+    /// The upstream sees the conditions of the client.
+    pub(crate) fn show_conditions(&mut self) {
+        self.is_conditional = true;
+    }
+
+    /// For who fetches for the store alone: it is set when nothing is going to be stored.
+    pub(crate) fn tell(&mut self) -> Rc<Cell<bool>> {
+        Rc::clone(self.given_up.get_or_insert_default())
     }
 
     /// This stands in for an error.
@@ -80,21 +109,28 @@ impl Tap {
     /// Whether the client sees nothing of this response.
     pub(crate) fn stops(&mut self, status: u16, fields: &[Field<'_>], table: &FieldTable) -> bool {
         let caching = Rc::clone(&self.caching);
-        if let (304, Some(stored)) = (status, &self.validating) {
+        if let (304, Some((key, stored))) = (status, &self.validating) {
             let now = Moment::now();
             let update = Lines::of(end_to_end(fields, table));
-            let valid = match freshened(stored, &update, caching.rule, self.asked_at, now) {
-                Some(fresh) => {
+            if !is_about(stored, &update) {
+                caching.cache.forget(*key, stored);
+                self.land(Landing::Released);
+                self.stopped = Some(Stopped::Other);
+                return true;
+            }
+            let fresh = freshened(stored, &update, caching.rule, self.asked_at, now);
+            let valid = match fresh.and_then(|fresh| if hides_terms(fields, table) { Err(fresh) } else { Ok(fresh) }) {
+                Ok(fresh) => {
                     let is_for_others = fresh.terms.is_for_others();
                     let fresh = caching.cache.store(caching.place, &caching.fields, fresh, caching.epoch);
                     self.land(if is_for_others { Landing::Stored } else { Landing::Released });
                     fresh
                 }
                 // It may not be stored any more.
-                None => {
-                    let stored = Arc::clone(stored);
-                    self.give_up(stored.status, now);
-                    stored
+                Err(fresh) => {
+                    caching.cache.forget(*key, stored);
+                    self.give_up(fresh.status, now);
+                    Arc::new(fresh)
                 }
             };
             self.stopped = Some(Stopped::Valid(valid));
@@ -131,7 +167,12 @@ impl Tap {
         let passed: Vec<Field<'_>> = end_to_end(fields, table).collect();
         let received =
             Received { status, fields: &passed, is_authorized: caching.is_authorized, asked_at: self.asked_at, now };
-        let terms = if caching.stores && is_bounded { terms(caching.rule, &received) } else { None };
+        let may_be_stored = caching.stores
+            && is_bounded
+            && (!self.is_conditional || status == 200)
+            && !hides_terms(fields, table)
+            && !varies_by_own(&passed, &caching.own_fields);
+        let terms = if may_be_stored { terms(caching.rule, &received) } else { None };
         let mut taken = caching.cache.arriving.nothing();
         let known = if let BodyLength::Exactly(length) = length { length } else { 0 };
         match terms.filter(|_| taken.grow(known)) {
@@ -152,9 +193,13 @@ impl Tap {
     /// Nothing is stored: nobody waits for it any more.
     fn give_up(&mut self, status: u16, now: Moment) {
         self.copy = None;
-        // An error says nothing about the next response.
+        if let Some(given_up) = &self.given_up {
+            given_up.set(true);
+        }
+        // An error says nothing about the next response, and one of the client's nothing about what is stored.
         if let Some(lead) = self.lead.as_ref().filter(|_| status < 500) {
-            self.caching.cache.pass(self.caching.place_of(lead.key()), now);
+            let is_about_client = status == 304 || ((400..500).contains(&status) && !matches!(status, 404 | 410));
+            self.caching.cache.pass(self.caching.place_of(lead.key()), now, is_about_client);
         }
         self.land(Landing::Released);
     }
@@ -191,6 +236,23 @@ impl Tap {
             lead.land(landing);
         }
     }
+}
+
+/// Whether `Connection` names a field that says who may get the response: nobody knows what a cache behind this one is to make
+/// of it.
+fn hides_terms(fields: &[Field<'_>], table: &FieldTable) -> bool {
+    const TERMS: [&str; 9] = [
+        "age",
+        "cache-control",
+        "content-encoding",
+        "content-type",
+        "date",
+        "expires",
+        "set-cookie",
+        "vary",
+        "www-authenticate",
+    ];
+    TERMS.iter().any(|name| is_named(fields, table, name))
 }
 
 /// What is about the response and not about the connection.

@@ -1,5 +1,6 @@
 //! The store and its rules, against a clock of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,8 +10,8 @@ use crate::cache::conditions::{Part, part};
 use crate::cache::directives::RequestDirectives;
 use crate::cache::flight::Landing;
 use crate::cache::flights::Role;
-use crate::cache::freshness::{Moment, Received, Stored, Terms, Use, freshened, terms};
-use crate::cache::key::{KeyParts, variant};
+use crate::cache::freshness::{Moment, Received, Stored, Terms, Use, freshened, is_about, terms, varies_by_own};
+use crate::cache::key::{Key, KeyParts, variant};
 use crate::cache::lines::Lines;
 use crate::cache::shard::Place;
 use crate::cache::store::Found;
@@ -99,6 +100,10 @@ fn lifetimes_are_those_of_rfc_9111() {
         (206, false, false),
         (302, false, true),
         (304, false, false),
+        (412, false, false),
+        (416, false, false),
+        (417, false, false),
+        (426, false, false),
         (404, true, true),
         (500, false, true),
     ] {
@@ -163,7 +168,27 @@ fn a_304_refreshes_what_is_stored() {
     assert_eq!([value("x-old"), value("x-new"), value("content-type"), value("age")], ["2", "1", "text/plain", ""]);
     assert_eq!((fresh.age(later(101)), fresh.left(later(101))), (1000, 59_000));
     let refusal = Lines::of(fields("Cache-Control: no-store").into_iter());
-    assert!(freshened(&old, &refusal, &rule(None), NOW, later(100)).is_none());
+    let fresh = freshened(&old, &refusal, &rule(None), NOW, later(100)).expect_err("it may not be stored any more");
+    assert_eq!(fresh.head.first("cache-control"), Some(&b"no-store"[..]));
+    assert!(fresh.body == old.body && !fresh.stands_in(later(100)));
+    for (update, expected) in [
+        ("ETag: \"a\"", true),
+        ("ETag: W/\"a\"", true),
+        ("X-New: 1", true),
+        ("ETag: \"b\"", false),
+        ("ETag: W/\"b\"", false),
+        ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", true),
+    ] {
+        assert_eq!(is_about(&old, &Lines::of(fields(update).into_iter())), expected, "{update}");
+    }
+    let dated = stored("Cache-Control: max-age=1\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT");
+    for (update, expected) in [
+        ("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT", true),
+        ("Last-Modified: Sun, 06 Nov 1994 08:49:38 GMT", false),
+        ("ETag: \"a\"", false),
+    ] {
+        assert_eq!(is_about(&dated, &Lines::of(fields(update).into_iter())), expected, "{update}");
+    }
 }
 
 #[test]
@@ -195,10 +220,65 @@ fn variants_are_told_apart() {
     let names: [Box<str>; 1] = ["accept-language".into()];
     assert_eq!(key, variant(place(1).key, &names, &german));
     // `a, b` in one field, or in two.
-    let one = Lines::of(fields("A: x,  y").into_iter());
+    let one = Lines::of(fields("A:  x, y").into_iter());
     let two = Lines::of(fields("a: x\nA: y").into_iter());
     assert_eq!(variant(1, &["a".into()], &one), variant(1, &["a".into()], &two));
-    assert_ne!(variant(1, &["a".into()], &one), variant(1, &["a".into()], &none));
+    let values = ["A: x, y", "A: x, , y", "A: x,y", "A: ", "B: x, y", "A: y, x"];
+    let keys = values.map(|value| variant(1, &["a".into()], &Lines::of(fields(value).into_iter())));
+    assert!((0..keys.len()).all(|index| !keys[..index].contains(&keys[index])), "{keys:?}");
+    for (head, expected) in [
+        ("Vary: accept", false),
+        ("Vary: Accept, X-Forwarded-For", true),
+        ("Vary: x_forwarded_for", true),
+        ("Vary: Accept\nVary: X-Consumer", true),
+        ("Vary: traceparent", true),
+    ] {
+        assert_eq!(varies_by_own(&fields(head), &["X-Consumer"]), expected, "{head}");
+    }
+}
+
+#[test]
+fn parts_of_keys_are_as_they_were_sent() {
+    let all_differ = |keys: &[Key]| (0..keys.len()).all(|index| !keys[..index].contains(&keys[index]));
+    let queries =
+        [None, Some(""), Some("page"), Some("page="), Some("page=+1"), Some("page=%201"), Some("page=1&page=2")];
+    let keys = queries.map(|query| {
+        let mut parts = KeyParts::default();
+        parts.add_parameter("page", query);
+        parts.key()
+    });
+    assert!(keys[0] == keys[1] && all_differ(&keys[1..]), "{keys:?}");
+    let heads =
+        ["X: 1", "Cookie: lang=de", "Cookie: lang=\"de\"", "Cookie: a=b; lang=", "Cookie: lang=de\nCookie: lang=en"];
+    let keys = heads.map(|head| {
+        let mut parts = KeyParts::default();
+        parts.add_cookie("lang", &fields(head));
+        parts.key()
+    });
+    assert!(all_differ(&keys), "{keys:?}");
+    let heads = ["X: 1", "X-Tenant: ", "X-Tenant: a\nX-Tenant: b", "x-tenant: c\nX-Tenant: d", "X-Tenant: ab"];
+    let keys = heads.map(|head| {
+        let mut parts = KeyParts::default();
+        parts.add_header("X-Tenant", &fields(head));
+        parts.key()
+    });
+    assert!(all_differ(&keys), "{keys:?}");
+}
+
+#[test]
+fn a_response_stays_beside_what_says_nothing_of_it() {
+    let (cache, none) = (kept(), Lines::default());
+    let is_there = || matches!(cache.find(place(1).key, &none, NOW), Found::Response(..));
+    let response = cache.store(place(1), &none, sized(10), cache.epoch(1));
+    cache.pass(place(1), NOW, true);
+    assert!(is_there());
+    cache.forget(place(1).key, &Arc::new(sized(10)));
+    assert!(is_there(), "that was another one");
+    cache.forget(place(1).key, &response);
+    assert!(!is_there() && cache.figures().1 == 0);
+    cache.store(place(1), &none, sized(10), cache.epoch(1));
+    cache.pass(place(1), NOW, false);
+    assert!(matches!(cache.find(place(1).key, &none, NOW), Found::Nothing { passes: true, .. }));
 }
 
 #[test]

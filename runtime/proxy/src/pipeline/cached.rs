@@ -1,6 +1,7 @@
 //! A permitted request to an operation whose responses are stored (RFC 9111): it is answered from the store, waits for the
 //! response to a request like it, or goes to the upstream.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,12 +14,12 @@ use tokio::sync::watch::Receiver;
 use tokio::time::Instant;
 
 use crate::cache::flight::Landing;
-use crate::cache::flights::Role;
+use crate::cache::flights::{Lead, Role};
 use crate::cache::freshness::{Moment, Stored, Use};
 use crate::cache::key::Key;
 use crate::cache::request::Caching;
 use crate::cache::status::{Forward, Outcome, Status};
-use crate::cache::store::Found;
+use crate::cache::store::{Found, Refresh};
 use crate::cache::tap::{Stopped, Tap};
 use crate::exchange::{Progress, poll_end};
 use crate::pipeline::forward::Forwarding;
@@ -37,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// It waits so often; then it asks by itself.
 const MOST_WAITS: u32 = 2;
+
+/// Fetching a response in the background ends after so long.
+const MOST_REFRESH: Duration = Duration::from_secs(60);
 
 /// What is to be done with a request.
 struct Plan {
@@ -82,22 +86,35 @@ where
         let mut plan = match look(&caching, now) {
             Looked::Forward(plan) => plan,
             Looked::Use(key, stored, how) => {
-                let ttl = stored.left(now).div_euclid(1000);
-                let (outcome, status) = match how {
-                    Use::Fresh if has_followed => {
-                        let (why, detail) = (Forward::UriMiss, None);
-                        let status = Status::Forwarded { why, status: None, stored: false, collapsed: true, detail };
-                        (Outcome::Collapsed, status)
-                    }
-                    Use::Fresh => (Outcome::Hit, Status::Hit { ttl }),
-                    Use::Stale | Use::WhileRevalidating | Use::Validate { .. } => (Outcome::Stale, Status::Hit { ttl }),
+                let refreshing = match how {
+                    Use::WhileRevalidating if caching.validates => refreshing(&caching, key),
+                    _ => Refreshing::Others,
                 };
-                let serve = Serve::of(&forwarding, stored, caching.set_aside.clone(), now);
-                if how == Use::WhileRevalidating && caching.validates {
-                    refresh(worker, record, forwarding, caching, key, &serve.stored);
+                // Too many are fetched in the background: this client waits.
+                if matches!(refreshing, Refreshing::NoRoom) {
+                    let (why, stored) = (Forward::Stale, Some(stored));
+                    Plan { why, key, stored, is_alone: caching.is_authorized, shows_conditions: false }
+                } else {
+                    let ttl = stored.left(now).div_euclid(1000);
+                    let (outcome, status) = match how {
+                        Use::Fresh if has_followed => {
+                            let (why, detail) = (Forward::UriMiss, None);
+                            let status =
+                                Status::Forwarded { why, status: None, stored: false, collapsed: true, detail };
+                            (Outcome::Collapsed, status)
+                        }
+                        Use::Fresh => (Outcome::Hit, Status::Hit { ttl }),
+                        Use::Stale | Use::WhileRevalidating | Use::Validate { .. } => {
+                            (Outcome::Stale, Status::Hit { ttl })
+                        }
+                    };
+                    let serve = Serve::of(&forwarding, stored, caching.set_aside.clone(), now);
+                    if let Refreshing::Mine(room, lead) = refreshing {
+                        refresh(worker, record, forwarding, caching, key, &serve.stored, (room, lead));
+                    }
+                    record.note_cache(outcome, status);
+                    return Cached::Stored(Box::new(serve), Progress::default());
                 }
-                record.note_cache(outcome, status);
-                return Cached::Stored(Box::new(serve), Progress::default());
             }
         };
         if caching.asked.only_if_cached {
@@ -125,6 +142,26 @@ where
         };
         let tap = Tap::new(Rc::new(caching), plan.why, lead);
         return fetch(worker, down, record, forwarding, plan, tap).await;
+    }
+}
+
+/// Who fetches another response while a stale one is given away.
+enum Refreshing {
+    /// This request, which has room for it.
+    Mine(Refresh, Lead),
+    /// Another one does, or nobody has to.
+    Others,
+    /// Nobody: too many are being fetched.
+    NoRoom,
+}
+
+fn refreshing(caching: &Caching, key: Key) -> Refreshing {
+    match caching.cache.join(key, caching.epoch, None) {
+        Role::Follow(..) => Refreshing::Others,
+        Role::Lead(lead) => match caching.cache.refresh() {
+            Some(room) => Refreshing::Mine(room, lead),
+            None => Refreshing::NoRoom,
+        },
     }
 }
 
@@ -225,18 +262,19 @@ async fn fetch<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Plan { why, stored, shows_conditions, .. } = plan;
+    let Plan { why, key, stored, shows_conditions, .. } = plan;
     let caching = tap.caching();
     record.note_cache(why.outcome(), Status::forwarded(why));
     if shows_conditions {
         for field in caching.set_aside.iter() {
+            tap.show_conditions();
             forwarding.add_field(&line(field.name, field.value));
         }
     }
     let serve = stored.map(|stored| {
         if caching.validates && !shows_conditions && stored.has_validator() {
             add_conditions(&mut forwarding, &stored);
-            tap.validate(&stored);
+            tap.validate(key, &stored);
         }
         Serve::of(&forwarding, stored, caching.set_aside.clone(), Moment::now())
     });
@@ -276,6 +314,10 @@ where
         return Cached::Forwarded(Forwarded::Cut(progress, None));
     };
     let (serve, outcome, status) = match stopped {
+        Stopped::Other => {
+            let reject = Reject::UpstreamBroken("a 304 about another content than the one that it was asked about");
+            return Cached::Forwarded(Forwarded::Refused(progress, reject));
+        }
         Stopped::Valid(valid) => (serve.with(valid, now), Outcome::Revalidated, status(Some(304), None)),
         Stopped::Error(code) => {
             let code = Some(code).filter(|code| *code > 0);
@@ -322,36 +364,39 @@ fn refresh(
     caching: Caching,
     key: Key,
     stored: &Arc<Stored>,
+    (room, lead): (Refresh, Lead),
 ) {
-    let cache = caching.cache;
-    let Some(room) = cache.refresh() else { return };
-    let Role::Lead(lead) = cache.join(key, caching.epoch, None) else { return };
     let mut tap = Tap::new(Rc::new(caching), Forward::Stale, Some(lead));
     if stored.has_validator() {
         add_conditions(&mut forwarding, stored);
-        tap.validate(stored);
+        tap.validate(key, stored);
     }
+    let given_up = tap.tell();
     forwarding.terms.copy.take();
     let (worker, serving, operation) = (Rc::clone(worker), record.serving, record.operation);
     tokio::task::spawn_local(async move {
         let _room = room;
         let started = Instant::now();
         let address = std::net::IpAddr::from([0, 0, 0, 0]);
-        let mut down = Downstream::new(Nobody, address, None, started);
+        let mut down = Downstream::new(Nobody { given_up }, address, None, started);
         let mut record = Record::new(&worker, serving, Head::Text(0), started);
         record.operation = operation;
         record.facts = RequestFacts { body: BodyLength::None, is_idempotent: true, ..RequestFacts::unknown() };
         let mut onlookers = Onlookers::new(Some(Box::new(tap)));
         // What comes of it is in the store.
-        let _ = send::forward(&worker, &mut down, forwarding, &mut record, &mut onlookers).await;
+        let fetched = send::forward(&worker, &mut down, forwarding, &mut record, &mut onlookers);
+        let _ = tokio::time::timeout_at(started + MOST_REFRESH, fetched).await;
         if let Some(mut tap) = onlookers.tap {
             tap.failed();
         }
     });
 }
 
-/// The client of a request that is made for the store: it says nothing, and takes all.
-struct Nobody;
+/// The client of a request that is made for the store: it says nothing, and takes all, as long as that is of use.
+struct Nobody {
+    /// Nothing is going to be stored.
+    given_up: Rc<Cell<bool>>,
+}
 
 impl AsyncRead for Nobody {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
@@ -361,6 +406,10 @@ impl AsyncRead for Nobody {
 
 impl AsyncWrite for Nobody {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        // The exchange ends, and with it the upstream's response, however long that is.
+        if self.given_up.get() {
+            return Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()));
+        }
         Poll::Ready(Ok(bytes.len()))
     }
 

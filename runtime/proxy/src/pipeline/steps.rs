@@ -2,6 +2,7 @@
 //! request that has waited goes on from its step.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -14,9 +15,7 @@ use crate::cache::lines::Lines;
 use crate::cache::purge::{Purging, tag_of};
 use crate::cache::request::{Caching, Place};
 use crate::compression::choice::Offer;
-use crate::deployment::{
-    Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedOperation, PreparedSplit,
-};
+use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
 use crate::mirror::{Copying, MOST_BODY};
 use crate::pipeline::contract::{self, Need};
 use crate::pipeline::forward::{ForwardRequest, Forwarding};
@@ -25,22 +24,23 @@ use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
 use crate::pipeline::upgrade::{self, Asked};
-use crate::tables::{Balance, Cache, CacheKey, HashKey, Share, Upstream};
+use crate::tables::{Balance, Cache, CacheKey, HashKey, IdentityHeaders, Share, Upstream};
 use crate::upstream::cluster::CopyOutcome;
 use crate::upstream::hash::hash;
 use crate::worker::Worker;
-use gateway_access::authorize::{self, Guesses, NoPermit, Permit, requirements};
+use gateway_access::authorize::{self, Guesses, NoPermit, Permit, PreparedRequirement};
 use gateway_access::builtin::{Answer, Call, PreparedBuiltin};
 use gateway_access::challenges::HiddenCredentials;
 use gateway_access::failed_authentication::Attempts;
 use gateway_access::limit_key::{Subject, client_address};
-use gateway_access::request_view::{CredentialLocation, Found, RequestView};
+use gateway_access::request_view::{CredentialLocation, RequestView};
 use gateway_access::upstream_auth::{PreparedCredential, RequestSigner};
 use gateway_base::address::Address;
 use gateway_base::digest::Digest;
 use gateway_base::encoding::{form_encode, query_without};
 use gateway_limits::rule::KeyParts as _;
 use gateway_limits::shared::Charging;
+use gateway_limits::tables::LimitKey;
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::forwarded::elements;
@@ -49,6 +49,7 @@ use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::FieldClass;
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
+use gateway_wire::response::is_named;
 
 /// The largest body, in bytes, that a signature for an upstream covers: all of it is in memory.
 const MOST_SIGNED: u64 = 16 << 20;
@@ -317,9 +318,10 @@ impl<'a, S> Steps<'a, S> {
         parts.add(6, self.routed.path.wire().as_bytes());
         if self.deployment.trusts(self.down.peer) {
             let class = |field: &Field<'_>| self.deployment.request_fields.classify(field.name);
-            let of_proxy =
-                |field: &&Field<'_>| matches!(class(field), FieldClass::ForwardedHost | FieldClass::ForwardedPrefix);
-            head.fields.iter().filter(of_proxy).for_each(|field| parts.add(7, field.value));
+            for (kind, of_proxy) in [(7, FieldClass::ForwardedHost), (9, FieldClass::ForwardedPrefix)] {
+                let said = head.fields.iter().filter(|field| class(field) == of_proxy);
+                said.for_each(|field| parts.add(kind, field.value));
+            }
             let forwarded = head.fields.iter().filter(|field| class(field) == FieldClass::Forwarded);
             for host in forwarded.flat_map(|field| elements(field.value)).flatten().filter_map(|element| element.host) {
                 parts.add(8, host.as_bytes());
@@ -337,21 +339,34 @@ impl<'a, S> Steps<'a, S> {
         let is_decoded = operation.table.compression.is_some();
         let matters = |field: &Field<'_>| !(is_decoded && field.name.eq_ignore_ascii_case("accept-encoding"));
         let tag = tag_of(self.request.path.canonical());
+        let bypasses =
+            !is_known || FOR_UPSTREAM.iter().any(|name| has(name)) || (is_for_get && has_body) || self.hides_fields();
+        let asked = RequestDirectives::of(head.fields);
+        let IdentityHeaders { consumer, credential, custom_id, client, user } = operation.api.identity_headers;
         Some(Caching {
             cache,
             rule,
             place: Place { key: parts.key(), tag, operation: operation.number() },
-            asked: RequestDirectives::of(head.fields),
+            asked,
             fields: Lines::of(head.fields.iter().copied().filter(matters)),
             set_aside: Lines::of(
                 head.fields.iter().copied().filter(|field| is_set_aside(field) && !edits.replaces(field.name)),
             ),
-            stores: head.method != "HEAD",
+            own_fields: [consumer, credential, custom_id, client, user],
+            stores: head.method != "HEAD" && !bypasses && !asked.no_store,
             validates: head.method == "GET",
-            is_authorized: has("authorization") && !(permit.caller().is_some() && is_credential(operation)),
-            bypasses: !is_known || FOR_UPSTREAM.iter().any(|name| has(name)) || (is_for_get && has_body),
+            is_authorized: has("authorization") && !permit.met(&operation.access).iter().any(is_in_authorization),
+            bypasses,
             epoch: cache.epoch(tag),
         })
+    }
+
+    /// Whether `Connection` names a field that the request has: the upstream does not see it, and it is in the key.
+    fn hides_fields(&self) -> bool {
+        let (fields, table) = (self.request.head.fields, &self.deployment.request_fields);
+        let class = |field: &Field<'_>| table.classify(field.name);
+        fields.iter().any(|field| class(field) == FieldClass::Connection)
+            && fields.iter().any(|field| class(field) == FieldClass::EndToEnd && is_named(fields, table, field.name))
     }
 
     /// Adds all that is known of the caller: what is stored for one is nobody else's, whatever the document says tells
@@ -367,6 +382,13 @@ impl<'a, S> Steps<'a, S> {
         }
         // An upstream that reads the token gives more to one that may do more.
         caller.scopes.iter().for_each(|scope| parts.add(14, scope.as_bytes()));
+        // Two issuers, or two schemes, may know two callers by one name.
+        if let Some(issuer) = &caller.issuer {
+            parts.add(16, issuer.as_bytes());
+        }
+        for requirement in permit.met(&self.routed.operation.access) {
+            parts.add(15, &Arc::as_ptr(&requirement.authenticator).addr().to_le_bytes());
+        }
         names.iter().flatten().any(|name| !name.is_empty())
     }
 
@@ -384,6 +406,10 @@ impl<'a, S> Steps<'a, S> {
             CacheKey::Part(part) => part,
         };
         match part {
+            // As sent: the upstream reads them in its own way.
+            HashKey::Part(LimitKey::Query(name)) => parts.add_parameter(name, self.routed.query),
+            HashKey::Part(LimitKey::Header(name)) => parts.add_header(name, self.request.head.fields),
+            HashKey::Cookie(name) => parts.add_cookie(name, self.request.head.fields),
             HashKey::Part(part) => {
                 let (path, address, caller) = (self.request.path.canonical(), self.client_address(), permit.caller());
                 let subject = Subject { path, address, caller, view: &self.view };
@@ -391,11 +417,6 @@ impl<'a, S> Steps<'a, S> {
                 let part = subject.part(part, &known);
                 parts.add(30 + part.kind as u8, &part.bytes);
             }
-            HashKey::Cookie(name) => match CredentialLocation::Cookie(name).find(&self.view) {
-                Found::One(value) => parts.add(21, value.as_bytes()),
-                Found::Ambiguous => parts.add(22, b""),
-                Found::Nothing => parts.add(23, b""),
-            },
         }
     }
 
@@ -553,10 +574,10 @@ impl<'a, S> Steps<'a, S> {
     }
 }
 
-/// Whether `Authorization` is a credential that the operation checks.
-fn is_credential(operation: &PreparedOperation) -> bool {
+/// Whether this is about a credential in `Authorization`.
+fn is_in_authorization(requirement: &PreparedRequirement) -> bool {
     let is_it = |location: &CredentialLocation| matches!(location, CredentialLocation::Header(name) if name.eq_ignore_ascii_case("authorization"));
-    requirements(&operation.access).any(|requirement| requirement.authenticator.locations().0.iter().any(is_it))
+    requirement.authenticator.locations().0.iter().any(is_it)
 }
 
 /// What signs requests to an upstream with their content.

@@ -78,8 +78,11 @@ fn check(scheme: &JwtBearer, authorization: &str, query: Option<&str>) -> Verdic
 #[test]
 fn a_good_token_names_its_caller() {
     let caller = check(&SCHEME, &format!("Bearer {}", good()), None).expect("good");
-    assert_eq!(&*caller.subject, "ann");
+    assert_eq!((&*caller.subject, caller.issuer.as_deref()), ("ann", None));
     assert_eq!(caller.scopes.iter().map(|scope| &**scope).collect::<Vec<_>>(), ["a", "b", "c"]);
+    let issued = sign(&json!({"alg": "HS256"}), &json!({"sub": "ann", "exp": NOW + 60, "iss": "https://a"}));
+    let issued = check(&SCHEME, &format!("Bearer {issued}"), None).expect("good");
+    assert_eq!(issued.issuer.as_deref(), Some("https://a"));
     assert!(check(&SCHEME, &format!("bearer   {}", good()), None).is_ok());
     assert!(check(&SCHEME, "", Some(&format!("x=1&jwt={}", good()))).is_ok());
 }
