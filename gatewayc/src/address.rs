@@ -3,6 +3,7 @@
 use std::net::Ipv6Addr;
 
 use gateway_route::RequestPath;
+use gateway_terms::upstream::UpstreamScheme;
 
 /// Of a usable address: equal for all that lead to one server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,18 +18,18 @@ pub(crate) struct Address {
 impl Address {
     /// The address in the `url` of an upstream.
     pub(crate) fn of(url: &str) -> Self {
-        let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+        let (usual_port, rest) =
+            UpstreamScheme::of(url).map_or((80, url), |(scheme, rest)| (scheme.usual_port(), rest));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.contains(']') => (host, port.parse().ok()),
             _ => (authority, None),
         };
-        let standard = if scheme.ends_with("https") || scheme.ends_with("h2") { 443 } else { 80 };
         let ipv6 = host.trim_matches(['[', ']']).parse::<Ipv6Addr>();
         let host = ipv6.map_or_else(|_| host.trim_end_matches('.').to_ascii_lowercase(), |address| address.to_string());
         let path = path.trim_end_matches('/');
         let prefix = RequestPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.wire().to_owned());
-        Self { host, port: port.unwrap_or(standard), prefix }
+        Self { host, port: port.unwrap_or(usual_port), prefix }
     }
 }
 

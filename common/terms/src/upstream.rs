@@ -34,6 +34,11 @@ impl UpstreamScheme {
         Self::ALL.into_iter().find_map(|scheme| Some((scheme, url.strip_prefix(scheme.prefix)?)))
     }
 
+    /// Whether SRV records lead to what is at this URL.
+    pub fn is_of_service(url: &str) -> bool {
+        Self::of(url).is_some_and(|(scheme, _)| scheme.is_service)
+    }
+
     /// The port of a URL that has none.
     pub const fn usual_port(self) -> u16 {
         if self.has_tls { 443 } else { 80 }

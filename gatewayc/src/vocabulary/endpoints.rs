@@ -96,7 +96,7 @@ fn endpoint(reader: &mut Reader<'_>, node: &Node) -> Option<UpstreamEndpoint> {
     }
     let url = url??;
     if let Some(at) = weighed
-        && UpstreamScheme::of(&url).is_some_and(|(scheme, _)| scheme.is_service)
+        && UpstreamScheme::is_of_service(&url)
     {
         reader.report(
             Diagnostic::error(GW528, "a `weight` for what has weights of its own")

@@ -141,10 +141,8 @@ pub(super) fn upstream(reader: &mut Reader<'_>, node: &Node) -> Option<Upstream>
     }
     check_total(reader, node, &policy);
     policy.endpoints = addresses??;
-    let is_service =
-        |endpoint: &UpstreamEndpoint| UpstreamScheme::of(&endpoint.url).is_some_and(|(scheme, _)| scheme.is_service);
     if let Some(off) = member("resolve").filter(|_| policy.resolve.is_none())
-        && policy.endpoints.iter().any(is_service)
+        && policy.endpoints.iter().any(|endpoint| UpstreamScheme::is_of_service(&endpoint.url))
     {
         reader.report(
             Diagnostic::error(GW528, "`resolve: off` of an upstream that SRV records lead to")

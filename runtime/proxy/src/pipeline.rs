@@ -45,7 +45,7 @@ use gateway_wire::response::{self, OwnTerms};
 pub(crate) use head::Head;
 use head::HeadSpace;
 use pause::{Answers, OwnedRoute, Paused, Stage, Stop};
-use record::Record;
+use record::{OWN_RESPONSE_TIMEOUT, Record};
 use request::Request;
 use route::RouteSpace;
 use send::{Forwarded, Onlookers};
@@ -55,9 +55,6 @@ use tunnel::End;
 
 /// The largest body of a refused request, in bytes, that is read to its end, so that the connection can go on.
 const DRAINED_BYTES: u64 = 64 << 10;
-
-/// For writing a response of the gateway's own, and for draining.
-const OWN_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What becomes of the client's connection after a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -344,12 +341,7 @@ where
         down.outbox.buffer().extend_from_slice(&own.body);
         progress.response_bytes = own.body.len() as u64;
     }
-    let until = Instant::now() + OWN_RESPONSE_TIMEOUT;
-    let written = poll_fn(|cx| match down.outbox.poll_flush(&mut down.io, cx) {
-        Poll::Ready(result) => Poll::Ready(result.is_ok()),
-        Poll::Pending => down.deadline.poll_at(cx, until).map(|()| false),
-    })
-    .await;
+    let written = down.flush_by(Instant::now() + OWN_RESPONSE_TIMEOUT).await;
     record.log(worker, down, &progress);
     // The answer does not wait for an unwanted body; the next request does.
     match written {

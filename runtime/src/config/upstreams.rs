@@ -69,11 +69,6 @@ pub(super) fn read(settings: &mut Settings, path: &str, setting: &Setting) -> Op
     Some(UpstreamSetting { endpoints: endpoints?, members, place: setting.place.clone() })
 }
 
-/// SRV records lead to it.
-fn is_service(url: &str) -> bool {
-    UpstreamScheme::of(url).is_some_and(|(scheme, _)| scheme.is_service)
-}
-
 fn of_url(url: &'static str) -> UpstreamEndpoint {
     UpstreamEndpoint { url, weight: 1, priority: 0 }
 }
@@ -130,7 +125,9 @@ impl Reader<'_> {
         if !is_said {
             self.wrong(node, "`url` or `endpoints`");
         }
-        if members.resolve.is_none() && found.iter().flatten().any(|endpoint| is_service(endpoint.url)) {
+        if members.resolve.is_none()
+            && found.iter().flatten().any(|endpoint| UpstreamScheme::is_of_service(endpoint.url))
+        {
             self.wrong(node, "a time under `resolve`, not `off`: SRV records are not asked for by every connection");
         }
         (found, members)
@@ -204,7 +201,7 @@ impl Reader<'_> {
         if url.is_none() {
             self.wrong(node, "`{url: …}`");
         }
-        if let Some(value) = weighed.filter(|_| url.is_some_and(is_service)) {
+        if let Some(value) = weighed.filter(|_| url.is_some_and(UpstreamScheme::is_of_service)) {
             self.wrong(value, "no `weight` beside `dns+srv`: each SRV record has one");
             return None;
         }

@@ -1,6 +1,7 @@
 //! The client's side of a connection: its bytes in, our bytes out.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -233,6 +234,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Downstream<S> {
             sent: None,
             version: "1.1",
         }
+    }
+
+    /// Sends what is pending; false if the connection has broken, or `until` has come before.
+    pub async fn flush_by(&mut self, until: Instant) -> bool {
+        poll_fn(|cx| match self.outbox.poll_flush(&mut self.io, cx) {
+            Poll::Ready(result) => Poll::Ready(result.is_ok()),
+            Poll::Pending => self.deadline.poll_at(cx, until).map(|()| false),
+        })
+        .await
     }
 
     /// One request of many on one connection of HTTP/2: its head is separate from the inbox, and the heads of

@@ -1,21 +1,16 @@
 //! Refusals of calls of gRPC: its clients read the status of a call in `grpc-status`, in an answer that is 200 as HTTP
 //! ("gRPC over HTTP2", Trailers-Only).
 
-use std::future::poll_fn;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use crate::exchange::Progress;
-use crate::pipeline::record::Record;
+use crate::pipeline::record::{OWN_RESPONSE_TIMEOUT, Record};
 use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::reject::Reject;
-
-/// For the end of a call that has taken too long.
-const OWN_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const INVALID: u8 = 13; // INTERNAL
 const UNKNOWN: u8 = 2;
@@ -69,12 +64,7 @@ impl Record<'_> {
         self.grpc_status = Some(status);
         let trailers = format!("0\r\ngrpc-status: {status}\r\ngrpc-message: {message}\r\n\r\n");
         down.outbox.buffer().extend_from_slice(trailers.as_bytes());
-        let until = Instant::now() + OWN_RESPONSE_TIMEOUT;
-        poll_fn(|cx| match down.outbox.poll_flush(&mut down.io, cx) {
-            Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => down.deadline.poll_at(cx, until),
-        })
-        .await;
+        down.flush_by(Instant::now() + OWN_RESPONSE_TIMEOUT).await;
     }
 }
 

@@ -31,7 +31,12 @@ use gateway_wire::downstream::Downstream;
 use gateway_wire::field_lines::{FieldLines, FieldName};
 use gateway_wire::header_edits::HeaderEdits;
 use gateway_wire::http1::head::RequestHead;
+use gateway_wire::locations::Locations;
 use gateway_wire::reject::Reject;
+use gateway_wire::response::ResponseTerms;
+
+/// For writing a response of the gateway's own, and for draining.
+pub(crate) const OWN_RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 const RETRY_AFTER: FieldName = FieldName::new("Retry-After");
 
@@ -296,6 +301,30 @@ impl<'h> Record<'h> {
         let format = self.route.map_or(self.serving.listener.error_format, |route| route.error_format);
         let (content_type, body) = refusal::body(reject, format);
         (content_type, body.into())
+    }
+
+    /// How an upstream's response is written for this client: as it comes, or from the store.
+    pub(crate) fn response_terms<'a>(
+        &'a self,
+        worker: &'a Worker,
+        date: &'a str,
+        edits: &'a HeaderEdits,
+        locations: Option<&'a Locations>,
+    ) -> ResponseTerms<'a> {
+        ResponseTerms {
+            to_head: self.facts.to_head,
+            client_is_http11: self.facts.is_http11,
+            client_keeps_alive: self.facts.keep_alive,
+            draining: &worker.draining,
+            fields: &self.serving.deployment.response_fields,
+            edits,
+            request_id: &self.request_id,
+            date,
+            limits: self.limit_fields(),
+            hsts: self.hsts(),
+            browsers: self.for_browsers(true),
+            locations,
+        }
     }
 
     /// The fields about the client's limits.

@@ -30,7 +30,6 @@ use gateway_wire::downstream::Downstream;
 use gateway_wire::http1::body::BodyLength;
 use gateway_wire::http1::head::Field;
 use gateway_wire::reject::Reject;
-use gateway_wire::response::ResponseTerms;
 
 /// How forwarding ended.
 pub(crate) enum Forwarded {
@@ -355,20 +354,8 @@ where
     let deployment = record.serving.deployment;
     let date = worker.date();
     let locations = forwarding.locations();
-    let response = ResponseTerms {
-        to_head: record.facts.to_head,
-        client_is_http11: record.facts.is_http11,
-        client_keeps_alive: record.facts.keep_alive,
-        draining: &worker.draining,
-        fields: &deployment.response_fields,
-        edits: &forwarding.operation.table.response_headers,
-        request_id: &record.request_id,
-        date: &date,
-        limits: record.limit_fields(),
-        hsts: record.hsts(),
-        browsers: record.for_browsers(true),
-        locations: locations.as_ref(),
-    };
+    let response =
+        record.response_terms(worker, &date, &forwarding.operation.table.response_headers, locations.as_ref());
     onlookers.watch = Watch::new(forwarding.operation.contract.as_deref(), &deployment.bodies);
     let (fields, terms) = (&deployment.request_fields, &forwarding.terms);
     let cluster = &forwarding.to.cluster;

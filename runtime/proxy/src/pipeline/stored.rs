@@ -27,7 +27,7 @@ use gateway_wire::http1::body::{BodyLength, Framing};
 use gateway_wire::http1::head::Field;
 use gateway_wire::locations::Locations;
 use gateway_wire::reject::reason_phrase;
-use gateway_wire::response::{self, ResponseTerms};
+use gateway_wire::response;
 
 /// Content goes to the client in pieces: what it does not take at once is copied.
 const PIECE: usize = 64 << 10;
@@ -154,22 +154,8 @@ where
             },
         }
     }
-    let deployment = record.serving.deployment;
     let date = worker.date();
-    let terms = ResponseTerms {
-        to_head: record.facts.to_head,
-        client_is_http11: record.facts.is_http11,
-        client_keeps_alive: record.facts.keep_alive,
-        draining: &worker.draining,
-        fields: &deployment.response_fields,
-        edits: serve.edits,
-        request_id: &record.request_id,
-        date: &date,
-        limits: record.limit_fields(),
-        hsts: record.hsts(),
-        browsers: record.for_browsers(true),
-        locations: serve.locations.as_ref(),
-    };
+    let terms = record.response_terms(worker, &date, serve.edits, serve.locations.as_ref());
     let Written { status, fields, length, body } = &written;
     down.outbox.head(|head| {
         let reason = reason_phrase(*status);

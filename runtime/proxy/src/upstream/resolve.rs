@@ -36,9 +36,9 @@ pub async fn follow(clusters: Vec<Arc<Cluster>>) {
     }
 }
 
-async fn follow_one(cluster: Arc<Cluster>, described: &'static Described, endpoint: usize) {
+async fn follow_one(cluster: Arc<Cluster>, described: &'static Described, number: usize) {
     let Some(every) = described.upstream.resolve else { return };
-    let (number, endpoint) = (endpoint, &described.endpoints[endpoint]);
+    let endpoint = &described.endpoints[number];
     if endpoint.address().is_some() {
         return;
     }
