@@ -1,4 +1,4 @@
-//! Percent-encoding, forms, and decimal numbers.
+//! Percent-encoding, forms, and numbers.
 
 use std::borrow::Cow;
 
@@ -6,6 +6,22 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 /// What forms keep as it is (the URL Standard, "application/x-www-form-urlencoded percent-encode set").
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
+
+/// A number in 16 hexadecimal digits, in lower case. All digits are made at once: each request has five such numbers.
+pub fn hexadecimal(number: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    for (half, digits) in [number >> 32, number & 0xffff_ffff].into_iter().zip(digits.chunks_exact_mut(8)) {
+        // Each digit of the number gets a byte of its own.
+        let mut bytes = (half << 16 | half) & 0x0000_ffff_0000_ffff;
+        bytes = (bytes << 8 | bytes) & 0x00ff_00ff_00ff_00ff;
+        bytes = (bytes << 4 | bytes) & 0x0f0f_0f0f_0f0f_0f0f;
+        // 1 in the bytes of the digits from ten on.
+        let letters = ((bytes + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+        let text = bytes + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10);
+        digits.copy_from_slice(&text.to_be_bytes());
+    }
+    digits
+}
 
 /// Decodes percent-encoding (RFC 3986 §2.1); `None` if a `%` is not followed by two hexadecimal digits.
 pub fn percent_decode(encoded: &[u8]) -> Option<Vec<u8>> {
@@ -82,6 +98,18 @@ pub fn write_number(out: &mut Vec<u8>, number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_hexadecimal_are_those_of_the_standard_library() {
+        let mut number = 0x0123_4567_89ab_cdef_u64;
+        for known in [0, 1, 9, 10, 15, 16, u64::MAX, u64::MAX - 0xf0, 0xa0a0_a0a0_9999_9999] {
+            assert_eq!(hexadecimal(known), *format!("{known:016x}").as_bytes(), "{known}");
+        }
+        for _ in 0..1000 {
+            number = number.rotate_left(9).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            assert_eq!(hexadecimal(number), *format!("{number:016x}").as_bytes(), "{number}");
+        }
+    }
 
     #[test]
     fn percent_encoding_is_read_strictly_or_leniently() {

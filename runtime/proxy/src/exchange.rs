@@ -258,15 +258,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Exchange<'a, S> {
         }
     }
 
-    /// Runs to the end; the progress is returned in any case.
-    pub(crate) async fn run(mut self) -> (Progress, Result<(), Failure>) {
+    /// Runs to the end.
+    pub(crate) async fn run(&mut self) -> Result<(), Failure> {
         poll_fn(|cx| {
             self.send_head(cx);
             Poll::Ready(())
         })
         .await;
-        let result = poll_fn(|cx| self.poll(cx)).await;
-        (self.progress, result)
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// How far it got.
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {

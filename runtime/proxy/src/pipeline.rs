@@ -30,6 +30,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
+use crate::cache::request::Caching;
 use crate::cache::status::CACHE_STATUS;
 use crate::deployment::Serving;
 use crate::exchange::Progress;
@@ -74,6 +75,10 @@ pub(crate) enum After {
 enum Decision {
     /// It is sent to its upstream.
     Forward(Forwarding),
+    /// It goes to its upstream, unless its response can come from the store.
+    Cache(Box<Forwarding>, Box<Caching>),
+    /// It is answered with what is stored.
+    Stored(Box<Serve>),
     /// The gateway answers itself.
     Answer(OwnAnswer),
 }
@@ -91,7 +96,7 @@ where
 {
     down.used = head.length();
     let mut record = Record::new(worker, serving, head, started);
-    let decision = match decide(worker, down, &mut record) {
+    let mut decision = match decide(worker, down, &mut record) {
         Ok(decision) => decision,
         // Boxed: few requests wait for anything, and all would carry its state.
         Err(paused) => Box::pin(decide_later(worker, down, &mut record, paused)).await,
@@ -103,27 +108,44 @@ where
             return After::Close;
         }
     }
-    let mut forwarding = match decision {
-        Decision::Forward(forwarding) => forwarding,
-        Decision::Answer(own) => return answer(worker, down, &mut record, own, Progress::default()).await,
-    };
-    if let Some(caching) = forwarding.caching.take() {
+    match decision {
+        // It stays where it is: a copy costs as much as all the rest here.
+        Decision::Forward(ref mut forwarding) => {
+            let forwarded = send::forward(worker, down, forwarding, &mut record, &mut Onlookers::new(None)).await;
+            conclude_forwarding(worker, down, &mut record, forwarded).await
+        }
         // Boxed, as above.
-        return match Box::pin(cached::handle(worker, down, &mut record, forwarding, *caching)).await {
-            Cached::Forwarded(forwarded) => conclude_forwarding(worker, down, &mut record, forwarded).await,
-            Cached::Stored(serve, progress) => Box::pin(answer_stored(worker, down, &record, &serve, progress)).await,
-            Cached::Refused(reject) => {
-                let own = record.refuse(reject); // 504
-                answer(worker, down, &mut record, own, Progress::default()).await
-            }
-            Cached::Gone => {
-                record.log(worker, down, &Progress::default());
-                After::Close
-            }
-        };
+        Decision::Cache(forwarding, caching) => {
+            Box::pin(handle_cached(worker, down, &mut record, forwarding, *caching)).await
+        }
+        Decision::Stored(serve) => answer_stored(worker, down, &record, &serve, Progress::default()).await,
+        Decision::Answer(own) => answer(worker, down, &mut record, own, Progress::default()).await,
     }
-    let forwarded = send::forward(worker, down, forwarding, &mut record, &mut Onlookers::new(None)).await;
-    conclude_forwarding(worker, down, &mut record, forwarded).await
+}
+
+/// Handles a request whose response may come from the store.
+async fn handle_cached<S>(
+    worker: &Rc<Worker>,
+    down: &mut Downstream<S>,
+    record: &mut Record<'_>,
+    forwarding: Box<Forwarding>,
+    caching: Caching,
+) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    match cached::handle(worker, down, record, forwarding, caching).await {
+        Cached::Forwarded(forwarded) => conclude_forwarding(worker, down, record, forwarded).await,
+        Cached::Stored(serve, progress) => answer_stored(worker, down, record, &serve, progress).await,
+        Cached::Refused(reject) => {
+            let own = record.refuse(reject); // 504
+            answer(worker, down, record, own, Progress::default()).await
+        }
+        Cached::Gone => {
+            record.log(worker, down, &Progress::default());
+            After::Close
+        }
+    }
 }
 
 /// What is left to do with a request that was forwarded.
@@ -206,8 +228,12 @@ where
 
 fn conclude(steps: Result<Forwarding, Stop>, record: &mut Record<'_>) -> Result<Decision, Box<Paused>> {
     match steps {
-        Ok(forwarding) => Ok(Decision::Forward(forwarding)),
+        Ok(mut forwarding) => match forwarding.caching.take() {
+            Some(caching) => Ok(Decision::Cache(Box::new(forwarding), caching)),
+            None => Ok(Decision::Forward(forwarding)),
+        },
         Err(Stop::End(ending)) => Ok(Decision::Answer(record.end(ending))),
+        Err(Stop::Stored(serve)) => Ok(Decision::Stored(serve)),
         Err(Stop::Pause(paused)) => Err(paused),
     }
 }

@@ -3,6 +3,7 @@
 //! The gateway records no spans of its own, so it passes on the context of its caller as it is, and makes one where there
 //! is none.
 
+use gateway_base::encoding::hexadecimal;
 use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::{FieldClass, FieldTable};
 
@@ -24,10 +25,7 @@ impl TraceContext {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
         for start in [3, 19, 36] {
             // All zeros are no id.
-            let word = random().max(1);
-            for (index, digit) in text[start..start + 16].iter_mut().enumerate() {
-                *digit = b"0123456789abcdef"[(word >> (60 - index * 4) & 15) as usize];
-            }
+            text[start..start + 16].copy_from_slice(&hexadecimal(random().max(1)));
         }
         Self { text, is_received: false }
     }

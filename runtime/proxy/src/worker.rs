@@ -23,6 +23,7 @@ use crate::upstream::Pool;
 use crate::upstream::cluster::Cluster;
 use crate::upstream::member::Flight;
 use gateway_access::caller::RequestContext;
+use gateway_base::encoding::hexadecimal;
 
 /// How often the clock is set, the log handed over and the pool pruned.
 pub(crate) const TICK: Duration = Duration::from_millis(250);
@@ -183,8 +184,8 @@ impl Worker {
     pub(crate) fn request_id(&self) -> String {
         let mut id = String::with_capacity(32);
         for _ in 0..2 {
-            let word = self.next_random();
-            id.extend((0..16).rev().map(|digit| char::from(b"0123456789abcdef"[(word >> (digit * 4) & 15) as usize])));
+            // Digits are text.
+            id.push_str(str::from_utf8(&hexadecimal(self.next_random())).unwrap_or_default());
         }
         id
     }

@@ -134,7 +134,8 @@ impl FieldLines {
 
     /// Whether one of them has this name, in either case.
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+        // Most are empty, and this is asked for each field of a response.
+        !self.0.is_empty() && self.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
 
     /// Names and values.

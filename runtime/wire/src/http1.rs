@@ -2,5 +2,6 @@
 
 pub mod body;
 pub mod chunked;
+pub mod connection;
 pub mod head;
 pub mod names;

@@ -8,8 +8,9 @@ use crate::field_lines::FieldLines;
 use crate::head_writer::HeadWriter;
 use crate::header_edits::HeaderEdits;
 use crate::http1::body::{BodyLength, Framing};
+use crate::http1::connection::ConnectionOptions;
 use crate::http1::head::Field;
-use crate::http1::names::{FieldClass, FieldTable, connection_options, is_same_name_ignoring_punctuation};
+use crate::http1::names::{FieldClass, FieldTable, is_same_name_ignoring_punctuation};
 use crate::locations::Locations;
 use crate::reject::reason_phrase;
 use gateway_base::encoding::write_number;
@@ -175,13 +176,13 @@ fn write_end_to_end(
     let varies = browsers.is_some_and(BrowserFields::varies);
     // The first `Vary` gets `Origin`, unless one of them has it.
     let (mut vary, mut is_varied) = (None, false);
-    let named = fields.iter().any(|field| terms.fields.classify(field.name) == FieldClass::Connection);
+    let of_connection = ConnectionOptions::of(fields, terms.fields);
     for field in fields {
         if terms.fields.classify(field.name) != FieldClass::EndToEnd
             || terms.edits.replaces(field.name)
             || terms.hsts.contains(field.name)
             || terms.limits.contains(field.name)
-            || (named && is_named(fields, terms.fields, field.name))
+            || of_connection.has(field.name)
             || browsers.is_some_and(|browsers| browsers.replaces(field.name))
         {
             continue;
@@ -213,15 +214,6 @@ fn write_vary(head: &mut HeadWriter<'_>, received: &[u8], is_varied: bool) {
             out.extend_from_slice(if received.is_empty() { b"Origin" } else { b", Origin" });
         }
     });
-}
-
-/// Whether a `Connection` field names `name`.
-pub fn is_named(fields: &[Field<'_>], table: &FieldTable, name: &str) -> bool {
-    fields
-        .iter()
-        .filter(|field| table.classify(field.name) == FieldClass::Connection)
-        .flat_map(|field| connection_options(field.value))
-        .any(|option| option.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 /// Appends what an operation sets and adds.

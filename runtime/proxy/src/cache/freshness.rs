@@ -103,6 +103,11 @@ impl Stored {
         lifetime.unwrap_or(i64::MAX).saturating_sub(age.unwrap_or(i64::MAX))
     }
 
+    /// The same in whole seconds, rounded down.
+    pub(crate) fn seconds_left(&self, now: Moment) -> i64 {
+        self.left(now).div_euclid(1000)
+    }
+
     /// What it is for a request.
     pub(crate) fn use_for(&self, asked: &RequestDirectives, now: Moment) -> Use {
         let (left, age) = (self.left(now), self.age(now));

@@ -10,8 +10,16 @@ use gateway_wire::http1::head::Field;
 pub(crate) type Key = u128;
 
 /// Makes a key of parts, each with its length, so that no two lists of parts are one.
-#[derive(Default)]
 pub(crate) struct KeyParts(Vec<u8>);
+
+/// Bytes of the parts of most keys.
+const PARTS: usize = 256;
+
+impl Default for KeyParts {
+    fn default() -> Self {
+        Self(Vec::with_capacity(PARTS))
+    }
+}
 
 impl KeyParts {
     /// Adds a part of a kind.

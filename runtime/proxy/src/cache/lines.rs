@@ -8,8 +8,9 @@ pub(crate) struct Lines(Box<[u8]>);
 
 impl Lines {
     /// Copies these fields. No value has a line end in it: heads are parsed by lines.
-    pub(crate) fn of<'f>(fields: impl Iterator<Item = Field<'f>>) -> Self {
-        let mut bytes = Vec::new();
+    pub(crate) fn of<'f>(fields: impl Iterator<Item = Field<'f>> + Clone) -> Self {
+        let size = fields.clone().map(|field| field.name.len() + field.value.len() + b":\n".len()).sum();
+        let mut bytes = Vec::with_capacity(size);
         for field in fields {
             bytes.extend_from_slice(field.name.as_bytes());
             bytes.push(b':');

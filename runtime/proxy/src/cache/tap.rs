@@ -16,9 +16,9 @@ use crate::cache::lines::Lines;
 use crate::cache::request::Caching;
 use crate::cache::status::{Forward, Status};
 use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::connection::ConnectionOptions;
 use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::{FieldClass, FieldTable};
-use gateway_wire::response::is_named;
 
 /// What was found in place of a response for the client.
 pub(crate) enum Stopped {
@@ -252,13 +252,14 @@ fn hides_terms(fields: &[Field<'_>], table: &FieldTable) -> bool {
         "vary",
         "www-authenticate",
     ];
-    TERMS.iter().any(|name| is_named(fields, table, name))
+    let of_connection = ConnectionOptions::of(fields, table);
+    TERMS.iter().any(|name| of_connection.has(name))
 }
 
 /// What is about the response and not about the connection.
-fn end_to_end<'f>(fields: &'f [Field<'f>], table: &'f FieldTable) -> impl Iterator<Item = Field<'f>> {
-    fields
-        .iter()
-        .copied()
-        .filter(move |field| table.classify(field.name) == FieldClass::EndToEnd && !is_named(fields, table, field.name))
+fn end_to_end<'f>(fields: &'f [Field<'f>], table: &'f FieldTable) -> impl Iterator<Item = Field<'f>> + Clone {
+    let of_connection = ConnectionOptions::of(fields, table);
+    let goes_on =
+        move |field: &Field<'_>| table.classify(field.name) == FieldClass::EndToEnd && !of_connection.has(field.name);
+    fields.iter().copied().filter(goes_on)
 }

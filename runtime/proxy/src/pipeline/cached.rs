@@ -72,7 +72,7 @@ pub(super) async fn handle<S>(
     worker: &Rc<Worker>,
     down: &mut Downstream<S>,
     record: &mut Record<'_>,
-    forwarding: Forwarding,
+    forwarding: Box<Forwarding>,
     mut caching: Caching,
 ) -> Cached
 where
@@ -95,7 +95,7 @@ where
                     let (why, stored) = (Forward::Stale, Some(stored));
                     Plan { why, key, stored, is_alone: caching.is_authorized, shows_conditions: false }
                 } else {
-                    let ttl = stored.left(now).div_euclid(1000);
+                    let ttl = stored.seconds_left(now);
                     let (outcome, status) = match how {
                         Use::Fresh if has_followed => {
                             let (why, detail) = (Forward::UriMiss, None);
@@ -162,6 +162,14 @@ fn refreshing(caching: &Caching, key: Key) -> Refreshing {
             Some(room) => Refreshing::Mine(room, lead),
             None => Refreshing::NoRoom,
         },
+    }
+}
+
+/// The stored response that answers a request as it is, without a word to the upstream.
+pub(super) fn fresh(caching: &Caching, now: Moment) -> Option<Arc<Stored>> {
+    match look(caching, now) {
+        Looked::Use(_, stored, Use::Fresh) => Some(stored),
+        Looked::Use(..) | Looked::Forward(_) => None,
     }
 }
 
@@ -255,7 +263,7 @@ async fn fetch<S>(
     worker: &Rc<Worker>,
     down: &mut Downstream<S>,
     record: &mut Record<'_>,
-    mut forwarding: Forwarding,
+    mut forwarding: Box<Forwarding>,
     plan: Plan,
     mut tap: Tap,
 ) -> Cached
@@ -282,7 +290,7 @@ where
         tap.or_else(&serve.stored);
     }
     let mut onlookers = Onlookers::new(Some(Box::new(tap)));
-    let forwarded = send::forward(worker, down, forwarding, record, &mut onlookers).await;
+    let forwarded = send::forward(worker, down, &mut forwarding, record, &mut onlookers).await;
     let Some(mut tap) = onlookers.tap else { return Cached::Forwarded(forwarded) };
     let status = |status: Option<u16>, detail: Option<&'static str>| Status::Forwarded {
         why,
@@ -360,7 +368,7 @@ fn line(name: &str, value: &[u8]) -> Vec<u8> {
 fn refresh(
     worker: &Rc<Worker>,
     record: &Record<'_>,
-    mut forwarding: Forwarding,
+    mut forwarding: Box<Forwarding>,
     caching: Caching,
     key: Key,
     stored: &Arc<Stored>,
@@ -384,7 +392,7 @@ fn refresh(
         record.facts = RequestFacts { body: BodyLength::None, is_idempotent: true, ..RequestFacts::unknown() };
         let mut onlookers = Onlookers::new(Some(Box::new(tap)));
         // What comes of it is in the store.
-        let fetched = send::forward(&worker, &mut down, forwarding, &mut record, &mut onlookers);
+        let fetched = send::forward(&worker, &mut down, &mut forwarding, &mut record, &mut onlookers);
         let _ = tokio::time::timeout_at(started + MOST_REFRESH, fetched).await;
         if let Some(mut tap) = onlookers.tap {
             tap.failed();

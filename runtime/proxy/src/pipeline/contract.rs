@@ -10,10 +10,9 @@ use gateway_contract::finding::{Finding, Place, errors, shown, summary};
 use gateway_contract::parameters::RequestParts;
 use gateway_contract::tables::{Details, Mode};
 use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::connection::ConnectionOptions;
 use gateway_wire::http1::head::Field;
-use gateway_wire::http1::names::FieldClass;
 use gateway_wire::reject::{NotAsDescribed, Reject};
-use gateway_wire::response::is_named;
 
 /// What the check of a body needs.
 pub(super) enum Need<'c> {
@@ -49,8 +48,8 @@ pub(super) fn check_parameters(
     }
     let (fields, table) = (request.head.fields, &record.serving.deployment.request_fields);
     // What `Connection` names does not reach the upstream (RFC 9110 §7.6.1).
-    let has_options = fields.iter().any(|field| table.classify(field.name) == FieldClass::Connection);
-    let goes_on = |field: &&Field<'_>| !has_options || !is_named(fields, table, field.name);
+    let of_connection = ConnectionOptions::of(fields, table);
+    let goes_on = |field: &&Field<'_>| !of_connection.has(field.name);
     let parts = RequestParts {
         path: |name: &str| routed.params.as_ref()?.get(name).map(|param| param.wire),
         query: routed.query,

@@ -1,5 +1,6 @@
 //! Makes what a permitted request is to its upstream.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -15,11 +16,11 @@ use crate::deployment::{Alternative, Deployment, PreparedForward, PreparedOperat
 use crate::exchange::{RequestTerms, UpgradeTerms};
 use crate::mirror::{CopyTerms, Copying};
 use crate::pipeline::grpc;
-use crate::pipeline::request::{self, RequestFacts, Target};
+use crate::pipeline::record::Record;
+use crate::pipeline::request::{self, Target};
 use crate::pipeline::upgrade::{Asked, accept_of, subprotocols_without};
 use crate::rewrite::is_safe;
 use crate::tables::{self, ForwardedFields};
-use crate::trace::TraceContext;
 use crate::upstream::Endpoint;
 use crate::upstream::cluster::Described;
 use crate::upstream::credential::{self, END};
@@ -33,12 +34,13 @@ use gateway_contract::tables::Mode;
 use gateway_tls::CERTIFICATE_HEADERS;
 use gateway_wire::forwarded::{Element, TrustedFields, elements, write_node, write_pair};
 use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::connection::ConnectionOptions;
 use gateway_wire::http1::head::{Field, RequestHead};
 use gateway_wire::http1::names::{FieldClass, is_same_name_ignoring_punctuation};
 use gateway_wire::locations::Locations;
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
-use gateway_wire::response::{is_named, write_edits, write_field, write_length};
+use gateway_wire::response::{write_edits, write_field, write_length};
 
 /// The gateway's name in `Via` (RFC 9110 §7.6.3).
 const OUR_NAME: &[u8] = b" gateway\r\n";
@@ -54,10 +56,8 @@ pub(crate) struct Forwarding {
     pub(crate) terms: RequestTerms,
     /// The body that goes to the upstream instead of the client's, which is in the inbox.
     pub(crate) body: Option<Vec<u8>>,
-    /// What the upstream's addresses in its responses are under for the client; `None` where they stay.
-    pub(crate) base: Option<String>,
-    /// The client's `Host`, where the upstream sees it.
-    pub(crate) preserved_host: Option<String>,
+    /// How the upstream's own addresses look to the client.
+    pub(crate) addresses: PublicAddresses,
     /// Where the value of `Host` is in the head, if it is the endpoint's own.
     pub(crate) host_at: Option<Range<usize>>,
     /// Of the parts of the request that choose the endpoint.
@@ -96,19 +96,6 @@ impl Forwarding {
         }
     }
 
-    /// How the upstream's own addresses look to the client, where they are translated.
-    pub(crate) fn locations(&self) -> Option<Locations> {
-        Some(Locations {
-            addresses: self.described,
-            // All endpoints have the prefix of the first.
-            prefix: &self.described.endpoints[0].prefix,
-            base: self.base.clone()?,
-            preserved_host: self.preserved_host.clone(),
-            translates: self.described.upstream.locations == tables::Locations::Translate,
-            cookies: self.described.upstream.cookies,
-        })
-    }
-
     /// Adds a field that stays.
     pub(crate) fn add_field(&mut self, line: &[u8]) {
         credential::insert(&mut self.terms.head, line, self.own_fields);
@@ -117,6 +104,30 @@ impl Forwarding {
     /// Writes the name of another endpoint into the head, where that is named there.
     fn address_to(&mut self, endpoint: &Endpoint) {
         endpoint.write_name(&mut self.terms.head, &mut self.host_at);
+    }
+}
+
+/// How the upstream's own addresses look to the client of one request.
+pub(crate) struct PublicAddresses {
+    described: &'static Described,
+    /// What they are under; `None` where they stay as they are.
+    pub(crate) base: Option<Cow<'static, str>>,
+    /// The client's `Host`, where the upstream sees it.
+    preserved_host: Option<String>,
+}
+
+impl PublicAddresses {
+    /// The same for one response, where they are translated.
+    pub(crate) fn locations(&self) -> Option<Locations> {
+        Some(Locations {
+            addresses: self.described,
+            // All endpoints have the prefix of the first.
+            prefix: &self.described.endpoints[0].prefix,
+            base: self.base.as_deref()?.to_owned(),
+            preserved_host: self.preserved_host.clone(),
+            translates: self.described.upstream.locations == tables::Locations::Translate,
+            cookies: self.described.upstream.cookies,
+        })
     }
 }
 
@@ -159,13 +170,43 @@ pub(crate) struct ForwardRequest<'a> {
 /// The head that an upstream gets, up to the framing of the body.
 struct BegunHead {
     head: Vec<u8>,
-    /// What the client has in front of the upstream's paths.
-    base: String,
     /// Where the value of `Host` is in the head, if it is the endpoint's own.
     host_at: Option<Range<usize>>,
 }
 
 impl ForwardRequest<'_> {
+    /// How the upstream's own addresses look to the client.
+    pub(crate) fn addresses(&self, origin: &Origin<'_>, target: &Target<'_>) -> PublicAddresses {
+        let upstream = self.described.upstream;
+        let translates = upstream.locations == tables::Locations::Translate;
+        let is_rewritten = translates || upstream.cookies != tables::Cookies::KEEP;
+        let preserved_host = target.host.filter(|_| translates && upstream.preserve_host);
+        PublicAddresses {
+            described: self.described,
+            base: is_rewritten.then(|| origin.base(self.to.base)),
+            preserved_host: preserved_host.map(str::to_owned),
+        }
+    }
+
+    /// Where the request came from, as far as a trusted proxy says.
+    pub(crate) fn origin<'r>(&self, request: &RequestHead<'r>) -> Origin<'r> {
+        let mut origin = Origin::default();
+        if !self.deployment.trusts(self.peer) {
+            return origin;
+        }
+        let trusted = self.deployment.trusted_fields;
+        for field in request.fields {
+            match (self.deployment.request_fields.classify(field.name), trusted) {
+                (FieldClass::ForwardedFor, TrustedFields::XForwarded) => origin.chain.push(field.value),
+                (FieldClass::ForwardedHost, TrustedFields::XForwarded) => origin.host = Some(field.value),
+                (FieldClass::ForwardedPrefix, TrustedFields::XForwarded) => origin.prefix = Some(field.value),
+                (FieldClass::Forwarded, TrustedFields::Rfc7239) => origin.elements.push(field.value),
+                _ => {}
+            }
+        }
+        origin
+    }
+
     /// Writes the head that the upstream gets. It takes a permit, so nothing is forwarded without a decision.
     ///
     /// # Errors
@@ -175,12 +216,13 @@ impl ForwardRequest<'_> {
         permit: &Permit,
         request: &RequestHead<'_>,
         target: &Target<'_>,
-        facts: &RequestFacts,
-        request_id: &str,
-        trace: &TraceContext,
+        origin: &Origin<'_>,
+        addresses: PublicAddresses,
+        record: &Record<'_>,
     ) -> Result<Forwarding, Reject> {
         let upstream = self.described.upstream;
-        let BegunHead { mut head, base, host_at } = self.head(permit, request, target, request_id, trace)?;
+        let facts = &record.facts;
+        let BegunHead { mut head, host_at } = self.head(permit, request, target, origin, record)?;
         let body = self.form.map_or(facts.body, |form| BodyLength::Exactly(form.len() as u64));
         match body {
             BodyLength::Exactly(length) => write_length(&mut head, length),
@@ -215,8 +257,6 @@ impl ForwardRequest<'_> {
             most_response_fields: self.deployment.settings.limits.response_fields,
             upgrade: self.upgrade_terms(request),
         };
-        let translates = upstream.locations == tables::Locations::Translate;
-        let preserved_host = target.host.filter(|_| translates && upstream.preserve_host);
         Ok(Forwarding {
             operation: self.operation,
             to: self.to,
@@ -224,8 +264,7 @@ impl ForwardRequest<'_> {
             client_ends,
             terms,
             body: self.form.map(<[u8]>::to_vec),
-            base: (translates || upstream.cookies != tables::Cookies::KEEP).then_some(base),
-            preserved_host: preserved_host.map(str::to_owned),
+            addresses,
             host_at,
             hash: self.hash,
             content_digest: None,
@@ -246,11 +285,11 @@ impl ForwardRequest<'_> {
         permit: &Permit,
         request: &RequestHead<'_>,
         target: &Target<'_>,
-        request_id: &str,
-        trace: &TraceContext,
+        record: &Record<'_>,
         random: u64,
     ) -> Result<Box<Copying>, Reject> {
-        let BegunHead { mut head, host_at, .. } = self.head(permit, request, target, request_id, trace)?;
+        let origin = self.origin(request);
+        let BegunHead { mut head, host_at } = self.head(permit, request, target, &origin, record)?;
         // A service can spare copies their effects.
         write_field(&mut head, "X-Gateway-Mirror", b"true");
         Ok(Copying::new(CopyTerms {
@@ -275,8 +314,8 @@ impl ForwardRequest<'_> {
         permit: &Permit,
         request: &RequestHead<'_>,
         target: &Target<'_>,
-        request_id: &str,
-        trace: &TraceContext,
+        origin: &Origin<'_>,
+        record: &Record<'_>,
     ) -> Result<BegunHead, Reject> {
         let mut head = Vec::with_capacity(1024);
         head.extend_from_slice(request.method.as_bytes());
@@ -285,7 +324,7 @@ impl ForwardRequest<'_> {
         self.write_path(&mut head)?;
         self.write_query(&mut head);
         head.extend_from_slice(b" HTTP/1.1\r\n");
-        let (base, host_at) = self.write_fields(&mut head, request, target, request_id, trace);
+        let host_at = self.write_fields(&mut head, request, target, origin, record);
         self.write_identity(&mut head, permit);
         self.secret_fields.iter().for_each(|field| head.extend_from_slice(field.line()));
         if let Some(PreparedCredential::Field(field)) = &self.to.cluster.credential {
@@ -295,7 +334,7 @@ impl ForwardRequest<'_> {
             write_field(&mut head, CERTIFICATE_HEADERS[0], certificate.says.subject.as_bytes());
             write_field(&mut head, CERTIFICATE_HEADERS[1], certificate.fingerprint.to_hex().as_bytes());
         }
-        Ok(BegunHead { head, base, host_at })
+        Ok(BegunHead { head, host_at })
     }
 
     /// What holds for the switch that it asks for.
@@ -380,17 +419,16 @@ impl ForwardRequest<'_> {
         }
     }
 
-    /// Says what the client has in front of the upstream's paths, and where the endpoint's own name is.
+    /// Says where the endpoint's own name is.
     fn write_fields(
         &self,
         head: &mut Vec<u8>,
         request: &RequestHead<'_>,
         target: &Target<'_>,
-        request_id: &str,
-        trace: &TraceContext,
-    ) -> (String, Option<Range<usize>>) {
+        origin: &Origin<'_>,
+        record: &Record<'_>,
+    ) -> Option<Range<usize>> {
         let (operation, upstream) = (self.operation, self.described.upstream);
-        let trusted = self.deployment.trusts(self.peer);
         // A client that names no host leaves it to us.
         let host = target.host.filter(|host| upstream.preserve_host && !host.is_empty());
         let authority = host.unwrap_or(&self.described.endpoints[0].authority);
@@ -398,15 +436,13 @@ impl ForwardRequest<'_> {
         let end = head.len() - b"\r\n".len();
         let host_at = host.is_none().then(|| end - authority.len()..end);
         let classify = |field: &Field<'_>| self.deployment.request_fields.classify(field.name);
-        let has_options = request.fields.iter().any(|field| classify(field) == FieldClass::Connection);
+        let of_connection = ConnectionOptions::of(request.fields, &self.deployment.request_fields);
         let edits = &operation.table.request_headers;
         // What is coded cannot be checked.
         let checks_response =
             operation.contract.as_ref().is_some_and(|contract| contract.described.response_mode() != Mode::Off);
         let hides =
             |name: &str| self.hidden.headers.iter().any(|hidden| is_same_name_ignoring_punctuation(hidden, name));
-        let mut forwarded = Origin::default();
-        let trusted = trusted.then_some(self.deployment.trusted_fields);
         let hidden_subprotocols = &self.hidden.subprotocols;
         let numbers = upstream.retry.is_some_and(|retry| retry.attempt_header);
         let credential = self.to.cluster.credential.as_ref();
@@ -438,13 +474,10 @@ impl ForwardRequest<'_> {
                         write_field(head, field.name, &value);
                     }
                 }
-                FieldClass::EndToEnd => {
-                    let hidden = hides(field.name);
-                    let about_connection =
-                        has_options && is_named(request.fields, &self.deployment.request_fields, field.name);
-                    if !hidden && !about_connection && !edits.replaces(field.name) {
-                        write_field(head, field.name, field.value);
-                    }
+                FieldClass::EndToEnd
+                    if !hides(field.name) && !of_connection.has(field.name) && !edits.replaces(field.name) =>
+                {
+                    write_field(head, field.name, field.value);
                 }
                 FieldClass::Cookie if hides(field.name) => {}
                 FieldClass::Cookie if self.hidden.cookies.is_empty() && !edits.replaces(field.name) => {
@@ -455,22 +488,10 @@ impl ForwardRequest<'_> {
                         write_field(head, field.name, &value);
                     }
                 }
-                FieldClass::TraceState if trace.is_received() && !edits.replaces(field.name) => {
+                FieldClass::TraceState if record.trace.is_received() && !edits.replaces(field.name) => {
                     write_field(head, field.name, field.value);
                 }
                 FieldClass::Via => write_field(head, "Via", field.value),
-                FieldClass::ForwardedFor if trusted == Some(TrustedFields::XForwarded) => {
-                    forwarded.chain.push(field.value);
-                }
-                FieldClass::ForwardedHost if trusted == Some(TrustedFields::XForwarded) => {
-                    forwarded.host = Some(field.value);
-                }
-                FieldClass::ForwardedPrefix if trusted == Some(TrustedFields::XForwarded) => {
-                    forwarded.prefix = Some(field.value);
-                }
-                FieldClass::Forwarded if trusted == Some(TrustedFields::Rfc7239) => {
-                    forwarded.elements.push(field.value);
-                }
                 _ => {}
             }
         }
@@ -478,22 +499,22 @@ impl ForwardRequest<'_> {
             head.extend_from_slice(part);
         }
         if upstream.forwarded != ForwardedFields::Rfc7239 {
-            forwarded.write(head, self.peer_text, self.is_https, target.host);
+            origin.write(head, self.peer_text, self.is_https, target.host);
         }
         if upstream.forwarded != ForwardedFields::XForwarded {
-            forwarded.write_rfc7239(head, self.peer, self.is_https, target.host);
+            origin.write_rfc7239(head, self.peer, self.is_https, target.host);
         }
-        let base = forwarded.base(self.to.base);
+        let base = origin.base(self.to.base);
         // Where the path is another one as a whole, there is nothing in front of it.
         if !base.is_empty() && !matches!(self.to.rewrite, PreparedTarget::Path(_)) {
             write_field(head, "X-Forwarded-Prefix", base.as_bytes());
         }
-        write_field(head, "X-Request-Id", request_id.as_bytes());
+        write_field(head, "X-Request-Id", record.request_id.as_bytes());
         if !edits.replaces("traceparent") {
-            write_field(head, "Traceparent", trace.as_bytes());
+            write_field(head, "Traceparent", record.trace.as_bytes());
         }
         write_edits(head, edits);
-        (base, host_at)
+        host_at
     }
 }
 
@@ -504,7 +525,7 @@ fn says_length(method: &str) -> bool {
 
 /// Where the request came from, as far as a trusted proxy says.
 #[derive(Default)]
-struct Origin<'a> {
+pub(crate) struct Origin<'a> {
     chain: Vec<&'a [u8]>,
     /// The same in values of `Forwarded`: only one of the two counts.
     elements: Vec<&'a [u8]>,
@@ -515,14 +536,17 @@ struct Origin<'a> {
 
 impl Origin<'_> {
     /// The prefix of the upstream's paths for the client, where the gateway takes `base` off.
-    fn base(&self, base: &str) -> String {
+    fn base(&self, base: &'static str) -> Cow<'static, str> {
         let is_path = |prefix: &&str| {
             prefix.starts_with('/')
                 && !prefix.starts_with("//")
                 && prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+=:@%/".contains(&byte))
         };
         let prefix = self.prefix.and_then(|prefix| std::str::from_utf8(prefix).ok()).filter(is_path);
-        format!("{}{base}", prefix.unwrap_or_default().trim_end_matches('/'))
+        match prefix.map(|prefix| prefix.trim_end_matches('/')) {
+            None | Some("") => base.into(),
+            Some(prefix) => format!("{prefix}{base}").into(),
+        }
     }
 
     /// The elements of the trusted proxies, as far as they are some.

@@ -14,6 +14,7 @@ use crate::deployment::PreparedOperation;
 use crate::pipeline::gather::{self, Content};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::route::Routed;
+use crate::pipeline::stored::Serve;
 use gateway_access::authorize::Permit;
 use gateway_access::caller::{Question, SchemeId, Verdict};
 use gateway_access::failed_authentication::Attempts;
@@ -56,6 +57,8 @@ pub(crate) enum Stage {
 /// Why no further step is taken with a request now.
 pub(crate) enum Stop {
     End(Ending),
+    /// It is answered with what is stored.
+    Stored(Box<Serve>),
     /// It has to wait, and goes on from its step.
     Pause(Box<Paused>),
 }

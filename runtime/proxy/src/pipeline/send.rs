@@ -70,7 +70,7 @@ impl Forwarded {
 pub(crate) async fn forward<S>(
     worker: &Worker,
     down: &mut Downstream<S>,
-    mut forwarding: Forwarding,
+    forwarding: &mut Forwarding,
     record: &mut Record<'_>,
     onlookers: &mut Onlookers,
 ) -> Forwarded
@@ -85,7 +85,7 @@ where
     }
     record.upstream_started = Some(worker.now());
     record.log_constants = forwarding.other.map(|other| &*other.log_constants);
-    let forwarded = send(worker, down, &mut forwarding, record, onlookers).await;
+    let forwarded = send(worker, down, forwarding, record, onlookers).await;
     if let Some(watch) = onlookers.watch.take() {
         match forwarded {
             Forwarded::Refused(_, Reject::InvalidResponse(_)) => record.count_refusal(ContractPart::Response),
@@ -248,7 +248,8 @@ where
         loop {
             let connection = match kept.take() {
                 Some(connection) => connection,
-                None => match connect(worker, forwarding, endpoint, &flight.member).await {
+                // Boxed: most requests find a kept connection, and all would carry its state.
+                None => match Box::pin(connect(worker, forwarding, endpoint, &flight.member)).await {
                     Ok(connection) => connection,
                     Err(Reject::UpstreamOverloaded) => {
                         return Ended::Over(Forwarded::unsent(Reject::UpstreamOverloaded));
@@ -353,7 +354,7 @@ where
 {
     let deployment = record.serving.deployment;
     let date = worker.date();
-    let locations = forwarding.locations();
+    let locations = forwarding.addresses.locations();
     let response =
         record.response_terms(worker, &date, &forwarding.operation.table.response_headers, locations.as_ref());
     onlookers.watch = Watch::new(forwarding.operation.contract.as_deref(), &deployment.bodies);
@@ -379,9 +380,11 @@ where
     let (watch, tap) = (watch.as_mut(), tap.as_deref_mut());
     // What is only bound by long times needs no look at the clock.
     let now = if terms.head_within.is_some() { Instant::now() } else { worker.recently() };
-    let exchange =
+    let mut exchange =
         Exchange::new(down, &mut connection, terms, &response, fields, watch, tap, &on_response, record.offer, now);
-    let (progress, result) = exchange.run().await;
+    let result = exchange.run().await;
+    let progress = exchange.progress();
+    drop(exchange);
     match result {
         Ok(()) if progress.upgraded => Ended::Upgraded(progress, connection),
         Ok(()) => {

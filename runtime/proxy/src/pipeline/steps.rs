@@ -10,22 +10,26 @@ use tokio::time::Instant;
 use crate::cache::ResponseCache;
 use crate::cache::conditions::{FOR_UPSTREAM, SET_ASIDE};
 use crate::cache::directives::RequestDirectives;
+use crate::cache::freshness::Moment;
 use crate::cache::key::KeyParts;
 use crate::cache::lines::Lines;
 use crate::cache::purge::{Purging, tag_of};
 use crate::cache::request::{Caching, Place};
+use crate::cache::status::{Outcome, Status};
 use crate::compression::choice::Offer;
 use crate::deployment::{Alternative, Deployment, PreparedAction, PreparedForward, PreparedMirror, PreparedSplit};
 use crate::mirror::{Copying, MOST_BODY};
+use crate::pipeline::cached;
 use crate::pipeline::contract::{self, Need};
-use crate::pipeline::forward::{ForwardRequest, Forwarding};
+use crate::pipeline::forward::{ForwardRequest, Forwarding, PublicAddresses};
 use crate::pipeline::pause::{Answers, Pause, Paused, Stage, Stop};
 use crate::pipeline::record::{Ending, Record};
 use crate::pipeline::request::{self, Request};
 use crate::pipeline::route::Routed;
+use crate::pipeline::stored::{Serve, ServeTerms};
 use crate::pipeline::upgrade::{self, Asked};
 use crate::tables::{Balance, Cache, CacheKey, HashKey, IdentityHeaders, Share, Upstream};
-use crate::upstream::cluster::CopyOutcome;
+use crate::upstream::cluster::{CopyOutcome, Described};
 use crate::upstream::hash::hash;
 use crate::worker::Worker;
 use gateway_access::authorize::{self, Guesses, NoPermit, Permit, PreparedRequirement};
@@ -45,11 +49,11 @@ use gateway_wire::answer::OwnAnswer;
 use gateway_wire::downstream::Downstream;
 use gateway_wire::forwarded::elements;
 use gateway_wire::http1::body::BodyLength;
+use gateway_wire::http1::connection::ConnectionOptions;
 use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::FieldClass;
 use gateway_wire::peer::ClientCertificate;
 use gateway_wire::reject::Reject;
-use gateway_wire::response::is_named;
 
 /// The largest body, in bytes, that a signature for an upstream covers: all of it is in memory.
 const MOST_SIGNED: u64 = 16 << 20;
@@ -263,19 +267,22 @@ impl<'a, S> Steps<'a, S> {
         let certificate = self.view.certificate.filter(|_| operation.reads_certificates);
         let forward_request = self.forward_request(to, &operation.hidden, certificate, form.as_deref(), permit, record);
         let Request { head, target, .. } = self.request;
-        let mut forwarding =
-            forward_request.prepare(permit, head, target, &record.facts, &record.request_id, &record.trace)?; // 400
+        let origin = &forward_request.origin(head);
+        let addresses = forward_request.addresses(origin, target);
+        let cached = self.deployment.cache.as_ref().zip(operation.table.cache.as_ref());
+        let caching = cached.and_then(|(cache, rule)| self.caching(cache, rule, to, &addresses, permit, record));
+        if let Some(serve) =
+            caching.as_ref().and_then(|it| self.stored(it, forward_request.described, &addresses, record))
+        {
+            return Err(Stop::Stored(Box::new(serve)));
+        }
+        let mut forwarding = forward_request.prepare(permit, head, target, origin, addresses, record)?; // 400
         forwarding.other = other;
         let signed = signer_of_content(to).and_then(|_| form.as_deref().or_else(|| self.content(record)));
         forwarding.content_digest = signed.map(|content| Digest::of(content).to_hex());
-        if let Some(cache) = &self.deployment.cache {
-            let mut purging = None;
-            match &operation.table.cache {
-                Some(rule) => {
-                    forwarding.caching = self.caching(cache, rule, to, &forwarding, permit, record).map(Box::new)
-                }
-                None => purging = Purging::of(cache, head.method, &self.request.path, target.host),
-            }
+        forwarding.caching = caching.map(Box::new);
+        if let Some(cache) = self.deployment.cache.as_ref().filter(|_| operation.table.cache.is_none()) {
+            let purging = Purging::of(cache, head.method, &self.request.path, target.host);
             forwarding.purging = purging.map(Box::new);
         }
         if let Some(mirror) = &own.mirror {
@@ -293,13 +300,33 @@ impl<'a, S> Steps<'a, S> {
         Stop::End(Ending::Answer(Box::new(OwnAnswer::plain(204, "", b"").with("Allow", allow))))
     }
 
+    /// The stored response that answers the request as it is: nothing has to be prepared for the upstream.
+    fn stored(
+        &self,
+        caching: &Caching,
+        described: &Described,
+        addresses: &PublicAddresses,
+        record: &mut Record<'_>,
+    ) -> Option<Serve> {
+        let now = Moment::now();
+        let stored = cached::fresh(caching, now)?;
+        record.note_cache(Outcome::Hit, Status::Hit { ttl: stored.seconds_left(now) });
+        let terms = ServeTerms {
+            locations: addresses.locations(),
+            edits: &self.routed.operation.table.response_headers,
+            idle: described.upstream.idle_timeout,
+            least_rate: self.deployment.settings.limits.body_rate,
+        };
+        Some(Serve::new(terms, stored, caching.set_aside.clone(), now))
+    }
+
     /// What the cache has to know of the request; nothing for one of a rule.
     fn caching(
         &self,
         cache: &'static ResponseCache,
         rule: &'static Cache,
         to: &PreparedForward,
-        forwarding: &Forwarding,
+        addresses: &PublicAddresses,
         permit: &Permit,
         record: &Record<'_>,
     ) -> Option<Caching> {
@@ -313,7 +340,7 @@ impl<'a, S> Steps<'a, S> {
         // What the upstream is told of how the gateway was called, and may repeat.
         parts.add(2, &[u8::from(record.is_https)]);
         parts.add(3, target.host.unwrap_or_default().to_ascii_lowercase().as_bytes());
-        parts.add(4, forwarding.base.as_deref().unwrap_or_default().as_bytes());
+        parts.add(4, addresses.base.as_deref().unwrap_or_default().as_bytes());
         parts.add(5, &to.cluster.number().to_le_bytes());
         parts.add(6, self.routed.path.wire().as_bytes());
         if self.deployment.trusts(self.down.peer) {
@@ -364,9 +391,10 @@ impl<'a, S> Steps<'a, S> {
     /// Whether `Connection` names a field that the request has: the upstream does not see it, and it is in the key.
     fn hides_fields(&self) -> bool {
         let (fields, table) = (self.request.head.fields, &self.deployment.request_fields);
-        let class = |field: &Field<'_>| table.classify(field.name);
-        fields.iter().any(|field| class(field) == FieldClass::Connection)
-            && fields.iter().any(|field| class(field) == FieldClass::EndToEnd && is_named(fields, table, field.name))
+        let of_connection = ConnectionOptions::of(fields, table);
+        let is_hidden =
+            |field: &Field<'_>| of_connection.has(field.name) && table.classify(field.name) == FieldClass::EndToEnd;
+        fields.iter().any(is_hidden)
     }
 
     /// Adds all that is known of the caller: what is stored for one is nobody else's, whatever the document says tells
@@ -468,7 +496,7 @@ impl<'a, S> Steps<'a, S> {
             copied.secret_fields = &[];
         }
         let Request { head, target, .. } = self.request;
-        copied.copy(permit, head, target, &record.request_id, &record.trace, self.worker.next_random()).ok()
+        copied.copy(permit, head, target, record, self.worker.next_random()).ok()
     }
 
     fn forward_request<'f>(

@@ -36,29 +36,37 @@ const PIECE: usize = 64 << 10;
 const SMALL: usize = 8 << 10;
 
 /// A stored response, and what one client gets of it.
-pub(super) struct Serve {
+pub(crate) struct Serve {
     pub(super) stored: Arc<Stored>,
     /// What the client has already.
     conditions: Lines,
     now: Moment,
-    locations: Option<Locations>,
-    edits: &'static HeaderEdits,
-    idle: Duration,
-    least_rate: u64,
+    terms: ServeTerms,
+}
+
+/// How stored responses look to one client, and how long it may take for them.
+pub(super) struct ServeTerms {
+    pub(super) locations: Option<Locations>,
+    pub(super) edits: &'static HeaderEdits,
+    pub(super) idle: Duration,
+    pub(super) least_rate: u64,
 }
 
 impl Serve {
-    /// What the client of this request gets of it.
+    /// What the client of a request gets of it; `conditions` says what it has already.
+    pub(super) fn new(terms: ServeTerms, stored: Arc<Stored>, conditions: Lines, now: Moment) -> Self {
+        Self { stored, conditions, now, terms }
+    }
+
+    /// The same for a request that was prepared for its upstream.
     pub(super) fn of(forwarding: &Forwarding, stored: Arc<Stored>, conditions: Lines, now: Moment) -> Self {
-        Self {
-            stored,
-            conditions,
-            now,
-            locations: forwarding.locations(),
+        let terms = ServeTerms {
+            locations: forwarding.addresses.locations(),
             edits: &forwarding.operation.table.response_headers,
             idle: forwarding.terms.idle_timeout,
             least_rate: forwarding.terms.least_rate,
-        }
+        };
+        Self::new(terms, stored, conditions, now)
     }
 
     /// The same client gets this instead.
@@ -128,7 +136,7 @@ where
     };
     let mut values = Values::default();
     if let Some(offer) = record.offer {
-        let edits = serve.edits;
+        let edits = serve.terms.edits;
         let passed = written.fields.iter().filter(|field| !edits.replaces(field.name));
         let passed = passed.map(|field| (field.name, field.value));
         let own = edits.set.iter().chain(edits.add).map(|(name, value)| (*name, value.as_bytes()));
@@ -155,7 +163,7 @@ where
         }
     }
     let date = worker.date();
-    let terms = record.response_terms(worker, &date, serve.edits, serve.locations.as_ref());
+    let terms = record.response_terms(worker, &date, serve.terms.edits, serve.terms.locations.as_ref());
     let Written { status, fields, length, body } = &written;
     down.outbox.head(|head| {
         let reason = reason_phrase(*status);
@@ -165,7 +173,7 @@ where
     progress.head_at = Some(Instant::now());
     let body = if record.facts.to_head { &[][..] } else { &body[..] };
     progress.response_bytes = body.len() as u64;
-    let is_written = write_out(down, body, serve.idle, serve.least_rate).await;
+    let is_written = write_out(down, body, serve.terms.idle, serve.terms.least_rate).await;
     (progress, is_written)
 }
 

@@ -134,20 +134,29 @@ const RESPONSE_FIELDS: &[(&str, FieldClass)] = &[
     ("x-request-id", FieldClass::RequestId),
 ];
 
-/// The classes of one direction's fields.
+/// The classes of one direction's fields: a hash table over the length and three letters of the names, so that a name in no
+/// list, as most are, is settled by one look.
 #[derive(Debug)]
 pub struct FieldTable {
-    /// Indexed by the length of the name.
-    by_length: Vec<Row>,
+    /// For each hash, the place in `names` of the first name that has it; [`NO_NAME`] for none.
+    first: Box<[usize; SLOTS]>,
+    names: Vec<Known>,
 }
 
-/// The known names of one length.
-#[derive(Debug, Clone, Default)]
-struct Row {
-    /// A bit for each (folded) byte that a name starts or ends with: most fields are in no list, and a look suffices.
-    first: u64,
-    last: u64,
-    names: Vec<(Box<str>, FieldClass)>,
+/// Places in the table, a power of two. There are about 80 names, and what documents call their identity headers.
+const SLOTS: usize = 512;
+
+/// The end of a list of names.
+const NO_NAME: usize = usize::MAX;
+
+/// A name that means something.
+#[derive(Debug)]
+struct Known {
+    /// Folded.
+    name: Box<[u8]>,
+    class: FieldClass,
+    /// The place of the next name with the same hash.
+    next: usize,
 }
 
 impl FieldTable {
@@ -166,7 +175,7 @@ impl FieldTable {
     }
 
     fn of(fields: &[(&str, FieldClass)]) -> Self {
-        let mut table = Self { by_length: Vec::new() };
+        let mut table = Self { first: Box::new([NO_NAME; SLOTS]), names: Vec::new() };
         for (name, class) in fields {
             table.insert(name, *class);
         }
@@ -174,52 +183,76 @@ impl FieldTable {
     }
 
     fn insert(&mut self, name: &str, class: FieldClass) {
-        let name: String = name.bytes().map(|byte| folded(byte) as char).collect();
-        if self.by_length.len() <= name.len() {
-            self.by_length.resize(name.len() + 1, Row::default());
+        let name: Box<[u8]> = name.bytes().map(folded).collect();
+        if self.names.iter().any(|known| known.name == name) {
+            return;
         }
-        if let Some(row) = self.by_length.get_mut(name.len())
-            && !row.names.iter().any(|(known, _)| **known == *name)
-        {
-            row.first |= name.bytes().next().map_or(0, bit);
-            row.last |= name.bytes().next_back().map_or(0, bit);
-            row.names.push((name.into(), class));
-        }
+        let next = std::mem::replace(&mut self.first[slot(&name)], self.names.len());
+        self.names.push(Known { name, class, next });
     }
 
     /// How the field called `name` is treated.
     ///
     /// CGI and its descendants read `X_User` and `X-User` as one variable, so a name that differs from a known one
     /// only in its punctuation is dropped.
+    #[inline]
     pub fn classify(&self, name: &str) -> FieldClass {
-        let (Some(row), Some(first), Some(last)) =
-            (self.by_length.get(name.len()), name.bytes().next(), name.bytes().next_back())
-        else {
-            return FieldClass::EndToEnd;
-        };
-        if row.first & bit(folded(first)) == 0 || row.last & bit(folded(last)) == 0 {
-            return FieldClass::EndToEnd;
-        }
-        for (known, class) in &row.names {
-            if known.eq_ignore_ascii_case(name) {
-                return *class;
+        let mut place = self.first[slot(name.as_bytes())];
+        while let Some(known) = self.names.get(place) {
+            if known.is(name.as_bytes()) {
+                return known.class;
             }
-            if known.bytes().zip(name.bytes()).all(|(known, byte)| known == folded(byte)) {
+            if known.is_like(name.as_bytes()) {
                 return FieldClass::Dropped;
             }
+            place = known.next;
         }
         FieldClass::EndToEnd
     }
 }
 
-/// One of 64 bits; letters have different ones.
-fn bit(byte: u8) -> u64 {
-    1 << (byte & 63)
+impl Known {
+    /// In either case; the names of fields have no bytes that would only look the same with this bit set (RFC 9110 §5.6.2).
+    fn is(&self, name: &[u8]) -> bool {
+        const LOWER_CASE: u8 = 0x20;
+        let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+        let ((known, known_rest), (words, rest)) = (self.name.as_chunks::<8>(), name.as_chunks::<8>());
+        self.name.len() == name.len()
+            && known.iter().zip(words).all(|(known, bytes)| word(known) == word(bytes) | word(&[LOWER_CASE; 8]))
+            && known_rest.iter().zip(rest).all(|(known, byte)| *known == byte | LOWER_CASE)
+    }
+
+    /// But for its punctuation.
+    fn is_like(&self, name: &[u8]) -> bool {
+        self.name.len() == name.len() && self.name.iter().zip(name).all(|(known, byte)| *known == folded(*byte))
+    }
 }
 
-fn folded(byte: u8) -> u8 {
-    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+/// The hash of a name: of its length, and of its first, middle and last letter.
+#[inline]
+fn slot(name: &[u8]) -> usize {
+    let letter = |at: usize| usize::from(name.get(at).map_or(0, |byte| folded(*byte)));
+    let length = name.len();
+    (letter(0) * 7 + letter(length / 2) * 31 + letter(length.wrapping_sub(1)) * 3 + length * 101) % SLOTS
 }
+
+/// A byte of a name as CGI sees it: letter case does not count, nor which punctuation it is.
+#[inline]
+fn folded(byte: u8) -> u8 {
+    FOLDED[usize::from(byte)]
+}
+
+const FOLDED: [u8; 256] = {
+    let mut folded = [b'-'; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            folded[byte as usize] = byte.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    folded
+};
 
 /// Fields that a trailer section may not hold (RFC 9110 §6.5.1): they frame, route, authenticate or describe content, or say
 /// which pages may read it.
