@@ -43,6 +43,8 @@ pub(crate) enum Work {
     Socket,
     /// Knows 200 routes.
     Routes,
+    /// As `Plain`, to three endpoints.
+    Several,
     /// Forwards to three replicas, with tries.
     Replicas,
 }
@@ -51,7 +53,7 @@ impl Work {
     /// Something that is answered there, with 200 or 401.
     pub(crate) const fn path(self) -> &'static str {
         match self {
-            Self::Plain | Self::Tls => "/s",
+            Self::Plain | Self::Tls | Self::Several => "/s",
             Self::Jwt => "/private/s",
             Self::Hs256 => "/hs256",
             Self::Rs256 => "/rs256",

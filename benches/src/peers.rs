@@ -40,13 +40,15 @@ pub(crate) fn find(lab: &Lab, gateway: &Path, wanted: &[&str]) -> io::Result<(Ve
     let accounts = |program: &Path, name| gateway::with_accounts(lab, program, name);
     let hyper = Some(lab.program("hyper_proxy")?);
     let lua_path = nginx_path.clone().filter(|_| nginx::has_lua());
-    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 30] = [
+    let all: [(&'static str, &Option<PathBuf>, Make<'_>); 32] = [
         ("gateway", &gateway, &gateway_with("stdout", 18100, FEW)),
         ("gateway-nolog", &gateway, &gateway_with("off", 18110, FEW)),
         ("gateway-untold", &gateway, &gateway_with("stdout", 18140, FEW)),
         ("gateway-unlimited", &gateway, &gateway_with("stdout", 18150, FEW)),
         ("gateway-unchecked", &gateway, &gateway_with("stdout", 18180, FEW)),
         ("gateway-uncached", &gateway, &gateway_with("stdout", 18190, FEW)),
+        ("gateway-unshared", &gateway, &gateway_with("stdout", 18710, FEW)),
+        ("gateway-single", &gateway, &gateway_with("stdout", 18720, FEW)),
         ("gateway-routes", &gateway, &|program, name| gateway::with_routes(lab, program, name)),
         ("gateway-1k", &gateway, &gateway_with("stdout", 18120, THOUSAND)),
         ("gateway-1m", &gateway, &gateway_with("stdout", 18130, MILLION)),

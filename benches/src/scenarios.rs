@@ -276,11 +276,11 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "cors",
-        what: "100 bytes for a page of another origin, which may read them",
+        what: "100 bytes for a page of another origin, which may read them; gateway-unshared says nothing about that",
         kind: caller(Work::Cors, CredentialKind::Page),
-        peers: ALL,
-        bases: &["nginx", "haproxy", "envoy"],
-        targets: &[],
+        peers: &["gateway", "gateway-unshared", "nginx", "haproxy", "envoy"],
+        bases: &["gateway-unshared", "nginx", "haproxy", "envoy"],
+        targets: &[target("gateway-unshared", 1.02, None)],
     },
     Scenario {
         name: "compress",
@@ -438,6 +438,14 @@ pub(crate) static SCENARIOS: &[Scenario] = &[
         peers: ALL,
         bases: &["nginx", "haproxy", "envoy"],
         targets: &[target("nginx", 0.55, None)],
+    },
+    Scenario {
+        name: "several",
+        what: "100 bytes of three endpoints in turn; gateway-single has one",
+        kind: Kind::Load(LoadShape { work: Work::Several, ..SATURATION }),
+        peers: &["gateway", "gateway-single"],
+        bases: &["gateway-single"],
+        targets: &[target("gateway-single", 1.03, None)],
     },
     Scenario {
         name: "routes",

@@ -34,6 +34,9 @@ pub(super) fn forwarding(
         _ => "limited",
     };
     let orders = if name == "gateway-unchecked" { "unchecked" } else { "orders" };
+    // The same path of which browsers are not told anything, and the same path at one endpoint.
+    let browsers = if name == "gateway-unshared" { "unshared" } else { "browsers" };
+    let several = if name == "gateway-single" { "items" } else { "several" };
     // The same path without a cache.
     let stored = if name == "gateway-uncached" { "unstored" } else { "stored" };
     let settings = format!(
@@ -41,7 +44,8 @@ pub(super) fn forwarding(
 listeners:
   stored: {{bind: '127.0.0.1:{}', apis: [{stored}]}}
   orders: {{bind: '127.0.0.1:{}', apis: [{orders}]}}
-  browsers: {{bind: '127.0.0.1:{}', apis: [browsers]}}
+  browsers: {{bind: '127.0.0.1:{}', apis: [{browsers}]}}
+  several: {{bind: '127.0.0.1:{}', apis: [{several}]}}
   items: {{bind: '127.0.0.1:{port}', apis: [items]}}
   routes: {{bind: '127.0.0.1:{}', apis: [routes]}}
   callers: {{bind: '127.0.0.1:{callers}', apis: [callers]}}
@@ -57,6 +61,7 @@ stores: {{default: {{kind: memory}}}}
         port + 8,
         port + 6,
         port + 7,
+        port + 9,
         port + 1,
         port + 5,
         file.display(),
@@ -93,6 +98,7 @@ stores: {{default: {{kind: memory}}}}
             (Work::Cors, port + 7),
             (Work::Compress, port + 7),
             (Work::Stored, port + 8),
+            (Work::Several, port + 9),
             (Work::Socket, port + 7),
         ],
         consumers,

@@ -21,6 +21,9 @@ use socket2::{Domain, Socket, Type};
 /// The event of the listening socket.
 const LISTENER: u64 = u64::MAX;
 
+/// Where it listens: so it is three endpoints for who asks for them.
+const ADDRESSES: [Ipv4Addr; 3] = [Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)];
+
 const SLOWNESS: Duration = Duration::from_millis(500);
 
 fn main() -> io::Result<()> {
@@ -29,7 +32,7 @@ fn main() -> io::Result<()> {
 }
 
 struct Backend {
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     epoll: OwnedFd,
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
@@ -61,21 +64,27 @@ enum Output {
     Waiting,
 }
 
+fn listen(address: Ipv4Addr, port: u16) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((address, port)).into())?;
+    socket.listen(4096)?;
+    Ok(TcpListener::from(socket))
+}
+
 impl Backend {
     fn open(port: u16) -> io::Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.set_tcp_nodelay(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
-        socket.listen(4096)?;
-        let listener = TcpListener::from(socket);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        epoll::add(&epoll, &listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
+        let listeners = ADDRESSES.map(|address| listen(address, port)).into_iter().collect::<io::Result<Vec<_>>>()?;
+        for listener in &listeners {
+            epoll::add(&epoll, listener, epoll::EventData::new_u64(LISTENER), epoll::EventFlags::IN)?;
+        }
         let text = r#"{"id":42,"name":"benchmark item","tags":["a","b","c"],"price":12.50,"stock":7,"pad":""#;
         let small = format!("{text:0<98}\"}}");
         Ok(Self {
-            listener,
+            listeners,
             epoll,
             connections: Vec::new(),
             free: Vec::new(),
@@ -116,7 +125,7 @@ impl Backend {
     }
 
     fn accept(&mut self) -> io::Result<()> {
-        while let Ok((stream, _)) = self.listener.accept() {
+        while let Some((stream, _)) = self.listeners.iter().find_map(|listener| listener.accept().ok()) {
             stream.set_nonblocking(true)?;
             let slot = self.free.pop().unwrap_or_else(|| {
                 self.connections.push(None);
