@@ -189,6 +189,13 @@ impl Launch {
         self
     }
 
+    /// The file of consumers that the settings name, if they can be read.
+    #[must_use]
+    pub fn consumers_file(&self) -> Option<PathBuf> {
+        let (config, secrets) = self.settings().ok()?;
+        config.consumers.map(|file| secrets.folder.join(file))
+    }
+
     fn assemble_dry(&self, gateway: &'static Gateway) -> Result<Deployment, Vec<Problem>> {
         let (config, secrets) = self.settings()?;
         assemble::assemble(gateway, &config, secrets, true)
