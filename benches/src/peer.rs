@@ -45,6 +45,8 @@ pub(crate) enum Work {
     Routes,
     /// Forwards to three replicas, with tries.
     Replicas,
+    /// Forwards to endpoints that it checks.
+    Endpoints,
 }
 
 impl Work {
@@ -70,6 +72,7 @@ impl Work {
             Self::Socket => "/echo",
             Self::Routes => "/service7/v1/items",
             Self::Replicas => "/replica",
+            Self::Endpoints => "/endpoint",
         }
     }
 }
