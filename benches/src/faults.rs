@@ -50,8 +50,8 @@ pub(crate) fn run(lab: &Lab, gateway: &Path, is_wanted: impl Fn(&str) -> bool) -
     }
     for (name, fault) in FAULTS {
         println!("\n### One of three replicas: {name}\n");
-        println!("| | GET | failed | POST | failed | p50 | p99 | p99 while all are well |");
-        println!("|---|---|---|---|---|---|---|---|");
+        println!("| | GET | failed | POST | failed | streams | failed | p50 | p99 | p99 while all are well |");
+        println!("|---|---|---|---|---|---|---|---|---|---|");
         for peer in &peers {
             measure(lab, peer, fault)?;
         }
@@ -65,7 +65,8 @@ fn measure(lab: &Lab, peer: &Peer, fault: &Fault) -> io::Result<()> {
     // The first checks.
     sleep(Duration::from_millis(1500));
     let port = peer.port(Work::Replicas).unwrap_or_default();
-    let clients = Clients::start(port);
+    // Where a replica breaks its connections, so do its streams, whatever is in front of it.
+    let clients = Clients::start(port, matches!(fault, Fault::RollingRestart));
     sleep(WELL);
     clients.next_part();
     match fault {
@@ -86,12 +87,14 @@ fn measure(lab: &Lab, peer: &Peer, fault: &Fault) -> io::Result<()> {
     let [well, fault] = clients.stop();
     let shown = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
     println!(
-        "| {} | {} | {} | {} | {} | {} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
         peer.name,
         fault.gets,
         fault.failed_gets,
         fault.posts,
         fault.failed_posts,
+        fault.streams,
+        fault.failed_streams,
         shown(fault.percentile(0.5)),
         shown(fault.percentile(0.99)),
         shown(well.percentile(0.99)),

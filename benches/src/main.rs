@@ -4,6 +4,7 @@
 //! cargo run --profile dist -p gateway-benches -- [SCENARIO…] [--rounds N] [--seconds S] [--peers a,b]
 //! cargo run --profile dist -p gateway-benches -- scale
 //! cargo run --profile dist -p gateway-benches -- faults
+//! cargo run --profile dist -p gateway-benches -- endpoints
 //! ```
 
 #![allow(clippy::print_stdout, reason = "the tables are what this program is for")]
@@ -13,6 +14,7 @@ mod callers;
 mod clients;
 mod consumers;
 mod database;
+mod endpoints;
 mod faults;
 mod flood;
 mod lab;
@@ -66,17 +68,18 @@ fn run(plan: &Plan) -> io::Result<()> {
             println!("{:15} {}", scenario.name, scenario.what);
         }
         println!("{:15} one of three replicas is at fault", "faults");
+        println!("{:15} health checks of 1,000 endpoints", "endpoints");
         println!("{:15} the compiler and rustc with 1,000 and 20,000 operations", "scale");
         return Ok(());
     }
     let has = |name: &str| plan.scenarios.iter().any(|chosen| chosen == name);
-    let (has_scale, has_faults) = (has("scale"), has("faults"));
+    let (has_scale, has_faults, has_endpoints) = (has("scale"), has("faults"), has("endpoints"));
     let scenarios: Vec<&String> =
-        plan.scenarios.iter().filter(|name| !["scale", "faults"].contains(&name.as_str())).collect();
+        plan.scenarios.iter().filter(|name| !scenarios::APART.contains(&name.as_str())).collect();
     if has_scale {
         scale::run()?;
     }
-    if has_scale && !has_faults && scenarios.is_empty() {
+    if has_scale && !has_faults && !has_endpoints && scenarios.is_empty() {
         return Ok(());
     }
     let gateway = build::gateway()?;
@@ -86,9 +89,14 @@ fn run(plan: &Plan) -> io::Result<()> {
         .filter(|scenario| scenarios.is_empty() || scenarios.iter().any(|name| *name == scenario.name))
         .collect();
     let is_wanted = |peer: &str| plan.peers.as_ref().is_none_or(|wanted| wanted.iter().any(|name| name == peer));
-    if has_faults {
+    if has_faults || has_endpoints {
         println!("{}\n", report::machine());
-        faults::run(&lab, &gateway, is_wanted)?;
+        if has_faults {
+            faults::run(&lab, &gateway, is_wanted)?;
+        }
+        if has_endpoints {
+            endpoints::run(&lab, &gateway)?;
+        }
         if scenarios.is_empty() {
             return Ok(());
         }

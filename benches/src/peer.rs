@@ -47,6 +47,8 @@ pub(crate) enum Work {
     Several,
     /// Forwards to three replicas, with tries.
     Replicas,
+    /// Forwards to endpoints that it checks.
+    Endpoints,
 }
 
 impl Work {
@@ -72,6 +74,7 @@ impl Work {
             Self::Socket => "/echo",
             Self::Routes => "/service7/v1/items",
             Self::Replicas => "/replica",
+            Self::Endpoints => "/endpoint",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The peers: the gateway, and what is installed of nginx, HAProxy and Envoy. Each is configured to do the same.
 
 mod configuration;
+mod endpoints;
 mod envoy;
 mod gateway;
 mod haproxy;
@@ -105,6 +106,11 @@ pub(crate) fn before_replicas(
         }
     }
     Ok((peers, missing))
+}
+
+/// The gateway before endpoints at these URLs.
+pub(crate) fn before_endpoints(lab: &Lab, gateway: &Path, urls: &[String]) -> io::Result<Peer> {
+    endpoints::before(lab, gateway, urls)
 }
 
 /// The least that a proxy on hyper can do.

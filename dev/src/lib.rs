@@ -73,7 +73,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
     let (first, prepared) = loop {
         session.launch = session.launch.clone().with_file_here();
         let (read, compiled) = compile(session.specs.as_deref());
-        watch.also(read);
+        session.watch_also(&mut watch, read);
         let messages = match compiled {
             Ok(mut compiled) => {
                 let prepared = session.prepare(&mut compiled);
@@ -85,7 +85,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
             }
             Err(messages) => messages,
         };
-        show(&format!("{messages}\nNothing is served yet: waiting for a change of documents or settings."));
+        show(&format!("{messages}\nNothing is served yet: waiting for a change of documents, settings or consumers."));
         watch.next(|| false);
     };
     show(&first.warnings);
@@ -197,6 +197,12 @@ impl Session {
         Ok(Prepared { gateway: tables::gateway(&compiled.gateway)?, stands_in_for })
     }
 
+    /// Has the files watched that were read, and the consumers: what is wrong with those is wrong with the deployment.
+    fn watch_also(&self, watch: &mut Watch, mut read: Vec<PathBuf>) {
+        read.extend(self.launch.consumers_file());
+        watch.also(read);
+    }
+
     /// The content of the file of settings.
     fn settings(&self) -> u64 {
         let file = self.launch.config.clone().unwrap_or_else(|| "gateway.yaml".into());
@@ -234,7 +240,7 @@ impl Session {
             let before = watch.next(|| presence.as_ref().is_some_and(Presence::has_changed));
             let noticed = Instant::now();
             let (read, compiled) = compile(self.specs.as_deref());
-            watch.also(read);
+            self.watch_also(&mut watch, read);
             let mut compiled = match compiled {
                 Ok(compiled) => compiled,
                 Err(messages) => {

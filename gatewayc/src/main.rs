@@ -99,7 +99,7 @@ enum Command {
 #[derive(clap::Args)]
 struct Input {
     /// OpenAPI documents, YAML or JSON; a directory stands for the documents directly in it [default: what gatewayc.yaml
-    /// lists, or specs]
+    /// lists, or specs; where neither is here, those of the root]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The directory that references must not leave [default: the nearest one that holds all documents]
@@ -168,11 +168,36 @@ fn open(paths: &[PathBuf], root: Option<&Path>) -> io::Result<(SourceSet<'static
         return Ok((package.sources, package.diagnostics));
     }
     let specs = PathBuf::from("specs");
+    if specs.is_dir() {
+        return Ok((files::source_set(&[specs], root)?, Diagnostics::new()));
+    }
+    match root {
+        Some(root) => open_elsewhere(root),
+        None => {
+            let message =
+                format!("name a document; there is no {FILE} here that lists documents, and no folder `specs`");
+            Err(io::Error::new(io::ErrorKind::NotFound, message))
+        }
+    }
+}
+
+/// The documents of the package in another folder, which is also the root.
+fn open_elsewhere(folder: &Path) -> io::Result<(SourceSet<'static>, Diagnostics)> {
+    let shown = folder.display();
+    if let Some(package) = files::package(folder)? {
+        // Without one of its own, the root is the folder of the file.
+        if package.root != folder.canonicalize()? {
+            let message = format!("{shown}/{FILE} has a `root` of its own; run gatewayc in {shown}, without `--root`");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        return Ok((package.sources, package.diagnostics));
+    }
+    let specs = folder.join("specs");
     if !specs.is_dir() {
-        let message = format!("name a document; there is no {FILE} here that lists documents, and no folder `specs`");
+        let message = format!("name a document; neither here nor in {shown} is a {FILE} or a folder `specs`");
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
-    Ok((files::source_set(&[specs], root)?, Diagnostics::new()))
+    Ok((files::source_set(&[specs], Some(folder))?, Diagnostics::new()))
 }
 
 fn list_routes(input: &Input, format: ListFormat) -> io::Result<ExitCode> {

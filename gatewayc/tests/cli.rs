@@ -113,6 +113,26 @@ fn references_must_not_leave_the_root() {
     assert_eq!(outside.status.code(), Some(2), "{}", text(&outside.stderr));
 }
 
+#[test]
+fn a_root_elsewhere_brings_its_documents() {
+    let main = "openapi: 3.1.0\ninfo: {title: x, version: \"1\"}\npaths:\n  /a: {$ref: ../common/a.yaml}\n";
+    let files = [("api/specs/main.yaml", main), ("api/common/a.yaml", "get: {operationId: common}\n"), ("else/a", "")];
+    let directory = Directory::new("elsewhere", &files);
+    let listed = || directory.run(&["routes", "--root", "api"]);
+    assert!(text(&listed().stdout).contains("api/common/a.yaml:1"), "{}", text(&listed().stderr));
+    let list = |text: &str| fs::write(directory.0.join("api/gatewayc.yaml"), text).expect("a file");
+    list("documents: [specs/*.yaml]\n");
+    assert!(text(&listed().stdout).contains("api/common/a.yaml:1"), "{}", text(&listed().stderr));
+    list("documents: [specs/*.yaml]\nroot: ..\n");
+    for (output, expected) in [
+        (listed(), "api/gatewayc.yaml has a `root` of its own"),
+        (directory.run(&["check", "--root", "else"]), "neither here nor in else is a gatewayc.yaml"),
+        (directory.run(&["check", "--root", "nowhere"]), "nowhere"),
+    ] {
+        assert!(output.status.code() == Some(2) && text(&output.stderr).contains(expected), "{}", text(&output.stderr));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn links_must_not_leave_the_root_either() {

@@ -189,6 +189,13 @@ impl Launch {
         self
     }
 
+    /// The file of consumers that the settings name, if they can be read.
+    #[must_use]
+    pub fn consumers_file(&self) -> Option<PathBuf> {
+        let (config, secrets) = self.settings().ok()?;
+        config.consumers.map(|file| secrets.folder.join(file))
+    }
+
     fn assemble_dry(&self, gateway: &'static Gateway) -> Result<Deployment, Vec<Problem>> {
         let (config, secrets) = self.settings()?;
         assemble::assemble(gateway, &config, secrets, true)
@@ -299,7 +306,8 @@ struct Start {
     replacements: Option<Replacements>,
 }
 
-async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
+async fn run(start: Start, signals: Signals, on_ready: impl FnOnce(&Ready)) -> Result<(), Vec<Problem>> {
+    let Signals { stop: mut stop_signals, hangup } = signals;
     let Start { gateway, deployment, config, launch, descriptors, succession, replacements } = start;
     let process = Arc::new(ProcessMetrics::default());
     let upgrade_socket = config.upgrade_socket.as_ref().map(|path| succession.folder.join(path));
@@ -339,6 +347,7 @@ async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) 
                 gateway,
                 deployment,
                 tending.of_upstreams(),
+                hangup,
             );
             let watching = supervise(Task::Settings, move || watcher.clone().watch());
             tokio::spawn(async move {
@@ -353,7 +362,7 @@ async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) 
         }
     };
     let ending = loop {
-        match signals.stop.next(&mut replaced).await {
+        match stop_signals.next(&mut replaced).await {
             Ending::Upgrade => start_successor(succession.program.as_deref(), upgrade_socket.is_some()),
             ending => break ending,
         }
@@ -369,7 +378,7 @@ async fn run(start: Start, mut signals: Signals, on_ready: impl FnOnce(&Ready)) 
         if let Ending::Terminated = ending {
             // Load balancers must learn of it first; a second signal skips the delay.
             let delay = config.timeouts.shutdown_delay;
-            let _ = tokio::time::timeout(delay, signals.stop.next_end()).await;
+            let _ = tokio::time::timeout(delay, stop_signals.next_end()).await;
         }
     }
     // The operators' listener serves until the last request is done.
@@ -512,8 +521,8 @@ fn start_successor(program: Option<&Path>, is_awaited: bool) {
 
 struct Signals {
     stop: StopSignals,
-    /// Caught from the first moment on, though others listen to it.
-    _hangup: Signal,
+    /// Caught from the first moment on: what comes before somebody reads it is not lost.
+    hangup: Signal,
 }
 
 /// The signals that end a gateway, in one way or another.
@@ -543,7 +552,7 @@ impl Signals {
                 interrupt: signal(SignalKind::interrupt())?,
                 upgrade: signal(SignalKind::user_defined2())?,
             },
-            _hangup: signal(SignalKind::hangup())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 }

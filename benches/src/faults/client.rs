@@ -14,6 +14,9 @@ const INTERVAL: Duration = Duration::from_millis(16);
 /// One of so many requests has a body.
 const POSTS: u32 = 10;
 
+/// Connections on which one stream follows the other, beside those.
+const LISTENERS: u32 = 16;
+
 /// Longer than any gateway takes with all its tries.
 const PATIENCE: Duration = Duration::from_secs(12);
 
@@ -24,6 +27,9 @@ pub(super) struct Part {
     pub(super) failed_gets: usize,
     pub(super) posts: usize,
     pub(super) failed_posts: usize,
+    pub(super) streams: usize,
+    /// They did not begin, or broke off.
+    pub(super) failed_streams: usize,
     /// Of the requests that did not fail.
     times: Vec<Duration>,
 }
@@ -41,6 +47,8 @@ impl Part {
         self.failed_gets += other.failed_gets;
         self.posts += other.posts;
         self.failed_posts += other.failed_posts;
+        self.streams += other.streams;
+        self.failed_streams += other.failed_streams;
         self.times.extend(other.times);
     }
 
@@ -63,13 +71,22 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn start(port: u16) -> Self {
+    /// Clients of the gateway at this port; some of them follow streams, if wanted.
+    pub(super) fn start(port: u16, has_streams: bool) -> Self {
         let (part, is_over) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let client = |number| {
             let (part, is_over) = (Arc::clone(&part), Arc::clone(&is_over));
             thread::spawn(move || work(port, number, &part, &is_over))
         };
-        Self { threads: (0..CLIENTS).map(client).collect(), part, is_over }
+        let mut threads: Vec<_> = (0..CLIENTS).map(client).collect();
+        if has_streams {
+            let listener = |number| {
+                let (part, is_over) = (Arc::clone(&part), Arc::clone(&is_over));
+                thread::spawn(move || listen(port, number, &part, &is_over))
+            };
+            threads.extend((0..LISTENERS).map(listener));
+        }
+        Self { threads, part, is_over }
     }
 
     /// Requests that begin from now on are of the next part.
@@ -106,6 +123,38 @@ fn work(port: u16, number: u32, part: &AtomicUsize, is_over: &AtomicBool) -> [Pa
         due += INTERVAL;
     }
     parts
+}
+
+/// One stream after the other. They begin at different times, so that a fault meets them at any point.
+fn listen(port: u16, number: u32, part: &AtomicUsize, is_over: &AtomicBool) -> [Part; 2] {
+    let mut parts = [Part::default(), Part::default()];
+    sleep(Duration::from_millis(120) * number);
+    while !is_over.load(Relaxed) {
+        let now = part.load(Relaxed).min(1);
+        let end = connect(port).and_then(follow);
+        parts[now].streams += 1;
+        if end.is_err() {
+            parts[now].failed_streams += 1;
+            sleep(INTERVAL);
+        }
+    }
+    parts
+}
+
+/// Reads a stream to its last chunk.
+fn follow(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(b"GET /replica/events HTTP/1.1\r\nHost: replicas.test\r\n\r\n")?;
+    let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
+    while !received.ends_with(b"\r\n0\r\n\r\n") {
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => received.extend_from_slice(&buffer[..count]),
+        }
+        if !received.starts_with(&b"HTTP/1.1 200"[..received.len().min(12)]) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    Ok(())
 }
 
 fn connect(port: u16) -> io::Result<TcpStream> {

@@ -7,6 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
+/// Of a stream, and the time between two of them, which is less than any gateway waits for more.
+const EVENTS: u32 = 20;
+const EVENT_PAUSE: Duration = Duration::from_millis(100);
+
 /// What a replica does with requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -133,7 +137,7 @@ fn talk(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             stream.read_exact(&mut [0])?;
             return Ok(());
         }
-        let length = loop {
+        let (length, events) = loop {
             if let Some(found) = request(&received) {
                 break found;
             }
@@ -151,6 +155,14 @@ fn talk(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
             Mood::Resetting | Mood::Refusing => return Ok(()),
             _ => {}
         }
+        if events {
+            send_events(&mut stream, || shared.mood() != Mood::Leaving)?;
+            is_busy.store(false, Relaxed);
+            if shared.mood() == Mood::Leaving {
+                return stream.shutdown(Shutdown::Both);
+            }
+            continue;
+        }
         let (status, body) = if mood == Mood::Unavailable { ("503 Unavailable", "no") } else { ("200 OK", "ok") };
         let close = if shared.mood() == Mood::Leaving { "Connection: close\r\n" } else { "" };
         write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 2\r\n{close}\r\n{body}")?;
@@ -161,10 +173,24 @@ fn talk(shared: &Shared, mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Where a request ends.
-fn request(received: &[u8]) -> Option<usize> {
+/// A stream of two seconds, or until the replica leaves.
+fn send_events(stream: &mut TcpStream, goes_on: impl Fn() -> bool) -> io::Result<()> {
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+    for _ in 0..EVENTS {
+        if !goes_on() {
+            break;
+        }
+        stream.write_all(b"9\r\ndata: 1\n\n\r\n")?;
+        sleep(EVENT_PAUSE);
+    }
+    stream.write_all(b"0\r\n\r\n")
+}
+
+/// Where a request ends, and whether it asks for events.
+fn request(received: &[u8]) -> Option<(usize, bool)> {
     let end = received.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&received[..end]).ok()?.to_ascii_lowercase();
     let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok()).unwrap_or(0);
-    Some(end + length).filter(|end| received.len() >= *end)
+    let events = head.starts_with("get /replica/events ");
+    Some((end + length, events)).filter(|(end, _)| received.len() >= *end)
 }

@@ -4,6 +4,7 @@ use gateway_access::builtin::{Answer, Builtin, Call, PreparedBuiltin};
 use gateway_access::scheme::Resources;
 use gateway_base::digest::Digest;
 use gateway_wire::answer::OwnAnswer;
+use gateway_wire::entity_tag::is_known;
 use gateway_wire::field_lines::{FieldLines, StaticField};
 
 const NO_STORE: StaticField = StaticField::new("Cache-Control", "no-store");
@@ -66,11 +67,7 @@ impl Prepared {
     /// Whether the client has this very file (RFC 9110 §13.1.2).
     fn is_known(&self, call: &Call<'_>) -> bool {
         let conditions = call.view.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("if-none-match"));
-        let mut tags = conditions.flat_map(|field| field.value.split(|byte| *byte == b','));
-        tags.any(|tag| {
-            let tag = tag.trim_ascii();
-            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
-        })
+        is_known(conditions.map(|field| field.value), Some(self.etag.as_bytes())).unwrap_or(false)
     }
 
     fn answer(&self, call: &Call<'_>) -> OwnAnswer {

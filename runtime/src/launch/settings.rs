@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::assemble::endpoints;
 use crate::assemble::needs::unreached_upstreams;
@@ -32,24 +32,26 @@ pub(super) struct SettingsWatcher {
     gateway: &'static Gateway,
     deployment: &'static Deployment,
     tending: Arc<UpstreamTending>,
+    hangup: Arc<tokio::sync::Mutex<Signal>>,
 }
 
 impl SettingsWatcher {
-    /// For a gateway that was started with these settings.
+    /// For a gateway that was started with these settings. `hangup` has been listening since before it was ready.
     pub(super) fn new(
         read: ReadSettings,
         config: &Config,
         gateway: &'static Gateway,
         deployment: &'static Deployment,
         tending: Arc<UpstreamTending>,
+        hangup: Signal,
     ) -> Self {
-        Self { read, current: Arc::new(Mutex::new(config.clone())), gateway, deployment, tending }
+        let (current, hangup) = (Arc::new(Mutex::new(config.clone())), Arc::new(tokio::sync::Mutex::new(hangup)));
+        Self { read, current, gateway, deployment, tending, hangup }
     }
 
     /// Waits for SIGHUP, again and again.
     pub(super) async fn watch(self) {
-        // The signal is caught since the start; this is one more listener.
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        let mut hangup = self.hangup.lock().await;
         while hangup.recv().await.is_some() {
             let watcher = self.clone();
             match tokio::task::spawn_blocking(move || watcher.read_again()).await {

@@ -203,6 +203,7 @@ mod tests {
             ("", "/v1", "Domain=x; Path=/; Domain=y", Some("Domain=x; Path=/v1")),
             // The last one counts, and all of them are rewritten.
             ("", "/v1", "a=b; Path=/x; Path=/y", Some("a=b; Path=/v1/x; Path=/v1/y")),
+            ("", "/v1", "a=b; Path=/v1/x; Path=/y", Some("a=b; Path=/v1/x; Path=/v1/y")),
             ("", "/v1", "__Host-a=b; Path=/; Secure", None),
             ("", "/v1", "__host-a=b; Path=/; Secure", None),
             ("", "/v1", "__Secure-a=b; Path=/; Secure; Domain=x", Some("__Secure-a=b; Path=/v1; Secure")),

@@ -131,6 +131,28 @@ fn documents_that_are_wrong_at_the_start_are_waited_for() {
 }
 
 #[test]
+fn consumers_that_are_wrong_at_the_start_are_waited_for() {
+    let folder = Folder::new();
+    let keyed = "components:\n  securitySchemes: {key: {type: apiKey, in: header, name: X-Key}}\n";
+    let document = NOTES.replace("security: []", "security: [{key: []}]").replace("components:\n", keyed);
+    folder.write("notes.yaml", &document.replace("UPSTREAM", "127.0.0.1:9"));
+    let consumers = folder.write("consumers.txt", "consumers:\n  - usernam: shop\n");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gateway-tests-dev"));
+    support::usual_settings(&mut command);
+    command.args(["dev", "--mock=all", "--specs", folder.path("").to_str().expect("a path")]);
+    command.args(["--set", &format!("consumers.file={consumers}")]);
+    let mending = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::write(consumers, "consumers:\n  - username: shop\n").expect("written");
+    });
+    let gateway = Gateway::launch(command);
+    mending.join().expect("mended");
+    let told = gateway.started();
+    assert!(told.contains("consumers.txt:2:5") && told.contains("Nothing is served yet"), "{told}");
+    assert_eq!(gateway.get("/v1/notes", "").status, 401);
+}
+
+#[test]
 fn the_mock_answers_from_examples_and_schemas() {
     let session = Session::start(&NOTES.replace("UPSTREAM", "127.0.0.1:9"), &["--mock"]);
     session.hears("The mock answers for notes.default.");

@@ -22,6 +22,8 @@ use crate::outgoing::url::ProviderUrl;
 use gateway_base::connector;
 use gateway_base::encoding::form_encode;
 use gateway_base::secret::{SecretReference, SecretStore};
+use gateway_wire::cache_control::{Directive, directives};
+use gateway_wire::lists::is_cut_off;
 
 /// For everything, from the name's resolution to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -179,7 +181,9 @@ impl Drop for Running {
 }
 
 async fn read(response: Response<hyper::body::Incoming>) -> Result<Fetched, FetchError> {
-    let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| max_age(value.to_str().ok()?));
+    let cache_control: Vec<&[u8]> =
+        response.headers().get_all(CACHE_CONTROL).iter().map(HeaderValue::as_bytes).collect();
+    let max_age = max_age(&cache_control);
     let mut body = Vec::new();
     let mut incoming = response.into_body();
     while let Some(frame) = incoming.frame().await {
@@ -193,18 +197,15 @@ async fn read(response: Response<hyper::body::Incoming>) -> Result<Fetched, Fetc
     Ok(Fetched { body, max_age })
 }
 
-/// How long an answer may be kept (RFC 9111 §5.2.2): nothing where it does not say.
-fn max_age(cache_control: &str) -> Option<Duration> {
-    let mut directives = cache_control.split(',').map(str::trim);
-    if directives.clone().any(|directive| ["no-store", "no-cache"].iter().any(|no| directive.eq_ignore_ascii_case(no)))
-    {
+/// How long an answer may be kept (RFC 9111 §5.2.2); `None` where it does not say. What cannot be read keeps nothing.
+fn max_age(cache_control: &[&[u8]]) -> Option<Duration> {
+    let all = || cache_control.iter().copied().flat_map(directives);
+    let forbids = |directive: Directive<'_>| directive.is("no-store") || directive.is("no-cache");
+    if cache_control.iter().copied().any(is_cut_off) || all().any(forbids) {
         return Some(Duration::ZERO);
     }
-    let seconds = directives.find_map(|directive| {
-        let (name, value) = directive.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("max-age").then(|| value.trim().trim_matches('"').parse().ok())?
-    })?;
-    Some(Duration::from_secs(seconds))
+    // Of several, the first counts.
+    all().find(|directive| directive.is("max-age")).map(|directive| Duration::from_secs(directive.seconds()))
 }
 
 #[cfg(test)]
@@ -213,16 +214,24 @@ mod tests {
 
     #[test]
     fn how_long_an_answer_may_be_kept() {
-        for (value, expected) in [
-            ("max-age=600", Some(600)),
-            ("public, Max-Age=\"60\", must-revalidate", Some(60)),
-            ("no-store", Some(0)),
-            ("max-age=600, no-cache", Some(0)),
-            ("public", None),
-            ("max-age=soon", None),
-            ("s-maxage=5", None),
+        for (values, expected) in [
+            (&["max-age=600"][..], Some(600)),
+            (&["public, Max-Age=\"60\", must-revalidate"], Some(60)),
+            (&["max-age=5, max-age=600"], Some(5)),
+            (&["no-store"], Some(0)),
+            (&["max-age=600, no-cache"], Some(0)),
+            (&["max-age=600", "No-Store"], Some(0)),
+            (&["public", "max-age=600"], Some(600)),
+            (&["a=\"no-store, max-age=5\", max-age=600"], Some(600)),
+            (&["max-age=600, a=\"b"], Some(0)),
+            (&["public"], None),
+            (&[], None),
+            (&["max-age=soon"], Some(0)),
+            (&["s-maxage=5"], None),
         ] {
-            assert_eq!(max_age(value), expected.map(Duration::from_secs), "{value}");
+            let values: Vec<&[u8]> = values.iter().map(|value| value.as_bytes()).collect();
+            let found = max_age(&values);
+            assert_eq!(found, expected.map(Duration::from_secs), "{values:?}");
         }
     }
 }

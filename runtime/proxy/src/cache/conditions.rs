@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use crate::cache::directives::members;
 use crate::cache::freshness::{Stored, date};
 use crate::cache::lines::Lines;
+use gateway_wire::entity_tag::{self, EntityTag};
 
 /// Fields of a request that are about what the client has already. The upstream does not see them where a response is
 /// fetched to be stored.
@@ -42,10 +42,8 @@ pub(crate) fn part(stored: &Stored, conditions: &Lines) -> Part {
 
 /// Whether the client's copy is as good (RFC 9110 §13.1.2, §13.1.3).
 fn is_unmodified(stored: &Stored, conditions: &Lines) -> bool {
-    let mut matching = conditions.all("if-none-match").peekable();
-    if matching.peek().is_some() {
-        let etag = stored.head.first("etag").map(opaque);
-        return matching.flat_map(members).any(|one| one == b"*" || (etag.is_some() && Some(opaque(one)) == etag));
+    if let Some(is_known) = entity_tag::is_known(conditions.all("if-none-match"), stored.head.first("etag")) {
+        return is_known;
     }
     let Some(since) = conditions.first("if-modified-since") else { return false };
     let Some(modified) = stored.head.first("last-modified").or_else(|| stored.head.first("date")) else { return false };
@@ -53,18 +51,13 @@ fn is_unmodified(stored: &Stored, conditions: &Lines) -> bool {
     since == modified || date(since).zip(date(modified)).is_some_and(|(since, modified)| modified <= since)
 }
 
-/// An entity tag for the weak comparison (RFC 9110 §8.8.3.2).
-fn opaque(etag: &[u8]) -> &[u8] {
-    etag.strip_prefix(b"W/").unwrap_or(etag)
-}
-
 /// Whether a part of this response fits to what the client has (RFC 9110 §13.1.5).
 fn holds_if_range(stored: &Stored, conditions: &Lines) -> bool {
     let Some(condition) = conditions.first("if-range") else { return true };
-    if condition.starts_with(b"\"") {
-        return stored.head.first("etag") == Some(condition);
+    match EntityTag::of(condition) {
+        Some(tag) => stored.head.first("etag").and_then(EntityTag::of).is_some_and(|etag| etag.is_same(&tag)),
+        None => stored.head.first("last-modified") == Some(condition),
     }
-    !condition.starts_with(b"W/") && stored.head.first("last-modified") == Some(condition)
 }
 
 /// One range of bytes. What is several ranges, or no range, gets all (RFC 9110 §14.2).

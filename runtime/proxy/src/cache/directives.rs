@@ -1,9 +1,8 @@
 //! `Cache-Control` of requests and of responses (RFC 9111 §5.2, RFC 5861).
 
+use gateway_wire::cache_control::{directives, seconds};
 use gateway_wire::http1::head::Field;
-
-/// As many seconds as a directive may say; more are as many (RFC 9111 §1.2.2).
-const MOST: u64 = 1 << 31;
+use gateway_wire::lists::is_cut_off;
 
 /// What a response says about its storage.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +37,8 @@ pub(crate) struct RequestDirectives {
 impl ResponseDirectives {
     pub(super) fn of(fields: &[Field<'_>]) -> Self {
         let mut found = Self { no_store: values(fields, "cache-control").any(is_cut_off), ..Self::default() };
-        for (name, argument) in values(fields, "cache-control").flat_map(directives) {
-            match &*name {
+        for directive in values(fields, "cache-control").flat_map(directives) {
+            match &*directive.name.to_ascii_lowercase() {
                 "no-store" => found.no_store = true,
                 "private" => found.private = true,
                 "no-cache" => found.no_cache = true,
@@ -48,12 +47,12 @@ impl ResponseDirectives {
                 "proxy-revalidate" => found.proxy_revalidate = true,
                 "must-understand" => found.must_understand = true,
                 // Of several, the first counts; what is no number is no time at all (RFC 9111 §4.2.1).
-                "max-age" => _ = found.max_age.get_or_insert(seconds(argument).unwrap_or(0)),
-                "s-maxage" => _ = found.s_maxage.get_or_insert(seconds(argument).unwrap_or(0)),
+                "max-age" => _ = found.max_age.get_or_insert(directive.seconds()),
+                "s-maxage" => _ = found.s_maxage.get_or_insert(directive.seconds()),
                 "stale-while-revalidate" => {
-                    found.stale_while_revalidate.get_or_insert(seconds(argument).unwrap_or(0));
+                    found.stale_while_revalidate.get_or_insert(directive.seconds());
                 }
-                "stale-if-error" => _ = found.stale_if_error.get_or_insert(seconds(argument).unwrap_or(0)),
+                "stale-if-error" => _ = found.stale_if_error.get_or_insert(directive.seconds()),
                 _ => {}
             }
         }
@@ -65,23 +64,23 @@ impl RequestDirectives {
     pub(crate) fn of(fields: &[Field<'_>]) -> Self {
         let mut found = Self { no_store: values(fields, "cache-control").any(is_cut_off), ..Self::default() };
         let mut has_any = false;
-        for (name, argument) in values(fields, "cache-control").flat_map(directives) {
+        for directive in values(fields, "cache-control").flat_map(directives) {
             has_any = true;
-            match &*name {
+            match &*directive.name.to_ascii_lowercase() {
                 "no-cache" => found.no_cache = true,
                 "no-store" => found.no_store = true,
                 "only-if-cached" => found.only_if_cached = true,
-                "max-age" => _ = found.max_age.get_or_insert(seconds(argument).unwrap_or(0)),
-                "max-stale" if argument.is_none() => found.max_stale = Some(None),
+                "max-age" => _ = found.max_age.get_or_insert(directive.seconds()),
+                "max-stale" if directive.argument.is_none() => found.max_stale = Some(None),
                 // What is no number admits nothing.
-                "max-stale" => found.max_stale = seconds(argument).map(Some).or(found.max_stale),
-                "min-fresh" => found.min_fresh = seconds(argument).or(found.min_fresh),
+                "max-stale" => found.max_stale = seconds(directive.argument).map(Some).or(found.max_stale),
+                "min-fresh" => found.min_fresh = seconds(directive.argument).or(found.min_fresh),
                 _ => {}
             }
         }
         // RFC 9111 §5.4.
         let mut pragmas = values(fields, "pragma").flat_map(directives);
-        found.no_cache |= !has_any && pragmas.any(|(name, _)| name == "no-cache");
+        found.no_cache |= !has_any && pragmas.any(|directive| directive.is("no-cache"));
         found
     }
 }
@@ -91,68 +90,10 @@ pub(super) fn values<'f>(fields: &'f [Field<'f>], name: &'static str) -> impl It
     fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
 }
 
-/// The directives of one value: their names in lower case, and their arguments without quotation marks.
-fn directives(value: &[u8]) -> impl Iterator<Item = (String, Option<&[u8]>)> {
-    members(value).filter_map(|member| {
-        let (name, argument) = match memchr::memchr(b'=', member) {
-            Some(at) => (member[..at].trim_ascii(), Some(member[at + 1..].trim_ascii())),
-            None => (member, None),
-        };
-        let unquoted = argument.map(|argument| {
-            argument.strip_prefix(b"\"").and_then(|argument| argument.strip_suffix(b"\"")).unwrap_or(argument)
-        });
-        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?;
-        Some((name.to_ascii_lowercase(), unquoted))
-    })
-}
-
-/// Whether quoted text in a value has no end: what it hides may be `no-store`.
-fn is_cut_off(value: &[u8]) -> bool {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    for byte in value {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_quoted => is_escaped = true,
-            b'"' => is_quoted = !is_quoted,
-            _ => {}
-        }
-    }
-    is_quoted
-}
-
-/// The members of a list (RFC 9110 §5.6.1), in which quoted text may have commas.
-pub(super) fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(value);
-    std::iter::from_fn(move || {
-        let value = rest.take()?;
-        let (mut is_quoted, mut is_escaped) = (false, false);
-        for (at, byte) in value.iter().enumerate() {
-            match byte {
-                _ if is_escaped => is_escaped = false,
-                b'\\' if is_quoted => is_escaped = true,
-                b'"' => is_quoted = !is_quoted,
-                b',' if !is_quoted => {
-                    rest = Some(&value[at + 1..]);
-                    return Some(value[..at].trim_ascii());
-                }
-                _ => {}
-            }
-        }
-        Some(value.trim_ascii())
-    })
-    .filter(|member| !member.is_empty())
-}
-
-/// A number of seconds, and nothing else.
-pub(super) fn seconds(argument: Option<&[u8]>) -> Option<u64> {
-    let digits = argument.filter(|digits| !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))?;
-    let number =
-        digits.iter().try_fold(0_u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
-    Some(number.unwrap_or(MOST).min(MOST))
-}
-
 #[cfg(test)]
 mod tests {
+    use gateway_wire::cache_control::MOST_SECONDS;
+
     use super::*;
 
     fn response(value: &'static str) -> ResponseDirectives {
@@ -172,7 +113,7 @@ mod tests {
             assert!(RequestDirectives::of(&[field]).no_store, "{value}");
         }
         for (value, expected) in
-            [("max-age=1.5", 0), ("max-age=-1", 0), ("max-age", 0), ("max-age=99999999999999999999", MOST)]
+            [("max-age=1.5", 0), ("max-age=-1", 0), ("max-age", 0), ("max-age=99999999999999999999", MOST_SECONDS)]
         {
             assert_eq!(response(value).max_age, Some(expected), "{value}");
         }

@@ -4,12 +4,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 
-use crate::cache::directives::{RequestDirectives, ResponseDirectives, members, seconds, values};
+use crate::cache::directives::{RequestDirectives, ResponseDirectives, values};
 use crate::cache::lines::Lines;
 use crate::tables::Cache;
 use gateway_tls::CERTIFICATE_HEADERS;
+use gateway_wire::cache_control::seconds;
 use gateway_wire::http1::head::Field;
 use gateway_wire::http1::names::is_same_name_ignoring_punctuation;
+use gateway_wire::lists::members;
 
 /// What a document may give a time to: those that are cacheable by default (RFC 9110 §15.1), but for a part of a content and
 /// for what says something of the server and not of the resource.

@@ -1,10 +1,10 @@
 //! Which requests are the same.
 
-use crate::cache::directives::members;
 use crate::cache::lines::Lines;
 use gateway_base::digest::Digest;
 use gateway_base::encoding::form_decode;
 use gateway_wire::http1::head::Field;
+use gateway_wire::lists::members;
 
 /// What a response is found by. It is made with a cryptographic hash: no client finds a request that has another's key.
 pub(crate) type Key = u128;

@@ -21,7 +21,7 @@ impl Lines {
     }
 
     /// The fields.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
         self.0.split(|byte| *byte == b'\n').filter_map(|line| {
             let colon = memchr::memchr(b':', line)?;
             Some(Field { name: std::str::from_utf8(&line[..colon]).ok()?, value: &line[colon + 1..] })
@@ -29,7 +29,7 @@ impl Lines {
     }
 
     /// The values of the fields called `name`, whose letter case does not count.
-    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + Clone {
         self.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.trim_ascii())
     }
 

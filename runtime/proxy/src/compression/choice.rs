@@ -3,7 +3,10 @@
 use crate::body_memory::{BodyMemory, Taken};
 use crate::compression::{Coding, Compression, Encoder};
 use gateway_terms::compression::is_among;
+use gateway_wire::cache_control::directives;
+use gateway_wire::entity_tag::{NoneMatch, entity_tags};
 use gateway_wire::http1::head::Field;
+use gateway_wire::lists::is_cut_off;
 
 /// What one client is offered.
 #[derive(Debug, Clone, Copy)]
@@ -121,15 +124,17 @@ impl FieldKind {
 /// Whether what a client asks about may be content that was coded: it names a weak validator, as coded content has it, or
 /// none, and takes a coding.
 fn has_coded(coding: Option<&dyn Coding>, request: &[Field<'_>]) -> bool {
-    let mut tags = request.iter().filter(|field| field.name.eq_ignore_ascii_case("if-none-match")).peekable();
-    let names_none = tags.peek().is_none_or(|field| field.value.trim_ascii() == b"*");
-    (names_none && coding.is_some()) || tags.any(|field| field.value.windows(3).any(|part| part == b"W/\""))
+    let fields = request.iter().filter(|field| field.name.eq_ignore_ascii_case("if-none-match"));
+    let values = fields.map(|field| field.value);
+    match NoneMatch::of(values.clone()) {
+        NoneMatch::Absent | NoneMatch::Any => coding.is_some(),
+        NoneMatch::Tags => values.flat_map(entity_tags).any(|tag| tag.is_weak),
+    }
 }
 
 /// RFC 9111 §5.2.2.6.
 fn forbids_change(cache_control: &[u8]) -> bool {
-    let mut directives = cache_control.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-    directives.any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+    is_cut_off(cache_control) || directives(cache_control).any(|directive| directive.is("no-transform"))
 }
 
 /// The coding that a client likes best; of those that it likes as much, the first one.

@@ -118,6 +118,9 @@ fn responses_that_stay_as_they_are() {
         (vec![text, ("content-range", "bytes 0-1/2")], 416, None, false, "-"),
         (vec![text, ("Cache-Control", "max-age=1 , No-Transform")], 200, None, false, "-"),
         (vec![text, ("Cache-Control", "no-transformers")], 200, None, false, "gzip"),
+        (vec![text, ("Cache-Control", "a=\"b, no-transform\"")], 200, None, false, "gzip"),
+        (vec![text, ("Cache-Control", "a=\"b, no-transform")], 200, None, false, "-"),
+        (vec![text, ("Cache-Control", "a, No-Transform=1")], 200, None, false, "-"),
         (vec![("Set-Cookie", "a=1"), text], 200, None, false, "-"),
     ] {
         let accept = [("Accept-Encoding", "gzip")];

@@ -24,6 +24,10 @@ use gateway_base::{error, info, warn};
 /// More than this before a final status is no answer.
 const MOST_OF_HEAD: usize = 16 << 10;
 
+/// So many checks of an upstream begin at once, and the next ones a moment later: a thousand endpoints take no thousand
+/// sockets.
+const AT_ONCE: usize = 32;
+
 /// Checks go on until this is dropped.
 #[derive(Debug, Default)]
 pub struct Checking(#[expect(dead_code, reason = "its end is the signal")] Option<oneshot::Sender<()>>);
@@ -78,7 +82,12 @@ async fn check_one(cluster: Arc<Cluster>, health: Health, seed: u64) {
     for round in 0_u64.. {
         let began = Instant::now();
         let mut checks = JoinSet::new();
-        for member in cluster.now().all.iter().map(Arc::clone) {
+        let members: Vec<Arc<Member>> = cluster.now().all.iter().map(Arc::clone).collect();
+        let between = between(members.len(), &health);
+        for (index, member) in members.into_iter().enumerate() {
+            if index > 0 && index.is_multiple_of(AT_ONCE) {
+                sleep(between).await;
+            }
             let (cluster, pool) = (Arc::clone(&cluster), Rc::clone(&pool));
             checks.spawn_local(async move {
                 let status = timeout(health.timeout, ask(&member, &pool, &health)).await;
@@ -99,6 +108,13 @@ async fn check_one(cluster: Arc<Cluster>, health: Health, seed: u64) {
         let pause = health.every.mul_f64(tenths as f64 / 100.0);
         sleep(pause.saturating_sub(began.elapsed()).max(Duration::from_millis(1))).await;
     }
+}
+
+/// The time between those of one round that begin at once and the next ones: all have begun after half of the round, and
+/// have ended when the next one is due.
+fn between(members: usize, health: &Health) -> Duration {
+    let time = health.every.saturating_sub(health.timeout).min(health.every / 2);
+    time / u32::try_from(members.div_ceil(AT_ONCE).max(1)).unwrap_or(u32::MAX)
 }
 
 fn note(cluster: &Cluster, member: &Member, health: &Health, status: io::Result<u16>) {
@@ -164,6 +180,28 @@ fn status(mut received: &[u8]) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_checks_of_a_round_are_spread() {
+        let health = |every, timeout| Health {
+            path: "/",
+            every: Duration::from_millis(every),
+            timeout: Duration::from_millis(timeout),
+            healthy: 1,
+            unhealthy: 1,
+            status: &[(200, 299)],
+        };
+        for (members, every, timeout, expected) in [
+            (1_000, 5_000, 1_000, 2_500_000 / 32),
+            (33, 5_000, 1_000, 1_250_000),
+            (64, 1_000, 800, 100_000),
+            (1_000, 50, 1_000, 0),
+            (0, 5_000, 1_000, 2_500_000),
+        ] {
+            let found = between(members, &health(every, timeout));
+            assert_eq!(found, Duration::from_micros(expected), "{members} every {every} ms");
+        }
+    }
 
     #[test]
     fn statuses_are_found_behind_interim_ones() {
