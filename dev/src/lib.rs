@@ -83,7 +83,7 @@ fn run(_compiled_in: &'static Gateway, launch: Launch, words: Vec<String>) -> Ex
                     Err(problems) => list(&problems),
                 }
             }
-            Err(messages) => messages,
+            Err(error) => error.to_string(),
         };
         show(&format!("{messages}\nNothing is served yet: waiting for a change of documents or settings."));
         watch.next(|| false);
@@ -237,9 +237,9 @@ impl Session {
             watch.also(read);
             let mut compiled = match compiled {
                 Ok(compiled) => compiled,
-                Err(messages) => {
+                Err(error) => {
                     is_broken = true;
-                    show(&format!("{messages}Not live: what was served before goes on."));
+                    show(&format!("{error}Not live: what was served before goes on."));
                     continue;
                 }
             };

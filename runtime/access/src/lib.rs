@@ -12,6 +12,7 @@ pub mod jwt;
 pub mod limit_key;
 pub mod mutual_tls;
 pub mod outgoing;
+pub mod prepare_error;
 pub mod provider;
 pub mod request_view;
 pub mod scheme;

@@ -415,7 +415,7 @@ fn mistakes_in_the_file_are_told() {
         ),
         (
             "{type: jwt, key: k, algorithm: RS256, publicKey: {file: PEM}}",
-            "missing valid public key: not a PEM key for RS256 [GW603]",
+            "the public key is not a PEM key for RS256 [GW603]",
         ),
         (
             "{type: jwt, key: k, algorithm: RS256, secret: {env: TEST_TOKEN_SECRET}}",

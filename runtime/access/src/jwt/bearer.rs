@@ -11,6 +11,7 @@ use crate::jwt::cache::TokenCache;
 use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_scope, invalid};
 use crate::jwt::ring::{KeyProvider, KeyRing, KeySet, KeySource};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
+use crate::prepare_error::PrepareError;
 use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
 use gateway_base::jose::keys::{JwtAlgorithm, VerifyingKey, is_known, verify_signature};
@@ -72,7 +73,7 @@ impl Scheme for JwtBearer {
     }
 
     fn prepare(&self, resources: &Resources) -> Result<Box<dyn Authenticator>, Vec<String>> {
-        let (ring, source) = self.open_keys(resources).map_err(|problem| vec![problem])?;
+        let (ring, source) = self.open_keys(resources).map_err(|problem| vec![problem.to_string()])?;
         let verifier = Arc::new(JwtVerifier {
             places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
             scope_claims: self.scope_claims,
@@ -104,7 +105,7 @@ pub(crate) type OpenKeys = (Arc<KeyRing>, Option<Arc<dyn KeySource>>);
 
 impl JwtBearer {
     /// The keys, and what brings others, where keys change.
-    fn open_keys(&self, resources: &Resources) -> Result<OpenKeys, String> {
+    fn open_keys(&self, resources: &Resources) -> Result<OpenKeys, PrepareError> {
         let read = |reference: &SecretReference| reference.resolve(&resources.secrets);
         let keys = match &self.key {
             JwtKey::Secret(reference) => {

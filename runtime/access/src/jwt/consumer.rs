@@ -13,8 +13,7 @@ use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_sco
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
 use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
-use gateway_base::jose::keys::JwtAlgorithm;
-use gateway_base::jose::keys::VerifyingKey;
+use gateway_base::jose::keys::{JwtAlgorithm, KeyError, VerifyingKey};
 use gateway_base::jose::token::Token;
 use gateway_base::jose::token_keys::{TokenKeys, TokenSigner, TokenVerifier};
 use gateway_parties::consumers::Consumers;
@@ -164,18 +163,17 @@ impl ConsumerTokens {
 pub(super) struct JoseKeys;
 
 impl TokenKeys for JoseKeys {
-    fn verifying(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenVerifier>, String> {
+    fn verifying(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenVerifier>, KeyError> {
         let key = if algorithm.is_hmac() {
             VerifyingKey::from_secret(key, &[algorithm], true)?
         } else {
-            VerifyingKey::from_pem(key, &[algorithm])
-                .map_err(|_| format!("missing valid public key: not a PEM key for {}", algorithm.name()))?
+            VerifyingKey::from_pem(key, &[algorithm])?
         };
         Ok(Box::new(Verifier { key, algorithm }))
     }
 
-    fn signing(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenSigner>, String> {
-        let problem = |_| format!("the private key is not a PEM key for {}", algorithm.name());
+    fn signing(&self, algorithm: JwtAlgorithm, key: &[u8]) -> Result<Box<dyn TokenSigner>, KeyError> {
+        let problem = |_| KeyError::PrivateKey(algorithm);
         let key = match algorithm {
             _ if algorithm.is_hmac() => EncodingKey::from_secret(key),
             _ if algorithm.is_rsa() => EncodingKey::from_rsa_pem(key).map_err(problem)?,
@@ -206,9 +204,9 @@ struct Signer {
 }
 
 impl TokenSigner for Signer {
-    fn sign(&self, claims: &Map<String, Value>) -> Result<String, String> {
-        let problem = || format!("the key cannot sign with {}", self.algorithm.name());
-        let algorithm = self.algorithm.to_sign().ok_or_else(problem)?;
-        jsonwebtoken::encode(&Header::new(algorithm), claims, &self.key).map_err(|_| problem())
+    fn sign(&self, claims: &Map<String, Value>) -> Result<String, KeyError> {
+        let problem = KeyError::CannotSign(self.algorithm);
+        let Some(algorithm) = self.algorithm.to_sign() else { return Err(problem) };
+        jsonwebtoken::encode(&Header::new(algorithm), claims, &self.key).map_err(|_| problem)
     }
 }

@@ -20,21 +20,44 @@ pub struct ProviderUrl {
     pub(super) target: Box<str>,
 }
 
+/// Why a URL is not the address of a provider. It is not repeated: it may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderUrlError {
+    /// It is not a URI (RFC 3986).
+    #[error("it is not a URL")]
+    NoUrl,
+    /// It has another scheme, or none.
+    #[error("it does not start with https://")]
+    Scheme,
+    /// It names no server.
+    #[error("it has no host")]
+    NoHost,
+    /// It has user information or a fragment.
+    #[error("it has more than a host, a port, a path and a query")]
+    MoreThanAddress,
+    /// Its port is 0, too large or not a number.
+    #[error("its port is not a number from 1 to 65535")]
+    Port,
+    /// It has no TLS, and leads to another machine.
+    #[error("plain http is for loopback only: keys and answers could be changed on their way")]
+    InTheClear,
+}
+
 impl ProviderUrl {
     /// Takes a URL apart.
     ///
     /// # Errors
-    /// What is wrong with it, in a sentence that does not repeat it: it may hold a secret.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let uri: Uri = text.parse().map_err(|_| "it is not a URL")?;
+    /// It is not one, or not one that can be asked safely.
+    pub fn parse(text: &str) -> Result<Self, ProviderUrlError> {
+        let uri: Uri = text.parse().map_err(|_| ProviderUrlError::NoUrl)?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
-            _ => return Err("it does not start with https://"),
+            _ => return Err(ProviderUrlError::Scheme),
         };
-        let authority = uri.authority().ok_or("it has no host")?;
+        let authority = uri.authority().ok_or(ProviderUrlError::NoHost)?;
         if authority.as_str().contains('@') || text.contains('#') {
-            return Err("it has more than a host, a port, a path and a query");
+            return Err(ProviderUrlError::MoreThanAddress);
         }
         let (host, after) = authority.as_str().split_at(authority.host().len());
         let port = match after.strip_prefix(':').map(str::parse) {
@@ -46,14 +69,14 @@ impl ProviderUrl {
                 }
             }
             Some(Ok(port)) if port != 0 => port,
-            _ => return Err("its port is not a number from 1 to 65535"),
+            _ => return Err(ProviderUrlError::Port),
         };
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.is_empty() {
-            return Err("it has no host");
+            return Err(ProviderUrlError::NoHost);
         }
         if !tls && !is_loopback(host) {
-            return Err("plain http is for loopback only: keys and answers could be changed on their way");
+            return Err(ProviderUrlError::InTheClear);
         }
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Ok(Self {

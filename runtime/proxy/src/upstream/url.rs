@@ -44,12 +44,6 @@ impl fmt::Display for UpstreamUrlError {
 
 impl std::error::Error for UpstreamUrlError {}
 
-impl From<UpstreamUrlError> for String {
-    fn from(error: UpstreamUrlError) -> Self {
-        error.to_string()
-    }
-}
-
 /// `http://host[:port][/prefix]`, or the same with another [`UpstreamScheme`]; inside TLS also the name in its
 /// certificate.
 pub fn parse_url(url: &str) -> Result<(Endpoint, Option<ServerName<'static>>), UpstreamUrlError> {
