@@ -179,7 +179,7 @@ fn write_scheme(out: &mut String, scheme: &Scheme) {
     let failures = scheme.failures.as_ref().map_or_else(
         || "not limited".to_owned(),
         |FailureLimit { limit, interval, key }| {
-            let key: Vec<String> = key.iter().map(LimitKey::show).collect();
+            let key: Vec<String> = key.iter().map(ToString::to_string).collect();
             format!("{limit}/{} per {}", show_duration(*interval), key.join("+"))
         },
     );
@@ -355,7 +355,7 @@ fn limit_use(limit: &Limit, cost: u64) -> String {
 
 /// `token-bucket 100/1m per client`.
 fn limit_in_short(limit: &Limit) -> String {
-    let key: Vec<String> = limit.key.iter().map(LimitKey::show).collect();
+    let key: Vec<String> = limit.key.iter().map(ToString::to_string).collect();
     let numbers = match limit.algorithm {
         LimitAlgorithm::TokenBucket { limit, interval }
         | LimitAlgorithm::FixedWindow { limit, interval }
