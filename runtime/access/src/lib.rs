@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod authorize;
 pub mod basic;
+pub mod bearer;
 pub mod builtin;
 pub mod caller;
 pub mod challenges;

@@ -6,9 +6,10 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::bearer::{Bearer, BearerAuthenticator, TokenAuthenticator};
 use crate::caller::{Caller, Denial, Question, Refusal, RequestContext};
 use crate::jwt::cache::TokenCache;
-use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_scope, invalid};
+use crate::jwt::denial::{MISSING, invalid};
 use crate::jwt::ring::{KeyProvider, KeyRing, KeySet, KeySource};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
 use crate::prepare_error::PrepareError;
@@ -84,13 +85,12 @@ impl Scheme for JwtBearer {
                 client_ids: self.client_ids,
                 leeway: self.leeway,
             },
-            realm: self.realm,
-            forward: self.forward,
             ring,
             source,
             caches: caches(),
         });
-        Ok(Box::new(verifier))
+        let bearer = Bearer { realm: self.realm, locations: self.locations, forward: self.forward };
+        Ok(Box::new(BearerAuthenticator { bearer, tokens: verifier }))
     }
 
     fn provider(&self) -> Option<&'static str> {
@@ -135,8 +135,6 @@ pub(crate) struct JwtVerifier {
     places: TokenPlaces,
     rules: ClaimRules,
     scope_claims: &'static [&'static str],
-    realm: &'static str,
-    forward: bool,
     ring: Arc<KeyRing>,
     /// Brings other keys, where keys change.
     source: Option<Arc<dyn KeySource>>,
@@ -170,7 +168,7 @@ impl From<Failure> for Denial {
     }
 }
 
-impl Authenticator for Arc<JwtVerifier> {
+impl TokenAuthenticator for Arc<JwtVerifier> {
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
@@ -197,22 +195,6 @@ impl Authenticator for Arc<JwtVerifier> {
             wait.await;
             verifier.judge(&token, now).map_err(Denial::from)
         }))))
-    }
-
-    fn challenge(&self) -> String {
-        challenge(self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.realm)
-    }
-
-    fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.realm, scopes)
-    }
-
-    fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.places.locations, self.forward)
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Map, Value};
 
+use crate::bearer::{Bearer, BearerAuthenticator, TokenAuthenticator};
 use crate::caller::{Caller, Denial, Refusal, RequestContext};
 use crate::jwt::bearer::caches;
 use crate::jwt::cache::TokenCache;
-use crate::jwt::challenge::{MISSING, challenge, challenge_invalid, challenge_scope, invalid};
+use crate::jwt::denial::{MISSING, invalid};
 use crate::jwt::token::{ClaimRules, NoToken, TokenPlaces};
 use crate::request_view::{CredentialLocation, RequestView};
 use crate::scheme::{Authenticator, Resources, Scheme};
@@ -53,7 +54,7 @@ impl Scheme for ConsumerJwt {
         if !resources.consumers.is_configured() {
             return Err(vec!["its tokens belong to consumers; write `consumers: {file: consumers.yaml}`".to_owned()]);
         }
-        Ok(Box::new(ConsumerTokens {
+        let tokens = ConsumerTokens {
             places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
             rules: ClaimRules {
                 required_claims: self.required_claims,
@@ -63,11 +64,11 @@ impl Scheme for ConsumerJwt {
                 leeway: self.leeway,
             },
             key_claim: self.key_claim,
-            realm: self.realm,
-            forward: self.forward,
             consumers: Arc::clone(&resources.consumers),
             caches: caches(),
-        }))
+        };
+        let bearer = Bearer { realm: self.realm, locations: self.locations, forward: self.forward };
+        Ok(Box::new(BearerAuthenticator { bearer, tokens }))
     }
 
     fn token_keys(&self) -> Option<&'static dyn TokenKeys> {
@@ -80,8 +81,6 @@ struct ConsumerTokens {
     places: TokenPlaces,
     rules: ClaimRules,
     key_claim: &'static str,
-    realm: &'static str,
-    forward: bool,
     consumers: Arc<ConsumerStore>,
     caches: Box<[Mutex<TokenCache>]>,
 }
@@ -92,7 +91,7 @@ impl std::fmt::Debug for ConsumerTokens {
     }
 }
 
-impl Authenticator for ConsumerTokens {
+impl TokenAuthenticator for ConsumerTokens {
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
@@ -112,22 +111,6 @@ impl Authenticator for ConsumerTokens {
             cache.lock().unwrap_or_else(PoisonError::into_inner).insert(&token, caller.clone(), until);
         }
         Ok(caller)
-    }
-
-    fn challenge(&self) -> String {
-        challenge(self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.realm)
-    }
-
-    fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.realm, scopes)
-    }
-
-    fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.places.locations, self.forward)
     }
 }
 

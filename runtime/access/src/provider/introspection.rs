@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use crate::bearer::{Bearer, BearerAuthenticator, TokenAuthenticator};
 use crate::caller::{Caller, Denial, Question, Refusal, RequestContext, Verdict};
 use crate::jwt::cache::TokenCache;
-use crate::jwt::challenge::{challenge, challenge_invalid, challenge_scope};
 use crate::jwt::token::{self, ClaimRules, NoToken, TokenPlaces};
 use crate::outgoing::Background;
 use crate::outgoing::client::{Client, FetchError, Form, basic};
@@ -122,12 +122,9 @@ impl Scheme for Introspection {
             url,
         });
         resources.providers.tend(Arc::clone(&queries) as Arc<dyn Background>);
-        Ok(Box::new(Introspector {
-            places: TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token },
-            realm: self.realm,
-            forward: self.forward,
-            queries,
-        }))
+        let places = TokenPlaces { locations: self.locations, bare: self.bare, longest: resources.max_token };
+        let bearer = Bearer { realm: self.realm, locations: self.locations, forward: self.forward };
+        Ok(Box::new(BearerAuthenticator { bearer, tokens: Introspector { places, queries } }))
     }
 
     fn provider(&self) -> Option<&'static str> {
@@ -139,34 +136,16 @@ impl Scheme for Introspection {
 #[derive(Debug)]
 struct Introspector {
     places: TokenPlaces,
-    realm: &'static str,
-    forward: bool,
     queries: Arc<TokenQueries>,
 }
 
-impl Authenticator for Introspector {
+impl TokenAuthenticator for Introspector {
     fn authenticate(&self, view: &RequestView<'_>, now: RequestContext) -> Result<Caller, Refusal> {
         let token = self.places.token(view).map_err(|problem| match problem {
             NoToken::Missing => MISSING,
             NoToken::Unusable(why) => invalid(why),
         })?;
         self.queries.verdict(&token, now.unix_seconds)
-    }
-
-    fn challenge(&self) -> String {
-        challenge(self.realm)
-    }
-
-    fn challenge_invalid(&self) -> String {
-        challenge_invalid(self.realm)
-    }
-
-    fn challenge_scope(&self, scopes: &[&str]) -> String {
-        challenge_scope(self.realm, scopes)
-    }
-
-    fn locations(&self) -> (&'static [CredentialLocation], bool) {
-        (self.places.locations, self.forward)
     }
 }
 
