@@ -4,6 +4,7 @@
 //! What is wrong with a file is a value here; its message is written where the file is read.
 
 pub mod algorithm;
+pub mod authority;
 pub mod compression;
 pub mod contract;
 pub mod hmac;
@@ -14,5 +15,6 @@ pub mod operation;
 pub mod refusal;
 pub mod share;
 pub mod store;
+pub mod text_table;
 pub mod token;
 pub mod upstream;

@@ -1,8 +1,8 @@
 //! The address of an identity provider.
 
 use std::fmt;
-use std::net::IpAddr;
 
+use gateway_terms::authority::{Authority, AuthorityError};
 use hyper::Uri;
 
 /// `https://host[:port][/path][?query]`; `http://` for a host on loopback only, because who can change an answer on its
@@ -29,15 +29,12 @@ pub enum ProviderUrlError {
     /// It has another scheme, or none.
     #[error("it does not start with https://")]
     Scheme,
-    /// It names no server.
-    #[error("it has no host")]
-    NoHost,
-    /// It has user information or a fragment.
-    #[error("it has more than a host, a port, a path and a query")]
-    MoreThanAddress,
-    /// Its port is 0, too large or not a number.
-    #[error("its port is not a number from 1 to 65535")]
-    Port,
+    /// Its host or its port is not valid.
+    #[error("it {0}")]
+    Authority(#[from] AuthorityError),
+    /// It has a fragment.
+    #[error("it has a fragment")]
+    Fragment,
     /// It has no TLS, and leads to another machine.
     #[error("plain http is for loopback only: keys and answers could be changed on their way")]
     InTheClear,
@@ -55,35 +52,20 @@ impl ProviderUrl {
             Some("http") => false,
             _ => return Err(ProviderUrlError::Scheme),
         };
-        let authority = uri.authority().ok_or(ProviderUrlError::NoHost)?;
-        if authority.as_str().contains('@') || text.contains('#') {
-            return Err(ProviderUrlError::MoreThanAddress);
+        if text.contains('#') {
+            return Err(ProviderUrlError::Fragment);
         }
-        let (host, after) = authority.as_str().split_at(authority.host().len());
-        let port = match after.strip_prefix(':').map(str::parse) {
-            None if after.is_empty() => {
-                if tls {
-                    443
-                } else {
-                    80
-                }
-            }
-            Some(Ok(port)) if port != 0 => port,
-            _ => return Err(ProviderUrlError::Port),
-        };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() {
-            return Err(ProviderUrlError::NoHost);
-        }
-        if !tls && !is_loopback(host) {
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let address = Authority::parse(authority)?;
+        if !tls && !address.is_loopback() {
             return Err(ProviderUrlError::InTheClear);
         }
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Ok(Self {
             tls,
-            host: host.into(),
-            port,
-            authority: authority.as_str().into(),
+            host: address.bare_host().into(),
+            port: address.port.unwrap_or(if tls { 443 } else { 80 }),
+            authority: authority.into(),
             target: if target.starts_with('/') { target.into() } else { format!("/{target}").into() },
             text: text.into(),
         })
@@ -106,10 +88,6 @@ impl fmt::Debug for ProviderUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProviderUrl({self})")
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -144,6 +122,8 @@ mod tests {
             "http://127.0.0.1.example/",
             "http://[::2]/",
             "http://localhost.example/",
+            "https://a..b/",
+            "https://192.0.2.999/",
         ] {
             assert!(url(bad).is_err(), "{bad}");
         }
