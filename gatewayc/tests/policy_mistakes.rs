@@ -1011,7 +1011,7 @@ fn named(name: &str, base: &str, paths: &[String]) -> (String, String) {
 }
 
 #[test]
-fn what_is_too_much_to_compare_is_said() {
+fn paths_that_are_too_many_to_compare_are_reported() {
     const TOO_MANY: &str = "there are too many paths to compare public ones with guarded ones";
     let crossing = |security: &str, count: usize| -> Vec<String> {
         let paths = |index| [format!("{security}/{{a}}/x{index}"), format!("{security}/y{index}/{{b}}")];

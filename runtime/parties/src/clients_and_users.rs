@@ -540,7 +540,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_changes_with_the_password_and_tells_little_of_one_that_can_be_guessed() {
+    fn a_password_mark_changes_with_the_password_and_reveals_few_bits() {
         let user = |id: &str, password| {
             let (id, username) = (id.to_owned(), "bob".to_owned());
             User { id, username, email: None, password, source: Source::File }

@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_are_numbers_whatever_follows() {
+    fn group_numbers_end_at_the_first_other_character() {
         let rewrite = RegexRewrite { base: "", pattern: "^/rx/([a-z]+)/([a-z]+)/([a-z]+)$", to: "/$1_$2_$3" };
         let prepared = rewrite.prepare().expect("a good pattern");
         assert_eq!(prepared.rewrite("/rx/a/b/c").as_deref(), Some("/a_b_c"));

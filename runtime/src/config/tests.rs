@@ -116,7 +116,7 @@ fn settings_that_differ_are_found() {
 }
 
 #[test]
-fn every_mistake_is_told_with_its_place() {
+fn every_mistake_is_reported_with_its_place() {
     let yaml = "listeners:\n  a: {bnid: \"127.0.0.1:1\"}\n  b: {bind: nowhere}\n  c: {apis: [x]}\ntimeouts:\n  head: 5 parsecs\ntrustedProxies: [10.0.0.0/99]\naccessLog: maybe\n";
     let problems = read(yaml, &[("GATEWAY__WORKERS", "0")], &["nonsense"]).expect_err("many mistakes");
     let all = problems.join("\n");
@@ -136,7 +136,7 @@ fn every_mistake_is_told_with_its_place() {
 }
 
 #[test]
-fn mistakes_in_upstreams_are_told_with_their_places() {
+fn mistakes_in_upstreams_are_reported_with_their_places() {
     for (upstream, expected) in [
         ("[]", "2:20: expected a list of addresses, at least one of them with a weight"),
         ("[{url: \"http://a\", weight: 0}]", "2:20: expected a list of addresses, at least one"),

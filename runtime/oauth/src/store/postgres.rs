@@ -469,7 +469,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_machines_are_spoken_to_over_tls_unless_the_deployment_says_otherwise() {
+    fn remote_databases_need_tls_unless_the_url_turns_it_off() {
         for (url, encrypted) in [
             ("postgres://u:p@localhost/gateway", Some(false)),
             ("postgres://u:p@127.0.0.1:5433/gateway", Some(false)),
