@@ -68,9 +68,11 @@ pub(super) fn outlier(reader: &mut Reader<'_>, node: &Node) -> Option<Outlier> {
     for Entry { key, value } in reader.known(node, "`outlier`", &["consecutive", "eject", "maxEjected"]) {
         match &*key.name {
             "consecutive" => match number(reader, value, "`consecutive`", MOST_IN_A_ROW) {
-                Some(0) => {
-                    reader.wrong(value, "`consecutive`", "expected one failure or more; `outlier: off` ejects nobody")
-                }
+                Some(0) => reader.wrong(
+                    value,
+                    "`consecutive`",
+                    "expected one failure or more; `outlier: off` ejects no endpoint",
+                ),
                 Some(consecutive) => outlier.consecutive = consecutive,
                 None => {}
             },

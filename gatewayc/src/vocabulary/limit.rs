@@ -285,7 +285,7 @@ fn tell(reader: &mut Reader<'_>, mistake: LimitMistake<'_>) {
         }
         LimitMistake::NobodyWaits(_) => {
             Diagnostic::error(GW405, "`delay` of concurrency is what the `burst` waits, and there is none")
-                .at(at, "nobody would wait")
+                .at(at, "no request would wait")
         }
         LimitMistake::LongWait(_) => Diagnostic::error(GW404, "a request would wait for more than a minute")
             .at(at, "whoever waits holds a connection")

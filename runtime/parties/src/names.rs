@@ -81,7 +81,7 @@ pub fn check_username(name: &str) -> Result<(), &'static str> {
     }
     // What looks like an address would be taken for another user's.
     if name.contains('@') || name.trim() != name || name.chars().any(is_unseen) {
-        return Err("`username` has no `@`, no blanks at its ends and no characters that nobody sees");
+        return Err("`username` has no `@`, no blanks at its ends and no invisible characters");
     }
     Ok(())
 }
@@ -133,6 +133,8 @@ mod tests {
             "http://localhost:80.evil.example/cb",
             "https://app.example:/cb",
             "https://app.example:99999/cb",
+            "https://app..example/cb",
+            "https://192.0.2.999/cb",
             "https://*.app.example/cb",
             "https://app.example/cb#x",
             "https:///cb",

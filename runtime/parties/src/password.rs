@@ -312,7 +312,7 @@ mod tests {
         let attempt = |password: &[u8]| PASSWORDS.recall(&hashed, password, None).expect_err("another user's password");
         assert!(check(attempt(b"secret")));
         assert!(!check(attempt(b"other")));
-        let nobody = PASSWORDS.recall(&Expected::Nobody, b"secret", None).expect_err("nobody");
+        let nobody = PASSWORDS.recall(&Expected::Nobody, b"secret", None).expect_err("no user");
         assert!(!check(nobody));
     }
 

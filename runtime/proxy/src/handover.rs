@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn without_a_running_gateway_there_is_nothing_to_replace() {
-        let error = Inherited::from_predecessor(Path::new("/nonexistent/upgrade.sock")).expect_err("nobody");
+        let error = Inherited::from_predecessor(Path::new("/nonexistent/upgrade.sock")).expect_err("no gateway");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

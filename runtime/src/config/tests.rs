@@ -83,10 +83,7 @@ fn load_balancers_are_named_where_their_word_counts() {
     assert_eq!(from("proxyProtocol: required, proxyProtocolFrom: [10.0.0.0/8, \"fd00::1\"]"), Some(2));
     assert_eq!(from("proxyProtocol: off, proxyProtocolFrom: [10.0.0.0/8]"), None);
     for (more, expected) in [
-        (
-            "proxyProtocol: required",
-            "2:45: listener `web` takes nobody's word about clients, so that it would close every",
-        ),
+        ("proxyProtocol: required", "2:45: listener `web` trusts no load balancer, so that it would close every"),
         ("proxyProtocol: required, proxyProtocolFrom: []", "write the addresses of the load balancers beside it"),
         ("proxyProtocol: maybe", "2:45: expected `required` or `off`, found `maybe`"),
         ("proxyProtocol: required, proxyProtocolFrom: [x]", "2:75: expected an address or a network such as"),
